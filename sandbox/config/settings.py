@@ -1,0 +1,259 @@
+"""The shape of ``sandbox.toml``: every key, its type and its default.
+
+What the file says is what these classes say; `sandbox.config.check` adds what only several keys together can tell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from sandbox.config.quantities import Duration, Share, Size
+from sandbox.model import Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Name = Annotated[str, StringConstraints(min_length=1)]
+ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Columns = Annotated[list[Name], Field(min_length=1)]
+Positive = Annotated[int, Field(gt=0)]
+Scalar = str | int | float | bool
+
+
+class Section(BaseModel):
+    """A frozen table of the file; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ProjectSection(Section):
+    """``[project]``."""
+
+    name: ProjectName
+
+
+class SparkSection(Section):
+    """``[source.spark]``."""
+
+    remote: str | None = None
+    master: str | None = None
+
+
+class SourceSection(Section):
+    """``[source]``: where production's data is."""
+
+    uri: Name
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    store: str | None = None
+    spark: SparkSection | None = None
+
+
+class StratumColumn(Section):
+    """An entry of ``strata``: a column as it is, with rare values merged, or in bins."""
+
+    column: Name
+    rare_below: Positive | None = None
+    quantiles: Annotated[int, Field(ge=2)] | None = None
+    bins: list[float | int | str] | None = None
+
+
+def _stratum(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+Stratum = Annotated[StratumColumn, BeforeValidator(_stratum)]
+
+
+class DrawSection(Section):
+    """How the units of one table are drawn."""
+
+    salt: str = ""
+    strata: list[Stratum] = Field(default_factory=list)
+    rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    units: Positive | None = None
+    size: Size | None = None
+    min_per_stratum: Annotated[int, Field(ge=0)] = 30
+    allocation: Annotated[str, StringConstraints(pattern=r"^(proportional|power|neyman:.+)$")] = "proportional"
+
+
+class SampleSection(DrawSection):
+    """``[sample]``."""
+
+    unit: Name
+    memory: Size = 2**30
+    also: dict[str, DrawSection] = Field(default_factory=dict)
+
+
+class ReferenceEntry(Section):
+    """``[[tables.NAME.reference]]``: the long form of a reference."""
+
+    columns: Columns
+    table: Name
+    key: Columns
+    when: dict[str, Scalar] | None = None
+
+
+class Mask(Section):
+    """How a personal column is masked."""
+
+    kind: Literal[
+        "none", "null", "redact", "hash", "key", "email", "name", "phone", "text", "date_shift", "noise", "bucket"
+    ]
+    width: float | int | None = None
+    relative: float | None = None
+    days: Positive | None = None
+
+
+def _mask(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A reference: ``columns`` of the table that holds it name a row of ``table`` by its ``key``."""
+
+    columns: tuple[str, ...]
+    table: str
+    key: tuple[str, ...]
+
+
+class TableSection(Section):
+    """``[tables.NAME]``."""
+
+    key: Columns | None = None
+    where: str | None = None
+    duplicates: Literal["error", "unit"] = "error"
+    mask: dict[str, Annotated[Mask, BeforeValidator(_mask)]] = Field(default_factory=dict)
+    types: dict[str, Name] = Field(default_factory=dict)
+    references: dict[str, Annotated[str, StringConstraints(pattern=r"^.+\..+$")]] = Field(default_factory=dict)
+    reference: list[ReferenceEntry] = Field(default_factory=list)
+    belongs_to: str | None = None
+    keep: Literal["all", "referenced"] | None = None
+
+    @property
+    def all_references(self) -> tuple[Reference, ...]:
+        """Both forms of reference, in the file's order, the short form first."""
+        short = [
+            Reference(columns=(column,), table=target.rpartition(".")[0], key=(target.rpartition(".")[2],))
+            for column, target in self.references.items()
+        ]
+        long = [
+            Reference(columns=tuple(entry.columns), table=entry.table, key=tuple(entry.key))
+            for entry in self.reference
+        ]
+        return (*short, *long)
+
+
+class LimitsSection(Section):
+    """``[stack.limits]``."""
+
+    cpus: Annotated[float, Field(gt=0)] = 2
+    memory: Size | Literal["auto"] = 4 * 10**9
+    timeout: Duration = 1800.0
+
+
+class StackSection(Section):
+    """``[stack]``: where code runs."""
+
+    image: Name = "python"
+    python: Annotated[str, StringConstraints(pattern=r"^3\.\d+$")] = "3.13"
+    requirements: str | None = None
+    services: list[str] = Field(default_factory=list)
+    runtime: Literal["auto", "docker", "local"] = "auto"
+    network: Literal["none", "services"] = "none"
+    limits: LimitsSection = Field(default_factory=LimitsSection)
+
+
+class PipelineSection(Section):
+    """``[pipeline]``: the code."""
+
+    kind: Literal["command", "dbt"] = "command"
+    command: Name | None = None
+    production: Name = "main"
+    inputs: Annotated[list[Literal["parquet", "duckdb", "postgres"]], Field(min_length=1)] = ["parquet"]
+    env: dict[str, str] = Field(default_factory=dict)
+    scratch: list[str] = Field(default_factory=list)
+    include: list[str] = Field(default_factory=list)
+
+
+class ToleranceEntry(Section):
+    """How far two values may lie apart and still be equal: |candidate − baseline| ≤ abs + rel · |baseline|."""
+
+    abs: Annotated[float, Field(ge=0)] = 0.0
+    rel: Annotated[float, Field(ge=0)] = 0.0
+
+
+class GateSection(Section):
+    """``[gate]``, and the gate of one output; a rule that is None is the default's."""
+
+    changed_rows: Share | None = None
+    schema_: Annotated[Literal["same", "any"] | None, Field(alias="schema")] = None
+    tests: Literal["no-new-failures", "no-failures", "any"] | None = None
+    total_change: dict[str, Share] = Field(default_factory=dict)
+
+
+class OutputSection(Section):
+    """``[outputs.NAME]``."""
+
+    path: str | None = None
+    key: Columns | None = None
+    unit_key: Columns | None = None
+    ignore: list[str] = Field(default_factory=list)
+    rename: dict[str, str] = Field(default_factory=dict)
+    gate: GateSection = Field(default_factory=GateSection)
+    tolerance: dict[str, ToleranceEntry] = Field(default_factory=dict)
+
+
+class DataTestEntry(Section):
+    """``[[tests]]``."""
+
+    name: Name
+    sql: Name
+
+
+class Settings(Section):
+    """The whole file."""
+
+    version: Literal[1]
+    project: ProjectSection
+    source: SourceSection
+    sample: SampleSection
+    tables: dict[str, TableSection]
+    stack: StackSection = Field(default_factory=StackSection)
+    pipeline: PipelineSection = Field(default_factory=PipelineSection)
+    outputs: dict[str, OutputSection] = Field(default_factory=dict)
+    tests: list[DataTestEntry] = Field(default_factory=list)
+    gate: GateSection = Field(default_factory=GateSection)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project: its resolved settings and where it lies.
+
+    Attributes:
+        file: The absolute path of its ``sandbox.toml``.
+        settings: File, environment and flags, resolved.
+    """
+
+    file: Path
+    settings: Settings
+
+    @property
+    def root(self) -> Path:
+        """The folder of ``sandbox.toml``; the file's relative paths start here."""
+        return self.file.parent
+
+    @property
+    def state(self) -> Path:
+        """Where the project's own state lies."""
+        return self.root / ".sandbox"
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a run."""
+        limits = self.settings.stack.limits
+        assert isinstance(limits.memory, int), '"auto" is refused when the file is read'
+        return Limits(cpus=limits.cpus, memory_bytes=limits.memory, timeout_seconds=limits.timeout)

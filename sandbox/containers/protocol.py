@@ -1,0 +1,129 @@
+"""The seam between the product and whatever carries out code: a container engine, or processes of this machine."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from sandbox.model import Environment, Limits, Outcome, RuntimeName
+
+LABEL = "dev.sandbox"
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A folder of this machine that a job sees.
+
+    Attributes:
+        source: Absolute; must exist.
+        target: Absolute POSIX path in a container; a runtime without containers shows ``source`` itself.
+        writable: False where the job may only read.
+    """
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One command to carry out once.
+
+    Attributes:
+        name: Unique among the living; the container's name.
+        labels: Without the ``dev.sandbox.`` prefix; ``project``, ``path``, ``role``, ``run`` where they apply.
+        environment: Made by the same runtime.
+        command: A shell command line, given to ``/bin/sh -c``.
+        workdir: The mount whose folder is the working directory.
+        mounts: Everything that the job sees of this machine, ``workdir`` included.
+        variables: The whole environment beside what the runtime fixes (PATH, HOME, TZ, LANG, PYTHONHASHSEED, ...).
+        limits: What it may use.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    environment: Environment
+    command: str
+    workdir: Mount
+    mounts: tuple[Mount, ...]
+    variables: Mapping[str, str]
+    limits: Limits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Something of ours that a runtime holds: a container, an image, a virtual environment."""
+
+    id: str
+    name: str
+    kind: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    running: bool = False
+    bytes: int | None = None
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+
+
+class Stop(threading.Event):
+    """Set it to end a running job: SIGTERM, a grace period, SIGKILL."""
+
+
+class Runtime(Protocol):
+    """Carries out jobs. Implementations: ``docker``, ``local``, and ``fake`` for tests."""
+
+    @property
+    def name(self) -> RuntimeName:
+        """Which implementation this is."""
+        ...
+
+    def check(self) -> str:
+        """Make sure that it answers, and say what it is in one line (``Docker Engine 20.10.24, overlay2``).
+
+        Raises:
+            EngineError: It does not answer or may not be used.
+        """
+        ...
+
+    def seen(self, mount: Mount) -> str:
+        """Give the path under which a job sees a mount."""
+        ...
+
+    def run(
+        self,
+        job: Job,
+        *,
+        stdout: Callable[[bytes], object],
+        stderr: Callable[[bytes], object],
+        stop: Stop | None = None,
+    ) -> Outcome:
+        """Carry out a job and wait for its end; whatever the ending, nothing of the job is left behind.
+
+        Output arrives in chunks as it is written. When ``stop`` is set or KeyboardInterrupt is raised the job is
+        ended first. What the job left in writable mounts belongs to the caller's user afterwards.
+
+        Raises:
+            EngineError: The job could not be started. Once it was started every ending is an `Outcome`.
+        """
+        ...
+
+    def shell(self, job: Job) -> int:
+        """Carry out a job on the caller's terminal and give its exit status; isolation as in `run`.
+
+        Raises:
+            EngineError: It could not be started, or there is no terminal.
+        """
+        ...
+
+    def held(self, labels: Mapping[str, str]) -> list[Held]:
+        """List what it holds of ours that carries all these labels (without the prefix), running or not."""
+        ...
+
+    def remove(self, held: Held) -> None:
+        """Remove one such thing, ending it first if it runs; nothing happens if it is gone already."""
+        ...

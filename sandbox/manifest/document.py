@@ -1,0 +1,74 @@
+"""What every stored document has in common: a format version that is checked on reading."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sandbox.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Part(BaseModel):
+    """A frozen piece of a document."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True, validate_by_name=True)
+
+
+class Document(Part):
+    """A document of its own: a JSON object with a ``format_version``.
+
+    A reader refuses a version that it does not know, and any document that is not what its version promises.
+    """
+
+    FORMAT_VERSION: ClassVar[int] = 1
+    NAME: ClassVar[str] = "document"
+
+    format_version: int = 1
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read one from a file.
+
+        Raises:
+            StoreError: The file is missing, is not what it should be, or has an unknown format version.
+        """
+        try:
+            text = path.read_text("utf-8")
+        except FileNotFoundError:
+            raise StoreError(f"{cls.NAME} {path} is not there") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"{cls.NAME} {path} cannot be read: {error}") from error
+        return cls.parse(text, origin=str(path))
+
+    @classmethod
+    def parse(cls, text: str, *, origin: str) -> Self:
+        """Read one from text; ``origin`` names it in errors (see `read`)."""
+        try:
+            fields = json.loads(text)
+        except ValueError as error:
+            raise StoreError(f"{cls.NAME} {origin} is damaged: {error}") from error
+        version = fields.get("format_version") if isinstance(fields, dict) else None
+        if version != cls.FORMAT_VERSION:
+            raise StoreError(
+                f"{cls.NAME} {origin} has format version {version!r}; this sandbox reads {cls.FORMAT_VERSION}",
+                hint="use the version of sandbox that wrote it, or make it again",
+            )
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(step) for step in first["loc"])
+            raise StoreError(f"{cls.NAME} {origin} is damaged: {where}: {first['msg']}") from error
+
+    def fields(self) -> dict[str, Any]:
+        """Give it as JSON values, the names as in `docs/formats.md`."""
+        return self.model_dump(mode="json")
+
+    def text(self) -> str:
+        """Give it as indented JSON text, ending in a newline."""
+        return json.dumps(self.fields(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

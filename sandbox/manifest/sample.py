@@ -1,0 +1,112 @@
+"""``manifest.json`` of a sample: what it contains and how it was drawn."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import JsonValue
+
+from sandbox.manifest.document import Document, Part
+
+
+class Stratum(Part):
+    """One stratum of one unit table.
+
+    ``values`` maps a strata column to its value; a merged group of rare values is ``{"rare_below": n}``, NULL is null.
+    ``probability`` is ``threshold / P``.
+    """
+
+    values: dict[str, JsonValue]
+    population: int
+    probability: float
+    threshold: int
+    sampled: int
+
+
+class Unit(Part):
+    """The draw of one unit table."""
+
+    key: list[str]
+    null_keys: int
+    coefficients: list[int]
+    strata: list[Stratum]
+
+
+class File(Part):
+    """A file of the sample; ``path`` is relative to the sample's folder, with forward slashes."""
+
+    path: str
+    bytes: int
+    sha256: str
+    rows: int
+
+
+class Column(Part):
+    """A column; ``type`` is the engine's name for it (``BIGINT``, ``TIMESTAMP``, ``STRUCT(a INTEGER)``)."""
+
+    name: str
+    type: str
+
+
+class Dangling(Part):
+    """What one reference looks like in the source.
+
+    ``dangling`` counts rows whose reference names a row that is not there; ``examples`` are up to five such keys, as
+    text. ``checked`` says whether the whole source was looked at or only the drawn rows.
+    """
+
+    columns: list[str]
+    table: str
+    key: list[str]
+    dangling: int
+    nulls: int
+    examples: list[list[str | None]]
+    checked: str
+    holds_in_sample: bool
+
+
+class Table(Part):
+    """One table of the sample.
+
+    ``role``: ``unit``, ``child`` (belongs to a unit), or ``lookup`` (referenced). ``estimable`` is false where rows
+    have no usable inclusion probability. ``outside_frame`` counts the child rows of the source that belong to no unit.
+    """
+
+    role: str
+    keep: str | None
+    belongs_to: str | None
+    estimable: bool
+    source_rows: int
+    rows: int
+    bytes: int
+    columns: list[Column]
+    files: list[File]
+    content: str
+    outside_frame: int | None
+    references: list[Dangling]
+
+
+class SourceFile(Part):
+    """A file of the source when it was read; ``modified`` in nanoseconds since 1970 UTC."""
+
+    path: str
+    bytes: int
+    modified: int
+
+
+class SampleManifest(Document):
+    """The manifest; the fingerprint is the SHA-256 of the canonical JSON of specification and content digests."""
+
+    NAME: ClassVar[str] = "the sample's manifest"
+
+    fingerprint: str
+    specification: dict[str, Any]
+    drawn: str
+    salt: str
+    units: dict[str, Unit]
+    tables: dict[str, Table]
+    not_sampled: list[str]
+    source: dict[str, list[SourceFile]]
+    weights: dict[str, File]
+    masking: dict[str, dict[str, str]]
+    tool: dict[str, str]

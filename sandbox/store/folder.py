@@ -1,0 +1,108 @@
+"""Immutable folders and files: staged beside their place, synced, renamed into it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING
+
+import filelock
+
+from sandbox.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STAGED = ".staged-"
+
+
+@contextlib.contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, which becomes ``target`` when the block ends well and vanishes otherwise.
+
+    If ``target`` is there by then (somebody else was quicker) theirs stays: what has one name has one content.
+
+    Raises:
+        StoreError: The folder cannot be made, synced or renamed; a full disk is one reason.
+    """
+    with reported(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = type(target)(tempfile.mkdtemp(prefix=f"{STAGED}{target.name[:40]}-", dir=target.parent))
+        folder.chmod(0o755)
+    try:
+        yield folder
+        with reported(target):
+            sync(folder)
+            if not target.exists():
+                folder.rename(target)
+                _sync_one(target.parent)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write(target: Path, content: str | bytes, *, mode: int = 0o644) -> None:
+    """Write a file whole or not at all, replacing what is there.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    payload = content.encode() if isinstance(content, str) else content
+    with reported(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=STAGED, dir=target.parent)
+        try:
+            with open(handle, "wb") as file:
+                file.write(payload)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, mode)
+            os.replace(name, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+
+
+@contextlib.contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Hold the one lock that serialises writers of ``target``; waits for whoever holds it."""
+    path = target.parent / f".{target.name}.lock"
+    with reported(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def sync(folder: Path) -> None:
+    """Bring every file and folder below to the disk."""
+    for path in folder.rglob("*"):
+        if not path.is_symlink():
+            _sync_one(path)
+    _sync_one(folder)
+
+
+@contextlib.contextmanager
+def reported(target: Path) -> Iterator[None]:
+    """Turn the operating system's refusals about a place of ours into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{target} cannot be written: {error.strerror or error}",
+            hint=f"free some space or make {target.parent} writable, then try again",
+        ) from error
+
+
+def _sync_one(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,23 @@
+"""Where things lie: what all projects of a user share, and where the packaged files are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+import sandbox
+
+
+def home() -> Path:
+    """Give the folder that a user's projects share: ``$SANDBOX_HOME``, or the platform's user data folder."""
+    named = os.environ.get("SANDBOX_HOME")
+    return Path(named).expanduser().absolute() if named else platformdirs.user_data_path("sandbox", appauthor=False)
+
+
+def packaged(kind: str) -> Path:
+    """Give the folder of ``images`` or ``templates``, in a checkout as in an installed wheel."""
+    package = Path(sandbox.__file__).parent
+    inside = package / "_data" / kind
+    return inside if inside.is_dir() else package.parent / kind
