@@ -76,7 +76,9 @@ class DrawSection(Section):
     units: Positive | None = None
     size: Size | None = None
     min_per_stratum: Annotated[int, Field(ge=0)] = 30
-    allocation: Annotated[str, StringConstraints(pattern=r"^(proportional|power|neyman:.+)$")] = "proportional"
+    allocation: Annotated[str, StringConstraints(pattern=r"^(proportional|power|neyman:.+)$")] = (
+        "proportional"
+    )
 
 
 class SampleSection(DrawSection):
@@ -100,7 +102,18 @@ class Mask(Section):
     """How a personal column is masked."""
 
     kind: Literal[
-        "none", "null", "redact", "hash", "key", "email", "name", "phone", "text", "date_shift", "noise", "bucket"
+        "none",
+        "null",
+        "redact",
+        "hash",
+        "key",
+        "email",
+        "name",
+        "phone",
+        "text",
+        "date_shift",
+        "noise",
+        "bucket",
     ]
     width: float | int | None = None
     relative: float | None = None
@@ -128,7 +141,9 @@ class TableSection(Section):
     duplicates: Literal["error", "unit"] = "error"
     mask: dict[str, Annotated[Mask, BeforeValidator(_mask)]] = Field(default_factory=dict)
     types: dict[str, Name] = Field(default_factory=dict)
-    references: dict[str, Annotated[str, StringConstraints(pattern=r"^.+\..+$")]] = Field(default_factory=dict)
+    references: dict[str, Annotated[str, StringConstraints(pattern=r"^.+\..+$")]] = Field(
+        default_factory=dict
+    )
     reference: list[ReferenceEntry] = Field(default_factory=list)
     belongs_to: str | None = None
     keep: Literal["all", "referenced"] | None = None

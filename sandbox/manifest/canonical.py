@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def canonical(value: Any) -> bytes:
-    """Give the one byte string that stands for a JSON value: sorted keys, no spaces, UTF-8.
+    r"""Give the one byte string that stands for a JSON value: sorted keys, no spaces, UTF-8.
 
     Raises:
         ValueError: The value holds NaN or an infinity.
 
     >>> canonical({"b": 1, "a": ["ü", None]})
-    b'{"a":["\\xc3\\xbc",null],"b":1}'
+    b'{"a":["\xc3\xbc",null],"b":1}'
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "surrogatepass")

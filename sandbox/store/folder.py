@@ -52,18 +52,17 @@ def write(target: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     payload = content.encode() if isinstance(content, str) else content
     with reported(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=STAGED, dir=target.parent)
-        try:
-            with open(handle, "wb") as file:
+        with tempfile.NamedTemporaryFile(prefix=STAGED, dir=target.parent, delete=False) as file:
+            beside = type(target)(file.name)
+            try:
                 file.write(payload)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, mode)
-            os.replace(name, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(name)
-            raise
+                beside.chmod(mode)
+                beside.replace(target)
+            except BaseException:
+                beside.unlink(missing_ok=True)
+                raise
 
 
 @contextlib.contextmanager

@@ -13,7 +13,11 @@ import sandbox
 def home() -> Path:
     """Give the folder that a user's projects share: ``$SANDBOX_HOME``, or the platform's user data folder."""
     named = os.environ.get("SANDBOX_HOME")
-    return Path(named).expanduser().absolute() if named else platformdirs.user_data_path("sandbox", appauthor=False)
+    return (
+        Path(named).expanduser().absolute()
+        if named
+        else platformdirs.user_data_path("sandbox", appauthor=False)
+    )
 
 
 def packaged(kind: str) -> Path:

@@ -1,0 +1,44 @@
+# Everything works on a fresh clone with python3 >= 3.11 alone; each target brings what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help setup engine base demo test lint format bench clean
+
+help:  ## Show this.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: .venv/.ready  ## Make .venv with the package and what its development needs.
+
+.venv/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("sandbox needs python3 >= 3.11, this is " + sys.version.split()[0] + "; try: make setup PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
+	@echo "setting up .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13' 2> >(grep -v '^WARNING: Location' >&2)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev
+	@touch $@
+
+engine:  ## Make sure that a Docker Engine answers (installs and starts one on Debian or Ubuntu as root).
+	@images/engine.sh
+
+base: engine setup  ## Make sure that the standard base image is there (from Debian's archive where no registry answers).
+	@images/base/make.sh
+
+lint: setup  ## Check style, types and layers.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup  ## Put the code into its style.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup base  ## Measure speed and memory against peers and limits.
+	@for one in benchmarks/*/run.py; do $(BIN)/python $$one; done
+
+clean:  ## Remove what was made here.
+	rm -rf .venv .make dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

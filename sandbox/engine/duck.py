@@ -1,0 +1,144 @@
+"""The embedded engine: a DuckDB session that is bounded, quiet and keeps to this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from sandbox.errors import SandboxError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from sandbox.model import TableFiles
+
+
+def quote(identifier: str) -> str:
+    """Give an SQL identifier, quoted; the one way to put a name into SQL.
+
+    >>> print(quote('a "b" c'))
+    "a ""b"" c"
+    """
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Give an SQL string literal; for the few places that take no parameter.
+
+    >>> literal("it's")
+    "'it''s'"
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+class Session:
+    """One connection with its own limits; use it as a context manager.
+
+    Args:
+        memory: Bytes that DuckDB may hold before it spills.
+        threads: Worker threads; None takes the processors that this process may use.
+        spill: Where it spills; a temporary folder of its own if None. Removed at the end.
+        failure: Which error the engine's own errors become, unless a call says otherwise.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory: int = 2**30,
+        threads: int | None = None,
+        spill: Path | None = None,
+        failure: type[SandboxError] = SourceError,
+    ) -> None:
+        self._failure = failure
+        self._spill = tempfile.TemporaryDirectory(prefix="sandbox-spill-", dir=spill)
+        self.connection = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": f"{memory}B",
+                "threads": threads or len(os.sched_getaffinity(0)),
+                "temp_directory": self._spill.name,
+                "TimeZone": "UTC",
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "preserve_insertion_order": False,
+                "enable_progress_bar": False,
+            },
+        )
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection and remove what it spilled."""
+        self.connection.close()
+        self._spill.cleanup()
+
+    def interrupt(self) -> None:
+        """End the query that another thread is running."""
+        self.connection.interrupt()
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> None:
+        """Carry out a statement.
+
+        Raises:
+            SandboxError: As `failed` says.
+        """
+        with self.failed(doing):
+            self.connection.execute(sql, list(parameters) or None)
+
+    def rows(
+        self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query"
+    ) -> list[tuple[Any, ...]]:
+        """Give all rows of a query as Python values (see `execute`)."""
+        with self.failed(doing):
+            return self.connection.execute(sql, list(parameters) or None).fetchall()
+
+    def arrow(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> pa.Table:
+        """Give all rows of a query as an Arrow table (see `execute`)."""
+        with self.failed(doing):
+            return self.connection.execute(sql, list(parameters) or None).to_arrow_table()
+
+    @contextlib.contextmanager
+    def failed(self, doing: str) -> Iterator[None]:
+        """Turn DuckDB's errors into ours; the message starts with what was being done."""
+        try:
+            yield
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
+        except duckdb.OutOfMemoryException as error:
+            raise self._failure(f"{doing}: the memory limit was too small: {first_line(error)}") from error
+        except duckdb.Error as error:
+            raise self._failure(f"{doing}: {first_line(error)}") from error
+
+
+def first_line(error: BaseException) -> str:
+    """Give the first line of a foreign error without DuckDB's prefix (``Binder Error: ``)."""
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__
+
+
+def relation(table: TableFiles) -> str:
+    """Give the SQL of a table function that reads a table's files: ``read_parquet([...])`` and so on.
+
+    CSV and JSON types come from the whole of every file, so that they never depend on the first rows.
+    """
+    files = "[" + ", ".join(literal(str(path)) for path in table.paths) + "]"
+    match table.format:
+        case "parquet":
+            return f"read_parquet({files}, hive_partitioning = false)"
+        case "csv":
+            return f"read_csv({files}, sample_size = -1, hive_partitioning = false)"
+        case "jsonl":
+            return f"read_json({files}, format = 'newline_delimited', sample_size = -1, hive_partitioning = false)"
+        case "duckdb":
+            raise AssertionError("attach the database and name the table in it")
