@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 RuntimeName = Literal["docker", "local", "fake"]
@@ -151,3 +153,38 @@ class Sample:
     fingerprint: str
     path: Path
     tables: Mapping[str, TableFiles] = field(default_factory=dict)
+
+
+class Progress(Protocol):
+    """Shows what is being done; `sandbox.report` draws it, `Silent` does not."""
+
+    def step(
+        self, name: str, *, total: float | None = None, unit: str = ""
+    ) -> AbstractContextManager[Callable[[float], None]]:
+        """Show a step for as long as the block lasts, and give a function that advances it by an amount.
+
+        Args:
+            name: What is being done, as a person would say it (``drawing orders``).
+            total: How far it is to go, in ``unit``; None where that is not known.
+            unit: ``rows``, ``bytes`` or another plural; may be empty.
+        """
+        ...
+
+    def say(self, message: str) -> None:
+        """Show one line that stays."""
+        ...
+
+
+class Silent:
+    """Progress that nobody watches."""
+
+    @contextlib.contextmanager
+    def step(
+        self, name: str, *, total: float | None = None, unit: str = ""
+    ) -> Iterator[Callable[[float], None]]:
+        """Show nothing."""
+        del name, total, unit
+        yield lambda _: None
+
+    def say(self, message: str) -> None:
+        """Say nothing."""
