@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from sandbox.config.quantities import Duration, Share, Size
+from sandbox.config.quantities import Duration, Share, Size, parse_size
 from sandbox.model import Limits
 
 if TYPE_CHECKING:
@@ -162,11 +162,15 @@ class TableSection(Section):
         return (*short, *long)
 
 
+def _memory(value: Any) -> int | str:
+    return "auto" if value == "auto" else parse_size(value)
+
+
 class LimitsSection(Section):
     """``[stack.limits]``."""
 
     cpus: Annotated[float, Field(gt=0)] = 2
-    memory: Size | Literal["auto"] = 4 * 10**9
+    memory: Annotated[int | Literal["auto"], BeforeValidator(_memory)] = 4 * 10**9
     timeout: Duration = 1800.0
 
 

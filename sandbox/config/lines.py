@@ -1,0 +1,53 @@
+"""Where in a TOML file a key stands, for messages; an approximation that needs no parser of its own."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+
+Path = tuple[str | int, ...]
+
+_HEADER = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
+_KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w.\-\s])+?)\s*=""")
+
+
+def key_lines(text: str) -> dict[Path, int]:
+    r"""Map each key path that the text writes out to its line, counted from 1.
+
+    >>> key_lines('version = 1\n[tables.a]\nkey = ["x"]\n')[("tables", "a", "key")]
+    3
+    """
+    lines: dict[Path, int] = {}
+    seen: Counter[Path] = Counter()
+    section: Path = ()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _HEADER.match(line):
+            section = _steps(header[2])
+            if header[1] == "[[":
+                seen[section] += 1
+                section = (*section, seen[section] - 1)
+            lines.setdefault(section, number)
+        elif key := _KEY.match(line):
+            lines.setdefault((*section, *_steps(key[1])), number)
+    return lines
+
+
+def line_of(path: Path, lines: dict[Path, int]) -> int | None:
+    """Give the line of a key, or of the nearest thing around it that has one."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in lines:
+            return lines[path[:length]]
+    return None
+
+
+def _steps(key: str) -> Path:
+    try:
+        found = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        return ()
+    steps: list[str | int] = []
+    while isinstance(found, dict):
+        step, found = next(iter(found.items()))
+        steps.append(step)
+    return tuple(steps)
