@@ -1,0 +1,81 @@
+"""A run's log: bounded on disk, keeping its beginning and its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CAP = 10 * 10**6
+
+
+class Log:
+    """A log file of at most about ``cap`` bytes, however much is written; use it as a context manager.
+
+    The first half of what fits goes to the file at once, so that it can be watched; of the rest the last half is held
+    and written at the end, with a line between that says how much was left out. A disk that is full ends the writing,
+    never the run: ``truncated`` says so.
+    """
+
+    def __init__(self, path: Path, *, cap: int = CAP) -> None:
+        self._half = cap // 2
+        self._file = path.open("wb", buffering=0)
+        self._written = 0
+        self._tail = bytearray()
+        self._left_out = 0
+        self._full = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._left_out:
+            self._write(f"\n... {self._left_out:,} bytes left out ...\n".encode())
+        self._write(bytes(self._tail))
+        self._file.close()
+
+    @property
+    def truncated(self) -> bool:
+        """True where something was left out."""
+        return self._full or self._left_out > 0
+
+    def __call__(self, chunk: bytes) -> None:
+        """Take a chunk of output."""
+        room = max(0, self._half - self._written)
+        self._write(chunk[:room])
+        self._written += len(chunk[:room])
+        self._tail += chunk[room:]
+        if len(self._tail) > 2 * self._half:  # cut seldom: each cut moves what stays
+            self._cut()
+
+    def _cut(self) -> None:
+        excess = len(self._tail) - self._half
+        self._left_out += excess
+        del self._tail[:excess]
+
+    def _write(self, chunk: bytes) -> None:
+        try:
+            while chunk and not self._full:
+                chunk = chunk[self._file.write(chunk) :]
+        except OSError:
+            self._full = True
+
+
+def last_lines(path: Path, *, count: int = 20, size: int = 16_384) -> list[str]:
+    """Give the last lines of a log, without control characters; empty where there is none.
+
+    >>> from pathlib import Path
+    >>> last_lines(Path("/nowhere"))
+    []
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - size))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return []
+    lines = [line.rpartition("\r")[2] for line in text.splitlines()]
+    return ["".join(c for c in line if c.isprintable() or c == "\t") for line in lines if line.strip()][
+        -count:
+    ]

@@ -1,0 +1,238 @@
+"""Versions of the code in git: any ref, and the working tree, each as a git tree of exactly what a run would see.
+
+Nothing of the user's repository changes: the index and new objects lie in a temporary folder. Because both kinds of
+version become a tree in the same way, equal code has an equal id wherever it comes from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from sandbox.errors import ConfigError
+from sandbox.model import Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+WORKING_TREE = "working tree"
+# What git sets for its hooks and would aim our calls at another repository or index.
+OF_A_HOOK = {
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_COMMON_DIR",
+}  # fmt: skip
+OWN_FILES = (".sandbox", "sandbox.toml", "sandbox.lock")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Code:
+    """One version of the code, readable for as long as the block of `Repository.code` lasts."""
+
+    version: Version
+    repository: Repository
+    scratch: Path
+
+    def export(self, folder: Path) -> None:
+        """Write the files into an existing, empty folder, as a checkout would.
+
+        Raises:
+            ConfigError: git cannot.
+        """
+        variables = self.repository.variables(self.scratch, index="export") | {"GIT_WORK_TREE": str(folder)}
+        self.repository.git("read-tree", self.version.tree, variables=variables, at=folder)
+        self.repository.git("checkout-index", "--all", "--force", variables=variables, at=folder)
+
+    def read(self, path: str) -> bytes:
+        """Give a file's content.
+
+        Raises:
+            ConfigError: This version has no such file.
+        """
+        name = f"{self.version.tree}:{PurePosixPath(path)}"
+        variables = self.repository.variables(self.scratch, index="export")
+        found = self.repository.attempt("cat-file", "blob", name, variables=variables)
+        if found.returncode:
+            raise ConfigError(
+                f"{path} is not in {self.version.ref}",
+                hint="commit it there, or correct its name in sandbox.toml; paths are relative to that file",
+            )
+        return found.stdout
+
+
+class Repository:
+    """The git repository around a project.
+
+    Args:
+        root: The folder of ``sandbox.toml``, absolute; may be a subfolder of the repository.
+        left_out: Paths below ``root`` that are no code, beside our own files: the source's folder.
+
+    Raises:
+        ConfigError: There is no git, or no repository.
+    """
+
+    def __init__(self, root: Path, *, left_out: Sequence[str] = ()) -> None:
+        self.root = root
+        self.left_out = (*OWN_FILES, *left_out)
+        self._places: dict[tuple[str, ...], str] = {}
+        if shutil.which("git") is None:
+            raise ConfigError("git is not installed; versions of the code come from it", hint="install git")
+        found = self.attempt("rev-parse", "--show-prefix")
+        if found.returncode:
+            said = found.stderr.decode(errors="replace").strip()
+            if "not a git repository" not in said:
+                raise ConfigError(f"git refuses {root}: {said}")
+            raise ConfigError(
+                f"{root} is not in a git repository; versions of the code come from git",
+                hint="git init && git add -A && git commit -m 'first version'",
+            )
+        self.prefix = found.stdout.decode().rstrip("\n")
+
+    def commit(self, ref: str) -> str:
+        """Give the commit that a ref names; a missing local ref falls back to ``origin/REF``.
+
+        Raises:
+            ConfigError: There is none; the hint says how to fetch it into a shallow clone.
+        """
+        for candidate in (ref, f"origin/{ref}"):
+            found = self.attempt(
+                "rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}"
+            )
+            if found.returncode == 0:
+                return found.stdout.decode().strip()
+        raise ConfigError(f"there is no git ref {ref!r} in {self.root}", hint=self._how_to_get(ref))
+
+    def contains(self, ancestor: str, descendant: str) -> bool:
+        """Say whether one commit is in the history of another."""
+        return self.attempt("merge-base", "--is-ancestor", ancestor, descendant).returncode == 0
+
+    def merge_base(self, one: str, other: str) -> str | None:
+        """Give the commit where two histories parted, if there is one."""
+        return self.attempt("merge-base", one, other).stdout.decode().strip() or None
+
+    def head(self) -> str | None:
+        """Give the commit that the working tree started from; None before the first one."""
+        return self.attempt("rev-parse", "--verify", "--quiet", "HEAD").stdout.decode().strip() or None
+
+    @contextlib.contextmanager
+    def code(self, ref: str | None, *, include: Sequence[str] = ()) -> Iterator[Code]:
+        """Give one version of the code, for as long as the block lasts.
+
+        Args:
+            ref: A git ref; None is the working tree: tracked and untracked files that git does not ignore.
+            include: Paths below the root that git ignores and the code needs; of the working tree in both cases.
+
+        Raises:
+            ConfigError: There is no such ref, or a path of ``include`` is not there.
+        """
+        with tempfile.TemporaryDirectory(prefix="sandbox-code-") as name:
+            scratch = Path(name)
+            (scratch / "objects").mkdir()
+            commit = self.head() if ref is None else self.commit(ref)
+            at_commit = self._committed_tree(commit, include, scratch) if commit else None
+            tree = at_commit if ref is not None else self._working_tree(include, scratch)
+            assert tree is not None, "a ref always has a commit"
+            version = Version(ref=ref or WORKING_TREE, commit=commit, tree=tree, dirty=tree != at_commit)
+            yield Code(version=version, repository=self, scratch=scratch)
+
+    def _committed_tree(self, commit: str, include: Sequence[str], scratch: Path) -> str:
+        variables = self.variables(scratch, index="commit")
+        self.git("read-tree", commit, variables=variables)
+        return self._tree(include, variables)
+
+    def _working_tree(self, include: Sequence[str], scratch: Path) -> str:
+        variables = self.variables(scratch, index="work")
+        index = Path(os.fsdecode(self.git("rev-parse", "--git-path", "index").rstrip(b"\n")))
+        if (self.root / index).is_file():
+            shutil.copyfile(
+                self.root / index, scratch / "work"
+            )  # its file times spare reading every file again
+        not_code = [f":(exclude,literal){path}" for path in self.left_out]
+        self.git("add", "--all", "--", ".", *not_code, variables=variables)
+        return self._tree(include, variables)
+
+    def _tree(self, include: Sequence[str], variables: dict[str, str]) -> str:
+        not_code = [f":(literal){path}" for path in self.left_out]
+        self.git("rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--", *not_code, variables=variables)
+        for path in include:
+            if not (self.root / path).exists():
+                raise ConfigError(
+                    f"pipeline.include: {path} is not there in {self.root}", hint="make it, or leave it out"
+                )
+            self.git("add", "--force", "--", f":(literal){path}", variables=variables)
+        # Everything outside the project's folder goes, so that other parts of the repository change no identity.
+        prefix = [f"--prefix={self.prefix}"] if self.prefix else []
+        found = self.attempt("write-tree", *prefix, variables=variables)
+        if found.returncode:
+            if self.prefix and b"prefix" in found.stderr:
+                raise ConfigError(
+                    f"this version of the code has no files in {self.prefix}", hint="name another git ref"
+                )
+            raise self._refused("write-tree", found)
+        return found.stdout.decode().strip()
+
+    def variables(self, scratch: Path, *, index: str) -> dict[str, str]:
+        """Give the environment in which git keeps its index and new objects in a scratch folder."""
+        objects = _escaped(str(self.root / self._place("--git-path", "objects")))
+        return {
+            "GIT_DIR": self._place("--absolute-git-dir"),
+            "GIT_WORK_TREE": self._place("--show-toplevel"),
+            "GIT_INDEX_FILE": str(scratch / index),
+            "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{objects}"',
+        }
+
+    def _place(self, *question: str) -> str:
+        if question not in self._places:
+            self._places[question] = os.fsdecode(self.git("rev-parse", *question).rstrip(b"\n"))
+        return self._places[question]
+
+    def git(self, *arguments: str, variables: dict[str, str] | None = None, at: Path | None = None) -> bytes:
+        """Run git and give its output.
+
+        Raises:
+            ConfigError: git refuses; with its words.
+        """
+        done = self.attempt(*arguments, variables=variables, at=at)
+        if done.returncode:
+            raise self._refused(arguments[0], done)
+        return done.stdout
+
+    def attempt(
+        self, *arguments: str, variables: dict[str, str] | None = None, at: Path | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run git and give what came of it, whatever that is."""
+        own = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
+        return subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", "-c", "advice.addEmbeddedRepo=false", *arguments],
+            cwd=at or self.root,
+            env=own | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"} | (variables or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            umask=0o022,
+        )
+
+    def _refused(self, doing: str, done: subprocess.CompletedProcess[bytes]) -> ConfigError:
+        said = done.stderr.decode(errors="replace").strip()
+        return ConfigError(f"git {doing} failed in {self.root}: {said or f'status {done.returncode}'}")
+
+    def _how_to_get(self, ref: str) -> str:
+        if self.attempt("rev-parse", "--is-shallow-repository").stdout.strip() == b"true":
+            return f"this clone is shallow: git fetch origin {ref}:refs/remotes/origin/{ref}"
+        names = (
+            self.attempt("for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags")
+            .stdout.decode()
+            .split()
+        )
+        there = f"there are: {', '.join(names[:8])}; " if names else "there is no commit yet; "
+        return f"{there}to get it: git fetch origin {ref}; to compare with another: --baseline REF"
+
+
+def _escaped(path: str) -> str:
+    return path.replace("\\", "\\\\").replace('"', '\\"')

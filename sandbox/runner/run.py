@@ -1,0 +1,250 @@
+"""Run one version of the code on one sample in one stack, once, and keep the record."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime as dt
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, assert_never
+
+from sandbox.containers.protocol import Job, Mount
+from sandbox.errors import (
+    ConfigError,
+    EngineError,
+    PipelineError,
+    PipelineMemoryError,
+    PipelineTimeoutError,
+    SandboxError,
+    StoreError,
+)
+from sandbox.manifest.canonical import digest
+from sandbox.manifest.run import Code as CodeRecord
+from sandbox.manifest.run import Isolated, Output, RunEnvironment, RunLimits, RunRecord
+from sandbox.model import Ending
+from sandbox.runner.logs import Log, last_lines
+from sandbox.runner.outputs import collect, damage
+from sandbox.store.folder import staged, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sandbox.containers.protocol import Runtime, Stop
+    from sandbox.model import Environment, Limits, Outcome, Sample
+    from sandbox.runner.repository import Code
+
+RECORD = "run.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to run.
+
+    Attributes:
+        code: Which version.
+        sample: On what.
+        environment: In which stack.
+        command: The shell command of the pipeline.
+        variables: The settings' ``env``, with ``{sample}`` and ``{output}`` still in it.
+        scratch: Folders of the code that it may write to.
+        paths: Outputs whose file or folder the settings name.
+        limits: What it may use.
+        labels: What the runtime's objects carry: ``project``, ``path``, ``sandbox``.
+        name: The beginning of the names of the runtime's objects.
+    """
+
+    code: Code
+    sample: Sample
+    environment: Environment
+    command: str
+    variables: Mapping[str, str]
+    scratch: Sequence[str]
+    paths: Mapping[str, str]
+    limits: Limits
+    labels: Mapping[str, str]
+    name: str
+
+    @property
+    def identity(self) -> str:
+        """Equal for runs that must give the same outputs: SHA-256 of all that can change them."""
+        return digest(
+            {
+                "tree": self.code.version.tree,
+                "environment": self.environment.id,
+                "runtime": self.environment.runtime,
+                "sample": self.sample.fingerprint,
+                "command": self.command,
+                "variables": dict(self.variables),
+                "scratch": sorted(self.scratch),
+                "paths": dict(self.paths),
+                "limits": {"cpus": self.limits.cpus, "memory_bytes": self.limits.memory_bytes},
+                "seed": 0,
+            }
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run that has ended: its record and its folder; ``cached`` where an earlier one was reused."""
+
+    record: RunRecord
+    folder: Path
+    cached: bool
+
+    @property
+    def output(self) -> Path:
+        """The folder with what it made."""
+        return self.folder / "output"
+
+
+def find(runs: Path, identity: str) -> Run | None:
+    """Give the latest succeeded run with this identity whose outputs are still as they were recorded."""
+    for folder in sorted(runs.glob(f"*-{identity[:12]}*"), reverse=True):
+        with contextlib.suppress(StoreError):
+            record = RunRecord.read(folder / RECORD)
+            whole = record.identity == identity and record.ending == Ending.SUCCEEDED
+            if whole and not damage(folder / "output", record.outputs):
+                return Run(record=record, folder=folder, cached=True)
+    return None
+
+
+def carry_out(request: Request, runtime: Runtime, runs: Path, *, stop: Stop | None = None) -> Run:
+    """Run it, whatever was run before, and keep the record and the logs however it ends.
+
+    Raises:
+        EngineError: It could not be started.
+        StoreError: The record cannot be written, for example on a full disk.
+        PipelineError: It succeeded, but what it left cannot be read; the record says ``failed``.
+    """
+    identity = request.identity
+    started = dt.datetime.now(dt.UTC)
+    name = f"{started:%Y%m%dT%H%M%S}-{identity[:12]}-{os.urandom(2).hex()}"
+    unreadable: PipelineError | None = None
+    with staged(runs / name) as folder:
+        with _prepared(request, folder) as (mounts, workdir):
+            job = _job(request, runtime, name, mounts, workdir)
+            with Log(folder / "stdout.log") as out, Log(folder / "stderr.log") as err:
+                outcome = runtime.run(job, stdout=out, stderr=err, stop=stop)
+        outputs: dict[str, Output] = {}
+        if outcome.ending is Ending.SUCCEEDED:
+            try:
+                outputs = collect(folder / "output", paths=request.paths)
+            except PipelineError as error:
+                unreadable = error
+                outcome = dataclasses.replace(outcome, ending=Ending.FAILED)
+        record = _record(request, name, outcome, outputs, log_truncated=out.truncated or err.truncated)
+        write(folder / RECORD, record.text())
+    if unreadable is not None:
+        raise PipelineError(_with_log(unreadable.message, runs / name), hint=unreadable.hint)
+    return Run(record=record, folder=runs / name, cached=False)
+
+
+def require_success(run: Run) -> None:
+    """Raise what a run's ending means, if it is not a success; with the end of its log."""
+    record = run.record
+    limits = record.limits
+    where = f"the pipeline at {record.code.ref}"
+    hint = f"the whole log: {run.folder / 'stderr.log'}"
+    error: type[SandboxError]
+    match record.ending:
+        case Ending.SUCCEEDED:
+            return
+        case Ending.FAILED:
+            error, message = PipelineError, f"{where} failed with status {record.status}"
+            if shutil.disk_usage(run.folder).free < 2**20:
+                hint = f"the disk of {run.folder.parent} is full: free some space, then try again\n{hint}"
+        case Ending.SIGNALLED:
+            error, message = PipelineError, f"{where} was ended by signal {record.signal}"
+        case Ending.TIMED_OUT:
+            error, message = PipelineTimeoutError, f"{where} did not end within {limits.timeout_seconds:g} s"
+            hint = f"raise [stack.limits] timeout, or make it faster\n{hint}"
+        case Ending.OUT_OF_MEMORY:
+            error, message = (
+                PipelineMemoryError,
+                f"{where} needed more memory than {limits.memory_bytes:,} bytes",
+            )
+            hint = f"raise [stack.limits] memory, or sample less\n{hint}"
+        case Ending.LOST:
+            error, message = EngineError, f"{where} was lost: the container engine went away while it ran"
+            hint = "look at the engine with: sandbox doctor"
+        case _:
+            assert_never(record.ending)
+    raise error(_with_log(message, run.folder), hint=hint)
+
+
+@contextlib.contextmanager
+def _prepared(request: Request, folder: Path) -> Iterator[tuple[tuple[Mount, ...], Mount]]:
+    """Lay out what the job sees, for as long as the block lasts: sample, code, output, scratch."""
+    code = folder / "code"
+    output = folder / "output"
+    code.mkdir()
+    output.mkdir()
+    try:
+        request.code.export(code)
+        mounts = [
+            Mount(source=request.sample.path / "tables", target="/sandbox/sample"),
+            workdir := Mount(source=code, target="/sandbox/code"),
+            Mount(source=output, target="/sandbox/output", writable=True),
+        ]
+        for path in request.scratch:
+            # A link in the code must not make a folder of this machine writable for it.
+            if not (code / path).resolve().is_relative_to(code.resolve()):
+                raise ConfigError(
+                    f"pipeline.scratch: {path} is a link out of the code",
+                    hint="make it a folder, or leave it out",
+                )
+            (code / path).mkdir(parents=True, exist_ok=True)
+            mounts.append(Mount(source=code / path, target=f"/sandbox/code/{path}", writable=True))
+        yield tuple(mounts), workdir
+    finally:
+        shutil.rmtree(code, ignore_errors=True)
+
+
+def _job(request: Request, runtime: Runtime, name: str, mounts: tuple[Mount, ...], workdir: Mount) -> Job:
+    sample, output = runtime.seen(mounts[0]), runtime.seen(mounts[2])
+    own = {name: value.format(sample=sample, output=output) for name, value in request.variables.items()}
+    return Job(
+        name=f"{request.name}-run-{name}".lower(),
+        labels={**request.labels, "role": "run", "run": name, "environment": request.environment.id},
+        environment=request.environment,
+        command=request.command,
+        workdir=workdir,
+        mounts=mounts,
+        variables={"SANDBOX_SAMPLE": sample, "SANDBOX_OUTPUT": output, **own},
+        limits=request.limits,
+    )
+
+
+def _record(
+    request: Request, name: str, outcome: Outcome, outputs: dict[str, Output], *, log_truncated: bool
+) -> RunRecord:
+    version = request.code.version
+    isolation = outcome.isolation
+    return RunRecord(
+        id=name,
+        identity=request.identity,
+        code=CodeRecord(**_fields(version)),
+        sample=request.sample.fingerprint,
+        environment=RunEnvironment(**_fields(request.environment)),
+        command=request.command,
+        limits=RunLimits(**_fields(request.limits)),
+        started=dt.datetime.fromtimestamp(outcome.started, dt.UTC).isoformat(timespec="milliseconds"),
+        isolation=Isolated(**_fields(isolation)) if isolation else None,
+        outputs=outputs,
+        log_truncated=log_truncated,
+        **{key: value for key, value in _fields(outcome).items() if key not in ("started", "isolation")},
+    )
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _with_log(message: str, folder: Path) -> str:
+    lines = last_lines(folder / "stderr.log") or last_lines(folder / "stdout.log")
+    return (
+        "\n".join([f"{message}; its last lines:", *(f"  | {line}" for line in lines)]) if lines else message
+    )
