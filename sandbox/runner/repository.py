@@ -64,6 +64,18 @@ class Code:
             )
         return found.stdout
 
+    def committed(self, path: str) -> bytes | None:
+        """Give a file of the commit that is not part of the code (``sandbox.lock``); None where it has none.
+
+        For the working tree this is None: its own file lies beside ``sandbox.toml``.
+        """
+        if self.version.ref == WORKING_TREE or self.version.commit is None:
+            return None
+        found = self.repository.attempt(
+            "cat-file", "blob", f"{self.version.commit}:{self.repository.prefix}{path}"
+        )
+        return None if found.returncode else found.stdout
+
 
 class Repository:
     """The git repository around a project.

@@ -1,0 +1,28 @@
+"""``sandbox demo``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sandbox.cli.options import Call, command
+
+
+@click.command()
+@click.argument("folder", default="sandbox-demo", type=click.Path(path_type=Path))
+@click.option(
+    "--scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0.001, max=1000),
+    help="1 is a million orders.",
+)
+@command
+def demo(call: Call, *, folder: Path, scale: float) -> None:
+    """Make a small but complete project in FOLDER (warehouse, pipeline, a change with a bug in it) and run the main job on it."""
+    from sandbox.commands.demo import demo as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.report.terminal import render_demo  # noqa: PLC0415
+
+    result = carry_out(folder.absolute(), scale=scale, runtime=call.runtime, progress=call.progress)
+    call.print(result, lambda: render_demo(result.document, folder, result.planted))

@@ -1,0 +1,44 @@
+"""A group whose commands are imported when they are called, so that ``--help`` does not wait for them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and one line each.
+
+    Args:
+        lazy: Command name -> (module of `sandbox.cli` that holds the command under its name, one line for the list).
+    """
+
+    def __init__(self, *args: object, lazy: Mapping[str, tuple[str, str]], **settings: object) -> None:
+        super().__init__(*args, **settings)  # type: ignore[arg-type]
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the commands in the order in which a newcomer meets them."""
+        del ctx
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        del ctx
+        if cmd_name not in self._lazy:
+            return None
+        module = importlib.import_module(f"sandbox.cli.{self._lazy[cmd_name][0]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._lazy.items()])

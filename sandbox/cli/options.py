@@ -1,0 +1,115 @@
+"""What all commands share: their flags, the project they belong to, and how a result is printed."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
+
+import click
+
+from sandbox.model import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import RenderableType
+
+    from sandbox.config import Project
+    from sandbox.model import Progress
+
+P = ParamSpec("P")
+
+
+class Result(Protocol):
+    """What a command returns: something that has JSON."""
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One call of a command: its common flags, resolved."""
+
+    config: Path | None
+    as_json: bool
+    verbose: bool
+    runtime: str | None
+
+    def project(self) -> Project:
+        """Read the project's settings; flags win over the environment, the environment over the file."""
+        from sandbox.config import load  # noqa: PLC0415 - pydantic is slow to import and --help does not need it
+
+        flags = {("stack", "runtime"): self.runtime} if self.runtime else {}
+        return load(self.config, start=Path.cwd(), environ=os.environ, flags=flags)
+
+    @functools.cached_property
+    def progress(self) -> Progress:
+        """What shows progress on stderr."""
+        if self.as_json and not sys.stderr.isatty():
+            return Silent()
+        from sandbox.report.progress import RichProgress  # noqa: PLC0415 - see `project`
+        from sandbox.report.terminal import console  # noqa: PLC0415
+
+        return RichProgress(console(stderr=True))
+
+    def print(self, result: Result, shown: Callable[[], RenderableType]) -> None:
+        """Print a result on stdout: as JSON where that was asked for, else as ``shown`` renders it."""
+        if self.as_json:
+            click.echo(json.dumps(result.fields(), ensure_ascii=False, indent=1))
+            return
+        from sandbox.report.terminal import console  # noqa: PLC0415 - see `project`
+
+        console(stderr=False).print(shown(), soft_wrap=False)
+
+
+def command(function: Callable[Concatenate[Call, P], int | None]) -> Callable[P, int | None]:
+    """Give a command the common flags; the function gets them as one `Call`, first."""
+
+    @click.option(
+        "--config", type=click.Path(path_type=Path, dir_okay=False), help="The sandbox.toml to use."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @click.option("-v", "--verbose", is_flag=True, help="Show each step and query.")
+    @click.option("--runtime", type=click.Choice(["auto", "docker", "local"]), help="Where code runs.")
+    @functools.wraps(function)
+    def called(
+        *args: P.args,
+        config: Path | None,
+        as_json: bool,
+        verbose: bool,
+        runtime: str | None,
+        **kwargs: P.kwargs,
+    ) -> int | None:
+        if verbose:
+            logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
+            logging.getLogger("sandbox").setLevel(logging.DEBUG)
+        call = Call(config=config, as_json=as_json, verbose=verbose, runtime=runtime)
+        return function(call, *args, **kwargs)
+
+    return called  # type: ignore[return-value]  # the added flags are click's business, not the function's
+
+
+name_option = click.option(
+    "--name",
+    default="default",
+    show_default=True,
+    callback=lambda _context, _parameter, value: _checked_name(value),
+    help="Which of the project's sandboxes.",
+)
+frozen_option = click.option("--frozen", is_flag=True, help="Refuse to change sandbox.lock or the sample.")
+
+
+def _checked_name(name: str) -> str:
+
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+        raise click.BadParameter("use up to 40 of a-z, 0-9, _ and -, beginning with a letter or digit")
+    return name

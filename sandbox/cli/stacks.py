@@ -1,0 +1,133 @@
+"""``sandbox create``, ``lock``, ``shell``, ``ls``, ``stop``, ``rm`` and ``doctor``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import click
+
+from sandbox.cli.options import Call, command, frozen_option, name_option
+from sandbox.errors import ConfigError, EngineError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@name_option
+@frozen_option
+@command
+def create(call: Call, *, name: str, frozen: bool) -> None:
+    """Make everything ready: draw the sample, build the image, record the sandbox. Does only what is not done yet."""
+    from sandbox.commands.create import create as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.report.sandboxes import created as shown  # noqa: PLC0415
+
+    result = carry_out(call.project(), name=name, frozen=frozen, progress=call.progress)
+    call.print(result, lambda: shown(result.record, result.sample.manifest, drawn=result.sample.drawn))
+
+
+@click.command()
+@click.option("--upgrade", is_flag=True, help="Resolve everything anew.")
+@command
+def lock(call: Call, *, upgrade: bool) -> None:
+    """Resolve the stack's pins into sandbox.lock."""
+    from sandbox.commands.lock import lock as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.report.sandboxes import locked as shown  # noqa: PLC0415
+
+    result = carry_out(call.project(), upgrade=upgrade, progress=call.progress)
+    call.print(result, lambda: shown(result.lock, result.path, changed=result.changed))
+
+
+@click.command()
+@name_option
+@frozen_option
+@command
+def shell(call: Call, *, name: str, frozen: bool) -> int:
+    """Open a terminal inside the sandbox, isolated as a run is, on a copy of the working tree."""
+    from sandbox.commands.shell import shell as carry_out  # noqa: PLC0415 - see `create`
+
+    if call.as_json or not sys.stdin.isatty():
+        raise UsageError("a shell needs a terminal", hint="to run the pipeline: sandbox run")
+    return carry_out(call.project(), name=name, frozen=frozen, progress=call.progress)
+
+
+@click.command()
+@command
+def ls(call: Call) -> None:
+    """List the project's sandboxes, with what they use."""
+    from sandbox.commands.sandboxes import ls as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.report.sandboxes import listing as shown  # noqa: PLC0415
+
+    result = carry_out(call.project())
+    entries = [(entry.record, entry.fields()) for entry in result.entries]
+    call.print(result, lambda: shown(entries, result.state_bytes))
+
+
+class Removed:
+    """What was ended or removed, by name."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON."""
+        return {"format_version": 1, "removed": self.names}
+
+
+@click.command()
+@name_option
+@command
+def stop(call: Call, *, name: str) -> None:
+    """End what runs for a sandbox."""
+    from sandbox.commands.sandboxes import stop as carry_out  # noqa: PLC0415 - see `create`
+
+    names = carry_out(call.project(), name=name, progress=call.progress)
+    call.print(Removed(names), lambda: "\n".join(f"ended {one}" for one in names) or "nothing was running")
+
+
+@click.command()
+@name_option
+@click.option("--samples", is_flag=True, help="Remove the project's sample as well.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@command
+def rm(call: Call, *, name: str, samples: bool, yes: bool) -> None:
+    """Remove a sandbox, what runs for it, and with the last one the project's runs and reports; samples stay."""
+    from sandbox.commands.sandboxes import rm as carry_out  # noqa: PLC0415 - see `create`
+
+    project = call.project()
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "removing needs a yes, and there is no terminal to ask",
+                hint=f"sandbox rm --name {name} --yes",
+            )
+        click.confirm(f"Remove sandbox {name} of {project.root}?", abort=True, err=True)
+    names = carry_out(project, name=name, samples=samples, progress=call.progress)
+    call.print(Removed(names), lambda: "\n".join(f"removed {one}" for one in names))
+
+
+@click.command()
+@command
+def doctor(call: Call) -> None:
+    """Check this machine, with one fix for each failure."""
+    from sandbox.commands.doctor import doctor as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.report.sandboxes import diagnosis as shown  # noqa: PLC0415
+
+    root, runtime = _project_or_none(call)
+    result = carry_out(root, runtime=runtime, progress=call.progress)
+    call.print(result, lambda: shown(result.checks))
+    if not result.healthy:
+        failed = [check.name for check in result.checks if check.ok is False]
+        raise EngineError(f"{len(failed)} of {len(result.checks)} checks failed: {', '.join(failed)}")
+
+
+def _project_or_none(call: Call) -> tuple[Path | None, Literal["auto", "docker", "local"]]:
+    """Give the project's folder and runtime where there is a project; a machine can be checked without one."""
+    try:
+        project = call.project()
+    except ConfigError:
+        if call.config is not None:
+            raise
+        return None, cast("Literal['auto', 'docker', 'local']", call.runtime or "auto")
+    return project.root, project.settings.stack.runtime

@@ -1,0 +1,92 @@
+"""``sandbox create``: make a sandbox ready, idempotently."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.commands.sample import sample
+from sandbox.commands.stack import LOCK, open_stack, prepare_state, read_lock
+from sandbox.errors import FrozenError
+from sandbox.manifest.run import RunEnvironment
+from sandbox.manifest.sandbox import SandboxRecord
+from sandbox.store.folder import locked, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.commands.sample import SampleResult
+    from sandbox.commands.stack import Stack
+    from sandbox.config import Project
+    from sandbox.model import Environment, Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """A sandbox that is ready: a sample and a stack."""
+
+    record: SandboxRecord
+    sample: SampleResult
+    environment: Environment
+    stack: Stack
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON of ``sandbox create --json``."""
+        return {
+            **self.record.fields(),
+            "drawn": self.sample.drawn,
+            "sample_drawn": self.sample.manifest.drawn,
+            "sample_path": str(self.sample.sample.path),
+            "warnings": [self.stack.warning] if self.stack.warning else [],
+        }
+
+
+def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> Sandbox:
+    """Draw the sample if needed, build the environment if needed, and record that both are ready.
+
+    Raises:
+        FrozenError: The lock or the sample is not what ``sandbox.lock`` says, and it may not change.
+    """
+    prepare_state(project.state)
+    stack = open_stack(project, frozen=frozen, progress=progress)
+    drawn = sample(project, progress=progress)
+    if stack.frozen:
+        _require_locked(project, drawn)
+    environment = stack.environment(progress=progress)
+    place = record_path(project, name)
+    with locked(place):
+        record = _record(project, name, drawn, environment)
+        write(place, record.text())
+    return Sandbox(record=record, sample=drawn, environment=environment, stack=stack)
+
+
+def record_path(project: Project, name: str) -> Path:
+    """Give where a sandbox's record lies."""
+    return project.state / "sandboxes" / f"{name}.json"
+
+
+def _record(project: Project, name: str, drawn: SampleResult, environment: Environment) -> SandboxRecord:
+    place = record_path(project, name)
+    wanted = SandboxRecord(
+        name=name,
+        project=project.settings.project.name,
+        path=str(project.root),
+        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        sample=drawn.sample.fingerprint,
+        environment=RunEnvironment.model_validate(vars(environment)),
+    )
+    if not place.is_file():
+        return wanted
+    there = SandboxRecord.read(place)
+    return there if there == wanted.model_copy(update={"created": there.created}) else wanted
+
+
+def _require_locked(project: Project, drawn: SampleResult) -> None:
+    lock = read_lock(project)
+    fingerprint = drawn.sample.fingerprint
+    if lock is not None and lock.sample is not None and lock.sample != fingerprint:
+        raise FrozenError(
+            f"the sample is {fingerprint[:16]}, {LOCK} says {lock.sample[:16]}",
+            hint="the source or the sample's settings have changed; if that is meant: sandbox lock",
+        )

@@ -1,0 +1,138 @@
+"""``sandbox run``: run one version of the code on the sample in the stack."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.commands.sample import sample
+from sandbox.commands.stack import open_stack, prepare_state
+from sandbox.errors import ConfigError
+from sandbox.runner.repository import WORKING_TREE, Repository
+from sandbox.runner.run import Request, Run, carry_out, find, require_success
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.commands.stack import Stack
+    from sandbox.config import Project
+    from sandbox.containers.protocol import Stop
+    from sandbox.model import Environment, Progress, Sample
+    from sandbox.runner.repository import Code
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """A run that succeeded."""
+
+    run: Run
+    warning: str | None
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON of ``sandbox run --json``: the run record, whether it was reused, and where it lies."""
+        return {**self.run.record.fields(), "cached": self.run.cached, "path": str(self.run.folder)}
+
+
+def run(
+    project: Project,
+    *,
+    ref: str | None,
+    name: str,
+    fresh: bool,
+    frozen: bool,
+    progress: Progress,
+    stop: Stop | None = None,
+) -> RunResult:
+    """Run a git ref, or the working tree if ``ref`` is None; a succeeded run of the same is reused unless ``fresh``.
+
+    Raises:
+        PipelineError, PipelineTimeoutError, PipelineMemoryError: How it ended, if not well.
+    """
+    require_command(project)
+    prepare_state(project.state)
+    stack = open_stack(project, frozen=frozen, progress=progress)
+    with code_of(project, ref) as code:
+        drawn = sample(project, progress=progress).sample
+        environment = environment_of(stack, code, progress)
+        request = request_for(project, code, drawn, environment, name)
+        done = run_once(project, stack, request, fresh=fresh, progress=progress, stop=stop)
+    require_success(done)
+    return RunResult(run=done, warning=stack.warning)
+
+
+def require_command(project: Project) -> str:
+    """Give the pipeline's command.
+
+    Raises:
+        ConfigError: The settings name none.
+    """
+    command = project.settings.pipeline.command
+    if command is None:
+        raise ConfigError(
+            f"{project.file} names no pipeline", hint='[pipeline]\ncommand = "python pipeline.py"'
+        )
+    return command
+
+
+@contextlib.contextmanager
+def code_of(project: Project, ref: str | None) -> Iterator[Code]:
+    """Give one version of the code for as long as the block lasts; the source's folder is not part of it."""
+    with repository(project).code(ref, include=project.settings.pipeline.include) as code:
+        yield code
+
+
+def repository(project: Project) -> Repository:
+    """Give the git repository around a project."""
+    source = (project.root / project.settings.source.uri).resolve()
+    inside = source.is_relative_to(project.root) and source != project.root
+    return Repository(project.root, left_out=[str(source.relative_to(project.root))] if inside else [])
+
+
+def environment_of(stack: Stack, code: Code, progress: Progress) -> Environment:
+    """Make the environment of a version; the working tree's also brings ``sandbox.lock`` up to date."""
+    if code.version.ref == WORKING_TREE:
+        return stack.environment(progress=progress)
+    return stack.environment_of(code, progress=progress)
+
+
+def request_for(project: Project, code: Code, drawn: Sample, environment: Environment, name: str) -> Request:
+    """Put together what is to be run."""
+    settings = project.settings
+    pipeline = settings.pipeline
+    return Request(
+        code=code,
+        sample=drawn,
+        environment=environment,
+        command=require_command(project),
+        variables=pipeline.env,
+        scratch=pipeline.scratch,
+        paths={name: output.path for name, output in settings.outputs.items() if output.path},
+        limits=project.limits,
+        labels=labels(project, name),
+        name=object_name(project, name),
+    )
+
+
+def run_once(
+    project: Project, stack: Stack, request: Request, *, fresh: bool, progress: Progress, stop: Stop | None
+) -> Run:
+    """Reuse the succeeded run with the request's identity, or carry it out."""
+    runs = project.state / "runs"
+    found = None if fresh else find(runs, request.identity)
+    if found is not None:
+        return found
+    with progress.step(f"running the pipeline at {request.code.version.ref}"):
+        return carry_out(request, stack.runtime, runs, stop=stop)
+
+
+def labels(project: Project, name: str) -> dict[str, str]:
+    """Give the labels of everything that a runtime holds for one sandbox of a project."""
+    return {"project": project.settings.project.name, "path": str(project.root), "sandbox": name}
+
+
+def object_name(project: Project, name: str) -> str:
+    """Give the beginning of the names of a sandbox's objects: ``sbx-<project>-<8 of SHA-256 of the path>-<name>``."""
+    place = hashlib.sha256(str(project.root.resolve()).encode()).hexdigest()[:8]
+    return f"sbx-{project.settings.project.name}-{place}-{name}"

@@ -1,0 +1,88 @@
+"""``sandbox verify``: check samples and runs against what was recorded of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox import sampler
+from sandbox.errors import StoreError, UsageError
+from sandbox.manifest.run import RunRecord
+from sandbox.runner.outputs import damage
+from sandbox.runner.run import RECORD
+from sandbox.store.places import home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.config import Project
+    from sandbox.model import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What was checked, and what is wrong with each; no problems means that it is as it was recorded."""
+
+    problems: dict[str, list[str]]
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON of ``sandbox verify --json``."""
+        return {"format_version": 1, "verified": self.problems}
+
+    def require(self) -> None:
+        """Raise if anything is wrong.
+
+        Raises:
+            StoreError: With every problem.
+        """
+        wrong = [f"  {name}: {problem}" for name, found in self.problems.items() for problem in found]
+        if wrong:
+            raise StoreError(
+                "\n".join(["what is stored is not what was recorded:", *wrong]),
+                hint="a sample: sandbox sample --refresh; a run: sandbox run --fresh",
+            )
+
+
+def verify(project: Project, *, what: str | None, progress: Progress) -> Verified:
+    """Check the project's sample and its runs, or the one sample or run that ``what`` names (a unique beginning is enough).
+
+    Raises:
+        UsageError: Nothing, or more than one thing, has that name.
+    """
+    samples = (
+        [drawn.path for drawn in [sampler.drawn(project, home())] if drawn] if what is None else _samples()
+    )
+    places = {path.name: path for path in (*samples, *_runs(project))}
+    if what is not None:
+        names = [name for name in places if name.startswith(what)]
+        if len(names) != 1:
+            many = (
+                f"more than one sample or run begins with {what!r}"
+                if names
+                else f"no sample or run is called {what!r}"
+            )
+            raise UsageError(many, hint=f"there are: {', '.join(sorted(places)) or 'none'}")
+        places = {names[0]: places[names[0]]}
+    return Verified(problems={name: _problems(path, progress) for name, path in places.items()})
+
+
+def _samples() -> list[Path]:
+    return [sample.path for sample in sampler.samples(home())]
+
+
+def _runs(project: Project) -> Iterator[Path]:
+    folder = project.state / "runs"
+    if folder.is_dir():
+        yield from sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _problems(path: Path, progress: Progress) -> list[str]:
+    if path.parent.name == "samples":
+        return sampler.verify(path, progress)
+    try:
+        record = RunRecord.read(path / RECORD)
+    except StoreError as error:
+        return [error.message]
+    found = damage(path / "output", record.outputs)
+    return [found] if found else []

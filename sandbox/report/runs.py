@@ -1,0 +1,33 @@
+"""A run, for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.report.words import clean, duration, number, size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from sandbox.manifest.run import RunRecord
+
+
+def run(record: RunRecord, folder: Path, *, cached: bool) -> RenderableType:
+    """Show a run that succeeded: what it made, what it cost, where it lies."""
+    took = f"{duration(record.wall_seconds)}"
+    memory = f", {size(record.peak_memory_bytes)} at most" if record.peak_memory_bytes else ""
+    again = " (ran before; --fresh runs it again)" if cached else ""
+    head = Text(f"{record.code.ref}: succeeded in {took}{memory}{again}", style="bold")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("output")
+    table.add_column("rows", justify="right")
+    table.add_column("size", justify="right")
+    for name, output in record.outputs.items():
+        table.add_row(Text(clean(name)), number(output.rows), size(sum(file.bytes for file in output.files)))
+    return Group(head, table, Text(str(folder / "output"), style="dim"))

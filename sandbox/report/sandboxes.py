@@ -1,0 +1,102 @@
+"""Sandboxes, locks and checks of a machine, for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.report.words import age, number, size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from sandbox.manifest.lock import Lock
+    from sandbox.manifest.sample import SampleManifest
+    from sandbox.manifest.sandbox import SandboxRecord
+
+
+def created(record: SandboxRecord, manifest: SampleManifest, *, drawn: bool) -> RenderableType:
+    """Show a sandbox that is ready, in three lines."""
+    units = ", ".join(
+        f"{number(sum(one.sampled for one in draw.strata))} of {number(sum(one.population for one in draw.strata))} {unit}"
+        for unit, draw in manifest.units.items()
+    )
+    when = "drawn just now" if drawn else f"drawn {age(manifest.drawn)}; to draw again: sandbox sample --refresh"
+    stack = record.environment
+    return Group(
+        Text(f"sandbox {record.name} is ready", style="bold"),
+        Text(f"sample  {record.sample[:16]}  {units}, {when}"),
+        Text(f"stack   {stack.id[:16]}  {stack.runtime}, Python {stack.python} on {stack.base}"),
+        Text("next: sandbox diff", style="dim"),
+    )
+
+
+def locked(lock: Lock, path: Path, *, changed: bool) -> RenderableType:
+    """Show what a lock holds."""
+    head = Text(f"{path}: {'written' if changed else 'up to date'}", style="bold")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("platform", "Python", "libraries", "base"):
+        table.add_column(column)
+    for platform, entry in lock.platforms.items():
+        base = entry.base.reference if entry.base else "made when it is needed"
+        table.add_row(platform, entry.python, str(len(entry.libraries)), base)
+    return Group(head, table)
+
+
+def listing(entries: Sequence[tuple[SandboxRecord, dict[str, Any]]], state_bytes: int) -> RenderableType:
+    """Show the sandboxes of a project, with what they use now."""
+    if not entries:
+        return Text("no sandbox yet; to make one: sandbox create")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("name", "created", "runtime", "running"):
+        table.add_column(column)
+    for column in ("cpu", "memory", "sample"):
+        table.add_column(column, justify="right")
+    for record, fields in entries:
+        cpu, memory, sample = fields["cpu_percent"], fields["memory_bytes"], fields["sample_bytes"]
+        table.add_row(
+            record.name,
+            age(record.created),
+            record.environment.runtime,
+            str(len(fields["running"])),
+            f"{cpu:.0f} %" if cpu is not None else "–",
+            size(memory) if memory is not None else "–",
+            size(sample) if sample is not None else "gone",
+        )
+    return Group(table, Text(f"runs and reports of this project: {size(state_bytes)}", style="dim"))
+
+
+class Check(Protocol):
+    """One check of the machine; ``ok`` is None where it could not be made."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def ok(self) -> bool | None: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def fix(self) -> str | None: ...
+
+
+MARKS = {True: ("ok", "green"), False: ("failed", "bold red"), None: ("not checked", "yellow")}
+
+
+def diagnosis(checks: Sequence[Check]) -> RenderableType:
+    """Show every check, with one fix for each that failed."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_column(overflow="fold")
+    for check in checks:
+        mark, style = MARKS[check.ok]
+        table.add_row(check.name, Text(mark, style=style), Text(check.detail))
+        if check.ok is False and check.fix:
+            table.add_row("", "", Text(check.fix, style="cyan"))
+    return table
