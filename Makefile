@@ -26,6 +26,18 @@ engine:  ## Make sure that a Docker Engine answers (installs and starts one on D
 base: engine setup  ## Make sure that the standard base image is there (from Debian's archive where no registry answers).
 	@images/base/make.sh
 
+demo: setup  ## Make a small project in demo/ and run the main job on it.
+	@images/engine.sh --optional
+	@images/base/make.sh --optional
+	@rm -rf demo
+	@$(BIN)/sandbox demo demo
+
+test: setup lint  ## Check everything: style, types, layers, and all tests (real engine, real files).
+	@images/engine.sh $(if $(filter true,$(CI)),,--optional)
+	@images/base/make.sh $(if $(filter true,$(CI)),,--optional)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --doctest-modules sandbox --override-ini addopts="--import-mode=importlib"
+
 lint: setup  ## Check style, types and layers.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -75,7 +75,7 @@ def last_lines(path: Path, *, count: int = 20, size: int = 16_384) -> list[str]:
             text = file.read().decode(errors="replace")
     except OSError:
         return []
-    lines = [line.rpartition("\r")[2] for line in text.splitlines()]
+    lines = [line.rpartition("\r")[2] for line in text.split("\n")]
     return ["".join(c for c in line if c.isprintable() or c == "\t") for line in lines if line.strip()][
         -count:
     ]

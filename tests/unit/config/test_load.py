@@ -1,0 +1,203 @@
+"""``sandbox.toml``: what it gives, and how its problems are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.config import load
+from sandbox.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.config import Project
+
+MINIMAL = """\
+version = 1
+[project]
+name = "shop"
+[source]
+uri = "warehouse"
+[sample]
+unit = "customers"
+rate = 0.1
+[tables.customers]
+key = ["id"]
+"""
+
+
+def read(folder: Path, text: str, environ: dict[str, str] | None = None, **flags: str) -> Project:
+    (folder / "sandbox.toml").write_text(text, "utf-8")
+    given = {("stack", name): value for name, value in flags.items()}
+    return load(None, start=folder, environ=environ or {}, flags=given)
+
+
+def refusal(folder: Path, text: str, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(folder, text, environ)
+    return caught.value.message
+
+
+def test_minimal_file_has_the_documented_defaults(tmp_path: Path) -> None:
+    settings = read(tmp_path, MINIMAL).settings
+    assert settings.sample.salt == ""
+    assert settings.sample.min_per_stratum == 30
+    assert settings.stack.python == "3.13"
+    assert settings.stack.limits.memory == 4 * 10**9
+    assert settings.pipeline.production == "main"
+
+
+def test_file_is_found_in_a_folder_above(tmp_path: Path) -> None:
+    (tmp_path / "sandbox.toml").write_text(MINIMAL)
+    below = tmp_path / "models" / "ä b"
+    below.mkdir(parents=True)
+    assert load(None, start=below, environ={}, flags={}).root == tmp_path.resolve()
+
+
+def test_missing_file_says_what_to_type_next(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no sandbox\.toml") as caught:
+        load(None, start=tmp_path, environ={}, flags={})
+    assert "sandbox demo" in caught.value.hint
+
+
+def test_flag_wins_over_environment_and_environment_over_file(tmp_path: Path) -> None:
+    text = MINIMAL + '[stack]\nruntime = "docker"\n'
+    assert read(tmp_path, text).settings.stack.runtime == "docker"
+    variables = {"SANDBOX_RUNTIME": "local"}
+    assert read(tmp_path, text, variables).settings.stack.runtime == "local"
+    assert read(tmp_path, text, variables, runtime="auto").settings.stack.runtime == "auto"
+
+
+def test_environment_sets_numbers_sizes_and_texts_that_look_like_numbers(tmp_path: Path) -> None:
+    variables = {
+        "SANDBOX_STACK_PYTHON": "3.12",
+        "SANDBOX_STACK_LIMITS_CPUS": "1.5",
+        "SANDBOX_STACK_LIMITS_MEMORY": "2GB",
+        "SANDBOX_SAMPLE_SALT": "2026",
+        "SANDBOX_SAMPLE_RATE": "0.5",
+        "SANDBOX_NONSENSE": "1",
+    }
+    settings = read(tmp_path, MINIMAL, variables).settings
+    assert settings.stack.python == "3.12"
+    assert settings.stack.limits.cpus == 1.5
+    assert settings.stack.limits.memory == 2 * 10**9
+    assert settings.sample.salt == "2026"
+    assert settings.sample.rate == 0.5
+
+
+def test_all_problems_are_told_at_once_with_line_and_suggestion(tmp_path: Path) -> None:
+    text = MINIMAL.replace("rate = 0.1", 'ratee = 0.1\nmin_per_stratum = "many"') + (
+        '[stack]\nruntime = "dokcer"\n[stack.limits]\nmemory = "4 giga"\n[sourc]\n'
+    )
+    message = refusal(tmp_path, text)
+    assert "5 problems" in message
+    assert 'line 8: sample.ratee: unknown key; did you mean "rate"?' in message
+    assert "line 9: sample.min_per_stratum: expected a valid integer, not 'many'" in message
+    assert (
+        "line 13: stack.runtime: expected 'auto', 'docker' or 'local', not 'dokcer'; did you mean \"docker\"?"
+        in message
+    )
+    assert "line 15: stack.limits.memory: expected a size such as" in message
+    assert 'line 16: sourc: unknown key; did you mean "source"?' in message
+
+
+def test_problem_from_the_environment_is_told_too(tmp_path: Path) -> None:
+    assert 'did you mean "local"?' in refusal(tmp_path, MINIMAL, {"SANDBOX_RUNTIME": "locl"})
+
+
+def test_broken_toml_names_the_place(tmp_path: Path) -> None:
+    assert "line 1" in refusal(tmp_path, "version = \n")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("rate = 0.1", ""), "needs one of rate, units or size"),
+        (("rate = 0.1", "rate = 0.1\nunits = 5"), "rate and units exclude each other"),
+        (("rate = 0.1", "rate = 1.5"), "less than or equal to 1"),
+        (('unit = "customers"', 'unit = "customer"'), 'no [tables.customer]; did you mean "customers"?'),
+        (('key = ["id"]', ""), "the unit table needs a key"),
+        (('name = "shop"', 'name = "Shop!"'), "project.name"),
+        (("version = 1", "version = 2"), "version"),
+    ],
+)
+def test_impossible_settings_are_refused(tmp_path: Path, change: tuple[str, str], expected: str) -> None:
+    assert expected in refusal(tmp_path, MINIMAL.replace(*change))
+
+
+@pytest.mark.parametrize(
+    ("addition", "expected"),
+    [
+        ('[tables.orders]\nreferences = { c = "custmers.id" }\n', 'did you mean "customers"?'),
+        (
+            '[tables.orders]\n[[tables.orders.reference]]\ncolumns = ["a", "b"]\ntable = "customers"\nkey = ["id"]\n',
+            "2 columns",
+        ),
+        (
+            '[tables.orders]\nreferences = { c = "customers.id" }\nbelongs_to = "shops"\n',
+            "no reference of orders leads to shops",
+        ),
+        (
+            (
+                '[tables.orders]\nreferences = { c = "customers.id" }\n'
+                '[tables.items]\nreferences = { o = "orders.id", c = "customers.id" }\n'
+            ),
+            'belongs_to = "orders"',
+        ),
+        ('[pipeline]\nscratch = ["../x"]\n', "below the folder of sandbox.toml"),
+        ('[pipeline]\nenv = { A = "{smple}" }\n', 'did you mean "sample"?'),
+        ('[pipeline]\nenv = { A = "{" }\n', "pipeline.env.A"),
+        ('[outputs.a]\nkey = ["x"]\nignore = ["x"]\n', "x is a key column"),
+    ],
+)
+def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: str, expected: str) -> None:
+    assert expected in refusal(tmp_path, MINIMAL + addition)
+
+
+@pytest.mark.parametrize(
+    ("addition", "expected"),
+    [
+        ('[tables.customers.mask]\nmail = "email"\n', 'tables.customers.mask.mail: the mask "email"'),
+        ('[stack]\nservices = ["postgres"]\n', "services"),
+        ('[stack]\nimage = "spark"\n', 'image = "spark"'),
+        ('[stack.limits]\nmemory = "auto"\n', 'memory = "auto"'),
+        ('[pipeline]\nkind = "dbt"\n', 'kind = "dbt"'),
+        ('[pipeline]\ninputs = ["duckdb"]\n', "inputs"),
+        ("[sample.also.suppliers]\nrate = 0.1\n", "[sample.also]"),
+        ('[[tests]]\nname = "a"\nsql = "select 1"\n', "[[tests]]"),
+        ('[gate.total_change]\n"a.b" = "1%"\n', "total_change"),
+    ],
+)
+def test_what_is_not_built_yet_is_refused_never_ignored(tmp_path: Path, addition: str, expected: str) -> None:
+    message = refusal(tmp_path, MINIMAL + addition)
+    assert expected in message
+    assert "not supported yet" in message
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/x", "postgresql://host/db", "shop.duckdb"])
+def test_sources_of_other_kinds_are_refused(tmp_path: Path, uri: str) -> None:
+    assert "not supported yet" in refusal(tmp_path, MINIMAL.replace("warehouse", uri))
+
+
+def test_mask_none_is_accepted_because_somebody_looked(tmp_path: Path) -> None:
+    project = read(tmp_path, MINIMAL + '[tables.customers.mask]\nnotes = "none"\n')
+    assert project.settings.tables["customers"].mask["notes"].kind == "none"
+
+
+def test_both_forms_of_reference_give_the_same(tmp_path: Path) -> None:
+    short = '[tables.orders]\nreferences = { c = "customers.id" }\n'
+    long = '[[tables.orders.reference]]\ncolumns = ["c"]\ntable = "customers"\nkey = ["id"]\n'
+    given = [
+        read(tmp_path, MINIMAL + form).settings.tables["orders"].all_references for form in (short, long)
+    ]
+    assert given[0] == given[1]
+
+
+def test_table_of_a_schema_is_referenced_by_its_last_dot(tmp_path: Path) -> None:
+    text = (
+        MINIMAL + '[tables."sales.customers"]\n[tables.orders]\nreferences = { c = "sales.customers.id" }\n'
+    )
+    (reference,) = read(tmp_path, text).settings.tables["orders"].all_references
+    assert (reference.table, reference.key) == ("sales.customers", ("id",))
