@@ -159,11 +159,11 @@ class Repository:
 
     def _working_tree(self, include: Sequence[str], scratch: Path) -> str:
         variables = self.variables(scratch, index="work")
-        index = Path(os.fsdecode(self.git("rev-parse", "--git-path", "index").rstrip(b"\n")))
-        if (self.root / index).is_file():
-            shutil.copyfile(
-                self.root / index, scratch / "work"
-            )  # its file times spare reading every file again
+        index = self.root / self._place("--git-path", "index")
+        if index.is_file():
+            # What git remembers of each file spares reading it again; that this may be trusted only for files older
+            # than the index itself is why the copy must keep the index's own time ("racy git").
+            shutil.copy2(index, scratch / "work")
         not_code = [f":(exclude,literal){path}" for path in self.left_out]
         self.git("add", "--all", "--", ".", *not_code, variables=variables)
         return self._tree(include, variables)
