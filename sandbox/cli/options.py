@@ -10,7 +10,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from sandbox.config import Project
     from sandbox.model import Progress
-
-P = ParamSpec("P")
 
 
 class Result(Protocol):
@@ -48,7 +46,7 @@ class Call:
         """Read the project's settings; flags win over the environment, the environment over the file."""
         from sandbox.config import load  # noqa: PLC0415 - pydantic is slow to import and --help does not need it
 
-        flags = {("stack", "runtime"): self.runtime} if self.runtime else {}
+        flags: dict[tuple[str, ...], str] = {("stack", "runtime"): self.runtime} if self.runtime else {}
         return load(self.config, start=Path.cwd(), environ=os.environ, flags=flags)
 
     @functools.cached_property
@@ -56,8 +54,8 @@ class Call:
         """What shows progress on stderr."""
         if self.as_json and not sys.stderr.isatty():
             return Silent()
+        from sandbox.report.console import console  # noqa: PLC0415
         from sandbox.report.progress import RichProgress  # noqa: PLC0415 - see `project`
-        from sandbox.report.terminal import console  # noqa: PLC0415
 
         return RichProgress(console(stderr=True))
 
@@ -66,12 +64,12 @@ class Call:
         if self.as_json:
             click.echo(json.dumps(result.fields(), ensure_ascii=False, indent=1))
             return
-        from sandbox.report.terminal import console  # noqa: PLC0415 - see `project`
+        from sandbox.report.console import console  # noqa: PLC0415 - see `project`
 
         console(stderr=False).print(shown(), soft_wrap=False)
 
 
-def command(function: Callable[Concatenate[Call, P], int | None]) -> Callable[P, int | None]:
+def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
     """Give a command the common flags; the function gets them as one `Call`, first."""
 
     @click.option(
@@ -82,20 +80,15 @@ def command(function: Callable[Concatenate[Call, P], int | None]) -> Callable[P,
     @click.option("--runtime", type=click.Choice(["auto", "docker", "local"]), help="Where code runs.")
     @functools.wraps(function)
     def called(
-        *args: P.args,
-        config: Path | None,
-        as_json: bool,
-        verbose: bool,
-        runtime: str | None,
-        **kwargs: P.kwargs,
+        *, config: Path | None, as_json: bool, verbose: bool, runtime: str | None, **own: Any
     ) -> int | None:
         if verbose:
             logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
             logging.getLogger("sandbox").setLevel(logging.DEBUG)
         call = Call(config=config, as_json=as_json, verbose=verbose, runtime=runtime)
-        return function(call, *args, **kwargs)
+        return function(call, **own)
 
-    return called  # type: ignore[return-value]  # the added flags are click's business, not the function's
+    return called
 
 
 name_option = click.option(

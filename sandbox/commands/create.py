@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sandbox.commands.sample import sample
 from sandbox.commands.stack import LOCK, open_stack, prepare_state, read_lock
 from sandbox.errors import FrozenError
-from sandbox.manifest.run import RunEnvironment
 from sandbox.manifest.sandbox import SandboxRecord
 from sandbox.store.folder import locked, write
 
@@ -74,7 +73,7 @@ def _record(project: Project, name: str, drawn: SampleResult, environment: Envir
         path=str(project.root),
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         sample=drawn.sample.fingerprint,
-        environment=RunEnvironment.model_validate(vars(environment)),
+        environment=environment,
     )
     if not place.is_file():
         return wanted

@@ -47,7 +47,7 @@ def demo(folder: Path, *, scale: float, runtime: str | None, progress: Progress)
         UsageError: The folder is there and not empty.
     """
     make(folder, scale=scale, progress=progress)
-    flags = {("stack", "runtime"): runtime} if runtime else {}
+    flags: dict[tuple[str, ...], str] = {("stack", "runtime"): runtime} if runtime else {}
     project = load(folder / FILE, start=folder, environ=os.environ, flags=flags)
     found = diff(project, Versions(), name="default", fresh=False, frozen=False, progress=progress)
     return DemoResult(found=found, folder=folder, planted=PLANTED)

@@ -91,7 +91,7 @@ def diff(
             except SandboxError as error:
                 raise type(error)(f"the {role}: {error.message}", hint=error.hint) from error
             sides.append(done)
-    outputs = _compare(project, *sides, ready, progress)
+    outputs = _compare(project, sides[0], sides[1], ready, progress)
     document = _document(project, sides[0], sides[1], ready, outputs, warnings)
     return _written(project, document)
 

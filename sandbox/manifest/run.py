@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from sandbox.manifest.document import Document, Part
-from sandbox.model import Ending, TableFormat
+from sandbox.model import Ending, Environment, Isolation, Limits, TableFormat, Version
 
 
 class OutputFile(Part):
@@ -26,50 +26,6 @@ class Output(Part):
     member: str | None = None
 
 
-class Isolated(Part):
-    """What kept the run apart, read back from the runtime (see ``sandbox.model.Isolation``)."""
-
-    network: Literal["none", "services", "host"]
-    root_filesystem: Literal["read-only", "writable"]
-    sample: Literal["read-only", "writable"]
-    user: str
-    capabilities: Literal["none", "some", "host"]
-    no_new_privileges: bool
-    seccomp: Literal["default", "none"]
-    memory_bytes: int | None
-    cpus: float | None
-    pids: int | None
-
-
-class Code(Part):
-    """The version of the code (see ``sandbox.model.Version``)."""
-
-    ref: str
-    commit: str | None
-    tree: str
-    dirty: bool
-
-
-class RunEnvironment(Part):
-    """The stack that the run used (see ``sandbox.model.Environment``)."""
-
-    id: str
-    runtime: Literal["docker", "local", "fake"]
-    reference: str
-    platform: str
-    python: str
-    base: str
-
-
-class RunLimits(Part):
-    """The limits that were asked for."""
-
-    cpus: float
-    memory_bytes: int
-    timeout_seconds: float
-    pids: int
-
-
 class RunRecord(Document):
     """The record. ``identity`` is equal for runs that must give the same outputs."""
 
@@ -77,11 +33,11 @@ class RunRecord(Document):
 
     id: str
     identity: str
-    code: Code
+    code: Version
     sample: str
-    environment: RunEnvironment
+    environment: Environment
     command: str
-    limits: RunLimits
+    limits: Limits
     ending: Ending
     status: int | None
     signal: int | None
@@ -91,6 +47,6 @@ class RunRecord(Document):
     peak_memory_bytes: int | None
     bytes_read: int | None
     bytes_written: int | None
-    isolation: Isolated | None
+    isolation: Isolation | None
     outputs: dict[str, Output]
     log_truncated: bool

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sandbox.manifest.document import Document
-from sandbox.manifest.run import RunEnvironment
+from sandbox.model import Environment
 
 
 class SandboxRecord(Document):
@@ -18,4 +18,4 @@ class SandboxRecord(Document):
     path: str
     created: str
     sample: str
-    environment: RunEnvironment
+    environment: Environment

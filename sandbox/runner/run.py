@@ -8,7 +8,7 @@ import datetime as dt
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import (
@@ -21,8 +21,7 @@ from sandbox.errors import (
     StoreError,
 )
 from sandbox.manifest.canonical import digest
-from sandbox.manifest.run import Code as CodeRecord
-from sandbox.manifest.run import Isolated, Output, RunEnvironment, RunLimits, RunRecord
+from sandbox.manifest.run import Output, RunRecord
 from sandbox.model import Ending
 from sandbox.runner.logs import Log, last_lines
 from sandbox.runner.outputs import collect, damage
@@ -221,26 +220,19 @@ def _job(request: Request, runtime: Runtime, name: str, mounts: tuple[Mount, ...
 def _record(
     request: Request, name: str, outcome: Outcome, outputs: dict[str, Output], *, log_truncated: bool
 ) -> RunRecord:
-    version = request.code.version
-    isolation = outcome.isolation
     return RunRecord(
         id=name,
         identity=request.identity,
-        code=CodeRecord(**_fields(version)),
+        code=request.code.version,
         sample=request.sample.fingerprint,
-        environment=RunEnvironment(**_fields(request.environment)),
+        environment=request.environment,
         command=request.command,
-        limits=RunLimits(**_fields(request.limits)),
+        limits=request.limits,
         started=dt.datetime.fromtimestamp(outcome.started, dt.UTC).isoformat(timespec="milliseconds"),
-        isolation=Isolated(**_fields(isolation)) if isolation else None,
         outputs=outputs,
         log_truncated=log_truncated,
-        **{key: value for key, value in _fields(outcome).items() if key not in ("started", "isolation")},
+        **{key: value for key, value in vars(outcome).items() if key != "started"},
     )
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
 def _with_log(message: str, folder: Path) -> str:
