@@ -104,8 +104,11 @@ class Runtime(Protocol):
     ) -> Outcome:
         """Carry out a job and wait for its end; whatever the ending, nothing of the job is left behind.
 
-        Output arrives in chunks as it is written. When ``stop`` is set or KeyboardInterrupt is raised the job is
-        ended first. What the job left in writable mounts belongs to the caller's user afterwards.
+        Output arrives in chunks as it is written, from another thread but never two at once. When ``stop`` is set the
+        job is ended, and its ending is ``signalled``. When KeyboardInterrupt is raised, or a function that takes
+        output fails, the job is ended first, and the exception passes on. A job of which any process was killed for
+        memory ends ``out_of_memory``, whatever its status. What the job left in writable mounts belongs to the
+        caller's user afterwards.
 
         Raises:
             EngineError: The job could not be started. Once it was started every ending is an `Outcome`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,7 +13,7 @@ import duckdb
 from sandbox.errors import SandboxError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -64,13 +65,13 @@ class Session:
                 "memory_limit": f"{memory}B",
                 "threads": threads or len(os.sched_getaffinity(0)),
                 "temp_directory": self._spill.name,
-                "TimeZone": "UTC",
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "preserve_insertion_order": False,
-                "enable_progress_bar": False,
             },
         )
+        # These two belong to a connection and cannot be part of its making.
+        self.connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +83,11 @@ class Session:
         """End the connection and remove what it spilled."""
         self.connection.close()
         self._spill.cleanup()
+
+    @property
+    def version(self) -> str:
+        """The engine's version."""
+        return str(duckdb.__version__)
 
     def interrupt(self) -> None:
         """End the query that another thread is running."""
@@ -119,12 +125,27 @@ class Session:
             raise self._failure(f"{doing}: the memory limit was too small: {first_line(error)}") from error
         except duckdb.Error as error:
             raise self._failure(f"{doing}: {first_line(error)}") from error
+        except RuntimeError as error:
+            # What a SIGINT becomes that arrives while DuckDB works.
+            if str(error) != "Query interrupted":
+                raise
+            raise KeyboardInterrupt from None
 
 
 def first_line(error: BaseException) -> str:
     """Give the first line of a foreign error without DuckDB's prefix (``Binder Error: ``)."""
     text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__
+    return re.sub(r"^(?:[A-Z]\w* )+Error: ", "", text[0]) if text else type(error).__name__
+
+
+def file_list(paths: Iterable[Path]) -> str:
+    """Give the SQL list of files for a reading function; what a pattern would match is not what is named.
+
+    >>> from pathlib import Path
+    >>> file_list([Path("/a[1]/it's.csv")])
+    "['/a[[]1]/it''s.csv']"
+    """
+    return "[" + ", ".join(literal(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths) + "]"
 
 
 def relation(table: TableFiles) -> str:
@@ -132,7 +153,7 @@ def relation(table: TableFiles) -> str:
 
     CSV and JSON types come from the whole of every file, so that they never depend on the first rows.
     """
-    files = "[" + ", ".join(literal(str(path)) for path in table.paths) + "]"
+    files = file_list(table.paths)
     match table.format:
         case "parquet":
             return f"read_parquet({files}, hive_partitioning = false)"

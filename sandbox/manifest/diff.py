@@ -90,12 +90,21 @@ class Rows(Part):
         """Rows that differ in any way."""
         return self.added + self.removed + self.changed
 
+    @property
+    def share(self) -> float:
+        """The rows that differ, noise taken off, as a share of the baseline's; 1 where it has none and any differ."""
+        counted = max(self.different - self.noise, 0)
+        if self.baseline == 0:
+            return 1.0 if counted else 0.0
+        return counted / self.baseline
+
 
 class ColumnChanges(Part):
     """What happened to one column in the rows that both sides have.
 
     ``match_rate`` is in [0, 1] (1.0 where no row is in both). The changes of numbers are candidate − baseline, over
-    the changed rows where both are numbers; None for other types.
+    the changed rows where both are finite numbers, to twelve digits; None where there are none. ``max_change`` is the
+    one farthest from 0, with its sign.
     """
 
     changed: int
@@ -148,6 +157,11 @@ class OutputDiff(Part):
     examples: list[Example] = Field(default_factory=list)
     estimate: Estimate
 
+    @property
+    def same(self) -> bool:
+        """True where nothing differs, neither rows nor schema."""
+        return self.status == "compared" and self.schema_.same and not self.rows.different
+
 
 class Side(Part):
     """One side of the comparison; for plain tables ``run``, ``commit`` and the costs are None and ``ref`` a path."""
@@ -191,10 +205,14 @@ class DataTest(Part):
 
 
 class GateResult(Part):
-    """One rule of the gate. ``output`` is None for a rule over all outputs; ``found`` is what was compared with it."""
+    """One rule of the gate, for one output or (None) over all; ``found`` is what was compared with ``limit``.
+
+    ``rule`` is ``changed_rows``, ``schema``, ``tests`` or ``total_change OUTPUT.COLUMN``.
+    """
 
     rule: str
     output: str | None
+    limit: str
     held: bool
     found: str
 

@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.report.words import clean, duration, number, size
+from sandbox.report.words import duration, number, size, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,5 +29,7 @@ def run(record: RunRecord, folder: Path, *, cached: bool) -> RenderableType:
     table.add_column("rows", justify="right")
     table.add_column("size", justify="right")
     for name, output in record.outputs.items():
-        table.add_row(Text(clean(name)), number(output.rows), size(sum(file.bytes for file in output.files)))
+        table.add_row(
+            Text(visible(name)), number(output.rows), size(sum(file.bytes for file in output.files))
+        )
     return Group(head, table, Text(str(folder / "output"), style="dim"))

@@ -27,7 +27,9 @@ def created(record: SandboxRecord, manifest: SampleManifest, *, drawn: bool) -> 
         f"{number(sum(one.sampled for one in draw.strata))} of {number(sum(one.population for one in draw.strata))} {unit}"
         for unit, draw in manifest.units.items()
     )
-    when = "drawn just now" if drawn else f"drawn {age(manifest.drawn)}; to draw again: sandbox sample --refresh"
+    when = (
+        "drawn just now" if drawn else f"drawn {age(manifest.drawn)}; to draw again: sandbox sample --refresh"
+    )
     stack = record.environment
     return Group(
         Text(f"sandbox {record.name} is ready", style="bold"),

@@ -164,8 +164,15 @@ class Repository:
             # What git remembers of each file spares reading it again; that this may be trusted only for files older
             # than the index itself is why the copy must keep the index's own time ("racy git").
             shutil.copy2(index, scratch / "work")
-        not_code = [f":(exclude,literal){path}" for path in self.left_out]
-        self.git("add", "--all", "--", ".", *not_code, variables=variables)
+        listed = self.git("ls-files", "-z", "--cached", "--others", "--exclude-standard", variables=variables)
+        # A name that ends in a slash is a repository inside this one, which is not part of it.
+        names = [
+            name
+            for name in listed.split(b"\0")
+            if name and not name.endswith(b"/") and not self._is_left_out(name)
+        ]
+        stdin = b"".join(name + b"\0" for name in names)
+        self.git("update-index", "-z", "--add", "--remove", "--stdin", variables=variables, stdin=stdin)
         return self._tree(include, variables)
 
     def _tree(self, include: Sequence[str], variables: dict[str, str]) -> str:
@@ -188,6 +195,10 @@ class Repository:
             raise self._refused("write-tree", found)
         return found.stdout.decode().strip()
 
+    def _is_left_out(self, name: bytes) -> bool:
+        path = PurePosixPath(os.fsdecode(name))
+        return any(path.is_relative_to(left_out) for left_out in self.left_out)
+
     def variables(self, scratch: Path, *, index: str) -> dict[str, str]:
         """Give the environment in which git keeps its index and new objects in a scratch folder."""
         objects = _escaped(str(self.root / self._place("--git-path", "objects")))
@@ -204,19 +215,29 @@ class Repository:
             self._places[question] = os.fsdecode(self.git("rev-parse", *question).rstrip(b"\n"))
         return self._places[question]
 
-    def git(self, *arguments: str, variables: dict[str, str] | None = None, at: Path | None = None) -> bytes:
+    def git(
+        self,
+        *arguments: str,
+        variables: dict[str, str] | None = None,
+        at: Path | None = None,
+        stdin: bytes = b"",
+    ) -> bytes:
         """Run git and give its output.
 
         Raises:
             ConfigError: git refuses; with its words.
         """
-        done = self.attempt(*arguments, variables=variables, at=at)
+        done = self.attempt(*arguments, variables=variables, at=at, stdin=stdin)
         if done.returncode:
             raise self._refused(arguments[0], done)
         return done.stdout
 
     def attempt(
-        self, *arguments: str, variables: dict[str, str] | None = None, at: Path | None = None
+        self,
+        *arguments: str,
+        variables: dict[str, str] | None = None,
+        at: Path | None = None,
+        stdin: bytes = b"",
     ) -> subprocess.CompletedProcess[bytes]:
         """Run git and give what came of it, whatever that is."""
         own = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
@@ -224,7 +245,7 @@ class Repository:
             ["git", "-c", "core.fsmonitor=false", "-c", "advice.addEmbeddedRepo=false", *arguments],
             cwd=at or self.root,
             env=own | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"} | (variables or {}),
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             check=False,
             umask=0o022,

@@ -28,19 +28,39 @@ def staged(target: Path) -> Iterator[Path]:
     Raises:
         StoreError: The folder cannot be made, synced or renamed; a full disk is one reason.
     """
-    with reported(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        folder = type(target)(tempfile.mkdtemp(prefix=f"{STAGED}{target.name[:40]}-", dir=target.parent))
+    with staging(target.parent, label=target.name) as folder:
+        yield folder
+        publish(folder, target)
+
+
+@contextlib.contextmanager
+def staging(parent: Path, *, label: str = "") -> Iterator[Path]:
+    """Give an empty folder in ``parent`` for something that has no name yet; it vanishes unless it is published.
+
+    Raises:
+        StoreError: The folder cannot be made.
+    """
+    with reported(parent / label):
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = type(parent)(tempfile.mkdtemp(prefix=f"{STAGED}{label[:40]}-", dir=parent))
         folder.chmod(0o755)
     try:
         yield folder
-        with reported(target):
-            sync(folder)
-            if not target.exists():
-                folder.rename(target)
-                _sync_one(target.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(folder: Path, target: Path) -> None:
+    """Give a staged folder its name; if the name is taken, what has it stays (see `staged`).
+
+    Raises:
+        StoreError: It cannot be synced or renamed.
+    """
+    with reported(target):
+        sync(folder)
+        if not target.exists():
+            folder.rename(target)
+            _sync_one(target.parent)
 
 
 def write(target: Path, content: str | bytes, *, mode: int = 0o644) -> None:

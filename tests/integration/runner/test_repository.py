@@ -137,6 +137,31 @@ def test_source_folder_is_not_code(project: Path) -> None:
     (project / "warehouse" / "a.csv").write_text("a\n1\n")
     assert tree(project, None, left_out=["warehouse"]) == tree(project, "main", left_out=["warehouse"])
     assert tree(project, None) != tree(project, "main")
+    (project / ".gitignore").write_text("ignored/\n*.log\nwarehouse/\n.sandbox\nsandbox.lock\n")
+    (project / "sandbox.lock").write_text("{}")
+    git(project, "commit", "-qam", "ignore what is not code")
+    assert tree(project, None, left_out=["warehouse"]) == tree(project, "main", left_out=["warehouse"])
+
+
+def test_repository_inside_the_repository_is_not_code(project: Path) -> None:
+    inner = project / "inner"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    (inner / "a").write_text("")
+    assert tree(project, None) == tree(project, "main")
+
+
+def test_unresolved_merge_is_run_as_it_lies_there(project: Path, tmp_path: Path) -> None:
+    git(project, "checkout", "-qb", "other")
+    (project / "pipeline.py").write_text("print('other')\n")
+    git(project, "commit", "-qam", "other")
+    git(project, "checkout", "-q", "main")
+    (project / "pipeline.py").write_text("print('main')\n")
+    git(project, "commit", "-qam", "main")
+    with pytest.raises(subprocess.CalledProcessError):
+        git(project, "merge", "other")
+    exported(project, None, tmp_path / "out")
+    assert "<<<<<<<" in (tmp_path / "out" / "pipeline.py").read_text()
 
 
 def test_missing_ref_names_what_there_is(project: Path) -> None:

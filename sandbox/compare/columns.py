@@ -1,0 +1,169 @@
+"""The columns of two tables, matched by name, and how the values of each pair are compared.
+
+Column names never reach SQL: a table's columns are called ``r0``, ``r1`` … by position, and the values that are
+compared ``v0``, ``v1`` …, so that no name can clash with another one, with a keyword, or with its own spelling in
+capitals (DuckDB does not tell those apart).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sandbox.manifest.diff import SchemaChanges, TypeChange
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.compare.options import Rules
+
+SideName = Literal["baseline", "candidate"]
+
+INTEGERS = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+)
+FLOATS = frozenset({"FLOAT", "DOUBLE"})
+NUMBERS = INTEGERS | FLOATS | {"HUGEINT", "UHUGEINT", "BIGNUM"}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_EXACT_DIGITS = 28  # the sum of a thousand million differences still fits into 38 digits
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The names and types of one table's columns, in its order, and its number of rows."""
+
+    names: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column that both sides have.
+
+    Attributes:
+        name: Production's name of it.
+        baseline, candidate: Its position in either table.
+        types: Its type in either table.
+        common: The type in which values are compared; None where some value would not survive the conversion, and
+            then no value of the one side equals one of the other.
+        tolerance: (abs, rel), or None.
+    """
+
+    name: str
+    baseline: int
+    candidate: int
+    types: tuple[str, str]
+    common: str | None
+    tolerance: tuple[float, float] | None = None
+
+    def raw(self, side: SideName) -> str:
+        """The column as it was read."""
+        return f"r{self.baseline if side == 'baseline' else self.candidate}"
+
+    def type(self, side: SideName) -> str:
+        """Its type on one side."""
+        return self.types[0] if side == "baseline" else self.types[1]
+
+    @property
+    def numeric(self) -> bool:
+        """True where a change is a number."""
+        return self.common is not None and is_numeric(self.common)
+
+    def value(self, side: SideName, *, key: bool = False) -> str:
+        """Give the SQL of the value that is compared: equal values of both sides are equal in it.
+
+        As a part of a key, a column that has no common type still tells its own side's rows apart.
+        """
+        raw = self.raw(side)
+        if self.common is None:
+            return f"'{side} ' || {raw}::VARCHAR" if key else f"'{side}'"
+        cast = raw if self.type(side) == self.common else f"{raw}::{self.common}"
+        if self.common == "INTERVAL":  # the engine holds 30 days equal to a month
+            return f"{cast}::VARCHAR"
+        if self.common.startswith("MAP(") and self.common.endswith(")"):  # a map has no order
+            return f"list_sort(map_entries({cast}))"
+        return cast
+
+
+def is_numeric(type_: str) -> bool:
+    """True for types whose values can be subtracted."""
+    return type_ in NUMBERS or _DECIMAL.fullmatch(type_) is not None
+
+
+def difference(type_: str, baseline: str, candidate: str) -> str:
+    """Give the SQL of candidate − baseline in a numeric type: exact where the type is, and never an overflow."""
+    decimal = _DECIMAL.fullmatch(type_)
+    if type_ in INTEGERS:
+        return f"({candidate}::HUGEINT - {baseline}::HUGEINT)"
+    if decimal and int(decimal[1]) <= _EXACT_DIGITS:
+        return f"({candidate} - {baseline})"
+    return f"({candidate}::DOUBLE - {baseline}::DOUBLE)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """Which position of the baseline's table is which of the candidate's, in the baseline's order."""
+
+    pairs: tuple[tuple[str, int, int], ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    renamed: Mapping[str, str]
+    ignored: tuple[str, ...]
+
+    @property
+    def reordered(self) -> bool:
+        """True where the common columns stand in another order."""
+        positions = [candidate for _, _, candidate in self.pairs]
+        return positions != sorted(positions)
+
+    def schema(self, columns: Sequence[Column]) -> SchemaChanges:
+        """Give what the document says about the columns."""
+        changed = {
+            column.name: TypeChange(
+                baseline=column.types[0], candidate=column.types[1], compared=column.common is not None
+            )
+            for column in columns
+            if column.types[0] != column.types[1]
+        }
+        return SchemaChanges(
+            added=list(self.added),
+            removed=list(self.removed),
+            renamed=dict(self.renamed),
+            type_changed=changed,
+            reordered=self.reordered,
+        )
+
+
+def match(baseline: Sequence[str], candidate: Sequence[str], rules: Rules) -> Match:
+    """Match columns by exact name after the declared renaming; ignored columns do not appear on either side.
+
+    A renaming applies where the candidate has the one name and the baseline the other; else it has no effect, so
+    that versions from before it can be compared too. A key's columns cannot be ignored.
+    """
+    renamed = {
+        production: name
+        for name, production in rules.rename.items()
+        if name in candidate and production in baseline
+    }
+    back = {name: production for production, name in renamed.items()}
+    production_names = [back.get(name, None if name in renamed else name) for name in candidate]
+    place = {name: position for position, name in enumerate(production_names) if name is not None}
+    ignored = rules.ignore - set(rules.key or ())
+    pairs = tuple(
+        (name, position, place[name])
+        for position, name in enumerate(baseline)
+        if name in place and name not in ignored
+    )
+    return Match(
+        pairs=pairs,
+        added=tuple(
+            name
+            for name, production in zip(candidate, production_names, strict=True)
+            if (production is None or production not in baseline) and name not in ignored
+        ),
+        removed=tuple(name for name in baseline if name not in place and name not in ignored),
+        renamed={production: name for production, name in renamed.items() if production != name},
+        ignored=tuple(sorted(ignored & {*baseline, *place})),
+    )

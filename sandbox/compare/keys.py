@@ -1,0 +1,111 @@
+"""Which columns tell rows apart: the declared ones, or the first of the likely ones that are unique on both sides."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from sandbox.compare.columns import INTEGERS
+from sandbox.compare.reading import suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sandbox.compare.columns import Column, Shape, SideName
+    from sandbox.compare.options import Rules
+    from sandbox.engine.duck import Session
+    from sandbox.errors import SandboxError
+
+BUCKETS = 65536
+_NAMED = 6  # so many columns of a kind take part in composite keys
+_TEXT = frozenset({"VARCHAR", "UUID", "DATE"})
+_OTHERS = INTEGERS | {"HUGEINT", "UHUGEINT", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
+
+
+def declared(
+    output: str,
+    rules: Rules,
+    columns: Sequence[Column],
+    shapes: Mapping[SideName, Shape],
+    failure: type[SandboxError],
+) -> list[Column] | None:
+    """Give the columns of the declared key; None where none is declared.
+
+    Raises:
+        SandboxError: Of the given class; a side lacks one of them.
+    """
+    if rules.key is None:
+        return None
+    known = {column.name: column for column in columns}
+    for name in rules.key:
+        if name not in known:
+            side: SideName = "candidate" if name in shapes["baseline"].names else "baseline"
+            raise failure(
+                f'the key of {output} names "{name}", which the {side}\'s table does not have',
+                hint=suggestion(name, list(shapes[side].names)),
+            )
+    return [known[name] for name in dict.fromkeys(rules.key)]
+
+
+def likely(
+    output: str, columns: Sequence[Column], unit_keys: Sequence[Sequence[str]]
+) -> Iterator[list[Column]]:
+    """Give the sets of columns that may be the key, the likeliest first; not many, whatever the table's width.
+
+    Names decide before positions: keys of units, then names such as ``order_id``, then text and dates, then two or
+    three of these, whole numbers last: a count may be unique by accident. Fractions are never a key.
+    """
+    known = {column.name: column for column in columns if column.common is not None}
+    for names in unit_keys:
+        if names and all(name in known for name in names):
+            yield [known[name] for name in names]
+    named = sorted(
+        (column for column in known.values() if _key_name(column.name) and column.common in _TEXT | _OTHERS),
+        key=lambda column: _rank(column.name, output),
+    )
+    text = [column for column in known.values() if column.common in _TEXT and column not in named]
+    others = [column for column in known.values() if column.common in _OTHERS and column not in named]
+    yield from ([column] for column in (*named, *text))
+    first = (*named[:_NAMED], *text[:_NAMED])[:_NAMED]
+    yield from _sets(first)
+    yield from (chosen for chosen in _sets((*first[:4], *others[:4])) if chosen[0] in first)
+    yield from ([column] for column in others)
+
+
+def _sets(columns: Sequence[Column]) -> Iterator[list[Column]]:
+    for size in (2, 3):
+        yield from map(list, itertools.combinations(columns, size))
+
+
+def _key_name(name: str) -> bool:
+    plain = name.casefold()
+    return plain in {"id", "key", "uuid", "guid"} or plain.endswith(
+        ("_id", "_key", "_uuid", "id ", " id", "_code")
+    )
+
+
+def _rank(name: str, output: str) -> int:
+    plain, table = name.casefold(), output.casefold().rpartition(".")[2]
+    if plain in {"id", f"{table}_id", f"{table.removesuffix('s')}_id"}:
+        return 0
+    return 1 if plain.endswith("id") else 2
+
+
+def plainly_unique(session: Session, side: SideName, key: Sequence[Column]) -> bool:
+    """Say quickly whether a side's key may be unique; False only where it is not, or is null in places.
+
+    Rows are counted in buckets by the key's hash. Σ n² over buckets exceeds what distinct keys give by Σ (m² − m)
+    over keys of m rows, so both many pairs and one key of very many rows show, at a tenth of the cost of
+    counting. Without this a join on the key could make any number of rows.
+    """
+    values = ", ".join(f"v{column.baseline}" for column in key)
+    null = " or ".join(f"v{column.baseline} is null" for column in key)
+    [(rows, squares, missing)] = session.rows(
+        "select coalesce(sum(n), 0), coalesce(sum(n * n), 0), coalesce(sum(missing), 0) from ("
+        f"select hash({values}) & {BUCKETS - 1} as bucket, count(*)::HUGEINT as n, "
+        f"count(*) filter ({null}) as missing from all_{side} group by bucket)",
+        doing="looking for the key",
+    )
+    # Of distinct keys the expectation is rows + rows·(rows − 1)/buckets with a deviation of rows·√(2/buckets).
+    expected = rows + rows * (rows - 1) / BUCKETS
+    return not missing and float(squares) <= expected + 0.05 * float(rows) + 8

@@ -1,0 +1,84 @@
+"""Two tables that are named on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from sandbox.errors import SourceError
+from sandbox.model import TableFiles, TableFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_FORMATS: dict[str, TableFormat] = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+_DATABASES = (".duckdb", ".db", ".ddb")
+_HINT = "name a .parquet, .csv or .jsonl file, a folder of such files, or a table as FILE.duckdb:TABLE"
+
+
+def tables(baseline: str, candidate: str) -> tuple[TableFiles, TableFiles]:
+    """Find the two tables of ``sandbox diff TABLE TABLE``.
+
+    Raises:
+        SourceError: One is not there, or is no table.
+    """
+    return table(baseline), table(candidate)
+
+
+def table(named: str) -> TableFiles:
+    """Find one table: a file, a folder of files of one format, or ``file.duckdb:table``.
+
+    Raises:
+        SourceError: It is not there, or is no table.
+    """
+    path = Path(named)
+    if path.is_dir():
+        return _folder(path)
+    if path.is_file():
+        return _file(path)
+    file, colon, member = named.rpartition(":")
+    if colon and Path(file).suffix in _DATABASES:
+        if not Path(file).is_file():
+            raise SourceError(f"{file} is not there", hint=_HINT)
+        if not member:
+            raise SourceError(f"{named} names no table", hint=_HINT)
+        return TableFiles(name=member, format="duckdb", paths=(Path(file).absolute(),), member=member)
+    raise SourceError(f"{named} is not there", hint=_HINT)
+
+
+def _file(path: Path) -> TableFiles:
+    if path.suffix in _DATABASES:
+        raise SourceError(f"{path} is a database, not a table", hint=f"name one of its tables: {path}:TABLE")
+    format_ = _FORMATS.get(path.suffix.casefold())
+    if format_ is None:
+        raise SourceError(f"{path} is not of a known format", hint=_HINT)
+    return TableFiles(name=path.stem, format=format_, paths=(path.absolute(),))
+
+
+def _folder(path: Path) -> TableFiles:
+    known = {
+        found.absolute(): _FORMATS[found.suffix.casefold()]
+        for found in sorted(_visible(path))
+        if found.suffix.casefold() in _FORMATS
+    }
+    formats = sorted(set(known.values()))
+    if not formats:
+        raise SourceError(
+            f"{path} holds no table: no {', '.join(get_args(TableFormat)[:3])} file", hint=_HINT
+        )
+    if len(formats) > 1:
+        raise SourceError(f"{path} holds files of several formats: {', '.join(formats)}", hint=_HINT)
+    return TableFiles(name=path.resolve().name, format=formats[0], paths=tuple(known))
+
+
+def _visible(path: Path) -> Iterable[Path]:
+    """Files anywhere below, except hidden ones and what Spark keeps beside its parts (``_SUCCESS``, ``.crc``)."""
+    for found in path.rglob("*"):
+        if found.is_file() and not any(step.startswith((".", "_")) for step in found.relative_to(path).parts):
+            yield found

@@ -1,0 +1,192 @@
+"""Which rows differ, found in one pass over both tables, and how.
+
+Both tables are reduced to (key, hash of the other values) and joined on the key; only the rows of keys whose hashes
+differ are read whole. The hash has 64 bits and never leaves the process: a changed row goes unseen with a
+probability of 2⁻⁶⁴.
+
+A key that is null or repeated on a side tells no row apart. Rows with such keys, and all rows of a table without a
+key, are compared as multisets: equal rows cancel one by one, the rest was removed or added. They are never paired.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.compare.keys import plainly_unique
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.compare.columns import Column, Shape, SideName
+    from sandbox.engine.duck import Session
+
+SIDES: tuple[SideName, SideName] = ("baseline", "candidate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """Rows whose declared key names more than one row of their side, or is null."""
+
+    duplicates: dict[SideName, int]
+    nulls: dict[SideName, int]
+
+
+NO_REPEATS = Repeats(duplicates={"baseline": 0, "candidate": 0}, nulls={"baseline": 0, "candidate": 0})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The SQL of the comparison of two tables with columns ``v<n>``; pure.
+
+    Attributes:
+        columns: What both sides have and is compared; a value's name is its position in the baseline.
+        key: Which of them are the key; empty where there is none.
+    """
+
+    columns: tuple[Column, ...]
+    key: tuple[Column, ...]
+
+    @property
+    def keys(self) -> list[str]:
+        """The names of the key's values."""
+        return [value(column) for column in self.key]
+
+    def view(self, side: SideName, source: str, name: str) -> str:
+        """Give a view of a side with its values beside what was read."""
+        given = ", ".join(
+            f"{column.value(side, key=column in self.key)} as {value(column)}" for column in self.columns
+        )
+        return f"create or replace temp view {name}_{side} as select *{', ' if given else ''}{given} from {source}"
+
+    def kept(self, side: SideName) -> list[str]:
+        """Give the columns, as they were read, that are needed of rows that differ."""
+        return [column.raw(side) for column in self.columns]
+
+    @property
+    def hashed(self) -> str:
+        """The hash of a whole row."""
+        return _hash([value(column) for column in self.columns])
+
+    @property
+    def rest(self) -> str:
+        """The hash of what is not the key."""
+        return _hash([value(column) for column in self.columns if column not in self.key])
+
+    def joined(self) -> str:
+        """Give the keys whose rows differ, for keys that are unique on both sides.
+
+        Equal rows fall into one group without a key, and ``n`` counts rows of the join: so it shows afterwards
+        whether the keys were unique.
+        """
+        keys = self.keys
+        sides = (f"(select {', '.join(keys)}, {self.rest} as h from all_{side})" for side in SIDES)
+        on = " and ".join(f"b.{key} = c.{key}" for key in keys)
+        shown = ", ".join(
+            f"case when b.h is distinct from c.h then coalesce(b.{key}, c.{key}) end as {key}" for key in keys
+        )
+        return (
+            f"create or replace temp table keys as select {shown}, "
+            "b.h is distinct from c.h as differs, (b.h is not null)::BIGINT as b, (c.h is not null)::BIGINT as c, "
+            f"count(*) as n from {next(sides)} b full join {next(sides)} c on {on} group by all"
+        )
+
+    def grouped(self) -> str:
+        """Give the keys whose rows differ, repeat or are null, whatever the keys are like."""
+        keys = ", ".join(self.keys)
+        null = " or ".join(f"{key} is null" for key in self.keys)
+        sides = " union all ".join(
+            f"select {int(side == 'baseline')} as b, {keys}, {self.rest} as h from all_{side}"
+            for side in SIDES
+        )
+        return (
+            f"create or replace temp table keys as select {keys}, true as differs, sum(b)::BIGINT as b, "
+            f"sum(1 - b)::BIGINT as c, 1 as n from ({sides}) group by {keys} "
+            f"having sum(b) <> 1 or sum(1 - b) <> 1 or bit_xor(h) <> 0 or {null}"
+        )
+
+    def differing(self, side: SideName) -> str:
+        """Give the whole rows of one side that have one of the found keys, ``paired`` where they can be paired."""
+        kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
+        on = " and ".join(f"t.{key} is not distinct from k.{key}" for key in self.keys)
+        whole = " and ".join(f"k.{key} is not null" for key in self.keys)
+        return (
+            f"create or replace temp table kept_{side} as select {kept}, (k.b = 1 and k.c = 1 and {whole}) as paired "
+            f"from all_{side} t join keys k on k.differs and {on}"
+        )
+
+    def multiset(self, source: str) -> str:
+        """Give the rows, by their hash, that one side has more often: the removed ones and the added ones."""
+        sides = " union all ".join(
+            f"select {int(side == 'baseline')} as b, {self.hashed} as h from {source}_{side}"
+            + (" where not paired" if source == "late" else "")
+            for side in SIDES
+        )
+        return (
+            "create or replace temp table loose as select h, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c "
+            f"from ({sides}) group by h having sum(b) <> sum(1 - b)"
+        )
+
+    def surplus(self, side: SideName) -> str:
+        """Give the whole rows of one side that have one of the found hashes; for tables without a key."""
+        kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
+        return (
+            f"create or replace temp table kept_{side} as select {kept}, false as paired from all_{side} t "
+            f"where {self.hashed} in (select h from loose)"
+        )
+
+
+def value(column: Column) -> str:
+    """Give the name of a column's compared value."""
+    return f"v{column.baseline}"
+
+
+def _hash(values: Sequence[str]) -> str:
+    return f"hash({', '.join(values)})" if values else "0::UBIGINT"
+
+
+def prepare(session: Session, plan: Plan) -> None:
+    """Make ``all_baseline`` and ``all_candidate``."""
+    for side in SIDES:
+        session.execute(plan.view(side, f"raw_{side}", "all"))
+
+
+def pair(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: str) -> bool:
+    """Find the keys whose rows differ, if the key is unique and never null on both sides; else give False."""
+    if not all(plainly_unique(session, side, plan.key) for side in SIDES):
+        return False
+    session.execute(plan.joined(), doing=doing)
+    [(both, baseline, candidate, most)] = session.rows(
+        "select coalesce(sum(n) filter (b = 1 and c = 1), 0), coalesce(sum(n) filter (c = 0), 0), "
+        "coalesce(sum(n) filter (b = 0), 0), coalesce(max(n) filter (differs), 0) from keys",
+        doing=doing,
+    )
+    matched = (shapes["baseline"].rows - baseline, shapes["candidate"].rows - candidate)
+    return matched == (both, both) and most <= 1
+
+
+def group(session: Session, plan: Plan, *, doing: str) -> Repeats:
+    """Find the keys whose rows differ, repeat or are null, and count the latter; for keys that `pair` refused."""
+    session.execute(plan.grouped(), doing=doing)
+    null = " or ".join(f"{key} is null" for key in plan.keys)
+    [counts] = session.rows(
+        f"select coalesce(sum(b) filter (b > 1 and not ({null})), 0), "
+        f"coalesce(sum(c) filter (c > 1 and not ({null})), 0), "
+        f"coalesce(sum(b) filter ({null}), 0), coalesce(sum(c) filter ({null}), 0) from keys",
+        doing=doing,
+    )
+    return Repeats(
+        duplicates={"baseline": int(counts[0]), "candidate": int(counts[1])},
+        nulls={"baseline": int(counts[2]), "candidate": int(counts[3])},
+    )
+
+
+def collect(session: Session, plan: Plan, *, doing: str) -> None:
+    """Put the whole rows that may differ into ``late_<side>``, and what one side has more often into ``loose``."""
+    if not plan.key:
+        session.execute(plan.multiset("all"), doing=doing)
+    for side in SIDES:
+        session.execute(plan.differing(side) if plan.key else plan.surplus(side), doing=doing)
+        session.execute(plan.view(side, f"kept_{side}", "late"), doing=doing)
+    if plan.key:
+        session.execute(plan.multiset("late"), doing=doing)

@@ -1,0 +1,214 @@
+"""Comparing what two runs left, output by output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.compare import keys, reading, units
+from sandbox.compare.changes import Changes, count
+from sandbox.compare.columns import Column, Match, Shape, SideName, match
+from sandbox.compare.examples import examples
+from sandbox.compare.options import Rules
+from sandbox.compare.rows import NO_REPEATS, SIDES, Plan, collect, group, pair, prepare
+from sandbox.engine.duck import Session
+from sandbox.errors import ConfigError, PipelineError, RuleError, SourceError
+from sandbox.manifest.diff import ColumnChanges, Key, OutputDiff, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sandbox.compare.options import Origin
+    from sandbox.errors import SandboxError
+    from sandbox.model import Progress, TableFiles
+
+_READING: dict[Origin, type[SandboxError]] = {"project": PipelineError, "tables": SourceError}
+_KEY: dict[Origin, type[SandboxError]] = {"project": ConfigError, "tables": RuleError}
+
+
+def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
+    baseline: Mapping[str, TableFiles],
+    candidate: Mapping[str, TableFiles],
+    *,
+    rules: Mapping[str, Rules],
+    units: Mapping[str, tuple[str, ...]],
+    identical: Collection[str],
+    memory: int,
+    threads: int | None,
+    progress: Progress,
+    origin: Origin = "project",
+) -> dict[str, OutputDiff]:
+    """Compare two sets of tables by name.
+
+    Args:
+        baseline: A name to where production's table is.
+        candidate: The same for the changed version.
+        rules: What is declared about an output; outputs without an entry have no rules.
+        units: Each unit table to its key, the most important first; empty where there is no sample.
+        identical: Outputs whose files are the same, byte for byte: their rows are only counted.
+        memory: Bytes that the engine may hold before it spills to the disk.
+        threads: How many it may use; None takes all processors.
+        progress: Shows one step an output.
+        origin: What a failure is: of a project's pipeline and file, or of two tables on the command line.
+
+    Returns:
+        One entry a name, sorted by name.
+
+    Raises:
+        PipelineError: A table of a project's run cannot be read (for plain tables SourceError).
+        ConfigError: A declared key is not in an output (for plain tables RuleError).
+    """
+    given = {}
+    with Session(memory=memory, threads=threads, failure=_READING[origin]) as session:
+        reader = reading.Reader(session, _READING[origin])
+        for name in sorted({*baseline, *candidate}):
+            with progress.step(f"comparing {name}"):
+                work = _Work(
+                    session=session,
+                    reader=reader,
+                    name=name,
+                    rules=rules.get(name, Rules()),
+                    units=units,
+                    origin=origin,
+                )
+                if name not in candidate:
+                    given[name] = work.alone("baseline", baseline[name])
+                elif name not in baseline:
+                    given[name] = work.alone("candidate", candidate[name])
+                else:
+                    both: dict[SideName, TableFiles] = {
+                        "baseline": baseline[name],
+                        "candidate": candidate[name],
+                    }
+                    given[name] = work.both(both, identical=name in identical)
+    return given
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """One output's comparison."""
+
+    session: Session
+    reader: reading.Reader
+    name: str
+    rules: Rules
+    units: Mapping[str, tuple[str, ...]]
+    origin: Origin
+
+    @property
+    def doing(self) -> str:
+        return f"comparing {self.name}"
+
+    def alone(self, side: SideName, table: TableFiles) -> OutputDiff:
+        """An output that only one side has: all of it is removed, or added."""
+        shape = self.reader.open(side, table)
+        removed, added = (shape.rows, 0) if side == "baseline" else (0, shape.rows)
+        return OutputDiff(
+            status="removed" if side == "baseline" else "added",
+            identical=False,
+            key=Key(columns=list(self.rules.key or ()), source="declared" if self.rules.key else "none"),
+            rows=Rows(
+                baseline=removed, candidate=added, added=added, removed=removed, changed=0, unchanged=0
+            ),
+            estimate=units.estimate(self._reason(None), None, None),
+        )
+
+    def both(self, tables: dict[SideName, TableFiles], *, identical: bool) -> OutputDiff:
+        """An output that both sides have."""
+        shapes = {side: self.reader.open(side, tables[side]) for side in SIDES}
+        found = match(shapes["baseline"].names, shapes["candidate"].names, self.rules)
+        try:
+            columns = reading.columns(self.session, shapes, found, self.rules.tolerance)
+            declared = keys.declared(self.name, self.rules, columns, shapes, _KEY[self.origin])
+            if identical:
+                return self._identical(shapes, found, columns, declared)
+            return self._differing(shapes, found, columns, declared)
+        except _READING[self.origin]:
+            for side in SIDES:  # if a file is damaged inside, say which
+                self.reader.check(side, tables[side])
+            raise
+
+    def _identical(
+        self, shapes: dict[SideName, Shape], found: Match, columns: list[Column], key: list[Column] | None
+    ) -> OutputDiff:
+        rows = shapes["baseline"].rows
+        unit = units.unit_key(self.rules, self.units, columns)
+        return self._result(
+            found,
+            columns,
+            Key(columns=[column.name for column in key or ()], source="declared" if key else "none"),
+            Changes(
+                rows=Rows(baseline=rows, candidate=rows, added=0, removed=0, changed=0, unchanged=rows),
+                columns={column.name: ColumnChanges(changed=0, match_rate=1.0) for column in columns},
+            ),
+            unit,
+            0,
+            identical=True,
+        )
+
+    def _differing(
+        self,
+        shapes: dict[SideName, Shape],
+        found: Match,
+        columns: list[Column],
+        declared: list[Column] | None,
+    ) -> OutputDiff:
+        plan = Plan(columns=tuple(columns), key=tuple(declared or ()))
+        prepare(self.session, plan)
+        repeated = NO_REPEATS
+        if declared is None:
+            plan = self._inferred(plan, shapes)
+        elif not pair(self.session, plan, shapes, doing=self.doing):
+            repeated = group(self.session, plan, doing=self.doing)
+        collect(self.session, plan, doing=self.doing)
+        changes = count(self.session, plan, shapes, doing=self.doing)
+        unit = units.unit_key(self.rules, self.units, columns)
+        affected = units.affected(self.session, plan, unit[1], doing=self.doing) if unit else None
+        key = Key(
+            columns=[column.name for column in plan.key],
+            source="declared" if declared is not None else "inferred" if plan.key else "none",
+            baseline_duplicates=repeated.duplicates["baseline"],
+            candidate_duplicates=repeated.duplicates["candidate"],
+            baseline_nulls=repeated.nulls["baseline"],
+            candidate_nulls=repeated.nulls["candidate"],
+        )
+        shown = examples(self.session, plan, doing=self.doing) if changes.rows.different else []
+        result = self._result(found, columns, key, changes, unit, affected, identical=False)
+        return result.model_copy(update={"examples": shown})
+
+    def _inferred(self, plan: Plan, shapes: dict[SideName, Shape]) -> Plan:
+        """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""
+        for columns in keys.likely(self.name, plan.columns, tuple(self.units.values())):
+            tried = Plan(columns=plan.columns, key=tuple(columns))
+            if pair(self.session, tried, shapes, doing=self.doing):
+                return tried
+        return plan
+
+    def _reason(self, unit: tuple[str, list[Column]] | None) -> str:
+        if not self.units:
+            return units.NO_SAMPLE
+        return units.NOT_YET if unit else units.NO_UNIT
+
+    def _result(
+        self,
+        found: Match,
+        columns: list[Column],
+        key: Key,
+        changes: Changes,
+        unit: tuple[str, list[Column]] | None,
+        affected: int | None,
+        *,
+        identical: bool,
+    ) -> OutputDiff:
+        return OutputDiff(
+            status="compared",
+            identical=identical,
+            key=key,
+            schema_=found.schema(columns),
+            rows=changes.rows,
+            columns=changes.columns,
+            ignored=list(found.ignored),
+            estimate=units.estimate(
+                self._reason(unit), unit[0] if unit else None, affected if unit else None
+            ),
+        )

@@ -1,0 +1,153 @@
+"""Runs in containers of this machine's Docker Engine, with no network and nothing writable but their outputs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+
+from sandbox.containers import docker_held, docker_terminal, owner, terminal
+from sandbox.containers import docker_plan as plan
+from sandbox.containers.docker_client import CONNECTION_ERRORS, connect, translated
+from sandbox.containers.docker_run import DockerRun
+from sandbox.containers.lent import lent
+from sandbox.containers.protocol import GRACE_SECONDS, LABEL
+from sandbox.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sandbox.containers.protocol import Held, Job, Mount, Stop
+    from sandbox.model import Outcome, RuntimeName
+
+TOKEN = "token"  # noqa: S105 - names one creation, so that its container is found although its id never arrived
+
+
+class DockerRuntime:
+    """Implements `sandbox.containers.protocol.Runtime`; connects when it is first used."""
+
+    def __init__(self, *, grace: float = GRACE_SECONDS) -> None:
+        """Choose how many seconds a job has between SIGTERM and SIGKILL."""
+        self._grace = grace
+        self._known: tuple[docker.DockerClient, plan.Engine] | None = None
+        self._abandoned: set[str] = set()
+
+    @property
+    def name(self) -> RuntimeName:
+        """Which implementation this is."""
+        return "docker"
+
+    def check(self) -> str:
+        """Make sure that the engine answers, and say which it is."""
+        self._known = None
+        _, engine = self._engine()
+        return f"Docker Engine {engine.version}, {engine.storage}{', rootless' if engine.rootless else ''}"
+
+    def seen(self, mount: Mount) -> str:
+        """Give the path under which a job sees a mount."""
+        return mount.target
+
+    def run(
+        self,
+        job: Job,
+        *,
+        stdout: Callable[[bytes], object],
+        stderr: Callable[[bytes], object],
+        stop: Stop | None = None,
+    ) -> Outcome:
+        """Carry out a job in a container of its own and wait for its end."""
+        client, engine = self._engine()
+        with self._created(job, terminal=False) as container:
+            course = DockerRun(client, container, job=job, engine=engine, grace=self._grace)
+            return course.carry_out(stdout=stdout, stderr=stderr, stop=stop)
+
+    def shell(self, job: Job) -> int:
+        """Carry out a job on the caller's terminal and give its exit status."""
+        with terminal.ready() as caller:
+            client, _ = self._engine()
+            with self._created(job, terminal=True) as container:
+                return docker_terminal.converse(client, container, caller)
+
+    def held(self, labels: Mapping[str, str]) -> list[Held]:
+        """List containers, volumes and networks of ours that carry all these labels."""
+        client, _ = self._engine()
+        return docker_held.listed(client, labels)
+
+    def remove(self, held: Held) -> None:
+        """Remove one of them."""
+        client, _ = self._engine()
+        docker_held.remove(client, held)
+
+    def reap(self) -> list[str]:
+        """Remove containers of ours whose owner was killed, and give their names."""
+        client, _ = self._engine()
+        removed = []
+        for one in docker_held.containers(client, {}):
+            owning = owner.named(one.labels)
+            if one.id in self._abandoned or (owning is not None and owning.gone):
+                docker_held.remove(client, one)
+                self._abandoned.discard(one.id)
+                removed.append(one.name)
+        return removed
+
+    def _engine(self) -> tuple[docker.DockerClient, plan.Engine]:
+        if self._known is None:
+            client = connect()
+            with translated("ask the Docker Engine what it is"):
+                self._known = client, plan.engine(client.info())
+        return self._known
+
+    @contextlib.contextmanager
+    def _created(self, job: Job, *, terminal: bool) -> Iterator[str]:
+        """Give the id of a container made for a job, and remove it afterwards, come what may."""
+        client, engine = self._engine()
+        for mount in job.mounts:
+            if not mount.source.exists():
+                raise EngineError(f"cannot start {job.name}: {mount.source} is not there to be mounted")
+        self.reap()
+        user = plan.user(os.getuid(), os.getgid(), rootless=engine.rootless)
+        writable = [mount.source for mount in job.mounts if mount.writable] if user.lent else []
+        token = uuid.uuid4().hex
+        body = plan.container(
+            job, user=user, engine=engine, owner={**owner.current().labels, TOKEN: token}, terminal=terminal
+        )
+        with lent(writable, uid=user.uid, gid=user.gid):
+            container: str | None = None
+            try:
+                container = _create(client, job, body)
+                yield container
+            finally:
+                self._dispose(client, container, token)
+
+    def _dispose(self, client: docker.DockerClient, container: str | None, token: str) -> None:
+        """Remove the container of a creation; one that cannot be removed now is remembered for the next time."""
+        try:
+            found = [container] if container else _labelled(client, token)
+            for one in found:
+                client.api.remove_container(one, force=True, v=True)
+        except docker.errors.NotFound:
+            return
+        except (docker.errors.DockerException, *CONNECTION_ERRORS):
+            if container:
+                self._abandoned.add(container)
+
+
+def _create(client: docker.DockerClient, job: Job, body: Mapping[str, Any]) -> str:
+    try:
+        with translated(f"create the container {job.name}"):
+            return str(client.api.create_container_from_config(body, job.name)["Id"])
+    except EngineError as error:
+        cause = error.__cause__
+        if isinstance(cause, docker.errors.APIError) and cause.status_code == 409:
+            raise EngineError(
+                f"{job.name} is at work already", hint=f"wait for it, or end it: docker rm -f {job.name}"
+            ) from cause
+        raise
+
+
+def _labelled(client: docker.DockerClient, token: str) -> list[str]:
+    found = client.api.containers(all=True, filters={"label": [f"{LABEL}.{TOKEN}={token}"]})
+    return [str(one["Id"]) for one in found]

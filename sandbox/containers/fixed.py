@@ -1,0 +1,50 @@
+"""The variables that every run sees, whatever carries it out, so that its outputs do not depend on the machine."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.model import Limits
+
+THREAD_COUNTS = (
+    "OMP_NUM_THREADS",  # OpenMP: scikit-learn, Arrow
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_MAX_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "RAYON_NUM_THREADS",
+    "PYTHON_CPU_COUNT",  # os.cpu_count() from Python 3.13 on
+)
+USER = "sandbox"
+
+
+def threads(limits: Limits) -> int:
+    """Give the number of threads that a run's libraries should start."""
+    return max(1, math.ceil(limits.cpus))
+
+
+def variables(limits: Limits, *, home: str, temporary: str) -> Mapping[str, str]:
+    """Give the fixed variables, PATH aside.
+
+    Args:
+        limits: Their processors become the thread counts.
+        home: The home folder as the run sees it.
+        temporary: The folder for temporary files as the run sees it.
+    """
+    return {
+        "HOME": home,
+        "TMPDIR": temporary,
+        "USER": USER,
+        "LOGNAME": USER,
+        "TZ": "UTC",
+        "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",  # the code is read-only
+        **dict.fromkeys(THREAD_COUNTS, str(threads(limits))),
+    }

@@ -1,0 +1,43 @@
+"""Folders that root lends to an unprivileged user for the length of a run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from sandbox.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def lent(folders: Sequence[Path], *, uid: int, gid: int) -> Iterator[None]:
+    """Give folders and all below to a user for as long as the block lasts, then back to the caller, come what may.
+
+    Raises:
+        EngineError: The file system does not let us.
+    """
+    try:
+        for folder in folders:
+            _give(folder, uid, gid)
+        yield
+    finally:
+        for folder in folders:
+            _give(folder, os.getuid(), os.getgid())
+
+
+def _give(folder: Path, uid: int, gid: int) -> None:
+    """Never follows a link: the run may have made one that leads to a file of the machine's."""
+    try:
+        os.chown(folder, uid, gid, follow_symlinks=False)
+        for _, folders, files, handle in os.fwalk(folder, follow_symlinks=False):
+            for name in (*folders, *files):
+                os.chown(name, uid, gid, dir_fd=handle, follow_symlinks=False)
+    except OSError as error:
+        raise EngineError(
+            f"{folder} cannot be given to the user {uid}:{gid} that the run has: {error.strerror}",
+            hint="use a folder on a file system of this machine's own, or do not run as root",
+        ) from error

@@ -1,0 +1,126 @@
+"""A local job's place: a temporary folder with its home, named after it, that says whose it is."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sandbox.containers import owner
+from sandbox.containers.local_group import Group
+from sandbox.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+RECORD = "job.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """One job's folder.
+
+    Attributes:
+        folder: ``home`` and ``tmp`` lie in it.
+        labels: The job's and the owner's.
+        leader: The job's first process, once it is started.
+    """
+
+    folder: Path
+    labels: Mapping[str, str]
+    leader: int | None = None
+
+    @property
+    def home(self) -> Path:
+        """The job's home."""
+        return self.folder / "home"
+
+    @property
+    def temporary(self) -> Path:
+        """The job's folder for temporary files."""
+        return self.folder / "tmp"
+
+    @property
+    def abandoned(self) -> bool:
+        """True where the process that made it is gone."""
+        owning = owner.named(self.labels)
+        return owning is not None and owning.gone
+
+    @property
+    def group(self) -> Group:
+        """The job's processes, told by its home alone: process numbers may be others' by now."""
+        return Group(None, str(self.home))
+
+
+def root() -> Path:
+    """Give the folder of all places of this user, which nobody else can write to.
+
+    Raises:
+        EngineError: Somebody else made it, or it cannot be made.
+    """
+    path = Path(tempfile.gettempdir()).resolve() / f"sandbox-{os.getuid()}"
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+    except OSError as error:
+        raise EngineError(
+            f"{path} cannot be made: {error.strerror}", hint="set TMPDIR to another folder"
+        ) from error
+    if path.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise EngineError(f"{path} belongs to somebody else", hint="set TMPDIR to another folder")
+    return path
+
+
+@contextlib.contextmanager
+def made(name: str, labels: Mapping[str, str]) -> Iterator[Place]:
+    """Give a place that is removed afterwards.
+
+    Raises:
+        EngineError: A job of this name is at work.
+    """
+    folder = root() / name
+    place = Place(folder=folder, labels={**labels, **owner.current().labels})
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        raise EngineError(f"{name} is at work already", hint="wait for it, or end it: sandbox stop") from None
+    except OSError as error:
+        raise EngineError(f"{folder} cannot be made: {error.strerror}", hint="free some space") from error
+    try:
+        place.home.mkdir(mode=0o700)
+        place.temporary.mkdir(mode=0o700)
+        # Written whole, as whoever reads it meanwhile must not take a half for a wreck.
+        (folder / f".{RECORD}").write_text(json.dumps(dict(place.labels)), encoding="utf-8")
+        (folder / f".{RECORD}").rename(folder / RECORD)
+        yield place
+    finally:
+        clear(place)
+
+
+def clear(place: Place) -> None:
+    """Remove a place, and what a job left in it that it could not remove itself."""
+    for folder, _, _ in os.walk(place.folder):
+        with contextlib.suppress(OSError):
+            Path(folder).chmod(0o700)
+    shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def places() -> list[Place]:
+    """Give all places of this user."""
+    return [
+        Place(folder=file.parent, labels=labels)
+        for file in sorted(root().glob(f"*/{RECORD}"))
+        if (labels := _read(file)) is not None
+    ]
+
+
+def _read(file: Path) -> dict[str, str] | None:
+    with contextlib.suppress(OSError, ValueError):
+        found: Any = json.loads(file.read_text(encoding="utf-8"))
+        return {str(name): str(value) for name, value in found.items()}
+    return None

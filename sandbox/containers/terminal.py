@@ -1,0 +1,110 @@
+"""The caller's terminal, handed through to somebody else: raw bytes both ways, and its size."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import struct
+import sys
+import termios
+import tty
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+CHUNK_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terminal:
+    """A terminal, by the descriptors to read from and to write to, and one that is readable after its size changed."""
+
+    source: int
+    sink: int
+    resized: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns, _, _ = struct.unpack("HHHH", fcntl.ioctl(self.source, termios.TIOCGWINSZ, b"\0" * 8))
+        return rows, columns
+
+
+@contextlib.contextmanager
+def ready() -> Iterator[Terminal]:
+    """Give the caller's terminal.
+
+    Raises:
+        EngineError: Standard input or output is none.
+    """
+    if not (os.isatty(0) and os.isatty(1)):
+        raise EngineError(
+            "a shell needs a terminal, and standard input and output are none",
+            hint="start it from a terminal; for a single command: sandbox exec COMMAND",
+        )
+    sys.stdout.flush()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(writing, b".")
+
+    before = signal.signal(signal.SIGWINCH, note)
+    try:
+        yield Terminal(source=0, sink=1, resized=reading)
+    finally:
+        signal.signal(signal.SIGWINCH, before)
+        os.close(reading)
+        os.close(writing)
+
+
+def relay(terminal: Terminal, peer: int, *, resize: Callable[[int, int], object]) -> None:
+    """Hand bytes through in both directions until the peer has no more; the terminal is raw meanwhile.
+
+    Args:
+        terminal: The caller's.
+        peer: A descriptor to read from and to write to.
+        resize: Called with rows and columns, at first and after every change.
+    """
+    modes = termios.tcgetattr(terminal.source)
+    sources = [terminal.source, terminal.resized, peer]
+    try:
+        tty.setraw(terminal.source)
+        resize(*terminal.size)
+        while True:
+            readable, _, _ = select.select(sources, [], [])
+            if terminal.resized in readable:
+                os.read(terminal.resized, CHUNK_BYTES)
+                resize(*terminal.size)
+            if terminal.source in readable and not _copy(terminal.source, peer):
+                sources.remove(terminal.source)  # the terminal was hung up
+            if peer in readable and not _copy(peer, terminal.sink):
+                return
+    finally:
+        termios.tcsetattr(terminal.source, termios.TCSAFLUSH, modes)
+
+
+def _copy(source: int, sink: int) -> bool:
+    """Copy what is there; False at the end of either."""
+    try:
+        chunk = os.read(source, CHUNK_BYTES)
+        left = memoryview(chunk)
+        while left:
+            left = left[os.write(sink, left) :]
+    except OSError:  # a pseudo-terminal whose other end is closed
+        return False
+    return bool(chunk)
+
+
+def set_size(descriptor: int, rows: int, columns: int) -> None:
+    """Set the size of a pseudo-terminal; whoever works on it is told by the kernel."""
+    fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

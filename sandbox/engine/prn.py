@@ -1,0 +1,45 @@
+"""The numbers of the sampling rule that need no engine: the prime, the coefficients, the thresholds.
+
+Specification: docs/design.md, "The sampling rule".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+
+PRIME = 2**31 - 1
+DIGITS = 15  # hex digits of a SHA-256 that become an integer; 16 would overflow a signed 64-bit one
+
+
+def coefficients(salt: str, unit: str) -> tuple[int, ...]:
+    """Give the six coefficients of a unit table's draw, each in [0, P).
+
+    Args:
+        salt: The salt of the draw.
+        unit: The unit table's name as in ``sandbox.toml``.
+
+    >>> coefficients("2026-q4", "customers")[0]
+    1289330506
+    """
+    return tuple(text_number(f"{salt}/{unit}/{index}") % PRIME for index in range(6))
+
+
+def text_number(text: str) -> int:
+    """Give the integer that stands for a canonical text: the first 15 hex digits of its SHA-256.
+
+    >>> text_number("a")
+    912392414677810140
+    """
+    return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS], 16)
+
+
+def threshold(probability: float) -> int:
+    """Give the number below which a unit is selected; a probability of 1 selects every unit.
+
+    >>> threshold(1.0) == PRIME, threshold(0.5), threshold(1e-12)
+    (True, 1073741824, 1)
+    """
+    if probability >= 1:
+        return PRIME
+    return max(1, math.floor(probability * PRIME + 0.5))

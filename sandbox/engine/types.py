@@ -1,0 +1,52 @@
+"""The engine's names of nested types, taken apart."""
+
+from __future__ import annotations
+
+import re
+
+
+def item_of(engine_type: str) -> str | None:
+    """Give the type of a list's or array's items; None for anything else.
+
+    >>> item_of("STRUCT(a INTEGER)[]"), item_of("DOUBLE[3]"), item_of("DATE")
+    ('STRUCT(a INTEGER)', 'DOUBLE', None)
+    """
+    match = re.fullmatch(r"(.+)\[\d*\]", engine_type, flags=re.DOTALL)
+    return match[1] if match else None
+
+
+def fields_of(engine_type: str) -> dict[str, str] | None:
+    """Give the fields of a struct, or ``key`` and ``value`` of a map; None for anything else.
+
+    >>> fields_of('STRUCT(a DECIMAL(3,1), "b ""c"", d" VARCHAR[])')
+    {'a': 'DECIMAL(3,1)', 'b "c", d': 'VARCHAR[]'}
+    """
+    match = re.fullmatch(r"(STRUCT|MAP)\((.*)\)", engine_type, flags=re.DOTALL)
+    if match is None:
+        return None
+    parts = _split(match[2])
+    if match[1] == "MAP":
+        return {"key": parts[0], "value": parts[1]}
+    named = [re.fullmatch(r'("(?:[^"]|"")*"|\S+) (.*)', part, flags=re.DOTALL) for part in parts]
+    assert all(named), f"a struct's fields have names: {engine_type}"
+    return {_bare(one[1]): one[2] for one in named if one}
+
+
+def _bare(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def _split(text: str) -> list[str]:
+    """Split at the commas that are neither within parentheses nor within quotes."""
+    parts, depth, quoted, start = [], 0, False, 0
+    for index, letter in enumerate(text):
+        if letter == '"':
+            quoted = not quoted
+        elif not quoted and letter == "(":
+            depth += 1
+        elif not quoted and letter == ")":
+            depth -= 1
+        elif letter == "," and not quoted and depth == 0:
+            parts.append(text[start:index].strip())
+            start = index + 1
+    return [*parts, text[start:].strip()]

@@ -1,0 +1,71 @@
+"""``sandbox.lock``: what a stack was resolved to, so that it is the same tomorrow and on another machine."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from sandbox.manifest.document import Document, Part
+
+
+class Inputs(Part):
+    """What was resolved. A lock answers a request exactly if these are equal.
+
+    ``requirements`` names the project's file; ``libraries`` are what it asks for, normalised and sorted. ``pins`` is
+    the SHA-256 of the image's own ``requirements.in`` and ``requirements.lock``.
+    """
+
+    image: str
+    python: str
+    requirements: str | None
+    libraries: list[str]
+    pins: str
+
+
+class BaseImage(Part):
+    """An image by content.
+
+    ``digest`` is the registry's digest of the index, or, for an image that was made on this machine and imported, the
+    digest of its one layer: unlike the image's id it is the same in every storage backend.
+    """
+
+    reference: str
+    digest: str
+
+
+class Library(Part):
+    """A library at one version; ``hashes`` are the SHA-256 (``sha256:…``) of all files that may be installed."""
+
+    name: str
+    version: str
+    hashes: list[str]
+
+
+class PlatformLock(Part):
+    """What was resolved for one platform.
+
+    ``base`` and ``environment`` are None until the stack was made once; ``layers`` (diff ids) stay None where the
+    image was not built by whoever wrote the lock, and are a record, not a condition: file times are in them.
+    """
+
+    python: str
+    libraries: list[Library]
+    base: BaseImage | None = None
+    environment: str | None = None
+    layers: list[str] | None = None
+
+
+class Lock(Document):
+    """The lock. ``platforms`` maps ``linux/amd64``, ``linux/arm64`` and, for runs without containers, other hosts.
+
+    A host whose Python is not the stack's has an entry of its own, as in ``linux/amd64-python3.11``.
+    ``services`` maps a service's image to its content, ``sample`` is a fingerprint.
+    """
+
+    NAME: ClassVar[str] = "the lock"
+
+    inputs: Inputs
+    platforms: dict[str, PlatformLock]
+    services: dict[str, BaseImage] = Field(default_factory=dict)
+    sample: str | None = None

@@ -1,0 +1,48 @@
+"""Templates: values go in escaped, and with their hidden characters shown; what is missing is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from sandbox.report import findings, words
+from sandbox.store.places import packaged
+
+Finish = Callable[[Any], Any]
+
+
+def page(template: str, *, finish: Finish, given: dict[str, object]) -> str:
+    """Give a filled template.
+
+    Args:
+        template: Its name in ``templates/``; in one that ends in ``.html`` every value is escaped for HTML.
+        finish: Applied to every value that the template prints, before that.
+        given: The template's names.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(packaged("templates")),
+        undefined=jinja2.StrictUndefined,
+        autoescape=jinja2.select_autoescape(enabled_extensions=("html",)),
+        finalize=finish,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        number=words.number,
+        share=words.share,
+        size=words.size,
+        duration=words.duration,
+        change=words.change,
+        shown=words.value,
+        moment=words.moment,
+    )
+    return environment.get_template(template).render(findings=findings, many=words.many, **given)
+
+
+def shown(found: Any) -> Any:
+    """Show the hidden characters of a text that is not markup of ours."""
+    return words.visible(found) if isinstance(found, str) and not isinstance(found, Markup) else found

@@ -1,0 +1,148 @@
+"""A comparison on one screen of the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.report import findings
+from sandbox.report.words import NOTHING, cut, duration, number, size, value, visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from sandbox.manifest.diff import DiffDocument, Example, OutputDiff, Side
+
+STYLES = {"same": "bold green", "within_gate": "bold green", "outside_gate": "bold red"}
+_OUTPUTS = 15
+_COLUMNS = 4
+_LINES = 6
+
+
+def render(document: DiffDocument) -> Group:
+    """Give what the terminal shows: the verdict, a line an output, a few values, and where the report is.
+
+    Nothing in it comes from the markup of names or values: all text is literal, and hidden characters are shown.
+    """
+    parts: list[RenderableType] = [_verdict(document)]
+    if document.outputs:
+        parts.append(_outputs(document))
+    parts += _examples(document)
+    broken = findings.not_held(document)
+    parts += [_line("gate", line, "red") for line in broken[:_LINES]]
+    if len(broken) > _LINES:
+        parts.append(_line("gate", f"… and {number(len(broken) - _LINES)} more outputs", "red"))
+    parts += [_line("warning", warning, "yellow") for warning in findings.warnings(document)]
+    parts.append(_runs(document))
+    if document.report:
+        parts.append(_line("report", document.report, "cyan"))
+    return Group(*parts)
+
+
+def _verdict(document: DiffDocument) -> Text:
+    return Text.assemble(
+        (findings.VERDICTS[document.verdict], STYLES[document.verdict]),
+        ": ",
+        (visible(findings.headline(document)), "bold"),
+    )
+
+
+def _line(label: str, text: str, style: str) -> Text:
+    return Text.assemble((f"{label}: ", style), visible(text))
+
+
+def _outputs(document: DiffDocument) -> RenderableType:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("output", overflow="fold", ratio=3)
+    for name in ("rows", "added", "removed", "changed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("columns that changed", overflow="fold", ratio=4)
+    table.add_column("gate", no_wrap=True)
+    ordered = findings.worst_first(document)
+    for name, output in ordered[:_OUTPUTS]:
+        table.add_row(Text(visible(name)), *_counts(output), _columns(output), _gate(document, name))
+    if len(ordered) == len(ordered[:_OUTPUTS]):
+        return Group("", table, "")
+    return Group("", table, Text(f"… and {number(len(ordered) - _OUTPUTS)} more outputs, in the report\n"))
+
+
+def _counts(output: OutputDiff) -> list[Text]:
+    rows = output.rows
+    counts = ((rows.added, "green"), (rows.removed, "red"), (rows.changed, "yellow"))
+    return [
+        Text(number(rows.candidate if output.status == "added" else rows.baseline)),
+        *(Text(number(count) if count else NOTHING, style if count else "dim") for count, style in counts),
+    ]
+
+
+def _columns(output: OutputDiff) -> Text:
+    if output.status != "compared":
+        return Text(f"output {output.status}", "red")
+    changed = findings.changed_columns(output)
+    said = [f"{visible(name)} {number(column.changed)}" for name, column in changed[:_COLUMNS]]
+    if len(changed) > _COLUMNS:
+        said.append(f"{len(changed) - _COLUMNS} more")
+    said += [visible(phrase) for phrase in findings.schema(output.schema_)]
+    return Text(", ".join(said)) if said else Text("same" if output.same else NOTHING, "dim")
+
+
+def _gate(document: DiffDocument, name: str) -> Text:
+    broken = findings.broken(document, name)
+    return Text("broken", "red") if broken else Text("held", "green")
+
+
+def _examples(document: DiffDocument) -> list[RenderableType]:
+    ordered = [(name, output) for name, output in findings.worst_first(document) if output.examples]
+    if not ordered:
+        return []
+    name, output = ordered[0]
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    lines = [line for example in output.examples for line in _lines(example)]
+    for line in lines[:_LINES]:
+        table.add_row(*line)
+    return [Text(f"for example, in {visible(name)} (baseline → candidate):", "dim"), table, ""]
+
+
+def _lines(example: Example) -> list[tuple[Text, Text, Text]]:
+    """One line for each column of a changed row; one for an added or removed row."""
+    key = cut(", ".join(f"{visible(name)} {value(found)}" for name, found in example.key.items()), 26)
+    if example.baseline is not None and example.candidate is not None:
+        return [
+            (
+                Text(key),
+                Text(cut(visible(name), 20)),
+                _pair(value(before), value(example.candidate.get(name))),
+            )
+            for name, before in example.baseline.items()
+        ]
+    row = example.candidate if example.baseline is None else example.baseline
+    style = "green" if example.kind == "added" else "red"
+    cells = ", ".join(f"{visible(name)} {value(found)}" for name, found in (row or {}).items())
+    return [(Text(key or "row"), Text(example.kind, style), Text(cut(cells, 160)))]
+
+
+def _pair(before: str, after: str) -> Text:
+    return Text.assemble((cut(before, 40), "red"), " → ", (cut(after, 40), "green"))
+
+
+def _runs(document: DiffDocument) -> RenderableType:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, side in (("baseline", document.baseline), ("candidate", document.candidate)):
+        table.add_row(Text(f"{name}:", "dim"), Text(visible(findings.side(side))), Text(_cost(side), "dim"))
+    return table
+
+
+def _cost(side: Side) -> str:
+    if side.run is None:
+        return ""
+    cost = duration(side.seconds)
+    if side.peak_memory_bytes is not None:
+        cost += f", {size(side.peak_memory_bytes)}"
+    return cost + (", from an earlier run" if side.cached else "")

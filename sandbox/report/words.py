@@ -1,0 +1,168 @@
+"""Numbers, values and names as people read them; the same in every place, whatever the machine's locale."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+NOTHING = "–"
+_SIZES = ("kB", "MB", "GB", "TB", "PB")
+_SHOWN = {"\n": "↵", "\t": "⇥"}
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+
+def number(count: int) -> str:
+    """Give a count with its thousands apart.
+
+    >>> number(1234567)
+    '1,234,567'
+    """
+    return f"{count:,}"
+
+
+def many(count: int, one: str, more: str | None = None) -> str:
+    """Give a count and what is counted.
+
+    >>> many(1, "row"), many(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{number(count)} {one if count == 1 else more or one + 's'}"
+
+
+def share(part: float) -> str:
+    """Give a share in percent with about two digits, never rounded down to nothing or up to everything.
+
+    >>> share(0.02), share(0.00004), share(0.99999), share(1.0), share(0.0), share(0.3456)
+    ('2.0 %', '0.004 %', '99.999 %', '100 %', '0 %', '34.6 %')
+    """
+    if part in {0.0, 1.0} or part >= 1:
+        return f"{part * 100:.0f} %"
+    digits = 1
+    while digits < 12 and (float(f"{part * 100:.{digits}f}") in {0.0, 100.0}):
+        digits += 1
+    return f"{part * 100:.{digits}f} %"
+
+
+def size(count: int | None) -> str:
+    """Give an amount of bytes; GB is 10⁹.
+
+    >>> size(999), size(1_234_567_890), size(None)
+    ('999 B', '1.2 GB', '–')
+    """
+    if count is None:
+        return NOTHING
+    if count < 1000:
+        return f"{count} B"
+    power = min(int(math.log10(count) // 3), len(_SIZES))
+    if power < len(_SIZES) and round(count / 1000**power, 1) >= 1000:
+        power += 1
+    return f"{count / 1000**power:.1f} {_SIZES[power - 1]}"
+
+
+def duration(seconds: float | None) -> str:
+    """Give a time span.
+
+    >>> duration(0.004), duration(3.21), duration(125.4), duration(7260), duration(None)
+    ('4 ms', '3.2 s', '2 min 5 s', '2 h 1 min', '–')
+    """
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def moment(written: str) -> str:
+    """Give an ISO moment to the minute; a text that is none as it is.
+
+    >>> moment("2026-01-02T03:04:05+00:00"), moment("yesterday")
+    ('2026-01-02 03:04 UTC', 'yesterday')
+    """
+    try:
+        when = dt.datetime.fromisoformat(written)
+    except ValueError:
+        return written
+    return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".rstrip()
+
+
+def change(amount: float | None) -> str:
+    """Give the change of a number, with its sign.
+
+    >>> change(1234.5678), change(-0.25), change(0.0), change(None), change(3e-07)
+    ('+1,234.57', '−0.25', '0', '–', '+3e-07')
+    """
+    if amount is None:
+        return NOTHING
+    if amount == 0:
+        return "0"
+    size_ = abs(amount)
+    if size_ >= 1e15 or size_ < 1e-4:
+        text = f"{size_:.4g}"
+    else:
+        digits = 2 if size_ >= 100 else 4
+        text = f"{size_:,.{digits}f}".rstrip("0").rstrip(".")
+    return ("+" if amount > 0 else "−") + text
+
+
+def visible(text: str) -> str:
+    r"""Give a text with every character shown that would hide, break the line, or turn the writing around.
+
+    >>> visible("a\x00b\n"), visible("\u202egnp.exe")
+    ('a⟨U+0000⟩b↵', '⟨U+202E⟩gnp.exe')
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        _SHOWN.get(character, f"⟨U+{ord(character):04X}⟩")
+        if unicodedata.category(character) in _HIDDEN
+        else character
+        for character in text
+    )
+
+
+def value(found: JsonValue) -> str:
+    """Give a value of a row in one line; hidden characters are shown.
+
+    >>> value(None), value(""), value(True), value(12.5), value("a")
+    ('NULL', '""', 'true', '12.5', 'a')
+    """
+    if found is None:
+        return "NULL"
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    if isinstance(found, str):
+        return visible(found) or '""'
+    return visible(str(found))
+
+
+def cut(text: str, longest: int) -> str:
+    """Give a text of at most so many characters.
+
+    >>> cut("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def age(moment: str, *, now: dt.datetime | None = None) -> str:
+    """Give how long ago an ISO moment was, in one unit.
+
+    >>> age("2026-01-01T00:00:00+00:00", now=dt.datetime(2026, 1, 3, tzinfo=dt.UTC))
+    '2 days ago'
+    """
+    seconds = ((now or dt.datetime.now(dt.UTC)) - dt.datetime.fromisoformat(moment)).total_seconds()
+    for one, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            return f"{many(int(seconds // length), one)} ago"
+    return "less than a minute ago"

@@ -1,0 +1,70 @@
+"""How many units each stratum gives: inclusion probabilities from a rate or a number, with a floor for small strata.
+
+Pure. Formulas: docs/design.md, "Allocation".
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def floors(populations: Sequence[int], minimum: int) -> list[float]:
+    """Give each stratum's least inclusion probability.
+
+    It makes a realised sample of fewer than ``minimum`` units rarer than 1 in 700; strata that are hardly larger come
+    whole. A minimum of 0 asks for nothing.
+
+    >>> floors([20, 10_000], 30)[0]
+    1.0
+    """
+    if minimum == 0:
+        return [0.0] * len(populations)
+    safe = minimum + 4.5 + 3 * math.sqrt(minimum + 2.25)
+    return [1.0 if population <= safe else safe / population for population in populations]
+
+
+def probabilities(slopes: Sequence[float], least: Sequence[float], scale: float) -> list[float]:
+    """Give ``min(1, max(floor, scale · slope))`` of each stratum; for proportional allocation every slope is 1."""
+    return [min(1.0, max(floor, scale * slope)) for slope, floor in zip(slopes, least, strict=True)]
+
+
+def scale_for(
+    target: float, costs: Sequence[float], slopes: Sequence[float], least: Sequence[float]
+) -> float:
+    """Solve ``Σ cost · min(1, max(floor, λ · slope)) = target`` for λ, exactly.
+
+    The sum is piecewise linear in λ, and rises; its breakpoints are where a stratum leaves its floor and where it
+    is complete.
+
+    Args:
+        target: What the sample is to cost (units: their number).
+        costs: What each stratum costs when it is complete (units: its population), > 0.
+        slopes: How fast each stratum's probability rises with λ, > 0.
+        least: The floors, in [0, 1].
+
+    Returns:
+        λ; 0.0 where the floors alone reach the target, infinity where all strata together do not.
+
+    >>> scale_for(50, [100, 100], [1, 1], [0, 0.4])
+    0.1
+    """
+
+    def cost_at(scale: float) -> float:
+        return math.fsum(c * p for c, p in zip(costs, probabilities(slopes, least, scale), strict=True))
+
+    if cost_at(0.0) >= target:
+        return 0.0
+    if math.fsum(costs) <= target:
+        return math.inf
+    points = sorted({f / s for f, s in zip(least, slopes, strict=True)} | {1 / s for s in slopes} | {0.0})
+    index = bisect.bisect_left(points, target, key=cost_at)
+    low, high = points[index - 1], points[index]
+    strata = list(zip(costs, slopes, least, strict=True))
+    rising = [(c, s) for c, s, f in strata if f / s <= low and high <= 1 / s]
+    resting = [c * min(1.0, max(f, low * s)) for c, s, f in strata if f / s > low or high > 1 / s]
+    return (target - math.fsum(resting)) / math.fsum(c * s for c, s in rising)

@@ -1,0 +1,100 @@
+"""What is broken in a source's file: the engine's complaint, turned into the file, the line and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import re
+from typing import TYPE_CHECKING
+
+from sandbox.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sandbox.model import TableFormat
+    from sandbox.sampler.source import SourceFile
+
+CSV_HINT = (
+    "correct the line; sandbox reads CSV as RFC 4180 describes it: UTF-8, the same number of fields in every line, "
+    'fields with line ends or delimiters in "…", a quote within them doubled'
+)
+
+
+@contextlib.contextmanager
+def blamed(form: TableFormat, files: Sequence[SourceFile]) -> Iterator[None]:
+    """Make the engine's errors about a table's files say which file is broken, and where."""
+    try:
+        yield
+    except SourceError as error:
+        reason = str(error.__cause__ or error.message)
+        match form:
+            case "csv":
+                raise _csv(reason, files) from error
+            case "jsonl":
+                raise _jsonl(reason, files) from error
+            case _:
+                raise _plain(reason, files) from error
+
+
+def _csv(reason: str, files: Sequence[SourceFile]) -> SourceError:
+    where = re.search(r"CSV Error on Line: (\d+)", reason)
+    if where is None:
+        return _plain(reason, files, hint=CSV_HINT)
+    named = re.search(r"^\s*file = (.*)$", reason, flags=re.MULTILINE)
+    file = named[1] if named else files[0].name
+    wanted = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", reason)
+    original = re.search(r"Original Line: (.*)", reason)
+    if wanted:
+        what = f"has {wanted[2]} fields where the header has {wanted[1]}"
+    elif "unterminated quote" in reason:
+        what = "has a quote that does not end"
+    elif "not utf-8" in reason:
+        what = "is not UTF-8"
+    else:
+        what = "cannot be read"
+    text = f": {original[1][:120]}" if original and "not utf-8" not in reason else ""
+    return SourceError(f"{file}: line {where[1]} {what}{text}", hint=CSV_HINT)
+
+
+def _jsonl(reason: str, files: Sequence[SourceFile]) -> SourceError:
+    for file in files:
+        try:
+            found = _broken_json(file.path)
+        except (OSError, EOFError, UnicodeDecodeError) as error:
+            return SourceError(f"{file.path} cannot be read: {error}")
+        if found is not None:
+            line, what = found
+            return SourceError(
+                f"{file.path}: line {line} {what}", hint="JSON Lines is one JSON object a line, in UTF-8"
+            )
+    return _plain(reason, files)
+
+
+def _broken_json(path: Path) -> tuple[int, str] | None:
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                return number, f"is not JSON: {error}"
+            if not isinstance(value, dict):
+                return number, f"is not an object but {line[:60].decode(errors='replace').strip()}"
+    return None
+
+
+def _plain(reason: str, files: Sequence[SourceFile], hint: str = "") -> SourceError:
+    """Name the file that the engine named, or all there are."""
+    named = [file for file in files if str(file.path) in reason]
+    first = reason.strip().splitlines()[0]
+    first = re.sub(r"^(?:[A-Z]\w* )+Error: ", "", first)
+    shown = named[0].path if named else ", ".join(str(file.path) for file in files[:3])
+    more = "" if named or len(files) <= 3 else f" or {len(files) - 3} more"
+    return SourceError(
+        f"{shown}{more} cannot be read: {first}",
+        hint=hint or "write the file again, or take it out of the source",
+    )

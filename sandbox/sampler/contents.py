@@ -1,0 +1,34 @@
+"""What a sample holds, as digests: equal for equal values, whatever the files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.engine.digest import content_digest
+from sandbox.engine.duck import file_list
+from sandbox.manifest.canonical import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from sandbox.engine.duck import Session
+
+
+def columns_and_content(session: Session, files: Iterable[Path]) -> tuple[dict[str, str], str]:
+    """Give the columns of Parquet files with the engine's names of their types, and their content digest."""
+    relation = f"read_parquet({file_list(files)}, hive_partitioning = false)"
+    found = session.rows(f"describe select * from {relation}", doing="the content digest")
+    columns = {row[0]: row[1] for row in found}
+    return columns, content_digest(session, relation, columns)
+
+
+def fingerprint(
+    specification: Mapping[str, Any], tables: Mapping[str, str], weights: Mapping[str, str]
+) -> str:
+    """Give a sample's name: SHA-256 (hex) of what was asked for and of what the tables and the weights hold.
+
+    The weights count because N_h moves with the source although the drawn rows may not.
+    """
+    contents = {"tables": dict(tables), "weights": dict(weights)}
+    return digest({"specification": dict(specification), "contents": contents})

@@ -1,0 +1,122 @@
+"""Column types of CSV files, from every value of every file.
+
+A column has a type only where every value is written as that type writes it, so that nothing is lost and neither the
+first rows nor the split into files matter: ``007`` stays text, and so do dates that could be read in two ways.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from typing import TYPE_CHECKING
+
+from sandbox.engine.duck import quote
+from sandbox.errors import SourceError
+from sandbox.sampler.table import Layout, grouped, raw_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.engine.duck import Session
+    from sandbox.sampler.source import SourceFile
+
+DELIMITERS = ",\t;|"
+
+POSITIVE, NEGATIVE, UNSIGNED, NUMBER, NOT_FINITE, BOOLEAN, DATE, TIMESTAMP, INSTANT, TEXT = (
+    1 << bit for bit in range(10)
+)
+DAY = r"\d{4}-\d\d-\d\d"
+CLOCK = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
+ZONE = r"(Z|[+-]\d\d(:?\d\d)?)"
+DECIMAL = r"-?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?"
+
+
+def layout_of(file: SourceFile) -> Layout:
+    """Read a file's header.
+
+    Raises:
+        SourceError: It has none, or names a column twice or not at all.
+    """
+    try:
+        opened = gzip.open if file.path.suffix == ".gz" else open
+        with opened(file.path, "rt", encoding="utf-8-sig", newline="") as lines:
+            first = lines.readline()
+            while first.count('"') % 2 and (more := lines.readline()):
+                first += more
+        delimiter = _delimiter(first)
+        names = next(csv.reader([first], delimiter=delimiter, strict=True), [])
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise SourceError(f"{file.path}: the header cannot be read: {error}") from error
+    if not names:
+        raise SourceError(f"{file.path} is empty; the first line must name the columns")
+    lower = [name.lower() for name in names]
+    if "" in names or len(set(lower)) < len(names):
+        twice = sorted({name for name in names if name and lower.count(name.lower()) > 1})
+        what = f"names {', '.join(twice)} more than once" if twice else "has a column without a name"
+        raise SourceError(f"{file.path}: the header {what}", hint="give every column a name of its own")
+    return Layout(delimiter=delimiter, columns=tuple(names))
+
+
+def types_and_rows(
+    session: Session, files: Sequence[SourceFile], layouts: Sequence[Layout], fixed: Mapping[str, str]
+) -> tuple[dict[str, str], int]:
+    """Give each column's type, those in ``fixed`` as they are, and the number of rows, in one pass over all files."""
+    names = layouts[0].columns
+    found = [name for name in names if name not in fixed]
+    seen = "".join(f", bit_or({_classified(quote(name))})" for name in found)
+    columns = ", ".join(quote(name) for name in names)
+    rows = " union all ".join(
+        f"select {columns} from {raw_csv(paths, layout)}" for layout, paths in grouped(files, layouts).items()
+    )
+    count, *masks = session.rows(f"select count(*){seen} from ({rows})", doing="reading the column types")[0]
+    types = {name: _type(mask or 0) for name, mask in zip(found, masks, strict=True)}
+    return {name: fixed.get(name) or types[name] for name in names}, count
+
+
+def _delimiter(header: str) -> str:
+    """Give the delimiter that a header has most of outside quotes, in case of a tie the more usual."""
+    bare = "".join(header.split('"')[::2])
+    return max(DELIMITERS, key=bare.count)
+
+
+def _classified(value: str) -> str:
+    """Give the SQL of the bit for how a value is written; NULL for an empty field."""
+    return f"""case
+        when {value} is null or {value} = '' then null
+        when try_cast({value} as bigint)::varchar = {value}
+            then case when {value}[1] = '-' then {NEGATIVE} else {POSITIVE} end
+        when try_cast({value} as ubigint)::varchar = {value} then {UNSIGNED}
+        when regexp_full_match({value}, '{DECIMAL}') and try_cast({value} as double) is not null
+            then case when regexp_full_match({value}, '-?\\d+') then {TEXT} else {NUMBER} end
+        when regexp_full_match({value}, '-?(nan|inf|infinity)', 'i') then {NOT_FINITE}
+        when lower({value}) in ('true', 'false') then {BOOLEAN}
+        when regexp_full_match({value}, '{DAY}') and try_cast({value} as date) is not null then {DATE}
+        when regexp_full_match({value}, '{DAY}{CLOCK}') and try_cast({value} as timestamp) is not null
+            then {TIMESTAMP}
+        when regexp_full_match({value}, '{DAY}{CLOCK}{ZONE}') and try_cast({value} as timestamptz) is not null
+            then {INSTANT}
+        else {TEXT} end"""
+
+
+def _type(mask: int) -> str:
+    """Give the type that holds all values of a column.
+
+    >>> _type(POSITIVE), _type(POSITIVE | NUMBER), _type(DATE | TIMESTAMP), _type(POSITIVE | TEXT), _type(0)
+    ('BIGINT', 'DOUBLE', 'TIMESTAMP', 'VARCHAR', 'VARCHAR')
+    """
+    integers = POSITIVE | NEGATIVE
+    choices = (
+        (integers, "BIGINT"),
+        (POSITIVE | UNSIGNED, "UBIGINT"),
+        (BOOLEAN, "BOOLEAN"),
+        (DATE, "DATE"),
+        (DATE | TIMESTAMP, "TIMESTAMP"),
+        (INSTANT, "TIMESTAMP WITH TIME ZONE"),
+    )
+    if mask == 0:
+        return "VARCHAR"
+    for allowed, kind in choices:
+        if mask & ~allowed == 0:
+            return kind
+    numbers = integers | NUMBER | NOT_FINITE
+    return "DOUBLE" if mask & ~numbers == 0 and mask & (integers | NUMBER) else "VARCHAR"

@@ -1,0 +1,96 @@
+"""The store of samples: immutable folders named by fingerprint, and pointers from what was asked for to them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sandbox.errors import StoreError
+from sandbox.manifest.sample import SampleManifest
+from sandbox.model import Sample, TableFiles
+from sandbox.sampler.specification import request_id
+from sandbox.store.folder import write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.config.settings import Project
+
+MANIFEST = "manifest.json"
+FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+def folder_of(home: Path, fingerprint: str) -> Path:
+    """Give where a sample lies, or would lie."""
+    return home / "samples" / fingerprint
+
+
+def drawn(project: Project, home: Path) -> Sample | None:
+    """Give the sample that was drawn for what a project asks for; None where there is none in the store.
+
+    Raises:
+        StoreError: It is there, but damaged or of an unknown format.
+    """
+    try:
+        text = _pointer(project).read_text("utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{_pointer(project)} cannot be read: {error}") from error
+    if not FINGERPRINT.fullmatch(text):
+        raise StoreError(
+            f"{_pointer(project)} does not name a sample: {text[:80]!r}", hint="remove it and draw again"
+        )
+    return load(home, text)[0] if folder_of(home, text).exists() else None
+
+
+def remember(project: Project, fingerprint: str) -> None:
+    """Record which sample was drawn for what a project asks for."""
+    ignored = project.state / ".gitignore"
+    if not ignored.exists():
+        write(ignored, "*\n")
+    write(_pointer(project), fingerprint + "\n")
+
+
+def load(home: Path, fingerprint: str) -> tuple[Sample, SampleManifest]:
+    """Give a stored sample and its manifest.
+
+    Raises:
+        StoreError: It is missing, damaged or of an unknown format.
+    """
+    path = folder_of(home, fingerprint)
+    if not path.is_dir():
+        raise StoreError(f"there is no sample {fingerprint} in {path.parent}", hint="draw it: sandbox sample")
+    manifest = SampleManifest.read(path / MANIFEST)
+    tables = {
+        name: TableFiles(
+            name=name, format="parquet", paths=tuple(sorted(path / file.path for file in table.files))
+        )
+        for name, table in manifest.tables.items()
+    }
+    gone = [str(file) for table in tables.values() for file in table.paths if not file.is_file()]
+    if gone:
+        raise StoreError(
+            f"the sample {fingerprint[:12]} is damaged: {gone[0]} is gone",
+            hint="draw it again: sandbox sample --refresh",
+        )
+    return Sample(fingerprint=fingerprint, path=path, tables=tables), manifest
+
+
+def samples(home: Path) -> list[Sample]:
+    """Give every sample in the store, by fingerprint; what is damaged is given too, without tables."""
+    folder = home / "samples"
+    if not folder.is_dir():
+        return []
+    return [_listed(home, path.name) for path in sorted(folder.iterdir()) if FINGERPRINT.fullmatch(path.name)]
+
+
+def _listed(home: Path, fingerprint: str) -> Sample:
+    try:
+        return load(home, fingerprint)[0]
+    except StoreError:
+        return Sample(fingerprint=fingerprint, path=folder_of(home, fingerprint))
+
+
+def _pointer(project: Project) -> Path:
+    return project.state / "requests" / request_id(project.settings)

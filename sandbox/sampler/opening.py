@@ -1,0 +1,214 @@
+"""Opening a table of the source: its columns and types, whatever the format, checked across all its files."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sandbox.engine.duck import file_list, literal, quote
+from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
+from sandbox.sampler import csv_types
+from sandbox.sampler.blame import blamed
+from sandbox.sampler.source import suggestion
+from sandbox.sampler.table import SourceTable, raw_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.engine.duck import Session
+    from sandbox.sampler.source import Listing, SourceFile
+
+NAMES = (
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE",
+    "DECIMAL(18,2)", "VARCHAR", "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "UUID", "BLOB", "JSON",
+)  # fmt: skip
+NARROWED = {"HUGEINT": "DECIMAL(38,0)", '"NULL"': "VARCHAR"}
+UNKEPT = ("HUGEINT", "UHUGEINT", "BIT", "VARINT", "BIGNUM")  # Parquet has no place for them
+
+
+def opened(session: Session, listing: Listing, name: str, types: Mapping[str, str]) -> SourceTable:
+    """Look at all files of a table.
+
+    Args:
+        session: The engine.
+        listing: Where the source's files are.
+        name: The table.
+        types: Column types that ``sandbox.toml`` fixes.
+
+    Raises:
+        ConfigError: The table is not in the source, or a fixed type is none.
+        RuleError: A fixed type names a column that is not there, or does not fit a value.
+        SourceError: A file cannot be read, or the files do not agree.
+    """
+    form, files = listing.of(name)
+    fixed = {column: _fixed(session, name, column, kind) for column, kind in types.items()}
+    with blamed(form, files):
+        match form:
+            case "parquet":
+                table = _parquet(session, name, files, fixed)
+            case "csv":
+                table = _csv(session, name, files, fixed)
+            case _:
+                table = _jsonl(session, name, files, fixed)
+        _check_fixed(session, table, fixed)
+    return table
+
+
+def _parquet(
+    session: Session, name: str, files: Sequence[SourceFile], fixed: Mapping[str, str]
+) -> SourceTable:
+    footers = [_footer(file) for file in files]
+    _agree(files, [tuple(footer.schema.to_arrow_schema().names) for footer in footers])
+    paths = file_list(file.path for file in files)
+    types = _described(
+        session, f"select * from read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
+    )
+    rows = sum(footer.num_rows for footer in footers)
+    total = sum(f.row_group(i).total_byte_size for f in footers for i in range(f.num_row_groups))
+    return SourceTable(
+        name=name,
+        format="parquet",
+        files=tuple(files),
+        columns={column: fixed.get(column, kind) for column, kind in types.items()},
+        rows=rows,
+        width=total / max(1, rows),
+    )
+
+
+def _footer(file: SourceFile) -> pq.FileMetaData:
+    try:
+        return pq.read_metadata(file.path)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(
+            f"{file.path} is not a complete Parquet file: {reason}",
+            hint="write the file again, or take it out of the source",
+        ) from None
+
+
+def _csv(session: Session, name: str, files: Sequence[SourceFile], fixed: Mapping[str, str]) -> SourceTable:
+    layouts = [csv_types.layout_of(file) for file in files]
+    _agree(files, [layout.columns for layout in layouts])
+    types, rows = csv_types.types_and_rows(session, files, layouts, fixed)
+    return SourceTable(
+        name=name,
+        format="csv",
+        files=tuple(files),
+        columns=types,
+        rows=rows,
+        width=sum(file.bytes for file in files) / max(1, rows),
+        layouts=tuple(layouts),
+    )
+
+
+def _jsonl(session: Session, name: str, files: Sequence[SourceFile], fixed: Mapping[str, str]) -> SourceTable:
+    paths = file_list(file.path for file in files)
+    sniffed = (
+        f"read_json({paths}, format = 'newline_delimited', sample_size = -1, union_by_name = true, "
+        f"maximum_sample_files = {len(files)}, map_inference_threshold = -1, hive_partitioning = false)"
+    )
+    types = {column: _kept(kind) for column, kind in _described(session, f"select * from {sniffed}").items()}
+    if list(types.items()) == [("json", "JSON")]:
+        raise SourceError(
+            f"{files[0].path} holds no JSON object", hint="JSON Lines is one JSON object a line"
+        )
+    rows = session.rows(f"select count(*) from read_ndjson_objects({paths})", doing="counting rows")[0][0]
+    return SourceTable(
+        name=name,
+        format="jsonl",
+        files=tuple(files),
+        columns={column: fixed.get(column, kind) for column, kind in types.items()},
+        rows=rows,
+        width=sum(file.bytes for file in files) / max(1, rows),
+    )
+
+
+def _kept(kind: str) -> str:
+    return re.sub(r'\bHUGEINT\b|"NULL"', lambda match: NARROWED[match[0]], kind)
+
+
+def _described(session: Session, select: str) -> dict[str, str]:
+    return {row[0]: row[1] for row in session.rows(f"describe {select}", doing="reading the columns")}
+
+
+def _agree(files: Sequence[SourceFile], columns: Sequence[tuple[str, ...]]) -> None:
+    """Make sure that every file has the first one's columns, in whatever order."""
+    first = set(columns[0])
+    for file, names in zip(files, columns, strict=True):
+        lower = [name.lower() for name in names]
+        twice = sorted({name for name in names if lower.count(name.lower()) > 1})
+        if twice:
+            raise SourceError(f"{file.path}: columns that differ at most in case: {', '.join(twice)}")
+        if set(names) != first:
+            missing, extra = sorted(first - set(names)), sorted(set(names) - first)
+            parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has also {', '.join(extra)}"] * bool(
+                extra
+            )
+            raise SourceError(
+                f"{file.path} does not have the columns of {files[0].path}: it {' and '.join(parts)}",
+                hint="the files of a table have the same columns; write them again, or move some out of the folder",
+            )
+
+
+def _fixed(session: Session, table: str, column: str, kind: str) -> str:
+    """Give the engine's own name of a type that the file gives."""
+    problem = f"[tables.{table}.types] {column}: {kind!r} is not a column type that a sample can keep"
+    if not re.fullmatch(r"[A-Za-z_][\w ]*(\(\s*\d+(\s*,\s*\d+)?\s*\))?(\[\])*", kind):
+        raise ConfigError(problem, hint=suggestion(kind, NAMES, "types"))
+    try:
+        described = _described(session, f"select null::{kind} as x")["x"]
+    except SandboxError:
+        raise ConfigError(problem, hint=suggestion(kind, NAMES, "types")) from None
+    if described in UNKEPT:
+        raise ConfigError(problem, hint="DECIMAL(38,0) holds the longest integers")
+    return described
+
+
+def _check_fixed(session: Session, table: SourceTable, fixed: Mapping[str, str]) -> None:
+    """Make sure that every value fits the type that the file fixes for its column."""
+    for column in fixed:
+        if column not in table.columns:
+            raise RuleError(
+                f"{table.name} has no column {column}, which [tables.{table.name}.types] names",
+                hint=suggestion(column, table.columns, "its columns"),
+            )
+    if not fixed:
+        return
+    raw = _raw(table)
+    for column, kind in fixed.items():
+        value = quote(column)
+        present = f"nullif({value}, '')" if table.format == "csv" and kind != "VARCHAR" else value
+        wrong = session.rows(
+            f"select {value}::varchar from ({raw}) where {present} is not null and try_cast({value} as {kind}) is null "
+            "order by 1 limit 1",
+            doing=f"checking the type of {table.name}.{column}",
+        )
+        if wrong:
+            raise RuleError(
+                f"{table.name}.{column} is to be {kind}, and {wrong[0][0]!r} is not",
+                hint=f"correct the type in [tables.{table.name}.types], or the value in the source",
+            )
+
+
+def _raw(table: SourceTable) -> str:
+    """Give the SELECT that reads a table before any type is fixed."""
+    paths = file_list(file.path for file in table.files)
+    match table.format:
+        case "csv":
+            names = ", ".join(quote(name) for name in table.columns)
+            return " union all ".join(
+                f"select {names} from {raw_csv([file.path], layout)}"
+                for file, layout in zip(table.files, table.layouts, strict=True)
+            )
+        case "jsonl":
+            columns = ", ".join(f"{literal(name)}: 'JSON'" for name in table.columns)
+            names = ", ".join(f"{quote(name)} ->> '$' as {quote(name)}" for name in table.columns)
+            return (
+                f"select {names} from read_json({paths}, format = 'newline_delimited', columns = {{{columns}}}, "
+                "hive_partitioning = false)"
+            )
+        case _:
+            return f"select * from read_parquet({paths}, union_by_name = true, hive_partitioning = false)"

@@ -1,0 +1,55 @@
+"""One thing that `sandbox doctor` looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """What was looked at, and what came of it.
+
+    Attributes:
+        name: What, in a few words; unique among the checks.
+        ok: None where it was not checked.
+        detail: What was found, or why it was not checked.
+        fix: What to type or do if it is not well; empty otherwise.
+    """
+
+    name: str
+    ok: bool | None
+    detail: str
+    fix: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        return {"name": self.name, "ok": self.ok, "detail": self.detail, "fix": self.fix}
+
+
+def good(name: str, detail: str) -> Check:
+    """Give a check that found all well."""
+    return Check(name=name, ok=True, detail=detail)
+
+
+def bad(name: str, detail: str, fix: str) -> Check:
+    """Give a check that found something, with the one thing to do about it."""
+    return Check(name=name, ok=False, detail=detail, fix=fix)
+
+
+def unchecked(name: str, because: str) -> Check:
+    """Give a check that something else stood in the way of."""
+    return Check(name=name, ok=None, detail=f"not checked: {because}")
+
+
+def carried_out(name: str, check: Callable[[], Check]) -> Check:
+    """Carry out a check; an error of ours is what it found."""
+    try:
+        return check()
+    except SandboxError as error:
+        return bad(name, error.message, error.hint)

@@ -1,0 +1,156 @@
+"""Environments as images."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.containers import docker_images as images
+from sandbox.containers.docker_client import connect
+from sandbox.manifest.lock import BaseImage
+from sandbox.model import Environment
+from sandbox.stack import base as bases
+from sandbox.stack import identity, pins, wheels
+from sandbox.store.folder import locked, reported
+
+if TYPE_CHECKING:
+    from sandbox.manifest.lock import Lock, PlatformLock
+    from sandbox.model import Progress
+    from sandbox.stack.wanted import StackRequest
+
+BUILD_SECONDS = 1800  # for the engine to answer while a step of a build runs
+
+
+def make(
+    request: StackRequest, lock: Lock, *, home: Path, progress: Progress, frozen: bool = False
+) -> Environment:
+    """Give the image of a lock's entry for the engine's platform, building it if it is not there (see `environment`)."""
+    with contextlib.closing(connect()) as client:
+        platform = images.platform(client)
+        entry = pins.entry(lock, platform)
+        if entry.base is not None:
+            # What the lock names needs no base image any more once it is built.
+            expected = _environment(request, entry, platform, entry.base)
+            if images.find(client, expected.reference) is not None:
+                return expected
+        base = bases.ensure(client, entry.base, home=home, progress=progress, frozen=frozen)
+        wanted = _environment(request, entry, platform, base)
+        if images.find(client, wanted.reference) is not None:
+            return wanted
+        with locked(home / "images" / wanted.id[:16]):
+            if images.find(client, wanted.reference) is None:
+                _build(client, request, entry, wanted, base, home=home, progress=progress)
+    return wanted
+
+
+def recorded(lock: Lock, environment: Environment) -> Lock:
+    """Write into a lock what was built: base, environment id and layers.
+
+    A base from a registry is named by the digest of its index, which holds for the other platforms too.
+    """
+    entry = pins.entry(lock, environment.platform)
+    base = _base(environment)
+    if entry.environment == environment.id and entry.base == base:
+        return lock
+    with contextlib.closing(connect()) as client:
+        found = images.find(client, environment.reference)
+    layers = list(found.layers) if found else None
+    platforms = lock.platforms | {environment.platform: _with(lock, environment.platform, base, layers)}
+    if "@" in base.reference:
+        others = [one for one in pins.CONTAINER_PLATFORMS if one in platforms and platforms[one].base is None]
+        platforms |= {one: _with(lock, one, base, None) for one in others}
+    return lock.model_copy(update={"platforms": platforms})
+
+
+def _with(lock: Lock, platform: str, base: BaseImage, layers: list[str] | None) -> PlatformLock:
+    entry = lock.platforms[platform]
+    identifier = identity.of_image(lock.inputs.image, platform, entry.python, entry.libraries, base)
+    return entry.model_copy(update={"base": base, "environment": identifier, "layers": layers})
+
+
+def _base(environment: Environment) -> BaseImage:
+    name, _, digest = environment.base.partition("@")
+    made = name == bases.MADE
+    return BaseImage(reference=name if made else environment.base, digest=digest)
+
+
+def _environment(request: StackRequest, entry: PlatformLock, platform: str, base: BaseImage) -> Environment:
+    identifier = identity.of_image(request.image, platform, entry.python, entry.libraries, base)
+    return Environment(
+        id=identifier,
+        runtime="docker",
+        reference=f"sandbox/{request.image}:{identifier[:16]}",
+        platform=platform,
+        python=entry.python,
+        base=f"{base.reference.partition('@')[0]}@{base.digest}",
+    )
+
+
+def _build(
+    client: images.Client,
+    request: StackRequest,
+    entry: PlatformLock,
+    wanted: Environment,
+    base: BaseImage,
+    *,
+    home: Path,
+    progress: Progress,
+) -> None:
+    target = pins.Target(platform=wanted.platform, python=entry.python, container=True)
+    found = wheels.fetch(entry.libraries, target, home=home, progress=progress)
+    with reported(home), tempfile.TemporaryDirectory(prefix=".build-", dir=home) as scratch:
+        context = Path(scratch)
+        _render(context, request, entry, found)
+        labels = _labels(request, wanted)
+        steps = _instructions((context / "Dockerfile").read_text("utf-8")) + len(labels)
+        client.api.timeout = BUILD_SECONDS
+        try:
+            with progress.step(f"building {wanted.reference}", total=steps, unit="steps") as advance:
+                images.build(
+                    client,
+                    context,
+                    tag=wanted.reference,
+                    arguments={"BASE": base.reference, "ENVIRONMENT": wanted.id},
+                    labels=labels,
+                    step=lambda _: advance(1),
+                )
+        finally:
+            for stage in images.stages(client, wanted.id):
+                images.remove(client, stage)
+
+
+def _instructions(dockerfile: str) -> int:
+    """Count a Dockerfile's instructions, which begin their lines; the engine makes one more of each label."""
+    return sum(line.partition(" ")[0].isupper() for line in dockerfile.splitlines() if line[:1].isalpha())
+
+
+def _labels(request: StackRequest, wanted: Environment) -> dict[str, str]:
+    return {
+        "managed": "true",
+        "role": "image",
+        "image": request.image,
+        "environment": wanted.id,
+        "base": wanted.base,
+        "python": wanted.python,
+        "schema": str(identity.BUILDER),
+    }
+
+
+def _render(context: Path, request: StackRequest, entry: PlatformLock, found: list[Path]) -> None:
+    """Fill the build context: the Dockerfile, the pins and exactly the wheels that they name."""
+    shutil.copy(pins.image_file(request.image, "Dockerfile"), context)
+    (context / "requirements.txt").write_text(pins.write(entry.libraries), "utf-8")
+    folder = context / "wheels"
+    folder.mkdir()
+    for wheel in found:
+        _linked(wheel, folder / wheel.name)
+
+
+def _linked(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system, or one without links
+        shutil.copy(source, target)

@@ -1,0 +1,92 @@
+"""What may not move: a lock that was committed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.errors import FrozenError
+from sandbox.manifest.lock import Lock
+from sandbox.stack.resolution import inputs
+
+if TYPE_CHECKING:
+    from sandbox.manifest.lock import BaseImage, Inputs, Library, PlatformLock
+    from sandbox.stack.wanted import StackRequest
+
+HINT = "if that is meant, resolve again and commit the file: sandbox lock"
+
+
+def check_frozen(wanted: StackRequest | Lock, committed: Lock | None) -> None:
+    """Make sure that a committed lock still is what is asked for.
+
+    Args:
+        wanted: What is asked for: a request, before anything is resolved (which takes no network), or the lock that
+            came of it, with what was built (`recorded`) and the sample's fingerprint if they are known by then.
+        committed: What lies beside ``sandbox.toml``; None where nothing does.
+
+    Raises:
+        FrozenError: Something differs; the message names all of it.
+    """
+    if committed is None:
+        raise FrozenError(
+            "there is no sandbox.lock, and nothing may be resolved (--frozen)",
+            hint="sandbox lock, and commit the file",
+        )
+    now = wanted.inputs if isinstance(wanted, Lock) else inputs(wanted)
+    differing = _inputs(committed.inputs, now)
+    if isinstance(wanted, Lock):
+        for platform, entry in wanted.platforms.items():
+            differing += [f"{platform}: {line}" for line in _entry(committed.platforms.get(platform), entry)]
+        if None not in (wanted.sample, committed.sample) and wanted.sample != committed.sample:
+            differing.append(f"the sample is {_short(wanted.sample)}, and was {_short(committed.sample)}")
+    if differing:
+        lines = "".join(f"\n  {line}" for line in differing)
+        raise FrozenError(f"sandbox.lock is not what is asked for:{lines}", hint=HINT)
+
+
+def _inputs(then: Inputs, now: Inputs) -> list[str]:
+    differing = [
+        f"stack.{name} is {getattr(now, name)!r}, and was {getattr(then, name)!r}"
+        for name in ("image", "python", "requirements")
+        if getattr(now, name) != getattr(then, name)
+    ]
+    file = now.requirements or then.requirements
+    differing += [f"{file} asks for {one} now" for one in now.libraries if one not in then.libraries]
+    differing += [f"{file} asks for {one} no more" for one in then.libraries if one not in now.libraries]
+    if now.pins != then.pins and now.image == then.image:
+        differing.append(f"the image {now.image!r} of this version of sandbox pins other libraries")
+    return differing
+
+
+def _entry(then: PlatformLock | None, now: PlatformLock) -> list[str]:
+    if then is None:
+        return ["is not in it"]
+    differing = _libraries(then.libraries, now.libraries)
+    if then.base is not None and now.base is not None and then.base != now.base:
+        differing.append(f"the base image is {_base(now.base)}, and was {_base(then.base)}")
+    elif then.environment and now.environment and then.environment != now.environment:
+        differing.append(f"the environment is {_short(now.environment)}, and was {_short(then.environment)}")
+    return differing
+
+
+def _libraries(then: list[Library], now: list[Library]) -> list[str]:
+    before, after = ({one.name: one for one in some} for some in (then, now))
+    differing = []
+    for name in sorted(before.keys() | after.keys()):
+        was, is_ = before.get(name), after.get(name)
+        if was is None and is_ is not None:
+            differing.append(f"{name} {is_.version} came in")
+        elif is_ is None:
+            differing.append(f"{name} fell out")
+        elif was is not None and was.version != is_.version:
+            differing.append(f"{name} is {is_.version}, and was {was.version}")
+        elif was is not None and was.hashes != is_.hashes:
+            differing.append(f"{name} {is_.version} has other files")
+    return differing
+
+
+def _base(base: BaseImage) -> str:
+    return f"{base.reference.partition('@')[0]} ({_short(base.digest)})"
+
+
+def _short(digest: str | None) -> str:
+    return str(digest).removeprefix("sha256:")[:16]

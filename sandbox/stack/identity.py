@@ -1,0 +1,59 @@
+"""What an environment is, as one id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.manifest.canonical import digest, file_digest
+from sandbox.stack import pins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sandbox.manifest.lock import BaseImage, Library
+
+BUILDER = 1  # raised when the same inputs are built in another way
+
+# `images/python/Dockerfile` copies nothing else of ours; the wheels are what the libraries' hashes say.
+COPIED = ("Dockerfile",)
+
+
+def of_image(image: str, platform: str, python: str, libraries: Iterable[Library], base: BaseImage) -> str:
+    """Give the id of an environment in a container.
+
+    Args:
+        image: The folder of ``images/`` that it is built from.
+        platform: For example ``linux/amd64``.
+        python: Major and minor.
+        libraries: With their hashes, in any order.
+        base: Only its digest counts: what it is called here does not change what is in it.
+    """
+    return digest(
+        {
+            "builder": BUILDER,
+            "files": {name: file_digest(pins.image_file(image, name)) for name in COPIED},
+            "base": base.digest,
+            "platform": platform,
+            "python": python,
+            "libraries": _listed(libraries),
+        }
+    )
+
+
+def of_host(platform: str, python: str, libraries: Iterable[Library]) -> str:
+    """Give the id of an environment on this machine; ``python`` is the full version of its interpreter."""
+    return digest(
+        {
+            "builder": BUILDER,
+            "host": True,
+            "platform": platform,
+            "python": python,
+            "libraries": _listed(libraries),
+        }
+    )
+
+
+def _listed(libraries: Iterable[Library]) -> list[list[object]]:
+    return [
+        [one.name, one.version, sorted(one.hashes)] for one in sorted(libraries, key=lambda one: one.name)
+    ]

@@ -1,0 +1,132 @@
+"""Requirements become exact versions with hashes."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from sandbox.manifest.canonical import digest, file_digest
+from sandbox.manifest.lock import Inputs, Library, Lock, PlatformLock
+from sandbox.stack import hosts, pins, tools
+
+if TYPE_CHECKING:
+    from sandbox.model import Progress
+    from sandbox.stack.wanted import StackRequest
+
+_UV_PLATFORMS = {
+    "linux/amd64": f"x86_64-manylinux_2_{pins.GLIBC_MINOR}",
+    "linux/arm64": f"aarch64-manylinux_2_{pins.GLIBC_MINOR}",
+}
+
+
+def inputs(request: StackRequest) -> Inputs:
+    """Give what a lock of this request depends on."""
+    ours = [
+        file_digest(pins.image_file(request.image, name)) for name in ("requirements.in", "requirements.lock")
+    ]
+    return Inputs(
+        image=request.image,
+        python=request.python,
+        requirements=request.requirements[0] if request.requirements else None,
+        libraries=list(request.libraries),
+        pins=digest(ours),
+    )
+
+
+def resolve(
+    request: StackRequest,
+    *,
+    previous: Lock | None,
+    upgrade: bool,
+    progress: Progress,
+    runtime: Literal["docker", "local"] = "docker",
+) -> Lock:
+    """Give the lock of a request, for every platform of containers and, for the local runtime, for this machine.
+
+    Without a requirements file the image's own pins are the answer, with no network. A previous lock of the same
+    inputs is kept as it is; a previous lock of other inputs keeps versions where they still fit.
+
+    Args:
+        request: What is asked for.
+        previous: The lock that lies beside ``sandbox.toml``, if any.
+        upgrade: Take the newest versions that fit, whatever ``previous`` says.
+        progress: Shows the resolution.
+        runtime: With ``local`` the host's Python gets an entry of its own where it is not the stack's.
+
+    Raises:
+        ConfigError: No versions fit together, or a library has no wheel for a platform.
+        EngineError: The package index cannot be reached.
+    """
+    wanted = pins.targets(request.python)
+    if runtime == "local":
+        here = hosts.target(request.python)
+        if pins.key(here, request.python) not in {pins.key(one, request.python) for one in wanted}:
+            wanted.append(here)
+    current = inputs(request)
+    kept = previous.platforms if previous and previous.inputs == current and not upgrade else {}
+    missing = [one for one in wanted if pins.key(one, request.python) not in kept]
+    if previous and kept and not missing:
+        return previous
+    known = previous.platforms if previous and not upgrade else {}
+    found = _libraries(request, missing, known, progress)
+    platforms = dict(kept)
+    for one in missing:
+        platforms[pins.key(one, request.python)] = PlatformLock(python=one.python, libraries=found[one])
+    return Lock(
+        inputs=current,
+        platforms=dict(sorted(platforms.items())),
+        services=previous.services if previous else {},
+        sample=previous.sample if previous else None,
+    )
+
+
+def _libraries(
+    request: StackRequest,
+    missing: list[pins.Target],
+    known: dict[str, PlatformLock],
+    progress: Progress,
+) -> dict[pins.Target, list[Library]]:
+    if not request.libraries:
+        return {one: pins.of_image(request.image, one) for one in missing}
+    with progress.step("resolving libraries", total=len(missing), unit="platforms") as advance:
+
+        def resolved(target: pins.Target) -> list[Library]:
+            entry = known.get(pins.key(target, request.python))
+            libraries = _compile(request, target, entry.libraries if entry else [])
+            advance(1)
+            return libraries
+
+        with ThreadPoolExecutor(max_workers=len(missing)) as pool:
+            return dict(zip(missing, pool.map(resolved, missing), strict=True))
+
+
+def _compile(request: StackRequest, target: pins.Target, known: list[Library]) -> list[Library]:
+    """Let uv choose versions for one target; what is known already, then the image's pins, are preferred."""
+    assert request.requirements is not None
+    name = Path(request.requirements[0]).name
+    preferred = {one.name: one for one in (*pins.of_image(request.image, target), *known)}
+    with tempfile.TemporaryDirectory(prefix="sandbox-resolve-") as scratch:
+        folder = Path(scratch)
+        ours = folder / "image.in"
+        ours.write_bytes(pins.image_file(request.image, "requirements.in").read_bytes())
+        theirs = folder / f"{name}.in"
+        theirs.write_text("".join(f"{line}\n" for line in request.libraries), "utf-8")
+        output = folder / "resolved.txt"  # uv prefers the versions that its output file holds already
+        output.write_text(pins.write(preferred.values(), hashes=False), "utf-8")
+        command = [
+            tools.find_uv(), "pip", "compile", ours.name, theirs.name, "--output-file", output.name,
+            "--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:", "--quiet",
+            "--python", sys.executable, "--python-version", target.python,
+        ]  # fmt: skip
+        if target.container:
+            command += ["--python-platform", _UV_PLATFORMS[target.platform]]
+        tools.run(
+            command,
+            cwd=folder,
+            variables=tools.uv_variables(),
+            failed=f"the libraries of {request.requirements[0]} cannot be resolved for {target.platform}",
+        )
+        return pins.read(output.read_text("utf-8"), target, origin=request.requirements[0])

@@ -1,0 +1,118 @@
+"""uv and pip as commands: found, run with a clean set of settings, and their failures in our words."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import uv
+
+from sandbox.errors import ConfigError, EngineError, SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+ESSENTIAL_LINES = 12
+_NETWORK = re.compile(
+    r"failed to fetch|error sending request|dns error|could not connect|connection (refused|reset|error|broken)"
+    r"|name resolution|network is unreachable|timed out|certificate|tls|proxy"
+    r"|from versions: none"  # pip of an index that it cannot reach; every library was seen when it was resolved
+    r"|network connectivity is disabled|could not fetch url|max retries",
+    re.IGNORECASE,
+)
+_NOISE = re.compile(r"^\s*(\[notice\]|WARNING: (There was an error checking|Location ))|^\s*$")
+
+
+def find_uv() -> str:
+    """Give the path of uv.
+
+    Raises:
+        EngineError: It is not installed with this package.
+    """
+    try:
+        return str(uv.find_uv_bin())
+    except FileNotFoundError as error:
+        raise EngineError("uv, which resolves libraries, is not there", hint="pip install uv") from error
+
+
+def uv_variables() -> dict[str, str]:
+    """Give the environment for uv: the caller's, without what would change what it finds or where it installs."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"VIRTUAL_ENV", "UV_PYTHON", "UV_CONSTRAINT", "UV_OVERRIDE", "UV_FROZEN", "UV_LOCKED"}
+    }
+    kept |= {"UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    index = os.environ.get("PIP_INDEX_URL")
+    if index and not any(name in kept for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL")):
+        kept["UV_DEFAULT_INDEX"] = index
+    return kept
+
+
+def pip_command() -> list[str]:
+    """Give the start of a pip command line: this interpreter's pip, else one that uv brings."""
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    return [find_uv(), "tool", "run", "pip"]
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path,
+    failed: str,
+    variables: dict[str, str] | None = None,
+) -> str:
+    """Run a tool to its end and give its stdout.
+
+    Args:
+        command: A list, never a shell's line.
+        cwd: Where it runs; a folder of ours, so that no project's settings are found.
+        failed: What it means if it fails, as in ``the libraries cannot be resolved``.
+        variables: Its environment; the caller's where None.
+
+    Raises:
+        EngineError: It failed for want of a network or for bytes that were not locked, or could not be started.
+        ConfigError: It failed for what it was asked.
+    """
+    try:
+        done = subprocess.run(
+            [str(part) for part in command],
+            cwd=cwd,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise EngineError(f"{failed}: {command[0]} cannot be started: {error.strerror}") from error
+    if done.returncode == 0:
+        return done.stdout
+    raise failure(failed, done.stderr or done.stdout)
+
+
+def failure(failed: str, said: str) -> SandboxError:
+    """Turn what a tool said before it failed into an error of ours."""
+    lines = [line.rstrip() for line in said.splitlines() if not _NOISE.match(line)]
+    essential = "\n".join(f"  {line}" for line in lines[-ESSENTIAL_LINES:])
+    message = f"{failed}:\n{essential}" if essential else failed
+    # A resolver that found no solution did reach its index, whatever a library's name looks like.
+    if "No solution found" not in said and _NETWORK.search(said):
+        return EngineError(
+            message,
+            hint="see whether this machine reaches its package index: pip download --no-deps six\n"
+            "(a mirror is set with: pip config set global.index-url ..., and UV_DEFAULT_INDEX for uv)",
+        )
+    if "DO NOT MATCH THE HASHES" in said:
+        return EngineError(
+            message,
+            hint="the index offers other bytes than were locked; if you know why and trust them: sandbox lock --upgrade",
+        )
+    return ConfigError(message, hint="change the file that stack.requirements names, then: sandbox lock")

@@ -1,0 +1,190 @@
+"""What a project asks of its stack: an image, a Python and the libraries that its requirements file names."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from sandbox.errors import ConfigError
+from sandbox.store import places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sandbox.config.settings import StackSection
+
+PYTHONS = ("3.13",)
+PLAIN = "a library by name, as in `requests>=2.32`"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackRequest:
+    """What one version of the code asks of its stack.
+
+    Attributes:
+        image: The name of a folder of ``images/``.
+        python: The interpreter's version, major and minor.
+        requirements: The project's requirements file as it is in that version of the code: its name and its bytes.
+        libraries: What that file asks for, one PEP 508 requirement each, normalised and sorted.
+    """
+
+    image: str
+    python: str
+    requirements: tuple[str, bytes] | None = None
+    libraries: tuple[str, ...] = ()
+
+
+def request(stack: StackSection, read: Callable[[str], bytes]) -> StackRequest:
+    """Give what one version of the code asks of its stack.
+
+    Args:
+        stack: The ``[stack]`` table.
+        read: Gives a file of that version of the code by its path relative to ``sandbox.toml``.
+
+    Raises:
+        ConfigError: The image, the Python or a requirement is wrong or not supported, or the file is not there.
+    """
+    _require_image(stack.image)
+    if stack.python not in PYTHONS:
+        raise ConfigError(
+            f'stack.python = "{stack.python}" is not supported yet: the image {stack.image!r} has Python {PYTHONS[0]}',
+            hint=f'write python = "{PYTHONS[0]}" in [stack]',
+        )
+    if stack.requirements is None:
+        return StackRequest(image=stack.image, python=stack.python)
+    name = stack.requirements
+    try:
+        content = read(name)
+    except OSError as error:
+        raise ConfigError(
+            f"the requirements file {name} cannot be read: {error.strerror or error}",
+            hint="name a file of the repository in stack.requirements, and commit it",
+        ) from error
+    return StackRequest(
+        image=stack.image,
+        python=stack.python,
+        requirements=(name, content),
+        libraries=libraries(name, content, python=stack.python),
+    )
+
+
+def libraries(name: str, content: bytes, *, python: str) -> tuple[str, ...]:
+    """Give what a requirements file asks for, normalised and sorted.
+
+    Raises:
+        ConfigError: It is of an unknown kind, damaged, or asks for something that no index has (a path, a URL).
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not UTF-8 text: {error}", hint="save it as UTF-8") from error
+    kind = PurePosixPath(name).name
+    if kind == "uv.lock":
+        raise ConfigError(
+            "uv.lock is not supported yet as stack.requirements",
+            hint="write it as pins: uv export --no-emit-project --no-hashes -o requirements.txt,\n"
+            'and requirements = "requirements.txt" in [stack]',
+        )
+    if kind.endswith(".toml"):
+        wanted = _of_pyproject(name, text, python=python)
+    elif kind.endswith((".txt", ".in")):
+        wanted = _of_text(name, text)
+    else:
+        raise ConfigError(
+            f"stack.requirements names {name}, which is of an unknown kind",
+            hint="a requirements.txt or a pyproject.toml is understood",
+        )
+    return tuple(sorted({str(one) for one in wanted}, key=str.lower))
+
+
+def _require_image(image: str) -> None:
+    images = places.packaged("images")
+    known = sorted(file.parent.name for file in images.glob("*/requirements.lock"))
+    if image not in known:
+        raise ConfigError(
+            f"stack.image = {image!r} is not supported yet; the images are: {', '.join(known)}",
+            hint=f'write image = "{known[0]}" in [stack], and put libraries into stack.requirements',
+        )
+
+
+def _of_text(name: str, text: str) -> Iterator[Requirement]:
+    for number, line in _lines(text):
+        yield _requirement(f"{name}, line {number}", line)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Give a requirements file's entries with the number of their first line; comments and hashes are left out."""
+    gathered, first = "", 1
+    for number, raw in enumerate(text.splitlines(), start=1):
+        first = first if gathered else number
+        continued = raw.rstrip().endswith("\\")
+        gathered += " " + (raw.rstrip().removesuffix("\\") if continued else raw)
+        if not continued:
+            entry = " ".join(gathered.split())
+            gathered = ""
+            entry = entry.partition(" #")[0].partition(" --hash")[0].strip()
+            if entry and not entry.startswith("#"):
+                yield first, entry
+    if gathered.strip():
+        yield first, gathered.strip()
+
+
+def _of_pyproject(name: str, text: str, *, python: str) -> Iterator[Requirement]:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} is not TOML: {error}") from error
+    project: dict[str, Any] = content.get("project", {})
+    if "dependencies" in project.get("dynamic", ()) or ("dependencies" not in project and "tool" in content):
+        raise ConfigError(
+            f"{name} does not list its libraries under [project] dependencies",
+            hint="list them there, or name a requirements.txt in stack.requirements",
+        )
+    _require_python(name, str(project.get("requires-python", "")), python)
+    elsewhere = content.get("tool", {}).get("uv", {}).get("sources", {})
+    for number, entry in enumerate(project.get("dependencies", ()), start=1):
+        wanted = _requirement(f"{name}, dependency {number}", str(entry))
+        if wanted.name in elsewhere:
+            raise ConfigError(
+                f"{name} takes {wanted.name} from a place of its own (tool.uv.sources), which is not supported yet",
+                hint=f"{PLAIN} is",
+            )
+        yield wanted
+
+
+def _require_python(name: str, wanted: str, python: str) -> None:
+    try:
+        fits = SpecifierSet(wanted).contains(f"{python}.99", prereleases=True)
+    except InvalidSpecifier as error:
+        raise ConfigError(f"{name}: requires-python = {wanted!r} is not a version specifier") from error
+    if not fits:
+        raise ConfigError(
+            f"{name} requires Python {wanted}, and the stack has {python}",
+            hint="widen requires-python, or change python in [stack]",
+        )
+
+
+def _requirement(where: str, entry: str) -> Requirement:
+    refused = f"{where}: {entry!r} is not supported yet"
+    if entry.startswith("-"):
+        raise ConfigError(
+            refused,
+            hint=f"{PLAIN} is; which index they come from is a setting of pip (pip config set global.index-url ...)",
+        )
+    try:
+        wanted = Requirement(entry)
+    except InvalidRequirement as error:
+        if "://" in entry or entry.startswith((".", "/", "git+")) or entry.endswith((".whl", ".tar.gz")):
+            raise ConfigError(f"{refused}: it is a path or an address", hint=f"{PLAIN} is") from error
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"{where}: {entry!r} is not a requirement: {reason}", hint=f"write {PLAIN}"
+        ) from error
+    if wanted.url is not None:
+        raise ConfigError(f"{refused}: it names an address", hint=f"{PLAIN} is")
+    return wanted

@@ -1,0 +1,27 @@
+-- One row per customer who ever ordered: what they are worth to us. Cancelled orders do not count.
+with per_customer as (
+    select
+        customer_id,
+        count(*) as orders,
+        cast(min(ordered_at) as date) as first_order,
+        cast(max(ordered_at) as date) as last_order,
+        cast(sum(charged) as decimal(14, 2)) as charged,
+        cast(sum(refunded) as decimal(14, 2)) as refunded
+    from order_values
+    where status <> 'cancelled'
+    group by customer_id
+)
+
+select
+    customers.customer_id,
+    customers.country,
+    customers.segment,
+    per_customer.orders,
+    per_customer.first_order,
+    per_customer.last_order,
+    per_customer.charged,
+    per_customer.refunded,
+    cast(per_customer.charged + per_customer.refunded as decimal(14, 2)) as lifetime_value
+from customers
+join per_customer on per_customer.customer_id = customers.customer_id
+order by customers.customer_id

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.containers.docker import DockerRuntime
+from sandbox.containers.docker_client import connect
+from sandbox.containers.fake import FakeRuntime, Play
+from sandbox.containers.local import LocalRuntime
+from sandbox.containers.protocol import Job, Mount, Runtime, Stop
+from sandbox.errors import EngineError
+from sandbox.model import Environment, Limits, Outcome, RuntimeName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IMAGE = "sandbox/base:trixie"
+GRACE = 0.5
+Act = Callable[[Play], int | None]
+
+
+@dataclass(kw_only=True)
+class Result:
+    outcome: Outcome
+    stdout: bytes
+    stderr: bytes
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """A runtime, and three folders to use with it: `code` and `sample` to read, `output` to write."""
+
+    runtime: Runtime
+    environment: Environment
+    code: Mount
+    sample: Mount
+    output: Mount
+    script: dict[str, Act] = field(default_factory=dict)
+    token: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    def job(
+        self,
+        command: str,
+        played: Act = lambda _: None,
+        *,
+        name: str = "run",
+        seconds: float = 30.0,
+        memory: int = 256 * 2**20,
+        variables: Mapping[str, str] | None = None,
+        mounts: tuple[Mount, ...] = (),
+    ) -> Job:
+        self.script[command] = played
+        return Job(
+            name=f"sbx-test-{self.token}-{name}",
+            labels={"role": "run", "run": self.token},
+            environment=self.environment,
+            command=command,
+            workdir=self.code,
+            mounts=(self.code, self.sample, self.output, *mounts),
+            variables=variables or {},
+            limits=Limits(cpus=2, memory_bytes=memory, timeout_seconds=seconds, pids=128),
+        )
+
+    def run(self, job: Job, stop: Stop | None = None) -> Result:
+        stdout: list[bytes] = []
+        stderr: list[bytes] = []
+        outcome = self.runtime.run(job, stdout=stdout.append, stderr=stderr.append, stop=stop)
+        return Result(outcome=outcome, stdout=b"".join(stdout), stderr=b"".join(stderr))
+
+    def left(self) -> list[str]:
+        return [held.name for held in self.runtime.held({"run": self.token})]
+
+
+@pytest.fixture(params=[pytest.param("docker", marks=pytest.mark.docker), "local", "fake"])
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    name: RuntimeName = request.param
+    script: dict[str, Act] = {}
+    runtime: Runtime
+    reference = "fake"
+    if name == "docker":
+        require_engine()
+        runtime, reference = DockerRuntime(grace=GRACE), IMAGE
+    elif name == "local":
+        runtime, reference = LocalRuntime(grace=GRACE), sys.prefix
+    else:
+        runtime = FakeRuntime(script)
+    folders = {each: tmp_path / "with a space, ünd umlaut" / each for each in ("code", "sample", "output")}
+    for folder in folders.values():
+        folder.mkdir(parents=True)
+    one = Bench(
+        runtime=runtime,
+        environment=Environment(
+            id="0" * 64,
+            runtime=name,
+            reference=reference,
+            platform="linux/amd64",
+            python="3.13",
+            base=reference,
+        ),
+        code=Mount(source=folders["code"], target="/sandbox/code"),
+        sample=Mount(source=folders["sample"], target="/sandbox/sample"),
+        output=Mount(source=folders["output"], target="/sandbox/output", writable=True),
+        script=script,
+    )
+    yield one
+    assert not one.left(), "a run left something behind"
+
+
+def require_engine() -> None:
+    try:
+        client = connect()
+        found = client.images.list(IMAGE)
+        client.close()
+    except EngineError as error:
+        missing(f"{error.message}; to get one: make engine")
+    else:
+        if not found:
+            missing(f"no image {IMAGE}; to get it: make base")
+
+
+def missing(what: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of one megabyte."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    if os.getuid() != 0:
+        missing("a file system can only be mounted as root; run the tests as root")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", folder], check=True)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from sandbox.containers.docker_client import connect
+from sandbox.containers.protocol import Job, Mount, Runtime
+from sandbox.errors import EngineError
+from sandbox.model import Environment, Limits, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import docker
+
+IMAGE = "sandbox/base:trixie"
+
+
+@dataclass(kw_only=True)
+class Jobs:
+    """Makes jobs in a folder of the test's own, and carries them out."""
+
+    folder: Path
+    token: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+
+    def mount(self, name: str, *, writable: bool = False) -> Mount:
+        source = self.folder / name
+        source.mkdir(exist_ok=True)
+        return Mount(source=source, target=f"/sandbox/{name}", writable=writable)
+
+    def job(
+        self,
+        command: str,
+        runtime: Literal["docker", "local"] = "docker",
+        *,
+        name: str = "run",
+        image: str = IMAGE,
+        seconds: float = 30.0,
+        memory: int = 256 * 2**20,
+        pids: int = 128,
+    ) -> Job:
+        reference = image if runtime == "docker" else sys.prefix
+        code = self.mount("code")
+        return Job(
+            name=f"sbx-test-{self.token}-{name}",
+            labels={"role": "run", "run": self.token},
+            environment=Environment(
+                id="0" * 64, runtime=runtime, reference=reference, platform="linux/amd64", python="3", base=""
+            ),
+            command=command,
+            workdir=code,
+            mounts=(code, self.mount("sample"), self.mount("output", writable=True)),
+            variables={},
+            limits=Limits(cpus=2, memory_bytes=memory, timeout_seconds=seconds, pids=pids),
+        )
+
+    def run(self, runtime: Runtime, job: Job) -> tuple[Outcome, str]:
+        """Give the outcome and all output, errors included."""
+        output: list[bytes] = []
+        outcome = runtime.run(job, stdout=output.append, stderr=output.append)
+        return outcome, b"".join(output).decode()
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return Jobs(folder=tmp_path)
+
+
+@pytest.fixture
+def engine() -> Iterator[docker.DockerClient]:
+    """The engine of this machine, with the base image in it."""
+    try:
+        client = connect()
+    except EngineError as error:
+        missing(f"{error.message}; to get one: make engine")
+        raise
+    try:
+        if not client.images.list(IMAGE):
+            missing(f"no image {IMAGE}; to get it: make base")
+        yield client
+    finally:
+        client.close()
+
+
+def missing(what: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)

@@ -1,0 +1,357 @@
+"""An engine that delays, truncates, refuses, stops; containers that are killed; owners that are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import docker
+import pytest
+
+from sandbox.containers.docker import DockerRuntime
+from sandbox.containers.docker_client import connect, translated
+from sandbox.errors import EngineError
+from sandbox.model import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Jobs
+
+pytestmark = pytest.mark.docker
+ENGINE = "/var/run/docker.sock"
+
+
+class Proxy:
+    """A socket before the engine's: every answer passes `answer`, which may change, delay or (None) cut it off."""
+
+    def __init__(self, path: Path) -> None:
+        self.answer: Callable[[bytes], bytes | None] = lambda chunk: chunk
+        self._open: list[socket.socket] = []
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Break all connections there are; new ones may be made."""
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._open.clear()
+
+    def close(self) -> None:
+        """Break all connections, for good."""
+        with contextlib.suppress(OSError):
+            self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                engine = socket.socket(socket.AF_UNIX)
+                engine.connect(ENGINE)
+                self._open += [client, engine]
+                for source, sink, unchanged in ((client, engine, True), (engine, client, False)):
+                    threading.Thread(target=self._pass, args=(source, sink, unchanged), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket, unchanged: bool) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := source.recv(65536):
+                changed = chunk if unchanged else self.answer(chunk)
+                if changed is None:
+                    break
+                sink.sendall(changed)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def proxy(
+    engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
+    path = tmp_path_factory.mktemp("p") / "s"
+    one = Proxy(path)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    yield one
+    one.close()
+
+
+def of(engine: docker.DockerClient, jobs: Jobs) -> list[docker.models.containers.Container]:
+    found: list[docker.models.containers.Container] = engine.containers.list(
+        all=True, filters={"label": f"dev.sandbox.run={jobs.token}"}
+    )
+    return found
+
+
+def test_no_socket_is_an_engine_error_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
+    with pytest.raises(EngineError, match="no socket") as caught:
+        connect()
+    assert caught.value.status == 14
+    assert "SANDBOX_RUNTIME=local" in caught.value.hint
+
+
+def test_a_socket_that_nobody_listens_on_is_an_engine_that_is_not_running(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("p") / "s"
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(str(path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+    with pytest.raises(EngineError, match="not running"):
+        connect()
+
+
+def test_a_socket_that_never_answers_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("p") / "s"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
+        with pytest.raises(EngineError, match=r"no answer in time|timed out"):
+            connect(timeout=0.5)
+
+
+def test_an_engine_on_another_machine_is_refused_without_asking_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "ssh://user@build.example.org")
+    with pytest.raises(EngineError, match="another machine"):
+        connect()
+
+
+def test_a_context_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", "no-such-context")
+    with pytest.raises(EngineError, match="no-such-context"):
+        connect()
+
+
+def test_an_engine_that_is_too_old_is_refused(proxy: Proxy) -> None:
+    proxy.answer = lambda chunk: chunk.replace(b'"ApiVersion":"1.', b'"ApiVersion":"0.')
+    with pytest.raises(EngineError, match=r"oldest that works|no longer supported"):
+        connect()
+
+
+@pytest.mark.parametrize("kept", [0, 10, 100, 300])
+def test_an_answer_that_is_cut_short_is_an_engine_error(proxy: Proxy, kept: int) -> None:
+    client = connect()
+    cut = False
+
+    def answer(chunk: bytes) -> bytes | None:
+        nonlocal cut
+        if cut or kept == 0:
+            return None
+        cut = True
+        threading.Timer(0.1, proxy.close).start()
+        return chunk[:kept]
+
+    proxy.answer = answer
+    with pytest.raises(EngineError, match="cannot list images"), translated("list images"):
+        client.images.list()
+    client.close()
+
+
+def test_an_engine_that_is_slow_is_waited_for(jobs: Jobs, proxy: Proxy) -> None:
+    def slowly(chunk: bytes) -> bytes:
+        time.sleep(0.1)
+        return chunk
+
+    proxy.answer = slowly
+    outcome, output = jobs.run(DockerRuntime(), jobs.job("echo well"))
+    assert (outcome.ending, output) == (Ending.SUCCEEDED, "well\n")
+
+
+def test_a_refusal_to_start_is_an_engine_error_and_leaves_nothing(
+    jobs: Jobs, engine: docker.DockerClient
+) -> None:
+    with pytest.raises(EngineError, match="cannot create"):
+        jobs.run(DockerRuntime(), jobs.job("true", image="sandbox/no-such-image:latest"))
+    assert not of(engine, jobs)
+
+
+def test_an_engine_that_goes_away_in_mid_run_makes_it_lost_and_the_next_run_cleans_up(
+    jobs: Jobs, engine: docker.DockerClient, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = DockerRuntime(grace=0.2)
+    outcome = runtime.run(
+        jobs.job("echo started; sleep 60"), stdout=lambda _: proxy.close(), stderr=lambda _: None
+    )
+    assert (outcome.ending, outcome.status, outcome.signal) == (Ending.LOST, None, None)
+    assert outcome.isolation is not None
+    assert [one.status for one in of(engine, jobs)] == ["running"]
+    monkeypatch.delenv("DOCKER_HOST")
+    runtime.check()
+    assert runtime.reap() == [jobs.job("").name]
+    assert not of(engine, jobs)
+
+
+def test_output_that_is_cut_off_makes_the_run_lost(
+    jobs: Jobs, engine: docker.DockerClient, proxy: Proxy
+) -> None:
+    taken: list[bytes] = []
+
+    def answer(chunk: bytes) -> bytes | None:
+        if chunk[8:].startswith(b"MARK"):
+            threading.Timer(0.1, proxy.cut).start()
+            return chunk[:10]
+        return chunk
+
+    proxy.answer = answer
+    outcome = DockerRuntime(grace=0.2).run(
+        jobs.job("sleep 0.3; echo MARK; sleep 30"), stdout=taken.append, stderr=lambda _: None
+    )
+    assert (outcome.ending, taken) == (Ending.LOST, [b"MA"])
+    assert outcome.wall_seconds < 10
+    assert not of(engine, jobs)
+
+
+@pytest.mark.parametrize("how", ["kill", "remove"])
+def test_a_container_that_somebody_else_ends_is_told_so(
+    jobs: Jobs, engine: docker.DockerClient, how: str
+) -> None:
+    def end(_: bytes) -> None:
+        (one,) = of(engine, jobs)
+        if how == "kill":
+            one.kill()
+        else:
+            one.remove(force=True)
+
+    outcome = DockerRuntime().run(jobs.job("echo started; sleep 60"), stdout=end, stderr=lambda _: None)
+    expected = (Ending.SIGNALLED, signal.SIGKILL) if how == "kill" else (Ending.LOST, None)
+    assert (outcome.ending, outcome.signal) == expected
+    assert not of(engine, jobs)
+
+
+def test_containers_of_others_that_were_made_from_our_images_are_left_alone(
+    jobs: Jobs, engine: docker.DockerClient
+) -> None:
+    theirs = engine.containers.create(
+        "sandbox/base:trixie", ["true"], labels={"dev.sandbox.managed": "true", "dev.sandbox.run": jobs.token}
+    )
+    try:
+        runtime = DockerRuntime()
+        assert theirs.name not in runtime.reap()
+        assert not runtime.held({"run": jobs.token})
+        assert [one.id for one in of(engine, jobs)] == [theirs.id]
+    finally:
+        theirs.remove()
+
+
+OWNER = """
+import pickle, sys
+from sandbox.containers.docker import DockerRuntime
+DockerRuntime().run(pickle.load(sys.stdin.buffer), stdout=sys.stdout.buffer.write, stderr=print)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.15, 0.3, 0.6])
+def test_a_run_whose_owner_is_killed_at_any_moment_is_cleaned_up_by_the_next(
+    jobs: Jobs, engine: docker.DockerClient, seconds: float
+) -> None:
+    import pickle  # noqa: PLC0415 - of this test alone
+
+    code = OWNER.replace("DockerRuntime().run", "print('ready', flush=True); DockerRuntime().run")
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(pickle.dumps(jobs.job("sleep 60")))
+        process.stdin.close()
+        process.stdout.readline()
+        time.sleep(seconds)
+        process.kill()
+    outcome, _ = jobs.run(DockerRuntime(), jobs.job("true"))
+    assert outcome.ending is Ending.SUCCEEDED
+    deadline = (
+        time.monotonic() + 5
+    )  # a request that was under way when its owner was killed is still carried out
+    while of(engine, jobs) and time.monotonic() < deadline:
+        DockerRuntime().reap()
+        time.sleep(0.1)
+    assert not of(engine, jobs)
+
+
+@pytest.fixture
+def second_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """An engine of the test's own, which it may stop, with one image of the host's shell in it."""
+    place = tmp_path_factory.mktemp("e")
+    log = (place / "log").open("wb")
+    address = f"unix://{place}/s"
+    process = subprocess.Popen(
+        [
+            *("dockerd", "--host", address, "--data-root", place / "data", "--exec-root", place / "exec"),
+            *("--pidfile", place / "pid", "--bridge", "none", "--iptables=false"),
+        ],
+        stdout=log,
+        stderr=log,
+    )
+    try:
+        client = reached(address)
+        client.api.import_image_from_file(str(image_of_the_shell(place)), repository="shell", tag="1")
+        client.close()
+        yield process, address
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def reached(address: str) -> docker.DockerClient:
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(docker.errors.DockerException):
+            return docker.DockerClient(base_url=address)
+        assert time.monotonic() < deadline, "the second engine does not come up"
+        time.sleep(0.1)
+
+
+def image_of_the_shell(place: Path) -> Path:
+    wanted = {Path("/bin/sh"), Path("/bin/sleep"), Path("/bin/echo")}
+    for program in tuple(wanted):
+        listed = subprocess.run(["ldd", program], capture_output=True, check=True, text=True).stdout
+        wanted |= {Path(word) for word in listed.split() if word.startswith("/")}
+    with tarfile.open(place / "image.tar", "w", dereference=True) as archive:
+        for path in sorted(wanted):
+            archive.add(path, arcname=str(path).lstrip("/"))
+    return place / "image.tar"
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 and os.environ.get("CI") != "true", reason="starts an engine: run as root"
+)
+def test_an_engine_that_is_stopped_in_mid_run_makes_it_lost(
+    jobs: Jobs, second_engine: tuple[subprocess.Popen[bytes], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, address = second_engine
+    monkeypatch.setenv("DOCKER_HOST", address)
+    runtime = DockerRuntime(grace=0.2)
+    outcome = runtime.run(
+        jobs.job("echo started; sleep 60", image="shell:1"),
+        stdout=lambda _: process.terminate(),
+        stderr=lambda _: None,
+    )
+    assert outcome.ending is Ending.LOST
+    process.wait(30)
+    with pytest.raises(EngineError, match=r"no Docker Engine is running|not running") as caught:
+        DockerRuntime().check()
+    assert caught.value.status == 14

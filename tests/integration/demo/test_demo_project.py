@@ -1,0 +1,173 @@
+"""The demo's project: made whole or not at all, under version control, valid."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.config.load import load
+from sandbox.demo import history, make
+from sandbox.errors import SandboxError, StoreError, UsageError
+from sandbox.model import Silent
+from sandbox.store.places import packaged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCALE = 0.002
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "my shop größe"
+    make(folder, scale=SCALE, progress=Silent())
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    return subprocess.run(
+        ["git", "-c", "core.quotePath=false", *arguments],
+        cwd=folder, env=environment, check=True, capture_output=True, text=True,
+    ).stdout.rstrip("\n")  # fmt: skip
+
+
+def test_main_is_production_and_one_model_is_changed(shop: Path) -> None:
+    assert git(shop, "branch", "--show-current") == "main"
+    assert git(shop, "log", "--reverse", "--format=%s").splitlines() == [
+        one.message for one in history.COMMITS
+    ]
+    assert git(shop, "status", "--porcelain") == " M models/outputs/customer_value.sql"
+
+
+def test_every_commit_holds_only_what_it_says(shop: Path) -> None:
+    commits = git(shop, "rev-list", "--reverse", "main").splitlines()
+    found = [
+        set(git(shop, "diff-tree", "--root", "--no-commit-id", "--name-only", "-r", one).splitlines())
+        for one in commits
+    ]
+    assert found == [set(one.paths) for one in history.COMMITS]
+
+
+def test_warehouse_and_state_are_not_tracked(shop: Path) -> None:
+    ignored = git(shop, "check-ignore", "warehouse/customers.parquet", ".sandbox/runs")
+    assert ignored.splitlines() == ["warehouse/customers.parquet", ".sandbox/runs"]
+
+
+def test_every_template_reaches_the_project(shop: Path) -> None:
+    templates = packaged("templates") / "demo"
+    stored = {str(path.relative_to(templates / "project")) for path in _files(templates / "project")}
+    assert stored == {history.template(path) for one in history.COMMITS for path in one.paths}
+    changed = {str(path.relative_to(templates / "change")) for path in _files(templates / "change")}
+    assert changed == set(history.CHANGED)
+
+
+def test_settings_are_valid_and_name_every_table(shop: Path) -> None:
+    project = load(None, start=shop, environ={}, flags={})
+    tables = {path.stem for path in (shop / "warehouse").iterdir()}
+    assert set(project.settings.tables) == tables
+    models = {path.stem for path in (shop / "models" / "outputs").iterdir()}
+    assert set(project.settings.outputs) < models
+
+
+def test_user_configuration_hooks_and_surroundings_play_no_part(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = tmp_path / "template" / "hooks" / "pre-commit"
+    hook.parent.mkdir(parents=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    config = tmp_path / "gitconfig"
+    config.write_text(
+        f'[commit]\ngpgsign = true\n[gpg]\nprogram = false\n[core]\nautocrlf = true\nhooksPath = "{hook.parent}"\n'
+        f'[init]\ndefaultBranch = trunk\ntemplateDir = "{hook.parent.parent}"\n[user]\nname = Somebody\n'
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere.git"))
+    make(tmp_path / "shop", scale=SCALE, progress=Silent())
+    monkeypatch.undo()
+    assert git(tmp_path / "shop", "rev-parse", "main") == git(shop, "rev-parse", "main")
+    assert not (tmp_path / "elsewhere.git").exists()
+
+
+def test_folder_with_something_in_it_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="not an empty folder") as caught:
+        make(tmp_path, scale=SCALE, progress=Silent())
+    assert "sandbox demo" in caught.value.hint
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_file_of_that_name_is_refused_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "shop").write_text("mine")
+    with pytest.raises(UsageError, match="not an empty folder"):
+        make(tmp_path / "shop", scale=SCALE, progress=Silent())
+    assert (tmp_path / "shop").read_text() == "mine"
+
+
+def test_empty_folder_one_stands_in_is_filled_in_place(tmp_path: Path) -> None:
+    before = tmp_path.stat().st_ino
+    make(tmp_path, scale=SCALE, progress=Silent())
+    assert tmp_path.stat().st_ino == before
+    assert git(tmp_path, "status", "--porcelain") == " M models/outputs/customer_value.sql"
+    assert not list(tmp_path.glob(".making*"))
+
+
+@pytest.mark.parametrize("empty_folder_is_there", [False, True])
+def test_failing_git_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_folder_is_there: bool
+) -> None:
+    broken = tmp_path / "bin" / "git"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\necho 'no space left' >&2\nexit 128\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+    around = tmp_path / "around"
+    around.mkdir()
+    if empty_folder_is_there:
+        (around / "shop").mkdir()
+    with pytest.raises(StoreError, match=r"git init failed .*128.*no space left"):
+        make(around / "shop", scale=SCALE, progress=Silent())
+    assert list(around.rglob("*")) == ([around / "shop"] if empty_folder_is_there else [])
+
+
+def test_missing_git_is_said_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UsageError, match="git is not installed"):
+        make(tmp_path / "shop", scale=SCALE, progress=Silent())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parent_that_cannot_hold_a_folder_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SandboxError, match="file"):
+        make(tmp_path / "file" / "shop", scale=SCALE, progress=Silent())
+
+
+def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from sandbox.demo import make; from sandbox.model import Silent\n"
+        "make(Path(sys.argv[1]), scale=4, progress=Silent())"
+    )
+    around = tmp_path / "around"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(around / "shop")], stderr=subprocess.PIPE
+    ) as process:
+        deadline = time.monotonic() + 30
+        while not list(around.rglob("customers.parquet")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert b"KeyboardInterrupt" in stderr
+    assert list(around.iterdir()) == []
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.containers import docker_images as images
+from sandbox.errors import EngineError, FrozenError
+from sandbox.manifest.lock import BaseImage
+from sandbox.model import Silent
+from sandbox.stack import base as bases
+from sandbox.stack.environments import environment, recorded
+from sandbox.stack.frozen import check_frozen
+from sandbox.stack.wanted import StackRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sandbox.manifest.lock import Lock
+    from sandbox.model import Environment
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture(scope="module")
+def built(
+    engine: images.Client, home: Path, watched: Any, small_lock: Callable[[StackRequest], Lock]
+) -> Iterator[tuple[StackRequest, Lock, Environment]]:
+    """One image for all tests here, asked for by three at once."""
+    request = StackRequest(image="python", python="3.13")
+    lock = small_lock(request)
+    seen = [watched() for _ in range(3)]
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        made = list(pool.map(lambda one: environment(request, lock, "docker", home=home, progress=one), seen))
+    assert len(set(made)) == 1
+    assert sum("building" in step for one in seen for step in one.steps) == 1, "built more than once"
+    yield request, lock, made[0]
+    image = images.find(engine, made[0].reference)
+    assert image is not None
+    images.remove(engine, image)
+
+
+def in_image(engine: images.Client, made: Environment, script: str, *, user: str = "4242:4242") -> str:
+    output: bytes = engine.containers.run(
+        made.reference,
+        ["python", "-c", script],
+        user=user,
+        network_mode="none",
+        read_only=True,
+        remove=True,
+    )
+    return output.decode()
+
+
+def test_the_image_has_exactly_the_locked_libraries_and_no_pip(
+    engine: images.Client, built: tuple[StackRequest, Lock, Environment]
+) -> None:
+    made = built[2]
+    script = "import sys, importlib.metadata as m; print(sys.version_info[:2], sys.prefix, [d.name for d in m.distributions()])"
+    assert in_image(engine, made, script) == "(3, 13) /opt/sandbox ['tzdata']\n"
+    compiled = "import tzdata, os; print(tzdata.__cached__, os.path.exists(tzdata.__cached__))"
+    assert in_image(engine, made, compiled).endswith("True\n")
+
+
+def test_the_image_has_a_user_with_a_name_and_a_home(
+    engine: images.Client, built: tuple[StackRequest, Lock, Environment]
+) -> None:
+    script = "import pwd, os; u = pwd.getpwuid(1000); print(u.pw_name, u.pw_dir, os.stat(u.pw_dir).st_uid, os.getuid())"
+    assert in_image(engine, built[2], script, user="") == "sandbox /home/sandbox 1000 1000\n"
+
+
+def test_the_image_carries_our_labels_and_nothing_else_is_left(
+    engine: images.Client, built: tuple[StackRequest, Lock, Environment]
+) -> None:
+    made = built[2]
+    [image] = images.ours(engine, {"environment": made.id})
+    assert image.tags == (made.reference,)
+    assert image.labels["managed"] == "true"
+    assert image.labels["base"] == made.base
+    assert images.stages(engine, made.id) == []
+
+
+def test_a_second_call_builds_nothing_and_needs_no_network(
+    built: tuple[StackRequest, Lock, Environment], home: Path, no_index: None, progress: Any
+) -> None:
+    request, lock, made = built
+    assert environment(request, lock, "docker", home=home, progress=progress) == made
+    assert progress.steps == []
+
+
+def test_what_was_built_is_written_into_the_lock_once(
+    engine: images.Client, built: tuple[StackRequest, Lock, Environment], home: Path, progress: Any
+) -> None:
+    request, lock, made = built
+    written = recorded(lock, made)
+    entry = written.platforms[made.platform]
+    image = images.find(engine, made.reference)
+    assert image is not None
+    assert (entry.environment, entry.layers) == (made.id, list(image.layers))
+    assert entry.base is not None
+    assert made.base.endswith(entry.base.digest)
+    assert recorded(written, made) is written
+    check_frozen(written, lock)
+    assert environment(request, written, "docker", home=home, progress=progress, frozen=True) == made
+
+
+def test_another_base_than_the_lock_names_is_refused_when_frozen_and_said_otherwise(
+    built: tuple[StackRequest, Lock, Environment], home: Path, progress: Any
+) -> None:
+    request, lock, made = built
+    foreign = BaseImage(reference=bases.MADE, digest="sha256:" + "0" * 64)
+    entry = lock.platforms[made.platform].model_copy(update={"base": foreign})
+    elsewhere = lock.model_copy(update={"platforms": lock.platforms | {made.platform: entry}})
+    with pytest.raises(FrozenError, match="the base image is"):
+        environment(request, elsewhere, "docker", home=home, progress=progress, frozen=True)
+    assert environment(request, elsewhere, "docker", home=home, progress=progress) == made
+    assert any("sandbox.lock says" in line for line in progress.said)
+
+
+def test_a_step_that_fails_shows_its_last_lines(engine: images.Client, tmp_path: Path) -> None:
+    base = bases.ensure(engine, None, home=tmp_path, progress=Silent())
+    dockerfile = 'ARG BASE\nFROM ${BASE}\nRUN seq 100 && echo "no space for this" && exit 3\n'
+    (tmp_path / "Dockerfile").write_text(dockerfile)
+    steps: list[str] = []
+    with pytest.raises(EngineError) as caught:
+        images.build(
+            engine,
+            tmp_path,
+            tag="sandbox/broken:test",
+            arguments={"BASE": base.reference},
+            labels={"managed": "true"},
+            step=steps.append,
+        )
+    assert "no space for this" in caught.value.message
+    assert "returned a non-zero code: 3" in caught.value.message
+    assert "\n  79\n" not in caught.value.message
+    assert len(steps) >= 3
+    assert images.find(engine, "sandbox/broken:test") is None
+
+
+def test_a_build_has_no_network(engine: images.Client, tmp_path: Path) -> None:
+    base = bases.ensure(engine, None, home=tmp_path, progress=Silent())
+    connect = "import socket; socket.create_connection(('1.1.1.1', 53), 3)"
+    (tmp_path / "Dockerfile").write_text(f'ARG BASE\nFROM ${{BASE}}\nRUN python3 -c "{connect}"\n')
+    with pytest.raises(EngineError, match="Network is unreachable"):
+        images.build(
+            engine,
+            tmp_path,
+            tag="sandbox/networked:test",
+            arguments={"BASE": base.reference},
+            labels={"managed": "true"},
+            step=lambda _: None,
+        )
+
+
+@pytest.mark.parametrize("script", ["engine.sh", "base/make.sh"])
+def test_the_scripts_end_at_once_where_everything_is_there(engine: images.Client, script: str) -> None:
+    done = subprocess.run(
+        ["bash", f"images/{script}"], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    assert "answers" in done.stdout or "is in the engine" in done.stdout
+
+
+def test_an_engine_that_is_not_there_is_an_error_of_the_engine(
+    plain: StackRequest, small: Lock, home: Path, progress: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    with pytest.raises(EngineError, match="no Docker Engine is running"):
+        environment(plain, small, "docker", home=home, progress=progress)
+
+
+@pytest.mark.parametrize(("arguments", "status"), [([], 1), (["--optional"], 0)])
+def test_the_script_says_when_no_engine_can_be_had(arguments: list[str], status: int) -> None:
+    variables = os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    done = subprocess.run(
+        ["bash", "images/engine.sh", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables,
+        timeout=20,
+    )
+    assert done.returncode == status
+    assert "nothing answers at DOCKER_HOST=unix:///nowhere/docker.sock" in done.stdout + done.stderr

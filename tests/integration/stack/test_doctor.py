@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.stack.doctor import doctor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.containers import docker_images as images
+    from sandbox.stack.checks import Check
+
+
+def by_name(found: list[Check]) -> dict[str, Check]:
+    named = {check.name: check for check in found}
+    assert len(named) == len(found), "a check's name is unique"
+    return named
+
+
+@pytest.mark.docker
+def test_a_working_engine_passes_what_is_tried_in_containers(
+    engine: images.Client, home: Path, tmp_path: Path, progress: Any
+) -> None:
+    found = by_name(doctor(tmp_path, home=home, runtime="docker", progress=progress))
+    tried = ("build", "files belong to you", "memory limit", "process limit", "no network")
+    assert {name: found[name].detail for name in tried if not found[name].ok} == {}
+    for name in ("container engine", "base image", "space for images", "engine's clock", "git", "uv"):
+        assert found[name].ok, found[name]
+    assert "Python for local runs" not in found
+    assert not list(home.glob(".doctor-*"))
+    json.dumps([check.fields() for check in found.values()])
+
+
+def test_a_refusing_socket_fails_one_check_and_the_rest_is_not_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
+) -> None:
+    place = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as refusing:  # bound, and nobody listens
+        refusing.bind(str(place))
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
+        found = by_name(doctor(None, home=tmp_path, runtime="docker", progress=progress))
+    failed = [check for check in found.values() if check.ok is False]
+    assert [check.name for check in failed] == ["container engine"]
+    assert "connection refused" in failed[0].detail
+    assert failed[0].fix
+    waiting = [check for check in found.values() if check.ok is None]
+    assert len(waiting) == 10
+    assert {check.detail for check in waiting} == {"not checked: no engine answers"}
+    assert {check.fix for check in waiting} == {""}
+
+
+def test_the_local_runtime_asks_nothing_of_an_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    found = by_name(doctor(None, home=tmp_path, runtime="local", progress=progress))
+    assert "container engine" not in found
+    assert "Python 3." in found["Python for local runs"].detail
+
+
+def test_a_tool_that_is_not_there_is_named_with_its_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = by_name(doctor(None, home=tmp_path, runtime="local", progress=progress))
+    assert found["git"].ok is False
+    assert "install git" in found["git"].fix

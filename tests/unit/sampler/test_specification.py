@@ -1,0 +1,72 @@
+"""What a sample is named by: what is asked for, not from where or how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox.config.settings import Settings
+from sandbox.sampler.specification import request_id, specification
+
+BASE: dict[str, Any] = {
+    "version": 1,
+    "project": {"name": "p"},
+    "source": {"uri": "here/"},
+    "sample": {"unit": "customers", "rate": 0.1, "strata": ["country"]},
+    "tables": {
+        "customers": {"key": ["id"]},
+        "orders": {"references": {"customer_id": "customers.id"}},
+    },
+}
+
+
+def changed(path: str, value: Any) -> Settings:
+    fields = {name: dict(one) if isinstance(one, dict) else one for name, one in BASE.items()}
+    fields["tables"] = {name: dict(table) for name, table in BASE["tables"].items()}
+    place: Any = fields
+    *steps, last = path.split(".")
+    for step in steps:
+        place = place.setdefault(step, {})
+    place[last] = value
+    return Settings.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("source.uri", "elsewhere/"),
+        ("sample.memory", "4GiB"),
+        ("source.store", "s3://x"),
+        ("project.name", "q"),
+        ("stack.python", "3.12"),
+        ("tables.customers.mask", {"email": "none"}),
+        ("sample.min_per_stratum", 30),
+        ("sample.strata", [{"column": "country"}]),
+    ],
+)
+def test_the_request_does_not_depend_on(path: str, value: Any):
+    assert request_id(changed(path, value)) == request_id(Settings.model_validate(BASE))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("sample.salt", "x"),
+        ("sample.rate", 0.2),
+        ("sample.min_per_stratum", 0),
+        ("sample.strata", [{"column": "country", "rare_below": 5}]),
+        ("tables.customers.key", ["other"]),
+        ("tables.customers.types", {"id": "BIGINT"}),
+        ("tables.orders.belongs_to", "customers"),
+        ("tables.more", {}),
+    ],
+)
+def test_the_request_depends_on(path: str, value: Any):
+    assert request_id(changed(path, value)) != request_id(Settings.model_validate(BASE))
+
+
+def test_both_forms_of_a_reference_ask_for_the_same():
+    long = [{"columns": ["customer_id"], "table": "customers", "key": ["id"]}]
+    settings = changed("tables.orders", {"reference": long})
+    assert specification(settings) == specification(Settings.model_validate(BASE))
