@@ -12,6 +12,7 @@ WAIT_SECONDS=60
 LOG=/var/log/sandbox-dockerd.log
 APT_LOG=/var/log/sandbox-engine-install.log
 optional=no
+started=  # the process id of a dockerd that was started here
 
 say() { printf 'engine: %s\n' "$*"; }
 
@@ -86,6 +87,7 @@ start_engine() {
     clear_leftovers
     # Every descriptor is closed or redirected, so that whoever called this (make) can end.
     setsid nohup dockerd >"$LOG" 2>&1 </dev/null 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+    started=$!
     disown
 }
 
@@ -96,10 +98,11 @@ wait_for_engine() {
             say "Docker Engine $version started; its log is $LOG"
             return
         fi
+        if [[ -n $started && ! -d /proc/$started ]]; then break; fi
         sleep 0.2
     done
     tail -n 20 "$LOG" >&2 || true
-    give_up "dockerd does not answer after $WAIT_SECONDS s; the last lines of $LOG are above" \
+    give_up "dockerd ended or does not answer within $WAIT_SECONDS s; the last lines of $LOG are above" \
         "repair what they say (often: no permission to mount or to use iptables), or work without: export SANDBOX_RUNTIME=local"
 }
 

@@ -59,7 +59,7 @@ import os
 
 import duckdb
 
-sample, output = os.environ["SANDBOX_SAMPLE"], os.environ["SANDBOX_OUTPUT"]
+sample, output = (os.environ[name].replace("'", "''") for name in ("SANDBOX_SAMPLE", "SANDBOX_OUTPUT"))
 duckdb.sql(f\"\"\"
     copy (
         select customer_id, country, coalesce(sum(amount), 0) as total, count(order_id) as orders
@@ -103,7 +103,8 @@ class Shop:
             timeout=timeout,
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
+        assert not done.stderr.startswith("Traceback"), done.stderr
+        assert "\nTraceback" not in done.stderr, done.stderr
         return Done(status=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
     @property
@@ -132,16 +133,16 @@ class Shop:
         return done.stdout.strip()
 
     def left_behind(self) -> list[Path]:
-        """Everything half-made that lies about."""
-        places = [self.root, self.home]
-        return [path for place in places for path in place.rglob(".staged-*")]
+        """Everything half-made that lies about in the project."""
+        return list(self.root.rglob(".staged-*"))
 
 
 @pytest.fixture(scope="session")
 def sandbox_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give one ``$SANDBOX_HOME`` for the whole run of the tests: environments are made once."""
-    shared = os.environ.get("SANDBOX_TEST_HOME")
-    return Path(shared) if shared else tmp_path_factory.mktemp("home")
+    """Give one ``$SANDBOX_HOME`` for the whole run of the tests: environments are made once, by one worker."""
+    base = tmp_path_factory.getbasetemp()
+    place = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return place / "sandbox-home"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox import sampler
-from sandbox.commands.stack import LOCK, open_stack, read_lock
+from sandbox.commands.stack import LOCK, open_stack, prepare_state, read_lock
 from sandbox.store.folder import locked, write
 from sandbox.store.places import home
 
@@ -35,7 +35,8 @@ def lock(project: Project, *, upgrade: bool, progress: Progress) -> LockResult:
     """Resolve what is not resolved yet, everything anew with ``upgrade``; a drawn sample's fingerprint goes in as well."""
     path = project.root / LOCK
     stack = open_stack(project, frozen=False, progress=progress)
-    with locked(path):
+    prepare_state(project.state)
+    with locked(project.state / LOCK):
         before = read_lock(project)
         made = stack.lock(upgrade=upgrade, progress=progress)
         drawn = sampler.drawn(project, home())

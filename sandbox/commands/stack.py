@@ -48,7 +48,7 @@ class Stack:
         Raises:
             FrozenError: The lock would have to change and may not.
         """
-        with locked(self.project.root / LOCK):
+        with locked(self.project.state / LOCK):
             lock = self.lock(upgrade=False, progress=progress)
         return self._environment(lock, _reader(self.project), progress)
 

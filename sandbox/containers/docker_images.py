@@ -87,8 +87,8 @@ def pull(client: docker.DockerClient, reference: str, advance: Callable[[float],
     assert "@sha256:" in reference, "what is pulled is named by its content"
     arrived: dict[str, int] = {}
     with translated(f"pull {reference}"):
-        for event in client.api.pull(_by_digest(reference), stream=True, decode=True):
-            _raise_if_failed(event, f"cannot pull {reference}")
+        events = client.api.pull(_by_digest(reference), stream=True, decode=True)
+        for event in _checked(events, f"cannot pull {reference}"):
             if event.get("status") == "Downloading":
                 layer, now = str(event.get("id")), int(event.get("progressDetail", {}).get("current", 0))
                 advance(max(0, now - arrived.get(layer, 0)))
@@ -195,19 +195,25 @@ def _by_digest(reference: str) -> str:
 
 def _said(events: Iterable[Mapping[str, Any]], failed: str, last: deque[str]) -> Iterator[str]:
     """Give a build's output line by line; it ends with an error where the build did."""
-    for event in events:
+    for event in _checked(events, failed, last):
         for raw in str(event.get("stream", "")).splitlines():
             line = raw.rstrip()
             if line:
                 last.append(line)
                 yield line
-        _raise_if_failed(event, failed, last)
 
 
-def _raise_if_failed(event: Mapping[str, Any], failed: str, last: Iterable[str] = ()) -> None:
-    if "error" in event:
+def _checked(
+    events: Iterable[Mapping[str, Any]], failed: str, last: Iterable[str] = ()
+) -> Iterator[Mapping[str, Any]]:
+    """Give a stream's events; an error among them is raised at the stream's end, so that its connection is freed."""
+    error = None
+    for event in events:
+        error = error or event.get("error")
+        yield event
+    if error is not None:
         lines = "".join(f"\n  {line}" for line in last)
-        raise EngineError(f"{failed}: {str(event['error']).strip()}{lines}")
+        raise EngineError(f"{failed}: {str(error).strip()}{lines}")
 
 
 def _image(inspected: Mapping[str, Any]) -> Image:

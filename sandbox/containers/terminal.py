@@ -78,7 +78,7 @@ def relay(terminal: Terminal, peer: int, *, resize: Callable[[int, int], object]
     modes = termios.tcgetattr(terminal.source)
     sources = [terminal.source, terminal.resized, peer]
     try:
-        tty.setraw(terminal.source)
+        tty.setraw(terminal.source, termios.TCSADRAIN)  # what was typed ahead stays
         resize(*terminal.size)
         while True:
             readable, _, _ = select.select(sources, [], [])
@@ -90,7 +90,7 @@ def relay(terminal: Terminal, peer: int, *, resize: Callable[[int, int], object]
             if peer in readable and not _copy(peer, terminal.sink):
                 return
     finally:
-        termios.tcsetattr(terminal.source, termios.TCSAFLUSH, modes)
+        termios.tcsetattr(terminal.source, termios.TCSADRAIN, modes)
 
 
 def _copy(source: int, sink: int) -> bool:

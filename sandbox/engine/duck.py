@@ -132,6 +132,11 @@ class Session:
             raise KeyboardInterrupt from None
 
 
+def complaint(error: SandboxError) -> str | None:
+    """Give the engine's whole text behind an error of ours; None where it was not the engine that complained."""
+    return str(error.__cause__) if isinstance(error.__cause__, duckdb.Error) else None
+
+
 def first_line(error: BaseException) -> str:
     """Give the first line of a foreign error without DuckDB's prefix (``Binder Error: ``)."""
     text = str(error).strip().splitlines()

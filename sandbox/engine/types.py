@@ -5,6 +5,23 @@ from __future__ import annotations
 import re
 
 
+NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)")
+MOMENTS = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
+
+
+def comparable(one: str, other: str) -> bool:
+    """Say whether values of two types can be equal: of one type, or both numbers, moments, or one a text.
+
+    >>> comparable("INTEGER", "DECIMAL(10,2)"), comparable("DATE", "BIGINT"), comparable("UUID", "VARCHAR")
+    (True, False, True)
+    """
+    both = (
+        all(NUMBERS.fullmatch(kind) for kind in (one, other)),
+        all(MOMENTS.fullmatch(kind) for kind in (one, other)),
+    )
+    return one == other or "VARCHAR" in (one, other) or any(both)
+
+
 def item_of(engine_type: str) -> str | None:
     """Give the type of a list's or array's items; None for anything else.
 

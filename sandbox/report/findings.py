@@ -66,11 +66,8 @@ def statements(output: OutputDiff) -> list[str]:
         lone = f"{number(first)}{of} {what}"
         listed = f"{number(first)} {what}{rest}{of}"
         said.append(f"{lone if len(present) == 1 else listed} ({share(rows.share)})")
-    said += schema(output.schema_)
     units = affected(output)
-    if units is not None:
-        said.append(units)
-    return said
+    return [*said, *([units] if units is not None else []), *schema(output.schema_)]
 
 
 def schema(changes: SchemaChanges) -> list[str]:

@@ -137,7 +137,10 @@ def carry_out(request: Request, runtime: Runtime, runs: Path, *, stop: Stop | No
         record = _record(request, name, outcome, outputs, log_truncated=out.truncated or err.truncated)
         write(folder / RECORD, record.text())
     if unreadable is not None:
-        raise PipelineError(_with_log(unreadable.message, runs / name), hint=unreadable.hint)
+        raise PipelineError(
+            _with_log(unreadable.message, runs / name),
+            hint=unreadable.hint or f"what it left: {runs / name / 'output'}",
+        )
     return Run(record=record, folder=runs / name, cached=False)
 
 

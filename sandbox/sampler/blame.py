@@ -8,6 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from sandbox.engine.duck import complaint
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ CSV_HINT = (
     'fields with line ends or delimiters in "…", a quote within them doubled'
 )
 
+JSON_HINT = "JSON Lines is one JSON object a line, in UTF-8"
+
 
 @contextlib.contextmanager
 def blamed(form: TableFormat, files: Sequence[SourceFile]) -> Iterator[None]:
@@ -29,7 +32,9 @@ def blamed(form: TableFormat, files: Sequence[SourceFile]) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        reason = str(error.__cause__ or error.message)
+        reason = complaint(error)
+        if reason is None:
+            raise
         match form:
             case "csv":
                 raise _csv(reason, files) from error
@@ -60,17 +65,20 @@ def _csv(reason: str, files: Sequence[SourceFile]) -> SourceError:
 
 
 def _jsonl(reason: str, files: Sequence[SourceFile]) -> SourceError:
+    return first_broken(files) or _plain(reason, files)
+
+
+def first_broken(files: Sequence[SourceFile]) -> SourceError | None:
+    """Give what is wrong with the first line of JSON Lines that is not an object; None where all are."""
     for file in files:
         try:
             found = _broken_json(file.path)
-        except (OSError, EOFError, UnicodeDecodeError) as error:
+        except (OSError, EOFError) as error:
             return SourceError(f"{file.path} cannot be read: {error}")
         if found is not None:
             line, what = found
-            return SourceError(
-                f"{file.path}: line {line} {what}", hint="JSON Lines is one JSON object a line, in UTF-8"
-            )
-    return _plain(reason, files)
+            return SourceError(f"{file.path}: line {line} {what}", hint=JSON_HINT)
+    return None
 
 
 def _broken_json(path: Path) -> tuple[int, str] | None:

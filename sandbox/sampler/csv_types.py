@@ -39,13 +39,14 @@ def layout_of(file: SourceFile) -> Layout:
     """
     try:
         opened = gzip.open if file.path.suffix == ".gz" else open
-        with opened(file.path, "rt", encoding="utf-8-sig", newline="") as lines:
+        with opened(file.path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
             first = lines.readline()
             while first.count('"') % 2 and (more := lines.readline()):
                 first += more
+        first.encode()  # only the header is judged here; the rest is read by the engine
         delimiter = _delimiter(first)
         names = next(csv.reader([first], delimiter=delimiter, strict=True), [])
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeEncodeError, csv.Error) as error:
         raise SourceError(f"{file.path}: the header cannot be read: {error}") from error
     if not names:
         raise SourceError(f"{file.path} is empty; the first line must name the columns")

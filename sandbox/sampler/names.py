@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine import rule
 from sandbox.engine.duck import quote
-from sandbox.errors import ConfigError, RuleError, SandboxError
+from sandbox.engine.types import comparable
+from sandbox.errors import ConfigError, RuleError
 from sandbox.sampler.source import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sandbox.config.settings import Reference, Settings
-    from sandbox.engine.duck import Session
     from sandbox.sampler.table import SourceTable
 
 WEIGHTS = ("stratum", "probability", "weight")  # the columns that stand beside the key in a sample's weights
@@ -30,7 +30,7 @@ def check_tables(settings: Settings) -> None:
             raise ConfigError(f"[tables.{name}]: a table's name has no / in it and does not start with a dot")
 
 
-def check_columns(session: Session, settings: Settings, tables: Mapping[str, SourceTable]) -> None:
+def check_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> None:
     """Make sure that every column that the file names is there, and of a type that can be what it is to be.
 
     Raises:
@@ -57,7 +57,7 @@ def check_columns(session: Session, settings: Settings, tables: Mapping[str, Sou
         )
     for name, table in settings.tables.items():
         for reference in table.all_references:
-            _check_comparable(session, tables, name, reference)
+            _check_comparable(tables, name, reference)
 
 
 def _named(settings: Settings) -> Iterator[tuple[str, str, str]]:
@@ -77,20 +77,13 @@ def _named(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 yield reference.table, column, f"a reference in [tables.{name}]"
 
 
-def _check_comparable(
-    session: Session, tables: Mapping[str, SourceTable], name: str, reference: Reference
-) -> None:
-    pairs = typed_pairs(tables, name, reference)
-    for (column, kind), (target, other) in pairs:
-        if "VARCHAR" in (kind, other):
-            continue
-        try:
-            session.rows(f"select null::{kind} = null::{other}")
-        except SandboxError:
+def _check_comparable(tables: Mapping[str, SourceTable], name: str, reference: Reference) -> None:
+    for (column, kind), (target, other) in typed_pairs(tables, name, reference):
+        if not comparable(kind, other):
             raise RuleError(
                 f"{name}.{column} is {kind} and cannot be compared with {reference.table}.{target}, which is {other}",
                 hint=f"correct the reference in [tables.{name}], or fix a type in [tables.{name}.types]",
-            ) from None
+            )
 
 
 def typed_pairs(

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from sandbox.engine.duck import file_list, literal, quote
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
 from sandbox.sampler import csv_types
-from sandbox.sampler.blame import blamed
+from sandbox.sampler.blame import JSON_HINT, blamed, first_broken
 from sandbox.sampler.source import suggestion
 from sandbox.sampler.table import SourceTable, raw_csv
 
@@ -111,11 +111,14 @@ def _jsonl(session: Session, name: str, files: Sequence[SourceFile], fixed: Mapp
         f"maximum_sample_files = {len(files)}, map_inference_threshold = -1, hive_partitioning = false)"
     )
     types = {column: _kept(kind) for column, kind in _described(session, f"select * from {sniffed}").items()}
-    if list(types.items()) == [("json", "JSON")]:
-        raise SourceError(
-            f"{files[0].path} holds no JSON object", hint="JSON Lines is one JSON object a line"
-        )
     rows = session.rows(f"select count(*) from read_ndjson_objects({paths})", doing="counting rows")[0][0]
+    # The engine's one column for lines that are no objects; a column of that name may also be real.
+    if list(types.items()) == [("json", "JSON")] and (broken := first_broken(files)):
+        raise broken
+    if not rows:
+        raise SourceError(
+            f"{files[0].path} holds no JSON object, so its columns are not known", hint=JSON_HINT
+        )
     return SourceTable(
         name=name,
         format="jsonl",

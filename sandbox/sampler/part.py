@@ -84,7 +84,7 @@ def space_reported(folder: Path) -> Iterator[None]:
         yield
     except SourceError as error:
         full = re.search(
-            r"no space left|disk quota|file too large|max_temp_directory_size", _chain(error), re.I
+            r"no space left|disk quota|file too large|max_temp_directory_size", _chain(error), re.IGNORECASE
         )
         if full is None and str(folder) not in _chain(error):
             raise

@@ -45,7 +45,7 @@ def survey(project: Project, *, threads: int | None = None, progress: Progress) 
     listing = listed((project.root / settings.source.uri).absolute())
     with Session(memory=settings.sample.memory, threads=threads) as session:
         tables = _opened(session, listing, settings, progress)
-        names.check_columns(session, settings, tables)
+        names.check_columns(settings, tables)
         steps = closure.steps(settings, {name: table.rows for name, table in tables.items()})
         unit, warnings = _counted(session, settings, tables, progress)
         warnings += _keys(session, settings, tables, progress)

@@ -124,7 +124,9 @@ def reference(baseline: list[Row], candidate: list[Row], rules: Rules) -> Refere
             units |= {before[0][0], after[0][0]} if differing else set()
             continue
         kept = [NAMES.index(name) for name in names]
-        there, here = (Counter(tuple(normal(row[k]) for k in kept) for row in side) for side in (before, after))
+        there, here = (
+            Counter(tuple(normal(row[k]) for k in kept) for row in side) for side in (before, after)
+        )
         found.removed += (there - here).total()
         found.added += (here - there).total()
         found.unchanged += (there & here).total()
@@ -221,7 +223,10 @@ def test_neither_threads_nor_the_order_of_rows_matter(
 def test_swapping_the_sides_swaps_added_and_removed(
     baseline: list[Row], candidate: list[Row], key: tuple[str, ...] | None
 ) -> None:
-    there, back = diff(baseline, candidate, Rules(key=key)).rows, diff(candidate, baseline, Rules(key=key)).rows
+    there, back = (
+        diff(baseline, candidate, Rules(key=key)).rows,
+        diff(candidate, baseline, Rules(key=key)).rows,
+    )
     assert (there.added, there.removed) == (back.removed, back.added)
     assert (there.changed, there.unchanged) == (back.changed, back.unchanged)
 

@@ -1,0 +1,211 @@
+"""What the local runtime does about processes that hide, multiply or outlive it."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from sandbox.containers import local_place
+from sandbox.containers.local import LocalRuntime
+from sandbox.model import Ending
+
+if TYPE_CHECKING:
+    from conftest import Jobs
+
+MIB = 2**20
+
+
+@pytest.fixture
+def runtime() -> LocalRuntime:
+    return LocalRuntime(grace=0.5)
+
+
+def python(code: str) -> str:
+    return f"python3 - <<'END'\n{textwrap.dedent(code)}\nEND"
+
+
+def living(argument: str) -> int:
+    return sum(
+        argument in (process.info["cmdline"] or []) and process.info["status"] != psutil.STATUS_ZOMBIE
+        for process in psutil.process_iter(["cmdline", "status"])
+    )
+
+
+def test_too_many_processes_end_the_run_and_it_says_why(jobs: Jobs, runtime: LocalRuntime) -> None:
+    code = """
+        import os, time
+        for _ in range(60):
+            if os.fork() == 0:
+                os.execvp("sleep", ["sleep", "41.5"])
+        time.sleep(30)
+    """
+    outcome, output = jobs.run(runtime, jobs.job(python(code), "local", pids=32))
+    assert (outcome.ending, outcome.signal) == (Ending.SIGNALLED, signal.SIGKILL)
+    assert "more than 32 processes" in output
+    assert not living("41.5")
+
+
+def test_threads_count_as_processes(jobs: Jobs, runtime: LocalRuntime) -> None:
+    code = """
+        import threading, time
+        for _ in range(40):
+            threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
+        time.sleep(30)
+    """
+    outcome, _ = jobs.run(runtime, jobs.job(python(code), "local", pids=32))
+    assert outcome.ending is Ending.SIGNALLED
+
+
+def test_a_fork_bomb_is_ended(jobs: Jobs, runtime: LocalRuntime) -> None:
+    code = """
+        import os, time
+        end = time.monotonic() + 20
+        made = 0
+        while time.monotonic() < end and made < 5:
+            made += 1
+            os.fork()
+            time.sleep(0.1)
+        os.execvp("sleep", ["sleep", "42.5"])
+    """
+    outcome, _ = jobs.run(runtime, jobs.job(python(code), "local", pids=16))
+    assert outcome.ending is Ending.SIGNALLED
+    assert not living("42.5")
+
+
+def test_memory_of_all_processes_together_counts(jobs: Jobs, runtime: LocalRuntime) -> None:
+    command = (
+        "for i in 1 2 3; do python3 -c \"x = b'x' * (80 * 2**20); import time; time.sleep(20)\" & done; wait"
+    )
+    outcome, _ = jobs.run(runtime, jobs.job(command, "local", memory=200 * MIB))
+    assert outcome.ending is Ending.OUT_OF_MEMORY
+    assert outcome.wall_seconds < 15
+
+
+def test_memory_that_forked_processes_share_counts_once(jobs: Jobs, runtime: LocalRuntime) -> None:
+    code = """
+        import os, time
+        x = b'x' * (100 * 2**20)
+        for _ in range(4):
+            if os.fork() == 0:
+                time.sleep(0.8)
+                os._exit(0)
+        for _ in range(4):
+            os.wait()
+    """
+    outcome, output = jobs.run(runtime, jobs.job(python(code), "local", memory=250 * MIB))
+    assert outcome.ending is Ending.SUCCEEDED, output
+    assert 100 * MIB <= (outcome.peak_memory_bytes or 0) <= 250 * MIB
+
+
+def test_reserving_address_space_is_not_using_memory(jobs: Jobs, runtime: LocalRuntime) -> None:
+    code = "import mmap, time; m = mmap.mmap(-1, 4 * 2**30); time.sleep(0.5)"
+    outcome, output = jobs.run(runtime, jobs.job(f'python3 -c "{code}"', "local", memory=200 * MIB))
+    assert outcome.ending is Ending.SUCCEEDED, output
+
+
+def test_a_daemon_is_ended_when_the_time_is_up(jobs: Jobs, runtime: LocalRuntime) -> None:
+    code = """
+        import os, time
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.execvp("sleep", ["sleep", "43.5"])
+            os._exit(0)
+        os.wait()
+        time.sleep(30)
+    """
+    outcome, _ = jobs.run(runtime, jobs.job(python(code), "local", seconds=1))
+    assert outcome.ending is Ending.TIMED_OUT
+    assert not living("43.5")
+
+
+def test_processors_are_limited_by_affinity_and_the_callers_stay(jobs: Jobs, runtime: LocalRuntime) -> None:
+    before = os.sched_getaffinity(0)
+    job = jobs.job('python3 -c "import os; print(len(os.sched_getaffinity(0)))"', "local")
+    outcome, output = jobs.run(runtime, job)
+    assert output.strip() == str(min(2, len(before)))
+    assert outcome.isolation is not None
+    assert outcome.isolation.cpus == min(2, len(before))
+    assert os.sched_getaffinity(0) == before
+
+
+def test_the_environment_comes_first_on_the_path(jobs: Jobs, runtime: LocalRuntime) -> None:
+    _, output = jobs.run(
+        runtime, jobs.job("command -v python3; python3 -c 'import sys; print(sys.prefix)'", "local")
+    )
+    assert output.split() == [f"{sys.prefix}/bin/python3", sys.prefix]
+
+
+OWNER = """
+import pickle, sys
+from sandbox.containers.local import LocalRuntime
+job = pickle.load(sys.stdin.buffer)
+LocalRuntime().run(job, stdout=lambda chunk: print(chunk.decode(), end="", flush=True), stderr=print)
+"""
+
+
+def test_what_a_run_leaves_whose_owner_is_killed_is_cleaned_up_by_the_next(
+    jobs: Jobs, runtime: LocalRuntime
+) -> None:
+    job = jobs.job("setsid sleep 44.5 & echo started; sleep 44.5", "local")
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(pickle.dumps(job))
+        process.stdin.close()
+        assert process.stdout.readline() == b"started\n"
+        (held,) = runtime.held({"run": jobs.token})
+        assert held.running
+        assert held.memory_bytes
+        process.kill()
+    assert living("44.5") == 2
+    outcome, _ = jobs.run(runtime, jobs.job("true", "local"))
+    assert outcome.ending is Ending.SUCCEEDED
+    assert not living("44.5")
+    assert not runtime.held({"run": jobs.token})
+    assert not (local_place.root() / job.name).exists()
+
+
+def test_removing_what_is_at_work_ends_it(jobs: Jobs, runtime: LocalRuntime) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(pickle.dumps(jobs.job("echo started; sleep 45.5", "local")))
+        process.stdin.close()
+        process.stdout.readline()
+        (held,) = runtime.held({"run": jobs.token})
+        runtime.remove(held)
+        runtime.remove(held)
+        process.wait(10)
+    assert not living("45.5")
+
+
+def test_a_place_of_somebody_elses_is_not_used(
+    jobs: Jobs, runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / f"sandbox-{os.getuid()}").mkdir()
+    (tmp_path / f"sandbox-{os.getuid()}").chmod(0o777)
+    with pytest.raises(Exception, match="belongs to somebody else"):
+        jobs.run(runtime, jobs.job("true", "local"))
+
+
+def test_a_run_takes_little_longer_than_its_command(jobs: Jobs, runtime: LocalRuntime) -> None:
+    jobs.run(runtime, jobs.job("true", "local"))
+    began = time.monotonic()
+    jobs.run(runtime, jobs.job("true", "local"))
+    assert time.monotonic() - began < 1

@@ -1,0 +1,118 @@
+"""A project whose source is made by a test, and the sampler on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from sandbox import sampler
+from sandbox.config.load import load
+from sandbox.model import Sample, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sandbox.config.settings import Project
+    from sandbox.manifest.sample import SampleManifest
+
+HEADER = """\
+version = 1
+[project]
+name = "shop"
+[source]
+uri = "source"
+[pipeline]
+command = "true"
+"""
+CUSTOMERS = """
+[sample]
+salt = "s"
+unit = "customers"
+rate = 0.5
+min_per_stratum = 0
+[tables.customers]
+key = ["id"]
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A folder with a source, a project and a home."""
+
+    root: Path
+
+    @property
+    def source(self) -> Path:
+        """The source's folder."""
+        return self.root / "source"
+
+    @property
+    def home(self) -> Path:
+        """The home that projects share."""
+        return self.root / "home"
+
+    def write(self, name: str, content: str | bytes) -> Path:
+        """Write a file of the source."""
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def copy(self, name: str, select: str, options: str = "") -> Path:
+        """Write the rows of a query to a file of the source, in the format that its name says."""
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        target = str(path).replace("'", "''")
+        with duckdb.connect() as connection:
+            connection.execute(f"copy ({select}) to '{target}' {options}")
+        return path
+
+    def project(self, sections: str = CUSTOMERS) -> Project:
+        """Write sandbox.toml and load it."""
+        file = self.root / "sandbox.toml"
+        file.write_text(HEADER + sections, "utf-8")
+        return load(file, start=self.root, environ={}, flags={})
+
+    def draw(self, sections: str = CUSTOMERS, *, threads: int = 2) -> tuple[Sample, SampleManifest]:
+        """Draw the sample of the source as it is."""
+        project = self.project(sections)
+        plan = sampler.survey(project, threads=threads, progress=Silent())
+        sample = sampler.draw(project, plan, home=self.home, threads=threads, progress=Silent())
+        return sampler.load(self.home, sample.fingerprint)
+
+    def left_behind(self) -> list[str]:
+        """Everything in the home that is not a complete sample."""
+        kept = [path for path in self.home.rglob("*") if ".lock" not in path.name]
+        return [
+            str(path)
+            for path in kept
+            if path.is_file()
+            and not (path.parents[0] / "manifest.json").exists()
+            and "samples/" not in str(path)
+        ] + [str(path) for path in kept if path.name.startswith(".staged")]
+
+
+def rows(sample: Sample, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+    """Give the rows of a table of a sample, part after part."""
+    found: list[tuple[Any, ...]] = []
+    with duckdb.connect() as connection:
+        for path in sample.tables[table].paths:
+            literal = str(path).replace("'", "''")
+            found += connection.execute(f"select {columns} from read_parquet('{literal}')").fetchall()
+    return found
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    root = tmp_path / "it's [a] ünï*? place"
+    (root / "source").mkdir(parents=True)
+    return Place(root=root)
+
+
+@pytest.fixture
+def read() -> Callable[..., list[tuple[Any, ...]]]:
+    return rows
