@@ -1,0 +1,58 @@
+"""Documentation that cannot drift: what the code has, the documents name."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox import errors
+from sandbox.cli import COMMANDS
+from sandbox.config import Settings
+from sandbox.manifest.lock import Lock
+from sandbox.manifest.run import RunRecord
+from sandbox.manifest.sample import SampleManifest
+from sandbox.manifest.sandbox import SandboxRecord
+
+if TYPE_CHECKING:
+    from sandbox.manifest.document import Document
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert re.search(rf"`(sandbox )?{command}\b", (ROOT / "README.md").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("document", [SampleManifest, Lock, RunRecord, SandboxRecord])
+def test_every_field_of_a_stored_document_is_described(document: type[Document]) -> None:
+    text = (ROOT / "docs" / "formats.md").read_text("utf-8")
+    missing = [name for name in document.model_fields if not re.search(rf"`[^`]*\b{name}\b[^`]*`", text)]
+    assert missing == []
+
+
+def kinds(error: type[errors.SandboxError]) -> list[type[errors.SandboxError]]:
+    return [error, *(kind for below in error.__subclasses__() for kind in kinds(below))]
+
+
+@pytest.mark.parametrize("error", kinds(errors.SandboxError))
+def test_every_error_has_a_status_of_its_own_that_is_described(error: type[errors.SandboxError]) -> None:
+    text = (ROOT / "docs" / "exit-status.md").read_text("utf-8")
+    assert f"| {error.status} | `{error.kind}` |" in text
+    assert error.status not in (0, 1)
+    assert [kind.status for kind in kinds(errors.SandboxError)].count(error.status) == 1
+
+
+def test_settings_of_the_readme_are_valid() -> None:
+    (block,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert Settings.model_validate(tomllib.loads(block)).sample.unit == "customers"
+
+
+def test_links_of_the_documents_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)", document.read_text("utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
