@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.commands.sample import sample
-from sandbox.commands.stack import LOCK, open_stack, prepare_state, read_lock
-from sandbox.errors import FrozenError
+from sandbox.commands.stack import open_stack, prepare_state
 from sandbox.manifest.sandbox import SandboxRecord
 from sandbox.store.folder import locked, write
 
@@ -50,9 +49,7 @@ def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> 
     prepare_state(project.state)
     stack = open_stack(project, frozen=frozen, progress=progress)
     drawn = sample(project, progress=progress)
-    if stack.frozen:
-        _require_locked(project, drawn)
-    environment = stack.environment(progress=progress)
+    environment = stack.environment(sample=drawn.sample.fingerprint, progress=progress)
     place = record_path(project, name)
     with locked(place):
         record = _record(project, name, drawn, environment)
@@ -79,13 +76,3 @@ def _record(project: Project, name: str, drawn: SampleResult, environment: Envir
         return wanted
     there = SandboxRecord.read(place)
     return there if there == wanted.model_copy(update={"created": there.created}) else wanted
-
-
-def _require_locked(project: Project, drawn: SampleResult) -> None:
-    lock = read_lock(project)
-    fingerprint = drawn.sample.fingerprint
-    if lock is not None and lock.sample is not None and lock.sample != fingerprint:
-        raise FrozenError(
-            f"the sample is {fingerprint[:16]}, {LOCK} says {lock.sample[:16]}",
-            hint="the source or the sample's settings have changed; if that is meant: sandbox lock",
-        )

@@ -83,7 +83,7 @@ def diff(
     with code_of(project, baseline_ref) as baseline, code_of(project, versions.candidate) as candidate:
         warnings += _unrelated(project, baseline.version.commit, candidate.version.commit, baseline_ref)
         for role, code in (("baseline", baseline), ("candidate", candidate)):
-            environment = environment_of(ready.stack, code, progress)
+            environment = environment_of(ready.stack, code, ready.sample.sample, progress)
             request = request_for(project, code, ready.sample.sample, environment, name)
             try:
                 done = run_once(project, ready.stack, request, fresh=fresh, progress=progress, stop=stop)

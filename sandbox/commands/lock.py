@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox import sampler
-from sandbox.commands.stack import LOCK, open_stack, prepare_state, read_lock
-from sandbox.store.folder import locked, write
+from sandbox.commands.stack import LOCK, open_stack, prepare_state
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
@@ -33,14 +32,10 @@ class LockResult:
 
 def lock(project: Project, *, upgrade: bool, progress: Progress) -> LockResult:
     """Resolve what is not resolved yet, everything anew with ``upgrade``; a drawn sample's fingerprint goes in as well."""
-    path = project.root / LOCK
-    stack = open_stack(project, frozen=False, progress=progress)
     prepare_state(project.state)
-    with locked(project.state / LOCK):
-        before = read_lock(project)
-        made = stack.lock(upgrade=upgrade, progress=progress)
-        drawn = sampler.drawn(project, home())
-        if drawn is not None and made.sample != drawn.fingerprint:
-            made = made.model_copy(update={"sample": drawn.fingerprint})
-            write(path, made.text())
-    return LockResult(lock=made, path=path, changed=made != before)
+    stack = open_stack(project, frozen=False, progress=progress)
+    drawn = sampler.drawn(project, home())
+    made, changed = stack.lock(
+        sample=drawn.fingerprint if drawn else None, upgrade=upgrade, progress=progress
+    )
+    return LockResult(lock=made, path=project.root / LOCK, changed=changed)

@@ -55,7 +55,7 @@ def run(
     stack = open_stack(project, frozen=frozen, progress=progress)
     with code_of(project, ref) as code:
         drawn = sample(project, progress=progress).sample
-        environment = environment_of(stack, code, progress)
+        environment = environment_of(stack, code, drawn, progress)
         request = request_for(project, code, drawn, environment, name)
         done = run_once(project, stack, request, fresh=fresh, progress=progress, stop=stop)
     require_success(done)
@@ -90,10 +90,10 @@ def repository(project: Project) -> Repository:
     return Repository(project.root, left_out=[str(source.relative_to(project.root))] if inside else [])
 
 
-def environment_of(stack: Stack, code: Code, progress: Progress) -> Environment:
+def environment_of(stack: Stack, code: Code, drawn: Sample, progress: Progress) -> Environment:
     """Make the environment of a version; the working tree's also brings ``sandbox.lock`` up to date."""
     if code.version.ref == WORKING_TREE:
-        return stack.environment(progress=progress)
+        return stack.environment(sample=drawn.fingerprint, progress=progress)
     return stack.environment_of(code, progress=progress)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sandbox import stack
 from sandbox.containers.choose import choose
-from sandbox.errors import ConfigError, FrozenError, StoreError
+from sandbox.errors import ConfigError, StoreError
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.lock import Lock
 from sandbox.store.folder import locked, write
@@ -42,37 +42,42 @@ class Stack:
     warning: str | None
     frozen: bool
 
-    def environment(self, *, progress: Progress) -> Environment:
-        """Make the environment of the working tree, and bring ``sandbox.lock`` up to date.
+    def environment(self, *, sample: str, progress: Progress) -> Environment:
+        """Make the environment of the working tree, and bring ``sandbox.lock`` up to date with it and the sample.
 
         Raises:
             FrozenError: The lock would have to change and may not.
         """
-        with locked(self.project.state / LOCK):
-            lock = self.lock(upgrade=False, progress=progress)
-        return self._environment(lock, _reader(self.project), progress)
-
-    def lock(self, *, upgrade: bool, progress: Progress) -> Lock:
-        """Give the working tree's lock, resolving and writing what is not resolved yet (see `environment`)."""
-        previous = read_lock(self.project)
         request = stack.request(self.project.settings.stack, _reader(self.project))
-        if self.frozen and previous is None:
-            raise FrozenError(
-                f"there is no {LOCK}, and --frozen forbids to make one",
-                hint="sandbox lock, and commit the file",
-            )
-        lock = stack.resolve(request, previous=previous, upgrade=upgrade, progress=progress)
-        if self.frozen and previous is not None:
-            stack.check_frozen(lock, previous)
-        if lock != previous:
-            write(self.project.root / LOCK, lock.text())
-        return lock
+        with locked(self.project.state / LOCK):
+            previous = read_lock(self.project)
+            if self.frozen:
+                stack.check_frozen(request, previous)
+            lock = self._resolved(request, previous, upgrade=False, progress=progress)
+            environment = self._made(request, lock, progress)
+            now = stack.recorded(lock, environment).model_copy(update={"sample": sample})
+            if self.frozen:
+                stack.check_frozen(now, previous)
+            elif now != previous:
+                write(self.project.root / LOCK, now.text())
+        return environment
+
+    def lock(self, *, sample: str | None, upgrade: bool, progress: Progress) -> tuple[Lock, bool]:
+        """Resolve the working tree's lock and write it; gives it, and whether it changed."""
+        request = stack.request(self.project.settings.stack, _reader(self.project))
+        with locked(self.project.state / LOCK):
+            previous = read_lock(self.project)
+            now = self._resolved(request, previous, upgrade=upgrade, progress=progress)
+            if sample is not None:
+                now = now.model_copy(update={"sample": sample})
+            if now != previous:
+                write(self.project.root / LOCK, now.text())
+        return now, now != previous
 
     def environment_of(self, code: Code, *, progress: Progress) -> Environment:
         """Make the environment of one version of the code, from its own requirements and, where it has one, its own lock."""
         request = stack.request(self.project.settings.stack, code.read)
-        lock = self._lock_of(request, code, progress)
-        return self._environment(lock, code.read, progress)
+        return self._made(request, self._lock_of(request, code, progress), progress)
 
     def _lock_of(self, request: stack.StackRequest, code: Code, progress: Progress) -> Lock:
         """Find a lock with these inputs: its commit's, the working tree's, one resolved before; else resolve it now."""
@@ -80,21 +85,32 @@ class Stack:
         committed = code.committed(LOCK)
         locks = [Lock.parse(committed.decode(), origin=f"{LOCK} at {code.version.ref}")] if committed else []
         current = read_lock(self.project)
-        for lock in [*locks, *([current] if current else [])]:
-            if lock.inputs == wanted:
-                return lock
+        found = next(
+            (lock for lock in [*locks, *([current] if current else [])] if lock.inputs == wanted), None
+        )
         kept = self.project.state / "locks" / f"{digest(wanted.model_dump())}.json"
-        if kept.is_file():
-            return Lock.read(kept)
-        lock = stack.resolve(request, previous=None, upgrade=False, progress=progress)
-        write(kept, lock.text())
+        if found is None and kept.is_file():
+            found = Lock.read(kept)
+        lock = self._resolved(request, found, upgrade=False, progress=progress)
+        if lock != found:
+            write(kept, lock.text())
         return lock
 
-    def _environment(self, lock: Lock, read: Callable[[str], bytes], progress: Progress) -> Environment:
-        request = stack.request(self.project.settings.stack, read)
-        name = self.runtime.name
-        assert name != "fake"
-        return stack.environment(request, lock, name, home=home(), progress=progress)
+    def _resolved(
+        self, request: stack.StackRequest, previous: Lock | None, *, upgrade: bool, progress: Progress
+    ) -> Lock:
+        name = self._kind
+        return stack.resolve(request, previous=previous, upgrade=upgrade, progress=progress, runtime=name)
+
+    def _made(self, request: stack.StackRequest, lock: Lock, progress: Progress) -> Environment:
+        return stack.environment(
+            request, lock, self._kind, home=home(), progress=progress, frozen=self.frozen
+        )
+
+    @property
+    def _kind(self) -> Literal["docker", "local"]:
+        assert self.runtime.name != "fake"
+        return self.runtime.name
 
 
 def open_stack(project: Project, *, frozen: bool, progress: Progress) -> Stack:
