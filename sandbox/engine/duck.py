@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import tempfile
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import pyarrow as pa
-
     from sandbox.model import TableFiles
+
+_log = logging.getLogger(__name__)
 
 
 def quote(identifier: str) -> str:
@@ -89,10 +90,6 @@ class Session:
         """The engine's version."""
         return str(duckdb.__version__)
 
-    def interrupt(self) -> None:
-        """End the query that another thread is running."""
-        self.connection.interrupt()
-
     def execute(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> None:
         """Carry out a statement.
 
@@ -100,19 +97,18 @@ class Session:
             SandboxError: As `failed` says.
         """
         with self.failed(doing):
-            self.connection.execute(sql, list(parameters) or None)
+            self._carried_out(sql, parameters)
 
     def rows(
         self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query"
     ) -> list[tuple[Any, ...]]:
         """Give all rows of a query as Python values (see `execute`)."""
         with self.failed(doing):
-            return self.connection.execute(sql, list(parameters) or None).fetchall()
+            return self._carried_out(sql, parameters).fetchall()
 
-    def arrow(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> pa.Table:
-        """Give all rows of a query as an Arrow table (see `execute`)."""
-        with self.failed(doing):
-            return self.connection.execute(sql, list(parameters) or None).to_arrow_table()
+    def _carried_out(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
+        _log.debug("%s", sql)
+        return self.connection.execute(sql, list(parameters) or None)
 
     @contextlib.contextmanager
     def failed(self, doing: str) -> Iterator[None]:

@@ -138,7 +138,7 @@ def carry_out(request: Request, runtime: Runtime, runs: Path, *, stop: Stop | No
         write(folder / RECORD, record.text())
     if unreadable is not None:
         raise PipelineError(
-            _with_log(unreadable.message, runs / name),
+            _with_log(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
             hint=unreadable.hint or f"what it left: {runs / name / 'output'}",
         )
     return Run(record=record, folder=runs / name, cached=False)
