@@ -36,6 +36,7 @@ elsewhere() {
     [[ -n ${DOCKER_HOST:-} && ${DOCKER_HOST} != unix:///var/run/docker.sock && ${DOCKER_HOST} != unix:///run/docker.sock ]]
 }
 
+# shellcheck source=/dev/null
 apt_family() {
     [[ -r /etc/os-release ]] && have apt-get && (. /etc/os-release && [[ " ${ID:-} ${ID_LIKE:-} " =~ \ (debian|ubuntu)\  ]])
 }

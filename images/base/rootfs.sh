@@ -19,7 +19,9 @@ fail() {  # message, hint
 # The archive that this machine uses already, which may be a mirror; Debian's own elsewhere.
 archive() {
     local uri=
+    # shellcheck source=/dev/null
     if [[ $(. /etc/os-release && echo "${ID:-}") == debian ]]; then
+        # shellcheck disable=SC2016
         uri=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
             awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }') || uri=
     fi

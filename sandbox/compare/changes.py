@@ -52,8 +52,22 @@ def any_differs(plan: Plan) -> str:
     return " or ".join(differs(column) for column in plan.columns if column not in plan.key) or "false"
 
 
+def settle(session: Session, plan: Plan, unit: Sequence[Column], *, doing: str) -> None:
+    """Put the keys of pairs that do differ into ``changed``, with the units ``b<n>`` and ``c<n>`` that they touch."""
+    if not plan.key:
+        return
+    keys = ", ".join(f"b.{key}" for key in plan.keys)
+    units = "".join(
+        f", {row}.{value(column)} as {row}{place}" for row in "bc" for place, column in enumerate(unit)
+    )
+    session.execute(
+        f"create or replace temp table changed as select {keys}{units} from {pairs(plan)} where {any_differs(plan)}",
+        doing=doing,
+    )
+
+
 def count(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: str) -> Changes:
-    """Count the rows that `find` found.
+    """Count the rows that `settle` left.
 
     Without a key no row of one side is a row of the other; columns are then given only where nothing differs.
     """
@@ -61,11 +75,7 @@ def count(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing:
         "select coalesce(sum(b - c) filter (b > c), 0), coalesce(sum(c - b) filter (c > b), 0) from loose",
         doing=doing,
     )
-    changed = 0
-    if plan.key:
-        [(changed,)] = session.rows(
-            f"select count(*) filter ({any_differs(plan)}) from {pairs(plan)}", doing=doing
-        )
+    [(changed,)] = session.rows("select count(*) from changed", doing=doing) if plan.key else [(0,)]
     baseline, candidate = (shapes[side].rows for side in SIDES)
     rows = Rows(
         baseline=baseline,

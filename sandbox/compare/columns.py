@@ -26,6 +26,7 @@ INTEGERS = frozenset(
 FLOATS = frozenset({"FLOAT", "DOUBLE"})
 NUMBERS = INTEGERS | FLOATS | {"HUGEINT", "UHUGEINT", "BIGNUM"}
 _DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_MINUS_ZERO = r"(^|[\[ {(=,])-0\.0([\]}),]|$)"
 _EXACT_DIGITS = 28  # the sum of a thousand million differences still fits into 38 digits
 
 
@@ -85,6 +86,26 @@ class Column:
         if self.common.startswith("MAP(") and self.common.endswith(")"):  # a map has no order
             return f"list_sort(map_entries({cast}))"
         return cast
+
+    @property
+    def hashed(self) -> str:
+        """Give the SQL of what a row's hash takes of the compared value ``v<n>``.
+
+        The engine's hash of nested values sees their leaves alone: NULL, [] and [NULL] have one hash, as have
+        [[1], [2]] and [[1, 2]]. So their text is hashed as well, in which a zero has no sign.
+        """
+        name = f"v{self.baseline}"
+        if self.common is None or not is_nested(self.common):
+            return name
+        text = f"{name}::VARCHAR"
+        if "FLOAT" in self.common or "DOUBLE" in self.common:
+            text = f"regexp_replace({text}, '{_MINUS_ZERO}', '\\10.0\\2', 'g')"
+        return f"{name}, {text}"
+
+
+def is_nested(type_: str) -> bool:
+    """True for types that hold values of other types."""
+    return type_.endswith("]") or type_.startswith(("STRUCT(", "MAP(", "UNION(")) or type_ == "VARIANT"
 
 
 def is_numeric(type_: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from sandbox.compare.changes import any_differs, differs, pairs
+from sandbox.compare.changes import differs, pairs
 from sandbox.compare.columns import INTEGERS
 from sandbox.manifest.diff import Example
 
@@ -35,13 +35,14 @@ def examples(session: Session, plan: Plan, *, doing: str) -> list[Example]:
 
 def _changed(session: Session, plan: Plan, doing: str) -> list[Example]:
     others = [column for column in plan.columns if column not in plan.key]
-    keys = ", ".join(f"b.{key}" for key in plan.keys)
+    keys = ", ".join(plan.keys)
+    chosen = f"select {keys} from changed order by hash({keys}), {keys} limit {OF_EACH_KIND}"
+    first = ", ".join(f"b.{key}" for key in plan.keys)
     wanted = [_shown(column, "baseline", "b") for column in plan.key]
     for column in others:
         wanted += [differs(column), _shown(column, "baseline", "b"), _shown(column, "candidate", "c")]
     found = session.rows(
-        f"select {', '.join(wanted)} from {pairs(plan)} where {any_differs(plan)} "
-        f"order by hash({keys}), {keys} limit {OF_EACH_KIND}",
+        f"select {', '.join(wanted)} from {pairs(plan)} where ({first}) in ({chosen}) order by hash({first}), {first}",
         doing=doing,
     )
     given = []

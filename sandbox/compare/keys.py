@@ -47,6 +47,28 @@ def declared(
     return [known[name] for name in dict.fromkeys(rules.key)]
 
 
+def require_known(
+    output: str, rules: Rules, shapes: Mapping[SideName, Shape], failure: type[SandboxError]
+) -> None:
+    """Make sure that every declared column is in the output: a misspelt one would have no effect and say nothing.
+
+    Raises:
+        SandboxError: Of the given class; neither side has one of them.
+    """
+    known = {*shapes["baseline"].names, *shapes["candidate"].names}
+    declared_columns = {
+        "ignore": rules.ignore,
+        "tolerance": rules.tolerance,
+        "unit_key": rules.unit_key or (),
+    }
+    for setting, names in declared_columns.items():
+        for name in sorted(set(names) - known):
+            raise failure(
+                f'{setting} of {output} names "{name}", which neither side\'s table has',
+                hint=suggestion(name, sorted(known)),
+            )
+
+
 def likely(
     output: str, columns: Sequence[Column], unit_keys: Sequence[Sequence[str]]
 ) -> Iterator[list[Column]]:

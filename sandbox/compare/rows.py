@@ -66,12 +66,12 @@ class Plan:
     @property
     def hashed(self) -> str:
         """The hash of a whole row."""
-        return _hash([value(column) for column in self.columns])
+        return _hash([column.hashed for column in self.columns])
 
     @property
     def rest(self) -> str:
         """The hash of what is not the key."""
-        return _hash([value(column) for column in self.columns if column not in self.key])
+        return _hash([column.hashed for column in self.columns if column not in self.key])
 
     def joined(self) -> str:
         """Give the keys whose rows differ, for keys that are unique on both sides.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.compare import keys, reading, units
-from sandbox.compare.changes import Changes, count
+from sandbox.compare.changes import Changes, count, settle
 from sandbox.compare.columns import Column, Match, Shape, SideName, match
 from sandbox.compare.examples import examples
 from sandbox.compare.options import Rules
@@ -118,10 +118,13 @@ class _Work:
         shapes = {side: self.reader.open(side, tables[side]) for side in SIDES}
         found = match(shapes["baseline"].names, shapes["candidate"].names, self.rules)
         try:
+            keys.require_known(self.name, self.rules, shapes, _KEY[self.origin])
             columns = reading.columns(self.session, shapes, found, self.rules.tolerance)
             declared = keys.declared(self.name, self.rules, columns, shapes, _KEY[self.origin])
             if identical:
                 return self._identical(shapes, found, columns, declared)
+            if not columns:
+                return self._unlike(shapes, found)
             return self._differing(shapes, found, columns, declared)
         except _READING[self.origin]:
             for side in SIDES:  # if a file is damaged inside, say which
@@ -146,6 +149,21 @@ class _Work:
             identical=True,
         )
 
+    def _unlike(self, shapes: dict[SideName, Shape], found: Match) -> OutputDiff:
+        """Tables without a common column: no row is another's equal, unless there is nothing but ignored columns."""
+        baseline, candidate = (shapes[side].rows for side in SIDES)
+        same = 0 if found.added or found.removed else min(baseline, candidate)
+        rows = Rows(
+            baseline=baseline,
+            candidate=candidate,
+            added=candidate - same,
+            removed=baseline - same,
+            changed=0,
+            unchanged=same,
+        )
+        key = Key(columns=[], source="none")
+        return self._result(found, [], key, Changes(rows=rows, columns={}), None, None, identical=False)
+
     def _differing(
         self,
         shapes: dict[SideName, Shape],
@@ -161,8 +179,9 @@ class _Work:
         elif not pair(self.session, plan, shapes, doing=self.doing):
             repeated = group(self.session, plan, doing=self.doing)
         collect(self.session, plan, doing=self.doing)
-        changes = count(self.session, plan, shapes, doing=self.doing)
         unit = units.unit_key(self.rules, self.units, columns)
+        settle(self.session, plan, unit[1] if unit else (), doing=self.doing)
+        changes = count(self.session, plan, shapes, doing=self.doing)
         affected = units.affected(self.session, plan, unit[1], doing=self.doing) if unit else None
         key = Key(
             columns=[column.name for column in plan.key],

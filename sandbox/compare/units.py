@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.compare.changes import any_differs, pairs
 from sandbox.compare.rows import SIDES, value
 from sandbox.manifest.diff import Estimate, UnitsAffected
 
@@ -59,8 +58,8 @@ def affected(session: Session, plan: Plan, unit: Sequence[Column], *, doing: str
             f"(select h from loose where {more})"
         )
         if plan.key:
-            paired = ", ".join(f"{row}.{name} as u{place}" for place, name in enumerate(names))
-            sides.append(f"select {paired} from {pairs(plan)} where {any_differs(plan)}")
+            touched = ", ".join(f"{row}{place} as u{place}" for place in range(len(names)))
+            sides.append(f"select {touched} from changed")
     whole = " and ".join(f"u{place} is not null" for place in range(len(names)))
     [(found,)] = session.rows(
         f"select count(*) from (select distinct * from ({' union all '.join(sides)}) where {whole})",

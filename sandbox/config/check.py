@@ -197,3 +197,4 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     gates = {("gate",): settings.gate} | {("outputs", n, "gate"): o.gate for n, o in settings.outputs.items()}
     for where, gate in gates.items():
         yield (*where, "total_change"), bool(gate.total_change), "total_change"
+        yield (*where, "tests"), gate.tests is not None, "a gate for data tests"

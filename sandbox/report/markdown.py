@@ -16,8 +16,8 @@ OUTPUTS = 10
 EXAMPLES = 5
 # Within a line, these begin markup somewhere; a backslash makes them text.
 _MARKUP = re.compile(r"([\\`*_\[\]|~$])")
-# A zero-width space after these keeps mentions, references and bare addresses from becoming links.
-_LINKED = re.compile(r"(@|#(?=\d)|://|www\.)", re.IGNORECASE)
+# A zero-width space here keeps mentions, references and bare addresses from becoming links.
+_LINKED = re.compile(r"(?<=@)|(?<=#)(?=\d)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
 def comment(document: DiffDocument, *, values: bool = True) -> str:
@@ -66,4 +66,4 @@ def escaped(found: Any) -> Any:
         return found
     text = cut(visible(found), 400)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _LINKED.sub(r"\1&#8203;", _MARKUP.sub(r"\\\1", text))
+    return _LINKED.sub("&#8203;", _MARKUP.sub(r"\\\1", text))

@@ -84,6 +84,14 @@ def test_gate_decides_the_status(shop: Shop) -> None:
     assert done.json["verdict"] == "within_gate"
 
 
+def test_misspelt_column_of_a_rule_is_refused(shop: Shop) -> None:
+    shop.edit("sandbox.toml", "[outputs.value]", '[outputs.value]\nignore = ["totl"]')
+    done = shop.run("diff")
+    assert done.status == 10
+    assert '"totl"' in done.stderr
+    assert '"total"' in done.stderr
+
+
 def test_two_refs_are_compared_whatever_the_working_tree_is(shop: Shop) -> None:
     shop.edit("pipeline.py", "count(order_id)", "count(*)")
     shop.git("commit", "-am", "count all")

@@ -104,9 +104,9 @@ def test_all_formats_of_one_table_are_the_same(tmp_path: Path) -> None:
     query = "select i as id, 'n' || i as name, i / 4 as part from range(20) t(i)"
     with Session() as session:
         for name in ("t.parquet", "t.csv", "t.jsonl"):
-            kind = ", format json" if name.endswith("jsonl") else ""
+            kind = "(format json)" if name.endswith("jsonl") else ""
             target = literal(str(tmp_path / name))
-            session.execute(f"copy ({query}) to {target} {f'(format json)' if kind else ''}")
+            session.execute(f"copy ({query}) to {target} {kind}")
         session.execute(f"attach {literal(str(tmp_path / 't.duckdb'))} as f")
         session.execute(f"create schema f.s; create table f.s.t as {query}")
     named = [str(tmp_path / name) for name in ("t.parquet", "t.csv", "t.jsonl", "t.duckdb:s.t")]
@@ -224,6 +224,18 @@ def test_empty_tables_and_outputs_of_one_side(tmp_path: Path) -> None:
         ("gone", "removed", 0, 2),
         ("new", "added", 2, 0),
     ]
+
+
+def test_tables_without_a_common_column_share_no_row(tmp_path: Path) -> None:
+    before, after = (
+        parquet(tmp_path / "a.parquet", {"a": [1, 2]}),
+        parquet(tmp_path / "b.parquet", {"b": [1]}),
+    )
+    found = diff(before, after)
+    assert (found.rows.removed, found.rows.added, found.rows.unchanged) == (2, 1, 0)
+    assert (found.schema_.removed, found.schema_.added) == (["a"], ["b"])
+    ignored = diff(before, after, Rules(ignore=frozenset({"a", "b"})))
+    assert (ignored.rows.removed, ignored.rows.added, ignored.rows.unchanged) == (1, 0, 1)
 
 
 def test_identical_files_are_only_counted(tmp_path: Path) -> None:

@@ -110,6 +110,62 @@ def test_types_without_a_common_one_change_every_common_row(tmp_path: Path, befo
     assert found.columns["v"].to_null == 1
 
 
+ALIKE = {
+    "INTEGER[]": ["null", "[]", "[null]", "[null, null]", "[1]", "[1, null]", "[1, 1]"],
+    "INTEGER[][]": ["[[1], [2]]", "[[1, 2]]", "[[1], []]", "[[1], null]", "[[]]", "[[null]]", "[[], [1]]"],
+    "STRUCT(a INTEGER, b INTEGER[])": ["null", "{'a': null, 'b': null}", "{'a': null, 'b': []}"],
+    "VARCHAR[]": [
+        "['a, b', 'c']",
+        "['a', 'b, c']",
+        "['NULL']",
+        "[null]",
+        "['']",
+        "[' ']",
+        "['-0.0']",
+        "['0.0']",
+    ],
+    "MAP(INTEGER, INTEGER)": ["null", "map {}", "map {1: null}"],
+    "UNION(a INTEGER, b INTEGER)": ["null", "union_value(a := 1)", "union_value(b := 1)"],
+}
+
+
+@pytest.mark.parametrize("type_", ALIKE)
+@pytest.mark.parametrize("key", [("id",), None])
+def test_nested_values_with_the_same_leaves_differ(
+    tmp_path: Path, type_: str, key: tuple[str, ...] | None
+) -> None:
+    path = tmp_path / "t.duckdb"
+    one, two = (TableFiles(name="t", format="duckdb", paths=(path,), member=side) for side in ("one", "two"))
+    pairs = [(first, second) for first in ALIKE[type_] for second in ALIKE[type_] if first != second]
+    with Session() as session:
+        session.execute(f"attach {literal(str(path))} as f")
+        for side, values in (
+            ("one", [first for first, _ in pairs]),
+            ("two", [second for _, second in pairs]),
+        ):
+            rows = ", ".join(f"({place}, ({value})::{type_})" for place, value in enumerate(values))
+            session.execute(f"create table f.{side} as select * from (values {rows}) t(id, v)")
+    found = compare(
+        {"t": one},
+        {"t": two},
+        rules={"t": Rules(key=key)},
+        units={},
+        identical=(),
+        memory=2**28,
+        threads=2,
+        progress=Silent(),
+    )["t"]
+    assert found.rows.changed == len(pairs)
+
+
+def test_nested_zeros_have_no_sign_without_a_key_either(tmp_path: Path) -> None:
+    negative = "[-(0::DOUBLE), -(0::DOUBLE)]"
+    zeros = "select {v} as v, {{'a': {v}}} as s, map {{'k': {v}}} as m from range(2)"
+    found = diff(tmp_path, zeros.format(v=negative), zeros.format(v="[0::DOUBLE, 0::DOUBLE]"), Rules())
+    assert found.key.source == "none"
+    assert found.same
+
+
 def test_a_key_whose_types_cannot_be_compared_pairs_no_row(tmp_path: Path) -> None:
     found = diff(tmp_path, "select '1'::BLOB as id, 2 as v", "select 1.5::DOUBLE as id, 2 as v")
     assert (found.rows.added, found.rows.removed, found.rows.changed) == (1, 1, 0)

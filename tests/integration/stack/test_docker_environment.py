@@ -15,6 +15,7 @@ from sandbox.stack import base as bases
 from sandbox.stack.environments import environment, recorded
 from sandbox.stack.frozen import check_frozen
 from sandbox.stack.wanted import StackRequest
+from sandbox.store import places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,9 +159,12 @@ def test_a_build_has_no_network(engine: images.Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["engine.sh", "base/make.sh"])
-def test_the_scripts_end_at_once_where_everything_is_there(engine: images.Client, script: str) -> None:
+def test_the_scripts_end_at_once_where_everything_is_there(
+    engine: images.Client, script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SANDBOX_RUNTIME", raising=False)
     done = subprocess.run(
-        ["bash", f"images/{script}"], capture_output=True, text=True, check=False, timeout=20
+        ["bash", places.packaged("images") / script], capture_output=True, text=True, check=False, timeout=20
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1
@@ -179,7 +183,7 @@ def test_an_engine_that_is_not_there_is_an_error_of_the_engine(
 def test_the_script_says_when_no_engine_can_be_had(arguments: list[str], status: int) -> None:
     variables = os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
     done = subprocess.run(
-        ["bash", "images/engine.sh", *arguments],
+        ["bash", places.packaged("images") / "engine.sh", *arguments],
         capture_output=True,
         text=True,
         check=False,

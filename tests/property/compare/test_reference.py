@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.compare import Rules, compare
-from sandbox.manifest.diff import OutputDiff
 from sandbox.model import Silent, TableFiles
+
+if TYPE_CHECKING:
+    from sandbox.manifest.diff import OutputDiff
 
 SCHEMA = pa.schema(
     [
@@ -49,7 +51,7 @@ keys = st.sampled_from([("id",), ("id", "part"), ("part", "id"), ("amount",), ("
 tolerances = st.sampled_from(
     [{}, {"amount": (0.01, 0.0)}, {"price": (0.01, 0.0)}, {"amount": (0.0, 1.0), "price": (0.0, 0.01)}]
 )
-bounded = settings(max_examples=60, deadline=None)
+bounded = settings(max_examples=30, deadline=None)
 
 
 def files(folder: Path, name: str, table: list[Row]) -> TableFiles:
@@ -193,7 +195,7 @@ def test_tables_without_a_key_are_compared_as_multisets(baseline: list[Row], can
         agrees(found, reference(doubled, other, replace(rules, key=tuple(found.key.columns))))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows, st.one_of(st.none(), keys), tolerances)
 def test_a_table_does_not_differ_from_itself_in_another_order(
     table: list[Row], key: tuple[str, ...] | None, tolerance: dict[str, tuple[float, float]]
@@ -206,7 +208,7 @@ def test_a_table_does_not_differ_from_itself_in_another_order(
     assert all(column.changed == 0 and column.match_rate == 1.0 for column in found.columns.values())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows, rows, st.one_of(st.none(), keys), st.randoms())
 def test_neither_threads_nor_the_order_of_rows_matter(
     baseline: list[Row], candidate: list[Row], key: tuple[str, ...] | None, random: Any
@@ -218,7 +220,7 @@ def test_neither_threads_nor_the_order_of_rows_matter(
     assert again.model_copy(update={"examples": []}) == first.model_copy(update={"examples": []})
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows, rows, st.one_of(st.none(), keys))
 def test_swapping_the_sides_swaps_added_and_removed(
     baseline: list[Row], candidate: list[Row], key: tuple[str, ...] | None
@@ -231,7 +233,7 @@ def test_swapping_the_sides_swaps_added_and_removed(
     assert (there.changed, there.unchanged) == (back.changed, back.unchanged)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(rows, rows, keys, tolerances)
 def test_a_tolerance_never_adds_differences(
     baseline: list[Row], candidate: list[Row], key: tuple[str, ...], tolerance: dict[str, tuple[float, float]]

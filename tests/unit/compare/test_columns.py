@@ -57,7 +57,7 @@ def test_an_ignored_column_appears_nowhere_but_a_key_cannot_be_ignored() -> None
     )
     assert [name for name, _, _ in found.pairs] == ["id"]
     assert not found.added
-    assert found.ignored == ("at",)
+    assert found.ignored == ("at", "by")
 
 
 def first(columns: list[Column], units: list[tuple[str, ...]], output: str = "orders") -> list[list[str]]:

@@ -43,9 +43,9 @@ def test_nothing_different_is_the_same() -> None:
     assert judge({}, gate(), {}) == ("same", [])
 
 
-@pytest.mark.parametrize("counts", [{"added": 1}, {"removed": 1}, {"changed": 1}])
-def test_by_default_no_row_may_differ(counts: dict[str, int]) -> None:
-    assert judge({"a": output(**counts)}, gate(), {})[0] == "outside_gate"
+def test_by_default_no_row_may_differ() -> None:
+    for differing in (output(added=1), output(removed=1), output(changed=1)):
+        assert judge({"a": differing}, gate(), {})[0] == "outside_gate"
 
 
 def test_a_share_at_the_limit_is_within() -> None:

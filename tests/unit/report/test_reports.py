@@ -100,11 +100,12 @@ def document(outputs: dict[str, OutputDiff], **fields: Any) -> DiffDocument:
 
 
 def terminal(found: DiffDocument, width: int = 80, *, colour: bool = False) -> str:
+    target = io.StringIO()
     console = Console(
-        file=io.StringIO(), width=width, force_terminal=colour, color_system="truecolor" if colour else None
+        file=target, width=width, force_terminal=colour, color_system="truecolor" if colour else None
     )
     console.print(render(found))
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    return target.getvalue()
 
 
 class Tags(html.parser.HTMLParser):
@@ -211,8 +212,7 @@ def test_hostile_names_and_values_are_text_in_the_comment() -> None:
     assert "<script" not in text
     assert "<img" not in text
     assert "@you" not in text
-    assert "://" not in text
-    assert "www.evil" not in text
+    assert not re.search(r"\w://|www\.", text)
     [row] = [
         line
         for line in text.splitlines()
