@@ -17,7 +17,7 @@ setup: .venv/.ready  ## Make .venv with the package and what its development nee
 	@echo "setting up .venv"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13' 2> >(grep -v '^WARNING: Location' >&2)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group dev
 	@touch $@
 
 engine:  ## Make sure that a Docker Engine answers (installs and starts one on Debian or Ubuntu as root).
@@ -35,8 +35,7 @@ demo: setup  ## Make a small project in demo/ and run the main job on it.
 test: setup lint  ## Check everything: style, types, layers, and all tests (real engine, real files).
 	@images/engine.sh $(if $(filter true,$(CI)),,--optional)
 	@images/base/make.sh $(if $(filter true,$(CI)),,--optional)
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
-	$(BIN)/pytest --doctest-modules sandbox --override-ini addopts="--import-mode=importlib"
+	$(BIN)/pytest --numprocesses 2
 
 lint: setup  ## Check style, types and layers.
 	$(BIN)/ruff check .

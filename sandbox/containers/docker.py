@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox.model import Outcome, RuntimeName
 
 TOKEN = "token"  # noqa: S105 - names one creation, so that its container is found although its id never arrived
+NAME_SECONDS = 3.0
 
 
 class DockerRuntime:
@@ -117,10 +119,29 @@ class DockerRuntime:
         with lent(writable, uid=user.uid, gid=user.gid):
             container: str | None = None
             try:
-                container = _create(client, job, body)
+                container = self._create(client, job, body)
                 yield container
             finally:
                 self._dispose(client, container, token)
+
+    def _create(self, client: docker.DockerClient, job: Job, body: Mapping[str, Any]) -> str:
+        """Create a container, waiting out what a killed owner of the same job had asked the engine for last."""
+        deadline = time.monotonic() + NAME_SECONDS
+        while True:
+            try:
+                with translated(f"create the container {job.name}"):
+                    return str(client.api.create_container_from_config(body, job.name)["Id"])
+            except EngineError as error:
+                cause = error.__cause__
+                if not isinstance(cause, docker.errors.APIError) or cause.status_code != 409:
+                    raise
+                self.reap()
+                if job.name in _names(client) or time.monotonic() > deadline:
+                    raise EngineError(
+                        f"{job.name} is at work already",
+                        hint=f"wait for it, or end it: docker rm -f {job.name}",
+                    ) from cause
+            time.sleep(NAME_SECONDS / 20)
 
     def _dispose(self, client: docker.DockerClient, container: str | None, token: str) -> None:
         """Remove the container of a creation; one that cannot be removed now is remembered for the next time."""
@@ -135,17 +156,8 @@ class DockerRuntime:
                 self._abandoned.add(container)
 
 
-def _create(client: docker.DockerClient, job: Job, body: Mapping[str, Any]) -> str:
-    try:
-        with translated(f"create the container {job.name}"):
-            return str(client.api.create_container_from_config(body, job.name)["Id"])
-    except EngineError as error:
-        cause = error.__cause__
-        if isinstance(cause, docker.errors.APIError) and cause.status_code == 409:
-            raise EngineError(
-                f"{job.name} is at work already", hint=f"wait for it, or end it: docker rm -f {job.name}"
-            ) from cause
-        raise
+def _names(client: docker.DockerClient) -> set[str]:
+    return {held.name for held in docker_held.containers(client, {})}
 
 
 def _labelled(client: docker.DockerClient, token: str) -> list[str]:

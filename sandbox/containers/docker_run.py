@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 
 from sandbox.containers import docker_plan as plan
-from sandbox.containers.docker_client import CONNECTION_ERRORS, translated
+from sandbox.containers.docker_client import CONNECTION_ERRORS, connect, translated
 from sandbox.containers.docker_figures import Figures, Meter, meter
 from sandbox.containers.docker_output import Output
 from sandbox.containers.endings import Cause, classify, watch
+from sandbox.errors import EngineError
 from sandbox.model import Ending, Isolation, Outcome
 
 if TYPE_CHECKING:
@@ -76,10 +78,10 @@ class DockerRun:
         try:
             output.attach()
             started = time.time()
-            with translated(f"start {self._job.name}"):
-                self._client.api.start(self._container)
+            answered = self._start()
             began = time.monotonic()
-            cause = self._watched(output, began + self._job.limits.timeout_seconds, stop)
+            deadline = began + self._job.limits.timeout_seconds
+            cause = self._watched(output, deadline, stop) if answered else Cause.LOST
             wall = time.monotonic() - began
             output.finish(REST_SECONDS if cause is not Cause.LOST else 0.0)
         finally:
@@ -88,6 +90,17 @@ class DockerRun:
         if output.refused is not None:  # the caller's own functions could not take the output: a full disk
             raise output.refused
         return self._outcome(cause, figures, started=started, wall=wall, complete=not output.broken)
+
+    def _start(self) -> bool:
+        """Start it; False where the engine went away meanwhile, as it may have been started then."""
+        try:
+            with translated(f"start {self._job.name}"):
+                self._client.api.start(self._container)
+        except EngineError as error:
+            if isinstance(error.__cause__, docker.errors.APIError):
+                raise
+            return False
+        return True
 
     def _watched(self, output: Output, deadline: float, stop: Stop | None) -> Cause:
         self._exit.start()
@@ -113,9 +126,9 @@ class DockerRun:
 
     def _end(self) -> None:
         """SIGTERM, a grace period, SIGKILL."""
-        for signal, seconds in (("SIGTERM", self._grace), ("SIGKILL", KILL_SECONDS)):
+        for name, seconds in (("SIGTERM", self._grace), ("SIGKILL", KILL_SECONDS)):
             try:
-                self._client.api.kill(self._container, signal)
+                self._client.api.kill(self._container, name)
             except docker.errors.APIError:
                 pass  # it has ended meanwhile
             except FAILURES:
@@ -131,6 +144,13 @@ class DockerRun:
             cause = Cause.LOST
         killed = bool(state and state.get("OOMKilled")) or figures.kills > 0
         end = classify(cause, self._exit.status, out_of_memory=killed)
+        if (
+            cause is Cause.EXITED
+            and end.signal in {signal.SIGTERM, signal.SIGKILL}
+            and not killed
+            and _going()
+        ):
+            end = classify(Cause.LOST, None)
         memory = figures.memory_bytes or None  # nothing is held yet at the very first sample
         if end.ending is Ending.OUT_OF_MEMORY:  # it had all that it may have, whatever the samples saw
             memory = self._job.limits.memory_bytes
@@ -160,3 +180,12 @@ def _trouble(output: Output) -> Cause | None:
     if output.refused is not None:
         return Cause.STOPPED
     return Cause.LOST if output.broken else None
+
+
+def _going() -> bool:
+    """True where the engine is being stopped: it ends its containers then, and answers on old connections only."""
+    try:
+        connect().close()
+    except EngineError:
+        return True
+    return False

@@ -56,7 +56,7 @@ def classify(cause: Cause, status: int | None, *, out_of_memory: bool = False) -
         return End(Ending.TIMED_OUT, plain, number)
     if cause is Cause.STOPPED:  # whatever status it gave when it was told to end: it did not do its work
         return End(Ending.SIGNALLED, None, number or int(signal.SIGTERM))
-    if number is not None or status is None:
+    if number is not None or status is None or cause is Cause.PROCESSES:
         return End(Ending.SIGNALLED, None, number or int(signal.SIGKILL))
     return End(Ending.SUCCEEDED if status == 0 else Ending.FAILED, status, None)
 

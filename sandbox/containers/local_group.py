@@ -29,11 +29,11 @@ class Usage:
         tasks: Processes and threads.
     """
 
-    cpu_seconds: float
-    memory_bytes: int
-    bytes_read: int | None
-    bytes_written: int | None
-    tasks: int
+    cpu_seconds: float = 0.0
+    memory_bytes: int = 0
+    bytes_read: int | None = None
+    bytes_written: int | None = None
+    tasks: int = 0
 
 
 class Group:
@@ -49,21 +49,21 @@ class Group:
             leader: The process whose session is the job's; None where it is not known any more.
             home: The job's own home folder, which no other process has.
         """
-        self._leader = leader
+        self.leader = leader
         self._home = home
         self._met: set[psutil.Process] = set()
         self._ended: dict[psutil.Process, tuple[float, int, int]] = {}
 
     def living(self) -> list[psutil.Process]:
         """Give the processes of the session and their descendants, and those met before that still live."""
-        if self._leader is None:
+        if self.leader is None:
             return list(self._hidden())
         children: dict[int, list[psutil.Process]] = {}
         found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
                 children.setdefault(process.ppid(), []).append(process)
-                if process in self._met or os.getsid(process.pid) == self._leader:
+                if process in self._met or os.getsid(process.pid) == self.leader:
                     found[process.pid] = process
         waiting = list(found)
         while waiting:
@@ -120,9 +120,9 @@ class Group:
 
     def _kill_at_once(self) -> None:
         """Kill the process group of the leader: unlike one after the other, no fork is quicker."""
-        if self._leader is not None:
+        if self.leader is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._leader, signal.SIGKILL)
+                os.killpg(self.leader, signal.SIGKILL)
 
     def _hidden(self) -> Iterator[psutil.Process]:
         for process in psutil.process_iter():

@@ -48,7 +48,7 @@ def ready() -> Iterator[Terminal]:
     if not (os.isatty(0) and os.isatty(1)):
         raise EngineError(
             "a shell needs a terminal, and standard input and output are none",
-            hint="start it from a terminal; for a single command: sandbox exec COMMAND",
+            hint="start it from a terminal; for a single run: sandbox run",
         )
     sys.stdout.flush()
     reading, writing = os.pipe()

@@ -18,9 +18,8 @@ from sandbox.errors import EngineError
 from sandbox.model import Ending
 
 if TYPE_CHECKING:
-    from conftest import Bench
-
     from sandbox.containers.fake import Play
+    from tests.contract.conftest import Bench
 
 MIB = 2**20
 TAKE_TOO_MUCH = "python3 -c \"x = b'x' * 10**9; import time; time.sleep(5)\""
@@ -146,18 +145,18 @@ def test_output_arrives_while_the_command_works(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "sleep 31.25 & sleep 0.2",
-        "setsid sleep 31.25 & sleep 0.2",
-        "(setsid sh -c 'sleep 31.25 & sleep 31.25' &) ; exit 0",
-        "trap '' TERM HUP; (sleep 31.25 &)",
+        "sleep NAP & sleep 0.2",
+        "setsid sleep NAP & sleep 0.2",
+        "(setsid sh -c 'sleep NAP & sleep NAP' &) ; exit 0",
+        "trap '' TERM HUP; (sleep NAP &)",
     ],
 )
 def test_what_a_run_leaves_in_the_background_is_ended_with_it(bench: Bench, command: str) -> None:
     began = time.monotonic()
-    outcome = bench.run(bench.job(command)).outcome
+    outcome = bench.run(bench.job(command.replace("NAP", bench.nap))).outcome
     assert outcome.ending is Ending.SUCCEEDED
     assert time.monotonic() - began < 20
-    assert not living("31.25")
+    assert not living(bench.nap)
 
 
 def test_setting_stop_ends_the_run_as_signalled_whatever_its_status(bench: Bench) -> None:
@@ -179,11 +178,11 @@ def test_an_interruption_ends_the_run_first_and_passes_on(bench: Bench) -> None:
         for _ in range(100):
             time.sleep(0.05)
 
-    job = bench.job("echo started; sleep 32.75", played)
+    job = bench.job(f"echo started; sleep {bench.nap}", played)
     with pytest.raises(KeyboardInterrupt):
         bench.runtime.run(job, stdout=lambda _: os.kill(os.getpid(), signal.SIGINT), stderr=lambda _: None)
     assert not bench.left()
-    assert not living("32.75")
+    assert not living(bench.nap)
 
 
 def test_a_taker_of_output_that_fails_ends_the_run_and_its_error_passes_on(bench: Bench) -> None:
@@ -195,8 +194,8 @@ def test_a_taker_of_output_that_fails_ends_the_run_and_its_error_passes_on(bench
         play.sleep(60)
 
     with pytest.raises(OSError, match="No space left"):
-        bench.runtime.run(bench.job("echo x; sleep 33.5", played), stdout=take, stderr=lambda _: None)
-    assert not living("33.5")
+        bench.runtime.run(bench.job(f"echo x; sleep {bench.nap}", played), stdout=take, stderr=lambda _: None)
+    assert not living(bench.nap)
 
 
 @pytest.mark.parametrize("status", [0, 5])
@@ -326,7 +325,7 @@ def test_what_is_at_work_is_listed_by_its_labels_and_can_be_removed(bench: Bench
         play.stdout(b"started")
         play.die(9)
 
-    job = bench.job("echo started; sleep 60", played)
+    job = bench.job("sleep 0.5; echo started; sleep 60", played)
     outcome = bench.runtime.run(job, stdout=look, stderr=lambda _: None)
     assert found == [job.name]
     assert outcome.ending in {Ending.SIGNALLED, Ending.LOST}

@@ -17,7 +17,8 @@ from sandbox.model import Ending
 
 if TYPE_CHECKING:
     import docker
-    from conftest import Jobs
+
+    from tests.integration.containers.conftest import Jobs
 
 pytestmark = pytest.mark.docker
 MIB = 2**20

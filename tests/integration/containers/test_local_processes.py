@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -20,7 +19,9 @@ from sandbox.containers.local import LocalRuntime
 from sandbox.model import Ending
 
 if TYPE_CHECKING:
-    from conftest import Jobs
+    from pathlib import Path
+
+    from tests.integration.containers.conftest import Jobs
 
 MIB = 2**20
 

@@ -23,9 +23,8 @@ from sandbox.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Jobs
-
     from sandbox.containers.protocol import Job
+    from tests.integration.containers.conftest import Jobs
 
 CALLER = """
 import pickle, sys

@@ -1,0 +1,98 @@
+"""Which runtime is chosen, who owns what, and what the kernel says of a control group."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.containers import owner
+from sandbox.containers.choose import choose
+from sandbox.containers.docker_figures import Figures, from_kernel
+from sandbox.errors import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import docker
+
+
+@pytest.mark.docker
+def test_auto_is_docker_without_a_word_where_an_engine_answers(engine: docker.DockerClient) -> None:
+    runtime, sentence = choose("auto")
+    assert (runtime.name, sentence) == ("docker", None)
+
+
+def test_auto_is_local_where_no_engine_answers_and_says_so_and_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
+    runtime, sentence = choose("auto")
+    assert runtime.name == "local"
+    assert sentence is not None
+    assert "no isolation" in sentence
+    assert "absent.sock" in sentence
+
+
+def test_docker_never_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
+    with pytest.raises(EngineError, match="no Docker Engine is running"):
+        choose("docker")
+
+
+def test_local_says_that_nothing_is_isolated() -> None:
+    runtime, sentence = choose("local")
+    assert runtime.name == "local"
+    assert sentence is not None
+    assert "no isolation" in sentence
+
+
+def test_the_docker_sdk_is_imported_only_where_it_is_needed() -> None:
+    code = "import sys; from sandbox.containers.choose import choose; choose('local'); print('docker' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_living_owner_is_not_gone() -> None:
+    found = owner.named(owner.current().labels)
+    assert found == owner.current()
+    assert not found.gone
+
+
+def test_an_owner_that_has_ended_is_gone_and_so_is_one_whose_number_was_used_again() -> None:
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    me = owner.current()
+    assert replace(me, pid=process.pid, started="1").gone
+    assert replace(me, started="1").gone
+
+
+def test_of_an_owner_elsewhere_nothing_is_said() -> None:
+    assert not replace(owner.current(), pid=2**22 + 1, machine="elsewhere/1").gone
+
+
+def test_labels_that_name_no_owner_give_none() -> None:
+    assert owner.named({"project": "shop"}) is None
+    assert owner.named({**owner.current().labels, "owner-pid": "x"}) is None
+
+
+def test_counters_of_control_groups_of_version_2_are_read(tmp_path: Path) -> None:
+    files = {
+        "memory.stat": "anon 1000\nfile 999999\nshmem 24\n",
+        "cpu.stat": "usage_usec 2500000\nuser_usec 1\n",
+        "memory.events": "low 0\noom 1\noom_kill 1\n",
+        "io.stat": "8:0 rbytes=4096 wbytes=512 rios=1\n8:16 rbytes=1 wbytes=0\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    expected = Figures(cpu_seconds=2.5, memory_bytes=1024, bytes_read=4097, bytes_written=512, kills=1)
+    assert from_kernel({"": tmp_path}) == expected
+
+
+def test_a_control_group_that_is_gone_has_no_figures(tmp_path: Path) -> None:
+    assert from_kernel({"": tmp_path / "gone"}) is None
+    assert from_kernel({"memory": tmp_path / "gone"}) is None
+    assert not list(tmp_path.iterdir())
