@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox import sampler
 from sandbox.commands.stack import LOCK, open_stack, prepare_state
+from sandbox.sampler import kept
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def lock(project: Project, *, upgrade: bool, progress: Progress) -> LockResult:
     """Resolve what is not resolved yet, everything anew with ``upgrade``; a drawn sample's fingerprint goes in as well."""
     prepare_state(project.state)
     stack = open_stack(project, frozen=False, progress=progress)
-    drawn = sampler.drawn(project, home())
+    drawn = kept.drawn(project, home())
     made, changed = stack.lock(
         sample=drawn.fingerprint if drawn else None, upgrade=upgrade, progress=progress
     )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox import sampler
 from sandbox.errors import StoreError
+from sandbox.sampler.kept import drawn, load
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
     from sandbox.config import Project
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Progress, Sample
-    from sandbox.sampler import Plan
+    from sandbox.sampler.plan import Plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,9 @@ class SampleResult:
 
 def plan(project: Project, *, progress: Progress) -> Plan:
     """Say what a sample would take; extracts nothing."""
-    return sampler.survey(project, progress=progress)
+    from sandbox.sampler.survey import survey  # noqa: PLC0415 - Ibis is slow to import, and often not needed
+
+    return survey(project, progress=progress)
 
 
 def sample(project: Project, *, refresh: bool = False, progress: Progress) -> SampleResult:
@@ -55,18 +57,25 @@ def sample(project: Project, *, refresh: bool = False, progress: Progress) -> Sa
     A stored sample that is damaged is drawn again from the source only when ``refresh`` asks for it.
     """
     found = None if refresh else _found(project)
-    drawn = found is None
+    fresh = found is None
     if found is None:
-        found = sampler.draw(
-            project, sampler.survey(project, progress=progress), home=home(), progress=progress
-        )
-    _, manifest = sampler.load(home(), found.fingerprint)
-    return SampleResult(sample=found, manifest=manifest, drawn=drawn)
+        found = _draw(project, progress)
+    _, manifest = load(home(), found.fingerprint)
+    return SampleResult(sample=found, manifest=manifest, drawn=fresh)
+
+
+def _draw(project: Project, progress: Progress) -> Sample:
+    from sandbox.sampler.draw import draw  # noqa: PLC0415 - see `plan`
+
+    planned = plan(project, progress=progress)
+    for warning in planned.warnings:
+        progress.say(f"warning: {warning}")
+    return draw(project, planned, home=home(), progress=progress)
 
 
 def _found(project: Project) -> Sample | None:
     try:
-        return sampler.drawn(project, home())
+        return drawn(project, home())
     except StoreError as error:
         raise StoreError(
             error.message, hint="draw it again from the source: sandbox sample --refresh"

@@ -6,12 +6,12 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox import sampler
 from sandbox.commands.create import record_path
 from sandbox.commands.run import labels
 from sandbox.containers.choose import choose
 from sandbox.errors import EngineError, UsageError
 from sandbox.manifest.sandbox import SandboxRecord
+from sandbox.sampler import kept
 from sandbox.store.folder import locked, reported
 from sandbox.store.places import home
 
@@ -94,7 +94,7 @@ def rm(project: Project, *, name: str, samples: bool, progress: Progress) -> lis
 
 def _clear(project: Project, *, samples: bool) -> list[str]:
     removed = []
-    drawn = sampler.drawn(project, home()) if samples else None
+    drawn = kept.drawn(project, home()) if samples else None
     if drawn is not None:
         with reported(drawn.path):
             shutil.rmtree(drawn.path)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox import sampler
 from sandbox.errors import StoreError, UsageError
 from sandbox.manifest.run import RunRecord
 from sandbox.runner.outputs import damage
 from sandbox.runner.run import RECORD
+from sandbox.sampler import kept
+from sandbox.sampler import verify as samples
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
@@ -50,10 +51,12 @@ def verify(project: Project, *, what: str | None, progress: Progress) -> Verifie
     Raises:
         UsageError: Nothing, or more than one thing, has that name.
     """
-    samples = (
-        [drawn.path for drawn in [sampler.drawn(project, home())] if drawn] if what is None else _samples()
-    )
-    places = {path.name: path for path in (*samples, *_runs(project))}
+    if what is None:
+        drawn = kept.drawn(project, home())
+        sample_paths = [drawn.path] if drawn else []
+    else:
+        sample_paths = [sample.path for sample in kept.samples(home())]
+    places = {path.name: path for path in (*sample_paths, *_runs(project))}
     if what is not None:
         names = [name for name in places if name.startswith(what)]
         if len(names) != 1:
@@ -67,10 +70,6 @@ def verify(project: Project, *, what: str | None, progress: Progress) -> Verifie
     return Verified(problems={name: _problems(path, progress) for name, path in places.items()})
 
 
-def _samples() -> list[Path]:
-    return [sample.path for sample in sampler.samples(home())]
-
-
 def _runs(project: Project) -> Iterator[Path]:
     folder = project.state / "runs"
     if folder.is_dir():
@@ -79,7 +78,7 @@ def _runs(project: Project) -> Iterator[Path]:
 
 def _problems(path: Path, progress: Progress) -> list[str]:
     if path.parent.name == "samples":
-        return sampler.verify(path, progress)
+        return samples.verify(path, progress)
     try:
         record = RunRecord.read(path / RECORD)
     except StoreError as error:

@@ -91,7 +91,8 @@ def _families(settings: Settings) -> Iterator[Problem]:
         for name, table in settings.tables.items()
     }
     family = {settings.sample.unit}
-    while grown := {name for name, towards in targets.items() if towards & family} - family:
+    lookups = {name for name, table in settings.tables.items() if table.keep is not None}
+    while grown := {name for name, towards in targets.items() if towards & family} - family - lookups:
         family |= grown
     for name, table in settings.tables.items():
         parents = [
@@ -101,7 +102,7 @@ def _families(settings: Settings) -> Iterator[Problem]:
             hint = nearest(table.belongs_to, targets[name])
             message = f"no reference of {name} leads to {table.belongs_to}{hint}"
             yield Problem(key=("tables", name, "belongs_to"), message=message)
-        elif table.belongs_to is None and len(parents) > 1 and name != settings.sample.unit:
+        elif table.belongs_to is None and len(parents) > 1 and name in family - {settings.sample.unit}:
             message = (
                 f"references to {' and '.join(parents)} both lead to {settings.sample.unit}; "
                 f'say which one the rows come with, for example: belongs_to = "{parents[0]}"'

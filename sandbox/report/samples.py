@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
-    from sandbox.sampler import Plan
+    from sandbox.sampler.plan import Plan
 
 MOST_STRATA = 12
 

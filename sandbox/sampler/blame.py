@@ -13,7 +13,6 @@ from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from sandbox.model import TableFormat
     from sandbox.sampler.source import SourceFile
@@ -72,7 +71,7 @@ def first_broken(files: Sequence[SourceFile]) -> SourceError | None:
     """Give what is wrong with the first line of JSON Lines that is not an object; None where all are."""
     for file in files:
         try:
-            found = _broken_json(file.path)
+            found = _broken_json(file)
         except (OSError, EOFError) as error:
             return SourceError(f"{file.path} cannot be read: {error}")
         if found is not None:
@@ -81,8 +80,8 @@ def first_broken(files: Sequence[SourceFile]) -> SourceError | None:
     return None
 
 
-def _broken_json(path: Path) -> tuple[int, str] | None:
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+def _broken_json(file: SourceFile) -> tuple[int, str] | None:
+    with gzip.open(file.path, "rb") if file.packed else file.path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.engine.duck import Session
+    from sandbox.manifest.sample import Table, Unit
 
 
 def columns_and_content(session: Session, files: Iterable[Path]) -> tuple[dict[str, str], str]:
@@ -24,11 +25,27 @@ def columns_and_content(session: Session, files: Iterable[Path]) -> tuple[dict[s
 
 
 def fingerprint(
-    specification: Mapping[str, Any], tables: Mapping[str, str], weights: Mapping[str, str]
+    specification: Mapping[str, Any],
+    units: Mapping[str, Unit],
+    tables: Mapping[str, Table],
+    contents: Mapping[str, str],
 ) -> str:
-    """Give a sample's name: SHA-256 (hex) of what was asked for and of what the tables and the weights hold.
+    """Give a sample's name: SHA-256 (hex) of what was asked for, of the rows, and of what is said of the population.
 
-    The weights count because N_h moves with the source although the drawn rows may not.
+    N_h and the other counts belong to it because they move with the source although the drawn rows may not.
+
+    Args:
+        specification: See `sandbox.sampler.specification`.
+        units: The units of the manifest: keys, null keys, strata.
+        tables: The tables of the manifest, for their counts outside the frame and their dangling references.
+        contents: The content digest of each table.
     """
-    contents = {"tables": dict(tables), "weights": dict(weights)}
-    return digest({"specification": dict(specification), "contents": contents})
+    population = {
+        "units": {name: unit.model_dump(mode="json") for name, unit in units.items()},
+        "tables": {
+            name: table.model_dump(mode="json", include={"outside_frame", "references"})
+            for name, table in tables.items()
+        },
+    }
+    parts = {"specification": dict(specification), "contents": dict(contents), "population": population}
+    return digest(parts)

@@ -38,15 +38,16 @@ def layout_of(file: SourceFile) -> Layout:
         SourceError: It has none, or names a column twice or not at all.
     """
     try:
-        opened = gzip.open if file.path.suffix == ".gz" else open
+        opened = gzip.open if file.packed else open
         with opened(file.path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
             first = lines.readline()
             while first.count('"') % 2 and (more := lines.readline()):
                 first += more
-        first.encode()  # only the header is judged here; the rest is read by the engine
+        if any("\udc80" <= letter <= "\udcff" for letter in first):  # the engine judges the other lines
+            raise SourceError(f"{file.path}: line 1 is not UTF-8", hint="write the file again in UTF-8")
         delimiter = _delimiter(first)
         names = next(csv.reader([first], delimiter=delimiter, strict=True), [])
-    except (OSError, EOFError, UnicodeEncodeError, csv.Error) as error:
+    except (OSError, EOFError, csv.Error) as error:
         raise SourceError(f"{file.path}: the header cannot be read: {error}") from error
     if not names:
         raise SourceError(f"{file.path} is empty; the first line must name the columns")
@@ -55,7 +56,7 @@ def layout_of(file: SourceFile) -> Layout:
         twice = sorted({name for name in names if name and lower.count(name.lower()) > 1})
         what = f"names {', '.join(twice)} more than once" if twice else "has a column without a name"
         raise SourceError(f"{file.path}: the header {what}", hint="give every column a name of its own")
-    return Layout(delimiter=delimiter, columns=tuple(names))
+    return Layout(delimiter=delimiter, columns=tuple(names), packed=file.packed)
 
 
 def types_and_rows(

@@ -158,15 +158,15 @@ def _manifest(
     session: Session, plan: Plan, folder: Path, tables: dict[str, Table], sampled: Mapping[str, list[int]]
 ) -> SampleManifest:
     paths = {name: folder / "weights" / f"{name}.parquet" for name in plan.units}
-    weighed = {name: columns_and_content(session, [path])[1] for name, path in paths.items()}
+    units = {name: _unit(unit, sampled[name]) for name, unit in plan.units.items()}
     contents = {name: table.content for name, table in tables.items()}
     salts = plan.specification["units"]
     return SampleManifest(
-        fingerprint=fingerprint(plan.specification, contents, weighed),
+        fingerprint=fingerprint(plan.specification, units, tables, contents),
         specification=dict(plan.specification),
         drawn=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         salt=next(salts[name]["salt"] for name in plan.units),
-        units={name: _unit(unit, sampled[name]) for name, unit in plan.units.items()},
+        units=units,
         tables=tables,
         not_sampled=list(plan.not_sampled),
         source={

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import quote
+from sandbox.engine.rule import fresh
 from sandbox.errors import RuleError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def check_unique(session: Session, table: str, relation: str, key: Sequence[str]
     """
     columns = ", ".join(quote(column) for column in key)
     repeated = (
-        f"select count(*) as rows_of_key, {columns} from {relation} where {whole(key)} "
+        f"select count(*) as {quote(fresh('rows', key))}, {columns} from {relation} where {whole(key)} "
         f"group by {columns} having count(*) > 1"
     )
     texts = ", ".join(f"{quote(column)}::varchar" for column in key)

@@ -22,7 +22,7 @@ def lean(session: Session, table: SourceTable, columns: Iterable[str]) -> str:
 
     Parquet is read where it lies, a column costs nothing that is not asked for; smaller text files are parsed once.
     """
-    name = f"lean {table.name}"
+    name = f"lean {table.name.encode().hex()}"  # the engine takes "A" and "a" for one name
     wanted = list(dict.fromkeys(columns)) or list(table.columns)[:1]
     chosen = ", ".join(quote(column) for column in wanted)
     kept = "table" if table.format != "parquet" and table.rows <= EXACT_UP_TO else "view"

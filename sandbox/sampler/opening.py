@@ -13,7 +13,7 @@ from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
 from sandbox.sampler import csv_types
 from sandbox.sampler.blame import JSON_HINT, blamed, first_broken
 from sandbox.sampler.source import suggestion
-from sandbox.sampler.table import SourceTable, raw_csv
+from sandbox.sampler.table import SourceTable, compression, raw_csv
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,12 +106,15 @@ def _csv(session: Session, name: str, files: Sequence[SourceFile], fixed: Mappin
 
 def _jsonl(session: Session, name: str, files: Sequence[SourceFile], fixed: Mapping[str, str]) -> SourceTable:
     paths = file_list(file.path for file in files)
+    packed = compression([file.packed for file in files])
     sniffed = (
         f"read_json({paths}, format = 'newline_delimited', sample_size = -1, union_by_name = true, "
-        f"maximum_sample_files = {len(files)}, map_inference_threshold = -1, hive_partitioning = false)"
+        f"maximum_sample_files = {len(files)}, map_inference_threshold = -1, {packed}, hive_partitioning = false)"
     )
     types = {column: _kept(kind) for column, kind in _described(session, f"select * from {sniffed}").items()}
-    rows = session.rows(f"select count(*) from read_ndjson_objects({paths})", doing="counting rows")[0][0]
+    rows = session.rows(
+        f"select count(*) from read_ndjson_objects({paths}, {packed})", doing="counting rows"
+    )[0][0]
     # The engine's one column for lines that are no objects; a column of that name may also be real.
     if list(types.items()) == [("json", "JSON")] and (broken := first_broken(files)):
         raise broken
@@ -119,6 +122,7 @@ def _jsonl(session: Session, name: str, files: Sequence[SourceFile], fixed: Mapp
         raise SourceError(
             f"{files[0].path} holds no JSON object, so its columns are not known", hint=JSON_HINT
         )
+    _check_real(session, files, f"read_ndjson_objects({paths}, {packed})", types)
     return SourceTable(
         name=name,
         format="jsonl",
@@ -127,6 +131,20 @@ def _jsonl(session: Session, name: str, files: Sequence[SourceFile], fixed: Mapp
         rows=rows,
         width=sum(file.bytes for file in files) / max(1, rows),
     )
+
+
+def _check_real(session: Session, files: Sequence[SourceFile], lines: str, types: Mapping[str, str]) -> None:
+    """Make sure that no column is one that the engine renamed: it calls ``A`` beside ``a`` ``A_1``."""
+    lower = {name.lower() for name in types}
+    for name in types:
+        match = re.fullmatch(r"(.+)_\d+", name)
+        if match is None or match[1].lower() not in lower:
+            continue
+        known = (
+            f"select count(*) from (select 1 from {lines} where list_contains(json_keys(json), ?) limit 1)"
+        )
+        if not session.rows(known, [name], doing="reading the columns")[0][0]:
+            raise SourceError(f"{files[0].path}: columns that differ at most in case: {match[1]}")
 
 
 def _kept(kind: str) -> str:
@@ -211,7 +229,7 @@ def _raw(table: SourceTable) -> str:
             names = ", ".join(f"{quote(name)} ->> '$' as {quote(name)}" for name in table.columns)
             return (
                 f"select {names} from read_json({paths}, format = 'newline_delimited', columns = {{{columns}}}, "
-                "hive_partitioning = false)"
+                f"{compression([file.packed for file in table.files])}, hive_partitioning = false)"
             )
         case _:
             return f"select * from read_parquet({paths}, union_by_name = true, hive_partitioning = false)"

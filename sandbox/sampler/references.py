@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import quote
+from sandbox.engine.rule import fresh
 from sandbox.manifest.sample import Dangling
 from sandbox.sampler.keys import whole
 from sandbox.sampler.lean import EXACT_UP_TO
@@ -77,13 +78,14 @@ def described(
     columns = link.reference.columns
     rows, targets = relations[link.table], relations[link.target]
     names = ", ".join(f"r.{quote(column)}" for column in columns)
+    number = quote(fresh("rows", columns))
     doing = f"checking {link.table} → {link.target}"
     session.execute(
-        f"create or replace temp table {DANGLING} as select {names}, count(*) as rows_of_key from {rows} r "
+        f"create or replace temp table {DANGLING} as select {names}, count(*) as {number} from {rows} r "
         f"anti join {targets} t on {link.on} where {whole(columns, 'r')} group by {names}",
         doing=doing,
     )
-    count = session.rows(f"select coalesce(sum(rows_of_key), 0)::bigint from {DANGLING}")[0][0]
+    count = session.rows(f"select coalesce(sum({number}), 0)::bigint from {DANGLING}")[0][0]
     texts = ", ".join(f"{quote(column)}::varchar" for column in columns)
     examples = session.rows(f"select {texts} from {DANGLING} order by all limit {EXAMPLES}")
     nulls = session.rows(f"select count(*) from {rows} where not ({whole(columns)})", doing=doing)[0][0]

@@ -38,6 +38,11 @@ class SourceFile:
     bytes: int
     modified: int
 
+    @property
+    def packed(self) -> bool:
+        """Whether it is compressed with gzip."""
+        return self.path.name.lower().endswith(".gz")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:

@@ -22,10 +22,11 @@ PLACE = "file_row_number"  # the engine's own name for a row's place in a Parque
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """How the values of a CSV file lie in it: what separates them, and the columns in the file's order."""
+    """How values lie in a CSV file: what separates them, the columns in its order, and whether it is compressed."""
 
     delimiter: str
     columns: tuple[str, ...]
+    packed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +90,14 @@ def raw_csv(paths: Iterable[Path], layout: Layout) -> str:
     return (
         f"read_csv({file_list(paths)}, auto_detect = false, columns = {{{columns}}}, header = true, "
         f"delim = {literal(layout.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
-        "nullstr = '', allow_quoted_nulls = false, hive_partitioning = false)"
+        f"nullstr = '', allow_quoted_nulls = false, {compression([layout.packed])}, hive_partitioning = false)"
     )
+
+
+def compression(packed: Sequence[bool]) -> str:
+    """Give the option for files of which some or all are compressed; the engine's guess fails on a ? in a path."""
+    kind = "auto_detect" if len(set(packed)) > 1 else "gzip" if packed[0] else "none"
+    return f"compression = '{kind}'"
 
 
 def grouped(table_files: Sequence[SourceFile], layouts: Sequence[Layout]) -> dict[Layout, list[Path]]:
@@ -137,8 +144,9 @@ def _reading_csv(table: SourceTable, files: Sequence[int]) -> str:
 def _reading_jsonl(table: SourceTable, files: Sequence[int]) -> str:
     columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in table.columns.items())
     names = ", ".join(quote(name) for name in table.columns)
-    paths = file_list(table.files[index].path for index in files)
+    chosen = [table.files[index] for index in files]
+    packed = compression([file.packed for file in chosen])
     return (
-        f"select {names} from read_json({paths}, format = 'newline_delimited', "
-        f"columns = {{{columns}}}, hive_partitioning = false)"
+        f"select {names} from read_json({file_list(file.path for file in chosen)}, format = 'newline_delimited', "
+        f"columns = {{{columns}}}, {packed}, hive_partitioning = false)"
     )

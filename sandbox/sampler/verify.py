@@ -64,18 +64,16 @@ def _file(sample_path: Path, file: File) -> list[str]:
 
 
 def _contents(sample_path: Path, manifest: SampleManifest) -> list[str]:
-    problems, tables, weights = [], {}, {}
+    problems, contents = [], {}
     with Session(failure=StoreError) as session:
         for name, table in manifest.tables.items():
             paths = [sample_path / file.path for file in table.files]
-            columns, tables[name] = columns_and_content(session, paths)
+            columns, contents[name] = columns_and_content(session, paths)
             if columns != {column.name: column.type for column in table.columns}:
                 problems.append(f"the columns of {name} are not the recorded ones")
-            if tables[name] != table.content:
+            if contents[name] != table.content:
                 problems.append(f"the content of {name} is not the recorded one")
-        for name, file in manifest.weights.items():
-            weights[name] = columns_and_content(session, [sample_path / file.path])[1]
-    found = fingerprint(manifest.specification, tables, weights)
+    found = fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
     if found != manifest.fingerprint:
         problems.append(
             f"the fingerprint that follows from its contents is {found[:12]}, not {manifest.fingerprint[:12]}"

@@ -103,6 +103,9 @@ write("post_season", f\"\"\"
 CHANGES = [("sum(salary)", "sum(salary) filter (lgID = 'AL')"), ("coalesce(SF, 0)", "SF")]
 
 
+Careers = dict[tuple[str, ...], tuple[int, int | None]]
+
+
 @pytest.fixture
 def careers(tmp_path: Path, baseball: Path, sandbox_home: Path) -> Shop:
     root = tmp_path / "baseball"
@@ -130,7 +133,7 @@ def rows(sample: Path, table: str) -> list[dict[str, Any]]:
     ]
 
 
-def earnings(sample: Path, leagues: set[str]) -> dict[str, tuple[int, int | None]]:
+def earnings(sample: Path, leagues: set[str]) -> Careers:
     paid: dict[str, list[int]] = defaultdict(list)
     seasons: dict[str, set[int]] = defaultdict(set)
     for row in rows(sample, "Salaries"):
@@ -138,13 +141,14 @@ def earnings(sample: Path, leagues: set[str]) -> dict[str, tuple[int, int | None
         if row["lgID"] in leagues:
             paid[row["playerID"]].append(row["salary"])
     return {
-        player: (len(years), sum(paid[player]) if paid[player] else None) for player, years in seasons.items()
+        (player,): (len(years), sum(paid[player]) if paid[player] else None)
+        for player, years in seasons.items()
     }
 
 
-def appearances(sample: Path, *, unknown_is_zero: bool) -> dict[tuple[str, str], tuple[int, int | None]]:
-    hits: dict[tuple[str, str], int] = defaultdict(int)
-    known: dict[tuple[str, str], list[int]] = defaultdict(list)
+def appearances(sample: Path, *, unknown_is_zero: bool) -> Careers:
+    hits: dict[tuple[str, ...], int] = defaultdict(int)
+    known: dict[tuple[str, ...], list[int]] = defaultdict(list)
     for row in rows(sample, "BattingPost"):
         key = (row["playerID"], row["round"])
         hits[key] += row["H"]
@@ -184,9 +188,10 @@ def test_diff_of_two_commits_says_what_an_independent_computation_says(careers: 
         assert output["columns"][column]["changed"] == len(changed) > 0
         assert output["columns"][column]["to_null"] == sum(after[key][1] is None for key in changed)
         assert output["columns"][column]["match_rate"] == pytest.approx(1 - len(changed) / len(before))
-        players = {key if isinstance(key, str) else key[0] for key in changed}
+        players = {key[0] for key in changed}
         assert output["estimate"]["units_affected"]["sample"] == len(players)
         assert output["estimate"]["unit"] == "People"
-        moved = [after[key][1] - before[key][1] for key in changed if after[key][1] is not None]  # type: ignore[operator]
+        pairs = [(before[key][1], after[key][1]) for key in changed]
+        moved = [late - early for early, late in pairs if early is not None and late is not None]
         if moved:
             assert output["columns"][column]["total_change"] == pytest.approx(sum(moved))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
-from sandbox import sampler
 from sandbox.config.load import load
 from sandbox.model import Sample, Silent
+from sandbox.sampler import kept
+from sandbox.sampler.draw import draw
+from sandbox.sampler.survey import survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from sandbox.config.settings import Project
@@ -80,20 +82,9 @@ class Place:
     def draw(self, sections: str = CUSTOMERS, *, threads: int = 2) -> tuple[Sample, SampleManifest]:
         """Draw the sample of the source as it is."""
         project = self.project(sections)
-        plan = sampler.survey(project, threads=threads, progress=Silent())
-        sample = sampler.draw(project, plan, home=self.home, threads=threads, progress=Silent())
-        return sampler.load(self.home, sample.fingerprint)
-
-    def left_behind(self) -> list[str]:
-        """Everything in the home that is not a complete sample."""
-        kept = [path for path in self.home.rglob("*") if ".lock" not in path.name]
-        return [
-            str(path)
-            for path in kept
-            if path.is_file()
-            and not (path.parents[0] / "manifest.json").exists()
-            and "samples/" not in str(path)
-        ] + [str(path) for path in kept if path.name.startswith(".staged")]
+        plan = survey(project, threads=threads, progress=Silent())
+        sample = draw(project, plan, home=self.home, threads=threads, progress=Silent())
+        return kept.load(self.home, sample.fingerprint)
 
 
 def rows(sample: Sample, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
@@ -106,6 +97,9 @@ def rows(sample: Sample, table: str, columns: str = "*") -> list[tuple[Any, ...]
     return found
 
 
+Read = Callable[..., list[tuple[Any, ...]]]
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     root = tmp_path / "it's [a] ünï*? place"
@@ -114,5 +108,5 @@ def place(tmp_path: Path) -> Place:
 
 
 @pytest.fixture
-def read() -> Callable[..., list[tuple[Any, ...]]]:
+def read() -> Read:
     return rows

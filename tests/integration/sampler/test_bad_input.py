@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox import sampler
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
 from sandbox.model import Silent
+from sandbox.sampler.draw import draw
+from sandbox.sampler.survey import survey
 
 if TYPE_CHECKING:
-    from conftest import Place
+    from tests.integration.sampler.conftest import Place
 
 CUSTOMERS = """
 [sample]
@@ -37,7 +38,7 @@ def failure(place: Place, sections: str = CUSTOMERS) -> SandboxError:
     return raised.value
 
 
-def test_a_source_that_is_not_there(place: Place):
+def test_a_source_that_is_not_there(place: Place) -> None:
     place.source.rmdir()
     error = failure(place)
     assert isinstance(error, SourceError)
@@ -45,13 +46,13 @@ def test_a_source_that_is_not_there(place: Place):
     assert "uri" in error.hint
 
 
-def test_a_source_that_is_a_file(place: Place):
+def test_a_source_that_is_a_file(place: Place) -> None:
     place.source.rmdir()
     place.source.write_text("x")
     assert "is a file, not a folder" in failure(place).message
 
 
-def test_a_table_that_is_not_in_the_source(place: Place):
+def test_a_table_that_is_not_in_the_source(place: Place) -> None:
     place.write("custmers.csv", GOOD)
     error = failure(place)
     assert isinstance(error, ConfigError)
@@ -59,7 +60,7 @@ def test_a_table_that_is_not_in_the_source(place: Place):
     assert error.hint == 'did you mean "custmers"?'
 
 
-def test_a_table_that_is_there_twice(place: Place):
+def test_a_table_that_is_there_twice(place: Place) -> None:
     place.write("customers.csv", GOOD)
     place.write("customers.jsonl", '{"id": 1}\n')
     error = failure(place)
@@ -75,7 +76,7 @@ def test_a_table_that_is_there_twice(place: Place):
         (["customers/readme.txt"], "holds no file that is Parquet"),
     ],
 )
-def test_a_folder_that_is_no_table(place: Place, files: list[str], words: str):
+def test_a_folder_that_is_no_table(place: Place, files: list[str], words: str) -> None:
     for name in files:
         place.write(name, '{"id": 1}\n' if name.endswith("jsonl") else GOOD)
     error = failure(place)
@@ -83,7 +84,7 @@ def test_a_folder_that_is_no_table(place: Place, files: list[str], words: str):
     assert words in error.message
 
 
-def test_a_truncated_parquet_file(place: Place):
+def test_a_truncated_parquet_file(place: Place) -> None:
     place.copy("customers/1.parquet", "select range as id from range(1000)")
     path = place.copy("customers/2.parquet", "select range + 1000 as id from range(1000)")
     path.write_bytes(path.read_bytes()[:-50])
@@ -92,7 +93,7 @@ def test_a_truncated_parquet_file(place: Place):
     assert f"{path} is not a complete Parquet file" in error.message
 
 
-def test_a_parquet_file_that_is_damaged_inside(place: Place):
+def test_a_parquet_file_that_is_damaged_inside(place: Place) -> None:
     path = place.copy(
         "customers.parquet", "select range as id, 'name ' || hash(range) as name from range(100000)"
     )
@@ -113,7 +114,7 @@ def test_a_parquet_file_that_is_damaged_inside(place: Place):
         ('7,"DE"x', "line 52 has a quote that does not end"),
     ],
 )
-def test_a_csv_file_with_a_broken_line(place: Place, line: str, words: str):
+def test_a_csv_file_with_a_broken_line(place: Place, line: str, words: str) -> None:
     place.write("customers/1.csv", GOOD)
     path = place.write("customers/2.csv", GOOD + line + "\n8,FR\n")
     error = failure(place)
@@ -122,12 +123,12 @@ def test_a_csv_file_with_a_broken_line(place: Place, line: str, words: str):
     assert "RFC 4180" in error.hint
 
 
-def test_a_csv_file_that_is_not_utf8(place: Place):
+def test_a_csv_file_that_is_not_utf8(place: Place) -> None:
     path = place.write("customers.csv", GOOD.encode() + b"7,\xff\xfe\n")
     assert f"{path}: line 52 is not UTF-8" in failure(place).message
 
 
-def test_a_compressed_file_that_is_cut_off(place: Place):
+def test_a_compressed_file_that_is_cut_off(place: Place) -> None:
     whole = gzip.compress(("id,x\n" + "".join(f"{n},{n * 7919 % 1000}\n" for n in range(50_000))).encode())
     path = place.write("customers.csv.gz", whole[: len(whole) // 2])
     error = failure(place)
@@ -143,7 +144,7 @@ def test_a_compressed_file_that_is_cut_off(place: Place):
         ("id,\n1,2\n", "a column without a name"),
     ],
 )
-def test_a_csv_header_that_is_none(place: Place, content: str, words: str):
+def test_a_csv_header_that_is_none(place: Place, content: str, words: str) -> None:
     place.write("customers.csv", content)
     error = failure(place)
     assert isinstance(error, SourceError)
@@ -159,7 +160,7 @@ def test_a_csv_header_that_is_none(place: Place, content: str, words: str):
         ("", "holds no JSON object"),
     ],
 )
-def test_json_lines_that_are_none(place: Place, content: str, words: str):
+def test_json_lines_that_are_none(place: Place, content: str, words: str) -> None:
     path = place.write("customers.jsonl", content)
     error = failure(place)
     assert isinstance(error, SourceError)
@@ -167,8 +168,15 @@ def test_json_lines_that_are_none(place: Place, content: str, words: str):
     assert words in error.message
 
 
+def test_json_columns_that_differ_only_in_case(place: Place) -> None:
+    place.write("customers.jsonl", '{"id": 1, "a": 2}\n{"id": 2, "A": 3}\n')
+    error = failure(place)
+    assert isinstance(error, SourceError)
+    assert "columns that differ at most in case: A" in error.message
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_files_of_a_table_with_other_columns(place: Place, form: str):
+def test_files_of_a_table_with_other_columns(place: Place, form: str) -> None:
     place.copy(f"customers/1.{form}", "select 1 as id, 2 as a")
     path = place.copy(f"customers/2.{form}", "select 1 as id, 2 as b")
     error = failure(place)
@@ -177,7 +185,7 @@ def test_files_of_a_table_with_other_columns(place: Place, form: str):
     assert "lacks a and has also b" in error.message
 
 
-def test_missing_columns_are_named_all_at_once(place: Place):
+def test_missing_columns_are_named_all_at_once(place: Place) -> None:
     place.write("customers.csv", GOOD)
     place.write("orders.csv", "order_id,customer\n1,2\n")
     sections = CUSTOMERS.replace("rate", 'strata = ["contry"]\nrate').replace('["id"]', '["ids"]') + (
@@ -192,7 +200,7 @@ def test_missing_columns_are_named_all_at_once(place: Place):
     assert 'did you mean "id"?' in error.hint
 
 
-def test_a_key_that_repeats(place: Place):
+def test_a_key_that_repeats(place: Place) -> None:
     place.write("customers.csv", GOOD + "7,FR\n7,FR\n9,FR\n")
     error = failure(place)
     assert isinstance(error, RuleError)
@@ -200,7 +208,7 @@ def test_a_key_that_repeats(place: Place):
     assert "[tables.customers]" in error.hint
 
 
-def test_a_key_of_another_table_that_repeats(place: Place):
+def test_a_key_of_another_table_that_repeats(place: Place) -> None:
     place.write("customers.csv", GOOD)
     place.write("orders.csv", "order_id,customer_id\n1,2\n1,3\n")
     sections = (
@@ -214,21 +222,21 @@ def test_a_key_of_another_table_that_repeats(place: Place):
 @pytest.mark.parametrize(
     ("content", "words"), [("id,country\n", "it has no rows"), ("id,country\n,DE\n,FR\n", "in all 2 rows")]
 )
-def test_a_unit_table_without_units(place: Place, content: str, words: str):
+def test_a_unit_table_without_units(place: Place, content: str, words: str) -> None:
     place.write("customers.csv", content)
     error = failure(place)
     assert isinstance(error, RuleError)
     assert f"there is nothing to sample in customers: {words}" in error.message
 
 
-def test_a_floating_point_key(place: Place):
+def test_a_floating_point_key(place: Place) -> None:
     place.write("customers.csv", "id,country\n1.5,DE\n")
     error = failure(place)
     assert isinstance(error, RuleError)
     assert "floating point" in error.message
 
 
-def test_a_stratum_column_with_a_million_values_stops_early(place: Place):
+def test_a_stratum_column_with_a_million_values_stops_early(place: Place) -> None:
     place.copy(
         "customers.parquet",
         "select range as id, 'v' || range as wide, range % 3 as narrow from range(1000000)",
@@ -241,14 +249,14 @@ def test_a_stratum_column_with_a_million_values_stops_early(place: Place):
     assert time.monotonic() - began < 10
 
 
-def test_a_wide_stratum_column_of_a_large_table_is_not_even_counted(place: Place):
+def test_a_wide_stratum_column_of_a_large_table_is_not_even_counted(place: Place) -> None:
     place.copy("customers.parquet", "select range as id, range // 2 as wide from range(2100000)")
     error = failure(place, CUSTOMERS.replace("rate", 'strata = ["wide"]\nrate'))
     assert isinstance(error, RuleError)
     assert "the widest column is wide, with about 1," in error.message
 
 
-def test_a_stratum_column_that_is_no_value(place: Place):
+def test_a_stratum_column_that_is_no_value(place: Place) -> None:
     place.copy("customers.parquet", "select range as id, [range] as tags from range(10)")
     error = failure(place, CUSTOMERS.replace("rate", 'strata = ["tags"]\nrate'))
     assert isinstance(error, RuleError)
@@ -264,14 +272,16 @@ def test_a_stratum_column_that_is_no_value(place: Place):
         ("DATE", RuleError, "customers.country is to be DATE, and 'DE' is not"),
     ],
 )
-def test_a_fixed_type_that_does_not_fit(place: Place, kind: str, error_class: type[SandboxError], words: str):
+def test_a_fixed_type_that_does_not_fit(
+    place: Place, kind: str, error_class: type[SandboxError], words: str
+) -> None:
     place.write("customers.csv", GOOD)
     error = failure(place, CUSTOMERS + f'[tables.customers.types]\ncountry = "{kind}"\n')
     assert isinstance(error, error_class)
     assert words in error.message
 
 
-def test_a_reference_between_types_that_cannot_be_compared(place: Place):
+def test_a_reference_between_types_that_cannot_be_compared(place: Place) -> None:
     place.write("customers.csv", GOOD)
     place.write("orders.csv", "order_id,day\n1,2024-01-01\n")
     error = failure(place, CUSTOMERS + '[tables.orders]\nreferences = { day = "customers.id" }\n')
@@ -279,20 +289,20 @@ def test_a_reference_between_types_that_cannot_be_compared(place: Place):
     assert "orders.day is DATE and cannot be compared with customers.id" in error.message
 
 
-def test_a_source_that_changes_while_it_is_read(place: Place):
+def test_a_source_that_changes_while_it_is_read(place: Place) -> None:
     path = place.write("customers.csv", GOOD)
     project = place.project(CUSTOMERS)
-    plan = sampler.survey(project, progress=Silent())
+    plan = survey(project, progress=Silent())
     os.utime(path, ns=(1, 1))
     with pytest.raises(SourceError, match=r"changed while it was read: customers\.csv"):
-        sampler.draw(project, plan, home=place.home, progress=Silent())
+        draw(project, plan, home=place.home, progress=Silent())
     assert [path.name for path in (place.home / "samples").iterdir() if "lock" not in path.name] == []
 
 
-def test_a_file_that_is_added_while_the_source_is_read(place: Place):
+def test_a_file_that_is_added_while_the_source_is_read(place: Place) -> None:
     place.write("customers/1.csv", GOOD)
     project = place.project(CUSTOMERS)
-    plan = sampler.survey(project, progress=Silent())
+    plan = survey(project, progress=Silent())
     place.write("customers/2.csv", "id,country\n99,FR\n")
     with pytest.raises(SourceError, match="the files of customers"):
-        sampler.draw(project, plan, home=place.home, progress=Silent())
+        draw(project, plan, home=place.home, progress=Silent())

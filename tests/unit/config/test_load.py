@@ -30,7 +30,7 @@ key = ["id"]
 
 def read(folder: Path, text: str, environ: dict[str, str] | None = None, **flags: str) -> Project:
     (folder / "sandbox.toml").write_text(text, "utf-8")
-    given = {("stack", name): value for name, value in flags.items()}
+    given: dict[tuple[str, ...], str] = {("stack", name): value for name, value in flags.items()}
     return load(None, start=folder, environ=environ or {}, flags=given)
 
 

@@ -20,11 +20,11 @@ MANY = (
 )
 
 
-def test_the_order_of_rows_does_not_matter():
+def test_the_order_of_rows_does_not_matter() -> None:
     assert digest(MANY) == digest(f"select * from ({MANY}) order by hash(a)", threads=2)
 
 
-def test_the_order_of_columns_and_of_fields_does_not_matter():
+def test_the_order_of_columns_and_of_fields_does_not_matter() -> None:
     one = "select 1 as a, {'x': 1, 'y': 'b'} as s, map {'k': 1, 'l': 2} as m"
     two = "select map {'l': 2, 'k': 1} as m, {'y': 'b', 'x': 1} as s, 1 as a"
     assert digest(one) == digest(two)
@@ -43,7 +43,7 @@ def test_the_order_of_columns_and_of_fields_does_not_matter():
         ),
     ],
 )
-def test_equal_values_have_equal_digests(one: str, two: str):
+def test_equal_values_have_equal_digests(one: str, two: str) -> None:
     assert digest(one) == digest(two)
 
 
@@ -66,9 +66,9 @@ def test_equal_values_have_equal_digests(one: str, two: str):
         ("select timestamp '2024-01-01 10:00:00' as a", "select timestamptz '2024-01-01 10:00:00+00' as a"),
     ],
 )
-def test_different_values_have_different_digests(one: str, two: str):
+def test_different_values_have_different_digests(one: str, two: str) -> None:
     assert digest(one) != digest(two)
 
 
-def test_an_empty_table_has_a_digest_of_its_columns():
+def test_an_empty_table_has_a_digest_of_its_columns() -> None:
     assert digest("select 1 as a where false") != digest("select 1 as b where false")

@@ -25,12 +25,12 @@ def numbers(columns: dict[str, str], rows: str, salt: str, unit: str) -> list[tu
         return session.rows(f"select {', '.join(names)}, u from ({sql})")
 
 
-def test_the_prime_is_the_published_one():
+def test_the_prime_is_the_published_one() -> None:
     assert VECTORS["P"] == prn.PRIME
 
 
 @pytest.mark.parametrize("group", VECTORS["integer_keys"], ids=lambda group: repr(group["salt"]))
-def test_integer_keys_have_the_published_coefficients_and_numbers(group: dict[str, Any]):
+def test_integer_keys_have_the_published_coefficients_and_numbers(group: dict[str, Any]) -> None:
     assert list(prn.coefficients(group["salt"], group["unit"])) == group["coefficients"]
     keys = ", ".join(f"('{key}'::bigint)" for key, _ in group["key_u"])
     found = numbers({"k": "BIGINT"}, f"select * from (values {keys}) v(k)", group["salt"], group["unit"])
@@ -38,13 +38,13 @@ def test_integer_keys_have_the_published_coefficients_and_numbers(group: dict[st
 
 
 @pytest.mark.parametrize("vector", VECTORS["text_keys"], ids=lambda vector: "+".join(vector["parts"]))
-def test_text_keys_have_the_published_numbers(vector: dict[str, Any]):
+def test_text_keys_have_the_published_numbers(vector: dict[str, Any]) -> None:
     columns = {f"p{index}": "VARCHAR" for index in range(len(vector["parts"]))}
     cells = ", ".join(f"'{part}' as {name}" for name, part in zip(columns, vector["parts"], strict=True))
     assert numbers(columns, f"select {cells}", vector["salt"], vector["unit"])[0][-1] == vector["u"]
 
 
-def test_an_unsigned_key_counts_as_its_value_as_far_as_a_signed_one_reaches():
+def test_an_unsigned_key_counts_as_its_value_as_far_as_a_signed_one_reaches() -> None:
     signed = numbers({"k": "BIGINT"}, "select 9223372036854775807::bigint as k", "s", "t")
     unsigned = numbers({"k": "UBIGINT"}, "select 9223372036854775807::ubigint as k", "s", "t")
     assert signed == unsigned
@@ -53,21 +53,21 @@ def test_an_unsigned_key_counts_as_its_value_as_far_as_a_signed_one_reaches():
     assert beyond[0][1] == text[0][1]
 
 
-def test_a_key_with_a_null_part_has_no_number():
+def test_a_key_with_a_null_part_has_no_number() -> None:
     rows = "select * from (values (1, 'a'), (null, 'a'), (1, null)) v(a, b)"
     found = numbers({"a": "INTEGER", "b": "VARCHAR"}, rows, "s", "t")
     assert [row[-1] is None for row in found] == [False, True, True]
 
 
 @pytest.mark.parametrize("kind", ["DOUBLE", "FLOAT"])
-def test_a_floating_point_key_is_refused_with_a_way_out(kind: str):
+def test_a_floating_point_key_is_refused_with_a_way_out(kind: str) -> None:
     with pytest.raises(RuleError, match="floating point") as raised:
         rule.check_key({"k": kind}, ["k"])
     assert "[tables.NAME.types]" in raised.value.hint
 
 
 @pytest.mark.parametrize("kind", ["BLOB", "INTEGER[]", "STRUCT(a INTEGER)", "TIME", "INTERVAL"])
-def test_other_types_are_refused_as_keys(kind: str):
+def test_other_types_are_refused_as_keys(kind: str) -> None:
     with pytest.raises(RuleError, match="k cannot be a key"):
         rule.check_key({"k": kind}, ["k"])
 
@@ -75,11 +75,11 @@ def test_other_types_are_refused_as_keys(kind: str):
 @pytest.mark.parametrize(
     "kind", ["BIGINT", "UBIGINT", "VARCHAR", "UUID", "DATE", "TIMESTAMP", "DECIMAL(10,2)", "BOOLEAN"]
 )
-def test_plain_types_can_be_keys(kind: str):
+def test_plain_types_can_be_keys(kind: str) -> None:
     rule.check_key({"k": kind}, ["k"])
 
 
-def test_the_fold_is_computed_once():
+def test_the_fold_is_computed_once() -> None:
     draw = rule.Draw(
         columns={"k": "BIGINT"}, key=["k"], coefficients=prn.coefficients("", "t"), strata={},
         thresholds="strata", lowest=5, highest=5,

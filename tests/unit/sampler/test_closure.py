@@ -30,7 +30,7 @@ def roles(tables: dict[str, dict[str, Any]], rows: int = 10) -> dict[str, tuple[
     return {one.table: (one.role, one.keep) for one in steps(made, dict.fromkeys(made.tables, rows))}
 
 
-def test_children_come_after_their_parents_at_any_depth():
+def test_children_come_after_their_parents_at_any_depth() -> None:
     found = roles(
         {
             "notes": {"references": {"item_id": "items.id"}},
@@ -43,13 +43,13 @@ def test_children_come_after_their_parents_at_any_depth():
     assert found["products"] == ("lookup", "all")
 
 
-def test_a_large_lookup_comes_as_far_as_it_is_referenced():
+def test_a_large_lookup_comes_as_far_as_it_is_referenced() -> None:
     found = roles({"orders": {"references": {"p": "products.id", **CUSTOMER}}, "products": {}}, rows=100_001)
     assert found["products"] == ("lookup", "referenced")
 
 
-def test_belongs_to_chooses_between_two_ways_to_the_unit():
-    tables = {
+def test_belongs_to_chooses_between_two_ways_to_the_unit() -> None:
+    tables: dict[str, dict[str, Any]] = {
         "orders": {"references": CUSTOMER},
         "reviews": {"references": {"order_id": "orders.id", **CUSTOMER}, "belongs_to": "orders"},
     }
@@ -60,13 +60,13 @@ def test_belongs_to_chooses_between_two_ways_to_the_unit():
     assert through.table == "orders"
 
 
-def test_two_ways_to_the_unit_without_belongs_to_are_an_error():
+def test_two_ways_to_the_unit_without_belongs_to_are_an_error() -> None:
     with pytest.raises(ConfigError, match="both lead to customers") as raised:
         roles({"orders": {"references": CUSTOMER}, "reviews": {"references": {"o": "orders.id", **CUSTOMER}}})
     assert "belongs_to" in raised.value.hint
 
 
-def test_children_that_belong_to_each_other_are_an_error():
+def test_children_that_belong_to_each_other_are_an_error() -> None:
     with pytest.raises(ConfigError, match="no reference leads to customers"):
         roles(
             {
@@ -76,12 +76,12 @@ def test_children_that_belong_to_each_other_are_an_error():
         )
 
 
-def test_a_table_that_says_how_it_is_kept_is_a_lookup_even_if_it_points_at_the_unit():
+def test_a_table_that_says_how_it_is_kept_is_a_lookup_even_if_it_points_at_the_unit() -> None:
     found = roles({"regions": {"references": {"manager": "customers.id"}, "keep": "all"}})
     assert found["regions"] == ("lookup", "all")
 
 
-def test_a_referenced_lookup_that_nothing_references_is_an_error():
+def test_a_referenced_lookup_that_nothing_references_is_an_error() -> None:
     with pytest.raises(ConfigError, match="no table references it") as raised:
         roles({"rates": {"keep": "referenced"}})
     assert 'keep = "all"' in raised.value.hint

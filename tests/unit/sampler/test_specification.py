@@ -45,7 +45,7 @@ def changed(path: str, value: Any) -> Settings:
         ("sample.strata", [{"column": "country"}]),
     ],
 )
-def test_the_request_does_not_depend_on(path: str, value: Any):
+def test_the_request_does_not_depend_on(path: str, value: Any) -> None:
     assert request_id(changed(path, value)) == request_id(Settings.model_validate(BASE))
 
 
@@ -62,11 +62,11 @@ def test_the_request_does_not_depend_on(path: str, value: Any):
         ("tables.more", {}),
     ],
 )
-def test_the_request_depends_on(path: str, value: Any):
+def test_the_request_depends_on(path: str, value: Any) -> None:
     assert request_id(changed(path, value)) != request_id(Settings.model_validate(BASE))
 
 
-def test_both_forms_of_a_reference_ask_for_the_same():
+def test_both_forms_of_a_reference_ask_for_the_same() -> None:
     long = [{"columns": ["customer_id"], "table": "customers", "key": ["id"]}]
     settings = changed("tables.orders", {"reference": long})
     assert specification(settings) == specification(Settings.model_validate(BASE))

@@ -18,7 +18,7 @@ def chosen(populations: list[int], least: list[float], target: float) -> list[fl
 
 
 @given(populations=POPULATIONS, minimum=st.integers(0, 100), share=st.floats(0.001, 1.2))
-def test_a_reachable_target_is_met(populations: list[int], minimum: int, share: float):
+def test_a_reachable_target_is_met(populations: list[int], minimum: int, share: float) -> None:
     least = allocation.floors(populations, minimum)
     target = share * sum(populations)
     found = chosen(populations, least, target)
@@ -35,7 +35,7 @@ def test_a_reachable_target_is_met(populations: list[int], minimum: int, share: 
 )
 def test_a_larger_target_lowers_no_probability(
     populations: list[int], minimum: int, targets: tuple[float, float]
-):
+) -> None:
     least = allocation.floors(populations, minimum)
     smaller, larger = (chosen(populations, least, target) for target in sorted(targets))
     assert all(a <= b + 1e-12 for a, b in zip(smaller, larger, strict=True))

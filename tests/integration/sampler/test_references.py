@@ -1,0 +1,201 @@
+"""Closure: whatever a drawn row refers to is there, as far as the source has it, and nothing else is called sample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+
+from sandbox.errors import RuleError
+
+if TYPE_CHECKING:
+    from sandbox.manifest.sample import SampleManifest
+    from sandbox.model import Sample
+    from tests.integration.sampler.conftest import Place, Read
+
+UNIT = """
+[sample]
+salt = "s"
+unit = "customers"
+rate = 0.2
+min_per_stratum = 0
+[tables.customers]
+key = ["id"]
+"""
+
+
+def selected_units(sample: Sample, manifest: SampleManifest) -> set[int]:
+    weights = pq.read_table(sample.path / manifest.weights["customers"].path)
+    return set(weights["id"].to_pylist())
+
+
+def test_children_of_children_come_with_their_unit(place: Place, read: Read) -> None:
+    place.copy("customers.parquet", "select range as id from range(1000)")
+    place.copy("orders.csv", "select range as id, range % 1000 as customer from range(5000)")
+    place.copy("items.parquet", "select range as id, range % 5500 as order_id from range(20000)")
+    place.copy("notes.jsonl", "select range % 20000 as item, 'n' || range as text from range(30000)")
+    sample, manifest = place.draw(
+        UNIT
+        + '[tables.notes]\nreferences = { item = "items.id" }\n'
+        + '[tables.items]\nreferences = { order_id = "orders.id" }\n'
+        + '[tables.orders]\nreferences = { customer = "customers.id" }\n'
+    )
+    customers = {row[0] for row in read(sample, "customers")}
+    orders = {order for order in range(5000) if order % 1000 in customers}
+    items = {item for item in range(20000) if item % 5500 in orders}
+    assert {row[0] for row in read(sample, "orders")} == orders
+    assert {row[0] for row in read(sample, "items")} == items
+    assert {row[1] for row in read(sample, "notes")} == {f"n{n}" for n in range(30000) if n % 20000 in items}
+    lost = [item for item in range(20000) if item % 5500 >= 5000]
+    assert manifest.tables["items"].outside_frame == len(lost)
+    assert manifest.tables["notes"].outside_frame == sum(n % 20000 in set(lost) for n in range(30000))
+
+
+def test_a_null_or_dangling_or_keyless_parent_is_outside_the_frame(place: Place, read: Read) -> None:
+    place.write("customers.csv", "id,code\n1,a\n2,b\n,c\n")
+    place.write("orders.csv", "code,n\na,1\nb,2\nc,3\nz,4\n,5\n")
+    sample, manifest = place.draw(
+        UNIT.replace("0.2", "1.0") + '[tables.orders]\nreferences = { code = "customers.code" }\n'
+    )
+    assert sorted(read(sample, "orders", "n")) == [(1,), (2,)]
+    orders = manifest.tables["orders"]
+    assert orders.outside_frame == 3
+    assert (orders.references[0].dangling, orders.references[0].nulls) == (1, 1)
+    assert orders.references[0].examples == [["z"]]
+
+
+def test_referenced_lookups_are_followed_through_lookups_of_lookups(place: Place, read: Read) -> None:
+    place.copy("customers.parquet", "select range as id, range % 50 as city from range(500)")
+    place.copy("cities.csv", "select range as id, range // 5 as region, 'c' as kind from range(100)")
+    place.copy("regions.jsonl", "select range as id, range % 3 as country from range(40)")
+    place.copy("countries.csv", "select range as id from range(9)")
+    sample, manifest = place.draw(
+        UNIT
+        + 'references = { city = "cities.id" }\n'
+        + '[tables.cities]\nkey = ["id"]\nkeep = "referenced"\nreferences = { region = "regions.id" }\n'
+        + '[tables.regions]\nkey = ["id"]\nkeep = "referenced"\nreferences = { country = "countries.id" }\n'
+        + '[tables.countries]\nkeep = "referenced"\n'
+    )
+    cities = {row[1] for row in read(sample, "customers")}
+    assert {row[0] for row in read(sample, "cities")} == cities
+    assert {row[0] for row in read(sample, "regions")} == {city // 5 for city in cities}
+    assert {row[0] for row in read(sample, "countries")} == {city // 5 % 3 for city in cities}
+    assert not manifest.tables["cities"].estimable
+    assert all(one.holds_in_sample for table in manifest.tables.values() for one in table.references)
+
+
+def test_composite_references_to_other_columns_than_the_key(place: Place, read: Read) -> None:
+    place.copy(
+        "customers.parquet", "select range as id, range % 7 as y, 'n' || range % 11 as n from range(300)"
+    )
+    place.copy(
+        "terms.csv", "select range as id, range % 7 as year, 'n' || range // 7 as number from range(77)"
+    )
+    sample, manifest = place.draw(
+        UNIT
+        + '[[tables.customers.reference]]\ncolumns = ["y", "n"]\ntable = "terms"\nkey = ["year", "number"]\n'
+        + '[tables.terms]\nkey = ["id"]\nkeep = "referenced"\n'
+    )
+    wanted = {row[1:] for row in read(sample, "customers")}
+    assert {row[1:] for row in read(sample, "terms")} == wanted
+    assert manifest.tables["customers"].references[0].dangling == 0
+
+
+def test_units_that_only_references_need_are_there_but_are_no_sample(place: Place, read: Read) -> None:
+    place.copy("customers.parquet", "select range as id, nullif(range // 2, 0) as referrer from range(1000)")
+    place.copy("orders.parquet", "select range as id, range % 1000 as customer from range(3000)")
+    sample, manifest = place.draw(
+        UNIT
+        + 'references = { referrer = "customers.id" }\n'
+        + '[tables.orders]\nreferences = { customer = "customers.id" }\n'
+    )
+    selected = selected_units(sample, manifest)
+    expected = set(selected)
+    for unit in selected:
+        up = unit
+        while up := up // 2:
+            expected.add(up)
+    found = [row[0] for row in read(sample, "customers")]
+    assert sorted(found) == sorted(expected)
+    assert len(found) > len(selected)
+    assert manifest.units["customers"].strata[0].sampled == len(selected)
+    assert {row[1] for row in read(sample, "orders")} == selected
+    assert all(one.holds_in_sample for one in manifest.tables["customers"].references)
+
+
+def test_a_second_way_to_a_unit_brings_the_rows_it_names_and_what_they_need(place: Place, read: Read) -> None:
+    place.copy("customers.parquet", "select range as id from range(400)")
+    place.copy("orders.parquet", "select range as id, range % 400 as customer from range(1200)")
+    place.copy(
+        "reviews.csv",
+        "select range as id, range % 400 as author, (range * 7 + 3) % 1200 as about from range(800)",
+    )
+    sample, manifest = place.draw(
+        UNIT
+        + '[tables.orders]\nreferences = { customer = "customers.id" }\n'
+        + '[tables.reviews]\nbelongs_to = "customers"\n'
+        + 'references = { author = "customers.id", about = "orders.id" }\n'
+    )
+    selected = selected_units(sample, manifest)
+    reviews = read(sample, "reviews")
+    assert {row[0] for row in reviews} == {n for n in range(800) if n % 400 in selected}
+    orders = {n for n in range(1200) if n % 400 in selected} | {row[2] for row in reviews}
+    assert sorted(row[0] for row in read(sample, "orders")) == sorted(orders)
+    customers = selected | {order % 400 for order in orders}
+    assert sorted(row[0] for row in read(sample, "customers")) == sorted(customers)
+
+
+def test_cycles_between_lookups_come_to_an_end(place: Place, read: Read) -> None:
+    place.copy("customers.parquet", "select range as id, range % 10 as a from range(100)")
+    place.copy("a.csv", "select range as id, (range + 20) % 60 as b from range(60)")
+    place.copy("b.csv", "select range as id, (range + 20) % 60 as a from range(60)")
+    sample, _ = place.draw(
+        UNIT
+        + 'references = { a = "a.id" }\n'
+        + '[tables.a]\nkeep = "referenced"\nreferences = { b = "b.id" }\n'
+        + '[tables.b]\nkeep = "referenced"\nreferences = { a = "a.id" }\n'
+    )
+    first = {row[1] for row in read(sample, "customers")}
+    expected = {(one + shift) % 60 for one in first for shift in (0, 40, 80)}
+    assert {row[0] for row in read(sample, "a")} == expected
+    assert len(read(sample, "a")) == len(expected)
+
+
+def test_a_text_and_a_number_agree_if_they_read_the_same(place: Place, read: Read) -> None:
+    place.write("customers.csv", "id,code\n1,12\n2,13\n")
+    place.write("codes.csv", "code,name\n12,x\n13,y\n007,z\n")
+    sample, manifest = place.draw(
+        UNIT.replace("0.2", "1.0")
+        + 'references = { code = "codes.code" }\n[tables.codes]\nkeep = "referenced"\n'
+    )
+    assert sorted(read(sample, "codes", "name")) == [("x",), ("y",)]
+    assert manifest.tables["customers"].references[0].dangling == 0
+
+
+def test_a_lookup_key_that_repeats_is_an_error_only_where_it_is_declared(place: Place, read: Read) -> None:
+    place.write("customers.csv", "id,code\n1,a\n")
+    place.write("codes.csv", "code,name\na,x\na,y\n")
+    sections = UNIT.replace("0.2", "1.0") + 'references = { code = "codes.code" }\n[tables.codes]\n'
+    sample, _ = place.draw(sections)
+    assert sorted(read(sample, "codes", "name")) == [("x",), ("y",)]
+    with pytest.raises(RuleError, match="codes: 1 keys"):
+        place.draw(sections + 'key = ["code"]\n')
+
+
+@pytest.mark.slow
+def test_beyond_five_million_rows_keys_and_references_are_checked_on_the_drawn_rows(
+    place: Place, read: Read
+) -> None:
+    place.copy("customers.parquet", "select range % 5000100 as id from range(5000200)")
+    with pytest.raises(RuleError, match="keys \\(id\\) repeat"):
+        place.draw(UNIT.replace("0.2", "1.0").replace('salt = "s"', 'salt = "s"\nmemory = "2GiB"'))
+    place.copy("customers.parquet", "select range as id from range(1000)")
+    place.copy("orders.parquet", "select range % 1100 as customer from range(5000200)")
+    sample, manifest = place.draw(
+        UNIT.replace("0.2", "0.01") + '[tables.orders]\nreferences = { customer = "customers.id" }\n'
+    )
+    orders = manifest.tables["orders"]
+    assert (orders.references[0].checked, orders.references[0].dangling) == ("sample", 0)
+    assert orders.outside_frame is None
+    assert {row[0] for row in read(sample, "orders")} == {row[0] for row in read(sample, "customers")}

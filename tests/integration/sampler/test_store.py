@@ -1,0 +1,229 @@
+"""The store: pointers, damage, interruption, a full disk; what is in place is complete."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+import pytest
+
+from sandbox.errors import StoreError
+from sandbox.model import Silent
+from sandbox.sampler import kept
+from sandbox.sampler.kept import load, samples
+from sandbox.sampler.specification import request_id
+from sandbox.sampler.verify import verify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sandbox.model import Sample
+    from tests.integration.sampler.conftest import Place
+
+SECTIONS = """
+[sample]
+salt = "s"
+unit = "customers"
+rate = 0.5
+[tables.customers]
+key = ["id"]
+[tables.orders]
+references = { customer = "customers.id" }
+"""
+
+DRAW = """
+import resource, sys
+from pathlib import Path
+from sandbox.sampler.draw import draw
+from sandbox.sampler.survey import survey
+from sandbox.config.load import load
+from sandbox.errors import SandboxError
+from sandbox.model import Silent
+project = load(Path(sys.argv[1]), start=Path("/"), environ={}, flags={})
+plan = survey(project, progress=Silent())
+if limit := int(sys.argv[3]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+print("drawing", flush=True)
+try:
+    draw(project, plan, home=Path(sys.argv[2]), progress=Silent())
+except SandboxError as error:
+    print(type(error).__name__, error.message)
+    sys.exit(error.status)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.fixture
+def drawn(place: Place) -> Sample:
+    place.copy("customers.parquet", "select range as id from range(1000)")
+    place.copy("orders.parquet", "select range as id, range % 1000 as customer, 'x' as note from range(3000)")
+    return place.draw(SECTIONS)[0]
+
+
+def test_what_is_drawn_is_found_again_without_the_source(place: Place, drawn: Sample) -> None:
+    project = place.project(SECTIONS)
+    shutil.rmtree(place.source)
+    assert kept.drawn(project, place.home) == drawn
+    pointer = project.state / "requests" / request_id(project.settings)
+    assert pointer.read_text() == drawn.fingerprint + "\n"
+    assert (project.state / ".gitignore").read_text() == "*\n"
+    assert samples(place.home) == [drawn]
+
+
+def test_another_request_is_not_drawn_yet(place: Place, drawn: Sample) -> None:
+    assert kept.drawn(place.project(SECTIONS.replace("0.5", "0.6")), place.home) is None
+
+
+def test_a_pointer_to_a_sample_that_is_gone_counts_as_not_drawn(place: Place, drawn: Sample) -> None:
+    shutil.rmtree(drawn.path)
+    assert kept.drawn(place.project(SECTIONS), place.home) is None
+
+
+def test_a_sample_that_is_in_the_store_is_used_as_it_is(place: Place, drawn: Sample) -> None:
+    before = {path: path.stat().st_mtime_ns for path in drawn.path.rglob("*")}
+    again, _ = place.draw(SECTIONS)
+    assert again == drawn
+    assert {path: path.stat().st_mtime_ns for path in drawn.path.rglob("*")} == before
+    assert [path.name for path in (place.home / "samples").iterdir() if "lock" not in path.name] == [
+        drawn.fingerprint
+    ]
+
+
+def test_a_complete_sample_verifies(drawn: Sample) -> None:
+    assert verify(drawn.path, Silent()) == []
+
+
+def rewritten(path: Path) -> None:
+    table = pq.read_table(path / "tables/orders/part-00000.parquet")
+    pq.write_table(table.slice(1), path / "tables/orders/part-00000.parquet")
+
+
+def flipped(path: Path) -> None:
+    file = path / "tables/customers/part-00000.parquet"
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    file.write_bytes(content)
+
+
+def repopulated(path: Path) -> None:
+    text = (path / "manifest.json").read_text()
+    (path / "manifest.json").write_text(text.replace('"population": 1000', '"population": 2000'))
+
+
+def respecified(path: Path) -> None:
+    text = (path / "manifest.json").read_text()
+    (path / "manifest.json").write_text(text.replace('"rate": 0.5', '"rate": 0.25'))
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda path: (path / "tables/orders/part-00000.parquet").unlink(), "part-00000.parquet is missing"),
+        (
+            lambda path: (path / "tables/orders/more.parquet").write_text("x"),
+            "more.parquet does not belong there",
+        ),
+        (lambda path: (path / "weights/customers.parquet").unlink(), "weights/customers.parquet is missing"),
+        (rewritten, "bytes, not"),
+        (flipped, "its SHA-256 is not the recorded one"),
+        (repopulated, "the fingerprint that follows from its contents is"),
+        (respecified, "the fingerprint that follows from its contents is"),
+        (lambda path: (path / "manifest.json").write_text("{"), "is damaged"),
+        (lambda path: (path / "manifest.json").unlink(), "is not there"),
+    ],
+)
+def test_verify_names_every_kind_of_damage(
+    drawn: Sample, damage: Callable[[Path], object], problem: str
+) -> None:
+    damage(drawn.path)
+    found = verify(drawn.path, Silent())
+    assert len(found) == 1
+    assert problem in found[0]
+
+
+def test_content_that_is_not_what_the_manifest_says_is_found_even_if_the_hashes_fit(drawn: Sample) -> None:
+    text = (drawn.path / "manifest.json").read_text()
+    _, manifest = load(drawn.path.parents[1], drawn.fingerprint)
+    content = manifest.tables["orders"].content
+    (drawn.path / "manifest.json").write_text(text.replace(content, content[::-1]))
+    assert verify(drawn.path, Silent()) == ["the content of orders is not the recorded one"]
+
+
+def test_a_sample_of_an_unknown_format_is_refused(place: Place, drawn: Sample) -> None:
+    text = (drawn.path / "manifest.json").read_text()
+    (drawn.path / "manifest.json").write_text(text.replace('"format_version": 1', '"format_version": 99'))
+    with pytest.raises(StoreError, match="format version 99"):
+        load(place.home, drawn.fingerprint)
+
+
+def test_a_sample_that_is_not_there_is_named(place: Place) -> None:
+    with pytest.raises(StoreError, match="there is no sample abc"):
+        load(place.home, "abc")
+
+
+def test_a_pointer_that_names_no_sample_is_refused(place: Place, drawn: Sample) -> None:
+    project = place.project(SECTIONS)
+    pointer = project.state / "requests" / request_id(project.settings)
+    pointer.write_text("../../etc")
+    with pytest.raises(StoreError, match="does not name a sample"):
+        kept.drawn(project, place.home)
+
+
+def test_a_disk_too_small_is_said_before_anything_is_drawn(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.copy("customers.parquet", "select range as id from range(1000)")
+    place.copy("orders.parquet", "select range as id, range % 1000 as customer from range(3000)")
+    usage = shutil.disk_usage(place.root)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=100))
+    with pytest.raises(StoreError, match="the sample takes about"):
+        place.draw(SECTIONS)
+
+
+def process(place: Place, limit: int = 0) -> subprocess.Popen[str]:
+    place.project(SECTIONS)
+    arguments = [str(place.root / "sandbox.toml"), str(place.home), str(limit)]
+    return subprocess.Popen(
+        [sys.executable, "-c", DRAW, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd=Path(kept.__file__).parents[2],
+    )  # fmt: skip
+
+
+def left(place: Place) -> list[str]:
+    return [path.name for path in (place.home / "samples").iterdir() if "lock" not in path.name]
+
+
+def test_a_disk_that_fills_up_leaves_nothing_behind(place: Place) -> None:
+    place.copy("customers.parquet", "select range as id from range(1000)")
+    place.copy(
+        "orders.parquet", "select range % 1000 as customer, md5(range::varchar) as t from range(300000)"
+    )
+    out, errors = process(place, limit=1_000_000).communicate(timeout=60)
+    assert "StoreError the sample cannot be written to" in out, errors
+    assert left(place) == []
+
+
+def test_an_interrupted_draw_ends_soon_and_leaves_nothing_behind(place: Place) -> None:
+    place.copy("customers.parquet", "select range as id from range(1000000)")
+    for part in range(4):
+        place.copy(
+            f"orders/{part}.parquet",
+            "select range % 1000000 as customer, md5(range::varchar) as t from range(2500000)",
+        )
+    running = process(place)
+    assert running.stdout is not None
+    assert running.stdout.readline() == "drawing\n"
+    time.sleep(0.7)
+    began = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 130, errors
+    assert time.monotonic() - began < 10
+    assert left(place) == []
