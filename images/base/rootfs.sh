@@ -16,7 +16,7 @@ fail() {  # message, hint
     exit 1
 }
 
-# The archive that this machine uses already, which may be a mirror; Debian's own elsewhere.
+# The archive that this machine uses already, which may be a mirror; nothing elsewhere: debootstrap knows Debian's own.
 archive() {
     local uri=
     # shellcheck source=/dev/null
@@ -25,7 +25,7 @@ archive() {
         uri=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' 'Created-By: Packages' 2>/dev/null |
             awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }') || uri=
     fi
-    echo "${uri:-http://deb.debian.org/debian}"
+    echo "$uri"
 }
 
 need_debootstrap() {
@@ -48,7 +48,7 @@ bootstrap() {
         tee "$work/log"; then
         tail -n 20 "$work/log" "$root/debootstrap/debootstrap.log" >&2 2>/dev/null || true
         fail "debootstrap failed; its last lines are above" \
-            "check that this machine reaches $(archive), and that $SCRATCH has 1 GB free"
+            "check that this machine reaches Debian's archive, and that $SCRATCH has 1 GB free"
     fi
 }
 
