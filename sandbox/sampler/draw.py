@@ -18,7 +18,8 @@ from sandbox.sampler.extract import Extraction
 from sandbox.sampler.kept import MANIFEST, folder_of, load, remember
 from sandbox.sampler.part import space_reported
 from sandbox.sampler.references import links
-from sandbox.store.folder import locked, publish, staging, write
+from sandbox.sampler.verify import verify
+from sandbox.store.folder import locked, publish, reported, staging, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,8 @@ def draw(
 ) -> Sample:
     """Draw the sample that a plan describes into the store, and remember it for the project.
 
-    If the store has one of the same fingerprint, that one is given. Nothing is left behind when it fails.
+    If the store has one of the same fingerprint, that one is given, or replaced if it is damaged. Nothing is left behind
+    when it fails.
 
     Args:
         project: The project.
@@ -58,7 +60,12 @@ def draw(
         with space_reported(folder):
             manifest = _extracted(project, plan, folder, threads, progress)
         write(folder / MANIFEST, manifest.text())
-        publish(folder, folder_of(home, manifest.fingerprint))
+        target = folder_of(home, manifest.fingerprint)
+        if target.exists() and verify(target, progress):
+            # What is stored under this name is not what the name says; nothing can be lost by replacing it.
+            with reported(target):
+                shutil.rmtree(target)
+        publish(folder, target)
     sample, _ = load(home, manifest.fingerprint)
     remember(project, sample.fingerprint)
     return sample

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config.settings import Project
+    from sandbox.manifest.sample import File
 
 MANIFEST = "manifest.json"
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -68,13 +69,30 @@ def load(home: Path, fingerprint: str) -> tuple[Sample, SampleManifest]:
         )
         for name, table in manifest.tables.items()
     }
-    gone = [str(file) for table in tables.values() for file in table.paths if not file.is_file()]
-    if gone:
-        raise StoreError(
-            f"the sample {fingerprint[:12]} is damaged: {gone[0]} is gone",
-            hint="draw it again: sandbox sample --refresh",
-        )
+    for file in files(manifest):
+        problem = size_problem(path, file)
+        if problem:
+            raise StoreError(
+                f"the sample {fingerprint[:12]} is damaged: {problem}",
+                hint="draw it again: sandbox sample --refresh",
+            )
     return Sample(fingerprint=fingerprint, path=path, tables=tables), manifest
+
+
+def files(manifest: SampleManifest) -> list[File]:
+    """Give every file that a manifest names."""
+    return [file for table in manifest.tables.values() for file in table.files] + [*manifest.weights.values()]
+
+
+def size_problem(sample_path: Path, file: File) -> str | None:
+    """Say what is wrong with a file, as far as its size tells: that costs nothing, so it is asked at every use."""
+    try:
+        size = (sample_path / file.path).stat().st_size
+    except FileNotFoundError:
+        return f"{file.path} is missing"
+    except OSError as error:
+        return f"{file.path} cannot be read: {error.strerror}"
+    return None if size == file.bytes else f"{file.path} has {size:,} bytes, not {file.bytes:,}"
 
 
 def samples(home: Path) -> list[Sample]:

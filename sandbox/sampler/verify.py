@@ -9,7 +9,7 @@ from sandbox.errors import StoreError
 from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.sample import SampleManifest
 from sandbox.sampler.contents import columns_and_content, fingerprint
-from sandbox.sampler.kept import MANIFEST
+from sandbox.sampler.kept import MANIFEST, files, size_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,13 +28,11 @@ def verify(sample_path: Path, progress: Progress) -> list[str]:
         manifest = SampleManifest.read(sample_path / MANIFEST)
     except StoreError as error:
         return [error.message]
-    files = [file for table in manifest.tables.values() for file in table.files] + [
-        *manifest.weights.values()
-    ]
-    problems = _extra(sample_path, files)
-    total = sum(file.bytes for file in files)
+    recorded = files(manifest)
+    problems = _extra(sample_path, recorded)
+    total = sum(file.bytes for file in recorded)
     with progress.step(f"checking {sample_path.name[:12]}", total=total, unit="bytes") as advance:
-        for file in files:
+        for file in recorded:
             problems += _file(sample_path, file)
             advance(file.bytes)
         if not problems:
@@ -42,22 +40,19 @@ def verify(sample_path: Path, progress: Progress) -> list[str]:
     return problems
 
 
-def _extra(sample_path: Path, files: list[File]) -> list[str]:
-    known = {file.path for file in files} | {MANIFEST, "profile.json"}
+def _extra(sample_path: Path, recorded: list[File]) -> list[str]:
+    known = {file.path for file in recorded} | {MANIFEST, "profile.json"}
     found = {path.relative_to(sample_path).as_posix() for path in sample_path.rglob("*") if not path.is_dir()}
     return [f"{name} does not belong there" for name in sorted(found - known)]
 
 
 def _file(sample_path: Path, file: File) -> list[str]:
-    path = sample_path / file.path
+    problem = size_problem(sample_path, file)
+    if problem:
+        return [problem]
     try:
-        size = path.stat().st_size
-        if size != file.bytes:
-            return [f"{file.path} has {size:,} bytes, not {file.bytes:,}"]
-        if file_digest(path) != file.sha256:
+        if file_digest(sample_path / file.path) != file.sha256:
             return [f"{file.path} was changed: its SHA-256 is not the recorded one"]
-    except FileNotFoundError:
-        return [f"{file.path} is missing"]
     except OSError as error:
         return [f"{file.path} cannot be read: {error.strerror}"]
     return []

@@ -227,3 +227,17 @@ def test_an_interrupted_draw_ends_soon_and_leaves_nothing_behind(place: Place) -
     assert running.returncode == 130, errors
     assert time.monotonic() - began < 10
     assert left(place) == []
+
+
+def test_a_damaged_sample_is_named_and_drawn_again_whole(place: Place, drawn: Sample) -> None:
+    file = drawn.tables["orders"].paths[0]
+    content = file.read_bytes()
+    file.write_bytes(content[:-10])
+    with pytest.raises(StoreError, match=r"is damaged: tables/orders/.* has .* bytes, not"):
+        kept.drawn(place.project(SECTIONS), place.home)
+    file.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
+    assert verify(drawn.path, Silent())
+    again, _ = place.draw(SECTIONS)
+    assert again.path == drawn.path
+    assert file.read_bytes() == content
+    assert verify(drawn.path, Silent()) == []

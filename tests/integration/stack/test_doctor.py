@@ -49,7 +49,7 @@ def test_a_refusing_socket_fails_one_check_and_the_rest_is_not_checked(
     assert failed[0].fix
     waiting = [check for check in found.values() if check.ok is None]
     assert len(waiting) == 10
-    assert {check.detail for check in waiting} == {"not checked: no engine answers"}
+    assert {check.detail for check in waiting} == {"no engine answers"}
     assert {check.fix for check in waiting} == {""}
 
 
