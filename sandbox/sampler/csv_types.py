@@ -10,7 +10,7 @@ import csv
 import gzip
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import quote
+from sandbox.engine.duck import delimiter, quote
 from sandbox.errors import SourceError
 from sandbox.sampler.table import Layout, grouped, raw_csv
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from sandbox.engine.duck import Session
     from sandbox.sampler.source import SourceFile
-
-DELIMITERS = ",\t;|"
 
 POSITIVE, NEGATIVE, UNSIGNED, NUMBER, NOT_FINITE, BOOLEAN, DATE, TIMESTAMP, INSTANT, TEXT = (
     1 << bit for bit in range(10)
@@ -45,8 +43,8 @@ def layout_of(file: SourceFile) -> Layout:
                 first += more
         if any("\udc80" <= letter <= "\udcff" for letter in first):  # the engine judges the other lines
             raise SourceError(f"{file.path}: line 1 is not UTF-8", hint="write the file again in UTF-8")
-        delimiter = _delimiter(first)
-        names = next(csv.reader([first], delimiter=delimiter, strict=True), [])
+        mark = delimiter(first)
+        names = next(csv.reader([first], delimiter=mark, strict=True), [])
     except (OSError, EOFError, csv.Error) as error:
         raise SourceError(f"{file.path}: the header cannot be read: {error}") from error
     if not names:
@@ -56,7 +54,7 @@ def layout_of(file: SourceFile) -> Layout:
         twice = sorted({name for name in names if name and lower.count(name.lower()) > 1})
         what = f"names {', '.join(twice)} more than once" if twice else "has a column without a name"
         raise SourceError(f"{file.path}: the header {what}", hint="give every column a name of its own")
-    return Layout(delimiter=delimiter, columns=tuple(names), packed=file.packed)
+    return Layout(delimiter=mark, columns=tuple(names), packed=file.packed)
 
 
 def types_and_rows(
@@ -73,12 +71,6 @@ def types_and_rows(
     count, *masks = session.rows(f"select count(*){seen} from ({rows})", doing="reading the column types")[0]
     types = {name: _type(mask or 0) for name, mask in zip(found, masks, strict=True)}
     return {name: fixed.get(name) or types[name] for name in names}, count
-
-
-def _delimiter(header: str) -> str:
-    """Give the delimiter that a header has most of outside quotes, in case of a tie the more usual."""
-    bare = "".join(header.split('"')[::2])
-    return max(DELIMITERS, key=bare.count)
 
 
 def _classified(value: str) -> str:

@@ -66,6 +66,21 @@ def test_broken_parquet_is_named(tmp_path: Path, content: bytes) -> None:
         collect(tmp_path, paths={})
 
 
+@pytest.mark.parametrize("content", ["a,b\n1,2\n3,4,5\n", "a,b\n1,2\n3\n", 'a,b\n1,"x\n2,3\n'])
+def test_csv_with_a_broken_line_is_named_and_never_read_in_part(tmp_path: Path, content: str) -> None:
+    (tmp_path / "value.csv").write_text(content)
+    with pytest.raises(PipelineError, match="output value cannot be read"):
+        collect(tmp_path, paths={})
+
+
+def test_csv_is_read_whole_whatever_its_delimiter(tmp_path: Path) -> None:
+    (tmp_path / "value.csv").write_text('id;note\n1;"a;b"\n2;# no comment\n3;\n')
+    (tmp_path / "one.csv").write_text("id\n1\n\n2\n")
+    outputs = collect(tmp_path, paths={})
+    assert (outputs["value"].rows, outputs["value"].columns) == (3, {"id": "BIGINT", "note": "VARCHAR"})
+    assert outputs["one"].rows == 3
+
+
 def test_broken_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "value.duckdb").write_bytes(b"nonsense" * 1000)
     with pytest.raises(PipelineError, match=r"output value\.duckdb cannot be read"):
