@@ -194,7 +194,7 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     yield ("pipeline", "kind"), pipeline.kind != "command", f'kind = "{pipeline.kind}"'
     others = [kind for kind in pipeline.inputs if kind != "parquet"]
     yield ("pipeline", "inputs"), bool(others), f"inputs = {others}"
-    yield ("tests",), bool(settings.tests), "[[tests]]"
+    yield ("tests", 0), bool(settings.tests), "[[tests]]"
     gates = {("gate",): settings.gate} | {("outputs", n, "gate"): o.gate for n, o in settings.outputs.items()}
     for where, gate in gates.items():
         yield (*where, "total_change"), bool(gate.total_change), "total_change"

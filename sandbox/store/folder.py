@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from typing import TYPE_CHECKING
 
 import filelock
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STAGED = ".staged-"
+LEFT_AFTER = 60.0
 
 
 @contextlib.contextmanager
@@ -42,12 +45,33 @@ def staging(parent: Path, *, label: str = "") -> Iterator[Path]:
     """
     with reported(parent / label):
         parent.mkdir(parents=True, exist_ok=True)
+        sweep(parent)
         folder = type(parent)(tempfile.mkdtemp(prefix=f"{STAGED}{label[:40]}-", dir=parent))
         folder.chmod(0o755)
+        held = os.open(folder, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def sweep(parent: Path) -> None:
+    """Remove what killed processes left half-made in a folder.
+
+    Whoever stages something holds a lock on it until the end; a moment's age covers the time before the lock is taken.
+    """
+    for path in parent.glob(f"{STAGED}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime < LEFT_AFTER:
+                continue
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            finally:
+                os.close(handle)
 
 
 def publish(folder: Path, target: Path) -> None:
