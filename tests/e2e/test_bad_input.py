@@ -225,7 +225,12 @@ def test_interruption_stops_the_run_and_leaves_nothing(
     assert list((shop.root / ".sandbox" / "runs").iterdir()) == []
 
 
-def test_full_disk_at_the_output_is_said_and_leaves_nothing(shop: Shop) -> None:
+@pytest.mark.parametrize("runtime", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+def test_full_disk_at_the_output_is_said_and_leaves_nothing(
+    shop: Shop, runtime: str, request: pytest.FixtureRequest
+) -> None:
+    if runtime == "docker":
+        request.getfixturevalue("engine")
     runs = shop.root / ".sandbox" / "runs"
     runs.mkdir(parents=True)
     if os.geteuid() != 0:
@@ -235,7 +240,7 @@ def test_full_disk_at_the_output_is_said_and_leaves_nothing(shop: Shop) -> None:
         (shop.root / "pipeline.py").write_text(
             "import os\nopen(os.environ['SANDBOX_OUTPUT'] + '/value.csv', 'w').write('a\\n' * 5_000_000)\n"
         )
-        done = shop.run("run")
+        done = shop.run("run", env={"SANDBOX_RUNTIME": runtime})
         assert done.status in (13, 15), done.stderr
         assert "No space left on device" in done.stderr or "is full" in done.stderr
         assert [path for path in runs.iterdir() if path.name.startswith(".staged")] == []
