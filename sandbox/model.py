@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 RuntimeName = Literal["docker", "local", "fake"]
 TableFormat = Literal["parquet", "csv", "jsonl", "duckdb"]
 
+WORKING_TREE = "working tree"
+"""What stands for a git ref where the files are meant as they lie there."""
+
 
 class Ending(enum.StrEnum):
     """How a run ended; every run ends in exactly one of these ways."""
@@ -117,7 +120,7 @@ class Version:
     """One version of the code, as a git tree.
 
     Attributes:
-        ref: What was asked for (``main``, ``v1.2``), or ``working tree``.
+        ref: What was asked for (``main``, ``v1.2``), or `WORKING_TREE`.
         commit: The commit's id; for the working tree the commit it started from; None in a repository without one.
         tree: The id of the git tree of exactly the files that a run would see.
         dirty: True where the tree differs from the commit's.

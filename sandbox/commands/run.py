@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox.commands.sample import sample
 from sandbox.commands.stack import open_stack, prepare_state
 from sandbox.errors import ConfigError
-from sandbox.runner.repository import WORKING_TREE, Repository
+from sandbox.model import WORKING_TREE
+from sandbox.runner.repository import Repository
 from sandbox.runner.run import Request, Run, carry_out, find, require_success
 
 if TYPE_CHECKING:

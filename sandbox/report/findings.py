@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.model import WORKING_TREE
 from sandbox.report.words import change, many, number, share
 
 if TYPE_CHECKING:
@@ -171,8 +172,9 @@ def warnings(document: DiffDocument) -> list[str]:
 
 def side(found: Side) -> str:
     """Give what one side was."""
-    commit = f" ({found.commit[:10]})" if found.commit and not found.commit.startswith(found.ref) else ""
-    return f"{found.ref}{commit}"
+    if not found.commit or found.commit.startswith(found.ref):
+        return found.ref
+    return f"{found.ref} ({'on ' if found.ref == WORKING_TREE else ''}{found.commit[:10]})"
 
 
 def in_numbers(column: ColumnChanges) -> str:

@@ -16,12 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sandbox.errors import ConfigError
-from sandbox.model import Version
+from sandbox.model import WORKING_TREE, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-WORKING_TREE = "working tree"
 # What git sets for its hooks and would aim our calls at another repository or index.
 OF_A_HOOK = {
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
