@@ -13,6 +13,7 @@ from sandbox.errors import ConfigError
 from sandbox.model import WORKING_TREE
 from sandbox.runner.repository import Repository
 from sandbox.runner.run import Request, Run, carry_out, find, require_success
+from sandbox.store.places import home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,10 +86,11 @@ def code_of(project: Project, ref: str | None) -> Iterator[Code]:
 
 
 def repository(project: Project) -> Repository:
-    """Give the git repository around a project."""
-    source = (project.root / project.settings.source.uri).resolve()
-    inside = source.is_relative_to(project.root) and source != project.root
-    return Repository(project.root, left_out=[str(source.relative_to(project.root))] if inside else [])
+    """Give the git repository around a project; the source and what we keep ourselves are no code, wherever they lie."""
+    root = project.root
+    places = [(root / project.settings.source.uri).resolve(), home().resolve()]
+    inside = [place for place in places if place.is_relative_to(root) and place != root]
+    return Repository(root, left_out=[place.relative_to(root).as_posix() for place in inside])
 
 
 def environment_of(stack: Stack, code: Code, drawn: Sample, progress: Progress) -> Environment:

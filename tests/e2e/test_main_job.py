@@ -197,3 +197,9 @@ def test_same_tables_need_no_project(shop: Shop) -> None:
     assert done.status == 1
     rows = done.json["outputs"]["orders"]["rows"]
     assert (rows["removed"], rows["added"], rows["changed"]) == (1, 0, 0)
+
+
+def test_home_inside_the_project_is_no_code(shop: Shop) -> None:
+    done = shop.run("diff", "--json", env={"SANDBOX_HOME": str(shop.root / "cache")})
+    assert done.status == 0, done.stderr
+    assert done.json["baseline"]["run"] == done.json["candidate"]["run"]
