@@ -34,6 +34,7 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) ->
 @name_option
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run both versions again although they ran before.")
+@click.option("--no-values", is_flag=True, help="Keep values of rows out of comment.md.")
 @command
 def diff(
     call: Call,
@@ -45,6 +46,7 @@ def diff(
     name: str,
     frozen: bool,
     fresh: bool,
+    no_values: bool,
 ) -> int:
     """Run production's code and the changed code on the sample, and compare what they make.
 
@@ -65,7 +67,13 @@ def diff(
     else:
         versions = Versions(baseline=baseline, candidate=candidate)
         result = carry_out(
-            call.project(), versions, name=name, fresh=fresh, frozen=frozen, progress=call.progress
+            call.project(),
+            versions,
+            name=name,
+            fresh=fresh,
+            frozen=frozen,
+            progress=call.progress,
+            values=not no_values,
         )
     call.print(result, lambda: render(result.document))
     return OUTSIDE_GATE if result.verdict == "outside_gate" else 0

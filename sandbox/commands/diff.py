@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from sandbox.commands.create import Sandbox
     from sandbox.config import Project
-    from sandbox.containers.protocol import Stop
     from sandbox.manifest.diff import OutputDiff, Verdict
     from sandbox.model import Progress
     from sandbox.runner.run import Run
@@ -67,9 +66,18 @@ def diff(
     fresh: bool,
     frozen: bool,
     progress: Progress,
-    stop: Stop | None = None,
+    values: bool = True,
 ) -> DiffResult:
     """Compare two versions of the code on the project's sample; whatever is not ready yet is made ready.
+
+    Args:
+        project: The project.
+        versions: Which versions.
+        name: Which of its sandboxes.
+        fresh: Run both again although they ran before.
+        frozen: Refuse to change the lock or the sample.
+        progress: Shows the steps.
+        values: Whether ``comment.md``, which others will read, may show values of rows.
 
     Raises:
         SandboxError: Either version could not be judged; never a verdict then.
@@ -86,14 +94,14 @@ def diff(
             environment = environment_of(ready.stack, code, ready.sample.sample, progress)
             request = request_for(project, code, ready.sample.sample, environment, name)
             try:
-                done = run_once(project, ready.stack, request, fresh=fresh, progress=progress, stop=stop)
+                done = run_once(project, ready.stack, request, fresh=fresh, progress=progress)
                 require_success(done)
             except SandboxError as error:
                 raise type(error)(f"the {role}: {error.message}", hint=error.hint) from error
             sides.append(done)
     outputs = _compare(project, sides[0], sides[1], ready, progress)
     document = _document(project, sides[0], sides[1], ready, outputs, warnings)
-    return _written(project, document)
+    return _written(project, document, values=values)
 
 
 def diff_tables(baseline: str, candidate: str, *, key: list[str], progress: Progress) -> DiffResult:
@@ -208,12 +216,12 @@ def _document(
     )
 
 
-def _written(project: Project, document: DiffDocument) -> DiffResult:
+def _written(project: Project, document: DiffDocument, *, values: bool) -> DiffResult:
     folder = project.state / "diffs" / document.id
     with staged(folder) as place:
         (place / "diff.json").write_text(document.text(), "utf-8")
         (place / REPORT).write_text(html(document), "utf-8")
-        (place / "comment.md").write_text(comment(document), "utf-8")
+        (place / "comment.md").write_text(comment(document, values=values), "utf-8")
     return DiffResult(document=document, folder=folder)
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from sandbox.commands.stack import Stack
     from sandbox.config import Project
-    from sandbox.containers.protocol import Stop
     from sandbox.model import Environment, Progress, Sample
     from sandbox.runner.repository import Code
 
@@ -45,7 +44,6 @@ def run(
     fresh: bool,
     frozen: bool,
     progress: Progress,
-    stop: Stop | None = None,
 ) -> RunResult:
     """Run a git ref, or the working tree if ``ref`` is None; a succeeded run of the same is reused unless ``fresh``.
 
@@ -59,7 +57,7 @@ def run(
         drawn = sample(project, progress=progress).sample
         environment = environment_of(stack, code, drawn, progress)
         request = request_for(project, code, drawn, environment, name)
-        done = run_once(project, stack, request, fresh=fresh, progress=progress, stop=stop)
+        done = run_once(project, stack, request, fresh=fresh, progress=progress)
     require_success(done)
     return RunResult(run=done, warning=stack.warning)
 
@@ -118,16 +116,14 @@ def request_for(project: Project, code: Code, drawn: Sample, environment: Enviro
     )
 
 
-def run_once(
-    project: Project, stack: Stack, request: Request, *, fresh: bool, progress: Progress, stop: Stop | None
-) -> Run:
+def run_once(project: Project, stack: Stack, request: Request, *, fresh: bool, progress: Progress) -> Run:
     """Reuse the succeeded run with the request's identity, or carry it out."""
     runs = project.state / "runs"
     found = None if fresh else find(runs, request.identity)
     if found is not None:
         return found
     with progress.step(f"running the pipeline at {request.code.version.ref}"):
-        return carry_out(request, stack.runtime, runs, stop=stop)
+        return carry_out(request, stack.runtime, runs)
 
 
 def labels(project: Project, name: str) -> dict[str, str]:

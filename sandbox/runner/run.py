@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sandbox.containers.protocol import Runtime, Stop
+    from sandbox.containers.protocol import Runtime
     from sandbox.model import Environment, Limits, Outcome, Sample
     from sandbox.runner.repository import Code
 
@@ -110,7 +110,7 @@ def find(runs: Path, identity: str) -> Run | None:
     return None
 
 
-def carry_out(request: Request, runtime: Runtime, runs: Path, *, stop: Stop | None = None) -> Run:
+def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     """Run it, whatever was run before, and keep the record and the logs however it ends.
 
     Raises:
@@ -126,7 +126,7 @@ def carry_out(request: Request, runtime: Runtime, runs: Path, *, stop: Stop | No
         with _prepared(request, folder) as (mounts, workdir):
             job = _job(request, runtime, name, mounts, workdir)
             with Log(folder / "stdout.log") as out, Log(folder / "stderr.log") as err:
-                outcome = runtime.run(job, stdout=out, stderr=err, stop=stop)
+                outcome = runtime.run(job, stdout=out, stderr=err)
         outputs: dict[str, Output] = {}
         if outcome.ending is Ending.SUCCEEDED:
             try:

@@ -64,6 +64,14 @@ def test_terminal_names_output_rows_and_report(shop: Shop) -> None:
     assert "not isolated" in done.stderr + done.stdout or "no isolation" in done.stderr + done.stdout
 
 
+def test_comment_without_values_shows_no_value_of_a_row(shop: Shop) -> None:
+    shop.edit("pipeline.py", "country,", "'secret-' || country as country,")
+    for flags, shows in (((), True), (("--no-values",), False)):
+        document = shop.run("diff", "--json", *flags).json
+        comment = shop.root / ".sandbox" / "diffs" / document["id"] / "comment.md"
+        assert ("secret" in comment.read_text("utf-8")) == shows
+
+
 def test_second_diff_runs_no_pipeline(shop: Shop) -> None:
     shop.edit("pipeline.py", *BUG)
     first = shop.run("diff", "--json").json
