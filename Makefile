@@ -29,8 +29,10 @@ base: engine setup  ## Make sure that the standard base image is there (from Deb
 demo: setup  ## Make a small project in demo/ and run the main job on it.
 	@images/engine.sh --optional
 	@images/base/make.sh --optional
-	@rm -rf demo
-	@$(BIN)/sandbox demo demo
+	@if [[ -e demo ]]; then \
+		echo "demo/ is there already: judging it as it is (for a new one: rm -r demo)"; \
+		cd demo && { ../$(BIN)/sandbox diff || [[ $$? == 1 ]]; }; \
+	else $(BIN)/sandbox demo demo; fi
 
 test: setup lint  ## Check everything: style, types, layers, and all tests (real engine, real files).
 	@images/engine.sh $(if $(filter true,$(CI)),,--optional)
