@@ -21,7 +21,7 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) ->
     from sandbox.report.runs import run as shown  # noqa: PLC0415
 
     result = carry_out(call.project(), ref=ref, name=name, fresh=fresh, frozen=frozen, progress=call.progress)
-    call.print(result, lambda: shown(result.run.record, result.run.folder, cached=result.run.cached))
+    call.print(result, lambda: shown(result.run))
 
 
 @click.command()

@@ -229,9 +229,9 @@ def _side(run: Run) -> Side:
     record = run.record
     return Side(
         run=record.id,
-        ref=record.code.ref,
-        commit=record.code.commit,
-        tree=record.code.tree,
+        ref=run.version.ref,
+        commit=run.version.commit,
+        tree=run.version.tree,
         cached=run.cached,
         seconds=record.wall_seconds,
         cpu_seconds=record.cpu_seconds,

@@ -119,7 +119,7 @@ def request_for(project: Project, code: Code, drawn: Sample, environment: Enviro
 def run_once(project: Project, stack: Stack, request: Request, *, fresh: bool, progress: Progress) -> Run:
     """Reuse the succeeded run with the request's identity, or carry it out."""
     runs = project.state / "runs"
-    found = None if fresh else find(runs, request.identity)
+    found = None if fresh else find(runs, request)
     if found is not None:
         return found
     with progress.step(f"running the pipeline at {request.code.version.ref}"):

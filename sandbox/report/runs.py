@@ -11,19 +11,18 @@ from rich.text import Text
 from sandbox.report.words import duration, number, size, visible
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from rich.console import RenderableType
 
-    from sandbox.manifest.run import RunRecord
+    from sandbox.runner.run import Run
 
 
-def run(record: RunRecord, folder: Path, *, cached: bool) -> RenderableType:
+def run(found: Run) -> RenderableType:
     """Show a run that succeeded: what it made, what it cost, where it lies."""
-    took = f"{duration(record.wall_seconds)}"
+    record = found.record
     memory = f", {size(record.peak_memory_bytes)} at most" if record.peak_memory_bytes else ""
-    again = " (ran before; --fresh runs it again)" if cached else ""
-    head = Text(f"{record.code.ref}: succeeded in {took}{memory}{again}", style="bold")
+    again = " (ran before; --fresh runs it again)" if found.cached else ""
+    took = duration(record.wall_seconds)
+    head = Text(f"{visible(found.version.ref)}: succeeded in {took}{memory}{again}", style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("output")
     table.add_column("rows", justify="right")
@@ -32,4 +31,4 @@ def run(record: RunRecord, folder: Path, *, cached: bool) -> RenderableType:
         table.add_row(
             Text(visible(name)), number(output.rows), size(sum(file.bytes for file in output.files))
         )
-    return Group(head, table, Text(str(folder / "output"), style="dim"))
+    return Group(head, table, Text(str(found.output), style="dim"))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.containers.protocol import Runtime
-    from sandbox.model import Environment, Limits, Outcome, Sample
+    from sandbox.model import Environment, Limits, Outcome, Sample, Version
     from sandbox.runner.repository import Code
 
 RECORD = "run.json"
@@ -87,8 +87,16 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run that has ended: its record and its folder; ``cached`` where an earlier one was reused."""
+    """A run that has ended.
 
+    Attributes:
+        version: What was asked for. A reused run may have been made for another ref with the same code.
+        record: Its record.
+        folder: Where it lies.
+        cached: True where an earlier run was reused.
+    """
+
+    version: Version
     record: RunRecord
     folder: Path
     cached: bool
@@ -99,14 +107,15 @@ class Run:
         return self.folder / "output"
 
 
-def find(runs: Path, identity: str) -> Run | None:
-    """Give the latest succeeded run with this identity whose outputs are still as they were recorded."""
+def find(runs: Path, request: Request) -> Run | None:
+    """Give the latest succeeded run of the same whose outputs are still as they were recorded."""
+    identity = request.identity
     for folder in sorted(runs.glob(f"*-{identity[:12]}*"), reverse=True):
         with contextlib.suppress(StoreError):
             record = RunRecord.read(folder / RECORD)
             whole = record.identity == identity and record.ending == Ending.SUCCEEDED
             if whole and not damage(folder / "output", record.outputs):
-                return Run(record=record, folder=folder, cached=True)
+                return Run(version=request.code.version, record=record, folder=folder, cached=True)
     return None
 
 
@@ -141,7 +150,7 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
             _with_log(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
             hint=unreadable.hint or f"what it left: {runs / name / 'output'}",
         )
-    return Run(record=record, folder=runs / name, cached=False)
+    return Run(version=request.code.version, record=record, folder=runs / name, cached=False)
 
 
 def require_success(run: Run) -> None:
