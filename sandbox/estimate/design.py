@@ -1,0 +1,194 @@
+"""How the units were drawn, as far as an estimate needs to know."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sandbox.errors import StoreError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+Numbers: TypeAlias = NDArray[np.float64]
+Counts: TypeAlias = NDArray[np.int64]
+Flags: TypeAlias = NDArray[np.bool_]
+
+THIN = 2
+"""A stratum with fewer sampled units has no variance of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Groups:
+    """The strata after merging thin ones; G groups, H strata, n sampled units.
+
+    Attributes:
+        population, sampled: Shape (G,); N_g and n_g.
+        complete: Shape (G,); whether every unit of the group was drawn.
+        largest: Shape (G,); the largest weight in the group's strata, drawn from or not; infinite where n_g is 0.
+        group: Shape (n,); each unit's group.
+        weight: Shape (n,); w_i.
+        unseen: Shape (n,); the share that 1 − f_h or 1 − π_i takes in the variance; 0 in complete groups.
+    """
+
+    population: Counts
+    sampled: Counts
+    complete: Flags
+    largest: Numbers
+    group: Counts
+    weight: Numbers
+    unseen: Numbers
+
+    @functools.cached_property
+    def partial(self) -> Flags:
+        """Which units stand for others as well, shape (n,)."""
+        return ~self.complete[self.group]
+
+    def sums(self, values: Numbers) -> Numbers:
+        """Sum per group, shape (G,)."""
+        return np.bincount(self.group, values, minlength=len(self.population)).astype(np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Design:
+    """The draw of one unit table, and the stratum of each sampled unit.
+
+    Attributes:
+        population: Shape (H,); N_h, >= 0, in the manifest's order of strata.
+        sampled: Shape (H,); n_h, in [0, N_h].
+        probability: Shape (H,); π_h in (0, 1], as in the manifest.
+        stratum: Shape (n,); each sampled unit's stratum, in [0, H). All other arrays of units are in this order.
+
+    Raises:
+        StoreError: These do not describe one draw.
+
+    >>> design = Design.of(population=[10, 2], sampled=[2, 2], probability=[0.2, 1.0], stratum=[0, 0, 1, 1])
+    >>> design.groups.weight.tolist()
+    [5.0, 5.0, 1.0, 1.0]
+    """
+
+    population: Counts
+    sampled: Counts
+    probability: Numbers
+    stratum: Counts
+
+    def __post_init__(self) -> None:
+        """Refuse what is no draw."""
+        problem = _problem(self)
+        if problem:
+            raise StoreError(
+                f"the sample's weights do not fit its manifest: {problem}", hint="sandbox verify"
+            )
+
+    @classmethod
+    def of(
+        cls, *, population: ArrayLike, sampled: ArrayLike, probability: ArrayLike, stratum: ArrayLike
+    ) -> Design:
+        """Give the design of anything that numpy takes for arrays."""
+        return cls(
+            population=np.asarray(population, np.int64),
+            sampled=np.asarray(sampled, np.int64),
+            probability=np.asarray(probability, np.float64),
+            stratum=np.asarray(stratum, np.int64),
+        )
+
+    @property
+    def units(self) -> int:
+        """How many units were sampled."""
+        return len(self.stratum)
+
+    @functools.cached_property
+    def complete(self) -> bool:
+        """Whether every unit of production is in the sample."""
+        return bool(np.all(self.sampled == self.population))
+
+    @functools.cached_property
+    def blind(self) -> bool:
+        """Whether units of production are stood for by no sampled one, even after merging."""
+        return bool(np.any((self.groups.sampled == 0) & ~self.groups.complete))
+
+    @functools.cached_property
+    def groups(self) -> Groups:
+        """The strata as the formulas take them: thin ones merged, with a weight for each unit.
+
+        A stratum that stays by itself has w = N_h/n_h; in a merged group w_i = (1/π_i) · N_g / Σ_j (1/π_j).
+        """
+        names, of_stratum = np.unique(_merged(self), return_inverse=True)
+        count = len(names)
+        population = np.bincount(of_stratum, self.population, count).astype(np.int64)
+        sampled = np.bincount(of_stratum, self.sampled, count).astype(np.int64)
+        merged = np.bincount(of_stratum, minlength=count)[of_stratum] > 1
+        complete = sampled == population
+        reciprocal = np.where(merged, 1 / self.probability, 1.0)
+        total = np.bincount(of_stratum, reciprocal * self.sampled, count)
+        share = np.divide(population, total, out=np.full(count, np.inf), where=total > 0)
+        weight = np.where(complete[of_stratum], 1.0, reciprocal * share[of_stratum])
+        rate = self.sampled / np.maximum(self.population, 1)
+        unseen = np.where(complete[of_stratum], 0.0, 1 - np.where(merged, self.probability, rate))
+        largest = np.zeros(count)
+        np.maximum.at(largest, of_stratum, weight)
+        return Groups(
+            population=population,
+            sampled=sampled,
+            complete=complete,
+            largest=largest,
+            group=of_stratum[self.stratum].astype(np.int64),
+            weight=weight[self.stratum],
+            unseen=unseen[self.stratum],
+        )
+
+    def values(self, values: ArrayLike) -> Numbers:
+        """Give one number for each sampled unit.
+
+        Raises:
+            ValueError: They are not as many as the units.
+        """
+        numbers = np.asarray(values, np.float64)
+        if numbers.shape != (self.units,):
+            raise ValueError(f"{self.units} sampled units, but values of shape {numbers.shape}")
+        return numbers
+
+
+def _problem(design: Design) -> str:
+    """Say what is wrong with a design; empty where nothing is."""
+    shape = design.population.shape
+    if len(shape) != 1 or design.sampled.shape != shape or design.probability.shape != shape:
+        return "population, sampled and probability are not of one length"
+    if np.any(design.sampled < 0) or np.any(design.sampled > design.population):
+        return "a stratum has more sampled units than units"
+    if not np.all((design.probability > 0) & (design.probability <= 1)):
+        return "a probability is not in (0, 1]"
+    if np.any((design.probability == 1) & (design.sampled < design.population)):
+        return "a stratum of probability 1 is not complete"
+    return _unit_problem(design, shape[0])
+
+
+def _unit_problem(design: Design, strata: int) -> str:
+    """Say what is wrong with the units' strata; empty where nothing is."""
+    if design.stratum.ndim != 1 or np.any((design.stratum < 0) | (design.stratum >= strata)):
+        return "a sampled unit names a stratum that is not there"
+    if not np.array_equal(np.bincount(design.stratum, minlength=strata), design.sampled):
+        return "the sampled units of a stratum are not as many as the manifest says"
+    return ""
+
+
+def _merged(design: Design) -> Counts:
+    """Name the group of each stratum, by one of its strata.
+
+    A stratum that is thin (n_h < 2) and not complete joins the not complete one of closest π; among equals, the first
+    in stratum order. It goes on until its group has two units or there is nothing left to join.
+    """
+    names = np.arange(len(design.population), dtype=np.int64)
+    open_ = design.sampled < design.population
+    for thin in np.flatnonzero(open_ & (design.sampled < THIN)):
+        while design.sampled[names == names[thin]].sum() < THIN:
+            others = np.flatnonzero(open_ & (names != names[thin]))
+            if not len(others):
+                break
+            distance = np.abs(design.probability[others] - design.probability[thin])
+            names[names == names[thin]] = names[others[np.argmin(distance)]]
+    return names

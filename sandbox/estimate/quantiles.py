@@ -1,0 +1,89 @@
+"""Quantiles over all rows of production, on one side; the change of a quantile is not estimated."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sandbox.estimate.distributions import t_quantile
+from sandbox.estimate.result import NOT_ESTIMATED, Result, exact
+from sandbox.estimate.totals import ENOUGH, effective_units, spread
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sandbox.estimate.design import Counts, Design, Flags, Numbers
+
+
+def quantile(design: Design, values: ArrayLike, unit: ArrayLike, share: float) -> Result:
+    """Estimate a quantile, the smallest value whose weighted share of rows at or below it reaches ``share``.
+
+    Woodruff's interval: the share's own interval, with rows summed within their unit, read off the same curve.
+
+    Args:
+        design: The draw.
+        values: Shape (m,); one a row, m rows; any unit u.
+        unit: Shape (m,); the index of the row's unit, in [0, n).
+        share: In (0, 1).
+
+    Returns:
+        In u. A limit is None where the curve does not reach it. Not estimated without rows, where a value is not
+        finite, or where no sampled unit stands for some of production's.
+
+    Raises:
+        ValueError: values and unit differ in length, a unit is not there, or share is not in (0, 1).
+
+    Source: Woodruff 1952, JASA 47(260); Särndal, Swensson & Wretman 1992, 5.11.
+
+    >>> from sandbox.estimate.design import Design
+    >>> design = Design.of(population=[3], sampled=[3], probability=[1.0], stratum=[0] * 3)
+    >>> quantile(design, [5.0, 1.0, 9.0], [0, 1, 2], 0.5).estimate
+    5.0
+    """
+    numbers, owner = np.asarray(values, np.float64), np.asarray(unit, np.int64)
+    if numbers.ndim != 1 or numbers.shape != owner.shape:
+        raise ValueError(f"values of shape {numbers.shape}, but units of shape {owner.shape}")
+    if not 0 < share < 1 or np.any((owner < 0) | (owner >= design.units)):
+        raise ValueError(f"share {share} is not in (0, 1), or a row's unit is not there")
+    if design.blind or not len(numbers) or not np.all(np.isfinite(numbers)):
+        return NOT_ESTIMATED
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    curve = np.cumsum(design.groups.weight[owner[order]])
+    curve /= curve[-1]
+    estimate = float(ordered[_place(curve, share)])
+    if design.complete:
+        return exact(estimate)
+    return _woodruff(design, numbers <= estimate, owner, share, (ordered, curve), estimate)
+
+
+def _woodruff(
+    design: Design,
+    below: Flags,
+    owner: Counts,
+    share: float,
+    ecdf: tuple[Numbers, Numbers],
+    estimate: float,
+) -> Result:
+    """Give a quantile its interval."""
+    ordered, curve = ecdf
+    rows = np.bincount(owner, minlength=design.units).astype(np.float64)
+    reached = np.bincount(owner, below, minlength=design.units)
+    weight = design.groups.weight
+    whole = math.fsum(weight * rows)
+    kappa, _ = effective_units(design, rows)
+    if kappa < ENOUGH:
+        return Result(status="bounded", estimate=estimate)
+    found = spread(design, (reached - math.fsum(weight * reached) / whole * rows) / whole)
+    half = t_quantile(0.975, found.degrees) * found.error
+    low = float(ordered[_place(curve, share - half)]) if share - half > 0 else None
+    high = float(ordered[_place(curve, share + half)]) if share + half < 1 else None
+    bounded = low is None or high is None
+    return Result(status="bounded" if bounded else "estimated", estimate=estimate, low=low, high=high)
+
+
+def _place(curve: Numbers, share: float) -> int:
+    """Give the first place where the curve reaches a share, rounding aside."""
+    return min(int(np.searchsorted(curve, share - 1e-12)), len(curve) - 1)

@@ -1,0 +1,113 @@
+"""Means and ratios of totals, and their changes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sandbox.estimate.result import NOT_ESTIMATED, Result, exact
+from sandbox.estimate.totals import differences, power, t_interval
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sandbox.estimate.design import Design, Numbers
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Ratio:
+    """One ratio: R̂, and its residuals of shape (n,)."""
+
+    value: float
+    residuals: Numbers
+
+
+def ratio(design: Design, numerator: ArrayLike, denominator: ArrayLike) -> Result:
+    """Estimate a ratio of two totals, ``R̂ = Ŷ/X̂``; with the unit's rows as denominator a mean over rows.
+
+    The interval is that of a total of ``e_i = (y_i − R̂ x_i)/X̂``, where both totals are carried by enough units.
+
+    Args:
+        design: The draw.
+        numerator: Shape (n,); y_i, the unit's sum; any unit u.
+        denominator: Shape (n,); x_i, the unit's sum; any unit v.
+
+    Returns:
+        In u/v. Not estimated where a value is not finite, X̂ is 0, the ratio leaves the range of doubles, or no sampled unit stands for some of production's.
+
+    Source: Hájek 1971; Särndal, Swensson & Wretman 1992, 5.6.
+
+    >>> from sandbox.estimate.design import Design
+    >>> design = Design.of(population=[400], sampled=[40], probability=[0.1], stratum=[0] * 40)
+    >>> ratio(design, [1.0, 3.0] * 20, [1, 1] * 20).estimate
+    2.0
+    """
+    y, x = design.values(numerator), design.values(denominator)
+    found = _ratio(design, y, x)
+    if found is None:
+        return NOT_ESTIMATED
+    if design.complete:
+        return exact(found.value)
+    return t_interval(design, found.value, found.residuals, y / power(y), x / power(x))
+
+
+def change_of_ratio(
+    design: Design,
+    baseline: tuple[ArrayLike, ArrayLike],
+    candidate: tuple[ArrayLike, ArrayLike],
+    affected: ArrayLike,
+) -> Result:
+    """Estimate the change of a ratio, candidate − baseline, by the difference of the two sides' residuals.
+
+    Args:
+        design: The draw.
+        baseline: Numerator and denominator, as for `ratio`.
+        candidate: Likewise.
+        affected: Shape (n,), bool; units that are not affected count with their baseline on both sides. These units
+            must carry the interval: the residuals of the others move a little as well, and would hide how few they are.
+
+    Returns:
+        As `ratio`; 0 without an interval where no value changed.
+
+    >>> from sandbox.estimate.design import Design
+    >>> design = Design.of(population=[4], sampled=[4], probability=[1.0], stratum=[0] * 4)
+    >>> ones = [1, 1, 1, 1]
+    >>> change_of_ratio(design, (ones, ones), ([1, 3, 1, 1], ones), [False, True, False, False]).estimate
+    0.5
+    """
+    moved = [differences(design, *pair, affected) for pair in zip(baseline, candidate, strict=True)]
+    before = [design.values(part) for part in baseline]
+    changed = design.values(affected) != 0
+    after = [
+        np.where(changed, design.values(part), rest) for part, rest in zip(candidate, before, strict=True)
+    ]
+    old, new = _ratio(design, *before), _ratio(design, *after)
+    if old is None or new is None or not math.isfinite(new.value - old.value):
+        return NOT_ESTIMATED
+    estimate, residuals = new.value - old.value, new.residuals - old.residuals
+    if design.complete:
+        return exact(estimate)
+    touched = (moved[0] != 0) | (moved[1] != 0)
+    return t_interval(design, estimate, residuals, np.where(touched, residuals, 0.0))
+
+
+def _ratio(design: Design, y: Numbers, x: Numbers) -> _Ratio | None:
+    """Give a ratio and its residuals; None where there is none."""
+    if design.blind or not np.all(np.isfinite(y) & np.isfinite(x)):
+        return None
+    weight = design.groups.weight
+    scale_y, scale_x = power(y), power(x)
+    shares_y, shares_x = y / scale_y, x / scale_x
+    below = math.fsum(weight * shares_x)
+    if below == 0:
+        return None
+    value = math.fsum(weight * shares_y) / below
+    scale = scale_y / scale_x
+    with np.errstate(over="ignore", invalid="ignore"):
+        residuals = (shares_y - value * shares_x) / below * scale
+    if not (math.isfinite(value * scale) and np.all(np.isfinite(residuals))):
+        return None
+    return _Ratio(value=value * scale, residuals=residuals)

@@ -1,0 +1,37 @@
+"""What every estimate gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["exact", "estimated", "probably_too_narrow", "bounded", "not_estimated"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A figure for the whole of production, with its 95 % interval.
+
+    Attributes:
+        status: ``exact``: every unit was seen, low = estimate = high. ``estimated``: with an interval.
+            ``probably_too_narrow``: with an interval that few units carry. ``bounded``: too few units for a
+            symmetric interval; there may be limits. ``not_estimated``: no number at all.
+        estimate, low, high: In the unit of the values; None where there is none.
+    """
+
+    status: Status
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+NOT_ESTIMATED = Result(status="not_estimated")
+
+
+def exact(value: float) -> Result:
+    """Give a figure that no draw stands behind.
+
+    >>> exact(3.0).low
+    3.0
+    """
+    return Result(status="exact", estimate=value, low=value, high=value)

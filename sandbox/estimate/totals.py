@@ -1,0 +1,198 @@
+"""Totals over all units, their changes, and the t interval that ratios and quantiles share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sandbox.estimate.distributions import t_quantile
+from sandbox.estimate.result import NOT_ESTIMATED, Result, exact
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sandbox.estimate.design import Design, Numbers
+
+ENOUGH = 30.0
+"""The effective number of units that an interval needs."""
+
+DOMINANT = 0.1
+"""The share of the squared contributions from which one unit makes an interval doubtful."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A standard error and the degrees of freedom of its estimate; with an error of 0 these are infinite."""
+
+    error: float
+    degrees: float
+
+
+def variances(design: Design, values: Numbers) -> Numbers:
+    """Estimate the variance of a total, per group.
+
+    ``v_h = N_h² (1 − n_h/N_h) s_h² / n_h``; in a merged group ``n/(n−1) · Σ (1 − π_i)(w_i e_i)²``, e_i the deviation
+    from the weighted mean.
+
+    Args:
+        design: The draw.
+        values: Shape (n,), finite, not so large that their squares overflow.
+
+    Returns:
+        Shape (G,); 0 for complete groups, and for a lone unit, which no interval may rest on.
+
+    Source: Cochran 1977, 5.3; Särndal, Swensson & Wretman 1992, 3.7; Lavallée 2007 (sums over clusters).
+    """
+    groups = design.groups
+    weights = groups.sums(groups.weight)
+    means = groups.sums(groups.weight * values) / np.where(weights > 0, weights, 1.0)
+    squares = groups.unseen * (groups.weight * (values - means[groups.group])) ** 2
+    factor = groups.sampled / np.maximum(groups.sampled - 1, 1)
+    return factor * groups.sums(squares)
+
+
+def spread(design: Design, values: Numbers) -> Spread:
+    """Estimate the standard error of a total, ``√Σ v_h``, and Satterthwaite's degrees of freedom.
+
+    ``(Σ v_h)² / Σ (v_h²/(n_h − 1))`` over groups that are not complete. Values of shape (n,), finite.
+
+    Source: Satterthwaite 1946, Biometrics Bulletin 2(6); Cochran 1977, 5.4.
+    """
+    scale = power(values)
+    parts = variances(design, values / scale)
+    variance = float(parts.sum())
+    if variance == 0:
+        return Spread(error=0.0, degrees=math.inf)
+    shares = parts / variance
+    used = shares > 0
+    degrees = 1 / float((shares[used] ** 2 / (design.groups.sampled[used] - 1)).sum())
+    return Spread(error=math.sqrt(variance) * scale, degrees=degrees)
+
+
+def effective_units(design: Design, values: Numbers) -> tuple[float, float]:
+    """Give κ, how many equal units would carry as much as these do, and the largest one's share of the squares.
+
+    ``c_i = w_i d_i`` over units with d_i ≠ 0 in strata that are not complete; ``κ = (Σ|c|)²/Σ c²``; ``max c² / Σ c²``.
+
+    Returns:
+        (0, 0) where there is no such unit.
+    """
+    groups = design.groups
+    parts = np.abs(groups.weight * values)[groups.partial]
+    largest = float(parts.max(initial=0.0))
+    if largest == 0:
+        return 0.0, 0.0
+    parts = parts / largest
+    squares = float((parts**2).sum())
+    return float(parts.sum()) ** 2 / squares, 1 / squares
+
+
+def t_interval(design: Design, estimate: float, residuals: Numbers, *carriers: Numbers) -> Result:
+    """Give an estimate its 95 % t interval, if enough units carry it.
+
+    κ below 30: no interval, "bounded". One unit with more than a tenth of the squares: "probably too narrow".
+
+    Args:
+        design: The draw, not complete.
+        estimate: The figure.
+        residuals: Shape (n,); the values whose weighted total varies as the estimate does.
+        carriers: Each of shape (n,); what must be carried by enough units, for the interval to hold.
+    """
+    carried = [effective_units(design, carrier) for carrier in carriers]
+    if min(kappa for kappa, _ in carried) < ENOUGH:
+        return Result(status="bounded", estimate=estimate)
+    found = spread(design, residuals)
+    half = t_quantile(0.975, found.degrees) * found.error
+    doubtful = max(share for _, share in carried) > DOMINANT
+    return Result(
+        status="probably_too_narrow" if doubtful else "estimated",
+        estimate=estimate,
+        low=estimate - half,
+        high=estimate + half,
+    )
+
+
+def total(design: Design, values: ArrayLike) -> Result:
+    """Estimate a total over all units of production, ``Ŷ = Σ_h (N_h/n_h) Σ_i t_i``.
+
+    A total is the change from nothing, so it has an interval under the same condition as a change has.
+
+    Args:
+        design: The draw.
+        values: Shape (n,); t_i, the sum over everything that belongs to the unit; any unit u.
+
+    Returns:
+        In u. Not estimated where a value is not finite, or where no sampled unit stands for some of production's.
+
+    Source: Horvitz & Thompson 1952; Cochran 1977, 5.3.
+
+    >>> from sandbox.estimate.design import Design
+    >>> design = Design.of(population=[400], sampled=[40], probability=[0.1], stratum=[0] * 40)
+    >>> total(design, [1.0, 3.0] * 20).estimate
+    800.0
+    """
+    numbers = design.values(values)
+    if design.blind or not np.all(np.isfinite(numbers)):
+        return NOT_ESTIMATED
+    scale = power(numbers)
+    shares = numbers / scale
+    estimate = math.fsum(design.groups.weight * shares)
+    if design.complete:
+        return _times(exact(estimate), scale)
+    return _times(t_interval(design, estimate, shares, shares), scale)
+
+
+def change(design: Design, baseline: ArrayLike, candidate: ArrayLike, affected: ArrayLike) -> Result:
+    """Estimate the change of a total, candidate − baseline.
+
+    Args:
+        design: The draw.
+        baseline: Shape (n,); the unit's sum, 0 where it is absent; any unit u.
+        candidate: Likewise.
+        affected: Shape (n,), bool; units that are not affected count as exact zeros, so that neither noise nor the
+            order of a sum makes a change.
+
+    Returns:
+        In u, otherwise as `total`; 0 without an interval where no value changed.
+
+    >>> from sandbox.estimate.design import Design
+    >>> design = Design.of(population=[400], sampled=[4], probability=[0.01], stratum=[0] * 4)
+    >>> change(design, [1, 1, 1, 1], [1, 3, 1, 1], [False, True, False, False])
+    Result(status='bounded', estimate=200.0, low=None, high=None)
+    """
+    return total(design, differences(design, baseline, candidate, affected))
+
+
+def differences(design: Design, baseline: ArrayLike, candidate: ArrayLike, affected: ArrayLike) -> Numbers:
+    """Give ``d_i = candidate_i − baseline_i``, shape (n,), exactly 0 for units that are not affected."""
+    before, after = design.values(baseline), design.values(candidate)
+    touched = design.values(affected) != 0
+    finite = np.isfinite(before) & np.isfinite(after)
+    with np.errstate(over="ignore"):  # an infinite change is not estimated, like an infinite value
+        moved = np.subtract(after, before, out=np.zeros(design.units), where=touched & finite)
+    return np.where(touched & ~finite, np.nan, moved)
+
+
+def power(values: Numbers) -> float:
+    """Give the largest power of two that the values reach; 1 where all are 0.
+
+    Squares of very large or small values leave the range of doubles; those of values divided by this do not, and
+    dividing by a power of two loses nothing.
+
+    >>> import numpy as np
+    >>> power(np.array([3.0, -5.0]))
+    4.0
+    """
+    largest = float(np.abs(values).max(initial=0.0))
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest else 1.0
+
+
+def _times(result: Result, scale: float) -> Result:
+    """Give a result in the unit of the values again; nothing where it is beyond the range of doubles."""
+    scaled = [None if part is None else part * scale for part in (result.estimate, result.low, result.high)]
+    if not all(part is None or math.isfinite(part) for part in scaled):
+        return NOT_ESTIMATED
+    return Result(status=result.status, estimate=scaled[0], low=scaled[1], high=scaled[2])
