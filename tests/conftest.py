@@ -13,8 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 IN_CI = os.environ.get("CI") == "true"
+
+# Machines are shared: no test may fail because an example took long. In CI the examples are always the same.
+settings.register_profile("project", deadline=None, derandomize=IN_CI)
+settings.load_profile("project")
 
 SETTINGS = """\
 version = 1
