@@ -73,11 +73,8 @@ class Session:
                 "preserve_insertion_order": False,
             },
         )
-        # These belong to a connection and cannot be part of its making.
+        # These two belong to a connection and cannot be part of its making.
         self.connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
-        # Parquet's statistics leave NaN out, and the engine takes a column of 1.0 and NaN for the constant 1.0: what it
-        # concludes from that is wrong, or ends in "Perfect hash aggregate: aggregate group 94 exceeded total groups 4".
-        self.connection.execute("set disabled_optimizers = 'statistics_propagation'")
 
     def __enter__(self) -> Self:
         return self
