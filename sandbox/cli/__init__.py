@@ -32,6 +32,8 @@ COMMANDS = {
     "run": ("running", "Run one version of the code on the sample."),
     "diff": ("running", "Compare what production's code and the changed code make."),
     "shell": ("stacks", "Open a terminal inside the sandbox."),
+    "exec": ("stacks", "Carry out one command inside the sandbox."),
+    "sql": ("stacks", "Query the sample, and what the last run left."),
     "ls": ("stacks", "List sandboxes, with what they use."),
     "stop": ("stacks", "End what runs for a sandbox."),
     "rm": ("stacks", "Remove a sandbox."),

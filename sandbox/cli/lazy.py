@@ -15,7 +15,7 @@ class LazyGroup(click.Group):
     """A group that knows its commands by name and one line each.
 
     Args:
-        lazy: Command name -> (module of `sandbox.cli` that holds the command under its name, one line for the list).
+        lazy: Command name -> (module of `sandbox.cli` that holds the command, one line for the list).
     """
 
     def __init__(self, *args: object, lazy: Mapping[str, tuple[str, str]], **settings: object) -> None:
@@ -33,9 +33,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self._lazy:
             return None
         module = importlib.import_module(f"sandbox.cli.{self._lazy[cmd_name][0]}")
-        command = getattr(module, cmd_name)
-        assert isinstance(command, click.Command)
-        return command
+        commands = [one for one in vars(module).values() if isinstance(one, click.Command)]
+        return next(one for one in commands if one.name == cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

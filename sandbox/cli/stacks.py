@@ -13,6 +13,8 @@ from sandbox.errors import ConfigError, EngineError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+SHOWN = 50  # rows of an answer, unless all are asked for
+
 
 @click.command()
 @name_option
@@ -50,6 +52,40 @@ def shell(call: Call, *, name: str, frozen: bool) -> int:
     if call.as_json or not sys.stdin.isatty():
         raise UsageError("a shell needs a terminal", hint="to run the pipeline: sandbox run")
     return carry_out(call.project(), name=name, frozen=frozen, progress=call.progress)
+
+
+@click.command("exec", context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, required=True, metavar="COMMAND...", type=click.UNPROCESSED)
+@name_option
+@frozen_option
+@command
+def execute(call: Call, *, words: tuple[str, ...], name: str, frozen: bool) -> int:
+    """Carry out one command inside the sandbox, isolated as a run is; its exit status is the command's own.
+
+    Flags of sandbox come before the command: sandbox exec --name wide python -c 'print(1)'
+    """
+    from sandbox.commands.shell import execute as carry_out  # noqa: PLC0415 - see `create`
+
+    return carry_out(call.project(), words, name=name, frozen=frozen, progress=call.progress)
+
+
+@click.command()
+@click.argument("query")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, every row.")
+@click.option("--all", "whole", is_flag=True, help="Print every row, not only the first 50.")
+@command
+def sql(call: Call, *, query: str, as_csv: bool, whole: bool) -> None:
+    """Query the sample: its tables, weights.UNIT, and output.NAME of the last run. QUERY may be - for stdin."""
+    from sandbox.commands.sql import sql as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.report import sql as report  # noqa: PLC0415
+
+    text = sys.stdin.read() if query == "-" else query
+    most = None if whole or as_csv else SHOWN
+    result = carry_out(call.project(), text, most=most, progress=call.progress)
+    if as_csv and not call.as_json:
+        click.echo(report.as_csv(result.columns, result.rows), nl=False)
+        return
+    call.print(result, lambda: report.answer(result.columns, result.rows, complete=result.complete))
 
 
 @click.command()

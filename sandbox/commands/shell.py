@@ -1,8 +1,11 @@
-"""``sandbox shell``: a terminal inside the stack, on the sample, isolated as a run is."""
+"""``sandbox shell`` and ``exec``: a terminal or one command inside the stack, on the sample, isolated as a run is."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +13,18 @@ from typing import TYPE_CHECKING
 from sandbox.commands.create import create
 from sandbox.commands.run import code_of, labels, object_name
 from sandbox.containers.protocol import Job, Mount
+from sandbox.errors import EngineError, PipelineMemoryError, PipelineTimeoutError
+from sandbox.model import Ending
 
 if TYPE_CHECKING:
-    from sandbox.config import Project
-    from sandbox.model import Progress
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import BinaryIO
 
-COMMAND = 'exec "$(command -v bash || command -v sh)"'
+    from sandbox.config import Project
+    from sandbox.containers.protocol import Runtime
+    from sandbox.model import Outcome, Progress
+
+SHELL = 'exec "$(command -v bash || command -v sh)"'
 
 
 def shell(project: Project, *, name: str, frozen: bool, progress: Progress) -> int:
@@ -24,9 +33,81 @@ def shell(project: Project, *, name: str, frozen: bool, progress: Progress) -> i
     Returns:
         The shell's exit status.
     """
+    terminal = {"TERM": os.environ.get("TERM", "dumb"), "PS1": f"(sandbox {name}) \\w \\$ "}
+    with _inside(project, SHELL, role="shell", name=name, frozen=frozen, own=terminal, progress=progress) as (
+        runtime,
+        job,
+    ):
+        return runtime.shell(job)
+
+
+def execute(project: Project, command: Sequence[str], *, name: str, frozen: bool, progress: Progress) -> int:
+    """Carry out one command as in `shell`, its output going to ours as it comes.
+
+    Args:
+        project: The project.
+        command: The program and its arguments.
+        name: Which sandbox.
+        frozen: See `create`.
+        progress: Shows what is made ready.
+
+    Returns:
+        The command's own exit status; 128 and the signal's number where a signal ended it.
+
+    Raises:
+        PipelineTimeoutError: It took longer than the stack's limit.
+        PipelineMemoryError: It needed more memory than the stack's limit.
+        EngineError: It could not be started, or the engine went away.
+    """
+    line = shlex.join(command)
+    with _inside(project, line, role="exec", name=name, frozen=frozen, own={}, progress=progress) as (
+        runtime,
+        job,
+    ):
+        outcome = runtime.run(job, stdout=_Through(sys.stdout.buffer), stderr=_Through(sys.stderr.buffer))
+    return _status(outcome, line, job)
+
+
+class _Through:
+    """Hands output on as it comes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def __call__(self, chunk: bytes) -> None:
+        self._stream.write(chunk)
+        self._stream.flush()
+
+
+def _status(outcome: Outcome, line: str, job: Job) -> int:
+    match outcome.ending:
+        case Ending.TIMED_OUT:
+            seconds = job.limits.timeout_seconds
+            raise PipelineTimeoutError(
+                f"{line} did not end within {seconds:g} s", hint="raise [stack.limits] timeout"
+            )
+        case Ending.OUT_OF_MEMORY:
+            raise PipelineMemoryError(
+                f"{line} needed more memory than {job.limits.memory_bytes:,} bytes",
+                hint="raise [stack.limits] memory",
+            )
+        case Ending.LOST:
+            raise EngineError(
+                f"{line} was lost: the container engine went away while it ran", hint="sandbox doctor"
+            )
+        case _:
+            return outcome.status if outcome.status is not None else 128 + (outcome.signal or 0)
+
+
+@contextlib.contextmanager
+def _inside(
+    project: Project, command: str, *, role: str, name: str, frozen: bool, own: Mapping[str, str],
+    progress: Progress,
+) -> Iterator[tuple[Runtime, Job]]:  # fmt: skip
+    """Give a job on the sample, with a copy of the working tree, for as long as the block lasts."""
     ready = create(project, name=name, frozen=frozen, progress=progress)
     runtime = ready.stack.runtime
-    with tempfile.TemporaryDirectory(prefix="sandbox-shell-") as place, code_of(project, None) as code:
+    with tempfile.TemporaryDirectory(prefix=f"sandbox-{role}-") as place, code_of(project, None) as code:
         folders = {part: Path(place) / part for part in ("code", "output")}
         for folder in folders.values():
             folder.mkdir()
@@ -35,18 +116,18 @@ def shell(project: Project, *, name: str, frozen: bool, progress: Progress) -> i
         sample = Mount(source=ready.sample.sample.path / "tables", target="/sandbox/sample")
         output = Mount(source=folders["output"], target="/sandbox/output", writable=True)
         seen = {"sample": runtime.seen(sample), "output": runtime.seen(output)}
-        own = {key: value.format(**seen) for key, value in project.settings.pipeline.env.items()}
-        variables = {"SANDBOX_SAMPLE": seen["sample"], "SANDBOX_OUTPUT": seen["output"], **own}
-        terminal = {"TERM": os.environ.get("TERM", "dumb"), "PS1": f"(sandbox {name}) \\w \\$ "}
-        return runtime.shell(
+        configured = {key: value.format(**seen) for key, value in project.settings.pipeline.env.items()}
+        variables = {"SANDBOX_SAMPLE": seen["sample"], "SANDBOX_OUTPUT": seen["output"], **configured, **own}
+        yield (
+            runtime,
             Job(
-                name=f"{object_name(project, name)}-shell-{os.getpid()}",
-                labels={**labels(project, name), "role": "shell"},
+                name=f"{object_name(project, name)}-{role}-{os.getpid()}",
+                labels={**labels(project, name), "role": role},
                 environment=ready.environment,
-                command=COMMAND,
+                command=command,
                 workdir=workdir,
                 mounts=(sample, workdir, output),
-                variables={**variables, **terminal},
+                variables=variables,
                 limits=project.limits,
-            )
+            ),
         )

@@ -108,6 +108,30 @@ class Session:
         with self.failed(doing):
             return self._carried_out(sql, parameters).fetchall()
 
+    def answer(self, query: str, *, most: int | None) -> tuple[dict[str, str], list[tuple[str | None, ...]]]:
+        """Carry out a person's own query, in order.
+
+        Args:
+            query: One statement that gives rows.
+            most: How many rows to give at most; None gives all.
+
+        Returns:
+            The columns with the engine's names of their types, and the rows as the engine's text of each value.
+
+        Raises:
+            SandboxError: As `failed` says; also where it is not one statement.
+        """
+        doing = "the query"
+        with self.failed(doing):
+            statements = self.connection.extract_statements(query)
+        if len(statements) != 1:
+            raise self._failure(f"{doing}: {len(statements)} statements, where one is expected")
+        body = query.strip().rstrip(";")
+        self.execute("set preserve_insertion_order = true")
+        columns = {row[0]: row[1] for row in self.rows(f"describe select * from (\n{body}\n)", doing=doing)}
+        limit = "" if most is None else f" limit {most:d}"
+        return columns, self.rows(f"select columns(*)::varchar from (\n{body}\n){limit}", doing=doing)
+
     def _carried_out(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         _log.debug("%s", sql)
         return self.connection.execute(sql, list(parameters) or None)

@@ -1,0 +1,62 @@
+"""Working inside the sandbox: queries on the sample, and single commands."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import Shop
+
+
+def test_a_query_sees_the_sample_its_weights_and_the_last_runs_outputs(shop: Shop) -> None:
+    assert shop.run("run").status == 0
+    found = shop.run(
+        "sql",
+        "--json",
+        "select count(*) as n, round(sum(weight))::bigint as stands_for, count(o.total) as outputs "
+        "from customers join weights.customers using (customer_id) join output.value o using (customer_id)",
+    )
+    assert found.status == 0, found.stderr
+    sampled = found.json["rows"][0][0]
+    assert 100 < sampled < 300
+    assert found.json["rows"] == [[sampled, 400, sampled]]
+    assert found.json["complete"] is True
+
+
+def test_csv_tells_null_from_an_empty_text_and_quotes_what_needs_it(shop: Shop) -> None:
+    found = shop.run(
+        "sql", "--csv", "select null as a, '' as b, 'x,\"y\"' as \"c d\", 1.50::decimal(5,2) as e"
+    )
+    assert found.stdout == 'a,b,c d,e\n,"","x,""y""",1.50\n'
+    assert list(csv.reader(io.StringIO(found.stdout)))[1] == ["", "", 'x,"y"', "1.50"]
+
+
+def test_a_wrong_query_says_what_is_there_instead(shop: Shop) -> None:
+    found = shop.run("sql", "select * from customer")
+    assert found.status == 12
+    assert "customer" in found.stderr
+    assert "customers" in found.stderr.split("hint:")[1]
+    assert shop.run("sql", "select 1; select 2").status == 12
+
+
+def test_an_answer_on_the_terminal_is_cut_and_says_so(shop: Shop) -> None:
+    short = shop.run("sql", "select range as n from range(80)")
+    assert "50 rows; there are more" in short.stdout
+    assert "79" in shop.run("sql", "--all", "select range as n from range(80)").stdout
+
+
+def test_a_single_command_sees_the_sample_and_gives_its_own_status(shop: Shop) -> None:
+    script = "import os, sys; print(sorted(os.listdir(os.environ['SANDBOX_SAMPLE']))); sys.exit(7)"
+    found = shop.run("exec", "python", "-c", script)
+    assert found.status == 7
+    assert found.stdout == "['customers', 'orders']\n"
+    assert shop.run("exec", "sh", "-c", "kill -9 $$").status == 128 + 9
+
+
+def test_a_single_command_that_takes_too_long_is_ended(shop: Shop) -> None:
+    shop.edit("sandbox.toml", 'timeout = "60s"', 'timeout = "1s"')
+    found = shop.run("exec", "sleep", "60")
+    assert found.status == 16
+    assert "sleep 60 did not end within 1 s" in found.stderr
