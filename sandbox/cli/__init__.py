@@ -34,6 +34,7 @@ COMMANDS = {
     "shell": ("stacks", "Open a terminal inside the sandbox."),
     "exec": ("stacks", "Carry out one command inside the sandbox."),
     "sql": ("stacks", "Query the sample, and what the last run left."),
+    "logs": ("stacks", "Print what a run printed."),
     "ls": ("stacks", "List sandboxes, with what they use."),
     "stop": ("stacks", "End what runs for a sandbox."),
     "rm": ("stacks", "Remove a sandbox."),

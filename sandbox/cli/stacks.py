@@ -11,7 +11,9 @@ from sandbox.cli.options import Call, command, frozen_option, name_option
 from sandbox.errors import ConfigError, EngineError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import BinaryIO
 
 SHOWN = 50  # rows of an answer, unless all are asked for
 
@@ -66,7 +68,36 @@ def execute(call: Call, *, words: tuple[str, ...], name: str, frozen: bool) -> i
     """
     from sandbox.commands.shell import execute as carry_out  # noqa: PLC0415 - see `create`
 
-    return carry_out(call.project(), words, name=name, frozen=frozen, progress=call.progress)
+    out, err = passed_on(sys.stdout.buffer), passed_on(sys.stderr.buffer)
+    return carry_out(
+        call.project(), words, name=name, frozen=frozen, stdout=out, stderr=err, progress=call.progress
+    )
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
+@command
+def logs(call: Call, *, run: str | None, follow: bool) -> None:
+    """Print what a run printed, by default the latest one, also while it goes on."""
+    from sandbox.commands import logs as carry_out  # noqa: PLC0415 - see `create`
+
+    if call.as_json:
+        raise UsageError("logs have no JSON", hint="the runs' records: sandbox verify --json")
+    found = carry_out.log(call.project(), run=run)
+    call.progress.say(f"run {found.run}{', going on' if found.going_on else ''}")
+    out, err = passed_on(sys.stdout.buffer), passed_on(sys.stderr.buffer)
+    carry_out.show(found, follow=follow, stdout=out, stderr=err)
+
+
+def passed_on(stream: BinaryIO) -> Callable[[bytes], None]:
+    """Give a function that writes what it is given to a stream at once."""
+
+    def take(chunk: bytes) -> None:
+        stream.write(chunk)
+        stream.flush()
+
+    return take
 
 
 @click.command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,7 @@ from sandbox.errors import EngineError, PipelineMemoryError, PipelineTimeoutErro
 from sandbox.model import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sandbox.config import Project
     from sandbox.containers.protocol import Runtime
@@ -41,14 +39,25 @@ def shell(project: Project, *, name: str, frozen: bool, progress: Progress) -> i
         return runtime.shell(job)
 
 
-def execute(project: Project, command: Sequence[str], *, name: str, frozen: bool, progress: Progress) -> int:
-    """Carry out one command as in `shell`, its output going to ours as it comes.
+def execute(
+    project: Project,
+    command: Sequence[str],
+    *,
+    name: str,
+    frozen: bool,
+    stdout: Callable[[bytes], object],
+    stderr: Callable[[bytes], object],
+    progress: Progress,
+) -> int:
+    """Carry out one command as in `shell`, handing its output on as it comes.
 
     Args:
         project: The project.
         command: The program and its arguments.
         name: Which sandbox.
         frozen: See `create`.
+        stdout: Takes its output.
+        stderr: Likewise.
         progress: Shows what is made ready.
 
     Returns:
@@ -64,19 +73,8 @@ def execute(project: Project, command: Sequence[str], *, name: str, frozen: bool
         runtime,
         job,
     ):
-        outcome = runtime.run(job, stdout=_Through(sys.stdout.buffer), stderr=_Through(sys.stderr.buffer))
+        outcome = runtime.run(job, stdout=stdout, stderr=stderr)
     return _status(outcome, line, job)
-
-
-class _Through:
-    """Hands output on as it comes."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-
-    def __call__(self, chunk: bytes) -> None:
-        self._stream.write(chunk)
-        self._stream.flush()
 
 
 def _status(outcome: Outcome, line: str, job: Job) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from sandbox.store.folder import STAGED, held
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -60,6 +62,16 @@ class Log:
                 chunk = chunk[self._file.write(chunk) :]
         except OSError:
             self._full = True
+
+
+def in_progress(runs: Path) -> dict[str, Path]:
+    """Give the runs that go on now, by name, and where their logs grow."""
+    found = {}
+    for path in runs.glob(f"{STAGED}[0-9]*"):
+        name = path.name.removeprefix(STAGED).rpartition("-")[0]
+        if (path / "stderr.log").is_file() and held(path):
+            found[name] = path
+    return found
 
 
 def last_lines(path: Path, *, count: int = 20, size: int = 16_384) -> list[str]:

@@ -74,6 +74,21 @@ def sweep(parent: Path) -> None:
                 os.close(handle)
 
 
+def held(staged_folder: Path) -> bool:
+    """Say whether somebody is filling a staged folder right now."""
+    try:
+        handle = os.open(staged_folder, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def publish(folder: Path, target: Path) -> None:
     """Give a staged folder its name; if the name is taken, what has it stays (see `staged`).
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,3 +63,29 @@ def test_a_single_command_that_takes_too_long_is_ended(shop: Shop) -> None:
     found = shop.run("exec", "sleep", "60")
     assert found.status == 16
     assert "sleep 60 did not end within 1 s" in found.stderr
+
+
+def test_logs_show_the_latest_run_and_follow_one_that_goes_on(shop: Shop) -> None:
+    assert shop.run("logs").status == 2
+    (shop.root / "pipeline.py").write_text(
+        "import sys, time\n"
+        "for n in range(12):\n    print('line', n, flush=True)\n    time.sleep(0.25)\n"
+        "print('to stderr', file=sys.stderr)\n"
+    )
+    command = [sys.executable, "-m", "sandbox", "run", "--json"]
+    going = subprocess.Popen(
+        command, cwd=shop.root, env=shop.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    runs = shop.root / ".sandbox" / "runs"
+    while going.poll() is None and not list(runs.glob(".staged-*/stderr.log")):
+        time.sleep(0.05)
+    followed = shop.run("logs", "-f")
+    assert "going on" in followed.stderr
+    assert followed.stdout == "".join(f"line {n}\n" for n in range(12))
+    assert "to stderr" in followed.stderr
+    assert going.wait(60) == 15  # it left no output
+    shown = shop.run("logs")
+    assert (shown.status, shown.stdout) == (0, followed.stdout)
+    name = next(runs.glob("2*")).name
+    assert shop.run("logs", name[:20]).stdout == followed.stdout
+    assert shop.run("logs", "1999").status == 2

@@ -1,0 +1,81 @@
+"""``sandbox logs``: what a run printed, also while it goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.errors import UsageError
+from sandbox.runner.logs import in_progress
+from sandbox.store.folder import reported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sandbox.config import Project
+
+EVERY_SECONDS = 0.2
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLog:
+    """The log of one run.
+
+    Attributes:
+        run: Its name.
+        folder: Where it lies now; a run that goes on moves when it ends.
+        going_on: Whether it still runs.
+    """
+
+    run: str
+    folder: Path
+    going_on: bool
+
+
+def log(project: Project, *, run: str | None) -> RunLog:
+    """Find a run by the beginning of its name; without one the latest, also one that goes on.
+
+    Raises:
+        UsageError: There is none, or several fit.
+    """
+    runs = project.state / "runs"
+    found = {path.name: RunLog(run=path.name, folder=path, going_on=False) for path in runs.glob("[0-9]*")}
+    found |= {name: RunLog(run=name, folder=path, going_on=True) for name, path in in_progress(runs).items()}
+    if not found:
+        raise UsageError("this project has no run yet", hint="sandbox run")
+    if run is None:
+        return found[max(found)]
+    fitting = sorted(name for name in found if name.startswith(run))
+    if len(fitting) == 1:
+        return found[fitting[0]]
+    there = "\n".join(fitting or sorted(found)[-5:])
+    what = f"{len(fitting)} runs begin with {run!r}" if fitting else f"there is no run {run!r}"
+    raise UsageError(what, hint=f"name one of them:\n{there}")
+
+
+def show(
+    found: RunLog, *, follow: bool, stdout: Callable[[bytes], object], stderr: Callable[[bytes], object]
+) -> None:
+    """Hand a run's output to two functions; with ``follow`` until it ends.
+
+    Raises:
+        StoreError: The log cannot be read.
+    """
+    with contextlib.ExitStack() as files, reported(found.folder):
+        streams = [
+            (files.enter_context((found.folder / name).open("rb")), take)
+            for name, take in (("stdout.log", stdout), ("stderr.log", stderr))
+        ]
+        while True:
+            # Asked before reading: what is written between the two is read in the next turn.
+            ended = not (follow and found.going_on and found.folder.exists())
+            for file, take in streams:
+                while chunk := file.read(CHUNK):
+                    take(chunk)
+            if ended:
+                return
+            time.sleep(EVERY_SECONDS)
