@@ -50,7 +50,8 @@ format: setup  ## Put the code into its style.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup base  ## Measure speed and memory against peers and limits.
+bench: setup base  ## Measure speed and memory against peers and limits (Spark needs Java 17 or later).
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
 	@for one in benchmarks/*/run.py; do $(BIN)/python $$one; done
 
 clean:  ## Remove what was made here.

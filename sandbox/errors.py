@@ -10,7 +10,8 @@
     ├── PipelineError        15   the pipeline failed, or its outputs cannot be read
     ├── PipelineTimeoutError 16   the pipeline ran out of time
     ├── PipelineMemoryError  17   the pipeline ran out of memory
-    └── FrozenError          18   the lock or the sample is not what was asked for
+    ├── FrozenError          18   the lock or the sample is not what was asked for
+    └── UnjudgedError       125   `sandbox diff --bisect`: this version cannot be judged, another may
 
 Each class carries its exit status; ``main`` turns it into one, nothing else does. A message says what failed, with
 the values, and why; the hint is what to type next. Foreign exceptions become ours in the adapter that met them.
@@ -109,3 +110,10 @@ class FrozenError(SandboxError):
 
     status = 18
     kind = "frozen"
+
+
+class UnjudgedError(SandboxError):
+    """The version that ``git bisect run`` asks about cannot be judged, for a reason of its own."""
+
+    status = 125
+    kind = "unjudged"

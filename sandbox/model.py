@@ -133,6 +133,19 @@ class Version:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variation:
+    """What is done differently where a version runs once more, to see what of its outputs does not come from its code.
+
+    Attributes:
+        threads: How many threads its libraries start.
+        file_order: How the files of each table are named, and so read.
+    """
+
+    threads: int
+    file_order: Literal["reversed"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableFiles:
     """A table as files on this machine.
 

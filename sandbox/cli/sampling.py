@@ -1,4 +1,4 @@
-"""``sandbox plan``, ``sample`` and ``verify``."""
+"""``sandbox plan``, ``sample`` (with ``push`` and ``pull``) and ``verify``."""
 
 from __future__ import annotations
 
@@ -18,16 +18,70 @@ def plan(call: Call) -> None:
     call.print(result, lambda: shown(result))
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--refresh", is_flag=True, help="Draw again from the source as it is now.")
+@click.option("--profile", is_flag=True, help="Compare it with production, tables of any size.")
 @command
-def sample(call: Call, *, refresh: bool) -> None:
-    """Draw the sample; does nothing if it is already drawn."""
+def sample(call: Call, *, refresh: bool, profile: bool) -> None:
+    """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it."""
+    if _goes_on():
+        return
     from sandbox.commands.sample import sample as carry_out  # noqa: PLC0415 - see `plan`
     from sandbox.report.samples import sample as shown  # noqa: PLC0415
 
-    result = carry_out(call.project(), refresh=refresh, progress=call.progress)
-    call.print(result, lambda: shown(result.sample, result.manifest, drawn=result.drawn))
+    result = carry_out(call.project(), refresh=refresh, profile=profile, progress=call.progress)
+    call.print(
+        result,
+        lambda: shown(
+            result.sample,
+            result.manifest,
+            drawn=result.drawn,
+            pulled=result.pulled,
+            profile=result.profile,
+        ),
+    )
+
+
+def _goes_on() -> bool:
+    """Say whether ``push`` or ``pull`` follows; flags before it would be ignored, so they are refused."""
+    context = click.get_current_context()
+    following = context.invoked_subcommand
+    given = [name for name, value in context.params.items() if value]
+    if following and given:
+        raise click.UsageError(f"put the flags after {following}", ctx=context)
+    return following is not None
+
+
+@sample.command()
+@click.argument("uri", required=False)
+@command
+def push(call: Call, *, uri: str | None) -> None:
+    """Bring the sample to a folder or bucket (URI, or the project's store), so that others get the same one.
+
+    URI is a path, s3://bucket/folder, gs://bucket/folder or abfss://container@account.dfs.core.windows.net/folder.
+    Credentials come from the environment. An interrupted push goes on when it is called again.
+    """
+    from sandbox.commands.share import push as carry_out  # noqa: PLC0415 - see `plan`
+    from sandbox.report.sharing import pushed as shown  # noqa: PLC0415
+
+    result = carry_out(call.project(), place=uri, progress=call.progress)
+    call.print(result, lambda: shown(result.sample, result.store, result.transfer))
+
+
+@sample.command()
+@click.argument("fingerprint", required=False)
+@click.option("--store", "uri", help="The folder or bucket; without it the project's store.")
+@command
+def pull(call: Call, *, fingerprint: str | None, uri: str | None) -> None:
+    """Bring a sample from a folder or bucket: the one that begins with FINGERPRINT, else what the project asks for.
+
+    Everything is checked on arrival. An interrupted pull goes on when it is called again.
+    """
+    from sandbox.commands.share import pull as carry_out  # noqa: PLC0415 - see `plan`
+    from sandbox.report.sharing import pulled as shown  # noqa: PLC0415
+
+    result = carry_out(call.project(), fingerprint=fingerprint, place=uri, progress=call.progress)
+    call.print(result, lambda: shown(result.sample, result.transfer, used=result.used))
 
 
 @click.command()

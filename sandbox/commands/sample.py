@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError
+from sandbox.sampler import profile_kept
 from sandbox.sampler.kept import drawn, load
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
     from sandbox.config import Project
+    from sandbox.manifest.profile import Profile
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Progress, Sample
     from sandbox.sampler.plan import Plan
@@ -18,11 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleResult:
-    """The project's sample; ``drawn`` says whether it was drawn just now."""
+    """The project's sample.
+
+    ``drawn`` says whether it was drawn just now, ``pulled`` from where it came just now; ``profile`` how like production
+    it is, None where nobody compared them.
+    """
 
     sample: Sample
     manifest: SampleManifest
     drawn: bool
+    pulled: str | None = None
+    profile: Profile | None = None
 
     def fields(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox sample --json``."""
@@ -39,8 +47,10 @@ class SampleResult:
             "fingerprint": self.sample.fingerprint,
             "path": str(self.sample.path),
             "drawn": self.drawn,
+            "pulled": self.pulled,
             "tables": tables,
             "strata": strata,
+            "profile": None if self.profile is None else self.profile.summary(),
         }
 
 
@@ -51,26 +61,65 @@ def plan(project: Project, *, progress: Progress) -> Plan:
     return survey(project, progress=progress)
 
 
-def sample(project: Project, *, refresh: bool = False, progress: Progress) -> SampleResult:
-    """Give the project's sample, drawing it if it is not drawn yet, or if ``refresh`` asks for the source as it is now.
+def sample(
+    project: Project, *, refresh: bool = False, profile: bool = False, progress: Progress
+) -> SampleResult:
+    """Give the project's sample: the one that is here, else the one in the project's store, else a new one.
 
-    A stored sample that is damaged is drawn again from the source only when ``refresh`` asks for it.
+    ``refresh`` draws from the source as it is now, whatever is stored. A stored sample that is damaged is drawn again only
+    then, and a store that does not answer is an error: to draw instead would give one person another sample.
+    ``profile`` compares all of it with production, tables of any size, unless that was done before.
     """
     found = None if refresh else _found(project)
+    pulled = None
+    if found is None and not refresh and project.settings.source.store:
+        found, pulled = _pulled(project, progress)
     fresh = found is None
     if found is None:
-        found = _draw(project, progress)
+        found = _draw(project, progress, whole=profile)
     _, manifest = load(home(), found.fingerprint)
-    return SampleResult(sample=found, manifest=manifest, drawn=fresh)
+    profiled = profile_kept.known(project, home(), found.fingerprint)
+    if profile and not (profiled and profiled.complete):
+        profiled = _profiled(project, found, manifest, progress)
+    return SampleResult(sample=found, manifest=manifest, drawn=fresh, pulled=pulled, profile=profiled)
 
 
-def _draw(project: Project, progress: Progress) -> Sample:
+def _profiled(project: Project, found: Sample, manifest: SampleManifest, progress: Progress) -> Profile:
+    from sandbox.sampler.profile import profiled_later  # noqa: PLC0415 - see `plan`
+
+    made = profiled_later(
+        plan(project, progress=progress),
+        found,
+        manifest,
+        memory=project.settings.sample.memory,
+        progress=progress,
+    )
+    profile_kept.keep(project, found.fingerprint, made)
+    return made
+
+
+def _pulled(project: Project, progress: Progress) -> tuple[Sample | None, str | None]:
+    from sandbox.commands.share import project_store, pull_requested  # noqa: PLC0415 - pyarrow is slow to import
+
+    store = project_store(project)
+    assert store is not None
+    try:
+        shared = pull_requested(project, store, progress)
+    except StoreError as error:
+        hint = f"{error.hint}\nto draw a sample of your own: sandbox sample --refresh".lstrip()
+        raise StoreError(error.message, hint=hint) from error
+    return (shared.sample, shared.store) if shared else (None, None)
+
+
+def _draw(project: Project, progress: Progress, *, whole: bool) -> Sample:
     from sandbox.sampler.draw import draw  # noqa: PLC0415 - see `plan`
+    from sandbox.sampler.masking import personal  # noqa: PLC0415
 
     planned = plan(project, progress=progress)
+    personal.refuse(planned.suspects, project.settings)  # before the warnings, which say the same
     for warning in planned.warnings:
         progress.say(f"warning: {warning}")
-    return draw(project, planned, home=home(), progress=progress)
+    return draw(project, planned, home=home(), whole=whole, progress=progress)
 
 
 def _found(project: Project) -> Sample | None:

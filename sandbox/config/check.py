@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import PurePosixPath
 from string import Formatter
 from typing import TYPE_CHECKING
 
+from sandbox.config.families import families
+from sandbox.config.outputs import data_tests, outputs
 from sandbox.config.problems import Problem, nearest
 
 if TYPE_CHECKING:
     from sandbox.config.lines import Path
-    from sandbox.config.settings import Settings
+    from sandbox.config.settings import DrawSection, Limit, Settings
 
 Check = Callable[["Settings"], Iterator[Problem]]
 
 ENV_FIELDS = ("sample", "output")
+# The options that kinds of masks need, each with an example.
+MASK_OPTIONS: dict[str, dict[str, float]] = {
+    "date_shift": {"days": 30},
+    "noise": {"relative": 0.1},
+    "bucket": {"width": 10},
+}
 
 
 def problems(settings: Settings) -> list[Problem]:
@@ -25,45 +35,86 @@ def problems(settings: Settings) -> list[Problem]:
         _unit,
         _strata,
         _references,
+        _ranges,
         _families,
+        _masks,
         _pipeline,
-        _outputs,
+        outputs,
+        data_tests,
         _unsupported,
     )
     return [problem for check in checks for problem in check(settings)]
 
 
+def _draws(settings: Settings) -> Iterator[tuple[Path, str, DrawSection]]:
+    """Give each draw with where it stands in the file and its unit table."""
+    yield ("sample",), settings.sample.unit, settings.sample
+    for name, draw in settings.sample.also.items():
+        yield ("sample", "also", name), name, draw
+
+
 def _target(settings: Settings) -> Iterator[Problem]:
-    given = [name for name in ("rate", "units", "size") if getattr(settings.sample, name) is not None]
-    if not given:
-        yield Problem(key=("sample",), message="needs one of rate, units or size; for example: rate = 0.01")
-    elif len(given) > 1:
-        yield Problem(key=("sample", given[1]), message=f"{' and '.join(given)} exclude each other; keep one")
+    for key, _, draw in _draws(settings):
+        given = [name for name in ("rate", "units", "size") if getattr(draw, name) is not None]
+        if not given:
+            yield Problem(key=key, message="needs one of rate, units or size; for example: rate = 0.01")
+        elif len(given) > 1:
+            yield Problem(key=(*key, given[1]), message=f"{' and '.join(given)} exclude each other; keep one")
 
 
 def _unit(settings: Settings) -> Iterator[Problem]:
-    unit = settings.sample.unit
-    table = settings.tables.get(unit)
-    if table is None:
-        hint = nearest(unit, settings.tables)
-        yield Problem(key=("sample", "unit"), message=f"there is no [tables.{unit}]{hint}")
-    elif table.key is None:
-        yield Problem(key=("tables", unit), message='the unit table needs a key; for example: key = ["id"]')
-    elif table.keep is not None:
+    for key, unit, _ in _draws(settings):
+        where = (*key, "unit") if key == ("sample",) else key
+        table = settings.tables.get(unit)
+        if table is None:
+            hint = nearest(unit, settings.tables)
+            yield Problem(key=where, message=f"there is no [tables.{unit}]{hint}")
+        elif table.key is None:
+            yield Problem(
+                key=("tables", unit), message='the unit table needs a key; for example: key = ["id"]'
+            )
+        elif table.keep is not None:
+            yield Problem(
+                key=("tables", unit, "keep"),
+                message="the unit table is drawn; keep is for tables it points at",
+            )
+    if settings.sample.unit in settings.sample.also:
         yield Problem(
-            key=("tables", unit, "keep"), message="the unit table is drawn; keep is for tables it points at"
+            key=("sample", "also", settings.sample.unit), message="this is the unit of [sample] already"
         )
+    units = {unit for _, unit, _ in _draws(settings)}
+    for name, table in settings.tables.items():
+        for setting, given in (
+            ("where", table.where is not None),
+            ("duplicates", table.duplicates != "error"),
+        ):
+            if given and name not in units:
+                message = f"{setting} is for the tables that units are drawn from: {', '.join(sorted(units))}"
+                yield Problem(key=("tables", name, setting), message=message)
 
 
 def _strata(settings: Settings) -> Iterator[Problem]:
-    for index, stratum in enumerate(settings.sample.strata):
-        ways = [way for way in ("rare_below", "quantiles", "bins") if getattr(stratum, way) is not None]
-        if len(ways) > 1:
-            message = f"{stratum.column}: {' and '.join(ways)} exclude each other; keep one"
-            yield Problem(key=("sample", "strata", index), message=message)
-    columns = [stratum.column for stratum in settings.sample.strata]
-    if len(set(columns)) < len(columns):
-        yield Problem(key=("sample", "strata"), message="a column is named twice")
+    for key, _, draw in _draws(settings):
+        for index, stratum in enumerate(draw.strata):
+            where: Path = (*key, "strata", index)
+            ways = [way for way in ("rare_below", "quantiles", "bins") if getattr(stratum, way) is not None]
+            if len(ways) > 1:
+                message = f"{stratum.column}: {' and '.join(ways)} exclude each other; keep one"
+                yield Problem(key=where, message=message)
+            for problem in _bins(stratum.bins or []):
+                yield Problem(key=(*where, "bins"), message=f"{stratum.column}: {problem}")
+        columns = [stratum.column for stratum in draw.strata]
+        if len(set(columns)) < len(columns):
+            yield Problem(key=(*key, "strata"), message="a column is named twice")
+
+
+def _bins(edges: list[int | float | str]) -> Iterator[str]:
+    texts = [edge for edge in edges if isinstance(edge, str)]
+    numbers = [edge for edge in edges if not isinstance(edge, str)]
+    if texts and numbers:
+        yield "bins are numbers, or dates and times; not both"
+    elif any(a >= b for a, b in pairwise(numbers)) or any(a >= b for a, b in pairwise(texts)):
+        yield f"bins must ascend: {', '.join(map(str, edges))}"
 
 
 def _references(settings: Settings) -> Iterator[Problem]:
@@ -85,29 +136,42 @@ def _references(settings: Settings) -> Iterator[Problem]:
 
 
 def _families(settings: Settings) -> Iterator[Problem]:
-    """Check ``belongs_to``: a table whose references lead to units in two ways must say which one it follows."""
-    targets = {
-        name: {reference.table for reference in table.all_references if reference.table != name}
-        for name, table in settings.tables.items()
-    }
-    family = {settings.sample.unit}
-    lookups = {name for name, table in settings.tables.items() if table.keep is not None}
-    while grown := {name for name, towards in targets.items() if towards & family} - family - lookups:
-        family |= grown
+    yield from families(settings).problems
+
+
+def _masks(settings: Settings) -> Iterator[Problem]:
     for name, table in settings.tables.items():
-        parents = [
-            reference.table for reference in table.all_references if reference.table in family - {name}
-        ]
-        if table.belongs_to is not None and table.belongs_to not in targets[name]:
-            hint = nearest(table.belongs_to, targets[name])
-            message = f"no reference of {name} leads to {table.belongs_to}{hint}"
-            yield Problem(key=("tables", name, "belongs_to"), message=message)
-        elif table.belongs_to is None and len(parents) > 1 and name in family - {settings.sample.unit}:
-            message = (
-                f"references to {' and '.join(parents)} both lead to {settings.sample.unit}; "
-                f'say which one the rows come with, for example: belongs_to = "{parents[0]}"'
-            )
-            yield Problem(key=("tables", name), message=message)
+        for column, mask in table.mask.items():
+            key = ("tables", name, "mask", column)
+            needed = MASK_OPTIONS.get(mask.kind, {})
+            given = {option for option in ("width", "relative", "days") if getattr(mask, option) is not None}
+            for option in sorted(given - set(needed)):
+                message = f"the mask {mask.kind} has no option {option}"
+                has = f"; it has {', '.join(needed)}" if needed else ""
+                yield Problem(key=key, message=f"{message}{has}")
+            for option, example in needed.items():
+                if option not in given:
+                    message = f'needs {option}; for example: {column} = {{ kind = "{mask.kind}", {option} = {example} }}'
+                    yield Problem(key=key, message=message)
+
+
+def _ranges(settings: Settings) -> Iterator[Problem]:
+    for name, table in settings.tables.items():
+        for column, limits in table.ranges.items():
+            where: Path = ("tables", name, "ranges", column)
+            given = [one for one in (limits.min, limits.max) if one is not None]
+            if not given:
+                yield Problem(key=where, message="needs min or max; for example: { min = 0, max = 120 }")
+            elif len(given) > 1 and not _ascending(given[0], given[1]):
+                yield Problem(key=where, message=f"min = {given[0]} is not below or at max = {given[1]}")
+
+
+def _ascending(low: Limit, high: Limit) -> bool:
+    """Say whether one limit lies below another or is it; a number and a date have no order."""
+    if isinstance(low, dt.date) or isinstance(high, dt.date):
+        ends = [str(one) for one in (low, high) if isinstance(one, dt.date)]
+        return len(ends) > 1 and ends[0] <= ends[1]
+    return low <= high
 
 
 def _pipeline(settings: Settings) -> Iterator[Problem]:
@@ -131,16 +195,6 @@ def _pipeline(settings: Settings) -> Iterator[Problem]:
             )
 
 
-def _outputs(settings: Settings) -> Iterator[Problem]:
-    for name, output in settings.outputs.items():
-        if len(set(output.rename.values())) < len(output.rename):
-            yield Problem(key=("outputs", name, "rename"), message="two columns are renamed to one")
-        for column in sorted(set(output.key or ()) & set(output.ignore)):
-            yield Problem(
-                key=("outputs", name, "ignore"), message=f"{column} is a key column and cannot be ignored"
-            )
-
-
 def _unsupported(settings: Settings) -> Iterator[Problem]:
     """Refuse what the file may say but this version does not do: nothing is ever ignored silently."""
     for key, present, what in _not_yet(settings):
@@ -149,44 +203,12 @@ def _unsupported(settings: Settings) -> Iterator[Problem]:
 
 
 def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
-    source, sample, stack, pipeline = settings.source, settings.sample, settings.stack, settings.pipeline
+    source, stack, pipeline = settings.source, settings.stack, settings.pipeline
     uri = source.uri
     yield ("source", "uri"), "://" in uri, f"{uri}: sources other than a folder of Parquet, CSV or JSON Lines"
     yield ("source", "uri"), uri.endswith((".duckdb", ".db", ".sqlite")), f"{uri}: database files as a source"
     yield ("source", "engine"), source.engine != "duckdb", f'engine = "{source.engine}"'
-    yield ("source", "store"), source.store is not None, "a store of the team"
     yield ("source", "spark"), source.spark is not None, "[source.spark]"
-    yield ("sample", "size"), sample.size is not None, "size as the target (use rate or units)"
-    yield ("sample", "allocation"), sample.allocation != "proportional", f'allocation = "{sample.allocation}"'
-    yield ("sample", "also"), bool(sample.also), "[sample.also]"
-    for index, stratum in enumerate(sample.strata):
-        where: Path = ("sample", "strata", index)
-        yield (
-            where,
-            stratum.quantiles is not None or stratum.bins is not None,
-            f"bins and quantiles of {stratum.column}",
-        )
-        prefix = stratum.column.rpartition(".")[0]
-        yield where, prefix in settings.tables, f"{stratum.column}: strata on columns of other tables"
-    for name, table in settings.tables.items():
-        yield ("tables", name, "where"), table.where is not None, "where"
-        yield (
-            ("tables", name, "duplicates"),
-            table.duplicates != "error",
-            f'duplicates = "{table.duplicates}"',
-        )
-        for column, mask in table.mask.items():
-            yield (
-                ("tables", name, "mask", column),
-                mask.kind != "none",
-                f'the mask "{mask.kind}" (only "none" is)',
-            )
-        for index, entry in enumerate(table.reference):
-            yield (
-                ("tables", name, "reference", index, "when"),
-                entry.when is not None,
-                "polymorphic references",
-            )
     yield ("stack", "image"), stack.image != "python", f'image = "{stack.image}" (only "python" is)'
     yield ("stack", "services"), bool(stack.services), f"services = {stack.services}"
     yield ("stack", "network"), stack.network != "none", f'network = "{stack.network}"'
@@ -194,8 +216,3 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     yield ("pipeline", "kind"), pipeline.kind != "command", f'kind = "{pipeline.kind}"'
     others = [kind for kind in pipeline.inputs if kind != "parquet"]
     yield ("pipeline", "inputs"), bool(others), f"inputs = {others}"
-    yield ("tests", 0), bool(settings.tests), "[[tests]]"
-    gates = {("gate",): settings.gate} | {("outputs", n, "gate"): o.gate for n, o in settings.outputs.items()}
-    for where, gate in gates.items():
-        yield (*where, "total_change"), bool(gate.total_change), "total_change"
-        yield (*where, "tests"), gate.tests is not None, "a gate for data tests"

@@ -81,10 +81,11 @@ def _resolve(
         problems = check.problems(settings)
         if not problems:
             return settings
-    raise ConfigError(_message(path, problems, key_lines(text)), hint=f"correct {path.name}, then try again")
+    raise ConfigError(message(path, problems, key_lines(text)), hint=f"correct {path.name}, then try again")
 
 
-def _message(path: Path, problems: list[Problem], lines: dict[tuple[str | int, ...], int]) -> str:
+def message(path: Path, problems: list[Problem], lines: dict[tuple[str | int, ...], int]) -> str:
+    """Give the message that lists every problem of a file, each with its line where it has one."""
     count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
     placed = [(line_of(problem.key, lines), problem) for problem in problems]
     placed.sort(key=lambda one: one[0] or 0)

@@ -5,6 +5,7 @@ What the file says is what these classes say; `sandbox.config.check` adds what o
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,6 +22,15 @@ ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,3
 Columns = Annotated[list[Name], Field(min_length=1)]
 Positive = Annotated[int, Field(gt=0)]
 Scalar = str | int | float | bool
+Limit = int | float | dt.datetime | dt.date
+NumberName = Literal[
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+    "FLOAT", "DOUBLE", "DECIMAL",
+]  # fmt: skip
+MomentName = Literal[
+    "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"
+]
+TypeName = Literal[NumberName, MomentName, "VARCHAR", "LIST"]
 
 
 class Section(BaseModel):
@@ -51,13 +61,25 @@ class SourceSection(Section):
     spark: SparkSection | None = None
 
 
+def _edge(value: Any) -> Any:
+    """Give a date or a time of TOML as the text that stands for it."""
+    if isinstance(value, dt.datetime):
+        return value.isoformat(" ")
+    return value.isoformat() if isinstance(value, dt.date | dt.time) else value
+
+
+Edge = int | Annotated[float, Field(allow_inf_nan=False)] | str
+
+
 class StratumColumn(Section):
     """An entry of ``strata``: a column as it is, with rare values merged, or in bins."""
 
     column: Name
     rare_below: Positive | None = None
-    quantiles: Annotated[int, Field(ge=2)] | None = None
-    bins: list[float | int | str] | None = None
+    quantiles: Annotated[int, Field(ge=2, le=1000)] | None = None
+    bins: (
+        Annotated[list[Annotated[Edge, BeforeValidator(_edge)]], Field(min_length=1, max_length=1000)] | None
+    ) = None
 
 
 def _stratum(value: Any) -> Any:
@@ -80,6 +102,12 @@ class DrawSection(Section):
         "proportional"
     )
 
+    @property
+    def neyman(self) -> str | None:
+        """The column that ``neyman:<column>`` names; None for other allocations."""
+        kind, _, column = self.allocation.partition(":")
+        return column if kind == "neyman" else None
+
 
 class SampleSection(DrawSection):
     """``[sample]``."""
@@ -87,6 +115,15 @@ class SampleSection(DrawSection):
     unit: Name
     memory: Size = 2**30
     also: dict[str, DrawSection] = Field(default_factory=dict)
+
+    @property
+    def draws(self) -> dict[str, DrawSection]:
+        """The draw of each unit table, ``unit`` first; a further one without a salt of its own has ``[sample]``'s."""
+        others = {
+            name: draw if "salt" in draw.model_fields_set else draw.model_copy(update={"salt": self.salt})
+            for name, draw in self.also.items()
+        }
+        return {self.unit: self, **others}
 
 
 class ReferenceEntry(Section):
@@ -99,7 +136,11 @@ class ReferenceEntry(Section):
 
 
 class Mask(Section):
-    """How a personal column is masked."""
+    """How a personal column is masked.
+
+    ``date_shift`` needs ``days``, the most that moments are shifted; ``noise`` needs ``relative``, in (0, 1];
+    ``bucket`` needs ``width``; no other kind has options.
+    """
 
     kind: Literal[
         "none",
@@ -115,9 +156,9 @@ class Mask(Section):
         "noise",
         "bucket",
     ]
-    width: float | int | None = None
-    relative: float | None = None
-    days: Positive | None = None
+    width: Annotated[float | int, Field(gt=0, allow_inf_nan=False)] | None = None
+    relative: Annotated[float, Field(gt=0, le=1)] | None = None
+    days: Annotated[int, Field(gt=0, le=36_500)] | None = None
 
 
 def _mask(value: Any) -> Any:
@@ -126,11 +167,22 @@ def _mask(value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A reference: ``columns`` of the table that holds it name a row of ``table`` by its ``key``."""
+    """A reference: ``columns`` of the table that holds it name a row of ``table`` by its ``key``.
+
+    It is one only for rows that hold, in each column that ``when`` names, the value beside it.
+    """
 
     columns: tuple[str, ...]
     table: str
     key: tuple[str, ...]
+    when: tuple[tuple[str, Scalar], ...] = ()
+
+
+class Range(Section):
+    """An entry of ``[tables.NAME.ranges]``: what a column's values lie between, both ends included; either may be absent."""
+
+    min: Limit | None = None
+    max: Limit | None = None
 
 
 class TableSection(Section):
@@ -141,6 +193,7 @@ class TableSection(Section):
     duplicates: Literal["error", "unit"] = "error"
     mask: dict[str, Annotated[Mask, BeforeValidator(_mask)]] = Field(default_factory=dict)
     types: dict[str, Name] = Field(default_factory=dict)
+    ranges: dict[str, Range] = Field(default_factory=dict)
     references: dict[str, Annotated[str, StringConstraints(pattern=r"^.+\..+$")]] = Field(
         default_factory=dict
     )
@@ -156,7 +209,12 @@ class TableSection(Section):
             for column, target in self.references.items()
         ]
         long = [
-            Reference(columns=tuple(entry.columns), table=entry.table, key=tuple(entry.key))
+            Reference(
+                columns=tuple(entry.columns),
+                table=entry.table,
+                key=tuple(entry.key),
+                when=tuple((entry.when or {}).items()),
+            )
             for entry in self.reference
         ]
         return (*short, *long)
@@ -199,10 +257,18 @@ class PipelineSection(Section):
 
 
 class ToleranceEntry(Section):
-    """How far two values may lie apart and still be equal: |candidate − baseline| ≤ abs + rel · |baseline|."""
+    """Which values count as equal although they are not the same.
 
-    abs: Annotated[float, Field(ge=0)] = 0.0
-    rel: Annotated[float, Field(ge=0)] = 0.0
+    Numbers within |candidate − baseline| ≤ abs + rel · |baseline|, dates and times within ``time``, text without regard
+    to ``case`` or the amount of white ``space``, lists as a ``set``.
+    """
+
+    abs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    rel: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    time: Duration | None = None
+    case: bool = True
+    space: bool = True
+    set: bool = False
 
 
 class GateSection(Section):
@@ -224,6 +290,7 @@ class OutputSection(Section):
     rename: dict[str, str] = Field(default_factory=dict)
     gate: GateSection = Field(default_factory=GateSection)
     tolerance: dict[str, ToleranceEntry] = Field(default_factory=dict)
+    type_tolerance: dict[TypeName, ToleranceEntry] = Field(default_factory=dict)
 
 
 class DataTestEntry(Section):

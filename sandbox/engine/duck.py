@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import os
 import re
@@ -10,17 +11,24 @@ import tempfile
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
+from duckdb.func import ARROW, SPECIAL
 
+from sandbox.engine.interrupt import Interrupt
 from sandbox.errors import SandboxError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+
+    import pyarrow as pa
 
     from sandbox.model import TableFiles
 
 _log = logging.getLogger(__name__)
 
+VERSION = str(duckdb.__version__)
+POSITIONAL = inspect.Parameter.POSITIONAL_ONLY
+INTERRUPTED = "executing the UDF: KeyboardInterrupt: "
 DELIMITERS = ",\t;|"
 
 
@@ -50,6 +58,7 @@ class Session:
         threads: Worker threads; None takes the processors that this process may use.
         spill: Where it spills; a temporary folder of its own if None. Removed at the end.
         failure: Which error the engine's own errors become, unless a call says otherwise.
+        encrypted: Whether what spills is encrypted, with a key that is nowhere but in this process's memory.
     """
 
     def __init__(
@@ -59,8 +68,10 @@ class Session:
         threads: int | None = None,
         spill: Path | None = None,
         failure: type[SandboxError] = SourceError,
+        encrypted: bool = False,
     ) -> None:
         self._failure = failure
+        self._raised: BaseException | None = None
         self._spill = tempfile.TemporaryDirectory(prefix="sandbox-spill-", dir=spill)
         self.connection = duckdb.connect(
             ":memory:",
@@ -71,15 +82,25 @@ class Session:
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "preserve_insertion_order": False,
+                # With them a COPY that is interrupted never ends: the file's writer waits, holding a lock, for writes that
+                # wait for the lock (DuckDB 2.0.0, ManagedAsyncWriteStreamQueue::AbortWrites).
+                "async_threads": 0,
             },
         )
         # These two belong to a connection and cannot be part of its making.
         self.connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
+        if encrypted:
+            # Its cipher is mbedTLS's AES-GCM, which it calls unsafe because its keys and nonces come from a generator
+            # that is not made for secrets. OpenSSL's would need an extension from the network. See docs/design.md.
+            self.connection.execute("set force_mbedtls_unsafe = true; set temp_file_encryption = true")
+        self._interrupt = Interrupt(self.connection.interrupt)
 
     def __enter__(self) -> Self:
+        self._interrupt.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._interrupt.__exit__()
         self.close()
 
     def close(self) -> None:
@@ -90,7 +111,7 @@ class Session:
     @property
     def version(self) -> str:
         """The engine's version."""
-        return str(duckdb.__version__)
+        return VERSION
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> None:
         """Carry out a statement.
@@ -132,8 +153,72 @@ class Session:
         limit = "" if most is None else f" limit {most:d}"
         return columns, self.rows(f"select columns(*)::varchar from (\n{body}\n){limit}", doing=doing)
 
+    def batches(
+        self, sql: str, parameters: Sequence[Any] = (), *, size: int, doing: str = "a query"
+    ) -> Iterator[pa.RecordBatch]:
+        """Give the rows of a query, in its order, in Arrow batches of about so many rows (see `execute`)."""
+        _log.debug("%s", sql)
+        with self.failed(doing):
+            # Not `connection.execute`, whose reader gives the batches in any order.
+            yield from self.connection.sql(sql, params=list(parameters) or None).to_arrow_reader(size)
+
+    def function(
+        self, name: str, function: Callable[..., pa.Array], parameters: Sequence[str], returns: str
+    ) -> None:
+        """Let SQL call a Python function of Arrow arrays of one length, which gives another of that length.
+
+        It is called from several threads, with NULLs among the values. What it raises ends the query: an interruption as
+        such, anything else as this session's failure, without the values that it was about.
+
+        Args:
+            name: What SQL calls it; to be quoted.
+            function: Pure, so that the engine may call it as often as it likes.
+            parameters: The engine's names of the parameters' types.
+            returns: The same of what it gives.
+        """
+
+        def called(*columns):  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN202 - the engine evaluates annotations
+            return self._called(function, columns)
+
+        places = [inspect.Parameter(f"column_{n}", POSITIONAL) for n in range(len(parameters))]
+        called.__signature__ = inspect.Signature(places)  # type: ignore[attr-defined]  # which the engine counts
+        types: list[Any] = [duckdb.sqltype(kind) for kind in (*parameters, returns)]
+        self.connection.create_function(
+            name, called, types[:-1], types[-1], type=ARROW, null_handling=SPECIAL
+        )
+
+    def _called(self, function: Callable[..., pa.Array], columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+        try:
+            return function(*(column.combine_chunks() for column in columns))
+        except BaseException as error:  # noqa: BLE001 - it is raised again, as ours, when the engine has ended
+            self._raised = error
+            raise RuntimeError(type(error).__name__) from None
+
+    def confine(self, files: Iterable[Path]) -> None:
+        """Keep every later statement from all files but these, from extensions, and from the session's settings."""
+        allowed = "[" + ", ".join(literal(str(path)) for path in files) + "]"
+        self.execute(f"set allowed_paths = {allowed}")
+        self.execute("set enable_external_access = false")
+        self.execute("set lock_configuration = true")
+
+    def counted(self, query: str, *, doing: str) -> int:
+        """Count the rows of a query that somebody else wrote; nothing but a query is carried out.
+
+        Raises:
+            SandboxError: As `failed` says; also where it is not one query.
+        """
+        with self.failed(doing):
+            statements = self.connection.extract_statements(query)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise self._failure(f"{doing}: one query is expected (select …), and nothing else")
+            # One statement that is a query closes no parenthesis that it did not open.
+            [(rows,)] = self.connection.execute(f"select count(*) from (\n{_body(query)}\n)").fetchall()
+        return int(rows)
+
     def _carried_out(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         _log.debug("%s", sql)
+        self._interrupt.check()
+        self._raised = None
         return self.connection.execute(sql, list(parameters) or None)
 
     @contextlib.contextmanager
@@ -141,17 +226,43 @@ class Session:
         """Turn DuckDB's errors into ours; the message starts with what was being done."""
         try:
             yield
+            self._interrupt.check()
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
+        except duckdb.InvalidInputException as error:
+            self._interrupt.check()
+            raised, self._raised = self._raised, None
+            if isinstance(raised, KeyboardInterrupt) or str(error).endswith(INTERRUPTED):
+                raise KeyboardInterrupt from None
+            if raised is None:
+                raise self._failure(f"{doing}: {first_line(error)}") from error
+            raise self._failure(f"{doing}: {type(raised).__name__} in a function of ours") from None
         except duckdb.OutOfMemoryException as error:
+            self._interrupt.check()
             raise self._failure(f"{doing}: the memory limit was too small: {first_line(error)}") from error
         except duckdb.Error as error:
+            self._interrupt.check()
             raise self._failure(f"{doing}: {first_line(error)}") from error
         except RuntimeError as error:
             # What a SIGINT becomes that arrives while DuckDB works.
             if str(error) != "Query interrupted":
                 raise
             raise KeyboardInterrupt from None
+
+
+def _body(query: str) -> str:
+    """Give a query without the semicolons and comments at its end.
+
+    >>> _body("select ';--' as a ; -- done")
+    "select ';--' as a "
+    """
+    text = query.encode()
+    end = len(text)
+    for offset, kind in reversed(duckdb.tokenize(query)):
+        if kind != duckdb.token_type.comment and text[offset : offset + 1] != b";":
+            break
+        end = offset
+    return text[:end].decode()
 
 
 def complaint(error: SandboxError) -> str | None:

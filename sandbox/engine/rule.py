@@ -15,20 +15,16 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.datatypes as dt
 
+from sandbox.engine import labels
+from sandbox.engine.duck import quote
+from sandbox.engine.kinds import fresh, kind_of
 from sandbox.engine.prn import DIGITS, PRIME
 from sandbox.errors import RuleError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-SIMPLE = {
-    "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int64",
-    "UTINYINT": "uint8", "USMALLINT": "uint16", "UINTEGER": "uint32", "UBIGINT": "uint64",
-    "VARCHAR": "string", "UUID": "uuid", "DATE": "date", "BOOLEAN": "boolean",
-    "TIMESTAMP": "timestamp(6)", "TIMESTAMP_S": "timestamp(0)", "TIMESTAMP_MS": "timestamp(3)",
-    "TIMESTAMP_NS": "timestamp(9)", "TIMESTAMP WITH TIME ZONE": "timestamp('UTC', 6)",
-    "FLOAT": "float32", "DOUBLE": "float64",
-}  # fmt: skip
+    from sandbox.engine.labels import Labelled
 
 KEYABLE = "integer, text, UUID, date, timestamp, decimal or boolean"
 
@@ -43,69 +39,113 @@ class Draw:
     """Everything that decides about the rows of one unit table.
 
     Attributes:
-        columns: All its columns and the engine's names of their types, in order.
         key: The unit's key columns.
         coefficients: See `sandbox.engine.prn.coefficients`.
-        strata: The strata columns and, for those with merged rare values, the table that holds the others.
-        thresholds: The table of strata, one row each: ``index``, ``threshold``, and for strata column i
-            ``value_i`` and ``rare_i``.
-        lowest: The lowest threshold.
-        highest: The highest threshold; where it is the lowest too, no row's stratum needs to be known.
+        labels: How a row's stratum is found, one a strata column.
+        table: The table of strata, one row each: ``index``, ``threshold``, and for strata column i ``value_i`` and
+            ``rare_i``.
+        highest: The highest threshold: what is above it needs no stratum.
+        stratum: The name of the column with a row's stratum (its ``index``).
+        unit: The name of the column with the integer that stands for a row's key.
     """
 
-    columns: Mapping[str, str]
     key: Sequence[str]
     coefficients: Sequence[int]
-    strata: Mapping[str, str | None]
-    thresholds: str
-    lowest: int
+    labels: Sequence[Labelled]
+    table: str
     highest: int
+    stratum: str
+    unit: str
 
 
-def selection(relation: str, draw: Draw) -> str:
-    """Give the SQL of the selected rows of a relation, with all its columns in order.
+def selected(relation: str, columns: Mapping[str, str], draw: Draw) -> str:
+    """Give the SQL of the selected rows of a relation: its columns in order, then stratum and unit.
 
     Raises:
         RuleError: A key column has a type that cannot be a key.
     """
-    table = _unbound(relation, draw.columns)
-    number = fresh("u", draw.columns)
-    rows = numbered(table, draw.key, draw.coefficients, name=number)
+    table = _table(relation, columns, draw)
+    number = fresh("u", columns)
+    rows = numbered(table, draw.key, draw.coefficients, name=number, taken=columns)
+    # First what no stratum takes, so that the joins that find a row's stratum see few rows.
     rows = rows.filter(rows[number] < draw.highest)
-    if draw.lowest < draw.highest:
-        strata, match = _matched(rows, draw)
-        rows = rows.join(strata, [*match, rows[number] < strata.threshold])
-    return _sql(rows.select(*draw.columns))
+    return _with_others(_with_stratum(rows, columns, draw, below=number), columns, draw)
 
 
-def membership(relation: str, draw: Draw) -> str:
-    """Give the SQL of the key columns and the ``stratum`` (its index) of the rows of a relation, selected or not."""
-    rows = _unbound(relation, draw.columns)
-    if not draw.strata:
-        return _sql(rows.select(*draw.key, stratum=ibis.literal(0, "int32")))
-    strata, match = _matched(rows, draw)
-    return _sql(rows.join(strata, match).select(*draw.key, stratum=strata["index"].cast("int32")))
+def inside(relation: str, columns: Mapping[str, str], draw: Draw) -> str:
+    """Give the SQL of all rows of a relation that have a whole key, selected or not; columns as `selected`."""
+    table = _table(relation, columns, draw)
+    rows = table.filter(*(table[column].notnull() for column in draw.key))
+    return _with_others(_with_stratum(rows, columns, draw), columns, draw)
 
 
-def counts(relation: str, columns: Mapping[str, str], key: Sequence[str], strata: Sequence[str]) -> str:
-    """Give the SQL that counts a frame by the values of its strata columns.
-
-    One row a combination: ``value_i`` for strata column i, ``population`` (rows with a whole key), ``null_keys``.
-    """
+def labelled(relation: str, columns: Mapping[str, str], key: Sequence[str], found: Sequence[Labelled]) -> str:
+    """Give the SQL of the key and the labels of all rows of a relation: ``key_i``, ``value_i``."""
     table = _unbound(relation, columns)
-    whole = functools.reduce(operator.and_, (table[column].notnull() for column in key))
-    figures = {"population": whole.cast("int64").sum(), "null_keys": (~whole).cast("int64").sum()}
-    groups = {f"value_{index}": table[column] for index, column in enumerate(strata)}
-    return _sql(table.group_by(**groups).agg(**figures) if groups else table.agg(**figures))
+    names = labels.label_names(found, columns)
+    rows = labels.add(table, found, names)
+    keys = {f"key_{index}": rows[column] for index, column in enumerate(key)}
+    values = {f"value_{index}": rows[name] for index, name in enumerate(names)}
+    return _sql(rows.select(**keys, **values))
 
 
-def numbered(table: Any, key: Sequence[str], coefficients: Sequence[int], *, name: str) -> Any:
+def _with_stratum(rows: Any, columns: Mapping[str, str], draw: Draw, *, below: str | None = None) -> Any:
+    """Give the rows' columns, their stratum and their unit; only rows whose ``below`` is under its threshold."""
+    kept = [*_deciding(columns, draw), *_stand_in(columns, draw)]
+    if not draw.labels:
+        found = {draw.stratum: ibis.literal(0, "int32"), draw.unit: key_number(rows, draw.key)}
+        return rows.select(*(rows[column] for column in kept), **found)
+    kinds = {f"value_{i}": one.label_type for i, one in enumerate(draw.labels)}
+    flags = {f"rare_{i}": dt.boolean for i in range(len(draw.labels))}
+    strata = ibis.table({"index": "int64", "threshold": "int64", **kinds, **flags}, name=draw.table)
+    names = labels.label_names(draw.labels, [*columns, *rows.columns])
+    rows = labels.add(rows, draw.labels, names)
+    match = labels.matches(rows, names, draw.labels, strata)
+    if below is not None:
+        match.append(rows[below] < strata.threshold)
+    found = {draw.stratum: strata["index"].cast("int32"), draw.unit: key_number(rows, draw.key)}
+    return rows.join(strata, match).select(*(rows[column] for column in kept), **found)
+
+
+def _deciding(columns: Mapping[str, str], draw: Draw) -> dict[str, str]:
+    """Give the columns that decide about a row, in order."""
+    needed = {*draw.key, *(name for one in draw.labels for name in one.needed)}
+    return {name: kind for name, kind in columns.items() if name in needed}
+
+
+def _stand_in(columns: Mapping[str, str], draw: Draw) -> dict[str, str]:
+    """Give the one column that stands for all others in an expression; none where there are no others.
+
+    Ibis takes seconds for an expression over two thousand columns, and most of them are only passed on.
+    """
+    others = len(columns) > len(_deciding(columns, draw))
+    return {fresh("all other columns", columns): "BOOLEAN"} if others else {}
+
+
+def _table(relation: str, columns: Mapping[str, str], draw: Draw) -> Any:
+    return _unbound(relation, _deciding(columns, draw) | _stand_in(columns, draw))
+
+
+def _with_others(expression: Any, columns: Mapping[str, str], draw: Draw) -> str:
+    """Give the SQL of an expression with all columns in order, instead of the one that stands for some of them."""
+    sql = _sql(expression)
+    others = [quote(name) for name in columns if name not in _deciding(columns, draw)]
+    for name in _stand_in(columns, draw):
+        passed_on = rf'"(t\d+)"\.{re.escape(quote(name))}(?: AS {re.escape(quote(name))})?(?=,| FROM )'
+        sql = re.sub(passed_on, lambda match: ", ".join(f'"{match[1]}".{other}' for other in others), sql)
+    names = ", ".join(quote(name) for name in [*columns, draw.stratum, draw.unit])
+    return f"SELECT {names} FROM ({sql})"
+
+
+def numbered(
+    table: Any, key: Sequence[str], coefficients: Sequence[int], *, name: str, taken: Iterable[str] = ()
+) -> Any:
     """Add each row's permanent random number in [0, P) as a column; NULL where a part of the key is.
 
-    The fold is a column of its own: computing it three times inline costs 40 % of the speed.
+    ``taken`` are names of further columns. The fold is a column of its own: computing it three times inline costs 40 % of the speed.
     """
     c0, c1, c2, c3, c4, c5 = coefficients
-    fold = fresh("x", [*table.columns, name])
+    fold = fresh("x", [*table.columns, *taken, name])
     k = key_number(table, key)
     parts = (k & PRIME) + ((k >> 31) & PRIME) * c4 % PRIME + ((k >> 62) & 3) * c5 % PRIME
     folded = table.mutate(**{fold: parts % PRIME})
@@ -153,43 +193,6 @@ def check_key(columns: Mapping[str, str], key: Sequence[str]) -> None:
     """Make sure that columns can be a key (see `key_number`)."""
     for column in key:
         _refuse(column, kind_of(columns[column]))
-
-
-def kind_of(engine_type: str) -> Any:
-    """Give Ibis's type for the engine's name of one; ``unknown`` for those that no rule needs."""
-    if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", engine_type):
-        return dt.Decimal(int(match[1]), int(match[2]))
-    return dt.dtype(SIMPLE[engine_type]) if engine_type in SIMPLE else dt.unknown
-
-
-def fresh(name: str, taken: Sequence[str] | Mapping[str, str]) -> str:
-    """Give a column name that is not taken, whatever the case of its letters.
-
-    >>> fresh("u", ["U", "u_", "v"])
-    'u__'
-    """
-    lower = {one.lower() for one in taken}
-    while name.lower() in lower:
-        name += "_"
-    return name
-
-
-def _matched(rows: Any, draw: Draw) -> tuple[Any, list[Any]]:
-    """Give the table of strata and the conditions that lead from a row to its one stratum."""
-    kinds = {f"value_{i}": kind_of(draw.columns[column]) for i, column in enumerate(draw.strata)}
-    flags = {f"rare_{i}": dt.boolean for i in range(len(draw.strata))}
-    strata = ibis.table({"index": "int64", "threshold": "int64", **kinds, **flags}, name=draw.thresholds)
-    conditions = []
-    for index, (column, common) in enumerate(draw.strata.items()):
-        value, rare = rows[column], strata[f"rare_{index}"]
-        if common is None:
-            conditions.append(value.identical_to(strata[f"value_{index}"]))
-            continue
-        others = ibis.table({"value": kinds[f"value_{index}"]}, name=common)
-        merged = value.notnull() & ~value.isin(others.value)
-        label = ibis.ifelse(merged, ibis.null(value.type()), value)
-        conditions += [label.identical_to(strata[f"value_{index}"]), merged.fill_null(False) == rare]
-    return strata, conditions
 
 
 def _hashed(text: Any) -> Any:

@@ -32,12 +32,17 @@ class Unit(Part):
     strata: list[Stratum]
 
 
-class File(Part):
+class Stored(Part):
     """A file of the sample; ``path`` is relative to the sample's folder, with forward slashes."""
 
     path: str
     bytes: int
     sha256: str
+
+
+class File(Stored):
+    """A file of rows."""
+
     rows: int
 
 
@@ -109,4 +114,6 @@ class SampleManifest(Document):
     source: dict[str, list[SourceFile]]
     weights: dict[str, File]
     masking: dict[str, dict[str, str]]
+    masking_key: str | None = None
+    profile: Stored | None = None
     tool: dict[str, str]

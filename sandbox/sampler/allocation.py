@@ -29,7 +29,10 @@ def floors(populations: Sequence[int], minimum: int) -> list[float]:
 
 
 def probabilities(slopes: Sequence[float], least: Sequence[float], scale: float) -> list[float]:
-    """Give ``min(1, max(floor, scale · slope))`` of each stratum; for proportional allocation every slope is 1."""
+    """Give ``min(1, max(floor, scale · slope))`` of each stratum.
+
+    A slope is a_h / N_h: 1 for proportional allocation, 1 / √N_h for power, S_h for Neyman.
+    """
     return [min(1.0, max(floor, scale * slope)) for slope, floor in zip(slopes, least, strict=True)]
 
 
@@ -62,9 +65,15 @@ def scale_for(
     if math.fsum(costs) <= target:
         return math.inf
     points = sorted({f / s for f, s in zip(least, slopes, strict=True)} | {1 / s for s in slopes} | {0.0})
-    index = bisect.bisect_left(points, target, key=cost_at)
+    # At the last point the sum may fall short by a rounding.
+    index = min(bisect.bisect_left(points, target, key=cost_at), len(points) - 1)
     low, high = points[index - 1], points[index]
     strata = list(zip(costs, slopes, least, strict=True))
     rising = [(c, s) for c, s, f in strata if f / s <= low and high <= 1 / s]
     resting = [c * min(1.0, max(f, low * s)) for c, s, f in strata if f / s > low or high > 1 / s]
-    return (target - math.fsum(resting)) / math.fsum(c * s for c, s in rising)
+    if not rising:
+        return high
+    found = (target - math.fsum(resting)) / math.fsum(c * s for c, s in rising)
+    return min(
+        max(found, low), high
+    )  # so that a larger target never gives a smaller λ, not even by a rounding

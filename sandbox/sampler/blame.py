@@ -22,6 +22,7 @@ CSV_HINT = (
     'fields with line ends or delimiters in "…", a quote within them doubled'
 )
 
+MEMORY = "Out of Memory Error"  # which no file is to blame for
 JSON_HINT = "JSON Lines is one JSON object a line, in UTF-8"
 
 
@@ -32,7 +33,7 @@ def blamed(form: TableFormat, files: Sequence[SourceFile]) -> Iterator[None]:
         yield
     except SourceError as error:
         reason = complaint(error)
-        if reason is None:
+        if reason is None or reason.startswith(MEMORY):
             raise
         match form:
             case "csv":

@@ -6,27 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import quote
-from sandbox.sampler.keys import check_unique, whole
-from sandbox.sampler.lean import EXACT_UP_TO, lean
-from sandbox.sampler.references import described, needed_columns, outside_frame
+from sandbox.sampler.belonging import belonging, joined
+from sandbox.sampler.keys import check_unique
+from sandbox.sampler.lean import EXACT_UP_TO
+from sandbox.sampler.references import described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.config.settings import Settings
-    from sandbox.engine.duck import Session
     from sandbox.manifest.sample import Dangling
-    from sandbox.sampler.part import Written
-    from sandbox.sampler.plan import Plan
+    from sandbox.sampler.extract import Extraction
+    from sandbox.sampler.plan import Step
     from sandbox.sampler.references import Link
-
-
-def lean_source(session: Session, plan: Plan) -> dict[str, str]:
-    """Give for each table SQL that can stand after ``from``: its keys and references as the source has them."""
-    columns = needed_columns(plan.steps)
-    for name, unit in plan.units.items():
-        columns[name] += unit.key
-    return {name: quote(lean(session, table, columns[name])) for name, table in plan.tables.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,17 +34,11 @@ class Checks:
     """The checks of one draw.
 
     Attributes:
-        session: The engine.
-        plan: What was drawn.
-        source: See `lean_source`.
-        written: What the draw wrote.
+        extraction: The draw, when all is written.
         links: Every declared reference.
     """
 
-    session: Session
-    plan: Plan
-    source: Mapping[str, str]
-    written: Mapping[str, Written]
+    extraction: Extraction
     links: Sequence[Link]
 
     def keys(self, settings: Settings) -> None:
@@ -61,9 +47,11 @@ class Checks:
         Raises:
             RuleError: A key repeats.
         """
+        plan, known = self.extraction.plan, self.extraction.known
+        shared = {name for name, unit in plan.units.items() if unit.shared}
         for name, table in settings.tables.items():
-            if table.key and self.plan.tables[name].rows > EXACT_UP_TO:
-                check_unique(self.session, name, self.written[name].relation, table.key)
+            if table.key and name not in shared and plan.tables[name].rows > EXACT_UP_TO:
+                check_unique(self.extraction.session, name, known[name].relation, table.key)
 
     def findings(self) -> Findings:
         """Carry out all checks that only count."""
@@ -71,40 +59,71 @@ class Checks:
 
     def references(self) -> dict[str, list[Dangling]]:
         """Describe every reference, over the whole source where that is small enough, else over the drawn rows."""
-        sample = {name: one.relation for name, one in self.written.items()}
-        found: dict[str, list[Dangling]] = {name: [] for name in self.plan.tables}
+        extraction = self.extraction
+        tables, source = extraction.plan.tables, extraction.source.relations
+        sample = {name: known.relation for name, known in extraction.known.items()}
+        found: dict[str, list[Dangling]] = {name: [] for name in tables}
         for link in self.links:
-            exact = all(self.plan.tables[name].rows <= EXACT_UP_TO for name in (link.table, link.target))
+            exact = all(tables[name].rows <= EXACT_UP_TO for name in (link.table, link.target))
             found[link.table].append(
                 described(
-                    self.session,
+                    extraction.session,
                     link,
-                    self.source if exact else sample,
+                    source if exact else sample,
+                    self._masked(link),
                     checked="source" if exact else "sample",
-                    holds=self._holds(link, sample),
+                    holds=self._holds(link),
                 )
             )
         return found
 
     def outside(self) -> dict[str, int | None]:
-        """Count for each child the rows of the source that belong to no unit."""
-        steps = {step.table: step for step in self.plan.steps}
-        key = next(iter(self.plan.units.values())).key
-        return {
-            name: outside_frame(self.session, step, steps, self.plan.tables, self.source, key)
-            for name, step in steps.items()
-            if step.role == "child"
-        }
+        """Count for each child the rows of the source that belong to no unit; None where that would take too long."""
+        children = [step for step in self.extraction.plan.steps if step.through is not None]
+        return {step.table: self._outside(step) for step in children}
 
-    def _holds(self, link: Link, sample: Mapping[str, str]) -> bool:
-        """Say whether no drawn row names a row that the source has and the sample lacks."""
-        columns = link.reference.columns
-        names = ", ".join(f"r.{quote(column)}" for column in columns)
-        lacking = (
-            f"select distinct {names} from {sample[link.table]} r anti join {sample[link.target]} t on {link.on} "
-            f"where {whole(columns, 'r')}"
+    def _outside(self, step: Step) -> int | None:
+        extraction = self.extraction
+        plan, source = extraction.plan, extraction.source
+        if any(plan.tables[name].rows > EXACT_UP_TO for name in _chain(step, plan.steps)):
+            return None
+        units = belonging(plan, extraction.frames, source, step, framed=True)
+        inside = extraction.session.rows(
+            f"select count(*) from {source.relation(step.table)} r semi join ({units}) u "
+            f"on {joined(plan, step, 'r', 'u')}",
+            doing=f"counting {step.table} outside the frame",
         )
-        if not self.session.rows(f"select count(*) from ({lacking})")[0][0]:
+        return plan.tables[step.table].rows - int(inside[0][0])
+
+    def _holds(self, link: Link) -> bool:
+        """Say whether no drawn row names a row that the source has and the sample lacks."""
+        known, session = self.extraction.known, self.extraction.session
+        names = ", ".join(f"r.{quote(column)}" for column in link.reference.columns)
+        lacking = (
+            f"select distinct {names} from {known[link.table].relation} r "
+            f"anti join {known[link.target].relation} t on {link.on} where {link.refers}"
+        )
+        if not session.rows(f"select count(*) from ({lacking})")[0][0]:
             return True
-        there = f"select count(*) from ({lacking}) r semi join {self.source[link.target]} t on {link.on}"
-        return bool(self.session.rows(there)[0][0] == 0)
+        target = self.extraction.source.relation(link.target)
+        there = f"select count(*) from ({lacking}) r semi join {target} t on {link.on}"
+        return bool(session.rows(there)[0][0] == 0)
+
+    def _masked(self, link: Link) -> list[str]:
+        """Give the SQL of a reference's columns as the sample has them; a shift needs a unit, and nothing has one here."""
+        masks = self.extraction.plan.masks.get(link.table, {})
+        return [
+            "null"
+            if column in masks and masks[column].kind == "date_shift"
+            else self.extraction.masking.expression(link.table, column)
+            for column in link.reference.columns
+        ]
+
+
+def _chain(step: Step, steps: Sequence[Step]) -> list[str]:
+    """Give a child, its parent and so on up to the unit."""
+    by_name = {one.table: one for one in steps}
+    chain = [step.table]
+    while (through := by_name[chain[-1]].through) is not None:
+        chain.append(through.table)
+    return chain

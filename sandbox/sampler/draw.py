@@ -1,124 +1,175 @@
-"""Drawing a sample: extraction, checks, manifest, and its place in the store."""
+"""Drawing a sample: extraction, closure, checks, manifest, and its place in the store."""
 
 from __future__ import annotations
 
-import datetime as dt
 import shutil
 from typing import TYPE_CHECKING
 
-import sandbox
-from sandbox.engine.duck import Session
-from sandbox.errors import SourceError, StoreError
+from sandbox.engine.duck import Session, file_list
+from sandbox.errors import SourceError
 from sandbox.manifest.canonical import file_digest
-from sandbox.manifest.sample import Column, File, SampleManifest, SourceFile, Stratum, Table, Unit
-from sandbox.sampler import source, weights
-from sandbox.sampler.checks import Checks, lean_source
-from sandbox.sampler.contents import columns_and_content, fingerprint
+from sandbox.manifest.sample import Stored
+from sandbox.sampler import known, masking, source, weights
+from sandbox.sampler.checks import Checks
 from sandbox.sampler.extract import Extraction
-from sandbox.sampler.kept import MANIFEST, folder_of, load, remember
+from sandbox.sampler.follow import Closure
+from sandbox.sampler.journal import Journal
+from sandbox.sampler.kept import MANIFEST, PROFILE, folder_of, load, remember
+from sandbox.sampler.lean import lean_source
+from sandbox.sampler.masking import personal
 from sandbox.sampler.part import space_reported
+from sandbox.sampler.profile import profiled
+from sandbox.sampler.record import Drawn, header, manifest
 from sandbox.sampler.references import links
+from sandbox.sampler.room import check_space
 from sandbox.sampler.verify import verify
-from sandbox.store.folder import locked, publish, reported, staging, write
+from sandbox.store.folder import locked, publish, readable, reported, unfinished, write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from sandbox.config.settings import Project
+    from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Progress, Sample
-    from sandbox.sampler.checks import Findings
-    from sandbox.sampler.part import Written
-    from sandbox.sampler.plan import Plan, Step, UnitPlan
-
-SPARE = 1.1  # the guess of a sample's size may be a little low
+    from sandbox.sampler.masking import Secret
+    from sandbox.sampler.plan import Plan
 
 
 def draw(
-    project: Project, plan: Plan, *, home: Path, threads: int | None = None, progress: Progress
+    project: Project,
+    plan: Plan,
+    *,
+    home: Path,
+    threads: int | None = None,
+    whole: bool = False,
+    progress: Progress,
 ) -> Sample:
     """Draw the sample that a plan describes into the store, and remember it for the project.
 
-    If the store has one of the same fingerprint, that one is given, or replaced if it is damaged. Nothing is left behind
-    when it fails.
+    If the store has one of the same fingerprint, that one is given, or replaced if it is damaged. A draw that was killed
+    or interrupted goes on where it was, if the same is asked for of the same source; it ends with the same bytes. Nothing
+    is left behind when it fails.
 
     Args:
         project: The project.
         plan: What `survey` gave.
         home: The folder that a user's projects share.
         threads: Worker threads; None takes the processors that this process may use.
+        whole: Compare the sample with all of production, however large (see `sandbox.sampler.profile`).
         progress: Shows the steps.
 
     Raises:
+        ConfigError: A column looks personal and has no rule, or the secret of the masks cannot be used.
         SourceError: The source cannot be read, or changed while it was read.
         RuleError: A key of a large table repeats in the drawn rows.
         StoreError: The sample cannot be written.
     """
+    personal.refuse(plan.suspects, project.settings)
     store = home / "samples"
-    with locked(store / plan.request), staging(store, label="draw") as folder:
-        _check_space(plan, store)
-        with space_reported(folder):
-            manifest = _extracted(project, plan, folder, threads, progress)
-        write(folder / MANIFEST, manifest.text())
-        target = folder_of(home, manifest.fingerprint)
+    secret = None
+    if masking.needs_secret(plan.masks):
+        secret = masking.secret(home, root=project.root, progress=progress)
+    with locked(store / plan.request), unfinished(store, plan.request[:32]) as folder:
+        journal = Journal.opened(folder, header(plan, project.settings.sample.memory, secret))
+        try:
+            check_space(plan, project.settings.sample.memory, store, written=journal.bytes)
+            with space_reported(folder):
+                found = _extracted(
+                    project, plan, journal, secret, threads=threads, whole=whole, progress=progress
+                )
+        except KeyboardInterrupt:
+            _keep(journal, progress)
+            raise
+        target = folder_of(home, found.fingerprint)
         if target.exists() and verify(target, progress):
             # What is stored under this name is not what the name says; nothing can be lost by replacing it.
             with reported(target):
                 shutil.rmtree(target)
-        publish(folder, target)
-    sample, _ = load(home, manifest.fingerprint)
+        readable(journal.sample)
+        publish(journal.sample, target)
+    sample, _ = load(home, found.fingerprint)
     remember(project, sample.fingerprint)
     return sample
 
 
-def _check_space(plan: Plan, store: Path) -> None:
-    free = shutil.disk_usage(store).free
-    needed = int(plan.expected_bytes * SPARE)
-    if needed > free:
-        raise StoreError(
-            f"the sample takes about {needed / 1e9:.1f} GB, and {store} has {free / 1e9:.1f} GB left",
-            hint="free some space, put the store elsewhere with SANDBOX_HOME, or lower the rate",
+def _keep(journal: Journal, progress: Progress) -> None:
+    """Say what an interrupted draw leaves for the next one, or leave nothing."""
+    if journal.parts:
+        progress.say(
+            f"{journal.parts} parts are written and kept for a week; the next draw goes on from there"
         )
+    else:
+        shutil.rmtree(journal.folder, ignore_errors=True)
 
 
 def _extracted(
-    project: Project, plan: Plan, folder: Path, threads: int | None, progress: Progress
+    project: Project,
+    plan: Plan,
+    journal: Journal,
+    secret: Secret | None,
+    *,
+    threads: int | None,
+    whole: bool,
+    progress: Progress,
 ) -> SampleManifest:
-    spill = folder / "spill"
-    spill.mkdir()
+    spill = journal.folder / "spill"
+    with reported(spill):
+        spill.mkdir(mode=0o700)
+    masked = any(mask.kind != "none" for masks in plan.masks.values() for mask in masks.values())
     memory = project.settings.sample.memory
-    with Session(memory=memory, threads=threads, spill=spill) as session:
+    with Session(memory=memory, threads=threads, spill=spill, encrypted=masked) as session:
         session.execute("set preserve_insertion_order = true")
-        sampled: dict[str, list[int]] = {}
-
-        def weigh(unit: UnitPlan, relation: str) -> None:
-            target = folder / "weights" / f"{unit.table}.parquet"
-            columns = plan.tables[unit.table].columns
-            sampled[unit.table] = weights.written(session, unit, columns, relation, target)
-
         every = links(plan.steps, plan.tables)
-        extraction = Extraction(session=session, plan=plan, folder=folder, progress=progress)
-        extraction.tables(weigh)
-        extraction.closure(every)
-        with progress.step("checking keys and references"):
-            checks = Checks(
-                session=session,
-                plan=plan,
-                source=lean_source(session, plan),
-                written=extraction.written,
-                links=every,
-            )
-            checks.keys(project.settings)
-            findings = checks.findings()
+        try:
+            extraction = _prepared(session, project, plan, journal, secret, progress)
+            extraction.tables()
+            Closure(extraction=extraction, links=every).follow()
+            extraction.finish()
+            with progress.step("checking keys and references"):
+                checks = Checks(extraction=extraction, links=every)
+                checks.keys(project.settings)
+                findings = checks.findings()
+        except SourceError:
+            _check_unchanged(plan)  # which says more than what came of it
+            raise
         _check_unchanged(plan)
+        sampled = _weighed(extraction)
+        profile = _profiled(extraction, whole)
         with progress.step("computing the content digests"):
-            tables = {
-                step.table: _table(session, plan, step, extraction.written[step.table], findings)
-                for step in plan.steps
-            }
-            manifest = _manifest(session, plan, folder, tables, sampled)
-    spill.rmdir()
-    return manifest
+            drawn = Drawn(
+                extraction=extraction, findings=findings, sampled=sampled, profile=profile, secret=secret
+            )
+            found = manifest(drawn)
+    write(journal.sample / MANIFEST, found.text())
+    return found
+
+
+def _prepared(
+    session: Session,
+    project: Project,
+    plan: Plan,
+    journal: Journal,
+    secret: Secret | None,
+    progress: Progress,
+) -> Extraction:
+    keys = {name: table.key or [] for name, table in project.settings.tables.items()}
+    columns = known.needed_columns(plan, keys)
+    columns_of_tables = {name: table.columns for name, table in plan.tables.items()}
+    extraction = Extraction(
+        session=session,
+        plan=plan,
+        journal=journal,
+        masking=masking.Masking.of(session, plan.masks, secret, columns_of_tables),
+        source=lean_source(session, plan.tables, known.deciding_columns(plan, columns)),
+        columns=columns,
+        memory=project.settings.sample.memory,
+        progress=progress,
+    )
+    extraction.prepare()
+    if journal.done:
+        parts = sum(len(items) for items in extraction.items.values())
+        progress.say(f"resuming: {len(journal.done)} of {parts} parts are there")
+    return extraction
 
 
 def _check_unchanged(plan: Plan) -> None:
@@ -136,69 +187,34 @@ def _check_unchanged(plan: Plan) -> None:
         )
 
 
-def _table(session: Session, plan: Plan, step: Step, written: Written, findings: Findings) -> Table:
-    folder = written.folder.parent.parent
-    files = [_file(folder, path, rows) for path, rows in sorted(written.parts.items())]
-    columns, content = columns_and_content(session, sorted(written.parts))
-    return Table(
-        role=step.role,
-        keep=step.keep,
-        belongs_to=step.through.table if step.through else None,
-        estimable=step.keep != "referenced",
-        source_rows=plan.tables[step.table].rows,
-        rows=written.rows,
-        bytes=sum(file.bytes for file in files),
-        columns=[Column(name=name, type=kind) for name, kind in columns.items()],
-        files=files,
-        content=content,
-        outside_frame=findings.outside.get(step.table),
-        references=findings.references[step.table],
+def _weighed(extraction: Extraction) -> dict[str, list[int]]:
+    """Write the weights of each unit table and give the sampled units of each stratum."""
+    folder = extraction.journal.sample / "weights"
+    return {
+        name: weights.written(
+            extraction.session,
+            unit,
+            extraction.frames[name],
+            extraction.known[name],
+            extraction.masking,
+            folder / f"{name}.parquet",
+        )
+        for name, unit in extraction.plan.units.items()
+    }
+
+
+def _profiled(extraction: Extraction, whole: bool) -> Stored:
+    """Write how alike the sample and production are."""
+    folder = extraction.journal.sample
+    sample = {name: _reading(written.paths) for name, written in extraction.written.items()}
+    weighed = {name: _reading([folder / "weights" / f"{name}.parquet"]) for name in extraction.plan.units}
+    found = profiled(
+        extraction.session, extraction.plan, sample, weighed, whole=whole, progress=extraction.progress
     )
+    path = folder / PROFILE
+    write(path, found.text())
+    return Stored(path=PROFILE, bytes=path.stat().st_size, sha256=file_digest(path))
 
 
-def _file(folder: Path, path: Path, rows: int) -> File:
-    name = path.relative_to(folder).as_posix()
-    return File(path=name, bytes=path.stat().st_size, sha256=file_digest(path), rows=rows)
-
-
-def _manifest(
-    session: Session, plan: Plan, folder: Path, tables: dict[str, Table], sampled: Mapping[str, list[int]]
-) -> SampleManifest:
-    paths = {name: folder / "weights" / f"{name}.parquet" for name in plan.units}
-    units = {name: _unit(unit, sampled[name]) for name, unit in plan.units.items()}
-    contents = {name: table.content for name, table in tables.items()}
-    salts = plan.specification["units"]
-    return SampleManifest(
-        fingerprint=fingerprint(plan.specification, units, tables, contents),
-        specification=dict(plan.specification),
-        drawn=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        salt=next(salts[name]["salt"] for name in plan.units),
-        units=units,
-        tables=tables,
-        not_sampled=list(plan.not_sampled),
-        source={
-            name: [SourceFile(path=one.name, bytes=one.bytes, modified=one.modified) for one in table.files]
-            for name, table in plan.tables.items()
-        },
-        weights={name: _file(folder, path, sum(sampled[name])) for name, path in paths.items()},
-        masking={},
-        tool={"sandbox": sandbox.__version__, "duckdb": session.version},
-    )
-
-
-def _unit(unit: UnitPlan, sampled: list[int]) -> Unit:
-    return Unit(
-        key=list(unit.key),
-        null_keys=unit.null_keys,
-        coefficients=list(unit.coefficients),
-        strata=[
-            Stratum(
-                values=unit.values(stratum),
-                population=stratum.population,
-                probability=stratum.probability,
-                threshold=stratum.threshold,
-                sampled=count,
-            )
-            for stratum, count in zip(unit.strata, sampled, strict=True)
-        ],
-    )
+def _reading(paths: list[Path]) -> str:
+    return f"read_parquet({file_list(paths)}, hive_partitioning = false)"

@@ -1,6 +1,7 @@
-"""Writing the rows of a plan: units by the rule, children with their units, lookups, and what references need.
+"""Writing the rows of a plan: units by the rule, children with their units, lookups; item by item, each once.
 
-Every table is read in one scan a file; what is needed to follow references is in the parts that are written already.
+What is read of an item waits in a table of the session, which may spill; from there the part is written, masked, and what
+references need of it is kept, unmasked. An item that the journal has is only read for the latter.
 """
 
 from __future__ import annotations
@@ -8,179 +9,205 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.engine import rule
 from sandbox.engine.duck import quote
+from sandbox.sampler.blame import blamed
+from sandbox.sampler.frame import prepared
+from sandbox.sampler.items import RANGE_BYTES, items
 from sandbox.sampler.keys import whole
-from sandbox.sampler.names import matching, typed_pairs
+from sandbox.sampler.known import complete, empty
+from sandbox.sampler.names import applies, matching, typed_pairs
+from sandbox.sampler.opening import footer
 from sandbox.sampler.part import Written
-from sandbox.sampler.table import reading
+from sandbox.sampler.table import placed, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from sandbox.engine.duck import Session
     from sandbox.model import Progress
-    from sandbox.sampler.plan import Plan, Step, UnitPlan
-    from sandbox.sampler.references import Link
+    from sandbox.sampler.frame import Frame
+    from sandbox.sampler.items import Item
+    from sandbox.sampler.journal import Journal
+    from sandbox.sampler.known import Known
+    from sandbox.sampler.lean import LeanSource
+    from sandbox.sampler.masking import Masking
+    from sandbox.sampler.plan import Plan, Step
+    from sandbox.sampler.table import SourceTable
 
-ROWS = "rows of a file"
+ROWS = "rows of an item"
+CHOSEN = "chosen rows of an item"
 PARENTS = "keys of drawn parents"
-MISSING = "keys that are missing"
-STRATA = "strata of the unit"
 
 
 @dataclass(kw_only=True)
 class Extraction:
-    """One draw while it goes on; ``folder`` is where ``tables/`` is to be."""
+    """One draw while it goes on.
+
+    Attributes:
+        session: The engine.
+        plan: What to draw.
+        journal: What is written.
+        masking: The masks.
+        source: Keys and references as the source has them.
+        columns: For each table the columns that are to be known of its drawn rows.
+        memory: Bytes that the engine may hold before it spills.
+        progress: Shows the steps.
+        items: The items of each table.
+        frames: The frame of each unit table, once it is drawn.
+        written: The parts of each table.
+        known: What is known of each table's drawn rows.
+    """
 
     session: Session
     plan: Plan
-    folder: Path
+    journal: Journal
+    masking: Masking
+    source: LeanSource
+    columns: Mapping[str, tuple[str, ...]]
+    memory: int
     progress: Progress
+    items: dict[str, list[Item]] = field(default_factory=dict)
+    frames: dict[str, Frame] = field(default_factory=dict)
     written: dict[str, Written] = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=dict)
 
-    def tables(self, weigh: Callable[[UnitPlan, str], None]) -> None:
-        """Write units, children and whole lookups.
+    def prepare(self) -> None:
+        """Find the items, and make ready what drawing them needs.
 
-        Args:
-            weigh: Called once for each unit table, with the SQL of exactly its selected rows.
+        Raises:
+            ConfigError: A mask does not fit the table that it is for.
+            SourceError: A file is not what it was.
         """
         for step in self.plan.steps:
             table = self.plan.tables[step.table]
-            place = self.folder / "tables" / step.table
-            place.mkdir(parents=True)
-            self.written[step.table] = Written(table=table, folder=place)
-            if step.role == "unit":
-                self._unit(self.plan.units[step.table])
-                weigh(self.plan.units[step.table], self.written[step.table].relation)
-            elif step.role == "child":
-                self._child(step)
-            elif step.keep == "all":
-                self._each(step.table, f"select * from {quote(ROWS)}", "part", ordered=False)
-
-    def closure(self, links: list[Link]) -> None:
-        """Add rows that drawn rows refer to, and what these refer to, until nothing is missing that the source has."""
-        whole_tables = {step.table for step in self.plan.steps if step.keep == "all"}
-        followed = [link for link in links if link.target not in whole_tables]
-        seen: dict[int, int] = {}
-        turn = 0
-        while pending := [
-            (index, link)
-            for index, link in enumerate(followed)
-            if seen.get(index) != self.written[link.table].rows
-        ]:
-            turn += 1
-            for index, link in pending:
-                seen[index] = self.written[link.table].rows
-                self._follow(link, index, turn)
-        for one in self.written.values():
-            one.finish(self.session)
-
-    def _unit(self, unit: UnitPlan) -> None:
-        draw = unit_draw(self.session, unit, self.plan.tables[unit.table].columns)
-        number = rule.fresh("place", draw.columns)
-        numbered = rule.Draw(
-            columns={**draw.columns, number: "BIGINT"}, key=draw.key, coefficients=draw.coefficients,
-            strata=draw.strata, thresholds=draw.thresholds, lowest=draw.lowest, highest=draw.highest,
-        )  # fmt: skip
-        joined = draw.lowest < draw.highest
-        sql = rule.selection(ROWS, numbered if joined else draw)
-        self._each(unit.table, sql, "part", ordered=joined)
-
-    def _child(self, step: Step) -> None:
-        assert step.through is not None
-        parent, columns = self.written[step.through.table], step.through.key
-        names = ", ".join(quote(column) for column in columns)
-        self.session.execute(
-            f"create or replace temp table {quote(PARENTS)} as select distinct {names} from {parent.relation} "
-            f"where {whole(columns)}"
-        )
-        on = matching(typed_pairs(self.plan.tables, step.table, step.through), "r", "t")
-        self._each(
-            step.table,
-            f"select r.* from {quote(ROWS)} r semi join {quote(PARENTS)} t on {on}",
-            "part",
-            ordered=True,
-        )
-
-    def _follow(self, link: Link, index: int, turn: int) -> None:
-        """Fetch the rows that one reference lacks; what the source lacks too is remembered and not asked for again."""
-        rows, target = self.written[link.table], self.written[link.target]
-        columns = link.reference.columns
-        names = ", ".join(f"r.{quote(column)}" for column in columns)
-        tried = quote(f"keys asked for {index}")
-        same = " and ".join(f"r.{quote(column)} = d.{quote(column)}" for column in columns)
-        self.session.execute(
-            f"create temp table if not exists {tried} as select {names} from {rows.relation} r where false"
-        )
-        self.session.execute(
-            f"create or replace temp table {quote(MISSING)} as select distinct {names} from {rows.relation} r "
-            f"anti join {target.relation} t on {link.on} anti join {tried} d on {same} where {whole(columns, 'r')}",
-            doing=f"following {link.table} → {link.target}",
-        )
-        if not self.session.rows(f"select count(*) from {quote(MISSING)}")[0][0]:
-            return
-        self.session.execute(f"insert into {tried} select * from {quote(MISSING)}")
-        sql = f"select t.* from {quote(ROWS)} t semi join {quote(MISSING)} r on {link.on}"
-        self._each(link.target, sql, f"closure-{turn:02d}-{index:03d}", ordered=True)
-
-    def _each(self, name: str, sql: str, label: str, *, ordered: bool) -> None:
-        """Write what a statement gives for each file of a table, in the file's order; it reads the view ``ROWS``."""
-        written = self.written[name]
-        table = written.table
-        number = rule.fresh("place", table.columns) if ordered else None
-        columns = ", ".join(quote(column) for column in table.columns)
-        select = f"select {columns} from ({sql}) order by {quote(number)}" if number else sql
-        with self.progress.step(f"drawing {name}", total=table.bytes, unit="bytes") as advance:
-            for index, file in enumerate(table.files):
-                rows = reading(table, index, number=number)
-                self.session.execute(f"create or replace temp view {quote(ROWS)} as {rows}")
-                written.write(self.session, f"{label}-{index:05d}", select)
-                advance(file.bytes)
-
-
-def unit_draw(session: Session, unit: UnitPlan, columns: Mapping[str, str]) -> rule.Draw:
-    """Give the draw of a unit table to the rule, and its strata to the engine as tables."""
-    strata: dict[str, str | None] = {}
-    for index, column in enumerate(unit.columns):
-        common = f"common values {index}" if column.rare_below is not None else None
-        if common is not None:
-            session.execute(
-                f"create or replace temp table {quote(common)} as "
-                f"select unnest(?::varchar[])::{column.type} as value",
-                [list(column.common)],
+            self.items[step.table] = items(table, row_groups(table))
+            self.known[step.table] = known = self._known(step)
+            unit = known.marks.unit if step.unit is not None else None
+            masked = (
+                f"{self.masking.expression(step.table, column, unit=unit)} as {quote(column)}"
+                for column in table.columns
             )
-        strata[column.name] = common
-    _strata_table(session, unit)
-    thresholds = [stratum.threshold for stratum in unit.strata]
-    return rule.Draw(
-        columns=columns,
-        key=unit.key,
-        coefficients=unit.coefficients,
-        strata=strata,
-        thresholds=STRATA,
-        lowest=min(thresholds),
-        highest=max(thresholds),
-    )
+            self.written[step.table] = Written(
+                table=table,
+                columns=", ".join(masked),
+                journal=self.journal,
+                group_rows=table.group_rows(self.memory),
+            )
+            (self.journal.sample / "tables" / step.table).mkdir(parents=True, exist_ok=True)
+        for name, unit_plan in self.plan.units.items():
+            self.frames[name] = prepared(self.session, self.plan.tables, unit_plan)
+
+    def _known(self, step: Step) -> Known:
+        table, columns = self.plan.tables[step.table], self.columns[step.table]
+        if step.keep == "all":
+            return complete(self.session, table, columns, self.source.relation(step.table))
+        return empty(self.session, table, columns)
+
+    def tables(self) -> None:
+        """Write units, children and whole lookups."""
+        steps = [step for step in self.plan.steps if step.keep != "referenced"]
+        total = sum(item.bytes for step in steps for item in self.items[step.table])
+        with self.progress.step("drawing", total=total, unit="bytes") as advance:
+            for step in steps:
+                rows = self.plan.expected[step.table].rows
+                with self.progress.step(f"drawing {step.table}", total=rows, unit="rows") as counted:
+                    self._table(step, advance, counted)
+
+    def finish(self) -> None:
+        """Leave an empty part, which has the columns, for each table without rows."""
+        for name, written in self.written.items():
+            marks = self.known[name].marks
+            nothing = (
+                f"(select *, null::bigint as {quote(marks.unit)} from ({reading(written.table)}) where false)"
+            )
+            written.finish(self.session, nothing)
+
+    def _table(self, step: Step, advance: Callable[[float], None], counted: Callable[[float], None]) -> None:
+        select = self._selection(step)
+        for item in self.items[step.table]:
+            before = self.written[step.table].rows
+            if step.keep == "all":
+                self._whole(step.table, item)
+            else:
+                self.item(step.table, item, select, f"part-{item.label}", 0)
+            advance(item.bytes)
+            counted(self.written[step.table].rows - before)
+
+    def _selection(self, step: Step) -> str:
+        """Give the SQL of what is drawn of an item's rows, with stratum and unit."""
+        marks = self.known[step.table].marks
+        columns = {**self.plan.tables[step.table].columns, marks.place: "BIGINT"}
+        if step.role == "unit":
+            return self.frames[step.table].selected(ROWS, columns)
+        if step.through is None:
+            return ""
+        parent, keys = self.known[step.through.table], step.through.key
+        names = ", ".join(quote(key) for key in keys)
+        unit = quote(marks.unit)
+        self.session.execute(
+            f"create or replace temp table {quote(PARENTS)} as select {names}, min({quote(parent.marks.unit)}) as {unit} "
+            f"from {parent.drawn} where {whole(keys)} group by {names}",
+            doing=f"drawing {step.table}",
+        )
+        on = matching(typed_pairs(self.plan.tables, step.table, step.through), "r", "p")
+        return (
+            f"select r.*, null::integer as {quote(marks.stratum)}, p.{unit} from {quote(ROWS)} r "
+            f"join {quote(PARENTS)} p on {on} and {applies(step.through, 'r')}"
+        )
+
+    def item(self, name: str, item: Item, select: str, label: str, turn: int) -> None:
+        """Write what a statement gives for an item, in the file's order, and keep what is to be known of it.
+
+        Args:
+            name: The table.
+            item: The item.
+            select: It reads the view ``ROWS`` (the table's columns and the place) and adds stratum and unit.
+            label: The part's name.
+            turn: The turn of the closure, or 0.
+        """
+        written, known = self.written[name], self.known[name]
+        doing = f"drawing {name}"
+        self._open(name, item, numbered=True)
+        rows = f"({select})"
+        with blamed(written.table.format, written.table.files):
+            if not written.finished(label):
+                rows = quote(CHOSEN)
+                self.session.execute(f"create or replace temp table {rows} as {select}", doing=doing)
+                written.write(self.session, label, rows, known.marks.place)
+            known.add(self.session, rows, turn, doing=doing)
+            self.session.execute(f"drop table if exists {quote(CHOSEN)}")
+
+    def _whole(self, name: str, item: Item) -> None:
+        """Write an item as it is: it streams."""
+        written, label = self.written[name], f"part-{item.label}"
+        if not written.finished(label):
+            self._open(name, item, numbered=item.stop is not None)
+            unit = quote(self.known[name].marks.unit)
+            written.write(self.session, label, f"(select *, null::bigint as {unit} from {quote(ROWS)})", None)
+
+    def _open(self, name: str, item: Item, *, numbered: bool) -> None:
+        """Make an item's rows readable, with their place if they are to be numbered."""
+        table, place = self.plan.tables[name], self.known[name].marks.place
+        rows = reading(table, item.file, number=place if numbered else None)
+        if item.stop is not None:
+            rows = f"select * from ({rows}) where {quote(place)} >= {item.first} and {quote(place)} < {item.stop}"
+        with blamed(table.format, table.files):
+            self.session.execute(
+                f"create or replace temp view {quote(ROWS)} as {rows}", doing=f"drawing {name}"
+            )
 
 
-def _strata_table(session: Session, unit: UnitPlan) -> None:
-    labels = list(zip(*(stratum.labels for stratum in unit.strata), strict=True))
-    cells: list[list[object]] = [
-        list(range(len(unit.strata))),
-        [stratum.threshold for stratum in unit.strata],
-        [stratum.population for stratum in unit.strata],
-    ]
-    names = [
-        'unnest(?::bigint[]) as "index"',
-        "unnest(?::bigint[]) as threshold",
-        "unnest(?::bigint[]) as population",
-    ]
-    for index, (column, ones) in enumerate(zip(unit.columns, labels, strict=True)):
-        cells += [[one.text for one in ones], [one.kind == "rare" for one in ones]]
-        names += [
-            f"unnest(?::varchar[])::{column.type} as value_{index}",
-            f"unnest(?::boolean[]) as rare_{index}",
-        ]
-    session.execute(f"create or replace temp table {quote(STRATA)} as select {', '.join(names)}", cells)
+def row_groups(table: SourceTable) -> dict[int, list[int]]:
+    """Give the rows of each row group of those files of a table that are large enough to be cut.
+
+    Raises:
+        SourceError: A file is not there any more, or is no Parquet file any more.
+    """
+    if not placed(table):
+        return {}
+    found = {}
+    for index, file in enumerate(table.files):
+        if file.bytes > RANGE_BYTES:
+            groups = footer(file)
+            found[index] = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
+    return found

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config.settings import Project
-    from sandbox.manifest.sample import File
+    from sandbox.manifest.sample import Stored
 
 MANIFEST = "manifest.json"
+PROFILE = "profile.json"
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -79,12 +80,13 @@ def load(home: Path, fingerprint: str) -> tuple[Sample, SampleManifest]:
     return Sample(fingerprint=fingerprint, path=path, tables=tables), manifest
 
 
-def files(manifest: SampleManifest) -> list[File]:
+def files(manifest: SampleManifest) -> list[Stored]:
     """Give every file that a manifest names."""
-    return [file for table in manifest.tables.values() for file in table.files] + [*manifest.weights.values()]
+    found: list[Stored] = [file for table in manifest.tables.values() for file in table.files]
+    return [*found, *manifest.weights.values(), *([manifest.profile] if manifest.profile else [])]
 
 
-def size_problem(sample_path: Path, file: File) -> str | None:
+def size_problem(sample_path: Path, file: Stored) -> str | None:
     """Say what is wrong with a file, as far as its size tells: that costs nothing, so it is asked at every use."""
     try:
         size = (sample_path / file.path).stat().st_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import quote
-from sandbox.engine.rule import fresh
+from sandbox.engine.kinds import fresh
 from sandbox.errors import RuleError
 
 if TYPE_CHECKING:

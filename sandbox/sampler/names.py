@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine import rule
-from sandbox.engine.duck import quote
-from sandbox.engine.types import comparable
+from sandbox.engine.duck import literal, quote
+from sandbox.engine.types import NUMBERS, comparable
 from sandbox.errors import ConfigError, RuleError
+from sandbox.sampler.columns import place
 from sandbox.sampler.source import suggestion
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def check_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> None
     """
     missing = [
         (table, column, where)
-        for table, column, where in _named(settings)
+        for table, column, where in [*_named(settings), *_drawn(settings, tables)]
         if column not in tables[table].columns
     ]
     if missing:
@@ -47,34 +48,53 @@ def check_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> None
             suggestion(column, tables[table].columns, f"columns of {table}") for table, column, _ in missing
         ]
         raise RuleError("\n".join(lines), hint="\n".join(dict.fromkeys(hints)))
-    unit = settings.sample.unit
-    key = settings.tables[unit].key or []
-    rule.check_key(tables[unit].columns, key)
-    taken = sorted({column.lower() for column in key} & set(WEIGHTS))
-    if taken:
-        raise RuleError(
-            f"{unit}: a key column cannot be called {taken[0]}: the sample's weights have a column of that name"
-        )
+    for unit in settings.sample.draws:
+        _check_unit(settings, tables[unit], unit)
     for name, table in settings.tables.items():
         for reference in table.all_references:
             _check_comparable(tables, name, reference)
+            _check_when(tables[name], reference)
 
 
 def _named(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Give every column that the file names: its table, its name and where it is named."""
-    unit = settings.sample.unit
-    for stratum in settings.sample.strata:
-        yield unit, stratum.column, "strata in [sample]"
+    """Give every column that a table's section names: its table, its name and where it is named."""
     for name, table in settings.tables.items():
         for column in table.key or ():
             yield name, column, f"key in [tables.{name}]"
         for column in table.mask:
             yield name, column, f"[tables.{name}.mask]"
         for reference in table.all_references:
-            for column in reference.columns:
+            for column in [*reference.columns, *(one for one, _ in reference.when)]:
                 yield name, column, f"a reference in [tables.{name}]"
             for column in reference.key:
                 yield reference.table, column, f"a reference in [tables.{name}]"
+
+
+def _drawn(settings: Settings, tables: Mapping[str, SourceTable]) -> Iterator[tuple[str, str, str]]:
+    """Give every column that a draw names (see `_named`)."""
+    columns = {name: table.columns for name, table in tables.items()}
+    for unit, draw in settings.sample.draws.items():
+        where = "[sample]" if unit == settings.sample.unit else f"[sample.also.{unit}]"
+        for stratum in draw.strata:
+            yield *place(settings, columns, unit, stratum.column), f"strata in {where}"
+        if draw.neyman is not None:
+            yield unit, draw.neyman, f"allocation in {where}"
+
+
+def _check_unit(settings: Settings, table: SourceTable, unit: str) -> None:
+    key = settings.tables[unit].key or []
+    rule.check_key(table.columns, key)
+    taken = sorted({column.lower() for column in key} & set(WEIGHTS))
+    if taken:
+        raise RuleError(
+            f"{unit}: a key column cannot be called {taken[0]}: the sample's weights have a column of that name"
+        )
+    measure = settings.sample.draws[unit].neyman
+    if measure is not None and not NUMBERS.fullmatch(table.columns[measure]):
+        raise RuleError(
+            f'{unit}: allocation = "neyman:{measure}" needs a number, and {measure} is {table.columns[measure]}',
+            hint='name a numeric column, or use allocation = "power"',
+        )
 
 
 def _check_comparable(tables: Mapping[str, SourceTable], name: str, reference: Reference) -> None:
@@ -83,6 +103,18 @@ def _check_comparable(tables: Mapping[str, SourceTable], name: str, reference: R
             raise RuleError(
                 f"{name}.{column} is {kind} and cannot be compared with {reference.table}.{target}, which is {other}",
                 hint=f"correct the reference in [tables.{name}], or fix a type in [tables.{name}.types]",
+            )
+
+
+def _check_when(table: SourceTable, reference: Reference) -> None:
+    for column, value in reference.when:
+        kind = table.columns[column]
+        numeric = NUMBERS.fullmatch(kind) is not None
+        fits = {bool: kind == "BOOLEAN", str: kind == "VARCHAR"}.get(type(value), numeric)
+        if not fits:
+            raise RuleError(
+                f"{table.name}.{column} is {kind} and never equals {value!r}, which a reference's when asks for",
+                hint=f"write a value of its type; or fix the type in [tables.{table.name}.types]",
             )
 
 
@@ -105,3 +137,17 @@ def matching(pairs: list[tuple[tuple[str, str], tuple[str, str]]], row: str, tar
             one, two = f"{one}::varchar", f"{two}::varchar"
         conditions.append(f"{one} = {two}")
     return " and ".join(conditions)
+
+
+def applies(reference: Reference, row: str = "") -> str:
+    """Give the SQL condition that a reference is one for a row: that it holds what ``when`` asks for."""
+    prefix = f"{row}." if row else ""
+    conditions = [f"{prefix}{quote(column)} = {_literal(value)}" for column, value in reference.when]
+    return " and ".join(conditions) or "true"
+
+
+def _literal(value: str | float | bool) -> str:
+    """Give the SQL of a value of ``when``."""
+    if isinstance(value, str):
+        return literal(value)
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -60,13 +60,13 @@ def opened(session: Session, listing: Listing, name: str, types: Mapping[str, st
 def _parquet(
     session: Session, name: str, files: Sequence[SourceFile], fixed: Mapping[str, str]
 ) -> SourceTable:
-    footers = [_footer(file) for file in files]
-    _agree(files, [tuple(footer.schema.to_arrow_schema().names) for footer in footers])
+    footers = [footer(file) for file in files]
+    _agree(files, [tuple(one.schema.to_arrow_schema().names) for one in footers])
     paths = file_list(file.path for file in files)
     types = _described(
         session, f"select * from read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
     )
-    rows = sum(footer.num_rows for footer in footers)
+    rows = sum(one.num_rows for one in footers)
     total = sum(f.row_group(i).total_byte_size for f in footers for i in range(f.num_row_groups))
     return SourceTable(
         name=name,
@@ -78,7 +78,12 @@ def _parquet(
     )
 
 
-def _footer(file: SourceFile) -> pq.FileMetaData:
+def footer(file: SourceFile) -> pq.FileMetaData:
+    """Give the footer of a Parquet file.
+
+    Raises:
+        SourceError: It has none.
+    """
     try:
         return pq.read_metadata(file.path)
     except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,4 @@
-"""Writing a table of the sample: parts of Parquet, one for each file of the source that gave rows."""
+"""Writing a table of the sample: parts of Parquet, one for each item of the source that gave rows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import file_list, literal, quote
+from sandbox.engine.duck import literal, quote
 from sandbox.errors import SourceError, StoreError
 from sandbox.sampler.blame import blamed
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.engine.duck import Session
+    from sandbox.sampler.journal import Done, Journal
     from sandbox.sampler.table import SourceTable
 
 
@@ -25,56 +26,86 @@ class Written:
 
     Attributes:
         table: The table as the source has it.
-        folder: Where its parts lie.
-        parts: What is written, and the rows of each.
+        columns: The SQL of each of its columns as the sample has it, masked; what it reads has the source's columns and
+            the unit's number.
+        journal: Where parts are recorded; they lie in its ``sample``.
+        group_rows: How many rows make a row group.
+        parts: What is written, by path.
     """
 
     table: SourceTable
-    folder: Path
-    parts: dict[Path, int] = field(default_factory=dict)
+    columns: str
+    journal: Journal
+    group_rows: int
+    parts: dict[str, Done] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         """Rows of all parts."""
-        return sum(self.parts.values())
+        return sum(one.rows for one in self.parts.values())
 
     @property
-    def relation(self) -> str:
-        """SQL that can stand after ``from``: the rows that are written so far."""
-        if self.parts:
-            return f"read_parquet({file_list(self.parts)}, hive_partitioning = false)"
-        columns = ", ".join(f"null::{kind} as {quote(name)}" for name, kind in self.table.columns.items())
-        return f"(select {columns} where false)"
+    def paths(self) -> list[Path]:
+        """The parts, in order."""
+        return [self.journal.sample / path for path in sorted(self.parts)]
 
-    def write(self, session: Session, name: str, select: str) -> int:
-        """Write a part, unless there are no rows, and give their number.
+    def path(self, name: str) -> str:
+        """Give the path of a part below the sample's folder."""
+        return f"tables/{self.table.name}/{name}.parquet"
+
+    def finished(self, name: str) -> bool:
+        """Say whether a part was written by a draw that did not end, and take it over."""
+        done = self.journal.finished(self.path(name))
+        if done is None:
+            return False
+        self._take(done)
+        return True
+
+    def write(self, session: Session, name: str, rows: str, order: str | None) -> None:
+        """Write a part and record it; where there are no rows there is no part.
+
+        Args:
+            session: The engine.
+            name: The part's.
+            rows: SQL that can stand after ``from``: the rows, unmasked.
+            order: The column that they are ordered by; None where they come in order.
 
         Raises:
             SourceError: The source cannot be read, or the part not written (see `space_reported`).
+            StoreError: It cannot be brought to the disk.
         """
-        target = self.folder / f"{name}.parquet"
-        rows = _copied(session, self.table, select, target)
-        if rows:
-            self.parts[target] = rows
-        else:
+        path = self.path(name)
+        target = self.journal.sample / path
+        ordered = f" order by {quote(order)}" if order else ""
+        count = self._copied(session, f"select {self.columns} from {rows}{ordered}", target)
+        if not count:
             target.unlink(missing_ok=True)
-        return rows
+        self._take(self.journal.add(path, count))
 
-    def finish(self, session: Session) -> None:
-        """Leave an empty part, which has the columns, where there are no rows at all."""
-        if not self.parts:
-            target = self.folder / "part-00000.parquet"
-            _copied(session, self.table, f"select * from {self.relation}", target)
-            self.parts[target] = 0
+    def finish(self, session: Session, empty: str) -> None:
+        """Leave an empty part, which has the columns, where there are no rows at all.
 
+        Args:
+            session: The engine.
+            empty: SQL that can stand after ``from``: no rows.
+        """
+        if self.parts:
+            return
+        path = self.path("part-00000")
+        self._copied(session, f"select {self.columns} from {empty}", self.journal.sample / path)
+        self.parts[path] = self.journal.described(path)
 
-def _copied(session: Session, table: SourceTable, select: str, target: Path) -> int:
-    sql = (
-        f"copy ({select}) to {literal(str(target))} "
-        f"(format parquet, compression zstd, row_group_size {table.group_rows})"
-    )
-    with blamed(table.format, table.files):
-        return int(session.rows(sql, doing=f"drawing {table.name}")[0][0])
+    def _copied(self, session: Session, select: str, target: Path) -> int:
+        sql = (
+            f"copy ({select}) to {literal(str(target))} "
+            f"(format parquet, compression zstd, row_group_size {self.group_rows})"
+        )
+        with blamed(self.table.format, self.table.files):
+            return int(session.rows(sql, doing=f"drawing {self.table.name}")[0][0])
+
+    def _take(self, done: Done) -> None:
+        if done.rows:
+            self.parts[done.path] = done
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.manifest.canonical import digest
 
 if TYPE_CHECKING:
-    from sandbox.config.settings import DrawSection, Settings, TableSection
+    from sandbox.config.settings import DrawSection, Settings, StratumColumn, TableSection
 
 RULE = 1  # the version of the sampling rule
 
@@ -18,8 +18,7 @@ def specification(settings: Settings) -> dict[str, Any]:
     Names and defaults are those of ``sandbox.toml``; ``uri``, ``engine``, ``store`` and ``memory`` are left out, and so
     is everything that is not there or says nothing (a mask ``none``).
     """
-    sample = settings.sample
-    units = {sample.unit: _draw(sample), **{name: _draw(draw) for name, draw in sample.also.items()}}
+    units = {name: _draw(draw) for name, draw in settings.sample.draws.items()}
     tables = {name: _table(table) for name, table in settings.tables.items()}
     return {"rule": RULE, "units": units, "tables": tables}
 
@@ -30,11 +29,22 @@ def request_id(settings: Settings) -> str:
 
 
 def _draw(draw: DrawSection) -> dict[str, Any]:
-    return draw.model_dump(
+    fields: dict[str, Any] = draw.model_dump(
         mode="json",
         exclude_none=True,
-        include={"salt", "strata", "rate", "units", "size", "min_per_stratum", "allocation"},
+        include={"salt", "rate", "units", "size", "min_per_stratum", "allocation"},
     )
+    return fields | {"strata": [_stratum(one) for one in draw.strata]}
+
+
+def _stratum(stratum: StratumColumn) -> dict[str, Any]:
+    fields: dict[str, Any] = stratum.model_dump(mode="json", exclude_none=True)
+    if stratum.bins is not None:
+        # 18 and 18.0 are one edge.
+        fields["bins"] = [
+            int(edge) if isinstance(edge, float) and edge.is_integer() else edge for edge in stratum.bins
+        ]
+    return fields
 
 
 def _table(table: TableSection) -> dict[str, Any]:
@@ -50,6 +60,7 @@ def _table(table: TableSection) -> dict[str, Any]:
     }
     references = [
         {"columns": list(one.columns), "table": one.table, "key": list(one.key)}
+        | ({"when": dict(one.when)} if one.when else {})
         for one in table.all_references
     ]
     more = {"mask": masks, "types": dict(table.types), "references": references}

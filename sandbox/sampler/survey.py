@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import Session, quote
-from sandbox.sampler import closure, names, strata
+from sandbox.sampler import closure, costs, masking, names, strata, targets
+from sandbox.sampler.expected import expected
 from sandbox.sampler.keys import check_unique, null_keys
 from sandbox.sampler.lean import EXACT_UP_TO, lean
+from sandbox.sampler.masking import exposure, personal
 from sandbox.sampler.opening import opened
-from sandbox.sampler.plan import Expected, Plan
+from sandbox.sampler.plan import Plan
 from sandbox.sampler.source import listed
 from sandbox.sampler.specification import request_id, specification
 
@@ -18,12 +20,10 @@ if TYPE_CHECKING:
 
     from sandbox.config.settings import Project, Settings
     from sandbox.model import Progress
+    from sandbox.sampler.costs import Costs
     from sandbox.sampler.plan import Step, UnitPlan
     from sandbox.sampler.source import Listing
     from sandbox.sampler.table import SourceTable
-
-# What a byte of the source becomes as Parquet, roughly.
-SHRINKS = {"parquet": 1.0, "csv": 0.3, "jsonl": 0.12}
 
 
 def survey(project: Project, *, threads: int | None = None, progress: Progress) -> Plan:
@@ -36,45 +36,37 @@ def survey(project: Project, *, threads: int | None = None, progress: Progress) 
 
     Raises:
         SourceError: The source or one of its files cannot be read.
-        ConfigError: The file names a table that is not there, or does not say enough.
+        ConfigError: The file names a table that is not there, does not say enough, or has masks that cannot be.
         RuleError: A column is missing, a key repeats, there is no unit or there are too many strata.
     """
     settings = project.settings
-    _assert_supported(settings)
     names.check_tables(settings)
     listing = listed((project.root / settings.source.uri).absolute())
     with Session(memory=settings.sample.memory, threads=threads) as session:
         tables = _opened(session, listing, settings, progress)
         names.check_columns(settings, tables)
+        masks = masking.resolved(settings, {name: table.columns for name, table in tables.items()})
+        with progress.step("looking for personal columns"):
+            suspects = personal.suspected(session, settings, tables, masks)
         steps = closure.steps(settings, {name: table.rows for name, table in tables.items()})
-        unit, warnings = _counted(session, settings, tables, progress)
+        units, paid, warnings = _drawn(session, settings, tables, steps, progress)
         warnings += _keys(session, settings, tables, progress)
+        warnings += exposure.warnings(units, masks) + [personal.warning(one) for one in suspects]
+    rows = {name: size for one in paid.values() for name, size in one.row.items()}
     return Plan(
         specification=specification(settings),
         request=request_id(settings),
         listing=listing,
         tables=tables,
-        units={unit.table: unit},
+        units=units,
         steps=steps,
-        expected=_expected(steps, tables, unit),
+        expected=expected(steps, tables, units, paid),
+        measured=tuple(name for name in tables if name in rows),
         not_sampled=tuple(sorted({*listing.files, *listing.problems} - set(tables))),
         warnings=tuple(warnings),
+        masks=masks,
+        suspects=suspects,
     )
-
-
-def _assert_supported(settings: Settings) -> None:
-    """State what the file's own check has refused already."""
-    sample = settings.sample
-    assert settings.source.engine == "duckdb"
-    assert sample.allocation == "proportional"
-    assert not sample.also
-    assert sample.size is None
-    assert not any(one.bins or one.quantiles for one in sample.strata)
-    for table in settings.tables.values():
-        assert table.where is None
-        assert table.duplicates == "error"
-        assert all(mask.kind == "none" for mask in table.mask.values())
-        assert all(entry.when is None for entry in table.reference)
 
 
 def _opened(
@@ -90,17 +82,32 @@ def _opened(
     return tables
 
 
-def _counted(
-    session: Session, settings: Settings, tables: Mapping[str, SourceTable], progress: Progress
-) -> tuple[UnitPlan, list[str]]:
-    unit = settings.sample.unit
-    table, key = tables[unit], tuple(settings.tables[unit].key or ())
-    with progress.step(f"counting the strata of {unit}"):
-        columns = [*key, *(one.column for one in settings.sample.strata)]
-        plan, warnings = strata.planned(session, table, lean(session, table, columns), key, settings.sample)
-    if plan.null_keys:
-        warnings.append(f"{unit}: {plan.null_keys:,} rows have no whole key; they are never selected")
-    return plan, warnings
+def _drawn(
+    session: Session,
+    settings: Settings,
+    tables: Mapping[str, SourceTable],
+    steps: tuple[Step, ...],
+    progress: Progress,
+) -> tuple[dict[str, UnitPlan], dict[str, Costs], list[str]]:
+    """Plan the draw of each unit table: its strata, what they cost where a size is asked for, their probabilities."""
+    units: dict[str, UnitPlan] = {}
+    paid: dict[str, Costs] = {}
+    warnings: list[str] = []
+    for name, draw in settings.sample.draws.items():
+        with progress.step(f"counting the strata of {name}"):
+            unit = strata.sketched(session, settings, tables, name)
+        if draw.size is not None:
+            with progress.step(f"measuring the rows of {name}"):
+                first = name == settings.sample.unit
+                paid[name] = costs.measured(session, tables, unit, steps, lookups=first)
+        rising = targets.slopes(session, tables, unit, draw.allocation)
+        ask = targets.asked(draw, unit, paid.get(name))
+        chosen, remarks = targets.probabilities(draw, unit, ask, rising)
+        units[name] = strata.allocated(unit, chosen)
+        warnings += remarks
+        if unit.null_keys:
+            warnings.append(f"{name}: {unit.null_keys:,} rows have no whole key; they are never selected")
+    return units, paid, warnings
 
 
 def _keys(
@@ -113,37 +120,9 @@ def _keys(
     with progress.step("checking the keys", total=len(chosen), unit="tables") as advance:
         for name, key in chosen.items():
             relation = quote(lean(session, tables[name], key))
-            check_unique(session, name, relation, key)
-            empty = null_keys(session, name, relation, key) if name != settings.sample.unit else 0
-            if empty:
+            if settings.tables[name].duplicates == "error":
+                check_unique(session, name, relation, key)
+            if name not in settings.sample.draws and (empty := null_keys(session, name, relation, key)):
                 warnings.append(f"{name}: {empty:,} rows have no whole key ({', '.join(key)})")
             advance(1)
     return warnings
-
-
-def _expected(
-    steps: tuple[Step, ...], tables: Mapping[str, SourceTable], unit: UnitPlan
-) -> dict[str, Expected]:
-    """Guess rows and bytes: children like their unit, lookups whole or at most as often as they are named."""
-    share = unit.expected / unit.population
-    rows: dict[str, float] = {}
-    for step in steps:
-        count = tables[step.table].rows
-        if step.role != "lookup":
-            rows[step.table] = count * share
-        elif step.keep == "all":
-            rows[step.table] = count
-        else:
-            naming = [one.table for one in steps if any(r.table == step.table for r in one.references)]
-            rows[step.table] = min(count, sum(rows.get(name, count) for name in naming))
-    return {
-        name: Expected(
-            rows=round(count), bytes=round(_bytes(tables[name]) * count / max(1, tables[name].rows))
-        )
-        for name, count in rows.items()
-    }
-
-
-def _bytes(table: SourceTable) -> float:
-    packed = all(file.name.endswith(".gz") for file in table.files)
-    return table.bytes * (1.0 if packed else SHRINKS[table.format])

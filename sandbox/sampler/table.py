@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.source import SourceFile
 
 GROUP_BYTES = 128 * 2**20  # a row group before compression
+GROUPS_HELD = 8  # row groups that fit into the memory: threads hold some while they write
 GROUP_STEP = 2048  # the engine's vectors
 GROUP_MOST = 2**20
 PLACE = "file_row_number"  # the engine's own name for a row's place in a Parquet file
@@ -56,10 +57,9 @@ class SourceTable:
         """The size of all files together."""
         return sum(file.bytes for file in self.files)
 
-    @property
-    def group_rows(self) -> int:
-        """How many of its rows make a row group of about 128 MiB."""
-        rows = int(GROUP_BYTES / max(1.0, self.width))
+    def group_rows(self, memory: int) -> int:
+        """Give how many of its rows make a row group of about 128 MiB, or less where there is little memory."""
+        rows = int(min(GROUP_BYTES, memory / GROUPS_HELD) / max(1.0, self.width))
         return max(GROUP_STEP, min(GROUP_MOST, rows // GROUP_STEP * GROUP_STEP))
 
 
@@ -72,13 +72,17 @@ def reading(table: SourceTable, file: int | None = None, *, number: str | None =
         number: The name of one column more: the row's place within the one file.
     """
     files = range(len(table.files)) if file is None else [file]
-    native = table.format == "parquet" and PLACE not in {name.lower() for name in table.columns}
     if number is None:
         return _reading(table, files)
-    if native:
+    if placed(table):
         return _reading_parquet(table, files, number)
     # A window without an order walks the rows as they come, on one thread.
     return f"select *, row_number() over () as {quote(number)} from ({_reading(table, files)})"
+
+
+def placed(table: SourceTable) -> bool:
+    """Say whether the engine knows the place of a row in its file, so that a range of places is read without the rest."""
+    return table.format == "parquet" and PLACE not in {name.lower() for name in table.columns}
 
 
 def raw_csv(paths: Iterable[Path], layout: Layout) -> str:

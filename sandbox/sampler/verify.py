@@ -14,7 +14,7 @@ from sandbox.sampler.kept import MANIFEST, files, size_problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.manifest.sample import File
+    from sandbox.manifest.sample import Stored
     from sandbox.model import Progress
 
 
@@ -40,13 +40,13 @@ def verify(sample_path: Path, progress: Progress) -> list[str]:
     return problems
 
 
-def _extra(sample_path: Path, recorded: list[File]) -> list[str]:
-    known = {file.path for file in recorded} | {MANIFEST, "profile.json"}
+def _extra(sample_path: Path, recorded: list[Stored]) -> list[str]:
+    known = {file.path for file in recorded} | {MANIFEST}
     found = {path.relative_to(sample_path).as_posix() for path in sample_path.rglob("*") if not path.is_dir()}
     return [f"{name} does not belong there" for name in sorted(found - known)]
 
 
-def _file(sample_path: Path, file: File) -> list[str]:
+def _file(sample_path: Path, file: Stored) -> list[str]:
     problem = size_problem(sample_path, file)
     if problem:
         return [problem]

@@ -4,48 +4,56 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine import rule
 from sandbox.engine.duck import literal, quote
 from sandbox.engine.prn import PRIME
-from sandbox.sampler.extract import STRATA, unit_draw
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from sandbox.engine.duck import Session
+    from sandbox.sampler.frame import Frame
+    from sandbox.sampler.known import Known
+    from sandbox.sampler.masking import Masking
     from sandbox.sampler.plan import UnitPlan
 
-MEMBERS = "selected units"
+SELECTED = "selected units"
 
 
 def written(
-    session: Session, unit: UnitPlan, columns: Mapping[str, str], relation: str, target: Path
+    session: Session, unit: UnitPlan, frame: Frame, known: Known, masking: Masking, target: Path
 ) -> list[int]:
-    """Write the weights of a unit table's selected rows and give n_h of each stratum.
+    """Write the weights of a unit table's selected units and give n_h of each stratum.
 
     Args:
         session: The engine.
         unit: The draw.
-        columns: The unit table's columns and types.
-        relation: SQL that can stand after ``from``: exactly the selected rows.
+        frame: Its frame.
+        known: What is known of the table's rows in the sample.
+        masking: The masks: the key is masked as in the table.
         target: The file; sorted by key.
     """
-    draw = unit_draw(session, unit, columns)
-    session.execute(f"create or replace temp view {quote('selected')} as select * from {relation}")
+    names = [f"key_{index}" for index in range(len(unit.key))]
+    keys = ", ".join(
+        f"{masking.expression(unit.table, column, unit=frame.unit)} as {name}"
+        for column, name in zip(unit.key, names, strict=True)
+    )
+    own = ", ".join(quote(name) for name in (*unit.key, frame.unit))
+    stratum = quote(frame.stratum)
     session.execute(
-        f"create or replace temp table {quote(MEMBERS)} as {rule.membership('selected', draw)}",
+        f"create or replace temp table {quote(SELECTED)} as select {keys}, stratum "
+        f"from (select distinct {own}, {stratum} as stratum from {known.drawn})",
         doing=f"weighing {unit.table}",
     )
-    counts = dict(session.rows(f"select stratum, count(*) from {quote(MEMBERS)} group by 1"))
-    key = ", ".join(f"m.{quote(column)}" for column in unit.key)
+    counts = dict(session.rows(f"select stratum, count(*) from {quote(SELECTED)} group by 1"))
+    shown = ", ".join(f"m.{name} as {quote(column)}" for column, name in zip(unit.key, names, strict=True))
     target.parent.mkdir(parents=True, exist_ok=True)
     session.execute(
-        f"copy (select {key}, m.stratum, s.threshold / {PRIME}::double as probability, "
+        f"copy (select {shown}, m.stratum, s.threshold / {PRIME}::double as probability, "
         f"s.population / n.sampled::double as weight "
-        f'from {quote(MEMBERS)} m join {quote(STRATA)} s on m.stratum = s."index" '
-        f"join (select stratum, count(*) as sampled from {quote(MEMBERS)} group by 1) n on n.stratum = m.stratum "
-        f"order by {key}) to {literal(str(target))} (format parquet, compression zstd)",
+        f'from {quote(SELECTED)} m join {quote(frame.strata)} s on m.stratum = s."index" '
+        f"join (select stratum, count(*) as sampled from {quote(SELECTED)} group by 1) n on n.stratum = m.stratum "
+        f"order by {', '.join(f'm.{name}' for name in names)}) to {literal(str(target))} (format parquet, compression zstd)",
         doing=f"weighing {unit.table}",
     )
+    session.execute(f"drop table {quote(SELECTED)}")
     return [int(counts.get(index, 0)) for index in range(len(unit.strata))]

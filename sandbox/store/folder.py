@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 STAGED = ".staged-"
 LEFT_AFTER = 60.0
+UNFINISHED = ".unfinished-"
+ABANDONED_AFTER = 7 * 86_400.0
 
 
 @contextlib.contextmanager
@@ -57,14 +59,47 @@ def staging(parent: Path, *, label: str = "") -> Iterator[Path]:
         os.close(held)
 
 
+@contextlib.contextmanager
+def unfinished(parent: Path, name: str) -> Iterator[Path]:
+    """Give a folder in ``parent`` for work that can be taken up again where it was left: what is in it may be half-made.
+
+    When the block ends well, or with an error, the folder vanishes. It stays when the process is killed or interrupted; the
+    next block of that name gets it as it is, or `sweep` removes it after a week. The caller holds the lock of the name.
+
+    Raises:
+        StoreError: The folder cannot be made.
+    """
+    folder = parent / f"{UNFINISHED}{name}"
+    with reported(folder):
+        parent.mkdir(parents=True, exist_ok=True)
+        sweep(parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.utime(folder)
+        held = os.open(folder, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        yield folder
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(held)
+
+
 def sweep(parent: Path) -> None:
     """Remove what killed processes left half-made in a folder.
 
-    Whoever stages something holds a lock on it until the end; a moment's age covers the time before the lock is taken.
+    Whoever fills something holds a lock on it until the end; a moment's age covers the time before the lock is taken, and a
+    week is the time to take up again what was left.
     """
-    for path in parent.glob(f"{STAGED}*"):
+    ages = {STAGED: LEFT_AFTER, UNFINISHED: ABANDONED_AFTER}
+    for path, age in [(path, age) for prefix, age in ages.items() for path in parent.glob(f"{prefix}*")]:
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime < LEFT_AFTER:
+            if time.time() - path.stat().st_mtime < age:
                 continue
             handle = os.open(path, os.O_RDONLY)
             try:
@@ -138,12 +173,28 @@ def locked(target: Path) -> Iterator[None]:
         lock.release()
 
 
+def readable(folder: Path) -> None:
+    """Let everybody read a folder and all below, whatever the umask was; only the owner may write.
+
+    Raises:
+        StoreError: The modes cannot be changed.
+    """
+    with reported(folder):
+        for path in (folder, *folder.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
 def sync(folder: Path) -> None:
     """Bring every file and folder below to the disk."""
     for path in folder.rglob("*"):
         if not path.is_symlink():
             _sync_one(path)
     _sync_one(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Bring a file's content to the disk."""
+    _sync_one(path)
 
 
 @contextlib.contextmanager

@@ -48,6 +48,10 @@ strata = [{{column = "birthCountry", rare_below = 200}}, "throws"]
 rate = {rate}
 [tables.People]
 key = ["playerID"]
+[tables.People.mask]
+nameFirst = "none"
+nameLast = "none"
+nameGiven = "none"
 [tables.CollegePlaying]
 references = {{ playerID = "People.playerID", schoolID = "Schools.schoolID" }}
 {children}

@@ -33,7 +33,7 @@ key = ["order_id"]
 references = { customer_id = "customers.id" }
 """
 CUSTOMERS = (
-    "select range as id, ['DE', 'FR', 'US', null][1 + (range % 17 % 4)::int] as country, 'n ' || range as name, "
+    "select range as id, ['DE', 'FR', 'US', null][1 + (range % 17 % 4)::int] as country, 'n ' || range as label, "
     "range % 9 / 4 as score, date '2024-01-01' + (range % 99)::int as since from range(3000)"
 )
 ORDERS = (

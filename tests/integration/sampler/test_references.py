@@ -199,3 +199,128 @@ def test_beyond_five_million_rows_keys_and_references_are_checked_on_the_drawn_r
     assert (orders.references[0].checked, orders.references[0].dangling) == ("sample", 0)
     assert orders.outside_frame is None
     assert {row[0] for row in read(sample, "orders")} == {row[0] for row in read(sample, "customers")}
+
+
+def test_a_polymorphic_reference_is_followed_only_for_the_rows_that_it_is_for(
+    place: Place, read: Read
+) -> None:
+    place.copy("customers.parquet", "select range as id from range(200)")
+    place.copy(
+        "notes.parquet",
+        "select range % 200 as customer, ['post', 'photo', 'gone'][1 + range % 3] as kind, range % 50 as subject from range(600)",
+    )
+    for name in ("posts", "photos"):
+        place.copy(f"{name}.parquet", "select range as id from range(40)")
+    reference = '[[tables.notes.reference]]\ncolumns = ["subject"]\ntable = "{0}s"\nkey = ["id"]\nwhen = {{ kind = "{0}" }}\n'
+    sample, manifest = place.draw(
+        UNIT
+        + '[tables.notes]\nreferences = { customer = "customers.id" }\n'
+        + reference.format("post")
+        + reference.format("photo")
+        + '[tables.posts]\nkeep = "referenced"\n[tables.photos]\nkeep = "referenced"\n'
+    )
+    notes = read(sample, "notes", "kind, subject")
+    for index, kind in enumerate(("post", "photo"), start=1):
+        named = {subject for one, subject in notes if one == kind and subject < 40}
+        assert {row[0] for row in read(sample, f"{kind}s")} == named
+        found = manifest.tables["notes"].references[index]
+        lost = sum(n % 50 >= 40 and n % 3 == index - 1 for n in range(600))
+        assert (found.dangling, found.nulls, found.holds_in_sample) == (lost, 0, True)
+
+
+def test_two_units_draw_each_for_itself_and_share_what_they_point_at(place: Place, read: Read) -> None:
+    place.copy("customers.parquet", "select range as id, range % 30 as city from range(400)")
+    place.copy(
+        "orders.parquet",
+        "select range as id, range % 400 as customer, range * 7 % 300 as product from range(3000)",
+    )
+    place.copy("products.parquet", "select range as id, range % 60 as city from range(300)")
+    place.copy("reviews.parquet", "select range % 300 as product, range % 3000 as of_order from range(900)")
+    place.copy("cities.parquet", "select range as id from range(100)")
+    sample, manifest = place.draw(
+        UNIT
+        + 'references = { city = "cities.id" }\n'
+        + '[sample.also.products]\nsalt = "t"\nrate = 0.3\nmin_per_stratum = 0\n'
+        + '[tables.products]\nkey = ["id"]\nreferences = { city = "cities.id" }\n'
+        + '[tables.orders]\nbelongs_to = "customers"\nreferences = { customer = "customers.id", product = "products.id" }\n'
+        + '[tables.reviews]\nbelongs_to = "products"\nreferences = { product = "products.id", of_order = "orders.id" }\n'
+        + '[tables.cities]\nkeep = "referenced"\n'
+    )
+    weighed = {
+        name: set(pq.read_table(sample.path / manifest.weights[name].path)["id"].to_pylist())
+        for name in ("customers", "products")
+    }
+    found = {
+        name: {row[0] for row in read(sample, name, "id")} for name in ("customers", "products", "orders")
+    }
+    assert 0 < len(weighed["customers"]) < len(found["customers"])
+    assert 0 < len(weighed["products"]) < len(found["products"])
+    assert all(
+        sum(one.sampled for one in manifest.units[name].strata) == len(units)
+        for name, units in weighed.items()
+    )
+    assert {order for order in range(3000) if order % 400 in weighed["customers"]} <= found["orders"]
+    assert {row[0] for row in read(sample, "reviews", "product")} <= weighed["products"]
+    orders = read(sample, "orders", "customer, product")
+    assert {row[0] for row in orders} <= found["customers"]
+    assert {row[1] for row in orders} <= found["products"]
+    assert all(
+        reference.holds_in_sample for table in manifest.tables.values() for reference in table.references
+    )
+
+
+def test_examples_of_dangling_keys_are_masked_as_the_column_is(place: Place) -> None:
+    place.copy("customers.parquet", "select 'c' || range as id from range(100)")
+    place.copy("orders.parquet", "select 'c' || range as customer from range(90, 110)")
+    _, manifest = place.draw(
+        UNIT
+        + '[tables.customers.mask]\nid = "key"\n[tables.orders]\nreferences = { customer = "customers.id" }\n'
+    )
+    reference = manifest.tables["orders"].references[0]
+    assert (reference.dangling, len(reference.examples)) == (10, 5)
+    assert not {f"c{n}" for n in range(100, 110)} & {row[0] for row in reference.examples}
+
+
+def test_masked_references_lead_where_unmasked_ones_do(place: Place, read: Read) -> None:
+    place.copy(
+        "customers.parquet",
+        "select range as id, (range + 1) % 500 as advised_by, range as plain from range(500)",
+    )
+    place.copy("orders.parquet", "select range % 500 as customer, range % 500 as plain from range(2000)")
+    tables = UNIT.replace("0.2", "0.02") + 'references = {{ advised_by = "customers.id" }}\n{}'
+    tables += '[tables.orders]\nreferences = {{ customer = "customers.id" }}\n'
+    masked, manifest = place.draw(tables.format('[tables.customers.mask]\nid = "key"\n'))
+    plain, _ = place.draw(tables.format(""))
+    for name, columns in (("customers", "plain"), ("orders", "plain")):
+        assert sorted(read(masked, name, columns)) == sorted(read(plain, name, columns))
+    names: dict[int, int] = dict(read(masked, "customers", "id, plain"))
+    assert all(names[customer] == own for customer, own in read(masked, "orders", "customer, plain"))
+    assert all(
+        names[other] == (own + 1) % 500 for other, own in read(masked, "customers", "advised_by, plain")
+    )
+    weighed = pq.read_table(masked.path / manifest.weights["customers"].path)["id"].to_pylist()
+    drawn = {row[0] for row in read(plain, "orders", "customer")}
+    assert {names[key] for key in weighed} == drawn
+    assert weighed == sorted(weighed)
+
+
+def test_dates_shift_with_their_unit_also_where_only_closure_brought_the_row(
+    place: Place, read: Read
+) -> None:
+    day = "date '2024-01-01'"
+    place.copy("customers.parquet", f"select range as id, range as plain, {day} as since from range(300)")
+    place.copy(
+        "orders.parquet",
+        f"select range as id, range as plain, range % 300 as customer, (range + 450) % 900 as next_one, {day} as placed from range(900)",
+    )
+    sections = (
+        UNIT.replace("0.2", "0.05")
+        + '[tables.customers.mask]\nsince = {{ kind = "{0}" {1} }}\n'
+        + '[tables.orders]\nreferences = {{ customer = "customers.id", next_one = "orders.id" }}\nbelongs_to = "customers"\n'
+        + '[tables.orders.mask]\nplaced = {{ kind = "{0}" {1} }}\n'
+    )
+    sample, manifest = place.draw(sections.format("date_shift", ", days = 200"))
+    shifted: dict[int, object] = dict(read(sample, "customers", "id, since"))
+    assert len(selected_units(sample, manifest)) < len(shifted)
+    assert len(set(shifted.values())) > 10
+    assert all(shifted[customer] == day for customer, day in read(sample, "orders", "customer, placed"))

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sandbox.engine import prn, rule
 from sandbox.engine.duck import Session
+from sandbox.engine.kinds import kind_of
 
 if TYPE_CHECKING:
     import uuid
@@ -83,7 +84,7 @@ def session() -> Iterator[Session]:
 
 def found(session: Session, table: pa.Table, columns: dict[str, str], salt: str, unit: str) -> list[int]:
     expression = rule.numbered(
-        ibis.table({name: rule.kind_of(kind) for name, kind in columns.items()}, name="keys"),
+        ibis.table({name: kind_of(kind) for name, kind in columns.items()}, name="keys"),
         list(columns),
         prn.coefficients(salt, unit),
         name="u",

@@ -159,15 +159,11 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: s
 @pytest.mark.parametrize(
     ("addition", "expected"),
     [
-        ('[tables.customers.mask]\nmail = "email"\n', 'tables.customers.mask.mail: the mask "email"'),
         ('[stack]\nservices = ["postgres"]\n', "services"),
         ('[stack]\nimage = "spark"\n', 'image = "spark"'),
         ('[stack.limits]\nmemory = "auto"\n', 'memory = "auto"'),
         ('[pipeline]\nkind = "dbt"\n', 'kind = "dbt"'),
         ('[pipeline]\ninputs = ["duckdb"]\n', "inputs"),
-        ("[sample.also.suppliers]\nrate = 0.1\n", "[sample.also]"),
-        ('[[tests]]\nname = "a"\nsql = "select 1"\n', "[[tests]]"),
-        ('[gate.total_change]\n"a.b" = "1%"\n', "total_change"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_never_ignored(tmp_path: Path, addition: str, expected: str) -> None:

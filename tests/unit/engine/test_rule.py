@@ -11,13 +11,14 @@ import pytest
 
 from sandbox.engine import prn, rule
 from sandbox.engine.duck import Session
+from sandbox.engine.kinds import kind_of
 from sandbox.errors import RuleError
 
 VECTORS = json.loads((Path(__file__).parent / "prn-vectors.json").read_text("utf-8"))
 
 
 def numbers(columns: dict[str, str], rows: str, salt: str, unit: str) -> list[tuple[Any, ...]]:
-    table = ibis.table({name: rule.kind_of(kind) for name, kind in columns.items()}, name="rows")
+    table = ibis.table({name: kind_of(kind) for name, kind in columns.items()}, name="rows")
     names = list(columns)
     sql = ibis.to_sql(rule.numbered(table, names, prn.coefficients(salt, unit), name="u"), dialect="duckdb")
     with Session(threads=1) as session:
@@ -81,7 +82,7 @@ def test_plain_types_can_be_keys(kind: str) -> None:
 
 def test_the_fold_is_computed_once() -> None:
     draw = rule.Draw(
-        columns={"k": "BIGINT"}, key=["k"], coefficients=prn.coefficients("", "t"), strata={},
-        thresholds="strata", lowest=5, highest=5,
+        key=["k"], coefficients=prn.coefficients("", "t"), labels=(), table="strata", highest=5,
+        stratum="stratum", unit="unit",
     )  # fmt: skip
-    assert rule.selection("rows", draw).count(">> 62") == 1
+    assert rule.selected("rows", {"k": "BIGINT"}, draw).count(">> 62") == 1

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
+from sandbox.config.settings import Reference
 from sandbox.engine import prn
-from sandbox.sampler.plan import Label, StrataColumn, Stratum, UnitPlan
+from sandbox.sampler.plan import Label, StrataColumn, Stratum, UnitPlan, order_of
 
 
 def unit(*strata: tuple[str | None, int, float], kind: str = "VARCHAR", rare: bool = False) -> UnitPlan:
@@ -15,7 +16,7 @@ def unit(*strata: tuple[str | None, int, float], kind: str = "VARCHAR", rare: bo
         table="t",
         key=("id",),
         coefficients=prn.coefficients("", "t"),
-        columns=(StrataColumn(name="c", type=kind, rare_below=3 if rare else None),),
+        columns=(StrataColumn(name="c", column="c", type=kind, rare_below=3 if rare else None),),
         strata=tuple(
             Stratum(
                 labels=(Label(kind="value" if text is not None else "rare" if rare else "null", text=text),),
@@ -52,3 +53,47 @@ def test_strata_show_their_values_as_json() -> None:
     merged = unit(("x", 1, 1.0), (None, 1, 1.0), rare=True)
     assert [merged.values(one) for one in merged.strata] == [{"c": "x"}, {"c": {"rare_below": 3}}]
     assert unit(("true", 1, 1.0), kind="BOOLEAN").fields()["strata"][0]["values"] == {"c": True}
+
+
+def column(kind: str, edges: tuple[str, ...] | None = None) -> StrataColumn:
+    return StrataColumn(name="c", column="c", type=kind, edges=edges)
+
+
+def shown(made: StrataColumn, *labels: Label) -> list[object]:
+    plan = UnitPlan(
+        table="t", key=("id",), coefficients=(), columns=(made,), null_keys=0,
+        strata=tuple(Stratum(labels=(one,), population=1, probability=1.0, threshold=1) for one in labels),
+    )  # fmt: skip
+    return [plan.values(one)["c"] for one in plan.strata]
+
+
+def test_bins_show_where_they_begin_and_end() -> None:
+    bins = [Label(kind="bin", text=str(index)) for index in range(3)]
+    assert shown(column("INTEGER", ("18", "65")), *bins) == [
+        {"from": None, "to": 18}, {"from": 18, "to": 65}, {"from": 65, "to": None}
+    ]  # fmt: skip
+    assert shown(column("DATE", ("2024-01-01",)), bins[0]) == [{"from": None, "to": "2024-01-01"}]
+    assert shown(column("DOUBLE", ("0.5", "inf")), bins[1]) == [{"from": 0.5, "to": "inf"}]
+    assert shown(column("DOUBLE", ()), bins[0], Label(kind="nan"), Label(kind="null")) == [
+        {"from": None, "to": None}, "nan", None
+    ]  # fmt: skip
+
+
+def test_strata_are_ordered_as_their_values_are() -> None:
+    labels = [
+        Label(kind="value", text="10"), Label(kind="null"), Label(kind="value", text="-inf"), Label(kind="rare"),
+        Label(kind="value", text="9.5"), Label(kind="value", text="nan"),
+    ]  # fmt: skip
+    ordered = sorted(labels, key=lambda label: order_of([column("DOUBLE")], [label]))
+    assert [one.text or one.kind for one in ordered] == ["-inf", "9.5", "10", "nan", "rare", "null"]
+    texts = [Label(kind="value", text="10"), Label(kind="value", text="9")]
+    assert sorted(texts, key=lambda label: order_of([column("VARCHAR")], [label])) == texts
+
+
+def test_a_plan_names_the_columns_that_decide_about_a_row() -> None:
+    hop = Reference(columns=("region",), table="regions", key=("id",), when=(("kind", "r"),))
+    made = UnitPlan(
+        table="t", key=("id",), coefficients=(), strata=(), null_keys=0, where="x > 1", narrowed_by=("x", "id"),
+        columns=(column("DOUBLE"), StrataColumn(name="regions.n", column="n", type="DATE", path=(hop,))),
+    )  # fmt: skip
+    assert made.needed == ("id", "x", "c", "region", "kind")

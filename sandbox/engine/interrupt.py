@@ -1,0 +1,54 @@
+"""Ctrl-C while the engine works: it is remembered, the engine is told, and what asked for the work hears of it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupt:
+    """Watches SIGINT and SIGTERM as long as the block lasts, as far as the process has a handler for them.
+
+    That handler raises KeyboardInterrupt wherever the interpreter happens to be: in a destructor or a callback of the
+    engine's, too, where it would be swallowed. So it is remembered, and `check` raises it again.
+
+    Args:
+        stop: Ends what the engine is doing; may be called at any time.
+    """
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        self._stop = stop
+        self._seen = False
+        self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                before = signal.getsignal(number)
+                if callable(before):
+                    self._before[number] = before
+                    signal.signal(number, self._received)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            if signal.getsignal(number) == self._received:
+                signal.signal(number, before)
+        self._before.clear()
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if a signal came since the block began."""
+        if self._seen:
+            raise KeyboardInterrupt
+
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        self._seen = True
+        self._stop()
+        self._before[number](number, frame)

@@ -1,0 +1,39 @@
+"""Ibis's types for the engine's names of them, and names that are not taken."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import ibis.expr.datatypes as dt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SIMPLE = {
+    "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int64",
+    "UTINYINT": "uint8", "USMALLINT": "uint16", "UINTEGER": "uint32", "UBIGINT": "uint64",
+    "VARCHAR": "string", "UUID": "uuid", "DATE": "date", "BOOLEAN": "boolean", "TIME": "time",
+    "TIMESTAMP": "timestamp(6)", "TIMESTAMP_S": "timestamp(0)", "TIMESTAMP_MS": "timestamp(3)",
+    "TIMESTAMP_NS": "timestamp(9)", "TIMESTAMP WITH TIME ZONE": "timestamp('UTC', 6)",
+    "FLOAT": "float32", "DOUBLE": "float64",
+}  # fmt: skip
+
+
+def kind_of(engine_type: str) -> Any:
+    """Give Ibis's type for the engine's name of one; ``unknown`` for those that no rule needs."""
+    if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", engine_type):
+        return dt.Decimal(int(match[1]), int(match[2]))
+    return dt.dtype(SIMPLE[engine_type]) if engine_type in SIMPLE else dt.unknown
+
+
+def fresh(name: str, taken: Iterable[str]) -> str:
+    """Give a column name that is not taken, whatever the case of its letters.
+
+    >>> fresh("u", ["U", "u_", "v"])
+    'u__'
+    """
+    lower = {one.lower() for one in taken}
+    while name.lower() in lower:
+        name += "_"
+    return name

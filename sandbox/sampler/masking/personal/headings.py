@@ -1,0 +1,128 @@
+"""What a column's name says about its values: the words that stand for personal things, in several languages. Pure.
+
+A name is taken apart into words, and what counts is what it ends with: ``email_address`` is one, ``email_sent_count`` is
+a count, ``named_query`` a query.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
+# Words at the end that do not change what a name stands for.
+NEUTRAL = set(
+    """
+    number no nr num nummer numero numer value text string str raw clean lower primary secondary home work
+    office private personal main alt alternate other normalized line current
+    """.split()  # noqa: SIM905 - a list of words is read as such
+) | {"1", "2", "3", "4"}
+PERSONS = set(
+    """
+    customer client user patient employee member contact person people player author owner recipient sender
+    passenger driver student teacher guest cardholder holder subscriber applicant candidate participant buyer
+    seller worker staff doctor physician lead visitor attendee tenant beneficiary resident citizen kunde kunden
+    mitarbeiter benutzer person personen patienten utilisateur salarie cliente clientes usuario usuarios
+    empleado persona personas dipendente klant medewerker klient uzytkownik kund anvandare asiakas henkilo
+    emergency billing shipping delivery
+    """.split()  # noqa: SIM905 - a list of words is read as such
+)
+# What a name may end with, word by word, and what that stands for.
+ENDINGS: dict[str, tuple[str, ...]] = {
+    "email": (
+        "email", "e mail", "mail", "email address", "mail address", "emailaddress", "email adresse", "emailadresse",
+        "mailadresse", "courriel", "correo", "correo electronico", "epost", "e post", "sahkoposti", "adres email",
+    ),
+    "phone": (
+        "phone", "telephone", "telefon", "tel", "mobile", "mobil", "handy", "fax", "telefono", "cellphone", "cell phone",
+        "movil", "celular", "cellulare", "puhelin", "telefoon", "telefonnummer", "phonenumber", "mobilnummer", "gsm",
+        "rufnummer", "telefoonnummer", "puhelinnumero", "msisdn", "whatsapp",
+    ),
+    "name": (
+        "first name", "last name", "given name", "family name", "full name", "middle name", "maiden name", "surname",
+        "firstname", "lastname", "fullname", "givenname", "familyname", "middlename", "name first", "name last",
+        "name given", "name middle", "forename", "nickname", "legal name", "vorname", "nachname", "familienname",
+        "prenom", "nom de famille", "apellido", "apellidos", "nombre completo", "cognome", "achternaam", "voornaam",
+        "fornamn", "efternamn", "imie", "nazwisko", "etunimi", "sukunimi", "sobrenome", "apelido", "cardholder",
+        "account holder", "fname", "lname",
+    ),
+    "birth date": (
+        "birth date", "birthdate", "birthday", "birth day", "dob", "date of birth", "geburtsdatum", "geburtstag",
+        "date naissance", "date de naissance", "fecha nacimiento", "fecha de nacimiento", "data nascita",
+        "data di nascita", "geboortedatum", "fodelsedatum", "data urodzenia", "syntymaaika", "data nascimento", "born",
+    ),
+    "bank account": (
+        "iban", "bank account", "account iban", "kontonummer", "card", "credit card", "creditcard", "card pan", "cvv",
+        "kreditkarte", "kreditkartennummer", "cardnumber", "carte bancaire", "tarjeta",
+    ),
+    "national id": (
+        "ssn", "social security", "socialsecurity", "social insurance", "nino", "national id", "nationalid",
+        "national insurance", "personnummer", "hetu", "henkilotunnus", "dni", "nif", "passport", "reisepass", "passeport",
+        "pasaporte", "driver license", "drivers license", "driving licence", "cpf", "bsn", "pesel", "codice fiscale",
+        "steuer id", "steuerid", "steuernummer", "tax id", "taxid", "tin", "aadhaar", "sozialversicherungsnummer",
+        "ausweis", "identity card", "numero securite sociale",
+    ),
+    "IP address": ("ip", "ip address", "ip addr", "ipaddress", "ipv", "ipv4", "ipv6", "remote addr", "ip adresse"),
+    "address": (
+        "address", "street", "street address", "postal address", "address street", "adresse", "anschrift", "strasse",
+        "strase", "hausnummer", "rue", "direccion", "calle", "indirizzo", "adres", "gatuadress", "osoite",
+        "ulica", "endereco",
+    ),
+    "user name": ("username", "user name", "login", "login name", "screen name", "screenname", "benutzername"),
+    "password": ("password", "passwd", "pwd", "password hash", "passwort", "mot de passe", "contrasena"),
+}  # fmt: skip
+# Words before these that make something else of them.
+OTHERWISE = {
+    "card": {
+        "score",
+        "report",
+        "sim",
+        "sd",
+        "yellow",
+        "red",
+        "wild",
+        "gift",
+        "id",
+        "business",
+        "time",
+        "rate",
+    },
+    "address": {"memory", "web", "url", "contract", "wallet", "base", "server", "bus", "cell"},
+    "mail": {"direct", "junk", "snail"},
+}
+_PHRASES = {tuple(ending.split()): what for what, endings in ENDINGS.items() for ending in endings}
+_LONGEST = max(map(len, _PHRASES))
+
+
+def words(name: str) -> list[str]:
+    """Take a name apart, without accents.
+
+    >>> words("customerE-Mail_2"), words("Téléphone"), words("HTTPServerIP")
+    (['customer', 'e', 'mail', '2'], ['telephone'], ['http', 'server', 'ip'])
+    """
+    plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    return [word.lower().replace("ß", "ss") for word in WORDS.findall(plain.replace("ß", "ss"))]
+
+
+def meaning(column: str, table: str) -> str | None:
+    """Give what a column holds by its name: one of `ENDINGS`; None where that is nothing personal.
+
+    >>> meaning("email_address", "t"), meaning("email_sent_count", "t"), meaning("name", "customers"), meaning("name", "products")
+    ('email', None, 'name', None)
+    """
+    parts = words(column)
+    while len(parts) > 1 and parts[-1] in NEUTRAL:
+        parts = parts[:-1]
+    for length in range(min(_LONGEST, len(parts)), 0, -1):
+        found = _PHRASES.get(tuple(parts[-length:]))
+        if found is not None:
+            before = parts[-length - 1] if len(parts) > length else ""
+            return None if before in OTHERWISE.get(parts[-1], ()) else found
+    if parts and parts[-1] in ("name", "nom", "nombre", "nome", "naam", "namn", "nimi"):
+        owners = parts[:-1] or words(table)
+        return "name" if any(_singular(word) & PERSONS for word in owners) else None
+    return None
+
+
+def _singular(word: str) -> set[str]:
+    return {word, word.removesuffix("s"), word.removesuffix("en")}

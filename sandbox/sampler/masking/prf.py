@@ -1,0 +1,133 @@
+"""Keyed numbers: SipHash-2-4 over whole arrays, and the Feistel network that makes a permutation of them.
+
+Pure functions of a key and values; the same on every machine and for every split into batches.
+(SipHash: Aumasson & Bernstein 2012. Feistel networks as permutations of any range, by walking along a cycle: Black &
+Rogaway 2002, "Ciphers with arbitrary finite domains".)
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Words = NDArray[np.uint64]
+
+ROUNDS = 10  # as many as NIST's FF1 has
+TABLE = 2**16  # the largest range whose permutation is a table
+START = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def subkey(key: bytes, purpose: str) -> bytes:
+    """Give the key (32 bytes) for one purpose; purposes tell nothing about each other."""
+    return hashlib.blake2b(purpose.encode(), key=key, digest_size=32).digest()
+
+
+def siphash(key: bytes, words: Sequence[Words]) -> Words:
+    """Give the SipHash-2-4 of each row of some words.
+
+    Args:
+        key: Its first 16 bytes are used.
+        words: The columns; at least one, all of one shape.
+    """
+    halves = [int.from_bytes(key[at : at + 8], "little") for at in (0, 8)]
+    state = [np.full(words[0].shape, halves[i % 2] ^ START[i], np.uint64) for i in range(4)]
+    spare = np.empty_like(state[0])
+    end = np.full_like(spare, (len(words) * 8 & 0xFF) << 56)
+    for word in (*words, end):
+        state[3] ^= word
+        _stir(state, spare, 2)
+        state[0] ^= word
+    state[2] ^= np.uint64(0xFF)
+    _stir(state, spare, 4)
+    state[0] ^= state[1]
+    state[0] ^= state[2]
+    state[0] ^= state[3]
+    return state[0]
+
+
+def _stir(state: list[Words], spare: Words, times: int) -> None:
+    v0, v1, v2, v3 = state
+    for _ in range(times):
+        v0 += v1
+        _turn(v1, 13, spare)
+        v1 ^= v0
+        _turn(v0, 32, spare)
+        v2 += v3
+        _turn(v3, 16, spare)
+        v3 ^= v2
+        v0 += v3
+        _turn(v3, 21, spare)
+        v3 ^= v0
+        v2 += v1
+        _turn(v1, 17, spare)
+        v1 ^= v2
+        _turn(v2, 32, spare)
+
+
+def _turn(values: Words, bits: int, spare: Words) -> None:
+    """Rotate left, in place."""
+    np.left_shift(values, np.uint64(bits), out=spare)
+    values >>= np.uint64(64 - bits)
+    values |= spare
+
+
+def spread(seeds: Words, columns: int) -> Words:
+    """Give as many numbers for each seed, of the shape (n, columns); the finish of SplitMix64."""
+    z: Words = seeds[:, None] + GOLDEN * np.arange(1, columns + 1, dtype=np.uint64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return z
+
+
+def permuted(key: bytes, values: Words, size: int) -> Words:
+    """Give each value's place in a keyed permutation of 0 .. size − 1, where size < 2⁶⁴."""
+    if size <= TABLE:
+        chosen: Words = _table(key, size)[values]
+        return chosen
+    placed = _feistel(key, values, *sides(size))
+    while (outside := placed >= np.uint64(size)).any():
+        placed[outside] = _feistel(key, placed[outside], *sides(size))
+    return placed
+
+
+def sides(size: int) -> tuple[int, int]:
+    """Give two numbers of about one size whose product is hardly larger, so that few values leave the range.
+
+    >>> sides(100), sides(101)
+    ((10, 10), (11, 10))
+    """
+    one = math.isqrt(size - 1) + 1
+    return one, -(-size // one)
+
+
+@functools.lru_cache(maxsize=64)
+def _table(key: bytes, size: int) -> Words:
+    """Give a permutation as a table: one cycle through all values, in the order of their hashes; so none stays."""
+    values = np.arange(size, dtype=np.uint64)
+    order = np.argsort(siphash(key, [values, np.full_like(values, size)]), kind="stable").astype(np.uint64)
+    table = np.empty_like(order)
+    table[order] = np.roll(order, -1)
+    return table
+
+
+def _feistel(key: bytes, values: Words, one: int, other: int) -> Words:
+    """Permute 0 .. one · other − 1: two halves that are added to in turn, each modulo its own size."""
+    sizes = np.uint64(one), np.uint64(other)
+    halves = list(np.divmod(values, sizes[1]))
+    for turn in range(ROUNDS):
+        changed = turn % 2
+        stream = siphash(key, [halves[1 - changed] << np.uint64(8) | np.uint64(turn)])
+        halves[changed] = (halves[changed] + stream % sizes[changed]) % sizes[changed]
+    placed: Words = halves[0] * sizes[1] + halves[1]
+    return placed

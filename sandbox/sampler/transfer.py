@@ -1,0 +1,81 @@
+"""Files on their way to or from a store: a few at a time, with progress, and an end to all when one fails."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.store.remote import CHUNK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sandbox.manifest.sample import Stored
+    from sandbox.model import Progress
+    from sandbox.store.remote import Remote
+
+PARALLEL = 4
+
+Advance = Callable[[float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """What was brought to or from a store; ``there`` counts what did not have to be."""
+
+    files: int
+    bytes: int
+    there: int
+
+
+def carried_out(
+    doing: str,
+    wanted: Sequence[Stored],
+    lacking: Sequence[Stored],
+    one: Callable[[Stored, Advance, threading.Event], None],
+    progress: Progress,
+) -> Transfer:
+    """Transfer files, a few at a time; what fails first stops the rest.
+
+    Args:
+        doing: What is shown.
+        wanted: All files.
+        lacking: Those of them that are to be transferred.
+        one: Transfers one, says how many bytes have moved, and ends early, without an error, once it is told to stop.
+        progress: Shows the step.
+    """
+    stop = threading.Event()
+    there = len(wanted) - len(lacking)
+    total = sum(file.bytes for file in lacking)
+    name = f"{doing}, {there} of {len(wanted)} files are there" if there else doing
+    with progress.step(name, total=total, unit="bytes") as advance, ThreadPoolExecutor(PARALLEL) as pool:
+        waiting = [pool.submit(one, file, advance, stop) for file in lacking]
+        try:
+            for future in as_completed(waiting):
+                future.result()
+        except BaseException as error:
+            stop.set()
+            for future in waiting:
+                future.cancel()
+            if isinstance(error, KeyboardInterrupt):
+                progress.say("ending what is under way; the same command goes on from there later")
+            raise
+    return Transfer(files=len(lacking), bytes=total, there=there)
+
+
+def read(path: Path, advance: Advance) -> Iterator[bytes]:
+    """Give a file's bytes, piece by piece, and say when each has been taken."""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+            advance(len(chunk))
+
+
+def at_a_stretch(store: Remote, path: str, content: bytes) -> None:
+    """Write a small file to its end whatever happens: Ctrl-C reaches the main thread only (see `Remote.write`)."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(store.write, path, [content]).result()

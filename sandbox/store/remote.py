@@ -1,0 +1,256 @@
+"""A folder or a bucket that a team shares, through pyarrow's file systems; their exceptions become ours here."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import re
+import uuid
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from sandbox.errors import StoreError
+from sandbox.store.folder import STAGED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from urllib.parse import SplitResult
+
+CHUNK = 4 * 2**20
+SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
+LEFT_AFTER = dt.timedelta(days=1)
+GCS_SECONDS = 30  # without it the client tries for 15 minutes
+
+_SECRETS = re.compile(r"^(AWS|AZURE|GOOGLE|GCS|GCP)_.*(KEY|SECRET|TOKEN|PASSWORD|CONNECTION|SAS)")
+_REASONS = {
+    ("NETWORK_CONNECTION", "UNAVAILABLE", "Could not resolve", "CURL error"): (
+        "it cannot be reached",
+        "check the address and the network; another endpoint: AWS_ENDPOINT_URL, or ?endpoint_override=",
+    ),
+    ("ACCESS_DENIED", "PERMISSION_DENIED", "Permission denied", "INVALID_ACCESS_KEY_ID", "HTTP status 403"): (
+        "there is no permission",
+        "check the credentials of the environment (AWS_PROFILE, AWS_ACCESS_KEY_ID and others) and what they may do",
+    ),
+    ("NO_SUCH_BUCKET", "bucket does not exist"): ("there is no such bucket", "make it, or correct its name"),
+    ("No space left", "Disk quota"): ("it is full", "free some space there"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remote:
+    """An opened store. Paths are relative to it, with forward slashes.
+
+    A file appears under its name whole or not at all. What is refused, missing or out of reach is a StoreError.
+    """
+
+    name: str
+    root: str
+    system: fs.FileSystem
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder."""
+        return isinstance(self.system, fs.LocalFileSystem)
+
+    def sizes(self, folder: str) -> dict[str, int | None]:
+        """Give every file below a folder with its bytes; None for what is no plain file. Empty if there is no folder."""
+        found = self._listed(folder, recursive=True)
+        own = f"{self._path(folder)}/"
+        return {
+            info.path.removeprefix(own): info.size if info.type == fs.FileType.File else None
+            for info in found
+            if info.type != fs.FileType.Directory and not _staged(info)
+        }
+
+    def folders(self, folder: str) -> list[str]:
+        """Give the names of the folders in a folder."""
+        found = self._listed(folder, recursive=False)
+        return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
+
+    def require(self) -> None:
+        """Make sure that the bucket, or the folder's parent, is there: an empty listing does not tell."""
+        top = str(Path(self.root).parent) if self.local else self.root.partition("/")[0]
+        with self._reported("read"):
+            missing = self.system.get_file_info(top).type == fs.FileType.NotFound
+        if missing:
+            what = f"there is no folder {top}" if self.local else f"there is no bucket {top}"
+            raise StoreError(f"{self.name} cannot be used: {what}", hint="make it, or correct the name")
+
+    def text(self, path: str, *, most: int) -> str | None:
+        """Give a small text file; None where there is none.
+
+        Raises:
+            StoreError: It has more than ``most`` bytes, or is no text.
+        """
+        with self._reported("read"):
+            info = self.system.get_file_info(self._path(path))
+        if info.type == fs.FileType.NotFound:
+            return None
+        if info.type != fs.FileType.File or info.size > most:
+            raise StoreError(f"{path} in {self.name} is not what it should be: {info.size} bytes")
+        try:
+            return b"".join(self.chunks(path, most=most)).decode()
+        except UnicodeDecodeError as error:
+            raise StoreError(f"{path} in {self.name} is damaged: {error}") from error
+
+    def chunks(self, path: str, *, most: int) -> Iterator[bytes]:
+        """Give a file's bytes, piece by piece.
+
+        Raises:
+            StoreError: It cannot be read, or goes on after ``most`` bytes.
+        """
+        with contextlib.ExitStack() as stack:
+            with self._reported("read"):
+                stream = stack.enter_context(
+                    self.system.open_input_stream(self._path(path), compression=None)
+                )
+            left = most
+            while True:
+                with self._reported("read"):
+                    chunk = stream.read(CHUNK)
+                if not chunk:
+                    return
+                left -= len(chunk)
+                if left < 0:
+                    raise StoreError(f"{path} in {self.name} has more than the {most:,} bytes it should have")
+                yield chunk
+
+    def write(self, path: str, chunks: Iterable[bytes]) -> None:
+        """Write a file, replacing what is there.
+
+        An upload to a bucket that has begun cannot be given up: pyarrow has no way to abort it, and closing it, which it
+        also does when it forgets the stream, makes a file of what was sent. So ``chunks`` must be readable to the end.
+        """
+        target = self._path(path)
+        parent = PurePosixPath(target).parent
+        written = str(parent / f"{STAGED}{uuid.uuid4().hex}") if self.local else target
+        try:
+            with self._reported("written"):
+                if self.local:
+                    self.system.create_dir(str(parent), recursive=True)
+                stream = self.system.open_output_stream(written, compression=None)
+            try:
+                for chunk in chunks:
+                    with self._reported("written"):
+                        stream.write(chunk)
+            finally:
+                with self._reported("written"):
+                    stream.close()
+            if self.local:
+                with self._reported("written"):
+                    _synced(Path(written))
+                    self.system.move(written, target)
+        except BaseException:
+            if self.local:
+                with contextlib.suppress(OSError):  # the reason is on its way already
+                    Path(written).unlink(missing_ok=True)
+            raise
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        with self._reported("written"):
+            self.system.delete_file(self._path(path))
+
+    def sweep(self, folder: str) -> None:
+        """Remove what writers that were killed left half-made in a folder; a day is more than any file takes."""
+        oldest = dt.datetime.now(dt.UTC) - LEFT_AFTER
+        for info in self._listed(folder, recursive=True) if self.local else []:
+            if _staged(info) and info.mtime is not None and info.mtime < oldest:
+                Path(info.path).unlink(missing_ok=True)
+
+    def shown(self, path: str) -> str:
+        """Give the address of a file or folder, for messages."""
+        return f"{self.name.rstrip('/')}/{path}"
+
+    def _path(self, path: str) -> str:
+        return f"{self.root.rstrip('/')}/{path}"
+
+    def _listed(self, folder: str, *, recursive: bool) -> list[fs.FileInfo]:
+        selector = fs.FileSelector(self._path(folder), recursive=recursive, allow_not_found=True)
+        with self._reported("read"):
+            found: list[fs.FileInfo] = self.system.get_file_info(selector)
+        return found
+
+    def _reported(self, doing: str) -> contextlib.AbstractContextManager[None]:
+        return _reported(self.name, doing)
+
+
+def opened(place: str, *, base: Path) -> Remote:
+    """Open a store; that it answers is seen at its first use.
+
+    Args:
+        place: A path, or a URI: ``file://``, ``s3://``, ``gs://`` or ``abfss://``. Spaces and letters beyond ASCII may
+            stand as they are. Options as pyarrow knows them, such as ``?endpoint_override=…&region=…``. Credentials
+            are taken from the environment only.
+        base: What a relative path is relative to.
+
+    Raises:
+        StoreError: It is no such place, or has credentials in it.
+    """
+    if "://" not in place:
+        return _folder(base / Path(place).expanduser())
+    parts = urlsplit(place)
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    if parts.password is not None or (parts.username and parts.scheme in {"s3", "gs", "gcs"}):
+        hint = "take them out of it and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in"
+        raise StoreError(f"{shown}: credentials belong in the environment, not in the address", hint=hint)
+    if parts.fragment:
+        raise StoreError(f"{shown}: the address goes on with #", hint="write # as %23")
+    if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
+        return _folder(Path(unquote(parts.path)))
+    if parts.scheme not in SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+        raise StoreError(f"{shown}: a store is a folder or one of {known}")
+    with _reported(shown, "opened"):
+        system, root = fs.FileSystem.from_uri(_quoted(parts))
+    return Remote(name=shown, root=root, system=system)
+
+
+def _folder(path: Path) -> Remote:
+    place = Path(os.path.normpath(path))
+    return Remote(name=str(place), root=str(place), system=fs.LocalFileSystem())
+
+
+def _quoted(parts: SplitResult) -> str:
+    """Give a URI as pyarrow takes it: no spaces, ASCII only, an end to trying."""
+    query = parts.query
+    if parts.scheme in {"gs", "gcs"} and "retry_limit_seconds=" not in query:
+        query = "&".join(filter(None, [query, f"retry_limit_seconds={GCS_SECONDS}"]))
+    return parts._replace(path=quote(parts.path, safe="/%"), query=query).geturl()
+
+
+@contextlib.contextmanager
+def _reported(name: str, doing: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        text = _without_secrets(" ".join(str(error).split()))
+        for signs, (reason, hint) in _REASONS.items():
+            if any(sign.casefold() in text.casefold() for sign in signs):
+                raise StoreError(f"{name} cannot be {doing}: {reason} ({text})", hint=hint) from error
+        raise StoreError(f"{name} cannot be {doing}: {text}") from error
+
+
+def _without_secrets(text: str) -> str:
+    for variable, value in os.environ.items():
+        if _SECRETS.match(variable) and value.strip():
+            text = text.replace(value, "…")
+    return text
+
+
+def _staged(info: fs.FileInfo) -> bool:
+    return str(info.base_name).startswith(STAGED)
+
+
+def _synced(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

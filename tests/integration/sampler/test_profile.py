@@ -1,0 +1,310 @@
+"""Is a sample like production: what is compared, what is notable, and what a profile may hold."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.engine.duck import Session, file_list
+from sandbox.errors import StoreError
+from sandbox.manifest.profile import Profile
+from sandbox.model import Silent
+from sandbox.sampler import profile as profiles
+from sandbox.sampler import profile_kept, profile_rows
+from sandbox.sampler.profile import profiled, profiled_later
+from sandbox.sampler.survey import survey
+
+if TYPE_CHECKING:
+    from sandbox.config.settings import Project
+    from sandbox.manifest.sample import SampleManifest
+    from sandbox.model import Sample
+    from sandbox.sampler.plan import Plan
+    from tests.integration.sampler.conftest import Place
+
+SHOP = """
+[sample]
+salt = "spring"
+unit = "customers"
+strata = ["country"]
+rate = 0.2
+min_per_stratum = 20
+[tables.customers]
+key = ["id"]
+[tables.orders]
+key = ["order_id"]
+references = { customer_id = "customers.id" }
+[tables.items]
+references = { order_id = "orders.order_id" }
+"""
+CUSTOMERS = (
+    "select range as id, ['DE', 'FR', 'US', null][1 + (hash(range) % 13 % 4)::int] as country, "
+    "hash(range + 1) % 900 / 7.0 as score, hash(range + 2) % 3 = 0 as asked, "
+    "date '2024-01-01' + (hash(range + 3) % 700)::int as since, 'nobody ' || range as remark, "
+    "1 as one, null::integer as nothing, [range] as list from range(3000)"
+)
+ORDERS = (
+    "select range as order_id, if(range % 50 = 0, null, hash(range) % 3100) as customer_id, "
+    "['open', 'paid', 'void'][1 + (hash(range + 1) % 3)::int] as state, exp(hash(range + 2) % 1000 / 200.0) as amount, "
+    "timestamp '2025-01-01' + to_seconds((hash(range + 3) % 30000000)::int) as placed from range(15000)"
+)
+ITEMS = "select hash(range) % 16000 as order_id, hash(range + 9) % 12 as quantity from range(30000)"
+
+
+def shop(place: Place, form: str = "parquet") -> None:
+    place.copy(
+        f"customers.{form}", CUSTOMERS if form == "parquet" else CUSTOMERS.replace(", [range] as list", "")
+    )
+    place.copy(f"orders.{form}", ORDERS)
+    place.copy(f"items.{form}", ITEMS)
+
+
+def profile_of(sample: Sample) -> Profile:
+    return Profile.read(sample.path / "profile.json")
+
+
+def compared(
+    place: Place,
+    sample: Sample,
+    sections: str = SHOP,
+    *,
+    threads: int = 2,
+    rows: str = "true",
+    weights: str = "*",
+) -> Profile:
+    """Compare a stored sample again; ``rows`` narrows what is taken for drawn, ``weights`` changes them."""
+    plan: Plan = survey(place.project(sections), progress=Silent())
+    tables = {name: f"read_parquet({file_list(one.paths)})" for name, one in sample.tables.items()}
+    weighed = f"read_parquet({file_list([sample.path / 'weights' / 'customers.parquet'])})"
+    with Session(threads=threads) as session:
+        return profiled(
+            session, plan, tables, {"customers": f"(select {weights} from {weighed} where {rows})"},
+            whole=False, progress=Silent(),
+        )  # fmt: skip
+
+
+def test_every_column_of_units_and_children_is_compared_and_none_is_notable(place: Place) -> None:
+    shop(place)
+    sample, _ = place.draw(SHOP)
+    found = profile_of(sample)
+    assert {name: list(table.columns) for name, table in found.tables.items()} == {
+        "customers": ["id", "country", "score", "asked", "since", "remark", "one", "nothing", "list"],
+        "orders": ["order_id", "customer_id", "state", "amount", "placed"],
+        "items": ["order_id", "quantity"],
+    }
+    assert list(found.tables["items"].children) == ["items"]
+    assert found.notable() == []
+    kinds = {name: column.kind for name, column in found.tables["customers"].columns.items()}
+    assert kinds == {
+        "id": "number", "country": "category", "score": "number", "asked": "category", "since": "moment",
+        "remark": "category", "one": "number", "nothing": "number", "list": None,
+    }  # fmt: skip
+
+
+def test_what_the_strata_fix_is_exact_and_the_rest_is_not(place: Place) -> None:
+    shop(place)
+    sample, _ = place.draw(SHOP)
+    columns = profile_of(sample).tables["customers"].columns
+    country, one = columns["country"], columns["one"]
+    assert country.categories is not None
+    assert country.nulls is not None
+    assert (country.categories.tv.distance, country.categories.tv.p, country.nulls.error) == (0, 1, 0)
+    assert one.total is not None
+    assert (one.total.population, one.total.sample, one.total.error) == (3000, 3000, 0)
+    score = columns["score"]
+    assert score.bins is not None
+    assert score.total is not None
+    assert score.total.error > 0
+    assert score.total.z == pytest.approx(
+        (score.total.sample - score.total.population) / score.total.error, rel=1e-3
+    )
+    assert len(score.bins.edges) == len(score.bins.population) == len(score.bins.sample) == 50
+    assert sum(score.bins.population) == pytest.approx(1, abs=1e-4)
+
+
+def test_columns_of_one_value_of_none_and_nested_ones_are_said_to_be_so(place: Place) -> None:
+    shop(place)
+    sample, _ = place.draw(SHOP)
+    columns = profile_of(sample).tables["customers"].columns
+    assert columns["nothing"].nulls is not None
+    assert columns["nothing"].nulls.population == 1
+    assert columns["nothing"].bins is None
+    assert columns["one"].p == 1
+    assert columns["list"].reason == "nested: only its NULLs are compared"
+
+
+def test_rare_texts_are_one_value_together_and_are_not_told(place: Place) -> None:
+    shop(place)
+    sample, _ = place.draw(SHOP)
+    found = profile_of(sample)
+    remark = found.tables["customers"].columns["remark"]
+    assert remark.categories is not None
+    assert remark.categories.values == [None]
+    assert "nobody" not in found.text()
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_the_same_sample_has_the_same_profile_whatever_the_threads(place: Place, form: str) -> None:
+    shop(place, form)
+    sample, _ = place.draw(SHOP, threads=1)
+    stored = (sample.path / "profile.json").read_text("utf-8")
+    assert compared(place, sample, threads=1).text() == stored
+    assert compared(place, sample, threads=2).text() == stored
+
+
+def test_units_left_out_by_what_they_are_are_found(place: Place) -> None:
+    shop(place)
+    sample, _ = place.draw(SHOP)
+    odd = "id in (select id from read_parquet({}) where score < 90)".format(
+        file_list(sample.tables["customers"].paths)
+    )
+    found = compared(place, sample, rows=odd)
+    assert "customers.score" in [f"{table}.{column}" for table, column, _ in found.notable()]
+
+
+def test_a_stratum_that_is_left_out_is_found(place: Place) -> None:
+    shop(place)
+    sample, _ = place.draw(SHOP)
+    found = compared(place, sample, rows="stratum <> 1")
+    assert "customers.country" in [f"{table}.{column}" for table, column, _ in found.notable()]
+
+
+def test_units_said_to_be_of_another_stratum_are_found(place: Place) -> None:
+    """The weights are wrong then: the rates of the strata differ."""
+    place.copy("customers.parquet", CUSTOMERS)
+    sections = SHOP[: SHOP.index("[tables.orders]")].replace("rate = 0.2", "rate = 0.05").replace("20", "200")
+    sample, _ = place.draw(sections)
+    found = compared(
+        place, sample, sections,
+        rows="stratum <> 3", weights="id, case stratum when 0 then 1 when 1 then 0 else stratum end as stratum",
+    )  # fmt: skip
+    assert "customers.country" in [f"{table}.{column}" for table, column, _ in found.notable()]
+
+
+def test_of_masked_columns_only_the_nulls_are_compared_and_no_value_is_told(place: Place) -> None:
+    shop(place)
+    masks = '[tables.customers.mask]\nremark = "redact"\nscore = "null"\ncountry = "none"\nid = "key"\n'
+    sections = SHOP.replace("[tables.orders]\n", masks + "[tables.orders]\n")
+    sample, _ = place.draw(sections)
+    found = profile_of(sample)
+    columns = found.tables["customers"].columns
+    assert columns["remark"].reason == "masked: only its NULLs are compared"
+    assert columns["remark"].categories is None
+    assert not columns["score"].compared
+    assert columns["country"].categories is not None
+    assert columns["id"].bins is None
+    assert found.tables["orders"].columns["customer_id"].bins is None, "it names the masked key"
+    assert found.tables["orders"].columns["amount"].bins is not None
+    assert found.tables["orders"].children["orders"].compared
+    assert found.notable() == []
+
+
+def test_tables_too_large_are_left_out_until_all_is_asked_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop(place)
+    monkeypatch.setattr(profile_rows, "EXACT_UP_TO", 10_000)
+    sample, manifest = place.draw(SHOP)
+    found = profile_of(sample)
+    assert {name: table.reason for name, table in found.tables.items()} == {
+        "customers": None, "orders": profiles.TOO_LARGE, "items": profiles.TOO_LARGE,
+    }  # fmt: skip
+    assert not found.complete
+    project = place.project(SHOP)
+    whole = later(project, sample, manifest)
+    assert whole.complete
+    assert whole.tables["orders"].columns["amount"].bins is not None
+    profile_kept.keep(project, sample.fingerprint, whole)
+    assert profile_kept.known(project, place.home, sample.fingerprint) == whole
+    assert profile_of(sample) == found, "a stored sample never changes"
+
+
+def later(project: Project, sample: Sample, manifest: SampleManifest) -> Profile:
+    plan = survey(project, progress=Silent())
+    return profiled_later(plan, sample, manifest, memory=2**30, progress=Silent())
+
+
+def test_a_source_that_moved_on_is_not_compared_with_an_older_sample(place: Place) -> None:
+    shop(place)
+    sample, manifest = place.draw(SHOP)
+    place.copy("customers.parquet", CUSTOMERS.replace("3000", "2000"))
+    with pytest.raises(StoreError, match="has changed since"):
+        later(place.project(SHOP), sample, manifest)
+
+
+def test_edges_come_from_some_rows_of_a_large_table_and_counts_from_all(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.sampler.profile_bins.LOOK", 2_500)
+    shop(place)
+    sample, _ = place.draw(SHOP)
+    amount = profile_of(sample).tables["orders"].columns["amount"].bins
+    assert amount is not None
+    assert 40 <= len(amount.edges) <= 50
+    assert sum(amount.population) == pytest.approx(1, abs=1e-4)
+    assert max(amount.population) < 0.06
+
+
+def test_a_child_table_without_rows_has_nothing_to_compare(place: Place) -> None:
+    shop(place)
+    place.copy("items.parquet", ITEMS.replace("range(30000)", "range(0)"))
+    sample, _ = place.draw(SHOP)
+    table = profile_of(sample).tables["items"]
+    assert {column.reason for column in table.columns.values()} == {"there are no rows to compare"}
+    assert table.children["items"].p == 1
+
+
+def test_many_columns_with_names_of_all_kinds_are_compared(place: Place) -> None:
+    names = ['a "b"', "unit", "c0", "r", "select", "🦆"] + [f"x{index}" for index in range(150)]
+    columns = ", ".join(
+        'hash(range + {}) % 100 as "{}"'.format(index, name.replace('"', '""'))
+        for index, name in enumerate(names)
+    )
+    place.copy("customers.parquet", f"select range as id, {columns} from range(400)")
+    sample, _ = place.draw(
+        '[sample]\nunit = "customers"\nrate = 0.5\nmin_per_stratum = 0\n[tables.customers]\nkey = ["id"]\n'
+    )
+    found = profile_of(sample).tables["customers"].columns
+    assert len(found) == 157
+    assert all(column.compared for column in found.values())
+
+
+def test_numbers_that_are_none_and_times_without_end_count_as_nulls(place: Place) -> None:
+    place.copy(
+        "customers.parquet",
+        "select range as id, case range % 4 when 0 then 'nan'::double when 1 then 'inf'::double else range end as x, "
+        "if(range % 5 = 0, 'infinity'::date, date '2024-01-01') as day, range::decimal(38, 0) as wide from range(500)",
+    )
+    sample, _ = place.draw(
+        '[sample]\nunit = "customers"\nrate = 0.5\nmin_per_stratum = 0\n[tables.customers]\nkey = ["id"]\n'
+    )
+    columns = profile_of(sample).tables["customers"].columns
+    x, day = columns["x"], columns["day"]
+    assert x.nulls is not None
+    assert x.total is not None
+    assert day.nulls is not None
+    assert (x.nulls.population, day.nulls.population) == (0.5, 0.2)
+    assert x.total.population == sum(number for number in range(500) if number % 4 > 1)
+    json.loads(profile_of(sample).text())
+
+
+def test_a_sample_without_weights_for_a_stratum_does_not_break_the_comparison(place: Place) -> None:
+    shop(place)
+    sample, _ = place.draw(SHOP)
+    found = compared(place, sample, rows="false")
+    assert {table.reason for table in found.tables.values()} == {profiles.UNSEEN}
+
+
+def test_the_frame_is_what_is_compared_with(place: Place) -> None:
+    shop(place)
+    sections = SHOP.replace('key = ["id"]\n', 'key = ["id"]\nwhere = "score > 60"\n', 1)
+    sample, _ = place.draw(sections)
+    found = profile_of(sample)
+    score = found.tables["customers"].columns["score"]
+    assert score.bins is not None
+    assert score.bins.edges[0] > 60
+    assert found.notable() == []
+    plan = survey(place.project(sections), progress=Silent())
+    assert replace(plan, masks={}).units["customers"].where is not None
