@@ -13,7 +13,8 @@ import click
 
 from sandbox import __version__
 from sandbox.cli.lazy import LazyGroup
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, UnjudgedError
+from sandbox.store.private import withhold
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -21,16 +22,21 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 TERMINATED = 143
 BROKEN_PIPE = 141
+BISECT = "--bisect"
+STOP_BISECT = 128  # from here on git gives up, and leaves what it found so far
 
 COMMANDS = {
+    "init": ("initial", "Write the files that a project starts with."),
     "demo": ("demo", "Make a small but complete project and run the main job on it."),
     "plan": ("sampling", "Say what a sample would take; extract nothing."),
     "sample": ("sampling", "Draw the sample."),
+    "scan": ("scanning", "Say what looks broken in the source."),
     "verify": ("sampling", "Check samples and runs against what was recorded of them."),
     "lock": ("stacks", "Resolve the stack's pins into sandbox.lock."),
     "create": ("stacks", "Make everything ready: sample, stack, sandbox."),
     "run": ("running", "Run one version of the code on the sample."),
     "diff": ("running", "Compare what production's code and the changed code make."),
+    "report": ("reports", "Open the last report."),
     "shell": ("stacks", "Open a terminal inside the sandbox."),
     "exec": ("stacks", "Carry out one command inside the sandbox."),
     "sql": ("stacks", "Query the sample, and what the last run left."),
@@ -53,7 +59,22 @@ def sandbox() -> None:
 
 def main() -> int:
     """Run the command line and give the exit status (docs/exit-status.md)."""
+    status = _called()
+    return for_bisect(status) if BISECT in sys.argv[1:] else status
+
+
+def for_bisect(status: int) -> int:
+    """Give the status that ``git bisect run`` understands: it would take any other failure for a bad version.
+
+    >>> [for_bisect(status) for status in (0, 1, 2, 10, 70, 125, 130)]
+    [0, 1, 128, 128, 128, 125, 130]
+    """
+    return status if status in {0, 1, UnjudgedError.status} or status >= STOP_BISECT else STOP_BISECT
+
+
+def _called() -> int:
     signals = Signals()
+    withhold()
     try:
         status = sandbox.main(prog_name="sandbox", standalone_mode=False)
         sys.stdout.flush()

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from sandbox.cli.options import Call, command, frozen_option, name_option
+
+if TYPE_CHECKING:
+    from sandbox.commands.diff import Options
+    from sandbox.commands.documents import DiffResult
 
 OUTSIDE_GATE = 1
 
@@ -29,12 +37,28 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) ->
 @click.option("--baseline", metavar="REF", help="What to compare with; default: what production runs.")
 @click.option("--candidate", metavar="REF", help="What to compare; default: the working tree.")
 @click.option(
+    "--baseline-output",
+    "outputs",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Compare with outputs that production really made: a folder, or a .duckdb file.",
+)
+@click.option(
+    "--stack",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Compare two stacks instead of two versions: a file with a [stack] table for the candidate.",
+)
+@click.option("--bisect", is_flag=True, help="For `git bisect run`: judge the commit that is checked out.")
+@click.option(
     "--key", multiple=True, metavar="COLUMN", help="With two tables: a key column; may be repeated."
 )
 @name_option
 @frozen_option
-@click.option("--fresh", is_flag=True, help="Run both versions again although they ran before.")
-@click.option("--no-values", is_flag=True, help="Keep values of rows out of comment.md.")
+@click.option("--fresh", is_flag=True, help="Run everything again although it ran before.")
+@click.option(
+    "--no-values", is_flag=True, help="Keep values of rows out of everything that is written and shown."
+)
 @command
 def diff(
     call: Call,
@@ -42,6 +66,9 @@ def diff(
     tables: tuple[str, ...],
     baseline: str | None,
     candidate: str | None,
+    outputs: Path | None,
+    stack: Path | None,
+    bisect: bool,
     key: tuple[str, ...],
     name: str,
     frozen: bool,
@@ -52,28 +79,63 @@ def diff(
 
     With two tables (Parquet, CSV, JSON Lines, or file.duckdb:table), compare these, baseline first.
 
-    Exits 0 within the gate, 1 outside, 10 and up if it could not be judged.
+    Exits 0 within the gate, 1 outside, 10 and up if it could not be judged. With --bisect: 125 if this commit cannot
+    be judged, 128 if none can.
     """
-    from sandbox.commands.diff import Versions, diff_tables  # noqa: PLC0415 - see `run`
+    from sandbox.commands.diff import Options, Versions, diff_tables  # noqa: PLC0415 - see `run`
     from sandbox.commands.diff import diff as carry_out  # noqa: PLC0415
     from sandbox.report.terminal import render  # noqa: PLC0415
 
+    versions = {
+        "--baseline": baseline,
+        "--candidate": candidate,
+        "--baseline-output": outputs,
+        "--stack": stack,
+    }
+    _check(tables, key, {flag for flag, value in versions.items() if value is not None}, bisect=bisect)
+    options = Options(name=name, fresh=fresh, frozen=frozen, values=not no_values)
+    result: DiffResult
+    if tables:
+        result = diff_tables(*tables, key=list(key), values=options.values, progress=call.progress)
+    elif bisect:
+        result = _bisected(call, str(baseline), dataclasses.replace(options, lasting=False))
+    else:
+        chosen = Versions(baseline=baseline, candidate=candidate, outputs=outputs, stack=stack)
+        result = carry_out(call.project(), chosen, options, progress=call.progress)
+    call.print(result, lambda: render(result.document))
+    return OUTSIDE_GATE if result.verdict == "outside_gate" else 0
+
+
+def _check(tables: tuple[str, ...], key: tuple[str, ...], given: set[str], *, bisect: bool) -> None:
+    """Refuse what does not go together: a flag without effect would change what is judged, and say nothing."""
     if len(tables) not in (0, 2):
         raise click.UsageError("name two tables, baseline first, or none to compare two versions of the code")
     if key and not tables:
         raise click.UsageError("--key goes with two tables; for a project's outputs see [outputs.NAME] key")
-    if tables:
-        result = diff_tables(*tables, key=list(key), progress=call.progress)
-    else:
-        versions = Versions(baseline=baseline, candidate=candidate)
-        result = carry_out(
-            call.project(),
-            versions,
-            name=name,
-            fresh=fresh,
-            frozen=frozen,
-            progress=call.progress,
-            values=not no_values,
+    if tables and (given or bisect):
+        flags = ", ".join(sorted(given | ({"--bisect"} if bisect else set())))
+        raise click.UsageError(f"{flags}: goes with a project, not with two tables")
+    if {"--baseline", "--baseline-output"} <= given:
+        raise click.UsageError("--baseline and --baseline-output exclude each other; keep one")
+    if "--stack" in given and given - {"--stack", "--candidate"}:
+        raise click.UsageError(
+            "--stack compares one version of the code on two stacks; say which with --candidate, or leave it out"
         )
-    call.print(result, lambda: render(result.document))
-    return OUTSIDE_GATE if result.verdict == "outside_gate" else 0
+    if bisect and given != {"--baseline"}:
+        raise click.UsageError(
+            "--bisect compares the commit that is checked out with one that stays the same: it goes with --baseline REF, "
+            "and with none of --candidate, --baseline-output and --stack"
+        )
+
+
+def _bisected(call: Call, baseline: str, options: Options) -> DiffResult:
+    from sandbox.commands.bisect import bisect  # noqa: PLC0415 - see `run`
+
+    return bisect(
+        call.project,
+        baseline=baseline,
+        start=Path.cwd(),
+        given=call.config is not None,
+        options=options,
+        progress=call.progress,
+    )

@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.commands.diff import DiffResult, Versions, diff
+from sandbox.commands.diff import Options, Versions, diff
 from sandbox.config import FILE, load
 from sandbox.demo import PLANTED, make
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sandbox.commands.documents import DiffResult
     from sandbox.manifest.diff import DiffDocument
     from sandbox.model import Progress
 
@@ -49,5 +50,5 @@ def demo(folder: Path, *, scale: float, runtime: str | None, progress: Progress)
     make(folder, scale=scale, progress=progress)
     flags: dict[tuple[str, ...], str] = {("stack", "runtime"): runtime} if runtime else {}
     project = load(folder / FILE, start=folder, environ=os.environ, flags=flags)
-    found = diff(project, Versions(), name="default", fresh=False, frozen=False, progress=progress)
+    found = diff(project, Versions(), Options(), progress=progress)
     return DemoResult(found=found, folder=folder, planted=PLANTED)

@@ -86,9 +86,12 @@ def code_of(project: Project, ref: str | None) -> Iterator[Code]:
 def repository(project: Project) -> Repository:
     """Give the git repository around a project; the source and what we keep ourselves are no code, wherever they lie."""
     root = project.root
-    places = [(root / project.settings.source.uri).resolve(), home().resolve()]
+    store = project.settings.source.store
+    named = [project.settings.source.uri, *([store] if store and "://" not in store else [])]
+    places = [*((root / place).resolve() for place in named), home().resolve()]
     inside = [place for place in places if place.is_relative_to(root) and place != root]
-    return Repository(root, left_out=[place.relative_to(root).as_posix() for place in inside])
+    own = {*(place.relative_to(root).as_posix() for place in inside), project.file.name}
+    return Repository(root, left_out=sorted(own))
 
 
 def environment_of(stack: Stack, code: Code, drawn: Sample, progress: Progress) -> Environment:

@@ -118,7 +118,9 @@ def _succeeded(runs: Path) -> Iterator[tuple[Path, RunRecord]]:
             record = RunRecord.read(folder / "run.json")
         except StoreError:
             continue  # a run that is still going on, or damaged: `sandbox verify` says so
-        if record.ending is Ending.SUCCEEDED:
+        if (
+            record.ending is Ending.SUCCEEDED and record.variation is None
+        ):  # one of those only looks for noise
             yield folder, record
 
 

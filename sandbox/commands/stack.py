@@ -48,7 +48,7 @@ class Stack:
         Raises:
             FrozenError: The lock would have to change and may not.
         """
-        request = stack.request(self.project.settings.stack, _reader(self.project))
+        request = stack.request(self.project.settings.stack, _reader(self.project.root))
         with locked(self.project.state / LOCK):
             previous = read_lock(self.project)
             if self.frozen:
@@ -64,7 +64,7 @@ class Stack:
 
     def lock(self, *, sample: str | None, upgrade: bool, progress: Progress) -> tuple[Lock, bool]:
         """Resolve the working tree's lock and write it; gives it, and whether it changed."""
-        request = stack.request(self.project.settings.stack, _reader(self.project))
+        request = stack.request(self.project.settings.stack, _reader(self.project.root))
         with locked(self.project.state / LOCK):
             previous = read_lock(self.project)
             now = self._resolved(request, previous, upgrade=upgrade, progress=progress)
@@ -79,11 +79,20 @@ class Stack:
         request = stack.request(self.project.settings.stack, code.read)
         return self._made(request, self._lock_of(request, code, progress), progress)
 
-    def _lock_of(self, request: stack.StackRequest, code: Code, progress: Progress) -> Lock:
+    def environment_at(self, folder: Path, *, progress: Progress) -> Environment:
+        """Make the environment of a stack whose requirements file lies in a folder; ``sandbox.lock`` stays as it is."""
+        request = stack.request(self.project.settings.stack, _reader(folder))
+        return self._made(request, self._lock_of(request, None, progress), progress)
+
+    def _lock_of(self, request: stack.StackRequest, code: Code | None, progress: Progress) -> Lock:
         """Find a lock with these inputs: its commit's, the working tree's, one resolved before; else resolve it now."""
         wanted = stack.inputs(request)
-        committed = code.committed(LOCK)
-        locks = [Lock.parse(committed.decode(), origin=f"{LOCK} at {code.version.ref}")] if committed else []
+        committed = code.committed(LOCK) if code else None
+        locks = (
+            [Lock.parse(committed.decode(), origin=f"{LOCK} at {code.version.ref}")]
+            if code and committed
+            else []
+        )
         current = read_lock(self.project)
         found = next(
             (lock for lock in [*locks, *([current] if current else [])] if lock.inputs == wanted), None
@@ -143,13 +152,13 @@ def prepare_state(folder: Path) -> None:
         write(folder / ".gitignore", "*\n")
 
 
-def _reader(project: Project) -> Callable[[str], bytes]:
+def _reader(folder: Path) -> Callable[[str], bytes]:
     def read(path: str) -> bytes:
         try:
-            return (project.root / path).read_bytes()
+            return (folder / path).read_bytes()
         except OSError as error:
             raise ConfigError(
-                f"{project.root / path} cannot be read: {error.strerror}",
+                f"{folder / path} cannot be read: {error.strerror}",
                 hint="make it, or correct [stack] requirements",
             ) from error
 

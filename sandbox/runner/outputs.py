@@ -41,25 +41,41 @@ def collect(folder: Path, *, paths: Mapping[str, str]) -> dict[str, Output]:
         PipelineError: There is none, one cannot be read, two have one name, or something is no plain file.
     """
     with Session(memory=MEMORY, failure=PipelineError) as session:
-        tables = sorted(_tables(folder, paths, session), key=lambda table: table.name)
-        names = [table.name for table in tables]
-        for name in names:
-            if names.count(name) > 1:
-                raise PipelineError(
-                    f"two outputs are called {name}", hint="give each output one file or one folder"
-                )
+        tables = _named(list(_tables(folder, paths, session)))
         for name in paths:
-            if name not in names:
+            if name not in tables:
                 raise PipelineError(
                     f"output {name}: the run left no {paths[name]}",
-                    hint=f"it left {', '.join(names) or 'nothing'}; correct [outputs.{name}] path, or the pipeline",
+                    hint=f"it left {', '.join(tables) or 'nothing'}; correct [outputs.{name}] path, or the pipeline",
                 )
         if not tables:
             raise PipelineError(
                 "the run left no output",
                 hint="write <name>.parquet, <name>/*.parquet or <name>.csv into the folder in $SANDBOX_OUTPUT",
             )
-        return {table.name: _described(table, folder, session) for table in tables}
+        return {name: _described(table, folder, session) for name, table in tables.items()}
+
+
+def tables_in(place: Path, *, paths: Mapping[str, str]) -> dict[str, TableFiles]:
+    """Give the tables that lie in a folder as a run would leave them, or in a ``.duckdb`` file, sorted by name.
+
+    Raises:
+        PipelineError: Two have one name, something is no plain file, or a database cannot be read.
+    """
+    with Session(memory=MEMORY, failure=PipelineError) as session:
+        found = _tables(place, paths, session) if place.is_dir() else _members(place, session)
+        return _named(list(found))
+
+
+def _named(tables: list[TableFiles]) -> dict[str, TableFiles]:
+    given: dict[str, TableFiles] = {}
+    for table in sorted(tables, key=lambda table: table.name):
+        if table.name in given:
+            raise PipelineError(
+                f"two outputs are called {table.name}", hint="give each output one file or one folder"
+            )
+        given[table.name] = table
+    return given
 
 
 def as_tables(folder: Path, outputs: Mapping[str, Output]) -> dict[str, TableFiles]:

@@ -126,6 +126,11 @@ class Repository:
         """Give the commit where two histories parted, if there is one."""
         return self.attempt("merge-base", one, other).stdout.decode().strip() or None
 
+    @property
+    def shallow(self) -> bool:
+        """Whether this clone lacks a part of the history."""
+        return self.attempt("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+
     def head(self) -> str | None:
         """Give the commit that the working tree started from; None before the first one."""
         return self.attempt("rev-parse", "--verify", "--quiet", "HEAD").stdout.decode().strip() or None
@@ -176,7 +181,10 @@ class Repository:
 
     def _tree(self, include: Sequence[str], variables: dict[str, str]) -> str:
         not_code = [f":(literal){path}" for path in self.left_out]
-        self.git("rm", "-r", "--cached", "--quiet", "--ignore-unmatch", "--", *not_code, variables=variables)
+        # Only our own index is touched; without --force git asks whether that is meant where HEAD and the file differ.
+        self.git(
+            "rm", "-r", "--cached", "--force", "--quiet", "--ignore-unmatch", "--", *not_code, variables=variables
+        )  # fmt: skip
         for path in include:
             if not (self.root / path).exists():
                 raise ConfigError(
@@ -255,7 +263,7 @@ class Repository:
         return ConfigError(f"git {doing} failed in {self.root}: {said or f'status {done.returncode}'}")
 
     def _how_to_get(self, ref: str) -> str:
-        if self.attempt("rev-parse", "--is-shallow-repository").stdout.strip() == b"true":
+        if self.shallow:
             return f"this clone is shallow: git fetch origin {ref}:refs/remotes/origin/{ref}"
         names = (
             self.attempt("for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags")

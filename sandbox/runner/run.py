@@ -25,6 +25,7 @@ from sandbox.manifest.run import Output, RunRecord
 from sandbox.model import Ending
 from sandbox.runner.logs import Log, last_lines
 from sandbox.runner.outputs import collect, damage
+from sandbox.runner.variation import limits_of, offered, variables_of
 from sandbox.store.folder import staged, write
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.containers.protocol import Runtime
-    from sandbox.model import Environment, Limits, Outcome, Sample, Version
+    from sandbox.model import Environment, Limits, Outcome, Sample, Variation, Version
     from sandbox.runner.repository import Code
 
 RECORD = "run.json"
@@ -53,6 +54,7 @@ class Request:
         limits: What it may use.
         labels: What the runtime's objects carry: ``project``, ``path``, ``sandbox``.
         name: The beginning of the names of the runtime's objects.
+        variation: What to do differently, to look for noise; None for every other run.
     """
 
     code: Code
@@ -65,6 +67,7 @@ class Request:
     limits: Limits
     labels: Mapping[str, str]
     name: str
+    variation: Variation | None = None
 
     @property
     def identity(self) -> str:
@@ -81,8 +84,14 @@ class Request:
                 "paths": dict(self.paths),
                 "limits": {"cpus": self.limits.cpus, "memory_bytes": self.limits.memory_bytes},
                 "seed": 0,
+                **({"variation": dataclasses.asdict(self.variation)} if self.variation else {}),
             }
         )
+
+    @property
+    def allowed(self) -> Limits:
+        """What the run may use, with its variation."""
+        return limits_of(self.variation, self.limits) if self.variation else self.limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,12 +119,15 @@ class Run:
 def find(runs: Path, request: Request) -> Run | None:
     """Give the latest succeeded run of the same whose outputs are still as they were recorded."""
     identity = request.identity
-    for folder in sorted(runs.glob(f"*-{identity[:12]}*"), reverse=True):
+    known = []
+    for folder in runs.glob(f"*-{identity[:12]}*"):
         with contextlib.suppress(StoreError):
             record = RunRecord.read(folder / RECORD)
-            whole = record.identity == identity and record.ending == Ending.SUCCEEDED
-            if whole and not damage(folder / "output", record.outputs):
-                return Run(version=request.code.version, record=record, folder=folder, cached=True)
+            if record.identity == identity and record.ending == Ending.SUCCEEDED:
+                known.append((record.started, folder.name, record))
+    for _, name, record in sorted(known, key=lambda one: one[:2], reverse=True):
+        if not damage(runs / name / "output", record.outputs):
+            return Run(version=request.code.version, record=record, folder=runs / name, cached=True)
     return None
 
 
@@ -195,23 +207,28 @@ def _prepared(request: Request, folder: Path) -> Iterator[tuple[tuple[Mount, ...
     output.mkdir()
     try:
         request.code.export(code)
-        mounts = [
-            Mount(source=request.sample.path / "tables", target="/sandbox/sample"),
-            workdir := Mount(source=code, target="/sandbox/code"),
-            Mount(source=output, target="/sandbox/output", writable=True),
-        ]
-        for path in request.scratch:
-            # A link in the code must not make a folder of this machine writable for it.
-            if not (code / path).resolve().is_relative_to(code.resolve()):
-                raise ConfigError(
-                    f"pipeline.scratch: {path} is a link out of the code",
-                    hint="make it a folder, or leave it out",
-                )
-            (code / path).mkdir(parents=True, exist_ok=True)
-            mounts.append(Mount(source=code / path, target=f"/sandbox/code/{path}", writable=True))
-        yield tuple(mounts), workdir
+        with offered(request.sample, request.variation) as tables:
+            workdir = Mount(source=code, target="/sandbox/code")
+            mounts = (
+                Mount(source=tables, target="/sandbox/sample"),
+                workdir,
+                Mount(source=output, target="/sandbox/output", writable=True),
+            )
+            yield (*mounts, *_scratch(code, request.scratch)), workdir
     finally:
         shutil.rmtree(code, ignore_errors=True)
+
+
+def _scratch(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
+    for path in paths:
+        # A link in the code must not make a folder of this machine writable for it.
+        if not (code / path).resolve().is_relative_to(code.resolve()):
+            raise ConfigError(
+                f"pipeline.scratch: {path} is a link out of the code",
+                hint="make it a folder, or leave it out",
+            )
+        (code / path).mkdir(parents=True, exist_ok=True)
+        yield Mount(source=code / path, target=f"/sandbox/code/{path}", writable=True)
 
 
 def _job(request: Request, runtime: Runtime, name: str, mounts: tuple[Mount, ...], workdir: Mount) -> Job:
@@ -224,8 +241,13 @@ def _job(request: Request, runtime: Runtime, name: str, mounts: tuple[Mount, ...
         command=request.command,
         workdir=workdir,
         mounts=mounts,
-        variables={"SANDBOX_SAMPLE": sample, "SANDBOX_OUTPUT": output, **own},
-        limits=request.limits,
+        variables={
+            **(variables_of(request.variation) if request.variation else {}),
+            "SANDBOX_SAMPLE": sample,
+            "SANDBOX_OUTPUT": output,
+            **own,
+        },
+        limits=request.allowed,
     )
 
 
@@ -239,10 +261,11 @@ def _record(
         sample=request.sample.fingerprint,
         environment=request.environment,
         command=request.command,
-        limits=request.limits,
+        limits=request.allowed,
         started=dt.datetime.fromtimestamp(outcome.started, dt.UTC).isoformat(timespec="milliseconds"),
         outputs=outputs,
         log_truncated=log_truncated,
+        variation=request.variation,
         **{key: value for key, value in vars(outcome).items() if key != "started"},
     )
 

@@ -49,7 +49,7 @@ def test_change_is_found_counted_and_exits_1(shop: Shop) -> None:
     assert document["outputs"]["value"]["columns"]["orders"]["changed"] == 0
     assert document["outputs"]["value"]["columns"]["total"]["total_change"] == pytest.approx(changed)
     folder = shop.root / ".sandbox" / "diffs" / document["id"]
-    assert {path.name for path in folder.iterdir()} == {"diff.json", "report.html", "comment.md"}
+    assert {path.name for path in folder.iterdir()} == {"diff.json", "report.html", "comment.md", "junit.xml"}
     assert document["report"] == str(folder / "report.html")
 
 

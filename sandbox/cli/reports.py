@@ -1,0 +1,48 @@
+"""``sandbox report``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from sandbox.cli.options import Call, command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.argument("which", required=False, metavar="[ID]")
+@click.option("--list", "listed", is_flag=True, help="List all reports, the last one first.")
+@command
+def report(call: Call, *, which: str | None, listed: bool) -> None:
+    """Open the last report, or the one whose ID begins like this, in a browser; off a terminal print its path."""
+    from sandbox.commands import report as reports  # noqa: PLC0415 - heavy, and --help does not need it
+
+    if listed and which is not None:
+        raise click.UsageError("--list shows all reports; leave the ID out")
+    if listed:
+        from sandbox.report.listing import listing  # noqa: PLC0415
+
+        found = reports.reports(call.project())
+        call.print(found, lambda: listing([(one.document, one.page) for one in found.reports], found.damaged))
+        return
+    one = reports.report(call.project(), which=which)
+    if call.as_json:
+        call.print(one, lambda: "")
+    elif sys.stdout.isatty() and _opened(one.page):
+        click.echo(f"opened {one.page}", err=True)
+    else:
+        click.echo(one.page)
+
+
+def _opened(page: Path) -> bool:
+    """Open a page in the browser of this machine; False where there is none."""
+    import webbrowser  # noqa: PLC0415 - needed here alone
+
+    try:
+        return webbrowser.get().open(page.resolve().as_uri())
+    except webbrowser.Error:
+        return False

@@ -1,0 +1,108 @@
+"""``sandbox report``: the reports that a project's comparisons left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.commands.documents import COMMENT, DOCUMENT, JUNIT, REPORT
+from sandbox.errors import StoreError, UsageError
+from sandbox.manifest.diff import DiffDocument
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.config import Project
+
+HINT = "compare something first: sandbox diff"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """One comparison's folder, and what is in it."""
+
+    folder: Path
+    document: DiffDocument
+
+    @property
+    def page(self) -> Path:
+        """The report that a person reads."""
+        return self.folder / REPORT
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON of ``sandbox report --json``: what it found, and the paths of its files."""
+        document = self.document
+        return {
+            "format_version": 1,
+            "id": document.id,
+            "created": document.created,
+            "verdict": document.verdict,
+            "baseline": document.baseline.ref,
+            "candidate": document.candidate.ref,
+            "path": str(self.folder),
+            "report": str(self.page),
+            "files": [
+                str(self.folder / name)
+                for name in (DOCUMENT, REPORT, COMMENT, JUNIT)
+                if (self.folder / name).is_file()
+            ],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reports:
+    """A project's comparisons, the last one first; ``damaged`` are folders that cannot be read, and why."""
+
+    reports: list[Report]
+    damaged: dict[str, str]
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON of ``sandbox report --list --json``."""
+        return {
+            "format_version": 1,
+            "reports": [report.fields() for report in self.reports],
+            "damaged": self.damaged,
+        }
+
+
+def report(project: Project, *, which: str | None) -> Report:
+    """Give one comparison: the one whose id begins with ``which``, or the last one.
+
+    Raises:
+        UsageError: There is none of that id, or more than one.
+        StoreError: There is none at all, or it is damaged.
+    """
+    folders = _folders(project)
+    if not folders:
+        raise StoreError(f"there is no report in {project.state / 'diffs'}", hint=HINT)
+    if which is not None:
+        fitting = [folder for folder in folders if folder.name.startswith(which)]
+        if len(fitting) != 1:
+            many = "more than one report begins" if fitting else "no report begins"
+            raise UsageError(f"{many} with {which!r}", hint="see them all: sandbox report --list")
+        folders = fitting
+    found = Report(folder=folders[0], document=DiffDocument.read(folders[0] / DOCUMENT))
+    if not found.page.is_file():
+        raise StoreError(f"{found.page} is missing", hint=HINT)
+    return found
+
+
+def reports(project: Project) -> Reports:
+    """Give all of them, the last one first."""
+    found = Reports(reports=[], damaged={})
+    for folder in _folders(project):
+        try:
+            found.reports.append(Report(folder=folder, document=DiffDocument.read(folder / DOCUMENT)))
+        except StoreError as error:
+            found.damaged[folder.name] = error.message
+    return found
+
+
+def _folders(project: Project) -> list[Path]:
+    place = project.state / "diffs"
+    if not place.is_dir():
+        return []
+    # Their names begin with the time.
+    return sorted(
+        (path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".")), reverse=True
+    )

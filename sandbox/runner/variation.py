@@ -1,0 +1,82 @@
+"""Running a version once more in a way that must not matter: another thread count, the sample's files in another order."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.containers import fixed
+from sandbox.model import Variation
+from sandbox.store.folder import reported, staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sandbox.model import Limits, Sample
+
+PATIENCE = 2.0
+
+
+def another(limits: Limits) -> Variation:
+    """Give the variation for a run with these limits: one thread less; two where there is only one.
+
+    One less and not half, because the run should take about as long as the one that it is compared with.
+    """
+    threads = fixed.threads(limits)
+    return Variation(threads=threads - 1 if threads > 1 else 2, file_order="reversed")
+
+
+def limits_of(variation: Variation, limits: Limits, *, processors: int | None = None) -> Limits:
+    """Give the limits of a varied run: its processors, and more time, as it may have fewer of them.
+
+    Args:
+        variation: What varies.
+        limits: Those of the run that it is compared with.
+        processors: How many the machine has; an engine refuses to promise more.
+    """
+    there = processors or os.cpu_count() or 1
+    return dataclasses.replace(
+        limits,
+        cpus=float(variation.threads) if variation.threads <= there else limits.cpus,
+        timeout_seconds=limits.timeout_seconds * PATIENCE,
+    )
+
+
+def variables_of(variation: Variation) -> Mapping[str, str]:
+    """Give the variables that tell libraries the number of threads, whatever the machine has."""
+    return dict.fromkeys(fixed.THREAD_COUNTS, str(variation.threads))
+
+
+@contextlib.contextmanager
+def offered(sample: Sample, variation: Variation | None) -> Iterator[Path]:
+    """Give the folder of the sample's tables as a run is to see it, for as long as the block lasts.
+
+    For a variation that is a folder beside the sample in which each table's files have their names in reverse, so that
+    whoever reads them by name reads them in another order. They are hard links: nothing is copied.
+
+    Raises:
+        StoreError: The folder cannot be made.
+    """
+    tables = sample.path / "tables"
+    if variation is None:
+        yield tables
+        return
+    with staging(sample.path.parent, label="reversed") as view:
+        with reported(view):
+            for folder, _, names in os.walk(tables):
+                beside = view / Path(folder).relative_to(tables)
+                beside.mkdir(exist_ok=True)
+                for name, other in zip(sorted(names), sorted(names, reverse=True), strict=True):
+                    _link(Path(folder) / name, beside / other)
+        yield view
+
+
+def _link(file: Path, name: Path) -> None:
+    try:
+        name.hardlink_to(file)
+    except OSError:  # a store without hard links, or a file of another user
+        shutil.copyfile(file, name)

@@ -1,0 +1,78 @@
+"""`sandbox report`, and what lies beside the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from jsonschema import validate
+
+if TYPE_CHECKING:
+    from tests.conftest import Shop
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "templates" / "diff.schema.json").read_text("utf-8"))
+
+
+def test_report_gives_the_last_one_and_lists_all(shop: Shop) -> None:
+    none = shop.run("report")
+    assert none.status == 13
+    assert "sandbox diff" in none.stderr
+    assert shop.run("report", "--list", "--json").json["reports"] == []
+
+    first = shop.run("diff", "--json").json
+    shop.edit("pipeline.py", "count(order_id)", "count(*)")
+    second = shop.run("diff", "--json").json
+    for document in (first, second):
+        validate(document, SCHEMA)
+        assert document == json.loads(Path(document["report"]).with_name("diff.json").read_text("utf-8"))
+        assert document["baseline"]["output_bytes"] > 0
+        assert document["baseline"]["bytes_written"] is not None
+
+    assert shop.run("report").stdout.strip() == second["report"]
+    assert shop.run("report", first["id"][:24]).stdout.strip() == first["report"]
+    listed = shop.run("report", "--list", "--json").json["reports"]
+    assert [(one["id"], one["verdict"]) for one in listed] == [
+        (second["id"], "outside_gate"),
+        (first["id"], "same"),
+    ]
+    assert "outside the gate" in shop.run("report", "--list").stdout
+    assert shop.run("report", "nothing").status == 2
+
+    suites = ET.parse(Path(second["report"]).with_name("junit.xml")).getroot()
+    failed = [case.get("name") for case in suites.iter("testcase") if case.find("failure") is not None]
+    assert failed == ["changed_rows"]
+
+    Path(second["report"]).unlink()
+    assert "report.html is missing" in shop.run("report").stderr
+    Path(second["report"]).with_name("diff.json").write_text("{")
+    damaged = shop.run("report")
+    assert damaged.status == 13
+    assert second["id"] in damaged.stderr
+    assert shop.run("report", "--list", "--json").json["damaged"].keys() == {second["id"]}
+
+
+def test_report_opens_the_browser_on_a_terminal(shop: Shop, tmp_path: Path) -> None:
+    page = shop.run("diff", "--json").json["report"]
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{tmp_path}/opened"\n')
+    browser.chmod(0o755)
+    terminal, inside = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", "report"],
+        cwd=shop.root,
+        env=shop.environment | {"BROWSER": str(browser)},
+        stdout=inside,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(inside)
+    os.close(terminal)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "opened").read_text().strip() == Path(page).as_uri()

@@ -1,0 +1,265 @@
+"""The jobs for continuous integration: valid, and what of them can run here does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from ruamel.yaml import YAML
+
+from sandbox.commands.init import rendered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.commands.init import Ci
+    from tests.conftest import Shop
+
+BIN = Path(sys.executable).parent
+SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
+MARKER = "<!-- sandbox diff -->"
+
+
+@pytest.mark.parametrize("folder", ["", "jobs/it's ours"])
+@pytest.mark.parametrize("store", [False, True])
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_job_keeps_to_the_servers_schema(ci: Ci, folder: str, store: bool, tmp_path: Path) -> None:
+    text = rendered(ci, PurePosixPath(folder), store=store)
+    file = tmp_path / f"{ci}.yml"
+    file.write_text(text)
+    schema = ["--builtin-schema", SCHEMAS[ci], *(["--data-transform", "gitlab-ci"] if ci == "gitlab" else [])]
+    done = subprocess.run(
+        [BIN / "check-jsonschema", *schema, file], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("sandbox sample pull" in text) == store
+    for script in shell_scripts(ci, text):
+        (tmp_path / "script.sh").write_text(script)
+        found = subprocess.run(
+            [BIN / "shellcheck", "--shell", "bash", tmp_path / "script.sh"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert found.returncode == 0, found.stdout
+
+
+def job(ci: Ci, text: str) -> Any:
+    loaded = YAML(typ="safe").load(text)
+    return loaded["jobs"]["diff"] if ci == "github" else loaded["sandbox-diff"]
+
+
+def shell_scripts(ci: Ci, text: str) -> list[str]:
+    if ci == "gitlab":
+        return ["\n".join(["set -eo pipefail", *job(ci, text)["script"]])]  # as GitLab's runner does
+    return [step["run"] for step in job(ci, text)["steps"] if "run" in step and step.get("shell") != "python"]
+
+
+class Comments(ThreadingHTTPServer):
+    """The part of both servers that keeps comments; ``allowed`` says whether the token may write."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        # More than a page of others' comments, one of which bears the marker.
+        self.bodies = {number: f"comment {number}" for number in range(150)}
+        self.bodies[3] = f"{MARKER} not by the job"
+        self.by_the_job: set[int] = set()
+        self.allowed = True
+        self.tokens: set[str | None] = set()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Comments
+
+    def do_GET(self) -> None:
+        asked = parse_qs(urlsplit(self.path).query)
+        size, page = int(asked["per_page"][0]), int(asked["page"][0])
+        some = list(self.server.bodies.items())[(page - 1) * size : page * size]
+        self._answer([self._comment(number, body) for number, body in some])
+
+    def do_POST(self) -> None:
+        self._write(max(self.server.bodies) + 1)
+
+    def do_PATCH(self) -> None:
+        self._write(int(self.path.rpartition("/")[2]))
+
+    def do_PUT(self) -> None:
+        self.do_PATCH()
+
+    def _write(self, number: int) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
+        own = number not in self.server.bodies or number in self.server.by_the_job
+        if not self.server.allowed or not own:
+            self._answer({"message": "forbidden"}, status=403)
+            return
+        self.server.bodies[number] = body
+        self.server.by_the_job.add(number)
+        self._answer(self._comment(number, body))
+
+    def _comment(self, number: int, body: str) -> dict[str, Any]:
+        kind = "Bot" if number in self.server.by_the_job else "User"
+        return {"id": number, "body": body, "user": {"type": kind}, "system": False}
+
+    def _answer(self, content: object, *, status: int = 200) -> None:
+        self.server.tokens |= {
+            self.headers.get(name) for name in ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN")
+        }
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(content).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def comments() -> Iterator[Comments]:
+    with Comments() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def environment(ci: Ci, server: Comments, report: Path) -> dict[str, str]:
+    if ci == "github":
+        return {
+            "GITHUB_API_URL": server.address,
+            "GITHUB_SERVER_URL": "https://github.example",
+            "GITHUB_REPOSITORY": "team/shop",
+            "GITHUB_RUN_ID": "7",
+            "GITHUB_TOKEN": "the-token",
+            "PULL_REQUEST": "5",
+            "REPORT": str(report),
+        }
+    return {
+        "CI_API_V4_URL": server.address,
+        "CI_PROJECT_ID": "9",
+        "CI_MERGE_REQUEST_IID": "5",
+        "CI_JOB_TOKEN": "the-token",
+        "CI_JOB_URL": "https://gitlab.example/jobs/7",
+        "REPORT": str(report),
+    }
+
+
+def comment(ci: Ci, server: Comments, report: Path, *, status: int) -> str:
+    """Run the job's own script that writes the comment, and give what it printed."""
+    text = rendered(ci, PurePosixPath(), store=False)
+    if ci == "github":
+        [script] = [step["run"] for step in job(ci, text)["steps"] if step.get("shell") == "python"]
+    else:
+        script = job(ci, text)["script"][-1].partition("<<'SCRIPT'\n")[2].partition("\nSCRIPT\n")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **environment(ci, server, report), "STATUS": str(status)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_one_comment_is_written_then_updated(ci: Ci, tmp_path: Path) -> None:
+    report = tmp_path / "sandbox-report"
+    report.mkdir()
+    with comments() as server:
+        (report / "comment.md").write_text("### ✅ same\n" + "x" * 100_000, "utf-8")
+        assert comment(ci, server, report, status=0) == ""
+        [written] = server.by_the_job
+        assert server.bodies[written].startswith(f"{MARKER}\n### ✅ same")
+        assert len(server.bodies[written]) < 65_536
+        (report / "comment.md").unlink()
+        assert comment(ci, server, report, status=15) == ""
+        assert server.by_the_job == {written}
+        assert "could not be judged" in server.bodies[written]
+        assert "status 15" in server.bodies[written]
+        assert server.bodies[3] == f"{MARKER} not by the job"
+        assert len(server.bodies) == 151
+        assert {token for token in server.tokens if token} == {
+            "Bearer the-token" if ci == "github" else "the-token"
+        }
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab"])
+def test_token_that_may_not_write_fails_nothing(ci: Ci, tmp_path: Path) -> None:
+    with comments() as server:
+        server.allowed = False
+        assert "no comment was written" in comment(ci, server, tmp_path, status=1)
+    assert "no comment was written" in comment(ci, server, tmp_path, status=1), "nobody answers"
+
+
+def test_github_steps_compare_keep_the_report_and_fail_by_the_gate(shop: Shop, tmp_path: Path) -> None:
+    shop.git("update-ref", "refs/remotes/origin/main", "main")
+    shop.git("checkout", "-q", "-b", "feature")
+    shop.edit("pipeline.py", "count(order_id)", "count(*)")
+    shop.git("commit", "-am", "feature")
+    steps = job("github", rendered("github", PurePosixPath(), store=False))["steps"]
+    scripts = {step["name"]: step["run"] for step in steps if "name" in step and "run" in step}
+    wrapper = tmp_path / "bin"
+    wrapper.mkdir()
+    (wrapper / "sandbox").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sandbox "$@"\n')
+    (wrapper / "sandbox").chmod(0o755)
+    own = {
+        "PATH": f"{wrapper}:{os.environ['PATH']}",
+        "GITHUB_BASE_REF": "main",
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary"),
+        "RUNNER_TEMP": str(tmp_path),
+    }
+
+    def step(name: str, **more: str) -> int:
+        return subprocess.run(
+            ["bash", "-e", "-o", "pipefail", "-c", scripts[name]],
+            cwd=shop.root,
+            env={**shop.environment, **own, **more},
+            check=False,
+            capture_output=True,
+        ).returncode
+
+    assert step("Compare") == 0
+    assert (tmp_path / "output").read_text() == "status=1\n"
+    names = {path.name for path in (tmp_path / "sandbox-report").iterdir()}
+    assert names == {"diff.json", "report.html", "comment.md", "junit.xml"}
+    assert "outside the gate" in (tmp_path / "summary").read_text("utf-8")
+    assert [step("Verdict", STATUS=status) for status in ("0", "1", "15")] == [0, 1, 15]
+
+
+def test_init_writes_the_job_and_overwrites_nothing_unasked(shop: Shop) -> None:
+    bare = shop.run("init")
+    assert bare.status == 2
+    assert "--ci github" in bare.stderr
+    written = shop.run("init", "--ci", "github", "--json").json["files"]
+    assert written == [str(shop.root / ".github" / "workflows" / "sandbox.yml")]
+    again = shop.run("init", "--ci", "github")
+    assert again.status == 2
+    assert "--yes" in again.stderr
+    assert shop.run("init", "--ci", "github", "--yes").status == 0
+
+    assert shop.run("init", "--ci", "gitlab").status == 0
+    assert YAML(typ="safe").load((shop.root / ".gitlab-ci.yml").read_text()) == {
+        "include": [{"local": "/.gitlab/sandbox.yml"}]
+    }
+    (shop.root / ".gitlab-ci.yml").write_text("stages: [test]\n")
+    (shop.root / ".gitlab" / "sandbox.yml").unlink()
+    beside = shop.run("init", "--ci", "gitlab")
+    assert beside.status == 0
+    assert "add to .gitlab-ci.yml" in beside.stdout
+    assert (shop.root / ".gitlab-ci.yml").read_text() == "stages: [test]\n"
