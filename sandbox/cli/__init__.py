@@ -83,7 +83,7 @@ def _called() -> int:
     except click.ClickException as error:
         return _misused(error)
     except (KeyboardInterrupt, click.Abort):
-        return _failed(signals.status, "interrupted", "interrupted; nothing half-made was left behind", "")
+        return _failed(signals.status, "interrupted", "interrupted", "")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it exits
         return BROKEN_PIPE

@@ -1,8 +1,19 @@
 """Compares what two runs left: schema, rows, columns, and what the gate makes of it."""
 
-from sandbox.compare.options import Origin, Rules, rules
+from sandbox.compare.data_tests import data_tests
+from sandbox.compare.options import Origin, Rules, Tolerance, rules
 from sandbox.compare.plain import tables
 from sandbox.compare.sets import compare
 from sandbox.compare.verdict import judge
 
-__all__ = ["Origin", "Rules", "compare", "judge", "rules", "tables"]
+__all__ = [
+    "Origin",
+    "Rules",
+    "Tolerance",
+    "compare",
+    "data_tests",
+    "judge",
+    "judge_tests",
+    "rules",
+    "tables",
+]

@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.compare.columns import difference
-from sandbox.compare.rows import SIDES, value
+from sandbox.compare.kinds import is_exact
+from sandbox.compare.rows import SIDES
+from sandbox.compare.tolerance import change, differs
 from sandbox.manifest.diff import ColumnChanges, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sandbox.compare.columns import Column, Shape, SideName
     from sandbox.compare.rows import Plan
@@ -22,87 +23,83 @@ _AT_ONCE = 40  # columns in one query; a table of thousands would make one that 
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """Row counts and each column's changes."""
+    """Row counts and each column's changes; ``changed`` are the changed rows that are no noise."""
 
     rows: Rows
     columns: dict[str, ColumnChanges]
-
-
-def differs(column: Column) -> str:
-    """Give the SQL that tells whether a column differs in a pair ``b``, ``c`` beyond its tolerance."""
-    name = value(column)
-    distinct = f"b.{name} is distinct from c.{name}"
-    if column.tolerance is None or not column.numeric:
-        return f"({distinct})"
-    assert column.common is not None
-    absolute, relative = column.tolerance
-    change = difference(column.common, f"b.{name}", f"c.{name}")
-    within = f"abs({change}::DOUBLE) <= {absolute!r}::DOUBLE + {relative!r}::DOUBLE * abs(b.{name}::DOUBLE)"
-    return f"({distinct} and not coalesce({_finite(name)} and {within}, false))"
+    changed: int = 0
 
 
 def pairs(plan: Plan) -> str:
     """Give the rows that both sides have and that may differ, as ``b`` and ``c``."""
     on = " and ".join(f"b.{key} = c.{key}" for key in plan.keys)
+    if plan.direct:
+        return f"all_baseline b join all_candidate c on {on}"
     return f"late_baseline b join late_candidate c on b.paired and c.paired and {on}"
 
 
 def any_differs(plan: Plan) -> str:
     """Give the SQL that tells whether a pair differs at all."""
-    return " or ".join(differs(column) for column in plan.columns if column not in plan.key) or "false"
+    return _any(column for column in plan.columns if column not in plan.key)
 
 
-def settle(session: Session, plan: Plan, unit: Sequence[Column], *, doing: str) -> None:
-    """Put the keys of pairs that do differ into ``changed``, with the units ``b<n>`` and ``c<n>`` that they touch."""
-    if not plan.key:
-        return
-    keys = ", ".join(f"b.{key}" for key in plan.keys)
-    units = "".join(
-        f", {row}.{value(column)} as {row}{place}" for row in "bc" for place, column in enumerate(unit)
-    )
-    session.execute(
-        f"create or replace temp table changed as select {keys}{units} from {pairs(plan)} where {any_differs(plan)}",
-        doing=doing,
-    )
+def only_noise(plan: Plan) -> str:
+    """Give the SQL that tells whether tainted columns alone explain that a pair differs."""
+    if not plan.tainted:
+        return "false"
+    return f"not ({_any(column for column in plan.columns if column not in plan.key and not column.tainted)})"
+
+
+def _any(columns: Iterable[Column]) -> str:
+    return " or ".join(differs(column) for column in columns) or "false"
 
 
 def count(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: str) -> Changes:
-    """Count the rows that `settle` left.
+    """Count what `collect` left.
 
     Without a key no row of one side is a row of the other; columns are then given only where nothing differs.
     """
-    [(removed, added)] = session.rows(
-        "select coalesce(sum(b - c) filter (b > c), 0), coalesce(sum(c - b) filter (c > b), 0) from loose",
+    [(removed, added, net)] = session.rows(
+        "select coalesce(sum(b - c) filter (b > c), 0), coalesce(sum(c - b) filter (c > b), 0), "
+        "(select coalesce(sum(abs(net)), 0) from (select sum(b - c) as net from loose group by u)) from loose",
         doing=doing,
     )
-    [(changed,)] = session.rows("select count(*) from changed", doing=doing) if plan.key else [(0,)]
+    changed, noise, columns = _paired(session, plan, doing) if plan.key else (0, 0, {})
     baseline, candidate = (shapes[side].rows for side in SIDES)
     rows = Rows(
         baseline=baseline,
         candidate=candidate,
         added=int(added),
         removed=int(removed),
-        changed=int(changed),
-        unchanged=baseline - int(removed) - int(changed),
+        changed=changed,
+        unchanged=baseline - int(removed) - changed,
+        noise=noise + int(removed) + int(added) - int(net),
     )
     if not plan.key and rows.different:
-        return Changes(rows=rows, columns={})
+        return Changes(rows=rows, columns={}, changed=0)
     common = rows.changed + rows.unchanged
-    columns = {column.name: ColumnChanges(changed=0, match_rate=1.0) for column in plan.columns}
-    if changed:
-        columns |= _columns(session, plan, common, doing)
-    return Changes(rows=rows, columns=columns)
+    given = {
+        column.name: _change(column, columns.get(column.name, [0, 0, 0]), common) for column in plan.columns
+    }
+    return Changes(rows=rows, columns=given, changed=changed - noise)
 
 
-def _columns(session: Session, plan: Plan, common: int, doing: str) -> dict[str, ColumnChanges]:
-    given = {}
-    for some in _batches([column for column in plan.columns if column not in plan.key]):
-        wanted = ", ".join(expression for column in some for expression in _aggregates(column))
-        [figures] = session.rows(f"select {wanted} from {pairs(plan)}", doing=doing)
+def _paired(session: Session, plan: Plan, doing: str) -> tuple[int, int, dict[str, list[Any]]]:
+    """Count in one pass the pairs that differ, those that are noise, and what happened to each column."""
+    given: dict[str, list[Any]] = {}
+    changed = noise = 0
+    batches = list(_batches([column for column in plan.columns if column not in plan.key])) or [[]]
+    for number, some in enumerate(batches):
+        wanted = [expression for column in some for expression in _aggregates(column)]
+        if number == 0:
+            differ = any_differs(plan)
+            wanted += [f"count(*) filter ({differ})", f"count(*) filter (({differ}) and {only_noise(plan)})"]
+        [figures] = session.rows(f"select {', '.join(wanted)} from {pairs(plan)}", doing=doing)
         left = iter(figures)
-        for column in some:
-            given[column.name] = _change([next(left) for _ in _aggregates(column)], common)
-    return given
+        given |= {column.name: [next(left) for _ in _aggregates(column)] for column in some}
+        if number == 0:
+            changed, noise = left
+    return changed, noise, given
 
 
 def _batches(columns: Sequence[Column]) -> Iterator[Sequence[Column]]:
@@ -117,27 +114,15 @@ def _aggregates(column: Column) -> list[str]:
         f"count(*) filter ({where} and b.{raw[0]} is not null and c.{raw[1]} is null)",
         f"count(*) filter ({where} and b.{raw[0]} is null and c.{raw[1]} is not null)",
     ]
-    if column.numeric:
+    if column.measured:
         assert column.common is not None
-        name = value(column)
-        change = difference(column.common, f"b.{name}", f"c.{name}")
-        both = f"filter ({where} and {_finite(name)})"
         # Kahan's sum, so that threads and the order of rows do not show in the digits that are kept.
-        total = "fsum" if change.endswith("::DOUBLE)") else "sum"
-        given += [
-            f"count(*) {both}",
-            f"{total}({change}) {both}",
-            f"min({change}) {both}",
-            f"max({change}) {both}",
-        ]
+        functions = ("count", "sum" if is_exact(column.common) else "fsum", "min", "max")
+        given += [f"{function}({change(column)}) filter ({where})" for function in functions]
     return given
 
 
-def _finite(name: str) -> str:
-    return f"isfinite(b.{name}::DOUBLE) and isfinite(c.{name}::DOUBLE)"
-
-
-def _change(figures: list[Any], common: int) -> ColumnChanges:
+def _change(column: Column, figures: list[Any], common: int) -> ColumnChanges:
     changed, to_null, from_null, *numbers = figures
     mean = largest = total = None
     if numbers and numbers[0]:
@@ -153,6 +138,7 @@ def _change(figures: list[Any], common: int) -> ColumnChanges:
         mean_change=mean,
         max_change=largest,
         total_change=total,
+        change_in="seconds" if column.measured and not column.numeric else None,
     )
 
 

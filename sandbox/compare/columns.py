@@ -7,10 +7,12 @@ capitals (DuckDB does not tell those apart).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from sandbox.compare.kinds import MOMENTS, is_nested, is_numeric
+from sandbox.compare.options import EXACT, Tolerance
+from sandbox.compare.tolerance import normalised
 from sandbox.manifest.diff import SchemaChanges, TypeChange
 
 if TYPE_CHECKING:
@@ -20,14 +22,7 @@ if TYPE_CHECKING:
 
 SideName = Literal["baseline", "candidate"]
 
-INTEGERS = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-)
-FLOATS = frozenset({"FLOAT", "DOUBLE"})
-NUMBERS = INTEGERS | FLOATS | {"HUGEINT", "UHUGEINT", "BIGNUM"}
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _MINUS_ZERO = r"(^|[\[ {(=,])-0\.0([\]}),]|$)"
-_EXACT_DIGITS = 28  # the sum of a thousand million differences still fits into 38 digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +44,8 @@ class Column:
         types: Its type in either table.
         common: The type in which values are compared; None where some value would not survive the conversion, and
             then no value of the one side equals one of the other.
-        tolerance: (abs, rel), or None.
+        tolerance: Which values count as equal although they are not the same.
+        tainted: Differs without any change of code; nothing is judged in it.
     """
 
     name: str
@@ -57,7 +53,8 @@ class Column:
     candidate: int
     types: tuple[str, str]
     common: str | None
-    tolerance: tuple[float, float] | None = None
+    tolerance: Tolerance = EXACT
+    tainted: bool = False
 
     def raw(self, side: SideName) -> str:
         """The column as it was read."""
@@ -72,12 +69,18 @@ class Column:
         """True where a change is a number."""
         return self.common is not None and is_numeric(self.common)
 
-    def value(self, side: SideName, *, key: bool = False) -> str:
+    @property
+    def measured(self) -> bool:
+        """True where a change has a size: of numbers, and of dates and times in seconds."""
+        return self.numeric or self.common in MOMENTS
+
+    def value(self, side: SideName, *, key: bool = False, row: str = "") -> str:
         """Give the SQL of the value that is compared: equal values of both sides are equal in it.
 
-        As a part of a key, a column that has no common type still tells its own side's rows apart.
+        As a part of a key, a column that has no common type still tells its own side's rows apart, and a tolerance
+        counts for nothing: it would make keys equal that are not. ``row`` is what the row is called, if it has a name.
         """
-        raw = self.raw(side)
+        raw = f"{row}.{self.raw(side)}" if row else self.raw(side)
         if self.common is None:
             return f"'{side} ' || {raw}::VARCHAR" if key else f"'{side}'"
         cast = raw if self.type(side) == self.common else f"{raw}::{self.common}"
@@ -85,7 +88,7 @@ class Column:
             return f"{cast}::VARCHAR"
         if self.common.startswith("MAP(") and self.common.endswith(")"):  # a map has no order
             return f"list_sort(map_entries({cast}))"
-        return cast
+        return cast if key else normalised(self.common, self.tolerance, cast)
 
     @property
     def hashed(self) -> str:
@@ -101,26 +104,6 @@ class Column:
         if "FLOAT" in self.common or "DOUBLE" in self.common:
             text = f"regexp_replace({text}, '{_MINUS_ZERO}', '\\10.0\\2', 'g')"
         return f"{name}, {text}"
-
-
-def is_nested(type_: str) -> bool:
-    """True for types that hold values of other types."""
-    return type_.endswith("]") or type_.startswith(("STRUCT(", "MAP(", "UNION(")) or type_ == "VARIANT"
-
-
-def is_numeric(type_: str) -> bool:
-    """True for types whose values can be subtracted."""
-    return type_ in NUMBERS or _DECIMAL.fullmatch(type_) is not None
-
-
-def difference(type_: str, baseline: str, candidate: str) -> str:
-    """Give the SQL of candidate − baseline in a numeric type: exact where the type is, and never an overflow."""
-    decimal = _DECIMAL.fullmatch(type_)
-    if type_ in INTEGERS:
-        return f"({candidate}::HUGEINT - {baseline}::HUGEINT)"
-    if decimal and int(decimal[1]) <= _EXACT_DIGITS:
-        return f"({candidate} - {baseline})"
-    return f"({candidate}::DOUBLE - {baseline}::DOUBLE)"
 
 
 @dataclass(frozen=True, kw_only=True)

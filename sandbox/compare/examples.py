@@ -5,27 +5,30 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from sandbox.compare.changes import differs, pairs
-from sandbox.compare.columns import INTEGERS
+from sandbox.compare.changes import any_differs, only_noise, pairs
+from sandbox.compare.kinds import INTEGERS
+from sandbox.compare.tolerance import differs
 from sandbox.manifest.diff import Example
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from sandbox.compare.changes import Changes
     from sandbox.compare.columns import Column, SideName
     from sandbox.compare.rows import Plan
     from sandbox.engine.duck import Session
 
 OF_EACH_KIND = 5
 LONGEST = 200
+_ENOUGH = 2000
 
 
-def examples(session: Session, plan: Plan, *, doing: str) -> list[Example]:
-    """Give up to five changed, five removed and five added rows.
+def examples(session: Session, plan: Plan, changes: Changes, *, doing: str) -> list[Example]:
+    """Give up to five changed, five removed and five added rows; noise only where there is nothing else.
 
     Which ones depends on the rows alone: those with the smallest hash of the key, or of the row.
     """
-    changed = _changed(session, plan, doing) if plan.key else []
+    changed = _changed(session, plan, changes, doing) if plan.key and changes.rows.changed else []
     return [
         *changed,
         *_surplus(session, plan, "baseline", doing),
@@ -33,16 +36,22 @@ def examples(session: Session, plan: Plan, *, doing: str) -> list[Example]:
     ]
 
 
-def _changed(session: Session, plan: Plan, doing: str) -> list[Example]:
+def _changed(session: Session, plan: Plan, changes: Changes, doing: str) -> list[Example]:
     others = [column for column in plan.columns if column not in plan.key]
-    keys = ", ".join(plan.keys)
-    chosen = f"select {keys} from changed order by hash({keys}), {keys} limit {OF_EACH_KIND}"
-    first = ", ".join(f"b.{key}" for key in plan.keys)
+    first, second = (", ".join(f"{row}.{key}" for key in plan.keys) for row in "bc")
+    where = any_differs(plan)
+    if changes.changed:
+        where = f"({where}) and not ({only_noise(plan)})"
+    if (
+        parts := changes.changed // _ENOUGH
+    ) > 1:  # of very many rows only those with a small hash are looked at
+        where += "".join(f" and hash({keys}) < {2**64 // parts}::UBIGINT" for keys in (first, second))
     wanted = [_shown(column, "baseline", "b") for column in plan.key]
     for column in others:
         wanted += [differs(column), _shown(column, "baseline", "b"), _shown(column, "candidate", "c")]
     found = session.rows(
-        f"select {', '.join(wanted)} from {pairs(plan)} where ({first}) in ({chosen}) order by hash({first}), {first}",
+        f"select {', '.join(wanted)} from {pairs(plan)} where {where} "
+        f"order by hash({first}), {first} limit {OF_EACH_KIND}",
         doing=doing,
     )
     given = []
@@ -68,8 +77,9 @@ def _surplus(session: Session, plan: Plan, side: SideName, doing: str) -> list[E
     wanted = ", ".join(_shown(column, side, "t") for column in plan.columns)
     more = "l.b > l.c" if side == "baseline" else "l.c > l.b"
     found = session.rows(
-        f"select distinct on (l.h) {wanted} from late_{side} t join loose l on l.h = {plan.hashed} "
-        f"where not t.paired and {more} order by l.h limit {OF_EACH_KIND}",
+        f"select distinct on (l.h) {wanted} from late_{side} t join "
+        f"(select h from loose l where {more} order by noise, h limit {OF_EACH_KIND}) l on l.h = {plan.hashed} "
+        "where not t.paired order by l.h",
         doing=doing,
     )
     given = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from sandbox.compare.columns import INTEGERS
+from sandbox.compare.kinds import INTEGERS
 from sandbox.compare.reading import suggestion
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sandbox.engine.duck import Session
     from sandbox.errors import SandboxError
 
-BUCKETS = 65536
+_LOOKED_AT = 300_000  # rows
 _NAMED = 6  # so many columns of a kind take part in composite keys
 _TEXT = frozenset({"VARCHAR", "UUID", "DATE"})
 _OTHERS = INTEGERS | {"HUGEINT", "UHUGEINT", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
@@ -77,7 +77,7 @@ def likely(
     Names decide before positions: keys of units, then names such as ``order_id``, then text and dates, then two or
     three of these, whole numbers last: a count may be unique by accident. Fractions are never a key.
     """
-    known = {column.name: column for column in columns if column.common is not None}
+    known = {column.name: column for column in columns if column.common is not None and not column.tainted}
     for names in unit_keys:
         if names and all(name in known for name in names):
             yield [known[name] for name in names]
@@ -113,21 +113,21 @@ def _rank(name: str, output: str) -> int:
     return 1 if plain.endswith("id") else 2
 
 
-def plainly_unique(session: Session, side: SideName, key: Sequence[Column]) -> bool:
+def plainly_unique(session: Session, side: SideName, key: Sequence[Column], rows: int) -> bool:
     """Say quickly whether a side's key may be unique; False only where it is not, or is null in places.
 
-    Rows are counted in buckets by the key's hash. Σ n² over buckets exceeds what distinct keys give by Σ (m² − m)
-    over keys of m rows, so both many pairs and one key of very many rows show, at a tenth of the cost of
-    counting. Without this a join on the key could make any number of rows.
+    Some blocks of the table are looked at, where no key may be there twice. A key of m rows is missed with a
+    probability of about (1 + sm)·e^-sm, where s is the share that is looked at: without this, a join on the key could
+    make any number of rows. Whether the key is unique the join itself tells afterwards.
     """
     values = ", ".join(f"v{column.baseline}" for column in key)
     null = " or ".join(f"v{column.baseline} is null" for column in key)
-    [(rows, squares, missing)] = session.rows(
-        "select coalesce(sum(n), 0), coalesce(sum(n * n), 0), coalesce(sum(missing), 0) from ("
-        f"select hash({values}) & {BUCKETS - 1} as bucket, count(*)::HUGEINT as n, "
-        f"count(*) filter ({null}) as missing from all_{side} group by bucket)",
+    share = 100.0 * min(1.0, _LOOKED_AT / rows) if rows else 100.0
+    some = f" using sample {share:.6f} percent (system, 7)" if share < 100 else ""
+    [(found, distinct, missing)] = session.rows(
+        "select coalesce(sum(n), 0), count(*), coalesce(sum(missing), 0) from ("
+        f"select count(*) as n, count(*) filter ({null}) as missing from "
+        f"(select {values} from all_{side}{some}) group by {values})",
         doing="looking for the key",
     )
-    # Of distinct keys the expectation is rows + rows·(rows − 1)/buckets with a deviation of rows·√(2/buckets).
-    expected = rows + rows * (rows - 1) / BUCKETS
-    return not missing and float(squares) <= expected + 0.05 * float(rows) + 8
+    return not missing and bool(found == distinct)

@@ -8,10 +8,41 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.config.settings import OutputSection
+    from sandbox.config.settings import OutputSection, ToleranceEntry
 
 Origin = Literal["project", "tables"]
 """Where two tables came from: the runs of a project, or the command line."""
+
+_OUTSIDE = (
+    200 * 10**6
+)  # the interpreter, its libraries, and what the engine does not count: measured 115 to 160 MB
+
+
+def engine_memory(memory: int) -> int:
+    """Give the bytes that the engine may hold so that the process stays within ``memory``."""
+    return max(memory - _OUTSIDE, memory // 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """Which values of a column count as equal although they are not the same.
+
+    Attributes:
+        abs, rel: Numbers: |candidate − baseline| ≤ abs + rel · |baseline|.
+        seconds: Dates and times: at most so far apart.
+        case, space: Text: False where letters' case, or the amount of white space, does not count.
+        as_set: Lists: True where order and repetitions do not count.
+    """
+
+    abs: float = 0.0
+    rel: float = 0.0
+    seconds: float = 0.0
+    case: bool = True
+    space: bool = True
+    as_set: bool = False
+
+
+EXACT = Tolerance()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +54,19 @@ class Rules:
         unit_key: The columns that name a sampling unit; None where they are found by name.
         ignore: Columns that are not looked at.
         rename: The candidate's name of a column to production's.
-        tolerance: A numeric column to (abs, rel): |candidate − baseline| ≤ abs + rel · |baseline| counts as equal.
+        tolerance: A column to what counts as equal in it.
+        type_tolerance: The same for all columns of a type that have no entry of their own; the engine's name of the
+            type without its parameters, in capitals (``DECIMAL``).
+        tainted: Columns that differ without any change of code. What they alone explain counts as noise.
     """
 
     key: tuple[str, ...] | None = None
     unit_key: tuple[str, ...] | None = None
     ignore: frozenset[str] = frozenset()
     rename: Mapping[str, str] = field(default_factory=dict)
-    tolerance: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
+    type_tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
+    tainted: frozenset[str] = frozenset()
 
 
 def rules(section: OutputSection | None) -> Rules:
@@ -42,5 +78,17 @@ def rules(section: OutputSection | None) -> Rules:
         unit_key=tuple(section.unit_key) if section.unit_key else None,
         ignore=frozenset(section.ignore),
         rename=dict(section.rename),
-        tolerance={name: (entry.abs, entry.rel) for name, entry in section.tolerance.items()},
+        tolerance={name: _tolerance(entry) for name, entry in section.tolerance.items()},
+        type_tolerance={name.upper(): _tolerance(entry) for name, entry in section.type_tolerance.items()},
+    )
+
+
+def _tolerance(entry: ToleranceEntry) -> Tolerance:
+    return Tolerance(
+        abs=entry.abs,
+        rel=entry.rel,
+        seconds=entry.time or 0.0,
+        case=entry.case,
+        space=entry.space,
+        as_set=entry.set,
     )

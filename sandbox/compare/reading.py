@@ -7,6 +7,9 @@ import difflib
 from typing import TYPE_CHECKING
 
 from sandbox.compare.columns import Column, Match, Shape, SideName
+from sandbox.compare.kinds import opaque
+from sandbox.compare.options import EXACT
+from sandbox.compare.tolerance import misplaced
 from sandbox.engine.duck import Session, literal, quote, relation
 from sandbox.errors import SandboxError
 
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sandbox.compare.options import Rules, Tolerance
     from sandbox.model import TableFiles
 
 _FLAT = frozenset({"BLOB", "BIT", "VARIANT", "GEOMETRY"})
@@ -39,17 +43,20 @@ class Reader:
             SandboxError: Of the given class; a file cannot be read, or does not hold the table.
         """
         doing = unreadable(side, table)
-        source, names = self._source(side, table, doing)
+        source, names = self.source(side, table, doing=doing)
         described = self._session.rows(f"describe select * from {source}", doing=doing)
         names = names or [name for name, *_ in described]
         if len(names) != len(described):
             raise self._failure(f"{doing}: its columns' names cannot be told apart")
-        aliases = ", ".join(f"r{position}" for position in range(len(described)))
+        types = [type_ for _, type_, *_ in described]
+        aliases = ", ".join(f"r{position}" for position in range(len(types)))
+        shown = ", ".join(f"{opaque(type_, f'r{n}')} as r{n}" for n, type_ in enumerate(types))
         self._session.execute(
-            f"create or replace temp view raw_{side} as select * from {source} as t({aliases})", doing=doing
+            f"create or replace temp view raw_{side} as select {shown} from {source} as t({aliases})",
+            doing=doing,
         )
         [(rows,)] = self._session.rows(f"select count(*) from raw_{side}", doing=doing)
-        return Shape(names=tuple(names), types=tuple(type_ for _, type_, *_ in described), rows=rows)
+        return Shape(names=tuple(names), types=tuple(types), rows=rows)
 
     def check(self, side: SideName, table: TableFiles) -> None:
         """Read every value of a table, so that a damaged file is named.
@@ -59,18 +66,25 @@ class Reader:
         """
         self._session.rows(f"select bit_xor(hash(t)) from raw_{side} t", doing=unreadable(side, table))
 
-    def _source(self, side: SideName, table: TableFiles, doing: str) -> tuple[str, list[str] | None]:
+    def source(self, place: str, table: TableFiles, *, doing: str) -> tuple[str, list[str] | None]:
+        """Give the SQL of a table's rows, and its columns' names where the engine would not spell them as the file does.
+
+        What has to be parsed is kept as ``stored_<place>``.
+
+        Raises:
+            SandboxError: Of the given class; a file cannot be read, or does not hold the table.
+        """
         match table.format:
             case "parquet":
                 return self._parquet(table, doing)
             case "duckdb":
                 return self._member(table, doing), None
             case "csv" | "jsonl":  # text is parsed once, not once a query
+                stored = quote(f"stored_{place}")
                 self._session.execute(
-                    f"create or replace temp table stored_{side} as select * from {relation(table)}",
-                    doing=doing,
+                    f"create or replace temp table {stored} as select * from {relation(table)}", doing=doing
                 )
-                return f"stored_{side}", None
+                return stored, None
 
     def _parquet(self, table: TableFiles, doing: str) -> tuple[str, list[str] | None]:
         files = [_top_names(self._session, path, doing) for path in table.paths]
@@ -132,16 +146,42 @@ def columns(
     session: Session,
     shapes: Mapping[SideName, Shape],
     found: Match,
-    tolerance: Mapping[str, tuple[float, float]],
+    rules: Rules,
+    failure: type[SandboxError],
 ) -> list[Column]:
-    """Give the columns of both sides with the type in which each is compared."""
+    """Give the columns of both sides with the type in which each is compared, and its tolerance.
+
+    Raises:
+        SandboxError: Of the given class; a tolerance means nothing for its column.
+    """
     given = []
     for name, baseline, candidate in found.pairs:
         types = (shapes["baseline"].types[baseline], shapes["candidate"].types[candidate])
         column = Column(name=name, baseline=baseline, candidate=candidate, types=types, common=None)
         common = _common(session, column)
-        given.append(dataclasses.replace(column, common=common, tolerance=tolerance.get(name)))
+        column = dataclasses.replace(column, common=common, tainted=name in rules.tainted)
+        given.append(dataclasses.replace(column, tolerance=_tolerance(column, rules, failure)))
     return given
+
+
+def _tolerance(column: Column, rules: Rules, failure: type[SandboxError]) -> Tolerance:
+    """Give a column's own tolerance, else its type's.
+
+    What means nothing for the column is an error; not where the two sides' types differ: that is a finding.
+    """
+    if column.common is None:
+        return EXACT
+    if column.name not in rules.tolerance:
+        type_ = "LIST" if column.common.endswith("]") else column.common.partition("(")[0]
+        return rules.type_tolerance.get(type_, EXACT)
+    tolerance = rules.tolerance[column.name]
+    wrong = misplaced(column.common, tolerance, numeric=column.numeric)
+    if wrong and column.types[0] == column.types[1]:
+        raise failure(
+            f"the tolerance of {column.name} says {' and '.join(wrong)}, and the column is {column.common}",
+            hint="abs and rel are for numbers, time for dates and times, case and space for text, set for lists",
+        )
+    return tolerance
 
 
 def _common(session: Session, column: Column) -> str | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sandbox.compare.columns import Column, Shape, SideName
     from sandbox.engine.duck import Session
 
+_FEW = 20_000  # so many rows are kept aside in no time
+
 SIDES: tuple[SideName, SideName] = ("baseline", "candidate")
 
 
@@ -42,10 +44,14 @@ class Plan:
     Attributes:
         columns: What both sides have and is compared; a value's name is its position in the baseline.
         key: Which of them are the key; empty where there is none.
+        direct: Pairs are read from the tables themselves, because most rows differ; the key is unique then.
+        one_in: Of so many rows one is looked at although it does not differ.
     """
 
     columns: tuple[Column, ...]
     key: tuple[Column, ...]
+    direct: bool = False
+    one_in: int = 1
 
     @property
     def keys(self) -> list[str]:
@@ -62,6 +68,16 @@ class Plan:
     def kept(self, side: SideName) -> list[str]:
         """Give the columns, as they were read, that are needed of rows that differ."""
         return [column.raw(side) for column in self.columns]
+
+    @property
+    def tainted(self) -> bool:
+        """True where some column differs without any change of code."""
+        return any(column.tainted for column in self.columns)
+
+    @property
+    def untainted(self) -> str:
+        """The hash of a whole row without its tainted columns."""
+        return _hash([column.hashed for column in self.columns if not column.tainted])
 
     @property
     def hashed(self) -> str:
@@ -105,35 +121,69 @@ class Plan:
             f"having sum(b) <> 1 or sum(1 - b) <> 1 or bit_xor(h) <> 0 or {null}"
         )
 
+    @property
+    def sampled(self) -> str:
+        """The condition on a row ``t`` to be looked at although it does not differ.
+
+        By its key alone (without a key, by the whole row), so that the two sides hold the same rows, and neither the
+        order of rows nor the threads matter.
+        """
+        if self.one_in == 1:
+            return "true"
+        named = _hash([f"t.{key}" for key in self.keys]) if self.key else self.hashed
+        return f"{named} % {self.one_in} = 0"
+
     def differing(self, side: SideName) -> str:
-        """Give the whole rows of one side that have one of the found keys, ``paired`` where they can be paired."""
+        """Give the whole rows of one side that have one of the found keys, ``paired`` where they can be paired.
+
+        With them come those that are ``sampled``, so that the tables are read once for both.
+        """
         kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
         on = " and ".join(f"t.{key} is not distinct from k.{key}" for key in self.keys)
         whole = " and ".join(f"k.{key} is not null" for key in self.keys)
+        where = "differs and (b <> 1 or c <> 1)" if self.direct else "differs"
         return (
-            f"create or replace temp table kept_{side} as select {kept}, (k.b = 1 and k.c = 1 and {whole}) as paired "
-            f"from all_{side} t join keys k on k.differs and {on}"
+            f"create or replace temp table kept_{side} as select {kept}, "
+            f"coalesce(k.b = 1 and k.c = 1 and {whole}, false) as paired, k.differs is not null as differing, "
+            f"{self.sampled} as sampled from all_{side} t left join (select * from keys where {where}) k on {on} "
+            f"where k.differs is not null or {self.sampled}"
         )
 
     def multiset(self, source: str) -> str:
-        """Give the rows, by their hash, that one side has more often: the removed ones and the added ones."""
+        """Give the rows, by their hash, that one side has more often: the removed ones and the added ones.
+
+        ``u`` is the hash without tainted columns. Rows of one ``u`` that both sides have more often are each other but
+        for these; ``noise`` is true where that explains all of them.
+        """
+        u = self.untainted if self.tainted else "h"
         sides = " union all ".join(
-            f"select {int(side == 'baseline')} as b, {self.hashed} as h from {source}_{side}"
+            f"select {int(side == 'baseline')} as b, {self.hashed} as h, {u} as u from {source}_{side}"
             + (" where not paired" if source == "late" else "")
             for side in SIDES
         )
-        return (
-            "create or replace temp table loose as select h, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c "
+        loose = (
+            "select h, any_value(u) as u, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c "
             f"from ({sides}) group by h having sum(b) <> sum(1 - b)"
         )
+        noise = "false"
+        if self.tainted:
+            net = "sum(b - c) over (partition by u)"
+            noise = f"case when b > c then {net} <= 0 else {net} >= 0 end"
+        return f"create or replace temp table loose as select *, {noise} as noise from ({loose})"
 
     def surplus(self, side: SideName) -> str:
         """Give the whole rows of one side that have one of the found hashes; for tables without a key."""
         kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
+        differing = f"{self.hashed} in (select h from loose)"
         return (
-            f"create or replace temp table kept_{side} as select {kept}, false as paired from all_{side} t "
-            f"where {self.hashed} in (select h from loose)"
+            f"create or replace temp table kept_{side} as select {kept}, false as paired, "
+            f"{differing} as differing, {self.sampled} as sampled from all_{side} t where {differing} or {self.sampled}"
         )
+
+    def nothing(self, side: SideName) -> str:
+        """Give no rows of one side: none differ."""
+        kept = ", ".join([*self.kept(side), "false as paired", "false as differing", "false as sampled"])
+        return f"create or replace temp table kept_{side} as select {kept} from all_{side} limit 0"
 
 
 def value(column: Column) -> str:
@@ -153,16 +203,18 @@ def prepare(session: Session, plan: Plan) -> None:
 
 def pair(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: str) -> bool:
     """Find the keys whose rows differ, if the key is unique and never null on both sides; else give False."""
-    if not all(plainly_unique(session, side, plan.key) for side in SIDES):
+    if not all(plainly_unique(session, side, plan.key, shapes[side].rows) for side in SIDES):
         return False
     session.execute(plan.joined(), doing=doing)
-    [(both, baseline, candidate, most)] = session.rows(
+    null = " or ".join(f"{key} is null" for key in plan.keys)
+    [(both, baseline, candidate, most, nulls)] = session.rows(
         "select coalesce(sum(n) filter (b = 1 and c = 1), 0), coalesce(sum(n) filter (c = 0), 0), "
-        "coalesce(sum(n) filter (b = 0), 0), coalesce(max(n) filter (differs), 0) from keys",
+        "coalesce(sum(n) filter (b = 0), 0), coalesce(max(n) filter (differs), 0), "
+        f"count(*) filter (differs and ({null})) from keys",
         doing=doing,
     )
     matched = (shapes["baseline"].rows - baseline, shapes["candidate"].rows - candidate)
-    return matched == (both, both) and most <= 1
+    return matched == (both, both) and most <= 1 and not nulls
 
 
 def group(session: Session, plan: Plan, *, doing: str) -> Repeats:
@@ -181,12 +233,21 @@ def group(session: Session, plan: Plan, *, doing: str) -> Repeats:
     )
 
 
+def mostly_differ(session: Session, shapes: dict[SideName, Shape], *, doing: str) -> bool:
+    """Say whether so many rows differ that to keep them aside would be to copy the tables."""
+    [(differing,)] = session.rows("select count(*) from keys where differs and b = 1 and c = 1", doing=doing)
+    return int(differing) > _FEW and 4 * int(differing) > max(shape.rows for shape in shapes.values())
+
+
 def collect(session: Session, plan: Plan, *, doing: str) -> None:
     """Put the whole rows that may differ into ``late_<side>``, and what one side has more often into ``loose``."""
     if not plan.key:
         session.execute(plan.multiset("all"), doing=doing)
+    found = "keys where differs" if plan.key else "loose"
+    [(any_,)] = session.rows(f"select exists (select 1 from {found})", doing=doing)
     for side in SIDES:
-        session.execute(plan.differing(side) if plan.key else plan.surplus(side), doing=doing)
-        session.execute(plan.view(side, f"kept_{side}", "late"), doing=doing)
+        kept = plan.differing(side) if plan.key else plan.surplus(side)
+        session.execute(kept if any_ else plan.nothing(side), doing=doing)
+        session.execute(plan.view(side, f"(select * from kept_{side} where differing)", "late"), doing=doing)
     if plan.key:
         session.execute(plan.multiset("late"), doing=doing)

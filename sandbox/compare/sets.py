@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from sandbox.compare import keys, reading, units
-from sandbox.compare.changes import Changes, count, settle
+from sandbox.compare import keys, parts, profiles, reading, units
+from sandbox.compare.changes import Changes, count
 from sandbox.compare.columns import Column, Match, Shape, SideName, match
+from sandbox.compare.estimated import refused
 from sandbox.compare.examples import examples
-from sandbox.compare.options import Rules
-from sandbox.compare.rows import NO_REPEATS, SIDES, Plan, collect, group, pair, prepare
+from sandbox.compare.options import Rules, engine_memory
+from sandbox.compare.per_unit import Units
+from sandbox.compare.rows import NO_REPEATS, SIDES, Plan, collect, group, mostly_differ, pair, prepare
+from sandbox.compare.segments import segments
 from sandbox.engine.duck import Session
 from sandbox.errors import ConfigError, PipelineError, RuleError, SourceError
 from sandbox.manifest.diff import ColumnChanges, Key, OutputDiff, Rows
@@ -18,8 +21,10 @@ from sandbox.manifest.diff import ColumnChanges, Key, OutputDiff, Rows
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from sandbox.compare.estimated import Drawn
     from sandbox.compare.options import Origin
     from sandbox.errors import SandboxError
+    from sandbox.manifest.diff import Estimate
     from sandbox.model import Progress, TableFiles
 
 _READING: dict[Origin, type[SandboxError]] = {"project": PipelineError, "tables": SourceError}
@@ -32,6 +37,7 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
     *,
     rules: Mapping[str, Rules],
     units: Mapping[str, tuple[str, ...]],
+    draws: Mapping[str, Drawn] | None = None,
     identical: Collection[str],
     memory: int,
     threads: int | None,
@@ -45,8 +51,10 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
         candidate: The same for the changed version.
         rules: What is declared about an output; outputs without an entry have no rules.
         units: Each unit table to its key, the most important first; empty where there is no sample.
+        draws: The draw of each unit table, to estimate by what the differences mean for production; None counts the
+            sample alone.
         identical: Outputs whose files are the same, byte for byte: their rows are only counted.
-        memory: Bytes that the engine may hold before it spills to the disk.
+        memory: Bytes that this process may take; what needs more spills to the disk.
         threads: How many it may use; None takes all processors.
         progress: Shows one step an output.
         origin: What a failure is: of a project's pipeline and file, or of two tables on the command line.
@@ -59,7 +67,7 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
         ConfigError: A declared key is not in an output (for plain tables RuleError).
     """
     given = {}
-    with Session(memory=memory, threads=threads, failure=_READING[origin]) as session:
+    with Session(memory=engine_memory(memory), threads=threads, failure=_READING[origin]) as session:
         reader = reading.Reader(session, _READING[origin])
         for name in sorted({*baseline, *candidate}):
             with progress.step(f"comparing {name}"):
@@ -69,6 +77,7 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
                     name=name,
                     rules=rules.get(name, Rules()),
                     units=units,
+                    draws=draws or {},
                     origin=origin,
                 )
                 if name not in candidate:
@@ -93,6 +102,7 @@ class _Work:
     name: str
     rules: Rules
     units: Mapping[str, tuple[str, ...]]
+    draws: Mapping[str, Drawn]
     origin: Origin
 
     @property
@@ -110,7 +120,7 @@ class _Work:
             rows=Rows(
                 baseline=removed, candidate=added, added=added, removed=removed, changed=0, unchanged=0
             ),
-            estimate=units.estimate(self._reason(None), None, None),
+            estimate=refused(units.NOT_COMPARED if self.units else units.NO_SAMPLE),
         )
 
     def both(self, tables: dict[SideName, TableFiles], *, identical: bool) -> OutputDiff:
@@ -119,7 +129,7 @@ class _Work:
         found = match(shapes["baseline"].names, shapes["candidate"].names, self.rules)
         try:
             keys.require_known(self.name, self.rules, shapes, _KEY[self.origin])
-            columns = reading.columns(self.session, shapes, found, self.rules.tolerance)
+            columns = reading.columns(self.session, shapes, found, self.rules, _KEY[self.origin])
             declared = keys.declared(self.name, self.rules, columns, shapes, _KEY[self.origin])
             if identical:
                 return self._identical(shapes, found, columns, declared)
@@ -135,7 +145,6 @@ class _Work:
         self, shapes: dict[SideName, Shape], found: Match, columns: list[Column], key: list[Column] | None
     ) -> OutputDiff:
         rows = shapes["baseline"].rows
-        unit = units.unit_key(self.rules, self.units, columns)
         return self._result(
             found,
             columns,
@@ -144,8 +153,7 @@ class _Work:
                 rows=Rows(baseline=rows, candidate=rows, added=0, removed=0, changed=0, unchanged=rows),
                 columns={column.name: ColumnChanges(changed=0, match_rate=1.0) for column in columns},
             ),
-            unit,
-            0,
+            self._unaffected(columns),
             identical=True,
         )
 
@@ -162,7 +170,8 @@ class _Work:
             unchanged=same,
         )
         key = Key(columns=[], source="none")
-        return self._result(found, [], key, Changes(rows=rows, columns={}), None, None, identical=False)
+        changes = Changes(rows=rows, columns={})
+        return self._result(found, [], key, changes, self._unaffected([]), identical=False)
 
     def _differing(
         self,
@@ -178,11 +187,14 @@ class _Work:
             plan = self._inferred(plan, shapes)
         elif not pair(self.session, plan, shapes, doing=self.doing):
             repeated = group(self.session, plan, doing=self.doing)
+        direct = repeated is NO_REPEATS and bool(plan.key)
+        if direct:
+            direct = mostly_differ(self.session, shapes, doing=self.doing)
+        plan = replace(plan, direct=direct, one_in=parts.one_in(shapes))
         collect(self.session, plan, doing=self.doing)
         unit = units.unit_key(self.rules, self.units, columns)
-        settle(self.session, plan, unit[1] if unit else (), doing=self.doing)
         changes = count(self.session, plan, shapes, doing=self.doing)
-        affected = units.affected(self.session, plan, unit[1], doing=self.doing) if unit else None
+        estimate = self._estimate(plan, unit)
         key = Key(
             columns=[column.name for column in plan.key],
             source="declared" if declared is not None else "inferred" if plan.key else "none",
@@ -191,9 +203,21 @@ class _Work:
             baseline_nulls=repeated.nulls["baseline"],
             candidate_nulls=repeated.nulls["candidate"],
         )
-        shown = examples(self.session, plan, doing=self.doing) if changes.rows.different else []
-        result = self._result(found, columns, key, changes, unit, affected, identical=False)
-        return result.model_copy(update={"examples": shown})
+        result = self._result(found, columns, key, changes, estimate, identical=False)
+        return result.model_copy(update=self._details(plan, changes))
+
+    def _details(self, plan: Plan, changes: Changes) -> dict[str, Any]:
+        """Say more about rows that differ: examples, distributions, and where the differences lie."""
+        if not changes.rows.different:
+            return {}
+        of_both = profiles.wanted(plan, changes)
+        part = parts.take(self.session, plan, of_both, doing=self.doing)
+        one_in = parts.differing(self.session, plan, part, changes, doing=self.doing)
+        return {
+            "examples": examples(self.session, plan, changes, doing=self.doing),
+            "profiles": profiles.profiles(self.session, part, changes, doing=self.doing),
+            "segments": segments(self.session, part, changes.rows, one_in, doing=self.doing),
+        }
 
     def _inferred(self, plan: Plan, shapes: dict[SideName, Shape]) -> Plan:
         """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""
@@ -203,10 +227,27 @@ class _Work:
                 return tried
         return plan
 
-    def _reason(self, unit: tuple[str, list[Column]] | None) -> str:
-        if not self.units:
-            return units.NO_SAMPLE
-        return units.NOT_YET if unit else units.NO_UNIT
+    def _estimate(self, plan: Plan, unit: tuple[str, list[Column]] | None) -> Estimate:
+        """Estimate what the rows that differ mean for production; without a draw, count the sample's units."""
+        if unit is None:
+            return refused(units.without(self.rules, self.units))
+        table, columns = unit
+        if table in self.draws:
+            return units.measured(
+                self.session, plan, Units(drawn=self.draws[table], columns=columns), doing=self.doing
+            )
+        found = units.affected(self.session, plan, columns, doing=self.doing)
+        return refused(units.NO_DRAW, unit=table, sample=found)
+
+    def _unaffected(self, columns: list[Column]) -> Estimate:
+        """Estimate what it means that no row differs."""
+        unit = units.unit_key(self.rules, self.units, columns)
+        if unit is None:
+            return refused(units.without(self.rules, self.units))
+        table, chosen = unit
+        if table in self.draws:
+            return units.unchanged(self.session, Units(drawn=self.draws[table], columns=chosen))
+        return refused(units.NO_DRAW, unit=table, sample=0)
 
     def _result(
         self,
@@ -214,8 +255,7 @@ class _Work:
         columns: list[Column],
         key: Key,
         changes: Changes,
-        unit: tuple[str, list[Column]] | None,
-        affected: int | None,
+        estimate: Estimate,
         *,
         identical: bool,
     ) -> OutputDiff:
@@ -227,7 +267,6 @@ class _Work:
             rows=changes.rows,
             columns=changes.columns,
             ignored=list(found.ignored),
-            estimate=units.estimate(
-                self._reason(unit), unit[0] if unit else None, affected if unit else None
-            ),
+            tainted=[column.name for column in columns if column.tainted],
+            estimate=estimate,
         )

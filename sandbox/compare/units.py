@@ -1,11 +1,13 @@
-"""Which sampling units a difference touches."""
+"""Which units an output is about, and what its differences mean for production."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.compare.rows import SIDES, value
-from sandbox.manifest.diff import Estimate, UnitsAffected
+from sandbox.compare.changes import any_differs, only_noise, pairs
+from sandbox.compare.estimated import estimate, refused, untouched
+from sandbox.compare.per_unit import Units, arrays, differing, load, numeric, summed_up, touched
+from sandbox.compare.rows import value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,12 +16,13 @@ if TYPE_CHECKING:
     from sandbox.compare.options import Rules
     from sandbox.compare.rows import Plan
     from sandbox.engine.duck import Session
+    from sandbox.manifest.diff import Estimate
 
-NOT_YET = (
-    "estimates for production are not part of this version of sandbox: these are the sample's own counts"
-)
+NO_DRAW = "without a run of production's code on the sample nothing tells whether its rows can be scaled up"
 NO_UNIT = "no column of this output names a sampling unit; declare unit_key if one does"
 NO_SAMPLE = "two tables were compared that are no sample of anything known"
+NOT_COMPARED = "only one side has this output"
+NONE_KNOWN = "no row of it belongs to a unit of the sample"
 
 
 def unit_key(
@@ -36,6 +39,8 @@ def unit_key(
         near = [table for table, key in units.items() if set(key) == set(wanted)]
         near += [table for table, key in units.items() if len(key) == len(wanted)]
         table = near[0] if near else None
+        if table is not None and set(units[table]) == set(wanted):
+            wanted = units[table]
     else:
         fitting = [(table, key) for table, key in units.items() if key and all(name in known for name in key)]
         table, wanted = fitting[0] if fitting else (None, ())
@@ -44,35 +49,70 @@ def unit_key(
     return table, [known[name] for name in wanted]
 
 
+def without(rules: Rules, units: Mapping[str, tuple[str, ...]]) -> str:
+    """Say why `unit_key` finds none."""
+    if not units:
+        return NO_SAMPLE
+    if rules.unit_key is None:
+        return NO_UNIT
+    named = ", ".join(rules.unit_key)
+    if not any(len(key) == len(rules.unit_key) for key in units.values()):
+        keys = " or ".join(", ".join(key) for key in units.values())
+        return f"its unit_key is {named}, and the sample's units have the key {keys}"
+    return f"its unit_key {named} is not on both sides, with values that can be compared"
+
+
+def measured(session: Session, plan: Plan, units: Units, *, doing: str) -> Estimate:
+    """Estimate what an output's differences mean for production; `collect` has found the rows that differ.
+
+    One pass over each side sums every numeric column within its unit, tainted ones and keys aside.
+
+    Raises:
+        StoreError: The weights cannot be read, or are not those of the draw.
+    """
+    problem = units.problem()
+    if problem is not None:
+        return refused(problem, unit=units.drawn.table)
+    load(session, units.drawn)
+    touched(session, plan, units, doing=doing)
+    found = summed_up(session, units, numeric(plan, units), doing=doing)
+    left = found.left_out
+    if not any(part.any() for part in found.rows) and left is not None and (left.baseline or left.candidate):
+        return refused(NONE_KNOWN, unit=units.drawn.table)
+    return estimate(units.drawn, found)
+
+
+def unchanged(session: Session, units: Units) -> Estimate:
+    """Estimate what it means for production that no row differs, without reading the output.
+
+    Raises:
+        StoreError: The weights cannot be read, or are not those of the draw.
+    """
+    problem = units.problem()
+    if problem is not None:
+        return refused(problem, unit=units.drawn.table)
+    load(session, units.drawn)
+    strata = arrays(session, "select stratum from drawn", doing="reading the sample's weights")
+    return estimate(units.drawn, untouched(strata["stratum"]))
+
+
 def affected(session: Session, plan: Plan, unit: Sequence[Column], *, doing: str) -> int:
-    """Count the units of the sample with an added, removed or changed row; a null names no unit.
+    """Count the units of the sample with an added, removed or changed row, noise aside; a null names no unit.
 
     Where a row's unit itself changed, both units count.
     """
-    names = [value(column) for column in unit]
-    sides = []
-    for side, row, more in zip(SIDES, ("b", "c"), ("b > c", "c > b"), strict=True):
-        chosen = ", ".join(f"{name} as u{place}" for place, name in enumerate(names))
-        sides.append(
-            f"select {chosen} from late_{side} where not paired and {plan.hashed} in "
-            f"(select h from loose where {more})"
-        )
-        if plan.key:
-            touched = ", ".join(f"{row}{place} as u{place}" for place in range(len(names)))
-            sides.append(f"select {touched} from changed")
-    whole = " and ".join(f"u{place} is not null" for place in range(len(names)))
-    [(found,)] = session.rows(
-        f"select count(*) from (select distinct * from ({' union all '.join(sides)}) where {whole})",
+    rows = [
+        ", ".join(f"{row}{value(column)} as u{place}" for place, column in enumerate(unit))
+        for row in ("", "b.", "c.")
+    ]
+    found = differing(plan, rows[0], rows[0])
+    if plan.key:
+        where = f"({any_differs(plan)}) and not ({only_noise(plan)})"
+        found += [f"select {row}, 0 as n from {pairs(plan)} where {where}" for row in rows[1:]]
+    names = ", ".join(f"u{place}" for place in range(len(unit)))
+    whole = " and ".join(f"u{place} is not null" for place in range(len(unit)))
+    [(units,)] = session.rows(
+        f"select count(*) from (select distinct {names} from ({' union all '.join(found)}) where {whole})",
         doing=doing,
     )
-    return int(found)
-
-
-def estimate(reason: str, unit: str | None, sample: int | None) -> Estimate:
-    """Give what is known without estimating: how many units of the sample are affected."""
-    return Estimate(
-        status="not_estimated",
-        reason=reason,
-        unit=unit,
-        units_affected=None if sample is None else UnitsAffected(status="not_estimated", sample=sample),
-    )
+    return int(units)

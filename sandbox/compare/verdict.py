@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.compare.data_tests import judge_tests
+from sandbox.compare.limits import ROUNDING, apart, parted, percent, total_change
 from sandbox.manifest.diff import GateResult, OutputDiff, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sandbox.config.settings import GateSection
+    from sandbox.manifest.diff import DataTest
 
 DEFAULT_CHANGED_ROWS = 0.0
 DEFAULT_SCHEMA = "same"
-_ROUNDING = 1e-12  # 0.7 / 100 is a little less than 7 / 1000
 
 
 def judge(
-    outputs: Mapping[str, OutputDiff], gate: GateSection, per_output: Mapping[str, GateSection]
+    outputs: Mapping[str, OutputDiff],
+    gate: GateSection,
+    per_output: Mapping[str, GateSection],
+    tests: Sequence[DataTest] = (),
 ) -> tuple[Verdict, list[GateResult]]:
     """Judge the differences.
 
@@ -31,8 +36,14 @@ def judge(
     for name, output in outputs.items():
         own = per_output.get(name)
         results += [_changed_rows(name, output, gate, own), _schema(name, output, gate, own)]
-        results += _total_changes(name, own)
-    results += _total_changes(None, gate)
+        results += [
+            total_change(name, column, limit, outputs)
+            for column, limit in (own.total_change.items() if own else ())
+        ]
+    results += [
+        total_change(*parted(named, outputs), limit, outputs) for named, limit in gate.total_change.items()
+    ]
+    results += judge_tests(tests, gate)
     if not all(result.held for result in results):
         return "outside_gate", results
     same = all(output.same for output in outputs.values())
@@ -44,14 +55,27 @@ def _changed_rows(name: str, output: OutputDiff, gate: GateSection, own: GateSec
         (section.changed_rows for section in (own, gate) if section and section.changed_rows is not None),
         DEFAULT_CHANGED_ROWS,
     )
-    found = output.rows.share
+    weighted = weighted_share(output)
+    found = output.rows.share if weighted is None else weighted
     return GateResult(
         rule="changed_rows",
         output=name,
         limit=percent(limit),
-        held=found <= limit * (1 + _ROUNDING),
-        found=percent(found),
+        held=found <= limit * (1 + ROUNDING),
+        found=percent(found) + ("" if weighted is None else ", weighted to production,"),
     )
+
+
+def weighted_share(output: OutputDiff) -> float | None:
+    """Give the estimated share of production's rows that differ; None where the sample's own share must do.
+
+    It must where nothing is estimated, and where a difference is in rows that the estimate leaves out, or the sample
+    shows none: no weight may make a difference vanish.
+    """
+    estimate = output.estimate
+    if apart(output) or not estimate.share.estimate or output.rows.share == 0:
+        return None
+    return estimate.share.estimate
 
 
 def _schema(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> GateResult:
@@ -72,26 +96,3 @@ def _schema(name: str, output: OutputDiff, gate: GateSection, own: GateSection |
     return GateResult(
         rule="schema", output=name, limit=limit, held=limit == "any" or found == "same", found=found
     )
-
-
-def _total_changes(name: str | None, gate: GateSection | None) -> list[GateResult]:
-    """Totals in production are not estimated, so a limit on one does not hold."""
-    return [
-        GateResult(
-            rule=f"total_change {total}", output=name, limit=percent(limit), held=False, found="not estimated"
-        )
-        for total, limit in (gate.total_change if gate else {}).items()
-    ]
-
-
-def percent(part: float) -> str:
-    """Give a share as a percentage that is never rounded down to nothing or up to all.
-
-    >>> percent(0.02), percent(1 / 3), percent(1e-9), percent(0.99999)
-    ('2 %', '33.33 %', '0.0000001 %', '99.999 %')
-    """
-    digits = 2
-    while 0 < part < 1 and digits < 12 and float(f"{part * 100:.{digits}f}") in {0.0, 100.0}:
-        digits += 1
-    text = f"{part * 100:.{digits}f}"
-    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"

@@ -7,8 +7,10 @@ from typing import ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from sandbox.manifest.document import Document, Part
+from sandbox.model import Variation
 
 Status = Literal["exact", "estimated", "probably_too_narrow", "bounded", "not_estimated"]
+TestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated"]
 Verdict = Literal["same", "within_gate", "outside_gate"]
 
 
@@ -30,25 +32,52 @@ class UnitsAffected(Figure):
     sample: int
 
 
-class Total(Part):
-    """The total of one numeric column over all rows that belong to units."""
+class Moved(Part):
+    """A figure on both sides, and its change (candidate − baseline)."""
 
     baseline: Figure = NOT_ESTIMATED
     candidate: Figure = NOT_ESTIMATED
     change: Figure = NOT_ESTIMATED
 
 
+class Total(Moved):
+    """The total of one numeric column over all rows that belong to units; ``relative``: its change as a share of it."""
+
+    relative: Figure = NOT_ESTIMATED
+
+
+class LeftOut(Part):
+    """Rows of the output that no figure counts: their unit key is null, or names no unit that was drawn.
+
+    ``different`` are those of both sides that were added, removed or changed.
+    """
+
+    baseline: int
+    candidate: int
+    different: int
+
+
 class Estimate(Part):
-    """What the change would do to production, by one output; ``reason`` says why nothing is estimated."""
+    """What the change would do to production, by one output; ``reason`` says why nothing is estimated.
+
+    ``population`` is how many units production has. ``share`` is the share of production's rows that differ. ``totals``
+    and ``means`` (over rows where the column is not null) are by numeric column. ``outside`` counts production's rows,
+    by table, that belong to no unit and so are in no figure; null where they were not counted.
+    """
 
     status: Literal["estimated", "not_estimated"]
     reason: str | None
     unit: str | None = None
+    population: int | None = None
     units_affected: UnitsAffected | None = None
     rows_added: Figure = NOT_ESTIMATED
     rows_removed: Figure = NOT_ESTIMATED
     rows_changed: Figure = NOT_ESTIMATED
+    share: Figure = NOT_ESTIMATED
     totals: dict[str, Total] = Field(default_factory=dict)
+    means: dict[str, Moved] = Field(default_factory=dict)
+    left_out: LeftOut | None = None
+    outside: dict[str, int | None] = Field(default_factory=dict)
 
 
 class TypeChange(Part):
@@ -103,8 +132,8 @@ class ColumnChanges(Part):
     """What happened to one column in the rows that both sides have.
 
     ``match_rate`` is in [0, 1] (1.0 where no row is in both). The changes of numbers are candidate − baseline, over
-    the changed rows where both are finite numbers, to twelve digits; None where there are none. ``max_change`` is the
-    one farthest from 0, with its sign.
+    the changed rows where both are finite, to twelve digits; None where there are none. ``max_change`` is the one
+    farthest from 0, with its sign. Of dates and times they are in seconds, which ``change_in`` says.
     """
 
     changed: int
@@ -114,6 +143,85 @@ class ColumnChanges(Part):
     mean_change: float | None = None
     max_change: float | None = None
     total_change: float | None = None
+    change_in: Literal["seconds"] | None = None
+
+
+class Spread(Part):
+    """How the values of one column are distributed on one side.
+
+    ``nulls`` counts of ``rows``. ``distinct`` counts values that are not NULL. ``quantiles`` are those at 5, 25, 50, 75
+    and 95 %. ``min``, ``max``, ``mean`` and the quantiles leave out NaN and infinity; None where there are none.
+    """
+
+    rows: int
+    nulls: int
+    distinct: int | None
+    min: JsonValue = None
+    max: JsonValue = None
+    mean: float | None = None
+    quantiles: list[JsonValue] = Field(default_factory=list)
+
+
+class Histogram(Part):
+    """Bins of equal width that both sides share, and the share of each side's values in each.
+
+    The first bin holds what is below it as well, the last one what is above.
+    """
+
+    edges: list[JsonValue]
+    baseline: list[float]
+    candidate: list[float]
+
+
+class TopValue(Part):
+    """A frequent value, and its share of the rows of either side."""
+
+    value: JsonValue
+    baseline: float
+    candidate: float
+
+
+class ColumnProfile(Part):
+    """One column's distribution on both sides.
+
+    Histogram, top values and quantiles come from one row in ``one_in``, taken by its key: 1 where every row was looked
+    at. ``exact`` says whether rows, nulls, min, max and mean are of every row (``distinct`` is then within a few
+    percent); else they too come from these rows.
+    """
+
+    baseline: Spread
+    candidate: Spread
+    histogram: Histogram | None = None
+    top: list[TopValue] = Field(default_factory=list)
+    one_in: int
+    exact: bool
+
+
+class Slice(Part):
+    """What a segment says of one column: one of ``values``, or from ``low`` to ``high``, both included.
+
+    None among the values stands for NULL; ``low`` or ``high`` is None where the slice is open there.
+    """
+
+    column: str
+    values: list[JsonValue] = Field(default_factory=list)
+    low: JsonValue = None
+    high: JsonValue = None
+
+
+class Segment(Part):
+    """A slice of the rows that holds more of the differences than its share of the rows.
+
+    ``slices`` all apply. ``covered`` is the share of the differing rows that lie in it, ``rows`` its share of all rows,
+    ``differing`` the share of its rows that differ. ``score`` is Youden's J: ``covered`` less the share of the rows that
+    do not differ in it; 1 where it holds all differences and nothing else, 0 where it tells nothing.
+    """
+
+    slices: list[Slice]
+    covered: float
+    rows: float
+    differing: float
+    score: float
 
 
 class Key(Part):
@@ -145,7 +253,12 @@ class Example(Part):
 
 
 class OutputDiff(Part):
-    """One output compared. ``status``: in both, or only in one side."""
+    """One output compared. ``status``: in both, or only in one side.
+
+    ``tainted`` are the columns that differ between two runs of the baseline: nothing is judged in them. ``rounding`` are
+    those in which only the last digits do, with the relative tolerance that they got. ``flickering`` counts the rows that
+    only one of these two runs has, such columns aside.
+    """
 
     status: Literal["compared", "added", "removed"]
     identical: bool
@@ -154,17 +267,39 @@ class OutputDiff(Part):
     rows: Rows
     columns: dict[str, ColumnChanges] = Field(default_factory=dict)
     ignored: list[str] = Field(default_factory=list)
+    tainted: list[str] = Field(default_factory=list)
+    rounding: dict[str, float] = Field(default_factory=dict)
+    flickering: int = 0
     examples: list[Example] = Field(default_factory=list)
+    profiles: dict[str, ColumnProfile] = Field(default_factory=dict)
+    segments: list[Segment] = Field(default_factory=list)
     estimate: Estimate
 
     @property
     def same(self) -> bool:
-        """True where nothing differs, neither rows nor schema."""
-        return self.status == "compared" and self.schema_.same and not self.rows.different
+        """True where nothing differs but for noise, neither rows nor schema."""
+        return self.status == "compared" and self.schema_.same and self.rows.different <= self.rows.noise
+
+
+class MadeOutput(Part):
+    """An output that production really made: how many files, their bytes, when the youngest was written, its rows.
+
+    ``compared`` counts the rows that were left when it was cut to the sample's units.
+    """
+
+    files: int
+    bytes: int
+    modified: str
+    rows: int
+    compared: int
 
 
 class Side(Part):
-    """One side of the comparison; for plain tables ``run``, ``commit`` and the costs are None and ``ref`` a path."""
+    """One side of the comparison; for plain tables ``run``, ``commit`` and the costs are None and ``ref`` a path.
+
+    ``output_bytes`` is the size of what the run left. ``made`` is given where production's own outputs stand for a
+    run, ``ref`` being their path; ``stack`` names the file that another stack came from.
+    """
 
     run: str | None
     ref: str
@@ -174,6 +309,20 @@ class Side(Part):
     seconds: float | None
     cpu_seconds: float | None
     peak_memory_bytes: int | None
+    bytes_read: int | None = None
+    bytes_written: int | None = None
+    output_bytes: int | None = None
+    made: dict[str, MadeOutput] | None = None
+    stack: str | None = None
+
+
+class Repeat(Part):
+    """The run that told noise from change: the baseline's code once more, done differently."""
+
+    run: str
+    cached: bool
+    seconds: float
+    variation: Variation
 
 
 class SampleReference(Part):
@@ -196,12 +345,17 @@ class EnvironmentReference(Part):
 
 
 class DataTest(Part):
-    """One data test on both sides; the counts are rows that break the rule."""
+    """One data test on both sides; the counts are rows that break the rule.
+
+    A count is None where the query could not be carried out on that side; ``problems`` then says why, by side. The
+    outcome is ``not_evaluated`` where that is so of the candidate.
+    """
 
     name: str
-    baseline_failures: int
-    candidate_failures: int
-    outcome: Literal["passed", "failed", "newly_failing", "fixed"]
+    baseline_failures: int | None
+    candidate_failures: int | None
+    outcome: TestOutcome
+    problems: dict[str, str] = Field(default_factory=dict)
 
 
 class GateResult(Part):
@@ -218,7 +372,10 @@ class GateResult(Part):
 
 
 class DiffDocument(Document):
-    """The whole comparison. ``sample`` and ``environment`` are None when two plain tables were compared."""
+    """The whole comparison. ``sample`` and ``environment`` are None when two plain tables were compared.
+
+    ``values`` is false where values of rows were left out (``--no-values``).
+    """
 
     NAME: ClassVar[str] = "the diff"
 
@@ -235,3 +392,5 @@ class DiffDocument(Document):
     gate: list[GateResult]
     warnings: list[str]
     report: str | None
+    repeat: Repeat | None = None
+    values: bool = True

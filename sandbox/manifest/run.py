@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sandbox.manifest.document import Document, Part
-from sandbox.model import Ending, Environment, Isolation, Limits, TableFormat, Version
+from sandbox.model import Ending, Environment, Isolation, Limits, TableFormat, Variation, Version
 
 
 class OutputFile(Part):
@@ -27,7 +27,10 @@ class Output(Part):
 
 
 class RunRecord(Document):
-    """The record. ``identity`` is equal for runs that must give the same outputs."""
+    """The record. ``identity`` is equal for runs that must give the same outputs.
+
+    ``variation`` is what a run did differently that only looks for noise; None for every other.
+    """
 
     NAME: ClassVar[str] = "the run record"
 
@@ -50,3 +53,4 @@ class RunRecord(Document):
     isolation: Isolation | None
     outputs: dict[str, Output]
     log_truncated: bool
+    variation: Variation | None = None

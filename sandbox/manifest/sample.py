@@ -74,7 +74,8 @@ class Table(Part):
     """One table of the sample.
 
     ``role``: ``unit``, ``child`` (belongs to a unit), or ``lookup`` (referenced). ``estimable`` is false where rows
-    have no usable inclusion probability. ``outside_frame`` counts the child rows of the source that belong to no unit.
+    have no usable inclusion probability. ``outside_frame`` counts the rows of the source that belong to no unit; None where
+    that was not counted.
     """
 
     role: str

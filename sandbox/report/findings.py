@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.model import WORKING_TREE
-from sandbox.report.words import change, many, number, share
+from sandbox.report import estimates
+from sandbox.report.words import change, many, number, share, span, value
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import (
         ColumnChanges,
+        DataTest,
         DiffDocument,
         GateResult,
         OutputDiff,
         SchemaChanges,
+        Segment,
         Side,
+        Slice,
+        TestOutcome,
         Verdict,
     )
 
@@ -80,6 +85,8 @@ def schema(changes: SchemaChanges) -> list[str]:
     for name, types in changes.type_changed.items():
         uncompared = "" if types.compared else ", values cannot be compared"
         said.append(f"{name} is {types.candidate} instead of {types.baseline}{uncompared}")
+    if changes.reordered:
+        said.append("columns in another order")
     return said
 
 
@@ -124,6 +131,105 @@ def rule(result: GateResult) -> str:
     if result.rule == "schema":
         return f"schema: {result.found}, it must be the {result.limit}"
     return f"{result.rule.replace('_', ' ')}: {result.found}, accepted: {result.limit}"
+
+
+def segment(found: Segment) -> str:
+    """Give where the differences lie.
+
+    >>> from sandbox.manifest.diff import Segment, Slice
+    >>> one = Slice(column="country", values=["DE", None])
+    >>> segment(Segment(slices=[one], covered=0.98, rows=0.12, differing=0.5, score=0.9))
+    '98.0 % of the rows that differ have country DE or NULL (12.0 % of all rows do, and 50.0 % of these differ)'
+    """
+    return (
+        f"{share(found.covered)} of the rows that differ {'lie in' if _hidden(found) else 'have'} {slices(found)} "
+        f"({share(found.rows)} of all rows do, and {share(found.differing)} of these differ)"
+    )
+
+
+def slices(found: Segment) -> str:
+    """Give which rows a segment holds; the columns alone where values are hidden."""
+    if _hidden(found):
+        return f"one slice of {' and '.join(one.column for one in found.slices)}"
+    return " and ".join(_slice(one) for one in found.slices)
+
+
+def _hidden(found: Segment) -> bool:
+    return any(not one.values and one.low is None and one.high is None for one in found.slices)
+
+
+def _slice(one: Slice) -> str:
+    if one.values:
+        return f"{one.column} {' or '.join(value(found) for found in one.values)}"
+    if one.low is None:
+        return f"{one.column} up to {value(one.high)}"
+    if one.high is None:
+        return f"{one.column} from {value(one.low)}"
+    return f"{one.column} from {value(one.low)} to {value(one.high)}"
+
+
+def noise(output: OutputDiff) -> list[str]:
+    """Give what differs between two runs of the same code, and what follows from that."""
+    said = []
+    if output.tainted:
+        verb = "differs" if len(output.tainted) == 1 else "differ"
+        said.append(
+            f"{', '.join(output.tainted)} {verb} between two runs of the same code: nothing is judged there"
+        )
+    for name, tolerance in output.rounding.items():
+        said.append(
+            f"the last digits of {name} differ between two runs: up to {tolerance:g} of a value does not count"
+        )
+    if output.flickering:
+        said.append(f"{many(output.flickering, 'row')} come and go between two runs of the same code")
+    if output.rows.noise:
+        verb = "is" if output.rows.noise == 1 else "are"
+        said.append(
+            f"{number(output.rows.noise)} of the {many(output.rows.different, 'differing row')} {verb} noise"
+        )
+    return said
+
+
+def in_production(document: DiffDocument) -> list[str]:
+    """Give the estimates in a sentence an output; where the worst output has none, why."""
+    ordered = worst_first(document)
+    said = estimates.lines(document, ordered)
+    if said or not document.sample or not ordered or ordered[0][1].same:
+        return said
+    name, worst = ordered[0]
+    why = estimates.reason(worst)
+    return [f"{name}: not estimated for production: {why}"] if why else []
+
+
+def where(document: DiffDocument) -> list[str]:
+    """Give where the differences lie, an output a line."""
+    return [f"{name}: {segment(one.segments[0])}" for name, one in worst_first(document) if one.segments]
+
+
+def unpassed(document: DiffDocument) -> list[DataTest]:
+    """Give the data tests that did not just pass, those that a change is to blame for first."""
+    order: tuple[TestOutcome, ...] = ("newly_failing", "not_evaluated", "failed", "fixed")
+    some = [test for test in document.tests if test.outcome != "passed"]
+    return sorted(some, key=lambda test: order.index(test.outcome))
+
+
+def data_test(found: DataTest) -> str:
+    """Give what became of a data test.
+
+    >>> from sandbox.manifest.diff import DataTest
+    >>> data_test(DataTest(name="no debts", baseline_failures=0, candidate_failures=3, outcome="newly_failing"))
+    'no debts: newly failing, 3 rows break it, 0 in the baseline'
+    """
+    outcome = found.outcome.replace("_", " ")
+    if found.candidate_failures is None:
+        return f"{found.name}: {outcome}, {found.problems.get('candidate', '')}"
+    before = found.baseline_failures
+    there = (
+        "it could not be carried out on the baseline"
+        if before is None
+        else f"{number(before)} in the baseline"
+    )
+    return f"{found.name}: {outcome}, {many(found.candidate_failures, 'row')} break it, {there}"
 
 
 def not_held(document: DiffDocument) -> list[str]:
@@ -177,8 +283,11 @@ def side(found: Side) -> str:
     return f"{found.ref} ({'on ' if found.ref == WORKING_TREE else ''}{found.commit[:10]})"
 
 
-def in_numbers(column: ColumnChanges) -> str:
-    """Give the change of a numeric column in a phrase; empty for other columns."""
-    if column.mean_change is None:
-        return ""
-    return f"{change(column.mean_change)} on average, {change(column.max_change)} at most"
+def amount(column: ColumnChanges, found: float | None) -> str:
+    """Give a change of a column, times as spans.
+
+    >>> from sandbox.manifest.diff import ColumnChanges
+    >>> amount(ColumnChanges(changed=1, match_rate=0.5, change_in="seconds"), -180000.0)
+    '−2.1 days'
+    """
+    return span(found) if column.change_in == "seconds" else change(found)

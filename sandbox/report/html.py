@@ -6,36 +6,76 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sandbox
-from sandbox.report import findings
+from sandbox.report import estimates, findings, pictures
+from sandbox.report import profile as profile_words
 from sandbox.report.pages import page, shown
 from sandbox.report.words import duration, number, size
 
 if TYPE_CHECKING:
-    from sandbox.manifest.diff import DiffDocument, Example, OutputDiff, Rows, Side
+    from sandbox.manifest.diff import ColumnProfile, DiffDocument, Example, OutputDiff, Side
+    from sandbox.manifest.profile import Profile
+    from sandbox.report.pictures import Gauge
+
+LARGEST = 900_000
+"""So many bytes a report may have before it shows less of the outputs that weigh least."""
+_OPEN = 4  # so many outputs are unfolded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
-    """A part of a bar: how many rows, and the percentage of the bar's width that it takes."""
+class Room:
+    """How much is shown: of how many outputs everything, of how many at least the bar; then items of each list."""
 
-    kind: str
-    count: int
-    width: float
+    whole: int
+    bars: int = 200
+    columns: int = 40
+    charts: int = 9
+    cells: int = 60
+    shown_charts: int = 3
+
+
+ROOMS = (
+    Room(whole=60),
+    Room(whole=60, columns=15, charts=3, cells=15),
+    Room(whole=12),
+    Room(whole=3, bars=50),
+    Room(whole=0, bars=20),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One figure of both runs; the widths are percentages of the larger one."""
+    """One figure of both runs."""
 
     name: str
     baseline: str
     candidate: str
-    widths: tuple[float, float]
 
 
-def html(document: DiffDocument) -> str:
-    """Give the report: a whole HTML document; every name and value in it is text, whatever it holds."""
+@dataclass(frozen=True, kw_only=True)
+class Lead:
+    """What is said of production at the top, and the picture of it."""
+
+    name: str | None
+    said: str
+    gauge: Gauge | None
+
+
+def html(document: DiffDocument, profile: Profile | None = None) -> str:
+    """Give the report: a whole HTML document; every name and value in it is text, whatever it holds.
+
+    It stays under a megabyte: where everything does not fit, the outputs that weigh least show less.
+    """
+    text = ""
+    for room in ROOMS:
+        text = _page(document, profile, room)
+        if len(text.encode()) <= LARGEST:
+            break
+    return text
+
+
+def _page(document: DiffDocument, profile: Profile | None, room: Room) -> str:
     ordered = findings.worst_first(document)
+    differing = [(name, output) for name, output in ordered if not output.same]
     return page(
         "report.html",
         finish=shown,
@@ -43,15 +83,32 @@ def html(document: DiffDocument) -> str:
             "document": document,
             "verdict": findings.VERDICTS[document.verdict],
             "headline": findings.headline(document),
-            "differing": [(name, output) for name, output in ordered if not output.same],
+            "lead": lead(document, ordered),
+            "differing": differing,
             "equal": [(name, output) for name, output in ordered if output.same],
             "tiles": tiles(document),
-            "bar": bar,
+            "pictures": pictures,
+            "room": room,
+            "open": _OPEN,
             "examples": by_kind,
+            "distributions": distributions,
             "costs": costs(document.baseline, document.candidate),
+            "profile": profile,
+            "profile_words": profile_words,
             "version": sandbox.__version__,
         },
     )
+
+
+def lead(document: DiffDocument, ordered: list[tuple[str, OutputDiff]]) -> Lead | None:
+    """Give what the change would do to production, by the output that weighs most."""
+    said = findings.in_production(document)
+    if not said:
+        return None
+    for name, output in ordered:
+        if not output.same and estimates.sentence(output) is not None:
+            return Lead(name=name, said=said[0], gauge=pictures.gauge(output.estimate))
+    return Lead(name=None, said=said[0], gauge=None)
 
 
 def tiles(document: DiffDocument) -> list[tuple[str, str, str]]:
@@ -73,31 +130,12 @@ def tiles(document: DiffDocument) -> list[tuple[str, str, str]]:
         held = document.sample.units.get(unit)
         of = f"of {number(held)} in the sample" if held is not None else "in the sample"
         given.append((f"{unit} affected", number(most), f"{of}, by one output"))
-    held_rules = sum(result.held for result in document.gate)
-    given.append(("rules of the gate held", number(held_rules), f"of {number(len(document.gate))}"))
+    if document.tests:
+        failing = sum(test.outcome == "newly_failing" for test in document.tests)
+        given.append(("data tests newly failing", number(failing), f"of {number(len(document.tests))}"))
+    broken_rules = sum(not result.held for result in document.gate)
+    given.append(("rules of the gate broken", number(broken_rules), f"of {number(len(document.gate))}"))
     return given
-
-
-def bar(rows: Rows) -> list[Piece]:
-    """Give the parts of an output's bar; those that are not empty are wide enough to be seen.
-
-    >>> from sandbox.manifest.diff import Rows
-    >>> rows = Rows(baseline=1000, candidate=1000, added=0, removed=0, changed=1, unchanged=999)
-    >>> [(piece.kind, piece.width) for piece in bar(rows)]
-    [('unchanged', 99.01), ('changed', 0.99)]
-    """
-    counts = {
-        "unchanged": rows.unchanged,
-        "changed": rows.changed,
-        "added": rows.added,
-        "removed": rows.removed,
-    }
-    total = sum(counts.values())
-    least = {kind: max(count, total / 100) for kind, count in counts.items() if count}
-    return [
-        Piece(kind=kind, count=counts[kind], width=round(100 * part / sum(least.values()), 2))
-        for kind, part in least.items()
-    ]
 
 
 def by_kind(output: OutputDiff) -> list[tuple[str, list[Example], list[str]]]:
@@ -113,15 +151,28 @@ def by_kind(output: OutputDiff) -> list[tuple[str, list[Example], list[str]]]:
     return given
 
 
+def distributions(output: OutputDiff) -> list[tuple[str, ColumnProfile]]:
+    """Give the profiles, those of the columns that changed most first."""
+
+    def weight(item: tuple[str, ColumnProfile]) -> int:
+        found = output.columns.get(item[0])
+        return -found.changed if found else 0
+
+    return sorted(output.profiles.items(), key=weight)
+
+
 def costs(baseline: Side, candidate: Side) -> list[Cost]:
     """Give what both runs took, as far as it was measured."""
     figures = [
         ("wall time", baseline.seconds, candidate.seconds, duration),
         ("processor time", baseline.cpu_seconds, candidate.cpu_seconds, duration),
         ("peak memory", baseline.peak_memory_bytes, candidate.peak_memory_bytes, _size),
+        ("read", baseline.bytes_read, candidate.bytes_read, _size),
+        ("written", baseline.bytes_written, candidate.bytes_written, _size),
+        ("outputs", baseline.output_bytes, candidate.output_bytes, _size),
     ]
     return [
-        Cost(name=name, baseline=words(before), candidate=words(after), widths=_widths(before, after))
+        Cost(name=name, baseline=words(before), candidate=words(after))
         for name, before, after, words in figures
         if before is not None or after is not None
     ]
@@ -129,8 +180,3 @@ def costs(baseline: Side, candidate: Side) -> list[Cost]:
 
 def _size(count: float | None) -> str:
     return size(None if count is None else int(count))
-
-
-def _widths(before: float | None, after: float | None) -> tuple[float, float]:
-    most = max(before or 0, after or 0) or 1
-    return round(100 * (before or 0) / most, 1), round(100 * (after or 0) / most, 1)

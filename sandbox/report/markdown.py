@@ -20,8 +20,8 @@ _MARKUP = re.compile(r"([\\`*_\[\]|~$])")
 _LINKED = re.compile(r"(?<=@)|(?<=#)(?=\d)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
-def comment(document: DiffDocument, *, values: bool = True) -> str:
-    """Give the comment; without ``values`` nothing in it is a value of a row."""
+def comment(document: DiffDocument) -> str:
+    """Give the comment; of a document without values (`discreet`) nothing in it is a value of a row."""
     ordered = findings.worst_first(document)
     return page(
         "comment.md",
@@ -33,8 +33,11 @@ def comment(document: DiffDocument, *, values: bool = True) -> str:
             "outputs": [(name, output) for name, output in ordered if not output.same][:OUTPUTS],
             "unlisted": sum(not output.same for _, output in ordered) - OUTPUTS,
             "equal": sum(output.same for _, output in ordered),
-            "examples": _examples(document) if values else [],
+            "examples": _examples(document),
             "broken": findings.not_held(document),
+            "estimates": findings.in_production(document),
+            "where": findings.where(document)[:1],
+            "tests": [findings.data_test(test) for test in findings.unpassed(document)],
         },
     )
 

@@ -8,10 +8,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from sandbox.report import findings, words
+from sandbox.report import estimates, findings, words
 from sandbox.store.places import packaged
 
 Finish = Callable[[Any], Any]
+LONGEST = 2000  # characters of one text
 
 
 def page(template: str, *, finish: Finish, given: dict[str, object]) -> str:
@@ -39,10 +40,15 @@ def page(template: str, *, finish: Finish, given: dict[str, object]) -> str:
         change=words.change,
         shown=words.value,
         moment=words.moment,
+        cut=words.cut,
     )
-    return environment.get_template(template).render(findings=findings, many=words.many, **given)
+    return environment.get_template(template).render(
+        findings=findings, estimating=estimates, many=words.many, **given
+    )
 
 
 def shown(found: Any) -> Any:
-    """Show the hidden characters of a text that is not markup of ours."""
-    return words.visible(found) if isinstance(found, str) and not isinstance(found, Markup) else found
+    """Show the hidden characters of a text that is not markup of ours, and no more of it than anybody reads."""
+    if not isinstance(found, str) or isinstance(found, Markup):
+        return found
+    return words.cut(words.visible(found[: LONGEST + 1]), LONGEST)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 STYLES = {"same": "bold green", "within_gate": "bold green", "outside_gate": "bold red"}
 _OUTPUTS = 15
-_COLUMNS = 4
+_COLUMNS = 3
 _LINES = 6
+_SEGMENTS = 1
+_EXAMPLES = 4
 
 
 def render(document: DiffDocument) -> Group:
@@ -31,7 +33,10 @@ def render(document: DiffDocument) -> Group:
     parts: list[RenderableType] = [_verdict(document)]
     if document.outputs:
         parts.append(_outputs(document))
+    parts += [_line("estimate", line, "magenta") for line in findings.in_production(document)]
+    parts += [_line("where", line, "magenta") for line in findings.where(document)[:_SEGMENTS]]
     parts += _examples(document)
+    parts += _tests(document)
     broken = findings.not_held(document)
     parts += [_line("gate", line, "red") for line in broken[:_LINES]]
     if len(broken) > _LINES:
@@ -41,6 +46,15 @@ def render(document: DiffDocument) -> Group:
     if document.report:
         parts.append(_line("report", document.report, "cyan"))
     return Group(*parts)
+
+
+def _tests(document: DiffDocument) -> list[RenderableType]:
+    """Say what became of the data tests that did not just pass."""
+    said = [findings.data_test(one) for one in findings.unpassed(document)]
+    lines: list[RenderableType] = [_line("test", line, "yellow") for line in said[:_LINES]]
+    if len(said) > _LINES:
+        lines.append(_line("test", f"… and {number(len(said) - _LINES)} more", "yellow"))
+    return lines
 
 
 def _verdict(document: DiffDocument) -> Text:
@@ -105,7 +119,7 @@ def _examples(document: DiffDocument) -> list[RenderableType]:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     lines = [line for example in output.examples for line in _lines(example)]
-    for line in lines[:_LINES]:
+    for line in lines[:_EXAMPLES]:
         table.add_row(*line)
     return [Text(f"for example, in {visible(name)} (baseline → candidate):", "dim"), table, ""]
 

@@ -16,13 +16,13 @@ _SHOWN = {"\n": "↵", "\t": "⇥"}
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
-def number(count: int) -> str:
+def number(count: int | None) -> str:
     """Give a count with its thousands apart.
 
-    >>> number(1234567)
-    '1,234,567'
+    >>> number(1234567), number(None)
+    ('1,234,567', '–')
     """
-    return f"{count:,}"
+    return NOTHING if count is None else f"{count:,}"
 
 
 def many(count: int, one: str, more: str | None = None) -> str:
@@ -113,6 +113,18 @@ def change(amount: float | None) -> str:
         digits = 2 if size_ >= 100 else 4
         text = f"{size_:,.{digits}f}".rstrip("0").rstrip(".")
     return ("+" if amount > 0 else "−") + text
+
+
+def span(seconds: float | None) -> str:
+    """Give the change of a time, with its sign, in the largest unit that it holds.
+
+    >>> span(-180000.0), span(90.0), span(0.25), span(0.0), span(None)
+    ('−2.1 days', '+1.5 min', '+0.25 s', '0', '–')
+    """
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds is not None and abs(seconds) >= length:
+            return f"{'+' if seconds > 0 else '−'}{abs(seconds) / length:,.1f} {unit}"
+    return f"{change(seconds)} s" if seconds else change(seconds)
 
 
 def visible(text: str) -> str:

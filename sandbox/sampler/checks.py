@@ -78,9 +78,12 @@ class Checks:
         return found
 
     def outside(self) -> dict[str, int | None]:
-        """Count for each child the rows of the source that belong to no unit; None where that would take too long."""
+        """Count for each unit table and child the rows of the source that belong to no unit; None where that takes too long."""
         children = [step for step in self.extraction.plan.steps if step.through is not None]
-        return {step.table: self._outside(step) for step in children}
+        units: dict[str, int | None] = {
+            name: unit.outside for name, unit in self.extraction.plan.units.items()
+        }
+        return units | {step.table: self._outside(step) for step in children}
 
     def _outside(self, step: Step) -> int | None:
         extraction = self.extraction

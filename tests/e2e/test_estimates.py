@@ -128,7 +128,8 @@ def test_an_output_of_one_unit_may_not_read_what_was_drawn_with_another(shop: Sh
         "items": "select 1 + i % 2000 as order_id, (i * 7919) % 300 as product_id, 1 + i % 3 as n from range(6000) t(i)",
         "reviews": "select (i * 31) % 300 as product_id, i % 5 as stars from range(2000) t(i)",
     }.items():
-        duckdb.sql(query).write_csv(str(warehouse / f"{name}.csv"))
+        target = str(warehouse / f"{name}.csv").replace("'", "''")
+        duckdb.execute(f"copy ({query}) to '{target}'")
     file, code = shop.root / "sandbox.toml", shop.root / "pipeline.py"
     file.write_text(file.read_text("utf-8") + TWO_UNITS, "utf-8")
     code.write_text(code.read_text("utf-8") + TWO_OUTPUTS, "utf-8")

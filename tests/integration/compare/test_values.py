@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from sandbox.compare import Rules, compare
+from sandbox.compare import Rules, Tolerance, compare
 from sandbox.engine.duck import Session, literal
 from sandbox.model import Silent, TableFiles
 
@@ -219,7 +222,7 @@ def test_tolerance_is_inclusive_and_exact_for_decimals(tmp_path: Path) -> None:
         f"select id, v::DECIMAL(9,2) as v from {values}",
         "select id, (v + case id when 1 then 0.01 when 2 then 0.02 else 0 end)::DECIMAL(9,2) as v "
         f"from {values}",
-        Rules(key=("id",), tolerance={"v": (0.01, 0.0)}),
+        Rules(key=("id",), tolerance={"v": Tolerance(abs=0.01)}),
     )
     assert (found.rows.changed, found.rows.unchanged) == (1, 2)
 
@@ -235,3 +238,19 @@ def test_the_change_of_numbers_is_exact_for_exact_types(tmp_path: Path) -> None:
     assert (price.changed, price.mean_change, price.max_change, price.total_change) == (10, 0.01, 0.01, 0.1)
     assert (count.changed, count.mean_change, count.max_change) == (1, -3.0, -3.0)
     assert price.match_rate == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("values", [(math.nan, 1.0), (-1.0, math.nan), (math.nan, math.nan)])
+def test_statistics_that_leave_out_nan_mislead_nobody(tmp_path: Path, values: tuple[float, float]) -> None:
+    tables = {}
+    for side, column in (("baseline", [1.0, 1.0]), ("candidate", list(values))):
+        path = tmp_path / f"{side}.parquet"
+        pq.write_table(pa.table({"id": [1, 2], "amount": column}), path)
+        tables[side] = {"t": TableFiles(name="t", format="parquet", paths=(path,))}
+    for key in (("id",), ("amount",), None):
+        found = compare(
+            tables["baseline"], tables["candidate"], rules={"t": Rules(key=key)}, units={}, identical=(),
+            memory=10**9, threads=2, progress=Silent(),
+        )["t"]  # fmt: skip
+        differing = sum(math.isnan(value) or value != 1.0 for value in values)
+        assert found.rows.changed + found.rows.added == differing

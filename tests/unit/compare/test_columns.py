@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.compare import Rules, rules
+from sandbox.compare import Rules, Tolerance, rules
 from sandbox.compare.columns import Column, match
 from sandbox.compare.keys import likely
 from sandbox.config.settings import OutputSection
@@ -26,7 +26,10 @@ def test_rules_come_from_the_file_and_are_empty_without_it() -> None:
         }
     )
     assert rules(section) == Rules(
-        key=("id",), ignore=frozenset({"at"}), rename={"ltv": "value"}, tolerance={"value": (0.5, 0.1)}
+        key=("id",),
+        ignore=frozenset({"at"}),
+        rename={"ltv": "value"},
+        tolerance={"value": Tolerance(abs=0.5, rel=0.1)},
     )
     assert rules(None) == Rules()
 

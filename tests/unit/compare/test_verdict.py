@@ -102,7 +102,7 @@ def test_an_output_of_one_side_breaks_the_schema_rule_even_if_it_is_empty(status
 def test_a_rule_that_cannot_be_evaluated_is_not_held() -> None:
     verdict, results = judge({"a": output()}, gate(total_change={"a.x": "5%"}), {})
     assert verdict == "outside_gate"
-    assert results[-1].found == "not estimated"
+    assert results[-1].found == "not estimated: there is no such column to compare"
 
 
 def test_tiny_shares_are_not_said_to_be_nothing() -> None:

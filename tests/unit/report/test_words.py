@@ -4,11 +4,11 @@ import doctest
 
 import pytest
 
-from sandbox.compare import verdict
+from sandbox.compare import limits
 from sandbox.report import html, markdown, words
 
 
-@pytest.mark.parametrize("module", [words, markdown, html, verdict])
+@pytest.mark.parametrize("module", [words, markdown, html, limits])
 def test_the_examples_in_the_documentation_hold(module: object) -> None:
     failures, attempted = doctest.testmod(module)  # type: ignore[arg-type]
     assert attempted

@@ -1,0 +1,159 @@
+"""Data tests: queries that give the rows that break a rule, carried out on the outputs of both sides.
+
+A query sees the outputs as views of their names, and the sample's tables in the schema ``sample``. It can read nothing
+else and write nothing: it comes with the changed code, which nobody has reviewed yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.compare.kinds import opaque
+from sandbox.compare.options import engine_memory
+from sandbox.compare.reading import Reader, unreadable
+from sandbox.compare.rows import SIDES
+from sandbox.engine.duck import Session, quote
+from sandbox.errors import PipelineError, SandboxError
+from sandbox.manifest.diff import DataTest, GateResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.compare.columns import SideName
+    from sandbox.config.settings import DataTestEntry, GateSection
+    from sandbox.manifest.diff import TestOutcome
+    from sandbox.model import Progress, TableFiles
+
+DEFAULT_TESTS = "no-new-failures"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """How many rows break the rule on one side, or why that cannot be told."""
+
+    rows: int | None
+    problem: str | None = None
+
+
+def data_tests(
+    tests: Sequence[DataTestEntry],
+    baseline: Mapping[str, TableFiles],
+    candidate: Mapping[str, TableFiles],
+    *,
+    sample: Mapping[str, TableFiles],
+    memory: int,
+    threads: int | None = None,
+    progress: Progress,
+) -> list[DataTest]:
+    """Carry out every test on both sides.
+
+    Args:
+        tests: Their names and queries.
+        baseline: An output's name to where production's is.
+        candidate: The same for the changed version.
+        sample: A table's name to where the sample's is; both sides ran on it.
+        memory: Bytes that this process may take; what needs more spills to the disk.
+        threads: How many it may use; None takes all processors.
+        progress: Shows one step a side.
+
+    Returns:
+        One result a test, in their order. A query that fails on a side has no count there, and the result says why.
+
+    Raises:
+        PipelineError: A table cannot be read.
+    """
+    if not tests:
+        return []
+    answers: dict[SideName, list[_Answer]] = {}
+    for side, tables in zip(SIDES, (baseline, candidate), strict=True):
+        with progress.step(f"testing the {side}"), _session(memory, threads) as session:
+            _offer(session, side, tables, sample)
+            answers[side] = [_answer(session, test) for test in tests]
+    return [
+        _result(test.name, before, after)
+        for test, before, after in zip(tests, answers["baseline"], answers["candidate"], strict=True)
+    ]
+
+
+def _session(memory: int, threads: int | None) -> Session:
+    return Session(memory=engine_memory(memory), threads=threads, failure=PipelineError)
+
+
+def _offer(
+    session: Session, side: SideName, tables: Mapping[str, TableFiles], sample: Mapping[str, TableFiles]
+) -> None:
+    """Make the views, then let nothing else be read."""
+    reader = Reader(session, PipelineError)
+    session.execute("create schema sample")
+    for schema, offered in (("main", tables), ("sample", sample)):
+        for name, table in offered.items():
+            doing = unreadable(side, table)
+            source, _ = reader.source(f"{schema} {name}", table, doing=doing)
+            described = session.rows(f"describe select * from {source}", doing=doing)
+            shown = ", ".join(
+                f"{opaque(type_, quote(column))} as {quote(column)}" for column, type_, *_ in described
+            )
+            session.execute(
+                f"create view {schema}.{quote(name)} as select {shown} from {source}", doing=doing
+            )
+    files = {path for table in (*tables.values(), *sample.values()) for path in table.paths}
+    session.confine(sorted(files))
+
+
+def _answer(session: Session, test: DataTestEntry) -> _Answer:
+    try:
+        return _Answer(rows=session.counted(test.sql, doing="the query"))
+    except SandboxError as error:
+        return _Answer(rows=None, problem=error.message)
+
+
+def _result(name: str, before: _Answer, after: _Answer) -> DataTest:
+    problems = {"baseline": before.problem, "candidate": after.problem}
+    return DataTest(
+        name=name,
+        baseline_failures=before.rows,
+        candidate_failures=after.rows,
+        outcome=outcome(before.rows, after.rows),
+        problems={side: problem for side, problem in problems.items() if problem is not None},
+    )
+
+
+def outcome(before: int | None, after: int | None) -> TestOutcome:
+    """Give what became of a test; None stands for a query that failed.
+
+    A test that could not be carried out on the baseline, because it is about something new, counts there as passed.
+
+    >>> outcome(0, 0), outcome(3, 3), outcome(None, 2), outcome(3, 0), outcome(0, None)
+    ('passed', 'failed', 'newly_failing', 'fixed', 'not_evaluated')
+    """
+    if after is None:
+        return "not_evaluated"
+    if after:
+        return "failed" if before else "newly_failing"
+    return "fixed" if before else "passed"
+
+
+def judge_tests(tests: Sequence[DataTest], gate: GateSection) -> list[GateResult]:
+    """Judge data tests: one result over all of them; none where there are no tests.
+
+    By ``no-new-failures`` no test may break in more rows than on the baseline. A test that could not be carried out on
+    the candidate is not held, unless ``any`` outcome is accepted.
+    """
+    if not tests:
+        return []
+    limit = gate.tests or DEFAULT_TESTS
+    broken = {
+        "not evaluated": [one.name for one in tests if one.candidate_failures is None],
+        "newly failing": [one.name for one in tests if one.outcome == "newly_failing"],
+        "failing in more rows": [one.name for one in tests if one.outcome == "failed" and _worse(one)],
+        "still failing": [one.name for one in tests if one.outcome == "failed" and not _worse(one)],
+    }
+    tolerated = {"no-new-failures": {"still failing"}, "no-failures": set(), "any": set(broken)}[limit]
+    said = "; ".join(f"{what}: {', '.join(names)}" for what, names in broken.items() if names)
+    held = not any(names for what, names in broken.items() if what not in tolerated)
+    return [GateResult(rule="tests", output=None, limit=limit, held=held, found=said or "all passed")]
+
+
+def _worse(test: DataTest) -> bool:
+    return (test.candidate_failures or 0) > (test.baseline_failures or 0)

@@ -1,0 +1,181 @@
+"""What a change would do to production, from what it does to each sampled unit. Pure but for the manifest's shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sandbox.estimate.affected import units_affected
+from sandbox.estimate.design import Design
+from sandbox.estimate.ratios import change_of_ratio, ratio
+from sandbox.estimate.rows import rows
+from sandbox.estimate.totals import change, total
+from sandbox.manifest.diff import Estimate, Figure, LeftOut, Moved, Total, UnitsAffected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sandbox.estimate.result import Result
+    from sandbox.manifest.sample import SampleManifest, Stratum
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Pair = tuple[Array, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """The draw of one unit table.
+
+    Attributes:
+        table: The unit table.
+        key: Its key, and ``types`` the engine's names of the types.
+        weights: The file of its selected units: the key's columns, then the stratum.
+        strata: As in the manifest.
+        outside: Child tables with rows that belong to no unit, and how many in the source; None where not counted.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    types: tuple[str, ...]
+    weights: Path
+    strata: Sequence[Stratum]
+    outside: Mapping[str, int | None]
+
+    @property
+    def population(self) -> int:
+        """How many units production has."""
+        return sum(stratum.population for stratum in self.strata)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every unit was drawn; there is nothing to estimate then, only to count."""
+        return all(stratum.sampled == stratum.population for stratum in self.strata)
+
+
+def draws(manifest: SampleManifest, folder: Path) -> dict[str, Drawn]:
+    """Give the draw of each unit table of the sample in ``folder``, the most important first."""
+    given = {}
+    for unit, draw in manifest.units.items():
+        types = {column.name: column.type for column in manifest.tables[unit].columns}
+        family = [name for name in manifest.tables if _root(manifest, name) == unit and name != unit]
+        outside = {name: manifest.tables[name].outside_frame for name in family}
+        given[unit] = Drawn(
+            table=unit,
+            key=tuple(draw.key),
+            types=tuple(types[column] for column in draw.key),
+            weights=folder / manifest.weights[unit].path,
+            strata=draw.strata,
+            outside={name: count for name, count in outside.items() if count != 0},
+        )
+    return given
+
+
+def _root(manifest: SampleManifest, table: str) -> str | None:
+    """Give the unit table that a table's rows belong to; None for lookups."""
+    name: str | None = table
+    for _ in manifest.tables:
+        if name is None or name in manifest.units:
+            return name
+        name = manifest.tables[name].belongs_to
+    return None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PerUnit:
+    """What one output holds of each of n sampled units; all arrays have the weights' order.
+
+    Attributes:
+        stratum: Shape (n,).
+        affected: Shape (n,); units with any row that differs, noise aside.
+        added, removed, changed: Shape (n,); rows.
+        rows: Shapes (n,); rows in the baseline and in the candidate.
+        sums: A numeric column to each unit's sums on both sides, 0 where it has no row.
+        counts: A numeric column to each unit's rows where it is not null, on both sides.
+        left_out: Rows of other units, or of none; None where nobody looked.
+    """
+
+    stratum: Array
+    affected: Array
+    added: Array
+    removed: Array
+    changed: Array
+    rows: Pair
+    sums: Mapping[str, Pair] = field(default_factory=dict)
+    counts: Mapping[str, Pair] = field(default_factory=dict)
+    left_out: LeftOut | None = None
+
+
+def untouched(stratum: Array) -> PerUnit:
+    """Give what is known where no row differs, without reading the output."""
+    none = np.zeros(len(stratum), np.int64)
+    return PerUnit(stratum=stratum, affected=none, added=none, removed=none, changed=none, rows=(none, none))
+
+
+def estimate(drawn: Drawn, found: PerUnit) -> Estimate:
+    """Estimate everything that one output tells about production.
+
+    Raises:
+        StoreError: The weights are not those of the draw.
+    """
+    design = Design.of(
+        population=[stratum.population for stratum in drawn.strata],
+        sampled=[stratum.sampled for stratum in drawn.strata],
+        probability=[stratum.probability for stratum in drawn.strata],
+        stratum=found.stratum,
+    )
+    most = int(max(part.max(initial=0) for part in found.rows))
+    different = found.added + found.removed + found.changed
+    affected = units_affected(design, found.affected)
+    return Estimate(
+        status="estimated",
+        reason=None,
+        unit=drawn.table,
+        population=drawn.population,
+        units_affected=UnitsAffected(**vars(affected), sample=int(np.count_nonzero(found.affected))),
+        rows_added=_figure(rows(design, found.added, most=most)),
+        rows_removed=_figure(rows(design, found.removed, most=most)),
+        rows_changed=_figure(rows(design, found.changed, most=most)),
+        share=_figure(ratio(design, different, found.rows[0])),
+        totals={name: _total(design, pair, found.affected) for name, pair in found.sums.items()},
+        means={
+            name: _mean(design, found.sums[name], found.counts[name], found.affected) for name in found.sums
+        },
+        left_out=found.left_out,
+        outside=dict(drawn.outside),
+    )
+
+
+def refused(reason: str, *, unit: str | None = None, sample: int | None = None) -> Estimate:
+    """Give an estimate that is none, and why; ``sample`` is how many units of the sample are affected, if known."""
+    return Estimate(
+        status="not_estimated",
+        reason=reason,
+        unit=unit,
+        units_affected=None if sample is None else UnitsAffected(status="not_estimated", sample=sample),
+    )
+
+
+def _total(design: Design, pair: Pair, affected: Array) -> Total:
+    before, after = pair
+    moved = np.where(affected != 0, after - before, 0.0)
+    return Total(
+        baseline=_figure(total(design, before)),
+        candidate=_figure(total(design, after)),
+        change=_figure(change(design, before, after, affected)),
+        relative=_figure(ratio(design, moved, before)),
+    )
+
+
+def _mean(design: Design, sums: Pair, counts: Pair, affected: Array) -> Moved:
+    return Moved(
+        baseline=_figure(ratio(design, sums[0], counts[0])),
+        candidate=_figure(ratio(design, sums[1], counts[1])),
+        change=_figure(change_of_ratio(design, (sums[0], counts[0]), (sums[1], counts[1]), affected)),
+    )
+
+
+def _figure(result: Result) -> Figure:
+    return Figure(**vars(result))

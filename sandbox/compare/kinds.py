@@ -1,0 +1,73 @@
+"""What can be done with values of the engine's types, as SQL."""
+
+from __future__ import annotations
+
+import re
+
+INTEGERS = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+)
+FLOATS = frozenset({"FLOAT", "DOUBLE"})
+NUMBERS = INTEGERS | FLOATS | {"HUGEINT", "UHUGEINT", "BIGNUM"}
+MOMENTS = frozenset(
+    {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
+)
+_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_EXACT_DIGITS = 28  # the sum of a thousand million differences still fits into 38 digits
+
+
+def is_nested(type_: str) -> bool:
+    """True for types that hold values of other types."""
+    return type_.endswith("]") or type_.startswith(("STRUCT(", "MAP(", "UNION(")) or type_ == "VARIANT"
+
+
+def is_numeric(type_: str) -> bool:
+    """True for types whose values can be subtracted."""
+    return type_ in NUMBERS or _DECIMAL.fullmatch(type_) is not None
+
+
+def difference(type_: str, baseline: str, candidate: str) -> str:
+    """Give the SQL of candidate − baseline, exact where the type is, and never an overflow.
+
+    A number of the unit of the values; of dates and times, the seconds as DOUBLE. NULL where either is NULL, infinite
+    or NaN.
+    """
+    both = (baseline, candidate)
+    if type_ in MOMENTS:
+        return _seconds(type_, baseline, candidate)
+    decimal = _DECIMAL.fullmatch(type_)
+    if type_ in INTEGERS:
+        return f"({candidate}::HUGEINT - {baseline}::HUGEINT)"
+    if decimal and int(decimal[1]) <= _EXACT_DIGITS:
+        return f"({candidate} - {baseline})"
+    finite = " and ".join(f"isfinite({side}::DOUBLE)" for side in both)
+    return f"(case when {finite} then {candidate}::DOUBLE - {baseline}::DOUBLE end)"
+
+
+def is_exact(type_: str) -> bool:
+    """True where sums of differences are exact, so that the order of adding does not show."""
+    decimal = _DECIMAL.fullmatch(type_)
+    return type_ in INTEGERS or (decimal is not None and int(decimal[1]) <= _EXACT_DIGITS)
+
+
+def _seconds(type_: str, baseline: str, candidate: str) -> str:
+    if type_ == "TIME":
+        return f"((epoch_us({candidate}) - epoch_us({baseline})) / 1e6)"
+    finite = f"isfinite({baseline}) and isfinite({candidate})"
+    if type_ == "DATE":  # in microseconds the last dates are beyond 64 bits
+        return f"(case when {finite} then ({candidate} - {baseline}) * 86400.0::DOUBLE end)"
+    if type_ == "TIMESTAMP_NS":
+        ticks, unit = "epoch_ns", "1e9"
+    else:
+        ticks, unit = "epoch_us", "1e6"
+    apart = f"({ticks}({candidate})::HUGEINT - {ticks}({baseline})::HUGEINT)"
+    return f"(case when {finite} then {apart} / {unit}::DOUBLE end)"
+
+
+def opaque(type_: str, sql: str) -> str:
+    """Give a float in a way that the engine concludes nothing about it from a file's statistics.
+
+    Parquet's statistics leave NaN out, and the engine believes them: it takes a column of 1.0 and NaN for the constant
+    1.0, drops the row in ``where x > 1``, and finds 1.0 and NaN not to be ``<>``. Here a NaN is always said to be there.
+    """
+    return f"if(isnan({sql}), 'nan'::{type_}, {sql})" if type_ in FLOATS else sql

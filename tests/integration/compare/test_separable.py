@@ -1,0 +1,139 @@
+"""Whether rows of a unit come out alike on half of the sample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sandbox.compare import Rules, Tolerance
+from sandbox.compare.estimated import Drawn
+from sandbox.compare.separable import Question, entangled
+from sandbox.engine.duck import literal
+from sandbox.errors import PipelineError
+from sandbox.model import TableFiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEPT = [1, 2]
+WHOLE = {"customer_id": [1, 2, 3, 4], "value": [1.0, 2.0, 3.0, 4.0]}
+HALF = {"customer_id": [1, 2], "value": [1.0, 2.0]}
+
+
+def asked(
+    folder: Path,
+    whole: dict[str, Any],
+    half: dict[str, Any],
+    rules: Rules | None = None,
+    *,
+    kept: list[int] | None = None,
+) -> str | None:
+    paths = {}
+    for name, columns in (("whole", whole), ("half", half)):
+        paths[name] = folder / f"{name}.parquet"
+        pq.write_table(pa.table(columns), paths[name])
+    units = folder / "kept.parquet"
+    pq.write_table(pa.table({"customer_id": pa.array(KEPT if kept is None else kept, pa.int64())}), units)
+    drawn = Drawn(
+        table="customers", key=("customer_id",), types=("BIGINT",), weights=units, strata=[], outside={}
+    )
+    question = Question(
+        whole=TableFiles(name="t", format="parquet", paths=(paths["whole"],)),
+        half=TableFiles(name="t", format="parquet", paths=(paths["half"],)),
+        drawn=drawn,
+        kept=f"select * from read_parquet({literal(str(units))})",
+        rules=rules or Rules(),
+        key=("customer_id",),
+    )
+    return entangled(question, memory=2**28)
+
+
+def test_rows_that_stay_the_same_are_separable(tmp_path: Path) -> None:
+    assert asked(tmp_path, WHOLE, HALF) is None
+
+
+def test_rows_of_other_units_do_not_matter(tmp_path: Path) -> None:
+    other = {"customer_id": [1, 2, 4, None], "value": [1.0, 2.0, 99.0, 7.0]}
+    assert asked(tmp_path, WHOLE, other) is None
+
+
+@pytest.mark.parametrize(
+    ("half", "said"),
+    [
+        (HALF | {"value": [1.0, 9.0]}, "1 of 2 rows of the same customers came out otherwise (in value)"),
+        ({"customer_id": [1], "value": [1.0]}, "1 of 2 rows"),
+        ({"customer_id": [1, 2, 2], "value": [1.0, 2.0, 2.0]}, "of 2 rows"),
+    ],
+)
+def test_a_row_that_differs_is_named(tmp_path: Path, half: dict[str, Any], said: str) -> None:
+    found = str(asked(tmp_path, WHOLE, half))
+    assert found.startswith("what it holds of one of the customers depends on the others")
+    assert said in found
+
+
+def test_sums_may_round_but_whole_numbers_may_not(tmp_path: Path) -> None:
+    assert asked(tmp_path, WHOLE, HALF | {"value": [1.0, 2.0 + 1e-12]}) is None
+    assert asked(tmp_path, WHOLE, HALF | {"value": [1.0, 2.0001]}) is not None
+    counts = {"customer_id": [1, 2, 3], "n": [10**12, 5, 5]}
+    assert asked(tmp_path, counts, {"customer_id": [1, 2], "n": [10**12 + 1, 5]}) is not None
+
+
+def test_tolerances_ignored_columns_and_noise_count_as_everywhere(tmp_path: Path) -> None:
+    half = HALF | {"value": [1.05, 2.0]}
+    for rules in (
+        Rules(tolerance={"value": Tolerance(abs=0.1)}),
+        Rules(ignore=frozenset({"value"})),
+        Rules(tainted=frozenset({"value"})),
+    ):
+        assert asked(tmp_path, WHOLE, half) is not None
+        assert asked(tmp_path, WHOLE, half, rules) is None
+
+
+def test_too_few_units_tell_nothing(tmp_path: Path) -> None:
+    assert "too few customers" in str(asked(tmp_path, WHOLE, HALF, kept=[]))
+
+
+def test_other_columns_on_the_half_tell_nothing(tmp_path: Path) -> None:
+    assert asked(tmp_path, WHOLE, HALF | {"more": [1, 1]}) == "it has other columns on half of the sample"
+
+
+def test_columns_of_any_name_are_compared(tmp_path: Path) -> None:
+    odd = {
+        'q"uote': [1, 2, 3, 4],
+        "select": [1, 2, 3, 4],
+        "": [1, 2, 3, 4],
+        "c0": [1, 2, 3, 4],
+        "kept": [1, 2, 3, 4],
+    }
+    half = {name: values[:2] for name, values in odd.items()}
+    assert asked(tmp_path, WHOLE | odd, HALF | half) is None
+    found = str(asked(tmp_path, WHOLE | odd, HALF | half | {'q"uote': [1, 5]}))
+    assert '(in q"uote)' in found
+
+
+def test_an_output_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    asked(tmp_path, WHOLE, HALF)
+    question_ = tmp_path / "half.parquet"
+    question_.write_bytes(b"PAR1 no table PAR1")
+    with pytest.raises(PipelineError):
+        entangled(
+            Question(
+                whole=TableFiles(name="t", format="parquet", paths=(tmp_path / "whole.parquet",)),
+                half=TableFiles(name="t", format="parquet", paths=(question_,)),
+                drawn=Drawn(
+                    table="customers",
+                    key=("customer_id",),
+                    types=("BIGINT",),
+                    weights=tmp_path,
+                    strata=[],
+                    outside={},
+                ),
+                kept="select 1",
+                rules=Rules(),
+                key=(),
+            ),
+            memory=2**28,
+        )
