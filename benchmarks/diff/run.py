@@ -27,9 +27,13 @@ GB = 10**9
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """The fastest of some runs; ``wrong`` says what was found instead, or that it failed."""
+    """The fastest of some runs; ``wrong`` says what was found instead, or that it failed.
+
+    ``processor`` are the seconds that all its threads took together, which other processes hardly change.
+    """
 
     seconds: float
+    processor: float
     peak: float
     wrong: str = ""
 
@@ -52,7 +56,8 @@ def measured(
             wrong = f"failed with status {status}"
         elif name != "limit" and (found := json.loads(said)) != expected:
             wrong = f"found {found}"
-        one = Measured(seconds=seconds, peak=usage.ru_maxrss * 1024 / GB, wrong=wrong)
+        processor = usage.ru_utime + usage.ru_stime
+        one = Measured(seconds=seconds, processor=processor, peak=usage.ru_maxrss * 1024 / GB, wrong=wrong)
         if best is None or one.seconds < best.seconds:
             best = one
     assert best is not None
@@ -61,8 +66,12 @@ def measured(
 
 def shown(label: str, found: Measured, ours: Measured | None) -> None:
     """Print one line of the table."""
-    factor = f"{found.seconds / ours.seconds:7.1f} x{found.peak / ours.peak:8.1f} x" if ours else ""
-    print(f"{label:44}{found.seconds:9.2f} s{found.peak:8.2f} GB{factor}  {found.wrong}", flush=True)
+    factor = ""
+    if ours:
+        factors = found.seconds / ours.seconds, found.processor / ours.processor, found.peak / ours.peak
+        factor = "".join(f"{one:8.1f} x" for one in factors)
+    figures = f"{found.seconds:9.2f} s{found.processor:9.2f} s{found.peak:8.2f} GB"
+    print(f"{label:26}{figures}{factor}  {found.wrong}", flush=True)
 
 
 def database(paths: dict[str, Path], candidate: str) -> None:
@@ -99,7 +108,9 @@ def narrow(given: argparse.Namespace) -> None:
     sizes = ", ".join(f"{name} {path.stat().st_size / GB:.2f} GB" for name, path in paths.items())
     print(f"{given.rows:,} rows x 10 columns: {sizes}; {expected}")
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-    print(f"{'':44}{'time':>11}{'peak':>11}{'time':>9}{'memory':>10}  (of ours)")
+    print(
+        f"{'':26}{'wall':>11}{'processor':>11}{'peak':>11}{'wall':>10}{'processor':>10}{'peak':>10}  (of ours)"
+    )
     ours = None
     names = given.only.split(",") if given.only else ["ours", "limit", *(PEERS if given.peers else ())]
     for name in names:

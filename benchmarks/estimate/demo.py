@@ -24,13 +24,13 @@ import duckdb
 
 from sandbox import compare
 from sandbox.commands.sample import sample
-from sandbox.compare.estimated import draws
+from sandbox.compare.drawn import draws
 from sandbox.config import FILE, load
 from sandbox.demo import make
 from sandbox.model import Silent, TableFiles
 
 if TYPE_CHECKING:
-    from sandbox.compare.estimated import Drawn
+    from sandbox.compare.drawn import Drawn
     from sandbox.manifest.diff import Estimate, Figure, OutputDiff
 
 OUTPUT = "customer_value"

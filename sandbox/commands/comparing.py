@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox import compare
-from sandbox.compare.estimated import draws
+from sandbox.compare.drawn import draws
 from sandbox.errors import PipelineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from sandbox.compare import Origin, Rules
-    from sandbox.compare.estimated import Drawn
+    from sandbox.compare.drawn import Drawn
     from sandbox.config import Project
     from sandbox.manifest.diff import DataTest, OutputDiff
     from sandbox.manifest.run import Output
@@ -31,11 +31,13 @@ class Terms:
         rules: What is declared about an output.
         units: Each unit table to its key, the most important first.
         draws: The draw of each unit table, to estimate by; None counts the sample alone.
+        details: Whether examples, distributions and segments are wanted too.
     """
 
     rules: Mapping[str, Rules]
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     draws: Mapping[str, Drawn] | None = None
+    details: bool = True
 
 
 def compared(
@@ -48,6 +50,8 @@ def compared(
     origin: Origin = "project",
 ) -> dict[str, OutputDiff]:
     """Compare two sets of tables within this machine's means (see `sandbox.compare.compare`)."""
+    if not baseline and not candidate:
+        return {}
     return compare.compare(
         baseline,
         candidate,
@@ -59,6 +63,7 @@ def compared(
         threads=None,
         progress=progress,
         origin=origin,
+        details=terms.details,
     )
 
 

@@ -12,7 +12,6 @@ from sandbox.commands.comparing import (
     Terms,
     compared,
     differing_files,
-    identical,
     require_made,
     terms_of,
     tested,
@@ -27,6 +26,7 @@ from sandbox.commands.documents import (
     run_side,
     written,
 )
+from sandbox.commands.remembered import compared_runs
 from sandbox.commands.run import repository, require_command
 from sandbox.commands.sample import sample
 from sandbox.commands.sides import Ground, named, side, unrelated
@@ -173,9 +173,7 @@ def _of_runs(
     sides = [as_tables(run.output, run.record.outputs) for run in (first, second)]
     require_made(ground.project, {*sides[0], *sides[1]})
     terms = terms_of(ground.project, ground.sample.manifest, estimating=ground.sample.sample)
-    outputs = compared(
-        sides[0], sides[1], terms, identical=identical(first, second, terms.rules), progress=progress
-    )
+    outputs = compared_runs(ground, (first, second), terms, fresh=options.fresh, progress=progress)
     found = Findings(
         baseline=run_side(first),
         candidate=run_side(second, stack=str(versions.stack) if versions.stack else None),

@@ -7,12 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.commands.ordinary import ordinary
 from sandbox.errors import UsageError
 from sandbox.runner.logs import in_progress
 from sandbox.store.folder import reported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from sandbox.config import Project
@@ -37,7 +38,7 @@ class RunLog:
 
 
 def log(project: Project, *, run: str | None) -> RunLog:
-    """Find a run by the beginning of its name; without one the latest, also one that goes on.
+    """Find a run by the beginning of its name; without one the latest that somebody asked for, also one that goes on.
 
     Raises:
         UsageError: There is none, or several fit.
@@ -48,13 +49,19 @@ def log(project: Project, *, run: str | None) -> RunLog:
     if not found:
         raise UsageError("this project has no run yet", hint="sandbox run")
     if run is None:
-        return found[max(found)]
+        return found[_latest(runs, found)]
     fitting = sorted(name for name in found if name.startswith(run))
     if len(fitting) == 1:
         return found[fitting[0]]
     there = "\n".join(fitting or sorted(found)[-5:])
     what = f"{len(fitting)} runs begin with {run!r}" if fitting else f"there is no run {run!r}"
     raise UsageError(what, hint=f"name one of them:\n{there}")
+
+
+def _latest(runs: Path, found: Mapping[str, RunLog]) -> str:
+    """Give the latest run's name; those that ended and only looked for something come last."""
+    asked_for = {folder.name for folder, _ in ordinary(runs)}
+    return max(found, key=lambda name: (found[name].going_on or name in asked_for, name))
 
 
 def show(

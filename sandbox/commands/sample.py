@@ -91,6 +91,7 @@ def _profiled(project: Project, found: Sample, manifest: SampleManifest, progres
         plan(project, progress=progress),
         found,
         manifest,
+        ranges={name: table.ranges for name, table in project.settings.tables.items()},
         memory=project.settings.sample.memory,
         progress=progress,
     )

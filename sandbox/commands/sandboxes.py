@@ -100,7 +100,7 @@ def _clear(project: Project, *, samples: bool) -> list[str]:
             shutil.rmtree(drawn.path)
             shutil.rmtree(project.state / "requests")
         removed.append(f"sample {drawn.fingerprint[:16]}")
-    for part in ("runs", "halves", "separability", "diffs", "locks", "sandboxes"):
+    for part in ("runs", "halves", "separability", "comparisons", "diffs", "locks", "sandboxes"):
         folder = project.state / part
         if folder.is_dir():
             with reported(folder):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sandbox.commands.comparing import memory
+from sandbox.commands.remembered import written_rules
 from sandbox.compare import Rules
-from sandbox.compare.estimated import refused
+from sandbox.compare.drawn import refused
 from sandbox.compare.separable import Question, entangled
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError, StoreError
 from sandbox.manifest.canonical import digest
@@ -94,7 +95,7 @@ def _record(
         sample=Sample(fingerprint=half.fingerprint(manifest), path=baseline.ground.project.state),
     )
     asked = {
-        name: [_written(_rules(terms, output, name)), output.estimate.unit, output.key.columns]
+        name: [written_rules(_rules(terms, output, name)), output.estimate.unit, output.key.columns]
         for name, output in outputs.items()
     }
     made = {name: [file.sha256 for file in run.record.outputs[name].files] for name in outputs}
@@ -176,9 +177,3 @@ def _reason(ground: Ground, name: str, output: OutputDiff, runs: tuple[Run, Run]
 
 def _rules(terms: Terms, output: OutputDiff, name: str) -> Rules:
     return dataclasses.replace(terms.rules.get(name, Rules()), tainted=frozenset(output.tainted))
-
-
-def _written(rules: Rules) -> dict[str, Any]:
-    """Give rules in a form that does not depend on the process."""
-    fields = dataclasses.asdict(rules)
-    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}

@@ -6,15 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.commands.ordinary import ordinary
 from sandbox.commands.sample import sample
 from sandbox.engine.duck import Session, complaint, literal, quote, relation
-from sandbox.errors import RuleError, StoreError
-from sandbox.manifest.run import RunRecord
+from sandbox.errors import RuleError
 from sandbox.model import Ending, TableFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import Any
 
     from pydantic import JsonValue
@@ -104,24 +103,13 @@ def _views(project: Project, found: Sample) -> Iterator[tuple[str, str]]:
 
 def _outputs(project: Project) -> Iterator[tuple[str, TableFiles]]:
     """Give the outputs of the last run that succeeded."""
-    folder, record = next(_succeeded(project.state / "runs"), (None, None))
+    runs = ordinary(project.state / "runs")
+    folder, record = next((one for one in runs if one[1].ending is Ending.SUCCEEDED), (None, None))
     if folder is None or record is None:
         return
     for name, output in record.outputs.items():
         paths = tuple(folder / "output" / file.path for file in output.files)
         yield name, TableFiles(name=name, format=output.format, paths=paths, member=output.member)
-
-
-def _succeeded(runs: Path) -> Iterator[tuple[Path, RunRecord]]:
-    for folder in sorted(runs.glob("[0-9]*"), reverse=True):
-        try:
-            record = RunRecord.read(folder / "run.json")
-        except StoreError:
-            continue  # a run that is still going on, or damaged: `sandbox verify` says so
-        if (
-            record.ending is Ending.SUCCEEDED and record.variation is None
-        ):  # one of those only looks for noise
-            yield folder, record
 
 
 def _json(kind: str, text: str | None) -> JsonValue:

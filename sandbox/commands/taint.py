@@ -152,11 +152,13 @@ class Look:
         """Say for each set of columns whether the runs hold the same rows without them."""
         sides = [dict.fromkeys(left_out, table) for table in self.tables[:2]]
         rules = {name: self._own_rules(without=columns, keyed=False) for name, columns in left_out.items()}
-        found = compared(sides[0], sides[1], Terms(rules=rules, units=self.units), progress=Silent())
+        found = compared(
+            sides[0], sides[1], Terms(rules=rules, units=self.units, details=False), progress=Silent()
+        )
         return {name: not one.rows.different for name, one in found.items()}
 
     def _of_sides(self, one: int, other: int, rules: Rules) -> OutputDiff:
         sides = [{self.name: self.tables[place]} for place in (one, other)]
-        terms = Terms(rules={self.name: rules}, units=self.units)
+        terms = Terms(rules={self.name: rules}, units=self.units, details=False)
         found = compared(sides[0], sides[1], terms, progress=Silent())
         return found[self.name]

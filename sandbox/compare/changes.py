@@ -50,6 +50,21 @@ def only_noise(plan: Plan) -> str:
     return f"not ({_any(column for column in plan.columns if column not in plan.key and not column.tainted)})"
 
 
+def differing(plan: Plan, baseline: str, candidate: str) -> list[str]:
+    """Give the removed and the added rows: the columns of their unit, and ``n`` of them.
+
+    Rows of one ``u`` are the same but for tainted columns, so they have one unit, and cancel each other.
+    """
+    hashed = plan.untainted if plan.tainted else plan.hashed
+    net = "select u, sum(b - c)::BIGINT as net from loose group by u"
+    return [
+        f"select * exclude (u, net), {sign}net as n from ({net}) join "
+        f"(select distinct on (u) {columns}, {hashed} as u from late_{side} where not paired) using (u) "
+        f"where {sign}net > 0"
+        for side, columns, sign in zip(SIDES, (baseline, candidate), ("", "-"), strict=True)
+    ]
+
+
 def _any(columns: Iterable[Column]) -> str:
     return " or ".join(differs(column) for column in columns) or "false"
 

@@ -15,72 +15,13 @@ from sandbox.estimate.totals import change, total
 from sandbox.manifest.diff import Estimate, Figure, LeftOut, Moved, Total, UnitsAffected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping
 
+    from sandbox.compare.drawn import Drawn
     from sandbox.estimate.result import Result
-    from sandbox.manifest.sample import SampleManifest, Stratum
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Pair = tuple[Array, Array]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drawn:
-    """The draw of one unit table.
-
-    Attributes:
-        table: The unit table.
-        key: Its key, and ``types`` the engine's names of the types.
-        weights: The file of its selected units: the key's columns, then the stratum.
-        strata: As in the manifest.
-        outside: Child tables with rows that belong to no unit, and how many in the source; None where not counted.
-    """
-
-    table: str
-    key: tuple[str, ...]
-    types: tuple[str, ...]
-    weights: Path
-    strata: Sequence[Stratum]
-    outside: Mapping[str, int | None]
-
-    @property
-    def population(self) -> int:
-        """How many units production has."""
-        return sum(stratum.population for stratum in self.strata)
-
-    @property
-    def complete(self) -> bool:
-        """Whether every unit was drawn; there is nothing to estimate then, only to count."""
-        return all(stratum.sampled == stratum.population for stratum in self.strata)
-
-
-def draws(manifest: SampleManifest, folder: Path) -> dict[str, Drawn]:
-    """Give the draw of each unit table of the sample in ``folder``, the most important first."""
-    given = {}
-    for unit, draw in manifest.units.items():
-        types = {column.name: column.type for column in manifest.tables[unit].columns}
-        family = [name for name in manifest.tables if _root(manifest, name) == unit and name != unit]
-        outside = {name: manifest.tables[name].outside_frame for name in family}
-        given[unit] = Drawn(
-            table=unit,
-            key=tuple(draw.key),
-            types=tuple(types[column] for column in draw.key),
-            weights=folder / manifest.weights[unit].path,
-            strata=draw.strata,
-            outside={name: count for name, count in outside.items() if count != 0},
-        )
-    return given
-
-
-def _root(manifest: SampleManifest, table: str) -> str | None:
-    """Give the unit table that a table's rows belong to; None for lookups."""
-    name: str | None = table
-    for _ in manifest.tables:
-        if name is None or name in manifest.units:
-            return name
-        name = manifest.tables[name].belongs_to
-    return None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -145,16 +86,6 @@ def estimate(drawn: Drawn, found: PerUnit) -> Estimate:
         },
         left_out=found.left_out,
         outside=dict(drawn.outside),
-    )
-
-
-def refused(reason: str, *, unit: str | None = None, sample: int | None = None) -> Estimate:
-    """Give an estimate that is none, and why; ``sample`` is how many units of the sample are affected, if known."""
-    return Estimate(
-        status="not_estimated",
-        reason=reason,
-        unit=unit,
-        units_affected=None if sample is None else UnitsAffected(status="not_estimated", sample=sample),
     )
 
 

@@ -94,6 +94,7 @@ def one_in(shapes: dict[SideName, Shape]) -> int:
 
 def take(session: Session, plan: Plan, of_both: Collection[Column], *, doing: str) -> Part:
     """Make ``part_baseline`` and, with the columns ``of_both`` alone, ``part_candidate``."""
+    assert plan.one_in is not None
     columns = tuple(column for column in plan.columns if plain(column))[:COLUMNS]
     both = tuple(column for column in columns if column in of_both)
     for side, some in zip(SIDES, (columns, both), strict=True):

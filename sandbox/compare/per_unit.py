@@ -5,17 +5,15 @@ It works on what `sandbox.compare.rows.collect` left there: ``all_<side>``, ``la
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sandbox.compare.changes import any_differs, only_noise, pairs
+from sandbox.compare.changes import any_differs, differing, only_noise, pairs
 from sandbox.compare.estimated import PerUnit
 from sandbox.compare.kinds import is_exact
 from sandbox.compare.rows import SIDES, value
 from sandbox.engine.duck import file_list, quote
-from sandbox.engine.types import comparable
 from sandbox.errors import SandboxError, StoreError
 from sandbox.manifest.diff import LeftOut
 
@@ -23,56 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.compare.columns import Column, SideName
-    from sandbox.compare.estimated import Array, Drawn
+    from sandbox.compare.drawn import Drawn, Units
+    from sandbox.compare.estimated import Array
     from sandbox.compare.rows import Plan
     from sandbox.engine.duck import Session
 
-TAINTED = "its unit key differs from run to run"
-
 _AT_ONCE = 40  # columns in one query
 _BATCH = 1 << 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Units:
-    """The units of one output: the draw, and the columns that name one, in the order of the draw's key."""
-
-    drawn: Drawn
-    columns: Sequence[Column]
-
-    @property
-    def names(self) -> list[str]:
-        """What a unit's key is called in the session."""
-        return [f"u{place}" for place in range(len(self.columns))]
-
-    def key(self, side: SideName, row: str = "") -> list[str]:
-        """Give the SQL of a row's unit key in the types of the draw; NULL where a value has no equal there."""
-        prefix = f"{row}." if row else ""
-        return [
-            _converted(f"{prefix}{column.raw(side)}", column.type(side), wanted)
-            for column, wanted in zip(self.columns, self.drawn.types, strict=True)
-        ]
-
-    def named(self, side: SideName, row: str = "") -> str:
-        """Give the same as columns to select."""
-        return ", ".join(
-            f"{sql} as {name}" for sql, name in zip(self.key(side, row), self.names, strict=True)
-        )
-
-    @property
-    def same(self) -> str:
-        """The condition between a drawn unit ``d`` and rows ``t``."""
-        return " and ".join(f"d.{name} = t.{name}" for name in self.names)
-
-    def problem(self) -> str | None:
-        """Say why no row's unit can be told, if so."""
-        for column, wanted in zip(self.columns, self.drawn.types, strict=True):
-            if column.tainted:
-                return TAINTED
-            for type_ in column.types:
-                if not comparable(type_, wanted):
-                    return f"its {column.name} is {type_}, and the key of {self.drawn.table} is {wanted}"
-        return None
 
 
 def load(session: Session, drawn: Drawn) -> None:
@@ -144,21 +99,6 @@ def summed_up(session: Session, units: Units, columns: Sequence[Column], *, doin
         counts=_pairs(parts, "n", columns),
         left_out=_left_out(session, units, doing=doing),
     )
-
-
-def differing(plan: Plan, baseline: str, candidate: str) -> list[str]:
-    """Give the removed and the added rows: the columns of their unit, and ``n`` of them.
-
-    Rows of one ``u`` are the same but for tainted columns, so they have one unit, and cancel each other.
-    """
-    hashed = plan.untainted if plan.tainted else plan.hashed
-    net = "select u, sum(b - c)::BIGINT as net from loose group by u"
-    return [
-        f"select * exclude (u, net), {sign}net as n from ({net}) join "
-        f"(select distinct on (u) {columns}, {hashed} as u from late_{side} where not paired) using (u) "
-        f"where {sign}net > 0"
-        for side, columns, sign in zip(SIDES, (baseline, candidate), ("", "-"), strict=True)
-    ]
 
 
 def _pairs(
@@ -234,10 +174,3 @@ def arrays(session: Session, query: str, *, doing: str) -> dict[str, Array]:
         name: np.concatenate([np.from_dlpack(batch.column(name)) for batch in batches])
         for name in batches[0].schema.names
     }
-
-
-def _converted(raw: str, type_: str, wanted: str) -> str:
-    """Give a value in another type, NULL where that is not the same value."""
-    if type_ == wanted:
-        return raw
-    return f"(case when try_cast(try_cast({raw} as {wanted}) as {type_}) = {raw} then try_cast({raw} as {wanted}) end)"

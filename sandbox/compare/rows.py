@@ -44,14 +44,16 @@ class Plan:
     Attributes:
         columns: What both sides have and is compared; a value's name is its position in the baseline.
         key: Which of them are the key; empty where there is none.
+        unique: The key repeats on neither side and is never null.
         direct: Pairs are read from the tables themselves, because most rows differ; the key is unique then.
-        one_in: Of so many rows one is looked at although it does not differ.
+        one_in: Of so many rows one is looked at although it does not differ; None where none is.
     """
 
     columns: tuple[Column, ...]
     key: tuple[Column, ...]
+    unique: bool = False
     direct: bool = False
-    one_in: int = 1
+    one_in: int | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -90,48 +92,51 @@ class Plan:
         return _hash([column.hashed for column in self.columns if column not in self.key])
 
     def joined(self) -> str:
-        """Give the keys whose rows differ, for keys that are unique on both sides.
+        """Give the keys whose rows differ or are ``sampled``, for keys that are unique on both sides.
 
-        Equal rows fall into one group without a key, and ``n`` counts rows of the join: so it shows afterwards
+        All other rows fall into one group without a key, and ``n`` counts rows of the join: so it shows afterwards
         whether the keys were unique.
         """
         keys = self.keys
         sides = (f"(select {', '.join(keys)}, {self.rest} as h from all_{side})" for side in SIDES)
         on = " and ".join(f"b.{key} = c.{key}" for key in keys)
+        differs = "b.h is distinct from c.h"
+        sampled = self._sampled([f"coalesce(b.{key}, c.{key})" for key in keys])
         shown = ", ".join(
-            f"case when b.h is distinct from c.h then coalesce(b.{key}, c.{key}) end as {key}" for key in keys
+            f"case when {differs} or {sampled} then coalesce(b.{key}, c.{key}) end as {key}" for key in keys
         )
         return (
             f"create or replace temp table keys as select {shown}, "
-            "b.h is distinct from c.h as differs, (b.h is not null)::BIGINT as b, (c.h is not null)::BIGINT as c, "
+            f"{differs} as differs, {sampled} as sampled, "
+            "(b.h is not null)::BIGINT as b, (c.h is not null)::BIGINT as c, "
             f"count(*) as n from {next(sides)} b full join {next(sides)} c on {on} group by all"
         )
 
     def grouped(self) -> str:
-        """Give the keys whose rows differ, repeat or are null, whatever the keys are like."""
+        """Give the keys whose rows differ, repeat, are null or are ``sampled``, whatever the keys are like."""
         keys = ", ".join(self.keys)
         null = " or ".join(f"{key} is null" for key in self.keys)
         sides = " union all ".join(
             f"select {int(side == 'baseline')} as b, {keys}, {self.rest} as h from all_{side}"
             for side in SIDES
         )
+        differs = f"(sum(b) <> 1 or sum(1 - b) <> 1 or bit_xor(h) <> 0 or {null})"
+        sampled = self._sampled(self.keys)
         return (
-            f"create or replace temp table keys as select {keys}, true as differs, sum(b)::BIGINT as b, "
-            f"sum(1 - b)::BIGINT as c, 1 as n from ({sides}) group by {keys} "
-            f"having sum(b) <> 1 or sum(1 - b) <> 1 or bit_xor(h) <> 0 or {null}"
+            f"create or replace temp table keys as select {keys}, {differs} as differs, {sampled} as sampled, "
+            f"sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c, 1 as n from ({sides}) group by {keys} "
+            f"having {differs} or {sampled}"
         )
 
-    @property
-    def sampled(self) -> str:
-        """The condition on a row ``t`` to be looked at although it does not differ.
+    def _sampled(self, named: Sequence[str]) -> str:
+        """Give the condition on a row to be looked at although it does not differ.
 
         By its key alone (without a key, by the whole row), so that the two sides hold the same rows, and neither the
         order of rows nor the threads matter.
         """
-        if self.one_in == 1:
-            return "true"
-        named = _hash([f"t.{key}" for key in self.keys]) if self.key else self.hashed
-        return f"{named} % {self.one_in} = 0"
+        if self.one_in is None:
+            return "false"
+        return "true" if self.one_in == 1 else f"{_hash(named)} % {self.one_in} = 0"
 
     def differing(self, side: SideName) -> str:
         """Give the whole rows of one side that have one of the found keys, ``paired`` where they can be paired.
@@ -139,14 +144,15 @@ class Plan:
         With them come those that are ``sampled``, so that the tables are read once for both.
         """
         kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
-        on = " and ".join(f"t.{key} is not distinct from k.{key}" for key in self.keys)
-        whole = " and ".join(f"k.{key} is not null" for key in self.keys)
-        where = "differs and (b <> 1 or c <> 1)" if self.direct else "differs"
+        # Only by plain equality does the join tell the scan which rows not to decode.
+        same = "=" if self.unique else "is not distinct from"
+        on = " and ".join(f"t.{key} {same} k.{key}" for key in self.keys)
+        whole = " and ".join(f"{key} is not null" for key in self.keys)
+        late = "differs and (b <> 1 or c <> 1)" if self.direct else "differs"
         return (
-            f"create or replace temp table kept_{side} as select {kept}, "
-            f"coalesce(k.b = 1 and k.c = 1 and {whole}, false) as paired, k.differs is not null as differing, "
-            f"{self.sampled} as sampled from all_{side} t left join (select * from keys where {where}) k on {on} "
-            f"where k.differs is not null or {self.sampled}"
+            f"create or replace temp table kept_{side} as select {kept}, k.paired, k.differing, k.sampled "
+            f"from all_{side} t join (select {', '.join(self.keys)}, b = 1 and c = 1 and {whole} as paired, "
+            f"{late} as differing, sampled from keys where sampled or ({late})) k on {on}"
         )
 
     def multiset(self, source: str) -> str:
@@ -175,9 +181,10 @@ class Plan:
         """Give the whole rows of one side that have one of the found hashes; for tables without a key."""
         kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
         differing = f"{self.hashed} in (select h from loose)"
+        sampled = self._sampled([column.hashed for column in self.columns])
         return (
             f"create or replace temp table kept_{side} as select {kept}, false as paired, "
-            f"{differing} as differing, {self.sampled} as sampled from all_{side} t where {differing} or {self.sampled}"
+            f"{differing} as differing, {sampled} as sampled from all_{side} t where {differing} or {sampled}"
         )
 
     def nothing(self, side: SideName) -> str:
@@ -203,7 +210,7 @@ def prepare(session: Session, plan: Plan) -> None:
 
 def pair(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: str) -> bool:
     """Find the keys whose rows differ, if the key is unique and never null on both sides; else give False."""
-    if not all(plainly_unique(session, side, plan.key, shapes[side].rows) for side in SIDES):
+    if not plainly_unique(session, plan.key, shapes):
         return False
     session.execute(plan.joined(), doing=doing)
     null = " or ".join(f"{key} is null" for key in plan.keys)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare import reading, units
 from sandbox.compare.columns import match
+from sandbox.compare.drawn import Units
 from sandbox.compare.options import Rules, Tolerance
-from sandbox.compare.per_unit import Units
 from sandbox.compare.rows import SIDES
 from sandbox.compare.sets import compare
 from sandbox.engine.duck import Session, literal
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.compare.columns import SideName
-    from sandbox.compare.estimated import Drawn
+    from sandbox.compare.drawn import Drawn
     from sandbox.manifest.diff import OutputDiff
 
 ROUNDING = {"FLOAT": Tolerance(rel=1e-4), "DOUBLE": Tolerance(rel=1e-9)}
@@ -80,6 +80,7 @@ def entangled(question: Question, *, memory: int) -> str | None:
             memory=memory,
             threads=None,
             progress=Silent(),
+            details=False,
         )["rows"]
     if found.rows.different <= found.rows.noise:
         return None

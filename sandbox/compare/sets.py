@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sandbox.compare import keys, parts, profiles, reading, units
 from sandbox.compare.changes import Changes, count
 from sandbox.compare.columns import Column, Match, Shape, SideName, match
-from sandbox.compare.estimated import refused
+from sandbox.compare.drawn import Units, refused
 from sandbox.compare.examples import examples
 from sandbox.compare.options import Rules, engine_memory
-from sandbox.compare.per_unit import Units
 from sandbox.compare.rows import NO_REPEATS, SIDES, Plan, collect, group, mostly_differ, pair, prepare
 from sandbox.compare.segments import segments
 from sandbox.engine.duck import Session
@@ -21,7 +20,7 @@ from sandbox.manifest.diff import ColumnChanges, Key, OutputDiff, Rows
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sandbox.compare.estimated import Drawn
+    from sandbox.compare.drawn import Drawn
     from sandbox.compare.options import Origin
     from sandbox.errors import SandboxError
     from sandbox.manifest.diff import Estimate
@@ -43,6 +42,7 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
     threads: int | None,
     progress: Progress,
     origin: Origin = "project",
+    details: bool = True,
 ) -> dict[str, OutputDiff]:
     """Compare two sets of tables by name.
 
@@ -58,6 +58,7 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
         threads: How many it may use; None takes all processors.
         progress: Shows one step an output.
         origin: What a failure is: of a project's pipeline and file, or of two tables on the command line.
+        details: Whether examples, distributions and segments are wanted too.
 
     Returns:
         One entry a name, sorted by name.
@@ -79,6 +80,7 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
                     units=units,
                     draws=draws or {},
                     origin=origin,
+                    details=details,
                 )
                 if name not in candidate:
                     given[name] = work.alone("baseline", baseline[name])
@@ -104,6 +106,7 @@ class _Work:
     units: Mapping[str, tuple[str, ...]]
     draws: Mapping[str, Drawn]
     origin: Origin
+    details: bool
 
     @property
     def doing(self) -> str:
@@ -180,17 +183,17 @@ class _Work:
         columns: list[Column],
         declared: list[Column] | None,
     ) -> OutputDiff:
-        plan = Plan(columns=tuple(columns), key=tuple(declared or ()))
+        one_in = parts.one_in(shapes) if self.details else None
+        plan = Plan(columns=tuple(columns), key=tuple(declared or ()), one_in=one_in)
         prepare(self.session, plan)
         repeated = NO_REPEATS
         if declared is None:
             plan = self._inferred(plan, shapes)
         elif not pair(self.session, plan, shapes, doing=self.doing):
             repeated = group(self.session, plan, doing=self.doing)
-        direct = repeated is NO_REPEATS and bool(plan.key)
-        if direct:
-            direct = mostly_differ(self.session, shapes, doing=self.doing)
-        plan = replace(plan, direct=direct, one_in=parts.one_in(shapes))
+        unique = repeated is NO_REPEATS and bool(plan.key)
+        direct = unique and mostly_differ(self.session, shapes, doing=self.doing)
+        plan = replace(plan, unique=unique, direct=direct)
         collect(self.session, plan, doing=self.doing)
         unit = units.unit_key(self.rules, self.units, columns)
         changes = count(self.session, plan, shapes, doing=self.doing)
@@ -208,7 +211,7 @@ class _Work:
 
     def _details(self, plan: Plan, changes: Changes) -> dict[str, Any]:
         """Say more about rows that differ: examples, distributions, and where the differences lie."""
-        if not changes.rows.different:
+        if not self.details or not changes.rows.different:
             return {}
         of_both = profiles.wanted(plan, changes)
         part = parts.take(self.session, plan, of_both, doing=self.doing)
@@ -222,7 +225,7 @@ class _Work:
     def _inferred(self, plan: Plan, shapes: dict[SideName, Shape]) -> Plan:
         """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""
         for columns in keys.likely(self.name, plan.columns, tuple(self.units.values())):
-            tried = Plan(columns=plan.columns, key=tuple(columns))
+            tried = replace(plan, key=tuple(columns))
             if pair(self.session, tried, shapes, doing=self.doing):
                 return tried
         return plan

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.compare.changes import any_differs, only_noise, pairs
-from sandbox.compare.estimated import estimate, refused, untouched
-from sandbox.compare.per_unit import Units, arrays, differing, load, numeric, summed_up, touched
+from sandbox.compare.changes import any_differs, differing, only_noise, pairs
+from sandbox.compare.drawn import Units, refused
 from sandbox.compare.rows import value
 
 if TYPE_CHECKING:
@@ -73,6 +72,10 @@ def measured(session: Session, plan: Plan, units: Units, *, doing: str) -> Estim
     problem = units.problem()
     if problem is not None:
         return refused(problem, unit=units.drawn.table)
+    # numpy is slow to import, and where nothing can be estimated there is no need of it
+    from sandbox.compare.estimated import estimate  # noqa: PLC0415
+    from sandbox.compare.per_unit import load, numeric, summed_up, touched  # noqa: PLC0415
+
     load(session, units.drawn)
     touched(session, plan, units, doing=doing)
     found = summed_up(session, units, numeric(plan, units), doing=doing)
@@ -91,6 +94,9 @@ def unchanged(session: Session, units: Units) -> Estimate:
     problem = units.problem()
     if problem is not None:
         return refused(problem, unit=units.drawn.table)
+    from sandbox.compare.estimated import estimate, untouched  # noqa: PLC0415 - see `measured`
+    from sandbox.compare.per_unit import arrays, load  # noqa: PLC0415
+
     load(session, units.drawn)
     strata = arrays(session, "select stratum from drawn", doing="reading the sample's weights")
     return estimate(units.drawn, untouched(strata["stratum"]))

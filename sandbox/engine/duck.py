@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import tempfile
+import threading
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
@@ -30,6 +31,7 @@ VERSION = str(duckdb.__version__)
 POSITIONAL = inspect.Parameter.POSITIONAL_ONLY
 INTERRUPTED = "executing the UDF: KeyboardInterrupt: "
 DELIMITERS = ",\t;|"
+WATCH_SECONDS = 0.2
 
 
 def quote(identifier: str) -> str:
@@ -193,6 +195,32 @@ class Session:
         except BaseException as error:  # noqa: BLE001 - it is raised again, as ours, when the engine has ended
             self._raised = error
             raise RuntimeError(type(error).__name__) from None
+
+    @contextlib.contextmanager
+    def watched(self, seen: Callable[[float], None]) -> Iterator[None]:
+        """Tell a function, while the block lasts, how far the statement is that is being carried out.
+
+        Args:
+            seen: It is called every fifth of a second, from another thread, with the engine's guess: 0 to 1. Each
+                statement of the block begins again. It must not raise.
+        """
+        # The engine counts only where it believes that it shows a bar.
+        self.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
+        ended = threading.Event()
+
+        def poll() -> None:
+            while not ended.wait(WATCH_SECONDS):
+                percent = self.connection.query_progress()
+                if percent >= 0:  # else there is no statement, or it has not begun
+                    seen(min(1.0, percent / 100))
+
+        watch = threading.Thread(target=poll, name="watching a statement", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watch.join()
 
     def confine(self, files: Iterable[Path]) -> None:
         """Keep every later statement from all files but these, from extensions, and from the session's settings."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from sandbox.manifest.document import Document, Part
+from sandbox.manifest.scan import Finding
 
 Kind = Literal["number", "moment", "category", "children"]
 
@@ -79,13 +80,17 @@ class Table(Part):
 
 
 class Profile(Document):
-    """The whole comparison; it holds no moment and no fingerprint, so that equal samples have equal profiles."""
+    """The whole comparison; it holds no moment and no fingerprint, so that equal samples have equal profiles.
+
+    ``findings`` is what looks broken in production's rows, as far as comparing them showed it, the most severe first.
+    """
 
     NAME: ClassVar[str] = "the sample's profile"
 
     whole: bool
     alpha: float
     tables: dict[str, Table]
+    findings: list[Finding] = Field(default_factory=list)
 
     @property
     def complete(self) -> bool:
@@ -100,6 +105,7 @@ class Profile(Document):
             "left_out": {
                 name: table.reason for name, table in self.tables.items() if table.reason is not None
             },
+            "findings": len(self.findings),
         }
 
     def compared(self) -> list[tuple[str, str, Column]]:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import JsonValue
 
+from sandbox.manifest.canonical import digest
 from sandbox.manifest.document import Document, Part
 
 
@@ -118,3 +119,8 @@ class SampleManifest(Document):
     masking_key: str | None = None
     profile: Stored | None = None
     tool: dict[str, str]
+
+
+def half_of(fingerprint: str) -> str:
+    """Give the fingerprint of the half of a sample (see `sandbox.sampler.half`), by the sample's own."""
+    return digest({"half of": fingerprint, "by": 1})

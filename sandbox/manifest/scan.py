@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from sandbox.manifest.document import Document, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Severity = Literal["error", "warning", "note"]
 FindingKind = Literal[
@@ -14,6 +17,7 @@ FindingKind = Literal[
     "key_space", "dangling", "out_of_range", "not_finite", "mixed", "damaged_text", "future", "sentinel", "empty_text",
     "all_null", "constant",
 ]  # fmt: skip
+ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
 class Finding(Part):
@@ -34,6 +38,16 @@ class Finding(Part):
     message: str
     examples: list[list[str | None]] = Field(default_factory=list)
     hidden: bool = False
+
+
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """Give findings the most severe first; of those, what concerns the largest share of its table."""
+
+    def place(one: Finding) -> tuple[int, float, str, list[str], str]:
+        share = 1.0 if one.share is None else one.share
+        return ORDER[one.severity], -share, one.table, one.columns, one.kind
+
+    return sorted(findings, key=place)
 
 
 class ScannedTable(Part):

@@ -41,6 +41,7 @@ def page(template: str, *, finish: Finish, given: dict[str, object]) -> str:
         shown=words.value,
         moment=words.moment,
         cut=words.cut,
+        tied=words.tied,
     )
     return environment.get_template(template).render(
         findings=findings, estimating=estimates, many=words.many, **given

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from sandbox.report import scan
 from sandbox.report.words import cut, many, visible
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 MOST_ROWS = 12  # of the report
 WIDTH, HEIGHT = 200, 28  # of a chart
 MOST = 5  # notable columns, and reasons; a few lines are enough
+MOST_BROKEN = 3  # findings about production; there is a command for all of them
 LEFT_OUT = "to compare them too: sandbox sample --profile"
 
 
@@ -28,6 +30,13 @@ def summary(profile: Profile) -> list[Text]:
         )
         for line in lines
     ]
+
+
+def broken(profile: Profile) -> list[Text]:
+    """Give the lines of what looks broken in production, the most severe first; none where nothing does."""
+    rest = len(profile.findings) - MOST_BROKEN
+    more = [Text(f"sandbox scan shows {rest} more", style="dim")] if rest > 0 else []
+    return [*(scan.line(one) for one in profile.findings[:MOST_BROKEN]), *more]
 
 
 def headline(profile: Profile) -> str:

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.report.profile import summary
+from sandbox.report.profile import broken, summary
 from sandbox.report.words import age, cut, many, number, share, size, visible
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def sample(
     rows = {name: (one.role, one.source_rows, one.rows, one.bytes) for name, one in manifest.tables.items()}
     parts.append(_tables(rows, ""))
     parts += [Text(line, style="yellow") for line in _remarks(manifest)]
-    parts += summary(profile) if profile is not None else []
+    parts += [*summary(profile), *broken(profile)] if profile is not None else []
     return Group(*parts, Text(str(drawn_sample.path), style="dim"))
 
 

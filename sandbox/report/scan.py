@@ -25,7 +25,7 @@ def scan(found: Scan) -> RenderableType:
     read = sum(table.bytes for table in found.tables.values())
     head = f"{many(len(found.tables), 'table')}, {many(rows, 'row')}, {size(read)}: {_counted(found)}"
     parts: list[RenderableType] = [Text(head, style="bold")]
-    parts += [_finding(finding) for finding in found.findings[:MOST]]
+    parts += [line(finding) for finding in found.findings[:MOST]]
     if len(found.findings) > MOST:
         rest = many(len(found.findings) - MOST, "more finding")
         parts.append(Text(f"{rest}; all of them: sandbox scan --json", style="dim"))
@@ -47,15 +47,16 @@ def _counted(found: Scan) -> str:
     return ", ".join(counts)
 
 
-def _finding(finding: Finding) -> Text:
-    line = Text.assemble((f"{finding.severity:<8}", STYLES[finding.severity]), visible(finding.message))
+def line(finding: Finding) -> Text:
+    """Show one finding, with how much it concerns and a few examples, unless they may be personal."""
+    said = Text.assemble((f"{finding.severity:<8}", STYLES[finding.severity]), visible(finding.message))
     if finding.share is not None and 0 < finding.share < 1:
-        line.append(f" ({share(finding.share)})")
+        said.append(f" ({share(finding.share)})")
     if finding.hidden:
-        line.append("; values not shown, they may be personal", style="dim")
+        said.append("; values not shown, they may be personal", style="dim")
     elif finding.examples:
-        line.append(f"; {_examples(finding)}")
-    return line
+        said.append(f"; {_examples(finding)}")
+    return said
 
 
 def _examples(finding: Finding) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.report import findings
-from sandbox.report.words import NOTHING, cut, duration, number, size, value, visible
+from sandbox.report.words import NOTHING, cut, duration, many, number, size, value, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -36,24 +36,20 @@ def render(document: DiffDocument) -> Group:
     parts += [_line("estimate", line, "magenta") for line in findings.in_production(document)]
     parts += [_line("where", line, "magenta") for line in findings.where(document)[:_SEGMENTS]]
     parts += _examples(document)
-    parts += _tests(document)
-    broken = findings.not_held(document)
-    parts += [_line("gate", line, "red") for line in broken[:_LINES]]
-    if len(broken) > _LINES:
-        parts.append(_line("gate", f"… and {number(len(broken) - _LINES)} more outputs", "red"))
-    parts += [_line("warning", warning, "yellow") for warning in findings.warnings(document)]
+    parts += _some("test", [findings.data_test(one) for one in findings.unpassed(document)], "yellow")
+    parts += _some("gate", findings.not_held(document), "red")
+    parts += _some("warning", findings.warnings(document), "yellow")
     parts.append(_runs(document))
     if document.report:
         parts.append(_line("report", document.report, "cyan"))
     return Group(*parts)
 
 
-def _tests(document: DiffDocument) -> list[RenderableType]:
-    """Say what became of the data tests that did not just pass."""
-    said = [findings.data_test(one) for one in findings.unpassed(document)]
-    lines: list[RenderableType] = [_line("test", line, "yellow") for line in said[:_LINES]]
+def _some(label: str, said: list[str], style: str) -> list[RenderableType]:
+    """Give a line each, as many as a screen has room for."""
+    lines: list[RenderableType] = [_line(label, line, style) for line in said[:_LINES]]
     if len(said) > _LINES:
-        lines.append(_line("test", f"… and {number(len(said) - _LINES)} more", "yellow"))
+        lines.append(_line(label, f"… and {number(len(said) - _LINES)} more", style))
     return lines
 
 
@@ -101,6 +97,10 @@ def _columns(output: OutputDiff) -> Text:
     if len(changed) > _COLUMNS:
         said.append(f"{len(changed) - _COLUMNS} more")
     said += [visible(phrase) for phrase in findings.schema(output.schema_)]
+    if output.tainted:
+        said.append(visible(f"noise in {', '.join(output.tainted)}"))
+    elif output.rows.noise:
+        said.append(f"noise in {many(output.rows.noise, 'row')}")
     return Text(", ".join(said)) if said else Text("same" if output.same else NOTHING, "dim")
 
 

@@ -158,6 +158,15 @@ def value(found: JsonValue) -> str:
     return visible(str(found))
 
 
+def tied(text: str) -> str:
+    """Give a text in which no line ends between a number and its percent sign.
+
+    >>> tied("95 % of all") == "95\N{NO-BREAK SPACE}% of all"
+    True
+    """
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def cut(text: str, longest: int) -> str:
     """Give a text of at most so many characters.
 

@@ -134,7 +134,7 @@ def _extracted(
             raise
         _check_unchanged(plan)
         sampled = _weighed(extraction)
-        profile = _profiled(extraction, whole)
+        profile = _profiled(extraction, project, whole=whole)
         with progress.step("computing the content digests"):
             drawn = Drawn(
                 extraction=extraction, findings=findings, sampled=sampled, profile=profile, secret=secret
@@ -203,13 +203,19 @@ def _weighed(extraction: Extraction) -> dict[str, list[int]]:
     }
 
 
-def _profiled(extraction: Extraction, whole: bool) -> Stored:
+def _profiled(extraction: Extraction, project: Project, *, whole: bool) -> Stored:
     """Write how alike the sample and production are."""
     folder = extraction.journal.sample
     sample = {name: _reading(written.paths) for name, written in extraction.written.items()}
     weighed = {name: _reading([folder / "weights" / f"{name}.parquet"]) for name in extraction.plan.units}
     found = profiled(
-        extraction.session, extraction.plan, sample, weighed, whole=whole, progress=extraction.progress
+        extraction.session,
+        extraction.plan,
+        sample,
+        weighed,
+        ranges={name: table.ranges for name, table in project.settings.tables.items()},
+        whole=whole,
+        progress=extraction.progress,
     )
     path = folder / PROFILE
     write(path, found.text())

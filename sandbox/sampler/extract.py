@@ -6,10 +6,12 @@ references need of it is kept, unmasked. An item that the journal has is only re
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import quote
+from sandbox.model import Silent
 from sandbox.sampler.blame import blamed
 from sandbox.sampler.frame import prepared
 from sandbox.sampler.items import RANGE_BYTES, items
@@ -21,7 +23,7 @@ from sandbox.sampler.part import Written
 from sandbox.sampler.table import placed, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from sandbox.engine.duck import Session
     from sandbox.model import Progress
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan import Plan, Step
     from sandbox.sampler.table import SourceTable
 
+WATCHED_BYTES = 32 * 2**20  # of an item, from which it shows how far it is within
 ROWS = "rows of an item"
 CHOSEN = "chosen rows of an item"
 PARENTS = "keys of drawn parents"
@@ -126,12 +129,31 @@ class Extraction:
         select = self._selection(step)
         for item in self.items[step.table]:
             before = self.written[step.table].rows
-            if step.keep == "all":
-                self._whole(step.table, item)
-            else:
-                self.item(step.table, item, select, f"part-{item.label}", 0)
-            advance(item.bytes)
+            with self._advancing(item, advance):
+                if step.keep == "all":
+                    self._whole(step.table, item)
+                else:
+                    self.item(step.table, item, select, f"part-{item.label}", 0)
             counted(self.written[step.table].rows - before)
+
+    @contextlib.contextmanager
+    def _advancing(self, item: Item, advance: Callable[[float], None]) -> Iterator[None]:
+        """Advance by an item's bytes when the block has ended; within a large item also while it goes on."""
+        told = 0
+        if item.bytes < WATCHED_BYTES or isinstance(self.progress, Silent):
+            yield
+        else:
+
+            def seen(share: float) -> None:
+                nonlocal told
+                # An item takes several statements, and only the first of them is long.
+                if (reached := int(share * item.bytes)) > told:
+                    advance(reached - told)
+                    told = reached
+
+            with self.session.watched(seen):
+                yield
+        advance(item.bytes - told)
 
     def _selection(self, step: Step) -> str:
         """Give the SQL of what is drawn of an item's rows, with stratum and unit."""

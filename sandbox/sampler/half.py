@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import file_list, literal, quote
-from sandbox.manifest.canonical import digest
+from sandbox.manifest.sample import half_of
 from sandbox.model import Sample, TableFiles
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def fingerprint(manifest: SampleManifest) -> str:
     """Give the half's own fingerprint."""
-    return digest({"half of": manifest.fingerprint, "by": 1})
+    return half_of(manifest.fingerprint)
 
 
 def chosen(manifest: SampleManifest, folder: Path, unit: str) -> str:

@@ -11,16 +11,20 @@ from sandbox.errors import StoreError
 from sandbox.estimate.design import Design
 from sandbox.estimate.likeness import ALPHA, holm
 from sandbox.manifest.profile import Column, Profile, Table
-from sandbox.sampler.profile_bins import IDENTIFYING
+from sandbox.manifest.scan import by_severity
+from sandbox.sampler.profile_bins import IDENTIFYING, tallied
 from sandbox.sampler.profile_columns import Compared, chosen
-from sandbox.sampler.profile_compare import Sides, compared
+from sandbox.sampler.profile_compare import Sides, against, compared
 from sandbox.sampler.profile_document import rounded
+from sandbox.sampler.profile_findings import Look
 from sandbox.sampler.profile_rows import Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.config.settings import Range
     from sandbox.manifest.sample import SampleManifest
+    from sandbox.manifest.scan import Finding
     from sandbox.model import Progress, Sample
     from sandbox.sampler.plan import Plan, Step, UnitPlan
 
@@ -35,10 +39,11 @@ def profiled(
     sample: Mapping[str, str],
     weights: Mapping[str, str],
     *,
+    ranges: Mapping[str, Mapping[str, Range]],
     whole: bool,
     progress: Progress,
 ) -> Profile:
-    """Compare every column of the unit tables and their children.
+    """Compare every column of the unit tables and their children, and say what looks broken in production's rows.
 
     It depends on nothing but the rows: the same sample of the same source has the same profile.
 
@@ -47,6 +52,7 @@ def profiled(
         plan: What was drawn.
         sample: For each table SQL that can stand after ``from``: its rows in the sample, masked as they are there.
         weights: For each unit table likewise: its key columns as in the sample, and ``stratum``; drawn units only.
+        ranges: What is declared of values, by table and column.
         whole: Also compare tables of more than 5 million rows in the source, which reads them again.
         progress: Shows the steps.
 
@@ -55,6 +61,7 @@ def profiled(
         StoreError: The weights do not fit the plan.
     """
     tables: dict[str, Table] = {}
+    findings: list[Finding] = []
     for name, unit in plan.units.items():
         family = Family.prepared(session, plan, unit, sample, weights[name])
         design = _design(unit, family.strata())
@@ -62,15 +69,17 @@ def profiled(
         with progress.step(doing, total=len(family.steps), unit="tables") as advance:
             for step in family.steps:
                 family.own(step)
-                tables[step.table] = _table(family, design, step, whole=whole)
+                look = Look.at(plan, unit, step, ranges.get(step.table, {}))
+                tables[step.table], found = _table(family, design, step, look, whole=whole)
+                findings += found
                 advance(1)
         family.forget()
-    return Profile(whole=whole, alpha=ALPHA, tables=judged(tables))
+    return Profile(whole=whole, alpha=ALPHA, tables=judged(tables), findings=by_severity(findings))
 
 
 def profiled_later(
-    plan: Plan, sample: Sample, manifest: SampleManifest, *, memory: int, threads: int | None = None,
-    progress: Progress,
+    plan: Plan, sample: Sample, manifest: SampleManifest, *, ranges: Mapping[str, Mapping[str, Range]],
+    memory: int, threads: int | None = None, progress: Progress,
 ) -> Profile:  # fmt: skip
     """Compare all of a stored sample with the source that it was drawn from.
 
@@ -78,6 +87,7 @@ def profiled_later(
         plan: What a survey of the source gives now.
         sample: The sample.
         manifest: Its manifest.
+        ranges: As for `profiled`.
         memory: Bytes that the engine may hold.
         threads: Worker threads; None takes the processors that this process may use.
         progress: Shows the steps.
@@ -108,7 +118,7 @@ def profiled_later(
         for name, one in manifest.weights.items()
     }
     with Session(memory=memory, threads=threads) as session:
-        return profiled(session, plan, tables, weights, whole=True, progress=progress)
+        return profiled(session, plan, tables, weights, ranges=ranges, whole=True, progress=progress)
 
 
 def judged(tables: Mapping[str, Table]) -> dict[str, Table]:
@@ -151,31 +161,35 @@ def _design(unit: UnitPlan, strata: list[int]) -> Design:
     )
 
 
-def _table(family: Family, design: Design, step: Step, *, whole: bool) -> Table:
+def _table(
+    family: Family, design: Design, step: Step, look: Look, *, whole: bool
+) -> tuple[Table, list[Finding]]:
     unit = family.unit.table
     if not (whole or family.small(step)):
-        return Table(unit=unit, reason=TOO_LARGE)
+        return Table(unit=unit, reason=TOO_LARGE), []
     if design.blind:
-        return Table(unit=unit, reason=UNSEEN)
+        return Table(unit=unit, reason=UNSEEN), []
     source = family.plan.tables[step.table]
     wanted, skipped = chosen(source.columns, family.plan.masks.get(step.table, {}))
     sample, number = family.sampled(step)
     sides = Sides(
         name=step.table,
         population=family.population(step),
+        like=family.like(step),
         rows=source.rows,
         alike=tuple(column.name for column in wanted if not column.nested)[:IDENTIFYING],
         sample=sample,
         unit=number,
     )
-    found = compared(family.session, design, sides, wanted)
-    columns = {one.name: column for one, column in zip(wanted, found, strict=True)}
+    found = compared(family.session, design, sides, look.asking(wanted))
+    columns = {known.column.name: column for column, known in found}
     columns |= {name: Column(kind=None, compared=False, reason=reason) for name, reason in skipped.items()}
-    return Table(
+    table = Table(
         unit=unit,
         columns={name: columns[name] for name in source.columns},
         children=_children(family, design, step),
     )
+    return table, look.found(known for _, known in found)
 
 
 def _children(family: Family, design: Design, step: Step) -> dict[str, Column]:
@@ -183,13 +197,7 @@ def _children(family: Family, design: Design, step: Step) -> dict[str, Column]:
     if step.through is None:
         return {}
     population, sample = family.children(step)
-    sides = Sides(
-        name=f"the number of {step.table}",
-        population=population,
-        rows=family.plan.tables[step.through.table].rows,
-        alike=("h",),
-        sample=sample,
-        unit="unit",
-    )
-    (found,) = compared(family.session, design, sides, [CHILDREN])
+    doing = f"comparing the number of {step.table}"
+    known = tallied(family.session, population, CHILDREN, doing=doing)
+    (found,) = against(family.session, design, [known], sample=sample, unit="unit", doing=doing)
     return {step.table: found.model_copy(update={"kind": "children"})}

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
     from sandbox.config.settings import Mask
     from sandbox.manifest.profile import Kind
+    from sandbox.sampler.scan_columns import Question
 
 TEXT_LENGTH = 100  # characters by which texts are told apart
 MOMENTS = re.compile(r"DATE|TIME|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
+EXACT = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\((1?[0-9]|2[0-8]),\s*[0-9]+\)")
 CATEGORIES = re.compile(r"VARCHAR|BOOLEAN|UUID|ENUM\(.*\)", flags=re.DOTALL)
 
 
@@ -29,12 +31,29 @@ class Compared:
         kind: How; None where only its NULLs are.
         type: The engine's name of its type.
         reason: Why only the NULLs are, else None.
+        question: What is asked of its own values (see `raw`) besides; None where nothing is.
     """
 
     name: str
     kind: Kind | None
     type: str
     reason: str | None = None
+    question: Question | None = None
+
+    @property
+    def raw(self) -> str:
+        """The name that its own values have beside what is compared of them; good in SQL as it is."""
+        return f"raw_{self.name.encode().hex()}"
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """What is asked of its own values: name -> SQL of an aggregate."""
+        return self.question.asked if self.question is not None else {}
+
+    @property
+    def exact(self) -> bool:
+        """Whether the engine adds its own values up without rounding, and without running over."""
+        return self.kind == "number" and EXACT.fullmatch(self.type) is not None
 
     @property
     def ordered(self) -> bool:
@@ -55,13 +74,20 @@ class Compared:
         if self.kind is None:
             return f"case when {column} is not null then true end"
         if self.kind == "category":
-            return f"left({column}::varchar, {TEXT_LENGTH})"
+            return self._text(column)
         if self.kind == "moment":
             finite = "" if self.type == "TIME" else f"case when isfinite({column}) then "
             return f"{finite}epoch({column}){' end' if finite else ''}"
         if self.type in ("FLOAT", "DOUBLE"):
             return f"case when isfinite({column}) then {column}::double end"
         return f"{column}::double"
+
+    def _text(self, column: str) -> str:
+        if self.type in ("BOOLEAN", "UUID"):
+            return f"{column}::varchar"
+        # To count a text's characters costs more than all else that is asked of it; its bytes are known, and no fewer.
+        text = f"{column}::varchar"
+        return f"case when strlen({text}) <= {TEXT_LENGTH} then {text} else left({text}, {TEXT_LENGTH}) end"
 
 
 def chosen(columns: Mapping[str, str], masks: Mapping[str, Mask]) -> tuple[list[Compared], dict[str, str]]:

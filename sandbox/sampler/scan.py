@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import Session, quote
-from sandbox.engine.types import MOMENTS, NUMBERS
 from sandbox.errors import SandboxError
-from sandbox.manifest.scan import Finding, Scan, ScannedTable
+from sandbox.manifest.scan import Finding, Scan, ScannedTable, by_severity
 from sandbox.sampler import scan_columns, scan_rows
 from sandbox.sampler.lean import lean
 from sandbox.sampler.masking.personal.suspects import suspected
@@ -17,18 +15,17 @@ from sandbox.sampler.scan_files import open_what_can_be, undecodable, undecodabl
 from sandbox.sampler.source import listed, suggestion
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from sandbox.config.settings import Project, Range, Settings, TableSection
-    from sandbox.manifest.scan import Severity
     from sandbox.model import Progress
     from sandbox.sampler.scan_columns import Question
     from sandbox.sampler.source import Listing
     from sandbox.sampler.table import SourceTable
 
 WIDTH = 100  # columns that are asked about in one pass
-ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
 def scanned(project: Project, *, now: dt.datetime, threads: int | None = None, progress: Progress) -> Scan:
@@ -63,7 +60,7 @@ def scanned(project: Project, *, now: dt.datetime, threads: int | None = None, p
     return Scan(
         scanned=now.isoformat(timespec="seconds"),
         tables=scan.tables,
-        findings=sorted(scan.findings, key=_severity),
+        findings=by_severity(scan.findings),
         not_scanned=sorted({*listing.files, *listing.problems} - named),
     )
 
@@ -196,17 +193,12 @@ class _Scan:
             self._asked(table, questions[start : start + WIDTH])
 
     def _limits(self, table: SourceTable, column: str, section: TableSection) -> Range | None:
-        limits, kind = section.ranges.get(column), table.columns[column]
+        limits = section.ranges.get(column)
         if limits is None:
             return None
-        dated = isinstance(limits.min if limits.min is not None else limits.max, dt.date)
-        if (MOMENTS if dated else NUMBERS).fullmatch(kind):
-            return limits
-        said = f"{table.name}.{column} is {kind}: its range in sandbox.toml is one of {'dates' if dated else 'numbers'}"
-        self.findings.append(
-            Finding(kind="out_of_range", severity="error", table=table.name, columns=[column], message=said)
-        )
-        return None
+        wrong = scan_columns.misfit(table.name, column, table.columns[column], limits)
+        self.findings += wrong
+        return None if wrong else limits
 
     def _asked(self, table: SourceTable, questions: Sequence[Question]) -> None:
         """Ask about some columns in one pass; where that fails, leave out those that cannot be read."""
@@ -273,9 +265,3 @@ class _Scan:
 
     def _is_hidden(self, table: str, columns: Iterable[str]) -> bool:
         return any((table, column) in self.hidden for column in columns)
-
-
-def _severity(finding: Finding) -> tuple[int, float, str, list[str], str]:
-    """Order the most severe first; of those, what concerns the largest share of its table."""
-    share = 1.0 if finding.share is None else finding.share
-    return ORDER[finding.severity], -share, finding.table, finding.columns, finding.kind

@@ -56,10 +56,39 @@ def question(name: str, kind: str, *, key: bool, limits: Range | None, now: dt.d
         now: The moment of the scan, in UTC; what lies more than a day after it lies in the future.
     """
     column = quote(name)
+    text = _of_text(column, key=key) if kind == "VARCHAR" else {}
+    asked = _of_values(column, kind, limits, now) | text
+    return Question(name=name, type=kind, key=key, limits=limits, asked=asked)
+
+
+def glance(name: str, kind: str, *, column: str, limits: Range | None, now: dt.datetime) -> Question:
+    """Give what to ask of a column where its table is read anyway: all but what takes each text apart.
+
+    Args:
+        name: The column.
+        kind: The engine's name of its type.
+        column: SQL of its value.
+        limits: As for `question`.
+        now: As for `question`.
+    """
+    asked = _of_values(column, kind, limits, now)
+    return Question(name=name, type=kind, key=False, limits=limits, asked=asked)
+
+
+def misfit(table: str, column: str, kind: str, limits: Range) -> list[Finding]:
+    """Say that a declared range does not fit its column; nothing where it does."""
+    dated = isinstance(limits.min if limits.min is not None else limits.max, dt.date)
+    if (MOMENTS if dated else NUMBERS).fullmatch(kind):
+        return []
+    said = (
+        f"{table}.{column} is {kind}: its range in sandbox.toml is one of {'dates' if dated else 'numbers'}"
+    )
+    return [Finding(kind="out_of_range", severity="error", table=table, columns=[column], message=said)]
+
+
+def _of_values(column: str, kind: str, limits: Range | None, now: dt.datetime) -> dict[str, str]:
     asked = {"values": f"count({column})"}
-    if kind == "VARCHAR":
-        asked |= _of_text(column, key=key)
-    elif kind in ("FLOAT", "DOUBLE"):
+    if kind in ("FLOAT", "DOUBLE"):
         asked |= {"nan": _where(f"isnan({column})"), "infinite": _where(f"isinf({column})")}
     elif MOMENTS.fullmatch(kind):
         asked |= _of_moments(column, now)
@@ -67,11 +96,17 @@ def question(name: str, kind: str, *, key: bool, limits: Range | None, now: dt.d
         asked |= _of_range(column, kind, limits)
     if kind == "VARCHAR" or NUMBERS.fullmatch(kind) or MOMENTS.fullmatch(kind) or kind == "BOOLEAN":
         asked |= {"least": f"min({column})::varchar", "greatest": f"max({column})::varchar"}
-    return Question(name=name, type=kind, key=key, limits=limits, asked=asked)
+    return asked
 
 
 def findings(
-    table: str, rows: int, asked: Question, answers: Mapping[str, Any], *, hidden: bool
+    table: str,
+    rows: int,
+    asked: Question,
+    answers: Mapping[str, Any],
+    *,
+    hidden: bool,
+    every: str = "every row",
 ) -> list[Finding]:
     """Say what a column's answers mean.
 
@@ -81,10 +116,11 @@ def findings(
         asked: The column.
         answers: By the names of `Question.asked`.
         hidden: Whether values of it must not be shown.
+        every: What all rows are called that were asked about.
     """
     if rows == 0:
         return []
-    judge = _Judge(table=table, rows=rows, asked=asked, answers=answers, hidden=hidden)
+    judge = _Judge(table=table, rows=rows, asked=asked, answers=answers, hidden=hidden, every=every)
     return [*judge.emptiness(), *judge.text(), *judge.numbers(), *judge.moments(), *judge.limits()]
 
 
@@ -95,18 +131,19 @@ class _Judge:
     asked: Question
     answers: Mapping[str, Any]
     hidden: bool
+    every: str
 
     def emptiness(self) -> Iterator[Finding]:
         values = self.answers["values"]
         if values == 0:
-            yield self._finding("all_null", "note", "is NULL in every row", count=self.rows)
+            yield self._finding("all_null", "note", f"is NULL in {self.every}", count=self.rows)
         elif self._constant(values):
             shown = "" if self.hidden else f": {short(self.answers['least'])}"
-            yield self._finding("constant", "note", f"is the same in every row{shown}")
+            yield self._finding("constant", "note", f"is the same in {self.every}{shown}")
 
     def text(self) -> Iterator[Finding]:
         of = self.answers
-        if self.asked.type != "VARCHAR":
+        if "empty" not in of:
             return
         filled = of["values"] - of["empty"]
         if of["spaced"]:

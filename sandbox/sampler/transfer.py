@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sandbox.store.remote import CHUNK
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 PARALLEL = 4
 
 Advance = Callable[[float], None]
+Ended: TypeAlias = "queue.SimpleQueue[BaseException | None]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +55,15 @@ def carried_out(
     there = len(wanted) - len(lacking)
     total = sum(file.bytes for file in lacking)
     name = f"{doing}, {there} of {len(wanted)} files are there" if there else doing
+    ended: Ended = queue.SimpleQueue()
     with progress.step(name, total=total, unit="bytes") as advance, ThreadPoolExecutor(PARALLEL) as pool:
-        waiting = [pool.submit(one, file, advance, stop) for file in lacking]
         try:
-            for future in as_completed(waiting):
-                future.result()
+            for file in lacking:
+                pool.submit(_told, functools.partial(one, file, advance, stop), stop, ended)
+            for _ in lacking:
+                _await(ended)
         except BaseException as error:
             stop.set()
-            for future in waiting:
-                future.cancel()
             if isinstance(error, KeyboardInterrupt):
                 progress.say("ending what is under way; the same command goes on from there later")
             raise
@@ -77,5 +80,29 @@ def read(path: Path, advance: Advance) -> Iterator[bytes]:
 
 def at_a_stretch(store: Remote, path: str, content: bytes) -> None:
     """Write a small file to its end whatever happens: Ctrl-C reaches the main thread only (see `Remote.write`)."""
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(store.write, path, [content]).result()
+    ended: Ended = queue.SimpleQueue()
+    write = functools.partial(store.write, path, [content])
+    threading.Thread(target=_told, args=(write, threading.Event(), ended)).start()
+    _await(ended)
+
+
+def _told(work: Callable[[], object], stop: threading.Event, ended: Ended) -> None:
+    """Do some work in a thread, unless it is to stop, and tell how it ended."""
+    try:
+        if not stop.is_set():
+            work()
+    except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+        ended.put(error)
+    else:
+        ended.put(None)
+
+
+def _await(ended: Ended) -> None:
+    """Wait for one piece of work, and raise what it failed with.
+
+    Waiting for futures takes their locks; an interrupt meanwhile would keep one, and their threads would wait for ever. A
+    simple queue has no lock that an interrupt can leave behind.
+    """
+    failure = ended.get()
+    if failure is not None:
+        raise failure

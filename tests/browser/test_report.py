@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from sandbox.manifest.diff import DiffDocument, OutputDiff
+from sandbox.report.html import html
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.browser.conftest import Opener
+    from tests.browser.conftest import Opened, Opener
     from tests.conftest import Shop
 
 HOSTILE = (
@@ -53,6 +56,207 @@ def hostile(shop: Shop) -> Path:
     return shop.root.__class__(found.json["report"])
 
 
+def everything(name: str, value: str) -> OutputDiff:
+    """An output about which there is something to say in every section."""
+    figure = {"status": "estimated", "estimate": 2800.0, "low": 2400.0, "high": 3300.0}
+    moved = {"status": "estimated", "estimate": -1.2e6, "low": -1.5e6, "high": -9e5}
+    spread = {
+        "rows": 20,
+        "nulls": 3,
+        "distinct": 7,
+        "min": value,
+        "max": value,
+        "mean": 12.25,
+        "quantiles": [value] * 5,
+    }
+    both = {"baseline": spread, "candidate": spread, "one_in": 4, "exact": False}
+    histogram = {"edges": [value, 1, value], "baseline": [0.75, 0.25], "candidate": [0.5, 0.5]}
+    top = [
+        {"value": value, "baseline": 0.4, "candidate": 0.1},
+        {"value": None, "baseline": 0.2, "candidate": 0.3},
+    ]
+    changed = {
+        "changed": 412,
+        "match_rate": 0.98,
+        "mean_change": -1.5,
+        "max_change": -3.0,
+        "total_change": -618.0,
+    }
+    example = {"key": {name: value}, "baseline": {name: value}, "candidate": {name: None}}
+    return OutputDiff.model_validate(
+        {
+            "status": "compared",
+            "identical": False,
+            "key": {"columns": [name], "source": "inferred"},
+            "schema": {
+                "added": [name],
+                "type_changed": {name: {"baseline": "INTEGER", "candidate": value, "compared": True}},
+            },
+            "rows": {
+                "baseline": 500,
+                "candidate": 488,
+                "added": 0,
+                "removed": 12,
+                "changed": 412,
+                "unchanged": 76,
+                "noise": 5,
+            },
+            "columns": {name: changed, "loaded_at": changed, "b": changed | {"change_in": "seconds"}},
+            "tainted": ["loaded_at"],
+            "rounding": {name: 1e-12},
+            "flickering": 2,
+            "examples": [{"kind": "changed", **example}, {"kind": "removed", **example, "candidate": None}],
+            "profiles": {
+                name: {**both, "histogram": histogram},
+                f"{name} top": {**both, "top": top},
+                "b": {**both, "histogram": histogram},
+                "c": {**both, "top": top},
+            },
+            "segments": [
+                {
+                    "slices": [{"column": name, "values": [value, None]}],
+                    "covered": 0.98,
+                    "rows": 0.31,
+                    "differing": 0.4,
+                    "score": 0.7,
+                }
+            ],
+            "estimate": {
+                "status": "estimated",
+                "reason": None,
+                "unit": "customers",
+                "population": 120_000,
+                "units_affected": {**figure, "sample": 171},
+                "rows_changed": figure,
+                "totals": {f"{name}{place}": {"change": moved, "relative": moved} for place in range(9)},
+            },
+        }
+    )
+
+
+def written(outputs: dict[str, OutputDiff], target: Path, *, text: str = "a test") -> Path:
+    """Write the report of a comparison that found all this."""
+    side = {"run": "r1", "ref": "main", "commit": "4f2a9c1be07d5533", "tree": "aa" * 20, "cached": True}
+    side |= {"seconds": 4.1, "cpu_seconds": 5.0, "peak_memory_bytes": 412_000_000}
+    made = {"files": 2, "bytes": 9, "modified": "2026-11-20T08:00:00+00:00", "rows": 9, "compared": 3}
+    failing = {"name": text, "baseline_failures": None, "candidate_failures": 3, "outcome": "newly_failing"}
+    gate = {"rule": "changed_rows", "limit": "0 %", "found": "84.8 %"}
+    document = {
+        "id": "d1",
+        "created": "2026-11-22T19:03:00+00:00",
+        "project": text,
+        "verdict": "outside_gate",
+        "baseline": side | {"ref": text, "made": {text: made}},
+        "candidate": side | {"stack": text},
+        "sample": {
+            "fingerprint": "c0ffee" * 10,
+            "drawn": "2026-11-20T08:00:00+00:00",
+            "units": {"customers": 6894},
+            "population": {"customers": 120_000},
+        },
+        "environment": {
+            "id": "ab" * 32,
+            "runtime": "docker",
+            "base": text,
+            "candidate_id": "cd" * 32,
+            "isolated": True,
+        },
+        "outputs": outputs,
+        "tests": [
+            failing | {"problems": {"baseline": text}},
+            failing | {"outcome": "passed", "candidate_failures": 0},
+        ],
+        "gate": [gate | {"output": name, "held": bool(place % 2)} for place, name in enumerate(outputs)],
+        "warnings": [text],
+        "report": None,
+        "repeat": {
+            "run": "r2",
+            "cached": False,
+            "seconds": 1.0,
+            "variation": {"threads": 1, "file_order": "reversed"},
+        },
+    }
+    target.write_text(html(DiffDocument.model_validate(document)), "utf-8")
+    return target
+
+
+def unfold(opened: Opened) -> None:
+    """Unfold all that is folded, as a reader would with the keyboard."""
+    folded = opened.page.locator("details:not([open]) > summary")
+    while folded.count():
+        folded.first.focus()
+        opened.page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_every_section_is_accessible_also_unfolded(
+    tmp_path: Path, opener: Opener, *, width: int, dark: bool
+) -> None:
+    outputs = {f"output_{place}": everything("lifetime_value", "10.00") for place in range(6)}
+    opened = opener(written(outputs, tmp_path / "report.html"), width=width, dark=dark)
+    for _ in range(2):
+        found = Axe().run(opened.page)
+        assert found.violations_count == 0, found.generate_report()
+        assert opened.overflow() == 0
+        unfold(opened)
+    assert opened.page.locator("details:not([open])").count() == 0
+    assert opened.page.locator("figure.chart svg").first.is_visible()
+    for link in opened.page.locator("a").all():
+        link.click()
+    assert opened.page.locator("#o6").is_visible()
+    assert opened.said == []
+    assert opened.asked_for == []
+
+
+def test_the_first_screen_answers_the_question(tmp_path: Path, opener: Opener) -> None:
+    outputs = {f"output_{place}": everything("lifetime_value", "10.00") for place in range(50)}
+    report = written(outputs, tmp_path / "report.html")
+    assert report.stat().st_size < 1_000_000
+    page = opener(report).page
+    for seen in ("header h1", "header .pill", "header .gauge", "header .estimate", ".tiles"):
+        box = page.locator(seen).first.bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 900, seen
+    assert "about 2,800 of 120,000 customers" in page.locator("header .estimate").inner_text()
+    ends = [one.bounding_box() for one in page.locator("header .axis .end").all()]
+    point, axis = (page.locator(f"header .axis{what}").bounding_box() for what in (" .point", ""))
+    assert point
+    assert axis
+    assert ends[0]
+    assert ends[1]
+    middle = point["x"] + point["width"] / 2
+    assert axis["x"] < ends[0]["x"] < middle < ends[1]["x"] < axis["x"] + axis["width"]
+    # The axis ends at 4 %, the estimate is 2,800 of 120,000.
+    assert (middle - axis["x"]) / axis["width"] == pytest.approx(2800 / 120_000 / 0.04, abs=0.01)
+
+
+def test_every_section_shows_code_as_text(tmp_path: Path, opener: Opener) -> None:
+    outputs = {HOSTILE: everything(HOSTILE, HOSTILE), f"{HOSTILE} 2": everything(HOSTILE * 40, HOSTILE * 40)}
+    for width in (1200, 390):
+        opened = opener(written(outputs, tmp_path / "report.html", text=HOSTILE), width=width)
+        unfold(opened)
+        assert opened.said == []
+        assert opened.asked_for == []
+        assert opened.overflow() == 0
+        assert opened.page.locator("script, img, iframe, object").count() == 0
+        text = opened.page.locator("body").inner_text()
+        assert "\u202e" not in text
+        assert "\x1b" not in text
+        for section in (
+            ".where",
+            ".chart .label",
+            ".chart figcaption",
+            ".pair",
+            ".noise",
+            "dl",
+            ".notes",
+            "td.name",
+        ):
+            said = " ".join(opened.page.locator(section).all_inner_texts())
+            assert "<script>alert(1)</script>" in said, section
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 390])
 def test_it_opens_without_an_error_or_a_request(
@@ -63,6 +267,8 @@ def test_it_opens_without_an_error_or_a_request(
     assert opened.asked_for == []
     assert opened.overflow() == 0
     assert opened.page.locator("h1").inner_text().startswith("value: ")
+    assert "In production about" in opened.page.locator("header .estimate").inner_text()
+    assert opened.page.locator("header .gauge").is_visible()
     links = opened.page.eval_on_selector_all("a", "all => all.map(a => a.getAttribute('href'))")
     for link in links:
         assert link.startswith("#"), "a link leads out of the file"

@@ -89,3 +89,17 @@ def test_logs_show_the_latest_run_and_follow_one_that_goes_on(shop: Shop) -> Non
     name = next(runs.glob("2*")).name
     assert shop.run("logs", name[:20]).stdout == followed.stdout
     assert shop.run("logs", "1999").status == 2
+
+
+def test_logs_and_queries_pass_over_the_run_on_half_of_the_sample(shop: Shop) -> None:
+    count = "duckdb.sql(f\"select count(*) from '{sample}/customers/*.parquet'\").fetchall()[0][0]"
+    shop.edit("pipeline.py", "duckdb.sql(f", f"print({count})\nduckdb.sql(f")
+    shop.git("commit", "-am", "count")
+    assert "half of the sample" in shop.run("diff").stderr
+    printed = {path.name: shop.run("logs", path.name).stdout for path in shop.root.glob(".sandbox/runs/2*")}
+    [[whole, outputs]] = shop.run(
+        "sql", "--json", "select (select count(*) from customers), count(*) from output.value"
+    ).json["rows"]
+    assert whole == outputs
+    assert int(printed[max(printed)]) < whole, "the latest run is the half's"
+    assert shop.run("logs").stdout == f"{whole}\n"

@@ -65,12 +65,16 @@ def test_terminal_names_output_rows_and_report(shop: Shop) -> None:
     assert "not isolated" in done.stderr + done.stdout or "no isolation" in done.stderr + done.stdout
 
 
-def test_comment_without_values_shows_no_value_of_a_row(shop: Shop) -> None:
+def test_without_values_nothing_shows_a_value_of_a_row(shop: Shop) -> None:
     shop.edit("pipeline.py", "country,", "'secret-' || country as country,")
+    diffs = shop.root / ".sandbox" / "diffs"
     for flags, shows in (((), True), (("--no-values",), False)):
-        document = shop.run("diff", "--json", *flags).json
-        comment = shop.root / ".sandbox" / "diffs" / document["id"] / "comment.md"
-        assert ("secret" in comment.read_text("utf-8")) == shows
+        before = set(diffs.glob("*"))
+        done = shop.run("diff", *flags)
+        assert ("secret-" in done.stdout) == shows
+        [folder] = set(diffs.glob("*")) - before
+        for name in ("comment.md", "report.html", "diff.json"):
+            assert ("secret-" in (folder / name).read_text("utf-8")) == shows, name
 
 
 def test_second_diff_runs_no_pipeline(shop: Shop) -> None:
@@ -160,7 +164,8 @@ def test_plan_extracts_nothing(shop: Shop) -> None:
 
 def test_sample_json_has_the_documented_fields(shop: Shop) -> None:
     fields = shop.run("sample", "--json").json
-    assert set(fields) == {"format_version", "fingerprint", "path", "drawn", "tables", "strata"}
+    documented = {"format_version", "fingerprint", "path", "drawn", "tables", "strata", "pulled", "profile"}
+    assert set(fields) == documented
     assert fields["tables"]["customers"]["rows"] == sum(stratum["sampled"] for stratum in fields["strata"])
     assert shop.run("verify", fields["fingerprint"][:12]).status == 0
 

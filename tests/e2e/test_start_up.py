@@ -44,3 +44,10 @@ def test_help_imports_nothing_slow(shop: Shop, arguments: tuple[str, ...]) -> No
 def test_warm_create_needs_neither_ibis_nor_an_engine_of_containers(shop: Shop) -> None:
     shop.run("create")
     assert imported(shop, "create") & {"ibis", "sqlglot", "docker", "jinja2"} == set()
+
+
+def test_diff_of_the_same_runs_neither_compares_nor_estimates_again(shop: Shop) -> None:
+    assert shop.run("diff").status == 0
+    slow = {"ibis", "sqlglot", "docker", "numpy", "pyarrow"}
+    assert imported(shop, "diff") & slow == set()
+    assert imported(shop, "diff", "--fresh") & slow == {"numpy", "pyarrow"}

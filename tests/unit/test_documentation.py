@@ -36,7 +36,8 @@ def test_every_field_of_a_stored_document_is_described(document: type[Document])
 
 
 def kinds(error: type[errors.SandboxError]) -> list[type[errors.SandboxError]]:
-    return [error, *(kind for below in error.__subclasses__() for kind in kinds(below))]
+    below = [kind for kind in error.__subclasses__() if not kind.__name__.startswith("_")]
+    return [error, *(kind for one in below for kind in kinds(one))]
 
 
 @pytest.mark.parametrize("error", kinds(errors.SandboxError))

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import Rules, Tolerance
-from sandbox.compare.estimated import Drawn
+from sandbox.compare.drawn import Drawn
 from sandbox.compare.separable import Question, entangled
 from sandbox.engine.duck import literal
 from sandbox.errors import PipelineError

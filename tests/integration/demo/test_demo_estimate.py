@@ -13,7 +13,7 @@ import pytest
 
 from sandbox.commands.sample import sample
 from sandbox.compare import Rules, compare
-from sandbox.compare.estimated import draws
+from sandbox.compare.drawn import draws
 from sandbox.config import FILE, load
 from sandbox.demo import make
 from sandbox.model import Silent, TableFiles
@@ -21,7 +21,7 @@ from sandbox.model import Silent, TableFiles
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.compare.estimated import Drawn
+    from sandbox.compare.drawn import Drawn
     from sandbox.manifest.diff import OutputDiff
 
 OUTPUT = "customer_value"

@@ -60,6 +60,8 @@ def _knowing(started: psutil.Process) -> Iterator[str]:
         yield from (" ".join(started.cmdline()) for one in started.cmdline() if SECRET in one)
         for below in started.children(recursive=True):
             with contextlib.suppress(psutil.Error, OSError):
+                if below.cmdline() == started.cmdline():
+                    continue  # a copy of the command for the moment until it becomes another program
                 if SECRET in " ".join([*below.cmdline(), *below.environ().values()]):
                     yield " ".join(below.cmdline())
 

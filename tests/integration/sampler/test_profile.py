@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -81,7 +82,7 @@ def compared(
     with Session(threads=threads) as session:
         return profiled(
             session, plan, tables, {"customers": f"(select {weights} from {weighed} where {rows})"},
-            whole=False, progress=Silent(),
+            ranges={}, whole=False, progress=Silent(),
         )  # fmt: skip
 
 
@@ -223,7 +224,7 @@ def test_tables_too_large_are_left_out_until_all_is_asked_for(
 
 def later(project: Project, sample: Sample, manifest: SampleManifest) -> Profile:
     plan = survey(project, progress=Silent())
-    return profiled_later(plan, sample, manifest, memory=2**30, progress=Silent())
+    return profiled_later(plan, sample, manifest, ranges={}, memory=2**30, progress=Silent())
 
 
 def test_a_source_that_moved_on_is_not_compared_with_an_older_sample(place: Place) -> None:
@@ -308,3 +309,90 @@ def test_the_frame_is_what_is_compared_with(place: Place) -> None:
     assert found.notable() == []
     plan = survey(place.project(sections), progress=Silent())
     assert replace(plan, masks={}).units["customers"].where is not None
+
+
+BROKEN = """
+[sample]
+salt = "s"
+unit = "customers"
+rate = 0.5
+[tables.customers]
+key = ["id"]
+[tables.customers.mask]
+name = "hash"
+salary = { kind = "noise", relative = 0.1 }
+email = "none"
+[tables.customers.ranges]
+age = { min = 0, max = 120 }
+salary = { min = 0 }
+email = { max = 1 }
+[tables.orders]
+references = { customer_id = "customers.id" }
+"""
+
+
+def broken(place: Place) -> None:
+    """A source of which the files were written on 1 June 2026, with something wrong in most columns."""
+    files = [
+        place.copy(
+            "customers.parquet",
+            "select range as id, null::varchar as nothing, 'EUR' as currency, 'Ann' as name, "
+            "if(range < 3, -1, range % 90) as age, if(range < 4, -7.25, 1000) as salary, 'a' || range as email, "
+            "if(range < 5, date '2026-06-04', date '2024-01-01' + range::int) as joined, "
+            "if(range < 6, timestamp '1970-01-01', timestamp '2024-01-01' + to_days(range::int)) as seen, "
+            "case range % 10 when 0 then 'nan'::double when 1 then '-inf'::double else range end as score "
+            "from range(400)",
+        ),
+        place.copy(
+            "orders.csv",
+            "select if(range = 0, 999, range % 400) as customer_id, 'web' as channel from range(800)",
+        ),
+    ]
+    for file in files:
+        os.utime(file, (1780300800, 1780300800))
+
+
+def test_what_looks_broken_in_production_is_told_by_the_draw(place: Place) -> None:
+    broken(place)
+    sample, _ = place.draw(BROKEN)
+    found = {
+        (one.kind, *one.columns): (one.severity, one.message.partition(" ")[2], one.examples)
+        for one in profile_of(sample).findings
+    }
+    assert found == {
+        ("out_of_range", "email"): (
+            "error", "is VARCHAR: its range in sandbox.toml is one of numbers", [],
+        ),
+        ("not_finite", "score"): ("warning", "is NaN 40 times and infinite 40 times", []),
+        ("sentinel", "seen"): ("warning", "is 1970-01-01, which stands for something else, in 6 rows", []),
+        ("future", "joined"): ("warning", "lies in the future, in 5 rows", [["2026-06-04"]]),
+        ("out_of_range", "salary"): ("warning", "is less than 0, in 4 rows", []),
+        ("out_of_range", "age"): ("warning", "is less than 0, in 3 rows", [["-1"]]),
+        ("all_null", "nothing"): ("note", "is NULL in every row", []),
+        ("constant", "currency"): ("note", "is the same in every row: EUR", []),
+        ("constant", "name"): ("note", "is the same in every row", []),
+        ("constant", "channel"): ("note", "is the same in every row that belongs to a unit: web", []),
+    }  # fmt: skip
+
+
+def test_no_value_of_a_masked_column_is_in_the_findings(place: Place) -> None:
+    broken(place)
+    text = (place.draw(BROKEN)[0].path / "profile.json").read_text()
+    assert "Ann" not in text
+    assert "-7.25" not in text
+    hidden = [one for one in Profile.parse(text, origin="").findings if one.hidden]
+    assert [(one.columns, one.count, one.share) for one in hidden] == [(["salary"], 4, 0.01)]
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
+def test_nothing_looks_broken_in_a_clean_source(place: Place, form: str) -> None:
+    shop(place, form)
+    odd = {"customers.nothing": "all_null", "customers.one": "constant"}
+    findings = profile_of(place.draw(SHOP)[0]).findings
+    assert {f"{one.table}.{one.columns[0]}": one.kind for one in findings} == odd
+
+
+def test_what_all_units_of_a_narrow_frame_have_in_common_says_nothing(place: Place) -> None:
+    shop(place)
+    sections = SHOP.replace("[tables.orders]", "where = \"country = 'DE'\"\n[tables.orders]")
+    assert profile_of(place.draw(sections)[0]).findings == []

@@ -46,13 +46,16 @@ from sandbox.sampler.survey import survey
 from sandbox.config.load import load
 from sandbox.errors import SandboxError
 from sandbox.model import Silent
+from sandbox.report.console import console
+from sandbox.report.progress import RichProgress
+progress = RichProgress(console(stderr=True)) if sys.argv[4] == "shown" else Silent()
 project = load(Path(sys.argv[1]), start=Path("/"), environ={}, flags={})
 plan = survey(project, progress=Silent())
 if limit := int(sys.argv[3]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 print("drawing", flush=True)
 try:
-    draw(project, plan, home=Path(sys.argv[2]), progress=Silent())
+    draw(project, plan, home=Path(sys.argv[2]), progress=progress)
 except SandboxError as error:
     print(type(error).__name__, error.message)
     sys.exit(error.status)
@@ -188,9 +191,9 @@ def test_a_disk_too_small_is_said_before_anything_is_drawn(
         place.draw(SECTIONS)
 
 
-def process(place: Place, limit: int = 0) -> subprocess.Popen[str]:
+def process(place: Place, limit: int = 0, progress: str = "silent") -> subprocess.Popen[str]:
     place.project(SECTIONS)
-    arguments = [str(place.root / "sandbox.toml"), str(place.home), str(limit)]
+    arguments = [str(place.root / "sandbox.toml"), str(place.home), str(limit), progress]
     return subprocess.Popen(
         [sys.executable, "-c", DRAW, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         cwd=Path(kept.__file__).parents[2],
@@ -211,14 +214,17 @@ def test_a_disk_that_fills_up_leaves_nothing_behind(place: Place) -> None:
     assert left(place) == []
 
 
-def test_an_interrupted_draw_ends_soon_and_keeps_the_parts_that_are_whole(place: Place) -> None:
+@pytest.mark.parametrize("progress", ["silent", "shown"])
+def test_an_interrupted_draw_ends_soon_and_keeps_the_parts_that_are_whole(
+    place: Place, progress: str
+) -> None:
     place.copy("customers.parquet", "select range as id from range(1000000)")
     for part in range(4):
         place.copy(
             f"orders/{part}.parquet",
             "select range % 1000000 as customer, md5(range::varchar) as t from range(2500000)",
         )
-    running = process(place)
+    running = process(place, progress=progress)
     assert running.stdout is not None
     assert running.stdout.readline() == "drawing\n"
     time.sleep(0.7)

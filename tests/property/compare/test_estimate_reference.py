@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox.compare import Rules, Tolerance, compare
-from sandbox.compare.estimated import Drawn, PerUnit, estimate
+from sandbox.compare.drawn import Drawn
+from sandbox.compare.estimated import PerUnit, estimate
 from sandbox.manifest.diff import LeftOut
 from sandbox.manifest.sample import Stratum
 from sandbox.model import Silent, TableFiles

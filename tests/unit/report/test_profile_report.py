@@ -6,6 +6,7 @@ import jinja2
 import pytest
 
 from sandbox.manifest.profile import Bins, Column, Distance, Profile, Table
+from sandbox.manifest.scan import Finding
 from sandbox.report import profile as words
 from sandbox.report.words import share
 from sandbox.store.places import packaged
@@ -39,6 +40,17 @@ def test_notable_columns_are_listed() -> None:
     found = profile(orders=orders(amount=column(1e-7, notable=True), state=column(0.8)))
     assert words.headline(found) == "not representative in every column: 2 columns compared, 1 notable"
     assert words.notable(found)[0] == "  orders.amount KS 0.25 (p below 0.0001)"
+
+
+def test_three_findings_about_production_are_shown_and_the_rest_is_counted() -> None:
+    findings = [
+        Finding(kind="all_null", severity="note", table="orders", message=f"orders.c{n} is NULL in every row")
+        for n in range(5)
+    ]
+    lines = [str(line) for line in words.broken(profile().model_copy(update={"findings": findings}))]
+    assert lines[0] == "note    orders.c0 is NULL in every row"
+    assert lines[3:] == ["sandbox scan shows 2 more"]
+    assert words.broken(profile()) == []
 
 
 def test_tables_left_out_are_said_with_what_to_type() -> None:

@@ -12,20 +12,29 @@ from rich.console import Console
 
 from sandbox.manifest.diff import (
     ColumnChanges,
+    ColumnProfile,
+    DataTest,
     DiffDocument,
     EnvironmentReference,
     Estimate,
     Example,
+    Figure,
     GateResult,
+    Histogram,
     Key,
     OutputDiff,
     Rows,
     SampleReference,
     SchemaChanges,
+    Segment,
     Side,
+    Slice,
+    Spread,
+    TopValue,
     TypeChange,
     UnitsAffected,
 )
+from sandbox.report.discreet import without_values
 from sandbox.report.findings import headline
 from sandbox.report.html import html as html_report
 from sandbox.report.markdown import comment
@@ -62,6 +71,46 @@ def output(name: str = "v", value: Any = "10.00", units: int = 398, **fields: An
         ),
     }
     return OutputDiff.model_validate({**given, **fields})
+
+
+def profiles(name: str, value: Any) -> dict[str, ColumnProfile]:
+    spread = Spread(rows=20, nulls=3, distinct=7, min=value, max=value, mean=12.25, quantiles=[value] * 5)
+    histogram = Histogram(edges=[value, 5, value], baseline=[0.75, 0.25], candidate=[0.5, 0.5])
+    top = [
+        TopValue(value=value, baseline=0.4, candidate=0.1),
+        TopValue(value=None, baseline=0.2, candidate=0.3),
+    ]
+    both = {"baseline": spread, "candidate": spread}
+    return {
+        name: ColumnProfile(**both, histogram=histogram, one_in=1, exact=True),
+        f"{name} top": ColumnProfile(**both, top=top, one_in=64, exact=True),
+    }
+
+
+def estimate() -> Estimate:
+    return Estimate(
+        status="estimated",
+        reason=None,
+        unit="customers",
+        population=50_000,
+        units_affected=UnitsAffected(
+            status="estimated", sample=398, estimate=2000.0, low=1500.0, high=2600.0
+        ),
+        rows_changed=Figure(status="estimated", estimate=2100.0, low=1600.0, high=2700.0),
+    )
+
+
+def full(name: str = "v", value: Any = "10.00", **fields: Any) -> OutputDiff:
+    """An output about which there is something to say in every section."""
+    segment = Segment(
+        slices=[Slice(column=name, values=[value, None]), Slice(column="age", low=value)],
+        covered=0.98,
+        rows=0.31,
+        differing=0.2,
+        score=0.7,
+    )
+    given = {"segments": [segment], "profiles": profiles(name, value), "estimate": estimate()}
+    return output(name, value, **{**given, **fields})
 
 
 def same() -> OutputDiff:
@@ -123,7 +172,7 @@ class Tags(html.parser.HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.text += data.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_the_verdict_is_one_sentence_with_output_rows_and_units() -> None:
@@ -178,8 +227,17 @@ def hostile() -> DiffDocument:
         renamed={HOSTILE: HOSTILE},
         type_changed={HOSTILE: TypeChange(baseline=HOSTILE, candidate=HOSTILE, compared=False)},
     )
+    test = DataTest(
+        name=HOSTILE,
+        baseline_failures=0,
+        candidate_failures=None,
+        outcome="not_evaluated",
+        problems={"candidate": HOSTILE},
+    )
+    noisy = {"tainted": [HOSTILE], "rounding": {HOSTILE: 1e-12}, "ignored": [HOSTILE]}
     return document(
-        {HOSTILE: output(name=HOSTILE, value=HOSTILE, schema=changes)},
+        {HOSTILE: full(name=HOSTILE, value=HOSTILE, schema=changes, **noisy), "b": full(value=HOSTILE)},
+        tests=[test],
         project=HOSTILE,
         baseline=side(HOSTILE),
         candidate=side("b", commit=HOSTILE, run=HOSTILE),
@@ -190,7 +248,8 @@ def hostile() -> DiffDocument:
 
 def test_hostile_names_and_values_are_text_in_the_html_report() -> None:
     page = html_report(hostile())
-    parsed, plain = Tags(page), Tags(html_report(document({"a": output(schema=SchemaChanges(added=["x"]))})))
+    harmless = {"a": full(schema=SchemaChanges(added=["x"])), "b": full()}
+    parsed, plain = Tags(page), Tags(html_report(document(harmless)))
     assert not {"script", "img", "iframe", "link"} & parsed.names
     assert not [name for name in parsed.attributes if name.startswith("on")]
     assert parsed.attributes <= plain.attributes | {"class"}
@@ -213,20 +272,172 @@ def test_hostile_names_and_values_are_text_in_the_comment() -> None:
     assert "<img" not in text
     assert "@you" not in text
     assert not re.search(r"\w://|www\.", text)
-    [row] = [
+    rows = [
         line
         for line in text.splitlines()
         if "customers" not in line and line.startswith("| ") and "20,311" in line
     ]
-    assert len(re.findall(r"(?<!\\)\|", row)) == 8  # no cell more than the head has
+    assert len(rows) == 2
+    for row in rows:
+        assert len(re.findall(r"(?<!\\)\|", row)) == 8  # no cell more than the head has
 
 
-def test_the_comment_can_hide_the_values_of_rows() -> None:
-    found = document({"customer_value": output(value="secret@example.org")})
-    assert "secret" in comment(found)
-    hidden = comment(found, values=False)
-    assert "secret" not in hidden
-    assert "412" in hidden
+def everything(found: DiffDocument) -> dict[str, str]:
+    return {
+        "terminal": terminal(found, width=200),
+        "html": html_report(found),
+        "comment": comment(found),
+        "json": found.text(),
+    }
+
+
+def test_values_of_rows_can_be_left_out_of_everything() -> None:
+    problem = DataTest(
+        name="t",
+        baseline_failures=1,
+        candidate_failures=None,
+        outcome="not_evaluated",
+        problems={"candidate": "cannot cast secret@example to INTEGER"},
+    )
+    found = document({"customer_value": full(value="secret@example")}, tests=[problem])
+    for kind, text in everything(found).items():
+        assert "secret" in text, kind
+    hidden = without_values(found)
+    for kind, text in everything(hidden).items():
+        assert "secret" not in text, kind
+        assert "412" in text, kind
+    for kind in ("terminal", "html", "comment"):
+        text = Tags(everything(hidden)[kind]).text.replace("\n", " ")
+        assert "98.0 % of the rows that differ lie in one slice of v and age" in text, kind
+    assert "values of rows are left out" in everything(hidden)["html"]
+    assert DiffDocument.parse(hidden.text(), origin="here") == hidden
+
+
+def test_what_one_row_alone_would_give_away_is_a_value_too() -> None:
+    one = ColumnChanges(changed=1, match_rate=0.5, mean_change=7.0, max_change=7.0, total_change=7.0)
+    many = ColumnChanges(changed=9, match_rate=0.5, mean_change=7.0, max_change=9.0, total_change=63.0)
+    found = without_values(document({"a": output(columns={"one": one, "many": many})}))
+    columns = found.outputs["a"].columns
+    assert columns["one"] == ColumnChanges(changed=1, match_rate=0.5)
+    assert columns["many"] == many.model_copy(update={"max_change": None})
+
+
+def test_every_report_gives_the_estimate_and_where_the_differences_lie() -> None:
+    found = document({"customer_value": full()})
+    for kind in ("terminal", "html", "comment"):
+        text = Tags(everything(found)[kind]).text.replace("\n", " ")
+        assert "about 2,000 of 50,000 customers (4.0 %, 95 %: 3.0 to 5.2 %) would" in text, kind
+        assert "98.0 % of the rows that differ have v 10.00 or NULL and age from 10.00" in text, kind
+
+
+def test_the_interval_is_drawn_on_an_axis_from_zero() -> None:
+    page = html_report(document({"customer_value": full()}))
+    assert 'aria-label="4.0 % of all 50,000 customers, 95 %: 3.0 % to 5.2 %"' in page
+    assert 'class="point" style="left:66.7%"' in page  # 4 of an axis that ends at 6 %
+    assert 'class="span" style="left:50.0%;width:36.7%"' in page
+    assert 'class="point"' not in html_report(document({"customer_value": output()}))
+
+
+def test_distributions_show_both_sides() -> None:
+    page = html_report(document({"a": full()}))
+    assert 'class="before" d="M0 64V0H120V42.7H240V64Z"' in page
+    assert 'class="after" d="M0 21.3H120V21.3H240"' in page
+    text = Tags(page).text
+    assert "40.0 % → 10.0 %" in text
+    assert "of one row in 64" in text
+
+
+def test_noise_is_said_to_be_noise() -> None:
+    rows = Rows(baseline=9, candidate=9, added=0, removed=0, changed=4, unchanged=5, noise=4)
+    noisy = output(rows=rows, columns={}, tainted=["loaded_at"], rounding={"total": 1e-9}, flickering=2)
+    text = Tags(html_report(document({"a": noisy}, verdict="same"))).text
+    for said in (
+        "1 output without a difference",
+        "loaded_at differs between two runs of the same code: nothing is judged there",
+        "the last digits of total differ between two runs: up to 1e-09 of a value does not count",
+        "2 rows come and go between two runs of the same code",
+        "4 of the 4 differing rows are noise",
+    ):
+        assert said in text
+    assert "noise in loaded_at" in terminal(document({"a": noisy}, verdict="same"), width=120)
+
+
+def test_data_tests_that_a_change_breaks_come_first() -> None:
+    def one(name: str, outcome: str, candidate: int | None) -> DataTest:
+        problems = {"candidate": "no such column"} if candidate is None else {}
+        return DataTest.model_validate(
+            {
+                "name": name,
+                "baseline_failures": 2,
+                "candidate_failures": candidate,
+                "outcome": outcome,
+                "problems": problems,
+            }
+        )
+
+    tests = [one("fine", "passed", 0), one("mended", "fixed", 0), one("lost", "not_evaluated", None)]
+    found = document({"a": output()}, tests=[*tests, one("worse", "newly_failing", 5)])
+    for kind in ("terminal", "html", "comment"):
+        text = Tags(everything(found)[kind]).text
+        places = [text.index(name) for name in ("worse", "lost", "mended")]
+        assert places == sorted(places), kind
+        assert "no such column" in text, kind
+    assert "fine" not in comment(found)
+
+
+def test_two_stacks_and_what_production_made_are_named() -> None:
+    environment = EnvironmentReference(
+        id="ab" * 32, runtime="docker", base="b", candidate_id="cd" * 32, isolated=True
+    )
+    made = {
+        "v": {
+            "files": 3,
+            "bytes": 12_000_000,
+            "modified": "2026-11-20T08:00:00+00:00",
+            "rows": 900,
+            "compared": 45,
+        }
+    }
+    found = document(
+        {"v": output()},
+        environment=environment,
+        baseline=side("/exports", made=made),
+        candidate=side("main", stack="next.toml"),
+    )
+    text = Tags(html_report(found)).text
+    for said in (
+        "abababababababab",
+        "cdcdcdcdcdcdcdcd",
+        "next.toml",
+        "3 files that production made, 12.0 MB",
+        "45 of 900 rows",
+    ):
+        assert said in text
+
+
+def test_fifty_outputs_stay_under_a_megabyte_with_everything_in_them() -> None:
+    def large(name: str) -> OutputDiff:
+        found = full(name)
+        text = "wide " * 39
+        columns = {f"{name}_{place}": found.columns[name] for place in range(30)}
+        row = dict.fromkeys(columns, text)
+        examples = [
+            Example(kind=kind, key={"id": place}, baseline=before, candidate=after)
+            for kind, before, after in (("changed", row, row), ("added", None, row), ("removed", row, None))
+            for place in range(5)
+        ]
+        charts = {f"{name}_{place}": found.profiles[name] for place in range(30)}
+        return found.model_copy(update={"columns": columns, "examples": examples, "profiles": charts})
+
+    ordinary = html_report(document({f"output_{place}": full(f"c{place}") for place in range(50)}))
+    assert len(ordinary.encode()) < 1_000_000
+    assert ordinary.count('class="before"') == 50
+    heavy = html_report(document({f"output_{place}": large(f"c{place}") for place in range(50)}))
+    assert len(heavy.encode()) < 1_000_000
+    assert heavy.count("<h2>output_") == 50
+    assert "Its columns, segments and examples are in diff.json." in heavy
+    crowd = html_report(document({f"output_{place}": full() for place in range(3000)}))
+    assert len(crowd.encode()) < 1_000_000
 
 
 def test_a_run_that_was_not_isolated_is_a_warning_everywhere() -> None:
@@ -278,3 +489,13 @@ def test_many_outputs_stay_on_one_screen(colour: bool) -> None:
     shown = terminal(document(outputs), colour=colour)
     assert len(shown.splitlines()) < 60
     assert "45 more outputs" in shown
+
+
+def test_much_to_say_stays_on_one_screen() -> None:
+    lines = [f"warning {place}" for place in range(40)]
+    test = DataTest(name="t", baseline_failures=0, candidate_failures=3, outcome="newly_failing")
+    outputs = {f"output_{place}": full() for place in range(40)}
+    shown = terminal(document(outputs, warnings=lines, tests=[test] * 40), width=120)
+    assert len(shown.splitlines()) < 60
+    for said in ("warning: … and 34 more", "test: … and 34 more", "gate: … and 34 more"):
+        assert said in shown

@@ -5,10 +5,10 @@ import doctest
 import pytest
 
 from sandbox.compare import limits
-from sandbox.report import html, markdown, words
+from sandbox.report import findings, markdown, pictures, words
 
 
-@pytest.mark.parametrize("module", [words, markdown, html, limits])
+@pytest.mark.parametrize("module", [words, markdown, pictures, findings, limits])
 def test_the_examples_in_the_documentation_hold(module: object) -> None:
     failures, attempted = doctest.testmod(module)  # type: ignore[arg-type]
     assert attempted

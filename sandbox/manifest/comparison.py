@@ -1,0 +1,33 @@
+"""``.sandbox/comparisons/last.json``: what the last comparison of two runs found."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from sandbox.manifest.canonical import digest
+from sandbox.manifest.diff import OutputDiff
+from sandbox.manifest.document import Document
+
+
+class ComparisonRecord(Document):
+    """What was found in each output; ``identity`` is a digest of all that decided it, ``digest`` one of the outputs."""
+
+    NAME: ClassVar[str] = "the last comparison's record"
+
+    identity: str
+    digest: str
+    outputs: dict[str, OutputDiff]
+
+    @classmethod
+    def of(cls, identity: str, outputs: dict[str, OutputDiff]) -> Self:
+        """Make one of what was found."""
+        return cls(identity=identity, digest=_digest(outputs), outputs=outputs)
+
+    @property
+    def intact(self) -> bool:
+        """True where the outputs are those that it was made of."""
+        return self.digest == _digest(self.outputs)
+
+
+def _digest(outputs: dict[str, OutputDiff]) -> str:
+    return digest({name: output.model_dump(mode="json") for name, output in outputs.items()})

@@ -1,0 +1,94 @@
+"""How far a draw says it is: never back, also within a large file, and at the end exactly where it should be."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+from sandbox.engine import duck
+from sandbox.model import Silent
+from sandbox.sampler import extract
+from sandbox.sampler.draw import draw
+from sandbox.sampler.survey import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pytest
+
+    from tests.integration.sampler.conftest import Place
+
+SECTIONS = """
+[sample]
+salt = "s"
+unit = "customers"
+rate = 0.01
+[tables.customers]
+key = ["id"]
+[tables.places]
+keep = "all"
+"""
+
+
+class Recorded:
+    """Progress that remembers by how much each step advanced, and from which thread."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, float | None] = {}
+        self.amounts: dict[str, list[float]] = {}
+        self.threads: set[str] = set()
+
+    @contextlib.contextmanager
+    def step(
+        self, name: str, *, total: float | None = None, unit: str = ""
+    ) -> Iterator[Callable[[float], None]]:
+        del unit
+        self.totals[name], amounts = total, self.amounts.setdefault(name, [])
+
+        def advance(amount: float) -> None:
+            self.threads.add(threading.current_thread().name)
+            amounts.append(amount)
+
+        yield advance
+
+    def say(self, message: str) -> None:
+        """Say nothing."""
+
+
+def sources(place: Place) -> None:
+    for name, rows in (("customers", 1_000_000), ("places", 900_000)):
+        place.copy(f"{name}.csv", f"select range as id, md5(range::varchar) as t from range({rows})")
+
+
+def test_a_draw_says_how_far_it_is_within_a_large_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources(place)
+    monkeypatch.setattr(duck, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(extract, "WATCHED_BYTES", 2**20)
+    project, progress = place.project(SECTIONS), Recorded()
+    draw(project, survey(project, progress=Silent()), home=place.home, progress=progress)
+    amounts = progress.amounts["drawing"]
+    assert sum(amounts) == progress.totals["drawing"]
+    assert min(amounts) >= 0
+    assert len(amounts) > 4, "more than one for each of two files"
+    assert "watching a statement" in progress.threads
+
+
+def test_a_draw_that_nobody_watches_starts_no_thread(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.copy("customers.csv", "select range as id from range(1000)")
+    place.copy("places.csv", "select range as id from range(10)")
+    monkeypatch.setattr(extract, "WATCHED_BYTES", 0)
+    started: list[str] = []
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    project = place.project(SECTIONS)
+    plan = survey(project, progress=Silent())
+    draw(project, plan, home=place.home, progress=Silent())
+    assert started == []
+    draw(project, plan, home=place.home / "other", progress=Recorded())
+    assert set(started) == {"watching a statement"}
