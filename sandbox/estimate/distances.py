@@ -31,6 +31,9 @@ WIDEST = 64
 RIDGE = 1e-11
 """What is added to the variances, as a share of the largest."""
 
+TOGETHER = 50
+"""Draws that are made at a time; the numbers of draws are multiples of it."""
+
 NORMAL = 1e6
 """Degrees of freedom from which t is normal."""
 
@@ -152,7 +155,9 @@ class Draws:
         return Measured(distance=found, p=p)
 
     def _drawn(self, count: int, seed: int) -> Numbers:
-        found = _normals(count, seed)[:, : self.root.shape[1]] @ self.root.T
+        # A few at a time: see `moments.crossed`.
+        normals = _normals(count, seed)[:, : self.root.shape[1]].reshape(-1, TOGETHER, self.root.shape[1])
+        found = (normals @ self.root.T).reshape(count, -1)
         if self.degrees < NORMAL:
             chi = np.random.default_rng(-seed % 2**32).chisquare(self.degrees, count)
             found *= np.sqrt(self.degrees / chi)[:, None]

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 NOISE = 1e-10
 """A variance below this share of what it was computed from is rounding."""
 
+FEW = 64
+"""Rows that are multiplied at a time."""
+
 
 class Moments:
     """Sums over sampled units from which the totals of B bins and their covariance follow.
@@ -59,7 +62,7 @@ class Moments:
         scaled = counts * self._spread[part, None]
         self._weighted[names] += np.add.reduceat((counts * self._weight[part, None])[order], starts)
         self._scaled[names] += np.add.reduceat(scaled[order], starts)
-        self._second += counts.T @ scaled
+        self._second += crossed(counts, scaled)
         rows = counts.sum(axis=1)
         off = (counts - rows[:, None] * self._shares) ** 2 * self._spread[part, None]
         self._lengths = self._lengths + _powers(off.sum(axis=1))
@@ -79,8 +82,8 @@ class Moments:
         weights = self._groups.sums(self._weight)[:, None]
         spreads = self._groups.sums(self._spread)[:, None]
         means = self._weighted / np.where(weights > 0, weights, 1.0)
-        crossed = means.T @ self._scaled
-        found = self._second - crossed - crossed.T + means.T @ (means * spreads)
+        shifted = crossed(means, self._scaled)
+        found = self._second - shifted - shifted.T + crossed(means, means * spreads)
         noise = np.diag(found) <= NOISE * np.diag(self._second)
         found[noise, :] = 0.0
         found[:, noise] = 0.0
@@ -105,6 +108,18 @@ class Moments:
         partial = self._groups.partial
         step = float((self._spread[partial] / self._weight[partial]).max(initial=0.0))
         return step * self._clustered / self._rows if self._rows > 0 else 0.0
+
+
+def crossed(rows: Numbers, others: Numbers) -> Numbers:
+    """Give ``rows' others``, summed over both's many rows, (n, B) and (n, B).
+
+    A few rows at a time: for larger products BLAS wakes threads, which cost more than these sums where the machine has
+    other work, and sum in an order that depends on their number.
+    """
+    whole = len(rows) // FEW * FEW
+    few = rows[:whole].reshape(-1, FEW, rows.shape[1]).transpose(0, 2, 1)
+    found = np.matmul(few, others[:whole].reshape(-1, FEW, others.shape[1])).sum(axis=0)
+    return np.asarray(found + rows[whole:].T @ others[whole:], np.float64)
 
 
 def kurtic(squares: float, fourths: float) -> float:

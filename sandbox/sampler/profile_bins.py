@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from sandbox.sampler.profile_columns import Compared
 
 BANDS = 50
-LOOK = 6_400_000  # values, of all columns together, from which edges and frequent values are taken
+LOOK = 100_000  # rows, from which edges and frequent values are taken
+CLEARER = 8  # how much more is looked at where that many times fewer rows were seen
 FREQUENT = 0.002  # the share of rows from which a text has a bin of its own
 LEAST = 5  # and the rows
 IDENTIFYING = 64  # columns that tell rows apart well enough to pick some by
@@ -35,6 +36,7 @@ class Binned:
         counts: Shape (B,).
         highest: Production's greatest value; of ordered bins.
         total: The sum over all rows; of numbers.
+        answers: To the column's question about broken values.
     """
 
     column: Compared
@@ -42,11 +44,17 @@ class Binned:
     counts: NDArray[np.float64]
     highest: float | None
     total: float | None
+    answers: Mapping[str, Any]
 
     @property
     def ordered(self) -> bool:
         """Whether the bins have an order."""
         return self.column.ordered
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return int(self.counts.sum())
 
     @property
     def shares(self) -> NDArray[np.float64]:
@@ -76,7 +84,14 @@ class Binned:
 
 
 def binned(
-    session: Session, rows: str, columns: Sequence[Compared], count: int, *, alike: Sequence[str], doing: str
+    session: Session,
+    rows: str,
+    columns: Sequence[Compared],
+    *,
+    like: str,
+    count: int,
+    alike: Sequence[str],
+    doing: str,
 ) -> list[Binned]:
     """Bin production's rows of some columns.
 
@@ -84,34 +99,63 @@ def binned(
         session: The engine.
         rows: The SELECT of the rows, of which `Compared.value` is asked as of ``r``.
         columns: The columns.
-        count: How many rows there are, roughly.
-        alike: Columns by whose values rows are picked for the edges, where there are many.
+        like: The SELECT of the rows, roughly, that the edges are taken from: of these some are picked.
+        count: How many those are, roughly.
+        alike: Columns by whose values they are picked, where there are many.
         doing: What is being done, for messages.
     """
     values = ", ".join(f"{column.value('r')} as c{index}" for index, column in enumerate(columns))
-    look = quote("profile look")
-    part = max(1, math.ceil(count * len(columns) / LOOK))
-    picked = f" where hash({', '.join(f'r.{quote(one)}' for one in alike)}) % {part} = 0" if part > 1 else ""
-    session.execute(
-        f"create or replace temp table {look} as select {values} from ({rows}) r{picked}", doing=doing
-    )
-    edges = _edges(session, look, columns)
-    session.execute(f"drop table {look}")
+    edges = _seen(session, f"select {values} from ({like}) r", columns, count, alike=alike, doing=doing)
+    raw = "".join(f", r.{quote(one.name)} as {one.raw}" for one in columns if one.question or one.exact)
     figures: list[str] = []
     parameters: list[Any] = []
     for index, (column, ends) in enumerate(zip(columns, edges, strict=True)):
         figures += _figures(index, column, len(ends))
+        figures += column.asked.values()
         parameters += [ends] * (column.kind is not None and len(ends) > 0)
     found = session.rows(
-        f"select count(*), {', '.join(figures)} from (select {values} from ({rows}) r)",
+        f"select count(*), {', '.join(figures)} from (select {values}{raw} from ({rows}) r)",
         parameters,
         doing=doing,
     )[0]
     cells = iter(found[1:])
     return [
-        _binned(column, tuple(ends), found[0], [next(cells) for _ in range(4)])
+        _binned(
+            column,
+            tuple(ends),
+            found[0],
+            [next(cells) for _ in range(4)],
+            [next(cells) for _ in column.asked],
+        )
         for column, ends in zip(columns, edges, strict=True)
     ]
+
+
+def tallied(session: Session, tally: str, column: Compared, *, doing: str) -> Binned:
+    """Bin numbers of which there are few different ones, exactly.
+
+    Args:
+        session: The engine.
+        tally: The SELECT of each value, finite and not NULL, and how often it is there.
+        column: What they are called.
+        doing: What is being done, for messages.
+    """
+    rows = sorted(session.rows(tally, doing=doing))
+    values = np.array([row[0] for row in rows], np.float64)
+    often = np.array([row[1] for row in rows], np.float64)
+    reached = np.cumsum(often)
+    count = float(often.sum())
+    ranks = np.arange(1, BANDS) * (count / BANDS)
+    edges = np.unique(values[np.searchsorted(reached, ranks)]) if count else values
+    counts = np.bincount(np.searchsorted(edges, values), often, minlength=len(edges) or 1)
+    return Binned(
+        column=column,
+        edges=tuple(edges.tolist()),
+        counts=np.append(counts, 0.0),
+        highest=float(values[-1]) if count else None,
+        total=float(values @ often) if count else None,
+        answers={},
+    )
 
 
 def place(column: Compared, row: str, edges: Sequence[Any]) -> tuple[str, list[Any]]:
@@ -121,6 +165,27 @@ def place(column: Compared, row: str, edges: Sequence[Any]) -> tuple[str, list[A
     if not edges:
         return f"case when {column.value(row)} is not null then 0 end", []
     return _position(column.value(row)), [list(edges)]
+
+
+def _seen(
+    session: Session, values: str, columns: Sequence[Compared], count: int, *, alike: Sequence[str], doing: str
+) -> list[list[Any]]:
+    """Look at some rows, and give what `_edges` gives of them.
+
+    Rows that are equal are picked together, so few may be seen of a table that repeats itself, or of a narrow frame;
+    then it is looked at more closely.
+    """
+    look = quote("profile look")
+    part = max(1, math.ceil(count / LOOK))
+    while True:
+        picked = f" where hash({', '.join(f'r.{quote(one)}' for one in alike)}) % {part} = 0" if part > 1 else ""
+        session.execute(f"create or replace temp table {look} as {values}{picked}", doing=doing)
+        if part == 1 or session.counted(f"from {look}", doing=doing) >= LOOK // CLEARER:
+            break
+        part = max(1, part // CLEARER)
+    edges = _edges(session, look, columns)
+    session.execute(f"drop table {look}")
+    return edges
 
 
 def _edges(session: Session, look: str, columns: Sequence[Compared]) -> list[list[Any]]:
@@ -158,6 +223,9 @@ def _figures(index: int, column: Compared, edges: int) -> list[str]:
         bins = f"histogram_exact({_position(value)}, [{every}]::integer[])"
     else:
         bins = f"histogram({value}, ?::double[])"
+    if column.exact:  # Of the numbers as they are: what the question asks as well is found once.
+        own = column.raw
+        return [f"count({own})", bins, f"max({own})::double", f"sum({own})::double"]
     return [
         f"count({value})",
         bins,
@@ -171,7 +239,9 @@ def _position(value: str) -> str:
     return f"case when {value} is not null then coalesce(list_position(?::varchar[], {value}), 0) end"
 
 
-def _binned(column: Compared, edges: tuple[Any, ...], rows: int, cells: list[Any]) -> Binned:
+def _binned(
+    column: Compared, edges: tuple[Any, ...], rows: int, cells: list[Any], answers: list[Any]
+) -> Binned:
     present, bins, highest, total = cells
     found: Mapping[Any, int] = bins or {}
     keys = range(1, len(edges) + 1) if column.kind == "category" else edges
@@ -186,4 +256,5 @@ def _binned(column: Compared, edges: tuple[Any, ...], rows: int, cells: list[Any
         counts=np.array([*counts, rows - present], np.float64),
         highest=highest,
         total=total,
+        answers=dict(zip(column.asked, answers, strict=True)),
     )

@@ -38,6 +38,7 @@ class Sides:
     Attributes:
         name: Of what is compared, for messages.
         population: The SELECT of production's rows.
+        like: The SELECT of rows like them, which costs less.
         rows: How many those are, roughly.
         alike: Columns of them by whose values some can be picked.
         sample: The SELECT of the sample's rows.
@@ -46,14 +47,17 @@ class Sides:
 
     name: str
     population: str
+    like: str
     rows: int
     alike: tuple[str, ...]
     sample: str
     unit: str
 
 
-def compared(session: Session, design: Design, sides: Sides, columns: Sequence[Compared]) -> list[Column]:
-    """Compare columns, as many at a time as their sums leave room for.
+def compared(
+    session: Session, design: Design, sides: Sides, columns: Sequence[Compared]
+) -> list[tuple[Column, Binned]]:
+    """Compare columns, as many at a time as their sums leave room for; give also what production's rows are like.
 
     Args:
         session: The engine.
@@ -62,11 +66,22 @@ def compared(session: Session, design: Design, sides: Sides, columns: Sequence[C
         columns: Its columns.
     """
     together = _together(design)
-    return [
-        column
-        for start in range(0, len(columns), together)
-        for column in _compared(session, design, sides, columns[start : start + together])
-    ]
+    doing = f"comparing {sides.name}"
+    found: list[tuple[Column, Binned]] = []
+    for start in range(0, len(columns), together):
+        some = columns[start : start + together]
+        known = binned(
+            session,
+            sides.population,
+            some,
+            like=sides.like,
+            count=sides.rows,
+            alike=sides.alike,
+            doing=doing,
+        )
+        compared = against(session, design, known, sample=sides.sample, unit=sides.unit, doing=doing)
+        found += zip(compared, known, strict=True)
+    return found
 
 
 @dataclass(kw_only=True)
@@ -108,13 +123,23 @@ class _Sums:
         return described(known, found, total, min(1.0, len(tests) * min(tests)) if tests else None)
 
 
-def _compared(session: Session, design: Design, sides: Sides, columns: Sequence[Compared]) -> list[Column]:
-    doing = f"comparing {sides.name}"
-    known = binned(session, sides.population, columns, sides.rows, alike=sides.alike, doing=doing)
+def against(
+    session: Session, design: Design, known: Sequence[Binned], *, sample: str, unit: str, doing: str
+) -> list[Column]:
+    """Compare the sample with what is known of production.
+
+    Args:
+        session: The engine.
+        design: The draw; units in the order of their numbers.
+        known: Of each column.
+        sample: The SELECT of the sample's rows.
+        unit: Its column with the number of a row's unit.
+        doing: What is being done, for messages.
+    """
     sums = [_Sums(design=design, known=one) for one in known]
     parts = [place(one.column, "r", one.edges) for one in known]
     values = ", ".join(f"{sql} as c{index}" for index, (sql, _) in enumerate(parts))
-    sql = f"select r.{quote(sides.unit)} as unit, {values} from ({sides.sample}) r order by 1"
+    sql = f"select r.{quote(unit)} as unit, {values} from ({sample}) r order by 1"
     parameters = [one for _, given in parts for one in given]
     for first, units, cells in _blocks(session.batches(sql, parameters, size=ROWS, doing=doing)):
         for one, (column, missing) in zip(sums, cells, strict=True):
@@ -152,6 +177,8 @@ def _block(held: list[NDArray[Any]]) -> tuple[int, NDArray[np.int64], list[Cells
 
 
 def _cells(column: pa.Array) -> Cells:
-    missing = np.asarray(column.is_null().to_numpy(zero_copy_only=False), np.bool_)
-    values = column.cast("double", safe=False).fill_null(0).to_numpy(zero_copy_only=False)
-    return np.asarray(values, np.float64), missing
+    # Neither `fill_null` nor `to_numpy`: they import pandas, where there is one, which takes longer than to compare a table.
+    missing = np.from_dlpack(column.is_null().cast("uint8")).astype(np.bool_)
+    values = column.cast("double", safe=False)
+    found = np.frombuffer(values.buffers()[1] or b"", np.float64)[values.offset : values.offset + len(values)]
+    return np.where(missing, 0.0, found), missing

@@ -102,6 +102,15 @@ class Family:
         on = self._on(step)
         return f"select r.* from {self._source(step)} r semi join ({self.population(self._parent(step))}) t on {on}"
 
+    def like(self, step: Step) -> str:
+        """Give the SELECT of rows that are like `population`'s, and which costs less.
+
+        Rows of no unit are among them where the frame takes all units: to leave them out takes a join with the parents.
+        """
+        if step.through is None or self.unit.where is not None:
+            return self.population(step)
+        return f"select * from {self._source(step)} where {whole(step.through.columns)}"
+
     def sampled(self, step: Step) -> tuple[str, str]:
         """Give the SELECT of the sample's rows of a table that belong to drawn units, and its column with the unit."""
         number = fresh("unit", self.columns[step.table])
@@ -132,7 +141,7 @@ class Family:
     def children(self, step: Step) -> tuple[str, str]:
         """Give two SELECTs of how many rows of a child table each parent has, ``c0``.
 
-        Production's has a hash of the parent's key beside it, ``h``; the sample's has ``unit``.
+        Production's has how many parents that is so of beside it; the sample's is of each, with ``unit``.
         """
         assert step.through is not None
         parent = self._parent(step)
@@ -146,10 +155,9 @@ class Family:
 
         source = counted(self._source(step))
         pairs = typed_pairs(self.plan.tables, step.table, step.through)
-        keys = ", ".join(f"t.{quote(column)}" for column in step.through.key)
         population = (
-            f"select hash({keys}) as h, coalesce(r.{count}, 0)::double as c0 from ({self.population(parent)}) t "
-            f"left join ({source}) r on {matching(pairs, 'r', 't')}"
+            f"select coalesce(r.{count}, 0)::double as c0, count(*) from ({self.population(parent)}) t "
+            f"left join ({source}) r on {matching(pairs, 'r', 't')} group by c0"
         )
         rows, number = self.sampled(parent)
         sample = (
