@@ -168,7 +168,13 @@ def place(column: Compared, row: str, edges: Sequence[Any]) -> tuple[str, list[A
 
 
 def _seen(
-    session: Session, values: str, columns: Sequence[Compared], count: int, *, alike: Sequence[str], doing: str
+    session: Session,
+    values: str,
+    columns: Sequence[Compared],
+    count: int,
+    *,
+    alike: Sequence[str],
+    doing: str,
 ) -> list[list[Any]]:
     """Look at some rows, and give what `_edges` gives of them.
 
@@ -178,7 +184,9 @@ def _seen(
     look = quote("profile look")
     part = max(1, math.ceil(count / LOOK))
     while True:
-        picked = f" where hash({', '.join(f'r.{quote(one)}' for one in alike)}) % {part} = 0" if part > 1 else ""
+        picked = (
+            f" where hash({', '.join(f'r.{quote(one)}' for one in alike)}) % {part} = 0" if part > 1 else ""
+        )
         session.execute(f"create or replace temp table {look} as {values}{picked}", doing=doing)
         if part == 1 or session.counted(f"from {look}", doing=doing) >= LOOK // CLEARER:
             break

@@ -16,6 +16,7 @@ from sandbox.model import Silent
 from sandbox.sampler import profile as profiles
 from sandbox.sampler import profile_kept, profile_rows
 from sandbox.sampler.profile import profiled, profiled_later
+from sandbox.sampler.profile_bins import tallied
 from sandbox.sampler.survey import survey
 
 if TYPE_CHECKING:
@@ -246,6 +247,46 @@ def test_edges_come_from_some_rows_of_a_large_table_and_counts_from_all(
     assert 40 <= len(amount.edges) <= 50
     assert sum(amount.population) == pytest.approx(1, abs=1e-4)
     assert max(amount.population) < 0.06
+
+
+def test_a_table_of_few_different_rows_is_looked_at_until_enough_are_seen(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.sampler.profile_bins.LOOK", 20)
+    shop(place)
+    place.copy("items.parquet", "select range % 40 as order_id, 7 as quantity, 'a' as word from range(30000)")
+    sample, _ = place.draw(SHOP)
+    table = profile_of(sample).tables["items"].columns
+    word, quantity = table["word"].categories, table["quantity"].bins
+    assert word is not None
+    assert quantity is not None
+    assert (word.values, quantity.edges) == (["a", None], [7])
+
+
+def test_the_files_of_a_table_do_not_change_its_profile(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.sampler.profile_bins.LOOK", 2_500)
+    shop(place)
+    found = profile_of(place.draw(SHOP)[0])
+    (place.source / "orders.parquet").unlink()
+    place.copy("orders/a.parquet", f"from ({ORDERS}) where order_id % 3 = 0 order by order_id desc")
+    place.copy("orders/b.parquet", f"from ({ORDERS}) where order_id % 3 > 0")
+    assert profile_of(place.draw(SHOP)[0]).tables == found.tables
+
+
+def test_children_are_tallied_into_exact_quantiles() -> None:
+    often = {0: 500, 1: 10, 2: 300, 40: 189, 1000: 1}
+    tally = "select * from (values {}) t(c0, often)".format(
+        ", ".join(f"({value}::double, {count})" for value, count in often.items())
+    )
+    with Session() as session:
+        found = tallied(session, tally, profiles.CHILDREN, doing="a tally")
+        empty = tallied(session, f"from ({tally}) where c0 < 0", profiles.CHILDREN, doing="a tally")
+    assert found.edges == (0, 2, 40)
+    assert found.counts.tolist() == [500, 310, 189, 1, 0]
+    assert (found.highest, found.total, found.rows) == (1000, 10 + 600 + 7560 + 1000, 1000)
+    assert (empty.rows, empty.total) == (0, None)
 
 
 def test_a_child_table_without_rows_has_nothing_to_compare(place: Place) -> None:
