@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from sandbox.sampler.masking import Secret
     from sandbox.sampler.plan import Plan
 
+SMALL = 2**28  # bytes of memory below which comparing the sample with production works on one thread
+
 
 def draw(
     project: Project,
@@ -208,6 +210,9 @@ def _profiled(extraction: Extraction, project: Project, *, whole: bool) -> Store
     folder = extraction.journal.sample
     sample = {name: _reading(written.paths) for name, written in extraction.written.items()}
     weighed = {name: _reading([folder / "weights" / f"{name}.parquet"]) for name in extraction.plan.units}
+    extraction.session.execute("set preserve_insertion_order = false")  # which takes less memory
+    if project.settings.sample.memory < SMALL:
+        extraction.session.execute("set threads = 1")  # each thread reads with buffers of its own
     found = profiled(
         extraction.session,
         extraction.plan,
