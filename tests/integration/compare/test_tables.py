@@ -44,7 +44,7 @@ def diff(
         rules={"t": rules} if rules else {},
         units=CUSTOMERS if units is None else units,
         identical=rest.get("identical", ()),
-        memory=2**28,
+        memory=rest.get("memory", 2**28),
         threads=rest.get("threads", 2),
         progress=Silent(),
         origin=origin,
@@ -326,6 +326,6 @@ def test_a_wide_table_is_compared(tmp_path: Path) -> None:
     wide = {f"c{place}": [place, place + 1] for place in range(150)}
     before = parquet(tmp_path / "a.parquet", {"id": [1, 2], **wide})
     after = parquet(tmp_path / "b.parquet", {"id": [1, 2], **wide, "c149": [149, 0]})
-    found = diff(before, after)
+    found = diff(before, after, memory=2**30)
     assert found.columns["c149"].changed == found.rows.changed == 1
     assert sum(column.changed for column in found.columns.values()) == 1
