@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from sandbox.commands.comparing import memory
 from sandbox.commands.taint import ROUNDING
 from sandbox.compare import Rules, Tolerance
-from sandbox.engine.duck import Session, literal, quote, relation
+from sandbox.engine.duck import Session, literal, quote
+from sandbox.engine.files import relation
 from sandbox.errors import ConfigError, PipelineError
 from sandbox.manifest.diff import MadeOutput
 from sandbox.model import TableFiles

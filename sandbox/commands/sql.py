@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.commands.ordinary import ordinary
 from sandbox.commands.sample import sample
-from sandbox.engine.duck import Session, complaint, literal, quote, relation
+from sandbox.engine.duck import Session, complaint, literal, quote
+from sandbox.engine.files import relation
 from sandbox.errors import RuleError
 from sandbox.model import Ending, TableFiles
 

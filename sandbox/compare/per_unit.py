@@ -13,7 +13,8 @@ from sandbox.compare.changes import any_differs, differing, only_noise, pairs
 from sandbox.compare.estimated import PerUnit
 from sandbox.compare.kinds import is_exact
 from sandbox.compare.rows import SIDES, value
-from sandbox.engine.duck import file_list, quote
+from sandbox.engine.duck import quote
+from sandbox.engine.files import file_list
 from sandbox.errors import SandboxError, StoreError
 from sandbox.manifest.diff import LeftOut
 

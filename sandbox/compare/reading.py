@@ -10,7 +10,8 @@ from sandbox.compare.columns import Column, Match, Shape, SideName
 from sandbox.compare.kinds import opaque
 from sandbox.compare.options import EXACT
 from sandbox.compare.tolerance import misplaced
-from sandbox.engine.duck import Session, literal, quote, relation
+from sandbox.engine.duck import Session, literal, quote
+from sandbox.engine.files import relation
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:

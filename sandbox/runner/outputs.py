@@ -6,7 +6,8 @@ import contextlib
 import stat
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import Session, literal, quote, relation
+from sandbox.engine.duck import Session, literal, quote
+from sandbox.engine.files import relation
 from sandbox.errors import PipelineError
 from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.run import Output, OutputFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.digest import content_digest
-from sandbox.engine.duck import file_list
+from sandbox.engine.files import file_list
 from sandbox.manifest.canonical import digest
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import csv
 import gzip
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import delimiter, quote
+from sandbox.engine.duck import quote
+from sandbox.engine.files import delimiter
 from sandbox.errors import SourceError
 from sandbox.sampler.table import Layout, grouped, raw_csv
 

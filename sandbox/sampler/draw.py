@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import Session, file_list
+from sandbox.engine.duck import Session
+from sandbox.engine.files import file_list
 from sandbox.errors import SourceError
 from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.sample import Stored

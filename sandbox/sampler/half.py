@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import file_list, literal, quote
+from sandbox.engine.duck import literal, quote
+from sandbox.engine.files import file_list
 from sandbox.manifest.sample import half_of
 from sandbox.model import Sample, TableFiles
 

@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import Session, file_list, literal, quote
+from sandbox.engine.duck import Session, literal, quote
+from sandbox.engine.files import file_list
 from sandbox.errors import StoreError
 from sandbox.sampler.closure import steps
 from sandbox.sampler.half import at, chosen

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sandbox.engine.duck import file_list, literal, quote
+from sandbox.engine.duck import literal, quote
+from sandbox.engine.files import file_list
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
 from sandbox.sampler import csv_types
 from sandbox.sampler.blame import JSON_HINT, blamed, first_broken

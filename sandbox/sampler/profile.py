@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sandbox.engine.duck import Session, file_list
+from sandbox.engine.duck import Session
+from sandbox.engine.files import file_list
 from sandbox.errors import StoreError
 from sandbox.estimate.design import Design
 from sandbox.estimate.likeness import ALPHA, holm

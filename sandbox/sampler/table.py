@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import file_list, literal, quote
+from sandbox.engine.duck import literal, quote
+from sandbox.engine.files import file_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -103,3 +103,9 @@ def test_logs_and_queries_pass_over_the_run_on_half_of_the_sample(shop: Shop) ->
     assert whole == outputs
     assert int(printed[max(printed)]) < whole, "the latest run is the half's"
     assert shop.run("logs").stdout == f"{whole}\n"
+
+
+def test_a_query_may_end_in_a_semicolon_and_a_comment(shop: Shop) -> None:
+    found = shop.run("sql", "--json", "select ';--' as a; -- done")
+    assert found.status == 0, found.stderr
+    assert found.json["rows"] == [[";--"]]

@@ -6,7 +6,10 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sandbox.engine import duck
+from sandbox.errors import SourceError
 from sandbox.model import Silent
 from sandbox.sampler import extract
 from sandbox.sampler.draw import draw
@@ -14,8 +17,6 @@ from sandbox.sampler.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import pytest
 
     from tests.integration.sampler.conftest import Place
 
@@ -92,3 +93,14 @@ def test_a_draw_that_nobody_watches_starts_no_thread(place: Place, monkeypatch: 
     assert started == []
     draw(project, plan, home=place.home / "other", progress=Recorded())
     assert set(started) == {"watching a statement"}
+
+
+def test_watching_ends_with_its_block_also_when_a_statement_fails() -> None:
+    with duck.Session() as session:
+        setting = "select current_setting('enable_progress_bar')"
+        with session.watched(lambda _: None):
+            assert session.rows(setting) == [(True,)]
+        assert session.rows(setting) == [(False,)], "what is counted is slow"
+        with pytest.raises(SourceError), session.watched(lambda _: None):
+            session.execute("select * from nowhere")
+        assert session.rows(setting) == [(False,)]

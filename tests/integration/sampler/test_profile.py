@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.engine.duck import Session, file_list
+from sandbox.engine.duck import Session
+from sandbox.engine.files import file_list
 from sandbox.errors import StoreError
 from sandbox.manifest.profile import Profile
 from sandbox.model import Silent
