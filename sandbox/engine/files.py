@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DELIMITERS = ",\t;|"
 
 
-def file_list(paths: Iterable[Path]) -> str:
+def file_list(paths: Iterable[Path | str]) -> str:
     """Give the SQL list of files for a reading function; what a pattern would match is not what is named.
 
     >>> from pathlib import Path

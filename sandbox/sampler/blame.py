@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import re
 from typing import TYPE_CHECKING
@@ -14,8 +13,7 @@ from sandbox.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sandbox.model import TableFormat
-    from sandbox.sampler.source import SourceFile
+    from sandbox.sampler.source import SourceFile, SourceFormat
 
 CSV_HINT = (
     "correct the line; sandbox reads CSV as RFC 4180 describes it: UTF-8, the same number of fields in every line, "
@@ -27,7 +25,7 @@ JSON_HINT = "JSON Lines is one JSON object a line, in UTF-8"
 
 
 @contextlib.contextmanager
-def blamed(form: TableFormat, files: Sequence[SourceFile]) -> Iterator[None]:
+def blamed(form: SourceFormat, files: Sequence[SourceFile]) -> Iterator[None]:
     """Make the engine's errors about a table's files say which file is broken, and where."""
     try:
         yield
@@ -82,7 +80,7 @@ def first_broken(files: Sequence[SourceFile]) -> SourceError | None:
 
 
 def _broken_json(file: SourceFile) -> tuple[int, str] | None:
-    with gzip.open(file.path, "rb") if file.packed else file.path.open("rb") as lines:
+    with file.unpacked() as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -97,10 +95,10 @@ def _broken_json(file: SourceFile) -> tuple[int, str] | None:
 
 def _plain(reason: str, files: Sequence[SourceFile], hint: str = "") -> SourceError:
     """Name the file that the engine named, or all there are."""
-    named = [file for file in files if str(file.path) in reason]
+    named = [file for file in files if file.path in reason]
     first = reason.strip().splitlines()[0]
     first = re.sub(r"^(?:[A-Z]\w* )+Error: ", "", first)
-    shown = named[0].path if named else ", ".join(str(file.path) for file in files[:3])
+    shown = named[0].path if named else ", ".join(file.path for file in files[:3])
     more = "" if named or len(files) <= 3 else f" or {len(files) - 3} more"
     return SourceError(
         f"{shown}{more} cannot be read: {first}",

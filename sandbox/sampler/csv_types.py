@@ -7,7 +7,7 @@ first rows nor the split into files matter: ``007`` stays text, and so do dates 
 from __future__ import annotations
 
 import csv
-import gzip
+import io
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import quote
@@ -37,8 +37,10 @@ def layout_of(file: SourceFile) -> Layout:
         SourceError: It has none, or names a column twice or not at all.
     """
     try:
-        opened = gzip.open if file.packed else open
-        with opened(file.path, "rt", encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
+        with (
+            file.unpacked() as stream,
+            io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines,
+        ):
             first = lines.readline()
             while first.count('"') % 2 and (more := lines.readline()):
                 first += more
@@ -72,6 +74,20 @@ def types_and_rows(
     count, *masks = session.rows(f"select count(*){seen} from ({rows})", doing="reading the column types")[0]
     types = {name: _type(mask or 0) for name, mask in zip(found, masks, strict=True)}
     return {name: fixed.get(name) or types[name] for name in names}, count
+
+
+def types_of_texts(session: Session, texts: Mapping[str, Sequence[str | None]]) -> dict[str, str]:
+    """Give the types of columns whose values are known as texts, by the same rule; an empty text makes it text."""
+    found = {}
+    for name, values in texts.items():
+        masks = session.rows(
+            f"select bit_or({_classified('value')}), count_if(value = '') from (select unnest(?::varchar[]) as value)",
+            [list(values)],
+            doing="reading the column types",
+        )
+        [(mask, empty)] = masks
+        found[name] = "VARCHAR" if empty else _type(mask or 0)
+    return found
 
 
 def _classified(value: str) -> str:

@@ -10,13 +10,14 @@ from sandbox.engine.files import file_list
 from sandbox.errors import SourceError
 from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.sample import Stored
-from sandbox.sampler import known, masking, source, weights
+from sandbox.sampler import known, masking, weights
 from sandbox.sampler.checks import Checks
 from sandbox.sampler.extract import Extraction
 from sandbox.sampler.follow import Closure
 from sandbox.sampler.journal import Journal
 from sandbox.sampler.kept import MANIFEST, PROFILE, folder_of, load, remember
 from sandbox.sampler.lean import lean_source
+from sandbox.sampler.listing import changed
 from sandbox.sampler.masking import personal
 from sandbox.sampler.part import space_reported
 from sandbox.sampler.profile import profiled
@@ -177,15 +178,9 @@ def _prepared(
 
 def _check_unchanged(plan: Plan) -> None:
     """Make sure that the files that were read are still those that were counted."""
-    listing = source.listed(plan.listing.root)
-    moved = [
-        name for name, table in plan.tables.items() if listing.files.get(name) != (table.format, table.files)
-    ]
-    if moved:
-        files = [file for name in moved for file in plan.tables[name].files]
-        changed = source.changed(files, plan.listing.root) or [f"the files of {name}" for name in moved]
+    if moved := changed(plan.listing, plan.tables):
         raise SourceError(
-            f"the source changed while it was read: {', '.join(changed[:5])}",
+            f"the source changed while it was read: {', '.join(moved[:5])}",
             hint="draw again when nothing writes to it",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -54,6 +55,7 @@ def opened(session: Session, listing: Listing, name: str, types: Mapping[str, st
                 table = _csv(session, name, files, fixed)
             case _:
                 table = _jsonl(session, name, files, fixed)
+        table = _with_constants(session, table, fixed)
         _check_fixed(session, table, fixed)
     return table
 
@@ -86,7 +88,8 @@ def footer(file: SourceFile) -> pq.FileMetaData:
         SourceError: It has none.
     """
     try:
-        return pq.read_metadata(file.path)
+        with file.open() as stream:
+            return pq.read_metadata(stream)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise SourceError(
@@ -139,6 +142,30 @@ def _jsonl(session: Session, name: str, files: Sequence[SourceFile], fixed: Mapp
     )
 
 
+def _with_constants(session: Session, table: SourceTable, fixed: Mapping[str, str]) -> SourceTable:
+    """Give a table also the columns that stand in the names of its files' folders; what files have themselves counts."""
+    files = tuple(
+        replace(file, constants=tuple(one for one in file.constants if one[0] not in table.columns))
+        for file in table.files
+    )
+    table = replace(table, files=files)
+    texts = _constants(table)
+    _distinct(files[0], [*table.columns, *texts])
+    types = csv_types.types_of_texts(session, texts)
+    return replace(
+        table, columns={**table.columns, **{name: fixed.get(name, kind) for name, kind in types.items()}}
+    )
+
+
+def _constants(table: SourceTable) -> dict[str, list[str | None]]:
+    """Give the values that stand in the names of folders, each once, by column."""
+    found: dict[str, dict[str | None, None]] = {}
+    for file in table.files:
+        for name, value in file.constants:
+            found.setdefault(name, {})[value] = None
+    return {name: list(values) for name, values in found.items()}
+
+
 def _check_real(session: Session, files: Sequence[SourceFile], lines: str, types: Mapping[str, str]) -> None:
     """Make sure that no column is one that the engine renamed: it calls ``A`` beside ``a`` ``A_1``."""
     lower = {name.lower() for name in types}
@@ -165,10 +192,7 @@ def _agree(files: Sequence[SourceFile], columns: Sequence[tuple[str, ...]]) -> N
     """Make sure that every file has the first one's columns, in whatever order."""
     first = set(columns[0])
     for file, names in zip(files, columns, strict=True):
-        lower = [name.lower() for name in names]
-        twice = sorted({name for name in names if lower.count(name.lower()) > 1})
-        if twice:
-            raise SourceError(f"{file.path}: columns that differ at most in case: {', '.join(twice)}")
+        _distinct(file, names)
         if set(names) != first:
             missing, extra = sorted(first - set(names)), sorted(set(names) - first)
             parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has also {', '.join(extra)}"] * bool(
@@ -178,6 +202,14 @@ def _agree(files: Sequence[SourceFile], columns: Sequence[tuple[str, ...]]) -> N
                 f"{file.path} does not have the columns of {files[0].path}: it {' and '.join(parts)}",
                 hint="the files of a table have the same columns; write them again, or move some out of the folder",
             )
+
+
+def _distinct(file: SourceFile, names: Sequence[str]) -> None:
+    """Make sure that no two columns of a file are one to the engine."""
+    lower = [name.lower() for name in names]
+    twice = sorted({name for name in names if lower.count(name.lower()) > 1})
+    if twice:
+        raise SourceError(f"{file.path}: columns that differ at most in case: {', '.join(twice)}")
 
 
 def _fixed(session: Session, table: str, column: str, kind: str) -> str:
@@ -204,12 +236,15 @@ def _check_fixed(session: Session, table: SourceTable, fixed: Mapping[str, str])
             )
     if not fixed:
         return
-    raw = _raw(table)
+    raw, constants = _raw(table), _constants(table)
     for column, kind in fixed.items():
-        value = quote(column)
+        value, rows = quote(column), f"({raw})"
+        if column in constants:
+            texts = ", ".join("null" if one is None else literal(one) for one in constants[column])
+            rows = f"(select unnest([{texts}]::varchar[]) as {value})"
         present = f"nullif({value}, '')" if table.format == "csv" and kind != "VARCHAR" else value
         wrong = session.rows(
-            f"select {value}::varchar from ({raw}) where {present} is not null and try_cast({value} as {kind}) is null "
+            f"select {value}::varchar from {rows} where {present} is not null and try_cast({value} as {kind}) is null "
             "order by 1 limit 1",
             doing=f"checking the type of {table.name}.{column}",
         )

@@ -10,9 +10,10 @@ from sandbox.errors import SandboxError
 from sandbox.manifest.scan import Finding, Scan, ScannedTable, by_severity
 from sandbox.sampler import scan_columns, scan_rows
 from sandbox.sampler.lean import lean
+from sandbox.sampler.listing import listed
 from sandbox.sampler.masking.personal.suspects import suspected
 from sandbox.sampler.scan_files import open_what_can_be, undecodable, undecodable_columns
-from sandbox.sampler.source import listed, suggestion
+from sandbox.sampler.source import suggestion
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -41,7 +42,7 @@ def scanned(project: Project, *, now: dt.datetime, threads: int | None = None, p
         SourceError: The source itself cannot be read.
     """
     settings = project.settings
-    listing = listed((project.root / settings.source.uri).absolute())
+    listing = listed(settings.source.uri, base=project.root)
     with Session(memory=settings.sample.memory, threads=threads) as session:
         scan = _Scan(session=session, settings=settings, listing=listing, now=now)
         total = sum(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sandbox.engine.duck import Session
-    from sandbox.model import TableFormat
-    from sandbox.sampler.source import Listing, SourceFile
+    from sandbox.sampler.source import Listing, SourceFile, SourceFormat
     from sandbox.sampler.table import SourceTable
 
 REJECTS = ("scan_rejects", "scan_rejected_files")  # the engine takes no names here that need quotes
@@ -83,7 +81,7 @@ def undecodable_columns(table: SourceTable) -> dict[str, int]:
     counts: Counter[str] = Counter()
     texts = [name for name, kind in table.columns.items() if kind == "VARCHAR"]
     for file in table.files:
-        with pq.ParquetFile(file.path) as opened_file:
+        with file.open() as stream, pq.ParquetFile(stream) as opened_file:
             there = [name for name in texts if name in opened_file.schema_arrow.names]
             for batch in opened_file.iter_batches(batch_size=65_536, columns=there):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
@@ -126,7 +124,7 @@ def _decodes(value: bytes) -> bool:
 
 
 def _broken(
-    session: Session, name: str, form: TableFormat, file: SourceFile, error: SandboxError
+    session: Session, name: str, form: SourceFormat, file: SourceFile, error: SandboxError
 ) -> list[Finding]:
     """Say what is wrong with one file: for text how many lines, and the first of them."""
     if form == "csv":
@@ -196,7 +194,7 @@ def _not_text(file: SourceFile) -> tuple[int, int] | None:
 def _suspicious(file: SourceFile) -> Iterator[tuple[int, bytes]]:
     """Give the lines, with their numbers, of the blocks of a file that are not UTF-8."""
     number = 1
-    with gzip.open(file.path, "rb") if file.packed else file.path.open("rb") as source:
+    with file.unpacked() as source:
         while block := source.readlines(BLOCK):
             if not _decodes(b"".join(block)):
                 yield from enumerate(block, start=number)
@@ -221,5 +219,5 @@ def _unreadable(name: str, reason: str) -> Finding:
     )
 
 
-def _only(listing: Listing, name: str, form: TableFormat, files: tuple[SourceFile, ...]) -> Listing:
+def _only(listing: Listing, name: str, form: SourceFormat, files: tuple[SourceFile, ...]) -> Listing:
     return replace(listing, files={name: (form, files)}, problems={})

@@ -9,10 +9,10 @@ from sandbox.sampler import closure, costs, masking, names, strata, targets
 from sandbox.sampler.expected import expected
 from sandbox.sampler.keys import check_unique, null_keys
 from sandbox.sampler.lean import EXACT_UP_TO, lean
+from sandbox.sampler.listing import listed
 from sandbox.sampler.masking import exposure, personal
 from sandbox.sampler.opening import opened
 from sandbox.sampler.plan import Plan
-from sandbox.sampler.source import listed
 from sandbox.sampler.specification import request_id, specification
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def survey(project: Project, *, threads: int | None = None, progress: Progress) 
     """
     settings = project.settings
     names.check_tables(settings)
-    listing = listed((project.root / settings.source.uri).absolute())
+    listing = listed(settings.source.uri, base=project.root)
     with Session(memory=settings.sample.memory, threads=threads) as session:
         tables = _opened(session, listing, settings, progress)
         names.check_columns(settings, tables)

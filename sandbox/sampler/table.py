@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import literal, quote
 from sandbox.engine.files import file_list
+from sandbox.engine.kinds import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
-    from sandbox.model import TableFormat
-    from sandbox.sampler.source import SourceFile
+    from sandbox.sampler.source import SourceFile, SourceFormat
 
 GROUP_BYTES = 128 * 2**20  # a row group before compression
 GROUPS_HELD = 8  # row groups that fit into the memory: threads hold some while they write
@@ -46,7 +45,7 @@ class SourceTable:
     """
 
     name: str
-    format: TableFormat
+    format: SourceFormat
     files: tuple[SourceFile, ...]
     columns: Mapping[str, str]
     rows: int
@@ -86,7 +85,7 @@ def placed(table: SourceTable) -> bool:
     return table.format == "parquet" and PLACE not in {name.lower() for name in table.columns}
 
 
-def raw_csv(paths: Iterable[Path], layout: Layout) -> str:
+def raw_csv(paths: Iterable[str], layout: Layout, option: str = "") -> str:
     """Give the table function that reads CSV files of one layout as text; nothing about them is guessed.
 
     A field without anything in it is NULL, ``""`` is an empty text, and a line that does not fit is an error.
@@ -95,7 +94,7 @@ def raw_csv(paths: Iterable[Path], layout: Layout) -> str:
     return (
         f"read_csv({file_list(paths)}, auto_detect = false, columns = {{{columns}}}, header = true, "
         f"delim = {literal(layout.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
-        f"nullstr = '', allow_quoted_nulls = false, {compression([layout.packed])}, hive_partitioning = false)"
+        f"nullstr = '', allow_quoted_nulls = false, {compression([layout.packed])}, hive_partitioning = false{option})"
     )
 
 
@@ -105,9 +104,9 @@ def compression(packed: Sequence[bool]) -> str:
     return f"compression = '{kind}'"
 
 
-def grouped(table_files: Sequence[SourceFile], layouts: Sequence[Layout]) -> dict[Layout, list[Path]]:
+def grouped(table_files: Sequence[SourceFile], layouts: Sequence[Layout]) -> dict[Layout, list[str]]:
     """Give the files of each layout."""
-    groups: dict[Layout, list[Path]] = {}
+    groups: dict[Layout, list[str]] = {}
     for file, layout in zip(table_files, layouts, strict=True):
         groups.setdefault(layout, []).append(file.path)
     return groups
@@ -119,15 +118,17 @@ def _reading(table: SourceTable, files: Sequence[int]) -> str:
             return _reading_parquet(table, files, None)
         case "csv":
             return _reading_csv(table, files)
-        case "jsonl":
+        case _:
             return _reading_jsonl(table, files)
-        case "duckdb":
-            raise AssertionError("a source is a folder of files")
 
 
 def _reading_parquet(table: SourceTable, files: Sequence[int], number: str | None) -> str:
-    columns = [f"{quote(name)}::{kind} as {quote(name)}" for name, kind in table.columns.items()]
-    options = "union_by_name = true, hive_partitioning = false"
+    constants = Constants.of(table, files)
+    columns = [
+        constants.sql.get(name, f"{quote(name)}::{kind} as {quote(name)}")
+        for name, kind in table.columns.items()
+    ]
+    options = f"union_by_name = true, hive_partitioning = false{constants.option}"
     if number is not None:
         columns.append(f"{PLACE} as {quote(number)}")
         options += f", {PLACE} = true"
@@ -136,22 +137,69 @@ def _reading_parquet(table: SourceTable, files: Sequence[int], number: str | Non
 
 
 def _reading_csv(table: SourceTable, files: Sequence[int]) -> str:
+    constants = Constants.of(table, files)
     columns = ", ".join(
-        quote(name) if kind == "VARCHAR" else f"nullif({quote(name)}, '')::{kind} as {quote(name)}"
+        constants.sql.get(name)
+        or (quote(name) if kind == "VARCHAR" else f"nullif({quote(name)}, '')::{kind} as {quote(name)}")
         for name, kind in table.columns.items()
     )
     groups = grouped([table.files[i] for i in files], [table.layouts[i] for i in files])
     return " union all ".join(
-        f"select {columns} from {raw_csv(paths, layout)}" for layout, paths in groups.items()
+        f"select {columns} from {raw_csv(paths, layout, constants.option)}"
+        for layout, paths in groups.items()
     )
 
 
 def _reading_jsonl(table: SourceTable, files: Sequence[int]) -> str:
-    columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in table.columns.items())
-    names = ", ".join(quote(name) for name in table.columns)
+    constants = Constants.of(table, files)
+    columns = ", ".join(
+        f"{literal(name)}: {literal(kind)}"
+        for name, kind in table.columns.items()
+        if name not in constants.sql
+    )
+    names = ", ".join(constants.sql.get(name, quote(name)) for name in table.columns)
     chosen = [table.files[index] for index in files]
     packed = compression([file.packed for file in chosen])
     return (
         f"select {names} from read_json({file_list(file.path for file in chosen)}, format = 'newline_delimited', "
-        f"columns = {{{columns}}}, {packed}, hive_partitioning = false)"
+        f"columns = {{{columns}}}, {packed}, hive_partitioning = false{constants.option})"
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constants:
+    """The SQL of those columns that some files of a table do not hold because each file has one value of them.
+
+    Attributes:
+        sql: For each of these columns its SELECT item.
+        option: What the reading function needs for that; begins with a comma if it is anything.
+    """
+
+    sql: Mapping[str, str]
+    option: str = ""
+
+    @classmethod
+    def of(cls, table: SourceTable, files: Sequence[int]) -> Constants:
+        """Give those of some of a table's files.
+
+        A condition on them leaves files unread: the engine knows the name of a file before it opens it, and folds what
+        depends on that alone.
+        """
+        chosen = [table.files[index] for index in files]
+        names = [name for name, _ in chosen[0].constants if name in table.columns]
+        if not names:
+            return cls(sql={})
+        file = fresh("file", table.columns)
+        paths = ", ".join(literal(one.path) for one in chosen)
+        found = {}
+        for name in names:
+            texts = [dict(one.constants)[name] for one in chosen]
+            value = _text(texts[0])
+            if len(set(texts)) > 1:
+                value = f"(map([{paths}], [{', '.join(map(_text, texts))}]))[{quote(file)}]"
+            found[name] = f"{value}::{table.columns[name]} as {quote(name)}"
+        return cls(sql=found, option=f", filename = {literal(file)}" if len(chosen) > 1 else "")
+
+
+def _text(value: str | None) -> str:
+    return "null" if value is None else literal(value)

@@ -72,7 +72,7 @@ def test_a_table_that_is_there_twice(place: Place) -> None:
     ("files", "words"),
     [
         (["customers/a.csv", "customers/b.jsonl"], "mixes csv and jsonl"),
-        (["customers/year=2024/a.csv"], "year=2024"),
+        (["customers/2024/a.csv"], "folders in it (2024) that are no partitions"),
         (["customers/readme.txt"], "holds no file that is Parquet"),
     ],
 )

@@ -10,9 +10,9 @@ import pytest
 from sandbox.engine.duck import Session
 from sandbox.errors import ConfigError
 from sandbox.model import Silent
+from sandbox.sampler.listing import listed
 from sandbox.sampler.masking.personal import suspected
 from sandbox.sampler.opening import opened
-from sandbox.sampler.source import listed
 from sandbox.sampler.survey import survey
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def test_nested_columns_are_looked_into(place: Place) -> None:
 
 
 def test_real_tables_of_people_and_teams(baseball: Path) -> None:
-    listing = listed(baseball)
+    listing = listed(".", base=baseball)
     project = {
         "version": 1,
         "project": {"name": "x"},

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.engine.duck import Session
+from sandbox.sampler.listing import listed
 from sandbox.sampler.opening import opened
-from sandbox.sampler.source import listed
 from sandbox.sampler.table import reading
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def read_back(
             header = ",".join(f"c{number}" for number in range(len(columns)))
             lines = [header, *(",".join(map(quoted, row)) for row in rows[index::files])]
             file.write("".join(line + line_end for line in lines))
-    table = opened(session, listed(folder), "t", {})
+    table = opened(session, listed(".", base=folder), "t", {})
     cells = ", ".join(f"c{number}::varchar" for number in range(len(columns)))
     return list(table.columns.values()), session.rows(f"select {cells} from ({reading(table)})")
 

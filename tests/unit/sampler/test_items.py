@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +12,7 @@ from sandbox.sampler.table import SourceTable
 
 def table(*sizes: int) -> SourceTable:
     files = tuple(
-        SourceFile(path=Path(f"/{n}.parquet"), name=f"{n}.parquet", bytes=size, modified=0)
+        SourceFile(path=f"/{n}.parquet", name=f"{n}.parquet", bytes=size, modified=0)
         for n, size in enumerate(sizes)
     )
     return SourceTable(name="t", format="parquet", files=files, columns={"id": "BIGINT"}, rows=9, width=8.0)

@@ -1,0 +1,170 @@
+"""One set of tables with keys of every kind, written as each kind of source, and the sampler on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from sandbox.config.load import load
+from sandbox.model import Sample, Silent
+from sandbox.sampler import kept
+from sandbox.sampler.draw import draw
+from sandbox.sampler.survey import survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.config.settings import Project
+    from sandbox.manifest.sample import SampleManifest
+
+# Negative and large integers, texts that need quoting and are not ASCII, UUIDs, dates, two columns; children of each.
+TABLES = {
+    "people": """select (i - 300) * 7919 as id, ['DE', 'FR', null, 'x y/ü=1', '007', ''][i % 6 + 1] as country,
+        i % 3 as month, (i * 0.375)::double as spent, i % 2 = 0 as active, timestamp '2020-01-01' + i * interval 7 hour as seen
+        from range(600) as r(i)""",
+    "visits": """select i as visit, ((hash(i) % 600)::bigint - 300) * 7919 as person, date '2024-01-01' + (i % 90)::int as day
+        from range(2000) as r(i)""",
+    "words": """select 'k''"' || i || 'ß' as word, i % 4 as class, decode(encode('é' || i)) as note
+        from range(500) as r(i)""",
+    "tokens": """select md5(i::varchar)::uuid as token, i % 4 as class, (i * 1.25)::decimal(12, 2) as price
+        from range(500) as r(i)""",
+    "days": "select date '1969-06-01' + i::int as day, i % 4 as class, i::double / 3 as share from range(500) as r(i)",
+    "lines": """select 1900 + i // 50 as year, 'n' || i % 50 as number, i % 4 as class, i as amount
+        from range(1000) as r(i)""",
+    "parts": """select i as id, 1900 + (i // 2) // 50 as year, 'n' || (i // 2) % 50 as number from range(2000) as r(i)""",
+}
+SECTIONS = """
+[sample]
+salt = "spring"
+unit = "people"
+strata = ["country", "month"]
+rate = 0.3
+min_per_stratum = 3
+[sample.also.words]
+strata = ["class"]
+rate = 0.2
+[sample.also.tokens]
+strata = ["class"]
+rate = 0.2
+[sample.also.days]
+rate = 0.2
+[sample.also.lines]
+rate = 0.2
+[tables.people]
+key = ["id"]
+where = "country <> 'FR' or month = 1"
+[tables.people.types]
+id = "BIGINT"
+active = "BOOLEAN"
+seen = "TIMESTAMP"
+month = "BIGINT"
+[tables.visits]
+key = ["visit"]
+references = { person = "people.id" }
+[tables.visits.types]
+person = "BIGINT"
+day = "DATE"
+[tables.visits.mask]
+day = { kind = "date_shift", days = 30 }
+[tables.words]
+key = ["word"]
+[tables.tokens]
+key = ["token"]
+[tables.tokens.types]
+token = "UUID"
+price = "DECIMAL(12,2)"
+[tables.days]
+key = ["day"]
+[tables.days.types]
+day = "DATE"
+[tables.lines]
+key = ["year", "number"]
+[tables.parts]
+key = ["id"]
+[[tables.parts.reference]]
+columns = ["year", "number"]
+table = "lines"
+key = ["year", "number"]
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lake:
+    """A folder with a project, whose source a test makes, and a home."""
+
+    root: Path
+
+    @property
+    def source(self) -> Path:
+        """The folder for a source."""
+        return self.root / "source"
+
+    @property
+    def home(self) -> Path:
+        """The home that projects share."""
+        return self.root / "home"
+
+    def project(self, sections: str = SECTIONS, *, uri: str = "source", more: str = "") -> Project:
+        """Write sandbox.toml and load it."""
+        file = self.root / "sandbox.toml"
+        head = f'version = 1\n[project]\nname = "lake"\n[source]\nuri = "{uri}"\n{more}\n'
+        file.write_text(f'{head}[pipeline]\ncommand = "true"\n{sections}', "utf-8")
+        return load(file, start=self.root, environ={}, flags={})
+
+    def draw(
+        self, sections: str = SECTIONS, *, uri: str = "source", more: str = "", home: Path | None = None
+    ) -> tuple[Sample, SampleManifest]:
+        """Draw the sample of the source as it is."""
+        project = self.project(sections, uri=uri, more=more)
+        home = home or self.home
+        plan = survey(project, threads=2, progress=Silent())
+        sample = draw(project, plan, home=home, threads=2, progress=Silent())
+        return kept.load(home, sample.fingerprint)
+
+
+Contents = Callable[["SampleManifest"], dict[str, tuple[object, ...]]]
+
+
+@pytest.fixture
+def contents() -> Contents:
+    """Give by table what a sample has: the digest of its rows, their number, and the columns."""
+
+    def of(manifest: SampleManifest) -> dict[str, tuple[object, ...]]:
+        return {
+            name: (one.content, one.rows, sorted((column.name, column.type) for column in one.columns))
+            for name, one in manifest.tables.items()
+        }
+
+    return of
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    root = tmp_path / "it's [a] ünï*? läke"
+    (root / "source").mkdir(parents=True)
+    return Lake(root=root)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mask_key() -> Iterator[None]:
+    """All samples of these tests are masked with one secret."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SANDBOX_MASK_KEY", "a secret of these tests, long enough for masks")
+        yield
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SampleManifest]:
+    """The tables as one Parquet file each, and the manifest of their sample."""
+    root = tmp_path_factory.mktemp("plain")
+    (root / "source").mkdir()
+    with duckdb.connect() as connection:
+        for name, select in TABLES.items():
+            connection.execute(f"copy ({select}) to '{root}/source/{name}.parquet' (format parquet)")
+    _, manifest = Lake(root=root).draw()
+    return root / "source", manifest

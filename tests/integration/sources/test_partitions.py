@@ -1,0 +1,143 @@
+"""Folders that are partitioned by columns: the rows of the table, whatever the folders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from sandbox.engine.duck import Session
+from sandbox.errors import SandboxError, SourceError
+from sandbox.model import Silent
+from sandbox.sampler.listing import listed
+from sandbox.sampler.opening import opened
+from sandbox.sampler.survey import survey
+from sandbox.sampler.table import reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.manifest.sample import SampleManifest
+    from tests.integration.sources.conftest import Contents, Lake
+
+PARTITIONS = {
+    "people": "country, month",
+    "words": "class",
+    "visits": "day",
+    "lines": "year",
+    "parts": "year",
+}
+ONE = """
+[sample]
+unit = "people"
+rate = 0.5
+min_per_stratum = 0
+[tables.people]
+key = ["id"]
+"""
+
+
+def partitioned(plain: Path, target: Path, form: str) -> None:
+    """Write the plain tables into folders by column."""
+    with duckdb.connect() as connection:
+        for name in ("people", "visits", "words", "tokens", "days", "lines", "parts"):
+            by = f", partition_by ({PARTITIONS[name]})" if name in PARTITIONS else ""
+            where = target / name if by else target / f"{name}.parquet"
+            kind = form if by else "parquet"
+            path = str(where).replace("'", "''")
+            connection.execute(f"copy (from '{plain}/{name}.parquet') to '{path}' (format {kind}{by})")
+
+
+@pytest.mark.parametrize("form", ["parquet", "json"])
+def test_partitioned_tables_give_the_sample_of_the_plain_ones(
+    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents, form: str
+) -> None:
+    partitioned(plain[0], lake.source, form)
+    for file in lake.source.rglob("*.json"):
+        file.rename(file.with_suffix(".jsonl"))
+    _, manifest = lake.draw()
+    assert contents(manifest) == contents(plain[1])
+    assert manifest.fingerprint == plain[1].fingerprint
+
+
+def test_types_of_partition_columns_come_from_all_their_values(lake: Lake) -> None:
+    make(lake, "a=1/b=2024-01-01/c=007", "select 1 as id")
+    make(lake, "a=-5/b=__HIVE_DEFAULT_PARTITION__/c=8", "select 2 as id")
+    with Session() as session:
+        table = opened(session, listed("source", base=lake.root), "people", {})
+        assert dict(table.columns) == {"id": "INTEGER", "a": "BIGINT", "b": "DATE", "c": "VARCHAR"}
+        found = session.rows(f"select id, a, b::varchar, c from ({reading(table)}) order by id")
+    assert found == [(1, 1, "2024-01-01", "007"), (2, -5, None, "8")]
+
+
+def make(lake: Lake, folder: str, select: str) -> Path:
+    path = lake.source / "people" / folder / "part-0.parquet"
+    path.parent.mkdir(parents=True)
+    with duckdb.connect() as connection:
+        connection.execute(f"copy ({select}) to '{str(path).replace(chr(39), chr(39) * 2)}'")
+    return path
+
+
+def test_a_column_that_the_files_have_too_is_the_files(lake: Lake) -> None:
+    make(lake, "a=1", "select 1 as id, 'own' as a")
+    make(lake, "a=2", "select 2 as id, 'other' as a")
+    with Session() as session:
+        table = opened(session, listed("source", base=lake.root), "people", {})
+        found = session.rows(f"select id, a from ({reading(table)}) order by id")
+    assert found == [(1, "own"), (2, "other")]
+
+
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [
+        (["a=1", "a=2/b=1"], "mixes partitions: people/a=1/part-0.parquet lies in folders of a"),
+        (["a=1", "b=1"], "of a, people/b=1/part-0.parquet of b"),
+        ([".", "b=1"], "people/part-0.parquet of no column"),
+        (["a=1/a=2"], "names the column a twice"),
+        (["=1"], "names no column"),
+        (["a=%ff"], "is not written in UTF-8"),
+        (["a=1/sub"], "has folders in it (sub) that are no partitions"),
+        (["ID=1"], "differ at most in case: ID, id"),
+    ],
+)
+def test_layouts_that_are_no_one_table(lake: Lake, folders: list[str], words: str) -> None:
+    for folder in folders:
+        make(lake, folder, "select 1 as id")
+    with pytest.raises(SourceError) as caught:
+        survey(lake.project(ONE), threads=1, progress=Silent())
+    assert words in caught.value.message
+
+
+def test_a_condition_on_a_partition_leaves_the_other_files_unread(lake: Lake) -> None:
+    make(lake, "a=1", "select i as id from range(100) r(i)")
+    broken = make(lake, "a=2", "select i + 100 as id from range(1000) r(i)")
+    text = broken.read_bytes()
+    middle = len(text) // 2
+    broken.write_bytes(text[:4] + b"\0" * (middle - 4) + text[middle:])  # its footer is whole
+    with Session() as session:
+        table = opened(session, listed("source", base=lake.root), "people", {})
+        hashed = f"select bit_xor(hash(id)) from ({reading(table)})"
+        assert session.rows(f"{hashed} where a = 1 and id >= 0") == session.rows(
+            "select bit_xor(hash(i)) from range(100) r(i)"
+        )
+        with pytest.raises(SandboxError, match="a query"):
+            session.rows(hashed)
+
+
+def test_a_fixed_type_that_a_partition_does_not_fit(lake: Lake) -> None:
+    make(lake, "a=1", "select 1 as id")
+    make(lake, "a=x", "select 2 as id")
+    with pytest.raises(SandboxError, match=r"people\.a is to be BIGINT, and 'x' is not"):
+        survey(lake.project(ONE + "[tables.people.types]\na = 'BIGINT'\n"), threads=1, progress=Silent())
+
+
+def test_a_partition_that_comes_while_it_is_drawn(lake: Lake) -> None:
+    from sandbox.sampler.draw import draw  # noqa: PLC0415 - the sampler is slow to import
+
+    make(lake, "a=1", "select i as id from range(100) r(i)")
+    project = lake.project(ONE)
+    plan = survey(project, threads=1, progress=Silent())
+    make(lake, "a=2", "select i + 100 as id from range(100) r(i)")
+    with pytest.raises(SourceError, match="changed while it was read"):
+        draw(project, plan, home=lake.home, threads=1, progress=Silent())
