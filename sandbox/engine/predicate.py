@@ -28,6 +28,8 @@ WORDS = {
     "COLLATE": "a collation", "POSITIONAL_REFERENCE": "a column's number", "DEFAULT": "a default",
 }  # fmt: skip
 UNSTEADY = "which does not depend on the row alone"
+# What takes these depends on the session's time zone as well, which is always UTC.
+ZONED = ["TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"]
 MACROS = {"nullif", "if", "split_part", "days_in_month", "date_add", "fmod", "fdiv"}
 
 
@@ -112,12 +114,19 @@ def _check_functions(session: Session, nodes: list[dict[str, Any]]) -> None:
             continue
         name = node["function_name"].lower()
         found = session.rows(
-            "select distinct function_type, stability from duckdb_functions() where function_name = ?", [name]
+            "select distinct function_type, stability, list_has_any(coalesce(parameter_types, []), ?) "
+            "from duckdb_functions() where function_name = ?",
+            [ZONED, name],
         )
-        kinds = {kind for kind, _ in found}
+        kinds = {kind for kind, _, _ in found}
         if "scalar" not in kinds and kinds & {"aggregate", "window"}:
             raise RuleError(f"it has the aggregate {name}(); a condition compares a row's own columns")
-        steady = all(kind != "scalar" or stability == "CONSISTENT" for kind, stability in found)
+        steady = all(
+            kind != "scalar"
+            or stability == "CONSISTENT"
+            or (stability == "CONSISTENT_WITHIN_QUERY" and zoned)
+            for kind, stability, zoned in found
+        )
         ages = name == "age" and len(node["arguments"]) == 1  # counts from today
         if not steady or ages or not ("scalar" in kinds or name in MACROS):
             raise RuleError(f"it has {name}(), {UNSTEADY}")
