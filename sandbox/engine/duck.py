@@ -161,6 +161,10 @@ class Session:
             # Not `connection.execute`, whose reader gives the batches in any order.
             yield from self.connection.sql(sql, params=list(parameters) or None).to_arrow_reader(size)
 
+    def lend(self, name: str, rows: pa.Table) -> None:
+        """Let SQL read an Arrow table under a name; it is not copied, and must not change as long as it is read."""
+        self.connection.register(name, rows)
+
     def function(
         self, name: str, function: Callable[..., pa.Array], parameters: Sequence[str], returns: str
     ) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.table import SourceTable
 
 MOST = 10_000
-LOOK_FIRST = 2_000_000  # rows from which a quick estimate comes before an exact count
+LOOK_FIRST = 2_000_000  # rows that a quick estimate is made of before an exact count of more
 COUNTED = "strata_counted"
 LABELLED = "strata_labelled"
 
@@ -57,6 +57,7 @@ class Counting:
         key: The unit's key.
         where: What narrows the frame.
         shared: Whether rows may share a key, and then are one unit together.
+        keyed: Whether it is known that no row lacks a part of the key, so that keys need not be read.
     """
 
     session: Session
@@ -66,6 +67,7 @@ class Counting:
     key: tuple[str, ...]
     where: str | None
     shared: bool
+    keyed: bool = False
 
     def values(self, found: Sequence[Labelled]) -> str:
         """Give SQL that can stand after ``from``: the frame's ``key_i``, and ``value_i`` of each strata column."""
@@ -75,6 +77,8 @@ class Counting:
     @property
     def whole(self) -> str:
         """The SQL condition that no part of the key is NULL, over `values`."""
+        if self.keyed:
+            return "true"
         return " and ".join(f"key_{index} is not null" for index in range(len(self.key)))
 
     def counted(self, columns: tuple[StrataColumn, ...], found: Sequence[Labelled]) -> Counts:
@@ -98,7 +102,7 @@ class Counting:
         return "count(distinct unit)" if self.shared else "sum(population)::bigint"
 
     def _look_first(self, columns: Sequence[StrataColumn], found: Sequence[Labelled]) -> None:
-        """Stop before counting millions of groups exactly; the estimate may be off by a few percent, not by half."""
+        """Stop before counting millions of groups exactly, where the first rows show them; the estimate is good enough."""
         pairs = [
             (column, one)
             for column, one in zip(columns, found, strict=True)
@@ -108,8 +112,11 @@ class Counting:
             return
         estimates = ", ".join(f"approx_count_distinct(value_{index})" for index in range(len(pairs)))
         values = self.values([one for _, one in pairs])
-        counts = self.session.rows(f"select {estimates} from {values}", doing=self._doing)[0]
+        counts = self.session.rows(
+            f"select {estimates} from (from {values} limit {LOOK_FIRST})", doing=self._doing
+        )[0]
         if max(counts) > 2 * MOST:
+            counts = self.session.rows(f"select {estimates} from {values}", doing=self._doing)[0]
             raise self._too_many([column for column, _ in pairs], counts, about=True)
 
     def _grouped(self, found: Sequence[Labelled]) -> tuple[int, int]:

@@ -7,11 +7,13 @@ references need of it is kept, unmasked. An item that the journal has is only re
 from __future__ import annotations
 
 import contextlib
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import quote
 from sandbox.model import Silent
+from sandbox.sampler.ahead import ahead
 from sandbox.sampler.blame import blamed
 from sandbox.sampler.frame import prepared
 from sandbox.sampler.items import RANGE_BYTES, items
@@ -24,6 +26,8 @@ from sandbox.sampler.table import placed, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import pyarrow as pa
 
     from sandbox.engine.duck import Session
     from sandbox.model import Progress
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
 WATCHED_BYTES = 512 * 2**20
 ROWS = "rows of an item"
 CHOSEN = "chosen rows of an item"
+AHEAD = "rows read ahead"
 PARENTS = "keys of drawn parents"
 
 
@@ -128,14 +133,29 @@ class Extraction:
 
     def _table(self, step: Step, advance: Callable[[float], None], counted: Callable[[float], None]) -> None:
         select = self._selection(step)
-        for item in self.items[step.table]:
-            before = self.written[step.table].rows
-            with self._advancing(item, advance):
-                if step.keep == "all":
-                    self._whole(step.table, item)
-                else:
-                    self.item(step.table, item, select, f"part-{item.label}", 0)
-            counted(self.written[step.table].rows - before)
+        items = self.items[step.table]
+        with self._ahead(step, items) as found:
+            for item, rows in zip(items, found, strict=False):
+                before = self.written[step.table].rows
+                with self._advancing(item, advance):
+                    if step.keep == "all":
+                        self._whole(step.table, item)
+                    else:
+                        self.item(step.table, item, select, f"part-{item.label}", 0, rows)
+                counted(self.written[step.table].rows - before)
+
+    @contextlib.contextmanager
+    def _ahead(self, step: Step, items: list[Item]) -> Iterator[Iterator[pa.Table | None]]:
+        """Give what is read ahead of each item: a unit table's rows that may be drawn, or None."""
+        table, place = self.plan.tables[step.table], self.known[step.table].marks.place
+        reader = None
+        if step.role == "unit":
+            reader = ahead(table, self.plan.units[step.table], place, self.memory)
+        if reader is None:
+            yield itertools.repeat(None)
+            return
+        with blamed(table.format, table.files), reader.reading(items) as found:
+            yield found
 
     @contextlib.contextmanager
     def _advancing(self, item: Item, advance: Callable[[float], None]) -> Iterator[None]:
@@ -178,7 +198,9 @@ class Extraction:
             f"join {quote(PARENTS)} p on {on} and {applies(step.through, 'r')}"
         )
 
-    def item(self, name: str, item: Item, select: str, label: str, turn: int) -> None:
+    def item(
+        self, name: str, item: Item, select: str, label: str, turn: int, ahead: pa.Table | None = None
+    ) -> None:
         """Write what a statement gives for an item, in the file's order, and keep what is to be known of it.
 
         Args:
@@ -187,10 +209,11 @@ class Extraction:
             select: It reads the view ``ROWS`` (the table's columns and the place) and adds stratum and unit.
             label: The part's name.
             turn: The turn of the closure, or 0.
+            ahead: Those of the item's rows that were read ahead; None reads the item now.
         """
         written, known = self.written[name], self.known[name]
         doing = f"drawing {name}"
-        self._open(name, item, numbered=True)
+        self._open(name, item, numbered=True, ahead=ahead)
         rows = f"({select})"
         with blamed(written.table.format, written.table.files):
             if not written.finished(label):
@@ -208,11 +231,16 @@ class Extraction:
             unit = quote(self.known[name].marks.unit)
             written.write(self.session, label, f"(select *, null::bigint as {unit} from {quote(ROWS)})", None)
 
-    def _open(self, name: str, item: Item, *, numbered: bool) -> None:
+    def _open(self, name: str, item: Item, *, numbered: bool, ahead: pa.Table | None = None) -> None:
         """Make an item's rows readable, with their place if they are to be numbered."""
         table, place = self.plan.tables[name], self.known[name].marks.place
         rows = reading(table, item.file, number=place if numbered else None)
-        if item.stop is not None:
+        if ahead is not None:
+            self.session.lend(AHEAD, ahead)
+            kinds = {**table.columns, place: "BIGINT"}
+            names = ", ".join(f"{quote(column)}::{kind} as {quote(column)}" for column, kind in kinds.items())
+            rows = f"select {names} from {quote(AHEAD)}"
+        elif item.stop is not None:
             rows = f"select * from ({rows}) where {quote(place)} >= {item.first} and {quote(place)} < {item.stop}"
         with blamed(table.format, table.files):
             self.session.execute(

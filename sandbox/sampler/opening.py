@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sandbox.engine import late
 from sandbox.engine.duck import literal, quote
 from sandbox.engine.files import file_list
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
@@ -96,6 +97,17 @@ def footer(file: SourceFile) -> pq.FileMetaData:
             f"{file.path} is not a complete Parquet file: {reason}",
             hint="write the file again, or take it out of the source",
         ) from None
+
+
+def never_null(table: SourceTable, columns: Sequence[str]) -> bool:
+    """Say whether a table's files themselves tell that some of its columns hold no NULL.
+
+    Raises:
+        SourceError: A file is not there any more, or is no Parquet file any more.
+    """
+    if table.format != "parquet":
+        return False
+    return all(late.never_null(footer(file), columns) for file in table.files)
 
 
 def _csv(session: Session, name: str, files: Sequence[SourceFile], fixed: Mapping[str, str]) -> SourceTable:

@@ -64,15 +64,18 @@ def profiled(
     tables: dict[str, Table] = {}
     findings: list[Finding] = []
     for name, unit in plan.units.items():
-        family = Family.prepared(session, plan, unit, sample, weights[name])
-        design = _design(unit, family.strata())
+        family = Family.of(session, plan, unit, sample)
+        compared = {step.table for step in family.steps if whole or family.small(step)}
+        design = _design(unit, family.numbered(weights[name])) if compared else None
         doing = f"comparing {name} with production"
         with progress.step(doing, total=len(family.steps), unit="tables") as advance:
             for step in family.steps:
-                family.own(step)
-                look = Look.at(plan, unit, step, ranges.get(step.table, {}))
-                tables[step.table], found = _table(family, design, step, look, whole=whole)
-                findings += found
+                tables[step.table] = Table(unit=name, reason=TOO_LARGE)
+                if design is not None and step.table in compared:
+                    family.own(step)
+                    look = Look.at(plan, unit, step, ranges.get(step.table, {}))
+                    tables[step.table], found = _table(family, design, step, look)
+                    findings += found
                 advance(1)
         family.forget()
     return Profile(whole=whole, alpha=ALPHA, tables=judged(tables), findings=by_severity(findings))
@@ -162,12 +165,8 @@ def _design(unit: UnitPlan, strata: list[int]) -> Design:
     )
 
 
-def _table(
-    family: Family, design: Design, step: Step, look: Look, *, whole: bool
-) -> tuple[Table, list[Finding]]:
+def _table(family: Family, design: Design, step: Step, look: Look) -> tuple[Table, list[Finding]]:
     unit = family.unit.table
-    if not (whole or family.small(step)):
-        return Table(unit=unit, reason=TOO_LARGE), []
     if design.blind:
         return Table(unit=unit, reason=UNSEEN), []
     source = family.plan.tables[step.table]

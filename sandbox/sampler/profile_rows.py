@@ -42,17 +42,14 @@ class Family:
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
-    def prepared(
-        cls, session: Session, plan: Plan, unit: UnitPlan, sample: Mapping[str, str], weights: str
-    ) -> Family:
-        """Number the sampled units of one unit table, and find its children.
+    def of(cls, session: Session, plan: Plan, unit: UnitPlan, sample: Mapping[str, str]) -> Family:
+        """Give one unit table and its children, of which nothing is read yet.
 
         Args:
             session: The engine.
             plan: What was drawn.
             unit: The unit table's draw.
             sample: See `Family.sample`.
-            weights: SQL that can stand after ``from``: the unit's key columns as in the sample, and ``stratum``.
         """
         steps = family(plan.steps, unit.table)
         columns = {
@@ -61,34 +58,40 @@ class Family:
             }
             for step in steps
         }
-        key = ", ".join(quote(column) for column in unit.key)
-        session.execute(
-            f"create or replace temp table {quote(_name('units', unit.table))} as "
+        return cls(session=session, plan=plan, unit=unit, steps=steps, sample=sample, columns=columns)
+
+    def numbered(self, weights: str) -> list[int]:
+        """Number the sampled units, and give each one's stratum in the order of their numbers.
+
+        Args:
+            weights: SQL that can stand after ``from``: the unit's key columns as in the sample, and ``stratum``.
+        """
+        units, key = quote(_name("units", self.unit.table)), ", ".join(map(quote, self.unit.key))
+        doing = f"comparing {self.unit.table}"
+        self.session.execute(
+            f"create or replace temp table {units} as "
             f"select {key}, stratum::integer as stratum, row_number() over (order by stratum, {key}) - 1 as unit "
             f"from {weights}",
-            doing=f"comparing {unit.table}",
+            doing=doing,
         )
-        for step in steps:
-            table = plan.tables[step.table]
+        for step in self.steps:
+            table = self.plan.tables[step.table]
             if (
                 table.format != "parquet" and table.rows <= EXACT_UP_TO
             ):  # else parsed again for every question
                 name = quote(_name("source", step.table))
-                session.execute(
+                self.session.execute(
                     f"create or replace temp table {name} as {reading(table)}", doing=f"reading {step.table}"
                 )
-        return cls(session=session, plan=plan, unit=unit, steps=steps, sample=sample, columns=columns)
+        return [
+            row[0] for row in self.session.rows(f"select stratum from {units} order by unit", doing=doing)
+        ]
 
     def forget(self) -> None:
         """Give the memory back."""
         for step in self.steps:
             for what in ("units", "owners", "source"):
                 self.session.execute(f"drop table if exists {quote(_name(what, step.table))}")
-
-    def strata(self) -> list[int]:
-        """Give each sampled unit's stratum, in the order of their numbers."""
-        name = quote(_name("units", self.unit.table))
-        return [row[0] for row in self.session.rows(f"select stratum from {name} order by unit")]
 
     def small(self, step: Step) -> bool:
         """Whether a table and all that lead to its unit are small enough to be read whole at every draw."""

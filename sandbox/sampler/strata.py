@@ -9,9 +9,10 @@ from sandbox.engine import predicate, prn
 from sandbox.errors import RuleError
 from sandbox.sampler import edges
 from sandbox.sampler.columns import strata_columns
-from sandbox.sampler.counting import Counting
+from sandbox.sampler.counting import LOOK_FIRST, Counting
 from sandbox.sampler.labels import labelled
 from sandbox.sampler.lean import lean
+from sandbox.sampler.opening import never_null
 from sandbox.sampler.plan import Stratum, UnitPlan
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def sketched(session: Session, settings: Settings, tables: Mapping[str, SourceTa
         key=key,
         where=where,
         shared=section.duplicates == "unit",
+        keyed=table.rows > LOOK_FIRST and never_null(table, key),
     )
     columns = tuple(
         _with_edges(counting, tables, column, entry)

@@ -6,6 +6,7 @@ import datetime as dt
 import ipaddress
 import re
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,13 +69,13 @@ def recognised(values: Sequence[str]) -> tuple[str, str] | None:
     Args:
         values: Texts; empty ones do not count.
     """
-    filled = [value for value in values if value.strip()]
+    filled = Counter(value for value in values if value.strip())
     for sign in SIGNS:
-        tried = list(dict.fromkeys(filled)) if sign.distinct else filled
-        count = sum(map(sign.test, tried))
-        if count >= sign.least and count >= sign.share * len(tried):
-            noun = f"{'different ' * sign.distinct}value{'s' * (len(tried) != 1)}"
-            return sign.what, f"{100 * count / len(tried):.0f} % of {len(tried):,} {noun} {sign.words}"
+        tried = len(filled) if sign.distinct else filled.total()
+        count = sum(1 if sign.distinct else times for value, times in filled.items() if sign.test(value))
+        if count >= sign.least and count >= sign.share * tried:
+            noun = f"{'different ' * sign.distinct}value{'s' * (tried != 1)}"
+            return sign.what, f"{100 * count / tried:.0f} % of {tried:,} {noun} {sign.words}"
     return None
 
 
