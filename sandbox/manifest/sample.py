@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.document import Document, Part
@@ -101,6 +101,13 @@ class SourceFile(Part):
     modified: int
 
 
+class Snapshot(Part):
+    """The version of a lake's table that was read: of a Delta table, or the id of an Iceberg snapshot."""
+
+    kind: str
+    version: int
+
+
 class SampleManifest(Document):
     """The manifest; the fingerprint is the SHA-256 of the canonical JSON of specification and content digests."""
 
@@ -114,6 +121,7 @@ class SampleManifest(Document):
     tables: dict[str, Table]
     not_sampled: list[str]
     source: dict[str, list[SourceFile]]
+    snapshots: dict[str, Snapshot] = Field(default_factory=dict)
     weights: dict[str, File]
     masking: dict[str, dict[str, str]]
     masking_key: str | None = None

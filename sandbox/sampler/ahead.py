@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine import late
 from sandbox.engine.prn import PRIME
-from sandbox.sampler.opening import footer
+from sandbox.sampler.footers import footer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -76,7 +76,7 @@ def ahead(table: SourceTable, unit: UnitPlan, place: str, memory: int) -> Ahead 
     """
     below = max(stratum.threshold for stratum in unit.strata)
     here = all(file.path.startswith("/") for file in table.files)
-    if table.format != "parquet" or not here or table.bytes < WORTH_BYTES or below > MOST * PRIME:
+    if not table.plain or not here or table.bytes < WORTH_BYTES or below > MOST * PRIME:
         return None
     if not late.suits(table.columns, unit.key):
         return None

@@ -16,6 +16,7 @@ from sandbox.sampler.extract import Extraction
 from sandbox.sampler.follow import Closure
 from sandbox.sampler.journal import Journal
 from sandbox.sampler.kept import MANIFEST, PROFILE, folder_of, load, remember
+from sandbox.sampler.lakes import attach
 from sandbox.sampler.lean import lean_source
 from sandbox.sampler.listing import changed
 from sandbox.sampler.masking import personal
@@ -123,6 +124,8 @@ def _extracted(
     memory = project.settings.sample.memory
     with Session(memory=memory, threads=threads, spill=spill, encrypted=masked) as session:
         session.execute("set preserve_insertion_order = true")
+        for table in plan.tables.values():
+            attach(session, table)
         every = links(plan.steps, plan.tables)
         try:
             extraction = _prepared(session, project, plan, journal, secret, progress)

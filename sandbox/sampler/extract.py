@@ -15,12 +15,12 @@ from sandbox.engine.duck import quote
 from sandbox.model import Silent
 from sandbox.sampler.ahead import ahead
 from sandbox.sampler.blame import blamed
+from sandbox.sampler.footers import footer
 from sandbox.sampler.frame import prepared
 from sandbox.sampler.items import RANGE_BYTES, items
 from sandbox.sampler.keys import whole
 from sandbox.sampler.known import complete, empty
 from sandbox.sampler.names import applies, matching, typed_pairs
-from sandbox.sampler.opening import footer
 from sandbox.sampler.part import Written
 from sandbox.sampler.table import placed, reading
 
@@ -227,9 +227,11 @@ class Extraction:
         """Write an item as it is: it streams."""
         written, label = self.written[name], f"part-{item.label}"
         if not written.finished(label):
-            self._open(name, item, numbered=item.stop is not None)
-            unit = quote(self.known[name].marks.unit)
-            written.write(self.session, label, f"(select *, null::bigint as {unit} from {quote(ROWS)})", None)
+            thinned = written.table.thinned  # what leaves rows out does not keep their order
+            self._open(name, item, numbered=thinned or item.stop is not None)
+            marks = self.known[name].marks
+            rows = f"(select *, null::bigint as {quote(marks.unit)} from {quote(ROWS)})"
+            written.write(self.session, label, rows, marks.place if thinned else None)
 
     def _open(self, name: str, item: Item, *, numbered: bool, ahead: pa.Table | None = None) -> None:
         """Make an item's rows readable, with their place if they are to be numbered."""

@@ -32,9 +32,15 @@ def listed(uri: str, *, base: Path) -> Listing:
             f"the source {root} {what}", hint="correct uri in [source]; it starts at sandbox.toml"
         )
     try:
-        files, problems = tree.tables(tree.local(root))
+        found = tree.local(root)
     except OSError as error:
         raise SourceError(f"the source {root} cannot be read: {error}") from error
+    if tree.DELTA_LOG in found.folders:
+        raise SourceError(
+            f"the source {root} is itself a Delta table",
+            hint=f"name the folder that it lies in: {root.parent}",
+        )
+    files, problems = tree.tables(found)
     return Listing(uri=uri, base=base, shown=str(root), files=files, problems=problems)
 
 
@@ -51,6 +57,10 @@ def changed(before: Listing, tables: Mapping[str, SourceTable]) -> list[str]:
     now = listed(before.uri, base=before.base)
     moved = []
     for name, table in tables.items():
+        if table.snapshot is not None:
+            # Newer versions do not matter; what is read of this one must be there to the end.
+            moved += [file.name for file in table.files if file.size() != file.bytes]
+            continue
         _, files = now.files.get(name, (table.format, ()))
         if files != table.files:
             moved += [file.name for file in table.files if file not in files] or [f"the files of {name}"]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, assert_never
 
 from sandbox.engine import late
 from sandbox.engine.duck import literal, quote
 from sandbox.engine.files import file_list
+from sandbox.engine.lakes import delta
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
-from sandbox.sampler import csv_types
+from sandbox.sampler import csv_types, lakes
 from sandbox.sampler.blame import JSON_HINT, blamed, first_broken
+from sandbox.sampler.footers import footer
 from sandbox.sampler.source import suggestion
-from sandbox.sampler.table import SourceTable, compression, raw_csv
+from sandbox.sampler.table import SourceTable, compression, raw_csv, reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +31,14 @@ NARROWED = {"HUGEINT": "DECIMAL(38,0)", '"NULL"': "VARCHAR"}
 UNKEPT = ("HUGEINT", "UHUGEINT", "BIT", "VARINT", "BIGNUM")  # Parquet has no place for them
 
 
-def opened(session: Session, listing: Listing, name: str, types: Mapping[str, str]) -> SourceTable:
+def opened(
+    session: Session,
+    listing: Listing,
+    name: str,
+    types: Mapping[str, str],
+    *,
+    version: int | None = None,
+) -> SourceTable:
     """Look at all files of a table.
 
     Args:
@@ -40,13 +46,18 @@ def opened(session: Session, listing: Listing, name: str, types: Mapping[str, st
         listing: Where the source's files are.
         name: The table.
         types: Column types that ``sandbox.toml`` fixes.
+        version: The version of a Delta table; None takes the newest.
 
     Raises:
-        ConfigError: The table is not in the source, or a fixed type is none.
+        ConfigError: The table is not in the source or has no such version, or a fixed type is none.
         RuleError: A fixed type names a column that is not there, or does not fit a value.
         SourceError: A file cannot be read, or the files do not agree.
     """
     form, files = listing.of(name)
+    if version is not None and form != "delta":
+        raise ConfigError(
+            f"[tables.{name}] version = {version}: only Delta tables have versions, this is {form}"
+        )
     fixed = {column: _fixed(session, name, column, kind) for column, kind in types.items()}
     with blamed(form, files):
         match form:
@@ -54,11 +65,17 @@ def opened(session: Session, listing: Listing, name: str, types: Mapping[str, st
                 table = _parquet(session, name, files, fixed)
             case "csv":
                 table = _csv(session, name, files, fixed)
-            case _:
+            case "jsonl":
                 table = _jsonl(session, name, files, fixed)
-        table = _with_constants(session, table, fixed)
+            case "delta":
+                place = f"{listing.shown}/{name}"
+                table = lakes.opened(session, name, delta.table(place, name, version=version))
+            case _:
+                assert_never(form)
+        if table.snapshot is None:
+            table = _with_constants(session, table, fixed)
         _check_fixed(session, table, fixed)
-    return table
+    return replace(table, columns={name: fixed.get(name, kind) for name, kind in table.columns.items()})
 
 
 def _parquet(
@@ -82,30 +99,13 @@ def _parquet(
     )
 
 
-def footer(file: SourceFile) -> pq.FileMetaData:
-    """Give the footer of a Parquet file.
-
-    Raises:
-        SourceError: It has none.
-    """
-    try:
-        with file.open() as stream:
-            return pq.read_metadata(stream)
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SourceError(
-            f"{file.path} is not a complete Parquet file: {reason}",
-            hint="write the file again, or take it out of the source",
-        ) from None
-
-
 def never_null(table: SourceTable, columns: Sequence[str]) -> bool:
     """Say whether a table's files themselves tell that some of its columns hold no NULL.
 
     Raises:
         SourceError: A file is not there any more, or is no Parquet file any more.
     """
-    if table.format != "parquet":
+    if table.format != "parquet" or table.shapes:
         return False
     return all(late.never_null(footer(file), columns) for file in table.files)
 
@@ -285,4 +285,6 @@ def _raw(table: SourceTable) -> str:
                 f"{compression([file.packed for file in table.files])}, hive_partitioning = false)"
             )
         case _:
+            if table.shapes:
+                return reading(table)
             return f"select * from read_parquet({paths}, union_by_name = true, hive_partitioning = false)"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sandbox
 from sandbox.engine.duck import VERSION
 from sandbox.manifest.canonical import digest, file_digest
-from sandbox.manifest.sample import Column, File, SampleManifest, SourceFile, Stratum, Table, Unit
+from sandbox.manifest.sample import Column, File, SampleManifest, Snapshot, SourceFile, Stratum, Table, Unit
 from sandbox.sampler import masking
 from sandbox.sampler.contents import columns_and_content, fingerprint
 
@@ -85,6 +85,11 @@ def manifest(drawn: Drawn) -> SampleManifest:
         source={
             name: [SourceFile(path=one.name, bytes=one.bytes, modified=one.modified) for one in table.files]
             for name, table in plan.tables.items()
+        },
+        snapshots={
+            name: Snapshot(kind=table.snapshot.kind, version=table.snapshot.version)
+            for name, table in plan.tables.items()
+            if table.snapshot is not None
         },
         weights={
             name: File(

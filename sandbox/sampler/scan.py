@@ -94,10 +94,10 @@ class _Scan:
         if name not in self.listing.files:
             self._missing(name)
             return
-        opened = open_what_can_be(self.session, self.listing, name, section.types)
+        opened = open_what_can_be(self.session, self.listing, name, section.types, version=section.version)
         self.findings += opened.findings
-        files = self.listing.files[name][1]
         table = opened.table
+        files = table.files if table is not None and table.snapshot else self.listing.files[name][1]
         self.tables[name] = ScannedTable(
             files=len(files),
             bytes=sum(file.bytes for file in files),

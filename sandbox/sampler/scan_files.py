@@ -34,7 +34,9 @@ class Opened:
     findings: list[Finding]
 
 
-def open_what_can_be(session: Session, listing: Listing, name: str, types: Mapping[str, str]) -> Opened:
+def open_what_can_be(
+    session: Session, listing: Listing, name: str, types: Mapping[str, str], *, version: int | None = None
+) -> Opened:
     """Open a table, without the files that cannot be read and those whose columns are not the others'.
 
     Args:
@@ -42,9 +44,10 @@ def open_what_can_be(session: Session, listing: Listing, name: str, types: Mappi
         listing: Where the source's files are.
         name: The table, which is in the listing.
         types: Column types that ``sandbox.toml`` fixes.
+        version: The version of a Delta table; None takes the newest.
     """
     try:
-        return Opened(table=opened(session, listing, name, types), findings=[])
+        return Opened(table=opened(session, listing, name, types, version=version), findings=[])
     except SandboxError as error:
         whole = error
     form, files = listing.files[name]

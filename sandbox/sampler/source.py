@@ -14,7 +14,7 @@ from sandbox.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-SourceFormat = Literal["parquet", "csv", "jsonl"]
+SourceFormat = Literal["parquet", "csv", "jsonl", "delta"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,13 @@ class SourceFile:
     def open(self) -> BinaryIO:
         """Open it for reading."""
         return Path(self.path).open("rb")
+
+    def size(self) -> int | None:
+        """Give its bytes as it is now; None where it is not there."""
+        try:
+            return Path(self.path).stat().st_size
+        except FileNotFoundError:
+            return None
 
     @contextlib.contextmanager
     def unpacked(self) -> Iterator[BinaryIO]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import literal, quote
 from sandbox.engine.files import file_list
 from sandbox.engine.kinds import fresh
+from sandbox.sampler.shapes import PLACE, Shape, called
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sandbox.engine.lakes.values import Snapshot
+    from sandbox.sampler.shapes import Deleted
     from sandbox.sampler.source import SourceFile, SourceFormat
 
 GROUP_BYTES = 128 * 2**20  # a row group before compression
 GROUPS_HELD = 8  # row groups that fit into the memory: threads hold some while they write
 GROUP_STEP = 2048  # the engine's vectors
 GROUP_MOST = 2**20
-PLACE = "file_row_number"  # the engine's own name for a row's place in a Parquet file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,9 @@ class SourceTable:
         rows: In all files.
         width: Bytes of a row before compression, roughly.
         layouts: For CSV the layout of each file; else empty.
+        shapes: For a table of a lake how each file differs from the table; else empty.
+        snapshot: For a table of a lake its version.
+        deleted: For a table of a lake which rows of its files are deleted; the snapshot tells.
     """
 
     name: str
@@ -51,6 +56,19 @@ class SourceTable:
     rows: int
     width: float
     layouts: tuple[Layout, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    snapshot: Snapshot | None = None
+    deleted: Deleted | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def plain(self) -> bool:
+        """Whether its files are Parquet that holds its rows and columns as they are."""
+        return self.format == "parquet" and not self.shapes and not any(file.constants for file in self.files)
+
+    @property
+    def thinned(self) -> bool:
+        """Whether some rows of its files are deleted."""
+        return any(shape.thinned for shape in self.shapes)
 
     @property
     def bytes(self) -> int:
@@ -123,17 +141,34 @@ def _reading(table: SourceTable, files: Sequence[int]) -> str:
 
 
 def _reading_parquet(table: SourceTable, files: Sequence[int], number: str | None) -> str:
-    constants = Constants.of(table, files)
+    if not files:
+        nothing = [f"null::{kind} as {quote(name)}" for name, kind in table.columns.items()]
+        nothing += [f"null::bigint as {quote(number)}"] if number is not None else []
+        return f"select {', '.join(nothing)} where false"
+    if not table.shapes:
+        return _reading_alike(table, files, Shape(), number)
+    groups: dict[Shape, list[int]] = {}
+    for index in files:
+        groups.setdefault(table.shapes[index], []).append(index)
+    return " union all ".join(_reading_alike(table, alike, shape, number) for shape, alike in groups.items())
+
+
+def _reading_alike(table: SourceTable, files: Sequence[int], shape: Shape, number: str | None) -> str:
+    """Give the SELECT for Parquet files of one shape."""
+    constants = Constants.of(table, files, named=shape.placed)
+    names = dict(shape.names)
     columns = [
-        constants.sql.get(name, f"{quote(name)}::{kind} as {quote(name)}")
+        constants.sql.get(name, f"{called(names.get(name, name))}::{kind} as {quote(name)}")
         for name, kind in table.columns.items()
     ]
     options = f"union_by_name = true, hive_partitioning = false{constants.option}"
     if number is not None:
-        columns.append(f"{PLACE} as {quote(number)}")
+        columns.append(f"f.{PLACE} as {quote(number)}")
+    if number is not None or shape.placed:
         options += f", {PLACE} = true"
     paths = file_list(table.files[index].path for index in files)
-    return f"select {', '.join(columns)} from read_parquet({paths}, {options})"
+    left = shape.left(table.name, constants.file)
+    return f"select {', '.join(columns)} from read_parquet({paths}, {options}) as f{left}"
 
 
 def _reading_csv(table: SourceTable, files: Sequence[int]) -> str:
@@ -172,14 +207,16 @@ class Constants:
 
     Attributes:
         sql: For each of these columns its SELECT item.
+        file: The column of a file's name, where the option asks for it; no other is called so.
         option: What the reading function needs for that; begins with a comma if it is anything.
     """
 
     sql: Mapping[str, str]
+    file: str
     option: str = ""
 
     @classmethod
-    def of(cls, table: SourceTable, files: Sequence[int]) -> Constants:
+    def of(cls, table: SourceTable, files: Sequence[int], *, named: bool = False) -> Constants:
         """Give those of some of a table's files.
 
         A condition on them leaves files unread: the engine knows the name of a file before it opens it, and folds what
@@ -187,18 +224,17 @@ class Constants:
         """
         chosen = [table.files[index] for index in files]
         names = [name for name, _ in chosen[0].constants if name in table.columns]
-        if not names:
-            return cls(sql={})
-        file = fresh("file", table.columns)
+        held = [name for shape in table.shapes for _, name in shape.names if name is not None]
+        file = fresh("file", [*table.columns, *held])
         paths = ", ".join(literal(one.path) for one in chosen)
         found = {}
         for name in names:
             texts = [dict(one.constants)[name] for one in chosen]
             value = _text(texts[0])
             if len(set(texts)) > 1:
-                value = f"(map([{paths}], [{', '.join(map(_text, texts))}]))[{quote(file)}]"
+                value, named = f"(map([{paths}], [{', '.join(map(_text, texts))}]))[{quote(file)}]", True
             found[name] = f"{value}::{table.columns[name]} as {quote(name)}"
-        return cls(sql=found, option=f", filename = {literal(file)}" if len(chosen) > 1 else "")
+        return cls(sql=found, file=file, option=f", filename = {literal(file)}" if named else "")
 
 
 def _text(value: str | None) -> str:

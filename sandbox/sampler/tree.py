@@ -27,6 +27,7 @@ SUFFIXES: Mapping[str, SourceFormat] = {
     ".jsonl": "jsonl", ".jsonl.gz": "jsonl", ".ndjson": "jsonl", ".ndjson.gz": "jsonl",
 }  # fmt: skip
 KNOWN = "Parquet (.parquet), CSV (.csv, .csv.gz) or JSON Lines (.jsonl, .ndjson)"
+DELTA_LOG = "_delta_log"  # the folder that makes its parent a Delta table
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -68,7 +69,7 @@ def local(root: Path) -> Tree:
 def _entries(folder: Path | str, inside: str) -> Iterator[os.DirEntry[str]]:
     """Give what is visible in a folder and below; ``inside`` is the folder's own name, empty for the source."""
     with os.scandir(folder) as found:
-        entries = [entry for entry in found if visible(entry.name)]
+        entries = [entry for entry in found if visible(entry.name) or entry.name == DELTA_LOG]
     for entry in entries:
         yield entry
         if entry.is_dir() and (not inside or "=" in entry.name):
@@ -92,16 +93,15 @@ def tables(tree: Tree) -> tuple[Tables, dict[str, str]]:
         if "/" not in file.name and (form := format_of(file.name)) is not None:
             found.setdefault(stem(file.name), []).append((form, (file,)))
     for name in tree.folders:
-        if "/" in name:
+        if "/" in name or name == DELTA_LOG:
             continue
-        form, files, problem = _folder(tree, name)
-        if form is None:
-            problems[name] = problem
-        else:
-            found.setdefault(name, []).append((form, files))
+        try:
+            found.setdefault(name, []).append(_folder(tree, name))
+        except ValueError as error:
+            problems[name] = str(error)
     for name, ways in found.items():
         if len(ways) > 1:
-            names = ", ".join(sorted(way[1][0].name for way in ways))
+            names = ", ".join(sorted(files[0].name if files else f"{name}/" for _, files in ways))
             problems[name] = f"the source has the table {name} more than once: {names}; keep one"
     return {name: ways[0] for name, ways in found.items() if name not in problems}, problems
 
@@ -122,44 +122,45 @@ def _suffix(name: str) -> str | None:
     return max(fitting, key=len) if fitting else None
 
 
-def _folder(tree: Tree, name: str) -> tuple[SourceFormat | None, tuple[SourceFile, ...], str]:
-    """Give the format and files of a table's folder, or no format and what is wrong with it."""
-    folder = f"{tree.root}/{name}"
-    below = f"{name}/"
-    files = [file for file in tree.files if file.name.startswith(below) and format_of(file.name) is not None]
-    strange = [
-        one.rpartition("/")[2]
-        for one in tree.folders
-        if one.startswith(below) and "=" not in one.rpartition("/")[2]
-    ]
-    forms = sorted({str(format_of(file.name)) for file in files})
+def _folder(tree: Tree, name: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
+    """Give the format and files of a table's folder.
+
+    Raises:
+        ValueError: It cannot be read as a table; the text says why.
+    """
+    if f"{name}/{DELTA_LOG}" in tree.folders:
+        return "delta", ()
+    folder, below = f"{tree.root}/{name}", f"{name}/"
+    inside = [one.rpartition("/")[2] for one in tree.folders if one.startswith(below)]
+    strange = [one for one in inside if "=" not in one]
     if strange:
-        return (
-            None,
-            (),
-            f"{folder} has folders in it ({', '.join(strange[:3])}) that are no partitions (column=value)",
-        )
+        found = ", ".join(strange[:3])
+        raise ValueError(f"{folder} has folders in it ({found}) that are no partitions (column=value)")
+    files = {
+        file: form for file in tree.files if file.name.startswith(below) and (form := format_of(file.name))
+    }
     if not files:
-        return None, (), f"{folder} holds no file that is {KNOWN}"
+        raise ValueError(f"{folder} holds no file that is {KNOWN}")
+    forms = sorted(set(files.values()))
     if len(forms) > 1:
-        return None, (), f"{folder} mixes {' and '.join(forms)}; a table's files are of one format"
-    try:
-        placed = tuple(_partition(file) for file in files)
-    except ValueError as error:
-        return None, (), f"{folder}: {error}"
-    columns = [tuple(column for column, _ in file.constants) for file in placed]
-    for file, ones in zip(placed, columns, strict=True):
+        raise ValueError(f"{folder} mixes {' and '.join(forms)}; a table's files are of one format")
+    placed = tuple(_partition(folder, file) for file in files)
+    _check_alike(folder, placed)
+    return forms[0], placed
+
+
+def _check_alike(folder: str, files: Sequence[SourceFile]) -> None:
+    """Make sure that all files lie in folders of the same columns."""
+    columns = [", ".join(column for column, _ in file.constants) or "no column" for file in files]
+    for file, ones in zip(files, columns, strict=True):
         if ones != columns[0]:
-            where = [", ".join(one) or "no column" for one in (columns[0], ones)]
-            message = (
-                f"{folder} mixes partitions: {placed[0].name} lies in folders of {where[0]}, {file.name} of {where[1]}; "
+            raise ValueError(
+                f"{folder} mixes partitions: {files[0].name} lies in folders of {columns[0]}, {file.name} of {ones}; "
                 "the files of a table lie in folders of the same columns"
             )
-            return None, (), message
-    return format_of(files[0].name), placed, ""
 
 
-def _partition(file: SourceFile) -> SourceFile:
+def _partition(folder: str, file: SourceFile) -> SourceFile:
     """Give a file with the values in the names of its folders.
 
     Raises:
@@ -171,13 +172,13 @@ def _partition(file: SourceFile) -> SourceFile:
         try:
             column, value = unquote(column, errors="strict"), unquote(text, errors="strict")
         except UnicodeDecodeError:
-            raise ValueError(f"the folder {step} is not written in UTF-8") from None
+            raise ValueError(f"{folder}: the folder {step} is not written in UTF-8") from None
         if not column or column.lower() in {one.lower() for one in found}:
             what = (
                 f"names the column {column} twice"
                 if column
                 else f"has the folder {step}, which names no column"
             )
-            raise ValueError(f"{file.name} {what}")
+            raise ValueError(f"{folder}: {file.name} {what}")
         found[column] = None if text == NULL_PARTITION else value
     return replace(file, constants=tuple(found.items()))

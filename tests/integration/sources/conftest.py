@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pyarrow as pa
+
     from sandbox.config.settings import Project
     from sandbox.manifest.sample import SampleManifest
 
@@ -128,6 +130,27 @@ class Lake:
 
 
 Contents = Callable[["SampleManifest"], dict[str, tuple[object, ...]]]
+
+
+Arrow = Callable[["Path"], "pa.Table"]
+
+
+@pytest.fixture(scope="session")
+def arrow() -> Arrow:
+    """Give the rows of a Parquet file, with text for what Arrow has only as an extension (UUID)."""
+
+    def of(path: Path) -> pa.Table:
+        with duckdb.connect() as connection:
+            found = connection.from_parquet(str(path))
+            texts = [
+                f'"{name}"::varchar as "{name}"'
+                for name, kind in zip(found.columns, found.types, strict=True)
+                if kind == "UUID"
+            ]
+            select = f"* replace ({', '.join(texts)})" if texts else "*"
+            return found.project(select).to_arrow_table()
+
+    return of
 
 
 @pytest.fixture

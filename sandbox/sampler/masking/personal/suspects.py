@@ -196,6 +196,8 @@ def _values(session: Session, table: SourceTable, columns: Sequence[str]) -> dic
 
 def _places(table: SourceTable) -> list[tuple[str, int]]:
     """Give the relations that values are taken from, and how many from each."""
+    if not table.files:
+        return []
     files = sorted({0, len(table.files) // 2, len(table.files) - 1})
     if len(files) > 1 or table.format != "parquet" or table.rows <= VALUES:
         return [(reading(table, file), -(-VALUES // len(files))) for file in files]

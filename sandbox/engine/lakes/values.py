@@ -1,0 +1,95 @@
+"""A lake's table at one of its versions, whatever keeps its log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sandbox.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+Kind = Literal["delta", "iceberg"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Which version of a table was read.
+
+    Attributes:
+        kind: What keeps the table's log.
+        version: The version of a Delta table, or the id of an Iceberg snapshot.
+    """
+
+    kind: Kind
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValuesDeleted:
+    """Rows that are deleted by their values: those that agree with a row of a file (Iceberg's equality deletes).
+
+    Attributes:
+        path: The file, of Parquet.
+        columns: The field ids that are compared; NULL equals NULL.
+    """
+
+    path: str
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LakeFile:
+    """A data file of a table, of Parquet.
+
+    Attributes:
+        path: Absolute, or its address in a bucket.
+        name: What the log calls it.
+        bytes: Its size.
+        modified: When it was written, nanoseconds since 1970 UTC; 0 where the log does not say.
+        constants: Columns that are not in the file, or not to be read from it, and the text of the value that all its rows
+            have; None for NULL.
+        kept: For each of its first rows whether it is not deleted, those behind are not; None where none is.
+        values: What is deleted by value.
+    """
+
+    path: str
+    name: str
+    bytes: int
+    modified: int = 0
+    constants: tuple[tuple[str, str | None], ...] = ()
+    kept: pa.BooleanArray | None = None
+    values: tuple[ValuesDeleted, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LakeTable:
+    """A table at one version.
+
+    Attributes:
+        snapshot: The version.
+        schema: Its columns, in order.
+        fields: For each column what its files call it: a field id, or a name.
+        files: Its data files, sorted by name.
+        names: For files without field ids, the id of each name (Iceberg's name mapping).
+        places: Files of positions of deleted rows, of Parquet (Iceberg's positional deletes).
+    """
+
+    snapshot: Snapshot
+    schema: pa.Schema
+    fields: Mapping[str, int | str]
+    files: Sequence[LakeFile]
+    names: Mapping[str, int] | None = None
+    places: Sequence[str] = ()
+
+
+def missing(kind: Kind, error: ImportError) -> SourceError:
+    """Give the error that says which extra of this package reads a kind of table."""
+    what = {"delta": "Delta", "iceberg": "Iceberg"}[kind]
+    return SourceError(
+        f"{what} tables are read by {error.name or kind}, which is not installed",
+        hint=f"install it with sandbox: pip install 'sandbox[{kind}]'",
+    )

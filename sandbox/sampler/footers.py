@@ -1,0 +1,30 @@
+"""The footers of Parquet files: what they hold, without their rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sandbox.errors import SourceError
+
+if TYPE_CHECKING:
+    from sandbox.sampler.source import SourceFile
+
+
+def footer(file: SourceFile) -> pq.FileMetaData:
+    """Give the footer of a Parquet file.
+
+    Raises:
+        SourceError: It has none.
+    """
+    try:
+        with file.open() as stream:
+            return pq.read_metadata(stream)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(
+            f"{file.path} is not a complete Parquet file: {reason}",
+            hint="write the file again, or take it out of the source",
+        ) from None

@@ -1,0 +1,253 @@
+"""Delta tables: the rows of one version and no others, as delta-rs itself reads them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import deltalake
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from sandbox.engine.duck import Session
+from sandbox.errors import ConfigError, SandboxError, SourceError
+from sandbox.model import Silent
+from sandbox.sampler.draw import draw
+from sandbox.sampler.listing import listed
+from sandbox.sampler.opening import opened
+from sandbox.sampler.survey import survey
+from sandbox.sampler.table import reading
+from tests.integration.sources import delta_log
+
+if TYPE_CHECKING:
+    from sandbox.manifest.sample import SampleManifest
+    from tests.integration.sources.conftest import Arrow, Contents, Lake
+
+
+def written(lake: Lake, name: str, rows: pa.Table, **options: Any) -> None:
+    """Write rows to a Delta table of the source; beside it first, since delta-rs cannot write to a path with [ in it."""
+    staged = lake.root.parent / "staged" / name
+    deltalake.write_deltalake(str(staged), rows, **options)
+    shutil.copytree(staged, lake.source / name, dirs_exist_ok=True)
+
+
+ONE = """
+[sample]
+unit = "people"
+rate = 0.5
+min_per_stratum = 0
+[tables.people]
+key = ["id"]
+"""
+PARTITIONS = {"people": ["month"], "words": ["class"], "lines": ["year"]}
+Rows = list[tuple[Any, ...]]
+
+
+def as_delta(plain: Path, lake: Lake, arrow: Arrow) -> None:
+    """Write the plain tables as Delta tables: in two commits, with rows that were written twice, deleted and written again."""
+    for path in sorted(plain.glob("*.parquet")):
+        rows = arrow(path)
+        name, key = path.stem, rows.column_names[0]
+        half = len(rows) // 2
+        written(lake, name, rows.slice(0, half), partition_by=PARTITIONS.get(name))
+        written(lake, name, rows.slice(half - 20), mode="append")
+        at_fault = rows.filter(pc.is_in(rows[key], rows.slice(half - 20, 20)[key]))
+        texts = (
+            "'" + value.replace("'", "''") + "'" for value in at_fault[key].cast(pa.string()).to_pylist()
+        )
+        staged = deltalake.DeltaTable(str(lake.root.parent / "staged" / name))
+        staged.delete(f"cast({key} as string) in ({', '.join(texts)})")
+        written(lake, name, at_fault, mode="append")
+
+
+def test_delta_tables_give_the_sample_of_the_plain_ones(
+    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents, arrow: Arrow
+) -> None:
+    as_delta(plain[0], lake, arrow)
+    _, manifest = lake.draw()
+    assert contents(manifest) == contents(plain[1])
+    assert manifest.fingerprint == plain[1].fingerprint
+    assert {name: (one.kind, one.version) for name, one in manifest.snapshots.items()} == dict.fromkeys(
+        plain[1].tables, ("delta", 3)
+    )
+
+
+def mapped(root: Path) -> None:
+    """Make a table with renamed, dropped and added columns and rows that are deleted in place; the newest version is 1."""
+    (root / "ä b").mkdir(parents=True)
+    number = pa.array(range(3000), pa.int64())
+    notes = [f"t{i}" for i in range(3000)]
+    first = {"col-1": number, "col-2": notes, "col-9": ["dropped"] * 3000}
+    second = {"col-1": pa.array(range(3000, 3006), pa.int64()), "col-2": notes[:6], "col-4": [0.5] * 6}
+    pq.write_table(pa.table(first), root / "ä b" / "f1.parquet", row_group_size=1000)
+    pq.write_table(pa.table(second), root / "ä b" / "f 2.parquet")
+    fields = [
+        delta_log.field("id", "long", "col-1", 1),
+        delta_log.field('re"named', "string", "col-2", 2),
+        delta_log.field("country", "string", "col-3", 3),
+        delta_log.field("added", "double", "col-4", 4),
+    ]
+    head = delta_log.table(
+        fields, ["country"], ["columnMapping", "deletionVectors"],
+        **{"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "9", "delta.enableDeletionVectors": "true"},
+    )  # fmt: skip
+    plain = delta_log.add(root, "%C3%A4%20b/f1.parquet", {"col-3": "D'E"})
+    delta_log.commit(root, 0, *head, plain, delta_log.add(root, "%C3%A4%20b/f%202.parquet", {"col-3": None}))
+    removed = {"path": "%C3%A4%20b/f1.parquet", "deletionTimestamp": 1, "dataChange": True}
+    vector = delta_log.deletion_vector(root, [1, *range(990, 1500), 2999])
+    again = delta_log.add(
+        root, "%C3%A4%20b/f1.parquet", {"col-3": "D'E"}, deletionVector=vector, stats='{"numRecords": 3000}'
+    )
+    delta_log.commit(root, 1, {"remove": removed}, again)
+
+
+def by_delta(place: Path, version: int | None = None) -> Rows:
+    """Give a table's rows as delta-rs reads them."""
+    found = deltalake.DeltaTable(place.as_uri(), version=version)
+    return sorted(map(tuple, (row.values() for row in pa.table(found.scan()).to_pylist())))
+
+
+def by_sandbox(lake: Lake, version: int | None = None, part: str = "") -> Rows:
+    with Session(threads=2) as session:
+        table = opened(session, listed("source", base=lake.root), "people", {}, version=version)
+        found = session.rows(f"select * from ({reading(table)}) {part} order by id")
+        assert table.rows == len(session.rows(f"select 1 from ({reading(table)})"))
+    return found
+
+
+@pytest.mark.parametrize("version", [0, 1, None])
+def test_mapped_columns_and_deleted_rows_are_as_delta_reads_them(lake: Lake, version: int | None) -> None:
+    mapped(lake.source / "people")
+    assert by_sandbox(lake, version) == by_delta(lake.source / "people", version)
+    assert len(by_sandbox(lake, version)) == (3006 if version == 0 else 3006 - 512)
+
+
+def test_a_draw_leaves_deleted_rows_out_and_resumes_to_the_same_bytes(lake: Lake) -> None:
+    mapped(lake.source / "people")
+    every = ONE.replace("rate = 0.5", "rate = 1.0")
+    sample, manifest = lake.draw(every)
+    read = [id_ for path in sample.tables["people"].paths for id_ in pq.read_table(path)["id"].to_pylist()]
+    assert sorted(read) == [row[0] for row in by_delta(lake.source / "people")]
+    assert manifest.tables["people"].source_rows == 3006 - 512
+    again, _ = lake.draw(every, home=lake.root / "home 2")
+    assert [path.read_bytes() for path in again.tables["people"].paths] == [
+        path.read_bytes() for path in sample.tables["people"].paths
+    ]
+
+
+def test_a_whole_table_comes_without_its_deleted_rows(lake: Lake) -> None:
+    mapped(lake.source / "people")
+    pq.write_table(pa.table({"v": range(50), "p": range(0, 100, 2)}), lake.source / "visits.parquet")
+    sections = """
+[sample]
+unit = "visits"
+rate = 1.0
+[tables.visits]
+key = ["v"]
+references = { p = "people.id" }
+[tables.people]
+keep = "all"
+"""
+    sample, manifest = lake.draw(sections)
+    for path in sample.tables["people"].paths:
+        read = pq.read_table(path)["id"].to_pylist()
+        assert read == sorted(read)
+    assert manifest.tables["people"].rows == 3006 - 512
+
+
+def test_a_version_is_part_of_what_is_asked_for(lake: Lake) -> None:
+    written(lake, "people", pa.table({"id": range(100)}))
+    written(lake, "people", pa.table({"id": range(100, 200)}), mode="append")
+    every = ONE.replace("rate = 0.5", "rate = 1.0")
+    pinned, first = lake.draw(every + "version = 0\n")
+    newest, second = lake.draw(every)
+    assert (first.tables["people"].rows, second.tables["people"].rows) == (100, 200)
+    assert first.snapshots["people"].version == 0
+    assert pinned.fingerprint != newest.fingerprint
+
+
+def test_a_newer_version_does_not_disturb_a_draw_and_a_lost_file_ends_it(lake: Lake) -> None:
+    written(lake, "people", pa.table({"id": range(100)}))
+    project = lake.project(ONE)
+    plan = survey(project, threads=1, progress=Silent())
+    written(lake, "people", pa.table({"id": range(100, 200)}), mode="overwrite")
+    sample = draw(project, plan, home=lake.home, threads=1, progress=Silent())
+    assert all(
+        one < 100 for path in sample.tables["people"].paths for one in pq.read_table(path)["id"].to_pylist()
+    )
+    for path in plan.tables["people"].files:
+        Path(path.path).unlink()
+    with pytest.raises(SourceError, match=r"changed while it was read: part-"):
+        draw(project, plan, home=lake.root / "home 2", threads=1, progress=Silent())
+    with pytest.raises(SourceError, match="is not a complete Parquet file"):
+        survey(lake.project(ONE + "version = 0\n"), threads=1, progress=Silent())
+
+
+def test_a_table_without_rows(lake: Lake) -> None:
+    deltalake.DeltaTable.create(
+        (lake.source / "people").as_uri(), schema=pa.schema([("id", pa.int64()), ("note", pa.string())])
+    )
+    assert by_sandbox(lake) == []
+    with pytest.raises(SandboxError, match="there is nothing to sample in people"):
+        survey(lake.project(ONE), threads=1, progress=Silent())
+
+
+def test_a_column_of_text_that_is_to_be_a_number(lake: Lake) -> None:
+    written(lake, "people", pa.table({"id": ["1", "2"], "p": ["1", "x"]}), partition_by=["p"])
+    with pytest.raises(SandboxError, match=r"people\.p is to be BIGINT, and 'x' is not"):
+        survey(lake.project(ONE + '[tables.people.types]\np = "BIGINT"\n'), threads=1, progress=Silent())
+
+
+@pytest.mark.parametrize(
+    ("section", "error", "words"),
+    [
+        (
+            "version = 7",
+            ConfigError,
+            r"\[tables.people\] version = 7: the newest version of the Delta table is 0",
+        ),
+        (
+            "version = 0\n[tables.plain]\nversion = 3",
+            ConfigError,
+            "only Delta tables have versions, this is parquet",
+        ),
+    ],
+)
+def test_versions_that_are_not_there(lake: Lake, section: str, error: type[Exception], words: str) -> None:
+    written(lake, "people", pa.table({"id": range(10)}))
+    pq.write_table(pa.table({"id": range(10)}), lake.source / "plain.parquet")
+    with pytest.raises(error, match=words):
+        survey(lake.project(ONE + section + "\n"), threads=1, progress=Silent())
+
+
+def test_what_cannot_be_read_of_a_delta_table(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = lake.source / "people"
+    root.mkdir()
+    pq.write_table(pa.table({"id": range(10)}), root / "f.parquet")
+    head = delta_log.table([delta_log.field("id", "long")], [], ["someNewThing"])
+    delta_log.commit(root, 0, *head, delta_log.add(root, "f.parquet", {}))
+    with pytest.raises(SourceError, match="someNewThing"):
+        survey(lake.project(ONE), threads=1, progress=Silent())
+    inner = {"type": "struct", "fields": [delta_log.field("was", "long", "col-7", 7)]}
+    mode = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "9"}
+    fields = [delta_log.field("id", "long", "id", 1), delta_log.field("nested", inner, "nested", 2)]
+    delta_log.commit(root, 0, *delta_log.table(fields, [], ["columnMapping"], **mode))
+    with pytest.raises(SourceError, match=r"people\.nested: its field was has another name"):
+        survey(lake.project(ONE), threads=1, progress=Silent())
+    (root / "_delta_log" / f"{0:020d}.json").write_text("{broken")
+    with pytest.raises(SourceError, match=r"the Delta table in .* cannot be read"):
+        survey(lake.project(ONE), threads=1, progress=Silent())
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    with pytest.raises(SourceError, match="which is not installed") as caught:
+        survey(lake.project(ONE), threads=1, progress=Silent())
+    assert "pip install 'sandbox[delta]'" in caught.value.hint
+
+
+def test_a_uri_that_is_itself_a_delta_table(lake: Lake) -> None:
+    written(lake, "people", pa.table({"id": range(10)}))
+    with pytest.raises(SourceError, match="is itself a Delta table"):
+        survey(lake.project(ONE, uri="source/people"), threads=1, progress=Silent())
