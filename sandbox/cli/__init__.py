@@ -44,6 +44,7 @@ COMMANDS = {
     "ls": ("stacks", "List sandboxes, with what they use."),
     "stop": ("stacks", "End what runs for a sandbox."),
     "rm": ("stacks", "Remove a sandbox."),
+    "gc": ("cleaning", "Remove what nobody needs any more."),
     "doctor": ("stacks", "Check this machine, with one fix for each failure."),
 }
 

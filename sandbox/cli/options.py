@@ -10,10 +10,11 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import click
 
+from sandbox.cli import completing
 from sandbox.model import Silent
 
 if TYPE_CHECKING:
@@ -91,11 +92,30 @@ def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
     return called
 
 
+class Quantity(click.ParamType[Any]):
+    """A flag's size or duration, written as in ``sandbox.toml``."""
+
+    def __init__(self, kind: Literal["size", "duration"]) -> None:
+        self.name = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Give bytes or seconds; no time at all is a duration here."""
+        from sandbox.config.quantities import parse_duration, parse_size  # noqa: PLC0415 - see `Call.project`
+
+        try:
+            if self.name == "size":
+                return parse_size(value)
+            return 0.0 if str(value).rstrip("smhd") == "0" else parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 name_option = click.option(
     "--name",
     default="default",
     show_default=True,
     callback=lambda _context, _parameter, value: _checked_name(value),
+    shell_complete=completing.sandboxes,
     help="Which of the project's sandboxes.",
 )
 frozen_option = click.option("--frozen", is_flag=True, help="Refuse to change sandbox.lock or the sample.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sandbox.cli import completing
 from sandbox.cli.options import Call, command
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("which", required=False, metavar="[ID]")
+@click.argument("which", required=False, metavar="[ID]", shell_complete=completing.reports)
 @click.option("--list", "listed", is_flag=True, help="List all reports, the last one first.")
 @command
 def report(call: Call, *, which: str | None, listed: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sandbox.cli import completing
 from sandbox.cli.options import Call, command, frozen_option, name_option
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ OUTSIDE_GATE = 1
 
 
 @click.command()
-@click.argument("ref", required=False)
+@click.argument("ref", required=False, shell_complete=completing.refs)
 @name_option
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run it again although it ran before.")
@@ -34,8 +35,18 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) ->
 
 @click.command()
 @click.argument("tables", nargs=-1, metavar="[TABLE TABLE]")
-@click.option("--baseline", metavar="REF", help="What to compare with; default: what production runs.")
-@click.option("--candidate", metavar="REF", help="What to compare; default: the working tree.")
+@click.option(
+    "--baseline",
+    metavar="REF",
+    help="What to compare with; default: what production runs.",
+    shell_complete=completing.refs,
+)
+@click.option(
+    "--candidate",
+    metavar="REF",
+    help="What to compare; default: the working tree.",
+    shell_complete=completing.refs,
+)
 @click.option(
     "--baseline-output",
     "outputs",

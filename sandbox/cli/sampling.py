@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from sandbox.cli import completing
 from sandbox.cli.options import Call, command
 
 
@@ -69,7 +70,7 @@ def push(call: Call, *, uri: str | None) -> None:
 
 
 @sample.command()
-@click.argument("fingerprint", required=False)
+@click.argument("fingerprint", required=False, shell_complete=completing.samples)
 @click.option("--store", "uri", help="The folder or bucket; without it the project's store.")
 @command
 def pull(call: Call, *, fingerprint: str | None, uri: str | None) -> None:
@@ -85,7 +86,7 @@ def pull(call: Call, *, fingerprint: str | None, uri: str | None) -> None:
 
 
 @click.command()
-@click.argument("what", required=False, metavar="[SAMPLE|RUN]")
+@click.argument("what", required=False, metavar="[SAMPLE|RUN]", shell_complete=completing.stored)
 @command
 def verify(call: Call, *, what: str | None) -> None:
     """Check samples and runs against what was recorded of them."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import click
 
+from sandbox.cli import completing
 from sandbox.cli.options import Call, command, frozen_option, name_option
 from sandbox.errors import ConfigError, EngineError, UsageError
 
@@ -75,7 +76,7 @@ def execute(call: Call, *, words: tuple[str, ...], name: str, frozen: bool) -> i
 
 
 @click.command()
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=completing.runs)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
 @command
 def logs(call: Call, *, run: str | None, follow: bool) -> None:
@@ -127,8 +128,7 @@ def ls(call: Call) -> None:
     from sandbox.report.sandboxes import listing as shown  # noqa: PLC0415
 
     result = carry_out(call.project())
-    entries = [(entry.record, entry.fields()) for entry in result.entries]
-    call.print(result, lambda: shown(entries, result.state_bytes))
+    call.print(result, lambda: shown([entry.record for entry in result.entries], result.fields()))
 
 
 class Removed:

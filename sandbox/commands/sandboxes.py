@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.commands import inventory
 from sandbox.commands.create import record_path
 from sandbox.commands.run import labels
-from sandbox.containers.choose import choose
+from sandbox.config.problems import nearest
 from sandbox.errors import EngineError, UsageError
 from sandbox.manifest.sandbox import SandboxRecord
 from sandbox.sampler import kept
-from sandbox.store.folder import locked, reported
+from sandbox.stack import unused_images
+from sandbox.store import leases
+from sandbox.store.folder import discard, locked, reported
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from sandbox.config import Project
     from sandbox.containers.protocol import Held, Runtime
-    from sandbox.model import Progress
+    from sandbox.model import Environment, Progress
+
+PARTS = ("runs", "halves", "separability", "comparisons", "diffs", "locks", "inside", "sandboxes")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One sandbox, with what its runs use right now."""
+    """One sandbox, with what it holds and what its runs use right now; None is what is not there any more."""
 
     record: SandboxRecord
     held: list[Held]
     sample_bytes: int | None
+    environment_bytes: int | None
 
     def fields(self) -> dict[str, Any]:
         """Give its JSON."""
@@ -37,6 +44,7 @@ class Entry:
         return {
             **{key: value for key, value in self.record.fields().items() if key != "format_version"},
             "sample_bytes": self.sample_bytes,
+            "environment_bytes": self.environment_bytes,
             "running": [one.name for one in running],
             "cpu_percent": sum(one.cpu_percent or 0.0 for one in running) if running else None,
             "memory_bytes": sum(one.memory_bytes or 0 for one in running) if running else None,
@@ -48,6 +56,8 @@ class Listing:
     """The sandboxes of a project, and what its runs and reports occupy."""
 
     entries: list[Entry]
+    runs: int
+    runs_bytes: int
     state_bytes: int
 
     def fields(self) -> dict[str, Any]:
@@ -55,19 +65,49 @@ class Listing:
         return {
             "format_version": 1,
             "sandboxes": [entry.fields() for entry in self.entries],
+            "runs": self.runs,
+            "runs_bytes": self.runs_bytes,
             "state_bytes": self.state_bytes,
         }
 
 
 def ls(project: Project) -> Listing:
     """List the sandboxes of a project."""
-    runtime = _runtime(project)
-    entries = []
-    for place in sorted((project.state / "sandboxes").glob("*.json")):
-        record = SandboxRecord.read(place)
-        held = runtime.held(labels(project, record.name)) if runtime else []
-        entries.append(Entry(record=record, held=held, sample_bytes=_sample_bytes(record.sample)))
-    return Listing(entries=entries, state_bytes=_bytes(project.state))
+    answering = list(inventory.runtimes())
+    runs = project.state / "runs"
+    return Listing(
+        entries=[_entry(project, name, answering) for name in names(project)],
+        runs=len(list(runs.glob("[0-9]*"))),
+        runs_bytes=inventory.size(runs),
+        state_bytes=inventory.size(project.state),
+    )
+
+
+def names(project: Project) -> list[str]:
+    """Give the names of a project's sandboxes, sorted."""
+    return sorted(place.stem for place in (project.state / "sandboxes").glob("*.json"))
+
+
+def _entry(project: Project, name: str, answering: Sequence[Runtime]) -> Entry:
+    record = SandboxRecord.read(record_path(project, name))
+    return Entry(
+        record=record,
+        held=[one for runtime in answering for one in runtime.held(labels(project, name))],
+        sample_bytes=_bytes(home() / "samples" / record.sample),
+        environment_bytes=_environment_bytes(record.environment),
+    )
+
+
+def _environment_bytes(environment: Environment) -> int | None:
+    if environment.runtime == "docker":
+        with contextlib.suppress(EngineError):
+            return unused_images.size(environment.id)
+        return None
+    return _bytes(Path(environment.reference))
+
+
+def _bytes(folder: Path) -> int | None:
+    return inventory.size(folder) if folder.is_dir() else None
 
 
 def stop(project: Project, *, name: str, progress: Progress) -> list[str]:
@@ -87,58 +127,47 @@ def rm(project: Project, *, name: str, samples: bool, progress: Progress) -> lis
     with locked(place), reported(place):
         place.unlink(missing_ok=True)
     removed.append(f"sandbox {name}")
-    if not list(place.parent.glob("*.json")):
-        removed += _clear(project, samples=samples)
+    if not names(project):
+        removed += _clear(project, samples=samples, progress=progress)
     return removed
 
 
-def _clear(project: Project, *, samples: bool) -> list[str]:
+def _clear(project: Project, *, samples: bool, progress: Progress) -> list[str]:
+    """Remove what is left of a project without a sandbox: all of it, or all but what says which sample is its own."""
     removed = []
-    drawn = kept.drawn(project, home()) if samples else None
-    if drawn is not None:
-        with reported(drawn.path):
-            shutil.rmtree(drawn.path)
-            shutil.rmtree(project.state / "requests")
-        removed.append(f"sample {drawn.fingerprint[:16]}")
-    for part in ("runs", "halves", "separability", "comparisons", "diffs", "locks", "sandboxes"):
-        folder = project.state / part
+    fingerprint = kept.requested(project) if samples else None
+    place = kept.folder_of(home(), fingerprint) if fingerprint else None
+    if place is not None and place.exists():
+        with reported(place):
+            if leases.retire(place):
+                removed.append(f"sample {place.name[:16]}")
+            else:
+                progress.say(f"another command uses the sample {place.name[:16]}: left alone")
+    parts = [project.state] if samples else [project.state / part for part in PARTS]
+    for folder in parts:
         if folder.is_dir():
             with reported(folder):
-                shutil.rmtree(folder)
+                discard(folder)
             removed.append(str(folder))
     return removed
 
 
 def _end(project: Project, name: str, progress: Progress) -> list[str]:
-    runtime = _runtime(project)
     ended = []
-    for held in runtime.held(labels(project, name)) if runtime else []:
-        with progress.step(f"ending {held.name}"):
-            assert runtime is not None
-            runtime.remove(held)
-        ended.append(held.name)
+    for runtime in inventory.runtimes():
+        for held in runtime.held(labels(project, name)):
+            with progress.step(f"ending {held.name}"):
+                runtime.remove(held)
+            ended.append(held.name)
     return ended
 
 
 def _require(project: Project, name: str) -> None:
-    if not record_path(project, name).is_file():
-        names = sorted(place.stem for place in (project.state / "sandboxes").glob("*.json"))
-        there = f"there are: {', '.join(names)}" if names else "there is none yet: sandbox create"
-        raise UsageError(f"this project has no sandbox {name!r}", hint=there)
-
-
-def _runtime(project: Project) -> Runtime | None:
-    """Give the project's runtime; without one that answers nothing of ours can run."""
-    try:
-        return choose(project.settings.stack.runtime)[0]
-    except EngineError:
-        return None
-
-
-def _sample_bytes(fingerprint: str) -> int | None:
-    folder = home() / "samples" / fingerprint
-    return _bytes(folder) if folder.is_dir() else None
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+    if record_path(project, name).is_file():
+        return
+    there = names(project)
+    if not there:
+        raise UsageError(f"this project has no sandbox {name!r}", hint="there is none yet: sandbox create")
+    raise UsageError(
+        f"this project has no sandbox {name!r}{nearest(name, there)}", hint=f"there are: {', '.join(there)}"
+    )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.commands.create import create
@@ -14,6 +12,7 @@ from sandbox.commands.run import code_of, labels, object_name
 from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import EngineError, PipelineMemoryError, PipelineTimeoutError
 from sandbox.model import Ending
+from sandbox.store.folder import staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -91,7 +90,8 @@ def _status(outcome: Outcome, line: str, job: Job) -> int:
             )
         case Ending.LOST:
             raise EngineError(
-                f"{line} was lost: the container engine went away while it ran", hint="sandbox doctor"
+                f"{line} was lost: its container was removed, or the container engine went away, while it ran",
+                hint="sandbox doctor",
             )
         case _:
             return outcome.status if outcome.status is not None else 128 + (outcome.signal or 0)
@@ -105,8 +105,8 @@ def _inside(
     """Give a job on the sample, with a copy of the working tree, for as long as the block lasts."""
     ready = create(project, name=name, frozen=frozen, progress=progress)
     runtime = ready.stack.runtime
-    with tempfile.TemporaryDirectory(prefix=f"sandbox-{role}-") as place, code_of(project, None) as code:
-        folders = {part: Path(place) / part for part in ("code", "output")}
+    with staging(project.state / "inside", label=role) as place, code_of(project, None) as code:
+        folders = {part: place / part for part in ("code", "output")}
         for folder in folders.values():
             folder.mkdir()
         code.export(folders["code"])

@@ -83,17 +83,22 @@ class DockerRuntime:
         client, _ = self._engine()
         docker_held.remove(client, held)
 
-    def reap(self) -> list[str]:
-        """Remove containers of ours whose owner was killed, and give their names."""
+    def abandoned(self) -> list[Held]:
+        """List containers of ours whose owner was killed."""
         client, _ = self._engine()
-        removed = []
-        for one in docker_held.containers(client, {}):
-            owning = owner.named(one.labels)
-            if one.id in self._abandoned or (owning is not None and owning.gone):
-                docker_held.remove(client, one)
-                self._abandoned.discard(one.id)
-                removed.append(one.name)
-        return removed
+        return [
+            one
+            for one in docker_held.containers(client, {})
+            if one.id in self._abandoned or ((owning := owner.named(one.labels)) is not None and owning.gone)
+        ]
+
+    def reap(self) -> list[str]:
+        """Remove them, and give their names."""
+        left = self.abandoned()
+        for one in left:
+            self.remove(one)
+            self._abandoned.discard(one.id)
+        return [one.name for one in left]
 
     def _engine(self) -> tuple[docker.DockerClient, plan.Engine]:
         if self._known is None:

@@ -172,6 +172,10 @@ class FakeRuntime:
         """List what is held with these labels."""
         return [one for one in self.holding if labels.items() <= one.labels.items()]
 
+    def abandoned(self) -> list[Held]:
+        """List nothing: a play ends with its caller."""
+        return []
+
     def remove(self, held: Held) -> None:
         """Remove it from what is held."""
         self.holding = [one for one in self.holding if one != held]

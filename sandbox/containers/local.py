@@ -79,19 +79,7 @@ class LocalRuntime:
 
     def held(self, labels: Mapping[str, str]) -> list[Held]:
         """List jobs at work, and what killed ones left."""
-        return [
-            Held(
-                id=str(place.folder),
-                name=place.folder.name,
-                kind="processes",
-                labels=place.labels,
-                running=bool(usage.tasks),
-                memory_bytes=usage.memory_bytes,
-            )
-            for place in local_place.places()
-            if labels.items() <= place.labels.items()
-            for usage in (place.group.usage(),)
-        ]
+        return [_held(place) for place in local_place.places() if labels.items() <= place.labels.items()]
 
     def remove(self, held: Held) -> None:
         """End a job's processes and remove its temporary folder."""
@@ -99,13 +87,16 @@ class LocalRuntime:
         place.group.end()
         local_place.clear(place)
 
+    def abandoned(self) -> list[Held]:
+        """List what jobs left whose owner was killed."""
+        return [_held(place) for place in local_place.places() if place.abandoned]
+
     def reap(self) -> list[str]:
-        """Remove what jobs left whose owner was killed, and give their names."""
-        abandoned = [place for place in local_place.places() if place.abandoned]
-        for place in abandoned:
-            place.group.end()
-            local_place.clear(place)
-        return [place.folder.name for place in abandoned]
+        """Remove it, and give the jobs' names."""
+        left = self.abandoned()
+        for one in left:
+            self.remove(one)
+        return [one.name for one in left]
 
     @contextlib.contextmanager
     def _placed(self, job: Job) -> Iterator[Place]:
@@ -118,6 +109,18 @@ class LocalRuntime:
                 yield place
             finally:
                 place.group.end()
+
+
+def _held(place: Place) -> Held:
+    usage = place.group.usage()
+    return Held(
+        id=str(place.folder),
+        name=place.folder.name,
+        kind="processes",
+        labels=place.labels,
+        running=bool(usage.tasks),
+        memory_bytes=usage.memory_bytes,
+    )
 
 
 def _left_alone(process: subprocess.Popen[bytes], group: Group) -> int:

@@ -104,9 +104,11 @@ def made(name: str, labels: Mapping[str, str]) -> Iterator[Place]:
 
 def clear(place: Place) -> None:
     """Remove a place, and what a job left in it that it could not remove itself."""
-    for folder, _, _ in os.walk(place.folder):
-        with contextlib.suppress(OSError):
-            Path(folder).chmod(0o700)
+    for folder, names, _ in os.walk(place.folder):
+        for inside in (Path(folder) / name for name in names):
+            with contextlib.suppress(OSError):
+                if not inside.is_symlink():
+                    inside.chmod(0o700)
     shutil.rmtree(place.folder, ignore_errors=True)
 
 

@@ -127,6 +127,10 @@ class Runtime(Protocol):
         """List what it holds of ours that carries all these labels (without the prefix), running or not."""
         ...
 
+    def abandoned(self) -> list[Held]:
+        """List what it holds of ours whose owner, a process of this machine, was killed."""
+        ...
+
     def remove(self, held: Held) -> None:
         """Remove one such thing, ending it first if it runs; nothing happens if it is gone already."""
         ...

@@ -8,10 +8,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.report.words import age, number, size
+from sandbox.report.words import age, many, number, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from rich.console import RenderableType
@@ -51,27 +51,31 @@ def locked(lock: Lock, path: Path, *, changed: bool) -> RenderableType:
     return Group(head, table)
 
 
-def listing(entries: Sequence[tuple[SandboxRecord, dict[str, Any]]], state_bytes: int) -> RenderableType:
+def listing(records: Sequence[SandboxRecord], fields: Mapping[str, Any]) -> RenderableType:
     """Show the sandboxes of a project, with what they use now."""
-    if not entries:
+    if not records:
         return Text("no sandbox yet; to make one: sandbox create")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("name", "created", "runtime", "running"):
         table.add_column(column)
-    for column in ("cpu", "memory", "sample"):
+    for column in ("cpu", "memory", "sample", "stack"):
         table.add_column(column, justify="right")
-    for record, fields in entries:
-        cpu, memory, sample = fields["cpu_percent"], fields["memory_bytes"], fields["sample_bytes"]
+    for record, one in zip(records, fields["sandboxes"], strict=True):
+        cpu, memory = one["cpu_percent"], one["memory_bytes"]
         table.add_row(
             record.name,
             age(record.created),
             record.environment.runtime,
-            str(len(fields["running"])),
+            str(len(one["running"])),
             f"{cpu:.0f} %" if cpu is not None else "–",
             size(memory) if memory is not None else "–",
-            size(sample) if sample is not None else "gone",
+            *(
+                size(one[part]) if one[part] is not None else "gone"
+                for part in ("sample_bytes", "environment_bytes")
+            ),
         )
-    return Group(table, Text(f"runs and reports of this project: {size(state_bytes)}", style="dim"))
+    held = f"{many(fields['runs'], 'run')}, {size(fields['runs_bytes'])}; all that this project keeps: {size(fields['state_bytes'])}"
+    return Group(table, Text(held, style="dim"))
 
 
 class Check(Protocol):

@@ -27,6 +27,7 @@ from sandbox.runner.logs import Log, last_lines
 from sandbox.runner.outputs import collect, damage
 from sandbox.runner.variation import limits_of, offered, variables_of
 from sandbox.store.folder import staged, write
+from sandbox.store.leases import use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -126,7 +127,7 @@ def find(runs: Path, request: Request) -> Run | None:
             if record.identity == identity and record.ending == Ending.SUCCEEDED:
                 known.append((record.started, folder.name, record))
     for _, name, record in sorted(known, key=lambda one: one[:2], reverse=True):
-        if not damage(runs / name / "output", record.outputs):
+        if use(runs / name) and not damage(runs / name / "output", record.outputs):
             return Run(version=request.code.version, record=record, folder=runs / name, cached=True)
     return None
 
@@ -157,6 +158,7 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
                 outcome = dataclasses.replace(outcome, ending=Ending.FAILED)
         record = _record(request, name, outcome, outputs, log_truncated=out.truncated or err.truncated)
         write(folder / RECORD, record.text())
+    use(runs / name)
     if unreadable is not None:
         raise PipelineError(
             _with_log(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
@@ -191,7 +193,12 @@ def require_success(run: Run) -> None:
             )
             hint = f"raise [stack.limits] memory, or sample less\n{hint}"
         case Ending.LOST:
-            error, message = EngineError, f"{where} was lost: the container engine went away while it ran"
+            error, message = (
+                EngineError,
+                (
+                    f"{where} was lost: its container was removed, or the container engine went away, while it ran"
+                ),
+            )
             hint = "look at the engine with: sandbox doctor"
         case _:
             assert_never(record.ending)

@@ -10,6 +10,7 @@ from sandbox.manifest.sample import SampleManifest
 from sandbox.model import Sample, TableFiles
 from sandbox.sampler.specification import request_id
 from sandbox.store.folder import write
+from sandbox.store.leases import use
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,16 @@ def drawn(project: Project, home: Path) -> Sample | None:
     Raises:
         StoreError: It is there, but damaged or of an unknown format.
     """
+    fingerprint = requested(project)
+    return load(home, fingerprint)[0] if fingerprint and use(folder_of(home, fingerprint)) else None
+
+
+def requested(project: Project) -> str | None:
+    """Give the fingerprint that was drawn for what a project asks for, whether the store still has it or not.
+
+    Raises:
+        StoreError: What is remembered of it is damaged.
+    """
     try:
         text = _pointer(project).read_text("utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -43,7 +54,7 @@ def drawn(project: Project, home: Path) -> Sample | None:
         raise StoreError(
             f"{_pointer(project)} does not name a sample: {text[:80]!r}", hint="remove it and draw again"
         )
-    return load(home, text)[0] if folder_of(home, text).exists() else None
+    return text
 
 
 def remember(project: Project, fingerprint: str) -> None:
@@ -55,13 +66,13 @@ def remember(project: Project, fingerprint: str) -> None:
 
 
 def load(home: Path, fingerprint: str) -> tuple[Sample, SampleManifest]:
-    """Give a stored sample and its manifest.
+    """Give a stored sample and its manifest; nobody removes it while this process lives.
 
     Raises:
         StoreError: It is missing, damaged or of an unknown format.
     """
     path = folder_of(home, fingerprint)
-    if not path.is_dir():
+    if not use(path):
         raise StoreError(f"there is no sample {fingerprint} in {path.parent}", hint="draw it: sandbox sample")
     manifest = SampleManifest.read(path / MANIFEST)
     tables = {

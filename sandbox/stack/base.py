@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.containers import docker_images as images
@@ -18,10 +17,11 @@ from sandbox.errors import EngineError, FrozenError, SandboxError
 from sandbox.manifest.lock import BaseImage
 from sandbox.model import Silent
 from sandbox.store import places
-from sandbox.store.folder import locked, reported
+from sandbox.store.folder import locked, staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sandbox.model import Progress
 
@@ -111,10 +111,8 @@ def _pulled(client: images.Client, reference: str, progress: Progress) -> bool:
 
 def _make(client: images.Client, *, home: Path, progress: Progress) -> images.Image:
     script = places.packaged("images") / "base" / "rootfs.sh"
-    with reported(home):
-        home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".base-", dir=home) as scratch:
-        file = Path(scratch) / "rootfs.tar"
+    with staging(home, label="base") as scratch:
+        file = scratch / "rootfs.tar"
         with progress.step("making the base image", total=SCRIPT_LINES, unit="steps") as advance:
             _run(script, file, advance)
         with progress.step("importing the base image"):

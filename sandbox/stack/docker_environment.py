@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.containers import docker_images as images
@@ -14,9 +12,12 @@ from sandbox.manifest.lock import BaseImage
 from sandbox.model import Environment
 from sandbox.stack import base as bases
 from sandbox.stack import identity, pins, wheels
-from sandbox.store.folder import locked, reported
+from sandbox.store.folder import locked, reported, staging
+from sandbox.store.leases import use
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.manifest.lock import Lock, PlatformLock
     from sandbox.model import Progress
     from sandbox.stack.wanted import StackRequest
@@ -34,16 +35,28 @@ def make(
         if entry.base is not None:
             # What the lock names needs no base image any more once it is built.
             expected = _environment(request, entry, platform, entry.base)
+            _use(expected, home)
             if images.find(client, expected.reference) is not None:
                 return expected
         base = bases.ensure(client, entry.base, home=home, progress=progress, frozen=frozen)
         wanted = _environment(request, entry, platform, base)
+        _use(wanted, home)
         if images.find(client, wanted.reference) is not None:
             return wanted
         with locked(home / "images" / wanted.id[:16]):
             if images.find(client, wanted.reference) is None:
                 _build(client, request, entry, wanted, base, home=home, progress=progress)
     return wanted
+
+
+def _use(environment: Environment, home: Path) -> None:
+    """Say that this process uses an image: the engine cannot know before there is a container."""
+    place = home / "images" / environment.id
+    if not use(place):
+        with reported(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+        use(place)
 
 
 def recorded(lock: Lock, environment: Environment) -> Lock:
@@ -101,8 +114,7 @@ def _build(
 ) -> None:
     target = pins.Target(platform=wanted.platform, python=entry.python, container=True)
     found = wheels.fetch(entry.libraries, target, home=home, progress=progress)
-    with reported(home), tempfile.TemporaryDirectory(prefix=".build-", dir=home) as scratch:
-        context = Path(scratch)
+    with reported(home), staging(home, label="build") as context:
         _render(context, request, entry, found)
         labels = _labels(request, wanted)
         steps = _instructions((context / "Dockerfile").read_text("utf-8")) + len(labels)

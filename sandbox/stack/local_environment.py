@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.manifest.canonical import canonical
 from sandbox.model import Environment
 from sandbox.stack import hosts, identity, pins, tools, wheels
-from sandbox.store.folder import locked, reported, sync, write
+from sandbox.store.folder import locked, reported, staging, sync, write
+from sandbox.store.leases import use
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.manifest.lock import PlatformLock
     from sandbox.model import Progress
     from sandbox.stack.wanted import StackRequest
@@ -35,7 +36,7 @@ def make(
         python=target.python,
         base=f"CPython {interpreter.version} at {interpreter.path}",
     )
-    if _complete(place):
+    if use(place) and _complete(place):
         return wanted
     with locked(place):
         if not _complete(place):
@@ -44,6 +45,7 @@ def make(
                     f"this machine has no Python {request.python}: runs use its Python {interpreter.version}"
                 )
             _install(entry, target, interpreter, place, home=home, progress=progress)
+        use(place)
     return wanted
 
 
@@ -74,10 +76,9 @@ def _install(
     failed = f"the libraries cannot be installed for Python {interpreter.version}"
     with (
         reported(home),
-        tempfile.TemporaryDirectory(prefix=".install-", dir=home) as scratch,
+        staging(home, label="install") as folder,
         progress.step(f"making an environment of Python {interpreter.version}"),
     ):
-        folder = Path(scratch)
         for wheel in found:
             (folder / wheel.name).symlink_to(wheel)
         (folder / "requirements.txt").write_text(pins.write(entry.libraries), "utf-8")

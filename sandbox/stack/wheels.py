@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
@@ -11,9 +9,12 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from sandbox.errors import EngineError, StoreError
 from sandbox.manifest.canonical import file_digest
 from sandbox.stack import pins, tools
-from sandbox.store.folder import locked, reported, sync
+from sandbox.store.folder import locked, reported, staging, sync
+from sandbox.store.leases import use
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from packaging.tags import Tag
 
     from sandbox.manifest.lock import Library
@@ -54,6 +55,7 @@ def _kept(library: Library, fitting: frozenset[Tag], kept: Path) -> Path | None:
             if not _fits(wheel, library, fitting):
                 continue
             if file_digest(wheel) == digest:
+                use(wheel.parent)
                 return wheel
             wheel.unlink()
     return None
@@ -70,10 +72,9 @@ def _fits(wheel: Path, library: Library, fitting: frozenset[Tag]) -> bool:
 def _download(missing: list[Library], target: pins.Target, kept: Path, progress: Progress) -> None:
     with (
         reported(kept),
-        tempfile.TemporaryDirectory(prefix=".download-", dir=_made(kept)) as scratch,
+        staging(kept, label="download") as folder,
         progress.step(f"downloading {_count(missing)} for {target.platform}"),
     ):
-        folder = Path(scratch)
         wanted = folder / "requirements.txt"
         wanted.write_text(pins.write(missing), "utf-8")
         tools.run(

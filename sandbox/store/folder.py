@@ -16,6 +16,7 @@ from sandbox.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 STAGED = ".staged-"
@@ -91,37 +92,72 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what killed processes left half-made in a folder.
+    """Remove what killed processes left half-made in a folder."""
+    for path in half_made(parent):
+        with contextlib.suppress(OSError), _unheld(path) as unheld:
+            if unheld:
+                discard(path)
+
+
+def discard(path: Path) -> None:
+    """Remove a folder or file, also what a run left in it that may not be entered.
+
+    Raises:
+        OSError: It may not be removed.
+    """
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return
+    for folder, names, _ in os.walk(path):
+        for inside in (type(path)(folder) / name for name in names):
+            if not inside.is_symlink():
+                inside.chmod(0o700)
+    shutil.rmtree(path)
+
+
+def half_made(parent: Path) -> list[Path]:
+    """Give what killed processes left half-made in a folder.
 
     Whoever fills something holds a lock on it until the end; a moment's age covers the time before the lock is taken, and a
     week is the time to take up again what was left.
     """
     ages = {STAGED: LEFT_AFTER, UNFINISHED: ABANDONED_AFTER}
-    for path, age in [(path, age) for prefix, age in ages.items() for path in parent.glob(f"{prefix}*")]:
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime < age:
-                continue
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-            finally:
-                os.close(handle)
+    found = [(path, age) for prefix, age in ages.items() for path in parent.glob(f"{prefix}*")]
+    return [path for path, age in sorted(found) if _older(path, age) and not held(path)]
 
 
 def held(staged_folder: Path) -> bool:
     """Say whether somebody is filling a staged folder right now."""
     try:
-        handle = os.open(staged_folder, os.O_RDONLY)
+        with _unheld(staged_folder) as unheld:
+            return not unheld
     except OSError:
         return False
+
+
+@contextlib.contextmanager
+def _unheld(path: Path) -> Iterator[bool]:
+    """Hold something half-made; gives whether nobody else did.
+
+    Raises:
+        OSError: It is gone.
+    """
+    handle = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return True
+        yield False
+    else:
+        yield True
     finally:
         os.close(handle)
-    return False
+
+
+def _older(path: Path, seconds: float) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime >= seconds
+    except OSError:
+        return False
 
 
 def publish(folder: Path, target: Path) -> None:
@@ -162,13 +198,25 @@ def write(target: Path, content: str | bytes, *, mode: int = 0o644) -> None:
 @contextlib.contextmanager
 def locked(target: Path) -> Iterator[None]:
     """Hold the one lock that serialises writers of ``target``; waits for whoever holds it."""
+    with _locked(target, seconds=-1):
+        yield
+
+
+def locked_at_once(target: Path) -> AbstractContextManager[bool]:
+    """Hold that lock if nobody does; gives whether nobody did."""
+    return _locked(target, seconds=0)
+
+
+@contextlib.contextmanager
+def _locked(target: Path, *, seconds: float) -> Iterator[bool]:
     path = target.parent / f".{target.name}.lock"
     with reported(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path)
-        lock.acquire()
+        with contextlib.suppress(filelock.Timeout):
+            lock.acquire(timeout=seconds)
     try:
-        yield
+        yield lock.is_locked
     finally:
         lock.release()
 

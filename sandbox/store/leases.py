@@ -1,0 +1,96 @@
+"""Who uses what right now, and when it was used last: a lock on the folder or file itself, which ends with the process."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from sandbox.store.folder import STAGED, discard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FRESH_SECONDS = 60.0
+"""What was made or used less long ago is as good as in use: whoever made it may not have said yet that it uses it."""
+
+_used: dict[tuple[int, int], int] = {}
+
+
+def use(place: Path) -> bool:
+    """Use a folder or file until this process ends: nobody removes it meanwhile. False where it is not there.
+
+    Its time of modification becomes that of its last use.
+    """
+    try:
+        handle = os.open(place, os.O_RDONLY)
+    except OSError:
+        return False
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(handle, fcntl.LOCK_SH)  # waits a moment at most: for one that removes it
+    found = os.fstat(handle)
+    if not _is(place, found):
+        os.close(handle)
+        return False
+    with contextlib.suppress(OSError):  # somebody else's
+        os.utime(place)
+    key = (found.st_dev, found.st_ino)
+    if key in _used:
+        os.close(handle)
+    else:
+        _used[key] = handle
+    return True
+
+
+def retire(place: Path) -> bool:
+    """Remove a folder or file; False where a living process uses it, or it is gone.
+
+    Raises:
+        OSError: It may not be removed.
+    """
+    with alone(place) as nobody_else:
+        if not nobody_else:
+            return False
+        # A name of its own first: what is killed in the middle of it has removed the whole, and is swept up later.
+        aside = place.parent / f"{STAGED}removed-{secrets.token_hex(4)}"
+        place.rename(aside)
+        discard(aside)
+    return True
+
+
+def in_use(place: Path) -> bool:
+    """Tell whether a living process uses it, or did a moment ago."""
+    with contextlib.suppress(OSError):
+        if time.time() - place.stat().st_mtime < FRESH_SECONDS:
+            return True
+    with alone(place) as nobody_else:
+        return not nobody_else and place.exists()
+
+
+@contextlib.contextmanager
+def alone(place: Path) -> Iterator[bool]:
+    """Keep others from beginning to use it for as long as the block lasts; gives whether nobody uses it."""
+    try:
+        handle = os.open(place, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+    else:
+        yield _is(place, os.fstat(handle))
+    finally:
+        os.close(handle)
+
+
+def _is(place: Path, opened: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(place.stat(), opened)
+    except OSError:
+        return False
