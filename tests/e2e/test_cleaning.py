@@ -143,13 +143,6 @@ def test_several_sandboxes_are_listed_with_what_they_hold(shop: Shop) -> None:
     assert shop.run("ls", "--json").json["runs"] == 0
 
 
-def test_rm_with_samples_leaves_nothing(own: Shop) -> None:
-    fingerprint = own.run("create", "--json").json["sample"]
-    assert own.run("rm", "--yes", "--samples").status == 0
-    assert not (own.root / ".sandbox").exists()
-    assert not (own.home / "samples" / fingerprint).exists()
-
-
 def test_the_shell_completes_commands_refs_sandboxes_runs_and_samples(shop: Shop) -> None:
     shop.git("branch", "feature/nullable")
     fingerprint = shop.run("create", "--json", "--name", "wide").json["sample"]
