@@ -205,8 +205,7 @@ def _unsupported(settings: Settings) -> Iterator[Problem]:
 def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     source, stack, pipeline = settings.source, settings.stack, settings.pipeline
     uri = source.uri
-    yield ("source", "uri"), "://" in uri, f"{uri}: sources other than a folder of Parquet, CSV or JSON Lines"
-    yield ("source", "uri"), uri.endswith((".duckdb", ".db", ".sqlite")), f"{uri}: database files as a source"
+    yield ("source", "uri"), "://" in uri, f"{uri}: sources other than folders and database files"
     yield ("source", "engine"), source.engine != "duckdb", f'engine = "{source.engine}"'
     yield ("source", "spark"), source.spark is not None, "[source.spark]"
     yield ("stack", "image"), stack.image != "python", f'image = "{stack.image}" (only "python" is)'

@@ -90,6 +90,24 @@ def types_of_texts(session: Session, texts: Mapping[str, Sequence[str | None]]) 
     return found
 
 
+def moment_of(session: Session, select: str, column: str, kind: str) -> str:
+    """Give DATE or TIMESTAMP for a column of text whose values are all written as one, else VARCHAR.
+
+    Args:
+        session: The engine.
+        select: What has the column.
+        column: The column.
+        kind: The type that it is said to have.
+    """
+    [(mask,)] = session.rows(
+        f"select bit_or({_classified(quote(column))}) | max(case when {quote(column)} = '' then {TEXT} else 0 end) "
+        f"from ({select})",
+        doing="reading the column types",
+    )
+    allowed = DATE if kind == "DATE" else DATE | TIMESTAMP
+    return kind if mask and mask & ~allowed == 0 else "VARCHAR"
+
+
 def _classified(value: str) -> str:
     """Give the SQL of the bit for how a value is written; NULL for an empty field."""
     return f"""case

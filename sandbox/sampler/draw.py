@@ -11,12 +11,12 @@ from sandbox.errors import SourceError
 from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.sample import Stored
 from sandbox.sampler import known, masking, weights
+from sandbox.sampler.attach import attach
 from sandbox.sampler.checks import Checks
 from sandbox.sampler.extract import Extraction
 from sandbox.sampler.follow import Closure
 from sandbox.sampler.journal import Journal
 from sandbox.sampler.kept import MANIFEST, PROFILE, folder_of, load, remember
-from sandbox.sampler.lakes import attach
 from sandbox.sampler.lean import lean_source
 from sandbox.sampler.listing import changed
 from sandbox.sampler.masking import personal
@@ -124,8 +124,7 @@ def _extracted(
     memory = project.settings.sample.memory
     with Session(memory=memory, threads=threads, spill=spill, encrypted=masked) as session:
         session.execute("set preserve_insertion_order = true")
-        for table in plan.tables.values():
-            attach(session, table)
+        attach(session, plan.tables.values())
         every = links(plan.steps, plan.tables)
         try:
             extraction = _prepared(session, project, plan, journal, secret, progress)

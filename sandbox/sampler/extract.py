@@ -260,7 +260,9 @@ def row_groups(table: SourceTable) -> dict[int, list[int]]:
         return {}
     found = {}
     for index, file in enumerate(table.files):
-        if file.bytes > RANGE_BYTES:
+        if table.groups:
+            found[index] = list(table.groups)
+        elif file.bytes > RANGE_BYTES:
             groups = footer(file)
             found[index] = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
     return found

@@ -55,13 +55,14 @@ def items(table: SourceTable, groups: Mapping[int, Sequence[int]]) -> list[Item]
     """
     found = []
     for index, file in enumerate(table.files):
-        ranges = cut(groups.get(index, ()), file.bytes)
+        size = table.size_of(file)
+        ranges = cut(groups.get(index, ()), size)
         if len(ranges) < 2:
-            found.append(Item(file=index, number=None, first=0, stop=None, bytes=file.bytes))
+            found.append(Item(file=index, number=None, first=0, stop=None, bytes=size))
             continue
         rows = ranges[-1][1]
         found += [
-            Item(file=index, number=number, first=first, stop=stop, bytes=file.bytes * (stop - first) // rows)
+            Item(file=index, number=number, first=first, stop=stop, bytes=size * (stop - first) // rows)
             for number, (first, stop) in enumerate(ranges)
         ]
     return found

@@ -62,7 +62,7 @@ def lean(session: Session, table: SourceTable, columns: Iterable[str]) -> str:
     name = f"lean {table.name.encode().hex()}"  # the engine takes "A" and "a" for one name
     wanted = list(dict.fromkeys(columns)) or list(table.columns)[:1]
     chosen = ", ".join(quote(column) for column in wanted)
-    kept = "table" if table.format != "parquet" and table.rows <= EXACT_UP_TO else "view"
+    kept = "table" if table.format not in {"parquet", "duckdb"} and table.rows <= EXACT_UP_TO else "view"
     with blamed(table.format, table.files):
         session.execute(
             f"create or replace temp {kept} {quote(name)} as select {chosen} from ({reading(table)})",

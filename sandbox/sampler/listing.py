@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.errors import SourceError
-from sandbox.sampler import tree
+from sandbox.sampler import databases, tree
 from sandbox.sampler.source import Listing
 
 if TYPE_CHECKING:
@@ -26,8 +26,18 @@ def listed(uri: str, *, base: Path) -> Listing:
         SourceError: It is not there or cannot be read.
     """
     root = (base / uri).absolute()
+    try:
+        if root.is_file() and databases.kind_of(root) is not None:
+            files, problems = databases.tables(root)
+            return Listing(uri=uri, base=base, shown=str(root), files=files, problems=problems)
+    except OSError as error:
+        raise SourceError(f"the source {root} cannot be read: {error}") from error
     if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "is not there"
+        what = (
+            "is a file, and neither a folder nor a DuckDB or SQLite database"
+            if root.exists()
+            else "is not there"
+        )
         raise SourceError(
             f"the source {root} {what}", hint="correct uri in [source]; it starts at sandbox.toml"
         )
@@ -61,6 +71,8 @@ def changed(before: Listing, tables: Mapping[str, SourceTable]) -> list[str]:
             # Newer versions do not matter; what is read of this one must be there to the end.
             moved += [file.name for file in table.files if file.size() != file.bytes]
             continue
+        if any(file.opened is not None and file.opened.held for file in table.files):
+            continue  # every query saw the same moment
         _, files = now.files.get(name, (table.format, ()))
         if files != table.files:
             moved += [file.name for file in table.files if file not in files] or [f"the files of {name}"]

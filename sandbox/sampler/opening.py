@@ -11,7 +11,7 @@ from sandbox.engine.duck import literal, quote
 from sandbox.engine.files import file_list
 from sandbox.engine.lakes import delta
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
-from sandbox.sampler import csv_types, lakes
+from sandbox.sampler import csv_types, databases, lakes
 from sandbox.sampler.blame import JSON_HINT, blamed, first_broken
 from sandbox.sampler.footers import footer
 from sandbox.sampler.source import suggestion
@@ -70,6 +70,10 @@ def opened(
             case "delta":
                 place = f"{listing.shown}/{name}"
                 table = lakes.opened(session, name, delta.table(place, name, version=version))
+            case "duckdb":
+                table = databases.opened_duckdb(session, name, files[0], fixed)
+            case "sqlite":
+                table = databases.opened_sqlite(session, name, files[0], fixed)
             case _:
                 assert_never(form)
         if table.snapshot is None:
@@ -285,6 +289,6 @@ def _raw(table: SourceTable) -> str:
                 f"{compression([file.packed for file in table.files])}, hive_partitioning = false)"
             )
         case _:
-            if table.shapes:
+            if table.shapes or table.format != "parquet":
                 return reading(table)
             return f"select * from read_parquet({paths}, union_by_name = true, hive_partitioning = false)"

@@ -13,7 +13,7 @@ from sandbox.estimate.design import Design
 from sandbox.estimate.likeness import ALPHA, holm
 from sandbox.manifest.profile import Column, Profile, Table
 from sandbox.manifest.scan import by_severity
-from sandbox.sampler.lakes import attach
+from sandbox.sampler.attach import attach
 from sandbox.sampler.profile_bins import IDENTIFYING, tallied
 from sandbox.sampler.profile_columns import Compared, chosen
 from sandbox.sampler.profile_compare import Sides, against, compared
@@ -123,8 +123,7 @@ def profiled_later(
         for name, one in manifest.weights.items()
     }
     with Session(memory=memory, threads=threads) as session:
-        for table in plan.tables.values():
-            attach(session, table)
+        attach(session, plan.tables.values())
         return profiled(session, plan, tables, weights, ranges=ranges, whole=True, progress=progress)
 
 

@@ -42,7 +42,7 @@ def header(plan: Plan, memory: int, secret: Secret | None) -> str:
 def _plain(value: Any) -> Any:
     """Give JSON of what a plan is made of."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value)}
+        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.compare}
     return str(value)  # paths, and the settings' own models, which show all their fields
 
 

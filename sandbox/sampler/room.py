@@ -51,7 +51,7 @@ def spill(plan: Plan) -> int:
 def _item(plan: Plan, name: str) -> int:
     """Give the bytes of the drawn rows of a table's largest item, before compression."""
     table = plan.tables[name]
-    largest = max((file.bytes for file in table.files), default=0)
-    if table.format == "parquet":
+    largest = max(map(table.size_of, table.files), default=0)
+    if table.format in {"parquet", "duckdb"}:
         largest = min(largest, RANGE_BYTES)
     return int(plan.expected[name].rows * table.width * largest / max(1, table.bytes))

@@ -7,14 +7,14 @@ import difflib
 import gzip
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-SourceFormat = Literal["parquet", "csv", "jsonl", "delta"]
+SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "duckdb", "sqlite"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,8 @@ class SourceFile:
         name: Relative to the source's folder, with forward slashes.
         bytes: Its size.
         modified: Nanoseconds since 1970 UTC.
+        inside: Where in a database file the table is: its schema and its name there.
+        opened: What reads a SQLite file.
         constants: Columns that its rows have in common and that stand in the names of its folders, with the value's text;
             None for NULL.
     """
@@ -34,6 +36,8 @@ class SourceFile:
     name: str
     bytes: int
     modified: int
+    inside: tuple[str, ...] = ()
+    opened: Any = field(default=None, compare=False, repr=False)
     constants: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)  # its name tells them
 
     @property

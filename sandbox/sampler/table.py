@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sandbox.engine import duck_file
 from sandbox.engine.duck import literal, quote
 from sandbox.engine.files import file_list
 from sandbox.engine.kinds import fresh
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sandbox.engine.lakes.values import Snapshot
+    from sandbox.engine.sqlite import Column
     from sandbox.sampler.shapes import Deleted
     from sandbox.sampler.source import SourceFile, SourceFormat
 
@@ -21,6 +23,7 @@ GROUP_BYTES = 128 * 2**20  # a row group before compression
 GROUPS_HELD = 8  # row groups that fit into the memory: threads hold some while they write
 GROUP_STEP = 2048  # the engine's vectors
 GROUP_MOST = 2**20
+ROW_ID = "rowid"  # the engine's own name for a row's place in a table of its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,9 @@ class SourceTable:
         width: Bytes of a row before compression, roughly.
         layouts: For CSV the layout of each file; else empty.
         shapes: For a table of a lake how each file differs from the table; else empty.
+        cells: For a table of a SQLite file how each column is read.
+        groups: For a table of a DuckDB file the rows of its row groups, deleted ones among them.
+        share: For a table of a database file which part of the file it takes, roughly.
         snapshot: For a table of a lake its version.
         deleted: For a table of a lake which rows of its files are deleted; the snapshot tells.
     """
@@ -57,6 +63,9 @@ class SourceTable:
     width: float
     layouts: tuple[Layout, ...] = ()
     shapes: tuple[Shape, ...] = ()
+    cells: tuple[Column, ...] = ()
+    groups: tuple[int, ...] = ()
+    share: float = 1.0
     snapshot: Snapshot | None = None
     deleted: Deleted | None = field(default=None, compare=False, repr=False)
 
@@ -73,7 +82,11 @@ class SourceTable:
     @property
     def bytes(self) -> int:
         """The size of all files together."""
-        return sum(file.bytes for file in self.files)
+        return sum(map(self.size_of, self.files))
+
+    def size_of(self, file: SourceFile) -> int:
+        """Give what it takes of one of its files."""
+        return int(file.bytes * self.share)
 
     def group_rows(self, memory: int) -> int:
         """Give how many of its rows make a row group of about 128 MiB, or less where there is little memory."""
@@ -93,6 +106,8 @@ def reading(table: SourceTable, file: int | None = None, *, number: str | None =
     if number is None:
         return _reading(table, files)
     if placed(table):
+        if table.format == "duckdb":
+            return _reading_duckdb(table, number)
         return _reading_parquet(table, files, number)
     # A window without an order walks the rows as they come, on one thread.
     return f"select *, row_number() over () as {quote(number)} from ({_reading(table, files)})"
@@ -100,7 +115,15 @@ def reading(table: SourceTable, file: int | None = None, *, number: str | None =
 
 def placed(table: SourceTable) -> bool:
     """Say whether the engine knows the place of a row in its file, so that a range of places is read without the rest."""
-    return table.format == "parquet" and PLACE not in {name.lower() for name in table.columns}
+    taken = {name.lower() for name in table.columns}
+    return (table.format == "parquet" and PLACE not in taken) or (
+        table.format == "duckdb" and ROW_ID not in taken
+    )
+
+
+def scanned(table: str) -> str:
+    """Give what a session calls a table of a SQLite file."""
+    return f"rows of {table.encode().hex()}"
 
 
 def raw_csv(paths: Iterable[str], layout: Layout, option: str = "") -> str:
@@ -136,8 +159,27 @@ def _reading(table: SourceTable, files: Sequence[int]) -> str:
             return _reading_parquet(table, files, None)
         case "csv":
             return _reading_csv(table, files)
+        case "duckdb":
+            return _reading_duckdb(table, None)
+        case "sqlite":
+            return _reading_sqlite(table)
         case _:
             return _reading_jsonl(table, files)
+
+
+def _reading_duckdb(table: SourceTable, number: str | None) -> str:
+    columns = [f"{quote(name)}::{kind} as {quote(name)}" for name, kind in table.columns.items()]
+    if number is not None:
+        columns.append(f"{ROW_ID} as {quote(number)}")
+    schema, name = table.files[0].inside
+    return f"select {', '.join(columns)} from {duck_file.relation(schema, name)}"
+
+
+def _reading_sqlite(table: SourceTable) -> str:
+    columns = (
+        f"c{number}::{kind} as {quote(name)}" for number, (name, kind) in enumerate(table.columns.items())
+    )
+    return f"select {', '.join(columns)} from {quote(scanned(table.name))}"
 
 
 def _reading_parquet(table: SourceTable, files: Sequence[int], number: str | None) -> str:

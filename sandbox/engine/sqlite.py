@@ -1,0 +1,235 @@
+"""SQLite files as sources, by the standard library, as Arrow batches.
+
+A column of SQLite has no type: each of its values has one. So the values are asked before they are read, all of them, and a
+column that holds several kinds is refused, or read as text where that is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as percent_encoded
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from sandbox.engine.databases import Declared, DeclaredReference
+from sandbox.engine.duck import first_line, quote
+from sandbox.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+BATCH_ROWS = 10_000
+WAIT_SECONDS = 30  # for a lock that a writer holds
+EXACT = 2**53  # beyond which a floating-point number is not every whole number
+KINDS = ("integer", "real", "text", "blob")
+ARROW = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string(), "BLOB": pa.binary()}
+
+
+class Snapshot:
+    """A connection to a file that reads one moment's rows, where that keeps nobody from writing.
+
+    That is so in SQLite's WAL mode. Else a transaction would block writers for as long as it lasts, so each query sees the file
+    as it is, and whether it changed has to be told from the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        with _reported(path):
+            self.connection = sqlite3.connect(
+                f"file:{percent_encoded(path)}?mode=ro",
+                uri=True,
+                timeout=WAIT_SECONDS,
+                check_same_thread=False,
+                isolation_level=None,
+            )
+            self.held = self.connection.execute("pragma journal_mode").fetchone() == ("wal",)
+            if self.held:
+                self.connection.execute("begin")
+                self.connection.execute("select count(*) from sqlite_schema").fetchone()
+
+    def __del__(self) -> None:
+        if hasattr(self, "connection"):
+            self.connection.close()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Give all rows of a query.
+
+        Raises:
+            SourceError: The file cannot be read.
+        """
+        with _reported(self.path), self._lock:
+            return self.connection.execute(sql, parameters).fetchall()
+
+    def batches(self, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Give the rows of a query in Arrow batches (see `rows`); its columns are those of the schema."""
+        with self._lock:
+            cursor = self.connection.execute(sql)
+        cursor.arraysize = BATCH_ROWS
+        while True:
+            with self._lock:
+                rows = cursor.fetchmany()
+            if not rows:
+                return
+            columns = [
+                pa.array(cells, field.type)
+                for cells, field in zip(zip(*rows, strict=True), schema, strict=True)
+            ]
+            yield pa.record_batch(columns, schema=schema)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """How a column is read: the engine's name of the type, and whether values of any kind become text."""
+
+    name: str
+    kind: str
+    as_text: bool = False
+
+
+class Table(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
+    """A table that the engine can scan: it asks for columns, and for rows that fit a condition.
+
+    Its columns are called by their numbers (``c0``), so that a condition's text tells for certain which it reads.
+    """
+
+    def __init__(self, snapshot: Snapshot, table: str, columns: Sequence[Column]) -> None:
+        self.fields = pa.schema([(f"c{number}", ARROW[one.kind]) for number, one in enumerate(columns)])
+        super().__init__(self.fields.empty_table())
+        self._snapshot, self._table = snapshot, table
+        self._sql = {
+            f"c{number}": f"cast({quote(one.name)} as text)" if one.as_text else quote(one.name)
+            for number, one in enumerate(columns)
+        }
+
+    def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> ds.Scanner:  # noqa: A002
+        """Give what pyarrow's own datasets give for these columns and this condition."""
+        wanted = list(columns) if columns is not None else self.fields.names
+        text = "" if filter is None else str(filter)
+        read = [name for name in self.fields.names if name in wanted or name in text] or self.fields.names[:1]
+        schema = pa.schema([self.fields.field(name) for name in read])
+        select = ", ".join(self._sql[name] for name in read)
+        batches = self._snapshot.batches(f"select {select} from {quote(self._table)}", schema)
+        return ds.Scanner.from_batches(batches, schema=schema, columns=wanted, filter=filter)
+
+
+def declared(snapshot: Snapshot) -> list[Declared]:
+    """Give the tables of a file, by name, without views and virtual ones."""
+    names = snapshot.rows(
+        "select name from sqlite_schema where type = 'table' and name not like 'sqlite\\_%' escape '\\' "
+        "and sql not like 'create virtual%' order by name"
+    )
+    return [_declared(snapshot, name) for (name,) in names]
+
+
+def _declared(snapshot: Snapshot, table: str) -> Declared:
+    columns = snapshot.rows("select name, pk from pragma_table_info(?)", [table])
+    key = tuple(name for name, place in sorted(columns, key=lambda one: one[1]) if place)
+    found: dict[int, list[tuple[str, str, str | None]]] = {}
+    for number, target, column, other in snapshot.rows(
+        'select id, "table", "from", "to" from pragma_foreign_key_list(?) order by id, seq', [table]
+    ):
+        found.setdefault(number, []).append((target, column, other))
+    references = []
+    for pairs in found.values():
+        target = pairs[0][0]
+        named = tuple(other for *_, other in pairs)
+        if None in named:  # the primary key of the other table is meant
+            others = snapshot.rows(
+                "select name, pk from pragma_table_info(?) where pk > 0 order by pk", [target]
+            )
+            named = tuple(name for name, _ in others)
+        references.append(
+            DeclaredReference(
+                columns=tuple(column for _, column, _ in pairs), schema="main", table=target,
+                key=tuple(one for one in named if one is not None),
+            )
+        )  # fmt: skip
+    return Declared(schema="main", table=table, key=key, references=tuple(references))
+
+
+def columns_of(
+    snapshot: Snapshot, table: str, texts: Mapping[str, str]
+) -> tuple[list[Column], dict[str, str]]:
+    """Give how a table's columns are read, from all their values, and the types that they are declared with.
+
+    Args:
+        snapshot: The file.
+        table: The table.
+        texts: The columns of which a type is fixed: where they hold several kinds of values, these are read as text.
+
+    Raises:
+        SourceError: A column holds several kinds of values, and no type is fixed for it.
+    """
+    info = snapshot.rows("select name, type from pragma_table_xinfo(?) where hidden in (0, 2, 3)", [table])
+    names = [name for name, _ in info]
+    asked = ", ".join(f"max(typeof({quote(name)}) = '{kind}')" for name in names for kind in KINDS)
+    ends = ", ".join(
+        f"{end}(case when typeof({quote(name)}) = 'integer' then {quote(name)} end)"
+        for name in names
+        for end in ("min", "max")
+    )
+    [found] = snapshot.rows(f"select {asked}, {ends} from {quote(table)}")
+    kinds, numbers = found[: 4 * len(names)], found[4 * len(names) :]
+    columns = []
+    for index, (name, declared_type) in enumerate(info):
+        held = {kind for kind, there in zip(KINDS, kinds[index * 4 : index * 4 + 4], strict=True) if there}
+        whole = all(abs(number or 0) <= EXACT for number in numbers[index * 2 : index * 2 + 2])
+        columns.append(_column(f"{table}.{name}", name, declared_type, held, whole=whole, text=name in texts))
+    return columns, dict(info)
+
+
+def _column(shown: str, name: str, declared_type: str, held: set[str], *, whole: bool, text: bool) -> Column:
+    if held <= {"integer"} and held:
+        return Column(name=name, kind="BIGINT")
+    if held and held <= {"integer", "real"} and (whole or held == {"real"}):
+        return Column(name=name, kind="DOUBLE")
+    if held == {"text"}:
+        return Column(name=name, kind="VARCHAR")
+    if held == {"blob"}:
+        return Column(name=name, kind="BLOB")
+    if not held:
+        return Column(name=name, kind=_affinity(declared_type))
+    if text:
+        return Column(name=name, kind="VARCHAR", as_text=True)
+    kinds = " and ".join(sorted(held))
+    raise SourceError(
+        f"{shown} holds values of several kinds: {kinds}",
+        hint=f'to read them all as text, fix its type: {name} = "VARCHAR" in [tables.NAME.types]',
+    )
+
+
+def _affinity(declared_type: str) -> str:
+    """Give the kind of a column without values, by SQLite's rules for declared types."""
+    text = declared_type.upper()
+    if "INT" in text:
+        return "BIGINT"
+    if any(word in text for word in ("CHAR", "CLOB", "TEXT")):
+        return "VARCHAR"
+    if "BLOB" in text:
+        return "BLOB"
+    return (
+        "DOUBLE"
+        if any(word in text for word in ("REAL", "FLOA", "DOUB", "NUMERIC", "DECIMAL"))
+        else "VARCHAR"
+    )
+
+
+@contextlib.contextmanager
+def _reported(path: str) -> Iterator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        reason = first_line(error)
+        hint = (
+            "close the program that writes to it, or copy the file and name the copy"
+            if "locked" in reason
+            else ""
+        )
+        raise SourceError(f"{path} cannot be read as a SQLite file: {reason}", hint=hint) from error

@@ -1,0 +1,25 @@
+"""What a session needs before it reads tables of a source that are more than files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.sampler import databases, lakes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sandbox.engine.duck import Session
+    from sandbox.sampler.table import SourceTable
+
+
+def attach(session: Session, tables: Iterable[SourceTable]) -> None:
+    """Make a session ready to read tables that another one opened.
+
+    Raises:
+        SourceError: What they need cannot be read.
+    """
+    for table in tables:
+        if table.format in {"duckdb", "sqlite"}:
+            databases.attach(session, table)
+        lakes.attach(session, table)

@@ -1,0 +1,348 @@
+"""Database files: DuckDB's own, and SQLite's, whose columns have no types."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from sandbox.engine.databases import DeclaredReference
+from sandbox.engine.duck import Session
+from sandbox.errors import ConfigError, SandboxError, SourceError
+from sandbox.model import Silent
+from sandbox.sampler import databases
+from sandbox.sampler.draw import draw
+from sandbox.sampler.extract import row_groups
+from sandbox.sampler.items import RANGE_BYTES, items
+from sandbox.sampler.listing import listed
+from sandbox.sampler.opening import opened
+from sandbox.sampler.survey import survey
+from sandbox.sampler.table import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.manifest.sample import SampleManifest
+    from tests.integration.sources.conftest import Arrow, Contents, Lake
+
+ONE = """
+[sample]
+unit = "people"
+rate = 0.5
+min_per_stratum = 0
+[tables.people]
+key = ["id"]
+"""
+
+
+def as_duckdb(plain: Path, file: Path) -> None:
+    """Write the plain tables into a DuckDB file, and delete some rows that are too many."""
+    with duckdb_file(file) as connection:
+        for path in sorted(plain.glob("*.parquet")):
+            name = path.stem
+            connection.execute(f"create table {name} as from '{path}' union all from '{path}' limit 50")
+            connection.execute(f"delete from {name}; insert into {name} from '{path}'")
+        connection.execute("create schema other; create table other.people as select 1 as id")
+        connection.execute("create view elsewhere as from read_csv('/etc/passwd')")
+
+
+def as_sqlite(plain: Path, file: Path, arrow: Arrow) -> None:
+    """Write the plain tables into a SQLite file: dates and times as text, decimals as numbers."""
+    kinds = {
+        "int64": "INTEGER",
+        "int32": "INTEGER",
+        "double": "REAL",
+        "bool": "BOOLEAN",
+        "date32[day]": "DATE",
+    }
+    with closing(sqlite3.connect(file)) as connection:
+        for path in sorted(plain.glob("*.parquet")):
+            rows = arrow(path)
+            columns = ", ".join(f'"{one.name}" {kinds.get(str(one.type), "TEXT")}' for one in rows.schema)
+            connection.execute(f"create table {path.stem} ({columns})")
+            values = (
+                tuple(
+                    one if one is None or isinstance(one, int | float | str) else str(one)
+                    for one in row.values()
+                )
+                for row in rows.to_pylist()
+            )
+            marks = ", ".join("?" * len(rows.schema))
+            connection.executemany(f"insert into {path.stem} values ({marks})", values)
+        connection.execute("create view elsewhere as select * from people")
+        connection.commit()
+
+
+@contextlib.contextmanager
+def duckdb_file(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Make a DuckDB file; elsewhere first, since DuckDB cannot write to a path with ? in it."""
+    made = file.parent.parent / "made.duckdb"
+    with duckdb.connect(str(made)) as connection:
+        yield connection
+    made.rename(file)
+
+
+def test_a_duckdb_file_gives_the_sample_of_the_plain_tables(
+    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents
+) -> None:
+    as_duckdb(plain[0], lake.root / "ware house.duckdb")
+    _, manifest = lake.draw(uri="ware house.duckdb")
+    assert contents(manifest) == contents(plain[1])
+    assert manifest.fingerprint == plain[1].fingerprint
+    assert manifest.not_sampled == ["other.people"]
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+def test_a_sqlite_file_gives_the_sample_of_the_plain_tables(
+    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents, arrow: Arrow, journal: str
+) -> None:
+    file = lake.root / "shop?#.sqlite"
+    as_sqlite(plain[0], file, arrow)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"pragma journal_mode = {journal}")
+    _, manifest = lake.draw(uri=file.name)
+    assert contents(manifest) == contents(plain[1])
+    assert manifest.fingerprint == plain[1].fingerprint
+
+
+def test_keys_and_references_that_a_duckdb_file_declares(lake: Lake) -> None:
+    file = lake.root / "a.duckdb"
+    with duckdb_file(file) as connection:
+        connection.execute("""
+            create table people (id integer primary key);
+            create schema "s.2";
+            create table "s.2".parents (y integer, n varchar, u integer unique not null, primary key (y, n));
+            create table "s.2".children (u integer references "s.2".parents (u), y integer, n varchar,
+                foreign key (y, n) references "s.2".parents (y, n));
+        """)
+    children, parents, people = sorted(databases.declared(file), key=lambda one: one.table)
+    assert (people.schema, people.table, people.key) == ("main", "people", ("id",))
+    assert (parents.schema, parents.key) == ("s.2", ("y", "n"))
+    assert children.key == ()
+    assert sorted(children.references, key=lambda one: one.columns) == [
+        DeclaredReference(columns=("u",), schema="s.2", table="parents", key=("u",)),
+        DeclaredReference(columns=("y", "n"), schema="s.2", table="parents", key=("y", "n")),
+    ]
+
+
+def test_keys_and_references_that_a_sqlite_file_declares(lake: Lake) -> None:
+    file = lake.root / "a.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript("""
+            create table parents (y integer, n text, primary key (y, n)) without rowid;
+            create table "chil""dren" (id integer primary key, y integer, n text, p integer references "chil""dren",
+                foreign key (y, n) references parents);
+            create virtual table words using fts5(text);
+        """)
+    found = {one.table: one for one in databases.declared(file)}
+    assert found["parents"].key == ("y", "n")
+    assert found['chil"dren'].key == ("id",)
+    assert {(one.columns, one.table, one.key) for one in found['chil"dren'].references} == {
+        (("p",), 'chil"dren', ("id",)),
+        (("y", "n"), "parents", ("y", "n")),
+    }
+    assert "words" not in found
+
+
+def columns(
+    lake: Lake, uri: str, types: dict[str, str] | None = None
+) -> tuple[dict[str, str], list[tuple[object, ...]]]:
+    with Session(threads=2) as session:
+        table = opened(session, listed(uri, base=lake.root), "people", types or {})
+        return dict(table.columns), session.rows(f"select * from ({reading(table)})")
+
+
+def sqlite_file(lake: Lake, *statements: str) -> Path:
+    file = lake.root / "a.db"
+    with closing(sqlite3.connect(file)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+    return file
+
+
+def test_types_of_sqlite_columns_come_from_their_values(lake: Lake) -> None:
+    sqlite_file(
+        lake,
+        "create table people (id, r NUMERIC, b BOOLEAN, nb BOOLEAN, d DATE, nd DATE, t DATETIME, e INT, n DECIMAL(5,2), x BLOB, w)",
+        "insert into people values (1, 1.5, 1, 2, '2024-01-01', '2024-01-01', '2024-01-01', null, 7, x'00ff', 9007199254740992)",
+        "insert into people values (2, 3, 0, 0, '2024-12-31', '1.2.2024', '2024-01-01 10:00:00', null, 1.25, null, 0.5)",
+    )
+    types, rows = columns(lake, "a.db")
+    assert types == {
+        "id": "BIGINT", "r": "DOUBLE", "b": "BOOLEAN", "nb": "BIGINT", "d": "DATE", "nd": "VARCHAR", "t": "TIMESTAMP",
+        "e": "BIGINT", "n": "DOUBLE", "x": "BLOB", "w": "DOUBLE",
+    }  # fmt: skip
+    assert [row[:4] for row in rows] == [(1, 1.5, True, 2), (2, 3.0, False, 0)]
+
+
+def test_a_sqlite_column_of_several_kinds_is_refused_or_read_as_text(lake: Lake) -> None:
+    sqlite_file(
+        lake,
+        "create table people (id integer primary key, v)",
+        "insert into people values (1, 5), (2, 'v'), (3, null), (4, 2.5)",
+    )
+    with pytest.raises(
+        SourceError, match=r"people\.v holds values of several kinds: integer and real and text"
+    ):
+        columns(lake, "a.db")
+    types, rows = columns(lake, "a.db", {"v": "VARCHAR"})
+    assert types["v"] == "VARCHAR"
+    assert rows == [(1, "5"), (2, "v"), (3, None), (4, "2.5")]
+    with pytest.raises(SandboxError, match=r"people\.v is to be BIGINT, and 'v' is not"):
+        columns(lake, "a.db", {"v": "BIGINT"})
+
+
+def test_numbers_that_a_double_cannot_hold_are_no_doubles(lake: Lake) -> None:
+    sqlite_file(
+        lake, "create table people (id, v)", "insert into people values (1, 9007199254740993), (2, 0.5)"
+    )
+    with pytest.raises(SourceError, match="integer and real"):
+        columns(lake, "a.db")
+
+
+def test_text_of_a_sqlite_file_that_is_not_utf8(lake: Lake) -> None:
+    sqlite_file(lake, "create table people (id, v)", "insert into people values (1, cast(x'ff' as text))")
+    with pytest.raises(SourceError, match=r"a\.db"):
+        survey(lake.project(ONE, uri="a.db"), threads=1, progress=Silent())
+
+
+def test_conditions_on_sqlite_columns_whatever_their_names(lake: Lake) -> None:
+    sqlite_file(
+        lake,
+        'create table people (id integer, "c1" integer, "a""b" text, "not" real)',
+        "with recursive s(i) as (select 1 union all select i + 1 from s where i < 50000) "
+        "insert into people select i, i % 7, 'x' || (i % 3), i * 0.5 from s",
+    )
+    with Session(threads=2) as session:
+        table = opened(session, listed("a.db", base=lake.root), "people", {})
+        rows = reading(table)
+        found = session.rows(
+            f'select count(*), sum(id) from ({rows}) where "c1" = 3 and "a""b" in (\'x1\', \'x2\') and "not" > 100'
+        )
+        joined = session.rows(f"select count(*) from ({rows}) a join ({rows}) b using (id)")
+    expected = [i for i in range(1, 50001) if i % 7 == 3 and i % 3 and i * 0.5 > 100]
+    assert found == [(len(expected), sum(expected))]
+    assert joined == [(50000,)]
+
+
+WRITER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=60)
+connection.execute("insert into people select id + 10000, v from people where id < 10000")
+connection.commit()
+"""
+
+
+def write_elsewhere(file: Path) -> None:
+    subprocess.run([sys.executable, "-c", WRITER, str(file)], check=True)
+
+
+def test_a_writer_does_not_disturb_a_draw_from_a_file_in_wal_mode(lake: Lake) -> None:
+    file = sqlite_file(lake, "pragma journal_mode = wal", "create table people (id integer, v real)")
+    numbered = "with recursive s(i) as (select 1 union all select i + 1 from s where i < 500) "
+    sqlite_file(lake, numbered + "insert into people select i, i * 0.5 from s")
+    project = lake.project(ONE.replace("0.5", "1.0"), uri="a.db")
+    plan = survey(project, threads=1, progress=Silent())
+    write_elsewhere(file)
+    sample = draw(project, plan, home=lake.home, threads=1, progress=Silent())
+    read = [one for path in sample.tables["people"].paths for one in pq.read_table(path)["id"].to_pylist()]
+    assert sorted(read) == list(range(1, 501))
+
+
+def test_a_wal_that_the_engine_cannot_find_is_refused(lake: Lake) -> None:
+    with duckdb_file(lake.root / "a.duckdb") as connection:
+        connection.execute("create table people as select 1 as id")
+    (lake.root / "a.duckdb.wal").write_bytes(b"rows that were committed")
+    with pytest.raises(SourceError, match=r"has a \? in its path"):
+        survey(lake.project(ONE, uri="a.duckdb"), threads=1, progress=Silent())
+
+
+def test_a_writer_between_counting_and_drawing_is_noticed_without_wal(lake: Lake) -> None:
+    file = sqlite_file(
+        lake, "create table people (id integer, v real)", "insert into people values (1, 0.5), (2, 1.5)"
+    )
+    project = lake.project(ONE.replace("0.5", "1.0"), uri="a.db")
+    plan = survey(project, threads=1, progress=Silent())
+    write_elsewhere(file)
+    with pytest.raises(SourceError, match=r"the source changed while it was read: a\.db"):
+        draw(project, plan, home=lake.home, threads=1, progress=Silent())
+
+
+def test_a_duckdb_file_that_changes_or_is_open_elsewhere(lake: Lake) -> None:
+    file = lake.root.parent / "a.duckdb"
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("create table people as select i as id from range(1000) r(i)")
+    project = lake.project(ONE, uri="../a.duckdb")
+    plan = survey(project, threads=1, progress=Silent())
+    script = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('insert into people values (5000)'); print('in', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(SourceError, match="is open for writing in another program"):
+            survey(project, threads=1, progress=Silent())
+        other.communicate()
+    with pytest.raises(SourceError, match=r"the source changed while it was read: a\.duckdb"):
+        draw(project, plan, home=lake.home, threads=1, progress=Silent())
+
+
+def test_duckdb_types_that_a_sample_cannot_keep(lake: Lake) -> None:
+    with duckdb_file(lake.root / "a.duckdb") as connection:
+        connection.execute(
+            "create type mood as enum ('a', 'b'); create table people (id integer, m mood, h hugeint)"
+        )
+        connection.execute("insert into people values (1, 'b', 170141183460469231731687303715884105727)")
+    with pytest.raises(SourceError, match=r"people\.h is HUGEINT, which Parquet cannot keep"):
+        columns(lake, "a.duckdb")
+    types, rows = columns(lake, "a.duckdb", {"h": "VARCHAR"})
+    assert types == {"id": "INTEGER", "m": "VARCHAR", "h": "VARCHAR"}
+    assert rows == [(1, "b", "170141183460469231731687303715884105727")]
+
+
+def test_a_large_duckdb_table_is_cut_and_keeps_its_rows(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    with duckdb_file(lake.root / "a.duckdb") as connection:
+        connection.execute("create table people as select i as id, hash(i) as v from range(600000) r(i)")
+        connection.execute("delete from people where id between 1000 and 300000")
+    monkeypatch.setattr("sandbox.sampler.items.RANGE_BYTES", 2**20)
+    with Session(threads=2) as session:
+        table = opened(session, listed("a.duckdb", base=lake.root), "people", {})
+        assert len(items(table, row_groups(table))) > 2
+    assert RANGE_BYTES > 2**20
+    _, manifest = lake.draw(ONE.replace("0.5", "1.0"), uri="a.duckdb")
+    assert manifest.tables["people"].rows == 600000 - 299001
+    assert len(manifest.tables["people"].files) > 1
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [
+        (b"id\n1\n", SourceError, "is a file, and neither a folder nor a DuckDB or SQLite database"),
+        (b"SQLite format 3\0broken", SourceError, "cannot be read as a SQLite file"),
+        (bytes(8) + b"DUCK" + bytes(5000), SourceError, "cannot be read as a DuckDB file"),
+        (None, SourceError, "is not there"),
+    ],
+)
+def test_files_that_are_no_database(
+    lake: Lake, content: bytes | None, error: type[Exception], words: str
+) -> None:
+    if content is not None:
+        (lake.root / "a.db").write_bytes(content)
+    with pytest.raises(error, match=words):
+        survey(lake.project(ONE, uri="a.db"), threads=1, progress=Silent())
+
+
+def test_a_table_that_a_database_lacks(lake: Lake) -> None:
+    sqlite_file(lake, "create table peeple (id integer)")
+    with pytest.raises(ConfigError, match="the source has no table people") as caught:
+        survey(lake.project(ONE, uri="a.db"), threads=1, progress=Silent())
+    assert caught.value.hint == 'did you mean "peeple"?'
