@@ -49,7 +49,7 @@ def test_a_source_that_is_not_there(place: Place) -> None:
 def test_a_source_that_is_a_file(place: Place) -> None:
     place.source.rmdir()
     place.source.write_text("x")
-    assert "is a file, not a folder" in failure(place).message
+    assert "is a file, and neither a folder nor" in failure(place).message
 
 
 def test_a_table_that_is_not_in_the_source(place: Place) -> None:
