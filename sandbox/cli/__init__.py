@@ -26,7 +26,7 @@ BISECT = "--bisect"
 STOP_BISECT = 128  # from here on git gives up, and leaves what it found so far
 
 COMMANDS = {
-    "init": ("initial", "Write the files that a project starts with."),
+    "init": ("initial", "Look at a source and propose a sandbox.toml; or write the CI job."),
     "demo": ("demo", "Make a small but complete project and run the main job on it."),
     "plan": ("sampling", "Say what a sample would take; extract nothing."),
     "sample": ("sampling", "Draw the sample."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -44,11 +43,7 @@ def load(file: Path | None, *, start: Path, environ: Mapping[str, str], flags: M
         raise ConfigError(f"{path} is not there", hint="name another with --config FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    return Project(file=path.resolve(), settings=_resolve(path, text, content, environ, flags))
+    return Project(file=path.resolve(), settings=resolved(path, text, environ, flags))
 
 
 def find(start: Path) -> Path:
@@ -62,14 +57,12 @@ def find(start: Path) -> Path:
     )
 
 
-def _resolve(
-    path: Path,
-    text: str,
-    content: dict[str, Any],
-    environ: Mapping[str, str],
-    flags: Mapping[Key, Any],
-) -> Settings:
-    values = copy.deepcopy(content)
+def resolved(path: Path, text: str, environ: Mapping[str, str], flags: Mapping[Key, Any]) -> Settings:
+    """Give the settings of a file with this text (see `load`)."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
     for key, value in {**dict(_from_environment(environ)), **flags}.items():
         _set(values, key, value)
     problems: list[Problem] = []

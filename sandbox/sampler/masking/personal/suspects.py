@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.config import toml
 from sandbox.config.families import families
 from sandbox.engine.duck import quote
 from sandbox.errors import ConfigError
@@ -91,7 +91,9 @@ def suspected(
             if judged := _judged(column, table, values.get(column, [])):
                 what, why = judged
                 proposed = _proposal(settings, name, column, table.columns[column], what)
-                found.append(Suspect(table=name, column=column, why=why, line=f"{_key(column)} = {proposed}"))
+                found.append(
+                    Suspect(table=name, column=column, why=why, line=f"{toml.key(column)} = {proposed}")
+                )
     session.execute("set preserve_insertion_order = false")
     return tuple(found)
 
@@ -121,7 +123,7 @@ def rules(suspects: Sequence[Suspect], settings: Settings) -> str:
         sections.setdefault(one.table, []).append(one.line)
     parts = []
     for table, lines in sections.items():
-        header = f"[tables.{_key(table)}.mask]"
+        header = f"[tables.{toml.key(table)}.mask]"
         parts += [f"# in {header}, which is there:" if settings.tables[table].mask else header, *lines]
     return "\n".join(parts)
 
@@ -130,7 +132,7 @@ def warning(suspect: Suspect) -> str:
     """Give the sentence for a plan."""
     return (
         f"{suspect.table}.{suspect.column} looks personal: {suspect.why}; a sample needs a rule in "
-        f"[tables.{_key(suspect.table)}.mask]: {suspect.line}"
+        f"[tables.{toml.key(suspect.table)}.mask]: {suspect.line}"
     )
 
 
@@ -230,7 +232,3 @@ def _proposal(settings: Settings, table: str, column: str, engine_type: str, wha
         if KINDS[kind].takes(engine_type) and (kind != "date_shift" or table in families(settings).units):
             return f'{{ kind = "date_shift", days = {DAYS} }}' if kind == "date_shift" else f'"{kind}"'
     return '"null"'
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
