@@ -4,6 +4,7 @@
     ├── UsageError            2   the command line
     ├── ConfigError          10   sandbox.toml, or what it names in the repository
     ├── SourceError          11   the source cannot be read
+    │   └── SourceLostError  11   it does not answer, or not any more
     ├── RuleError            12   data breaks a rule: duplicate key, null key, missing column, dangling reference
     ├── StoreError           13   a sample, run or report is missing, corrupt or of an unknown format
     ├── EngineError          14   the container engine or an image
@@ -61,6 +62,10 @@ class SourceError(SandboxError):
 
     status = 11
     kind = "source"
+
+
+class SourceLostError(SourceError):
+    """The source does not answer, or not any more; what was drawn of it so far is kept."""
 
 
 class RuleError(SandboxError):

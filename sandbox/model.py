@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 RuntimeName = Literal["docker", "local", "fake"]
 TableFormat = Literal["parquet", "csv", "jsonl", "duckdb"]
 
+BUCKETS = ("s3", "gs", "gcs", "abfs", "abfss")
+"""What the address of a bucket begins with."""
+
 WORKING_TREE = "working tree"
 """What stands for a git ref where the files are meant as they lie there."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sandbox.config.families import families
 from sandbox.config.outputs import data_tests, outputs
 from sandbox.config.problems import Problem, nearest
+from sandbox.model import BUCKETS
 
 if TYPE_CHECKING:
     from sandbox.config.lines import Path
@@ -205,7 +206,8 @@ def _unsupported(settings: Settings) -> Iterator[Problem]:
 def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     source, stack, pipeline = settings.source, settings.stack, settings.pipeline
     uri = source.uri
-    yield ("source", "uri"), "://" in uri, f"{uri}: sources other than folders and database files"
+    other = "://" in uri and uri.partition("://")[0] not in BUCKETS
+    yield ("source", "uri"), other, f"{uri}: sources other than folders, buckets and database files"
     yield ("source", "engine"), source.engine != "duckdb", f'engine = "{source.engine}"'
     yield ("source", "spark"), source.spark is not None, "[source.spark]"
     yield ("stack", "image"), stack.image != "python", f'image = "{stack.image}" (only "python" is)'

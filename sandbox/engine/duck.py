@@ -71,6 +71,7 @@ class Session:
     ) -> None:
         self._failure = failure
         self._raised: BaseException | None = None
+        self.remote: dict[str, Any] = {}  # by scheme: what reads buckets (see `sandbox.engine.remote_files`)
         self._spill = tempfile.TemporaryDirectory(prefix="sandbox-spill-", dir=spill)
         self.connection = duckdb.connect(
             ":memory:",
@@ -301,7 +302,9 @@ def complaint(error: SandboxError) -> str | None:
     return str(error.__cause__) if isinstance(error.__cause__, duckdb.Error) else None
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: BaseException | str) -> str:
     """Give the first line of a foreign error without DuckDB's prefix (``Binder Error: ``)."""
     text = str(error).strip().splitlines()
-    return re.sub(r"^(?:[A-Z]\w* )+Error: ", "", text[0]) if text else type(error).__name__
+    if text and text[0].startswith("Traceback "):  # of a function of Python's that the engine called
+        text = [line for line in text[1:] if re.match(r"[\w.]+(?:Error|Exception): ", line)][-1:]
+    return re.sub(r"^(?:[A-Z]\w* )+Error: |^OSError: ", "", text[0]) if text else type(error).__name__

@@ -94,11 +94,12 @@ class Table(Part):
 
 
 class SourceFile(Part):
-    """A file of the source when it was read; ``modified`` in nanoseconds since 1970 UTC."""
+    """A file of the source when it was read; ``modified`` in nanoseconds since 1970 UTC, ``etag`` where a bucket has one."""
 
     path: str
     bytes: int
     modified: int
+    etag: str | None = None
 
 
 class Snapshot(Part):

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import complaint
+from sandbox.engine.duck import complaint, first_line
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def _broken_json(file: SourceFile) -> tuple[int, str] | None:
 def _plain(reason: str, files: Sequence[SourceFile], hint: str = "") -> SourceError:
     """Name the file that the engine named, or all there are."""
     named = [file for file in files if file.path in reason]
-    first = reason.strip().splitlines()[0]
-    first = re.sub(r"^(?:[A-Z]\w* )+Error: ", "", first)
+    first = first_line(reason)
+    first = first.removeprefix(f"{named[0].path}: ") if named else first
     shown = named[0].path if named else ", ".join(file.path for file in files[:3])
     more = "" if named or len(files) <= 3 else f" or {len(files) - 3} more"
     return SourceError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import Session
 from sandbox.engine.files import file_list
-from sandbox.errors import SourceError
+from sandbox.errors import SourceError, SourceLostError
 from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.sample import Stored
 from sandbox.sampler import known, masking, weights
@@ -82,7 +82,7 @@ def draw(
                 found = _extracted(
                     project, plan, journal, secret, threads=threads, whole=whole, progress=progress
                 )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SourceLostError):
             _keep(journal, progress)
             raise
         target = folder_of(home, found.fingerprint)
@@ -135,8 +135,11 @@ def _extracted(
                 checks = Checks(extraction=extraction, links=every)
                 checks.keys(project.settings)
                 findings = checks.findings()
-        except SourceError:
+        except SourceError as error:
             _check_unchanged(plan)  # which says more than what came of it
+            if plan.listing.remote is not None:
+                hint = "check the network; the same command goes on where this one was"
+                raise SourceLostError(error.message, hint=hint) from error
             raise
         _check_unchanged(plan)
         sampled = _weighed(extraction)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sandbox.engine.arrow import kinds_of, loaded
 from sandbox.engine.duck import literal, quote
+from sandbox.engine.lakes import delta
+from sandbox.engine.remote_files import reach
 from sandbox.errors import SourceError
-from sandbox.sampler.footers import footer
+from sandbox.sampler.footers import footers_of
 from sandbox.sampler.shapes import PLACE, Deleted, Shape, deleted_places
 from sandbox.sampler.source import SourceFile
 from sandbox.sampler.table import SourceTable, reading
@@ -19,31 +23,58 @@ from sandbox.sampler.table import SourceTable, reading
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pyarrow import fs
+
     from sandbox.engine.duck import Session
     from sandbox.engine.lakes.values import LakeTable
+    from sandbox.sampler.source import Listing
 
 PLACES = 1 << 20  # of deleted rows that are looked at together
 FIELD_ID = b"PARQUET:field_id"
 
 
-def opened(session: Session, name: str, lake: LakeTable) -> SourceTable:
+def opened_delta(session: Session, listing: Listing, name: str, *, version: int | None) -> SourceTable:
+    """Give a Delta table of a folder or bucket (see `opened`).
+
+    Raises:
+        ConfigError: It has no such version.
+    """
+    remote = listing.remote
+    lake = delta.table(
+        f"{listing.shown}/{name}",
+        name,
+        version=version,
+        options=options(listing.uri) if remote else None,
+    )
+    return opened(session, name, lake, system=remote.system if remote else None)
+
+
+def opened(session: Session, name: str, lake: LakeTable, *, system: fs.FileSystem | None) -> SourceTable:
     """Give a table of a lake as it is at its version.
 
     Args:
         session: The engine; it is made ready to read the table (see `attach`).
         name: The table.
         lake: What its log says.
+        system: pyarrow's file system, where its files lie in a bucket.
 
     Raises:
         SourceError: A data file is not there, or does not fit the table.
     """
     files = tuple(
         SourceFile(
-            path=one.path, name=one.name, bytes=one.bytes, modified=one.modified, constants=one.constants
+            path=one.path,
+            name=one.name,
+            bytes=one.bytes,
+            modified=one.modified,
+            constants=one.constants,
+            system=system,
         )
         for one in lake.files
     )
-    footers = [footer(file) for file in files]
+    if system is not None:
+        reach(session, system, {file.path: (file.bytes, file.modified) for file in files})
+    footers = footers_of(files)
     schemas = [one.schema.to_arrow_schema() for one in footers]
     for file, schema in zip(files, schemas, strict=True):
         _check_fit(file, schema, lake)
@@ -78,6 +109,26 @@ def opened(session: Session, name: str, lake: LakeTable) -> SourceTable:
     attach(session, table)
     count = session.rows(f"select count(*) from ({reading(table)})", doing=f"counting the rows of {name}")
     return replace(table, rows=count[0][0])
+
+
+def options(uri: str) -> dict[str, str]:
+    """Give what delta-rs needs to reach a bucket as pyarrow does: what the address says; the environment says the rest.
+
+    >>> options("s3://bucket/x?endpoint_override=127.0.0.1:9000&scheme=http&region=eu")
+    {'AWS_ENDPOINT_URL': 'http://127.0.0.1:9000', 'AWS_ALLOW_HTTP': 'true', 'AWS_REGION': 'eu'}
+    """
+    asked = dict(parse_qsl(urlsplit(uri).query))
+    found = {}
+    endpoint = asked.get("endpoint_override") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and "://" not in endpoint:
+        endpoint = f"{asked.get('scheme', 'https')}://{endpoint}"
+    if endpoint:
+        found["AWS_ENDPOINT_URL"] = endpoint
+        if endpoint.startswith("http://"):
+            found["AWS_ALLOW_HTTP"] = "true"
+    if "region" in asked:
+        found["AWS_REGION"] = asked["region"]
+    return found
 
 
 def attach(session: Session, table: SourceTable) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.errors import SourceError
-from sandbox.sampler import databases, tree
-from sandbox.sampler.source import Listing
+from sandbox.engine.duck import first_line
+from sandbox.errors import SourceError, SourceLostError
+from sandbox.sampler import buckets, databases, tree
+from sandbox.sampler.source import Listing, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sandbox.sampler.source import SourceFile
     from sandbox.sampler.table import SourceTable
 
 
@@ -25,33 +27,36 @@ def listed(uri: str, *, base: Path) -> Listing:
     Raises:
         SourceError: It is not there or cannot be read.
     """
+    if "://" in uri:
+        remote, found = buckets.looked_through(uri, base=base)
+        files, problems = _tables(found)
+        return Listing(uri=uri, base=base, shown=found.root, files=files, problems=problems, remote=remote)
     root = (base / uri).absolute()
     try:
         if root.is_file() and databases.kind_of(root) is not None:
             files, problems = databases.tables(root)
-            return Listing(uri=uri, base=base, shown=str(root), files=files, problems=problems)
+        elif root.is_dir():
+            files, problems = _tables(tree.local(root))
+        else:
+            what = "is a file, and neither a folder nor a DuckDB or SQLite database"
+            raise SourceError(
+                f"the source {root} {what if root.exists() else 'is not there'}",
+                hint="correct uri in [source]; it starts at sandbox.toml",
+            )
     except OSError as error:
         raise SourceError(f"the source {root} cannot be read: {error}") from error
-    if not root.is_dir():
-        what = (
-            "is a file, and neither a folder nor a DuckDB or SQLite database"
-            if root.exists()
-            else "is not there"
-        )
-        raise SourceError(
-            f"the source {root} {what}", hint="correct uri in [source]; it starts at sandbox.toml"
-        )
-    try:
-        found = tree.local(root)
-    except OSError as error:
-        raise SourceError(f"the source {root} cannot be read: {error}") from error
-    if tree.DELTA_LOG in found.folders:
-        raise SourceError(
-            f"the source {root} is itself a Delta table",
-            hint=f"name the folder that it lies in: {root.parent}",
-        )
-    files, problems = tree.tables(found)
     return Listing(uri=uri, base=base, shown=str(root), files=files, problems=problems)
+
+
+def _tables(found: tree.Tree) -> tuple[tree.Tables, dict[str, str]]:
+    """Give the tables of a folder or bucket."""
+    if tree.DELTA_LOG in found.folders:
+        parent = found.root.rpartition("/")[0]
+        raise SourceError(
+            f"the source {found.root} is itself a Delta table",
+            hint=f"name the folder that it lies in: {parent}",
+        )
+    return tree.tables(found)
 
 
 def changed(before: Listing, tables: Mapping[str, SourceTable]) -> list[str]:
@@ -67,13 +72,22 @@ def changed(before: Listing, tables: Mapping[str, SourceTable]) -> list[str]:
     now = listed(before.uri, base=before.base)
     moved = []
     for name, table in tables.items():
-        if table.snapshot is not None:
-            # Newer versions do not matter; what is read of this one must be there to the end.
-            moved += [file.name for file in table.files if file.size() != file.bytes]
-            continue
-        if any(file.opened is not None and file.opened.held for file in table.files):
-            continue  # every query saw the same moment
-        _, files = now.files.get(name, (table.format, ()))
-        if files != table.files:
-            moved += [file.name for file in table.files if file not in files] or [f"the files of {name}"]
+        _, there = now.files.get(name, (table.format, ()))
+        try:
+            moved += _moved(table, there) or []
+        except OSError as error:
+            raise SourceLostError(f"the source cannot be read any more: {first_line(error)}") from error
     return moved
+
+
+def _moved(table: SourceTable, there: tuple[SourceFile, ...]) -> list[str]:
+    """Give the files of a table that are no longer as they were; ``there`` are those that it has now."""
+    if table.snapshot is not None:
+        # Newer versions do not matter; what is read of this one must be there to the end.
+        return [file.name for file in table.files if file.size() != file.bytes]
+    if any(file.opened is not None and file.opened.held for file in table.files):
+        return []  # every query saw the same moment
+    now = stamped(there)
+    if now == table.files:
+        return []
+    return [file.name for file in table.files if file not in now] or [f"the files of {table.name}"]

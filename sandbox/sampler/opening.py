@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from sandbox.engine import late
-from sandbox.engine.duck import literal, quote
+from sandbox.engine.duck import first_line, literal, quote
 from sandbox.engine.files import file_list
-from sandbox.engine.lakes import delta
-from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
+from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError, SourceLostError
 from sandbox.sampler import csv_types, databases, lakes
+from sandbox.sampler.attach import reach
 from sandbox.sampler.blame import JSON_HINT, blamed, first_broken
-from sandbox.sampler.footers import footer
-from sandbox.sampler.source import suggestion
+from sandbox.sampler.footers import footer, footers_of
+from sandbox.sampler.source import stamped, suggestion
 from sandbox.sampler.table import SourceTable, compression, raw_csv, reading
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def opened(
         raise ConfigError(
             f"[tables.{name}] version = {version}: only Delta tables have versions, this is {form}"
         )
+    files = _reached(session, files)
     fixed = {column: _fixed(session, name, column, kind) for column, kind in types.items()}
     with blamed(form, files):
         match form:
@@ -68,8 +69,7 @@ def opened(
             case "jsonl":
                 table = _jsonl(session, name, files, fixed)
             case "delta":
-                place = f"{listing.shown}/{name}"
-                table = lakes.opened(session, name, delta.table(place, name, version=version))
+                table = lakes.opened_delta(session, listing, name, version=version)
             case "duckdb":
                 table = databases.opened_duckdb(session, name, files[0], fixed)
             case "sqlite":
@@ -82,10 +82,20 @@ def opened(
     return replace(table, columns={name: fixed.get(name, kind) for name, kind in table.columns.items()})
 
 
+def _reached(session: Session, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+    """Give files with what their bucket says of them, and let the session read them."""
+    try:
+        found = stamped(files)
+    except OSError as error:
+        raise SourceLostError(f"the source cannot be read: {first_line(error)}") from error
+    reach(session, found)
+    return found
+
+
 def _parquet(
     session: Session, name: str, files: Sequence[SourceFile], fixed: Mapping[str, str]
 ) -> SourceTable:
-    footers = [footer(file) for file in files]
+    footers = footers_of(files)
     _agree(files, [tuple(one.schema.to_arrow_schema().names) for one in footers])
     paths = file_list(file.path for file in files)
     types = _described(

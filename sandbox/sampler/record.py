@@ -83,7 +83,10 @@ def manifest(drawn: Drawn) -> SampleManifest:
         tables=tables,
         not_sampled=list(plan.not_sampled),
         source={
-            name: [SourceFile(path=one.name, bytes=one.bytes, modified=one.modified) for one in table.files]
+            name: [
+                SourceFile(path=one.name, bytes=one.bytes, modified=one.modified, etag=one.etag or None)
+                for one in table.files
+            ]
             for name, table in plan.tables.items()
         },
         snapshots={

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import difflib
 import gzip
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sandbox.store.remote import Remote
+
+TOGETHER = 16  # files of a bucket that are asked about at once
 SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "duckdb", "sqlite"]
 
 
@@ -28,6 +32,8 @@ class SourceFile:
         modified: Nanoseconds since 1970 UTC.
         inside: Where in a database file the table is: its schema and its name there.
         opened: What reads a SQLite file.
+        system: pyarrow's file system, for a file in a bucket.
+        etag: What the bucket calls this content of the file; empty where that is not known.
         constants: Columns that its rows have in common and that stand in the names of its folders, with the value's text;
             None for NULL.
     """
@@ -38,6 +44,8 @@ class SourceFile:
     modified: int
     inside: tuple[str, ...] = ()
     opened: Any = field(default=None, compare=False, repr=False)
+    system: Any = field(default=None, compare=False, repr=False)
+    etag: str = ""
     constants: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)  # its name tells them
 
     @property
@@ -47,10 +55,19 @@ class SourceFile:
 
     def open(self) -> BinaryIO:
         """Open it for reading."""
+        if self.system is not None:
+            return cast("BinaryIO", self.system.open_input_file(self.key))
         return Path(self.path).open("rb")
+
+    @property
+    def key(self) -> str:
+        """What the bucket's file system calls it."""
+        return self.path.partition("://")[2]
 
     def size(self) -> int | None:
         """Give its bytes as it is now; None where it is not there."""
+        if self.system is not None:
+            return cast("int | None", self.system.get_file_info(self.key).size)
         try:
             return Path(self.path).stat().st_size
         except FileNotFoundError:
@@ -77,6 +94,7 @@ class Listing:
         shown: Where it is, for messages.
         files: For each table its format and files, sorted by name.
         problems: For each table that is there but cannot be read as one, what is wrong with it.
+        remote: The bucket, if it is one.
     """
 
     uri: str
@@ -84,6 +102,7 @@ class Listing:
     shown: str
     files: Mapping[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    remote: Remote | None = None
 
     def of(self, table: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
         """Give a table's format and files.
@@ -101,6 +120,24 @@ class Listing:
             f"and no folder of that name",
             hint=suggestion(table, [*self.files, *self.problems], "tables there"),
         )
+
+
+def stamped(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+    """Give files with their etags, where they lie in a bucket: sizes and whole seconds do not tell all changes.
+
+    Raises:
+        OSError: One is not there, or cannot be reached.
+    """
+    if not any(file.system is not None for file in files):
+        return tuple(files)
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        return tuple(pool.map(_stamped, files))
+
+
+def _stamped(file: SourceFile) -> SourceFile:
+    with file.system.open_input_file(file.key) as stream:
+        about = stream.metadata() or {}
+    return replace(file, etag=about.get(b"ETag", about.get("ETag", b"")).decode())
 
 
 def suggestion(name: str, valid: Iterable[str], what: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
-from sandbox.errors import StoreError
+from sandbox.errors import SourceLostError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +64,8 @@ def staging(parent: Path, *, label: str = "") -> Iterator[Path]:
 def unfinished(parent: Path, name: str) -> Iterator[Path]:
     """Give a folder in ``parent`` for work that can be taken up again where it was left: what is in it may be half-made.
 
-    When the block ends well, or with an error, the folder vanishes. It stays when the process is killed or interrupted; the
-    next block of that name gets it as it is, or `sweep` removes it after a week. The caller holds the lock of the name.
+    When the block ends well, or with an error, the folder vanishes. It stays when the process is killed or interrupted, or loses
+    what it reads from; the next block of that name gets it as it is, or `sweep` removes it after a week. The caller holds the lock of the name.
 
     Raises:
         StoreError: The folder cannot be made.
@@ -80,7 +80,7 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
         fcntl.flock(held, fcntl.LOCK_EX)
     try:
         yield folder
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SourceLostError):
         raise
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sandbox.errors import StoreError
+from sandbox.model import BUCKETS
 from sandbox.store.folder import STAGED
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 CHUNK = 4 * 2**20
-SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
 LEFT_AFTER = dt.timedelta(days=1)
 GCS_SECONDS = 30  # without it the client tries for 15 minutes
 
@@ -67,6 +67,18 @@ class Remote:
             for info in found
             if info.type != fs.FileType.Directory and not _staged(info)
         }
+
+    def entries(self) -> list[tuple[str, int | None, int]]:
+        """Give everything that is there: its path, its bytes (None for a folder), and its time in ns since 1970 UTC."""
+        own = self._path("")
+        return [
+            (
+                info.path.removeprefix(own),
+                info.size if info.type == fs.FileType.File else None,
+                info.mtime_ns or 0,
+            )
+            for info in self._listed("", recursive=True)
+        ]
 
     def folders(self, folder: str) -> list[str]:
         """Give the names of the folders in a folder."""
@@ -204,8 +216,8 @@ def opened(place: str, *, base: Path) -> Remote:
         raise StoreError(f"{shown}: the address goes on with #", hint="write # as %23")
     if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
         return _folder(Path(unquote(parts.path)))
-    if parts.scheme not in SCHEMES:
-        known = ", ".join(f"{scheme}://" for scheme in SCHEMES)
+    if parts.scheme not in BUCKETS:
+        known = ", ".join(f"{scheme}://" for scheme in BUCKETS)
         raise StoreError(f"{shown}: a store is a folder or one of {known}")
     with _reported(shown, "opened"):
         system, root = fs.FileSystem.from_uri(_quoted(parts))

@@ -1,0 +1,249 @@
+"""Buckets as sources, on an S3 server that runs here."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import deltalake
+import duckdb
+import pytest
+from moto.server import ThreadedMotoServer
+from pyarrow import fs
+
+from sandbox.engine.duck import Session
+from sandbox.engine.remote_files import RemoteFile
+from sandbox.errors import SourceError, SourceLostError
+from sandbox.model import Silent
+from sandbox.sampler.draw import draw
+from sandbox.sampler.listing import listed
+from sandbox.sampler.opening import opened
+from sandbox.sampler.survey import survey
+from sandbox.sampler.table import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.manifest.sample import SampleManifest
+    from tests.integration.sources.conftest import Arrow, Contents, Lake
+
+ONE = """
+[sample]
+unit = "people"
+rate = 1.0
+min_per_stratum = 0
+[tables.people]
+key = ["id"]
+"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """Give the address of an S3 server of our own."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    started = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    started.start()
+    host, port = started.get_host_and_port()
+    yield f"http://{host}:{port}"
+    started.stop()
+
+
+class Bucket:
+    """An empty bucket of the test's own."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self.name = name
+        self.uri = f"s3://{name}/ware house"
+        self.system = fs.S3FileSystem(
+            endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True
+        )
+        self.system.create_dir(name)
+
+    def upload(self, folder: Path) -> None:
+        """Bring a folder's content there."""
+        fs.copy_files(str(folder), f"{self.name}/ware house", fs.LocalFileSystem(), self.system)
+
+
+@pytest.fixture
+def bucket(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI", "AWS_ENDPOINT_URL": server,
+        "AWS_EC2_METADATA_DISABLED": "true", "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    return Bucket(server, f"source-{abs(hash(tmp_path))}")
+
+
+def write(lake: Lake, name: str, select: str, options: str = "") -> None:
+    path = lake.source / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as connection:
+        quoted = str(path).replace("'", "''")
+        connection.execute(f"copy ({select}) to '{quoted}' {options}")
+
+
+def test_a_bucket_gives_the_sample_of_the_plain_tables(
+    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents, arrow: Arrow, bucket: Bucket
+) -> None:
+    """As Parquet, partitioned, as CSV and as Delta, side by side."""
+    for name in ("people", "words", "days"):
+        shutil.copy(plain[0] / f"{name}.parquet", lake.source / f"{name}.parquet")
+    write(lake, "lines", f"from '{plain[0]}/lines.parquet'", "(format parquet, partition_by (year))")
+    write(lake, "parts [1].csv", "select 1 as x")
+    write(lake, "parts/a [1]?.csv", f"from '{plain[0]}/parts.parquet' where id < 700")
+    write(lake, "parts/b.csv.gz", f"from '{plain[0]}/parts.parquet' where id >= 700", "(compression gzip)")
+    write(lake, "tokens.jsonl", f"from '{plain[0]}/tokens.parquet'", "(format json)")
+    staged = lake.root.parent / "staged"
+    deltalake.write_deltalake(str(staged), arrow(plain[0] / "visits.parquet"))
+    shutil.copytree(staged, lake.source / "visits")
+    bucket.upload(lake.source)
+    _, manifest = lake.draw(uri=bucket.uri)
+    assert contents(manifest) == contents(plain[1])
+    assert manifest.fingerprint == plain[1].fingerprint
+    assert manifest.not_sampled == ["parts [1]"]
+    assert manifest.snapshots["visits"].version == 0
+    assert all(file.etag for file in manifest.source["people"])
+
+
+def test_only_the_columns_and_row_groups_that_are_needed_are_fetched(
+    lake: Lake, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        lake, "people.parquet", "select i as id, hash(i) as noise, md5(i::varchar) as text from range(200000) r(i)",
+        "(row_group_size 20000)",
+    )  # fmt: skip
+    bucket.upload(lake.source)
+    fetched = 0
+    read = RemoteFile.read
+
+    def counted(self: RemoteFile, count: int) -> bytes:
+        nonlocal fetched
+        found = read(self, count)
+        fetched += len(found)
+        return found
+
+    monkeypatch.setattr(RemoteFile, "read", counted)
+    with Session(threads=2) as session:
+        table = opened(session, listed(bucket.uri, base=lake.root), "people", {})
+        whole = table.bytes
+        fetched = 0
+        session.rows(f"select bit_xor(hash(id)) from ({reading(table)})")
+        column, fetched = fetched, 0
+        session.rows(
+            f"select bit_xor(hash(noise, text)) from ({reading(table)}) where id between 70000 and 70100"
+        )
+        group = fetched
+    assert 0 < column < whole / 4
+    assert 0 < group < whole / 4
+
+
+def test_a_file_that_is_replaced_between_counting_and_drawing(lake: Lake, bucket: Bucket) -> None:
+    """By one of the same size, in the same second: only the etag tells."""
+    write(lake, "people.csv", "select i as id from range(10, 99) r(i)")
+    bucket.upload(lake.source)
+    project = lake.project(ONE, uri=bucket.uri)
+    plan = survey(project, threads=1, progress=Silent())
+    write(lake, "people.csv", "select i as id from range(10, 99) r(i) order by i desc")
+    bucket.upload(lake.source)
+    with pytest.raises(SourceError, match=r"changed while it was read: people\.csv"):
+        draw(project, plan, home=lake.home, threads=1, progress=Silent())
+
+
+def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
+    lake: Lake, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        write(
+            lake,
+            f"people/{number}.parquet",
+            f"select i * 4 + {number} as id, md5(i::varchar) as text from range(20000) r(i)",
+        )
+    bucket.upload(lake.source)
+    project = lake.project(ONE, uri=bucket.uri)
+    plan = survey(project, threads=1, progress=Silent())
+    with monkeypatch.context() as patch:
+        opened_file, reads = RemoteFile.__init__, 0
+
+        class Losing:
+            """A file of pyarrow's whose connection breaks after some reads."""
+
+            def __init__(self, file: Any) -> None:
+                self.file = file
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self.file, name)
+
+            def read_at(self, count: int, place: int) -> bytes:
+                nonlocal reads
+                reads += 1
+                if reads > 9:
+                    raise OSError("AWS Error NETWORK_CONNECTION during GetObject operation: curlCode: 7")
+                return bytes(self.file.read_at(count, place))
+
+        patch.setattr(RemoteFile, "__init__", lambda self, file, path: opened_file(self, Losing(file), path))
+        with pytest.raises(
+            SourceLostError, match=r"^s3://[^,]*\.parquet cannot be read: AWS Error NETWORK_CONNECTION"
+        ) as caught:
+            draw(project, plan, home=lake.home, threads=1, progress=Silent())
+    assert "goes on where this one was" in caught.value.hint
+    [unfinished] = [path for path in (lake.home / "samples").iterdir() if (path / "journal.jsonl").is_file()]
+    done = len((unfinished / "journal.jsonl").read_text().splitlines()) - 1
+    assert 0 < done < 4
+    said: list[str] = []
+
+    class Told(Silent):
+        def say(self, message: str) -> None:
+            said.append(message)
+
+    again = survey(project, threads=1, progress=Silent())
+    sample = draw(project, again, home=lake.home, threads=1, progress=Told())
+    assert said[0].startswith(f"resuming: {done} of 4 parts")
+    fresh = draw(project, again, home=lake.root / "home 2", threads=1, progress=Silent())
+    assert sample.fingerprint == fresh.fingerprint
+    assert [path.read_bytes() for path in sample.tables["people"].paths] == [
+        path.read_bytes() for path in fresh.tables["people"].paths
+    ]
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("s3://there-is-no-such-bucket/x", "there is no bucket"),
+        ("{bucket}/typo", "there is nothing in s3://"),
+        ("s3://key:secret@bucket/x", "credentials belong in the environment"),
+        ("s3://bucket/x?endpoint_override=127.0.0.1:1&scheme=http", "cannot be reached"),
+    ],
+)
+def test_buckets_that_cannot_be_read(lake: Lake, bucket: Bucket, uri: str, words: str) -> None:
+    with pytest.raises(SourceError, match=words) as caught:
+        survey(lake.project(ONE, uri=uri.format(bucket=bucket.uri)), threads=1, progress=Silent())
+    assert "secret@" not in caught.value.message
+    assert caught.value.status == 11
+
+
+def test_a_truncated_file_in_a_bucket_is_named(lake: Lake, bucket: Bucket) -> None:
+    write(lake, "people/1.parquet", "select range as id from range(1000)")
+    write(lake, "people/2.parquet", "select range as id from range(1000)")
+    broken = lake.source / "people" / "2.parquet"
+    broken.write_bytes(broken.read_bytes()[:-50])
+    bucket.upload(lake.source)
+    with pytest.raises(SourceError, match=r"s3://.*/people/2\.parquet is not a complete Parquet file"):
+        survey(lake.project(ONE, uri=bucket.uri), threads=1, progress=Silent())
+
+
+def test_what_is_hidden_or_nested_in_a_bucket_is_as_in_a_folder(lake: Lake, bucket: Bucket) -> None:
+    for name in ("people/_temporary/0/x.parquet", "people/.hidden.parquet", "people/a=1/_d=2/x.parquet", "_old/x.parquet",
+                 "nested/2024/x.parquet", "top.parquet"):  # fmt: skip
+        write(lake, name, "select 1 as id")
+    bucket.upload(lake.source)
+    there = listed(bucket.uri, base=lake.root)
+    here = listed("source", base=lake.root)
+    assert {name: [file.name for file in files] for name, (_, files) in there.files.items()} == {
+        name: [file.name for file in files] for name, (_, files) in here.files.items()
+    }
+    assert there.problems.keys() == here.problems.keys() == {"nested"}
+    assert dict(there.files["people"][1][0].constants) == {"a": "1", "_d": "2"}
+    assert urlsplit(there.shown).scheme == "s3"
