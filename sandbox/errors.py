@@ -4,7 +4,6 @@
     ├── UsageError            2   the command line
     ├── ConfigError          10   sandbox.toml, or what it names in the repository
     ├── SourceError          11   the source cannot be read
-    │   └── SourceLostError  11   it does not answer, or not any more
     ├── RuleError            12   data breaks a rule: duplicate key, null key, missing column, dangling reference
     ├── StoreError           13   a sample, run or report is missing, corrupt or of an unknown format
     ├── EngineError          14   the container engine or an image
@@ -58,14 +57,18 @@ class ConfigError(SandboxError):
 
 
 class SourceError(SandboxError):
-    """The source cannot be read."""
+    """The source cannot be read.
+
+    Attributes:
+        lost: Whether that is because it does not answer, or not any more: then what was drawn of it is kept.
+    """
 
     status = 11
     kind = "source"
 
-
-class SourceLostError(SourceError):
-    """The source does not answer, or not any more; what was drawn of it so far is kept."""
+    def __init__(self, message: str, *, hint: str = "", lost: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.lost = lost
 
 
 class RuleError(SandboxError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from sandbox.errors import SourceLostError, StoreError
+from sandbox.errors import SourceError, StoreError
 from sandbox.sampler.source import SourceFile
 from sandbox.sampler.tree import DELTA_LOG, Tree, visible
 from sandbox.store.remote import opened
@@ -21,7 +21,7 @@ def looked_through(uri: str, *, base: Path) -> tuple[Remote, Tree]:
     """Look through a bucket, or what lies below a prefix in it.
 
     Raises:
-        SourceLostError: It cannot be reached, is not there, or may not be read.
+        SourceError: It cannot be reached, is not there, or may not be read.
     """
     with answering():
         remote = opened(uri, base=base)
@@ -53,7 +53,7 @@ def answering() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise SourceLostError(f"the source: {error.message}", hint=error.hint) from error
+        raise SourceError(f"the source: {error.message}", hint=error.hint, lost=True) from error
 
 
 def _folders(steps: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import Session
 from sandbox.engine.files import file_list
-from sandbox.errors import SourceError, SourceLostError
+from sandbox.errors import SourceError
 from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.sample import Stored
 from sandbox.sampler import known, masking, weights
@@ -82,8 +82,12 @@ def draw(
                 found = _extracted(
                     project, plan, journal, secret, threads=threads, whole=whole, progress=progress
                 )
-        except (KeyboardInterrupt, SourceLostError):
+        except KeyboardInterrupt:
             _keep(journal, progress)
+            raise
+        except SourceError as error:
+            if error.lost:
+                _keep(journal, progress)
             raise
         target = folder_of(home, found.fingerprint)
         if target.exists() and verify(target, progress):
@@ -139,7 +143,7 @@ def _extracted(
             _check_unchanged(plan)  # which says more than what came of it
             if plan.listing.remote is not None:
                 hint = "check the network; the same command goes on where this one was"
-                raise SourceLostError(error.message, hint=hint) from error
+                raise SourceError(error.message, hint=hint, lost=True) from error
             raise
         _check_unchanged(plan)
         sampled = _weighed(extraction)

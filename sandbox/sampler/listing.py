@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import first_line
-from sandbox.errors import SourceError, SourceLostError
+from sandbox.errors import SourceError
 from sandbox.sampler import buckets, databases, tree
 from sandbox.sampler.source import Listing, stamped
 
@@ -76,7 +76,9 @@ def changed(before: Listing, tables: Mapping[str, SourceTable]) -> list[str]:
         try:
             moved += _moved(table, there) or []
         except OSError as error:
-            raise SourceLostError(f"the source cannot be read any more: {first_line(error)}") from error
+            raise SourceError(
+                f"the source cannot be read any more: {first_line(error)}", lost=True
+            ) from error
     return moved
 
 

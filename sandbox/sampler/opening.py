@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from sandbox.engine import late
 from sandbox.engine.duck import first_line, literal, quote
 from sandbox.engine.files import file_list
-from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError, SourceLostError
+from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
 from sandbox.sampler import csv_types, databases, lakes
 from sandbox.sampler.attach import reach
 from sandbox.sampler.blame import JSON_HINT, blamed, first_broken
@@ -87,7 +87,7 @@ def _reached(session: Session, files: Sequence[SourceFile]) -> tuple[SourceFile,
     try:
         found = stamped(files)
     except OSError as error:
-        raise SourceLostError(f"the source cannot be read: {first_line(error)}") from error
+        raise SourceError(f"the source cannot be read: {first_line(error)}", lost=True) from error
     reach(session, found)
     return found
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
-from sandbox.errors import SourceLostError, StoreError
+from sandbox.errors import SourceError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,10 +80,11 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
         fcntl.flock(held, fcntl.LOCK_EX)
     try:
         yield folder
-    except (KeyboardInterrupt, SourceLostError):
+    except KeyboardInterrupt:
         raise
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException as error:
+        if not (isinstance(error, SourceError) and error.lost):
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     else:
         shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from pyarrow import fs
 
 from sandbox.engine.duck import Session
 from sandbox.engine.remote_files import RemoteFile
-from sandbox.errors import SourceError, SourceLostError
+from sandbox.errors import SourceError
 from sandbox.model import Silent
 from sandbox.sampler.draw import draw
 from sandbox.sampler.listing import listed
@@ -185,7 +185,7 @@ def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
 
         patch.setattr(RemoteFile, "__init__", lambda self, file, path: opened_file(self, Losing(file), path))
         with pytest.raises(
-            SourceLostError, match=r"^s3://[^,]*\.parquet cannot be read: AWS Error NETWORK_CONNECTION"
+            SourceError, match=r"^s3://[^,]*\.parquet cannot be read: AWS Error NETWORK_CONNECTION"
         ) as caught:
             draw(project, plan, home=lake.home, threads=1, progress=Silent())
     assert "goes on where this one was" in caught.value.hint

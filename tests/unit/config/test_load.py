@@ -172,7 +172,7 @@ def test_what_is_not_built_yet_is_refused_never_ignored(tmp_path: Path, addition
     assert "not supported yet" in message
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/x", "postgresql://host/db"])
+@pytest.mark.parametrize("uri", ["ftp://host/x", "postgresql://host/db"])
 def test_sources_of_other_kinds_are_refused(tmp_path: Path, uri: str) -> None:
     assert "not supported yet" in refusal(tmp_path, MINIMAL.replace("warehouse", uri))
 
