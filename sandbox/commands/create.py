@@ -6,8 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.commands.projects import prepare_state
 from sandbox.commands.sample import sample
-from sandbox.commands.stack import open_stack, prepare_state
+from sandbox.commands.stack import open_stack
 from sandbox.manifest.sandbox import SandboxRecord
 from sandbox.store.folder import locked, write
 

@@ -26,11 +26,12 @@ from sandbox.commands.documents import (
     run_side,
     written,
 )
+from sandbox.commands.projects import prepare_state
 from sandbox.commands.remembered import compared_runs
 from sandbox.commands.run import repository, require_command
 from sandbox.commands.sample import sample
 from sandbox.commands.sides import Ground, named, side, unrelated
-from sandbox.commands.stack import open_stack, prepare_state
+from sandbox.commands.stack import open_stack
 from sandbox.config.settings import GateSection
 from sandbox.config.stack_file import names_requirements, with_stack
 from sandbox.model import Silent

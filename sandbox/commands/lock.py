@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.commands.stack import LOCK, open_stack, prepare_state
+from sandbox.commands.projects import prepare_state
+from sandbox.commands.stack import LOCK, open_stack
 from sandbox.sampler import kept
 from sandbox.store.places import home
 

@@ -10,6 +10,13 @@ from sandbox.store.folder import write
 from sandbox.store.places import home
 
 
+def prepare_state(folder: Path) -> None:
+    """Make the project's state folder, which keeps itself out of git, and remember where the project lies."""
+    if not (folder / ".gitignore").is_file():
+        write(folder / ".gitignore", "*\n")
+    remember(folder.parent)
+
+
 def remember(root: Path) -> None:
     """Remember where a project lies."""
     place = home() / "projects" / hashlib.sha256(str(root).encode()).hexdigest()[:16]

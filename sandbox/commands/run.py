@@ -7,8 +7,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.commands.projects import prepare_state
 from sandbox.commands.sample import sample
-from sandbox.commands.stack import open_stack, prepare_state
+from sandbox.commands.stack import open_stack
 from sandbox.errors import ConfigError
 from sandbox.model import WORKING_TREE
 from sandbox.runner.repository import Repository

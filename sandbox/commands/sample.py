@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.commands.projects import prepare_state
 from sandbox.errors import StoreError
 from sandbox.sampler import profile_kept
 from sandbox.sampler.kept import drawn, load
+from sandbox.store.folder import locked
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
@@ -70,13 +72,18 @@ def sample(
     then, and a store that does not answer is an error: to draw instead would give one person another sample.
     ``profile`` compares all of it with production, tables of any size, unless that was done before.
     """
-    found = None if refresh else _found(project)
-    pulled = None
-    if found is None and not refresh and project.settings.source.store:
-        found, pulled = _pulled(project, progress)
-    fresh = found is None
+    found, pulled, fresh = None if refresh else _found(project), None, False
     if found is None:
-        found = _draw(project, progress, whole=profile)
+        prepare_state(project.state)
+        with locked(
+            project.state / "requests"
+        ):  # whoever waited for another's draw takes what that has drawn
+            found = None if refresh else _found(project)
+            if found is None and not refresh and project.settings.source.store:
+                found, pulled = _pulled(project, progress)
+            fresh = found is None
+            if found is None:
+                found = _draw(project, progress, whole=profile)
     _, manifest = load(home(), found.fingerprint)
     profiled = profile_kept.known(project, home(), found.fingerprint)
     if profile and not (profiled and profiled.complete):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox import stack
-from sandbox.commands.projects import remember
 from sandbox.containers.choose import choose
 from sandbox.errors import ConfigError, StoreError
 from sandbox.manifest.canonical import digest
@@ -145,13 +144,6 @@ def read_lock(project: Project) -> Lock | None:
         return Lock.read(path)
     except StoreError as error:
         raise StoreError(error.message, hint=f"remove {path} and make it again: sandbox lock") from error
-
-
-def prepare_state(folder: Path) -> None:
-    """Make the project's state folder, which keeps itself out of git, and remember where the project lies."""
-    if not (folder / ".gitignore").is_file():
-        write(folder / ".gitignore", "*\n")
-    remember(folder.parent)
 
 
 def _reader(folder: Path) -> Callable[[str], bytes]:

@@ -9,7 +9,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from sandbox.errors import EngineError, StoreError
 from sandbox.manifest.canonical import file_digest
 from sandbox.stack import pins, tools
-from sandbox.store.folder import locked, reported, staging, sync
+from sandbox.store.folder import reported, staging, sync
 from sandbox.store.leases import use
 
 if TYPE_CHECKING:
@@ -35,12 +35,11 @@ def fetch(libraries: list[Library], target: pins.Target, *, home: Path, progress
         EngineError: The index cannot be reached.
     """
     kept = home / "wheels"
-    with locked(kept):
-        fitting = target.wheel_tags
-        missing = [one for one in libraries if _kept(one, fitting, kept) is None]
-        if missing:
-            _download(missing, target, kept, progress)
-        found = [_kept(one, fitting, kept) for one in libraries]
+    fitting = target.wheel_tags
+    missing = [one for one in libraries if _kept(one, fitting, kept) is None]
+    if missing:  # by whoever needs it, without a lock: no project may wait for another's download
+        _download(missing, target, kept, progress)
+    found = [_kept(one, fitting, kept) for one in libraries]
     lost = [one.name for one, wheel in zip(libraries, found, strict=True) if wheel is None]
     if lost:
         raise StoreError(f"wheels vanished from {kept}: {', '.join(lost)}", hint="try again")

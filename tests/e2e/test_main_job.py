@@ -171,6 +171,9 @@ def test_sample_json_has_the_documented_fields(shop: Shop) -> None:
 
 
 def test_ls_and_rm_clean_up(shop: Shop) -> None:
+    shop.edit(
+        "sandbox.toml", 'salt = "test"', 'salt = "removed"'
+    )  # a sample that no other test uses meanwhile
     fingerprint = shop.run("create", "--name", "other", "--json").json["sample"]
     shop.run("diff")
     names = [one["name"] for one in shop.run("ls", "--json").json["sandboxes"]]

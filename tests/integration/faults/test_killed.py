@@ -1,0 +1,230 @@
+"""SIGKILL at every step: the same command again converges, to the same, and leaves nothing of ours behind."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.containers import docker_images as images
+from sandbox.containers.docker_client import connect
+from sandbox.manifest.lock import Library, Lock, PlatformLock
+from sandbox.model import Silent
+from sandbox.stack import pins
+from sandbox.stack.environments import environment
+from sandbox.stack.resolution import inputs
+from sandbox.stack.wanted import StackRequest
+
+if TYPE_CHECKING:
+    from tests.conftest import Shop
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow]
+MODULES = [
+    "sandbox.cli",
+    "sandbox.cli.stacks",
+    "sandbox.cli.running",
+    "sandbox.commands.create",
+    "sandbox.commands.run",
+    "sandbox.containers.docker",
+    "sandbox.containers.docker_images",
+    "sandbox.sampler.survey",
+    "sandbox.sampler.draw",
+    "sandbox.stack.docker_environment",
+    "sandbox.report.sandboxes",
+]
+COMMAND = """
+import os, sys
+os.chdir({root!r})
+sys.argv = ["sandbox", *{words!r}]
+from sandbox.cli import main
+status = main()
+"""
+RESET = """
+import shutil
+for path in {removed!r}:
+    shutil.rmtree(path, ignore_errors=True)
+"""
+# What a killed client had asked the engine for last is still carried out: whoever comes next removes it. What is half-made
+# belongs to nobody, and goes when it is a minute old.
+CHECK = """
+import json, os, time
+from pathlib import Path
+from sandbox.containers.docker import DockerRuntime
+from sandbox.store.folder import STAGED, sweep
+root, home, runtime = Path({root!r}), Path({home!r}), DockerRuntime()
+until = time.monotonic() + 10
+while (left := runtime.held({{"path": str(root)}})) and time.monotonic() < until:
+    runtime.reap()
+    time.sleep(0.05)
+assert not left, left
+for path in [*root.rglob(STAGED + "*"), *home.rglob(STAGED + "*")]:
+    os.utime(path, (1, 1))
+    sweep(path.parent)
+    assert not path.exists(), path
+record = json.loads((root / ".sandbox/sandboxes/default.json").read_text())
+assert record["sample"] == {fingerprint!r}, record
+assert [path.name for path in (home / "samples").glob("[0-9a-f]*")] == [record["sample"]]
+for run in (root / ".sandbox/runs").glob("[0-9]*"):
+    found = json.loads((run / "run.json").read_text())
+    assert found["ending"] == "succeeded", found
+    files = {{name: [file["sha256"] for file in one["files"]] for name, one in found["outputs"].items()}}
+    assert files == {outputs!r}, files
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turns:
+    """A project whose commands are killed, again and again."""
+
+    shop: Shop
+    env: dict[str, str]
+    fingerprint: str
+    outputs: dict[str, list[str]]
+
+    def killed(self, *words: str, removed: list[Path], most: int) -> list[str]:
+        """Kill a command at its steps, check everything after each, and give what the steps were."""
+        root, home = str(self.shop.root), str(self.shop.home)
+        check = CHECK.format(root=root, home=home, fingerprint=self.fingerprint, outputs=self.outputs)
+        asked = {
+            "modules": MODULES,
+            "program": COMMAND.format(root=root, words=words),
+            "reset": RESET.format(removed=[str(path) for path in removed]),
+            "check": check,
+            "most": most,
+            "every": 1,
+        }
+        return carried_out(asked, self.env)
+
+
+def carried_out(asked: dict[str, Any], env: dict[str, str]) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", Path(__file__).with_name("killed.py")],
+        input=json.dumps(asked),
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    found = json.loads(done.stdout)
+    assert not found["wrong"], (found["wrong"], done.stderr[-4000:])
+    return [found["steps"][number - 1] for number in found["killed"]]
+
+
+@pytest.fixture
+def turns(shop: Shop, tmp_path: Path, engine: str) -> Turns:
+    copied = 'command = "cp -r $SANDBOX_SAMPLE/orders $SANDBOX_OUTPUT/"'
+    shop.edit("sandbox.toml", 'command = "python pipeline.py"', copied)
+    own = dataclasses.replace(shop, home=tmp_path / "home")
+    runtime = {"SANDBOX_RUNTIME": "docker"}
+    done = own.run("run", "--json", env=runtime)
+    assert done.status == 0, done.stderr
+    assert own.run("create", env=runtime).status == 0
+    outputs = {name: [file["sha256"] for file in one["files"]] for name, one in done.json["outputs"].items()}
+    return Turns(shop=own, env=own.environment | runtime, fingerprint=done.json["sample"], outputs=outputs)
+
+
+def test_create_killed_at_any_step_is_completed_by_the_next(turns: Turns) -> None:
+    root, home = turns.shop.root, turns.shop.home
+    made = [root / ".sandbox", home / "samples", home / "images", home / "projects"]
+    steps = turns.killed("create", removed=made, most=24)
+    assert len(steps) >= 20
+    assert "os.rename" in steps
+
+
+def test_run_killed_at_any_step_is_done_by_the_next(turns: Turns) -> None:
+    steps = turns.killed("run", removed=[turns.shop.root / ".sandbox" / "runs"], most=28)
+    assert len(steps) >= 20
+    assert steps.count("http.client.send") >= 8
+
+
+BUILD = """
+import contextlib, sys
+from pathlib import Path
+from sandbox.manifest.lock import Lock
+from sandbox.model import Silent
+from sandbox.stack.environments import environment
+from sandbox.stack.wanted import StackRequest
+class Steps(Silent):
+    @contextlib.contextmanager
+    def step(self, name, **_):
+        sys.audit("sandbox.test.step", name)
+        yield lambda _: sys.audit("sandbox.test.step", name)
+request, lock = StackRequest(image="python", python="3.13"), Lock.parse({lock!r}, origin="test")
+environment(request, lock, "docker", home=Path({home!r}), progress=Steps())
+"""
+REMOVED = """
+import contextlib, shutil
+from pathlib import Path
+from sandbox.containers import docker_images as images
+from sandbox.containers.docker_client import connect
+home = Path({home!r})
+shutil.rmtree(home / "images", ignore_errors=True)
+with contextlib.closing(connect()) as client:
+    for image in images.ours(client, {{"environment": {id!r}}}):
+        images.remove(client, image)
+"""
+BUILT = """
+import contextlib, os, time
+from pathlib import Path
+from sandbox.containers import docker_images as images
+from sandbox.containers.docker_client import connect
+from sandbox.store.folder import STAGED, sweep
+for path in Path({home!r}).rglob(STAGED + "*"):
+    os.utime(path, (1, 1))
+    sweep(path.parent)
+    assert not path.exists(), path
+with contextlib.closing(connect()) as client:
+    wanted = {{"label": "dev.sandbox.stage=" + {id!r}}}
+    until = time.monotonic() + 20
+    while client.api.containers(all=True, filters=wanted) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not client.api.containers(all=True, filters=wanted)
+    assert not images.stages(client, {id!r})
+    (image,) = images.ours(client, {{"environment": {id!r}}})
+    assert image.tags
+"""
+
+
+def test_a_build_killed_at_its_steps_is_done_by_the_next_and_leaves_no_stage(
+    tmp_path: Path, engine: str
+) -> None:
+    request = StackRequest(image="python", python="3.13")
+    lock = small_lock(request)
+    home = tmp_path / "home"
+    (home / "wheels").mkdir(parents=True)
+    made = environment(request, lock, "docker", home=home, progress=Silent())
+    names = {"home": str(home), "id": made.id, "lock": lock.text()}
+    asked = {
+        "modules": MODULES,
+        "program": BUILD.format(**names),
+        "reset": REMOVED.format(**names),
+        "check": BUILT.format(**names),
+        "most": 0,
+        "every": 9,
+    }
+    steps = carried_out(asked, dict(os.environ))
+    with contextlib.closing(connect()) as client:
+        for image in images.ours(client, {"environment": made.id}):
+            images.remove(client, image)
+    assert steps.count("sandbox.test.step") >= 2
+
+
+def small_lock(request: StackRequest) -> Lock:
+    """Give a lock of one small library that no other test's equals."""
+    unique = f"sha256:{secrets.token_hex(32)}"
+    platforms = {}
+    for target in pins.targets(request.python):
+        (library,) = [one for one in pins.of_image(request.image, target) if one.name == "tzdata"]
+        own = Library(name=library.name, version=library.version, hashes=sorted([*library.hashes, unique]))
+        platforms[pins.key(target, request.python)] = PlatformLock(python=target.python, libraries=[own])
+    return Lock(inputs=inputs(request), platforms=platforms)
