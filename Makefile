@@ -38,6 +38,7 @@ test: setup lint  ## Check everything: style, types, layers, and all tests (real
 	@images/engine.sh $(if $(filter true,$(CI)),,--optional)
 	@images/base/make.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/browser/chromium.sh $(if $(filter true,$(CI)),,--optional)
+	@tests/integration/sources/server.sh $(if $(filter true,$(CI)),,--optional)
 	$(BIN)/pytest --numprocesses 2
 
 lint: setup  ## Check style, types and layers.

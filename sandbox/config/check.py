@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from string import Formatter
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.config.families import families
 from sandbox.config.outputs import data_tests, outputs
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 Check = Callable[["Settings"], Iterator[Problem]]
 
+POSTGRES = ("postgresql", "postgres")
+COMPILED = {
+    "snowflake": "Snowflake",
+    "bigquery": "BigQuery",
+    "trino": "Trino",
+    "clickhouse": "ClickHouse",
+    "databricks": "Databricks",
+}
 ENV_FIELDS = ("sample", "output")
 # The options that kinds of masks need, each with an example.
 MASK_OPTIONS: dict[str, dict[str, float]] = {
@@ -39,6 +48,7 @@ def problems(settings: Settings) -> list[Problem]:
         _ranges,
         _families,
         _masks,
+        _address,
         _pipeline,
         outputs,
         data_tests,
@@ -156,6 +166,30 @@ def _masks(settings: Settings) -> Iterator[Problem]:
                     yield Problem(key=key, message=message)
 
 
+def _address(settings: Settings) -> Iterator[Problem]:
+    """Look at a database's address; what it says is never shown where it holds a password."""
+    uri, where = settings.source.uri, ("source", "uri")
+    if settings.source.postgres is not None and uri.partition("://")[0] not in POSTGRES:
+        yield Problem(key=("source", "postgres"), message="is for sources whose uri is postgresql://…")
+    if "://" not in uri:
+        return
+    scheme = uri.partition("://")[0]
+    try:
+        parts = urlsplit(uri)
+        secrets = [name for name, _ in parse_qsl(parts.query) if "password" in name.lower()]
+        hidden = parts.password is not None or bool(secrets)
+    except ValueError:  # whose text may hold all of it
+        yield Problem(key=where, message=f"{scheme}://… is no address that can be read")
+        return
+    if hidden:
+        said = "holds a password, which does not belong into a file; take it out and set PGPASSWORD, or use ~/.pgpass"
+        yield Problem(key=where, message=f"{scheme}://… {said}")
+    elif scheme in COMPILED:
+        said = f"{COMPILED[scheme]}: the sampling rule is compiled for it, and has never been run there"
+        hint = "export the tables as Parquet, or read them through Postgres or a data lake"
+        yield Problem(key=where, message=f"{said}; not supported as a source: {hint}")
+
+
 def _ranges(settings: Settings) -> Iterator[Problem]:
     for name, table in settings.tables.items():
         for column, limits in table.ranges.items():
@@ -206,8 +240,10 @@ def _unsupported(settings: Settings) -> Iterator[Problem]:
 def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     source, stack, pipeline = settings.source, settings.stack, settings.pipeline
     uri = source.uri
-    other = "://" in uri and uri.partition("://")[0] not in BUCKETS
-    yield ("source", "uri"), other, f"{uri}: sources other than folders, buckets and database files"
+    scheme = uri.partition("://")[0]
+    other = "://" in uri and scheme not in {*BUCKETS, *POSTGRES, *COMPILED}
+    what = f"{scheme}://…: sources other than folders, buckets, database files and Postgres"
+    yield ("source", "uri"), other, what
     yield ("source", "engine"), source.engine != "duckdb", f'engine = "{source.engine}"'
     yield ("source", "spark"), source.spark is not None, "[source.spark]"
     yield ("stack", "image"), stack.image != "python", f'image = "{stack.image}" (only "python" is)'

@@ -52,6 +52,14 @@ class SparkSection(Section):
     master: str | None = None
 
 
+class PostgresSection(Section):
+    """``[source.postgres]``: how a Postgres database is treated."""
+
+    statement_timeout: Duration = 1800.0
+    lock_timeout: Duration = 10.0
+    rows_per_second: Positive | None = None
+
+
 class SourceSection(Section):
     """``[source]``: where production's data is."""
 
@@ -59,6 +67,7 @@ class SourceSection(Section):
     engine: Literal["duckdb", "spark"] = "duckdb"
     store: str | None = None
     spark: SparkSection | None = None
+    postgres: PostgresSection | None = None
 
 
 def _edge(value: Any) -> Any:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+    import pyarrow.dataset as ds
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Session:
     ) -> None:
         self._failure = failure
         self._raised: BaseException | None = None
+        self._blamed: SandboxError | None = None
         self.remote: dict[str, Any] = {}  # by scheme: what reads buckets (see `sandbox.engine.remote_files`)
         self._spill = tempfile.TemporaryDirectory(prefix="sandbox-spill-", dir=spill)
         self.connection = duckdb.connect(
@@ -93,7 +95,8 @@ class Session:
             # Its cipher is mbedTLS's AES-GCM, which it calls unsafe because its keys and nonces come from a generator
             # that is not made for secrets. OpenSSL's would need an extension from the network. See docs/design.md.
             self.connection.execute("set force_mbedtls_unsafe = true; set temp_file_encryption = true")
-        self._interrupt = Interrupt(self.connection.interrupt)
+        self._stops: list[Callable[[], None]] = [self.connection.interrupt]
+        self._interrupt = Interrupt(self._stop)
 
     def __enter__(self) -> Self:
         self._interrupt.__enter__()
@@ -162,8 +165,20 @@ class Session:
             # Not `connection.execute`, whose reader gives the batches in any order.
             yield from self.connection.sql(sql, params=list(parameters) or None).to_arrow_reader(size)
 
-    def lend(self, name: str, rows: pa.Table) -> None:
-        """Let SQL read an Arrow table under a name; it is not copied, and must not change as long as it is read."""
+    def blame(self, error: SandboxError) -> None:
+        """Say with which error of ours the statement fails that is being carried out: what it calls cannot raise it itself."""
+        self._blamed = error
+
+    def on_interrupt(self, stop: Callable[[], None]) -> None:
+        """Also call a function where Ctrl-C ends a statement: it ends what the engine waits for."""
+        self._stops.append(stop)
+
+    def _stop(self) -> None:
+        for stop in self._stops:
+            stop()
+
+    def lend(self, name: str, rows: pa.Table | ds.Dataset) -> None:
+        """Let SQL read an Arrow table or dataset under a name; it is not copied, and must not change as long as it is read."""
         self.connection.register(name, rows)
 
     def function(
@@ -250,7 +265,7 @@ class Session:
     def _carried_out(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         _log.debug("%s", sql)
         self._interrupt.check()
-        self._raised = None
+        self._raised = self._blamed = None
         return self.connection.execute(sql, list(parameters) or None)
 
     @contextlib.contextmanager
@@ -261,20 +276,20 @@ class Session:
             self._interrupt.check()
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
-        except duckdb.InvalidInputException as error:
-            self._interrupt.check()
-            raised, self._raised = self._raised, None
-            if isinstance(raised, KeyboardInterrupt) or str(error).endswith(INTERRUPTED):
-                raise KeyboardInterrupt from None
-            if raised is None:
-                raise self._failure(f"{doing}: {first_line(error)}") from error
-            raise self._failure(f"{doing}: {type(raised).__name__} in a function of ours") from None
-        except duckdb.OutOfMemoryException as error:
-            self._interrupt.check()
-            raise self._failure(f"{doing}: the memory limit was too small: {first_line(error)}") from error
         except duckdb.Error as error:
             self._interrupt.check()
-            raise self._failure(f"{doing}: {first_line(error)}") from error
+            blamed, self._blamed = self._blamed, None
+            if blamed is not None:
+                raise blamed  # noqa: B904 - it has a cause of its own
+            if isinstance(error, duckdb.InvalidInputException):
+                raised, self._raised = self._raised, None
+                if isinstance(raised, KeyboardInterrupt) or str(error).endswith(INTERRUPTED):
+                    raise KeyboardInterrupt from None
+                if raised is not None:
+                    what = f"{type(raised).__name__} in a function of ours"
+                    raise self._failure(f"{doing}: {what}") from None
+            small = "the memory limit was too small: " * isinstance(error, duckdb.OutOfMemoryException)
+            raise self._failure(f"{doing}: {small}{first_line(error)}") from error
         except RuntimeError as error:
             # What a SIGINT becomes that arrives while DuckDB works.
             if str(error) != "Query interrupted":

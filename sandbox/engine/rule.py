@@ -144,14 +144,21 @@ def numbered(
 
     ``taken`` are names of further columns. The fold is a column of its own: computing it three times inline costs 40 % of the speed.
     """
-    c0, c1, c2, c3, c4, c5 = coefficients
     fold = fresh("x", [*table.columns, *taken, name])
-    k = key_number(table, key)
-    parts = (k & PRIME) + ((k >> 31) & PRIME) * c4 % PRIME + ((k >> 62) & 3) * c5 % PRIME
-    folded = table.mutate(**{fold: parts % PRIME})
-    x = folded[fold]
-    number = ((((x * c3 + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME
-    return folded.mutate(**{name: number})
+    folded = table.mutate(**{fold: fold_of(key_number(table, key), coefficients)})
+    return folded.mutate(**{name: number_of(folded[fold], coefficients)})
+
+
+def fold_of(k: Any, coefficients: Sequence[int]) -> Any:
+    """Give the fold of a key's integer, in [0, P)."""
+    *_, c4, c5 = coefficients
+    return ((k & PRIME) + ((k >> 31) & PRIME) * c4 % PRIME + ((k >> 62) & 3) * c5 % PRIME) % PRIME
+
+
+def number_of(x: Any, coefficients: Sequence[int]) -> Any:
+    """Give the permanent random number of a fold, in [0, P)."""
+    c0, c1, c2, c3, *_ = coefficients
+    return ((((x * c3 + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME
 
 
 def key_number(table: Any, key: Sequence[str]) -> Any:
@@ -160,23 +167,33 @@ def key_number(table: Any, key: Sequence[str]) -> Any:
     Raises:
         RuleError: A column has a type that cannot be a key.
     """
-    for column in key:
-        _refuse(column, table[column].type())
-    if len(key) > 1:
-        texts = [canonical_text(table[column]) for column in key]
-        parts = [text.length().cast("string") + ":" + text for text in texts]
-        return _hashed(functools.reduce(operator.add, parts))
-    column = table[key[0]]
-    kind = column.type()
-    if kind.is_signed_integer() or (kind.is_unsigned_integer() and kind.nbytes < 8):
-        return column.cast("int64")
-    if kind.is_unsigned_integer():
+    if is_number(table, key):
+        return table[key[0]].cast("int64")
+    text, column = key_text(table, key), table[key[0]]
+    if len(key) == 1 and column.type().is_unsigned_integer():
         small = column <= 2**63 - 1
         return ibis.cases(
             (small, column.nullif(ibis.ifelse(small, ibis.null(), column)).cast("int64")),
-            else_=_hashed(canonical_text(column)),
+            else_=_hashed(text),
         )
-    return _hashed(canonical_text(column))
+    return _hashed(text)
+
+
+def is_number(table: Any, key: Sequence[str]) -> bool:
+    """Say whether a key stands for itself: it is one integer column, all of whose values fit (see `key_number`)."""
+    for column in key:
+        _refuse(column, table[column].type())
+    kind = table[key[0]].type()
+    fits = kind.is_signed_integer() or (kind.is_unsigned_integer() and kind.nbytes < 8)
+    return len(key) == 1 and bool(fits)
+
+
+def key_text(table: Any, key: Sequence[str]) -> Any:
+    """Give the canonical text of a key, which is hashed."""
+    texts = [canonical_text(table[column]) for column in key]
+    if len(key) == 1:
+        return texts[0]
+    return functools.reduce(operator.add, [text.length().cast("string") + ":" + text for text in texts])
 
 
 def canonical_text(column: Any) -> Any:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent_encoded
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
+from sandbox.engine.arrow import Scanned
 from sandbox.engine.databases import Declared, DeclaredReference
 from sandbox.engine.duck import first_line, quote
 from sandbox.errors import SourceError
@@ -92,30 +92,20 @@ class Column:
     as_text: bool = False
 
 
-class Table(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
-    """A table that the engine can scan: it asks for columns, and for rows that fit a condition.
-
-    Its columns are called by their numbers (``c0``), so that a condition's text tells for certain which it reads.
-    """
+class Table(Scanned):
+    """A table of a file that the engine can scan."""
 
     def __init__(self, snapshot: Snapshot, table: str, columns: Sequence[Column]) -> None:
-        self.fields = pa.schema([(f"c{number}", ARROW[one.kind]) for number, one in enumerate(columns)])
-        super().__init__(self.fields.empty_table())
-        self._snapshot, self._table = snapshot, table
-        self._sql = {
-            f"c{number}": f"cast({quote(one.name)} as text)" if one.as_text else quote(one.name)
-            for number, one in enumerate(columns)
-        }
+        super().__init__([ARROW[one.kind] for one in columns])
+        self._snapshot, self._table, self._columns = snapshot, table, columns
 
-    def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> ds.Scanner:  # noqa: A002
-        """Give what pyarrow's own datasets give for these columns and this condition."""
-        wanted = list(columns) if columns is not None else self.fields.names
-        text = "" if filter is None else str(filter)
-        read = [name for name in self.fields.names if name in wanted or name in text] or self.fields.names[:1]
-        schema = pa.schema([self.fields.field(name) for name in read])
-        select = ", ".join(self._sql[name] for name in read)
-        batches = self._snapshot.batches(f"select {select} from {quote(self._table)}", schema)
-        return ds.Scanner.from_batches(batches, schema=schema, columns=wanted, filter=filter)
+    def batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Give some columns."""
+        wanted = (self._columns[int(name[1:])] for name in read.names)
+        select = ", ".join(
+            f"cast({quote(one.name)} as text)" if one.as_text else quote(one.name) for one in wanted
+        )
+        yield from self._snapshot.batches(f"select {select} from {quote(self._table)}", read)
 
 
 def declared(snapshot: Snapshot) -> list[Declared]:

@@ -103,10 +103,12 @@ class SourceFile(Part):
 
 
 class Snapshot(Part):
-    """The version of a lake's table that was read: of a Delta table, or the id of an Iceberg snapshot."""
+    """The version of a lake's table that was read: of a Delta table, or the id of an Iceberg snapshot; of Postgres the moment, as
+    ``pg_current_snapshot()`` tells it.
+    """
 
     kind: str
-    version: int
+    version: int | str
 
 
 class SampleManifest(Document):

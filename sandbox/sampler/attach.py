@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine import remote_files
-from sandbox.sampler import databases, lakes
+from sandbox.sampler import databases, lakes, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,4 +32,6 @@ def attach(session: Session, tables: Iterable[SourceTable]) -> None:
         reach(session, table.files)
         if table.format in {"duckdb", "sqlite"}:
             databases.attach(session, table)
+        elif table.format == "postgres":
+            postgres.attach(session, table)
         lakes.attach(session, table)

@@ -22,6 +22,7 @@ from sandbox.sampler.keys import whole
 from sandbox.sampler.known import complete, empty
 from sandbox.sampler.names import applies, matching, typed_pairs
 from sandbox.sampler.part import Written
+from sandbox.sampler.pushdown import drawn_by_rule, named_by_keys, narrowed
 from sandbox.sampler.table import placed, reading
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Extraction:
     def _table(self, step: Step, advance: Callable[[float], None], counted: Callable[[float], None]) -> None:
         select = self._selection(step)
         items = self.items[step.table]
-        with self._ahead(step, items) as found:
+        with narrowed(self.plan.tables[step.table], self._pushed(step)), self._ahead(step, items) as found:
             for item, rows in zip(items, found, strict=False):
                 before = self.written[step.table].rows
                 with self._advancing(item, advance):
@@ -175,6 +176,16 @@ class Extraction:
             with self.session.watched(seen):
                 yield
         advance(item.bytes - told)
+
+    def _pushed(self, step: Step) -> str | None:
+        """Give what a database may leave out of a table before it is selected from (see `_selection`)."""
+        table = self.plan.tables[step.table]
+        if step.role == "unit":
+            return drawn_by_rule(table, self.plan.units[step.table])
+        if step.through is None:
+            return None
+        pairs = typed_pairs(self.plan.tables, step.table, step.through)
+        return named_by_keys(self.session, table, pairs, quote(PARENTS))
 
     def _selection(self, step: Step) -> str:
         """Give the SQL of what is drawn of an item's rows, with stratum and unit."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duck import quote
 from sandbox.sampler.belonging import belonging, joined, numbered
 from sandbox.sampler.extract import ROWS
+from sandbox.sampler.names import typed_pairs
+from sandbox.sampler.pushdown import named_by_keys, narrowed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +65,13 @@ class Closure:
         before = written.rows
         total = sum(item.bytes for item in extraction.items[link.target])
         doing = f"fetching {missing:,} rows of {link.target} that {link.table} refers to"
-        with extraction.progress.step(doing, total=total, unit="bytes") as advance:
+        table = extraction.plan.tables[link.target]
+        pairs = typed_pairs(extraction.plan.tables, link.table, link.reference)
+        asked = named_by_keys(extraction.session, table, [(two, one) for one, two in pairs], quote(MISSING))
+        with (
+            narrowed(table, asked),
+            extraction.progress.step(doing, total=total, unit="bytes") as advance,
+        ):
             for item in extraction.items[link.target]:
                 extraction.item(
                     link.target, item, select, f"closure-{turn:03d}-{number:03d}-{item.label}", turn

@@ -6,27 +6,31 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import first_line
 from sandbox.errors import SourceError
-from sandbox.sampler import buckets, databases, tree
+from sandbox.sampler import buckets, databases, postgres, tree
 from sandbox.sampler.source import Listing, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from sandbox.config.settings import PostgresSection
     from sandbox.sampler.source import SourceFile
     from sandbox.sampler.table import SourceTable
 
 
-def listed(uri: str, *, base: Path) -> Listing:
+def listed(uri: str, *, base: Path, section: PostgresSection | None = None) -> Listing:
     """List the tables of a source; what is hidden (``.x``, ``_x``) or of another format is no table.
 
     Args:
         uri: As in ``[source]``.
         base: The folder that a path is relative to.
+        section: How a Postgres database is treated.
 
     Raises:
         SourceError: It is not there or cannot be read.
     """
+    if postgres.is_uri(uri):
+        return postgres.listed(uri, base=base, section=section)
     if "://" in uri:
         remote, found = buckets.looked_through(uri, base=base)
         files, problems = _tables(found)
@@ -69,6 +73,8 @@ def changed(before: Listing, tables: Mapping[str, SourceTable]) -> list[str]:
     Raises:
         SourceError: It cannot be read any more.
     """
+    if postgres.is_uri(before.uri):
+        return []  # every query saw the same moment
     now = listed(before.uri, base=before.base)
     moved = []
     for name, table in tables.items():

@@ -10,7 +10,7 @@ from sandbox.engine import late
 from sandbox.engine.duck import first_line, literal, quote
 from sandbox.engine.files import file_list
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
-from sandbox.sampler import csv_types, databases, lakes
+from sandbox.sampler import csv_types, databases, lakes, postgres
 from sandbox.sampler.attach import reach
 from sandbox.sampler.blame import JSON_HINT, blamed, first_broken
 from sandbox.sampler.footers import footer, footers_of
@@ -74,6 +74,8 @@ def opened(
                 table = databases.opened_duckdb(session, name, files[0], fixed)
             case "sqlite":
                 table = databases.opened_sqlite(session, name, files[0], fixed)
+            case "postgres":
+                table = postgres.opened(session, name, files, fixed)
             case _:
                 assert_never(form)
         if table.snapshot is None:

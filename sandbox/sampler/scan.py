@@ -42,7 +42,7 @@ def scanned(project: Project, *, now: dt.datetime, threads: int | None = None, p
         SourceError: The source itself cannot be read.
     """
     settings = project.settings
-    listing = listed(settings.source.uri, base=project.root)
+    listing = listed(settings.source.uri, base=project.root, section=settings.source.postgres)
     with Session(memory=settings.sample.memory, threads=threads) as session:
         scan = _Scan(session=session, settings=settings, listing=listing, now=now)
         total = sum(

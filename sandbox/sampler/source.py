@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.store.remote import Remote
 
 TOGETHER = 16  # files of a bucket that are asked about at once
-SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "duckdb", "sqlite"]
+SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "duckdb", "sqlite", "postgres"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,11 @@ class SourceFile:
         name: Relative to the source's folder, with forward slashes.
         bytes: Its size.
         modified: Nanoseconds since 1970 UTC.
-        inside: Where in a database file the table is: its schema and its name there.
-        opened: What reads a SQLite file.
+        inside: Where in a database the table is: its schema and its name there; of a server also which moment of it.
+        opened: What reads a SQLite file, or a table of Postgres.
         system: pyarrow's file system, for a file in a bucket.
         etag: What the bucket calls this content of the file; empty where that is not known.
+        blocks: Of a table of Postgres the first block and the one behind the last; None for all.
         constants: Columns that its rows have in common and that stand in the names of its folders, with the value's text;
             None for NULL.
     """
@@ -46,6 +47,7 @@ class SourceFile:
     opened: Any = field(default=None, compare=False, repr=False)
     system: Any = field(default=None, compare=False, repr=False)
     etag: str = ""
+    blocks: tuple[int, int] | None = None
     constants: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)  # its name tells them
 
     @property

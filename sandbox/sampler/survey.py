@@ -41,7 +41,7 @@ def survey(project: Project, *, threads: int | None = None, progress: Progress) 
     """
     settings = project.settings
     names.check_tables(settings)
-    listing = listed(settings.source.uri, base=project.root)
+    listing = listed(settings.source.uri, base=project.root, section=settings.source.postgres)
     with Session(memory=settings.sample.memory, threads=threads) as session:
         tables = _opened(session, listing, settings, progress)
         names.check_columns(settings, tables)

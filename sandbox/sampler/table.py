@@ -14,8 +14,9 @@ from sandbox.sampler.shapes import PLACE, Shape, called
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sandbox.engine import sqlite
     from sandbox.engine.lakes.values import Snapshot
-    from sandbox.engine.sqlite import Column
+    from sandbox.engine.postgres import columns as postgres
     from sandbox.sampler.shapes import Deleted
     from sandbox.sampler.source import SourceFile, SourceFormat
 
@@ -49,9 +50,10 @@ class SourceTable:
         layouts: For CSV the layout of each file; else empty.
         shapes: For a table of a lake how each file differs from the table; else empty.
         cells: For a table of a SQLite file how each column is read.
+        asked: For a table of Postgres what the server is asked for.
         groups: For a table of a DuckDB file the rows of its row groups, deleted ones among them.
         share: For a table of a database file which part of the file it takes, roughly.
-        snapshot: For a table of a lake its version.
+        snapshot: For a table of a lake its version, for one of Postgres the moment.
         deleted: For a table of a lake which rows of its files are deleted; the snapshot tells.
     """
 
@@ -63,7 +65,8 @@ class SourceTable:
     width: float
     layouts: tuple[Layout, ...] = ()
     shapes: tuple[Shape, ...] = ()
-    cells: tuple[Column, ...] = ()
+    cells: tuple[sqlite.Column, ...] = ()
+    asked: tuple[postgres.Column, ...] = ()
     groups: tuple[int, ...] = ()
     share: float = 1.0
     snapshot: Snapshot | None = None
@@ -103,14 +106,15 @@ def reading(table: SourceTable, file: int | None = None, *, number: str | None =
         number: The name of one column more: the row's place within the one file.
     """
     files = range(len(table.files)) if file is None else [file]
-    if number is None:
-        return _reading(table, files)
-    if placed(table):
+    if number is not None and placed(table):
         if table.format == "duckdb":
             return _reading_duckdb(table, number)
         return _reading_parquet(table, files, number)
+    rows = _reading_scanned(table, file) if table.format == "postgres" else _reading(table, files)
+    if number is None:
+        return rows
     # A window without an order walks the rows as they come, on one thread.
-    return f"select *, row_number() over () as {quote(number)} from ({_reading(table, files)})"
+    return f"select *, row_number() over () as {quote(number)} from ({rows})"
 
 
 def placed(table: SourceTable) -> bool:
@@ -121,9 +125,9 @@ def placed(table: SourceTable) -> bool:
     )
 
 
-def scanned(table: str) -> str:
-    """Give what a session calls a table of a SQLite file."""
-    return f"rows of {table.encode().hex()}"
+def scanned(table: str, piece: int | None = None) -> str:
+    """Give what a session calls a table that is scanned from a SQLite file or from Postgres, or a piece of it."""
+    return f"rows of {table.encode().hex()}" + ("" if piece is None else f" {piece}")
 
 
 def raw_csv(paths: Iterable[str], layout: Layout, option: str = "") -> str:
@@ -162,7 +166,7 @@ def _reading(table: SourceTable, files: Sequence[int]) -> str:
         case "duckdb":
             return _reading_duckdb(table, None)
         case "sqlite":
-            return _reading_sqlite(table)
+            return _reading_scanned(table, None)
         case _:
             return _reading_jsonl(table, files)
 
@@ -175,11 +179,11 @@ def _reading_duckdb(table: SourceTable, number: str | None) -> str:
     return f"select {', '.join(columns)} from {duck_file.relation(schema, name)}"
 
 
-def _reading_sqlite(table: SourceTable) -> str:
+def _reading_scanned(table: SourceTable, piece: int | None) -> str:
     columns = (
         f"c{number}::{kind} as {quote(name)}" for number, (name, kind) in enumerate(table.columns.items())
     )
-    return f"select {', '.join(columns)} from {quote(scanned(table.name))}"
+    return f"select {', '.join(columns)} from {quote(scanned(table.name, piece))}"
 
 
 def _reading_parquet(table: SourceTable, files: Sequence[int], number: str | None) -> str:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-Kind = Literal["delta", "iceberg"]
+Kind = Literal["delta", "iceberg", "postgres"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,11 +21,11 @@ class Snapshot:
 
     Attributes:
         kind: What keeps the table's log.
-        version: The version of a Delta table, or the id of an Iceberg snapshot.
+        version: The version of a Delta table, the id of an Iceberg snapshot, or which transactions a moment of Postgres sees.
     """
 
     kind: Kind
-    version: int
+    version: int | str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -172,9 +172,41 @@ def test_what_is_not_built_yet_is_refused_never_ignored(tmp_path: Path, addition
     assert "not supported yet" in message
 
 
-@pytest.mark.parametrize("uri", ["ftp://host/x", "postgresql://host/db"])
+@pytest.mark.parametrize("uri", ["ftp://host/x", "mysql://host/db"])
 def test_sources_of_other_kinds_are_refused(tmp_path: Path, uri: str) -> None:
     assert "not supported yet" in refusal(tmp_path, MINIMAL.replace("warehouse", uri))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "postgresql://me:s3cr3t@host/db",
+        "postgresql://host/db?password=s3cr3t",
+        "postgresql://host/db?sslpassword=s3cr3t",
+        "snowflake://me:s3cr3t@account/db",
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(tmp_path: Path, uri: str) -> None:
+    message = refusal(tmp_path, MINIMAL.replace("warehouse", uri))
+    assert "holds a password" in message
+    assert "PGPASSWORD" in message
+    assert "s3cr3t" not in message
+
+
+@pytest.mark.parametrize("scheme", ["snowflake", "bigquery", "trino", "clickhouse", "databricks"])
+def test_warehouses_are_refused_as_compiled_and_never_run(tmp_path: Path, scheme: str) -> None:
+    message = refusal(tmp_path, MINIMAL.replace("warehouse", f"{scheme}://account/db"))
+    assert "compiled for it, and has never been run there" in message
+
+
+def test_manners_towards_a_database_are_for_databases(tmp_path: Path) -> None:
+    more = "[source.postgres]\nstatement_timeout = '5m'\n"
+    assert "source.postgres" in refusal(tmp_path, MINIMAL + more)
+    found = read(
+        tmp_path, MINIMAL.replace("warehouse", "postgresql://host/db") + more
+    ).settings.source.postgres
+    assert found is not None
+    assert (found.statement_timeout, found.lock_timeout, found.rows_per_second) == (300.0, 10.0, None)
 
 
 def test_mask_none_is_accepted_because_somebody_looked(tmp_path: Path) -> None:

@@ -1,0 +1,200 @@
+"""How columns of Postgres are read: what the server is asked for, as what it arrives, and the engine's type of it.
+
+What Arrow, DuckDB and Parquet have as Postgres has it arrives as it is, decimals and UUIDs by their text; every other type is
+read as the server's own text of it, which loses nothing. Values that no type of a sample can keep (infinite dates, NaN among
+decimals, arrays of arrays) end the query with the column's name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from sandbox.engine.duck import quote
+from sandbox.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.engine.postgres.catalogue import ColumnType, Table
+    from sandbox.engine.postgres.connection import Snapshot
+
+MOST_DIGITS, USUAL_DIGITS = 38, 18
+ODD = "'NaN'::numeric, 'Infinity'::numeric, '-Infinity'::numeric"
+HEADER = 4  # bytes that a modifier counts, of the value's own header
+UNKEPT = re.compile(r"sandbox: (\w+) (\d+)")
+REASONS = {
+    "infinite": (
+        "holds infinity",
+        'leave it out with a view, or read it as text: {} = "VARCHAR" in [tables.{}.types]',
+    ),
+    "nan": ("holds NaN or infinity among decimals", 'read it otherwise: {} = "DOUBLE" in [tables.{}.types]'),
+    "nested": (
+        "holds arrays of arrays, or arrays that do not begin at 1",
+        'read it as text: {} = "VARCHAR" in [tables.{}.types]',
+    ),
+}
+# By the catalogue's name: what Arrow makes of it, and what the engine calls that.
+PLAIN = {
+    "bool": (pa.bool_(), "BOOLEAN"), "int2": (pa.int16(), "SMALLINT"), "int4": (pa.int32(), "INTEGER"),
+    "int8": (pa.int64(), "BIGINT"), "float4": (pa.float32(), "FLOAT"), "float8": (pa.float64(), "DOUBLE"),
+    "text": (pa.string(), "VARCHAR"), "varchar": (pa.string(), "VARCHAR"), "bytea": (pa.binary(), "BLOB"),
+    "date": (pa.date32(), "DATE"), "time": (pa.time64("us"), "TIME"), "timestamp": (pa.timestamp("us"), "TIMESTAMP"),
+    "timestamptz": (pa.timestamp("us", "UTC"), "TIMESTAMP WITH TIME ZONE"),
+}  # fmt: skip
+TEXTUAL = {"uuid": "UUID", "json": "JSON", "jsonb": "JSON"}
+ENDLESS = {"date", "timestamp", "timestamptz"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """How a column is read.
+
+    Attributes:
+        name: Its name.
+        sql: What the server is asked for, over the table's rows.
+        arrow: The name of the Arrow type that arrives; a list's is that of its items in ``[]``.
+        kind: The engine's name of the type that it then becomes.
+    """
+
+    name: str
+    sql: str
+    arrow: str
+    kind: str
+
+    @property
+    def arrow_type(self) -> pa.DataType:
+        """What arrives."""
+        if self.arrow.startswith("["):
+            return pa.list_(ARROW[self.arrow[1:-1]])
+        return ARROW[self.arrow]
+
+
+ARROW: dict[str, pa.DataType] = {str(one): one for one, _ in PLAIN.values()}
+
+
+def columns_of(snapshot: Snapshot, table: Table, fixed: Mapping[str, str]) -> list[Column]:
+    """Give how a table's columns are read.
+
+    Args:
+        snapshot: The database.
+        table: The table.
+        fixed: Types that ``sandbox.toml`` fixes; those columns arrive as text, unless they are of that type as it is.
+
+    Raises:
+        SourceError: Decimals without a declared scale have too many digits, or are not all numbers.
+    """
+    loose = [
+        one
+        for one in table.columns
+        if (one.type == "money" or (one.type == "numeric" and one.modifier < 0))
+        and not one.array
+        and one.name not in fixed
+    ]
+    found = _found_scales(snapshot, table, loose) if loose else {}
+    return [_column(one, found, fixed.get(one.name)) for one in table.columns]
+
+
+def explained(error: SourceError, name: str, table: Table) -> SourceError:
+    """Give an error that names the column, where it comes from a value that cannot be kept."""
+    found = UNKEPT.search(error.message)
+    if found is None:
+        return error
+    [column] = [one.name for one in table.columns if one.number == int(found[2])]
+    what, hint = REASONS[found[1]]
+    return SourceError(f"{name}.{column} {what}, which a sample cannot keep", hint=hint.format(column, name))
+
+
+def relation(table: Table) -> str:
+    """Give the table's name, for the server."""
+    return f"{quote(table.declared.schema)}.{quote(table.declared.table)}"
+
+
+def _column(column: ColumnType, found: Mapping[str, tuple[int, int]], wanted: str | None) -> Column:
+    natural = _natural(column, found)
+    if wanted in {None, natural.kind}:
+        return natural
+    return Column(name=column.name, sql=f"{quote(column.name)}::text", arrow="string", kind="VARCHAR")
+
+
+def _natural(column: ColumnType, found: Mapping[str, tuple[int, int]]) -> Column:
+    """Give how a column is read where no type is fixed."""
+    name = quote(column.name)
+    if column.array:
+        return _array(column, name)
+    if column.type in PLAIN:
+        arrow, kind = PLAIN[column.type]
+        sql = f"{name}::{column.type}"
+        if column.type in ENDLESS:
+            sql = _unless(f"not isfinite({name})", name, "infinite", column)
+        return Column(name=column.name, sql=sql, arrow=str(arrow), kind=kind)
+    sql, kind = f"{name}::text", TEXTUAL.get(column.type, "VARCHAR")
+    if column.name in found:
+        sql, kind = f"{name}::numeric::text", "DECIMAL({},{})".format(*found[column.name])
+    elif column.type == "numeric" and column.modifier >= 0:
+        digits, scale = _declared_scale(column)
+        if digits <= MOST_DIGITS:
+            odd = _unless(f"{name} = 'NaN'::numeric", name, "nan", column)
+            sql, kind = f"({odd})::text", f"DECIMAL({digits},{scale})"
+    return Column(name=column.name, sql=sql, arrow="string", kind=kind)
+
+
+def _unless(condition: str, value: str, reason: str, column: ColumnType, cast: str = "") -> str:
+    """Give a value, or a failing conversion that names reason and column; it depends on the row, so it is not tried early."""
+    cast = cast or column.type
+    return (
+        f"case when {condition} then ({value}::text || ' sandbox: {reason} {column.number}')::{cast} "
+        f"else {value}::{cast} end"
+    )
+
+
+def _array(column: ColumnType, name: str) -> Column:
+    inner = column.type if column.type in PLAIN and column.type not in ENDLESS else "text"
+    arrow, kind = PLAIN[inner]
+    if inner == "text":
+        kind = PLAIN[column.type][1] if column.type in ENDLESS else TEXTUAL.get(column.type, "VARCHAR")
+    if column.type == "numeric" and column.modifier >= 0:
+        digits, scale = _declared_scale(column)
+        kind = f"DECIMAL({digits},{scale})" if digits <= MOST_DIGITS else "VARCHAR"
+    odd = f"array_ndims({name}) > 1 or array_lower({name}, 1) <> 1"
+    sql = _unless(odd, name, "nested", column, cast=f"{inner}[]")
+    return Column(name=column.name, sql=sql, arrow=f"[{arrow}]", kind=f"{kind}[]")
+
+
+def _declared_scale(column: ColumnType) -> tuple[int, int]:
+    """Give digits and scale of a decimal type; a negative scale (thousands) is 0, with as many digits more."""
+    packed = column.modifier - HEADER
+    digits, scale = (packed >> 16) & 0xFFFF, packed & 0x7FF
+    if scale >= 0x400:
+        return digits + 0x800 - scale, 0
+    return max(digits, scale), scale
+
+
+def _found_scales(
+    snapshot: Snapshot, table: Table, columns: Sequence[ColumnType]
+) -> dict[str, tuple[int, int]]:
+    """Give digits and scale that hold all values of decimals without declared ones: one pass, in the server."""
+    asked = ", ".join(
+        f"max(min_scale({n})), max(floor(log(abs({n})))::int) filter (where {n} <> 0 and {n} not in ({ODD})), "
+        f"coalesce(bool_or({n} in ({ODD})), false)"
+        for n in (f"{quote(one.name)}::numeric" for one in columns)
+    )
+    cells = snapshot.rows(f"select {asked} from {relation(table)}")[0]
+    found = {}
+    for index, column in enumerate(columns):
+        scale, power, odd = cells[index * 3 : index * 3 + 3]
+        scale = scale or 0
+        digits = max(0, (power or 0) + 1) + scale
+        if odd or digits > MOST_DIGITS:
+            what = (
+                "holds NaN or infinity" if odd else f"has {digits} digits, where {MOST_DIGITS} are the most"
+            )
+            raise SourceError(
+                f"{table.declared.schema}.{table.declared.table}.{column.name} is numeric without a scale and {what}",
+                hint=f'fix its type: {column.name} = "DOUBLE" (or "VARCHAR") in [tables.NAME.types]',
+            )
+        found[column.name] = (max(USUAL_DIGITS, digits), scale)
+    return found

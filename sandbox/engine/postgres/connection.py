@@ -1,0 +1,275 @@
+"""Connections to Postgres that all see one moment of it, read only; they leave nothing behind in the database."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import adbc_driver_manager as adbc
+import adbc_driver_postgresql as driver
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+
+from sandbox.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+BATCH_BYTES = 2 * 2**20
+NAP_SECONDS = 0.1  # how long a wait for the rate limit may not notice that the work is over
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manners:
+    """What keeps a database from being hurt.
+
+    Attributes:
+        statement_seconds: How long one statement may take.
+        lock_seconds: How long one may wait for a lock.
+        rows_per_second: How many rows are fetched at most, by all connections together; None sets no limit.
+    """
+
+    statement_seconds: float = 1800.0
+    lock_seconds: float = 10.0
+    rows_per_second: int | None = None
+
+
+class Snapshot:
+    """One moment of a database: every connection of it sees the same rows, whoever writes meanwhile.
+
+    The first connection exports its snapshot and stays in its transaction, the others take it over. Each is read only.
+
+    Args:
+        uri: Where the database is; what it does not say comes from libpq's own places (``PGUSER``, ``.pgpass``, ...).
+        manners: How the database is treated.
+
+    Raises:
+        SourceError: It cannot be reached, or refuses.
+    """
+
+    held = True
+
+    def __init__(self, uri: str, manners: Manners) -> None:
+        self.uri = uri
+        self._manners = manners
+        self._lock = threading.Lock()
+        self._idle: list[dbapi.Connection] = []
+        self._busy: set[dbapi.Connection] = set()
+        self._pace = _Pace(manners.rows_per_second)
+        self._closed = False
+        self.conditions: dict[int, str] = {}
+        self._first = self._connected()
+        [(self._exported, self.identity, self.encoding)] = self.rows(IDENTITY)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_first"):
+            self.close()
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Give all rows of a query (see `batches`)."""
+        with reported(), self._first.cursor() as cursor:
+            cursor.execute(sql)
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+            return found
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """Give the rows of a query in Arrow batches, not faster than manners allow.
+
+        Raises:
+            SourceError: The database refuses, or does not answer any more.
+        """
+        connection = self._lent()
+        whole = False
+        try:
+            with reported(), connection.cursor() as cursor:
+                cursor.adbc_statement.set_options(
+                    **{driver.StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(BATCH_BYTES)}
+                )
+                cursor.execute(sql)
+                for batch in cursor.fetch_record_batch():
+                    self._pace.wait(batch.num_rows, lambda: self._closed)
+                    yield batch
+            whole = True
+        finally:
+            self._returned(connection, whole=whole)
+
+    @contextlib.contextmanager
+    def narrowed(self, table: int, condition: str | None) -> Iterator[None]:
+        """As long as the block lasts, leave out the rows of a table (its oid) for which a condition does not hold."""
+        if condition is None:
+            yield
+            return
+        self.conditions[table] = condition
+        try:
+            yield
+        finally:
+            del self.conditions[table]
+
+    def cancel(self) -> None:
+        """End what the database is doing for us; may be called at any time."""
+        with self._lock:
+            busy = list(self._busy)
+        for connection in busy:
+            with contextlib.suppress(adbc.Error):
+                connection.adbc_cancel()
+
+    def close(self) -> None:
+        """End every connection, and with it the transactions."""
+        self._closed = True
+        self.cancel()
+        with self._lock:
+            ending, self._idle = self._idle, []
+        for connection in [*ending, self._first]:
+            with contextlib.suppress(adbc.Error):
+                connection.close()
+
+    def _lent(self) -> dbapi.Connection:
+        with self._lock:
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self._connected(self._exported)
+        with self._lock:
+            self._busy.add(connection)
+        return connection
+
+    def _returned(self, connection: dbapi.Connection, *, whole: bool) -> None:
+        """Keep a connection for the next query; one in the middle of a result is of no use any more."""
+        with self._lock:
+            self._busy.discard(connection)
+            if whole and not self._closed:
+                self._idle.append(connection)
+                return
+        with contextlib.suppress(adbc.Error):
+            connection.adbc_cancel()
+        with contextlib.suppress(adbc.Error):
+            connection.close()
+
+    def _connected(self, exported: str | None = None) -> dbapi.Connection:
+        with reported():
+            connection = dbapi.connect(self.uri, autocommit=True)
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(_settings(self._manners))
+                    cursor.fetchall()
+                    cursor.execute("begin transaction isolation level repeatable read, read only")
+                    if exported is not None:
+                        cursor.execute(f"set transaction snapshot '{exported}'")
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+
+
+# The identity is the same only where the rows certainly are: the same database with the same transactions ended. On a
+# standby the list of those that have not ended is not shown, so there every moment is another.
+IDENTITY = """select pg_export_snapshot(), concat_ws('/', current_setting('cluster_name'),
+    (select oid from pg_catalog.pg_database where datname = current_database()), pg_postmaster_start_time(),
+    pg_current_snapshot(), case when pg_is_in_recovery() then clock_timestamp() end), current_setting('server_encoding')"""
+
+
+def _settings(manners: Manners) -> str:
+    """Give the statement that makes texts of values independent of the server's settings, and limits what we do."""
+    settings = {
+        "application_name": f"sandbox {uuid.uuid4().hex[:8]}",
+        "search_path": "pg_catalog",  # so that nobody's operators and functions are called
+        "TimeZone": "UTC",
+        "DateStyle": "ISO, YMD",
+        "IntervalStyle": "postgres",
+        "extra_float_digits": "1",
+        "bytea_output": "hex",
+        "synchronize_seqscans": "off",
+        "default_transaction_read_only": "on",
+        "statement_timeout": f"{max(1, round(manners.statement_seconds * 1000))}ms",
+        "lock_timeout": f"{max(1, round(manners.lock_seconds * 1000))}ms",
+        "idle_in_transaction_session_timeout": "0",  # while files are written nothing is asked
+    }
+    return "select " + ", ".join(
+        f"set_config('{name}', '{value}', false)" for name, value in settings.items()
+    )
+
+
+class _Pace:
+    """Keeps rows from coming faster than so many a second."""
+
+    def __init__(self, rows_per_second: int | None) -> None:
+        self._limit = rows_per_second
+        self._lock = threading.Lock()
+        self._next = 0.0
+
+    def wait(self, rows: int, over: Callable[[], bool]) -> None:
+        if self._limit is None:
+            return
+        with self._lock:
+            self._next = max(self._next, time.monotonic()) + rows / self._limit
+            until = self._next
+        while (left := until - time.monotonic()) > 0 and not over():
+            time.sleep(min(left, NAP_SECONDS))
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[None]:
+    """Turn the driver's errors into ours: those of a stream of rows are the system's, and have no state."""
+    try:
+        yield
+    except (adbc.Error, OSError, pa.ArrowException) as error:
+        raise _ours(error) from error
+
+
+# By the state or, where the driver does not say it, the (English) text: what is said of it, and what to do.
+KNOWN = (
+    (
+        r"57P0\d|08\w{3}", r"server closed the connection|no connection to the server|terminating connection|SSL connection has been",
+        "Postgres ended the connection while it was read: {}",
+        "look at the server's log; draw again when it is up, nothing is left half-written",
+    ),
+    (
+        "57014", "statement timeout|canceling statement",
+        "Postgres ended a statement: {}",
+        'give it longer: statement_timeout = "2h" in [source.postgres]; or read from a replica',
+    ),
+    (
+        "55P03", "lock timeout|could not obtain lock",
+        "Postgres did not let a table be read: {}: somebody changes its definition",
+        'draw again later, or wait longer: lock_timeout = "1m" in [source.postgres]',
+    ),
+    ("42501", "permission denied", "Postgres: {}", "grant select on it to the role that sandbox reads with"),
+    (
+        "42P01|42703|3F000|XX000", "does not exist|could not open relation",
+        "Postgres: {}; it was there when the source was looked at",
+        "draw again when nobody changes its tables",
+    ),
+    ("40001|72000", "conflict with recovery|snapshot too old", "Postgres ended the moment that is read: {}",
+     "on a replica, raise max_standby_streaming_delay or set hot_standby_feedback = on"),
+)  # fmt: skip
+UNREACHED = re.compile(
+    r"failed to connect|connection to server .* failed|could not translate|invalid (URI|connection)",
+    re.IGNORECASE,
+)
+
+
+def _ours(error: Exception) -> SourceError:
+    reason = " ".join(str(error).split())
+    state = getattr(error, "sqlstate", None) or "-"
+    found = re.search(r"(?:ERROR|FATAL|PANIC): +(.*)", reason)
+    said = re.sub(r" (DETAIL|HINT|LINE \d+|CONTEXT|Query was): .*", "", found[1] if found else reason)
+    said = re.sub(r"^\w+: |\[libpq\] |\.? SQLSTATE.*$", "", said).strip()
+    if UNREACHED.search(reason):
+        return SourceError(
+            f"Postgres cannot be reached: {said}",
+            hint="look at uri in [source]; user and password come from PGUSER and PGPASSWORD, ~/.pgpass or a service file",
+        )
+    for states, texts, message, hint in KNOWN:
+        if re.fullmatch(states, state) or (state == "-" and re.search(texts, reason)):
+            return SourceError(message.format(said), hint=hint)
+    return SourceError(f"Postgres: {said}")

@@ -1,0 +1,71 @@
+"""A table of Postgres that the engine can scan: columns are asked for as they are needed, rows as far as they may matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from sandbox.engine.arrow import Scanned
+from sandbox.engine.postgres.columns import explained, relation
+from sandbox.errors import SandboxError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sandbox.engine.postgres.catalogue import Table
+    from sandbox.engine.postgres.columns import Column
+    from sandbox.engine.postgres.connection import Snapshot
+
+ROWS = "r"  # what a condition calls the table
+
+
+class Scan(Scanned):
+    """All rows of a table, or those in a range of its blocks.
+
+    Args:
+        snapshot: The moment.
+        name: What ``sandbox.toml`` calls the table.
+        table: The table.
+        columns: How its columns are read.
+        blocks: The first block and the one behind the last; None reads all of it.
+        narrowed: Whether the snapshot's condition holds for it.
+        failed: Told of an error, which then ends the engine's statement.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        name: str,
+        table: Table,
+        columns: Sequence[Column],
+        blocks: tuple[int, int] | None,
+        *,
+        narrowed: bool,
+        failed: Callable[[SandboxError], None],
+    ) -> None:
+        super().__init__([one.arrow_type for one in columns])
+        self._snapshot, self._name, self._table = snapshot, name, table
+        self._columns, self._blocks, self._narrowed, self._failed = columns, blocks, narrowed, failed
+
+    def batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Give some columns."""
+        names = [f"{self._columns[int(one[1:])].sql} as {one}" for one in read.names]
+        conditions = [] if self._blocks is None else [within(*self._blocks)]
+        if self._narrowed and self._table.oid in self._snapshot.conditions:
+            conditions.append(self._snapshot.conditions[self._table.oid])
+        where = f" where {' and '.join(conditions)}" if conditions else ""
+        try:
+            for batch in self._snapshot.batches(
+                f"select {', '.join(names)} from {relation(self._table)} as {ROWS}{where}"
+            ):
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=read)
+        except SourceError as error:
+            told = explained(error, self._name, self._table)
+            self._failed(told)
+            raise told from error
+
+
+def within(first: int, stop: int) -> str:
+    """Give the condition that a row lies in some blocks; the server reads no other."""
+    return f"{ROWS}.ctid >= '({first},0)'::tid and {ROWS}.ctid < '({stop},0)'::tid"

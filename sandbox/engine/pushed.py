@@ -1,0 +1,96 @@
+"""The sampling rule as conditions for a database: what it may leave out before rows leave it.
+
+They are for a row that a query calls ``r``. The session selects among what arrives by the same rule, so a condition may be
+true for rows that are not drawn, and must be for those that are. Postgres carries them out; for the warehouses they are
+compiled only, and tests keep their text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import ibis
+import ibis.expr.datatypes as dt
+import sqlglot
+from sqlglot import exp
+
+from sandbox.engine import rule
+from sandbox.engine.kinds import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Dialect = Literal["postgres", "snowflake", "bigquery", "trino", "clickhouse", "databricks"]
+DIALECTS: tuple[Dialect, ...] = ("postgres", "snowflake", "bigquery", "trino", "clickhouse", "databricks")
+ROW, KEY, FOLD = "r", "k", "x"
+
+# The first 15 hex digits of a text's SHA-256 as an integer, which Ibis has for DuckDB and Spark only.
+HASHED: Mapping[Dialect, str] = {
+    "postgres": "('x' || substr(encode(sha256(convert_to({}, 'UTF8')), 'hex'), 1, 15))::bit(60)::bigint",
+    "snowflake": "to_number(substr(sha2({}, 256), 1, 15), 'XXXXXXXXXXXXXXX')",
+    "bigquery": "cast(concat('0x', substr(to_hex(sha256({})), 1, 15)) as int64)",
+    "trino": "from_base(substr(to_hex(sha256(to_utf8({}))), 1, 15), 16)",
+    "clickhouse": "reinterpretAsInt64(reverse(unhex(concat('0', substring(hex(SHA256({})), 1, 15)))))",
+    "databricks": "cast(conv(substr(sha2({}, 256), 1, 15), 16, 10) as bigint)",
+}
+# Microseconds since 1970 UTC of a moment; Ibis's own functions of it are of seconds or lose digits.
+MICROSECONDS: Mapping[Dialect, str] = {
+    "postgres": "(extract(epoch from {}) * 1000000)::bigint",
+    "snowflake": "date_part(epoch_microsecond, {})",
+    "bigquery": "unix_micros(timestamp({}))",
+    "trino": "cast(to_unixtime(cast({} as timestamp(6) with time zone)) * 1000000 as bigint)",
+    "clickhouse": "toUnixTimestamp64Micro(toDateTime64({}, 6))",
+    "databricks": "unix_micros({})",
+}
+
+
+def number(
+    columns: Mapping[str, str], key: Sequence[str], coefficients: Sequence[int], dialect: Dialect
+) -> str:
+    """Give the SQL of a row's permanent random number; NULL where a part of the key is.
+
+    Args:
+        columns: The key's columns, of ``r``, and the session's names of their types.
+        key: In order.
+        coefficients: See `sandbox.engine.prn.coefficients`.
+        dialect: For whom.
+    """
+    rows = ibis.table({name: kind_of(columns[name]) for name in key}, name=ROW)
+    keyed = ibis.table({KEY: dt.int64}, name=KEY)
+    folded = ibis.table({FOLD: dt.int64}, name=FOLD)
+    fold = _sql(rule.fold_of(keyed[KEY], coefficients), dialect)
+    found = _sql(rule.number_of(folded[FOLD], coefficients), dialect)
+    if rule.is_number(rows, key):
+        # Written out: a server computes the fold three times sooner than it enters a query for each row.
+        k = _sql(rows[key[0]].cast("int64"), dialect)
+        return _replaced(found, FOLD, _replaced(fold, KEY, k, dialect), dialect)
+    hashed = HASHED[dialect].format(_sql(rule.key_text(rows, key), dialect))
+    # Without the OFFSET a server writes out the inner ones, and computes the hash nine times.
+    fence = " offset 0" if dialect == "postgres" else ""
+    return f"(select {found} from (select {fold} as x from (select {hashed} as k{fence}) as k{fence}) as x)"
+
+
+def _replaced(sql: str, name: str, by: str, dialect: Dialect) -> str:
+    """Write an expression out where another names it as a column."""
+    value = exp.paren(sqlglot.parse_one(by, read=dialect))
+    done = sqlglot.parse_one(sql, read=dialect).transform(
+        lambda node: value.copy() if isinstance(node, exp.Column) and node.table == name else node
+    )
+    return str(done.sql(dialect=dialect))
+
+
+def _sql(expression: Any, dialect: Dialect) -> str:
+    """Give the SQL of an expression over one table, whose row is called as the table is."""
+    [relation] = expression.op().relations
+    text = str(ibis.to_sql(expression.name("found"), dialect=dialect, pretty=False))
+    [found] = sqlglot.parse_one(text, read=dialect, into=exp.Select).selects
+    for column in found.find_all(exp.Column):
+        column.set("table", exp.to_identifier(relation.name, quoted=True))
+    for called in found.find_all(exp.Anonymous):
+        if called.name.lower() == "epoch_us":
+            moment = called.expressions[0].sql(dialect=dialect)
+            called.replace(sqlglot.parse_one(MICROSECONDS[dialect].format(moment), read=dialect))
+    if dialect == "clickhouse":  # whose length() counts bytes
+        for length in found.find_all(exp.Length):
+            length.replace(exp.func("lengthUTF8", length.this))
+    return str(found.unalias().sql(dialect=dialect))
