@@ -18,6 +18,9 @@ TableFormat = Literal["parquet", "csv", "jsonl", "duckdb"]
 BUCKETS = ("s3", "gs", "gcs", "abfs", "abfss")
 """What the address of a bucket begins with."""
 
+CATALOGUES = ("iceberg", "iceberg+sqlite")
+"""What the address of a catalogue of Iceberg tables begins with."""
+
 WORKING_TREE = "working tree"
 """What stands for a git ref where the files are meant as they lie there."""
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from sandbox.config.families import families
 from sandbox.config.outputs import data_tests, outputs
 from sandbox.config.problems import Problem, nearest
-from sandbox.model import BUCKETS
+from sandbox.model import BUCKETS, CATALOGUES
 
 if TYPE_CHECKING:
     from sandbox.config.lines import Path
@@ -241,8 +241,8 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     source, stack, pipeline = settings.source, settings.stack, settings.pipeline
     uri = source.uri
     scheme = uri.partition("://")[0]
-    other = "://" in uri and scheme not in {*BUCKETS, *POSTGRES, *COMPILED}
-    what = f"{scheme}://…: sources other than folders, buckets, database files and Postgres"
+    other = "://" in uri and scheme not in {*BUCKETS, *CATALOGUES, *POSTGRES, *COMPILED}
+    what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
     yield ("source", "uri"), other, what
     yield ("source", "engine"), source.engine != "duckdb", f'engine = "{source.engine}"'
     yield ("source", "spark"), source.spark is not None, "[source.spark]"

@@ -203,6 +203,7 @@ class TableSection(Section):
     mask: dict[str, Annotated[Mask, BeforeValidator(_mask)]] = Field(default_factory=dict)
     types: dict[str, Name] = Field(default_factory=dict)
     version: Annotated[int, Field(ge=0)] | None = None
+    snapshot: Annotated[int, Field(ge=0)] | None = None
     ranges: dict[str, Range] = Field(default_factory=dict)
     references: dict[str, Annotated[str, StringConstraints(pattern=r"^.+\..+$")]] = Field(
         default_factory=dict

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine import remote_files
 from sandbox.sampler import databases, lakes, postgres
+from sandbox.sampler.reaching import reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sandbox.engine.duck import Session
-    from sandbox.sampler.source import SourceFile
     from sandbox.sampler.table import SourceTable
-
-
-def reach(session: Session, files: Iterable[SourceFile]) -> None:
-    """Let a session read files that lie in a bucket."""
-    for file in files:
-        if file.system is not None:
-            remote_files.reach(session, file.system, {file.path: (file.bytes, file.modified)})
 
 
 def attach(session: Session, tables: Iterable[SourceTable]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import first_line
+from sandbox.engine.lakes import iceberg
 from sandbox.errors import SourceError
+from sandbox.model import CATALOGUES
 from sandbox.sampler import buckets, databases, postgres, tree
 from sandbox.sampler.source import Listing, stamped
 
@@ -31,6 +33,10 @@ def listed(uri: str, *, base: Path, section: PostgresSection | None = None) -> L
     """
     if postgres.is_uri(uri):
         return postgres.listed(uri, base=base, section=section)
+    if uri.partition("://")[0] in CATALOGUES:
+        catalogue = iceberg.opened(uri, base=base)
+        names: tree.Tables = dict.fromkeys(catalogue.tables, ("iceberg", ()))
+        return Listing(uri=uri, base=base, shown=catalogue.shown, files=names, catalogue=catalogue)
     if "://" in uri:
         remote, found = buckets.looked_through(uri, base=base)
         files, problems = _tables(found)

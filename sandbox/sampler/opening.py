@@ -11,9 +11,9 @@ from sandbox.engine.duck import first_line, literal, quote
 from sandbox.engine.files import file_list
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
 from sandbox.sampler import csv_types, databases, lakes, postgres
-from sandbox.sampler.attach import reach
 from sandbox.sampler.blame import JSON_HINT, blamed, first_broken
 from sandbox.sampler.footers import footer, footers_of
+from sandbox.sampler.reaching import reach
 from sandbox.sampler.source import stamped, suggestion
 from sandbox.sampler.table import SourceTable, compression, raw_csv, reading
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.engine.duck import Session
-    from sandbox.sampler.source import Listing, SourceFile
+    from sandbox.sampler.source import Listing, SourceFile, SourceFormat
 
 NAMES = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE",
@@ -38,6 +38,7 @@ def opened(
     types: Mapping[str, str],
     *,
     version: int | None = None,
+    snapshot: int | None = None,
 ) -> SourceTable:
     """Look at all files of a table.
 
@@ -47,6 +48,7 @@ def opened(
         name: The table.
         types: Column types that ``sandbox.toml`` fixes.
         version: The version of a Delta table; None takes the newest.
+        snapshot: The id of a snapshot of an Iceberg table; None takes the newest.
 
     Raises:
         ConfigError: The table is not in the source or has no such version, or a fixed type is none.
@@ -54,10 +56,7 @@ def opened(
         SourceError: A file cannot be read, or the files do not agree.
     """
     form, files = listing.of(name)
-    if version is not None and form != "delta":
-        raise ConfigError(
-            f"[tables.{name}] version = {version}: only Delta tables have versions, this is {form}"
-        )
+    _check_pins(name, form, version, snapshot)
     files = _reached(session, files)
     fixed = {column: _fixed(session, name, column, kind) for column, kind in types.items()}
     with blamed(form, files):
@@ -70,6 +69,8 @@ def opened(
                 table = _jsonl(session, name, files, fixed)
             case "delta":
                 table = lakes.opened_delta(session, listing, name, version=version)
+            case "iceberg":
+                table = lakes.opened_iceberg(session, listing, name, snapshot=snapshot)
             case "duckdb":
                 table = databases.opened_duckdb(session, name, files[0], fixed)
             case "sqlite":
@@ -82,6 +83,15 @@ def opened(
             table = _with_constants(session, table, fixed)
         _check_fixed(session, table, fixed)
     return replace(table, columns={name: fixed.get(name, kind) for name, kind in table.columns.items()})
+
+
+def _check_pins(name: str, form: SourceFormat, version: int | None, snapshot: int | None) -> None:
+    """Make sure that a table whose version is pinned has versions."""
+    for kind, pin, pins in (("delta", version, "version"), ("iceberg", snapshot, "snapshot")):
+        if pin is not None and form != kind:
+            raise ConfigError(
+                f"[tables.{name}] {pins} = {pin}: only {kind.title()} tables have {pins}s, this is {form}"
+            )
 
 
 def _reached(session: Session, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:

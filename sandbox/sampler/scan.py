@@ -94,7 +94,14 @@ class _Scan:
         if name not in self.listing.files:
             self._missing(name)
             return
-        opened = open_what_can_be(self.session, self.listing, name, section.types, version=section.version)
+        opened = open_what_can_be(
+            self.session,
+            self.listing,
+            name,
+            section.types,
+            version=section.version,
+            snapshot=section.snapshot,
+        )
         self.findings += opened.findings
         table = opened.table
         files = table.files if table is not None and table.snapshot else self.listing.files[name][1]

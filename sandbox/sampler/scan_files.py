@@ -35,7 +35,13 @@ class Opened:
 
 
 def open_what_can_be(
-    session: Session, listing: Listing, name: str, types: Mapping[str, str], *, version: int | None = None
+    session: Session,
+    listing: Listing,
+    name: str,
+    types: Mapping[str, str],
+    *,
+    version: int | None = None,
+    snapshot: int | None = None,
 ) -> Opened:
     """Open a table, without the files that cannot be read and those whose columns are not the others'.
 
@@ -45,9 +51,11 @@ def open_what_can_be(
         name: The table, which is in the listing.
         types: Column types that ``sandbox.toml`` fixes.
         version: The version of a Delta table; None takes the newest.
+        snapshot: The id of a snapshot of an Iceberg table; None takes the newest.
     """
     try:
-        return Opened(table=opened(session, listing, name, types, version=version), findings=[])
+        table = opened(session, listing, name, types, version=version, snapshot=snapshot)
+        return Opened(table=table, findings=[])
     except SandboxError as error:
         whole = error
     form, files = listing.files[name]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duck import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sandbox.sampler.source import SourceFile
+
 
 PLACE = "file_row_number"  # the engine's own name for a row's place in a Parquet file
 
@@ -19,12 +22,14 @@ class Shape:
 
     Attributes:
         names: What it calls those of the table's columns that it calls otherwise; None where it lacks one, which is NULL.
+        constants: The columns that it has one value of, which is not read from it.
         placed: Whether rows of it are deleted by their place.
         values: For each file of deleted values that counts for it, the number of that file and what the data file calls the
             columns that are compared, in its order.
     """
 
     names: tuple[tuple[str, str | None], ...] = ()
+    constants: tuple[str, ...] = ()
     placed: bool = False
     values: tuple[tuple[int, tuple[str | None, ...]], ...] = ()
 
@@ -62,9 +67,20 @@ class Deleted:
 
     Attributes:
         kept: For data files, by path, whether each of their first rows is not deleted.
+        places: Files with the places of deleted rows.
+        paths: The data files' paths, by what these files call them.
+        values: Files with the values of deleted rows, and what each calls the columns that are compared.
     """
 
     kept: Mapping[str, Any]
+    places: tuple[SourceFile, ...] = ()
+    paths: Mapping[str, str] = field(default_factory=dict)
+    values: tuple[tuple[SourceFile, tuple[str, ...]], ...] = ()
+
+    @property
+    def files(self) -> list[SourceFile]:
+        """All files that say what is deleted."""
+        return [*self.places, *(file for file, _ in self.values)]
 
 
 def deleted_places(table: str) -> str:

@@ -15,10 +15,11 @@ from sandbox.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sandbox.engine.lakes.iceberg import Catalogue
     from sandbox.store.remote import Remote
 
 TOGETHER = 16  # files of a bucket that are asked about at once
-SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "duckdb", "sqlite", "postgres"]
+SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "iceberg", "duckdb", "sqlite", "postgres"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,7 @@ class Listing:
         files: For each table its format and files, sorted by name.
         problems: For each table that is there but cannot be read as one, what is wrong with it.
         remote: The bucket, if it is one.
+        catalogue: The catalogue of Iceberg tables, if it is one.
     """
 
     uri: str
@@ -105,6 +107,14 @@ class Listing:
     files: Mapping[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     remote: Remote | None = None
+    catalogue: Catalogue | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether tables are its files and folders."""
+        return self.catalogue is None and not any(
+            form in {"duckdb", "sqlite"} for form, _ in self.files.values()
+        )
 
     def of(self, table: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
         """Give a table's format and files.
@@ -117,9 +127,9 @@ class Listing:
             raise SourceError(self.problems[table])
         if table in self.files:
             return self.files[table]
+        where = f": there is no {table}.parquet, .csv or .jsonl in {self.shown}, and no folder of that name"
         raise ConfigError(
-            f"the source has no table {table}: there is no {table}.parquet, .csv or .jsonl in {self.shown}, "
-            f"and no folder of that name",
+            f"the source has no table {table}{where if self.is_folder else f' ({self.shown})'}",
             hint=suggestion(table, [*self.files, *self.problems], "tables there"),
         )
 

@@ -49,7 +49,7 @@ def _stratum(stratum: StratumColumn) -> dict[str, Any]:
 
 def _table(table: TableSection) -> dict[str, Any]:
     fields: dict[str, Any] = table.model_dump(
-        mode="json", exclude_none=True, include={"key", "where", "version", "belongs_to", "keep"}
+        mode="json", exclude_none=True, include={"key", "where", "version", "snapshot", "belongs_to", "keep"}
     )
     if table.duplicates != "error":
         fields["duplicates"] = table.duplicates

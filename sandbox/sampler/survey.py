@@ -77,7 +77,9 @@ def _opened(
     tables = {}
     with progress.step("looking at the source", total=len(settings.tables), unit="tables") as advance:
         for name, table in settings.tables.items():
-            tables[name] = opened(session, listing, name, table.types, version=table.version)
+            tables[name] = opened(
+                session, listing, name, table.types, version=table.version, snapshot=table.snapshot
+            )
             advance(1)
     return tables
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import pyarrow as pa
+    from pyarrow import fs
 
 Kind = Literal["delta", "iceberg", "postgres"]
 
@@ -34,10 +35,12 @@ class ValuesDeleted:
 
     Attributes:
         path: The file, of Parquet.
+        bytes: Its size.
         columns: The field ids that are compared; NULL equals NULL.
     """
 
     path: str
+    bytes: int
     columns: tuple[int, ...]
 
 
@@ -76,6 +79,7 @@ class LakeTable:
         files: Its data files, sorted by name.
         names: For files without field ids, the id of each name (Iceberg's name mapping).
         places: Files of positions of deleted rows, of Parquet (Iceberg's positional deletes).
+        system: pyarrow's file system, where its files lie in a bucket.
     """
 
     snapshot: Snapshot
@@ -83,7 +87,13 @@ class LakeTable:
     fields: Mapping[str, int | str]
     files: Sequence[LakeFile]
     names: Mapping[str, int] | None = None
-    places: Sequence[str] = ()
+    places: Sequence[LakeFile] = ()
+    system: fs.FileSystem | None = None
+
+    @property
+    def optional(self) -> bool:
+        """Whether constants count only for files that lack the column: Iceberg's data files mostly have them."""
+        return self.snapshot.kind == "iceberg"
 
 
 def missing(kind: Kind, error: ImportError) -> SourceError:
