@@ -182,7 +182,10 @@ def _address(settings: Settings) -> Iterator[Problem]:
         yield Problem(key=where, message=f"{scheme}://… is no address that can be read")
         return
     if hidden:
-        said = "holds a password, which does not belong into a file; take it out and set PGPASSWORD, or use ~/.pgpass"
+        instead = (
+            "set PGPASSWORD, or use ~/.pgpass" if scheme in POSTGRES else "use the environment, or log in"
+        )
+        said = f"holds a password, which does not belong into a file; take it out and {instead}"
         yield Problem(key=where, message=f"{scheme}://… {said}")
     elif scheme in COMPILED:
         said = f"{COMPILED[scheme]}: the sampling rule is compiled for it, and has never been run there"
@@ -242,7 +245,9 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     uri = source.uri
     scheme = uri.partition("://")[0]
     other = "://" in uri and scheme not in {*BUCKETS, *CATALOGUES, *POSTGRES, *COMPILED}
-    what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
+    what = (
+        f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
+    )
     yield ("source", "uri"), other, what
     yield ("source", "engine"), source.engine != "duckdb", f'engine = "{source.engine}"'
     yield ("source", "spark"), source.spark is not None, "[source.spark]"

@@ -113,7 +113,7 @@ class Listing:
     def is_folder(self) -> bool:
         """Whether tables are its files and folders."""
         return self.catalogue is None and not any(
-            form in {"duckdb", "sqlite"} for form, _ in self.files.values()
+            form in {"duckdb", "sqlite", "postgres"} for form, _ in self.files.values()
         )
 
     def of(self, table: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
