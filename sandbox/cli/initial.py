@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 def init(call: Call, *, uri: str | None, ci: Ci | None, overwrite: bool) -> None:
     """Look at a source and write a sandbox.toml that proposes how to sample it; or write the CI job (--ci).
 
-    URI is where production's data is: a folder of Parquet, CSV or JSON Lines.
+    URI is where production's data is: a folder of Parquet, CSV or JSON Lines, a .duckdb or SQLite file. In a dbt project it
+    may be left out where the project says it: its seeds, or the files that its sources name.
     """
     if ci is not None and uri is not None:
         raise click.UsageError("--ci writes the CI job of a project that has a sandbox.toml; it takes no URI")
@@ -36,10 +38,18 @@ def init(call: Call, *, uri: str | None, ci: Ci | None, overwrite: bool) -> None
     from sandbox.commands import init_source  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.report.proposal import lines  # noqa: PLC0415
 
-    if uri is None:
-        raise init_source.missing((call.config or Path("sandbox.toml")).absolute().parent)
+    file = (call.config or Path("sandbox.toml")).absolute()
+    dbt = (file.parent / init_source.DBT_PROJECT).is_file()
+    if uri is None and not dbt:
+        raise init_source.missing(file.parent)
     file = init_source.target(call.config, overwrite=overwrite or _agreed(call))
-    result = init_source.init_source(uri, file, progress=call.progress)
+    if dbt:
+        from sandbox.commands.init_dbt import init_dbt  # noqa: PLC0415 - see above
+
+        result = init_dbt(uri, file, runtime=_runtime(call), progress=call.progress)
+    else:
+        assert uri is not None
+        result = init_source.init_source(uri, file, progress=call.progress)
     if call.as_json:
         call.print(result, lambda: "")
         return
@@ -47,6 +57,18 @@ def init(call: Call, *, uri: str | None, ci: Ci | None, overwrite: bool) -> None
     for line in lines(result.proposal):
         click.echo(f"  {line}")
     click.echo("next: read it, then: sandbox plan")
+
+
+def _runtime(call: Call) -> Literal["docker", "local", "auto"]:
+    """Give the runtime that is wanted, while there is no file yet that could name one."""
+    wanted = call.runtime or os.environ.get(
+        "SANDBOX_STACK_RUNTIME", os.environ.get("SANDBOX_RUNTIME", "auto")
+    )
+    match wanted:
+        case "docker" | "local" | "auto":
+            return wanted
+        case _:
+            raise click.UsageError(f"SANDBOX_RUNTIME={wanted}: it is docker, local or auto")
 
 
 def _agreed(call: Call) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox import compare
-from sandbox.commands import noise, production, separability
+from sandbox.commands import dbt, noise, production, separability
 from sandbox.commands.comparing import (
     Terms,
     compared,
@@ -167,6 +167,9 @@ def _of_runs(
     """Run both sides, compare what they made, and tell noise from change."""
     ground = baseline.ground
     first = baseline.run(fresh=options.fresh, progress=progress)
+    candidate = dataclasses.replace(
+        candidate, request=dbt.deferring(ground.project, candidate.request, first)
+    )
     second = candidate.run(fresh=options.fresh, progress=progress)
     if second.cached and second.record.started < first.record.started and differing_files(first, second):
         # What the clock does shows in the repetition only if it spans the time between the sides.
@@ -181,7 +184,11 @@ def _of_runs(
         baseline_run=first,
         candidate_run=second,
         outputs=outputs,
-        tests=tested(ground.project, sides[0], sides[1], ground.sample.sample, progress=progress),
+        tests=[
+            *tested(ground.project, sides[0], sides[1], ground.sample.sample, progress=progress),
+            *dbt.data_tests(first, second),
+        ],
+        dbt=dbt.build(second),
         warnings=unrelated(ground.project, baseline, candidate) if versions.stack is None else [],
     )
     found = noise.told_apart(baseline, found, terms, fresh=options.fresh, progress=progress)

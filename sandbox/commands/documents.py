@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sandbox.config import Project
     from sandbox.config.settings import GateSection
-    from sandbox.manifest.diff import DataTest, OutputDiff, Verdict
+    from sandbox.manifest.diff import DataTest, DbtBuild, OutputDiff, Verdict
     from sandbox.manifest.sample import SampleManifest
     from sandbox.runner.run import Run
 
@@ -63,6 +63,7 @@ class Findings:
         tests: The data tests on both sides.
         repeat: The run of the baseline that looked for noise, if there was reason for one.
         warnings: What the reader should know.
+        dbt: What of a dbt project was built.
     """
 
     baseline: Side
@@ -73,6 +74,7 @@ class Findings:
     tests: list[DataTest] = field(default_factory=list)
     repeat: Run | None = None
     warnings: list[str] = field(default_factory=list)
+    dbt: DbtBuild | None = None
 
 
 def document(project: Project, manifest: SampleManifest, found: Findings) -> DiffDocument:
@@ -96,6 +98,7 @@ def document(project: Project, manifest: SampleManifest, found: Findings) -> Dif
         warnings=found.warnings,
         report=str(project.state / "diffs" / identity / REPORT),
         repeat=_repeat(found.repeat),
+        dbt=found.dbt,
     )
 
 

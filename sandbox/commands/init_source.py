@@ -89,7 +89,7 @@ def init_source(uri: str, file: Path, *, progress: Progress) -> SettingsResult:
     """
     from sandbox.sampler.proposal import proposed  # noqa: PLC0415 - Ibis is slow to import
 
-    found = proposed(_as_written(uri, file.parent), base=file.parent, progress=progress)
+    found = proposed(as_written(uri, file.parent), base=file.parent, progress=progress)
     return written(found, file, surroundings(file.parent))
 
 
@@ -143,7 +143,7 @@ def _with_tables(folder: Path) -> Iterator[str]:
                 continue
 
 
-def _as_written(uri: str, folder: Path) -> str:
+def as_written(uri: str, folder: Path) -> str:
     """Give a source as the file says it: a path that was given relative to here, relative to the file."""
     if "://" in uri:
         return uri

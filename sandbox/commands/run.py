@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.commands import dbt
 from sandbox.commands.projects import prepare_state
 from sandbox.commands.sample import sample
 from sandbox.commands.stack import open_stack
@@ -69,7 +70,7 @@ def require_command(project: Project) -> str:
     Raises:
         ConfigError: The settings name none.
     """
-    command = project.settings.pipeline.command
+    command = dbt.COMMAND if dbt.is_dbt(project) else project.settings.pipeline.command
     if command is None:
         raise ConfigError(
             f"{project.file} names no pipeline", hint='[pipeline]\ncommand = "python pipeline.py"'
@@ -88,7 +89,8 @@ def repository(project: Project) -> Repository:
     """Give the git repository around a project; the source and what we keep ourselves are no code, wherever they lie."""
     root = project.root
     store = project.settings.source.store
-    named = [project.settings.source.uri, *([store] if store and "://" not in store else [])]
+    seeds = [path for path, _ in dbt.seed_files(project).values()] if dbt.is_dbt(project) else []
+    named = [*(seeds or [project.settings.source.uri]), *([store] if store and "://" not in store else [])]
     places = [*((root / place).resolve() for place in named), home().resolve()]
     inside = [place for place in places if place.is_relative_to(root) and place != root]
     own = {*(place.relative_to(root).as_posix() for place in inside), project.file.name}
@@ -117,6 +119,7 @@ def request_for(project: Project, code: Code, drawn: Sample, environment: Enviro
         limits=project.limits,
         labels=labels(project, name),
         name=object_name(project, name),
+        kit=dbt.kit(project) if dbt.is_dbt(project) else None,
     )
 
 

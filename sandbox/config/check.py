@@ -29,6 +29,7 @@ COMPILED = {
     "clickhouse": "ClickHouse",
     "databricks": "Databricks",
 }
+IMAGES = ("python", "dbt")
 ENV_FIELDS = ("sample", "output")
 # The options that kinds of masks need, each with an example.
 MASK_OPTIONS: dict[str, dict[str, float]] = {
@@ -50,6 +51,7 @@ def problems(settings: Settings) -> list[Problem]:
         _masks,
         _address,
         _pipeline,
+        _dbt,
         outputs,
         data_tests,
         _unsupported,
@@ -233,6 +235,18 @@ def _pipeline(settings: Settings) -> Iterator[Problem]:
             )
 
 
+def _dbt(settings: Settings) -> Iterator[Problem]:
+    pipeline, stack = settings.pipeline, settings.stack
+    if pipeline.kind != "dbt":
+        return
+    if pipeline.command is not None:
+        message = 'kind = "dbt" calls dbt itself; leave command out, or write kind = "command"'
+        yield Problem(key=("pipeline", "command"), message=message)
+    if stack.image == "python" and stack.requirements is None:
+        message = 'kind = "dbt" needs dbt: write image = "dbt", or name requirements that hold dbt-duckdb'
+        yield Problem(key=("stack", "image"), message=message)
+
+
 def _unsupported(settings: Settings) -> Iterator[Problem]:
     """Refuse what the file may say but this version does not do: nothing is ever ignored silently."""
     for key, present, what in _not_yet(settings):
@@ -251,10 +265,13 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     yield ("source", "uri"), other, what
     yield ("source", "engine"), source.engine != "duckdb", f'engine = "{source.engine}"'
     yield ("source", "spark"), source.spark is not None, "[source.spark]"
-    yield ("stack", "image"), stack.image != "python", f'image = "{stack.image}" (only "python" is)'
+    yield (
+        ("stack", "image"),
+        stack.image not in IMAGES,
+        f'image = "{stack.image}" (only {" and ".join(IMAGES)} are)',
+    )
     yield ("stack", "services"), bool(stack.services), f"services = {stack.services}"
     yield ("stack", "network"), stack.network != "none", f'network = "{stack.network}"'
     yield ("stack", "limits", "memory"), stack.limits.memory == "auto", 'memory = "auto"'
-    yield ("pipeline", "kind"), pipeline.kind != "command", f'kind = "{pipeline.kind}"'
     others = [kind for kind in pipeline.inputs if kind != "parquet"]
     yield ("pipeline", "inputs"), bool(others), f"inputs = {others}"

@@ -256,9 +256,13 @@ class StackSection(Section):
 
 
 class PipelineSection(Section):
-    """``[pipeline]``: the code."""
+    """``[pipeline]``: the code.
+
+    ``build`` is for dbt: whether a candidate builds only what changed and what depends on that, or all.
+    """
 
     kind: Literal["command", "dbt"] = "command"
+    build: Literal["changed", "all"] = "changed"
     command: Name | None = None
     production: Name = "main"
     inputs: Annotated[list[Literal["parquet", "duckdb", "postgres"]], Field(min_length=1)] = ["parquet"]

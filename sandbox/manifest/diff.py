@@ -358,6 +358,18 @@ class DataTest(Part):
     problems: dict[str, str] = Field(default_factory=dict)
 
 
+class DbtBuild(Part):
+    """What of a dbt project the candidate's run built, by model, snapshot and seed.
+
+    ``changed`` differ from the baseline's (None where the project was built whole), ``built`` are these and what depends on
+    them, ``taken_over`` came from the baseline's run.
+    """
+
+    changed: list[str] | None
+    built: list[str]
+    taken_over: list[str]
+
+
 class GateResult(Part):
     """One rule of the gate, for one output or (None) over all; ``found`` is what was compared with ``limit``.
 
@@ -393,4 +405,5 @@ class DiffDocument(Document):
     warnings: list[str]
     report: str | None
     repeat: Repeat | None = None
+    dbt: DbtBuild | None = None
     values: bool = True

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sandbox
-from sandbox.report import estimates, findings, pictures
+from sandbox.report import dbt, estimates, findings, pictures
 from sandbox.report import profile as profile_words
 from sandbox.report.pages import page, shown
 from sandbox.report.words import duration, number, size
@@ -83,6 +83,7 @@ def _page(document: DiffDocument, profile: Profile | None, room: Room) -> str:
             "document": document,
             "verdict": findings.VERDICTS[document.verdict],
             "headline": findings.headline(document),
+            "dbt_changes": dbt.changes(document),
             "lead": lead(document, ordered),
             "differing": differing,
             "equal": [(name, output) for name, output in ordered if output.same],

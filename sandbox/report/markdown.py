@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sandbox.report import findings
+from sandbox.report import dbt, findings
 from sandbox.report.pages import page
 from sandbox.report.words import cut, value, visible
 
@@ -36,6 +36,7 @@ def comment(document: DiffDocument) -> str:
             "examples": _examples(document),
             "broken": findings.not_held(document),
             "estimates": findings.in_production(document),
+            "dbt_changes": dbt.changes(document),
             "where": findings.where(document)[:1],
             "tests": [findings.data_test(test) for test in findings.unpassed(document)],
         },

@@ -17,6 +17,34 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OutputLines:
+    """An output: its name, and what is known of its key and of the columns that name a unit."""
+
+    name: str
+    key: tuple[str, ...] | None
+    unit_key: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DbtLines:
+    """What the file says of a dbt project.
+
+    Attributes:
+        adapters: The databases other than DuckDB that its profile names.
+        include: Folders that git ignores and the project needs.
+        outputs: Its models as far as something is known of their keys.
+        absent: Sources that it reads and the source has no table for.
+        seeded: Whether its seeds are the source.
+    """
+
+    adapters: tuple[str, ...]
+    include: tuple[str, ...]
+    outputs: tuple[OutputLines, ...]
+    absent: tuple[str, ...]
+    seeded: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """What the file says beside its source.
 
@@ -26,6 +54,7 @@ class Surroundings:
         production: The git ref that production runs.
         requirements: The project's requirements file, if it has one.
         command: The pipeline's command, if it is known.
+        dbt: What is to be said of a dbt project; None for another.
     """
 
     project: str
@@ -33,6 +62,7 @@ class Surroundings:
     production: str
     requirements: str | None = None
     command: str | None = None
+    dbt: DbtLines | None = None
 
 
 def settings_file(proposal: Proposal, around: Surroundings) -> str:

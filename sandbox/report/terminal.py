@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.report import findings
+from sandbox.report import dbt, findings
 from sandbox.report.words import NOTHING, cut, duration, many, number, size, value, visible
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def render(document: DiffDocument) -> Group:
     parts += [_line("estimate", line, "magenta") for line in findings.in_production(document)]
     parts += [_line("where", line, "magenta") for line in findings.where(document)[:_SEGMENTS]]
     parts += _examples(document)
+    parts += [_line("dbt", line, "cyan") for line in dbt.changes(document)]
     parts += _some("test", [findings.data_test(one) for one in findings.unpassed(document)], "yellow")
     parts += _some("gate", findings.not_held(document), "red")
     parts += _some("warning", findings.warnings(document), "yellow")

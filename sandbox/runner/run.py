@@ -23,6 +23,7 @@ from sandbox.errors import (
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.run import Output, RunRecord
 from sandbox.model import Ending
+from sandbox.runner.kit import laid_out
 from sandbox.runner.logs import Log, last_lines
 from sandbox.runner.outputs import collect, damage
 from sandbox.runner.variation import limits_of, offered, variables_of
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from sandbox.containers.protocol import Runtime
     from sandbox.model import Environment, Limits, Outcome, Sample, Variation, Version
+    from sandbox.runner.kit import Kit
     from sandbox.runner.repository import Code
 
 RECORD = "run.json"
@@ -56,6 +58,7 @@ class Request:
         labels: What the runtime's objects carry: ``project``, ``path``, ``sandbox``.
         name: The beginning of the names of the runtime's objects.
         variation: What to do differently, to look for noise; None for every other run.
+        kit: What it is given beside its code, if anything.
     """
 
     code: Code
@@ -69,6 +72,7 @@ class Request:
     labels: Mapping[str, str]
     name: str
     variation: Variation | None = None
+    kit: Kit | None = None
 
     @property
     def identity(self) -> str:
@@ -86,6 +90,7 @@ class Request:
                 "limits": {"cpus": self.limits.cpus, "memory_bytes": self.limits.memory_bytes},
                 "seed": 0,
                 **({"variation": dataclasses.asdict(self.variation)} if self.variation else {}),
+                **({"kit": self.kit.identity} if self.kit else {}),
             }
         )
 
@@ -145,8 +150,8 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     name = f"{started:%Y%m%dT%H%M%S}-{identity[:12]}-{os.urandom(2).hex()}"
     unreadable: PipelineError | None = None
     with staged(runs / name) as folder:
-        with _prepared(request, folder) as (mounts, workdir):
-            job = _job(request, runtime, name, mounts, workdir)
+        with _prepared(request, folder) as laid:
+            job = _job(request, runtime, name, laid)
             with Log(folder / "stdout.log") as out, Log(folder / "stderr.log") as err:
                 outcome = runtime.run(job, stdout=out, stderr=err)
         outputs: dict[str, Output] = {}
@@ -205,25 +210,39 @@ def require_success(run: Run) -> None:
     raise error(_with_log(message, run.folder), hint=hint)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Laid:
+    """What a job sees of this machine; ``shown`` are the mounts that a variable names, ``scratch`` folders of the code."""
+
+    code: Mount
+    shown: Mapping[str, Mount]
+    scratch: tuple[Mount, ...]
+
+
 @contextlib.contextmanager
-def _prepared(request: Request, folder: Path) -> Iterator[tuple[tuple[Mount, ...], Mount]]:
+def _prepared(request: Request, folder: Path) -> Iterator[_Laid]:
     """Lay out what the job sees, for as long as the block lasts: sample, code, output, scratch."""
     code = folder / "code"
     output = folder / "output"
-    code.mkdir()
-    output.mkdir()
+    kit = folder / "kit"
+    for place in (code, output, kit):
+        place.mkdir()
     try:
         request.code.export(code)
+        given = laid_out(request.kit, kit, code) if request.kit else {}
         with offered(request.sample, request.variation) as tables:
-            workdir = Mount(source=code, target="/sandbox/code")
-            mounts = (
-                Mount(source=tables, target="/sandbox/sample"),
-                workdir,
-                Mount(source=output, target="/sandbox/output", writable=True),
+            yield _Laid(
+                code=Mount(source=code, target="/sandbox/code"),
+                shown={
+                    "SANDBOX_SAMPLE": Mount(source=tables, target="/sandbox/sample"),
+                    "SANDBOX_OUTPUT": Mount(source=output, target="/sandbox/output", writable=True),
+                    **given,
+                },
+                scratch=tuple(_scratch(code, request.scratch)),
             )
-            yield (*mounts, *_scratch(code, request.scratch)), workdir
     finally:
-        shutil.rmtree(code, ignore_errors=True)
+        for place in (code, kit):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _scratch(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
@@ -238,22 +257,18 @@ def _scratch(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
         yield Mount(source=code / path, target=f"/sandbox/code/{path}", writable=True)
 
 
-def _job(request: Request, runtime: Runtime, name: str, mounts: tuple[Mount, ...], workdir: Mount) -> Job:
-    sample, output = runtime.seen(mounts[0]), runtime.seen(mounts[2])
+def _job(request: Request, runtime: Runtime, name: str, laid: _Laid) -> Job:
+    seen = {variable: runtime.seen(mount) for variable, mount in laid.shown.items()}
+    sample, output = seen["SANDBOX_SAMPLE"], seen["SANDBOX_OUTPUT"]
     own = {name: value.format(sample=sample, output=output) for name, value in request.variables.items()}
     return Job(
         name=f"{request.name}-run-{name}".lower(),
         labels={**request.labels, "role": "run", "run": name, "environment": request.environment.id},
         environment=request.environment,
         command=request.command,
-        workdir=workdir,
-        mounts=mounts,
-        variables={
-            **(variables_of(request.variation) if request.variation else {}),
-            "SANDBOX_SAMPLE": sample,
-            "SANDBOX_OUTPUT": output,
-            **own,
-        },
+        workdir=laid.code,
+        mounts=(laid.code, *laid.shown.values(), *laid.scratch),
+        variables={**(variables_of(request.variation) if request.variation else {}), **seen, **own},
         limits=request.allowed,
     )
 

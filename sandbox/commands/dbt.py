@@ -1,0 +1,138 @@
+"""dbt projects: what their runs are given, and what dbt says of two of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sandbox.compare.data_tests import outcome
+from sandbox.errors import StoreError
+from sandbox.manifest.diff import DataTest, DbtBuild
+from sandbox.runner.kit import Kit
+from sandbox.sampler.listing import listed
+from sandbox.store.places import packaged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.config import Project
+    from sandbox.runner.run import Request, Run
+    from sandbox.sampler.source import SourceFile
+
+PROGRAM = "project.py"
+COMMAND = f'python "$SANDBOX_KIT/{PROGRAM}"'
+HEADER_BYTES = 2**20
+
+
+def is_dbt(project: Project) -> bool:
+    """Say whether the pipeline is a dbt project."""
+    return project.settings.pipeline.kind == "dbt"
+
+
+def kit(project: Project) -> Kit:
+    """Give what a run of the project is given: the program that calls dbt, and seeds without rows where they are the source."""
+    seeds = seed_files(project)
+    plan = {"memory": project.limits.memory_bytes, "seeds": sorted(seeds)}
+    return Kit(
+        files=program(plan),
+        stubs={path: _header(file) for path, file in seeds.values()},
+    )
+
+
+def program(plan: Mapping[str, Any]) -> dict[str, bytes]:
+    """Give the files of the program that calls dbt."""
+    sources = sorted((packaged("images") / "dbt").glob("*.py"))
+    return {
+        **{source.name: source.read_bytes() for source in sources},
+        "plan.json": json.dumps(plan, sort_keys=True).encode(),
+    }
+
+
+def seed_files(project: Project) -> dict[str, tuple[str, SourceFile]]:
+    """Give, for each table that is a CSV file of the code, its path there and the file: seeds that are the source.
+
+    A run reads the sample in their place, so the code has them without their rows.
+    """
+    uri, root = project.settings.source.uri, project.root.resolve()
+    if "://" in uri or not (root / uri).resolve().is_relative_to(root):
+        return {}
+    found = {}
+    for name, (form, files) in listed(uri, base=project.root).files.items():
+        path = Path(files[0].path).resolve()
+        if (
+            form == "csv"
+            and len(files) == 1
+            and name in project.settings.tables
+            and path.is_relative_to(root)
+        ):
+            found[name] = path.relative_to(root).as_posix(), files[0]
+    return found
+
+
+def deferring(project: Project, candidate: Request, baseline: Run) -> Request:
+    """Let the candidate build only what differs from the baseline and what depends on that, and take over the rest.
+
+    Where the settings ask for all of it, or the two do not stand on the same ground, it is built whole.
+    """
+    if not is_dbt(project) or project.settings.pipeline.build == "all" or candidate.kit is None:
+        return candidate
+    record = baseline.record
+    same = (
+        record.environment.id == candidate.environment.id
+        and record.sample == candidate.sample.fingerprint
+        and record.code.tree != candidate.code.version.tree
+    )
+    if not same:
+        return candidate
+    state = dataclasses.replace(candidate.kit, state=baseline.output, since=record.identity)
+    return dataclasses.replace(candidate, kit=state)
+
+
+def build(run: Run) -> DbtBuild | None:
+    """Give what a run of a dbt project built; None for one of another kind."""
+    found = _document(run, "built.json")
+    if found is None:
+        return None
+    return DbtBuild(changed=found["changed"], built=found["built"], taken_over=found["taken_over"])
+
+
+def data_tests(baseline: Run, candidate: Run) -> list[DataTest]:
+    """Give what dbt's own tests found on both sides, by name; a test that the candidate no longer has is none of them."""
+    before, after = _document(baseline, "tests.json") or {}, _document(candidate, "tests.json") or {}
+    return sorted((_tested(before.get(key), one) for key, one in after.items()), key=lambda one: one.name)
+
+
+def _tested(before: dict[str, Any] | None, after: dict[str, Any]) -> DataTest:
+    first, second = before["failures"] if before else None, after["failures"]
+    problems = {
+        "baseline": before["problem"] if before else "it has no such test",
+        "candidate": after["problem"],
+    }
+    return DataTest(
+        name=after["name"],
+        baseline_failures=first,
+        candidate_failures=second,
+        outcome=outcome(first, second),
+        problems={side: problem for side, problem in problems.items() if problem is not None},
+    )
+
+
+def _document(run: Run, name: str) -> dict[str, Any] | None:
+    """Read what the program wrote beside the outputs; the code of the project could have written it too."""
+    path = run.output / "_dbt" / name
+    if not path.is_file() or path.is_symlink():
+        return None
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path} cannot be read: {error}", hint="run it again: sandbox diff --fresh"
+        ) from error
+    return found
+
+
+def _header(file: SourceFile) -> bytes:
+    with file.unpacked() as stream:
+        return stream.readline(HEADER_BYTES).rstrip(b"\r\n") + b"\n"

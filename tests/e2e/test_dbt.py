@@ -1,0 +1,247 @@
+"""A dbt project as its users have it: nothing in it is changed, from ``init`` to a verdict; and what goes wrong is told."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from tests.conftest import Shop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROJECT = {
+    "dbt_project.yml": """\
+name: shop
+version: "1.0"
+profile: warehouse
+models:
+  shop:
+    staging: {+materialized: view}
+    marts: {+materialized: table}
+""",
+    # Production's database is not here, and is never called.
+    "profiles.yml": "warehouse: {target: prod, outputs: {prod: {type: snowflake, account: \"{{ env_var('ACCOUNT') }}\"}}}\n",
+    "models/sources.yml": """\
+sources:
+  - name: shop
+    database: landing
+    schema: raw
+    tables:
+      - name: customers
+        columns: [{name: id, data_tests: [unique, not_null]}]
+      - name: orders
+        columns:
+          - name: customer
+            data_tests: [{relationships: {arguments: {to: "source('shop', 'customers')", field: id}}}]
+""",
+    "models/staging/stg_orders.sql": """\
+select id as order_id, customer as customer_id, {{ cents('amount') }} as cents from {{ source('shop', 'orders') }}
+""",
+    "models/staging/stg_customers.sql": """\
+select id as customer_id, mail, country from {{ source('shop', 'customers') }}
+""",
+    "models/marts/customer_value.sql": """\
+select customer_id, name as country, coalesce(sum(cents), 0) as cents
+from {{ ref('stg_customers') }} left join {{ ref('stg_orders') }} using (customer_id) join {{ ref('countries') }} on code = country
+group by all
+""",
+    "models/marts/order_days.sql": """\
+{{ config(materialized='incremental', unique_key='order_id') }}
+select order_id, order_id % 7 as day from {{ ref('stg_orders') }}
+{% if is_incremental() %} where false {% endif %}
+""",
+    "models/marts/regions.sql": "select name as region from {{ ref('countries') }}\n",
+    "models/schema.yml": """\
+models:
+  - name: customer_value
+    columns:
+      - name: customer_id
+        data_tests: [unique]
+      - name: country
+        data_tests: [{accepted_values: {arguments: {values: [Germany, France]}}}]
+""",
+    "macros/cents.sql": "{% macro cents(column) %} ({{ column }} * 100)::bigint {% endmacro %}\n",
+    "seeds/countries.csv": "code,name\nDE,Germany\nFR,France\n",
+    "tests/no_negative_value.sql": "select * from {{ ref('customer_value') }} where cents < 0\n",
+    ".gitignore": "data/\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, sandbox_home: Path) -> Shop:
+    """Give a dbt project with sources, a seed, views, tables and an incremental model, and its data beside it."""
+    root = tmp_path / "dbt shöp"
+    for name, text in PROJECT.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "data").mkdir()
+    tables = {
+        "customers": "select i as id, 'c' || i || '@example.org' as mail, case i % 3 when 0 then 'FR' else 'DE' end as country from range(2500) t(i)",
+        "orders": "select i as id, (i * 13) % 2500 as customer, (i % 90 + 1)::decimal(8,2) as amount from range(8000) t(i)",
+    }
+    for name, sql in tables.items():
+        duckdb.connect().execute(f"copy ({sql}) to '{root}/data/{name}.parquet'")
+    made = Shop(root=root, home=sandbox_home)
+    made.git("init", "-b", "main")
+    made.git("add", "-A")
+    made.git("commit", "-m", "production")
+    return made
+
+
+def settings(project: Shop) -> dict[str, Any]:
+    return tomllib.loads((project.root / "sandbox.toml").read_text("utf-8"))
+
+
+def asked_of(document: dict[str, Any]) -> dict[str, tuple[Any, Any, str]]:
+    return {
+        one["name"]: (one["baseline_failures"], one["candidate_failures"], one["outcome"])
+        for one in document["tests"]
+    }
+
+
+@pytest.mark.docker
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["docker", "local"])
+def test_a_project_as_it_is_from_init_to_a_verdict(
+    project: Shop, runtime: str, request: pytest.FixtureRequest
+) -> None:
+    if runtime == "docker":
+        request.getfixturevalue("engine")
+    env = {"SANDBOX_RUNTIME": runtime}
+    done = project.run("init", "data", env=env)
+    assert done.status == 0, done.stderr
+    found = settings(project)
+    assert found["sample"]["unit"] == "customers"
+    assert found["sample"]["rate"] == 1.0  # 2,500 customers are few
+    assert found["tables"]["orders"]["references"] == {"customer": "customers.id"}
+    assert found["tables"]["customers"]["mask"] == {"mail": "email"}
+    assert found["outputs"]["customer_value"] == {"key": ["customer_id"], "unit_key": ["customer_id"]}
+    assert found["outputs"]["order_days"]["key"] == ["order_id"]
+    assert "snowflake" in (project.root / "sandbox.toml").read_text("utf-8")
+    created = project.run("create", env=env)
+    assert created.status == 0, created.stderr
+    project.edit("models/marts/customer_value.sql", "coalesce(sum(cents), 0)", "sum(cents)")
+    project.edit("models/marts/customer_value.sql", "name as country", "upper(name) as country")
+    done = project.run("diff", "--json", env=env)
+    assert done.status == 1, done.stderr
+    document = done.json
+    assert document["dbt"] == {
+        "changed": ["customer_value"],
+        "built": ["customer_value"],
+        "taken_over": ["countries", "order_days", "regions", "stg_customers", "stg_orders"],
+    }
+    assert set(document["outputs"]) == {
+        "customer_value",
+        "order_days",
+        "regions",
+        "stg_customers",
+        "stg_orders",
+    }
+    rows = document["outputs"]["customer_value"]["rows"]
+    assert (rows["baseline"], rows["changed"]) == (2500, 2500)
+    same = [name for name, one in document["outputs"].items() if not one["rows"]["changed"]]
+    assert sorted(same) == ["order_days", "regions", "stg_customers", "stg_orders"]
+    asked = asked_of(document)
+    assert asked["accepted_values_customer_value_country__Germany__France"] == (0, 2, "newly_failing")
+    assert asked["unique_customer_value_customer_id"] == (0, 0, "passed")
+    assert asked["no_negative_value"] == (0, 0, "passed")
+    assert asked["source_unique_shop_customers_id"] == (0, 0, "passed")
+    if runtime == "local":  # the whole candidate makes the same
+        whole = project.run("diff", "--json", env={**env, "SANDBOX_PIPELINE_BUILD": "all"}).json
+        assert whole["dbt"]["changed"] is None
+        assert {name: one["rows"] for name, one in whole["outputs"].items()} == {
+            name: one["rows"] for name, one in document["outputs"].items()
+        }
+    assert project.left_behind() == []
+    changed = {line.split()[-1] for line in project.git("status", "--short").splitlines()}
+    assert changed == {"models/marts/customer_value.sql", "sandbox.lock", "sandbox.toml"}
+
+
+@pytest.mark.slow
+def test_seeds_that_are_the_source_are_sampled_masked_and_not_shown_to_the_code(project: Shop) -> None:
+    people = "\n".join(f"{n},p{n}@example.org" for n in range(1, 3001))
+    (project.root / "seeds" / "people.csv").write_text(f"id,mail\n{people}\n")
+    for name in ("models", "tests"):
+        project.git("rm", "-rq", name)
+    (project.root / "models").mkdir()
+    (project.root / "models" / "members.sql").write_text(
+        "select id as member_id, mail from {{ ref('people') }}"
+    )
+    (project.root / "seeds" / "countries.csv").unlink()
+    project.git("add", "-A")
+    project.git("commit", "-m", "seeds only")
+    done = project.run("init")
+    assert done.status == 0, done.stderr
+    assert settings(project)["source"]["uri"] == "seeds/"
+    project.edit("sandbox.toml", "rate = 1.0", "units = 500")
+    done = project.run("run", "--json")
+    assert done.status == 0, done.stderr
+    record = done.json
+    assert 300 < record["outputs"]["members"]["rows"] < 1000
+    files = f"{record['path']}/output/members.parquet"
+    (masked,) = duckdb.connect().execute(
+        f"select count(*) from '{files}' where mail = 'p' || member_id || '@example.org'"
+    ).fetchone() or (None,)
+    assert masked == 0
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_is_told_with_what_to_do(project: Shop) -> None:
+    assert project.run("init", "data").status == 0
+    model = project.root / "models" / "marts" / "regions.sql"
+    before = model.read_text()
+    cases = [
+        ("select {{ ref('nowhere') }}", "depends on a node named 'nowhere'", ""),
+        (
+            "select top 5 id from {{ source('shop', 'orders') }}",
+            "Parser Error",
+            "this SQL is not DuckDB's",
+        ),
+        (
+            "select to_variant(id) as v from {{ source('shop', 'orders') }}",
+            "regions",
+            "this SQL is not DuckDB's",
+        ),
+        ("select '{{ env_var('REGION') }}' as region", "REGION", "[pipeline] env"),
+        ("select {{ dbt_utils.star(ref('stg_orders')) }}", "dbt_utils", "dbt deps"),
+        ("select '{{ var('region') }}' as region", "region", "DBT_VARS"),
+    ]
+    for sql, said, fix in cases:
+        model.write_text(sql)
+        done = project.run("run")
+        assert done.status == 15, (sql, done.stderr)
+        assert said in done.stderr, (sql, done.stderr)
+        assert fix in done.stderr, (sql, done.stderr)
+    model.write_text(before)
+    (project.root / "models" / "sources.yml").write_text(
+        PROJECT["models/sources.yml"] + "      - name: returns\n"
+    )
+    model.write_text("select * from {{ source('shop', 'returns') }}")
+    done = project.run("run")
+    assert done.status == 15
+    assert "the sample has no table for source shop.returns, which regions reads" in done.stderr
+    assert json.loads(project.run("run", "main", "--json").stdout)["outputs"]["regions"]["rows"] == 2
+
+
+def test_projects_that_cannot_be_sampled_are_refused(project: Shop) -> None:
+    done = project.run("init")
+    assert done.status == 10
+    assert "raw.customers, raw.orders" in done.stderr
+    done = project.run("init", "seeds")
+    assert done.status == 10
+    assert "has no table that shop reads" in done.stderr
+    (project.root / "models" / "schema.yml").write_text("models: [")
+    done = project.run("init", "data")
+    assert done.status == 15
+    assert "schema.yml" in done.stderr
+    project.git("rm", "-rqf", "models", "tests")
+    (project.root / "models").mkdir(exist_ok=True)
+    done = project.run("init", "data")
+    assert done.status == 10
+    assert "has no models" in done.stderr
+    assert not (project.root / "sandbox.toml").exists()
