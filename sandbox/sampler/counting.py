@@ -15,11 +15,12 @@ from sandbox.sampler.frame import narrowed, reads
 from sandbox.sampler.plan import Label, order_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from sandbox.engine.duck import Session
     from sandbox.engine.labels import Labelled
     from sandbox.sampler.plan import StrataColumn
+    from sandbox.sampler.pushdown import Counted
     from sandbox.sampler.table import SourceTable
 
 MOST = 10_000
@@ -52,8 +53,7 @@ class Counting:
     Attributes:
         session: The engine.
         table: The table.
-        relation: The name of a view or table with at least the columns below.
-        columns: Those that decide, and the engine's names of their types.
+        source: The columns that decide, or what the source has counted of them.
         key: The unit's key.
         where: What narrows the frame.
         shared: Whether rows may share a key, and then are one unit together.
@@ -62,8 +62,7 @@ class Counting:
 
     session: Session
     table: SourceTable
-    relation: str
-    columns: Mapping[str, str]
+    source: Counted
     key: tuple[str, ...]
     where: str | None
     shared: bool
@@ -71,8 +70,10 @@ class Counting:
 
     def values(self, found: Sequence[Labelled]) -> str:
         """Give SQL that can stand after ``from``: the frame's ``key_i``, and ``value_i`` of each strata column."""
-        select = rule.labelled(reads(self.relation, self.where), self.columns, self.key, found)
-        return f"({narrowed(self.relation, self.where, select)})"
+        source = self.source
+        key = source.counts or self.key
+        select = rule.labelled(reads(source.relation, self.where), source.columns, key, found)
+        return f"({narrowed(source.relation, self.where, select)})"
 
     @property
     def whole(self) -> str:
@@ -132,10 +133,10 @@ class Counting:
             totals = "sum(n), sum(n) filter (unit is null)"
         else:
             by = f"group by {', '.join(values)}" if values else ""
-            select = (
-                f"select {groups}count(*) filter ({self.whole}) as population, count(*) as n "
-                f"from {self.values(found)} {by}"
-            )
+            counts = f"count(*) filter ({self.whole}) as population, count(*) as n"
+            if self.source.counts is not None:
+                counts = "sum(key_0)::bigint as population, sum(key_1)::bigint as n"
+            select = f"select {groups}{counts} from {self.values(found)} {by}"
             totals = "sum(n), sum(n - population)"
         self.session.execute(f"create or replace temp table {COUNTED} as {select}", doing=self._doing)
         rows, null_keys = self.session.rows(f"select {totals} from {COUNTED}")[0]

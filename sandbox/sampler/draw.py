@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -69,6 +70,13 @@ def draw(
         RuleError: A key of a large table repeats in the drawn rows.
         StoreError: The sample cannot be written.
     """
+    with contextlib.closing(plan.listing):
+        return _drawn(project, plan, home, threads=threads, whole=whole, progress=progress)
+
+
+def _drawn(
+    project: Project, plan: Plan, home: Path, *, threads: int | None, whole: bool, progress: Progress
+) -> Sample:
     personal.refuse(plan.suspects, project.settings)
     store = home / "samples"
     secret = None

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from sandbox.engine.lakes.values import Snapshot as Version
 from sandbox.engine.postgres import catalogue
-from sandbox.engine.postgres.columns import columns_of, explained, relation
+from sandbox.engine.postgres.columns import columns_of, relation
 from sandbox.engine.postgres.connection import Manners, Snapshot
 from sandbox.engine.postgres.scan import Scan
 from sandbox.errors import SourceError
@@ -46,9 +46,14 @@ def listed(uri: str, *, base: Path, section: PostgresSection | None) -> Listing:
     """
     parts = urlsplit(uri)
     snapshot = Snapshot(uri, manners(section))
+    try:
+        there = catalogue.tables(snapshot)
+    except BaseException:
+        snapshot.close()
+        raise
     found: dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = {}
     problems: dict[str, str] = {}
-    for table in catalogue.tables(snapshot):
+    for table in there:
         schema, name = table.declared.schema, table.declared.table
         called = name if schema == "public" else f"{schema}.{name}"
         if called in found:
@@ -67,6 +72,7 @@ def listed(uri: str, *, base: Path, section: PostgresSection | None) -> Listing:
         shown=f"{parts.hostname or 'the local server'}{parts.path}",
         files={name: one for name, one in found.items() if name not in problems},
         problems=problems,
+        moment=snapshot,
     )
 
 
@@ -91,10 +97,14 @@ def opened(
     """
     snapshot, table = _opened(files[0])
     columns = columns_of(snapshot, table, fixed)
-    try:
-        [(rows,)] = snapshot.rows(f"select count(*) from {relation(table)}")
-    except SourceError as error:
-        raise explained(error, name, table) from error
+    lower = [one.name.lower() for one in columns]
+    twice = sorted({one.name for one in columns if lower.count(one.name.lower()) > 1})
+    if twice:
+        raise SourceError(
+            f"{name}: columns that differ at most in case: {', '.join(twice)}",
+            hint="make a view that calls them otherwise",
+        )
+    [(rows,)] = snapshot.rows(f"select count(*) from {relation(table)}")
     found = SourceTable(
         name=name,
         format="postgres",
@@ -103,7 +113,7 @@ def opened(
         rows=rows,
         width=max(1.0, sum(file.bytes for file in files) / max(1, rows)),
         asked=tuple(columns),
-        snapshot=Version(kind="postgres", version=snapshot.identity.rpartition("/")[2]),
+        snapshot=Version(kind="postgres", version=snapshot.identity),
     )
     attach(session, found)
     return found

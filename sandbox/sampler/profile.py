@@ -109,7 +109,16 @@ def profiled_later(
         name: [(one.name, one.bytes, one.modified) for one in table.files]
         for name, table in plan.tables.items()
     }
-    if then != now:
+    moments = {
+        name: one.snapshot.version
+        for name, one in plan.tables.items()
+        if one.snapshot is not None and one.snapshot.kind == "postgres"
+    }
+    moved = any(
+        name not in manifest.snapshots or manifest.snapshots[name].version != one
+        for name, one in moments.items()
+    )
+    if then != now or moved:
         raise StoreError(
             "the source has changed since the sample was drawn, so the two cannot be compared",
             hint="draw again from the source as it is now: sandbox sample --refresh --profile",

@@ -8,10 +8,14 @@ they let all through.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine import pushed
+from sandbox.engine.arrow import loaded
 from sandbox.engine.duck import literal, quote
+from sandbox.engine.kinds import fresh
+from sandbox.engine.postgres.scan import grouped
 from sandbox.engine.prn import PRIME
 
 if TYPE_CHECKING:
@@ -31,7 +35,54 @@ TYPES = {
 INTEGERS = {"SMALLINT", "INTEGER", "BIGINT"}
 LABELS = {*INTEGERS, "BOOLEAN", "VARCHAR"}  # of which a value has one text
 FIRST_YEAR = "0001-01-01"  # before which the sides write dates differently
+MOST_GROUPS = 200_000
 MOST_BYTES = 16 * 2**20  # of keys that are sent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """Where the columns that decide about a unit table's strata are.
+
+    Attributes:
+        relation: The name of a view or table of the session.
+        columns: Its columns and the engine's names of their types.
+        counts: Where the source has counted, the columns that say how many rows with a whole key, and how many rows, each row
+            stands for; it then has no keys. Else None.
+    """
+
+    relation: str
+    columns: Mapping[str, str]
+    counts: tuple[str, str] | None = None
+
+
+def counted(
+    session: Session, table: SourceTable, columns: Sequence[str], key: Sequence[str]
+) -> Counted | None:
+    """Let a database count the rows of a table by some columns; None where it is none, or there are too many values.
+
+    Args:
+        session: The engine.
+        table: The table.
+        columns: The strata columns.
+        key: The unit's key.
+    """
+    if table.format != "postgres":
+        return None
+    snapshot, about = table.files[0].opened
+    asked = {one.name: one for one in table.asked}
+    chosen = [asked[name] for name in dict.fromkeys(columns)]
+    rows = grouped(snapshot, table.name, about, chosen, key, most=MOST_GROUPS)
+    if rows is None:
+        return None
+    whole, every = fresh("rows with a key", columns), fresh("rows", columns)
+    names = [*(f"c{n}::{table.columns[one.name]} as {quote(one.name)}" for n, one in enumerate(chosen)),
+             f"c{len(chosen)} as {quote(whole)}", f"c{len(chosen) + 1} as {quote(every)}"]  # fmt: skip
+    relation = f"counted {table.name.encode().hex()}"
+    kinds = {one.name: table.columns[one.name] for one in chosen} | {whole: "BIGINT", every: "BIGINT"}
+    fields = ", ".join(f"{quote(name)} {kind}" for name, kind in kinds.items())
+    session.execute(f"create or replace temp table {quote(relation)} ({fields})")
+    loaded(session, rows, relation, ", ".join(names))
+    return Counted(relation=relation, columns=kinds, counts=(whole, every))
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def scanned(project: Project, *, now: dt.datetime, threads: int | None = None, p
     """
     settings = project.settings
     listing = listed(settings.source.uri, base=project.root, section=settings.source.postgres)
-    with Session(memory=settings.sample.memory, threads=threads) as session:
+    with contextlib.closing(listing), Session(memory=settings.sample.memory, threads=threads) as session:
         scan = _Scan(session=session, settings=settings, listing=listing, now=now)
         total = sum(
             file.bytes for name in settings.tables if name in listing.files for file in listing.files[name][1]

@@ -8,7 +8,7 @@ import gzip
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, cast
 
 from sandbox.errors import ConfigError, SourceError
 
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 TOGETHER = 16  # files of a bucket that are asked about at once
 SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "iceberg", "duckdb", "sqlite", "postgres"]
+
+
+class Closeable(Protocol):
+    """What holds something open."""
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +107,7 @@ class Listing:
         problems: For each table that is there but cannot be read as one, what is wrong with it.
         remote: The bucket, if it is one.
         catalogue: The catalogue of Iceberg tables, if it is one.
+        moment: The moment of a database that is held until `close`.
     """
 
     uri: str
@@ -108,13 +117,19 @@ class Listing:
     problems: Mapping[str, str] = field(default_factory=dict)
     remote: Remote | None = None
     catalogue: Catalogue | None = None
+    moment: Closeable | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_folder(self) -> bool:
         """Whether tables are its files and folders."""
-        return self.catalogue is None and not any(
-            form in {"duckdb", "sqlite", "postgres"} for form, _ in self.files.values()
-        )
+        if self.catalogue is not None or self.moment is not None:
+            return False
+        return not any(form in {"duckdb", "sqlite"} for form, _ in self.files.values())
+
+    def close(self) -> None:
+        """Let go of what is held open for reading."""
+        if self.moment is not None:
+            self.moment.close()
 
     def of(self, table: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
         """Give a table's format and files.

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine import predicate, prn
 from sandbox.errors import RuleError
-from sandbox.sampler import edges
+from sandbox.sampler import edges, pushdown
 from sandbox.sampler.columns import strata_columns
 from sandbox.sampler.counting import LOOK_FIRST, Counting
 from sandbox.sampler.labels import labelled
 from sandbox.sampler.lean import lean
 from sandbox.sampler.opening import never_null
 from sandbox.sampler.plan import Stratum, UnitPlan
+from sandbox.sampler.pushdown import Counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,16 +43,28 @@ def sketched(session: Session, settings: Settings, tables: Mapping[str, SourceTa
     columns = strata_columns(settings, tables, unit)
     key = tuple(section.key or ())
     narrowed_by = predicate.columns_of(where, table.columns) if where else []
-    used = dict.fromkeys([*key, *narrowed_by, *(name for one in columns for name in one.needed)])
-    relation = lean(session, table, used)
+    entries = settings.sample.draws[unit].strata
+    shared = section.duplicates == "unit"
+    counted = None
+    if not (
+        where
+        or shared
+        or any(one.path for one in columns)
+        or any(one.bins or one.quantiles for one in entries)
+    ):
+        counted = pushdown.counted(session, table, [one.column for one in columns], key)
+    if counted is None:
+        used = dict.fromkeys([*key, *narrowed_by, *(name for one in columns for name in one.needed)])
+        counted = Counted(
+            relation=lean(session, table, used), columns={name: table.columns[name] for name in used}
+        )
     counting = Counting(
         session=session,
         table=table,
-        relation=relation,
-        columns={name: table.columns[name] for name in used},
+        source=counted,
         key=key,
         where=where,
-        shared=section.duplicates == "unit",
+        shared=shared,
         keyed=table.rows > LOOK_FIRST and never_null(table, key),
     )
     columns = tuple(

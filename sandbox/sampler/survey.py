@@ -42,6 +42,15 @@ def survey(project: Project, *, threads: int | None = None, progress: Progress) 
     settings = project.settings
     names.check_tables(settings)
     listing = listed(settings.source.uri, base=project.root, section=settings.source.postgres)
+    try:
+        return _surveyed(project, listing, threads, progress)
+    except BaseException:
+        listing.close()
+        raise
+
+
+def _surveyed(project: Project, listing: Listing, threads: int | None, progress: Progress) -> Plan:
+    settings = project.settings
     with Session(memory=settings.sample.memory, threads=threads) as session:
         tables = _opened(session, listing, settings, progress)
         names.check_columns(settings, tables)

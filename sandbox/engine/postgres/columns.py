@@ -7,6 +7,7 @@ decimals, arrays of arrays) end the query with the column's name.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from sandbox.engine.duck import quote
-from sandbox.errors import SourceError
+from sandbox.errors import SandboxError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sandbox.engine.postgres.catalogue import ColumnType, Table
     from sandbox.engine.postgres.connection import Snapshot
@@ -98,14 +99,31 @@ def columns_of(snapshot: Snapshot, table: Table, fixed: Mapping[str, str]) -> li
     return [_column(one, found, fixed.get(one.name)) for one in table.columns]
 
 
-def explained(error: SourceError, name: str, table: Table) -> SourceError:
-    """Give an error that names the column, where it comes from a value that cannot be kept."""
-    found = UNKEPT.search(error.message)
-    if found is None:
-        return error
-    [column] = [one.name for one in table.columns if one.number == int(found[2])]
-    what, hint = REASONS[found[1]]
-    return SourceError(f"{name}.{column} {what}, which a sample cannot keep", hint=hint.format(column, name))
+@contextlib.contextmanager
+def explained(
+    name: str, table: Table, told: Callable[[SandboxError], None] = lambda _: None
+) -> Iterator[None]:
+    """Make errors that come from a value that cannot be kept name the column.
+
+    Args:
+        name: What ``sandbox.toml`` calls the table.
+        table: The table.
+        told: Told of every error, before it is raised.
+    """
+    try:
+        yield
+    except SourceError as error:
+        found = UNKEPT.search(error.message)
+        if found is None:
+            told(error)
+            raise
+        [column] = [one.name for one in table.columns if one.number == int(found[2])]
+        what, hint = REASONS[found[1]]
+        better = SourceError(
+            f"{name}.{column} {what}, which a sample cannot keep", hint=hint.format(column, name)
+        )
+        told(better)
+        raise better from error
 
 
 def relation(table: Table) -> str:
@@ -178,7 +196,7 @@ def _found_scales(
 ) -> dict[str, tuple[int, int]]:
     """Give digits and scale that hold all values of decimals without declared ones: one pass, in the server."""
     asked = ", ".join(
-        f"max(min_scale({n})), max(floor(log(abs({n})))::int) filter (where {n} <> 0 and {n} not in ({ODD})), "
+        f"max(scale({n})), max(floor(log(abs({n})))::int) filter (where {n} <> 0 and {n} not in ({ODD})), "
         f"coalesce(bool_or({n} in ({ODD})), false)"
         for n in (f"{quote(one.name)}::numeric" for one in columns)
     )

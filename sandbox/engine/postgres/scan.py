@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from sandbox.engine.arrow import Scanned
+from sandbox.engine.duck import quote
 from sandbox.engine.postgres.columns import explained, relation
-from sandbox.errors import SandboxError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sandbox.engine.postgres.catalogue import Table
     from sandbox.engine.postgres.columns import Column
     from sandbox.engine.postgres.connection import Snapshot
+    from sandbox.errors import SandboxError
 
 ROWS = "r"  # what a condition calls the table
 
@@ -55,15 +56,39 @@ class Scan(Scanned):
         if self._narrowed and self._table.oid in self._snapshot.conditions:
             conditions.append(self._snapshot.conditions[self._table.oid])
         where = f" where {' and '.join(conditions)}" if conditions else ""
-        try:
+        with explained(self._name, self._table, self._failed):
             for batch in self._snapshot.batches(
                 f"select {', '.join(names)} from {relation(self._table)} as {ROWS}{where}"
             ):
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=read)
-        except SourceError as error:
-            told = explained(error, self._name, self._table)
-            self._failed(told)
-            raise told from error
+
+
+def grouped(
+    snapshot: Snapshot, name: str, table: Table, columns: Sequence[Column], key: Sequence[str], *, most: int
+) -> pa.Table | None:
+    """Count the rows of a table by some columns, in the server.
+
+    Returns:
+        The columns, how many rows of each group have a whole key, and how many there are; None if there are more groups than
+        ``most``.
+
+    Raises:
+        SourceError: The database refuses, or a value cannot be kept.
+    """
+    kinds = [*(one.arrow_type for one in columns), pa.int64(), pa.int64()]
+    schema = pa.schema([(f"c{number}", kind) for number, kind in enumerate(kinds)])
+    whole = " and ".join(f"{quote(one)} is not null" for one in key)
+    values = [*(one.sql for one in columns), f"count(*) filter (where {whole})", "count(*)"]
+    select = ", ".join(f"{sql} as c{number}" for number, sql in enumerate(values))
+    groups = ", ".join(str(number + 1) for number in range(len(columns)))
+    by = f" group by {groups}" if columns else ""
+    found: list[pa.RecordBatch] = []
+    with explained(name, table):
+        for batch in snapshot.batches(f"select {select} from {relation(table)} as {ROWS}{by}"):
+            found.append(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+            if sum(one.num_rows for one in found) > most:
+                return None
+    return pa.Table.from_batches(found, schema=schema)
 
 
 def within(first: int, stop: int) -> str:

@@ -41,6 +41,10 @@ class Server:
                 cursor.execute(one)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def just(self, *statements: str) -> None:
+        """Carry out statements."""
+        self.execute(*statements)
+
     @contextlib.contextmanager
     def connected(self) -> Iterator[dbapi.Connection]:
         with dbapi.connect(self.uri, autocommit=True) as connection:
