@@ -11,7 +11,8 @@ import docker.errors
 
 from sandbox.containers import docker_plan as plan
 from sandbox.containers.docker_client import translated
-from sandbox.containers.docker_figures import Figures, from_engine
+from sandbox.containers.docker_figures import from_engine
+from sandbox.containers.figures import Figures
 from sandbox.containers.protocol import LABEL, Held
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import docker.errors
 
 from sandbox.containers import docker_plan as plan
 from sandbox.containers.docker_client import CONNECTION_ERRORS, connect, translated
-from sandbox.containers.docker_figures import Figures, Meter, meter
+from sandbox.containers.docker_figures import meter
 from sandbox.containers.docker_output import Output
 from sandbox.containers.endings import Cause, classify, watch
+from sandbox.containers.figures import Figures, Meter
 from sandbox.errors import EngineError
 from sandbox.model import Ending, Isolation, Outcome
 

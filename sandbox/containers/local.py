@@ -74,7 +74,7 @@ class LocalRuntime:
                 terminal.relay(caller, master, resize=lambda *size: terminal.set_size(master, *size))
             finally:
                 os.close(master)  # hangs up on the session
-                status = _left_alone(process, Group(process.pid, str(place.home)))
+                status = _left_alone(process, Group(process.pid, str(place.home), place.control))
             return status
 
     def held(self, labels: Mapping[str, str]) -> list[Held]:
@@ -83,9 +83,10 @@ class LocalRuntime:
 
     def remove(self, held: Held) -> None:
         """End a job's processes and remove its temporary folder."""
-        place = local_place.Place(folder=Path(held.id), labels=held.labels)
-        place.group.end()
-        local_place.clear(place)
+        for place in local_place.places():
+            if str(place.folder) == held.id:
+                place.group.end()
+                local_place.clear(place)
 
     def abandoned(self) -> list[Held]:
         """List what jobs left whose owner was killed."""
@@ -104,7 +105,7 @@ class LocalRuntime:
             if not path.is_dir():
                 raise EngineError(f"cannot start {job.name}: {path} is not there")
         self.reap()
-        with local_place.made(job.name, job.labels) as place:
+        with local_place.made(job.name, job.labels, job.limits) as place:
             try:
                 yield place
             finally:

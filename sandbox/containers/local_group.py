@@ -14,6 +14,8 @@ import psutil
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from sandbox.containers.control_groups import ControlGroup
+
 KILL_SECONDS = 10.0
 PAUSE_SECONDS = 0.02
 
@@ -42,15 +44,17 @@ class Group:
     A process that makes itself a daemon leaves the session and has no parent among them; its environment stays.
     """
 
-    def __init__(self, leader: int | None, home: str) -> None:
+    def __init__(self, leader: int | None, home: str, control: ControlGroup | None = None) -> None:
         """Name the job.
 
         Args:
             leader: The process whose session is the job's; None where it is not known any more.
             home: The job's own home folder, which no other process has.
+            control: The job's own control group, which nobody leaves; None where there is none.
         """
         self.leader = leader
         self._home = home
+        self._control = control
         self._met: set[psutil.Process] = set()
         self._ended: dict[psutil.Process, tuple[float, int, int]] = {}
 
@@ -58,12 +62,13 @@ class Group:
         """Give the processes of the session and their descendants, and those met before that still live."""
         if self.leader is None:
             return list(self._hidden())
+        members = self._members()
         children: dict[int, list[psutil.Process]] = {}
         found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
                 children.setdefault(process.ppid(), []).append(process)
-                if process in self._met or os.getsid(process.pid) == self.leader:
+                if process.pid in members or process in self._met or os.getsid(process.pid) == self.leader:
                     found[process.pid] = process
         waiting = list(found)
         while waiting:
@@ -125,14 +130,18 @@ class Group:
                 os.killpg(self.leader, signal.SIGKILL)
 
     def _hidden(self) -> Iterator[psutil.Process]:
+        members = self._members()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if (
                     process.pid != os.getpid()
                     and _alive(process)
-                    and process.environ().get("HOME") == self._home
+                    and (process.pid in members or process.environ().get("HOME") == self._home)
                 ):
                     yield process
+
+    def _members(self) -> set[int]:
+        return self._control.members() if self._control is not None else set()
 
 
 def _alive(process: psutil.Process) -> bool:

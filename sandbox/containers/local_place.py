@@ -7,16 +7,19 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.containers import owner
+from sandbox.containers import control_groups, owner
+from sandbox.containers.control_groups import ControlGroup
 from sandbox.containers.local_group import Group
 from sandbox.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from sandbox.model import Limits
 
 RECORD = "job.json"
 
@@ -28,12 +31,12 @@ class Place:
     Attributes:
         folder: ``home`` and ``tmp`` lie in it.
         labels: The job's and the owner's.
-        leader: The job's first process, once it is started.
+        control: The job's control group; None where this process may not make one.
     """
 
     folder: Path
     labels: Mapping[str, str]
-    leader: int | None = None
+    control: ControlGroup | None = None
 
     @property
     def home(self) -> Path:
@@ -54,7 +57,7 @@ class Place:
     @property
     def group(self) -> Group:
         """The job's processes, told by its home alone: process numbers may be others' by now."""
-        return Group(None, str(self.home))
+        return Group(None, str(self.home), self.control)
 
 
 def root() -> Path:
@@ -77,14 +80,15 @@ def root() -> Path:
 
 
 @contextlib.contextmanager
-def made(name: str, labels: Mapping[str, str]) -> Iterator[Place]:
+def made(name: str, labels: Mapping[str, str], limits: Limits) -> Iterator[Place]:
     """Give a place that is removed afterwards.
 
     Raises:
         EngineError: A job of this name is at work.
     """
     folder = root() / name
-    place = Place(folder=folder, labels={**labels, **owner.current().labels})
+    control = control_groups.possible(f"sandbox-{os.getuid()}-{name}")
+    place = Place(folder=folder, labels={**labels, **owner.current().labels}, control=control)
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -95,15 +99,19 @@ def made(name: str, labels: Mapping[str, str]) -> Iterator[Place]:
         place.home.mkdir(mode=0o700)
         place.temporary.mkdir(mode=0o700)
         # Written whole, as whoever reads it meanwhile must not take a half for a wreck.
-        (folder / f".{RECORD}").write_text(json.dumps(dict(place.labels)), encoding="utf-8")
+        about = {"labels": place.labels, "control": _written(control)}
+        (folder / f".{RECORD}").write_text(json.dumps(about), encoding="utf-8")
         (folder / f".{RECORD}").rename(folder / RECORD)
-        yield place
+        # Made when it is on record, so that none is left that nobody knows.
+        yield place if control is None or control.make(limits) else replace(place, control=None)
     finally:
         clear(place)
 
 
 def clear(place: Place) -> None:
     """Remove a place, and what a job left in it that it could not remove itself."""
+    if place.control is not None:
+        place.control.remove()
     for folder, names, _ in os.walk(place.folder):
         for inside in (Path(folder) / name for name in names):
             with contextlib.suppress(OSError):
@@ -114,15 +122,19 @@ def clear(place: Place) -> None:
 
 def places() -> list[Place]:
     """Give all places of this user."""
-    return [
-        Place(folder=file.parent, labels=labels)
-        for file in sorted(root().glob(f"*/{RECORD}"))
-        if (labels := _read(file)) is not None
-    ]
+    found = [_read(file) for file in sorted(root().glob(f"*/{RECORD}"))]
+    return [place for place in found if place is not None]
 
 
-def _read(file: Path) -> dict[str, str] | None:
-    with contextlib.suppress(OSError, ValueError):
+def _written(control: ControlGroup | None) -> dict[str, str] | None:
+    return {name: str(folder) for name, folder in control.folders.items()} if control else None
+
+
+def _read(file: Path) -> Place | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
         found: Any = json.loads(file.read_text(encoding="utf-8"))
-        return {str(name): str(value) for name, value in found.items()}
+        labels = {str(name): str(value) for name, value in found["labels"].items()}
+        folders = {str(name): Path(folder) for name, folder in (found["control"] or {}).items()}
+        control = ControlGroup(folders=folders) if folders else None
+        return Place(folder=file.parent, labels=labels, control=control)
     return None

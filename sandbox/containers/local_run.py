@@ -11,8 +11,9 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from sandbox.containers import fixed
+from sandbox.containers import control_groups, fixed
 from sandbox.containers.endings import SLICE_SECONDS, Cause, End, classify, watch
+from sandbox.containers.figures import Figures
 from sandbox.containers.local_group import Group, Usage
 from sandbox.containers.local_output import Pipes
 from sandbox.errors import EngineError
@@ -21,6 +22,7 @@ from sandbox.model import Isolation, Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from sandbox.containers.figures import Meter
     from sandbox.containers.local_place import Place
     from sandbox.containers.protocol import Job, Stop
     from sandbox.model import Limits
@@ -37,7 +39,10 @@ class LocalRun:
         self._place = place
         self._grace = grace
         self._process: subprocess.Popen[bytes] | None = None
-        self._group = Group(None, str(place.home))
+        self._group = place.group
+        self._meter: Meter | None = None
+        self._figures = Figures()
+        self._inside = False
         self._usage = Usage()
         self._peak = 0
         self._excess: Cause | None = None
@@ -57,7 +62,9 @@ class LocalRun:
         started = time.time()
         self._process = process = start(self._job, self._place)
         self._began = time.monotonic()
-        self._group = Group(process.pid, str(self._place.home))
+        self._group = self._processes(process.pid)
+        if self._place.control is not None:
+            self._meter = control_groups.meter(self._place.control.folders)
         assert process.stdout is not None
         assert process.stderr is not None
         pipes = Pipes((process.stdout, stdout), (process.stderr, stderr))
@@ -70,7 +77,8 @@ class LocalRun:
             raise pipes.refused
         if cause is Cause.PROCESSES:
             stderr(f"ended: more than {self._job.limits.pids} processes and threads\n".encode())
-        return self._outcome(classify(cause, status), started)
+        end = classify(cause, status, out_of_memory=self._figures.kills > 0)
+        return self._outcome(end, started)
 
     def finish(self) -> int | None:
         """Leave no process behind, and give the status of the first as a shell does."""
@@ -82,6 +90,9 @@ class LocalRun:
             self._process.returncode = os.waitstatus_to_exitcode(status)
             self._waited_cpu = usage.ru_utime + usage.ru_stime
         return shell_status(self._process.returncode)
+
+    def _processes(self, leader: int | None) -> Group:
+        return Group(leader, str(self._place.home), self._place.control)
 
     def _watched(self, pid: int, stop: Stop | None, pipes: Pipes) -> Cause:
         """Wait for the end, and bring it about where there is reason to.
@@ -107,6 +118,7 @@ class LocalRun:
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
+            self._figures = self._counted()
         return cause
 
     def _outcome(self, end: End, started: float) -> Outcome:
@@ -118,11 +130,24 @@ class LocalRun:
             started=started,
             wall_seconds=self._wall,
             cpu_seconds=max(self._usage.cpu_seconds, self._waited_cpu),
-            peak_memory_bytes=self._peak or None,
+            peak_memory_bytes=self._most_memory(),
             bytes_read=self._usage.bytes_read,
             bytes_written=self._usage.bytes_written,
             isolation=_isolation(self._job.limits),
         )
+
+    def _counted(self) -> Figures:
+        """Give what the kernel counted, up to the last process killed for memory."""
+        if self._meter is None or self._place.control is None:
+            return Figures()
+        last = control_groups.from_kernel(self._place.control.folders)
+        return self._meter.finish().together(last or Figures())
+
+    def _most_memory(self) -> int | None:
+        """Tell the peak: where the kernel counts what it counted, and all that there was where that was too little."""
+        if self._figures.kills:
+            return self._job.limits.memory_bytes
+        return self._figures.memory_bytes or self._peak or None
 
     def _wait(self, pid: int) -> None:
         """Wait for the end without taking the status: until that is taken nobody else gets the process number."""
@@ -132,7 +157,7 @@ class LocalRun:
 
     def _sample(self) -> None:
         """Measure until the end, and note what exceeds a limit."""
-        group = Group(self._group.leader, str(self._place.home))
+        group = self._processes(self._group.leader)
         pause = 0.0
         while not self._ended.wait(pause):
             pause = SLICE_SECONDS
@@ -143,10 +168,19 @@ class LocalRun:
             ):  # looked at closely: forked processes share most of theirs
                 memory = group.exact_memory()
             self._peak = max(self._peak, memory)
+            if self._kept_by_the_kernel():
+                continue
             if memory > self._job.limits.memory_bytes:
                 self._excess = Cause.MEMORY
             elif usage.tasks > self._job.limits.pids:
                 self._excess = Cause.PROCESSES
+
+    def _kept_by_the_kernel(self) -> bool:
+        """Tell whether the job has got into its control group, so that nothing need be ended here."""
+        control = self._place.control
+        if not self._inside and control is not None:
+            self._inside = self._group.leader in control.members()
+        return self._inside
 
     def _trouble(self, pipes: Pipes) -> Cause | None:
         return Cause.STOPPED if pipes.refused is not None else self._excess
@@ -161,12 +195,15 @@ class LocalRun:
 def start(job: Job, place: Place, *, tty: int | None = None) -> subprocess.Popen[bytes]:
     """Start a job's shell as the leader of a session of its own, on a terminal or with its output in pipes.
 
-    A terminal becomes the session's when its leader opens it, so the shell does that itself.
+    A terminal becomes the session's when its leader opens it, so the shell does that itself. It also goes into the job's
+    control group itself, before there is anything else to be kept there.
     """
-    command = ["/bin/sh", "-c", job.command]
-    if tty is not None:
-        on_terminal = 'exec <"$1" >"$1" 2>&1; exec /bin/sh -c "$2"'
-        command = ["/bin/sh", "-c", on_terminal, "sh", os.ttyname(tty), job.command]
+    doors = [str(door) for door in place.control.doors] if place.control is not None else []
+    inside = 'while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift; '
+    on_terminal = 'exec <"$2" >"$2" 2>&1; ' if tty is not None else ""
+    terminal = [os.ttyname(tty)] if tty is not None else []
+    script = f'{inside}{on_terminal}exec /bin/sh -c "$1"'
+    command = ["/bin/sh", "-c", script, "sh", *doors, "--", job.command, *terminal]
     try:
         with _on_processors(job.limits):
             return subprocess.Popen(

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.containers import owner
+from sandbox.containers import control_groups, owner
 from sandbox.containers.choose import choose
-from sandbox.containers.docker_figures import Figures, from_kernel
+from sandbox.containers.control_groups import from_kernel
+from sandbox.containers.figures import Figures
 from sandbox.errors import EngineError
+from sandbox.model import Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,6 +92,30 @@ def test_counters_of_control_groups_of_version_2_are_read(tmp_path: Path) -> Non
         (tmp_path / name).write_text(text)
     expected = Figures(cpu_seconds=2.5, memory_bytes=1024, bytes_read=4097, bytes_written=512, kills=1)
     assert from_kernel({"": tmp_path}) == expected
+
+
+def test_limits_of_version_2_are_set_in_a_group_beside_ones_own_where_that_is_delegated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On files that stand for the kernel's: what is written where."""
+    own = tmp_path / "user.slice" / "terminal.scope"
+    own.mkdir(parents=True)
+    for folder in (own, own.parent):
+        (folder / "cgroup.procs").write_text("")
+    monkeypatch.setattr(control_groups, "_own", lambda: {"": own})
+    assert control_groups.possible("one") is None
+    (own.parent / "cgroup.subtree_control").write_text("cpu memory\n")
+    assert control_groups.possible("one") is None
+    (own.parent / "cgroup.subtree_control").write_text("cpu memory pids\n")
+    group = control_groups.possible("one")
+    assert group is not None
+    assert group.make(Limits(cpus=1, memory_bytes=1000, timeout_seconds=1, pids=7))
+    place = own.parent / "one"
+    assert {path.name: path.read_text() for path in place.iterdir()} == {
+        "memory.max": "1000\n",
+        "pids.max": "7\n",
+    }
+    assert group.doors == [place / "cgroup.procs"]
 
 
 def test_a_control_group_that_is_gone_has_no_figures(tmp_path: Path) -> None:

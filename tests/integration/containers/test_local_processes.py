@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from sandbox.containers import local_place
+from sandbox.containers import control_groups, local_place
 from sandbox.containers.local import LocalRuntime
 from sandbox.model import Ending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.containers.conftest import Jobs
@@ -29,6 +30,27 @@ MIB = 2**20
 @pytest.fixture
 def runtime() -> LocalRuntime:
     return LocalRuntime(grace=0.5)
+
+
+@pytest.fixture
+def sampled(runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LocalRuntime:
+    """The runtime where no control group may be made."""
+    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
+    assert control_groups.possible("x") is None
+    return runtime
+
+
+@pytest.fixture
+def kept(runtime: LocalRuntime) -> Iterator[LocalRuntime]:
+    """The runtime where the kernel keeps the limits."""
+    group = control_groups.possible("x")
+    if group is None:
+        what = "no control group may be made here; run the tests as root"
+        pytest.fail(what) if os.environ.get("CI") == "true" else pytest.skip(what)
+    yield runtime
+    assert not [
+        left for folder in group.folders.values() for left in folder.parent.glob("sandbox-*-sbx-test-*")
+    ]
 
 
 def python(code: str) -> str:
@@ -42,7 +64,7 @@ def living(argument: str) -> int:
     )
 
 
-def test_too_many_processes_end_the_run_and_it_says_why(jobs: Jobs, runtime: LocalRuntime) -> None:
+def test_too_many_processes_end_the_run_and_it_says_why(jobs: Jobs, sampled: LocalRuntime) -> None:
     code = """
         import os, time
         for _ in range(60):
@@ -50,24 +72,24 @@ def test_too_many_processes_end_the_run_and_it_says_why(jobs: Jobs, runtime: Loc
                 os.execvp("sleep", ["sleep", "41.5"])
         time.sleep(30)
     """
-    outcome, output = jobs.run(runtime, jobs.job(python(code), "local", pids=32))
+    outcome, output = jobs.run(sampled, jobs.job(python(code), "local", pids=32))
     assert (outcome.ending, outcome.signal) == (Ending.SIGNALLED, signal.SIGKILL)
     assert "more than 32 processes" in output
     assert not living("41.5")
 
 
-def test_threads_count_as_processes(jobs: Jobs, runtime: LocalRuntime) -> None:
+def test_threads_count_as_processes(jobs: Jobs, sampled: LocalRuntime) -> None:
     code = """
         import threading, time
         for _ in range(40):
             threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
         time.sleep(30)
     """
-    outcome, _ = jobs.run(runtime, jobs.job(python(code), "local", pids=32))
+    outcome, _ = jobs.run(sampled, jobs.job(python(code), "local", pids=32))
     assert outcome.ending is Ending.SIGNALLED
 
 
-def test_a_fork_bomb_is_ended(jobs: Jobs, runtime: LocalRuntime) -> None:
+def test_a_fork_bomb_is_ended(jobs: Jobs, sampled: LocalRuntime) -> None:
     code = """
         import os, time
         end = time.monotonic() + 20
@@ -78,21 +100,21 @@ def test_a_fork_bomb_is_ended(jobs: Jobs, runtime: LocalRuntime) -> None:
             time.sleep(0.1)
         os.execvp("sleep", ["sleep", "42.5"])
     """
-    outcome, _ = jobs.run(runtime, jobs.job(python(code), "local", pids=16))
+    outcome, _ = jobs.run(sampled, jobs.job(python(code), "local", pids=16))
     assert outcome.ending is Ending.SIGNALLED
     assert not living("42.5")
 
 
-def test_memory_of_all_processes_together_counts(jobs: Jobs, runtime: LocalRuntime) -> None:
+def test_memory_of_all_processes_together_counts(jobs: Jobs, sampled: LocalRuntime) -> None:
     command = (
         "for i in 1 2 3; do python3 -c \"x = b'x' * (80 * 2**20); import time; time.sleep(20)\" & done; wait"
     )
-    outcome, _ = jobs.run(runtime, jobs.job(command, "local", memory=200 * MIB))
+    outcome, _ = jobs.run(sampled, jobs.job(command, "local", memory=200 * MIB))
     assert outcome.ending is Ending.OUT_OF_MEMORY
     assert outcome.wall_seconds < 15
 
 
-def test_memory_that_forked_processes_share_counts_once(jobs: Jobs, runtime: LocalRuntime) -> None:
+def test_memory_that_forked_processes_share_counts_once(jobs: Jobs, sampled: LocalRuntime) -> None:
     code = """
         import os, time
         x = b'x' * (100 * 2**20)
@@ -103,15 +125,47 @@ def test_memory_that_forked_processes_share_counts_once(jobs: Jobs, runtime: Loc
         for _ in range(4):
             os.wait()
     """
-    outcome, output = jobs.run(runtime, jobs.job(python(code), "local", memory=250 * MIB))
+    outcome, output = jobs.run(sampled, jobs.job(python(code), "local", memory=250 * MIB))
     assert outcome.ending is Ending.SUCCEEDED, output
     assert 100 * MIB <= (outcome.peak_memory_bytes or 0) <= 250 * MIB
 
 
-def test_reserving_address_space_is_not_using_memory(jobs: Jobs, runtime: LocalRuntime) -> None:
+def test_reserving_address_space_is_not_using_memory(jobs: Jobs, sampled: LocalRuntime) -> None:
     code = "import mmap, time; m = mmap.mmap(-1, 4 * 2**30); time.sleep(0.5)"
-    outcome, output = jobs.run(runtime, jobs.job(f'python3 -c "{code}"', "local", memory=200 * MIB))
+    outcome, output = jobs.run(sampled, jobs.job(f'python3 -c "{code}"', "local", memory=200 * MIB))
     assert outcome.ending is Ending.SUCCEEDED, output
+
+
+def test_the_kernel_keeps_a_run_below_its_memory(jobs: Jobs, kept: LocalRuntime) -> None:
+    code = "import sys; x = b'x' * (2 * 10**9)"
+    outcome, _ = jobs.run(kept, jobs.job(f'python3 -c "{code}"', "local", memory=128 * MIB))
+    assert (outcome.ending, outcome.signal) == (Ending.OUT_OF_MEMORY, signal.SIGKILL)
+    assert outcome.peak_memory_bytes == 128 * MIB
+
+
+def test_a_child_killed_by_the_kernel_for_memory_is_told_although_the_run_goes_on(
+    jobs: Jobs, kept: LocalRuntime
+) -> None:
+    command = "python3 -c \"x = b'x' * 10**9\"; echo went on"
+    outcome, output = jobs.run(kept, jobs.job(command, "local", memory=128 * MIB))
+    assert (outcome.ending, outcome.status) == (Ending.OUT_OF_MEMORY, 0)
+    assert "went on" in output
+
+
+def test_the_kernel_contains_a_fork_bomb(jobs: Jobs, kept: LocalRuntime) -> None:
+    command = "bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 1; echo contained"
+    outcome, output = jobs.run(kept, jobs.job(command, "local", pids=64))
+    assert outcome.ending in {Ending.SUCCEEDED, Ending.FAILED, Ending.SIGNALLED}
+    assert outcome.wall_seconds >= 0
+    assert not jobs.run(kept, jobs.job("true", "local"))[1], output
+
+
+def test_a_daemon_without_an_environment_is_found_in_the_control_group(
+    jobs: Jobs, kept: LocalRuntime
+) -> None:
+    outcome, _ = jobs.run(kept, jobs.job("setsid env -i /bin/sleep 46.5 & sleep 0.3", "local"))
+    assert outcome.ending is Ending.SUCCEEDED
+    assert not living("46.5")
 
 
 def test_a_daemon_is_ended_when_the_time_is_up(jobs: Jobs, runtime: LocalRuntime) -> None:
@@ -156,8 +210,9 @@ LocalRuntime().run(job, stdout=lambda chunk: print(chunk.decode(), end="", flush
 
 
 def test_what_a_run_leaves_whose_owner_is_killed_is_cleaned_up_by_the_next(
-    jobs: Jobs, runtime: LocalRuntime
+    jobs: Jobs, kept: LocalRuntime
 ) -> None:
+    runtime = kept
     job = jobs.job("setsid sleep 44.5 & echo started; sleep 44.5", "local")
     with subprocess.Popen(
         [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE

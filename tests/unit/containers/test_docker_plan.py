@@ -8,7 +8,8 @@ import pytest
 
 from sandbox.containers import docker_plan as plan
 from sandbox.containers.docker_client import remote
-from sandbox.containers.docker_figures import Figures, from_engine
+from sandbox.containers.docker_figures import from_engine
+from sandbox.containers.figures import Figures
 from sandbox.containers.protocol import Job, Mount
 from sandbox.model import Environment, Limits
 
