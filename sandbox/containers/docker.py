@@ -14,7 +14,7 @@ from sandbox.containers import docker_held, docker_terminal, owner, terminal
 from sandbox.containers import docker_plan as plan
 from sandbox.containers.docker_client import CONNECTION_ERRORS, connect, translated
 from sandbox.containers.docker_run import DockerRun
-from sandbox.containers.lent import lent
+from sandbox.containers.lent import lent, show
 from sandbox.containers.protocol import GRACE_SECONDS, LABEL
 from sandbox.errors import EngineError
 
@@ -117,6 +117,8 @@ class DockerRuntime:
         self.reap()
         user = plan.user(os.getuid(), os.getgid(), rootless=engine.rootless)
         writable = [mount.source for mount in job.mounts if mount.writable] if user.lent else []
+        if user.lent:
+            show([mount.source for mount in job.mounts if not mount.writable])
         token = uuid.uuid4().hex
         body = plan.container(
             job, user=user, engine=engine, owner={**owner.current().labels, TOKEN: token}, terminal=terminal

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from sandbox.errors import EngineError
@@ -27,6 +28,32 @@ def lent(folders: Sequence[Path], *, uid: int, gid: int) -> Iterator[None]:
     finally:
         for folder in folders:
             _give(folder, os.getuid(), os.getgid())
+
+
+def show(folders: Sequence[Path]) -> None:
+    """Let everybody read folders and all below as their owner may, whatever the umask was when they were made.
+
+    Raises:
+        EngineError: The file system does not let us.
+    """
+    try:
+        for folder in folders:
+            _open(folder)
+            for place, names, files in os.walk(folder):
+                for name in (*names, *files):
+                    _open(folder.__class__(place) / name)
+    except OSError as error:
+        raise EngineError(
+            f"{error.filename} cannot be shown to the user that the run has: {error.strerror}",
+            hint="use a folder on a file system of this machine's own, or do not run as root",
+        ) from error
+
+
+def _open(path: Path) -> None:
+    mode = path.lstat().st_mode
+    wanted = stat.S_IMODE(mode) | (mode & 0o500) >> 3 | (mode & 0o500) >> 6
+    if not stat.S_ISLNK(mode) and wanted != stat.S_IMODE(mode):
+        path.chmod(wanted)
 
 
 def _give(folder: Path, uid: int, gid: int) -> None:

@@ -88,6 +88,22 @@ def test_a_file_of_the_sample_cannot_be_changed_or_removed(jobs: Jobs, runtime: 
     assert file.read_bytes() == b"rows"
 
 
+def test_what_was_made_with_a_narrow_umask_can_be_read(jobs: Jobs, runtime: DockerRuntime) -> None:
+    inner = jobs.mount("sample").source / "orders"
+    inner.mkdir(mode=0o700)
+    (inner / "part.parquet").write_bytes(b"rows")
+    (inner / "part.parquet").chmod(0o600)
+    script = jobs.mount("code").source / "run.sh"
+    script.write_text("cat /sandbox/sample/orders/part.parquet")
+    script.chmod(0o700)
+    (inner / "outside").symlink_to(jobs.folder / "secret")
+    (jobs.folder / "secret").touch(mode=0o600)
+    for name in ("code", "sample"):
+        jobs.mount(name).source.chmod(0o700)
+    assert jobs.run(runtime, jobs.job("./run.sh"))[1] == "rows"
+    assert (jobs.folder / "secret").stat().st_mode & 0o777 == 0o600
+
+
 def test_nothing_of_the_host_can_be_seen(
     jobs: Jobs, runtime: DockerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def kept(runtime: LocalRuntime) -> Iterator[LocalRuntime]:
     if group is None:
         what = "no control group may be made here; run the tests as root"
         pytest.fail(what) if os.environ.get("CI") == "true" else pytest.skip(what)
+    assert group is not None
     yield runtime
     assert not [
         left for folder in group.folders.values() for left in folder.parent.glob("sandbox-*-sbx-test-*")
