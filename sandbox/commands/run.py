@@ -12,9 +12,10 @@ from sandbox.commands.projects import prepare_state
 from sandbox.commands.sample import sample
 from sandbox.commands.stack import open_stack
 from sandbox.errors import ConfigError
-from sandbox.model import WORKING_TREE
+from sandbox.model import WORKING_TREE, Ending
+from sandbox.report.words import size
 from sandbox.runner.repository import Repository
-from sandbox.runner.run import Request, Run, carry_out, find, require_success
+from sandbox.runner.run import Request, Run, carry_out, find, remembering, require_success
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def run(
     with code_of(project, ref) as code:
         drawn = sample(project, progress=progress).sample
         environment = environment_of(stack, code, drawn, progress)
-        request = request_for(project, code, drawn, environment, name)
+        request = request_for(stack, code, drawn, environment, name)
         done = run_once(project, stack, request, fresh=fresh, progress=progress)
     require_success(done)
     return RunResult(run=done, warning=stack.warning)
@@ -104,9 +105,9 @@ def environment_of(stack: Stack, code: Code, drawn: Sample, progress: Progress) 
     return stack.environment_of(code, progress=progress)
 
 
-def request_for(project: Project, code: Code, drawn: Sample, environment: Environment, name: str) -> Request:
+def request_for(stack: Stack, code: Code, drawn: Sample, environment: Environment, name: str) -> Request:
     """Put together what is to be run."""
-    settings = project.settings
+    project, settings = stack.project, stack.project.settings
     pipeline = settings.pipeline
     return Request(
         code=code,
@@ -116,7 +117,8 @@ def request_for(project: Project, code: Code, drawn: Sample, environment: Enviro
         variables=pipeline.env,
         scratch=pipeline.scratch,
         paths={name: output.path for name, output in settings.outputs.items() if output.path},
-        limits=project.limits,
+        limits=stack.limits,
+        more_memory=stack.more_memory,
         labels=labels(project, name),
         name=object_name(project, name),
         kit=dbt.kit(project) if dbt.is_dbt(project) else None,
@@ -124,13 +126,21 @@ def request_for(project: Project, code: Code, drawn: Sample, environment: Enviro
 
 
 def run_once(project: Project, stack: Stack, request: Request, *, fresh: bool, progress: Progress) -> Run:
-    """Reuse the succeeded run with the request's identity, or carry it out."""
+    """Reuse the succeeded run with the request's identity, or carry it out; once more with more memory where that may be."""
     runs = project.state / "runs"
     found = None if fresh else find(runs, request)
     if found is not None:
         return found
     with progress.step(f"running the pipeline at {request.code.version.ref}"):
-        return carry_out(request, stack.runtime, runs)
+        done = carry_out(remembering(request, runs), stack.runtime, runs)
+    had, more = done.record.limits.memory_bytes, request.more_memory
+    if done.record.ending is not Ending.OUT_OF_MEMORY or more is None or had >= more:
+        return done
+    progress.say(
+        f'it ran out of {size(had)} of memory; it runs once more with {size(more)}, because of memory = "auto"'
+    )
+    with progress.step(f"running the pipeline at {request.code.version.ref} once more"):
+        return carry_out(request.with_more(had), stack.runtime, runs)
 
 
 def labels(project: Project, name: str) -> dict[str, str]:

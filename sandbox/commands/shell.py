@@ -126,6 +126,6 @@ def _inside(
                 workdir=workdir,
                 mounts=(sample, workdir, output),
                 variables=variables,
-                limits=project.limits,
+                limits=ready.stack.limits,
             ),
         )

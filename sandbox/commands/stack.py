@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sandbox.config import Project
     from sandbox.containers.protocol import Runtime
-    from sandbox.model import Environment, Progress
+    from sandbox.model import Environment, Limits, Progress
     from sandbox.runner.repository import Code
 
 LOCK = "sandbox.lock"
@@ -41,6 +41,16 @@ class Stack:
     runtime: Runtime
     warning: str | None
     frozen: bool
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a run at first."""
+        return self.project.limits(self.runtime.memory_bytes())
+
+    @property
+    def more_memory(self) -> int | None:
+        """The memory that a run gets, once, that ran out of it; None where the settings fix the amount."""
+        return self.project.more_memory(self.runtime.memory_bytes())
 
     def environment(self, *, sample: str, progress: Progress) -> Environment:
         """Make the environment of the working tree, and bring ``sandbox.lock`` up to date with it and the sample.

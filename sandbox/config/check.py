@@ -272,6 +272,5 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     )
     yield ("stack", "services"), bool(stack.services), f"services = {stack.services}"
     yield ("stack", "network"), stack.network != "none", f'network = "{stack.network}"'
-    yield ("stack", "limits", "memory"), stack.limits.memory == "auto", 'memory = "auto"'
     others = [kind for kind in pipeline.inputs if kind != "parquet"]
     yield ("pipeline", "inputs"), bool(others), f"inputs = {others}"

@@ -352,9 +352,17 @@ class Project:
         """Where the project's own state lies."""
         return self.root / ".sandbox"
 
-    @property
-    def limits(self) -> Limits:
-        """The limits of a run."""
+    def limits(self, machine_bytes: int) -> Limits:
+        """Give the limits of a run at first.
+
+        Args:
+            machine_bytes: The memory of the machine that carries it out. ``auto`` is a quarter of it, of 1 to 4 GB.
+        """
         limits = self.settings.stack.limits
-        assert isinstance(limits.memory, int), '"auto" is refused when the file is read'
-        return Limits(cpus=limits.cpus, memory_bytes=limits.memory, timeout_seconds=limits.timeout)
+        quarter = min(max(machine_bytes // 4, 10**9), 4 * 10**9, machine_bytes)
+        memory = limits.memory if isinstance(limits.memory, int) else quarter
+        return Limits(cpus=limits.cpus, memory_bytes=memory, timeout_seconds=limits.timeout)
+
+    def more_memory(self, machine_bytes: int) -> int | None:
+        """Give what a run gets, once, that ran out of memory: three quarters of the machine's with ``auto``, else None."""
+        return machine_bytes * 3 // 4 if self.settings.stack.limits.memory == "auto" else None

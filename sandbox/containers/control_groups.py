@@ -93,6 +93,15 @@ def possible(name: str) -> ControlGroup | None:
     return ControlGroup(folders=folders) if allowed else None
 
 
+def allowed() -> int | None:
+    """Give the bytes of memory that this process and its like may use together; None where nothing says so."""
+    own = _own()
+    for controller, file in (("memory", "memory.limit_in_bytes"), ("", "memory.max")):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return int(_text(own[controller] / file))  # "max" is no number
+    return None
+
+
 def _own() -> dict[str, Path]:
     """Give the groups of this process by controller."""
     try:

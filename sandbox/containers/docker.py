@@ -48,6 +48,10 @@ class DockerRuntime:
         _, engine = self._engine()
         return f"Docker Engine {engine.version}, {engine.storage}{', rootless' if engine.rootless else ''}"
 
+    def memory_bytes(self) -> int:
+        """Give the memory of the machine that the engine runs on."""
+        return self._engine()[1].memory_bytes
+
     def seen(self, mount: Mount) -> str:
         """Give the path under which a job sees a mount."""
         return mount.target

@@ -50,6 +50,7 @@ class Engine:
         rootless: It runs as the user, who is root inside of containers.
         seccomp: It filters system calls.
         selinux: It labels files, and containers may not read what is labelled for others.
+        memory_bytes: Of its machine.
     """
 
     version: str
@@ -57,6 +58,7 @@ class Engine:
     rootless: bool
     seccomp: bool
     selinux: bool
+    memory_bytes: int
 
 
 def engine(described: Mapping[str, Any]) -> Engine:
@@ -68,6 +70,7 @@ def engine(described: Mapping[str, Any]) -> Engine:
         rootless=any(option.startswith("name=rootless") for option in options),
         seccomp=any(option.startswith("name=seccomp") for option in options),
         selinux=any(option.startswith("name=selinux") for option in options),
+        memory_bytes=int(described.get("MemTotal") or 0),
     )
 
 

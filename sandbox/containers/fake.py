@@ -134,6 +134,10 @@ class FakeRuntime:
             raise EngineError("no engine is running", hint="start one")
         return "a fake, in memory"
 
+    def memory_bytes(self) -> int:
+        """Give an ordinary amount."""
+        return 8 * 10**9
+
     def seen(self, mount: Mount) -> str:
         """Give the path under which a job sees a mount."""
         return mount.target

@@ -9,7 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.containers import local_place, terminal
+import psutil
+
+from sandbox.containers import control_groups, local_place, terminal
 from sandbox.containers.local_group import Group
 from sandbox.containers.local_run import LocalRun, shell_status, start
 from sandbox.containers.protocol import GRACE_SECONDS, Held
@@ -41,6 +43,11 @@ class LocalRuntime:
         """Say which machine this is."""
         local_place.root()
         return f"processes of this machine ({platform.system()} {platform.machine()}), no isolation"
+
+    def memory_bytes(self) -> int:
+        """Give the memory of this machine, or of the part of it that this process may use."""
+        total = int(psutil.virtual_memory().total)
+        return min(total, control_groups.allowed() or total)
 
     def seen(self, mount: Mount) -> str:
         """Give the real path of a mount."""

@@ -90,6 +90,14 @@ class Runtime(Protocol):
         """
         ...
 
+    def memory_bytes(self) -> int:
+        """Give how much memory the machine has that carries out jobs.
+
+        Raises:
+            EngineError: It does not answer.
+        """
+        ...
+
     def seen(self, mount: Mount) -> str:
         """Give the path under which a job sees a mount."""
         ...

@@ -29,7 +29,8 @@ class Output(Part):
 class RunRecord(Document):
     """The record. ``identity`` is equal for runs that must give the same outputs.
 
-    ``variation`` is what a run did differently that only looks for noise; None for every other.
+    ``variation`` is what a run did differently that only looks for noise; None for every other. ``memory_raised_from`` is what
+    it ran out of the first time, where this is the second.
     """
 
     NAME: ClassVar[str] = "the run record"
@@ -54,3 +55,4 @@ class RunRecord(Document):
     outputs: dict[str, Output]
     log_truncated: bool
     variation: Variation | None = None
+    memory_raised_from: int | None = None

@@ -20,9 +20,13 @@ def run(found: Run) -> RenderableType:
     """Show a run that succeeded: what it made, what it cost, where it lies."""
     record = found.record
     memory = f", {size(record.peak_memory_bytes)} at most" if record.peak_memory_bytes else ""
+    raised = record.memory_raised_from
+    second = (
+        f" the second time, with {size(record.limits.memory_bytes)} after {size(raised)}" if raised else ""
+    )
     again = " (ran before; --fresh runs it again)" if found.cached else ""
     took = duration(record.wall_seconds)
-    head = Text(f"{visible(found.version.ref)}: succeeded in {took}{memory}{again}", style="bold")
+    head = Text(f"{visible(found.version.ref)}: succeeded{second} in {took}{memory}{again}", style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("output")
     table.add_column("rows", justify="right")

@@ -54,7 +54,9 @@ class Request:
         variables: The settings' ``env``, with ``{sample}`` and ``{output}`` still in it.
         scratch: Folders of the code that it may write to.
         paths: Outputs whose file or folder the settings name.
-        limits: What it may use.
+        limits: What it may use at first.
+        more_memory: Bytes of memory that it gets, once, when it ran out of them; None where the amount is fixed.
+        raised_from: The amount that it ran out of, where this is that second time.
         labels: What the runtime's objects carry: ``project``, ``path``, ``sandbox``.
         name: The beginning of the names of the runtime's objects.
         variation: What to do differently, to look for noise; None for every other run.
@@ -73,6 +75,14 @@ class Request:
     name: str
     variation: Variation | None = None
     kit: Kit | None = None
+    more_memory: int | None = None
+    raised_from: int | None = None
+
+    def with_more(self, had: int) -> Request:
+        """Give the same for the second time, after it ran out of so many bytes of memory."""
+        assert self.more_memory is not None
+        limits = dataclasses.replace(self.limits, memory_bytes=self.more_memory)
+        return dataclasses.replace(self, limits=limits, raised_from=had)
 
     @property
     def identity(self) -> str:
@@ -87,7 +97,10 @@ class Request:
                 "variables": dict(self.variables),
                 "scratch": sorted(self.scratch),
                 "paths": dict(self.paths),
-                "limits": {"cpus": self.limits.cpus, "memory_bytes": self.limits.memory_bytes},
+                "limits": {
+                    "cpus": self.limits.cpus,
+                    "memory_bytes": self.limits.memory_bytes if self.more_memory is None else "auto",
+                },
                 "seed": 0,
                 **({"variation": dataclasses.asdict(self.variation)} if self.variation else {}),
                 **({"kit": self.kit.identity} if self.kit else {}),
@@ -135,6 +148,20 @@ def find(runs: Path, request: Request) -> Run | None:
         if use(runs / name) and not damage(runs / name / "output", record.outputs):
             return Run(version=request.code.version, record=record, folder=runs / name, cached=True)
     return None
+
+
+def remembering(request: Request, runs: Path) -> Request:
+    """Give a request with the memory that an earlier run of the command needed, so that none runs out of less again."""
+    if request.more_memory is None:
+        return request
+    needed = [request.limits.memory_bytes]
+    for folder in runs.glob("[0-9]*"):
+        with contextlib.suppress(StoreError):
+            record = RunRecord.read(folder / RECORD)
+            if record.memory_raised_from is not None and record.command == request.command:
+                needed.append(record.limits.memory_bytes)
+    memory = min(max(needed), request.more_memory)
+    return dataclasses.replace(request, limits=dataclasses.replace(request.limits, memory_bytes=memory))
 
 
 def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
@@ -288,6 +315,7 @@ def _record(
         outputs=outputs,
         log_truncated=log_truncated,
         variation=request.variation,
+        memory_raised_from=request.raised_from,
         **{key: value for key, value in vars(outcome).items() if key != "started"},
     )
 

@@ -161,7 +161,6 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: s
     [
         ('[stack]\nservices = ["postgres"]\n', "services"),
         ('[stack]\nimage = "spark"\n', 'image = "spark"'),
-        ('[stack.limits]\nmemory = "auto"\n', 'memory = "auto"'),
         ('[pipeline]\ninputs = ["duckdb"]\n', "inputs"),
     ],
 )

@@ -13,7 +13,9 @@ from sandbox.containers.figures import Figures
 from sandbox.containers.protocol import Job, Mount
 from sandbox.model import Environment, Limits
 
-ENGINE = plan.Engine(version="27", storage="overlay2", rootless=False, seccomp=True, selinux=False)
+ENGINE = plan.Engine(
+    version="27", storage="overlay2", rootless=False, seccomp=True, selinux=False, memory_bytes=8 * 10**9
+)
 CODE = Mount(source=Path("/home/ü ser/a, b"), target="/sandbox/code")
 OUTPUT = Mount(source=Path("/out"), target="/sandbox/output", writable=True)
 JOB = Job(
