@@ -31,10 +31,15 @@ def is_dbt(project: Project) -> bool:
     return project.settings.pipeline.kind == "dbt"
 
 
-def kit(project: Project) -> Kit:
-    """Give what a run of the project is given: the program that calls dbt, and seeds without rows where they are the source."""
+def kit(project: Project, memory_bytes: int) -> Kit:
+    """Give what a run of the project is given: the program that calls dbt, and seeds without rows where they are the source.
+
+    Args:
+        project: The project.
+        memory_bytes: What a run may use at first.
+    """
     seeds = seed_files(project)
-    plan = {"memory": project.limits.memory_bytes, "seeds": sorted(seeds)}
+    plan = {"memory": memory_bytes, "seeds": sorted(seeds)}
     return Kit(
         files=program(plan),
         stubs={path: _header(file) for path, file in seeds.values()},

@@ -121,7 +121,7 @@ def request_for(stack: Stack, code: Code, drawn: Sample, environment: Environmen
         more_memory=stack.more_memory,
         labels=labels(project, name),
         name=object_name(project, name),
-        kit=dbt.kit(project) if dbt.is_dbt(project) else None,
+        kit=dbt.kit(project, stack.limits.memory_bytes) if dbt.is_dbt(project) else None,
     )
 
 
