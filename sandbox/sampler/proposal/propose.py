@@ -12,6 +12,7 @@ from sandbox.sampler.listing import listed
 from sandbox.sampler.masking import personal
 from sandbox.sampler.opening import opened
 from sandbox.sampler.proposal import strata, unit
+from sandbox.sampler.proposal.catalogued import catalogued
 from sandbox.sampler.proposal.found import Declared, Found, FoundKey, FoundReference
 from sandbox.sampler.proposal.keys import KEYABLE, found_key
 from sandbox.sampler.proposal.references import counted, found_references
@@ -44,7 +45,7 @@ def proposed(
         uri: The source, as ``sandbox.toml`` is to say it.
         base: The folder of that file.
         only: The tables to take; None takes all.
-        declared: What is said of keys and references by somebody who knows; taken as said.
+        declared: What is said of keys and references by somebody who knows, beside a database's own catalogue; taken as said.
         progress: Shows the steps.
 
     Raises:
@@ -53,7 +54,7 @@ def proposed(
     listing = listed(uri, base=base)
     with Session(memory=MEMORY) as session:
         tables, left_out = _looked_at(session, listing, only, progress)
-        tables = _bound(session, tables, declared or {}, progress)
+        tables = _bound(session, tables, {**catalogued(listing), **(declared or {})}, progress)
         chosen = unit.chosen(tables)
         if chosen is None:
             raise SourceError(
