@@ -91,7 +91,7 @@ def deferring(project: Project, candidate: Request, baseline: Run) -> Request:
     )
     if not same:
         return candidate
-    state = dataclasses.replace(candidate.kit, state=baseline.output, since=record.identity)
+    state = dataclasses.replace(candidate.kit, state=baseline.output, since=record.id)
     return dataclasses.replace(candidate, kit=state)
 
 

@@ -25,7 +25,7 @@ class Kit:
         files: Shown read-only in the folder ``$SANDBOX_KIT``.
         stubs: Files of the code, by path, that hold this instead of what the version has.
         state: The output of an earlier run, shown read-only as ``$SANDBOX_STATE``.
-        since: The identity of that run.
+        since: The id of that run: another run of the same may have made something else.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)

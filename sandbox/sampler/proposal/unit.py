@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from sandbox.sampler.proposal.found import Found
 
-ENOUGH = 500  # rows of a table that is worth sampling
+ENOUGH = 500  # rows of a table that is worth sampling; of a small source the largest table's fiftieth part
+FEWEST = 30
 SMALL = 2_000  # units below which all are taken
 LAPTOP_BYTES = 500_000_000
 LAPTOP_ROWS = 5_000_000
@@ -35,7 +36,8 @@ def chosen(tables: Mapping[str, Found]) -> Unit | None:
     if not keyed:
         return None
     with_it = {name: coming(name, tables) for name in keyed}
-    large = {name for name in keyed if keyed[name].rows >= ENOUGH} or set(keyed)
+    enough = min(ENOUGH, max(FEWEST, max(found.rows for found in tables.values()) // 50))
+    large = {name for name in keyed if keyed[name].rows >= enough} or set(keyed)
 
     def worth(name: str) -> tuple[bool, int, int]:
         rows = sum(tables[one].rows for one in with_it[name])

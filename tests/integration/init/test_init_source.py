@@ -181,3 +181,29 @@ def test_large_tables_are_looked_at_in_part_without_being_misled(
     (reference,) = orders.references
     assert reference.table == "customers"
     assert abs(reference.share - 40 / 43) < 0.02
+
+
+def test_what_a_database_declares_is_taken_as_said(folder: Shop) -> None:
+    with duckdb.connect(str(folder.root / "shop.duckdb")) as connection:
+        connection.execute(
+            "create table people (nr bigint primary key, land varchar);"
+            "insert into people select i, 'land ' || i % 3 from range(2500) t(i);"
+            "create table visits (v bigint primary key, who bigint references people (nr));"
+            "insert into visits select i, i % 2500 from range(5000) t(i)"
+        )
+    assert folder.run("init", "shop.duckdb").status == 0
+    found = settings(folder)
+    assert (found["sample"]["unit"], found["sample"]["strata"]) == ("people", ["land"])
+    assert references(found["tables"]["visits"]) == {("who",): ("people", ("nr",))}  # by its name it is none
+    assert 'key = ["nr"]  # declared in the database' in (folder.root / "sandbox.toml").read_text("utf-8")
+    planned = folder.run("plan", "--json")
+    assert planned.status == 0, planned.stderr
+
+
+def test_in_a_small_source_customers_are_drawn_and_not_lines_of_orders(folder: Shop) -> None:
+    table(folder, "customers", "select i as customer_id from range(120) t(i)")
+    table(folder, "orders", "select i as order_id, i % 120 as customer_id from range(300) t(i)")
+    table(folder, "lines", "select i // 3 as order_id, i % 3 as line from range(900) t(i)")
+    table(folder, "offices", "select i as office_id from range(7) t(i)")
+    assert folder.run("init", "data").status == 0
+    assert settings(folder)["sample"]["unit"] == "customers"
