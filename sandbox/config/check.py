@@ -8,8 +8,8 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from string import Formatter
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
 
+from sandbox.config.address import POSTGRES, complaint
 from sandbox.config.families import families
 from sandbox.config.outputs import data_tests, outputs
 from sandbox.config.problems import Problem, nearest
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 Check = Callable[["Settings"], Iterator[Problem]]
 
-POSTGRES = ("postgresql", "postgres")
 COMPILED = {
     "snowflake": "Snowflake",
     "bigquery": "BigQuery",
@@ -175,20 +174,9 @@ def _address(settings: Settings) -> Iterator[Problem]:
         yield Problem(key=("source", "postgres"), message="is for sources whose uri is postgresql://…")
     if "://" not in uri:
         return
-    scheme = uri.partition("://")[0]
-    try:
-        parts = urlsplit(uri)
-        secrets = [name for name, _ in parse_qsl(parts.query) if "password" in name.lower()]
-        hidden = parts.password is not None or bool(secrets)
-    except ValueError:  # whose text may hold all of it
-        yield Problem(key=where, message=f"{scheme}://… is no address that can be read")
-        return
-    if hidden:
-        instead = (
-            "set PGPASSWORD, or use ~/.pgpass" if scheme in POSTGRES else "use the environment, or log in"
-        )
-        said = f"holds a password, which does not belong into a file; take it out and {instead}"
-        yield Problem(key=where, message=f"{scheme}://… {said}")
+    scheme, problem = uri.partition("://")[0], complaint(uri)
+    if problem is not None:
+        yield Problem(key=where, message=problem)
     elif scheme in COMPILED:
         said = f"{COMPILED[scheme]}: the sampling rule is compiled for it, and has never been run there"
         hint = "export the tables as Parquet, or read them through Postgres or a data lake"

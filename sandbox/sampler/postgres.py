@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sandbox.config.address import POSTGRES, complaint
 from sandbox.engine.lakes.values import Snapshot as Version
 from sandbox.engine.postgres import catalogue
 from sandbox.engine.postgres.columns import columns_of, relation
 from sandbox.engine.postgres.connection import Manners, Snapshot
 from sandbox.engine.postgres.scan import Scan
-from sandbox.errors import SourceError
+from sandbox.errors import ConfigError, SourceError
 from sandbox.sampler.source import Listing, SourceFile
 from sandbox.sampler.table import SourceTable, scanned
 
@@ -33,7 +34,7 @@ LAST_BLOCK = 2**32 - 1  # more than a table can have
 
 def is_uri(uri: str) -> bool:
     """Say whether a source is a Postgres database."""
-    return uri.startswith(("postgresql://", "postgres://"))
+    return uri.partition("://")[0] in POSTGRES and "://" in uri
 
 
 def listed(uri: str, *, base: Path, section: PostgresSection | None) -> Listing:
@@ -42,8 +43,12 @@ def listed(uri: str, *, base: Path, section: PostgresSection | None) -> Listing:
     Those of the schema ``public`` are called as they are, others ``schema.table``.
 
     Raises:
+        ConfigError: The address holds a password.
         SourceError: It cannot be reached, or refuses.
     """
+    problem = complaint(uri)
+    if problem is not None:
+        raise ConfigError(problem)
     parts = urlsplit(uri)
     snapshot = Snapshot(uri, manners(section))
     try:

@@ -7,8 +7,9 @@ import re
 import threading
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import adbc_driver_manager as adbc
 import adbc_driver_postgresql as driver
@@ -18,8 +19,9 @@ from adbc_driver_postgresql import dbapi
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
+Answer = TypeVar("Answer")
 BATCH_BYTES = 2 * 2**20
 NAP_SECONDS = 0.1  # how long a wait for the rate limit may not notice that the work is over
 
@@ -78,12 +80,30 @@ class Snapshot:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Give all rows of a query (see `batches`)."""
-        with reported(), self._first.cursor() as cursor:
-            cursor.execute(sql)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-            return found
+        return self.apart(lambda: self._rows(sql))
 
-    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+    def apart(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask in a thread of its own: in the main one the driver takes Ctrl-C for itself, and makes an error of it."""
+        with ThreadPoolExecutor(1, thread_name_prefix="asking Postgres") as worker:
+            try:
+                return worker.submit(ask).result()
+            except KeyboardInterrupt:
+                self.cancel()
+                raise
+
+    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._lock:
+            self._busy.add(self._first)
+        try:
+            with reported(), self._first.cursor() as cursor:
+                cursor.execute(sql)
+                found: list[tuple[Any, ...]] = cursor.fetchall()
+                return found
+        finally:
+            with self._lock:
+                self._busy.discard(self._first)
+
+    def batches(self, sql: str) -> Generator[pa.RecordBatch]:
         """Give the rows of a query in Arrow batches, not faster than manners allow.
 
         Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ from sandbox.engine.duck import quote
 from sandbox.engine.postgres.columns import explained, relation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from sandbox.engine.postgres.catalogue import Table
     from sandbox.engine.postgres.columns import Column
@@ -82,13 +83,25 @@ def grouped(
     select = ", ".join(f"{sql} as c{number}" for number, sql in enumerate(values))
     groups = ", ".join(str(number + 1) for number in range(len(columns)))
     by = f" group by {groups}" if columns else ""
-    found: list[pa.RecordBatch] = []
+    sql = f"select {select} from {relation(table)} as {ROWS}{by}"
     with explained(name, table):
-        for batch in snapshot.batches(f"select {select} from {relation(table)} as {ROWS}{by}"):
-            found.append(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+        found = snapshot.apart(lambda: _first(snapshot.batches(sql), most))
+    if found is None:
+        return None
+    return pa.Table.from_batches(
+        [pa.RecordBatch.from_arrays(one.columns, schema=schema) for one in found], schema=schema
+    )
+
+
+def _first(batches: Generator[pa.RecordBatch], most: int) -> list[pa.RecordBatch] | None:
+    """Give all batches; None if they have too many rows together."""
+    found: list[pa.RecordBatch] = []
+    with contextlib.closing(batches):
+        for batch in batches:
+            found.append(batch)
             if sum(one.num_rows for one in found) > most:
                 return None
-    return pa.Table.from_batches(found, schema=schema)
+    return found
 
 
 def within(first: int, stop: int) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -14,20 +18,26 @@ from typing import TYPE_CHECKING, Any
 
 import adbc_driver_manager
 import duckdb
+import pyarrow as pa
 import pytest
 
+from sandbox.demo import warehouse
 from sandbox.engine.databases import DeclaredReference
 from sandbox.engine.duck import Session
 from sandbox.engine.files import relation
 from sandbox.engine.postgres import catalogue
 from sandbox.engine.postgres.connection import Manners, Snapshot
-from sandbox.errors import ConfigError, SourceError
+from sandbox.errors import ConfigError, SourceError, StoreError
 from sandbox.model import Silent
 from sandbox.sampler import postgres
 from sandbox.sampler.draw import draw
 from sandbox.sampler.listing import listed
 from sandbox.sampler.opening import opened
+from sandbox.sampler.profile import profiled_later
+from sandbox.sampler.scan import scanned
 from sandbox.sampler.survey import survey
+from sandbox.store.places import packaged
+from tests.e2e import test_baseball
 from tests.integration.sources.server import PASSWORD, Server, started
 
 if TYPE_CHECKING:
@@ -66,16 +76,25 @@ def filled(server: Server, plain: tuple[Path, SampleManifest], arrow: Arrow) -> 
     """The plain tables in a database."""
     server.execute("create database filled")
     found = replace(server, database="filled")
-    for path in sorted(plain[0].glob("*.parquet")):
+    fill(found, plain[0], arrow)
+    return found
+
+
+def fill(server: Server, folder: Path, arrow: Arrow) -> None:
+    """Put the tables of a folder of Parquet into a database, with the same types."""
+    for path in sorted(folder.iterdir()):
+        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         with duckdb.connect() as connection:
-            kinds = dict(row[:2] for row in connection.execute(f"describe from '{path}'").fetchall())
+            kinds = dict(
+                row[:2]
+                for row in connection.execute("describe from read_parquet(?)", [str(files[0])]).fetchall()
+            )
         odd = {
             name: kind.replace("DECIMAL", "numeric")
             for name, kind in kinds.items()
             if kind == "UUID" or kind.startswith("DECIMAL")
         }
-        found.put(path.stem, arrow(path), odd)
-    return found
+        server.put(path.stem, pa.concat_tables([arrow(file) for file in files]), odd)
 
 
 def test_the_same_rows_have_the_same_digests_and_the_same_fingerprint(
@@ -485,3 +504,66 @@ def test_the_first_strata_are_counted_by_the_server(lake: Lake, database: Server
     project = lake.project(sections, uri=database.uri)
     plan = survey(project, progress=Silent())
     assert [stratum.population for stratum in plan.units["people"].strata] == [300, 300, 300]
+
+
+def demo(folder: Path, _: Path) -> str:
+    warehouse.make(folder, scale=0.02, progress=Silent())
+    return (packaged("templates") / "demo" / "project" / "sandbox.toml").read_text("utf-8")
+
+
+def from_csv(folder: Path, baseball: Path) -> str:
+    with duckdb.connect() as connection:
+        for path in baseball.glob("*.csv"):
+            rows = connection.from_csv_auto(str(path), sample_size=-1)
+            rows.write_parquet(str(folder / f"{path.stem}.parquet"))
+    return test_baseball.SETTINGS
+
+
+@pytest.mark.parametrize("tables", [demo, from_csv])
+def test_real_tables_give_the_same_sample_as_from_files(
+    lake: Lake,
+    database: Server,
+    baseball: Path,
+    arrow: Arrow,
+    contents: Contents,
+    tables: Callable[[Path, Path], str],
+) -> None:
+    settings = tables(lake.source, baseball)
+    sections = settings[settings.index("[sample]") : settings.index("[stack")]
+    fill(database, lake.source, arrow)
+    _, files = lake.draw(sections)
+    _, rows = lake.draw(sections, uri=database.uri)
+    assert contents(rows) == contents(files)
+    assert rows.fingerprint == files.fingerprint
+    assert all(one.rows for one in rows.tables.values())
+
+
+def test_a_command_that_waits_for_the_database_is_interrupted_at_once(lake: Lake, database: Server) -> None:
+    database.execute("create view slow as select 1 as id from pg_sleep(120)")
+    lake.project(one("slow"), uri=database.uri)
+    command = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "plan"], cwd=lake.root, stderr=subprocess.PIPE, text=True
+    )
+    while not database.execute(f"select 1 {OURS} and query like '%slow%' and state = 'active'"):
+        time.sleep(0.1)
+    command.send_signal(signal.SIGINT)
+    _, told = command.communicate(timeout=60)
+    assert command.returncode == 130, told
+    assert "interrupted" in told
+    assert database.execute(f"select count(*) {OURS} and state = 'active'") == [(0,)]
+
+
+def test_a_source_is_planned_scanned_and_compared(lake: Lake, filled: Server) -> None:
+    project = lake.project(uri=filled.uri)
+    found = scanned(project, now=dt.datetime(2026, 11, 26, tzinfo=dt.UTC), progress=Silent())
+    assert found.tables["people"].rows == 600
+    assert not [one for one in found.findings if one.severity == "error"]
+    sample, manifest = lake.draw(uri=filled.uri)
+    plan = survey(project, progress=Silent())
+    profile = profiled_later(plan, sample, manifest, ranges={}, memory=2**30, progress=Silent())
+    assert set(profile.tables) == set(manifest.tables)
+    filled.execute("create table something (a int)", "drop table something")
+    with pytest.raises(StoreError, match="changed since the sample was drawn"):
+        profiled_later(
+            survey(project, progress=Silent()), sample, manifest, ranges={}, memory=2**30, progress=Silent()
+        )

@@ -1,0 +1,46 @@
+"""The sampling rule compiled for databases. Its text is kept: for all but Postgres nobody can run it here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlglot
+
+from sandbox.engine import prn, pushed
+
+KEPT = Path(__file__).parent / "compiled"
+COLUMNS = {
+    "customer_id": "BIGINT", "number": "INTEGER", "email": "VARCHAR", "token": "UUID", "day": "DATE", "seen": "TIMESTAMP",
+    "price": "DECIMAL(12,2)", "active": "BOOLEAN",
+}  # fmt: skip
+KEYS = (
+    ("customer_id",), ("number",), ("email",), ("token",), ("day",), ("seen",), ("price",), ("active",),
+    ("number", "email"),
+)  # fmt: skip
+
+
+def compiled(dialect: pushed.Dialect) -> str:
+    coefficients = prn.coefficients("2026-q4", "customers")
+    return "".join(
+        f"-- {', '.join(key)}\n{pushed.number(COLUMNS, key, coefficients, dialect)}\n" for key in KEYS
+    )
+
+
+@pytest.mark.parametrize("dialect", pushed.DIALECTS)
+def test_the_rule_is_compiled_to_the_text_that_is_kept(dialect: pushed.Dialect) -> None:
+    """After a change that is meant: write what `compiled` gives into the file, and look at the difference."""
+    assert compiled(dialect) == (KEPT / f"{dialect}.sql").read_text("utf-8")
+
+
+@pytest.mark.parametrize("dialect", pushed.DIALECTS)
+def test_what_is_compiled_is_one_expression_of_its_dialect(dialect: pushed.Dialect) -> None:
+    for line in compiled(dialect).splitlines():
+        if not line.startswith("--"):
+            assert isinstance(sqlglot.parse_one(line, read=dialect), sqlglot.exp.Expr)
+
+
+def test_a_hash_is_computed_once_a_row() -> None:
+    for dialect in pushed.DIALECTS:
+        text = pushed.number(COLUMNS, ("email",), (1, 2, 3, 4, 5, 6), dialect).lower()
+        assert text.count("sha") == 1
