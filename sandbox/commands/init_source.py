@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.config import check
 from sandbox.config.load import FILE, resolved
+from sandbox.config.settings import Settings
 from sandbox.errors import ConfigError, SandboxError, UsageError
 from sandbox.report import proposal as report
 from sandbox.runner.repository import Repository
@@ -144,8 +146,14 @@ def _with_tables(folder: Path) -> Iterator[str]:
 
 
 def as_written(uri: str, folder: Path) -> str:
-    """Give a source as the file says it: a path that was given relative to here, relative to the file."""
+    """Give a source as the file says it: a path that was given relative to here, relative to the file.
+
+    Raises:
+        ConfigError: It is an address that no file may hold.
+    """
     if "://" in uri:
+        for problem in check.address(_naming(uri)):
+            raise ConfigError(problem.message)
         return uri
     path = Path(uri)
     place = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - links stay as they are
@@ -154,6 +162,19 @@ def as_written(uri: str, folder: Path) -> str:
         return uri
     text = Path(os.path.relpath(place, folder)).as_posix()
     return f"{text}/" if place.is_dir() else text
+
+
+def _naming(uri: str) -> Settings:
+    """Give settings that say no more than where the source is."""
+    return Settings.model_validate(
+        {
+            "version": 1,
+            "project": {"name": "x"},
+            "source": {"uri": uri},
+            "sample": {"unit": "x"},
+            "tables": {},
+        }
+    )
 
 
 def _production(folder: Path) -> str:

@@ -48,7 +48,7 @@ def problems(settings: Settings) -> list[Problem]:
         _ranges,
         _families,
         _masks,
-        _address,
+        address,
         _pipeline,
         _dbt,
         outputs,
@@ -167,7 +167,7 @@ def _masks(settings: Settings) -> Iterator[Problem]:
                     yield Problem(key=key, message=message)
 
 
-def _address(settings: Settings) -> Iterator[Problem]:
+def address(settings: Settings) -> Iterator[Problem]:
     """Look at a database's address; what it says is never shown where it holds a password."""
     uri, where = settings.source.uri, ("source", "uri")
     if settings.source.postgres is not None and uri.partition("://")[0] not in POSTGRES:
@@ -233,6 +233,9 @@ def _dbt(settings: Settings) -> Iterator[Problem]:
     if stack.image == "python" and stack.requirements is None:
         message = 'kind = "dbt" needs dbt: write image = "dbt", or name requirements that hold dbt-duckdb'
         yield Problem(key=("stack", "image"), message=message)
+    if "postgres" in pipeline.inputs:
+        message = 'kind = "dbt" runs its models on DuckDB; on Postgres: not supported yet'
+        yield Problem(key=("pipeline", "inputs"), message=message)
 
 
 def _unsupported(settings: Settings) -> Iterator[Problem]:

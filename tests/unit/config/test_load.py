@@ -150,6 +150,8 @@ def test_impossible_settings_are_refused(tmp_path: Path, change: tuple[str, str]
         ('[pipeline]\nenv = { A = "{smple}" }\n', 'did you mean "sample"?'),
         ('[pipeline]\nenv = { A = "{" }\n', "pipeline.env.A"),
         ('[outputs.a]\nkey = ["x"]\nignore = ["x"]\n', "x is a key column"),
+        ('[stack]\nimage = "dbt"\n[pipeline]\nkind = "dbt"\ncommand = "dbt run"\n', "calls dbt itself"),
+        ('[pipeline]\nkind = "dbt"\n', 'write image = "dbt"'),
     ],
 )
 def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: str, expected: str) -> None:
@@ -162,6 +164,10 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: s
         ('[stack]\nservices = ["postgres"]\n', "services"),
         ('[stack]\nimage = "spark"\n', 'image = "spark"'),
         ('[pipeline]\ninputs = ["duckdb"]\n', "inputs"),
+        (
+            '[stack]\nimage = "dbt"\n[pipeline]\nkind = "dbt"\ninputs = ["postgres"]\n',
+            "runs its models on DuckDB",
+        ),
     ],
 )
 def test_what_is_not_built_yet_is_refused_never_ignored(tmp_path: Path, addition: str, expected: str) -> None:
