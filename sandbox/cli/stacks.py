@@ -29,7 +29,15 @@ def create(call: Call, *, name: str, frozen: bool) -> None:
     from sandbox.report.sandboxes import created as shown  # noqa: PLC0415
 
     result = carry_out(call.project(), name=name, frozen=frozen, progress=call.progress)
-    call.print(result, lambda: shown(result.record, result.sample.manifest, drawn=result.sample.drawn))
+    call.print(
+        result,
+        lambda: shown(
+            result.record,
+            result.sample.manifest,
+            drawn=result.sample.drawn,
+            services=result.fields()["services"],
+        ),
+    )
 
 
 @click.command()

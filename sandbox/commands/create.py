@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.commands import services
 from sandbox.commands.projects import prepare_state
 from sandbox.commands.sample import sample
 from sandbox.commands.stack import open_stack
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox.commands.stack import Stack
     from sandbox.config import Project
     from sandbox.model import Environment, Progress
+    from sandbox.stack.services import Postgres
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class Sandbox:
     sample: SampleResult
     environment: Environment
     stack: Stack
+    postgres: Postgres | None = None
 
     def fields(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox create --json``."""
@@ -37,6 +40,7 @@ class Sandbox:
             "drawn": self.sample.drawn,
             "sample_drawn": self.sample.manifest.drawn,
             "sample_path": str(self.sample.sample.path),
+            "services": [services.described(self.postgres)] if self.postgres else [],
             "warnings": [self.stack.warning] if self.stack.warning else [],
         }
 
@@ -51,11 +55,12 @@ def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> 
     stack = open_stack(project, frozen=frozen, progress=progress)
     drawn = sample(project, progress=progress)
     environment = stack.environment(sample=drawn.sample.fingerprint, progress=progress)
+    postgres = services.up(project, drawn.sample, name=name, runtime=stack.runtime, progress=progress)
     place = record_path(project, name)
     with locked(place):
         record = _record(project, name, drawn, environment)
         write(place, record.text())
-    return Sandbox(record=record, sample=drawn, environment=environment, stack=stack)
+    return Sandbox(record=record, sample=drawn, environment=environment, stack=stack, postgres=postgres)
 
 
 def record_path(project: Project, name: str) -> Path:

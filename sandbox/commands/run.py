@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.commands import dbt
+from sandbox.commands import dbt, services
+from sandbox.commands.labelling import labels, object_name
 from sandbox.commands.projects import prepare_state
 from sandbox.commands.sample import sample
 from sandbox.commands.stack import open_stack
@@ -59,7 +59,7 @@ def run(
     with code_of(project, ref) as code:
         drawn = sample(project, progress=progress).sample
         environment = environment_of(stack, code, drawn, progress)
-        request = request_for(stack, code, drawn, environment, name)
+        request = request_for(stack, code, drawn, environment, name, progress=progress)
         done = run_once(project, stack, request, fresh=fresh, progress=progress)
     require_success(done)
     return RunResult(run=done, warning=stack.warning)
@@ -105,7 +105,9 @@ def environment_of(stack: Stack, code: Code, drawn: Sample, progress: Progress) 
     return stack.environment_of(code, progress=progress)
 
 
-def request_for(stack: Stack, code: Code, drawn: Sample, environment: Environment, name: str) -> Request:
+def request_for(
+    stack: Stack, code: Code, drawn: Sample, environment: Environment, name: str, *, progress: Progress
+) -> Request:
     """Put together what is to be run."""
     project, settings = stack.project, stack.project.settings
     pipeline = settings.pipeline
@@ -122,6 +124,7 @@ def request_for(stack: Stack, code: Code, drawn: Sample, environment: Environmen
         labels=labels(project, name),
         name=object_name(project, name),
         kit=dbt.kit(project, stack.limits.memory_bytes) if dbt.is_dbt(project) else None,
+        databases=services.databases(project, drawn, name=name, runtime=stack.runtime, progress=progress),
     )
 
 
@@ -141,14 +144,3 @@ def run_once(project: Project, stack: Stack, request: Request, *, fresh: bool, p
     )
     with progress.step(f"running the pipeline at {request.code.version.ref} once more"):
         return carry_out(request.with_more(had), stack.runtime, runs)
-
-
-def labels(project: Project, name: str) -> dict[str, str]:
-    """Give the labels of everything that a runtime holds for one sandbox of a project."""
-    return {"project": project.settings.project.name, "path": str(project.root), "sandbox": name}
-
-
-def object_name(project: Project, name: str) -> str:
-    """Give the beginning of the names of a sandbox's objects: ``sbx-<project>-<8 of SHA-256 of the path>-<name>``."""
-    place = hashlib.sha256(str(project.root.resolve()).encode()).hexdigest()[:8]
-    return f"sbx-{project.settings.project.name}-{place}-{name}"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.commands import inventory
+from sandbox.commands import inventory, services
 from sandbox.commands.create import record_path
-from sandbox.commands.run import labels
+from sandbox.commands.labelling import labels
 from sandbox.config.problems import nearest
 from sandbox.errors import EngineError, UsageError
 from sandbox.manifest.sandbox import SandboxRecord
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sandbox.containers.protocol import Held, Runtime
     from sandbox.model import Environment, Progress
 
-PARTS = ("runs", "halves", "separability", "comparisons", "diffs", "locks", "inside", "sandboxes")
+PARTS = ("runs", "services", "halves", "separability", "comparisons", "diffs", "locks", "inside", "sandboxes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +46,7 @@ class Entry:
             "sample_bytes": self.sample_bytes,
             "environment_bytes": self.environment_bytes,
             "running": [one.name for one in running],
+            "services": services.known(Path(self.record.path), self.record.name, running),
             "cpu_percent": sum(one.cpu_percent or 0.0 for one in running) if running else None,
             "memory_bytes": sum(one.memory_bytes or 0 for one in running) if running else None,
         }
@@ -126,6 +127,7 @@ def rm(project: Project, *, name: str, samples: bool, progress: Progress) -> lis
     place = record_path(project, name)
     with locked(place), reported(place):
         place.unlink(missing_ok=True)
+        discard(services.state(project, name))
     removed.append(f"sandbox {name}")
     if not names(project):
         removed += _clear(project, samples=samples, progress=progress)

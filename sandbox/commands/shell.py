@@ -8,7 +8,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from sandbox.commands.create import create
-from sandbox.commands.run import code_of, labels, object_name
+from sandbox.commands.labelling import labels, object_name
+from sandbox.commands.run import code_of
 from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import EngineError, PipelineMemoryError, PipelineTimeoutError
 from sandbox.model import Ending

@@ -89,7 +89,7 @@ def _request(ground: Ground, code: Code, progress: Progress) -> Request:
         environment = environment_of(ground.stack, code, sample, progress)
     else:
         environment = ground.stack.environment_of(code, progress=progress)
-    return request_for(ground.stack, code, sample, environment, ground.name)
+    return request_for(ground.stack, code, sample, environment, ground.name, progress=progress)
 
 
 @contextlib.contextmanager

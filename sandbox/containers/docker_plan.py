@@ -186,7 +186,13 @@ def _host(job: Job, user: User, engine: Engine) -> dict[str, Any]:
             TEMPORARY: f"rw,exec,nosuid,nodev,mode=1777,size={limits.memory_bytes // 2}",
             HOME: f"rw,exec,nosuid,nodev,mode=0700,uid={user.uid},gid={user.gid},size={limits.memory_bytes // 4}",
         },
-        "Mounts": [_mount(mount) for mount in job.mounts],
+        "Mounts": [
+            *(_mount(mount) for mount in job.mounts),
+            *(
+                {"Type": "volume", "Source": name, "Target": target, "ReadOnly": True}
+                for name, target in job.volumes.items()
+            ),
+        ],
         "Init": True,
         "LogConfig": {
             "Type": "none"

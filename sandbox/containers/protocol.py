@@ -44,6 +44,7 @@ class Job:
         mounts: Everything that the job sees of this machine, ``workdir`` included.
         variables: The whole environment beside what the runtime fixes (PATH, HOME, TZ, LANG, PYTHONHASHSEED, ...).
         limits: What it may use.
+        volumes: Volumes of a container engine that it sees read-only, by name, and where.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Job:
     mounts: tuple[Mount, ...]
     variables: Mapping[str, str]
     limits: Limits
+    volumes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

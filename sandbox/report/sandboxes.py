@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Group
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
     from sandbox.manifest.sandbox import SandboxRecord
 
 
-def created(record: SandboxRecord, manifest: SampleManifest, *, drawn: bool) -> RenderableType:
-    """Show a sandbox that is ready, in three lines."""
+def created(
+    record: SandboxRecord,
+    manifest: SampleManifest,
+    *,
+    drawn: bool,
+    services: Sequence[Mapping[str, str]] = (),
+) -> RenderableType:
+    """Show a sandbox that is ready, in three lines and one for each service."""
     units = ", ".join(
         f"{number(sum(one.sampled for one in draw.strata))} of {number(sum(one.population for one in draw.strata))} {unit}"
         for unit, draw in manifest.units.items()
@@ -35,7 +42,15 @@ def created(record: SandboxRecord, manifest: SampleManifest, *, drawn: bool) -> 
         Text(f"sandbox {record.name} is ready", style="bold"),
         Text(f"sample  {record.sample[:16]}  {units}, {when}"),
         Text(f"stack   {stack.id[:16]}  {stack.runtime}, Python {stack.python} on {stack.base}"),
+        *map(service, services),
         Text("next: sandbox diff", style="dim"),
+    )
+
+
+def service(one: Mapping[str, str]) -> RenderableType:
+    """Show how the user's own client reaches a service."""
+    return Text(
+        f"{one['service']}  PGPASSFILE={shlex.quote(one['passwords'])} psql {one['url']}", overflow="fold"
     )
 
 
@@ -75,7 +90,8 @@ def listing(records: Sequence[SandboxRecord], fields: Mapping[str, Any]) -> Rend
             ),
         )
     held = f"{many(fields['runs'], 'run')}, {size(fields['runs_bytes'])}; all that this project keeps: {size(fields['state_bytes'])}"
-    return Group(table, Text(held, style="dim"))
+    running = [one for sandbox in fields["sandboxes"] for one in sandbox["services"]]
+    return Group(table, *map(service, running), Text(held, style="dim"))
 
 
 class Check(Protocol):

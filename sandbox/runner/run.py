@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from sandbox.containers.protocol import Runtime
     from sandbox.model import Environment, Limits, Outcome, Sample, Variation, Version
+    from sandbox.runner.database import Databases, OwnDatabase
     from sandbox.runner.kit import Kit
     from sandbox.runner.repository import Code
 
@@ -61,6 +62,7 @@ class Request:
         name: The beginning of the names of the runtime's objects.
         variation: What to do differently, to look for noise; None for every other run.
         kit: What it is given beside its code, if anything.
+        databases: What gives it a database of its own; None where it needs none.
     """
 
     code: Code
@@ -77,6 +79,7 @@ class Request:
     kit: Kit | None = None
     more_memory: int | None = None
     raised_from: int | None = None
+    databases: Databases | None = None
 
     def with_more(self, had: int) -> Request:
         """Give the same for the second time, after it ran out of so many bytes of memory."""
@@ -104,6 +107,7 @@ class Request:
                 "seed": 0,
                 **({"variation": dataclasses.asdict(self.variation)} if self.variation else {}),
                 **({"kit": self.kit.identity} if self.kit else {}),
+                **({"databases": dict(self.databases.identity)} if self.databases else {}),
             }
         )
 
@@ -176,14 +180,16 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     started = dt.datetime.now(dt.UTC)
     name = f"{started:%Y%m%dT%H%M%S}-{identity[:12]}-{os.urandom(2).hex()}"
     unreadable: PipelineError | None = None
-    with staged(runs / name) as folder:
+    with staged(runs / name) as folder, _database(request) as database:
         with _prepared(request, folder) as laid:
-            job = _job(request, runtime, name, laid)
+            job = _job(request, runtime, name, laid, database)
             with Log(folder / "stdout.log") as out, Log(folder / "stderr.log") as err:
                 outcome = runtime.run(job, stdout=out, stderr=err)
         outputs: dict[str, Output] = {}
         if outcome.ending is Ending.SUCCEEDED:
             try:
+                if database is not None:
+                    database.read_out(folder / "output")
                 outputs = collect(folder / "output", paths=request.paths)
             except PipelineError as error:
                 unreadable = error
@@ -247,6 +253,16 @@ class _Laid:
 
 
 @contextlib.contextmanager
+def _database(request: Request) -> Iterator[OwnDatabase | None]:
+    """Give the run a database of its own for as long as the block lasts, where it is to have one."""
+    if request.databases is None:
+        yield None
+        return
+    with request.databases.opened(request.sample) as database:
+        yield database
+
+
+@contextlib.contextmanager
 def _prepared(request: Request, folder: Path) -> Iterator[_Laid]:
     """Lay out what the job sees, for as long as the block lasts: sample, code, output, scratch."""
     code = folder / "code"
@@ -284,10 +300,15 @@ def _scratch(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
         yield Mount(source=code / path, target=f"/sandbox/code/{path}", writable=True)
 
 
-def _job(request: Request, runtime: Runtime, name: str, laid: _Laid) -> Job:
+def _job(request: Request, runtime: Runtime, name: str, laid: _Laid, database: OwnDatabase | None) -> Job:
     seen = {variable: runtime.seen(mount) for variable, mount in laid.shown.items()}
-    sample, output = seen["SANDBOX_SAMPLE"], seen["SANDBOX_OUTPUT"]
-    own = {name: value.format(sample=sample, output=output) for name, value in request.variables.items()}
+    given = {**seen, **(database.variables if database else {})}
+    known = {
+        "sample": given["SANDBOX_SAMPLE"],
+        "output": given["SANDBOX_OUTPUT"],
+        "database_url": given.get("SANDBOX_DATABASE_URL", ""),
+    }
+    own = {name: value.format(**known) for name, value in request.variables.items()}
     return Job(
         name=f"{request.name}-run-{name}".lower(),
         labels={**request.labels, "role": "run", "run": name, "environment": request.environment.id},
@@ -295,8 +316,9 @@ def _job(request: Request, runtime: Runtime, name: str, laid: _Laid) -> Job:
         command=request.command,
         workdir=laid.code,
         mounts=(laid.code, *laid.shown.values(), *laid.scratch),
-        variables={**(variables_of(request.variation) if request.variation else {}), **seen, **own},
+        variables={**(variables_of(request.variation) if request.variation else {}), **given, **own},
         limits=request.allowed,
+        volumes=database.volumes if database else {},
     )
 
 

@@ -316,7 +316,18 @@ def second_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[su
     address = f"unix://{place}/s"
     process = subprocess.Popen(
         [
-            *("dockerd", "--host", address, "--data-root", place / "data", "--exec-root", place / "exec"),
+            # In a network of its own: an engine without a bridge removes that of the machine's other engine.
+            *(
+                "unshare",
+                "--net",
+                "dockerd",
+                "--host",
+                address,
+                "--data-root",
+                place / "data",
+                "--exec-root",
+                place / "exec",
+            ),
             *("--pidfile", place / "pid", "--bridge", "none", "--iptables=false"),
         ],
         stdout=log,

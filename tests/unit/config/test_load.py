@@ -161,7 +161,7 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: s
 @pytest.mark.parametrize(
     ("addition", "expected"),
     [
-        ('[stack]\nservices = ["postgres"]\n', "services"),
+        ('[stack]\nservices = ["redis"]\n', "services"),
         ('[stack]\nimage = "spark"\n', 'image = "spark"'),
         ('[pipeline]\ninputs = ["duckdb"]\n', "inputs"),
         (

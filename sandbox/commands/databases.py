@@ -1,0 +1,140 @@
+"""A project's Postgres brought up, and a database of its own in it for each run."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sandbox.commands.labelling import labels, object_name
+from sandbox.commands.services import state
+from sandbox.containers import owner
+from sandbox.engine.service import runs, server
+from sandbox.engine.service.loading import Loaded
+from sandbox.stack import service_image, services
+from sandbox.store.folder import staging
+from sandbox.store.places import home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sandbox.config import Project
+    from sandbox.engine.service.runs import Database
+    from sandbox.model import Progress, Sample
+    from sandbox.stack.services import Postgres
+
+
+def up(project: Project, sample: Sample, *, name: str, own: bool, progress: Progress) -> Postgres:
+    """Bring up a project's Postgres with a sample in it.
+
+    Args:
+        project: The project.
+        sample: What to load.
+        name: Which sandbox.
+        own: Whether it is the sandbox's own sample, which the user's client sees.
+        progress: Shows what is done.
+
+    Raises:
+        EngineError: It cannot be brought up.
+        RuleError: The sample has what Postgres cannot hold.
+    """
+    asked = services.Wanted(
+        name=object_name(project, name),
+        labels=labels(project, name),
+        state=state(project, name),
+        sample=sample.fingerprint,
+        tables=_tables(project, sample),
+        own=own,
+        cpus=project.settings.stack.limits.cpus,
+        memory=project.settings.sample.memory,
+    )
+    return services.up(asked, home=home(), progress=progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """A run's own database (see `sandbox.runner.database.OwnDatabase`)."""
+
+    postgres: Postgres
+    database: Database
+    state: Path
+    memory: int
+
+    @property
+    def volumes(self) -> Mapping[str, str]:
+        """The socket's."""
+        return {self.postgres.socket: server.SOCKETS}
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Its address."""
+        return {"SANDBOX_DATABASE_URL": self.database.url}
+
+    def read_out(self, folder: Path) -> None:
+        """Write the tables that the run made or changed."""
+        with staging(self.state, label="reading") as scratch:
+            runs.read_out(
+                self.postgres.server,
+                self.postgres.template,
+                self.database.name,
+                folder,
+                scratch=scratch,
+                memory=self.memory,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Databases:
+    """A database for each run (see `sandbox.runner.database.Databases`)."""
+
+    project: Project
+    sample: Sample
+    name: str
+    progress: Progress
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """The server's image decides what it answers."""
+        image = service_image.make(services.POSTGRES, home=home(), progress=self.progress)
+        return {"postgres": image.id}
+
+    @contextlib.contextmanager
+    def opened(self, sample: Sample) -> Iterator[Own]:
+        """Clone a sample for a run; databases of runs whose process was killed are removed first."""
+        postgres = up(
+            self.project,
+            sample,
+            name=self.name,
+            own=sample.fingerprint == self.sample.fingerprint,
+            progress=self.progress,
+        )
+        runs.swept(postgres.server, _gone)
+        database = runs.opened(postgres.server, postgres.template, owner.current().labels)
+        try:
+            yield Own(
+                postgres=postgres,
+                database=database,
+                state=state(self.project, self.name),
+                memory=self.project.settings.sample.memory,
+            )
+        finally:
+            runs.dropped(postgres.server, database.name)
+
+
+def _gone(labelled: Mapping[str, str]) -> bool:
+    named = owner.named(labelled)
+    return named is not None and named.gone
+
+
+def _tables(project: Project, sample: Sample) -> Sequence[Loaded]:
+    tables = project.settings.tables
+    led_to: dict[str, list[tuple[str, ...]]] = {name: [] for name in sample.tables}
+    for name, table in tables.items():
+        for one in table.all_references:
+            led_to[name].append(tuple(one.columns))
+            led_to[one.table].append(tuple(one.key))
+    return [
+        Loaded(files=files, key=tables[name].key or [], indexed=led_to[name])
+        for name, files in sorted(sample.tables.items())
+    ]

@@ -1,0 +1,142 @@
+"""Pipelines that work in the stack's Postgres, through the command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Shop
+
+PIPELINE = """\
+import os
+
+import psycopg
+
+url = os.environ["SANDBOX_DATABASE_URL"]
+assert os.environ["DATABASE"] == url
+with psycopg.connect(url, autocommit=True) as connection:
+    connection.execute(
+        "create table value as select customer_id, country, coalesce(sum(amount), 0)::numeric(12, 2) as total, "
+        "count(order_id) as orders, now() as made from customers left join orders using (customer_id) group by 1, 2"
+    )
+    connection.execute("update customers set country = 'XX' where customer_id = 7")
+    own = connection.execute("select current_database()").fetchone()[0]
+    others = connection.execute("select datname from pg_database where datname <> %s", [own]).fetchall()
+for (other,) in others:
+    try:
+        psycopg.connect(url.replace(f"/{own}?", f"/{other}?")).close()
+    except psycopg.OperationalError:
+        continue
+    raise SystemExit(f"{other} is open to this run")
+"""
+DOCKER = {"SANDBOX_RUNTIME": "docker"}
+
+
+@pytest.fixture
+def database(shop: Shop, engine: str) -> Iterator[Shop]:
+    """Give a project whose pipeline works in Postgres; nothing of it is left in the engine afterwards."""
+    shop.edit("sandbox.toml", 'production = "main"', 'production = "main"\ninputs = ["postgres"]')
+    shop.edit(
+        "sandbox.toml", "[outputs.value]", '[pipeline.env]\nDATABASE = "{database_url}"\n\n[outputs.value]'
+    )
+    shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nrequirements = "requirements.txt"\n[stack.limits]')
+    (shop.root / "requirements.txt").write_text("psycopg[binary]\n")
+    (shop.root / "pipeline.py").write_text(PIPELINE)
+    shop.git("add", "-A")
+    shop.git("commit", "-m", "Postgres")
+    yield shop
+    shop.run("rm", "--yes", env=DOCKER)
+    assert held(shop) == []
+
+
+def held(shop: Shop) -> list[str]:
+    """Give the containers and volumes of the project."""
+    label = f"label=dev.sandbox.path={shop.root}"
+    found = []
+    for kind in (["ps", "--all", "--format", "{{.Names}}"], ["volume", "ls", "--format", "{{.Name}}"]):
+        command = ["docker", *kind, "--filter", label]
+        found += subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return found
+
+
+def asked(shop: Shop, created: dict[str, Any], query: str) -> list[tuple[Any, ...]]:
+    """Ask the Postgres that a call of `create` brought up, as the user's own client does."""
+    (service,) = created["services"]
+    password = (shop.root / ".sandbox" / "services" / "default" / "pgpass").read_text().strip().split(":")[-1]
+    with psycopg.connect(service["url"], password=password) as connection:
+        return connection.execute(query).fetchall()
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_runs_have_databases_of_their_own_and_what_they_leave_is_compared(database: Shop) -> None:
+    shop = database
+    shop.edit("pipeline.py", "count(order_id)", "count(*)")
+    done = shop.run("diff", "--json", env=DOCKER)
+    assert done.status == 1, done.stderr
+    outputs = done.json["outputs"]
+    assert set(outputs) == {
+        "customers",
+        "value",
+    }  # a new table, and one that was changed; orders is as it was
+    columns = outputs["value"]["columns"]
+    assert outputs["value"]["rows"]["changed"] > 0
+    assert {name for name, one in columns.items() if one["changed"]} <= {"orders", "made"}
+    assert columns["orders"]["changed"] > 0
+    assert outputs["value"]["tainted"] == ["made"]  # the clock is no change of the code
+    created = json.loads(shop.run("create", "--json", env=DOCKER).stdout)
+    assert created["services"][0]["url"].startswith("postgresql://sandbox@127.0.0.1:")
+    databases = {row[0] for row in asked(shop, created, "select datname from pg_database")}
+    assert not [name for name in databases if name.startswith("run_")]
+    assert asked(shop, created, "select rolname from pg_roles where rolname like 'run%'") == []
+    [(kept,)] = asked(shop, created, "select count(*) from customers where country = 'XX'")
+    assert kept == 0
+    keys = asked(
+        shop,
+        created,
+        "select conrelid::regclass::text from pg_constraint where contype = 'p' and connamespace = 'public'::regnamespace order by 1",
+    )
+    assert [row[0] for row in keys] == ["customers", "orders"]
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_two_creates_bring_up_one_service_which_stop_ends_and_create_makes_again(database: Shop) -> None:
+    shop = database
+    with ThreadPoolExecutor(2) as both:
+        done = list(both.map(lambda _: shop.run("create", "--json", env=DOCKER), range(2)))
+    assert [one.status for one in done] == [0, 0], done[0].stderr + done[1].stderr
+    assert done[0].json["services"] == done[1].json["services"]
+    names = held(shop)
+    assert len(names) == 3
+    listed = shop.run("ls", "--json", env=DOCKER).json["sandboxes"][0]
+    assert listed["services"] == done[0].json["services"]
+    [container] = [name for name in names if name.endswith("-postgres")]
+    described = json.loads(
+        subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout
+    )
+    host = described[0]["HostConfig"]
+    assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])
+    assert {one["HostIp"] for ports in host["PortBindings"].values() for one in ports} == {"127.0.0.1"}
+    password = (shop.root / ".sandbox" / "services" / "default" / "password").read_text()
+    assert password not in json.dumps(described)
+    subprocess.run(["docker", "kill", container], check=True, capture_output=True)
+    again = shop.run("create", "--json", env=DOCKER)
+    assert asked(shop, again.json, "select count(*) > 0 from orders") == [(True,)]
+    assert shop.run("stop", env=DOCKER).status == 0
+    assert held(shop) == []
+
+
+def test_services_without_an_engine_are_refused(shop: Shop) -> None:
+    shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nservices = ["postgres"]\n[stack.limits]')
+    done = shop.run("create")
+    assert done.status == 14
+    assert "services are containers" in done.stderr
