@@ -11,7 +11,6 @@ from sandbox.compare.data_tests import outcome
 from sandbox.errors import StoreError
 from sandbox.manifest.diff import DataTest, DbtBuild
 from sandbox.runner.kit import Kit
-from sandbox.sampler.listing import listed
 from sandbox.store.places import packaged
 
 if TYPE_CHECKING:
@@ -63,6 +62,8 @@ def seed_files(project: Project) -> dict[str, tuple[str, SourceFile]]:
     uri, root = project.settings.source.uri, project.root.resolve()
     if "://" in uri or not (root / uri).resolve().is_relative_to(root):
         return {}
+    from sandbox.sampler.listing import listed  # noqa: PLC0415 - heavy, and only projects of dbt need it
+
     found = {}
     for name, (form, files) in listed(uri, base=project.root).files.items():
         path = Path(files[0].path).resolve()
