@@ -35,6 +35,7 @@ TYPES = {
 INTEGERS = {"SMALLINT", "INTEGER", "BIGINT"}
 LABELS = {*INTEGERS, "BOOLEAN", "VARCHAR"}  # of which a value has one text
 FIRST_YEAR = "0001-01-01"  # before which the sides write dates differently
+BEFORE_CHRIST = "(BC)"  # which the server does not read
 MOST_GROUPS = 200_000
 MOST_BYTES = 16 * 2**20  # of keys that are sent
 
@@ -148,6 +149,8 @@ def named_by_keys(
     if session.rows(f"select {sizes} from {keys}")[0][0] > MOST_BYTES:
         return None
     found = session.rows(f"select {lists} from {keys}")[0]
+    if any(BEFORE_CHRIST in text for texts in found for text in texts or []):
+        return None
     sent = [
         f"{literal(_array(texts or []))}::{kind}[]" for texts, (_, kind) in zip(found, arrays, strict=True)
     ]

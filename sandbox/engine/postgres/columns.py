@@ -196,16 +196,16 @@ def _found_scales(
 ) -> dict[str, tuple[int, int]]:
     """Give digits and scale that hold all values of decimals without declared ones: one pass, in the server."""
     asked = ", ".join(
-        f"max(scale({n})), max(floor(log(abs({n})))::int) filter (where {n} <> 0 and {n} not in ({ODD})), "
+        f"max(scale({n})), max(abs({n})) filter (where {n} not in ({ODD}))::text, "
         f"coalesce(bool_or({n} in ({ODD})), false)"
         for n in (f"{quote(one.name)}::numeric" for one in columns)
     )
     cells = snapshot.rows(f"select {asked} from {relation(table)}")[0]
     found = {}
     for index, column in enumerate(columns):
-        scale, power, odd = cells[index * 3 : index * 3 + 3]
+        scale, largest, odd = cells[index * 3 : index * 3 + 3]
         scale = scale or 0
-        digits = max(0, (power or 0) + 1) + scale
+        digits = len((largest or "0").partition(".")[0].lstrip("0")) + scale
         if odd or digits > MOST_DIGITS:
             what = (
                 "holds NaN or infinity" if odd else f"has {digits} digits, where {MOST_DIGITS} are the most"
