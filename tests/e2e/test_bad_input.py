@@ -225,6 +225,34 @@ def test_interruption_stops_the_run_and_leaves_nothing(
     assert list((shop.root / ".sandbox" / "runs").iterdir()) == []
 
 
+@pytest.mark.docker
+def test_a_second_interruption_ends_a_run_at_once_that_does_not_want_to_end(shop: Shop, engine: str) -> None:
+    stubborn = "trap '' TERM INT; echo started; while :; do sleep 1; done"
+    shop.edit("sandbox.toml", 'command = "python pipeline.py"', f'command = "{stubborn}"')
+    env = {"SANDBOX_RUNTIME": "docker"}
+    shop.run("create", env=env)
+    called = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "run"],
+        cwd=shop.root,
+        env=shop.environment | env,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not (logs := list(shop.root.glob(".sandbox/runs/.staged-*/stdout.log"))) or not logs[0].read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)  # what is interrupted while it starts is ended at once
+    called.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert called.poll() is None  # it waits for the run to end by itself
+    called.send_signal(signal.SIGINT)
+    assert called.wait(30) in {130, -signal.SIGINT}  # which a shell takes for 130
+    path = str(shop.root)
+    assert shop.run("exec", "true", env=env).status == 0  # whatever comes next removes what was left
+    listed = ["docker", "ps", "-a", "-q", "--filter", f"label=dev.sandbox.path={path}"]
+    assert subprocess.run(listed, capture_output=True, text=True, check=True).stdout == ""
+
+
 @pytest.mark.parametrize("runtime", ["local", pytest.param("docker", marks=pytest.mark.docker)])
 def test_full_disk_at_the_output_is_said_and_leaves_nothing(
     shop: Shop, runtime: str, request: pytest.FixtureRequest
