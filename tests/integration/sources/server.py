@@ -24,15 +24,16 @@ PASSWORD = "a password of these tests"
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server, or one database of it. Its superuser is ``postgres``."""
+    """A server, or one database of it; ``user`` is its superuser."""
 
     port: int
     folder: Path
     database: str = "postgres"
+    user: str = "postgres"
 
     @property
     def uri(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{self.database}"
+        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{self.database}"
 
     def execute(self, *statements: str) -> list[tuple[Any, ...]]:
         """Carry out statements, each for itself, and give the rows of the last one."""

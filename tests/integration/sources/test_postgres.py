@@ -20,6 +20,9 @@ import adbc_driver_manager
 import duckdb
 import pyarrow as pa
 import pytest
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
 
 from sandbox.demo import warehouse
 from sandbox.engine.databases import DeclaredReference
@@ -36,6 +39,7 @@ from sandbox.sampler.opening import opened
 from sandbox.sampler.profile import profiled_later
 from sandbox.sampler.scan import scanned
 from sandbox.sampler.survey import survey
+from sandbox.stack import service_image
 from sandbox.store.places import packaged
 from tests.e2e import test_baseball
 from tests.integration.sources.server import PASSWORD, Server, started
@@ -567,3 +571,36 @@ def test_a_source_is_planned_scanned_and_compared(lake: Lake, filled: Server) ->
         profiled_later(
             survey(project, progress=Silent()), sample, manifest, ranges={}, memory=2**30, progress=Silent()
         )
+
+
+@pytest.fixture
+def container(engine: str, sandbox_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server in a container of the image that stacks have."""
+    image = service_image.make("postgres", home=sandbox_home, progress=Silent())
+    monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    start = (
+        f"printf %s '{PASSWORD}' > /var/lib/sandbox/password && exec /bin/sh /usr/local/bin/sandbox-postgres"
+    )
+    made = DockerContainer(image.reference).with_exposed_ports(5432).with_command(["/bin/sh", "-c", start])
+    with Network() as network, made.with_network(network) as one:
+        port = int(one.get_exposed_port(5432))
+        server = Server(port=port, folder=Path(), user="sandbox")
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(adbc_driver_manager.Error):
+                server.just("select 1")
+                break
+            assert time.monotonic() < deadline, one.get_logs()
+            time.sleep(0.2)
+        yield server
+
+
+@pytest.mark.docker
+def test_a_server_in_a_container_gives_the_same_sample(
+    lake: Lake, container: Server, plain: tuple[Path, SampleManifest], arrow: Arrow, contents: Contents
+) -> None:
+    fill(container, plain[0], arrow)
+    _, manifest = lake.draw(uri=container.uri)
+    assert contents(manifest) == contents(plain[1])
+    assert manifest.fingerprint == plain[1].fingerprint
