@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from explain import explained, failures
+from places import literal, match, output_names, quote, read_from_sample, selector
 
 NOTHING_OF_OURS = {  # dbt neither calls anybody nor writes into the code
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -338,51 +339,6 @@ class Project:
     def write(self, name: str, content: Any) -> None:
         """Write a document beside the outputs."""
         (self.kept / name).write_text(json.dumps(content, indent=1, sort_keys=True), "utf-8")
-
-
-def read_from_sample(taken: set[str]) -> None:
-    """Let sources that the sample has be read from it, where the project says that they lie in files of their own."""
-    from dbt.adapters.base.relation import BaseRelation
-    from dbt.adapters.duckdb.relation import DuckDBRelation
-
-    elsewhere = DuckDBRelation.create_from_source.__func__
-
-    def create(cls: Any, quoting: Any, source: Any, **options: Any) -> Any:
-        if source.unique_id in taken:
-            return BaseRelation.create_from.__func__(cls, quoting, source, **options)
-        return elsewhere(cls, quoting, source, **options)
-
-    DuckDBRelation.create_from_source = classmethod(create)
-
-
-def match(tables: dict[str, Path], *names: str) -> str | None:
-    """Give the first table that has one of these names, whatever their case."""
-    lower = {name.lower(): name for name in tables}
-    return next((lower[name.lower()] for name in names if name.lower() in lower), None)
-
-
-def output_names(nodes: dict[str, Any]) -> dict[str, str]:
-    """Name each output for its node, with its schema where two have one name."""
-    names = [node.alias for node in nodes.values() if node.resource_type != "seed"]
-    return {
-        key: node.alias if names.count(node.alias) <= 1 else f"{node.schema}.{node.alias}"
-        for key, node in nodes.items()
-    }
-
-
-def selector(node: Any) -> str:
-    """Select exactly one node."""
-    return ".".join(node.fqn)
-
-
-def quote(name: str) -> str:
-    """Give an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Give an SQL text."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def main() -> int:
