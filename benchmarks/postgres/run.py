@@ -38,7 +38,7 @@ ROWS = 10_000_000
 TABLE = "sandbox_bench"
 MAKE = f"""create table {TABLE} as select n as order_id, (n * 7919) % 1000003 as customer, (array['DE', 'FR', 'US', 'GB', 'NL', 'AT'])[n % 6 + 1]
     as country, (array['web', 'shop', 'phone', 'app', 'mail', 'fax'])[n / 6 % 6 + 1] as channel, date '2024-01-01' + (n % 900)::int as day,
-    ((n * 31) % 100000)::numeric(10, 2) / 100 as amount, (n % 97)::double precision / 3 as score, md5(n::text) as note
+    ((n * 31) % 100000 / 100.0)::numeric(10, 2) as amount, (n % 97)::double precision / 3 as score, md5(n::text) as note
     from generate_series(1::bigint, {{rows}}) n"""
 SETTINGS = """version = 1
 [project]
