@@ -45,6 +45,7 @@ COMMANDS = {
     "stop": ("stacks", "End what runs for a sandbox."),
     "rm": ("stacks", "Remove a sandbox."),
     "gc": ("cleaning", "Remove what nobody needs any more."),
+    "export": ("exporting", "Write compose.yaml or devcontainer.json for the stack."),
     "doctor": ("stacks", "Check this machine, with one fix for each failure."),
 }
 

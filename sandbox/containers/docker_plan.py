@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.containers.protocol import Job, Mount
+    from sandbox.model import Limits
 
 HOME = "/home/sandbox"
 TEMPORARY = "/tmp"  # noqa: S108 - a tmpfs of the container's own
@@ -165,6 +166,15 @@ def isolation(inspected: Mapping[str, Any], *, asked: Sequence[Mount], engine: E
     )
 
 
+def tmpfs(limits: Limits, user: User) -> dict[str, str]:
+    """Give what a run may write to beside its outputs: folders in its own memory, with their options."""
+    options = "rw,exec,nosuid,nodev"
+    return {
+        TEMPORARY: f"{options},mode=1777,size={limits.memory_bytes // 2}",
+        HOME: f"{options},mode=0700,uid={user.uid},gid={user.gid},size={limits.memory_bytes // 4}",
+    }
+
+
 def _host(job: Job, user: User, engine: Engine) -> dict[str, Any]:
     limits = job.limits
     security = ["no-new-privileges:true"]
@@ -182,10 +192,7 @@ def _host(job: Job, user: User, engine: Engine) -> dict[str, Any]:
         "MemorySwap": limits.memory_bytes,  # memory and swap together: none
         "NanoCpus": round(limits.cpus * 1e9),
         "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
-        "Tmpfs": {
-            TEMPORARY: f"rw,exec,nosuid,nodev,mode=1777,size={limits.memory_bytes // 2}",
-            HOME: f"rw,exec,nosuid,nodev,mode=0700,uid={user.uid},gid={user.gid},size={limits.memory_bytes // 4}",
-        },
+        "Tmpfs": tmpfs(limits, user),
         "Mounts": [
             *(_mount(mount) for mount in job.mounts),
             *(

@@ -1,0 +1,161 @@
+"""``sandbox export``: the stack of a run as files that docker compose or VS Code open as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import jinja2
+
+from sandbox.commands.create import create
+from sandbox.commands.labelling import object_name
+from sandbox.commands.run import require_command
+from sandbox.containers import docker_plan as plan
+from sandbox.containers import fixed
+from sandbox.errors import EngineError, UsageError
+from sandbox.store.folder import reported, write
+from sandbox.store.places import packaged
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sandbox.commands.create import Sandbox
+    from sandbox.config import Project
+    from sandbox.model import Progress
+
+Form = Literal["compose", "devcontainer"]
+FILES: Mapping[Form, str] = {"compose": "compose.yaml", "devcontainer": ".devcontainer/devcontainer.json"}
+OPEN = "an editor's server needs a network and a writable root, so a development container has both; runs of sandbox do not"
+CODE, SAMPLE, OUTPUT = "/sandbox/code", "/sandbox/sample", "/sandbox/output"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """The file that was written, and what it leaves open."""
+
+    file: Path
+    notes: tuple[str, ...]
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON of ``sandbox export --json``."""
+        return {"format_version": 1, "file": str(self.file), "notes": list(self.notes)}
+
+
+def export(project: Project, form: Form, *, name: str, overwrite: bool, progress: Progress) -> Exported:
+    """Write a file for docker compose or for development containers, after making ready what it names.
+
+    Args:
+        project: The project.
+        form: Which of the two.
+        name: Which sandbox.
+        overwrite: Whether a file that is there may be written anew.
+        progress: Shows what is made ready.
+
+    Raises:
+        UsageError: The file is there already.
+        EngineError: The runtime is local, whose environment is no image.
+    """
+    file = project.root / FILES[form]
+    if file.exists() and not overwrite:
+        raise UsageError(f"{file} is there already", hint=f"to write it anew: sandbox export {form} --force")
+    ready = create(project, name=name, frozen=False, progress=progress)
+    if ready.environment.runtime != "docker":
+        raise EngineError(
+            "there is no image to export: the runtime is local",
+            hint="start Docker and leave out SANDBOX_RUNTIME=local",
+        )
+    user = plan.user(os.getuid(), os.getgid(), rootless=False)
+    output = project.state / "exported" / name
+    with reported(output):
+        output.mkdir(parents=True, exist_ok=True)
+        if user.lent:
+            os.chown(output, user.uid, user.gid)
+    made = _compose if form == "compose" else _devcontainer
+    write(file, made(project, ready, name, output, user))
+    return Exported(file=file, notes=(OPEN,) if form == "devcontainer" else ())
+
+
+def _variables(project: Project, ready: Sandbox) -> dict[str, str]:
+    """Give the environment of a run, as `sandbox.runner.run` gives it."""
+    known = {"sample": SAMPLE, "output": OUTPUT, "database_url": ""}
+    own = {name: value.format(**known) for name, value in project.settings.pipeline.env.items()}
+    limits = ready.stack.limits
+    return {
+        **fixed.variables(limits, home=plan.HOME, temporary=plan.TEMPORARY),
+        "SANDBOX_SAMPLE": SAMPLE,
+        "SANDBOX_OUTPUT": OUTPUT,
+        **own,
+    }
+
+
+def _compose(project: Project, ready: Sandbox, name: str, output: Path, user: plan.User) -> str:
+    limits = ready.stack.limits
+    environment = jinja2.Environment(  # noqa: S701 - no HTML: every value is written as JSON, which YAML reads
+        loader=jinja2.FileSystemLoader(packaged("templates")),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    # So that JSON's escapes for HTML do not stand in it.
+    environment.policies["json.dumps_function"] = _json
+    mounts = [
+        {"source": str(ready.sample.sample.path / "tables"), "target": SAMPLE, "read_only": True},
+        {"source": str(project.root), "target": CODE, "read_only": True},
+        {"source": str(output), "target": OUTPUT, "read_only": False},
+    ]
+    return environment.get_template("compose.yaml").render(
+        name=object_name(project, name).lower(),
+        image=ready.environment.reference,
+        command=_plain(require_command(project)),
+        user=str(user),
+        pids=limits.pids,
+        memory=limits.memory_bytes,
+        cpus=limits.cpus,
+        tmpfs=[f"{target}:{options}" for target, options in plan.tmpfs(limits, user).items()],
+        variables={key: _plain(value) for key, value in _variables(project, ready).items()},
+        mounts=[{**mount, "source": _plain(str(mount["source"]))} for mount in mounts],
+        output=str(output).replace("\n", " "),
+    )
+
+
+def _devcontainer(project: Project, ready: Sandbox, name: str, output: Path, user: plan.User) -> str:
+    limits = ready.stack.limits
+    document = {
+        "name": f"sandbox {project.settings.project.name}",
+        "image": ready.environment.reference,
+        "workspaceFolder": CODE,
+        "workspaceMount": f"source=${{localWorkspaceFolder}},target={CODE},type=bind",
+        "mounts": [
+            f"source={ready.sample.sample.path / 'tables'},target={SAMPLE},type=bind,readonly",
+            f"source={output},target={OUTPUT},type=bind",
+        ],
+        "containerEnv": _variables(project, ready),
+        "containerUser": str(user.uid),
+        "updateRemoteUserUID": False,
+        "runArgs": [
+            *(
+                "--init",
+                "--cap-drop=ALL",
+                "--security-opt=no-new-privileges:true",
+                f"--pids-limit={limits.pids}",
+            ),
+            *(
+                f"--memory={limits.memory_bytes}",
+                f"--memory-swap={limits.memory_bytes}",
+                f"--cpus={limits.cpus:g}",
+            ),
+            f"--name={object_name(project, name).lower()}-devcontainer",
+        ],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _json(value: object, **_: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _plain(text: str) -> str:
+    """Keep docker compose from reading variables into a text."""
+    return text.replace("$", "$$")
