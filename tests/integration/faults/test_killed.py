@@ -67,6 +67,8 @@ while (left := runtime.held({{"path": str(root)}})) and time.monotonic() < until
     time.sleep(0.05)
 assert not left, left
 for path in [*root.rglob(STAGED + "*"), *home.rglob(STAGED + "*")]:
+    if not path.exists():  # it lay in one that is swept already
+        continue
     os.utime(path, (1, 1))
     sweep(path.parent)
     assert not path.exists(), path
@@ -180,6 +182,8 @@ from sandbox.containers import docker_images as images
 from sandbox.containers.docker_client import connect
 from sandbox.store.folder import STAGED, sweep
 for path in Path({home!r}).rglob(STAGED + "*"):
+    if not path.exists():  # it lay in one that is swept already
+        continue
     os.utime(path, (1, 1))
     sweep(path.parent)
     assert not path.exists(), path
