@@ -36,17 +36,26 @@ def make(
             # What the lock names needs no base image any more once it is built.
             expected = _environment(request, entry, platform, entry.base)
             _use(expected, home)
-            if images.find(client, expected.reference) is not None:
+            if _there(client, expected):
                 return expected
         base = bases.ensure(client, entry.base, home=home, progress=progress, frozen=frozen)
         wanted = _environment(request, entry, platform, base)
         _use(wanted, home)
-        if images.find(client, wanted.reference) is not None:
+        if _there(client, wanted):
             return wanted
         with locked(home / "images" / wanted.id[:16]):
             if images.find(client, wanted.reference) is None:
                 _build(client, request, entry, wanted, base, home=home, progress=progress)
     return wanted
+
+
+def _there(client: images.Client, environment: Environment) -> bool:
+    """Tell whether an image is built; what a build that was killed after it had its image left beside it goes."""
+    if images.find(client, environment.reference) is None:
+        return False
+    for stage in images.stages(client, environment.id):
+        images.remove(client, stage)
+    return True
 
 
 def _use(environment: Environment, home: Path) -> None:
