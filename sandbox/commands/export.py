@@ -80,7 +80,7 @@ def export(project: Project, form: Form, *, name: str, overwrite: bool, progress
 
 def _variables(project: Project, ready: Sandbox) -> dict[str, str]:
     """Give the environment of a run, as `sandbox.runner.run` gives it."""
-    known = {"sample": SAMPLE, "output": OUTPUT, "database_url": ""}
+    known = {"sample": SAMPLE, "output": OUTPUT, "database": "", "database_url": ""}
     own = {name: value.format(**known) for name, value in project.settings.pipeline.env.items()}
     limits = ready.stack.limits
     return {

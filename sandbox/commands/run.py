@@ -14,6 +14,7 @@ from sandbox.commands.stack import open_stack
 from sandbox.errors import ConfigError
 from sandbox.model import WORKING_TREE, Ending
 from sandbox.report.words import size
+from sandbox.runner.kit import database
 from sandbox.runner.repository import Repository
 from sandbox.runner.run import Request, Run, carry_out, find, remembering, require_success
 from sandbox.store.places import home
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox.commands.stack import Stack
     from sandbox.config import Project
     from sandbox.model import Environment, Progress, Sample
+    from sandbox.runner.kit import Kit
     from sandbox.runner.repository import Code
 
 
@@ -123,9 +125,16 @@ def request_for(
         more_memory=stack.more_memory,
         labels=labels(project, name),
         name=object_name(project, name),
-        kit=dbt.kit(project, stack.limits.memory_bytes) if dbt.is_dbt(project) else None,
+        kit=kit_of(stack),
         databases=services.databases(project, drawn, name=name, runtime=stack.runtime, progress=progress),
     )
+
+
+def kit_of(stack: Stack) -> Kit | None:
+    """Give what the pipeline's runs are given beside their code."""
+    if dbt.is_dbt(stack.project):
+        return dbt.kit(stack.project, stack.limits.memory_bytes)
+    return database() if "duckdb" in stack.project.settings.pipeline.inputs else None
 
 
 def run_once(project: Project, stack: Stack, request: Request, *, fresh: bool, progress: Progress) -> Run:

@@ -7,12 +7,15 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from sandbox.commands import services
 from sandbox.commands.create import create
 from sandbox.commands.labelling import labels, object_name
-from sandbox.commands.run import code_of
+from sandbox.commands.run import code_of, kit_of
 from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import EngineError, PipelineMemoryError, PipelineTimeoutError
 from sandbox.model import Ending
+from sandbox.runner.given import given
+from sandbox.runner.kit import laid_out
 from sandbox.store.folder import staging
 
 if TYPE_CHECKING:
@@ -106,27 +109,34 @@ def _inside(
     """Give a job on the sample, with a copy of the working tree, for as long as the block lasts."""
     ready = create(project, name=name, frozen=frozen, progress=progress)
     runtime = ready.stack.runtime
-    with staging(project.state / "inside", label=role) as place, code_of(project, None) as code:
-        folders = {part: place / part for part in ("code", "output")}
+    drawn, kit = ready.sample.sample, kit_of(ready.stack)
+    databases = services.databases(project, drawn, name=name, runtime=runtime, progress=progress)
+    with contextlib.ExitStack() as stack:
+        place = stack.enter_context(staging(project.state / "inside", label=role))
+        code = stack.enter_context(code_of(project, None))
+        database = stack.enter_context(databases.opened(drawn)) if databases else None
+        folders = {part: place / part for part in ("code", "output", "kit")}
         for folder in folders.values():
             folder.mkdir()
         code.export(folders["code"])
         workdir = Mount(source=folders["code"], target="/sandbox/code", writable=True)
-        sample = Mount(source=ready.sample.sample.path / "tables", target="/sandbox/sample")
-        output = Mount(source=folders["output"], target="/sandbox/output", writable=True)
-        seen = {"sample": runtime.seen(sample), "output": runtime.seen(output)}
-        configured = {key: value.format(**seen) for key, value in project.settings.pipeline.env.items()}
-        variables = {"SANDBOX_SAMPLE": seen["sample"], "SANDBOX_OUTPUT": seen["output"], **configured, **own}
+        shown = {
+            "SANDBOX_SAMPLE": Mount(source=drawn.path / "tables", target="/sandbox/sample"),
+            "SANDBOX_OUTPUT": Mount(source=folders["output"], target="/sandbox/output", writable=True),
+            **(laid_out(kit, folders["kit"], folders["code"]) if kit else {}),
+        }
+        seen = {variable: runtime.seen(mount) for variable, mount in shown.items()}
         yield (
             runtime,
             Job(
                 name=f"{object_name(project, name)}-{role}-{os.getpid()}",
                 labels={**labels(project, name), "role": role},
                 environment=ready.environment,
-                command=command,
+                command=kit.command(command) if kit else command,
                 workdir=workdir,
-                mounts=(sample, workdir, output),
-                variables=variables,
+                mounts=(*shown.values(), workdir),
+                variables={**given(seen, project.settings.pipeline.env, kit=kit, database=database), **own},
                 limits=ready.stack.limits,
+                volumes=database.volumes if database else {},
             ),
         )

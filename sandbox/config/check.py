@@ -29,7 +29,7 @@ COMPILED = {
     "databricks": "Databricks",
 }
 IMAGES = ("python", "dbt")
-ENV_FIELDS = ("sample", "output", "database_url")
+ENV_FIELDS = ("sample", "output", "database", "database_url")
 # The options that kinds of masks need, each with an example.
 MASK_OPTIONS: dict[str, dict[str, float]] = {
     "date_shift": {"days": 30},
@@ -246,7 +246,7 @@ def _unsupported(settings: Settings) -> Iterator[Problem]:
 
 
 def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
-    source, stack, pipeline = settings.source, settings.stack, settings.pipeline
+    source, stack = settings.source, settings.stack
     uri = source.uri
     scheme = uri.partition("://")[0]
     other = "://" in uri and scheme not in {*BUCKETS, *CATALOGUES, *POSTGRES, *COMPILED}
@@ -264,5 +264,3 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     unknown = [service for service in stack.services if service != "postgres"]
     yield ("stack", "services"), bool(unknown), f"services = {unknown}"
     yield ("stack", "network"), stack.network != "none", f'network = "{stack.network}"'
-    others = [kind for kind in pipeline.inputs if kind not in {"parquet", "postgres"}]
-    yield ("pipeline", "inputs"), bool(others), f"inputs = {others}"

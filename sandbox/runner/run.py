@@ -23,6 +23,7 @@ from sandbox.errors import (
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.run import Output, RunRecord
 from sandbox.model import Ending
+from sandbox.runner.given import given
 from sandbox.runner.kit import laid_out
 from sandbox.runner.logs import Log, last_lines
 from sandbox.runner.outputs import collect, damage
@@ -272,14 +273,14 @@ def _prepared(request: Request, folder: Path) -> Iterator[_Laid]:
         place.mkdir()
     try:
         request.code.export(code)
-        given = laid_out(request.kit, kit, code) if request.kit else {}
+        own = laid_out(request.kit, kit, code) if request.kit else {}
         with offered(request.sample, request.variation) as tables:
             yield _Laid(
                 code=Mount(source=code, target="/sandbox/code"),
                 shown={
                     "SANDBOX_SAMPLE": Mount(source=tables, target="/sandbox/sample"),
                     "SANDBOX_OUTPUT": Mount(source=output, target="/sandbox/output", writable=True),
-                    **given,
+                    **own,
                 },
                 scratch=tuple(_scratch(code, request.scratch)),
             )
@@ -302,21 +303,15 @@ def _scratch(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
 
 def _job(request: Request, runtime: Runtime, name: str, laid: _Laid, database: OwnDatabase | None) -> Job:
     seen = {variable: runtime.seen(mount) for variable, mount in laid.shown.items()}
-    given = {**seen, **(database.variables if database else {})}
-    known = {
-        "sample": given["SANDBOX_SAMPLE"],
-        "output": given["SANDBOX_OUTPUT"],
-        "database_url": given.get("SANDBOX_DATABASE_URL", ""),
-    }
-    own = {name: value.format(**known) for name, value in request.variables.items()}
+    variables = given(seen, request.variables, kit=request.kit, database=database)
     return Job(
         name=f"{request.name}-run-{name}".lower(),
         labels={**request.labels, "role": "run", "run": name, "environment": request.environment.id},
         environment=request.environment,
-        command=request.command,
+        command=request.kit.command(request.command) if request.kit else request.command,
         workdir=laid.code,
         mounts=(laid.code, *laid.shown.values(), *laid.scratch),
-        variables={**(variables_of(request.variation) if request.variation else {}), **given, **own},
+        variables={**(variables_of(request.variation) if request.variation else {}), **variables},
         limits=request.allowed,
         volumes=database.volumes if database else {},
     )

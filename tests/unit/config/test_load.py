@@ -163,7 +163,6 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: s
     [
         ('[stack]\nservices = ["redis"]\n', "services"),
         ('[stack]\nimage = "spark"\n', 'image = "spark"'),
-        ('[pipeline]\ninputs = ["duckdb"]\n', "inputs"),
         (
             '[stack]\nimage = "dbt"\n[pipeline]\nkind = "dbt"\ninputs = ["postgres"]\n',
             "runs its models on DuckDB",
