@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from sandbox.engine.duck import Session
 
 BATCH = "arrow batch"
-READ_AHEAD = 2  # batches that wait for the engine
 
 
 class Scanned(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
@@ -35,15 +35,42 @@ class Scanned(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
         """Give the rows, with these of its columns."""
         raise NotImplementedError
 
-    def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> ds.Scanner:  # noqa: A002
-        """Give what pyarrow's own datasets give for these columns and this condition."""
+    def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> Scan:  # noqa: A002
+        """Give what stands for a scanner of pyarrow's for these columns and this condition."""
         wanted = list(columns) if columns is not None else self.fields.names
         text = "" if filter is None else str(filter)
         read = [name for name in self.fields.names if name in wanted or name in text] or self.fields.names[:1]
         schema = pa.schema([self.fields.field(name) for name in read])
-        return ds.Scanner.from_batches(
-            self.batches(schema), schema=schema, columns=wanted, filter=filter, batch_readahead=READ_AHEAD
-        )
+        return Scan(batches=self.batches(schema), schema=schema, columns=wanted, condition=filter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """Rows on their way to the engine, read by the thread that asks for them.
+
+    pyarrow's own scanner reads ahead on threads that know nothing of an interruption: they still ran Python when the
+    interpreter ended, which aborts the process.
+
+    Attributes:
+        batches: The rows.
+        schema: Of the batches.
+        columns: Those that are wanted of them.
+        condition: Rows for which it is not true are left out; None takes all.
+    """
+
+    batches: Iterator[pa.RecordBatch]
+    schema: pa.Schema
+    columns: list[str]
+    condition: Any
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        """Give the rows as a stream, which can be read once."""
+        wanted = pa.schema([self.schema.field(name) for name in self.columns])
+        return pa.RecordBatchReader.from_batches(wanted, self._chosen())
+
+    def _chosen(self) -> Iterator[pa.RecordBatch]:
+        for batch in self.batches:
+            yield (batch if self.condition is None else batch.filter(self.condition)).select(self.columns)
 
 
 def kinds_of(session: Session, schema: pa.Schema) -> dict[str, str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -29,7 +32,6 @@ from sandbox.sampler.table import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sandbox.manifest.sample import SampleManifest
     from tests.integration.sources.conftest import Arrow, Contents, Lake
@@ -323,6 +325,33 @@ def test_a_large_duckdb_table_is_cut_and_keeps_its_rows(lake: Lake, monkeypatch:
     _, manifest = lake.draw(ONE.replace("0.5", "1.0"), uri="a.duckdb")
     assert manifest.tables["people"].rows == 600000 - 299001
     assert len(manifest.tables["people"].files) > 1
+
+
+def test_ctrl_c_while_a_sqlite_file_is_read_ends_the_command_as_interrupted(lake: Lake) -> None:
+    sqlite_file(
+        lake,
+        "create table people (id integer primary key, v text)",
+        "with recursive s(i) as (select 1 union all select i + 1 from s where i < 1000000) "
+        "insert into people select i, 'text ' || i from s",
+    )
+    lake.project(ONE, uri="a.db")
+    command = [
+        str(Path(sys.executable).parent / "sandbox"),
+        "sample",
+        "--config",
+        str(lake.root / "sandbox.toml"),
+    ]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=os.environ | {"SANDBOX_HOME": str(lake.home)}
+    ) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if line.startswith("counting"):  # the whole table is read from here on, several times
+                running.send_signal(signal.SIGINT)
+                break
+        rest = running.stderr.read()
+    assert rest.strip() == "error: interrupted"
+    assert running.returncode == 130
 
 
 @pytest.mark.parametrize(
