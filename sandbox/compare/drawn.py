@@ -5,7 +5,7 @@ Apart from the estimates, because these need numpy, and whether anything is esti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.types import comparable
@@ -29,6 +29,7 @@ class Drawn:
         table: The unit table.
         key: Its key, and ``types`` the engine's names of the types.
         weights: The file of its selected units: the key's columns, then the stratum.
+        files: Those of the unit table in the sample, and ``columns`` their names with the engine's names of the types.
         strata: As in the manifest.
         outside: Child tables with rows that belong to no unit, and how many in the source; None where not counted.
     """
@@ -39,6 +40,8 @@ class Drawn:
     weights: Path
     strata: Sequence[Stratum]
     outside: Mapping[str, int | None]
+    files: Sequence[Path] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def population(self) -> int:
@@ -65,6 +68,8 @@ def draws(manifest: SampleManifest, folder: Path) -> dict[str, Drawn]:
             weights=folder / manifest.weights[unit].path,
             strata=draw.strata,
             outside={name: count for name, count in outside.items() if count != 0},
+            files=[folder / file.path for file in manifest.tables[unit].files],
+            columns=types,
         )
     return given
 

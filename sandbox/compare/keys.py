@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from sandbox.compare.columns import Column, Shape, SideName
     from sandbox.compare.options import Rules
+    from sandbox.compare.rows import Plan
     from sandbox.engine.duck import Session
     from sandbox.errors import SandboxError
 
@@ -113,26 +114,26 @@ def _rank(name: str, output: str) -> int:
     return 1 if plain.endswith("id") else 2
 
 
-def plainly_unique(session: Session, key: Sequence[Column], shapes: Mapping[SideName, Shape]) -> bool:
+def plainly_unique(session: Session, plan: Plan, shapes: Mapping[SideName, Shape]) -> bool:
     """Say quickly whether both sides' keys may be unique; False only where one is not, or is null in places.
 
     Some blocks of the tables are looked at, where no key may be there twice. A key of m rows is missed with a
     probability of about (1 + sm)·e^-sm, where s is the share that is looked at: without this, a join on the key could
     make any number of rows. Whether the key is unique the join itself tells afterwards.
     """
-    sides = " union all ".join(_looked_at(side, key, shape.rows) for side, shape in shapes.items())
+    sides = " union all ".join(_looked_at(plan, side, shape.rows) for side, shape in shapes.items())
     found = session.rows(sides, doing="looking for the key")
     return all(not missing and rows == distinct for rows, distinct, missing in found)
 
 
-def _looked_at(side: SideName, key: Sequence[Column], rows: int) -> str:
+def _looked_at(plan: Plan, side: SideName, rows: int) -> str:
     """Give the SQL that counts rows, keys and nulls in some blocks of one side."""
-    values = ", ".join(f"v{column.baseline}" for column in key)
-    null = " or ".join(f"v{column.baseline} is null" for column in key)
+    values = ", ".join(plan.keys)
+    null = " or ".join(f"{key} is null" for key in plan.keys)
     share = 100.0 * min(1.0, _LOOKED_AT / rows) if rows else 100.0
     some = f" using sample {share:.6f} percent (system, 7)" if share < 100 else ""
     return (
         "select coalesce(sum(n), 0), count(*), coalesce(sum(missing), 0) from ("
         f"select count(*) as n, count(*) filter ({null}) as missing from "
-        f"(select {values} from all_{side}{some}) group by {values})"
+        f"(select {values} from {plan.among}_{side}{some}) group by {values})"
     )

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from sandbox.compare.changes import Changes
     from sandbox.compare.columns import Column, Shape, SideName
+    from sandbox.compare.owned import Owned
     from sandbox.compare.rows import Plan
     from sandbox.engine.duck import Session
 
-ROWS = 1 << 17
+ROWS = 1 << 16
 LONGEST = 201  # a character more than what is shown of a text
 COLUMNS = 60
 _PLAIN = frozenset({"VARCHAR", "BOOLEAN", "UUID"})
@@ -34,12 +35,20 @@ class Part:
     Attributes:
         columns: Those of the baseline that can be looked at.
         both: Those of them that the candidate's part has as well.
+        owned: The columns of the rows' units, in ``part_baseline`` and ``part_differing``; None where there are none.
         one_in: Of so many rows one was taken; 1 where all were.
     """
 
     columns: tuple[Column, ...]
     both: tuple[Column, ...]
+    owned: Owned | None
     one_in: int
+
+    @property
+    def sliced(self) -> tuple[Column, ...]:
+        """The columns that may tell where the differences lie."""
+        own = self.owned.columns if self.owned else ()
+        return (*(column for column in self.columns if not column.tainted), *own)
 
     @property
     def whole(self) -> bool:
@@ -77,8 +86,12 @@ def measure(column: Column, sql: str) -> str | None:
 
 def shown(column: Column, side: SideName, row: str = "") -> str:
     """Give the SQL of a column's value as a part holds it: of the common type, without tolerances, text cut."""
-    value = uncut(column, side, row)
-    return f"left({value}, {LONGEST})" if column.common == "VARCHAR" else value
+    return cut(column, uncut(column, side, row))
+
+
+def cut(column: Column, sql: str) -> str:
+    """Give the SQL of a value, cut if it is a text."""
+    return f"left({sql}, {LONGEST})" if column.common == "VARCHAR" else sql
 
 
 def uncut(column: Column, side: SideName, row: str = "") -> str:
@@ -88,26 +101,30 @@ def uncut(column: Column, side: SideName, row: str = "") -> str:
 
 
 def one_in(shapes: dict[SideName, Shape]) -> int:
-    """Say of how many rows one is in a part."""
-    return max(1, max(shape.rows for shape in shapes.values()) // ROWS)
+    """Say of how many rows one is in a part: a power of two, so that a hash tells quickly."""
+    parts = -(-max(shape.rows for shape in shapes.values()) // ROWS)
+    return 1 << max(parts - 1, 0).bit_length()
 
 
-def take(session: Session, plan: Plan, of_both: Collection[Column], *, doing: str) -> Part:
+def take(
+    session: Session, plan: Plan, of_both: Collection[Column], owned: Owned | None, *, doing: str
+) -> Part:
     """Make ``part_baseline`` and, with the columns ``of_both`` alone, ``part_candidate``."""
     assert plan.one_in is not None
     columns = tuple(column for column in plan.columns if plain(column))[:COLUMNS]
     both = tuple(column for column in columns if column in of_both)
-    for side, some in zip(SIDES, (columns, both), strict=True):
-        wanted = _listed(some, side) or "1 as none"
+    for side, some, own in zip(SIDES, (columns, both), (owned, None), strict=True):
+        query = f"select {_listed(some, side, own)} from kept_{side} where sampled"
         session.execute(
-            f"create or replace temp table part_{side} as select {wanted} from kept_{side} where sampled",
-            doing=doing,
+            f"create or replace temp table part_{side} as {own.beside(query) if own else query}", doing=doing
         )
-    return Part(columns=columns, both=both, one_in=plan.one_in)
+    return Part(columns=columns, both=both, owned=owned, one_in=plan.one_in)
 
 
-def _listed(columns: Sequence[Column], side: SideName) -> str:
-    return ", ".join(f"{shown(column, side)} as {name(column)}" for column in columns)
+def _listed(columns: Sequence[Column], side: SideName, owned: Owned | None, row: str = "") -> str:
+    """Give the values of columns, and the unit's key where its columns are wanted too."""
+    given = [f"{shown(column, side, row)} as {name(column)}" for column in columns]
+    return ", ".join([*given, *([owned.units.named(side, row)] if owned else [])]) or "1 as none"
 
 
 def differing(session: Session, plan: Plan, part: Part, changes: Changes, *, doing: str) -> int:
@@ -123,19 +140,18 @@ def differing(session: Session, plan: Plan, part: Part, changes: Changes, *, doi
     if plan.key:
         sides = (f"hash({', '.join(f'{row}.{key}' for key in plan.keys)})" for row in "bc")
         few = "".join(f" and {side} % {few_of} = 0" for side in sides) if few_of > 1 else ""
-        values = ", ".join(f"{shown(column, 'baseline', 'b')} as {name(column)}" for column in part.columns)
         found.append(
-            f"select {values}, 1.0::DOUBLE as w from {pairs(plan)} "
+            f"select {_listed(part.columns, 'baseline', part.owned, 'b')}, 1.0::DOUBLE as w from {pairs(plan)} "
             f"where ({any_differs(plan)}) and not ({only_noise(plan)}){few}"
         )
     for side, more in zip(SIDES, ("b - c", "c - b"), strict=True):
         few = f" and l.h % {few_of} = 0" if few_of > 1 else ""
         found.append(
-            f"select {_listed(part.columns, side)}, ({more}) / greatest(l.b, l.c)::DOUBLE as w "
+            f"select {_listed(part.columns, side, part.owned, 't')}, ({more}) / greatest(l.b, l.c)::DOUBLE as w "
             f"from (select *, {plan.hashed} as row_hash from late_{side} where not paired) t "
             f"join loose l on l.h = t.row_hash where {more} > 0 and not noise{few}"
         )
-    session.execute(
-        f"create or replace temp table part_differing as {' union all '.join(found)}", doing=doing
-    )
+    query = " union all ".join(found)
+    query = part.owned.beside(query) if part.owned else query
+    session.execute(f"create or replace temp table part_differing as {query}", doing=doing)
     return few_of

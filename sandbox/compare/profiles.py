@@ -26,7 +26,7 @@ BINS = 20
 TOP = 10
 MOST = 30
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_EXACT = 8  # of tables of more than eight parts only the part is looked at
+_EXACT = 16  # of tables of more than so many parts only the part is looked at
 _MOVED = 0.01  # with fewer rows added and removed no share of a value moves by more
 
 

@@ -11,7 +11,7 @@ key, are compared as multisets: equal rows cancel one by one, the rest was remov
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sandbox.compare.keys import plainly_unique
 
@@ -46,7 +46,8 @@ class Plan:
         key: Which of them are the key; empty where there is none.
         unique: The key repeats on neither side and is never null.
         direct: Pairs are read from the tables themselves, because most rows differ; the key is unique then.
-        one_in: Of so many rows one is looked at although it does not differ; None where none is.
+        one_in: Of so many rows one is looked at although it does not differ, a power of two; None where none is.
+        among: What the views of the rows that may differ are called: ``all``, or ``left`` where others were set aside.
     """
 
     columns: tuple[Column, ...]
@@ -54,6 +55,7 @@ class Plan:
     unique: bool = False
     direct: bool = False
     one_in: int | None = None
+    among: Literal["all", "left"] = "all"
 
     @property
     def keys(self) -> list[str]:
@@ -98,7 +100,7 @@ class Plan:
         whether the keys were unique.
         """
         keys = self.keys
-        sides = (f"(select {', '.join(keys)}, {self.rest} as h from all_{side})" for side in SIDES)
+        sides = (f"(select {', '.join(keys)}, {self.rest} as h from {self.among}_{side})" for side in SIDES)
         on = " and ".join(f"b.{key} = c.{key}" for key in keys)
         differs = "b.h is distinct from c.h"
         sampled = self._sampled([f"coalesce(b.{key}, c.{key})" for key in keys])
@@ -121,12 +123,17 @@ class Plan:
             for side in SIDES
         )
         differs = f"(sum(b) <> 1 or sum(1 - b) <> 1 or bit_xor(h) <> 0 or {null})"
-        sampled = self._sampled(self.keys)
+        sampled = self.sampled
         return (
             f"create or replace temp table keys as select {keys}, {differs} as differs, {sampled} as sampled, "
             f"sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c, 1 as n from ({sides}) group by {keys} "
             f"having {differs} or {sampled}"
         )
+
+    @property
+    def sampled(self) -> str:
+        """The condition on a row of one side to be looked at although it does not differ."""
+        return self._sampled(self.keys or [column.hashed for column in self.columns])
 
     def _sampled(self, named: Sequence[str]) -> str:
         """Give the condition on a row to be looked at although it does not differ.
@@ -136,7 +143,7 @@ class Plan:
         """
         if self.one_in is None:
             return "false"
-        return "true" if self.one_in == 1 else f"{_hash(named)} % {self.one_in} = 0"
+        return "true" if self.one_in == 1 else f"({_hash(named)} & {self.one_in - 1}) = 0"
 
     def differing(self, side: SideName) -> str:
         """Give the whole rows of one side that have one of the found keys, ``paired`` where they can be paired.
@@ -151,7 +158,7 @@ class Plan:
         late = "differs and (b <> 1 or c <> 1)" if self.direct else "differs"
         return (
             f"create or replace temp table kept_{side} as select {kept}, k.paired, k.differing, k.sampled "
-            f"from all_{side} t join (select {', '.join(self.keys)}, b = 1 and c = 1 and {whole} as paired, "
+            f"from {self.among}_{side} t join (select {', '.join(self.keys)}, b = 1 and c = 1 and {whole} as paired, "
             f"{late} as differing, sampled from keys where sampled or ({late})) k on {on}"
         )
 
@@ -181,10 +188,9 @@ class Plan:
         """Give the whole rows of one side that have one of the found hashes; for tables without a key."""
         kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
         differing = f"{self.hashed} in (select h from loose)"
-        sampled = self._sampled([column.hashed for column in self.columns])
         return (
-            f"create or replace temp table kept_{side} as select {kept}, false as paired, "
-            f"{differing} as differing, {sampled} as sampled from all_{side} t where {differing} or {sampled}"
+            f"create or replace temp table kept_{side} as select {kept}, false as paired, {differing} as differing, "
+            f"{self.sampled} as sampled from {self.among}_{side} t where {differing} or {self.sampled}"
         )
 
     def nothing(self, side: SideName) -> str:
@@ -209,8 +215,15 @@ def prepare(session: Session, plan: Plan) -> None:
 
 
 def pair(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: str) -> bool:
-    """Find the keys whose rows differ, if the key is unique and never null on both sides; else give False."""
-    if not plainly_unique(session, plan.key, shapes):
+    """Find the keys whose rows differ, if the key is unique and never null on both sides; else give False.
+
+    Args:
+        session: Holds ``<among>_<side>``.
+        plan: What is compared.
+        shapes: What these views are like.
+        doing: What a failure is the failure of.
+    """
+    if not plainly_unique(session, plan, shapes):
         return False
     session.execute(plan.joined(), doing=doing)
     null = " or ".join(f"{key} is null" for key in plan.keys)
@@ -249,7 +262,7 @@ def mostly_differ(session: Session, shapes: dict[SideName, Shape], *, doing: str
 def collect(session: Session, plan: Plan, *, doing: str) -> None:
     """Put the whole rows that may differ into ``late_<side>``, and what one side has more often into ``loose``."""
     if not plan.key:
-        session.execute(plan.multiset("all"), doing=doing)
+        session.execute(plan.multiset(plan.among), doing=doing)
     found = "keys where differs" if plan.key else "loose"
     [(any_,)] = session.rows(f"select exists (select 1 from {found})", doing=doing)
     for side in SIDES:

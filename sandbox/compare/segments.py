@@ -69,7 +69,7 @@ def segments(session: Session, part: Part, rows: Rows, differing: int, *, doing:
     )
     if rows.unchanged < 0.02 * rows.baseline:
         return []
-    found = _best(search, [column for column in part.columns if not column.tainted])
+    found = _best(search, part.sliced)
     found.sort(key=lambda one: (-search.within(one), one.where))
     top = _pair(search, found[:PAIRED]) + found
     kept = [one for one in top if search.within(one) >= LEAST_SCORE and one.counts.sure(search.whole)]

@@ -11,6 +11,7 @@ from sandbox.compare.columns import Column, Match, Shape, SideName, match
 from sandbox.compare.drawn import Units, refused
 from sandbox.compare.examples import examples
 from sandbox.compare.options import Rules, engine_memory
+from sandbox.compare.owned import owned
 from sandbox.compare.rows import NO_REPEATS, SIDES, Plan, collect, group, mostly_differ, pair, prepare
 from sandbox.compare.segments import segments
 from sandbox.engine.duck import Session
@@ -81,6 +82,7 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
                     draws=draws or {},
                     origin=origin,
                     details=details,
+                    memory=memory,
                 )
                 if name not in candidate:
                     given[name] = work.alone("baseline", baseline[name])
@@ -107,6 +109,7 @@ class _Work:
     draws: Mapping[str, Drawn]
     origin: Origin
     details: bool
+    memory: int
 
     @property
     def doing(self) -> str:
@@ -189,7 +192,9 @@ class _Work:
         repeated = NO_REPEATS
         if declared is None:
             plan = self._inferred(plan, shapes)
-        elif not pair(self.session, plan, shapes, doing=self.doing):
+        elif (paired := self._paired(plan, shapes)) is not None:
+            plan = paired
+        else:
             repeated = group(self.session, plan, doing=self.doing)
         unique = repeated is NO_REPEATS and bool(plan.key)
         direct = unique and mostly_differ(self.session, shapes, doing=self.doing)
@@ -207,14 +212,16 @@ class _Work:
             candidate_nulls=repeated.nulls["candidate"],
         )
         result = self._result(found, columns, key, changes, estimate, identical=False)
-        return result.model_copy(update=self._details(plan, changes))
+        return result.model_copy(update=self._details(plan, changes, unit))
 
-    def _details(self, plan: Plan, changes: Changes) -> dict[str, Any]:
+    def _details(self, plan: Plan, changes: Changes, unit: tuple[str, list[Column]] | None) -> dict[str, Any]:
         """Say more about rows that differ: examples, distributions, and where the differences lie."""
         if not self.details or not changes.rows.different:
             return {}
         of_both = profiles.wanted(plan, changes)
-        part = parts.take(self.session, plan, of_both, doing=self.doing)
+        drawn = Units(drawn=self.draws[unit[0]], columns=unit[1]) if unit and unit[0] in self.draws else None
+        own = owned(self.session, drawn, plan.columns, doing=self.doing)
+        part = parts.take(self.session, plan, of_both, own, doing=self.doing)
         one_in = parts.differing(self.session, plan, part, changes, doing=self.doing)
         return {
             "examples": examples(self.session, plan, changes, doing=self.doing),
@@ -226,9 +233,25 @@ class _Work:
         """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""
         for columns in keys.likely(self.name, plan.columns, tuple(self.units.values())):
             tried = replace(plan, key=tuple(columns))
-            if pair(self.session, tried, shapes, doing=self.doing):
-                return tried
-        return plan
+            if keys.plainly_unique(self.session, tried, shapes):
+                paired = self._paired(tried, shapes)
+                if paired is not None:
+                    return paired
+        return self._lessened(plan, shapes)[0]
+
+    def _paired(self, plan: Plan, shapes: dict[SideName, Shape]) -> Plan | None:
+        """Find the keys whose rows differ; None where the key repeats on a side, or is null."""
+        less, left = self._lessened(plan, shapes)
+        return less if pair(self.session, less, left, doing=self.doing) else None
+
+    def _lessened(self, plan: Plan, shapes: dict[SideName, Shape]) -> tuple[Plan, dict[SideName, Shape]]:
+        """Set the rows aside that both sides have, where there are so many that this saves time."""
+        if plan.one_in == 1 or max(shape.rows for shape in shapes.values()) < parts.ROWS:
+            return plan, shapes
+        from sandbox.compare.cancel import lessened  # noqa: PLC0415 - numpy is slow to import
+
+        given = lessened(self.session, plan, shapes, memory=self.memory, doing=self.doing)
+        return given or (plan, shapes)
 
     def _estimate(self, plan: Plan, unit: tuple[str, list[Column]] | None) -> Estimate:
         """Estimate what the rows that differ mean for production; without a draw, count the sample's units."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     import pyarrow.dataset as ds
+    from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 
@@ -177,8 +178,8 @@ class Session:
         for stop in self._stops:
             stop()
 
-    def lend(self, name: str, rows: pa.Table | ds.Dataset) -> None:
-        """Let SQL read an Arrow table or dataset under a name; it is not copied, and must not change as long as it is read."""
+    def lend(self, name: str, rows: pa.Table | ds.Dataset | dict[str, NDArray[Any]]) -> None:
+        """Let SQL read an Arrow table or dataset, or arrays, under a name; not copied, so they must not change meanwhile."""
         self.connection.register(name, rows)
 
     def function(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -341,3 +342,44 @@ def test_weights_that_are_not_the_draws_are_named(tmp_path: Path, drawn: Drawn, 
     with pytest.raises(StoreError, match=r"weights") as raised:
         diff(*both(tmp_path, before, before | {"value": [2, 2]}), drawn)
     assert raised.value.hint == "sandbox verify"
+
+
+def test_slices_are_sought_among_the_units_own_columns(tmp_path: Path) -> None:
+    """The output names customers, and the change follows two columns that only the customers' table has."""
+    ids = list(range(600))
+    customers = {
+        "customer_id": ids,
+        "country": [("DE", "FR", "PL")[one % 3] for one in ids],
+        "tier": [("gold", "basic")[one // 3 % 2] for one in ids],
+        "kind": ["other"] * 600,
+    }
+    drawn = replace(
+        draw(tmp_path, {"customer_id": ids}),
+        files=parquet(tmp_path / "customers.parquet", customers).paths,
+        columns={"customer_id": "BIGINT", "country": "VARCHAR", "tier": "VARCHAR", "kind": "VARCHAR"},
+    )
+    before: dict[str, Any] = {
+        "order_id": list(range(1800)),
+        "buyer": ids * 3,
+        "kind": ["own"] * 1800,
+        "value": [1.0] * 1800,
+    }
+    hit = [one % 3 == 0 and one // 3 % 2 == 0 for one in before["buyer"]]
+    after = {
+        "order_id": before["order_id"][:1799],
+        "buyer": before["buyer"][:1799],
+        "kind": ["own"] * 1799,
+        "value": [2.0 if one else 1.0 for one in hit[:1799]],
+    }
+    rules = Rules(key=("order_id",), unit_key=("buyer",))
+    found = diff(*both(tmp_path, before, after), drawn, rules)
+    assert (found.rows.changed, found.rows.removed) == (300, 1)
+    [best, *others] = found.segments
+    assert {(one.column, *map(str, one.values)) for one in best.slices} == {
+        ("customers.country", "DE"),
+        ("customers.tier", "gold"),
+    }
+    assert best.differing == 1.0
+    assert best.covered == pytest.approx(300 / 301)
+    named = {one.column for segment in (best, *others) for one in segment.slices}
+    assert named <= {"customers.country", "customers.tier"}, "an output's own column goes before the unit's"

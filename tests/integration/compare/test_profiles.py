@@ -103,7 +103,7 @@ def test_of_a_large_table_the_distribution_comes_from_a_part_and_says_so(compare
     )
     profile = found.profiles["v"]
     assert list(found.profiles) == ["v"]
-    assert (profile.one_in, profile.exact) == (3, True)
+    assert (profile.one_in, profile.exact) == (8, True)
     assert (profile.baseline.rows, profile.candidate.max) == (400_000, 5000)
     assert profile.baseline.distinct == pytest.approx(1000, rel=0.1)
     assert profile.top[0].value == 5000
