@@ -189,7 +189,11 @@ def _of_runs(
             *dbt.data_tests(first, second),
         ],
         dbt=dbt.build(second),
-        warnings=unrelated(ground.project, baseline, candidate) if versions.stack is None else [],
+        warnings=[
+            *first.damaged,
+            *second.damaged,
+            *(unrelated(ground.project, baseline, candidate) if versions.stack is None else []),
+        ],
     )
     found = noise.told_apart(baseline, found, terms, fresh=options.fresh, progress=progress)
     return separability.checked(baseline, found, terms, fresh=options.fresh, progress=progress)

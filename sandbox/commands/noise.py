@@ -95,7 +95,7 @@ def told_apart(baseline: Side, found: Findings, terms: Terms, *, fresh: bool, pr
         found,
         outputs=outputs,
         repeat=again,
-        warnings=[*found.warnings, *_warnings(noises, first.version.ref)],
+        warnings=[*found.warnings, *again.damaged, *_warnings(noises, first.version.ref)],
     )
 
 

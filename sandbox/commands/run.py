@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from sandbox.store.places import home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sandbox.commands.stack import Stack
     from sandbox.config import Project
@@ -63,6 +65,8 @@ def run(
         environment = environment_of(stack, code, drawn, progress)
         request = request_for(stack, code, drawn, environment, name, progress=progress)
         done = run_once(project, stack, request, fresh=fresh, progress=progress)
+    for problem in done.damaged:
+        progress.say(f"warning: {problem}")
     require_success(done)
     return RunResult(run=done, warning=stack.warning)
 
@@ -139,10 +143,13 @@ def kit_of(stack: Stack) -> Kit | None:
 
 def run_once(project: Project, stack: Stack, request: Request, *, fresh: bool, progress: Progress) -> Run:
     """Reuse the succeeded run with the request's identity, or carry it out; once more with more memory where that may be."""
-    runs = project.state / "runs"
-    found = None if fresh else find(runs, request)
-    if found is not None:
-        return found
+    damaged: list[str] = []
+    found = None if fresh else find(project.state / "runs", request, damaged)
+    done = found or _carried_out(project.state / "runs", stack, request, progress)
+    return dataclasses.replace(done, damaged=tuple(damaged))
+
+
+def _carried_out(runs: Path, stack: Stack, request: Request, progress: Progress) -> Run:
     with progress.step(f"running the pipeline at {request.code.version.ref}"):
         done = carry_out(remembering(request, runs), stack.runtime, runs)
     had, more = done.record.limits.memory_bytes, request.more_memory

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.commands.projects import prepare_state
 from sandbox.errors import StoreError
 from sandbox.sampler import profile_kept
+from sandbox.sampler.intact import require_intact
 from sandbox.sampler.kept import drawn, load
 from sandbox.store.folder import locked
 from sandbox.store.places import home
@@ -85,6 +86,8 @@ def sample(
             if found is None:
                 found = _draw(project, progress, whole=profile)
     _, manifest = load(home(), found.fingerprint)
+    if not fresh:
+        require_intact(project, found, manifest, progress)
     profiled = profile_kept.known(project, home(), found.fingerprint)
     if profile and not (profiled and profiled.complete):
         profiled = _profiled(project, found, manifest, progress)

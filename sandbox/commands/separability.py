@@ -131,7 +131,7 @@ def _run(ground: Ground, request: Request, *, fresh: bool, progress: Progress) -
         StoreError: The half cannot be written.
     """
     runs = ground.project.state / "runs"
-    done = None if fresh else find(runs, request)
+    done = None if fresh else find(runs, request, [])
     if done is None:
         sample = _half(ground, progress)
         ref = request.code.version.ref

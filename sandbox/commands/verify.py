@@ -83,5 +83,5 @@ def _problems(path: Path, progress: Progress) -> list[str]:
         record = RunRecord.read(path / RECORD)
     except StoreError as error:
         return [error.message]
-    found = damage(path / "output", record.outputs)
+    found = damage(path / "output", record.outputs, record.logs)
     return [found] if found else []

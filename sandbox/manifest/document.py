@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sandbox.errors import StoreError
+from sandbox.manifest.canonical import digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ class Document(Part):
 
     FORMAT_VERSION: ClassVar[int] = 1
     NAME: ClassVar[str] = "document"
+    SEALED: ClassVar[bool] = False  # its file ends with a digest of all the rest
 
     format_version: int = 1
 
@@ -58,6 +60,9 @@ class Document(Part):
                 f"{cls.NAME} {origin} has format version {version!r}; this sandbox reads {cls.FORMAT_VERSION}",
                 hint="use the version of sandbox that wrote it, or make it again",
             )
+        seal = fields.pop("seal", None) if cls.SEALED else None
+        if cls.SEALED and seal != digest(fields):
+            raise StoreError(f"{cls.NAME} {origin} was changed: it is not what its seal says")
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
@@ -71,4 +76,6 @@ class Document(Part):
 
     def text(self) -> str:
         """Give it as indented JSON text, ending in a newline."""
-        return json.dumps(self.fields(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        fields = self.fields()
+        sealed = fields | {"seal": digest(fields)} if self.SEALED else fields
+        return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -9,7 +9,9 @@ from sandbox.model import Ending, Environment, Isolation, Limits, TableFormat, V
 
 
 class OutputFile(Part):
-    """A file of an output; ``path`` is relative to the run's ``output/`` folder, with forward slashes."""
+    """A file of an output, or a log; ``path`` is relative to the run's ``output/`` folder, or to the run's own, with forward
+    slashes.
+    """
 
     path: str
     bytes: int
@@ -34,6 +36,7 @@ class RunRecord(Document):
     """
 
     NAME: ClassVar[str] = "the run record"
+    SEALED: ClassVar[bool] = True
 
     id: str
     identity: str
@@ -53,6 +56,7 @@ class RunRecord(Document):
     bytes_written: int | None
     isolation: Isolation | None
     outputs: dict[str, Output]
+    logs: list[OutputFile]
     log_truncated: bool
     variation: Variation | None = None
     memory_raised_from: int | None = None

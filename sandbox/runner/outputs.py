@@ -14,7 +14,7 @@ from sandbox.manifest.run import Output, OutputFile
 from sandbox.model import TableFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from sandbox.model import TableFormat
@@ -92,16 +92,26 @@ def as_tables(folder: Path, outputs: Mapping[str, Output]) -> dict[str, TableFil
     }
 
 
-def damage(folder: Path, outputs: Mapping[str, Output]) -> str | None:
-    """Say what is wrong with recorded outputs, if they are not as they were recorded."""
-    for output in outputs.values():
-        for file in output.files:
-            path = folder / file.path
-            if not path.is_file():
-                return f"{path} is missing"
+def damage(folder: Path, outputs: Mapping[str, Output], logs: Iterable[OutputFile] = ()) -> str | None:
+    """Say what is wrong with recorded outputs, and with the logs beside their folder, if they are not as they were recorded."""
+    files = [(folder / file.path, file) for output in outputs.values() for file in output.files]
+    files += [(folder.parent / file.path, file) for file in logs]
+    for path, file in files:
+        try:
             if path.stat().st_size != file.bytes or file_digest(path) != file.sha256:
                 return f"{path} was changed"
+        except FileNotFoundError:
+            return f"{path} is missing"
+        except OSError as error:
+            return f"{path} cannot be read: {error.strerror}"
     return None
+
+
+def recorded(folder: Path, path: Path) -> OutputFile:
+    """Give what is recorded of a file, by which `damage` knows it again."""
+    return OutputFile(
+        path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=file_digest(path)
+    )
 
 
 def _tables(folder: Path, paths: Mapping[str, str], session: Session) -> Iterator[TableFiles]:
@@ -149,12 +159,7 @@ def _described(table: TableFiles, folder: Path, session: Session) -> Output:
             rows, columns = _shape(f"output.main.{quote(table.member)}", session, doing)
     else:
         rows, columns = _shape(relation(table), session, doing)
-    files = [
-        OutputFile(
-            path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=file_digest(path)
-        )
-        for path in table.paths
-    ]
+    files = [recorded(folder, path) for path in table.paths]
     return Output(format=table.format, rows=rows, columns=columns, files=files, member=table.member)
 
 

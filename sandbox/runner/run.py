@@ -21,12 +21,12 @@ from sandbox.errors import (
     StoreError,
 )
 from sandbox.manifest.canonical import digest
-from sandbox.manifest.run import Output, RunRecord
+from sandbox.manifest.run import Output, OutputFile, RunRecord
 from sandbox.model import Ending
 from sandbox.runner.given import given
 from sandbox.runner.kit import laid_out
 from sandbox.runner.logs import Log, last_lines
-from sandbox.runner.outputs import collect, damage
+from sandbox.runner.outputs import collect, damage, recorded
 from sandbox.runner.variation import limits_of, offered, variables_of
 from sandbox.store.folder import staged, write
 from sandbox.store.leases import use
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sandbox.runner.repository import Code
 
 RECORD = "run.json"
+LOGS = ("stdout.log", "stderr.log")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +128,14 @@ class Run:
         record: Its record.
         folder: Where it lies.
         cached: True where an earlier run was reused.
+        damaged: What is wrong with other runs of the same, which would have been reused.
     """
 
     version: Version
     record: RunRecord
     folder: Path
     cached: bool
+    damaged: tuple[str, ...] = ()
 
     @property
     def output(self) -> Path:
@@ -140,18 +143,27 @@ class Run:
         return self.folder / "output"
 
 
-def find(runs: Path, request: Request) -> Run | None:
-    """Give the latest succeeded run of the same whose outputs are still as they were recorded."""
-    identity = request.identity
-    known = []
-    for folder in runs.glob(f"*-{identity[:12]}*"):
-        with contextlib.suppress(StoreError):
+def find(runs: Path, request: Request, damaged: list[str]) -> Run | None:
+    """Give the latest succeeded run of the same that is still as it was recorded; what is wrong with later ones is added."""
+    known: list[tuple[str, str, Path, RunRecord | StoreError]] = []
+    for folder in runs.glob(f"*-{request.identity[:12]}*"):
+        second = folder.name[:15]
+        try:
             record = RunRecord.read(folder / RECORD)
-            if record.identity == identity and record.ending == Ending.SUCCEEDED:
-                known.append((record.started, folder.name, record))
-    for _, name, record in sorted(known, key=lambda one: one[:2], reverse=True):
-        if use(runs / name) and not damage(runs / name / "output", record.outputs):
-            return Run(version=request.code.version, record=record, folder=runs / name, cached=True)
+        except StoreError as error:
+            known.append((second, "", folder, error))
+        else:
+            if record.identity == request.identity and record.ending == Ending.SUCCEEDED and use(folder):
+                known.append((second, record.started, folder, record))
+    for *_, folder, found in sorted(known, key=lambda one: one[:3], reverse=True):
+        problem = (
+            found.message
+            if isinstance(found, StoreError)
+            else damage(folder / "output", found.outputs, found.logs)
+        )
+        if problem is None and isinstance(found, RunRecord):
+            return Run(version=request.code.version, record=found, folder=folder, cached=True)
+        damaged.append(f"{problem}; that run is not used again")
     return None
 
 
@@ -184,7 +196,7 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     with staged(runs / name) as folder, _database(request) as database:
         with _prepared(request, folder) as laid:
             job = _job(request, runtime, name, laid, database)
-            with Log(folder / "stdout.log") as out, Log(folder / "stderr.log") as err:
+            with Log(folder / LOGS[0]) as out, Log(folder / LOGS[1]) as err:
                 outcome = runtime.run(job, stdout=out, stderr=err)
         outputs: dict[str, Output] = {}
         if outcome.ending is Ending.SUCCEEDED:
@@ -195,7 +207,14 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
             except PipelineError as error:
                 unreadable = error
                 outcome = dataclasses.replace(outcome, ending=Ending.FAILED)
-        record = _record(request, name, outcome, outputs, log_truncated=out.truncated or err.truncated)
+        record = _record(
+            request,
+            name,
+            outcome,
+            outputs,
+            logs=[recorded(folder, folder / log) for log in LOGS],
+            log_truncated=out.truncated or err.truncated,
+        )
         write(folder / RECORD, record.text())
     use(runs / name)
     if unreadable is not None:
@@ -318,7 +337,13 @@ def _job(request: Request, runtime: Runtime, name: str, laid: _Laid, database: O
 
 
 def _record(
-    request: Request, name: str, outcome: Outcome, outputs: dict[str, Output], *, log_truncated: bool
+    request: Request,
+    name: str,
+    outcome: Outcome,
+    outputs: dict[str, Output],
+    *,
+    logs: list[OutputFile],
+    log_truncated: bool,
 ) -> RunRecord:
     return RunRecord(
         id=name,
@@ -330,6 +355,7 @@ def _record(
         limits=request.allowed,
         started=dt.datetime.fromtimestamp(outcome.started, dt.UTC).isoformat(timespec="milliseconds"),
         outputs=outputs,
+        logs=logs,
         log_truncated=log_truncated,
         variation=request.variation,
         memory_raised_from=request.raised_from,
