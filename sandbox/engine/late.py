@@ -103,9 +103,10 @@ def read(path: str, wanted: Wanted, rows: tuple[int, int | None], *, small: bool
 
     first, stop = rows
     key = pl.col(wanted.key).cast(pl.Int64)
-    low = _number(key if small else _fold(key, wanted.coefficients), wanted.coefficients) < wanted.below
+    x = (key if small else _fold(key, wanted.coefficients)).reinterpret(signed=False)
+    low = _number(x, wanted.coefficients) < wanted.below
     if small:
-        low = low | (key < 0) | (key >= PRIME)
+        low = low | (x >= PRIME)
     try:
         scan = pl.scan_parquet(
             path, row_index_name=wanted.place, glob=False, hive_partitioning=False, use_statistics=False
@@ -126,5 +127,6 @@ def _fold(key: Any, coefficients: Sequence[int]) -> Any:
 
 
 def _number(x: Any, coefficients: Sequence[int]) -> Any:
+    """Give the number of a folded key, without a sign: what remains of a division is found faster so."""
     c0, c1, c2, c3 = coefficients[:4]
     return ((((x * c3 + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME

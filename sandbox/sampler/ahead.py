@@ -44,14 +44,14 @@ class Ahead:
     def reading(self, items: Sequence[Item]) -> Iterator[Iterator[pa.Table | None]]:
         """Give, for as long as the block lasts, each item's rows in turn; None for what is to be read in another way."""
         with ThreadPoolExecutor(1, thread_name_prefix="reading ahead") as worker:
-            yield self._each(worker, items)
+            yield self._each(worker, [worker.submit(self._read, item) for item in items[:1]], items[1:])
 
-    def _each(self, worker: ThreadPoolExecutor, items: Sequence[Item]) -> Iterator[pa.Table | None]:
-        coming: Future[pa.Table | None] | None = worker.submit(self._read, items[0]) if items else None
-        for following in [*items[1:], None]:
-            assert coming is not None
-            found = coming.result()
-            coming = worker.submit(self._read, following) if following is not None else None
+    def _each(
+        self, worker: ThreadPoolExecutor, coming: list[Future[pa.Table | None]], items: Sequence[Item]
+    ) -> Iterator[pa.Table | None]:
+        for following in [*items, None]:
+            found = coming.pop().result()
+            coming += [] if following is None else [worker.submit(self._read, following)]
             yield found
 
     def _read(self, item: Item) -> pa.Table | None:

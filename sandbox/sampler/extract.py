@@ -133,17 +133,18 @@ class Extraction:
             written.finish(self.session, nothing)
 
     def _table(self, step: Step, advance: Callable[[float], None], counted: Callable[[float], None]) -> None:
-        select = self._selection(step)
         items = self.items[step.table]
-        with narrowed(self.plan.tables[step.table], self._pushed(step)), self._ahead(step, items) as found:
-            for item, rows in zip(items, found, strict=False):
-                before = self.written[step.table].rows
-                with self._advancing(item, advance):
-                    if step.keep == "all":
-                        self._whole(step.table, item)
-                    else:
-                        self.item(step.table, item, select, f"part-{item.label}", 0, rows)
-                counted(self.written[step.table].rows - before)
+        with self._ahead(step, items) as found:
+            select = self._selection(step)  # while the first item is read
+            with narrowed(self.plan.tables[step.table], self._pushed(step)):
+                for item, rows in zip(items, found, strict=False):
+                    before = self.written[step.table].rows
+                    with self._advancing(item, advance):
+                        if step.keep == "all":
+                            self._whole(step.table, item)
+                        else:
+                            self.item(step.table, item, select, f"part-{item.label}", 0, rows)
+                    counted(self.written[step.table].rows - before)
 
     @contextlib.contextmanager
     def _ahead(self, step: Step, items: list[Item]) -> Iterator[Iterator[pa.Table | None]]:
