@@ -12,6 +12,7 @@ whole numbers that rise from row to row are unique, else the hashes of the keys 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -102,7 +103,7 @@ class _Numbers:
 
     def unique(self) -> bool:
         """Say whether no key is there twice."""
-        return _unique(self._held, np.int64)
+        return _unique(self._held)
 
     def chosen(self, session: Session, differs: Array, _source: str) -> str:
         """Give the SQL of the keys that are left, without reading them again."""
@@ -134,7 +135,7 @@ class _Hashes:
 
     def unique(self) -> bool:
         """Say whether no hash is there twice."""
-        return _unique(self._held, np.uint64)
+        return _unique(self._held)
 
     def chosen(self, session: Session, differs: Array, source: str) -> str:
         """Give the SQL of the keys that are left; of the condition on rows, where there is no key."""
@@ -147,11 +148,15 @@ class _Hashes:
         )
 
 
-def _unique(held: Sequence[Array], type_: type[np.generic]) -> bool:
-    keys = np.concatenate([np.zeros(0, type_), *held])
-    if not np.all(keys[1:] > keys[:-1]):
-        keys.sort()
-    return not np.any(keys[1:] == keys[:-1])
+def _unique(held: Sequence[Array]) -> bool:
+    """Say whether no value is there twice: those that rise all the way are looked at where they lie."""
+    parts = [part for part in held if len(part)]
+    follow = all(before[-1] < after[0] for before, after in itertools.pairwise(parts))
+    if follow and all(np.all(part[1:] > part[:-1]) for part in parts):
+        return True
+    values = np.concatenate(parts)
+    values.sort()
+    return not np.any(values[1:] == values[:-1])
 
 
 def _prime(below: int) -> int:
