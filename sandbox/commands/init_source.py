@@ -17,7 +17,7 @@ from sandbox.errors import ConfigError, SandboxError, UsageError
 from sandbox.report import proposal as report
 from sandbox.runner.repository import Repository
 from sandbox.sampler.listing import listed
-from sandbox.stack.wanted import libraries
+from sandbox.stack.wanted import asked
 from sandbox.store.folder import write
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.proposal import Proposal
 
 DBT_PROJECT = "dbt_project.yml"
-REQUIREMENTS = ("requirements.txt", "pyproject.toml")
+REQUIREMENTS = ("uv.lock", "requirements.txt", "pyproject.toml")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +194,7 @@ def _requirements(folder: Path) -> str | None:
     for name in REQUIREMENTS:
         if (folder / name).is_file():
             try:
-                libraries(name, (folder / name).read_bytes(), python="3.13")
+                asked(name, lambda path: (folder / path).read_bytes(), python="3.13")
             except (SandboxError, OSError):
                 continue
             return name

@@ -12,14 +12,16 @@ from sandbox.manifest.document import Document, Part
 class Inputs(Part):
     """What was resolved. A lock answers a request exactly if these are equal.
 
-    ``requirements`` names the project's file; ``libraries`` are what it asks for, normalised and sorted. ``pins`` is
-    the SHA-256 of the image's own ``requirements.in`` and ``requirements.lock``.
+    ``requirements`` names the project's file; ``libraries`` are what it asks for, normalised and sorted; ``hashes`` is
+    a digest of the hashes that it has itself, if any. ``pins`` is the SHA-256 of the image's own ``requirements.in``
+    and ``requirements.lock``.
     """
 
     image: str
     python: str
     requirements: str | None
     libraries: list[str]
+    hashes: str | None = None
     pins: str
 
 

@@ -52,6 +52,8 @@ def _inputs(then: Inputs, now: Inputs) -> list[str]:
     file = now.requirements or then.requirements
     differing += [f"{file} asks for {one} now" for one in now.libraries if one not in then.libraries]
     differing += [f"{file} asks for {one} no more" for one in then.libraries if one not in now.libraries]
+    if now.hashes != then.hashes and now.libraries == then.libraries:
+        differing.append(f"{file} has other hashes for the same versions")
     if now.pins != then.pins and now.image == then.image:
         differing.append(f"the image {now.image!r} of this version of sandbox pins other libraries")
     return differing

@@ -30,8 +30,9 @@ def inputs(request: StackRequest) -> Inputs:
     return Inputs(
         image=request.image,
         python=request.python,
-        requirements=request.requirements[0] if request.requirements else None,
+        requirements=request.requirements,
         libraries=list(request.libraries),
+        hashes=digest([one.model_dump() for one in request.pinned]) if request.pinned else None,
         pins=digest(ours),
     )
 
@@ -106,7 +107,7 @@ def _libraries(
 def _compile(request: StackRequest, target: pins.Target, known: list[Library]) -> list[Library]:
     """Let uv choose versions for one target; what is known already, then the image's pins, are preferred."""
     assert request.requirements is not None
-    name = Path(request.requirements[0]).name
+    name = Path(request.requirements).name
     preferred = {one.name: one for one in (*pins.of_image(request.image, target), *known)}
     with tempfile.TemporaryDirectory(prefix="sandbox-resolve-") as scratch:
         folder = Path(scratch)
@@ -127,6 +128,8 @@ def _compile(request: StackRequest, target: pins.Target, known: list[Library]) -
             command,
             cwd=folder,
             variables=tools.uv_variables(),
-            failed=f"the libraries of {request.requirements[0]} cannot be resolved for {target.platform}",
+            failed=f"the libraries of {request.requirements} cannot be resolved for {target.platform}",
         )
-        return pins.read(output.read_text("utf-8"), target, origin=request.requirements[0])
+        found = pins.read(output.read_text("utf-8"), target, origin=request.requirements)
+    named = {(one.name, one.version): one for one in request.pinned}
+    return [named.get((one.name, one.version), one) for one in found]

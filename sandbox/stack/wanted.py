@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
 
 from sandbox.errors import ConfigError
+from sandbox.manifest.lock import Library
+from sandbox.stack import uv_lock
 from sandbox.store import places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sandbox.config.settings import StackSection
 
@@ -29,14 +32,16 @@ class StackRequest:
     Attributes:
         image: The name of a folder of ``images/``.
         python: The interpreter's version, major and minor.
-        requirements: The project's requirements file as it is in that version of the code: its name and its bytes.
+        requirements: The project's requirements file.
         libraries: What that file asks for, one PEP 508 requirement each, normalised and sorted.
+        pinned: The exact versions of it that come with hashes, which nothing else may stand in for.
     """
 
     image: str
     python: str
-    requirements: tuple[str, bytes] | None = None
+    requirements: str | None = None
     libraries: tuple[str, ...] = ()
+    pinned: tuple[Library, ...] = ()
 
 
 def request(stack: StackSection, read: Callable[[str], bytes]) -> StackRequest:
@@ -58,48 +63,69 @@ def request(stack: StackSection, read: Callable[[str], bytes]) -> StackRequest:
     if stack.requirements is None:
         return StackRequest(image=stack.image, python=stack.python)
     name = stack.requirements
-    try:
-        content = read(name)
-    except OSError as error:
-        raise ConfigError(
-            f"the requirements file {name} cannot be read: {error.strerror or error}",
-            hint="name a file of the repository in stack.requirements, and commit it",
-        ) from error
+    libraries, pinned = asked(name, read, python=stack.python)
     return StackRequest(
         image=stack.image,
         python=stack.python,
-        requirements=(name, content),
-        libraries=libraries(name, content, python=stack.python),
+        requirements=name,
+        libraries=libraries,
+        pinned=pinned,
     )
 
 
-def libraries(name: str, content: bytes, *, python: str) -> tuple[str, ...]:
-    """Give what a requirements file asks for, normalised and sorted.
+def asked(
+    name: str, read: Callable[[str], bytes], *, python: str
+) -> tuple[tuple[str, ...], tuple[Library, ...]]:
+    """Give what a requirements file asks for, normalised and sorted, and what of it comes with hashes.
+
+    Args:
+        name: Its path.
+        read: Gives a file by its path; a ``uv.lock`` needs the ``pyproject.toml`` beside it.
+        python: The stack's, major and minor.
 
     Raises:
         ConfigError: It is of an unknown kind, damaged, or asks for something that no index has (a path, a URL).
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} is not UTF-8 text: {error}", hint="save it as UTF-8") from error
+    text = _text(name, read)
     kind = PurePosixPath(name).name
     if kind == "uv.lock":
-        raise ConfigError(
-            "uv.lock is not supported yet as stack.requirements",
-            hint="write it as pins: uv export --no-emit-project --no-hashes -o requirements.txt,\n"
-            'and requirements = "requirements.txt" in [stack]',
-        )
-    if kind.endswith(".toml"):
+        project = str(PurePosixPath(name).with_name("pyproject.toml"))
+        beside = _text(project, read)
+        list(_of_pyproject(project, beside, python=python, elsewhere=True))
+        wanted = _of_text(name, uv_lock.exported(name, text, beside))
+    elif kind.endswith(".toml"):
         wanted = _of_pyproject(name, text, python=python)
     elif kind.endswith((".txt", ".in")):
         wanted = _of_text(name, text)
     else:
         raise ConfigError(
             f"stack.requirements names {name}, which is of an unknown kind",
-            hint="a requirements.txt or a pyproject.toml is understood",
+            hint="a requirements.txt, a pyproject.toml or a uv.lock is understood",
         )
-    return tuple(sorted({str(one) for one in wanted}, key=str.lower))
+    found = dict(sorted(((str(one), hashes) for one, hashes in wanted), key=lambda one: one[0].lower()))
+    return tuple(found), tuple(_pinned(found))
+
+
+def _text(name: str, read: Callable[[str], bytes]) -> str:
+    try:
+        return read(name).decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(
+            f"the requirements file {name} cannot be read: {error.strerror or error}",
+            hint="name a file of the repository in stack.requirements, and commit it",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not UTF-8 text: {error}", hint="save it as UTF-8") from error
+
+
+def _pinned(found: Mapping[str, tuple[str, ...]]) -> Iterator[Library]:
+    for entry, hashes in found.items():
+        one = Requirement(entry)
+        [*specifiers] = one.specifier
+        if hashes and len(specifiers) == 1 and specifiers[0].operator == "==":
+            yield Library(
+                name=canonicalize_name(one.name), version=specifiers[0].version, hashes=sorted(hashes)
+            )
 
 
 def _require_image(image: str) -> None:
@@ -112,13 +138,14 @@ def _require_image(image: str) -> None:
         )
 
 
-def _of_text(name: str, text: str) -> Iterator[Requirement]:
+def _of_text(name: str, text: str) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
     for number, line in _lines(text):
-        yield _requirement(f"{name}, line {number}", line)
+        entry, *hashes = (part.strip() for part in line.split(" --hash="))
+        yield _requirement(f"{name}, line {number}", entry), tuple(hashes)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Give a requirements file's entries with the number of their first line; comments and hashes are left out."""
+    """Give a requirements file's entries with the number of their first line; comments are left out."""
     gathered, first = "", 1
     for number, raw in enumerate(text.splitlines(), start=1):
         first = first if gathered else number
@@ -127,14 +154,16 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         if not continued:
             entry = " ".join(gathered.split())
             gathered = ""
-            entry = entry.partition(" #")[0].partition(" --hash")[0].strip()
+            entry = entry.partition(" #")[0].strip()
             if entry and not entry.startswith("#"):
                 yield first, entry
     if gathered.strip():
         yield first, gathered.strip()
 
 
-def _of_pyproject(name: str, text: str, *, python: str) -> Iterator[Requirement]:
+def _of_pyproject(
+    name: str, text: str, *, python: str, elsewhere: bool = False
+) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -146,15 +175,15 @@ def _of_pyproject(name: str, text: str, *, python: str) -> Iterator[Requirement]
             hint="list them there, or name a requirements.txt in stack.requirements",
         )
     _require_python(name, str(project.get("requires-python", "")), python)
-    elsewhere = content.get("tool", {}).get("uv", {}).get("sources", {})
+    sources = {} if elsewhere else content.get("tool", {}).get("uv", {}).get("sources", {})
     for number, entry in enumerate(project.get("dependencies", ()), start=1):
         wanted = _requirement(f"{name}, dependency {number}", str(entry))
-        if wanted.name in elsewhere:
+        if wanted.name in sources:
             raise ConfigError(
-                f"{name} takes {wanted.name} from a place of its own (tool.uv.sources), which is not supported yet",
-                hint=f"{PLAIN} is",
+                f"{name} takes {wanted.name} from a place of its own (tool.uv.sources), which it does not lock",
+                hint='name its uv.lock in [stack]: requirements = "uv.lock"',
             )
-        yield wanted
+        yield wanted, ()
 
 
 def _require_python(name: str, wanted: str, python: str) -> None:

@@ -76,7 +76,7 @@ def test_without_a_lock_frozen_is_refused() -> None:
             StackRequest(
                 image="python",
                 python="3.13",
-                requirements=("requirements.txt", b"six"),
+                requirements="requirements.txt",
                 libraries=("six",),
             ),
             "requirements.txt asks for six now",

@@ -8,7 +8,7 @@ from sandbox.stack import wanted
 
 
 def libraries(content: str, name: str = "requirements.txt") -> tuple[str, ...]:
-    return wanted.libraries(name, content.encode(), python="3.13")
+    return wanted.asked(name, lambda _: content.encode(), python="3.13")[0]
 
 
 def test_without_a_file_nothing_is_asked_for_beside_the_image() -> None:
@@ -79,7 +79,7 @@ def test_pyproject_that_would_be_misread_is_refused(text: str, reason: str) -> N
         libraries(text, "pyproject.toml")
 
 
-@pytest.mark.parametrize("name", ["uv.lock", "environment.yml", "setup.py"])
+@pytest.mark.parametrize("name", ["environment.yml", "setup.py"])
 def test_other_kinds_of_file_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=name):
         libraries("", name)
@@ -87,7 +87,7 @@ def test_other_kinds_of_file_are_refused(name: str) -> None:
 
 def test_a_file_that_is_not_text_is_refused() -> None:
     with pytest.raises(ConfigError, match="not UTF-8"):
-        wanted.libraries("requirements.txt", b"\xff\xfe\x00", python="3.13")
+        wanted.asked("requirements.txt", lambda _: b"\xff\xfe\x00", python="3.13")
 
 
 def test_a_missing_file_is_named() -> None:
