@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox import compare
-from sandbox.commands import dbt, noise, production, separability
+from sandbox.commands import dbt, dbt_findings, noise, production, separability
 from sandbox.commands.comparing import (
     Terms,
     compared,
@@ -36,7 +36,7 @@ from sandbox.config.settings import GateSection
 from sandbox.config.stack_file import names_requirements, with_stack
 from sandbox.model import Silent
 from sandbox.report.discreet import without_values
-from sandbox.runner.outputs import as_tables
+from sandbox.runner.recorded import as_tables
 from sandbox.store.folder import staging
 
 if TYPE_CHECKING:
@@ -186,9 +186,9 @@ def _of_runs(
         outputs=outputs,
         tests=[
             *tested(ground.project, sides[0], sides[1], ground.sample.sample, progress=progress),
-            *dbt.data_tests(first, second),
+            *dbt_findings.data_tests(first, second),
         ],
-        dbt=dbt.build(second),
+        dbt=dbt_findings.build(second),
         warnings=[
             *first.damaged,
             *second.damaged,

@@ -5,20 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox import stack
+from sandbox.stack import doctor as stack
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.model import Progress
+    from sandbox.stack.checks import Check
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """Every check, with a fix for each that failed."""
 
-    checks: list[stack.Check]
+    checks: list[Check]
 
     @property
     def healthy(self) -> bool:

@@ -18,7 +18,7 @@ from sandbox.commands.taint import QUIET, Look, Noise, aware
 from sandbox.compare import Rules
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError
 from sandbox.model import Silent
-from sandbox.runner.outputs import as_tables
+from sandbox.runner.recorded import as_tables
 from sandbox.runner.variation import another
 
 if TYPE_CHECKING:

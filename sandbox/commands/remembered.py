@@ -15,7 +15,7 @@ from sandbox.commands.comparing import compared, identical
 from sandbox.errors import StoreError
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.comparison import ComparisonRecord
-from sandbox.runner.outputs import as_tables
+from sandbox.runner.recorded import as_tables
 from sandbox.store.folder import write
 
 if TYPE_CHECKING:

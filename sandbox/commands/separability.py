@@ -20,7 +20,7 @@ from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutEr
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.separability import SeparabilityRecord
 from sandbox.model import Sample
-from sandbox.runner.outputs import as_tables
+from sandbox.runner.recorded import as_tables
 from sandbox.runner.run import carry_out, find, require_success
 from sandbox.sampler import half
 from sandbox.store.folder import staged, write

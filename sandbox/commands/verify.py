@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError, UsageError
 from sandbox.manifest.run import RunRecord
-from sandbox.runner.outputs import damage
+from sandbox.runner.recorded import damage
 from sandbox.runner.run import RECORD
 from sandbox.sampler import kept
 from sandbox.sampler import verify as samples

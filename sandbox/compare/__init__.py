@@ -13,7 +13,6 @@ __all__ = [
     "compare",
     "data_tests",
     "judge",
-    "judge_tests",
     "rules",
     "tables",
 ]

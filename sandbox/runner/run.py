@@ -7,7 +7,9 @@ import dataclasses
 import datetime as dt
 import os
 import shutil
+import threading
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, assert_never
 
 from sandbox.containers.protocol import Job, Mount
@@ -26,7 +28,7 @@ from sandbox.model import Ending
 from sandbox.runner.given import given
 from sandbox.runner.kit import laid_out
 from sandbox.runner.logs import Log, last_lines
-from sandbox.runner.outputs import collect, damage, recorded
+from sandbox.runner.recorded import damage, recorded
 from sandbox.runner.variation import limits_of, offered, variables_of
 from sandbox.store.folder import staged, write
 from sandbox.store.leases import use
@@ -196,10 +198,14 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     with staged(runs / name) as folder, _database(request) as database:
         with _prepared(request, folder) as laid:
             job = _job(request, runtime, name, laid, database)
+            # What reads the outputs takes a while to be imported: time that the job needs in any case.
+            threading.Thread(target=import_module, args=["sandbox.runner.outputs"]).start()
             with Log(folder / LOGS[0]) as out, Log(folder / LOGS[1]) as err:
                 outcome = runtime.run(job, stdout=out, stderr=err)
         outputs: dict[str, Output] = {}
         if outcome.ending is Ending.SUCCEEDED:
+            from sandbox.runner.outputs import collect  # noqa: PLC0415 - see above
+
             try:
                 if database is not None:
                     database.read_out(folder / "output")

@@ -1,17 +1,13 @@
 """Turns image and requirements into a lock, and a lock into an environment that code can run in."""
 
-from sandbox.stack.checks import Check
-from sandbox.stack.doctor import doctor
 from sandbox.stack.environments import environment, recorded
 from sandbox.stack.frozen import check_frozen
 from sandbox.stack.resolution import inputs, resolve
 from sandbox.stack.wanted import StackRequest, request
 
 __all__ = [
-    "Check",
     "StackRequest",
     "check_frozen",
-    "doctor",
     "environment",
     "inputs",
     "recorded",

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.errors import PipelineError
-from sandbox.runner.outputs import as_tables, collect, damage
+from sandbox.runner.outputs import collect
+from sandbox.runner.recorded import as_tables, damage
 
 if TYPE_CHECKING:
     from pathlib import Path
