@@ -196,7 +196,7 @@ def _of_runs(
         ],
     )
     found = noise.told_apart(baseline, found, terms, fresh=options.fresh, progress=progress)
-    return separability.checked(baseline, found, terms, fresh=options.fresh, progress=progress)
+    return separability.checked(baseline, candidate, found, terms, fresh=options.fresh, progress=progress)
 
 
 def _with_production(

@@ -51,9 +51,9 @@ def test_the_truth_lies_within_the_estimate_that_every_report_and_the_gate_show(
 
 
 def test_the_half_is_run_once_for_all_that_is_compared_with_one_baseline(shop: Shop) -> None:
-    step = "half of the sample"
     first = shop.run("diff")
-    assert step in first.stderr
+    assert "at main on half of the sample" in first.stderr
+    assert "working tree on half" not in first.stderr, "what does not differ depends on nothing new"
     said = " ".join(first.stdout.split())
     assert "No difference; a change that affects more than" in said
     assert "customers would have been seen with 95 % probability." in said
@@ -63,8 +63,10 @@ def test_the_half_is_run_once_for_all_that_is_compared_with_one_baseline(shop: S
     for limit, held in (("60%", True), ("0.1%", False)):
         gate = f'[gate]\nchanged_rows = "100%"\n[gate.total_change]\n"value.total" = "{limit}"\n'
         file.write_text(f"{text}\n{gate}", "utf-8")
+        steps = shop.run("diff").stderr
+        assert "at main on half" not in steps, "another candidate does not make another baseline"
+        assert ("working tree on half" in steps) is held, "the candidate's is run once"
         done = shop.run("diff", "--json")
-        assert step not in done.stderr, "another candidate does not make another baseline"
         [rule] = [one for one in done.json["gate"] if one["rule"] == "total_change value.total"]
         assert rule["held"] is held
         assert "95 %" in rule["found"]
@@ -82,6 +84,22 @@ def test_rows_that_depend_on_other_units_are_not_estimated(shop: Shop) -> None:
     assert found["totals"] == {}
     assert found["units_affected"]["estimate"] is None
     assert found["units_affected"]["sample"] > 0
+
+
+def test_a_share_that_only_the_change_brings_in_is_not_estimated(shop: Shop) -> None:
+    shop.edit("pipeline.py", BUG[0], "coalesce(sum(amount), 0) / sum(sum(amount)) over ()")
+    found = shop.run("diff", "--json").json["outputs"]["value"]["estimate"]
+    assert found["status"] == "not_estimated"
+    assert found["reason"].startswith("in the changed version, what it holds of one of the customers depends on")
+    assert "(in total)" in found["reason"]
+
+
+def test_a_rank_in_a_column_of_its_own_takes_no_estimate_from_the_others(shop: Shop) -> None:
+    shop.edit("pipeline.py", *RANK)
+    shop.edit("pipeline.py", *BUG)
+    output = shop.run("diff", "--json").json["outputs"]["value"]
+    assert output["schema"]["added"] == ["place"]
+    assert output["estimate"]["status"] == "estimated"
 
 
 def test_a_baseline_that_fails_on_the_half_still_gives_a_verdict(shop: Shop) -> None:
