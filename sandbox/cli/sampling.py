@@ -27,7 +27,7 @@ def sample(call: Call, *, refresh: bool, profile: bool) -> None:
     """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it."""
     if _goes_on():
         return
-    from sandbox.commands.sample import sample as carry_out  # noqa: PLC0415 - see `plan`
+    from sandbox.commands.sample import compared as carry_out  # noqa: PLC0415 - see `plan`
     from sandbox.report.samples import sample as shown  # noqa: PLC0415
 
     result = carry_out(call.project(), refresh=refresh, profile=profile, progress=call.progress)

@@ -17,7 +17,7 @@ from sandbox.errors import ConfigError, SandboxError, UsageError
 from sandbox.report import proposal as report
 from sandbox.runner.repository import Repository
 from sandbox.sampler.listing import listed
-from sandbox.stack.wanted import asked
+from sandbox.stack.requirements import asked
 from sandbox.store.folder import write
 
 if TYPE_CHECKING:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.commands.projects import prepare_state
 from sandbox.errors import StoreError
-from sandbox.sampler import profile_kept
+from sandbox.sampler import kept
 from sandbox.sampler.intact import require_intact
-from sandbox.sampler.kept import drawn, load
 from sandbox.store.folder import locked
 from sandbox.store.places import home
 
@@ -26,7 +26,7 @@ class SampleResult:
     """The project's sample.
 
     ``drawn`` says whether it was drawn just now, ``pulled`` from where it came just now; ``profile`` how like production
-    it is, None where nobody compared them.
+    it is, None where nobody compared them or asked (see `compared`).
     """
 
     sample: Sample
@@ -64,40 +64,53 @@ def plan(project: Project, *, progress: Progress) -> Plan:
     return survey(project, progress=progress)
 
 
+def compared(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
+    """Give the project's sample (see `sample`), and how like production it is.
+
+    ``profile`` compares all of it with production, tables of any size, unless that was done before.
+    """
+    from sandbox.sampler import profile_kept  # noqa: PLC0415 - slow to import, and most commands do not show it
+
+    found = sample(project, refresh=refresh, whole=profile, progress=progress)
+    profiled = profile_kept.known(project, home(), found.sample.fingerprint)
+    if profile and not (profiled and profiled.complete):
+        profiled = _profiled(project, found.sample, found.manifest, progress)
+        profile_kept.keep(project, found.sample.fingerprint, profiled)
+    return dataclasses.replace(found, profile=profiled)
+
+
 def sample(
-    project: Project, *, refresh: bool = False, profile: bool = False, progress: Progress
+    project: Project, *, refresh: bool = False, whole: bool = False, progress: Progress
 ) -> SampleResult:
     """Give the project's sample: the one that is here, else the one in the project's store, else a new one.
 
     ``refresh`` draws from the source as it is now, whatever is stored. A stored sample that is damaged is drawn again only
     then, and a store that does not answer is an error: to draw instead would give one person another sample.
-    ``profile`` compares all of it with production, tables of any size, unless that was done before.
+    ``whole`` compares one that is drawn with all of production, however large.
     """
-    found, pulled, fresh = None if refresh else _found(project), None, False
-    if found is None:
+    known, pulled, fresh = None if refresh else _found(project), None, False
+    if known is None:
         prepare_state(project.state)
         with locked(
             project.state / "requests"
         ):  # whoever waited for another's draw takes what that has drawn
-            found = None if refresh else _found(project)
-            if found is None and not refresh and project.settings.source.store:
-                found, pulled = _pulled(project, progress)
-            fresh = found is None
-            if found is None:
-                found = _draw(project, progress, whole=profile)
-    _, manifest = load(home(), found.fingerprint)
+            known = None if refresh else _found(project)
+            if known is None:
+                made = None
+                if not refresh and project.settings.source.store:
+                    made, pulled = _pulled(project, progress)
+                fresh = made is None
+                known = kept.load(home(), (made or _draw(project, progress, whole=whole)).fingerprint)
+    found, manifest = known
     if not fresh:
         require_intact(project, found, manifest, progress)
-    profiled = profile_kept.known(project, home(), found.fingerprint)
-    if profile and not (profiled and profiled.complete):
-        profiled = _profiled(project, found, manifest, progress)
-    return SampleResult(sample=found, manifest=manifest, drawn=fresh, pulled=pulled, profile=profiled)
+    return SampleResult(sample=found, manifest=manifest, drawn=fresh, pulled=pulled)
 
 
 def _profiled(project: Project, found: Sample, manifest: SampleManifest, progress: Progress) -> Profile:
     from sandbox.sampler.profile import profiled_later  # noqa: PLC0415 - see `plan`
 
-    made = profiled_later(
+    return profiled_later(
         plan(project, progress=progress),
         found,
         manifest,
@@ -105,8 +118,6 @@ def _profiled(project: Project, found: Sample, manifest: SampleManifest, progres
         memory=project.settings.sample.memory,
         progress=progress,
     )
-    profile_kept.keep(project, found.fingerprint, made)
-    return made
 
 
 def _pulled(project: Project, progress: Progress) -> tuple[Sample | None, str | None]:
@@ -133,9 +144,9 @@ def _draw(project: Project, progress: Progress, *, whole: bool) -> Sample:
     return draw(project, planned, home=home(), whole=whole, progress=progress)
 
 
-def _found(project: Project) -> Sample | None:
+def _found(project: Project) -> tuple[Sample, SampleManifest] | None:
     try:
-        return drawn(project, home())
+        return kept.found(project, home())
     except StoreError as error:
         raise StoreError(
             error.message, hint="draw it again from the source: sandbox sample --refresh"

@@ -107,8 +107,7 @@ class DockerRuntime:
     def _engine(self) -> tuple[docker.DockerClient, plan.Engine]:
         if self._known is None:
             client = connect()
-            with translated("ask the Docker Engine what it is"):
-                self._known = client, plan.engine(client.info())
+            self._known = client, plan.engine(client.about)
         return self._known
 
     @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import ipaddress
 import os
@@ -20,7 +21,7 @@ import urllib3
 from sandbox.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 OLDEST_API = (1, 41)  # Docker Engine 20.10
 ANSWER_SECONDS = 20.0  # an engine that needs longer to say its version is of no use for a run
@@ -38,7 +39,30 @@ CONNECTION_ERRORS = (
 )
 
 
-def connect(timeout: float = 60) -> docker.DockerClient:
+class Connection(docker.DockerClient):  # type: ignore[misc]
+    """A client that asks the engine only once what it is."""
+
+    @functools.cached_property
+    def about(self) -> Mapping[str, Any]:
+        """What the engine says of itself."""
+        with translated("ask the Docker Engine what it is"):
+            found: Mapping[str, Any] = self.info()
+        return found
+
+
+_answered: dict[str, Connection] = {}
+
+
+def connected() -> Connection:
+    """Give a client of that engine which has answered in this process already, else a new one; nobody closes it.
+
+    Raises:
+        EngineError: See `connect`.
+    """
+    return _answered.get(_address(_parameters())) or connect()
+
+
+def connect(timeout: float = 60) -> Connection:
     """Give a client of the engine that ``DOCKER_HOST`` or the current Docker context names.
 
     Args:
@@ -48,7 +72,7 @@ def connect(timeout: float = 60) -> docker.DockerClient:
         EngineError: No engine of this machine answers, it may not be used, or it is too old.
     """
     parameters = _parameters()
-    address = str(parameters.get("base_url") or "unix:///var/run/docker.sock")
+    address = _address(parameters)
     if remote(address):
         raise EngineError(
             f"the Docker Engine at {address} is on another machine, whose folders are not these",
@@ -56,12 +80,12 @@ def connect(timeout: float = 60) -> docker.DockerClient:
         )
     try:
         _knock(address)
-        client = docker.DockerClient(timeout=min(timeout, ANSWER_SECONDS), **parameters)
-        client.ping()
+        client = _negotiated(parameters)
     except (docker.errors.DockerException, OSError, *CONNECTION_ERRORS) as error:
         raise _unreachable(address, error) from error
     client.api.timeout = timeout
     _require_api(address, client.api.api_version)
+    _answered[address] = client
     return client
 
 
@@ -136,6 +160,30 @@ def _parameters() -> dict[str, Any]:
             f"the settings of the Docker client are wrong: {reason(error)}", hint="`docker context ls`"
         ) from error
     return parameters
+
+
+def _address(parameters: Mapping[str, Any]) -> str:
+    return str(parameters.get("base_url") or "unix:///var/run/docker.sock")
+
+
+def _negotiated(parameters: Mapping[str, Any]) -> Connection:
+    """Give a client that speaks the engine's version, which its answer to a ping names.
+
+    The SDK would ask for everything about the version, for which the engine starts other programs.
+    """
+    oldest = ".".join(str(part) for part in OLDEST_API)
+    client = Connection(version=oldest, timeout=ANSWER_SECONDS, **parameters)
+    try:
+        answer = client.api.get(f"{client.api.base_url}/_ping", timeout=ANSWER_SECONDS)
+        answer.raise_for_status()
+        version = answer.headers.get("Api-Version", oldest)
+    except BaseException:
+        client.close()
+        raise
+    if version == oldest:
+        return client
+    client.close()
+    return Connection(version=version, timeout=ANSWER_SECONDS, **parameters)
 
 
 def _knock(address: str) -> None:

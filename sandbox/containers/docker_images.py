@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 import docker.errors
 
-from sandbox.containers.docker_client import CONNECTION_ERRORS, translated
+from sandbox.containers.docker_client import CONNECTION_ERRORS, Connection, translated
 from sandbox.containers.protocol import LABEL
 from sandbox.errors import EngineError
 
@@ -47,12 +47,10 @@ class Image:
     platform: str
 
 
-def platform(client: docker.DockerClient) -> str:
+def platform(client: Connection) -> str:
     """Give the platform that the engine's containers have, as in ``linux/amd64``."""
-    with translated("ask the engine for its platform"):
-        version = client.version()
-    machine = str(version.get("Arch", ""))
-    return f"{version.get('Os', 'linux')}/{_MACHINES.get(machine, machine)}"
+    machine = str(client.about.get("Architecture", ""))
+    return f"{client.about.get('OSType', 'linux')}/{_MACHINES.get(machine, machine)}"
 
 
 def find(client: docker.DockerClient, reference: str) -> Image | None:

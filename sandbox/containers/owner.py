@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -65,8 +63,17 @@ def _started(pid: int) -> str | None:
             text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
             state, *fields = text.rpartition(")")[2].split()
             return None if state in {"Z", "X"} else fields[18]
+        return _started_elsewhere(pid)
+    except OSError:
+        return None
+
+
+def _started_elsewhere(pid: int) -> str | None:
+    import psutil  # noqa: PLC0415 - on Linux nobody needs it
+
+    try:
         return str(int(psutil.Process(pid).create_time()))
-    except (OSError, psutil.NoSuchProcess):
+    except psutil.NoSuchProcess:
         return None
 
 

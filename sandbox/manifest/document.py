@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 class Part(BaseModel):
     """A frozen piece of a document."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True, validate_by_name=True)
+    # Built when it is first needed: a command imports more documents than it reads.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", serialize_by_alias=True, validate_by_name=True, defer_build=True
+    )
 
 
 class Document(Part):

@@ -28,6 +28,11 @@ FORMATS: dict[str, TableFormat] = {
 MEMORY = 10**9
 
 
+def get_ready() -> None:
+    """Do what the first reading would wait for: the engine takes longer to start once in a process than later."""
+    Session(memory=MEMORY, failure=PipelineError).close()
+
+
 def collect(folder: Path, *, paths: Mapping[str, str]) -> dict[str, Output]:
     """Find the outputs in a folder and describe them.
 

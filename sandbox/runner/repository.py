@@ -26,6 +26,12 @@ OF_A_HOOK = {
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_COMMON_DIR",
 }  # fmt: skip
+PLACES = (
+    ("--absolute-git-dir",),
+    ("--show-toplevel",),
+    ("--git-path", "objects"),
+    ("--git-path", "index"),
+)
 OWN_FILES = (".sandbox", "sandbox.toml", "sandbox.lock")
 
 
@@ -93,7 +99,7 @@ class Repository:
         self._places: dict[tuple[str, ...], str] = {}
         if shutil.which("git") is None:
             raise ConfigError("git is not installed; versions of the code come from it", hint="install git")
-        found = self.attempt("rev-parse", "--show-prefix")
+        found = self.attempt("rev-parse", "--show-prefix", *(word for place in PLACES for word in place))
         if found.returncode:
             said = found.stderr.decode(errors="replace").strip()
             if "not a git repository" not in said:
@@ -102,7 +108,10 @@ class Repository:
                 f"{root} is not in a git repository; versions of the code come from git",
                 hint="git init && git add -A && git commit -m 'first version'",
             )
-        self.prefix = found.stdout.decode().rstrip("\n")
+        given, asked = os.fsdecode(found.stdout).split("\n")[:-1], (("--show-prefix",), *PLACES)
+        if len(given) == len(asked):  # else a folder has a line break in its name, and each is asked for alone
+            self._places = dict(zip(asked, given, strict=True))
+        self.prefix = self._place("--show-prefix")
 
     def commit(self, ref: str) -> str:
         """Give the commit that a ref names; a missing local ref falls back to ``origin/REF``.

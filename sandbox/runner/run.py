@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 RECORD = "run.json"
 LOGS = ("stdout.log", "stderr.log")
+BEGUN_SECONDS = 0.05  # after which a job has been asked for, about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +199,11 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     with staged(runs / name) as folder, _database(request) as database:
         with _prepared(request, folder) as laid:
             job = _job(request, runtime, name, laid, database)
-            # What reads the outputs takes a while to be imported: time that the job needs in any case.
-            threading.Thread(target=import_module, args=["sandbox.runner.outputs"]).start()
+            # What reads the outputs takes a while to begin with: time that the job needs in any case. Not at once, though:
+            # first this process has work to do until the job begins.
+            threading.Timer(
+                BEGUN_SECONDS, lambda: import_module("sandbox.runner.outputs").get_ready()
+            ).start()
             with Log(folder / LOGS[0]) as out, Log(folder / LOGS[1]) as err:
                 outcome = runtime.run(job, stdout=out, stderr=err)
         outputs: dict[str, Output] = {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
 from sandbox.manifest.canonical import file_digest
-from sandbox.sampler.contents import fingerprint
+from sandbox.sampler.fingerprint import fingerprint
 from sandbox.sampler.kept import files
 from sandbox.store.folder import write
 

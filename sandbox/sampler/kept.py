@@ -28,14 +28,20 @@ def folder_of(home: Path, fingerprint: str) -> Path:
     return home / "samples" / fingerprint
 
 
-def drawn(project: Project, home: Path) -> Sample | None:
-    """Give the sample that was drawn for what a project asks for; None where there is none in the store.
+def found(project: Project, home: Path) -> tuple[Sample, SampleManifest] | None:
+    """Give the sample that was drawn for what a project asks for, and its manifest; None where there is none in the store.
 
     Raises:
         StoreError: It is there, but damaged or of an unknown format.
     """
     fingerprint = requested(project)
-    return load(home, fingerprint)[0] if fingerprint and use(folder_of(home, fingerprint)) else None
+    return load(home, fingerprint) if fingerprint and use(folder_of(home, fingerprint)) else None
+
+
+def drawn(project: Project, home: Path) -> Sample | None:
+    """Give the sample alone (see `found`)."""
+    known = found(project, home)
+    return known[0] if known else None
 
 
 def requested(project: Project) -> str | None:

@@ -13,7 +13,8 @@ from sandbox.engine.duck import VERSION
 from sandbox.manifest.canonical import digest, file_digest
 from sandbox.manifest.sample import Column, File, SampleManifest, Snapshot, SourceFile, Stratum, Table, Unit
 from sandbox.sampler import masking
-from sandbox.sampler.contents import columns_and_content, fingerprint
+from sandbox.sampler.contents import columns_and_content
+from sandbox.sampler.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

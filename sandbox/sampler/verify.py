@@ -8,7 +8,8 @@ from sandbox.engine.duck import Session
 from sandbox.errors import StoreError
 from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.sample import SampleManifest
-from sandbox.sampler.contents import columns_and_content, fingerprint
+from sandbox.sampler.contents import columns_and_content
+from sandbox.sampler.fingerprint import fingerprint
 from sandbox.sampler.kept import MANIFEST, files, size_problem
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from sandbox.containers import docker_images as images
-from sandbox.containers.docker_client import connect
+from sandbox.containers.docker_client import connect, connected
 from sandbox.manifest.lock import BaseImage
 from sandbox.model import Environment
 from sandbox.stack import base as bases
@@ -23,25 +23,26 @@ if TYPE_CHECKING:
     from sandbox.stack.wanted import StackRequest
 
 BUILD_SECONDS = 1800  # for the engine to answer while a step of a build runs
+ALONE = "alone"  # written where an image was found with nothing of its build beside it
 
 
 def make(
     request: StackRequest, lock: Lock, *, home: Path, progress: Progress, frozen: bool = False
 ) -> Environment:
     """Give the image of a lock's entry for the engine's platform, building it if it is not there (see `environment`)."""
+    platform = images.platform(connected())
+    entry = pins.entry(lock, platform)
+    if entry.base is not None:
+        # What the lock names needs no base image any more once it is built.
+        expected = _environment(request, entry, platform, entry.base)
+        _use(expected, home)
+        if _there(connected(), expected, home):
+            return expected
     with contextlib.closing(connect()) as client:
-        platform = images.platform(client)
-        entry = pins.entry(lock, platform)
-        if entry.base is not None:
-            # What the lock names needs no base image any more once it is built.
-            expected = _environment(request, entry, platform, entry.base)
-            _use(expected, home)
-            if _there(client, expected):
-                return expected
         base = bases.ensure(client, entry.base, home=home, progress=progress, frozen=frozen)
         wanted = _environment(request, entry, platform, base)
         _use(wanted, home)
-        if _there(client, wanted):
+        if _there(client, wanted, home):
             return wanted
         with locked(home / "images" / wanted.id[:16]):
             if images.find(client, wanted.reference) is None:
@@ -49,12 +50,16 @@ def make(
     return wanted
 
 
-def _there(client: images.Client, environment: Environment) -> bool:
-    """Tell whether an image is built; what a build that was killed after it had its image left beside it goes."""
+def _there(client: images.Client, environment: Environment, home: Path) -> bool:
+    """Tell whether an image is built; what a build that was killed after it had its image left beside it goes, once."""
     if images.find(client, environment.reference) is None:
         return False
-    for stage in images.stages(client, environment.id):
-        images.remove(client, stage)
+    place = home / "images" / environment.id
+    with reported(place):
+        if place.read_text("utf-8") != ALONE:
+            for stage in images.stages(client, environment.id):
+                images.remove(client, stage)
+            place.write_text(ALONE, "utf-8")
     return True
 
 
@@ -77,8 +82,7 @@ def recorded(lock: Lock, environment: Environment) -> Lock:
     base = _base(environment)
     if entry.environment == environment.id and entry.base == base:
         return lock
-    with contextlib.closing(connect()) as client:
-        found = images.find(client, environment.reference)
+    found = images.find(connected(), environment.reference)
     layers = list(found.layers) if found else None
     platforms = lock.platforms | {environment.platform: _with(lock, environment.platform, base, layers)}
     if "@" in base.reference:
@@ -122,6 +126,7 @@ def _build(
     progress: Progress,
 ) -> None:
     target = pins.Target(platform=wanted.platform, python=entry.python, container=True)
+    (home / "images" / wanted.id).write_text("", "utf-8")
     found = wheels.fetch(entry.libraries, target, home=home, progress=progress)
     with reported(home), staging(home, label="build") as context:
         _render(context, request, entry, found)

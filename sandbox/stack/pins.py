@@ -8,10 +8,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging import tags
-from packaging.markers import Marker, default_environment
-from packaging.utils import canonicalize_name
-
 from sandbox.errors import ConfigError, FrozenError
 from sandbox.manifest.lock import Library
 from sandbox.store import places
@@ -19,6 +15,8 @@ from sandbox.store import places
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from packaging.tags import Tag
 
     from sandbox.manifest.lock import Lock, PlatformLock
 
@@ -43,13 +41,15 @@ class Target:
     container: bool
 
     @property
-    def wheel_tags(self) -> frozenset[tags.Tag]:
+    def wheel_tags(self) -> frozenset[Tag]:
         """The tags of the wheels that can be installed here."""
         return frozenset(self._tags())
 
     def platform_tags(self) -> list[str]:
         """Give the platform tags of wheels that can be installed here, the most specific first."""
         if not self.container:
+            from packaging import tags  # noqa: PLC0415 - slow, and what is there needs none
+
             return list(tags.platform_tags())
         machine = CONTAINER_PLATFORMS[self.platform]
         oldest = 5 if machine == "x86_64" else 17
@@ -59,7 +59,9 @@ class Target:
             *(f"manylinux{alias}_{machine}" for alias in aliases),
         ]
 
-    def _tags(self) -> Iterator[tags.Tag]:
+    def _tags(self) -> Iterator[Tag]:
+        from packaging import tags  # noqa: PLC0415 - see `platform_tags`
+
         major, minor = (int(part) for part in self.python.split("."))
         platforms = self.platform_tags()
         yield from tags.cpython_tags((major, minor), platforms=platforms)
@@ -69,6 +71,8 @@ class Target:
         """Tell whether an environment marker holds here."""
         if not marker:
             return True
+        from packaging.markers import Marker, default_environment  # noqa: PLC0415 - see `platform_tags`
+
         here = {name: str(value) for name, value in default_environment().items()}
         here |= {"python_version": self.python, "python_full_version": f"{self.python}.0"}
         if self.container:
@@ -134,6 +138,8 @@ def read(text: str, target: Target, *, origin: str) -> list[Library]:
     Raises:
         ConfigError: A line is no pin, or has no hash.
     """
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - see `Target.platform_tags`
+
     found = []
     for entry in _entries(text):
         pin, *hashes = [part.strip() for part in entry.split("--hash=")]

@@ -4,11 +4,11 @@ import pytest
 
 from sandbox.config.settings import StackSection
 from sandbox.errors import ConfigError
-from sandbox.stack import wanted
+from sandbox.stack import requirements, wanted
 
 
 def libraries(content: str, name: str = "requirements.txt") -> tuple[str, ...]:
-    return wanted.asked(name, lambda _: content.encode(), python="3.13")[0]
+    return requirements.asked(name, lambda _: content.encode(), python="3.13")[0]
 
 
 def test_without_a_file_nothing_is_asked_for_beside_the_image() -> None:
@@ -87,7 +87,7 @@ def test_other_kinds_of_file_are_refused(name: str) -> None:
 
 def test_a_file_that_is_not_text_is_refused() -> None:
     with pytest.raises(ConfigError, match="not UTF-8"):
-        wanted.asked("requirements.txt", lambda _: b"\xff\xfe\x00", python="3.13")
+        requirements.asked("requirements.txt", lambda _: b"\xff\xfe\x00", python="3.13")
 
 
 def test_a_missing_file_is_named() -> None:
