@@ -109,7 +109,9 @@ class Repository:
                 hint="git init && git add -A && git commit -m 'first version'",
             )
         given, asked = os.fsdecode(found.stdout).split("\n")[:-1], (("--show-prefix",), *PLACES)
-        if len(given) == len(asked):  # else a folder has a line break in its name, and each is asked for alone
+        if len(given) == len(
+            asked
+        ):  # else a folder has a line break in its name, and each is asked for alone
             self._places = dict(zip(asked, given, strict=True))
         self.prefix = self._place("--show-prefix")
 
