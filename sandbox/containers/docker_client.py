@@ -80,7 +80,7 @@ def connect(timeout: float = 60) -> Connection:
         )
     try:
         _knock(address)
-        client = _negotiated(parameters)
+        client = _negotiated(parameters, min(timeout, ANSWER_SECONDS))
     except (docker.errors.DockerException, OSError, *CONNECTION_ERRORS) as error:
         raise _unreachable(address, error) from error
     client.api.timeout = timeout
@@ -166,15 +166,15 @@ def _address(parameters: Mapping[str, Any]) -> str:
     return str(parameters.get("base_url") or "unix:///var/run/docker.sock")
 
 
-def _negotiated(parameters: Mapping[str, Any]) -> Connection:
+def _negotiated(parameters: Mapping[str, Any], seconds: float) -> Connection:
     """Give a client that speaks the engine's version, which its answer to a ping names.
 
     The SDK would ask for everything about the version, for which the engine starts other programs.
     """
     oldest = ".".join(str(part) for part in OLDEST_API)
-    client = Connection(version=oldest, timeout=ANSWER_SECONDS, **parameters)
+    client = Connection(version=oldest, timeout=seconds, **parameters)
     try:
-        answer = client.api.get(f"{client.api.base_url}/_ping", timeout=ANSWER_SECONDS)
+        answer = client.api.get(f"{client.api.base_url}/_ping", timeout=seconds)
         answer.raise_for_status()
         version = answer.headers.get("Api-Version", oldest)
     except BaseException:
@@ -183,7 +183,7 @@ def _negotiated(parameters: Mapping[str, Any]) -> Connection:
     if version == oldest:
         return client
     client.close()
-    return Connection(version=version, timeout=ANSWER_SECONDS, **parameters)
+    return Connection(version=version, timeout=seconds, **parameters)
 
 
 def _knock(address: str) -> None:

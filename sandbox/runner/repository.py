@@ -1,6 +1,6 @@
 """Versions of the code in git: any ref, and the working tree, each as a git tree of exactly what a run would see.
 
-Nothing of the user's repository changes: the index and new objects lie in a temporary folder. Because both kinds of
+Nothing of the user's repository changes: the index and new objects lie in a folder of ours. Because both kinds of
 version become a tree in the same way, equal code has an equal id wherever it comes from.
 """
 
@@ -10,16 +10,17 @@ import contextlib
 import os
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sandbox.errors import ConfigError
 from sandbox.model import WORKING_TREE, Version
+from sandbox.store.folder import staging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 # What git sets for its hooks and would aim our calls at another repository or index.
 OF_A_HOOK = {
@@ -32,7 +33,8 @@ PLACES = (
     ("--git-path", "objects"),
     ("--git-path", "index"),
 )
-OWN_FILES = (".sandbox", "sandbox.toml", "sandbox.lock")
+STATE = ".sandbox"
+OWN_FILES = (STATE, "sandbox.toml", "sandbox.lock")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +159,7 @@ class Repository:
         Raises:
             ConfigError: There is no such ref, or a path of ``include`` is not there.
         """
-        with tempfile.TemporaryDirectory(prefix="sandbox-code-") as name:
-            scratch = Path(name)
+        with staging(self.root / STATE, label="code") as scratch:
             (scratch / "objects").mkdir()
             commit = self.head() if ref is None else self.commit(ref)
             at_commit = self._committed_tree(commit, include, scratch) if commit else None

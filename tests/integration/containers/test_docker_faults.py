@@ -168,7 +168,7 @@ def test_a_context_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_engine_that_is_too_old_is_refused(proxy: Proxy) -> None:
-    proxy.answer = lambda chunk: chunk.replace(b'"ApiVersion":"1.', b'"ApiVersion":"0.')
+    proxy.answer = lambda chunk: chunk.replace(b"Api-Version: 1.", b"Api-Version: 0.")
     with pytest.raises(EngineError, match=r"oldest that works|no longer supported"):
         connect()
 

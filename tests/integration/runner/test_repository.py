@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sandbox.errors import ConfigError
 from sandbox.runner.repository import Repository
+from sandbox.store.folder import STAGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -77,7 +82,7 @@ def test_equal_code_has_an_equal_tree_wherever_it_comes_from(project: Path) -> N
     assert tree(project, None) == tree(project, "main")
     (project / "sandbox.toml").write_text("version = 1 # changed\n")
     (project / "sandbox.lock").write_text("{}")
-    (project / ".sandbox").mkdir()
+    (project / ".sandbox").mkdir(exist_ok=True)
     (project / ".sandbox" / "x").write_text("")
     assert tree(project, None) == tree(project, "main")
     (project / "pipeline.py").write_text("print(3)\n")
@@ -220,3 +225,23 @@ def test_file_of_a_version_is_read_without_an_export(project: Path) -> None:
         assert candidate.read("pipeline.py") == b"print(2)\n"
         with pytest.raises(ConfigError, match=r"requirements\.txt is not in main"):
             production.read("requirements.txt")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sandbox.runner.repository import Repository
+with Repository(Path(sys.argv[1])).code(None):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_command_left_of_a_version_goes_with_the_next(project: Path) -> None:
+    before = set(Path(tempfile.gettempdir()).glob("sandbox-*"))
+    done = subprocess.run([sys.executable, "-c", KILLED, project], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert set(Path(tempfile.gettempdir()).glob("sandbox-code*")) <= before
+    (left,) = (project / ".sandbox").glob(f"{STAGED}*")
+    os.utime(left, (1, 1))
+    tree(project, None)
+    assert not list((project / ".sandbox").glob(f"{STAGED}*"))
