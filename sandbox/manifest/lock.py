@@ -44,15 +44,26 @@ class Library(Part):
     hashes: list[str]
 
 
+class Package(Part):
+    """A package of Debian's at one version; ``hash`` is the SHA-256 (``sha256:…``) of its file."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")
+    version: str = Field(pattern=r"^[0-9][A-Za-z0-9.+:~-]*$")
+    hash: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+
 class PlatformLock(Part):
     """What was resolved for one platform.
 
+    ``packages`` maps an image of ours to what it has of Debian beside its base, sorted by name: an image to run in, or a
+    service's. An image that needs none, or that nobody has made on this platform yet, is not in it.
     ``base`` and ``environment`` are None until the stack was made once; ``layers`` (diff ids) stay None where the
     image was not built by whoever wrote the lock, and are a record, not a condition: file times are in them.
     """
 
     python: str
     libraries: list[Library]
+    packages: dict[str, list[Package]] = Field(default_factory=dict)
     base: BaseImage | None = None
     environment: str | None = None
     layers: list[str] | None = None
@@ -62,7 +73,7 @@ class Lock(Document):
     """The lock. ``platforms`` maps ``linux/amd64``, ``linux/arm64`` and, for runs without containers, other hosts.
 
     A host whose Python is not the stack's has an entry of its own, as in ``linux/amd64-python3.11``.
-    ``services`` maps a service's image to its content, ``sample`` is a fingerprint.
+    ``services`` maps a service to its image where that comes from a registry, ``sample`` is a fingerprint.
     """
 
     NAME: ClassVar[str] = "the lock"
