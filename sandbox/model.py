@@ -25,6 +25,15 @@ WORKING_TREE = "working tree"
 """What stands for a git ref where the files are meant as they lie there."""
 
 
+def is_own_image(name: str) -> bool:
+    """Say whether ``stack.image`` names an image of the user's own: a path or a reference, and not a folder of ``images/``.
+
+    >>> [is_own_image(name) for name in ("python", "./docker", "team/pipeline:3", "pipeline:3")]
+    [False, True, True, True]
+    """
+    return any(sign in name for sign in "./:@")
+
+
 class Ending(enum.StrEnum):
     """How a run ended; every run ends in exactly one of these ways."""
 

@@ -13,8 +13,9 @@ from sandbox.errors import ConfigError, EngineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import BinaryIO
+
+    from sandbox.config import Project
 
 SHOWN = 50  # rows of an answer, unless all are asked for
 
@@ -189,20 +190,20 @@ def doctor(call: Call) -> None:
     from sandbox.commands.doctor import doctor as carry_out  # noqa: PLC0415 - see `create`
     from sandbox.report.sandboxes import diagnosis as shown  # noqa: PLC0415
 
-    root, runtime = _project_or_none(call)
-    result = carry_out(root, runtime=runtime, progress=call.progress)
+    project, runtime = _project_or_none(call)
+    result = carry_out(project, runtime=runtime, progress=call.progress)
     call.print(result, lambda: shown(result.checks))
     if not result.healthy:
         failed = [check.name for check in result.checks if check.ok is False]
         raise EngineError(f"{len(failed)} of {len(result.checks)} checks failed: {', '.join(failed)}")
 
 
-def _project_or_none(call: Call) -> tuple[Path | None, Literal["auto", "docker", "local"]]:
-    """Give the project's folder and runtime where there is a project; a machine can be checked without one."""
+def _project_or_none(call: Call) -> tuple[Project | None, Literal["auto", "docker", "local"]]:
+    """Give the project and its runtime where there is a project; a machine can be checked without one."""
     try:
         project = call.project()
     except ConfigError:
         if call.config is not None:
             raise
         return None, cast("Literal['auto', 'docker', 'local']", call.runtime or "auto")
-    return project.root, project.settings.stack.runtime
+    return project, project.settings.stack.runtime

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from sandbox.commands.stack import own_image
+from sandbox.model import is_own_image
 from sandbox.stack import doctor as stack
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from sandbox.config import Project
     from sandbox.model import Progress
     from sandbox.stack.checks import Check
 
@@ -36,7 +37,12 @@ class Diagnosis:
 
 
 def doctor(
-    root: Path | None, *, runtime: Literal["auto", "docker", "local"], progress: Progress
+    project: Project | None, *, runtime: Literal["auto", "docker", "local"], progress: Progress
 ) -> Diagnosis:
-    """Check what a sandbox needs; ``root`` is a project's folder, if there is one."""
-    return Diagnosis(checks=stack.doctor(root, home=home(), runtime=runtime, progress=progress))
+    """Check what a sandbox needs; of a project also its own image, if it names one."""
+    root = project.root if project else None
+    checks = stack.doctor(root, home=home(), runtime=runtime, progress=progress)
+    if project is not None and is_own_image(project.settings.stack.image):
+        with progress.step("trying what runs ask of the image"):
+            checks += own_image(project)
+    return Diagnosis(checks=checks)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sandbox.containers.protocol import Runtime
     from sandbox.model import Environment, Limits, Progress
     from sandbox.runner.repository import Code
+    from sandbox.stack.checks import Check
 
 LOCK = "sandbox.lock"
 
@@ -123,7 +124,13 @@ class Stack:
 
     def _made(self, request: stack.StackRequest, lock: Lock, progress: Progress) -> Environment:
         return stack.environment(
-            request, lock, self._kind, home=home(), progress=progress, frozen=self.frozen
+            request,
+            lock,
+            self._kind,
+            home=home(),
+            progress=progress,
+            frozen=self.frozen,
+            python=needs_python(self.project),
         )
 
     @property
@@ -143,6 +150,21 @@ def open_stack(project: Project, *, frozen: bool, progress: Progress) -> Stack:
         progress.say(warning)
     in_ci = os.environ.get("CI") == "true" and (project.root / LOCK).is_file()
     return Stack(project=project, runtime=runtime, warning=warning, frozen=frozen or in_ci)
+
+
+def needs_python(project: Project) -> bool:
+    """Say whether something of ours is carried out beside the pipeline, which takes a Python."""
+    pipeline = project.settings.pipeline
+    return pipeline.kind == "dbt" or "duckdb" in pipeline.inputs
+
+
+def own_image(project: Project) -> list[Check]:
+    """Check that the user's own image does what a run asks of every image; it is not built or pulled for that."""
+    from sandbox.stack import own_environment  # noqa: PLC0415 - the SDK is slow to import
+
+    request = stack.request(project.settings.stack, _reader(project.root))
+    assert request.own is not None
+    return own_environment.checked(request.own, read_lock(project), python=needs_python(project), home=home())
 
 
 def read_lock(project: Project) -> Lock | None:

@@ -13,7 +13,7 @@ from sandbox.config.address import POSTGRES, complaint
 from sandbox.config.families import families
 from sandbox.config.outputs import data_tests, outputs
 from sandbox.config.problems import Problem, nearest
-from sandbox.model import BUCKETS, CATALOGUES
+from sandbox.model import BUCKETS, CATALOGUES, is_own_image
 
 if TYPE_CHECKING:
     from sandbox.config.lines import Path
@@ -51,6 +51,7 @@ def problems(settings: Settings) -> list[Problem]:
         address,
         _pipeline,
         _dbt,
+        _image,
         outputs,
         data_tests,
         _unsupported,
@@ -238,6 +239,28 @@ def _dbt(settings: Settings) -> Iterator[Problem]:
         yield Problem(key=("pipeline", "inputs"), message=message)
 
 
+def _image(settings: Settings) -> Iterator[Problem]:
+    stack = settings.stack
+    own = is_own_image(stack.image)
+    if not own and stack.image not in IMAGES:
+        message = (
+            f'there is no image "{stack.image}"{nearest(stack.image, IMAGES)}; one of your own is a path (./docker), '
+            "or has a tag or a digest (team/pipeline:3)"
+        )
+        yield Problem(key=("stack", "image"), message=message)
+    if own and stack.requirements is not None:
+        message = (
+            "an image of your own brings its libraries; install them in its Dockerfile, and leave this out"
+        )
+        yield Problem(key=("stack", "requirements"), message=message)
+    if own and stack.runtime == "local":
+        message = "the local runtime has no images; leave runtime out, or use an image of sandbox"
+        yield Problem(key=("stack", "runtime"), message=message)
+    if not own and stack.build_network != "none":
+        message = "images of sandbox are built with no network; this is for a Dockerfile of your own"
+        yield Problem(key=("stack", "build_network"), message=message)
+
+
 def _unsupported(settings: Settings) -> Iterator[Problem]:
     """Refuse what the file may say but this version does not do: nothing is ever ignored silently."""
     for key, present, what in _not_yet(settings):
@@ -256,11 +279,6 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
     yield ("source", "uri"), other, what
     yield ("source", "engine"), source.engine != "duckdb", f'engine = "{source.engine}"'
     yield ("source", "spark"), source.spark is not None, "[source.spark]"
-    yield (
-        ("stack", "image"),
-        stack.image not in IMAGES,
-        f'image = "{stack.image}" (only {" and ".join(IMAGES)} are)',
-    )
     unknown = [service for service in stack.services if service != "postgres"]
     yield ("stack", "services"), bool(unknown), f"services = {unknown}"
     yield ("stack", "network"), stack.network != "none", f'network = "{stack.network}"'

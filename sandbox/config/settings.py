@@ -252,6 +252,7 @@ class StackSection(Section):
     services: list[str] = Field(default_factory=list)
     runtime: Literal["auto", "docker", "local"] = "auto"
     network: Literal["none", "services"] = "none"
+    build_network: Literal["none", "default"] = "none"
     limits: LimitsSection = Field(default_factory=LimitsSection)
 
 

@@ -111,8 +111,9 @@ def build(
     arguments: Mapping[str, str],
     labels: Mapping[str, str],
     step: Callable[[str], object],
+    network: bool = False,
 ) -> Image:
-    """Build an image with no network.
+    """Build an image, with no network.
 
     Args:
         client: The engine.
@@ -121,6 +122,7 @@ def build(
         arguments: The Dockerfile's ``ARG`` values.
         labels: Without the prefix.
         step: Called with each step of the Dockerfile as it begins.
+        network: Let its steps reach what the engine's containers reach.
 
     Raises:
         EngineError: A step failed; its last lines are in the message.
@@ -135,7 +137,7 @@ def build(
             forcerm=True,
             pull=False,
             decode=True,
-            network_mode="none",
+            network_mode="default" if network else "none",
             buildargs=dict(arguments),
             labels={f"{LABEL}.{key}": value for key, value in labels.items()},
             use_config_proxy=False,

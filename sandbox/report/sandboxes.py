@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox.manifest.lock import Lock
     from sandbox.manifest.sample import SampleManifest
     from sandbox.manifest.sandbox import SandboxRecord
+    from sandbox.model import Environment
 
 
 def created(
@@ -41,10 +42,14 @@ def created(
     return Group(
         Text(f"sandbox {record.name} is ready", style="bold"),
         Text(f"sample  {record.sample[:16]}  {units}, {when}"),
-        Text(f"stack   {stack.id[:16]}  {stack.runtime}, Python {stack.python} on {stack.base}"),
+        Text(f"stack   {stack.id[:16]}  {stack.runtime}, {_made_of(stack)}"),
         *map(service, services),
         Text("next: sandbox diff", style="dim"),
     )
+
+
+def _made_of(stack: Environment) -> str:
+    return f"Python {stack.python} on {stack.base}" if stack.python else f"an image of your own, {stack.base}"
 
 
 def service(one: Mapping[str, str]) -> RenderableType:

@@ -52,13 +52,13 @@ def ensure(
         FrozenError: ``frozen``, and the wanted one cannot be had.
         EngineError: No base can be had.
     """
-    found = _present(client, wanted)
+    found = present(client, wanted)
     if found is not None and wanted in (None, found):
         return found
     with locked(home / "base"):
         if wanted is not None and _pulled(client, wanted.reference, progress):
             return _of_reference(wanted.reference)
-        found = found or _present(client, wanted) or _obtained(client, home=home, progress=progress)
+        found = found or present(client, wanted) or _obtained(client, home=home, progress=progress)
     if wanted is not None and found != wanted:
         differs = f"the base image is {_name(found)}, and sandbox.lock says {_name(wanted)}"
         if frozen:
@@ -78,8 +78,8 @@ def _of_reference(reference: str) -> BaseImage:
     return BaseImage(reference=reference, digest=reference.partition("@")[2])
 
 
-def _present(client: images.Client, wanted: BaseImage | None) -> BaseImage | None:
-    """Give the base that the engine holds already, the wanted one first."""
+def present(client: images.Client, wanted: BaseImage | None) -> BaseImage | None:
+    """Give the base that the engine holds already, the wanted one first; None where it holds none."""
     if wanted is not None and "@" in wanted.reference and images.find(client, wanted.reference):
         return wanted
     made = images.find(client, MADE)

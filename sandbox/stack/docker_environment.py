@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sandbox.containers import docker_images as images
 from sandbox.containers.docker_client import connect, connected
 from sandbox.manifest.lock import BaseImage
-from sandbox.model import Environment
+from sandbox.model import Environment, is_own_image
 from sandbox.stack import base as bases
 from sandbox.stack import identity, pins, wheels
 from sandbox.store.folder import locked, reported, staging
@@ -84,6 +84,9 @@ def recorded(lock: Lock, environment: Environment) -> Lock:
         return lock
     found = images.find(connected(), environment.reference)
     layers = list(found.layers) if found else None
+    if is_own_image(lock.inputs.image):
+        now = entry.model_copy(update={"base": base, "environment": environment.id, "layers": layers})
+        return lock.model_copy(update={"platforms": lock.platforms | {environment.platform: now}})
     platforms = lock.platforms | {environment.platform: _with(lock, environment.platform, base, layers)}
     if "@" in base.reference:
         others = [one for one in pins.CONTAINER_PLATFORMS if one in platforms and platforms[one].base is None]

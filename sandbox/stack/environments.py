@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from sandbox.errors import EngineError
 from sandbox.stack import hosts, pins
 from sandbox.stack.resolution import resolve
 
@@ -23,6 +24,7 @@ def environment(
     home: Path,
     progress: Progress,
     frozen: bool = False,
+    python: bool = False,
 ) -> Environment:
     """Give the environment of a lock, making it if it is not there yet.
 
@@ -33,11 +35,23 @@ def environment(
         home: Where wheels and virtual environments are kept.
         progress: Shows what is made; silent when everything is there.
         frozen: Refuse another base image than the lock names.
+        python: Whether runs need a Python, which an image of the user's own may lack.
 
     Raises:
         EngineError: The engine does not answer, or the environment cannot be made.
         FrozenError: ``frozen``, and the base image is another, or the lock has nothing for this machine.
     """
+    if request.own is not None:
+        if runtime == "local":
+            raise EngineError(
+                f"stack.image names an image of your own, {request.image}, which needs a container engine",
+                hint='start one (look with: sandbox doctor), or write image = "python" in [stack]',
+            )
+        from sandbox.stack import own_environment  # noqa: PLC0415 - see below
+
+        return own_environment.make(
+            request.own, lock, python=python, home=home, progress=progress, frozen=frozen
+        )
     match runtime:
         case "docker":
             # The SDK takes a third of a second to import, which a local run need not pay.

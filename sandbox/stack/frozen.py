@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import FrozenError
 from sandbox.manifest.lock import Lock
+from sandbox.model import is_own_image
 from sandbox.stack.resolution import inputs
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ def _inputs(then: Inputs, now: Inputs) -> list[str]:
     if now.hashes != then.hashes and now.libraries == then.libraries:
         differing.append(f"{file} has other hashes for the same versions")
     if now.pins != then.pins and now.image == then.image:
-        differing.append(f"the image {now.image!r} of this version of sandbox pins other libraries")
+        differing.append(
+            f"stack.image is made of other files: {now.image}"
+            if is_own_image(now.image)
+            else f"the image {now.image!r} of this version of sandbox pins other libraries"
+        )
     return differing
 
 

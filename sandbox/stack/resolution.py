@@ -24,6 +24,14 @@ _UV_PLATFORMS = {
 
 def inputs(request: StackRequest) -> Inputs:
     """Give what a lock of this request depends on."""
+    if request.own is not None:
+        return Inputs(
+            image=request.image,
+            python=request.python,
+            requirements=None,
+            libraries=[],
+            pins=request.own.digest,
+        )
     ours = [
         file_digest(pins.image_file(request.image, name)) for name in ("requirements.in", "requirements.lock")
     ]
@@ -90,6 +98,8 @@ def _libraries(
     known: dict[str, PlatformLock],
     progress: Progress,
 ) -> dict[pins.Target, list[Library]]:
+    if request.own is not None:
+        return {one: [] for one in missing}
     if not request.libraries:
         return {one: pins.of_image(request.image, one) for one in missing}
     with progress.step("resolving libraries", total=len(missing), unit="platforms") as advance:

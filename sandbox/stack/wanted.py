@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.errors import ConfigError
+from sandbox.stack.own_image import OwnImage, own_image
 from sandbox.store import places
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.settings import StackSection
     from sandbox.manifest.lock import Library
+from sandbox.model import is_own_image
 
 PYTHONS = ("3.13",)
 
@@ -27,6 +29,7 @@ class StackRequest:
         requirements: The project's requirements file.
         libraries: What that file asks for, one PEP 508 requirement each, normalised and sorted.
         pinned: The exact versions of it that come with hashes, which nothing else may stand in for.
+        own: The user's own image, where it is none of ours; it brings its own Python and libraries.
     """
 
     image: str
@@ -34,6 +37,7 @@ class StackRequest:
     requirements: str | None = None
     libraries: tuple[str, ...] = ()
     pinned: tuple[Library, ...] = ()
+    own: OwnImage | None = None
 
 
 def request(stack: StackSection, read: Callable[[str], bytes]) -> StackRequest:
@@ -46,6 +50,9 @@ def request(stack: StackSection, read: Callable[[str], bytes]) -> StackRequest:
     Raises:
         ConfigError: The image, the Python or a requirement is wrong or not supported, or the file is not there.
     """
+    if is_own_image(stack.image):
+        own = own_image(stack.image, read, network=stack.build_network == "default")
+        return StackRequest(image=stack.image, python=stack.python, own=own)
     _require_image(stack.image)
     if stack.python not in PYTHONS:
         raise ConfigError(
@@ -72,6 +79,6 @@ def _require_image(image: str) -> None:
     known = sorted(file.parent.name for file in images.glob("*/requirements.lock"))
     if image not in known:
         raise ConfigError(
-            f"stack.image = {image!r} is not supported yet; the images are: {', '.join(known)}",
-            hint=f'write image = "{known[0]}" in [stack], and put libraries into stack.requirements',
+            f"there is no image {image!r}; those of sandbox are: {', '.join(known)}",
+            hint="an image of your own is a path (./docker) or has a tag or digest (team/pipeline:3)",
         )

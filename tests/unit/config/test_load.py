@@ -162,7 +162,6 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: s
     ("addition", "expected"),
     [
         ('[stack]\nservices = ["redis"]\n', "services"),
-        ('[stack]\nimage = "spark"\n', 'image = "spark"'),
         (
             '[stack]\nimage = "dbt"\n[pipeline]\nkind = "dbt"\ninputs = ["postgres"]\n',
             "runs its models on DuckDB",
@@ -173,6 +172,22 @@ def test_what_is_not_built_yet_is_refused_never_ignored(tmp_path: Path, addition
     message = refusal(tmp_path, MINIMAL + addition)
     assert expected in message
     assert "not supported yet" in message
+
+
+@pytest.mark.parametrize(
+    ("addition", "expected"),
+    [
+        ('[stack]\nimage = "pyhton"\n', 'there is no image "pyhton"; did you mean "python"?'),
+        (
+            '[stack]\nimage = "./docker"\nrequirements = "r.txt"\n',
+            "an image of your own brings its libraries",
+        ),
+        ('[stack]\nimage = "team/pipeline:3"\nruntime = "local"\n', "the local runtime has no images"),
+        ('[stack]\nbuild_network = "default"\n', "images of sandbox are built with no network"),
+    ],
+)
+def test_an_image_that_cannot_be_is_refused(tmp_path: Path, addition: str, expected: str) -> None:
+    assert expected in refusal(tmp_path, MINIMAL + addition)
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/x", "mysql://host/db"])

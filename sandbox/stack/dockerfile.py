@@ -1,0 +1,134 @@
+"""What a Dockerfile takes from outside: the images that it builds on, and the files that it copies. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BASE = "BASE"  # the build argument that names our own base image
+_OURS = (f"${BASE}", f"${{{BASE}}}")
+_PLAIN = "name a file beside the Dockerfile; the code itself is in every run, so it need not be copied"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """What is taken.
+
+    Attributes:
+        images: What its ``FROM`` and ``COPY --from`` name, stages of its own left out, in order.
+        ours: Whether one of them is our own base image, ``FROM ${BASE}``.
+        files: Paths of files beside it, normalised, sorted.
+    """
+
+    images: tuple[str, ...]
+    ours: bool
+    files: tuple[str, ...]
+
+
+def taken(name: str, text: str) -> Taken:
+    r"""Read a Dockerfile.
+
+    >>> taken("Dockerfile", "FROM python:3.13 AS a\nCOPY b.txt ./\nFROM a\nCOPY --from=a /x /x")
+    Taken(images=('python:3.13',), ours=False, files=('b.txt',))
+
+    Raises:
+        ConfigError: It copies a folder by a pattern or an address, or an image is named by a variable.
+    """
+    images: list[str] = []
+    stages: set[str] = set()
+    files: set[str] = set()
+    given = False
+    for line, instruction, rest in _instructions(text):
+        where = f"{name}, line {line}"
+        flags, arguments = _flags(rest)
+        if instruction == "ARG":
+            given = given or rest.partition("=")[0] == BASE
+        elif instruction == "FROM":
+            words = arguments.split()
+            if not words:
+                raise ConfigError(f"{where}: FROM names no image")
+            if words[0] in _OURS and not given:
+                raise ConfigError(f"{where}: {words[0]} has no value", hint=f"write ARG {BASE} before it")
+            _image(where, words[0], stages, images)
+            if len(words) == 3:
+                stages.add(words[2].casefold())
+        elif instruction in {"COPY", "ADD"}:
+            if "from" in flags:
+                _image(where, flags["from"], stages, images)
+            else:
+                files.update(_source(where, one) for one in _sources(where, arguments))
+    if not images and not stages:
+        raise ConfigError(
+            f"{name} has no FROM", hint="begin with ARG BASE and FROM ${BASE}, which is sandbox's own base"
+        )
+    ours = any(one in _OURS for one in images)
+    return Taken(
+        images=tuple(dict.fromkeys(one for one in images if one not in _OURS)),
+        ours=ours,
+        files=tuple(sorted(files)),
+    )
+
+
+def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
+    """Give each instruction's line, name in capitals, and the rest, its continued lines joined."""
+    gathered, first, document = "", 1, None
+    for number, raw in enumerate(text.splitlines(), start=1):
+        if document is not None:  # a here-document, which is no instruction
+            document = None if raw.strip() == document else document
+            continue
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        first = first if gathered else number
+        gathered = f"{gathered} {line.removesuffix(chr(92)).strip()}".strip()
+        if line.endswith("\\"):
+            continue
+        instruction, _, rest = gathered.partition(" ")
+        opened = re.search(r"<<-?[\"']?(\w+)", rest)
+        document = opened[1] if opened else None
+        yield first, instruction.upper(), rest.strip()
+        gathered = ""
+
+
+def _flags(rest: str) -> tuple[dict[str, str], str]:
+    flags = {}
+    while match := re.match(r"--([a-z]+)(?:=(\S+))?\s+", rest):
+        flags[match[1]] = match[2] or ""
+        rest = rest[match.end() :]
+    return flags, rest
+
+
+def _image(where: str, name: str, stages: set[str], images: list[str]) -> None:
+    if name.casefold() in stages or name == "scratch" or name.isdigit():
+        return
+    if "$" in name and name not in _OURS:
+        raise ConfigError(
+            f"{where}: the image {name} is named by a variable",
+            hint="write its name, best with its digest; only ${BASE} is known, which is sandbox's own base",
+        )
+    images.append(name)
+
+
+def _sources(where: str, arguments: str) -> list[str]:
+    if arguments.startswith("["):
+        try:
+            words = [str(one) for one in json.loads(arguments)]
+        except ValueError as error:
+            raise ConfigError(f"{where}: {arguments} is no list") from error
+    else:
+        words = arguments.split()
+    return [one for one in words[:-1] if not one.startswith("<<")]
+
+
+def _source(where: str, source: str) -> str:
+    parts = [part for part in source.split("/") if part not in {"", "."}]
+    if not parts or ".." in parts or "://" in source or re.search(r"[*?\[$]", source):
+        raise ConfigError(f"{where}: {source} is no file beside it", hint=_PLAIN)
+    return "/".join(parts)
