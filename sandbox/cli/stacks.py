@@ -42,7 +42,7 @@ def create(call: Call, *, name: str, frozen: bool) -> None:
 
 
 @click.command()
-@click.option("--upgrade", is_flag=True, help="Resolve everything anew.")
+@click.option("--upgrade", is_flag=True, help="Resolve everything anew, and list what moved.")
 @command
 def lock(call: Call, *, upgrade: bool) -> None:
     """Resolve the stack's pins into sandbox.lock."""
@@ -50,7 +50,7 @@ def lock(call: Call, *, upgrade: bool) -> None:
     from sandbox.report.sandboxes import locked as shown  # noqa: PLC0415
 
     result = carry_out(call.project(), upgrade=upgrade, progress=call.progress)
-    call.print(result, lambda: shown(result.lock, result.path, changed=result.changed))
+    call.print(result, lambda: shown(result.lock, result.path, changed=result.changed, moved=result.moved))
 
 
 @click.command()

@@ -55,7 +55,9 @@ def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> 
     stack = open_stack(project, frozen=frozen, progress=progress)
     drawn = sample(project, progress=progress)
     environment = stack.environment(sample=drawn.sample.fingerprint, progress=progress)
-    postgres = services.up(project, drawn.sample, name=name, runtime=stack.runtime, progress=progress)
+    postgres = services.up(
+        project, drawn.sample, name=name, runtime=stack.runtime, frozen=stack.frozen, progress=progress
+    )
     place = record_path(project, name)
     with locked(place):
         record = _record(project, name, drawn, environment)

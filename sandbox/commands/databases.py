@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.commands.labelling import labels, object_name
 from sandbox.commands.services import state
+from sandbox.commands.stack import read_lock
 from sandbox.containers import owner
 from sandbox.engine.service import runs, server
 from sandbox.engine.service.loading import Loaded
@@ -22,10 +23,24 @@ if TYPE_CHECKING:
     from sandbox.config import Project
     from sandbox.engine.service.runs import Database
     from sandbox.model import Progress, Sample
+    from sandbox.stack.service_image import ServiceImage
     from sandbox.stack.services import Postgres
 
 
-def up(project: Project, sample: Sample, *, name: str, own: bool, progress: Progress) -> Postgres:
+def image(project: Project, *, frozen: bool, progress: Progress) -> ServiceImage:
+    """Give the image of a project's Postgres, from what its lock names.
+
+    Raises:
+        EngineError: It cannot be made.
+        FrozenError: It cannot be made of what the lock names.
+    """
+    lock = read_lock(project)
+    return service_image.make(services.POSTGRES, home=home(), progress=progress, lock=lock, frozen=frozen)
+
+
+def up(
+    project: Project, sample: Sample, *, name: str, own: bool, frozen: bool, progress: Progress
+) -> Postgres:
     """Bring up a project's Postgres with a sample in it.
 
     Args:
@@ -33,6 +48,7 @@ def up(project: Project, sample: Sample, *, name: str, own: bool, progress: Prog
         sample: What to load.
         name: Which sandbox.
         own: Whether it is the sandbox's own sample, which the user's client sees.
+        frozen: Whether it must be made of what the lock names, base image included.
         progress: Shows what is done.
 
     Raises:
@@ -48,8 +64,9 @@ def up(project: Project, sample: Sample, *, name: str, own: bool, progress: Prog
         own=own,
         cpus=project.settings.stack.limits.cpus,
         memory=project.settings.sample.memory,
+        image=image(project, frozen=frozen, progress=progress).reference,
     )
-    return services.up(asked, home=home(), progress=progress)
+    return services.up(asked, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +108,13 @@ class Databases:
     project: Project
     sample: Sample
     name: str
+    frozen: bool
     progress: Progress
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """The server's image decides what it answers."""
-        image = service_image.make(services.POSTGRES, home=home(), progress=self.progress)
-        return {"postgres": image.id}
+        return {"postgres": image(self.project, frozen=self.frozen, progress=self.progress).id}
 
     @contextlib.contextmanager
     def opened(self, sample: Sample) -> Iterator[Own]:
@@ -107,6 +124,7 @@ class Databases:
             sample,
             name=self.name,
             own=sample.fingerprint == self.sample.fingerprint,
+            frozen=self.frozen,
             progress=self.progress,
         )
         runs.swept(postgres.server, _gone)

@@ -8,27 +8,32 @@ from typing import TYPE_CHECKING, Any
 from sandbox.commands.projects import prepare_state
 from sandbox.commands.stack import LOCK, open_stack
 from sandbox.sampler import kept
+from sandbox.stack.moved import moved
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sandbox.config import Project
     from sandbox.manifest.lock import Lock
     from sandbox.model import Progress
+    from sandbox.stack.moved import Moved
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockResult:
-    """The lock, and whether it changed."""
+    """The lock, whether it changed, and what of it: against the one that was there before, if any."""
 
     lock: Lock
     path: Path
     changed: bool
+    moved: Sequence[Moved]
 
     def fields(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox lock --json``."""
-        return {**self.lock.fields(), "path": str(self.path), "changed": self.changed}
+        moved = [one.fields() for one in self.moved]
+        return {**self.lock.fields(), "path": str(self.path), "changed": self.changed, "moved": moved}
 
 
 def lock(project: Project, *, upgrade: bool, progress: Progress) -> LockResult:
@@ -36,7 +41,10 @@ def lock(project: Project, *, upgrade: bool, progress: Progress) -> LockResult:
     prepare_state(project.state)
     stack = open_stack(project, frozen=False, progress=progress)
     drawn = kept.drawn(project, home())
-    made, changed = stack.lock(
-        sample=drawn.fingerprint if drawn else None, upgrade=upgrade, progress=progress
+    made, before = stack.lock(sample=drawn.fingerprint if drawn else None, upgrade=upgrade, progress=progress)
+    return LockResult(
+        lock=made,
+        path=project.root / LOCK,
+        changed=made != before,
+        moved=moved(before, made) if before else [],
     )
-    return LockResult(lock=made, path=project.root / LOCK, changed=changed)

@@ -130,7 +130,9 @@ def request_for(
         labels=labels(project, name),
         name=object_name(project, name),
         kit=kit_of(stack),
-        databases=services.databases(project, drawn, name=name, runtime=stack.runtime, progress=progress),
+        databases=services.databases(
+            project, drawn, name=name, runtime=stack.runtime, frozen=stack.frozen, progress=progress
+        ),
     )
 
 

@@ -27,7 +27,7 @@ def wanted(project: Project) -> bool:
 
 
 def up(
-    project: Project, sample: Sample, *, name: str, runtime: Runtime, progress: Progress
+    project: Project, sample: Sample, *, name: str, runtime: Runtime, frozen: bool, progress: Progress
 ) -> Postgres | None:
     """Bring up a project's Postgres with its sample in it; None where it has none (see `sandbox.commands.databases.up`)."""
     if not wanted(project):
@@ -35,11 +35,11 @@ def up(
     require_engine(runtime)
     from sandbox.commands import databases  # noqa: PLC0415 - heavy, and most projects have no service
 
-    return databases.up(project, sample, name=name, own=True, progress=progress)
+    return databases.up(project, sample, name=name, own=True, frozen=frozen, progress=progress)
 
 
 def databases(
-    project: Project, sample: Sample, *, name: str, runtime: Runtime, progress: Progress
+    project: Project, sample: Sample, *, name: str, runtime: Runtime, frozen: bool, progress: Progress
 ) -> Databases | None:
     """Give what makes the databases of a project's runs; None where its pipeline reads from none.
 
@@ -51,7 +51,7 @@ def databases(
     require_engine(runtime)
     from sandbox.commands.databases import Databases  # noqa: PLC0415 - see `up`
 
-    return Databases(project=project, sample=sample, name=name, progress=progress)
+    return Databases(project=project, sample=sample, name=name, frozen=frozen, progress=progress)
 
 
 def described(postgres: Postgres) -> dict[str, str]:

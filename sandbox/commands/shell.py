@@ -110,7 +110,9 @@ def _inside(
     ready = create(project, name=name, frozen=frozen, progress=progress)
     runtime = ready.stack.runtime
     drawn, kit = ready.sample.sample, kit_of(ready.stack)
-    databases = services.databases(project, drawn, name=name, runtime=runtime, progress=progress)
+    databases = services.databases(
+        project, drawn, name=name, runtime=runtime, frozen=ready.stack.frozen, progress=progress
+    )
     with contextlib.ExitStack() as stack:
         place = stack.enter_context(staging(project.state / "inside", label=role))
         code = stack.enter_context(code_of(project, None))

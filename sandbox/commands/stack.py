@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox import stack
+from sandbox.commands import services
 from sandbox.containers.choose import choose
 from sandbox.errors import ConfigError, StoreError
 from sandbox.manifest.canonical import digest
@@ -64,26 +65,34 @@ class Stack:
             previous = read_lock(self.project)
             if self.frozen:
                 stack.check_frozen(request, previous)
-            lock = self._resolved(request, previous, upgrade=False, progress=progress)
+            # A committed lock that answers the request is taken as it is: what it lacks is not resolved behind its back.
+            lock = previous if self.frozen else None
+            lock = lock or self._resolved(request, previous, upgrade=False, progress=progress)
             environment = self._made(request, lock, progress)
             now = stack.recorded(lock, environment).model_copy(update={"sample": sample})
+            now = self._with_services(now, frozen=self.frozen, progress=progress)
             if self.frozen:
                 stack.check_frozen(now, previous)
             elif now != previous:
                 write(self.project.root / LOCK, now.text())
         return environment
 
-    def lock(self, *, sample: str | None, upgrade: bool, progress: Progress) -> tuple[Lock, bool]:
-        """Resolve the working tree's lock and write it; gives it, and whether it changed."""
+    def lock(self, *, sample: str | None, upgrade: bool, progress: Progress) -> tuple[Lock, Lock | None]:
+        """Resolve the working tree's lock and write it; gives it, and the one that was there before."""
         request = stack.request(self.project.settings.stack, _reader(self.project.root))
         with locked(self.project.state / LOCK):
             previous = read_lock(self.project)
             now = self._resolved(request, previous, upgrade=upgrade, progress=progress)
+            if upgrade and self._kind == "docker":
+                from sandbox.stack import docker_environment  # noqa: PLC0415 - the SDK is slow to import
+
+                now = docker_environment.rebased(now, previous, home=home(), progress=progress)
+            now = self._with_services(now, newest=upgrade, progress=progress)
             if sample is not None:
                 now = now.model_copy(update={"sample": sample})
             if now != previous:
                 write(self.project.root / LOCK, now.text())
-        return now, now != previous
+        return now, previous
 
     def environment_of(self, code: Code, *, progress: Progress) -> Environment:
         """Make the environment of one version of the code, from its own requirements and, where it has one, its own lock."""
@@ -121,6 +130,18 @@ class Stack:
     ) -> Lock:
         name = self._kind
         return stack.resolve(request, previous=previous, upgrade=upgrade, progress=progress, runtime=name)
+
+    def _with_services(
+        self, lock: Lock, *, newest: bool = False, frozen: bool = False, progress: Progress
+    ) -> Lock:
+        """Give a lock that names the packages of the project's services; nothing is asked where it does already."""
+        if self._kind != "docker" or not services.wanted(self.project):
+            return lock
+        from sandbox.stack import service_image  # noqa: PLC0415 - most projects have no service
+
+        return service_image.pinned(
+            lock, services.POSTGRES, home=home(), progress=progress, newest=newest, frozen=frozen
+        )
 
     def _made(self, request: stack.StackRequest, lock: Lock, progress: Progress) -> Environment:
         return stack.environment(

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.report.words import age, many, number, size
+from sandbox.report.words import age, many, number, size, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from sandbox.manifest.sandbox import SandboxRecord
     from sandbox.model import Environment
+    from sandbox.stack.moved import Moved
 
 
 def created(
@@ -59,8 +60,8 @@ def service(one: Mapping[str, str]) -> RenderableType:
     )
 
 
-def locked(lock: Lock, path: Path, *, changed: bool) -> RenderableType:
-    """Show what a lock holds."""
+def locked(lock: Lock, path: Path, *, changed: bool, moved: Sequence[Moved]) -> RenderableType:
+    """Show what a lock holds, and what is another than in the one before."""
     head = Text(f"{path}: {'written' if changed else 'up to date'}", style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("platform", "Python", "libraries", "base"):
@@ -68,7 +69,19 @@ def locked(lock: Lock, path: Path, *, changed: bool) -> RenderableType:
     for platform, entry in lock.platforms.items():
         base = entry.base.reference if entry.base else "made when it is needed"
         table.add_row(platform, entry.python, str(len(entry.libraries)), base)
-    return Group(head, table)
+    return Group(head, table, *([_moved(moved)] if moved else []))
+
+
+def _moved(moved: Sequence[Moved]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("moved", "from", "to", "platforms"):
+        table.add_column(column)
+    for one in moved:
+        files = " (other files)" if one.before == one.after else ""
+        table.add_row(
+            visible(one.name), one.before or "–", f"{one.after or '–'}{files}", ", ".join(one.platforms)
+        )
+    return table
 
 
 def listing(records: Sequence[SandboxRecord], fields: Mapping[str, Any]) -> RenderableType:

@@ -64,10 +64,16 @@ def ensure(
         if frozen:
             raise FrozenError(
                 differs,
-                hint="let this machine reach the registry that has it, or resolve again: sandbox lock",
+                hint="let this machine reach the registry that has it, or take the one that is here, and commit the file:\n"
+                "sandbox create, where the lock may change",
             )
         progress.say(differs)
     return found
+
+
+def official() -> BaseImage:
+    """Give the base image from a registry that this version of sandbox is made for."""
+    return _of_reference(OFFICIAL)
 
 
 def _name(base: BaseImage) -> str:

@@ -87,7 +87,33 @@ def recorded(lock: Lock, environment: Environment) -> Lock:
     if is_own_image(lock.inputs.image):
         now = entry.model_copy(update={"base": base, "environment": environment.id, "layers": layers})
         return lock.model_copy(update={"platforms": lock.platforms | {environment.platform: now}})
-    platforms = lock.platforms | {environment.platform: _with(lock, environment.platform, base, layers)}
+    return _on(lock, environment.platform, base, layers)
+
+
+def rebased(lock: Lock, before: Lock | None, *, home: Path, progress: Progress) -> Lock:
+    """Give a lock that was resolved anew with the base image that its next image is built on, for the engine's platform.
+
+    Args:
+        lock: It names no base yet.
+        before: What it follows: a base from a registry is followed by this version's own one from there.
+        home: See `environment`.
+        progress: Shows what is pulled or made.
+
+    Raises:
+        EngineError: The engine does not answer, or no base can be had.
+    """
+    if is_own_image(lock.inputs.image):  # its base is its Dockerfile's
+        return lock
+    with contextlib.closing(connect()) as client:
+        platform = images.platform(client)
+        then = before.platforms.get(platform) if before else None
+        wanted = bases.official() if then and then.base and "@" in then.base.reference else None
+        base = bases.ensure(client, wanted, home=home, progress=progress)
+    return _on(lock, platform, base, None)
+
+
+def _on(lock: Lock, platform: str, base: BaseImage, layers: list[str] | None) -> Lock:
+    platforms = lock.platforms | {platform: _with(lock, platform, base, layers)}
     if "@" in base.reference:
         others = [one for one in pins.CONTAINER_PLATFORMS if one in platforms and platforms[one].base is None]
         platforms |= {one: _with(lock, one, base, None) for one in others}
@@ -97,7 +123,9 @@ def recorded(lock: Lock, environment: Environment) -> Lock:
 def _with(lock: Lock, platform: str, base: BaseImage, layers: list[str] | None) -> PlatformLock:
     entry = lock.platforms[platform]
     identifier = identity.of_image(lock.inputs.image, platform, entry.python, entry.libraries, base)
-    return entry.model_copy(update={"base": base, "environment": identifier, "layers": layers})
+    packages = entry.packages if entry.base in (None, base) else {}  # they are what that base lacked
+    made = {"base": base, "environment": identifier, "layers": layers, "packages": packages}
+    return entry.model_copy(update=made)
 
 
 def _base(environment: Environment) -> BaseImage:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from sandbox.errors import FrozenError
 from sandbox.manifest.lock import Lock
 from sandbox.model import is_own_image
+from sandbox.stack.moved import differing
 from sandbox.stack.resolution import inputs
 
 if TYPE_CHECKING:
-    from sandbox.manifest.lock import BaseImage, Inputs, Library, PlatformLock
+    from sandbox.manifest.lock import Inputs, PlatformLock
     from sandbox.stack.wanted import StackRequest
 
-HINT = "if that is meant, resolve again and commit the file: sandbox lock"
+HINT = "if that is meant, bring the file up to date where it may change, and commit it: sandbox create"
 
 
 def check_frozen(wanted: StackRequest | Lock, committed: Lock | None) -> None:
@@ -33,66 +34,44 @@ def check_frozen(wanted: StackRequest | Lock, committed: Lock | None) -> None:
             hint="sandbox lock, and commit the file",
         )
     now = wanted.inputs if isinstance(wanted, Lock) else inputs(wanted)
-    differing = _inputs(committed.inputs, now)
+    others = _inputs(committed.inputs, now)
     if isinstance(wanted, Lock):
         for platform, entry in wanted.platforms.items():
-            differing += [f"{platform}: {line}" for line in _entry(committed.platforms.get(platform), entry)]
+            others += [f"{platform}: {line}" for line in _entry(committed.platforms.get(platform), entry)]
         if None not in (wanted.sample, committed.sample) and wanted.sample != committed.sample:
-            differing.append(f"the sample is {_short(wanted.sample)}, and was {_short(committed.sample)}")
-    if differing:
-        lines = "".join(f"\n  {line}" for line in differing)
+            others.append(f"the sample is {_short(wanted.sample)}, and was {_short(committed.sample)}")
+    if others:
+        lines = "".join(f"\n  {line}" for line in others)
         raise FrozenError(f"sandbox.lock is not what is asked for:{lines}", hint=HINT)
 
 
 def _inputs(then: Inputs, now: Inputs) -> list[str]:
-    differing = [
+    found = [
         f"stack.{name} is {getattr(now, name)!r}, and was {getattr(then, name)!r}"
         for name in ("image", "python", "requirements")
         if getattr(now, name) != getattr(then, name)
     ]
     file = now.requirements or then.requirements
-    differing += [f"{file} asks for {one} now" for one in now.libraries if one not in then.libraries]
-    differing += [f"{file} asks for {one} no more" for one in then.libraries if one not in now.libraries]
+    found += [f"{file} asks for {one} now" for one in now.libraries if one not in then.libraries]
+    found += [f"{file} asks for {one} no more" for one in then.libraries if one not in now.libraries]
     if now.hashes != then.hashes and now.libraries == then.libraries:
-        differing.append(f"{file} has other hashes for the same versions")
+        found.append(f"{file} has other hashes for the same versions")
     if now.pins != then.pins and now.image == then.image:
-        differing.append(
+        found.append(
             f"stack.image is made of other files: {now.image}"
             if is_own_image(now.image)
             else f"the image {now.image!r} of this version of sandbox pins other libraries"
         )
-    return differing
+    return found
 
 
 def _entry(then: PlatformLock | None, now: PlatformLock) -> list[str]:
     if then is None:
         return ["is not in it"]
-    differing = _libraries(then.libraries, now.libraries)
-    if then.base is not None and now.base is not None and then.base != now.base:
-        differing.append(f"the base image is {_base(now.base)}, and was {_base(then.base)}")
-    elif then.environment and now.environment and then.environment != now.environment:
-        differing.append(f"the environment is {_short(now.environment)}, and was {_short(then.environment)}")
-    return differing
-
-
-def _libraries(then: list[Library], now: list[Library]) -> list[str]:
-    before, after = ({one.name: one for one in some} for some in (then, now))
-    differing = []
-    for name in sorted(before.keys() | after.keys()):
-        was, is_ = before.get(name), after.get(name)
-        if was is None and is_ is not None:
-            differing.append(f"{name} {is_.version} came in")
-        elif is_ is None:
-            differing.append(f"{name} fell out")
-        elif was is not None and was.version != is_.version:
-            differing.append(f"{name} is {is_.version}, and was {was.version}")
-        elif was is not None and was.hashes != is_.hashes:
-            differing.append(f"{name} {is_.version} has other files")
-    return differing
-
-
-def _base(base: BaseImage) -> str:
-    return f"{base.reference.partition('@')[0]} ({_short(base.digest)})"
+    found = [str(one) for one in differing(then, now)]
+    if not found and then.environment and now.environment and then.environment != now.environment:
+        return [f"the environment is {_short(now.environment)}, and was {_short(then.environment)}"]
+    return found
 
 
 def _short(digest: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sandbox.manifest.canonical import digest, file_digest
 from sandbox.manifest.lock import Inputs, Library, Lock, PlatformLock
+from sandbox.model import is_own_image
 from sandbox.stack import hosts, pins, tools
 
 if TYPE_CHECKING:
@@ -82,8 +83,14 @@ def resolve(
     known = previous.platforms if previous and not upgrade else {}
     found = _libraries(request, missing, known, progress)
     platforms = dict(kept)
+    same = previous is not None and previous.inputs.image == request.image
     for one in missing:
-        platforms[pins.key(one, request.python)] = PlatformLock(python=one.python, libraries=found[one])
+        name = pins.key(one, request.python)
+        platforms[name] = PlatformLock(python=one.python, libraries=found[one])
+        if name in known and same and not is_own_image(request.image):
+            # What other libraries do not touch stays; an image of the user's own says itself what its base is.
+            kept_too = {"base": known[name].base, "packages": known[name].packages}
+            platforms[name] = platforms[name].model_copy(update=kept_too)
     return Lock(
         inputs=current,
         platforms=dict(sorted(platforms.items())),

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.containers import docker_images as images
-from sandbox.containers.docker_client import connect
-from sandbox.errors import EngineError
+from sandbox.containers.docker_client import connect, connected
+from sandbox.errors import EngineError, FrozenError
 from sandbox.manifest.canonical import digest, file_digest
+from sandbox.model import is_own_image
 from sandbox.stack import base as bases
-from sandbox.stack import identity, packages
+from sandbox.stack import identity, packages, pins
 from sandbox.store import places
 from sandbox.store.folder import locked, reported
 
 if TYPE_CHECKING:
-    from sandbox.manifest.lock import BaseImage
+    from sandbox.manifest.lock import BaseImage, Lock
     from sandbox.model import Progress
 
 BUILD_SECONDS = 1800  # for the engine to answer while a step of a build runs
@@ -33,27 +34,73 @@ class ServiceImage:
     id: str
 
 
-def make(name: str, *, home: Path, progress: Progress, base: BaseImage | None = None) -> ServiceImage:
+def make(
+    name: str, *, home: Path, progress: Progress, lock: Lock | None = None, frozen: bool = False
+) -> ServiceImage:
     """Give the image of a service, building it if it is not there.
 
     Args:
         name: A folder of ``images/``.
         home: Where packages are kept.
         progress: Shows what is made; silent when everything is there.
-        base: The base image that ``sandbox.lock`` names, if it names one.
+        lock: What ``sandbox.lock`` says, if there is one.
+        frozen: Refuse another base image than the lock names.
 
     Raises:
         EngineError: The engine does not answer, a package cannot be had, or the build fails.
+        FrozenError: The archive has other packages than the lock names, or the base is another and may not be.
     """
     with contextlib.closing(connect()) as client:
-        ground = bases.ensure(client, base, home=home, progress=progress)
-        folder = packages.fetch(client, name, ground, home=home, progress=progress)
+        entry = lock.platforms.get(images.platform(client)) if lock else None
+        own = lock is not None and is_own_image(lock.inputs.image)  # then the lock names the base of that
+        asked = entry.base if entry and not own else None
+        ground = bases.ensure(client, asked, home=home, progress=progress, frozen=frozen)
+        locked_ones = entry.packages.get(name) if entry and (own or ground == asked) else None
+        folder = packages.fetch(client, name, ground, wanted=locked_ones, home=home, progress=progress).folder
         wanted = _wanted(name, ground, packages.digests(folder))
         if images.find(client, wanted.reference) is None:
             with locked(home / "images" / wanted.id[:16]):
                 if images.find(client, wanted.reference) is None:
                     _build(client, name, ground, folder, wanted, home=home, progress=progress)
     return wanted
+
+
+def pinned(
+    lock: Lock, name: str, *, home: Path, progress: Progress, newest: bool = False, frozen: bool = False
+) -> Lock:
+    """Give a lock with the packages of a service for the engine's platform in it: the same lock where it has them.
+
+    Args:
+        lock: Of the stack.
+        name: A folder of ``images/``.
+        home: Where packages are kept.
+        progress: Shows what is downloaded.
+        newest: What the archive has now, whatever the lock says.
+        frozen: Refuse to add them.
+
+    Raises:
+        EngineError: The engine does not answer, or a package cannot be had.
+        FrozenError: ``frozen``, and the lock lacks them; or it has nothing for the engine's platform.
+    """
+    platform = images.platform(connected())
+    entry = pins.entry(lock, platform)
+    if name in entry.packages and not newest:
+        return lock
+    if frozen:
+        raise FrozenError(
+            f"sandbox.lock has no packages for the service {name} on {platform}",
+            hint="add them where it may change, and commit the file: sandbox lock",
+        )
+    with contextlib.closing(connect()) as client:
+        own = is_own_image(lock.inputs.image)
+        asked = None if own else entry.base
+        ground = bases.ensure(client, asked, home=home, progress=progress)
+        found = packages.fetch(
+            client, name, ground, wanted=None, newest=newest, home=home, progress=progress
+        ).packages
+    named = dict(sorted({**entry.packages, name: list(found)}.items()))
+    made = entry.model_copy(update={"base": entry.base if own else ground, "packages": named})
+    return lock.model_copy(update={"platforms": {**lock.platforms, platform: made}})
 
 
 def _wanted(name: str, base: BaseImage, contents: dict[str, str]) -> ServiceImage:

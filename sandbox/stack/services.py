@@ -12,7 +12,6 @@ from sandbox.containers import docker_held, docker_services
 from sandbox.containers.docker_client import connect
 from sandbox.engine.service import loading, server
 from sandbox.manifest.canonical import digest
-from sandbox.stack import service_image
 from sandbox.store.folder import locked, staging, write
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from sandbox.containers.docker_images import Client
     from sandbox.engine.service.loading import Loaded
     from sandbox.engine.service.server import Server
-    from sandbox.manifest.lock import BaseImage
     from sandbox.model import Progress
 
 POSTGRES = "postgres"
@@ -48,7 +46,7 @@ class Wanted:
         own: Whether it is the sandbox's own; else it is one that a run needs beside it.
         cpus: Processors that it may use.
         memory: Bytes that loading may take.
-        base: The base image that ``sandbox.lock`` names, if it names one.
+        image: The image's reference.
     """
 
     name: str
@@ -59,7 +57,7 @@ class Wanted:
     own: bool
     cpus: float
     memory: int
-    base: BaseImage | None = None
+    image: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +87,16 @@ def url(port: int) -> str:
     return f"postgresql://{server.ADMIN}@{server.HOST}:{port}/{loading.OWN}"
 
 
-def up(wanted: Wanted, *, home: Path, progress: Progress) -> Postgres:
+def up(wanted: Wanted, *, progress: Progress) -> Postgres:
     """Bring a Postgres up, wait until it answers, and load the sample into it; what is there already is used.
 
     Raises:
         EngineError: The engine does not answer, the service ends or does not become ready; what was made is removed.
         RuleError: The sample has what Postgres cannot hold.
     """
-    image = service_image.make(POSTGRES, home=home, progress=progress, base=wanted.base)
     with contextlib.closing(connect()) as client, locked(wanted.state / POSTGRES):
         password = _password(wanted.state)
-        service = _service(wanted, image.reference, password)
+        service = _service(wanted, password)
         container, made = _container(client, service)
         try:
             reached = _ready(client, container, password, progress)
@@ -130,11 +127,11 @@ def _password(state: Path) -> str:
     return place.read_text("utf-8")
 
 
-def _service(wanted: Wanted, image: str, password: str) -> docker_services.Service:
-    config = digest({"image": image, "password": password, "cpus": wanted.cpus, "version": VERSION})
+def _service(wanted: Wanted, password: str) -> docker_services.Service:
+    config = digest({"image": wanted.image, "password": password, "cpus": wanted.cpus, "version": VERSION})
     return docker_services.Service(
         name=f"{wanted.name}-{POSTGRES}",
-        image=image,
+        image=wanted.image,
         labels={**wanted.labels, "role": POSTGRES, CONFIG: config},
         port=server.PORT,
         volumes={"data": "/var/lib/sandbox", "socket": server.SOCKETS},

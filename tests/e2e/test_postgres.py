@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -12,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.conftest import Shop
 
@@ -133,6 +137,41 @@ def test_two_creates_bring_up_one_service_which_stop_ends_and_create_makes_again
     assert asked(shop, again.json, "select count(*) > 0 from orders") == [(True,)]
     assert shop.run("stop", env=DOCKER).status == 0
     assert held(shop) == []
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_the_lock_names_the_packages_of_the_service_and_another_home_gets_the_same(
+    database: Shop, tmp_path: Path
+) -> None:
+    shop = database
+    assert shop.run("create", env=DOCKER).status == 0
+    made = json.loads((shop.root / "sandbox.lock").read_text())
+    [(platform, entry)] = [one for one in made["platforms"].items() if one[1]["packages"]]
+    packages = {one["name"]: one for one in entry["packages"]["postgres"]}
+    assert packages["postgresql-17"]["version"].startswith("17.")
+    names = held(shop)
+    other = dataclasses.replace(shop, home=tmp_path / "home")
+    shutil.copytree(shop.home / "wheels", other.home / "wheels", copy_function=os.link)
+    again = other.run("create", "--frozen", env=DOCKER)
+    assert again.status == 0, again.stderr
+    assert held(shop) == names  # the same container: its image follows from the packages
+    assert json.loads((shop.root / "sandbox.lock").read_text()) == made
+
+    older = {**packages["postgresql-17"], "version": "17.0-1"}
+    entry["packages"]["postgres"] = sorted([*packages.values(), older], key=lambda one: one["name"])
+    entry["packages"]["postgres"].remove(packages["postgresql-17"])
+    (shop.root / "sandbox.lock").write_text(json.dumps(made))
+    refused = shop.run("create", env=DOCKER)
+    assert refused.status == 18
+    assert f"postgresql-17 is {packages['postgresql-17']['version']}, and was 17.0-1" in refused.stderr
+    assert "sandbox lock --upgrade" in refused.stderr
+
+    entry["packages"] = {}
+    (shop.root / "sandbox.lock").write_text(json.dumps(made))
+    refused = shop.run("create", "--frozen", env=DOCKER)
+    assert refused.status == 18
+    assert f"no packages for the service postgres on {platform}" in refused.stderr
 
 
 def test_services_without_an_engine_are_refused(shop: Shop) -> None:

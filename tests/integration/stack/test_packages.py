@@ -1,0 +1,99 @@
+"""Debian's packages of an image, by the real apt in a container: the same again from the lock, or a refusal that names them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.containers.docker_client import connect
+from sandbox.errors import FrozenError
+from sandbox.manifest.canonical import file_digest
+from sandbox.manifest.lock import Inputs, Lock, Package, PlatformLock
+from sandbox.model import Silent
+from sandbox.stack import base as bases
+from sandbox.stack import packages, service_image
+from sandbox.store import places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sandbox.containers.docker_client import Connection
+    from sandbox.stack.packages import Fetched
+
+pytestmark = pytest.mark.docker
+TINY = "tiny"  # an image of the tests' own, of one small package that needs nothing beside the base
+
+
+@pytest.fixture
+def client(engine: str) -> Iterator[Connection]:
+    made = connect()
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "images" / TINY
+    folder.mkdir(parents=True)
+    (folder / packages.FILE).write_text("hello\n")
+    packaged = places.packaged
+    monkeypatch.setattr(
+        places, "packaged", lambda kind: tmp_path / kind if kind == "images" else packaged(kind)
+    )
+
+
+def fetched(client: Connection, home: Path, wanted: Sequence[Package] | None = None) -> Fetched:
+    base = bases.ensure(client, None, home=home, progress=Silent())
+    return packages.fetch(client, TINY, base, wanted=wanted, home=home, progress=Silent())
+
+
+def test_another_home_gets_the_same_files_from_the_lock(client: Connection, tmp_path: Path) -> None:
+    first = fetched(client, tmp_path / "one")
+    (package,) = first.packages
+    second = fetched(client, tmp_path / "two", first.packages)
+    assert package.name == "hello"
+    assert second.packages == first.packages
+    assert packages.digests(second.folder) == packages.digests(first.folder)
+    (file,) = second.folder.glob("*.deb")
+    assert f"sha256:{file_digest(file)}" == package.hash
+    assert not packages.changed(second.folder)
+
+
+def test_what_the_archive_has_no_more_is_refused_by_name_with_what_it_has(
+    client: Connection, tmp_path: Path
+) -> None:
+    (now,) = fetched(client, tmp_path / "one").packages
+    older = now.model_copy(update={"version": "0.9-1"})
+    gone = now.model_copy(update={"name": "a-package-of-the-past"})
+    other = now.model_copy(update={"hash": f"sha256:{'0' * 64}"})
+    for wanted, said in (
+        ([older], f"hello is {now.version}, and was 0.9-1"),
+        ([gone, now], f"a-package-of-the-past is there no more, and was {now.version}"),
+        ([other], f"hello {now.version} is another file"),
+    ):
+        with pytest.raises(FrozenError, match="other packages for the image tiny") as caught:
+            fetched(client, tmp_path / "two", wanted)
+        assert caught.value.status == 18
+        assert caught.value.message.splitlines()[1:] == [f"  {said}"]
+        assert "sandbox lock --upgrade" in caught.value.hint
+    assert [path.name for path in (tmp_path / "two" / "packages").glob("[0-9a-f]*")] == []
+
+
+def test_a_lock_of_another_platform_is_completed_here_and_never_when_it_is_frozen(
+    client: Connection, tmp_path: Path
+) -> None:
+    """Packages are per platform: whoever made the lock on the other one could not know those of this one."""
+    theirs = [Package(name="hello", version="2.10-5", hash=f"sha256:{'1' * 64}")]
+    other = PlatformLock(python="3.13", libraries=[], packages={TINY: theirs})
+    platforms = {"linux/amd64": PlatformLock(python="3.13", libraries=[]), "linux/s390x": other}
+    inputs = Inputs(image="python", python="3.13", requirements=None, libraries=[], pins="p")
+    lock = Lock(inputs=inputs, platforms=platforms)
+    with pytest.raises(FrozenError, match="no packages for the service tiny on linux/amd64"):
+        service_image.pinned(lock, TINY, home=tmp_path, progress=Silent(), frozen=True)
+    made = service_image.pinned(lock, TINY, home=tmp_path, progress=Silent())
+    assert [one.name for one in made.platforms["linux/amd64"].packages[TINY]] == ["hello"]
+    assert made.platforms["linux/amd64"].base is not None
+    assert made.platforms["linux/s390x"] == other
+    assert service_image.pinned(made, TINY, home=tmp_path, progress=Silent(), frozen=True) is made
