@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from sandbox.model import Outcome, RuntimeName
 
 TOKEN = "token"  # noqa: S105 - names one creation, so that its container is found although its id never arrived
-NAME_SECONDS = 3.0
+NAME_SECONDS = (
+    30.0  # in which an engine under load carries out the last thing that a killed owner had asked for
+)
+PAUSE_SECONDS = 0.15
 
 
 class DockerRuntime:
@@ -90,11 +93,7 @@ class DockerRuntime:
     def abandoned(self) -> list[Held]:
         """List containers of ours whose owner was killed."""
         client, _ = self._engine()
-        return [
-            one
-            for one in docker_held.containers(client, {})
-            if one.id in self._abandoned or ((owning := owner.named(one.labels)) is not None and owning.gone)
-        ]
+        return [one for one in docker_held.containers(client, {}) if self._left(one)]
 
     def reap(self) -> list[str]:
         """Remove them, and give their names."""
@@ -103,6 +102,10 @@ class DockerRuntime:
             self.remove(one)
             self._abandoned.discard(one.id)
         return [one.name for one in left]
+
+    def _left(self, one: Held) -> bool:
+        """Tell whether whoever made a container is gone."""
+        return one.id in self._abandoned or ((owning := owner.named(one.labels)) is not None and owning.gone)
 
     def _engine(self) -> tuple[docker.DockerClient, plan.Engine]:
         if self._known is None:
@@ -146,12 +149,14 @@ class DockerRuntime:
                 if not isinstance(cause, docker.errors.APIError) or cause.status_code != 409:
                     raise
                 self.reap()
-                if job.name in _names(client) or time.monotonic() > deadline:
+                # It may have come after that: what nobody owns is reaped by the next turn.
+                named = [one for one in docker_held.containers(client, {}) if one.name == job.name]
+                if any(not self._left(one) for one in named) or time.monotonic() > deadline:
                     raise EngineError(
                         f"{job.name} is at work already",
                         hint=f"wait for it, or end it: docker rm -f {job.name}",
                     ) from cause
-            time.sleep(NAME_SECONDS / 20)
+            time.sleep(PAUSE_SECONDS)
 
     def _dispose(self, client: docker.DockerClient, container: str | None, token: str) -> None:
         """Remove the container of a creation; one that cannot be removed now is remembered for the next time."""
@@ -164,10 +169,6 @@ class DockerRuntime:
         except (docker.errors.DockerException, *CONNECTION_ERRORS):
             if container:
                 self._abandoned.add(container)
-
-
-def _names(client: docker.DockerClient) -> set[str]:
-    return {held.name for held in docker_held.containers(client, {})}
 
 
 def _labelled(client: docker.DockerClient, token: str) -> list[str]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 
 LOOPBACK = "127.0.0.1"
+GONE, CONFLICT = 404, 409
+REMOVAL_SECONDS = 20.0
+PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,16 @@ def make(client: Client, service: Service) -> str:
     return container
 
 
+def begun(client: Client, container: str) -> bool:
+    """Tell whether a service was ever started: one that was not may lack its secrets, because whoever made it was killed.
+
+    Raises:
+        EngineError: It is gone, or the engine does not answer.
+    """
+    with translated("look at the service"):
+        return str(client.api.inspect_container(container)["State"]["Status"]) != "created"
+
+
 def start(client: Client, container: str) -> None:
     """Start a service that had stopped."""
     with translated("start the service again"):
@@ -90,7 +103,7 @@ def discard(client: Client, container: str | None, volumes: list[str]) -> None:
         if container is not None:
             _gone(lambda: client.api.remove_container(container, force=True, v=True))
         for volume in volumes:
-            _gone(lambda volume=volume: client.api.remove_volume(volume, force=True))
+            _gone(lambda volume=volume: client.api.remove_volume(volume, force=True), seconds=REMOVAL_SECONDS)
 
 
 def port(client: Client, container: str, inside: int) -> int:
@@ -116,14 +129,16 @@ def exited(client: Client, container: str) -> EngineError | None:
             if state.get("Running"):
                 return None
             lines = client.api.logs(container, tail=LAST_LINES).decode("utf-8", "replace").splitlines()
-        except docker.errors.NotFound:
+        except docker.errors.APIError as error:
+            if error.status_code not in (GONE, CONFLICT):  # gone, or going
+                raise
             return EngineError("the service was removed while it was waited for", hint="try again")
     why = "ran out of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
     said = "".join(f"\n  | {line}" for line in lines)
     return EngineError(f"the service {why}; its last lines:{said}", hint="sandbox rm, then sandbox create")
 
 
-def wait(client: Client, container: str, *, seconds: float, pause: float = 0.1) -> None:
+def wait(client: Client, container: str, *, seconds: float, pause: float = PAUSE_SECONDS) -> None:
     """Pause once, unless the service has ended or the time is over.
 
     Args:
@@ -192,11 +207,22 @@ def _archive(name: str, content: bytes) -> bytes:
     return written.getvalue()
 
 
-def _gone(remove: Any) -> None:
-    try:
-        remove()
-    except docker.errors.NotFound:
-        return
-    except docker.errors.APIError as error:
-        if error.status_code != 409:
-            raise
+def _gone(remove: Any, *, seconds: float = 0.0) -> None:
+    """Remove something; what is gone, or is being removed by somebody else, is as good as removed.
+
+    A volume is in use until its container is gone altogether, which may take so many seconds.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            remove()
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as error:
+            if error.status_code != CONFLICT:
+                raise
+            if time.monotonic() > until:
+                return
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return

@@ -148,7 +148,7 @@ def _container(client: Client, service: docker_services.Service) -> tuple[str, b
     same = {name: service.labels[name] for name in ("project", "path", "sandbox", "role")}
     volumes = [service.volume(one) for one in service.volumes]
     for held in docker_held.containers(client, same):
-        if held.labels.get(CONFIG) == wanted:
+        if held.labels.get(CONFIG) == wanted and (held.running or docker_services.begun(client, held.id)):
             if not held.running:
                 docker_services.start(client, held.id)
             return held.id, False

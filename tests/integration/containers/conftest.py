@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from sandbox.containers.docker import DockerRuntime
 from sandbox.containers.docker_client import connect
 from sandbox.containers.protocol import Job, Mount, Runtime
 from sandbox.errors import EngineError
-from sandbox.model import Environment, Limits, Outcome
+from sandbox.model import Ending, Environment, Limits, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,8 +70,23 @@ class Jobs:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
-    return Jobs(folder=tmp_path)
+def jobs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Jobs]:
+    """After each fault nothing of ours remains, and the next run works."""
+    made = Jobs(folder=tmp_path)
+    yield made
+    if request.node.get_closest_marker("docker") is None or "second_engine" in request.fixturenames:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DOCKER_HOST", raising=False)
+        runtime = DockerRuntime()
+        outcome, _ = made.run(runtime, made.job("true", name="next"))
+        assert outcome.ending is Ending.SUCCEEDED
+        # A request that was under way when its owner was killed is still carried out, later where the engine is busy.
+        deadline = time.monotonic() + 30
+        while runtime.held({"run": made.token}) and time.monotonic() < deadline:
+            runtime.reap()
+            time.sleep(0.1)
+        assert not runtime.held({"run": made.token})
 
 
 @pytest.fixture

@@ -100,20 +100,6 @@ def proxy(
     one.close()
 
 
-@pytest.fixture
-def jobs(jobs: Jobs, request: pytest.FixtureRequest) -> Iterator[Jobs]:
-    """After each fault nothing of ours remains, and the next run works."""
-    yield jobs
-    if "second_engine" in request.fixturenames:
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("DOCKER_HOST", raising=False)
-        runtime = DockerRuntime()
-        outcome, _ = jobs.run(runtime, jobs.job("true", name="next"))
-        assert outcome.ending is Ending.SUCCEEDED
-        assert not runtime.held({"run": jobs.token})
-
-
 def of(engine: docker.DockerClient, jobs: Jobs) -> list[docker.models.containers.Container]:
     found: list[docker.models.containers.Container] = engine.containers.list(
         all=True, filters={"label": f"dev.sandbox.run={jobs.token}"}

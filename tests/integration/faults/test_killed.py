@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.containers import docker_images as images
+from sandbox.containers.docker import DockerRuntime
 from sandbox.containers.docker_client import connect
 from sandbox.manifest.lock import Library, Lock, PlatformLock
 from sandbox.model import Silent
@@ -147,6 +148,48 @@ def test_run_killed_at_any_step_is_done_by_the_next(turns: Turns) -> None:
     steps = turns.killed("run", removed=[turns.shop.root / ".sandbox" / "runs"], most=28)
     assert len(steps) >= 20
     assert steps.count("http.client.send") >= 8
+
+
+SERVICES = """
+import shutil
+from pathlib import Path
+from sandbox.containers.docker import DockerRuntime
+runtime = DockerRuntime()
+for one in sorted(runtime.held({{"path": {root!r}}}), key=lambda one: one.kind):  # containers before their volumes
+    runtime.remove(one)
+shutil.rmtree(Path({root!r}) / ".sandbox/services", ignore_errors=True)
+"""
+UP = """
+import psycopg
+from pathlib import Path
+from sandbox.containers.docker import DockerRuntime
+held = sorted((one.name.partition("-default-")[2], one.running) for one in DockerRuntime().held({{"path": {root!r}}}))
+assert held == [("postgres", True), ("postgres-data", False), ("postgres-socket", False)], held
+host, port, _, user, password = (Path({root!r}) / ".sandbox/services/default/pgpass").read_text().strip().split(":")
+with psycopg.connect(host=host, port=port, user=user, password=password, dbname="sample") as connection:
+    assert connection.execute("select count(*) from orders").fetchone()[0] > 100
+"""
+
+
+def test_create_with_a_service_killed_at_its_steps_is_completed_by_the_next(turns: Turns) -> None:
+    shop = turns.shop
+    shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nservices = ["postgres"]\n[stack.limits]')
+    assert shop.run("create", env={"SANDBOX_RUNTIME": "docker"}).status == 0
+    root = str(shop.root)
+    asked = {
+        "modules": [*MODULES, "sandbox.commands.databases"],
+        "program": COMMAND.format(root=root, words=["create"]),
+        "reset": SERVICES.format(root=root),
+        "check": UP.format(root=root),
+        "most": 0,
+        "every": 3,
+    }
+    try:
+        steps = carried_out(asked, turns.env)
+    finally:
+        assert shop.run("rm", "--yes", env={"SANDBOX_RUNTIME": "docker"}).status == 0
+    assert steps.count("http.client.send") >= 5
+    assert DockerRuntime().held({"path": root}) == []
 
 
 BUILD = """

@@ -1,0 +1,96 @@
+"""Services while they are waited for."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sandbox.containers import docker_held, docker_services
+from sandbox.containers.docker import DockerRuntime
+from sandbox.containers.docker_client import connect
+from sandbox.errors import EngineError
+from sandbox.model import Silent
+from sandbox.stack import services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sandbox.containers.docker_client import Connection
+
+pytestmark = pytest.mark.docker
+BASE = "sandbox/base:trixie"
+
+
+@pytest.fixture
+def client(engine: str) -> Iterator[Connection]:
+    made = connect()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Iterator[services.Wanted]:
+    """A service whose image has no server in it: it is waited for in vain; nothing of it remains."""
+    path = f"/test/{uuid.uuid4().hex[:12]}"
+    labels = {"project": "test", "path": path, "sandbox": "default"}
+    yield services.Wanted(
+        name=f"sbx-test-{uuid.uuid4().hex[:8]}-default",
+        labels=labels,
+        state=tmp_path,
+        sample="0" * 64,
+        tables=[],
+        own=True,
+        cpus=1,
+        memory=10**9,
+        image=BASE,
+    )
+    assert DockerRuntime().held({"path": path}) == []
+
+
+def ended(client: Connection, wanted: services.Wanted, how: Callable[[str], None]) -> None:
+    """End the service as soon as it runs."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        for one in docker_held.containers(client, {"path": wanted.labels["path"]}):
+            if one.running:
+                how(one.id)
+                return
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [("kill", "ended with status 137"), ("remove", r"was removed while it was waited for|not published")],
+)
+def test_a_service_that_ends_while_it_is_waited_for_is_told_at_once_and_nothing_remains(
+    client: Connection, wanted: services.Wanted, monkeypatch: pytest.MonkeyPatch, how: str, said: str
+) -> None:
+    body = docker_services._container
+    command = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["mkdir -p /var/lib/sandbox; sleep 60"]}
+    monkeypatch.setattr(docker_services, "_container", lambda service: {**body(service), **command})
+    act = (
+        client.api.kill
+        if how == "kill"
+        else lambda container: client.api.remove_container(container, force=True, v=True)
+    )
+    other = threading.Thread(target=ended, args=(client, wanted, act))
+    other.start()
+    with pytest.raises(EngineError, match=said) as caught:
+        services.up(wanted, progress=Silent())
+    other.join()
+    assert caught.value.status == 14
+
+
+def test_a_service_that_ends_by_itself_shows_its_last_lines(
+    client: Connection, wanted: services.Wanted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = docker_services._container
+    command = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["echo no space left; exit 3"]}
+    monkeypatch.setattr(docker_services, "_container", lambda service: {**body(service), **command})
+    with pytest.raises(EngineError, match=r"(?s)ended with status 3; its last lines:.*no space left"):
+        services.up(wanted, progress=Silent())
