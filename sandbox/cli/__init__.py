@@ -62,7 +62,7 @@ def sandbox() -> None:
 
 def main() -> int:
     """Run the command line and give the exit status (docs/exit-status.md)."""
-    gc.set_threshold(50_000)  # a tenth of the start went into looking for garbage among what was imported
+    gc.set_threshold(300_000)  # a tenth of the start went into looking for garbage among what was imported
     status = _called()
     gc.freeze()  # nor is there any to look for while the process ends
     return for_bisect(status) if BISECT in sys.argv[1:] else status

@@ -30,7 +30,7 @@ from sandbox.runner.kit import laid_out
 from sandbox.runner.logs import Log, last_lines
 from sandbox.runner.recorded import damage, recorded
 from sandbox.runner.variation import limits_of, offered, variables_of
-from sandbox.store.folder import staged, write
+from sandbox.store.folder import reported, staged
 from sandbox.store.leases import use
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     started = dt.datetime.now(dt.UTC)
     name = f"{started:%Y%m%dT%H%M%S}-{identity[:12]}-{os.urandom(2).hex()}"
     unreadable: PipelineError | None = None
-    with staged(runs / name) as folder, _database(request) as database:
+    with staged(runs / name, synced=False) as folder, _database(request) as database:
         with _prepared(request, folder) as laid:
             job = _job(request, runtime, name, laid, database)
             # What reads the outputs takes a while to begin with: time that the job needs in any case. Not at once, though:
@@ -225,7 +225,8 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
             logs=[recorded(folder, folder / log) for log in LOGS],
             log_truncated=out.truncated or err.truncated,
         )
-        write(folder / RECORD, record.text())
+        with reported(folder):
+            (folder / RECORD).write_text(record.text(), "utf-8")
     use(runs / name)
     if unreadable is not None:
         raise PipelineError(

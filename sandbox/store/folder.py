@@ -26,17 +26,18 @@ ABANDONED_AFTER = 7 * 86_400.0
 
 
 @contextlib.contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def staged(target: Path, *, synced: bool = True) -> Iterator[Path]:
     """Give an empty folder to fill, which becomes ``target`` when the block ends well and vanishes otherwise.
 
-    If ``target`` is there by then (somebody else was quicker) theirs stays: what has one name has one content.
+    If ``target`` is there by then (somebody else was quicker) theirs stays: what has one name has one content. What is not
+    ``synced`` can be damaged by a power failure: for what is checked whenever it is used, and can be made again.
 
     Raises:
         StoreError: The folder cannot be made, synced or renamed; a full disk is one reason.
     """
     with staging(target.parent, label=target.name) as folder:
         yield folder
-        publish(folder, target)
+        publish(folder, target, synced=synced)
 
 
 @contextlib.contextmanager
@@ -161,17 +162,19 @@ def _older(path: Path, seconds: float) -> bool:
         return False
 
 
-def publish(folder: Path, target: Path) -> None:
+def publish(folder: Path, target: Path, *, synced: bool = True) -> None:
     """Give a staged folder its name; if the name is taken, what has it stays (see `staged`).
 
     Raises:
         StoreError: It cannot be synced or renamed.
     """
     with reported(target):
-        sync(folder)
+        if synced:
+            sync(folder)
         if not target.exists():
             folder.rename(target)
-            _sync_one(target.parent)
+            if synced:
+                _sync_one(target.parent)
 
 
 def write(target: Path, content: str | bytes, *, mode: int = 0o644) -> None:

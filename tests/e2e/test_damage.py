@@ -47,9 +47,9 @@ def files(folder: Path) -> list[str]:
 
 
 @pytest.fixture
-def judged(shop: Shop) -> Shop:
+def judged(shop: Shop, request: pytest.FixtureRequest) -> Shop:
     """Give a project that was compared, with a sample that no other test has."""
-    shop.edit("sandbox.toml", 'salt = "test"', 'salt = "damage"')
+    shop.edit("sandbox.toml", 'salt = "test"', f'salt = "{request.node.name}"')
     shop.edit("pipeline.py", "import os\n", "import os, sys\n\nprint('out')\nprint('err', file=sys.stderr)\n")
     shop.edit("pipeline.py", "count(order_id)", "count(*)")
     assert shop.run("diff").status == 1
