@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duck import Session, literal, quote
 from sandbox.engine.files import relation
 from sandbox.errors import PipelineError
-from sandbox.manifest.run import Output
+from sandbox.manifest.run import Output, RunRecord
 from sandbox.model import TableFiles
 from sandbox.runner.recorded import recorded
 
@@ -29,8 +29,11 @@ MEMORY = 10**9
 
 
 def get_ready() -> None:
-    """Do what the first reading would wait for: the engine takes longer to start once in a process than later."""
-    Session(memory=MEMORY, failure=PipelineError).close()
+    """Do what the first reading would wait for: the engine and the record's model take longer once in a process."""
+    with Session(memory=MEMORY, failure=PipelineError) as session:
+        _shape("(select 1 as one)", session, "a first query")
+    Output.model_rebuild()
+    RunRecord.model_rebuild()
 
 
 def collect(folder: Path, *, paths: Mapping[str, str]) -> dict[str, Output]:
