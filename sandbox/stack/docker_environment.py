@@ -109,7 +109,9 @@ def rebased(lock: Lock, before: Lock | None, *, home: Path, progress: Progress) 
         then = before.platforms.get(platform) if before else None
         wanted = bases.official() if then and then.base and "@" in then.base.reference else None
         base = bases.ensure(client, wanted, home=home, progress=progress)
-    return _on(lock, platform, base, None)
+    made = _on(lock, platform, base, None)
+    same = then is not None and then.environment == made.platforms[platform].environment
+    return _on(lock, platform, base, then.layers) if then and same else made
 
 
 def _on(lock: Lock, platform: str, base: BaseImage, layers: list[str] | None) -> Lock:

@@ -12,8 +12,10 @@ from sandbox.errors import EngineError, FrozenError
 from sandbox.manifest.lock import BaseImage
 from sandbox.model import Silent
 from sandbox.stack import base as bases
+from sandbox.stack.docker_environment import rebased
 from sandbox.stack.environments import environment, recorded
 from sandbox.stack.frozen import check_frozen
+from sandbox.stack.moved import moved
 from sandbox.stack.wanted import StackRequest
 from sandbox.store import places
 
@@ -120,6 +122,25 @@ def test_another_base_than_the_lock_names_is_refused_when_frozen_and_said_otherw
         environment(request, elsewhere, "docker", home=home, progress=progress, frozen=True)
     assert environment(request, elsewhere, "docker", home=home, progress=progress) == made
     assert any("sandbox.lock says" in line for line in progress.said)
+
+
+def test_an_upgrade_names_the_base_that_comes_next_and_says_where_that_is_another(
+    built: tuple[StackRequest, Lock, Environment], home: Path, progress: Any
+) -> None:
+    _, lock, made = built
+    written = recorded(lock, made)
+    assert rebased(lock, written, home=home, progress=progress) == written
+    entry = written.platforms[made.platform]
+    foreign = entry.model_copy(
+        update={"base": BaseImage(reference=bases.MADE, digest="sha256:" + "0" * 64), "environment": "0" * 64}
+    )
+    before = written.model_copy(update={"platforms": written.platforms | {made.platform: foreign}})
+    now = rebased(lock, before, home=home, progress=progress)
+    assert now.platforms[made.platform] == entry.model_copy(update={"layers": None})
+    (one,) = moved(before, now)
+    assert (one.of, one.platforms) == ("base", (made.platform,))
+    assert one.before == f"{bases.MADE} ({'0' * 16})"
+    assert one.after != one.before
 
 
 def test_a_step_that_fails_shows_its_last_lines(engine: images.Client, tmp_path: Path) -> None:
