@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sandbox.containers.protocol import Held, Runtime
 
-Kind = Literal["sample", "run", "report", "half", "comparison", "environment", "image", "wheel"]
+Kind = Literal["sample", "run", "report", "half", "comparison", "environment", "image", "wheel", "package"]
 PERSONAL: frozenset[Kind] = frozenset({"sample", "run", "report", "half", "comparison"})
 """What holds people's data, or what was made from it."""
 # Where each kind lies: in a project's state, and in what all projects share.
@@ -31,7 +31,12 @@ OF_PROJECT: dict[str, Kind] = {
     "halves": "half",
     "comparisons": "comparison",
 }
-SHARED: dict[str, Kind] = {"samples": "sample", "environments": "environment", "wheels": "wheel"}
+SHARED: dict[str, Kind] = {
+    "samples": "sample",
+    "environments": "environment",
+    "wheels": "wheel",
+    "packages": "package",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from sandbox.manifest.canonical import digest, file_digest
 from sandbox.manifest.lock import Package
 from sandbox.stack import pins
 from sandbox.store.folder import locked, publish, staging, write
+from sandbox.store.leases import use
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,11 +86,10 @@ def fetch(
     """
     names = named(image)
     known = home / "packages" / f"{digest({'base': base.digest, 'names': list(names)})}.json"
-    if wanted is None and not newest:
-        wanted = _remembered(known)
     with locked(known):
-        if wanted is not None and (folder := _place(home, wanted)).is_dir():
-            return Fetched(folder=folder, packages=tuple(wanted))
+        there = wanted if wanted is not None or newest else _remembered(known)
+        if there is not None and use(folder := _place(home, there)):
+            return Fetched(folder=folder, packages=tuple(there))
         with (
             staging(home / "packages", label=image) as made,
             progress.step(f"downloading {', '.join(names)} and what they need"),
@@ -100,6 +100,7 @@ def fetch(
             (made / POLICY).unlink(missing_ok=True)
             folder = _place(home, found)
             publish(made, folder)
+        use(folder)
         if wanted is None:
             write(known, json.dumps([one.model_dump() for one in found], indent=1))
     return Fetched(folder=folder, packages=tuple(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,18 @@ def test_another_home_gets_the_same_files_from_the_lock(client: Connection, tmp_
     (file,) = second.folder.glob("*.deb")
     assert f"sha256:{file_digest(file)}" == package.hash
     assert not packages.changed(second.folder)
+
+
+def test_what_was_the_newest_is_not_asked_for_again_and_is_made_again_when_it_is_gone(
+    client: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = fetched(client, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(packages, "DOWNLOAD", "exit 1")
+        assert fetched(client, tmp_path) == first
+    shutil.rmtree(first.folder)
+    assert fetched(client, tmp_path) == first
+    assert first.folder.is_dir()
 
 
 def test_what_the_archive_has_no_more_is_refused_by_name_with_what_it_has(

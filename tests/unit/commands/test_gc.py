@@ -33,7 +33,7 @@ def test_what_holds_peoples_data_goes_when_it_is_old_although_it_is_used(kind: K
     assert chosen([item("a", kind, made=91), item("b", kind, made=89)]) == {"a": "made 91 days ago"}
 
 
-@pytest.mark.parametrize("kind", ["environment", "image", "wheel"])
+@pytest.mark.parametrize("kind", ["environment", "image", "wheel", "package"])
 def test_libraries_do_not_age(kind: Kind) -> None:
     assert chosen([item("a", kind, made=400, used=1)]) == {}
 
