@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup engine base demo test lint format bench clean
+.PHONY: help setup engine base demo test cluster lint format bench clean
 
 help:  ## Show this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -39,7 +39,11 @@ test: setup lint  ## Check everything: style, types, layers, and all tests (real
 	@images/base/make.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/browser/chromium.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/server.sh $(if $(filter true,$(CI)),,--optional)
-	$(BIN)/pytest --numprocesses 2
+	@tests/integration/sources/java.sh $(if $(filter true,$(CI)),,--optional)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+cluster: setup  ## Keep a standalone Spark of two workers running on this machine, until Ctrl-C (needs Java 17 or later).
+	@$(BIN)/python tests/integration/sources/cluster.py
 
 lint: setup  ## Check style, types and layers.
 	$(BIN)/ruff check .
@@ -52,7 +56,6 @@ format: setup  ## Put the code into its style.
 	$(BIN)/ruff format .
 
 bench: setup base  ## Measure speed and memory against peers and limits (Spark needs Java 17 or later).
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --group bench
 	@for one in benchmarks/*/run.py; do $(BIN)/python $$one; done
 
 clean:  ## Remove what was made here.

@@ -52,6 +52,7 @@ def problems(settings: Settings) -> list[Problem]:
         _pipeline,
         _dbt,
         _image,
+        _spark,
         outputs,
         data_tests,
         _unsupported,
@@ -239,6 +240,22 @@ def _dbt(settings: Settings) -> Iterator[Problem]:
         yield Problem(key=("pipeline", "inputs"), message=message)
 
 
+def _spark(settings: Settings) -> Iterator[Problem]:
+    source = settings.source
+    if source.spark is None:
+        return
+    if source.engine != "spark":
+        yield Problem(
+            key=("source", "spark"), message='is for engine = "spark"; write that, or leave this out'
+        )
+    if source.spark.remote is not None and source.spark.master is not None:
+        message = "remote (a Connect server) and master exclude each other"
+        yield Problem(key=("source", "spark"), message=message)
+    if "token=" in (source.spark.remote or ""):
+        message = "holds a token, which does not belong into a file; leave this out and set SPARK_REMOTE"
+        yield Problem(key=("source", "spark", "remote"), message=message)
+
+
 def _image(settings: Settings) -> Iterator[Problem]:
     stack = settings.stack
     own = is_own_image(stack.image)
@@ -277,8 +294,6 @@ def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
         f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
     )
     yield ("source", "uri"), other, what
-    yield ("source", "engine"), source.engine != "duckdb", f'engine = "{source.engine}"'
-    yield ("source", "spark"), source.spark is not None, "[source.spark]"
     unknown = [service for service in stack.services if service != "postgres"]
     yield ("stack", "services"), bool(unknown), f"services = {unknown}"
     yield ("stack", "network"), stack.network != "none", f'network = "{stack.network}"'

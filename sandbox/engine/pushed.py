@@ -55,19 +55,38 @@ def number(
         coefficients: See `sandbox.engine.prn.coefficients`.
         dialect: For whom.
     """
-    rows = ibis.table({name: kind_of(columns[name]) for name in key}, name=ROW)
+    k, fold, found = steps(columns, key, coefficients, dialect)
+    if _is_number(columns, key):
+        # Written out: a server computes the fold three times sooner than it enters a query for each row.
+        return _replaced(found, FOLD, _replaced(fold, KEY, k, dialect), dialect)
+    # Without the OFFSET a server writes out the inner ones, and computes the hash nine times.
+    fence = " offset 0" if dialect == "postgres" else ""
+    return f"(select {found} from (select {fold} as x from (select {k} as k{fence}) as k{fence}) as x)"
+
+
+def steps(
+    columns: Mapping[str, str], key: Sequence[str], coefficients: Sequence[int], dialect: Dialect
+) -> tuple[str, str, str]:
+    """Give the SQL of a row's key as an integer, over ``r``; of its fold, over ``k.k``; and of its number, over ``x.x``.
+
+    For those that compute one after the other (see `number`).
+    """
+    rows = _rows(columns, key)
     keyed = ibis.table({KEY: dt.int64}, name=KEY)
     folded = ibis.table({FOLD: dt.int64}, name=FOLD)
     fold = _sql(rule.fold_of(keyed[KEY], coefficients), dialect)
     found = _sql(rule.number_of(folded[FOLD], coefficients), dialect)
-    if rule.is_number(rows, key):
-        # Written out: a server computes the fold three times sooner than it enters a query for each row.
-        k = _sql(rows[key[0]].cast("int64"), dialect)
-        return _replaced(found, FOLD, _replaced(fold, KEY, k, dialect), dialect)
-    hashed = HASHED[dialect].format(_sql(rule.key_text(rows, key), dialect))
-    # Without the OFFSET a server writes out the inner ones, and computes the hash nine times.
-    fence = " offset 0" if dialect == "postgres" else ""
-    return f"(select {found} from (select {fold} as x from (select {hashed} as k{fence}) as k{fence}) as x)"
+    if _is_number(columns, key):
+        return _sql(rows[key[0]].cast("int64"), dialect), fold, found
+    return HASHED[dialect].format(_sql(rule.key_text(rows, key), dialect)), fold, found
+
+
+def _is_number(columns: Mapping[str, str], key: Sequence[str]) -> bool:
+    return rule.is_number(_rows(columns, key), key)
+
+
+def _rows(columns: Mapping[str, str], key: Sequence[str]) -> ibis.Table:
+    return ibis.table({name: kind_of(columns[name]) for name in key}, name=ROW)
 
 
 def _replaced(sql: str, name: str, by: str, dialect: Dialect) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.sampler import databases, lakes, postgres
+from sandbox.sampler import databases, lakes, postgres, spark
 from sandbox.sampler.reaching import reach
 
 if TYPE_CHECKING:
@@ -26,4 +26,6 @@ def attach(session: Session, tables: Iterable[SourceTable]) -> None:
             databases.attach(session, table)
         elif table.format == "postgres":
             postgres.attach(session, table)
+        elif table.format == "spark":
+            spark.attach(session, table)
         lakes.attach(session, table)

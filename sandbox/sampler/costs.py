@@ -38,7 +38,15 @@ FEW = 0.2  # the share of distinct values up to which the engine writes a dictio
 MEASURED_ROWS = 50_000
 MEASURED_BYTES = 64 * 2**20  # before compression
 # What a byte of the source becomes as Parquet, roughly.
-SHRINKS = {"parquet": 1.0, "csv": 0.3, "jsonl": 0.12, "duckdb": 1.0, "postgres": 0.3, "sqlite": 0.3}
+SHRINKS = {
+    "parquet": 1.0,
+    "csv": 0.3,
+    "jsonl": 0.12,
+    "duckdb": 1.0,
+    "postgres": 0.3,
+    "spark": 1.0,
+    "sqlite": 0.3,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duck import quote
 from sandbox.model import Silent
@@ -178,8 +178,8 @@ class Extraction:
                 yield
         advance(item.bytes - told)
 
-    def _pushed(self, step: Step) -> str | None:
-        """Give what a database may leave out of a table before it is selected from (see `_selection`)."""
+    def _pushed(self, step: Step) -> Any:
+        """Give what a database or a cluster may leave out of a table before it is selected from (see `_selection`)."""
         table = self.plan.tables[step.table]
         if step.role == "unit":
             return drawn_by_rule(table, self.plan.units[step.table])

@@ -8,16 +8,22 @@ from sandbox.engine.duck import first_line
 from sandbox.engine.lakes import iceberg
 from sandbox.errors import SourceError
 from sandbox.model import CATALOGUES
-from sandbox.sampler import buckets, databases, postgres, tree
+from sandbox.sampler import buckets, databases, postgres, spark, tree
 from sandbox.sampler.source import Listing, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.config.settings import PostgresSection
+    from sandbox.config.settings import PostgresSection, SourceSection
     from sandbox.sampler.source import SourceFile
     from sandbox.sampler.table import SourceTable
+
+
+def source(section: SourceSection, *, base: Path) -> Listing:
+    """List the tables of the source that ``[source]`` names, read by the engine that it names (see `listed`)."""
+    listing = listed(section.uri, base=base, section=section.postgres)
+    return spark.through(listing, section.spark) if section.engine == "spark" else listing
 
 
 def listed(uri: str, *, base: Path, section: PostgresSection | None = None) -> Listing:

@@ -10,7 +10,7 @@ from sandbox.engine import late
 from sandbox.engine.duck import first_line, literal, quote
 from sandbox.engine.files import file_list
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
-from sandbox.sampler import csv_types, databases, lakes, postgres
+from sandbox.sampler import csv_types, databases, lakes, postgres, spark
 from sandbox.sampler.blame import JSON_HINT, blamed, first_broken
 from sandbox.sampler.footers import footer, footers_of
 from sandbox.sampler.reaching import reach
@@ -31,7 +31,7 @@ NARROWED = {"HUGEINT": "DECIMAL(38,0)", '"NULL"': "VARCHAR"}
 UNKEPT = ("HUGEINT", "UHUGEINT", "BIT", "VARINT", "BIGNUM")  # Parquet has no place for them
 
 
-def opened(
+def opened(  # noqa: C901 - one line a format
     session: Session,
     listing: Listing,
     name: str,
@@ -77,10 +77,14 @@ def opened(
                 table = databases.opened_sqlite(session, name, files[0], fixed)
             case "postgres":
                 table = postgres.opened(session, name, files, fixed)
+            case "spark":
+                table = _parquet(session, name, files, {})
             case _:
                 assert_never(form)
         if table.snapshot is None:
             table = _with_constants(session, table, fixed)
+        if form == "spark":
+            table = spark.opened(session, table)
         _check_fixed(session, table, fixed)
     return replace(table, columns={name: fixed.get(name, kind) for name, kind in table.columns.items()})
 

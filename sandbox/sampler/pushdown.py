@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.engine import pushed
 from sandbox.engine.arrow import loaded
@@ -17,6 +17,7 @@ from sandbox.engine.duck import literal, quote
 from sandbox.engine.kinds import fresh
 from sandbox.engine.postgres.scan import grouped
 from sandbox.engine.prn import PRIME
+from sandbox.sampler import spark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,19 +68,22 @@ def counted(
         columns: The strata columns.
         key: The unit's key.
     """
-    if table.format != "postgres":
+    chosen = list(dict.fromkeys(columns))
+    if table.format == "spark":
+        rows = spark.grouped(table, chosen, key)
+    elif table.format == "postgres":
+        snapshot, about = table.files[0].opened
+        asked = {one.name: one for one in table.asked}
+        rows = grouped(snapshot, table.name, about, [asked[name] for name in chosen], key, most=MOST_GROUPS)
+    else:
         return None
-    snapshot, about = table.files[0].opened
-    asked = {one.name: one for one in table.asked}
-    chosen = [asked[name] for name in dict.fromkeys(columns)]
-    rows = grouped(snapshot, table.name, about, chosen, key, most=MOST_GROUPS)
     if rows is None:
         return None
     whole, every = fresh("rows with a key", columns), fresh("rows", columns)
-    names = [*(f"c{n}::{table.columns[one.name]} as {quote(one.name)}" for n, one in enumerate(chosen)),
+    names = [*(f"c{n}::{table.columns[one]} as {quote(one)}" for n, one in enumerate(chosen)),
              f"c{len(chosen)} as {quote(whole)}", f"c{len(chosen) + 1} as {quote(every)}"]  # fmt: skip
     relation = f"counted {table.name.encode().hex()}"
-    kinds = {one.name: table.columns[one.name] for one in chosen} | {whole: "BIGINT", every: "BIGINT"}
+    kinds = {one: table.columns[one] for one in chosen} | {whole: "BIGINT", every: "BIGINT"}
     fields = ", ".join(f"{quote(name)} {kind}" for name, kind in kinds.items())
     session.execute(f"create or replace temp table {quote(relation)} ({fields})")
     loaded(session, rows, relation, ", ".join(names))
@@ -87,8 +91,12 @@ def counted(
 
 
 @contextlib.contextmanager
-def narrowed(table: SourceTable, condition: str | None) -> Iterator[None]:
-    """As long as the block lasts, leave out the rows of a database's table for which a condition does not hold."""
+def narrowed(table: SourceTable, condition: Any) -> Iterator[None]:
+    """As long as the block lasts, leave out the rows of a database's or a cluster's table for which a condition does not hold."""
+    if table.format == "spark" and condition is not None:
+        with spark.narrowed(table, condition):
+            yield
+        return
     if table.format != "postgres" or condition is None:
         yield
         return
@@ -97,8 +105,13 @@ def narrowed(table: SourceTable, condition: str | None) -> Iterator[None]:
         yield
 
 
-def drawn_by_rule(table: SourceTable, unit: UnitPlan) -> str | None:
+def drawn_by_rule(table: SourceTable, unit: UnitPlan) -> Any:
     """Give the condition that a row of a unit table may be drawn; None where all must be looked at."""
+    if table.format == "spark":
+        values = {name: name for name in spark.pushed(table)}
+        below, others = _cheapest(unit, values)
+        columns = [one.column for one in _labelling(unit, values)]
+        return spark.drawn_by_rule(table, unit, below, (columns, others))
     if table.format != "postgres" or table.files[0].opened[0].encoding == "SQL_ASCII":
         return None
     values = _values(table)
@@ -124,9 +137,9 @@ def drawn_by_rule(table: SourceTable, unit: UnitPlan) -> str | None:
     return f"({' or '.join(ways)})"
 
 
-def named_by_keys(
+def named_by_keys(  # noqa: PLR0911 - each leaves all rows in for a reason of its own
     session: Session, table: SourceTable, pairs: Sequence[tuple[Typed, Typed]], keys: str
-) -> str | None:
+) -> Any:
     """Give the condition that a row of a table has one of some keys; None where all must be looked at.
 
     Args:
@@ -135,6 +148,8 @@ def named_by_keys(
         pairs: Its columns and those of the keys that they are compared with, each with its type.
         keys: SQL that can stand after ``from``.
     """
+    if table.format == "spark":
+        return spark.named_by_keys(session, table, pairs, keys)
     if table.format != "postgres":
         return None
     values, sides, arrays = _values(table), [], []

@@ -11,7 +11,7 @@ from sandbox.errors import SandboxError
 from sandbox.manifest.scan import Finding, Scan, ScannedTable, by_severity
 from sandbox.sampler import scan_columns, scan_rows
 from sandbox.sampler.lean import lean
-from sandbox.sampler.listing import listed
+from sandbox.sampler.listing import source
 from sandbox.sampler.masking.personal.suspects import suspected
 from sandbox.sampler.scan_files import open_what_can_be, undecodable, undecodable_columns
 from sandbox.sampler.source import suggestion
@@ -43,7 +43,7 @@ def scanned(project: Project, *, now: dt.datetime, threads: int | None = None, p
         SourceError: The source itself cannot be read.
     """
     settings = project.settings
-    listing = listed(settings.source.uri, base=project.root, section=settings.source.postgres)
+    listing = source(settings.source, base=project.root)
     with contextlib.closing(listing), Session(memory=settings.sample.memory, threads=threads) as session:
         scan = _Scan(session=session, settings=settings, listing=listing, now=now)
         total = sum(

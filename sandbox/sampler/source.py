@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sandbox.store.remote import Remote
 
 TOGETHER = 16  # files of a bucket that are asked about at once
-SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "iceberg", "duckdb", "sqlite", "postgres"]
+SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "iceberg", "duckdb", "sqlite", "postgres", "spark"]
 
 
 class Closeable(Protocol):

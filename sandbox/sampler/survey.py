@@ -9,7 +9,7 @@ from sandbox.sampler import closure, costs, masking, names, strata, targets
 from sandbox.sampler.expected import expected
 from sandbox.sampler.keys import check_unique, null_keys
 from sandbox.sampler.lean import EXACT_UP_TO, lean
-from sandbox.sampler.listing import listed
+from sandbox.sampler.listing import source
 from sandbox.sampler.masking import exposure, personal
 from sandbox.sampler.opening import opened
 from sandbox.sampler.plan import Plan
@@ -41,7 +41,7 @@ def survey(project: Project, *, threads: int | None = None, progress: Progress) 
     """
     settings = project.settings
     names.check_tables(settings)
-    listing = listed(settings.source.uri, base=project.root, section=settings.source.postgres)
+    listing = source(settings.source, base=project.root)
     try:
         return _surveyed(project, listing, threads, progress)
     except BaseException:

@@ -110,7 +110,7 @@ def reading(table: SourceTable, file: int | None = None, *, number: str | None =
         if table.format == "duckdb":
             return _reading_duckdb(table, number)
         return _reading_parquet(table, files, number)
-    rows = _reading_scanned(table, file) if table.format == "postgres" else _reading(table, files)
+    rows = _reading_scanned(table, file) if table.format in {"postgres", "spark"} else _reading(table, files)
     if number is None:
         return rows
     # A window without an order walks the rows as they come, on one thread.

@@ -184,9 +184,12 @@ def test_what_is_not_built_yet_is_refused_never_ignored(tmp_path: Path, addition
         ),
         ('[stack]\nimage = "team/pipeline:3"\nruntime = "local"\n', "the local runtime has no images"),
         ('[stack]\nbuild_network = "default"\n', "images of sandbox are built with no network"),
+        ('[source.spark]\nmaster = "local[2]"\n', 'is for engine = "spark"'),
+        ('[source.spark]\nmaster = "local"\nremote = "sc://h"\n', "exclude each other"),
+        ('[source.spark]\nremote = "sc://h/;token=abc"\n', "set SPARK_REMOTE"),
     ],
 )
-def test_an_image_that_cannot_be_is_refused(tmp_path: Path, addition: str, expected: str) -> None:
+def test_what_cannot_be_is_refused(tmp_path: Path, addition: str, expected: str) -> None:
     assert expected in refusal(tmp_path, MINIMAL + addition)
 
 

@@ -1,0 +1,67 @@
+"""A table of files that Spark reads and the engine scans: columns are asked for as they are needed, rows as far as they may matter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from sandbox.engine.arrow import Scanned
+from sandbox.engine.spark.frames import PLACE, Table, named
+from sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+BATCH_ROWS = 1 << 17
+
+
+class Scan(Scanned):
+    """The rows of some files of a table.
+
+    Args:
+        table: The table.
+        pieces: The files, by their numbers, in groups that are asked for together.
+        narrowed: Whether the table's condition holds for it.
+        failed: Told of an error, which then ends the engine's statement.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        pieces: Sequence[Sequence[int]],
+        *,
+        narrowed: bool,
+        failed: Callable[[SandboxError], None],
+    ) -> None:
+        super().__init__([table.kinds[name] for name in table.columns])
+        self._table, self._pieces, self._narrowed, self._failed = table, pieces, narrowed, failed
+
+    def batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Give some columns, in the files' order."""
+        for piece in self._pieces:
+            try:
+                found = self._asked(piece, read)
+            except SandboxError as error:
+                self._failed(error)
+                raise
+            yield from found.to_batches(max_chunksize=BATCH_ROWS)
+
+    def _asked(self, piece: Sequence[int], read: pa.Schema) -> pa.Table:
+        table = self._table
+        held = [name for name in read.names if table.columns[int(name[1:])] not in table.constants]
+        frame = table.frame(piece, self._narrowed)
+        placed = len(piece) == 1
+        chosen = [*(frame[name] for name in held), *([frame[PLACE]] if placed else [])]
+        found = table.cluster.arrow(frame.select(*chosen) if chosen else frame.select(named("1", "one")))
+        if placed:
+            found = found.sort_by(PLACE)
+        return pa.table({name: self._column(name, found, piece, read) for name in read.names}, schema=read)
+
+    def _column(self, name: str, found: pa.Table, piece: Sequence[int], read: pa.Schema) -> Any:
+        kind = read.field(name).type
+        constants = self._table.constants.get(self._table.columns[int(name[1:])])
+        if constants is None:
+            return found.column(name).cast(kind)
+        [index] = piece  # files with constants are asked for one by one
+        return pa.array([constants[index]] * found.num_rows, kind)

@@ -1,0 +1,263 @@
+"""Spark reads a source: a standalone cluster with two workers, and Connect; the same rows as without it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from sandbox.demo import make
+from sandbox.engine.spark import frames
+from sandbox.errors import ConfigError, SourceError
+from sandbox.model import Silent
+from tests.integration.sources.cluster import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.manifest.sample import SampleManifest
+    from tests.integration.sources.conftest import Contents, Lake
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("spark"),  # one cluster
+    pytest.mark.skipif(
+        shutil.which("java") is None and os.environ.get("CI") != "true",
+        reason="there is no Java; to get it: tests/integration/sources/java.sh",
+    ),
+]
+
+
+BASEBALL_TABLES = ("People", "AwardsPlayers", "Salaries", "Teams")
+BASEBALL = """\
+version = 1
+[project]
+name = "baseball"
+[source]
+uri = "core/"
+[sample]
+unit = "People"
+strata = [{ column = "birthCountry", rare_below = 200 }, "throws"]
+rate = 0.2
+[tables.People]
+key = ["playerID"]
+[tables.People.mask]
+nameFirst = "none"
+nameLast = "none"
+nameGiven = "none"
+[tables.Teams]
+key = ["yearID", "lgID", "teamID"]
+keep = "referenced"
+[tables.AwardsPlayers]
+references = { playerID = "People.playerID" }
+[tables.Salaries]
+references = { playerID = "People.playerID" }
+[[tables.Salaries.reference]]
+columns = ["yearID", "lgID", "teamID"]
+table = "Teams"
+key = ["yearID", "lgID", "teamID"]
+[pipeline]
+command = "true"
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("spark")) as running:
+        yield running
+
+
+def spark(cluster: Cluster) -> str:
+    return f'engine = "spark"\n[source.spark]\nmaster = "{cluster.master}"\n'
+
+
+@pytest.fixture(scope="module")
+def readable(plain: tuple[Path, SampleManifest], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plain tables without what Spark has no type for: UUIDs are texts."""
+    target = tmp_path_factory.mktemp("readable")
+    for file in plain[0].glob("*.parquet"):
+        shutil.copy(file, target)
+    with duckdb.connect() as connection:
+        source, place = (str(one / "tokens.parquet").replace("'", "''") for one in (plain[0], target))
+        connection.execute(
+            f"copy (select * replace (token::varchar as token) from '{source}') to '{place}' (format parquet)"
+        )
+    return target
+
+
+def test_keys_of_every_kind_give_the_sample_of_the_plain_tables_and_other_rows_stay_where_they_are(
+    lake: Lake,
+    cluster: Cluster,
+    readable: Path,
+    plain: tuple[Path, SampleManifest],
+    contents: Contents,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+    came: dict[str, int] = {}
+    frame = frames.Table.frame
+
+    def counted(self: frames.Table, files: Any, narrowed: bool) -> Any:
+        found = frame(self, files, narrowed)
+        if narrowed and self.condition is not None:
+            came[self.name] = came.get(self.name, 0) + found.count()
+        return found
+
+    monkeypatch.setattr(frames.Table, "frame", counted)
+    _, manifest = lake.draw(more=spark(cluster))
+    assert contents(manifest) == contents(plain[1])
+    assert manifest.fingerprint == plain[1].fingerprint
+    tables = {name: one.rows for name, one in manifest.tables.items()}
+    for name in ("words", "days", "lines", "parts"):
+        assert tables[name] <= came[name] <= tables[name] * 1.2, name
+    assert came["visits"] < 2000
+
+
+def test_columns_in_the_names_of_folders(lake: Lake, cluster: Cluster, readable: Path) -> None:
+    with duckdb.connect() as connection:
+        source, place = str(readable / "words.parquet"), str(lake.source / "words").replace("'", "''")
+        connection.execute(f"copy (from '{source}') to '{place}' (format parquet, partition_by (class))")
+    sections = '[sample]\nunit = "words"\nstrata = ["class"]\nrate = 0.3\n[tables.words]\nkey = ["word"]\n'
+    _, expected = lake.draw(sections)
+    shutil.rmtree(lake.home)
+    _, manifest = lake.draw(sections, more=spark(cluster))
+    assert manifest.fingerprint == expected.fingerprint
+    assert manifest.tables["words"].rows > 100
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_draw_changes_nothing(
+    lake: Lake,
+    cluster: Cluster,
+    readable: Path,
+    plain: tuple[Path, SampleManifest],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+    killed = threading.Event()
+    frame = frames.Table.frame
+
+    def kill() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(cluster.processes["worker-0"].pid, signal.SIGKILL)
+        killed.set()
+
+    def watched(self: frames.Table, files: Any, narrowed: bool) -> Any:
+        if narrowed and not killed.is_set():
+            threading.Timer(0.05, kill).start()
+        return frame(self, files, narrowed)
+
+    monkeypatch.setattr(frames.Table, "frame", watched)
+    try:
+        _, manifest = lake.draw(more=spark(cluster))
+    finally:
+        cluster.processes["worker-0"].wait()
+        cluster.worker(0)
+    assert killed.is_set()
+    assert manifest.fingerprint == plain[1].fingerprint
+
+
+def sampled(project: Path, home: Path) -> dict[str, Any]:
+    """Draw by the command, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", "sample", "--json"],
+        cwd=project,
+        env={**os.environ, "SANDBOX_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr, "Spark's own lines are nobody's business"
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def with_spark(project: Path, where: str) -> None:
+    file = project / "sandbox.toml"
+    text = file.read_text("utf-8").replace(
+        "[sample]", f'engine = "spark"\n[source.spark]\n{where}\n[sample]', 1
+    )
+    file.write_text(text, "utf-8")
+
+
+def test_the_demo_by_connect(tmp_path: Path, cluster: Cluster) -> None:
+    project = tmp_path / "shöp"
+    make(project, scale=0.02, progress=Silent())
+    expected = sampled(project, tmp_path / "first")["fingerprint"]
+    shutil.rmtree(project / ".sandbox")
+    with_spark(project, f'remote = "{cluster.connect()}"')
+    assert sampled(project, tmp_path / "second")["fingerprint"] == expected
+
+
+def test_baseball_by_a_cluster(tmp_path: Path, cluster: Cluster, baseball: Path) -> None:
+    project = tmp_path / "baseball"
+    (project / "core").mkdir(parents=True)
+    with duckdb.connect() as connection:
+        for name in BASEBALL_TABLES:
+            target = project / "core" / f"{name}.parquet"
+            connection.execute(f"copy (from '{baseball / name}.csv') to '{target}' (format parquet)")
+    (project / "sandbox.toml").write_text(BASEBALL, "utf-8")
+    expected = sampled(project, tmp_path / "first")["fingerprint"]
+    shutil.rmtree(project / ".sandbox")
+    with_spark(project, f'master = "{cluster.master}"')
+    assert sampled(project, tmp_path / "second")["fingerprint"] == expected
+
+
+def test_a_cluster_that_is_not_there(lake: Lake, readable: Path) -> None:
+    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+    for where in ('remote = "sc://127.0.0.1:1"', 'master = "spark://127.0.0.1:1"'):
+        with pytest.raises(
+            SourceError, match=r"127\.0\.0\.1:1 cannot be reached: connection refused"
+        ) as caught:
+            lake.draw(more=f'engine = "spark"\n[source.spark]\n{where}\n')
+        assert "[source.spark]" in caught.value.hint
+
+
+def test_a_machine_without_java(lake: Lake, readable: Path, tmp_path: Path) -> None:
+    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+    lake.project(more='engine = "spark"\n')
+    variables = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
+    for program in ("bash", "dirname", "ls", "git", "env", "cat", "head", "sed", "tr", "basename"):
+        if (found := shutil.which(program)) is not None:
+            (tmp_path / program).symlink_to(found)
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", "plan"],
+        cwd=lake.root,
+        env={**variables, "PATH": str(tmp_path), "SANDBOX_HOME": str(lake.home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == SourceError.status
+    assert "there is no Java of 17 or later here" in done.stderr
+
+
+def test_what_spark_does_not_read(lake: Lake, cluster: Cluster, tmp_path: Path) -> None:
+    (lake.source / "words.csv").write_text("word,class\na,1\n", "utf-8")
+    with pytest.raises(SourceError, match='words is csv; engine = "spark"'):
+        lake.draw(
+            '[sample]\nunit = "words"\nrate = 0.5\n[tables.words]\nkey = ["word"]\n', more=spark(cluster)
+        )
+    place = tmp_path / "some.duckdb"
+    with duckdb.connect(str(place)) as connection:
+        connection.execute("create table words as select 'a' as word")
+    with pytest.raises(ConfigError, match="reads folders and buckets of Parquet"):
+        lake.draw(uri=str(place), more=spark(cluster))
+
+
+def test_a_type_that_spark_has_not_is_said_by_its_column(
+    lake: Lake, plain: tuple[Path, SampleManifest], cluster: Cluster
+) -> None:
+    shutil.copytree(plain[0], lake.source, dirs_exist_ok=True)
+    with pytest.raises(SourceError, match=r"(?i)spark.*(uuid|token)"):
+        lake.draw(more=spark(cluster))
