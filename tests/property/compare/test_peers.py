@@ -45,7 +45,7 @@ def frame(table: dict[tuple[int, str], dict[str, Any]], columns: list[str]) -> p
     )
 
 
-@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=240, suppress_health_check=[HealthCheck.too_slow])
 @given(
     TABLE,
     TABLE,

@@ -70,7 +70,7 @@ tolerances = st.sampled_from(
     ]
 )
 taints = st.sets(st.sampled_from(["id", "amount", "tags", "name"]), max_size=2).map(frozenset)
-bounded = settings(max_examples=30, deadline=None)
+bounded = settings(max_examples=60, deadline=None)
 
 
 def files(folder: Path, name: str, table: list[Row]) -> TableFiles:
