@@ -183,7 +183,7 @@ def engine() -> str:
     pytest.skip("no Docker Engine answers; to get one: make engine")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def baseball() -> Path:
     """Give the folder of the baseball tables, which lie beside the repository."""
     folder = Path(__file__).parents[2] / "shared" / "data" / "baseball"

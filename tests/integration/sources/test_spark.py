@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -20,6 +19,7 @@ from sandbox.engine.spark import frames
 from sandbox.errors import ConfigError, SourceError
 from sandbox.model import Silent
 from tests.integration.sources.cluster import Cluster
+from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,39 +36,6 @@ pytestmark = [
         reason="there is no Java; to get it: tests/integration/sources/java.sh",
     ),
 ]
-
-
-BASEBALL_TABLES = ("People", "AwardsPlayers", "Salaries", "Teams")
-BASEBALL = """\
-version = 1
-[project]
-name = "baseball"
-[source]
-uri = "core/"
-[sample]
-unit = "People"
-strata = [{ column = "birthCountry", rare_below = 200 }, "throws"]
-rate = 0.2
-[tables.People]
-key = ["playerID"]
-[tables.People.mask]
-nameFirst = "none"
-nameLast = "none"
-nameGiven = "none"
-[tables.Teams]
-key = ["yearID", "lgID", "teamID"]
-keep = "referenced"
-[tables.AwardsPlayers]
-references = { playerID = "People.playerID" }
-[tables.Salaries]
-references = { playerID = "People.playerID" }
-[[tables.Salaries.reference]]
-columns = ["yearID", "lgID", "teamID"]
-table = "Teams"
-key = ["yearID", "lgID", "teamID"]
-[pipeline]
-command = "true"
-"""
 
 
 @pytest.fixture(scope="module")
@@ -164,22 +131,6 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_draw_changes_nothing(
         cluster.worker(0)
     assert killed.is_set()
     assert manifest.fingerprint == plain[1].fingerprint
-
-
-def sampled(project: Path, home: Path) -> dict[str, Any]:
-    """Draw by the command, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox", "sample", "--json"],
-        cwd=project,
-        env={**os.environ, "SANDBOX_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert not done.stderr, "Spark's own lines are nobody's business"
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def with_spark(project: Path, where: str) -> None:
