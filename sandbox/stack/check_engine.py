@@ -18,6 +18,7 @@ from sandbox.containers.docker_client import connect, translated
 from sandbox.containers.protocol import Job, Mount
 from sandbox.model import Ending, Environment, Limits
 from sandbox.stack import base as bases
+from sandbox.stack import check_pool
 from sandbox.stack.check_machine import space
 from sandbox.stack.checks import Check, bad, carried_out, good, unchecked
 from sandbox.store.folder import reported
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 ENGINE = "container engine"
 BASE = "base image"
-ALWAYS = ("images", "space for images", "what was left behind", "engine's clock")
+ALWAYS = ("images", "space for images", check_pool.NAME, "what was left behind", "engine's clock")
 RUNNING = ("build", "files belong to you", "memory limit", "process limit", "no network")
 MEMORY_BYTES = 96 * 2**20
 PIDS = 32
@@ -61,6 +62,7 @@ def _dependent(runtime: DockerRuntime, client: images.Client, home: Path) -> lis
     always: dict[str, Callable[[], Check]] = {
         "images": lambda: _images(client),
         "space for images": lambda: _space(client),
+        check_pool.NAME: lambda: check_pool.pool(client),
         "what was left behind": lambda: _left(runtime),
         "engine's clock": lambda: _clock(client),
     }

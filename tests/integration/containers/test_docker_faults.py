@@ -24,6 +24,7 @@ from sandbox.containers.docker import DockerRuntime
 from sandbox.containers.docker_client import connect, translated
 from sandbox.errors import EngineError
 from sandbox.model import Ending
+from sandbox.stack.check_pool import pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -328,6 +329,7 @@ def second_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[su
                 place / "exec",
             ),
             *("--pidfile", place / "pid", "--bridge", "none", "--iptables=false"),
+            *("--default-address-pool", "base=10.213.0.0/24,size=25"),  # two networks
         ],
         stdout=log,
         stderr=log,
@@ -386,3 +388,20 @@ def test_an_engine_that_is_stopped_in_mid_run_makes_it_lost(
         DockerRuntime().check()
     assert caught.value.status == 14
     gc.collect()
+
+
+@leaks
+@pytest.mark.skipif(
+    os.getuid() != 0 and os.environ.get("CI") != "true", reason="starts an engine of its own: run as root"
+)
+def test_an_engine_without_addresses_for_networks_is_told_and_nothing_is_left(
+    second_engine: tuple[subprocess.Popen[bytes], str],
+) -> None:
+    with contextlib.closing(docker.DockerClient(base_url=second_engine[1])) as client:
+        before = {one["Id"] for one in client.api.networks()}
+        assert pool(client).ok
+        taken = client.api.create_network("taken", driver="bridge")["Id"]
+        found = pool(client)
+        assert (found.ok, found.fix) == (False, "docker network prune")
+        assert found.detail.startswith("room for 1 more: ")
+        assert {one["Id"] for one in client.api.networks()} == {*before, taken}

@@ -28,7 +28,15 @@ def test_a_working_engine_passes_what_is_tried_in_containers(
     found = by_name(doctor(tmp_path, home=home, runtime="docker", progress=progress))
     tried = ("build", "files belong to you", "memory limit", "process limit", "no network")
     assert {name: found[name].detail for name in tried if not found[name].ok} == {}
-    for name in ("container engine", "base image", "space for images", "engine's clock", "git", "uv"):
+    for name in (
+        "container engine",
+        "base image",
+        "space for images",
+        "addresses for networks",
+        "engine's clock",
+        "git",
+        "uv",
+    ):
         assert found[name].ok, found[name]
     assert "Python for local runs" not in found
     assert not list(home.glob(".doctor-*"))
@@ -48,7 +56,7 @@ def test_a_refusing_socket_fails_one_check_and_the_rest_is_not_checked(
     assert "connection refused" in failed[0].detail
     assert failed[0].fix
     waiting = [check for check in found.values() if check.ok is None]
-    assert len(waiting) == 10
+    assert len(waiting) == 11
     assert {check.detail for check in waiting} == {"no engine answers"}
     assert {check.fix for check in waiting} == {""}
 
