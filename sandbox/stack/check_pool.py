@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
+from sandbox.containers import docker_held, owner
 from sandbox.containers import docker_plan as plan
 from sandbox.containers.docker_client import translated
 from sandbox.errors import EngineError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from sandbox.containers.docker_images import Client
 
 NAME = "addresses for networks"
+LABELS = {"role": "doctor"}
 WANTED = 2  # one now, and one more for whoever comes next
 
 
@@ -23,6 +25,7 @@ def pool(client: Client) -> Check:
     Raises:
         EngineError: The engine does not make or remove a network, for another reason than addresses.
     """
+    _swept(client)
     made: list[str] = []
     try:
         for _ in range(WANTED):
@@ -38,10 +41,17 @@ def pool(client: Client) -> Check:
     return good(NAME, f"room for {len(made)} more networks at least")
 
 
+def _swept(client: Client) -> None:
+    """Remove what a check left that was killed."""
+    for one in docker_held.listed(client, LABELS):
+        if one.kind == "network" and (owning := owner.named(one.labels)) is not None and owning.gone:
+            docker_held.remove(client, one)
+
+
 def _made(client: Client) -> str:
     """Make a network that nothing is on, and give its id: names are not unique."""
     with translated("make a network"):
         name = f"sbx-doctor-{uuid.uuid4().hex[:12]}"
-        labels = plan.labels({"role": "doctor"})
+        labels = plan.labels({**LABELS, **owner.current().labels})
         found = client.api.create_network(name, driver="bridge", internal=True, labels=labels)
     return str(found["Id"])

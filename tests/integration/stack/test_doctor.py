@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import json
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sandbox.containers import docker_plan as plan
+from sandbox.containers import owner
+from sandbox.stack import check_pool
 from sandbox.stack.doctor import doctor
 
 if TYPE_CHECKING:
@@ -41,6 +45,24 @@ def test_a_working_engine_passes_what_is_tried_in_containers(
     assert "Python for local runs" not in found
     assert not list(home.glob(".doctor-*"))
     json.dumps([check.fields() for check in found.values()])
+
+
+@pytest.mark.docker
+def test_a_network_of_a_check_that_was_killed_goes_with_the_next(engine: images.Client) -> None:
+    # What is labelled with another start than the process of this number has is a process that has ended.
+    gone = replace(owner.current(), started="0").labels
+    made = engine.api.create_network(
+        "sbx-doctor-killed", driver="bridge", internal=True, labels=plan.labels({"role": "doctor", **gone})
+    )["Id"]
+    mine = engine.api.create_network("not-ours", driver="bridge", internal=True)["Id"]
+    try:
+        assert check_pool.pool(engine).ok
+        left = {one["Id"] for one in engine.api.networks()}
+        assert made not in left
+        assert mine in left
+        assert not [one for one in engine.api.networks() if one["Name"].startswith("sbx-doctor-")]
+    finally:
+        engine.api.remove_network(mine)
 
 
 def test_a_refusing_socket_fails_one_check_and_the_rest_is_not_checked(
