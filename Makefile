@@ -40,7 +40,7 @@ test: setup lint  ## Check everything: style, types, layers, and all tests (real
 	@tests/browser/chromium.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/server.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/java.sh $(if $(filter true,$(CI)),,--optional)
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 2
 
 cluster: setup  ## Keep a standalone Spark of two workers running on this machine, until Ctrl-C (needs Java 17 or later).
 	@$(BIN)/python tests/integration/sources/cluster.py

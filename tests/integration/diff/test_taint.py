@@ -24,10 +24,12 @@ def noise(tmp_path: Path, runs: Sequence[str], rules: Rules | None = None) -> No
     tables, columns = [], {}
     for number, query in enumerate(runs):
         path = tmp_path / f"{number}.parquet"
-        duckdb.sql(f"copy ({query}) to '{path}'")
+        with duckdb.connect() as connection:
+            connection.execute(f"copy ({query}) to '{path}'").fetchall()
+            described = connection.execute(f"describe {query}").fetchall()
         tables.append(TableFiles(name="made", format="parquet", paths=(path,)))
         if not number:
-            columns = {name: kind for name, kind, *_ in duckdb.execute(f"describe {query}").fetchall()}
+            columns = {name: kind for name, kind, *_ in described}
     used = rules or Rules()
     terms = Terms(rules={"made": used})
     sides = [{"made": table} for table in tables]

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("spark"),  # one cluster
     pytest.mark.skipif(
         shutil.which("java") is None and os.environ.get("CI") != "true",
         reason="there is no Java; to get it: tests/integration/sources/java.sh",
