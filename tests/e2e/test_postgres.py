@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -152,7 +150,6 @@ def test_the_lock_names_the_packages_of_the_service_and_another_home_gets_the_sa
     assert packages["postgresql-17"]["version"].startswith("17.")
     names = held(shop)
     other = dataclasses.replace(shop, home=tmp_path / "home")
-    shutil.copytree(shop.home / "wheels", other.home / "wheels", copy_function=os.link)
     again = other.run("create", "--frozen", env=DOCKER)
     assert again.status == 0, again.stderr
     assert held(shop) == names  # the same container: its image follows from the packages
