@@ -47,33 +47,29 @@ def built(
     images.remove(engine, image)
 
 
-def in_image(engine: images.Client, made: Environment, script: str, *, user: str = "4242:4242") -> str:
-    output: bytes = engine.containers.run(
-        made.reference,
-        ["python", "-c", script],
-        user=user,
-        network_mode="none",
-        read_only=True,
-        remove=True,
-    )
-    return output.decode()
+@pytest.fixture
+def in_image(
+    printed: Callable[..., bytes], built: tuple[StackRequest, Lock, Environment]
+) -> Callable[..., str]:
+    """What a script prints in the image."""
+
+    def one(script: str, *, user: str = "4242:4242") -> str:
+        said = printed(built[2].reference, ["python", "-c", script], user=user, read_only=True)
+        return said.decode()
+
+    return one
 
 
-def test_the_image_has_exactly_the_locked_libraries_and_no_pip(
-    engine: images.Client, built: tuple[StackRequest, Lock, Environment]
-) -> None:
-    made = built[2]
+def test_the_image_has_exactly_the_locked_libraries_and_no_pip(in_image: Callable[..., str]) -> None:
     script = "import sys, importlib.metadata as m; print(sys.version_info[:2], sys.prefix, [d.name for d in m.distributions()])"
-    assert in_image(engine, made, script) == "(3, 13) /opt/sandbox ['tzdata']\n"
+    assert in_image(script) == "(3, 13) /opt/sandbox ['tzdata']\n"
     compiled = "import tzdata, os; print(tzdata.__cached__, os.path.exists(tzdata.__cached__))"
-    assert in_image(engine, made, compiled).endswith("True\n")
+    assert in_image(compiled).endswith("True\n")
 
 
-def test_the_image_has_a_user_with_a_name_and_a_home(
-    engine: images.Client, built: tuple[StackRequest, Lock, Environment]
-) -> None:
+def test_the_image_has_a_user_with_a_name_and_a_home(in_image: Callable[..., str]) -> None:
     script = "import pwd, os; u = pwd.getpwuid(1000); print(u.pw_name, u.pw_dir, os.stat(u.pw_dir).st_uid, os.getuid())"
-    assert in_image(engine, built[2], script, user="") == "sandbox /home/sandbox 1000 1000\n"
+    assert in_image(script, user="") == "sandbox /home/sandbox 1000 1000\n"
 
 
 def test_the_image_carries_our_labels_and_nothing_else_is_left(

@@ -82,11 +82,11 @@ def imported(engine: images.Client, tag: str, *changes: str) -> str:
 
 
 def test_a_dockerfile_is_built_once_and_known_by_what_it_copies(
-    engine: images.Client, files: dict[str, bytes], make: Callable[..., Environment]
+    printed: Callable[..., bytes], files: dict[str, bytes], make: Callable[..., Environment]
 ) -> None:
     first = make(asked(files))
     assert make(asked(files)) == first
-    said = engine.containers.run(first.reference, ["cat", "/etc/greeting"], network_mode="none", remove=True)
+    said = printed(first.reference, ["cat", "/etc/greeting"])
     assert said == files["docker/conf/greeting.txt"]
     files["docker/conf/greeting.txt"] += b"!"
     assert make(asked(files)).id != first.id
