@@ -19,14 +19,15 @@ postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=/run/sand
 server=$!
 trap 'kill -INT $server 2>/dev/null || true' TERM INT
 (
-    idle=0
-    while [ "${SANDBOX_IDLE:-0}" -gt 0 ] && sleep 30; do
+    idle=0 limit=${SANDBOX_IDLE:-0}
+    every=$((limit < 120 ? (limit + 3) / 4 : 30))
+    while [ "$limit" -gt 0 ] && sleep "$every"; do
         busy=$(printf '*:*:*:*:%s\n' "$(cat "$state/password")" >/tmp/pgpass && chmod 0600 /tmp/pgpass &&
             PGPASSFILE=/tmp/pgpass psql -h /run/sandbox/postgres -U sandbox -d postgres -Atc \
                 "select count(*) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()") ||
             continue
-        if [ "$busy" = 0 ]; then idle=$((idle + 30)); else idle=0; fi
-        if [ "$idle" -ge "$SANDBOX_IDLE" ]; then
+        if [ "$busy" = 0 ]; then idle=$((idle + every)); else idle=0; fi
+        if [ "$idle" -ge "$limit" ]; then
             echo "no client for $idle seconds: stopping"
             kill -INT $server
             break

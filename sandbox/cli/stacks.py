@@ -86,14 +86,23 @@ def execute(call: Call, *, words: tuple[str, ...], name: str, frozen: bool) -> i
 
 @click.command()
 @click.argument("run", required=False, shell_complete=completing.runs)
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run ends.")
+@click.option("-f", "--follow", is_flag=True, help="Go on until it ends.")
+@click.option("--service", metavar="NAME", help="Of a service instead: postgres or notebook.")
+@name_option
 @command
-def logs(call: Call, *, run: str | None, follow: bool) -> None:
+def logs(call: Call, *, run: str | None, follow: bool, service: str | None, name: str) -> None:
     """Print what a run printed, by default the latest one, also while it goes on."""
     from sandbox.commands import logs as carry_out  # noqa: PLC0415 - see `create`
 
     if call.as_json:
         raise UsageError("logs have no JSON", hint="the runs' records: sandbox verify --json")
+    if service is not None:
+        from sandbox.commands.services import show_log  # noqa: PLC0415
+
+        if run is not None:
+            raise UsageError("name a run or a service, not both", hint="sandbox logs --help")
+        show_log(call.project(), service, name=name, follow=follow, take=passed_on(sys.stdout.buffer))
+        return
     found = carry_out.log(call.project(), run=run)
     call.progress.say(f"run {found.run}{', going on' if found.going_on else ''}")
     out, err = passed_on(sys.stdout.buffer), passed_on(sys.stderr.buffer)
@@ -114,15 +123,20 @@ def passed_on(stream: BinaryIO) -> Callable[[bytes], None]:
 @click.argument("query")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, every row.")
 @click.option("--all", "whole", is_flag=True, help="Print every row, not only the first 50.")
+@click.option("--service", type=click.Choice(["postgres"]), help="Ask the stack's Postgres instead.")
+@name_option
 @command
-def sql(call: Call, *, query: str, as_csv: bool, whole: bool) -> None:
+def sql(call: Call, *, query: str, as_csv: bool, whole: bool, service: str | None, name: str) -> None:
     """Query the sample: its tables, weights.UNIT, and output.NAME of the last run. QUERY may be - for stdin."""
-    from sandbox.commands.sql import sql as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.commands import sql as carry_out  # noqa: PLC0415 - see `create`
     from sandbox.report import sql as report  # noqa: PLC0415
 
     text = sys.stdin.read() if query == "-" else query
     most = None if whole or as_csv else SHOWN
-    result = carry_out(call.project(), text, most=most, progress=call.progress)
+    if service is None:
+        result = carry_out.sql(call.project(), text, most=most, progress=call.progress)
+    else:
+        result = carry_out.postgres(call.project(), text, name=name, most=most, progress=call.progress)
     if as_csv and not call.as_json:
         click.echo(report.as_csv(result.columns, result.rows), nl=False)
         return

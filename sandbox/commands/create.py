@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.commands import services
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sandbox.commands.stack import Stack
     from sandbox.config import Project
     from sandbox.model import Environment, Progress
-    from sandbox.stack.services import Postgres
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +30,7 @@ class Sandbox:
     sample: SampleResult
     environment: Environment
     stack: Stack
-    postgres: Postgres | None = None
+    services: list[dict[str, str]] = field(default_factory=list)
 
     def fields(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox create --json``."""
@@ -40,7 +39,7 @@ class Sandbox:
             "drawn": self.sample.drawn,
             "sample_drawn": self.sample.manifest.drawn,
             "sample_path": str(self.sample.sample.path),
-            "services": [services.described(self.postgres)] if self.postgres else [],
+            "services": self.services,
             "warnings": [self.stack.warning] if self.stack.warning else [],
         }
 
@@ -55,14 +54,14 @@ def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> 
     stack = open_stack(project, frozen=frozen, progress=progress)
     drawn = sample(project, progress=progress)
     environment = stack.environment(sample=drawn.sample.fingerprint, progress=progress)
-    postgres = services.up(
+    up = services.up(
         project, drawn.sample, name=name, runtime=stack.runtime, frozen=stack.frozen, progress=progress
     )
     place = record_path(project, name)
     with locked(place):
         record = _record(project, name, drawn, environment)
         write(place, record.text())
-    return Sandbox(record=record, sample=drawn, environment=environment, stack=stack, postgres=postgres)
+    return Sandbox(record=record, sample=drawn, environment=environment, stack=stack, services=up)
 
 
 def record_path(project: Project, name: str) -> Path:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.commands.labelling import labels, object_name
-from sandbox.commands.services import state
+from sandbox.commands.services import PASSWORDS, state
 from sandbox.commands.stack import read_lock
 from sandbox.containers import owner
 from sandbox.engine.service import runs, server
 from sandbox.engine.service.loading import Loaded
-from sandbox.stack import service_image, services
+from sandbox.stack import postgres, service_image
 from sandbox.store.folder import staging
 from sandbox.store.places import home
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sandbox.config import Project
     from sandbox.engine.service.runs import Database
     from sandbox.model import Progress, Sample
+    from sandbox.stack.postgres import Postgres
     from sandbox.stack.service_image import ServiceImage
-    from sandbox.stack.services import Postgres
 
 
 def image(project: Project, *, frozen: bool, progress: Progress) -> ServiceImage:
@@ -35,7 +35,7 @@ def image(project: Project, *, frozen: bool, progress: Progress) -> ServiceImage
         FrozenError: It cannot be made of what the lock names.
     """
     lock = read_lock(project)
-    return service_image.make(services.POSTGRES, home=home(), progress=progress, lock=lock, frozen=frozen)
+    return service_image.make(postgres.POSTGRES, home=home(), progress=progress, lock=lock, frozen=frozen)
 
 
 def up(
@@ -55,7 +55,7 @@ def up(
         EngineError: It cannot be brought up.
         RuleError: The sample has what Postgres cannot hold.
     """
-    asked = services.Wanted(
+    asked = postgres.Wanted(
         name=object_name(project, name),
         labels=labels(project, name),
         state=state(project, name),
@@ -65,8 +65,10 @@ def up(
         cpus=project.settings.stack.limits.cpus,
         memory=project.settings.sample.memory,
         image=image(project, frozen=frozen, progress=progress).reference,
+        passwords=state(project, name) / PASSWORDS,
+        by_network=project.settings.stack.network == "services",
     )
-    return services.up(asked, progress=progress)
+    return postgres.up(asked, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +86,15 @@ class Own:
         return {self.postgres.socket: server.SOCKETS}
 
     @property
+    def network(self) -> str | None:
+        """The service's, where the settings ask for it."""
+        return self.postgres.network
+
+    @property
     def variables(self) -> Mapping[str, str]:
         """Its address."""
-        return {"SANDBOX_DATABASE_URL": self.database.url}
+        address = self.database.url_at(postgres.POSTGRES) if self.network else self.database.url
+        return {"SANDBOX_DATABASE_URL": address}
 
     def read_out(self, folder: Path) -> None:
         """Write the tables that the run made or changed."""
@@ -113,13 +121,15 @@ class Databases:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """The server's image decides what it answers."""
-        return {"postgres": image(self.project, frozen=self.frozen, progress=self.progress).id}
+        """The server's image decides what it answers; a run on a network may find there what another does not."""
+        network = self.project.settings.stack.network
+        made = image(self.project, frozen=self.frozen, progress=self.progress)
+        return {"postgres": made.id, **({"network": network} if network != "none" else {})}
 
     @contextlib.contextmanager
     def opened(self, sample: Sample) -> Iterator[Own]:
         """Clone a sample for a run; databases of runs whose process was killed are removed first."""
-        postgres = up(
+        service = up(
             self.project,
             sample,
             name=self.name,
@@ -127,17 +137,17 @@ class Databases:
             frozen=self.frozen,
             progress=self.progress,
         )
-        runs.swept(postgres.server, _gone)
-        database = runs.opened(postgres.server, postgres.template, owner.current().labels)
+        runs.swept(service.server, _gone)
+        database = runs.opened(service.server, service.template, owner.current().labels)
         try:
             yield Own(
-                postgres=postgres,
+                postgres=service,
                 database=database,
                 state=state(self.project, self.name),
                 memory=self.project.settings.sample.memory,
             )
         finally:
-            runs.dropped(postgres.server, database.name)
+            runs.dropped(service.server, database.name)
 
 
 def _gone(labelled: Mapping[str, str]) -> bool:

@@ -145,13 +145,23 @@ def _clear(project: Project, *, samples: bool, progress: Progress) -> list[str]:
                 removed.append(f"sample {place.name[:16]}")
             else:
                 progress.say(f"another command uses the sample {place.name[:16]}: left alone")
-    parts = [project.state] if samples else [project.state / part for part in PARTS]
-    for folder in parts:
+    for folder in _parts(project, samples=samples, progress=progress):
         if folder.is_dir():
             with reported(folder):
                 discard(folder)
             removed.append(str(folder))
     return removed
+
+
+def _parts(project: Project, *, samples: bool, progress: Progress) -> list[Path]:
+    """Give the folders to remove; notebooks are the user's work, without the rows that they show."""
+    if not samples:
+        return [project.state / part for part in PARTS]
+    own = services.notebooks(project)
+    if not own.is_dir():
+        return [project.state]
+    progress.say(f"kept your notebooks: {own}")
+    return [*own.rglob("__marimo__"), *(one for one in project.state.iterdir() if one != own)]
 
 
 def _end(project: Project, name: str, progress: Progress) -> list[str]:
@@ -165,7 +175,8 @@ def _end(project: Project, name: str, progress: Progress) -> list[str]:
 
 
 def _require(project: Project, name: str) -> None:
-    if record_path(project, name).is_file():
+    # A run may have brought services up before there was a `create`.
+    if record_path(project, name).is_file() or (project.state / "services" / name).is_dir():
         return
     there = names(project)
     if not there:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.errors import EngineError
+from sandbox.config.problems import nearest
+from sandbox.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sandbox.commands.databases import Databases
     from sandbox.config import Project
     from sandbox.containers.protocol import Held, Runtime
     from sandbox.model import Progress, Sample
-    from sandbox.stack.services import Postgres
 
 POSTGRES = "postgres"
+NOTEBOOK = "notebook"
 PASSWORDS = "pgpass"
+ADDRESS = "notebook.url"
 
 
 def wanted(project: Project) -> bool:
@@ -28,14 +30,25 @@ def wanted(project: Project) -> bool:
 
 def up(
     project: Project, sample: Sample, *, name: str, runtime: Runtime, frozen: bool, progress: Progress
-) -> Postgres | None:
-    """Bring up a project's Postgres with its sample in it; None where it has none (see `sandbox.commands.databases.up`)."""
-    if not wanted(project):
-        return None
-    require_engine(runtime)
-    from sandbox.commands import databases  # noqa: PLC0415 - heavy, and most projects have no service
+) -> list[dict[str, str]]:
+    """Bring up a project's services with its sample in them, and say how the user's own client reaches each, as JSON.
 
-    return databases.up(project, sample, name=name, own=True, frozen=frozen, progress=progress)
+    Raises:
+        EngineError: One cannot be brought up, or there is no engine.
+    """
+    made = []
+    if wanted(project) or project.settings.stack.services:
+        require_engine(runtime)
+    if wanted(project):
+        from sandbox.commands import databases  # noqa: PLC0415 - heavy, and most projects have no service
+
+        postgres = databases.up(project, sample, name=name, own=True, frozen=frozen, progress=progress)
+        made.append(_postgres(postgres.url, postgres.passwords))
+    if NOTEBOOK in project.settings.stack.services:
+        from sandbox.commands import notebooks  # noqa: PLC0415
+
+        made.append(_notebook(notebooks.up(project, sample, name=name, frozen=frozen, progress=progress)))
+    return made
 
 
 def databases(
@@ -54,9 +67,12 @@ def databases(
     return Databases(project=project, sample=sample, name=name, frozen=frozen, progress=progress)
 
 
-def described(postgres: Postgres) -> dict[str, str]:
-    """Give what the user's own client needs to know of a Postgres, as JSON; the password is in a file."""
-    return {"service": POSTGRES, "url": postgres.url, "passwords": str(postgres.passwords)}
+def _postgres(url: str, passwords: Path) -> dict[str, str]:
+    return {"service": POSTGRES, "url": url, "passwords": str(passwords)}
+
+
+def _notebook(url: str) -> dict[str, str]:
+    return {"service": NOTEBOOK, "url": url}
 
 
 def known(root: Path, name: str, running: Sequence[Held]) -> list[dict[str, str]]:
@@ -67,13 +83,41 @@ def known(root: Path, name: str, running: Sequence[Held]) -> list[dict[str, str]
         name: Which sandbox.
         running: What runs for it.
     """
-    passwords = root / ".sandbox" / "services" / name / PASSWORDS
-    if not passwords.is_file() or not any(one.labels.get("role") == POSTGRES for one in running):
-        return []
-    from sandbox.stack.services import url  # noqa: PLC0415 - see `up`
+    folder = root / ".sandbox" / "services" / name
+    roles = {one.labels.get("role") for one in running}
+    found = []
+    if POSTGRES in roles and (passwords := folder / PASSWORDS).is_file():
+        from sandbox.stack.postgres import url  # noqa: PLC0415 - see `up`
 
-    port = int(passwords.read_text("utf-8").split(":")[1])
-    return [{"service": POSTGRES, "url": url(port), "passwords": str(passwords)}]
+        port = int(passwords.read_text("utf-8").split(":")[1])
+        found.append(_postgres(url(port), passwords))
+    if NOTEBOOK in roles and (address := folder / ADDRESS).is_file():
+        found.append(_notebook(address.read_text("utf-8")))
+    return found
+
+
+def show_log(
+    project: Project, service: str, *, name: str, follow: bool, take: Callable[[bytes], object]
+) -> None:
+    """Hand what a sandbox's service printed to a function; with ``follow`` until it ends.
+
+    Raises:
+        UsageError: There is no such service.
+        EngineError: The engine does not answer.
+    """
+    from sandbox.commands.labelling import labels  # noqa: PLC0415 - see `up`
+    from sandbox.containers import docker_held, docker_services  # noqa: PLC0415
+    from sandbox.containers.docker_client import connected  # noqa: PLC0415
+
+    client = connected()
+    there = {one.labels["role"]: one.id for one in docker_held.containers(client, labels(project, name))}
+    there = {role: one for role, one in there.items() if role in {POSTGRES, NOTEBOOK}}
+    if service not in there:
+        raise UsageError(
+            f"sandbox {name} has no service {service!r}{nearest(service, there)}",
+            hint=f"it has {', '.join(sorted(there))}" if there else "bring services up: sandbox create",
+        )
+    docker_services.show(client, there[service], follow=follow, take=take)
 
 
 def require_engine(runtime: Runtime) -> None:
@@ -94,3 +138,8 @@ def state(project: Project, name: str) -> Path:
     folder = project.state / "services" / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
+
+
+def notebooks(project: Project) -> Path:
+    """Give where a project's notebooks lie; they are the user's work, and stay when sandboxes go."""
+    return project.state / "notebooks"

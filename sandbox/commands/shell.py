@@ -140,5 +140,6 @@ def _inside(
                 variables={**given(seen, project.settings.pipeline.env, kit=kit, database=database), **own},
                 limits=ready.stack.limits,
                 volumes=database.volumes if database else {},
+                network=database.network if database else None,
             ),
         )

@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.commands import services
 from sandbox.commands.ordinary import ordinary
 from sandbox.commands.sample import sample
+from sandbox.commands.stack import open_stack
 from sandbox.engine.duck import Session, complaint, literal, quote
 from sandbox.engine.files import relation
-from sandbox.errors import RuleError
+from sandbox.errors import ConfigError, RuleError
 from sandbox.model import Ending, TableFiles
 
 if TYPE_CHECKING:
@@ -77,6 +79,37 @@ def sql(project: Project, query: str, *, most: int | None, progress: Progress) -
             # The engine's further lines name what is close, and point at the place.
             rest = (complaint(error) or "").strip().splitlines()[1:]
             raise RuleError(error.message, hint="\n".join(line for line in rest if line.strip())) from error
+    complete = most is None or len(rows) <= most
+    return Answer(columns=columns, rows=rows if complete else rows[:most], complete=complete)
+
+
+def postgres(project: Project, query: str, *, name: str, most: int | None, progress: Progress) -> Answer:
+    """Query the sample in the stack's Postgres, which is brought up if it is not there.
+
+    Args:
+        project: The project.
+        query: One statement that gives rows.
+        name: Which sandbox.
+        most: How many rows to give at most; None gives all.
+        progress: Shows what is brought up.
+
+    Raises:
+        ConfigError: The project has no Postgres.
+        EngineError: It cannot be brought up.
+        RuleError: The query cannot be carried out.
+    """
+    if not services.wanted(project):
+        raise ConfigError(
+            f"{project.file} has no Postgres", hint='give it one: [stack]\nservices = ["postgres"]'
+        )
+    stack = open_stack(project, frozen=False, progress=progress)
+    services.require_engine(stack.runtime)
+    from sandbox.commands import databases  # noqa: PLC0415 - heavy, and most projects have no service
+    from sandbox.engine.service.query import answer  # noqa: PLC0415
+
+    found = sample(project, progress=progress).sample
+    service = databases.up(project, found, name=name, own=True, frozen=stack.frozen, progress=progress)
+    columns, rows = answer(service.server, query, most=None if most is None else most + 1)
     complete = most is None or len(rows) <= most
     return Answer(columns=columns, rows=rows if complete else rows[:most], complete=complete)
 

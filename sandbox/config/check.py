@@ -273,6 +273,9 @@ def _image(settings: Settings) -> Iterator[Problem]:
     if own and stack.runtime == "local":
         message = "the local runtime has no images; leave runtime out, or use an image of sandbox"
         yield Problem(key=("stack", "runtime"), message=message)
+    if stack.network == "services" and "postgres" not in settings.pipeline.inputs:
+        message = 'a run reaches no service but Postgres: leave this out, or write inputs = ["postgres"] in [pipeline]'
+        yield Problem(key=("stack", "network"), message=message)
     if not own and stack.build_network != "none":
         message = "images of sandbox are built with no network; this is for a Dockerfile of your own"
         yield Problem(key=("stack", "build_network"), message=message)
@@ -286,14 +289,10 @@ def _unsupported(settings: Settings) -> Iterator[Problem]:
 
 
 def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
-    source, stack = settings.source, settings.stack
-    uri = source.uri
+    uri = settings.source.uri
     scheme = uri.partition("://")[0]
     other = "://" in uri and scheme not in {*BUCKETS, *CATALOGUES, *POSTGRES, *COMPILED}
     what = (
         f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
     )
     yield ("source", "uri"), other, what
-    unknown = [service for service in stack.services if service != "postgres"]
-    yield ("stack", "services"), bool(unknown), f"services = {unknown}"
-    yield ("stack", "network"), stack.network != "none", f'network = "{stack.network}"'

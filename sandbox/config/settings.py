@@ -249,7 +249,7 @@ class StackSection(Section):
     image: Name = "python"
     python: Annotated[str, StringConstraints(pattern=r"^3\.\d+$")] = "3.13"
     requirements: str | None = None
-    services: list[str] = Field(default_factory=list)
+    services: list[Literal["postgres", "notebook"]] = Field(default_factory=list)
     runtime: Literal["auto", "docker", "local"] = "auto"
     network: Literal["none", "services"] = "none"
     build_network: Literal["none", "default"] = "none"

@@ -22,6 +22,7 @@ CONTAINER = (
     "container"  # images hand their labels down to containers, so that ours need one that no image has
 )
 UNPRIVILEGED = 1000
+NOWHERE = "127.0.0.1"  # inside of the container, where no name server listens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +182,9 @@ def _host(job: Job, user: User, engine: Engine) -> dict[str, Any]:
     if engine.selinux:  # the alternative is to relabel the user's files
         security.append("label=disable")
     return {
-        "NetworkMode": "none",
+        "NetworkMode": job.network or "none",
+        # An internal network has no way out, but the engine's own name server would ask others from outside of it.
+        **({"Dns": [NOWHERE]} if job.network else {}),
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "SecurityOpt": security,
@@ -194,7 +197,7 @@ def _host(job: Job, user: User, engine: Engine) -> dict[str, Any]:
         "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
         "Tmpfs": tmpfs(limits, user),
         "Mounts": [
-            *(_mount(mount) for mount in job.mounts),
+            *map(mount, job.mounts),
             *(
                 {"Type": "volume", "Source": name, "Target": target, "ReadOnly": True}
                 for name, target in job.volumes.items()
@@ -209,13 +212,13 @@ def _host(job: Job, user: User, engine: Engine) -> dict[str, Any]:
     }
 
 
-def _mount(mount: Mount) -> dict[str, Any]:
+def mount(asked: Mount) -> dict[str, Any]:
     """Give a mount of the Mount API: a missing source is an error, where the short syntax would create it."""
     return {
         "Type": "bind",
-        "Source": str(mount.source),
-        "Target": mount.target,
-        "ReadOnly": not mount.writable,
+        "Source": str(asked.source),
+        "Target": asked.target,
+        "ReadOnly": not asked.writable,
         # What is mounted below a read-only folder would stay writable.
-        "BindOptions": {"Propagation": "rprivate", "NonRecursive": not mount.writable},
+        "BindOptions": {"Propagation": "rprivate", "NonRecursive": not asked.writable},
     }

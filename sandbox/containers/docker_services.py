@@ -17,8 +17,9 @@ from sandbox.containers.protocol import LABEL
 from sandbox.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from sandbox.containers.protocol import Mount
 
 LOOPBACK = "127.0.0.1"
 GONE, CONFLICT = 404, 409
@@ -38,6 +39,11 @@ class Service:
         volumes: By name where they are in the container; the image's folder there says who owns them.
         secrets: Files that it finds in its volumes, readable by its user alone.
         variables: Its environment; nothing secret.
+        mounts: Folders of this machine that it sees.
+        command: What to carry out, and in which folder; empty where the image says it.
+        workdir: See ``command``.
+        user: Whom it runs as, ``uid:gid``.
+        tmpfs: Further folders in its memory, with their options.
         memory_bytes, cpus: What it may use.
     """
 
@@ -50,6 +56,11 @@ class Service:
     memory_bytes: int
     cpus: float
     variables: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    command: tuple[str, ...] = ()
+    workdir: str | None = None
+    user: str = f"{plan.UNPRIVILEGED}:{plan.UNPRIVILEGED}"
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
 
     def volume(self, name: str) -> str:
         """Give a volume's name in the engine."""
@@ -70,10 +81,10 @@ def make(client: Client, service: Service) -> str:
             for name in service.volumes:
                 client.api.create_volume(service.volume(name), labels=labels)
                 made.append(service.volume(name))
-            container = str(client.api.create_container_from_config(_container(service), service.name)["Id"])
+            container = str(client.api.create_container_from_config(body(service), service.name)["Id"])
             for path, content in service.secrets.items():
                 folder, _, file = path.rpartition("/")
-                client.api.put_archive(container, folder, _archive(file, content))
+                client.api.put_archive(container, folder, _archive(file, content, service.user))
             client.api.start(container)
     except BaseException:
         discard(client, container, made)
@@ -162,12 +173,28 @@ def wait(client: Client, container: str, *, seconds: float, pause: float = PAUSE
     time.sleep(pause)
 
 
-def _container(service: Service) -> dict[str, Any]:
+def show(client: Client, container: str, *, follow: bool, take: Callable[[bytes], object]) -> None:
+    """Hand what a service printed to a function; with ``follow`` until it ends.
+
+    Raises:
+        EngineError: The engine does not answer.
+    """
+    with translated("read the service's log"):
+        if not follow:
+            take(client.api.logs(container, stdout=True, stderr=True))
+            return
+        for chunk in client.api.logs(container, stdout=True, stderr=True, stream=True, follow=True):
+            take(chunk)
+
+
+def body(service: Service) -> dict[str, Any]:
     """Give the body of ``/containers/create``."""
     inside = f"{service.port}/tcp"
     return {
         "Image": service.image,
-        "User": f"{plan.UNPRIVILEGED}:{plan.UNPRIVILEGED}",
+        **({"Entrypoint": [], "Cmd": list(service.command)} if service.command else {}),
+        **({"WorkingDir": service.workdir} if service.workdir else {}),
+        "User": service.user,
         "Env": [f"{name}={value}" for name, value in service.variables.items()],
         "Labels": plan.labels(service.labels),
         "ExposedPorts": {inside: {}},
@@ -184,10 +211,13 @@ def _container(service: Service) -> dict[str, Any]:
             "Memory": service.memory_bytes,
             "MemorySwap": service.memory_bytes,
             "NanoCpus": round(service.cpus * 1e9),
-            "Tmpfs": {plan.TEMPORARY: "rw,nosuid,nodev,mode=1777,size=256m"},
+            "Tmpfs": {plan.TEMPORARY: "rw,nosuid,nodev,mode=1777,size=256m", **service.tmpfs},
             "Mounts": [
-                {"Type": "volume", "Source": service.volume(name), "Target": target}
-                for name, target in service.volumes.items()
+                *(
+                    {"Type": "volume", "Source": service.volume(name), "Target": target}
+                    for name, target in service.volumes.items()
+                ),
+                *map(plan.mount, service.mounts),
             ],
             "Init": True,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
@@ -196,13 +226,14 @@ def _container(service: Service) -> dict[str, Any]:
     }
 
 
-def _archive(name: str, content: bytes) -> bytes:
+def _archive(name: str, content: bytes, user: str) -> bytes:
     """Give a tar of one file that only the service's user can read."""
+    uid, _, gid = user.partition(":")
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as tar:
         entry = tarfile.TarInfo(name)
         entry.size, entry.mode = len(content), 0o600
-        entry.uid = entry.gid = plan.UNPRIVILEGED
+        entry.uid, entry.gid = int(uid), int(gid)
         tar.addfile(entry, io.BytesIO(content))
     return written.getvalue()
 

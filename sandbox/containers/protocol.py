@@ -45,6 +45,7 @@ class Job:
         variables: The whole environment beside what the runtime fixes (PATH, HOME, TZ, LANG, PYTHONHASHSEED, ...).
         limits: What it may use.
         volumes: Volumes of a container engine that it sees read-only, by name, and where.
+        network: The id of a container engine's internal network that it is on; None isolates it from every network.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Job:
     variables: Mapping[str, str]
     limits: Limits
     volumes: Mapping[str, str] = field(default_factory=dict)
+    network: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

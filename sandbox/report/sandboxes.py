@@ -55,9 +55,8 @@ def _made_of(stack: Environment) -> str:
 
 def service(one: Mapping[str, str]) -> RenderableType:
     """Show how the user's own client reaches a service."""
-    return Text(
-        f"{one['service']}  PGPASSFILE={shlex.quote(one['passwords'])} psql {one['url']}", overflow="fold"
-    )
+    client = f"PGPASSFILE={shlex.quote(one['passwords'])} psql " if "passwords" in one else ""
+    return Text(f"{one['service']}  {client}{one['url']}", overflow="fold")
 
 
 def locked(lock: Lock, path: Path, *, changed: bool, moved: Sequence[Moved]) -> RenderableType:

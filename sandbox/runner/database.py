@@ -21,6 +21,11 @@ class OwnDatabase(Protocol):
         ...
 
     @property
+    def network(self) -> str | None:
+        """The container engine's network by which a run reaches it, where that is asked for."""
+        ...
+
+    @property
     def variables(self) -> Mapping[str, str]:
         """What tells the run where it is."""
         ...

@@ -344,6 +344,7 @@ def _job(request: Request, runtime: Runtime, name: str, laid: _Laid, database: O
         variables={**(variables_of(request.variation) if request.variation else {}), **variables},
         limits=request.allowed,
         volumes=database.volumes if database else {},
+        network=database.network if database else None,
     )
 
 

@@ -200,7 +200,7 @@ def _labels(request: StackRequest, wanted: Environment) -> dict[str, str]:
 
 def _render(context: Path, request: StackRequest, entry: PlatformLock, found: list[Path]) -> None:
     """Fill the build context: the Dockerfile, the pins and exactly the wheels that they name."""
-    shutil.copy(pins.image_file(request.image, "Dockerfile"), context)
+    shutil.copy(pins.dockerfile(request.image), context / "Dockerfile")
     (context / "requirements.txt").write_text(pins.write(entry.libraries), "utf-8")
     folder = context / "wheels"
     folder.mkdir()

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 BUILDER = 1  # raised when the same inputs are built in another way
 
-# `images/python/Dockerfile` copies nothing else of ours; the wheels are what the libraries' hashes say.
-COPIED = ("Dockerfile",)
-
 
 def of_image(image: str, platform: str, python: str, libraries: Iterable[Library], base: BaseImage) -> str:
     """Give the id of an environment in a container.
@@ -31,7 +28,7 @@ def of_image(image: str, platform: str, python: str, libraries: Iterable[Library
     return digest(
         {
             "builder": BUILDER,
-            "files": {name: file_digest(pins.image_file(image, name)) for name in COPIED},
+            "files": {"Dockerfile": file_digest(pins.dockerfile(image))},
             "base": base.digest,
             "platform": platform,
             "python": python,

@@ -126,6 +126,12 @@ def image_file(image: str, name: str) -> Path:
     return places.packaged("images") / image / name
 
 
+def dockerfile(image: str) -> Path:
+    """Give an image's Dockerfile, which copies nothing else of ours; one that is only other libraries has python's."""
+    own = image_file(image, "Dockerfile")
+    return own if own.is_file() else image_file("python", "Dockerfile")
+
+
 def of_image(image: str, target: Target) -> list[Library]:
     """Give the libraries of an image, as pinned with it."""
     lock = image_file(image, "requirements.lock")

@@ -171,6 +171,103 @@ def test_the_lock_names_the_packages_of_the_service_and_another_home_gets_the_sa
     assert f"no packages for the service postgres on {platform}" in refused.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.docker
+def test_its_sample_answers_queries_that_only_read_and_its_log_is_shown(database: Shop) -> None:
+    shop = database
+    query = (
+        "select customer_id, country as a, 'x' as a, 1.50::numeric(6,2) as money, customer_id > 0 as yes, null::date as no, "
+        "array[1, 2] as list from customers order by 1"
+    )
+    done = shop.run("sql", "--service", "postgres", "--json", query, env=DOCKER)
+    assert done.status == 0, done.stderr
+    plain = shop.run(
+        "sql", "--json", "select customer_id, country from customers order by 1", env=DOCKER
+    ).json
+    kinds = ["BIGINT", "VARCHAR", "VARCHAR", "DECIMAL(6,2)", "BOOLEAN", "DATE", "INT4[]"]
+    names = ["customer_id", "a", "a_1", "money", "yes", "no", "list"]
+    assert done.json["columns"] == [
+        {"name": name, "type": kind} for name, kind in zip(names, kinds, strict=True)
+    ]
+    assert [row[:2] for row in done.json["rows"]] == plain["rows"]
+    assert all(row[2:] == ["x", "1.50", True, None, "{1,2}"] for row in done.json["rows"])
+    for refused in (
+        "delete from customers",
+        "select 1; drop table orders",
+        "select setval('x', 1)",
+        "selekt",
+    ):
+        asked_for = shop.run("sql", "--service", "postgres", refused, env=DOCKER)
+        assert asked_for.status == 12, refused
+        assert "the query: " in asked_for.stderr
+    done = shop.run("sql", "--service", "postgres", "--csv", "select count(*) as n from orders", env=DOCKER)
+    assert done.stdout.splitlines()[0] == "n"
+    assert int(done.stdout.splitlines()[1]) > 0
+    shown = shop.run("logs", "--service", "postgres", env=DOCKER)
+    assert "database system is ready to accept connections" in shown.stdout
+    assert 'syntax error at or near "selekt"' in shown.stdout
+    assert shop.run("logs", "--service", "postgres", "20260101", env=DOCKER).status == 2
+    wrong = shop.run("logs", "--service", "postgress", env=DOCKER)
+    assert wrong.status == 2
+    assert 'did you mean "postgres"?' in wrong.stderr
+
+
+BY_NETWORK = """\
+import os
+import socket
+
+import psycopg
+
+url = os.environ["SANDBOX_DATABASE_URL"]
+assert os.environ["DATABASE"] == f"jdbc:{url}"
+assert url.startswith("postgresql://postgres:5432/run_")
+with psycopg.connect(url, autocommit=True) as connection:
+    connection.execute("create table value as select customer_id, count(*) as orders from orders group by 1")
+for host, port in (("1.1.1.1", 53), ("169.254.169.254", 80)):
+    try:
+        socket.create_connection((host, port), 2)
+    except OSError:
+        continue
+    raise SystemExit(f"{host} is reached")
+for name in ("example.org", "deb.debian.org"):
+    try:
+        socket.getaddrinfo(name, 80)
+    except OSError:
+        continue
+    raise SystemExit(f"{name} is known")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_by_a_network_runs_reach_the_service_and_nothing_outside_and_the_record_says_so(
+    database: Shop,
+) -> None:
+    shop = database
+    shop.edit("sandbox.toml", "[stack]\n", '[stack]\nnetwork = "services"\n')
+    shop.edit("sandbox.toml", '"{database_url}"', '"jdbc:{database_url}"')
+    (shop.root / "pipeline.py").write_text(BY_NETWORK)
+    done = shop.run("run", "--json", env=DOCKER)
+    assert done.status == 0, done.stderr
+    assert done.json["isolation"]["network"] == "services"
+    assert set(done.json["outputs"]) == {"value"}
+    networks = ["docker", "network", "ls", "--format", "{{.Name}} {{.Internal}}"]
+    label = f"label=dev.sandbox.path={shop.root}"
+    listed = subprocess.run([*networks, "--filter", label], check=True, capture_output=True, text=True).stdout
+    [(name, internal)] = [line.split() for line in listed.splitlines()]
+    assert (name.endswith("-services"), internal) == (True, "true")
+    assert shop.run("run", "--json", env=DOCKER).json["cached"] is True
+    assert shop.run("stop", env=DOCKER).status == 0
+    assert subprocess.run([*networks, "--filter", label], check=True, capture_output=True).stdout == b""
+
+
+def test_a_network_for_runs_that_ask_no_service_is_refused(shop: Shop) -> None:
+    shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nnetwork = "services"\n[stack.limits]')
+    done = shop.run("run")
+    assert done.status == 10
+    assert 'write inputs = ["postgres"] in [pipeline]' in done.stderr
+
+
 def test_services_without_an_engine_are_refused(shop: Shop) -> None:
     shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nservices = ["postgres"]\n[stack.limits]')
     done = shop.run("create")

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from sandbox.engine.duck import Session, literal, quote
 from sandbox.engine.service.loading import DATABASES, close
-from sandbox.engine.service.server import MAINTENANCE, SOCKETS, Server, ran, rows
+from sandbox.engine.service.server import MAINTENANCE, PORT, SOCKETS, Server, ran, rows
 from sandbox.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -51,7 +51,15 @@ class Database:
     @property
     def url(self) -> str:
         """By which the run reaches it: through the socket, without a network."""
-        return f"postgresql:///{self.name}?{urlencode({'host': SOCKETS, 'user': self.name, 'password': self.password})}"
+        return f"postgresql:///{self.name}?{urlencode({'host': SOCKETS, **self._login})}"
+
+    def url_at(self, host: str) -> str:
+        """Give the address on a network; drivers of Java take it as well, with ``jdbc:`` before it."""
+        return f"postgresql://{host}:{PORT}/{self.name}?{urlencode(self._login)}"
+
+    @property
+    def _login(self) -> dict[str, str]:
+        return {"user": self.name, "password": self.password}
 
 
 def opened(server: Server, template: str, owner: Mapping[str, str]) -> Database:

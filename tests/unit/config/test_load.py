@@ -161,7 +161,6 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: s
 @pytest.mark.parametrize(
     ("addition", "expected"),
     [
-        ('[stack]\nservices = ["redis"]\n', "services"),
         (
             '[stack]\nimage = "dbt"\n[pipeline]\nkind = "dbt"\ninputs = ["postgres"]\n',
             "runs its models on DuckDB",
