@@ -37,6 +37,7 @@ demo: setup  ## Make a small project in demo/ and run the main job on it.
 test: setup lint  ## Check everything: style, types, layers, and all tests (real engine, real files).
 	@images/engine.sh $(if $(filter true,$(CI)),,--optional)
 	@images/base/make.sh $(if $(filter true,$(CI)),,--optional)
+	@tests/e2e/openers.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/browser/chromium.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/server.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/java.sh $(if $(filter true,$(CI)),,--optional)

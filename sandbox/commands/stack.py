@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox import stack
-from sandbox.commands import services
+from sandbox.commands import services as service
 from sandbox.containers.choose import choose
 from sandbox.errors import ConfigError, StoreError
 from sandbox.manifest.canonical import digest
@@ -68,9 +68,9 @@ class Stack:
             # A committed lock that answers the request is taken as it is: what it lacks is not resolved behind its back.
             lock = previous if self.frozen else None
             lock = lock or self._resolved(request, previous, upgrade=False, progress=progress)
+            lock = self._with_packages(lock, services=True, progress=progress)
             environment = self._made(request, lock, progress)
             now = stack.recorded(lock, environment).model_copy(update={"sample": sample})
-            now = self._with_services(now, frozen=self.frozen, progress=progress)
             if self.frozen:
                 stack.check_frozen(now, previous)
             elif now != previous:
@@ -87,7 +87,7 @@ class Stack:
                 from sandbox.stack import docker_environment  # noqa: PLC0415 - the SDK is slow to import
 
                 now = docker_environment.rebased(now, previous, home=home(), progress=progress)
-            now = self._with_services(now, newest=upgrade, progress=progress)
+            now = self._with_packages(now, services=True, newest=upgrade, progress=progress)
             if sample is not None:
                 now = now.model_copy(update={"sample": sample})
             if now != previous:
@@ -121,6 +121,7 @@ class Stack:
         if found is None and kept.is_file():
             found = Lock.read(kept)
         lock = self._resolved(request, found, upgrade=False, progress=progress)
+        lock = self._with_packages(lock, progress=progress)
         if lock != found:
             write(kept, lock.text())
         return lock
@@ -131,17 +132,29 @@ class Stack:
         name = self._kind
         return stack.resolve(request, previous=previous, upgrade=upgrade, progress=progress, runtime=name)
 
-    def _with_services(
-        self, lock: Lock, *, newest: bool = False, frozen: bool = False, progress: Progress
+    def _with_packages(
+        self, lock: Lock, *, services: bool = False, newest: bool = False, progress: Progress
     ) -> Lock:
-        """Give a lock that names the packages of the project's services; nothing is asked where it does already."""
-        if self._kind != "docker" or not services.wanted(self.project):
-            return lock
-        from sandbox.stack import service_image  # noqa: PLC0415 - most projects have no service
+        """Give a lock that names Debian's packages of the stack's image and services; nothing is asked where it does already.
 
-        return service_image.pinned(
-            lock, services.POSTGRES, home=home(), progress=progress, newest=newest, frozen=frozen
-        )
+        Args:
+            lock: Of the stack.
+            services: Whether it is the project's own lock, which holds its services too.
+            newest: Ask what there is now, for services.
+            progress: Shows what is downloaded.
+        """
+        if self._kind != "docker":
+            return lock
+        from sandbox.stack import packages  # noqa: PLC0415 - the SDK is slow to import, and most stacks have none
+
+        wanted = [(lock.inputs.image, False)] if packages.named(lock.inputs.image) else []
+        if services and service.wanted(self.project):
+            wanted.append((service.POSTGRES, newest))
+        for image, now in wanted:
+            lock = packages.pinned(
+                lock, image, home=home(), progress=progress, newest=now, frozen=self.frozen and not newest
+            )
+        return lock
 
     def _made(self, request: stack.StackRequest, lock: Lock, progress: Progress) -> Environment:
         return stack.environment(

@@ -28,7 +28,7 @@ COMPILED = {
     "clickhouse": "ClickHouse",
     "databricks": "Databricks",
 }
-IMAGES = ("python", "dbt")
+IMAGES = ("python", "dbt", "spark")
 ENV_FIELDS = ("sample", "output", "database", "database_url")
 # The options that kinds of masks need, each with an example.
 MASK_OPTIONS: dict[str, dict[str, float]] = {

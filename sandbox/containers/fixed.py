@@ -33,7 +33,7 @@ def variables(limits: Limits, *, home: str, temporary: str) -> Mapping[str, str]
     """Give the fixed variables, PATH aside.
 
     Args:
-        limits: Their processors become the thread counts.
+        limits: Their processors become the thread counts, half of their memory the heap of Spark.
         home: The home folder as the run sees it.
         temporary: The folder for temporary files as the run sees it.
     """
@@ -46,5 +46,8 @@ def variables(limits: Limits, *, home: str, temporary: str) -> Mapping[str, str]
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",  # the code is read-only
+        # Spark asks for its own address, of which a run has no other, and fixes its heap before it knows its limits.
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DRIVER_MEMORY": f"{max(512, limits.memory_bytes // 2**21)}m",
         **dict.fromkeys(THREAD_COUNTS, str(threads(limits))),
     }

@@ -11,9 +11,8 @@ from sandbox.containers.docker_client import connect, connected
 from sandbox.manifest.lock import BaseImage
 from sandbox.model import Environment, is_own_image
 from sandbox.stack import base as bases
-from sandbox.stack import identity, pins, wheels
+from sandbox.stack import identity, packages, pins, unused_images, wheels
 from sandbox.store.folder import locked, reported, staging
-from sandbox.store.leases import use
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,16 +31,18 @@ def make(
     """Give the image of a lock's entry for the engine's platform, building it if it is not there (see `environment`)."""
     platform = images.platform(connected())
     entry = pins.entry(lock, platform)
+    if packages.named(request.image) and request.image not in entry.packages:
+        raise packages.lacking(request.image, platform)
     if entry.base is not None:
         # What the lock names needs no base image any more once it is built.
         expected = _environment(request, entry, platform, entry.base)
-        _use(expected, home)
+        unused_images.note(home, expected.id)
         if _there(connected(), expected, home):
             return expected
     with contextlib.closing(connect()) as client:
         base = bases.ensure(client, entry.base, home=home, progress=progress, frozen=frozen)
         wanted = _environment(request, entry, platform, base)
-        _use(wanted, home)
+        unused_images.note(home, wanted.id)
         if _there(client, wanted, home):
             return wanted
         with locked(home / "images" / wanted.id[:16]):
@@ -61,16 +62,6 @@ def _there(client: images.Client, environment: Environment, home: Path) -> bool:
                 images.remove(client, stage)
             place.write_text(ALONE, "utf-8")
     return True
-
-
-def _use(environment: Environment, home: Path) -> None:
-    """Say that this process uses an image: the engine cannot know before there is a container."""
-    place = home / "images" / environment.id
-    if not use(place):
-        with reported(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.touch()
-        use(place)
 
 
 def recorded(lock: Lock, environment: Environment) -> Lock:
@@ -109,6 +100,10 @@ def rebased(lock: Lock, before: Lock | None, *, home: Path, progress: Progress) 
         then = before.platforms.get(platform) if before else None
         wanted = bases.official() if then and then.base and "@" in then.base.reference else None
         base = bases.ensure(client, wanted, home=home, progress=progress)
+    if packages.named(lock.inputs.image):
+        entry = lock.platforms[platform].model_copy(update={"base": base})
+        lock = lock.model_copy(update={"platforms": {**lock.platforms, platform: entry}})
+        lock = packages.pinned(lock, lock.inputs.image, home=home, progress=progress, newest=True)
     made = _on(lock, platform, base, None)
     same = then is not None and then.environment == made.platforms[platform].environment
     return _on(lock, platform, base, then.layers) if then and same else made
@@ -123,11 +118,13 @@ def _on(lock: Lock, platform: str, base: BaseImage, layers: list[str] | None) ->
 
 
 def _with(lock: Lock, platform: str, base: BaseImage, layers: list[str] | None) -> PlatformLock:
-    entry = lock.platforms[platform]
-    identifier = identity.of_image(lock.inputs.image, platform, entry.python, entry.libraries, base)
-    packages = entry.packages if entry.base in (None, base) else {}  # they are what that base lacked
-    made = {"base": base, "environment": identifier, "layers": layers, "packages": packages}
-    return entry.model_copy(update=made)
+    entry, image = lock.platforms[platform], lock.inputs.image
+    if entry.base not in (None, base):  # they are what that base lacked
+        entry = entry.model_copy(update={"packages": {}})
+    # Which packages another platform has is known there.
+    complete = image in entry.packages or not packages.named(image)
+    identifier = identity.of_image(image, platform, entry, base) if complete else None
+    return entry.model_copy(update={"base": base, "environment": identifier, "layers": layers})
 
 
 def _base(environment: Environment) -> BaseImage:
@@ -137,7 +134,7 @@ def _base(environment: Environment) -> BaseImage:
 
 
 def _environment(request: StackRequest, entry: PlatformLock, platform: str, base: BaseImage) -> Environment:
-    identifier = identity.of_image(request.image, platform, entry.python, entry.libraries, base)
+    identifier = identity.of_image(request.image, platform, entry, base)
     return Environment(
         id=identifier,
         runtime="docker",
@@ -161,8 +158,13 @@ def _build(
     target = pins.Target(platform=wanted.platform, python=entry.python, container=True)
     (home / "images" / wanted.id).write_text("", "utf-8")
     found = wheels.fetch(entry.libraries, target, home=home, progress=progress)
+    debian = None
+    if wanted_ones := entry.packages.get(request.image):
+        debian = packages.fetch(client, request.image, base, wanted=wanted_ones, home=home, progress=progress)
     with reported(home), staging(home, label="build") as context:
         _render(context, request, entry, found)
+        if debian is not None:
+            packages.lay_out(debian.folder, context)
         labels = _labels(request, wanted)
         steps = _instructions((context / "Dockerfile").read_text("utf-8")) + len(labels)
         client.api.timeout = BUILD_SECONDS

@@ -10,29 +10,30 @@ from sandbox.stack import pins
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sandbox.manifest.lock import BaseImage, Library
+    from sandbox.manifest.lock import BaseImage, Library, PlatformLock
 
 BUILDER = 1  # raised when the same inputs are built in another way
 
 
-def of_image(image: str, platform: str, python: str, libraries: Iterable[Library], base: BaseImage) -> str:
+def of_image(image: str, platform: str, entry: PlatformLock, base: BaseImage) -> str:
     """Give the id of an environment in a container.
 
     Args:
         image: The folder of ``images/`` that it is built from.
         platform: For example ``linux/amd64``.
-        python: Major and minor.
-        libraries: With their hashes, in any order.
+        entry: Its Python, its libraries with their hashes and its packages count.
         base: Only its digest counts: what it is called here does not change what is in it.
     """
+    packages = [[one.name, one.version, one.hash] for one in entry.packages.get(image, ())]
     return digest(
         {
             "builder": BUILDER,
             "files": {"Dockerfile": file_digest(pins.dockerfile(image))},
             "base": base.digest,
             "platform": platform,
-            "python": python,
-            "libraries": _listed(libraries),
+            "python": entry.python,
+            "libraries": _listed(entry.libraries),
+            **({"packages": packages} if packages else {}),
         }
     )
 

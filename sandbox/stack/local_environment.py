@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from sandbox.containers.local_run import SYSTEM_PATH
+from sandbox.errors import EngineError
 from sandbox.manifest.canonical import canonical
 from sandbox.model import Environment
 from sandbox.stack import hosts, identity, pins, tools, wheels
@@ -25,6 +27,8 @@ def make(
     request: StackRequest, entry: PlatformLock, target: pins.Target, *, home: Path, progress: Progress
 ) -> Environment:
     """Give the virtual environment of a lock's entry, making it if it is not there (see `environment`)."""
+    if request.image == "spark":
+        _require_java()
     interpreter = hosts.interpreter(request.python)
     identifier = identity.of_host(target.platform, interpreter.version, entry.libraries)
     place = home / "environments" / identifier
@@ -47,6 +51,15 @@ def make(
             _install(entry, target, interpreter, place, home=home, progress=progress)
         use(place)
     return wanted
+
+
+def _require_java() -> None:
+    """Make sure that a run finds what the image has beside its libraries; which Java that is does not change rows."""
+    if shutil.which("java", path=SYSTEM_PATH) is None:
+        raise EngineError(
+            f"the image spark needs Java, and the local runtime finds none (it looks in {SYSTEM_PATH})",
+            hint="install Java 17 or later (on Debian: apt-get install default-jre-headless), or use Docker",
+        )
 
 
 def python_of(environment: Path) -> Path:

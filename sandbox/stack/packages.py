@@ -6,16 +6,22 @@ somebody has made the image: from then on it is the same files, or a refusal tha
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from sandbox.containers import docker_images as images
 from sandbox.containers import docker_once as once
+from sandbox.containers.docker_client import connect, connected
 from sandbox.errors import EngineError, FrozenError
 from sandbox.manifest.canonical import digest, file_digest
 from sandbox.manifest.lock import Package
+from sandbox.model import is_own_image
+from sandbox.stack import base as bases
 from sandbox.stack import pins
 from sandbox.store.folder import locked, publish, staging, write
 from sandbox.store.leases import use
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.containers.docker_images import Client
-    from sandbox.manifest.lock import BaseImage
+    from sandbox.manifest.lock import BaseImage, Lock
     from sandbox.model import Progress
 
 FILE = "packages.txt"
@@ -50,7 +56,7 @@ class Fetched:
 
 
 def named(image: str) -> tuple[str, ...]:
-    """Give the packages that an image of ours asks for; none where it has no list."""
+    """Give the packages that an image of ours asks for; none where it has no list, or is the user's own."""
     file = pins.image_file(image, FILE)
     if not file.is_file():
         return ()
@@ -104,6 +110,63 @@ def fetch(
         if wanted is None:
             write(known, json.dumps([one.model_dump() for one in found], indent=1))
     return Fetched(folder=folder, packages=tuple(found))
+
+
+def pinned(
+    lock: Lock, image: str, *, home: Path, progress: Progress, newest: bool = False, frozen: bool = False
+) -> Lock:
+    """Give a lock with an image's packages for the engine's platform in it: the same lock where it has them.
+
+    Args:
+        lock: Of the stack.
+        image: A folder of ``images/``, to run in or of a service.
+        home: Where packages are kept.
+        progress: Shows what is downloaded.
+        newest: What the archive has now, whatever the lock says.
+        frozen: Refuse to add them.
+
+    Raises:
+        EngineError: The engine does not answer, or a package cannot be had.
+        FrozenError: ``frozen``, and the lock lacks them; or it has nothing for the engine's platform.
+    """
+    platform = images.platform(connected())
+    entry = pins.entry(lock, platform)
+    if image in entry.packages and not newest:
+        return lock
+    if frozen:
+        raise lacking(image, platform)
+    with contextlib.closing(connect()) as client:
+        own = is_own_image(lock.inputs.image)
+        asked = None if own else entry.base
+        ground = bases.ensure(client, asked, home=home, progress=progress)
+        found = fetch(
+            client, image, ground, wanted=None, newest=newest, home=home, progress=progress
+        ).packages
+    named = dict(sorted({**entry.packages, image: list(found)}.items()))
+    made = entry.model_copy(update={"base": entry.base if own else ground, "packages": named})
+    return lock.model_copy(update={"platforms": {**lock.platforms, platform: made}})
+
+
+def lacking(image: str, platform: str) -> FrozenError:
+    """Give what is said where a lock has no packages of an image, and may not be completed."""
+    return FrozenError(
+        f"sandbox.lock has no packages for the image {image} on {platform}",
+        hint="add them where it may change, and commit the file: sandbox lock",
+    )
+
+
+def lay_out(folder: Path, context: Path) -> None:
+    """Copy what lies in a folder of packages to where an image is built.
+
+    Raises:
+        EngineError: A package is not what was downloaded.
+    """
+    if broken := changed(folder):
+        raise EngineError(
+            f"{folder / broken[0]} is not the package that was downloaded",
+            hint=f"rm -r {folder}, then try again",
+        )
+    shutil.copytree(folder, context / "packages", ignore=shutil.ignore_patterns(PINS))
 
 
 def digests(folder: Path) -> dict[str, str]:

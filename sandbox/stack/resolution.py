@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from sandbox.manifest.canonical import digest, file_digest
 from sandbox.manifest.lock import Inputs, Library, Lock, PlatformLock
 from sandbox.model import is_own_image
-from sandbox.stack import hosts, pins, tools
+from sandbox.stack import hosts, pins, sdists, tools, wheels
+from sandbox.store import places
 
 if TYPE_CHECKING:
     from sandbox.model import Progress
@@ -109,11 +110,12 @@ def _libraries(
         return {one: [] for one in missing}
     if not request.libraries:
         return {one: pins.of_image(request.image, one) for one in missing}
+    built = _built(request.image, missing[0], progress) if missing else []
     with progress.step("resolving libraries", total=len(missing), unit="platforms") as advance:
 
         def resolved(target: pins.Target) -> list[Library]:
             entry = known.get(pins.key(target, request.python))
-            libraries = _compile(request, target, entry.libraries if entry else [])
+            libraries = _compile(request, target, entry.libraries if entry else [], built)
             advance(1)
             return libraries
 
@@ -121,7 +123,15 @@ def _libraries(
             return dict(zip(missing, pool.map(resolved, missing), strict=True))
 
 
-def _compile(request: StackRequest, target: pins.Target, known: list[Library]) -> list[Library]:
+def _built(image: str, target: pins.Target, progress: Progress) -> list[Path]:
+    """Give the wheels of an image that no index has: uv has to see them, and they fit every target."""
+    libraries = [one for one in pins.of_image(image, target) if sdists.of(one)]
+    return wheels.fetch(libraries, target, home=places.home(), progress=progress)
+
+
+def _compile(
+    request: StackRequest, target: pins.Target, known: list[Library], built: list[Path]
+) -> list[Library]:
     """Let uv choose versions for one target; what is known already, then the image's pins, are preferred."""
     assert request.requirements is not None
     name = Path(request.requirements).name
@@ -139,6 +149,8 @@ def _compile(request: StackRequest, target: pins.Target, known: list[Library]) -
             "--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:", "--quiet",
             "--python", sys.executable, "--python-version", target.python,
         ]  # fmt: skip
+        for wheel in built:
+            command += ["--find-links", str(wheel.parent)]
         if target.container:
             command += ["--python-platform", _UV_PLATFORMS[target.platform]]
         tools.run(
@@ -149,4 +161,4 @@ def _compile(request: StackRequest, target: pins.Target, known: list[Library]) -
         )
         found = pins.read(output.read_text("utf-8"), target, origin=request.requirements)
     named = {(one.name, one.version): one for one in request.pinned}
-    return [named.get((one.name, one.version), one) for one in found]
+    return sdists.as_wheels(named.get((one.name, one.version), one) for one in found)

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.containers import docker_images as images
-from sandbox.containers.docker_client import connect, connected
-from sandbox.errors import EngineError, FrozenError
+from sandbox.containers.docker_client import connect
 from sandbox.manifest.canonical import digest, file_digest
 from sandbox.model import is_own_image
 from sandbox.stack import base as bases
-from sandbox.stack import identity, packages, pins
+from sandbox.stack import identity, packages, unused_images
 from sandbox.store import places
 from sandbox.store.folder import locked, reported
 
@@ -58,49 +57,12 @@ def make(
         locked_ones = entry.packages.get(name) if entry and (own or ground == asked) else None
         folder = packages.fetch(client, name, ground, wanted=locked_ones, home=home, progress=progress).folder
         wanted = _wanted(name, ground, packages.digests(folder))
+        unused_images.note(home, wanted.id)
         if images.find(client, wanted.reference) is None:
             with locked(home / "images" / wanted.id[:16]):
                 if images.find(client, wanted.reference) is None:
                     _build(client, name, ground, folder, wanted, home=home, progress=progress)
     return wanted
-
-
-def pinned(
-    lock: Lock, name: str, *, home: Path, progress: Progress, newest: bool = False, frozen: bool = False
-) -> Lock:
-    """Give a lock with the packages of a service for the engine's platform in it: the same lock where it has them.
-
-    Args:
-        lock: Of the stack.
-        name: A folder of ``images/``.
-        home: Where packages are kept.
-        progress: Shows what is downloaded.
-        newest: What the archive has now, whatever the lock says.
-        frozen: Refuse to add them.
-
-    Raises:
-        EngineError: The engine does not answer, or a package cannot be had.
-        FrozenError: ``frozen``, and the lock lacks them; or it has nothing for the engine's platform.
-    """
-    platform = images.platform(connected())
-    entry = pins.entry(lock, platform)
-    if name in entry.packages and not newest:
-        return lock
-    if frozen:
-        raise FrozenError(
-            f"sandbox.lock has no packages for the service {name} on {platform}",
-            hint="add them where it may change, and commit the file: sandbox lock",
-        )
-    with contextlib.closing(connect()) as client:
-        own = is_own_image(lock.inputs.image)
-        asked = None if own else entry.base
-        ground = bases.ensure(client, asked, home=home, progress=progress)
-        found = packages.fetch(
-            client, name, ground, wanted=None, newest=newest, home=home, progress=progress
-        ).packages
-    named = dict(sorted({**entry.packages, name: list(found)}.items()))
-    made = entry.model_copy(update={"base": entry.base if own else ground, "packages": named})
-    return lock.model_copy(update={"platforms": {**lock.platforms, platform: made}})
 
 
 def _wanted(name: str, base: BaseImage, contents: dict[str, str]) -> ServiceImage:
@@ -122,18 +84,13 @@ def _build(
     home: Path,
     progress: Progress,
 ) -> None:
-    if broken := packages.changed(folder):
-        raise EngineError(
-            f"{folder / broken[0]} is not the package that was downloaded",
-            hint=f"rm -r {folder}, then try again",
-        )
     own = places.packaged("images") / name
     with reported(home), tempfile.TemporaryDirectory(prefix=".build-", dir=home) as scratch:
         context = Path(scratch)
         for path in own.iterdir():
             if path.is_file():
                 shutil.copy(path, context)
-        shutil.copytree(folder, context / "packages", ignore=shutil.ignore_patterns(packages.PINS))
+        packages.lay_out(folder, context)
         labels = {
             "managed": "true",
             "role": "image",

@@ -1,4 +1,4 @@
-"""Images of environments: what they take, which of them this user's projects have used, and removing those."""
+"""Images of environments and services: what they take, which of them this user's projects have used, and removing those."""
 
 from __future__ import annotations
 
@@ -6,10 +6,21 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from sandbox.store import leases
+from sandbox.store.folder import reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+def note(home: Path, environment: str) -> None:
+    """Say that this process uses an image: the engine cannot know before there is a container."""
+    place = home / "images" / environment
+    if not leases.use(place):
+        with reported(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.touch()
+        leases.use(place)
 
 
 def known(home: Path) -> Iterator[tuple[Path, int]]:

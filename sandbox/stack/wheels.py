@@ -8,7 +8,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from sandbox.errors import EngineError, StoreError
 from sandbox.manifest.canonical import file_digest
-from sandbox.stack import pins, tools
+from sandbox.stack import pins, sdists, tools
 from sandbox.store.folder import reported, staging, sync
 from sandbox.store.leases import use
 
@@ -37,8 +37,12 @@ def fetch(libraries: list[Library], target: pins.Target, *, home: Path, progress
     kept = home / "wheels"
     fitting = target.wheel_tags
     missing = [one for one in libraries if _kept(one, fitting, kept) is None]
-    if missing:  # by whoever needs it, without a lock: no project may wait for another's download
-        _download(missing, target, kept, progress)
+    # By whoever needs it, without a lock: no project may wait for another's download.
+    sources = {one.name: source for one in missing if (source := sdists.of(one)) is not None}
+    for source in sources.values():
+        _build(source, kept, progress)
+    if downloaded := [one for one in missing if one.name not in sources]:
+        _download(downloaded, target, kept, progress)
     found = [_kept(one, fitting, kept) for one in libraries]
     lost = [one.name for one, wheel in zip(libraries, found, strict=True) if wheel is None]
     if lost:
@@ -91,6 +95,14 @@ def _download(missing: list[Library], target: pins.Target, kept: Path, progress:
             place = _made(kept / digest)
             wheel.replace(place / wheel.name)
             sync(place)
+
+
+def _build(source: sdists.Sdist, kept: Path, progress: Progress) -> None:
+    with reported(kept), staging(kept, label="build") as folder:
+        wheel = sdists.build(source, folder, progress)
+        place = _made(kept / source.wheel)
+        wheel.replace(place / wheel.name)
+        sync(place)
 
 
 def _arguments(target: pins.Target) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import Shop
 
 DOCKER = {"SANDBOX_RUNTIME": "docker"}
@@ -45,6 +48,66 @@ def test_devcontainer_names_image_sample_and_limits(shop: Shop, engine: str) -> 
     assert document["image"].startswith("sandbox/python:")
     assert "--cap-drop=ALL" in document["runArgs"]
     assert any("readonly" in mount and "/sandbox/sample" in mount for mount in document["mounts"])
+
+
+@pytest.fixture
+def opener() -> Callable[[str], str]:
+    """Give one of the tools that open what is exported; elsewhere than in CI a test is skipped without it."""
+
+    def one(path: str) -> str:
+        place = Path(__file__).parents[2] / ".make" / "openers" / path
+        if not place.exists():
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"{place.name} is not there: tests/e2e/openers.sh")
+            pytest.skip(f"{place.name} is not there; to get it: tests/e2e/openers.sh")
+        return str(place)
+
+    return one
+
+
+def called(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_docker_compose_runs_what_a_run_does(shop: Shop, engine: str, opener: Callable[[str], str]) -> None:
+    compose = opener("docker-compose")
+    ran = shop.run("run", "--json", env=DOCKER)
+    assert shop.run("export", "compose", env=DOCKER).status == 0
+    called(compose, "config", "--quiet", cwd=shop.root)
+    called(compose, "run", "--rm", "-T", "pipeline", cwd=shop.root)
+    made = shop.root / ".sandbox" / "exported" / "default" / "value.parquet"
+    assert made.read_bytes() == (Path(ran.json["path"]) / "output" / "value.parquet").read_bytes()
+    tried = "touch /sandbox/sample/x /sandbox/code/x /usr/x; getent hosts example.org; cat /proc/net/route | wc -l; id -u"
+    said = called(compose, "run", "--rm", "-T", "pipeline", "/bin/sh", "-c", tried, cwd=shop.root)
+    assert said.stderr.count("Read-only file system") == 3
+    assert said.stdout.split()[0] == "1"  # no route
+    assert said.stdout.split()[1] != "0"
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_the_devcontainer_tool_opens_the_stack(shop: Shop, engine: str, opener: Callable[[str], str]) -> None:
+    devcontainer = opener("node_modules/.bin/devcontainer")
+    assert shop.run("export", "devcontainer", env=DOCKER).status == 0
+    up = called(devcontainer, "up", "--workspace-folder", ".", cwd=shop.root)
+    answer = json.loads(up.stdout.splitlines()[-1])
+    try:
+        assert answer["outcome"] == "success"
+        inside = [devcontainer, "exec", "--workspace-folder", ".", "sh", "-c"]
+        said = called(
+            *inside, 'python pipeline.py && id -u && touch "$SANDBOX_SAMPLE/x" 2>&1 || true', cwd=shop.root
+        )
+        assert "Read-only file system" in said.stdout
+        assert said.stdout.split()[0] != "0"
+        assert (shop.root / ".sandbox" / "exported" / "default" / "value.parquet").is_file()
+    finally:
+        subprocess.run(["docker", "rm", "--force", answer["containerId"]], check=True, capture_output=True)
 
 
 def test_without_an_engine_there_is_no_image_to_export(shop: Shop) -> None:

@@ -168,7 +168,7 @@ def test_the_lock_names_the_packages_of_the_service_and_another_home_gets_the_sa
     (shop.root / "sandbox.lock").write_text(json.dumps(made))
     refused = shop.run("create", "--frozen", env=DOCKER)
     assert refused.status == 18
-    assert f"no packages for the service postgres on {platform}" in refused.stderr
+    assert f"no packages for the image postgres on {platform}" in refused.stderr
 
 
 @pytest.mark.slow

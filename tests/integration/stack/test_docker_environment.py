@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
 import os
 import subprocess
+import tarfile
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import docker
 import pytest
 
 from sandbox.containers import docker_images as images
@@ -70,6 +77,64 @@ def test_the_image_has_exactly_the_locked_libraries_and_no_pip(in_image: Callabl
 def test_the_image_has_a_user_with_a_name_and_a_home(in_image: Callable[..., str]) -> None:
     script = "import pwd, os; u = pwd.getpwuid(1000); print(u.pw_name, u.pw_dir, os.stat(u.pw_dir).st_uid, os.getuid())"
     assert in_image(script, user="") == "sandbox /home/sandbox 1000 1000\n"
+
+
+def contents(client: images.Client, reference: str) -> dict[str, tuple[object, ...]]:
+    """Give what is in an image: type, mode, owner, link and content of each path, and when it was changed."""
+    container = client.api.create_container(reference, ["true"])["Id"]
+    found: dict[str, tuple[object, ...]] = {}
+    try:
+        with (
+            tempfile.TemporaryFile() as file,
+            contextlib.closing(client.api.export(container)) as chunks,
+        ):
+            file.writelines(chunks)
+            file.seek(0)
+            with tarfile.open(fileobj=file) as archive:
+                for one in archive:
+                    content = archive.extractfile(one) if one.isfile() else None
+                    digest = hashlib.sha256(content.read()).hexdigest() if content else None
+                    found[one.name] = (one.type, one.mode, one.uid, one.gid, one.linkname, digest, one.mtime)
+    finally:
+        client.api.remove_container(container, force=True)
+    return found
+
+
+def test_two_builds_of_one_lock_hold_the_same_files(
+    engine: images.Client,
+    home: Path,
+    plain: StackRequest,
+    small: Lock,
+    progress: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All but times, and with those the layers' ids: nothing in a file comes from the day, or from chance."""
+    client = docker.APIClient
+    monkeypatch.setattr(client, "build", functools.partialmethod(client.build, nocache=True))
+    held = []
+    made = environment(plain, small, "docker", home=home, progress=progress)
+    for _ in range(2):
+        assert environment(plain, small, "docker", home=home, progress=progress) == made
+        held.append(contents(engine, made.reference))
+        image = images.find(engine, made.reference)
+        assert image is not None
+        images.remove(engine, image)
+        time.sleep(1.1)
+    one, other = held
+    assert progress.steps.count(f"building {made.reference}") == 2
+    assert one.keys() == other.keys()
+    assert {name: what[:-1] for name, what in one.items()} == {
+        name: what[:-1] for name, what in other.items()
+    }
+    tzdata = next(name for name in one if name.endswith("site-packages/tzdata/__init__.py"))
+    assert one[tzdata][-1] != other[tzdata][-1], "the engine did not build it twice"
+
+
+def test_no_day_stands_in_the_image(in_image: Callable[..., str]) -> None:
+    said = in_image(
+        "print([line for line in open('/etc/shadow') if line.startswith('sandbox:')])", user="0:0"
+    )
+    assert said == "['sandbox:!::0:99999:7:::\\n']\n"
 
 
 def test_the_image_carries_our_labels_and_nothing_else_is_left(

@@ -13,7 +13,7 @@ from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.lock import Inputs, Lock, Package, PlatformLock
 from sandbox.model import Silent
 from sandbox.stack import base as bases
-from sandbox.stack import packages, service_image
+from sandbox.stack import packages
 from sandbox.store import places
 
 if TYPE_CHECKING:
@@ -103,10 +103,10 @@ def test_a_lock_of_another_platform_is_completed_here_and_never_when_it_is_froze
     platforms = {"linux/amd64": PlatformLock(python="3.13", libraries=[]), "linux/s390x": other}
     inputs = Inputs(image="python", python="3.13", requirements=None, libraries=[], pins="p")
     lock = Lock(inputs=inputs, platforms=platforms)
-    with pytest.raises(FrozenError, match="no packages for the service tiny on linux/amd64"):
-        service_image.pinned(lock, TINY, home=tmp_path, progress=Silent(), frozen=True)
-    made = service_image.pinned(lock, TINY, home=tmp_path, progress=Silent())
+    with pytest.raises(FrozenError, match="no packages for the image tiny on linux/amd64"):
+        packages.pinned(lock, TINY, home=tmp_path, progress=Silent(), frozen=True)
+    made = packages.pinned(lock, TINY, home=tmp_path, progress=Silent())
     assert [one.name for one in made.platforms["linux/amd64"].packages[TINY]] == ["hello"]
     assert made.platforms["linux/amd64"].base is not None
     assert made.platforms["linux/s390x"] == other
-    assert service_image.pinned(made, TINY, home=tmp_path, progress=Silent(), frozen=True) is made
+    assert packages.pinned(made, TINY, home=tmp_path, progress=Silent(), frozen=True) is made

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from sandbox.manifest.lock import BaseImage, Library
+from sandbox.manifest.lock import BaseImage, Library, Package, PlatformLock
 from sandbox.stack import identity
 
 BASE = BaseImage(reference="sandbox/base:trixie", digest="sha256:" + "a" * 64)
@@ -12,15 +14,12 @@ LIBRARIES = [
 ]
 
 
-def of_image(**changes: object) -> str:
-    given: dict[str, object] = {
-        "image": "python",
-        "platform": "linux/amd64",
-        "python": "3.13",
-        "libraries": LIBRARIES,
-        "base": BASE,
-    }
-    return identity.of_image(**(given | changes))  # type: ignore[arg-type]
+PACKAGES = {"python": [Package(name="hello", version="1", hash="sha256:" + "c" * 64)]}
+
+
+def of_image(*, platform: str = "linux/amd64", base: BaseImage = BASE, **changes: Any) -> str:
+    entry = PlatformLock(**{"python": "3.13", "libraries": LIBRARIES, **changes})
+    return identity.of_image("python", platform, entry, base)
 
 
 def test_the_same_environment_has_the_same_id_whatever_the_order_and_the_name_of_the_base() -> None:
@@ -40,11 +39,16 @@ def test_the_same_environment_has_the_same_id_whatever_the_order_and_the_name_of
         {"libraries": LIBRARIES[:1]},
         {"libraries": [LIBRARIES[0].model_copy(update={"version": "2.0.1"}), LIBRARIES[1]]},
         {"libraries": [LIBRARIES[0].model_copy(update={"hashes": ["sha256:1"]}), LIBRARIES[1]]},
+        {"packages": PACKAGES},
         {"base": BaseImage(reference=BASE.reference, digest="sha256:" + "b" * 64)},
     ],
 )
-def test_whatever_determines_an_environment_changes_its_id(changes: dict[str, object]) -> None:
+def test_whatever_determines_an_environment_changes_its_id(changes: dict[str, Any]) -> None:
     assert of_image(**changes) != of_image()
+
+
+def test_packages_of_a_service_are_not_the_environments() -> None:
+    assert of_image(packages={"postgres": PACKAGES["python"]}) == of_image()
 
 
 def test_another_patch_version_of_the_host_is_another_environment() -> None:
