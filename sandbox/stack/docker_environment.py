@@ -11,9 +11,8 @@ from sandbox.containers.docker_client import connect, connected
 from sandbox.manifest.lock import BaseImage
 from sandbox.model import Environment, is_own_image
 from sandbox.stack import base as bases
-from sandbox.stack import identity, pins, wheels
+from sandbox.stack import identity, pins, unused_images, wheels
 from sandbox.store.folder import locked, reported, staging
-from sandbox.store.leases import use
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,13 +34,13 @@ def make(
     if entry.base is not None:
         # What the lock names needs no base image any more once it is built.
         expected = _environment(request, entry, platform, entry.base)
-        _use(expected, home)
+        unused_images.use(home, expected.id)
         if _there(connected(), expected, home):
             return expected
     with contextlib.closing(connect()) as client:
         base = bases.ensure(client, entry.base, home=home, progress=progress, frozen=frozen)
         wanted = _environment(request, entry, platform, base)
-        _use(wanted, home)
+        unused_images.use(home, wanted.id)
         if _there(client, wanted, home):
             return wanted
         with locked(home / "images" / wanted.id[:16]):
@@ -61,16 +60,6 @@ def _there(client: images.Client, environment: Environment, home: Path) -> bool:
                 images.remove(client, stage)
             place.write_text(ALONE, "utf-8")
     return True
-
-
-def _use(environment: Environment, home: Path) -> None:
-    """Say that this process uses an image: the engine cannot know before there is a container."""
-    place = home / "images" / environment.id
-    if not use(place):
-        with reported(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.touch()
-        use(place)
 
 
 def recorded(lock: Lock, environment: Environment) -> Lock:
