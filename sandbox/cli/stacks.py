@@ -199,7 +199,7 @@ def rm(call: Call, *, name: str, samples: bool, yes: bool) -> None:
 
 @click.command()
 @command
-def doctor(call: Call) -> None:
+def doctor(call: Call) -> int:
     """Check this machine, with one fix for each failure."""
     from sandbox.commands.doctor import doctor as carry_out  # noqa: PLC0415 - see `create`
     from sandbox.report.sandboxes import diagnosis as shown  # noqa: PLC0415
@@ -207,9 +207,14 @@ def doctor(call: Call) -> None:
     project, runtime = _project_or_none(call)
     result = carry_out(project, runtime=runtime, progress=call.progress)
     call.print(result, lambda: shown(result.checks))
-    if not result.healthy:
-        failed = [check.name for check in result.checks if check.ok is False]
-        raise EngineError(f"{len(failed)} of {len(result.checks)} checks failed: {', '.join(failed)}")
+    if result.healthy:
+        return 0
+    failed = [check.name for check in result.checks if check.ok is False]
+    said = f"{len(failed)} of {len(result.checks)} checks failed: {', '.join(failed)}"
+    if not call.as_json:
+        raise EngineError(said)
+    click.echo(said, err=True)  # what was printed is the one document
+    return EngineError.status
 
 
 def _project_or_none(call: Call) -> tuple[Project | None, Literal["auto", "docker", "local"]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.commands import inventory
@@ -52,11 +52,13 @@ class Rubbish:
         left: What killed processes left.
         chosen: What the policy no longer allows, and nobody uses.
         used: What it no longer allows either, but somebody uses.
+        stays: What killed processes left, but something uses.
     """
 
     left: list[Leftover]
     chosen: list[Chosen]
     used: list[Chosen]
+    stays: list[Leftover] = field(default_factory=list)
 
     @property
     def bytes(self) -> int:
@@ -73,15 +75,12 @@ class Collected:
 
     def fields(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox gc --json``."""
-        removed = [
-            {"kind": one.what, "name": one.name, "project": None, "bytes": one.bytes, "reason": one.what}
-            for one in self.rubbish.left
-        ]
+        found = self.rubbish
         return {
             "format_version": 1,
             "dry_run": self.dry_run,
-            "removed": [*removed, *map(_described, self.rubbish.chosen)],
-            "in_use": [_described(one) for one in self.rubbish.used],
+            "removed": [*map(_left, found.left), *map(_described, found.chosen)],
+            "in_use": [*map(_left, found.stays), *map(_described, found.used)],
             "bytes": self.rubbish.bytes,
         }
 
@@ -119,16 +118,26 @@ def remove(rubbish: Rubbish, *, progress: Progress) -> Rubbish:
         StoreError: Something may not be removed.
         EngineError: A container or an image cannot be removed.
     """
+    stays: list[Leftover] = []
     for left in rubbish.left:
         with progress.step(f"removing {left.name}"):
-            left.remove()
+            if not left.remove():
+                stays.append(left)
     kept: list[Chosen] = []
-    for one in rubbish.chosen:
-        with progress.step(f"removing {one.item.kind} {one.item.name[:16]}"):
-            if not inventory.remove(one.item):
-                kept.append(one)
-    done = [one for one in rubbish.chosen if one not in kept]
-    return Rubbish(left=rubbish.left, chosen=done, used=[*rubbish.used, *kept])
+    for chosen in rubbish.chosen:
+        with progress.step(f"removing {chosen.item.kind} {chosen.item.name[:16]}"):
+            if not inventory.remove(chosen.item):
+                kept.append(chosen)
+    return Rubbish(
+        left=[one for one in rubbish.left if one not in stays],
+        chosen=[one for one in rubbish.chosen if one not in kept],
+        used=[*rubbish.used, *kept],
+        stays=stays,
+    )
+
+
+def _left(one: Leftover) -> dict[str, Any]:
+    return {"kind": one.what, "name": one.name, "project": None, "bytes": one.bytes, "reason": one.what}
 
 
 def _described(one: Chosen) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from sandbox.report.proposal import DbtLines, OutputLines
 from sandbox.sampler.listing import listed
 from sandbox.sampler.proposal import Declared, Proposal, proposed
 from sandbox.sampler.proposal.words import GENERIC, bare, stems
+from sandbox.scratch import scratch
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def _parsed(
     lock = stack.resolve(request, previous=None, upgrade=False, progress=progress, runtime=carrier.name)
     environment = stack.environment(request, lock, carrier.name, home=home(), progress=progress, frozen=False)
     said: list[bytes] = []
-    with tempfile.TemporaryDirectory(prefix="sandbox-dbt-") as name, progress.step("reading the dbt project"):
-        place = Path(name)
+    with scratch("dbt") as place, progress.step("reading the dbt project"):
         kit, output = place / "kit", place / "output"
         kit.mkdir()
         output.mkdir()

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
+import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.commands.projects import known
+from sandbox.commands.orphans import orphans, still
+from sandbox.commands.projects import forget, gone, known
 from sandbox.containers.choose import choose
 from sandbox.errors import EngineError, SandboxError
+from sandbox.scratch import STAGED, UNFINISHED, half_made, temporary
 from sandbox.stack import unused_images
 from sandbox.store import leases
-from sandbox.store.folder import STAGED, UNFINISHED, half_made, locked_at_once, reported
+from sandbox.store.folder import locked_at_once, reported
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
     from sandbox.containers.protocol import Held, Runtime
 
 Kind = Literal["sample", "run", "report", "half", "comparison", "environment", "image", "wheel", "package"]
+KILLED = "image of a command that was killed"
+BROKEN_OFF = "stage of a build that was broken off"
 PERSONAL: frozenset[Kind] = frozenset({"sample", "run", "report", "half", "comparison"})
 """What holds people's data, or what was made from it."""
 # Where each kind lies: in a project's state, and in what all projects share.
@@ -63,12 +69,19 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Leftover:
-    """What a killed process left: half-made, or at work for nobody."""
+    """What a killed process or a sandbox that is gone left: half-made, or at work for nobody.
+
+    Attributes:
+        name: Of a folder or of the engine's object.
+        what: What it is, and why nobody needs it.
+        bytes: What removing it gives back, as far as that is known.
+        remove: Removes it; gives False where something uses it after all.
+    """
 
     name: str
     what: str
     bytes: int
-    remove: Callable[[], object]
+    remove: Callable[[], bool]
 
 
 def items(home: Path) -> list[Item]:
@@ -86,15 +99,18 @@ def items(home: Path) -> list[Item]:
 
 
 def leftovers(home: Path) -> list[Leftover]:
-    """Give what killed processes left."""
-    folders = [home, *(home / folder for folder in (*SHARED, "projects"))]
-    folders += [
-        root / ".sandbox" / part
-        for root in known()
-        for part in ("", *OF_PROJECT, "requests", "sandboxes", "separability", "locks", "inside", "profiles")
+    """Give what killed processes and sandboxes that are gone left."""
+    folders = [temporary(), home, *(home / folder for folder in (*SHARED, "projects"))]
+    for root in known():
+        state = root / ".sandbox"
+        folders += [state, *_folders(state), *_folders(state / "services")]
+    half = [path for folder in folders for path in half_made(folder)]
+    half += [path for root in known() for path in half_made(root) if _half_written(path)]
+    return [
+        *map(_half, half),
+        *(one for runtime in runtimes() for one in _of_runtime(runtime)),
+        *_left_images(home),
     ]
-    half = [_half(path) for folder in folders for path in half_made(folder)]
-    return [*half, *(_left(runtime, one) for runtime in runtimes() for one in runtime.abandoned())]
 
 
 def runtimes() -> Iterator[Runtime]:
@@ -129,13 +145,58 @@ def size(place: Path) -> int:
 
 
 def _half(path: Path) -> Leftover:
-    return Leftover(name=str(path), what="half-made", bytes=size(path), remove=lambda: leases.retire(path))
+    def remove() -> bool:
+        with reported(path):
+            return leases.retire(path) or not path.exists()
+
+    return Leftover(name=str(path), what="half-made", bytes=size(path), remove=remove)
+
+
+def _half_written(path: Path) -> bool:
+    """Say whether a file beside the user's own is certainly one that was to become ``sandbox.lock``."""
+    return path.is_file() and re.fullmatch(rf"{re.escape(STAGED)}[a-z0-9_]{{8}}", path.name) is not None
+
+
+def _of_runtime(runtime: Runtime) -> Iterator[Leftover]:
+    abandoned = {one.id: one for one in runtime.abandoned()}
+    for one in abandoned.values():
+        yield _left(runtime, one)
+    held, lost = runtime.held({}), gone()
+    for one in orphans(held, {*known(), *lost}):
+        if one.id not in abandoned:
+            yield _orphan(runtime, one)
+    if runtime.name == "docker":
+        paths = {one.labels.get("path") for one in held}
+        for root in lost:
+            if str(root) not in paths:
+                forget(root)
 
 
 def _left(runtime: Runtime, held: Held) -> Leftover:
-    return Leftover(
-        name=held.name, what=f"{held.kind} whose owner is gone", bytes=0, remove=lambda: runtime.remove(held)
-    )
+    what = f"{held.kind} whose owner is gone"
+    return Leftover(name=held.name, what=what, bytes=0, remove=lambda: runtime.remove(held))
+
+
+def _orphan(runtime: Runtime, held: Held) -> Leftover:
+    what = f"{held.kind} whose sandbox is gone"
+    return Leftover(name=held.name, what=what, bytes=0, remove=lambda: still(held) and runtime.remove(held))
+
+
+def _left_images(home: Path) -> Iterator[Leftover]:
+    with contextlib.suppress(EngineError):
+        for one in unused_images.left(home):
+            yield Leftover(
+                name=next(iter(one.tags), one.id.removeprefix("sha256:")[:12]),
+                what=BROKEN_OFF if "stage" in one.labels else KILLED,
+                bytes=one.bytes,
+                remove=partial(unused_images.discard, one, home),
+            )
+
+
+def _folders(parent: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return [path for path in parent.iterdir() if path.is_dir()]
+    return []
 
 
 def _in(folder: Path, kind: Kind, project: Path | None) -> Iterator[Item]:

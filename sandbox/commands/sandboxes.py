@@ -14,9 +14,10 @@ from sandbox.config.problems import nearest
 from sandbox.errors import EngineError, UsageError
 from sandbox.manifest.sandbox import SandboxRecord
 from sandbox.sampler import kept
+from sandbox.scratch import discard
 from sandbox.stack import unused_images
 from sandbox.store import leases
-from sandbox.store.folder import discard, locked, reported
+from sandbox.store.folder import locked, reported
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _entry(project: Project, name: str, answering: Sequence[Runtime]) -> Entry:
     record = SandboxRecord.read(record_path(project, name))
     return Entry(
         record=record,
-        held=[one for runtime in answering for one in runtime.held(labels(project, name))],
+        held=[one for runtime in answering for one in runtime.measured(runtime.held(labels(project, name)))],
         sample_bytes=_bytes(home() / "samples" / record.sample),
         environment_bytes=_environment_bytes(record.environment),
     )
@@ -169,8 +170,11 @@ def _end(project: Project, name: str, progress: Progress) -> list[str]:
     for runtime in inventory.runtimes():
         for held in runtime.held(labels(project, name)):
             with progress.step(f"ending {held.name}"):
-                runtime.remove(held)
-            ended.append(held.name)
+                removed = runtime.remove(held)
+            if removed:
+                ended.append(held.name)
+            else:
+                progress.say(f"something else uses {held.name}: left alone")
     return ended
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.compare import reading, units
@@ -16,9 +14,11 @@ from sandbox.compare.sets import compare
 from sandbox.engine.duck import Session, literal
 from sandbox.errors import PipelineError
 from sandbox.model import Silent, TableFiles
+from sandbox.scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from sandbox.compare.columns import SideName
     from sandbox.compare.drawn import Drawn
@@ -61,8 +61,7 @@ def entangled(question: Question, *, memory: int) -> str | None:
     Raises:
         PipelineError: An output cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="sandbox-half-") as name:
-        folder = Path(name)
+    with scratch("half") as folder:
         cut = _cut(question, folder, memory)
         if isinstance(cut, str):
             return cut

@@ -85,19 +85,25 @@ class DockerRuntime:
         client, _ = self._engine()
         return docker_held.listed(client, labels)
 
-    def remove(self, held: Held) -> None:
+    def measured(self, found: list[Held]) -> list[Held]:
+        """Give them with what they use now."""
+        client, _ = self._engine()
+        return docker_held.measured(client, found)
+
+    def remove(self, held: Held) -> bool:
         """Remove one of them."""
         client, _ = self._engine()
-        docker_held.remove(client, held)
+        return docker_held.remove(client, held)
 
     def abandoned(self) -> list[Held]:
-        """List containers of ours whose owner was killed."""
+        """List containers, networks and volumes of ours whose owner was killed."""
         client, _ = self._engine()
-        return [one for one in docker_held.containers(client, {}) if self._left(one)]
+        return [one for one in docker_held.listed(client, {}) if self._left(one)]
 
     def reap(self) -> list[str]:
-        """Remove them, and give their names."""
-        left = self.abandoned()
+        """Remove the containers among them, which is what a run leaves, and give their names."""
+        client, _ = self._engine()
+        left = [one for one in docker_held.containers(client, {}) if self._left(one)]
         for one in left:
             self.remove(one)
             self._abandoned.discard(one.id)

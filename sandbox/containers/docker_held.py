@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BETWEEN_SECONDS = 0.2
+IN_USE = (403, 409)  # of a network that has endpoints, of a volume that is mounted
 
 
 def listed(client: docker.DockerClient, labels: Mapping[str, str]) -> list[Held]:
-    """List containers, volumes and networks that carry all these labels; what runs with what it uses now.
+    """List containers, networks and volumes that carry all these labels, in the order in which they can be removed.
 
     Raises:
         EngineError: The engine does not answer.
@@ -31,11 +32,11 @@ def listed(client: docker.DockerClient, labels: Mapping[str, str]) -> list[Held]
     with translated("list what the Docker Engine holds"):
         volumes = client.api.volumes(filters=filters).get("Volumes") or []
         networks = client.api.networks(filters=filters)
-        return [
-            *_used(client, containers(client, labels)),
-            *(_held(one, one["Name"], one["Name"], "volume") for one in volumes),
-            *(_held(one, one["Id"], one["Name"], "network") for one in networks),
-        ]
+    return [
+        *containers(client, labels),
+        *(_held(one, one["Id"], one["Name"], "network") for one in networks),
+        *(_held(one, one["Name"], one["Name"], "volume") for one in volumes),
+    ]
 
 
 def containers(client: docker.DockerClient, labels: Mapping[str, str]) -> list[Held]:
@@ -55,19 +56,30 @@ def containers(client: docker.DockerClient, labels: Mapping[str, str]) -> list[H
     ]
 
 
-def remove(client: docker.DockerClient, held: Held) -> None:
+def remove(client: docker.DockerClient, held: Held) -> bool:
     """Remove one thing; one that is gone, or that somebody else is removing, is as good as removed.
+
+    Returns:
+        False where a container uses it, which need not be ours.
 
     Raises:
         EngineError: The engine refuses, or does not answer.
     """
-    with translated(f"remove the {held.kind} {held.name}"), contextlib.suppress(docker.errors.NotFound):
-        if held.kind == "container":
-            _remove_container(client, held.id)
-        elif held.kind == "volume":
-            client.api.remove_volume(held.id)
-        else:
-            client.api.remove_network(held.id)
+    with translated(f"remove the {held.kind} {held.name}"):
+        try:
+            if held.kind == "container":
+                _remove_container(client, held.id)
+            elif held.kind == "volume":
+                client.api.remove_volume(held.id)
+            else:
+                client.api.remove_network(held.id)
+        except docker.errors.NotFound:
+            return True
+        except docker.errors.APIError as error:
+            if held.kind == "container" or error.status_code not in IN_USE:
+                raise
+            return False
+    return True
 
 
 def _remove_container(client: docker.DockerClient, container: str) -> None:
@@ -87,16 +99,21 @@ def _held(one: Mapping[str, Any], id_: str, name: str, kind: str, *, running: bo
     return Held(id=id_, name=name, kind=kind, labels=plan.unlabelled(one.get("Labels")), running=running)
 
 
-def _used(client: docker.DockerClient, found: list[Held]) -> list[Held]:
-    """Add what is in use: the share of a processor takes two looks."""
+def measured(client: docker.DockerClient, found: list[Held]) -> list[Held]:
+    """Add what runs uses now: the share of a processor takes two looks, and a look may take the engine a second.
+
+    Raises:
+        EngineError: The engine does not answer.
+    """
     running = [one.id for one in found if one.running]
     if not running:
         return found
-    began = time.monotonic()
-    first = {container: _figures(client, container) for container in running}
-    time.sleep(BETWEEN_SECONDS)
-    second = {container: _figures(client, container) for container in running}
-    seconds = time.monotonic() - began
+    with translated("ask what containers use"):
+        began = time.monotonic()
+        first = {container: _figures(client, container) for container in running}
+        time.sleep(BETWEEN_SECONDS)
+        second = {container: _figures(client, container) for container in running}
+        seconds = time.monotonic() - began
     return [
         replace(
             one,
@@ -110,7 +127,8 @@ def _used(client: docker.DockerClient, found: list[Held]) -> list[Held]:
 
 
 def _figures(client: docker.DockerClient, container: str) -> Figures:
-    with contextlib.suppress(docker.errors.NotFound, docker.errors.APIError):
+    # Of a container that ends meanwhile Engine 20.10 answers nothing, which is no JSON.
+    with contextlib.suppress(docker.errors.APIError, ValueError):
         return from_engine(client.api.stats(container, stream=False, one_shot=True))
     return Figures()
 

@@ -180,9 +180,14 @@ class FakeRuntime:
         """List nothing: a play ends with its caller."""
         return []
 
-    def remove(self, held: Held) -> None:
+    def measured(self, found: list[Held]) -> list[Held]:
+        """Give them as they are: what they use is looked at when they are listed."""
+        return found
+
+    def remove(self, held: Held) -> bool:
         """Remove it from what is held."""
         self.holding = [one for one in self.holding if one != held]
+        return True
 
 
 def _outcome(play: Play, end: End) -> Outcome:

@@ -88,12 +88,17 @@ class LocalRuntime:
         """List jobs at work, and what killed ones left."""
         return [_held(place) for place in local_place.places() if labels.items() <= place.labels.items()]
 
-    def remove(self, held: Held) -> None:
+    def measured(self, found: list[Held]) -> list[Held]:
+        """Give them as they are: what they use is looked at when they are listed."""
+        return found
+
+    def remove(self, held: Held) -> bool:
         """End a job's processes and remove its temporary folder."""
         for place in local_place.places():
             if str(place.folder) == held.id:
                 place.group.end()
                 local_place.clear(place)
+        return True
 
     def abandoned(self) -> list[Held]:
         """List what jobs left whose owner was killed."""

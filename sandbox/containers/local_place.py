@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox.containers import control_groups, owner
 from sandbox.containers.control_groups import ControlGroup
 from sandbox.containers.local_group import Group
-from sandbox.errors import EngineError
+from sandbox.errors import EngineError, StoreError
+from sandbox.scratch import held_folder, temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,17 +67,10 @@ def root() -> Path:
     Raises:
         EngineError: Somebody else made it, or it cannot be made.
     """
-    path = Path(tempfile.gettempdir()).resolve() / f"sandbox-{os.getuid()}"
     try:
-        path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
-    except OSError as error:
-        raise EngineError(
-            f"{path} cannot be made: {error.strerror}", hint="set TMPDIR to another folder"
-        ) from error
-    if path.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise EngineError(f"{path} belongs to somebody else", hint="set TMPDIR to another folder")
-    return path
+        return temporary()
+    except StoreError as error:
+        raise EngineError(error.message, hint=error.hint) from error
 
 
 @contextlib.contextmanager
@@ -90,22 +84,28 @@ def made(name: str, labels: Mapping[str, str], limits: Limits) -> Iterator[Place
     control = control_groups.possible(f"sandbox-{os.getuid()}-{name}")
     place = Place(folder=folder, labels={**labels, **owner.current().labels}, control=control)
     try:
-        folder.mkdir(mode=0o700)
-    except FileExistsError:
-        raise EngineError(f"{name} is at work already", hint="wait for it, or end it: sandbox stop") from None
+        _make(place)
     except OSError as error:
+        if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
+            raise EngineError(
+                f"{name} is at work already", hint="wait for it, or end it: sandbox stop"
+            ) from None
         raise EngineError(f"{folder} cannot be made: {error.strerror}", hint="free some space") from error
     try:
-        place.home.mkdir(mode=0o700)
-        place.temporary.mkdir(mode=0o700)
-        # Written whole, as whoever reads it meanwhile must not take a half for a wreck.
-        about = {"labels": place.labels, "control": _written(control)}
-        (folder / f".{RECORD}").write_text(json.dumps(about), encoding="utf-8")
-        (folder / f".{RECORD}").rename(folder / RECORD)
         # Made when it is on record, so that none is left that nobody knows.
         yield place if control is None or control.make(limits) else replace(place, control=None)
     finally:
         clear(place)
+
+
+def _make(place: Place) -> None:
+    """Make a place whole at once: whoever looks meanwhile must not take a half for a wreck."""
+    with held_folder(place.folder.parent, label=place.folder.name) as half:
+        (half / place.home.name).mkdir(mode=0o700)
+        (half / place.temporary.name).mkdir(mode=0o700)
+        about = {"labels": place.labels, "control": _written(place.control)}
+        (half / RECORD).write_text(json.dumps(about), encoding="utf-8")
+        half.rename(place.folder)
 
 
 def clear(place: Place) -> None:

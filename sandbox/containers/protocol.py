@@ -139,10 +139,17 @@ class Runtime(Protocol):
         """List what it holds of ours that carries all these labels (without the prefix), running or not."""
         ...
 
+    def measured(self, found: list[Held]) -> list[Held]:
+        """Give what `held` listed with the processor and memory that it uses now, which may take seconds."""
+        ...
+
     def abandoned(self) -> list[Held]:
         """List what it holds of ours whose owner, a process of this machine, was killed."""
         ...
 
-    def remove(self, held: Held) -> None:
-        """Remove one such thing, ending it first if it runs; nothing happens if it is gone already."""
+    def remove(self, held: Held) -> bool:
+        """Remove one such thing, ending it first if it runs; nothing happens if it is gone already.
+
+        Gives False where something uses it that is not ours to end.
+        """
         ...

@@ -7,7 +7,6 @@ import inspect
 import logging
 import os
 import re
-import tempfile
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,6 +15,7 @@ from duckdb.func import ARROW, SPECIAL
 
 from sandbox.engine.interrupt import Interrupt
 from sandbox.errors import SandboxError, SourceError
+from sandbox.scratch import held_folder, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -75,13 +75,14 @@ class Session:
         self._raised: BaseException | None = None
         self._blamed: SandboxError | None = None
         self.remote: dict[str, Any] = {}  # by scheme: what reads buckets (see `sandbox.engine.remote_files`)
-        self._spill = tempfile.TemporaryDirectory(prefix="sandbox-spill-", dir=spill)
+        self._kept = contextlib.ExitStack()
+        folder = self._kept.enter_context(held_folder(spill, label="spill") if spill else scratch("spill"))
         self.connection = duckdb.connect(
             ":memory:",
             config={
                 "memory_limit": f"{memory}B",
                 "threads": threads or len(os.sched_getaffinity(0)),
-                "temp_directory": self._spill.name,
+                "temp_directory": str(folder),
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "preserve_insertion_order": False,
@@ -110,7 +111,7 @@ class Session:
     def close(self) -> None:
         """End the connection and remove what it spilled."""
         self.connection.close()
-        self._spill.cleanup()
+        self._kept.close()
 
     @property
     def version(self) -> str:

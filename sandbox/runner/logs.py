@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from sandbox.store.folder import STAGED, held
+from sandbox.scratch import STAGED, held
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,26 +20,34 @@ class Check:
         ok: None where it was not checked.
         detail: What was found, or why it was not checked.
         fix: What to type or do if it is not well; empty otherwise.
+        items: What ``detail`` only counts, by name.
     """
 
     name: str
     ok: bool | None
     detail: str
     fix: str = ""
+    items: tuple[str, ...] = ()
 
     def fields(self) -> dict[str, Any]:
         """Give it as JSON values."""
-        return {"name": self.name, "ok": self.ok, "detail": self.detail, "fix": self.fix}
+        return {
+            "name": self.name,
+            "ok": self.ok,
+            "detail": self.detail,
+            "fix": self.fix,
+            "items": list(self.items),
+        }
 
 
-def good(name: str, detail: str) -> Check:
+def good(name: str, detail: str, items: Iterable[str] = ()) -> Check:
     """Give a check that found all well."""
-    return Check(name=name, ok=True, detail=detail)
+    return Check(name=name, ok=True, detail=detail, items=tuple(items))
 
 
-def bad(name: str, detail: str, fix: str) -> Check:
+def bad(name: str, detail: str, fix: str, items: Iterable[str] = ()) -> Check:
     """Give a check that found something, with the one thing to do about it."""
-    return Check(name=name, ok=False, detail=detail, fix=fix)
+    return Check(name=name, ok=False, detail=detail, fix=fix, items=tuple(items))
 
 
 def unchecked(name: str, because: str) -> Check:
@@ -47,9 +55,9 @@ def unchecked(name: str, because: str) -> Check:
     return Check(name=name, ok=None, detail=because)
 
 
-def carried_out(name: str, check: Callable[[], Check]) -> Check:
-    """Carry out a check; an error of ours is what it found."""
+def carried_out(name: str, check: Callable[[], Check], fix: str = "") -> Check:
+    """Carry out a check; an error of ours is what it found, and ``fix`` what to do where the error does not say."""
     try:
         return check()
     except SandboxError as error:
-        return bad(name, error.message, error.hint)
+        return bad(name, error.message, error.hint or fix)

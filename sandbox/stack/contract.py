@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.containers.docker import DockerRuntime
@@ -13,9 +11,11 @@ from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import EngineError
 from sandbox.model import Ending, Limits
 from sandbox.stack.checks import Check, bad, good
-from sandbox.store.folder import reported
+from sandbox.store.folder import staging
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.containers.docker_images import Client
     from sandbox.model import Environment
     from sandbox.stack.own_image import OwnImage
@@ -106,10 +106,8 @@ def checked(client: Client, environment: Environment, *, python: bool, home: Pat
 
 def _tried(environment: Environment, home: Path) -> tuple[Ending, str]:
     said: list[bytes] = []
-    with reported(home):
-        home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".contract-", dir=home) as name:
-        places = {one: Path(name) / one for one in ("code", "sample", "output")}
+    with staging(home, label="contract") as folder:
+        places = {one: folder / one for one in ("code", "sample", "output")}
         for place in places.values():
             place.mkdir()
         (places["sample"] / "given").write_text("given\n", "utf-8")

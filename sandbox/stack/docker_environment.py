@@ -36,13 +36,13 @@ def make(
     if entry.base is not None:
         # What the lock names needs no base image any more once it is built.
         expected = _environment(request, entry, platform, entry.base)
-        unused_images.note(home, expected.id)
+        unused_images.use(home, expected.id)
         if _there(connected(), expected, home):
             return expected
     with contextlib.closing(connect()) as client:
         base = bases.ensure(client, entry.base, home=home, progress=progress, frozen=frozen)
         wanted = _environment(request, entry, platform, base)
-        unused_images.note(home, wanted.id)
+        unused_images.use(home, wanted.id)
         if _there(client, wanted, home):
             return wanted
         with locked(home / "images" / wanted.id[:16]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from sandbox.manifest.canonical import digest, file_digest
 from sandbox.manifest.lock import Inputs, Library, Lock, PlatformLock
 from sandbox.model import is_own_image
+from sandbox.scratch import scratch
 from sandbox.stack import hosts, pins, sdists, tools, wheels
 from sandbox.store import places
 
@@ -136,8 +136,7 @@ def _compile(
     assert request.requirements is not None
     name = Path(request.requirements).name
     preferred = {one.name: one for one in (*pins.of_image(request.image, target), *known)}
-    with tempfile.TemporaryDirectory(prefix="sandbox-resolve-") as scratch:
-        folder = Path(scratch)
+    with scratch("resolve") as folder:
         ours = folder / "image.in"
         ours.write_bytes(pins.image_file(request.image, "requirements.in").read_bytes())
         theirs = folder / f"{name}.in"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.containers import docker_images as images
@@ -16,9 +14,11 @@ from sandbox.model import is_own_image
 from sandbox.stack import base as bases
 from sandbox.stack import identity, packages, unused_images
 from sandbox.store import places
-from sandbox.store.folder import locked, reported
+from sandbox.store.folder import locked, reported, staging
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.manifest.lock import BaseImage, Lock
     from sandbox.model import Progress
 
@@ -57,7 +57,7 @@ def make(
         locked_ones = entry.packages.get(name) if entry and (own or ground == asked) else None
         folder = packages.fetch(client, name, ground, wanted=locked_ones, home=home, progress=progress).folder
         wanted = _wanted(name, ground, packages.digests(folder))
-        unused_images.note(home, wanted.id)
+        unused_images.use(home, wanted.id)
         if images.find(client, wanted.reference) is None:
             with locked(home / "images" / wanted.id[:16]):
                 if images.find(client, wanted.reference) is None:
@@ -85,8 +85,7 @@ def _build(
     progress: Progress,
 ) -> None:
     own = places.packaged("images") / name
-    with reported(home), tempfile.TemporaryDirectory(prefix=".build-", dir=home) as scratch:
-        context = Path(scratch)
+    with reported(home), staging(home, label="build") as context:
         for path in own.iterdir():
             if path.is_file():
                 shutil.copy(path, context)

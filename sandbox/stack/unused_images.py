@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sandbox.containers import owner
 from sandbox.store import leases
 from sandbox.store.folder import reported
 
@@ -12,10 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sandbox.containers.docker_images import Client, Image
 
-def note(home: Path, environment: str) -> None:
-    """Say that this process uses an image: the engine cannot know before there is a container."""
-    place = home / "images" / environment
+
+def use(home: Path, identifier: str) -> None:
+    """Say that this process uses an image: the engine cannot know before there is a container.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    place = home / "images" / identifier
     if not leases.use(place):
         with reported(place):
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -34,13 +42,11 @@ def known(home: Path) -> Iterator[tuple[Path, int]]:
     places = sorted((home / "images").glob("[0-9a-f]*"))
     if not places:
         return
-    from sandbox.containers import docker_images as images  # noqa: PLC0415 - the SDK is slow to import
-    from sandbox.containers.docker_client import connect  # noqa: PLC0415
+    from sandbox.containers.docker_client import connect  # noqa: PLC0415 - the SDK is slow to import
 
     with contextlib.closing(connect()) as client:
         for place in places:
-            found = images.ours(client, {"role": "image", "environment": place.name})
-            yield place, sum(one.bytes for one in found)
+            yield place, sum(one.bytes for one in _named(client, place.name))
 
 
 def size(environment: str) -> int | None:
@@ -49,11 +55,10 @@ def size(environment: str) -> int | None:
     Raises:
         EngineError: No engine answers.
     """
-    from sandbox.containers import docker_images as images  # noqa: PLC0415 - see `known`
-    from sandbox.containers.docker_client import connect  # noqa: PLC0415
+    from sandbox.containers.docker_client import connect  # noqa: PLC0415 - see `known`
 
     with contextlib.closing(connect()) as client:
-        found = images.ours(client, {"role": "image", "environment": environment})
+        found = _named(client, environment)
     return sum(one.bytes for one in found) if found else None
 
 
@@ -71,10 +76,69 @@ def remove(place: Path) -> bool:
     with contextlib.closing(connect()) as client, leases.alone(place) as alone:
         if not alone:
             return False
-        wanted = {"role": "image", "environment": place.name}
-        for image in images.ours(client, wanted):
+        for image in _named(client, place.name):
             images.remove(client, image)
-        if images.ours(client, wanted):  # a container needs it still
+        if _named(client, place.name):  # a container needs it still
             return False
         place.unlink()
     return True
+
+
+def _named(client: Client, identifier: str) -> list[Image]:
+    """Give the image of an environment or service, by the name that we gave it alone.
+
+    What a user builds on it inherits its labels, and another name for it is the user's: neither is ours.
+    """
+    from sandbox.containers import docker_images as images  # noqa: PLC0415 - see `known`
+
+    found = []
+    for image in images.ours(client, {"role": "image", "environment": identifier}):
+        name = f"sandbox/{image.labels.get('image')}:{identifier[:16]}"
+        if name in image.tags:
+            found.append(replace(image, tags=(name,)))
+    return found
+
+
+def left(home: Path) -> list[Image]:
+    """Give images that nothing will use: of a killed process, and stages of builds that were broken off.
+
+    Stages belong to nobody but whoever built them: those of images that were never used from this home are not given.
+
+    Raises:
+        EngineError: No engine answers.
+    """
+    from sandbox.containers import docker_images as images  # noqa: PLC0415 - see `known`
+    from sandbox.containers.docker_client import connect  # noqa: PLC0415
+
+    with contextlib.closing(connect()) as client:
+        return [one for one in images.ours(client) if _left(one, home)]
+
+
+def _left(image: Image, home: Path) -> bool:
+    if (owning := owner.named(image.labels)) is not None:
+        return owning.gone
+    stage = image.labels.get("stage")
+    # What a user builds on an image of ours inherits its labels; a stage lacks those that an image gets at its end.
+    if image.tags or not stage or not stage.isalnum() or "schema" in image.labels:
+        return False
+    place = home / "images" / stage
+    return place.is_file() and not leases.in_use(place)
+
+
+def discard(image: Image, home: Path) -> bool:
+    """Remove such an image; False where a container or another image needs it, or somebody builds it again.
+
+    Raises:
+        EngineError: The engine does not answer.
+    """
+    from sandbox.containers import docker_images as images  # noqa: PLC0415 - see `known`
+    from sandbox.containers.docker_client import connect  # noqa: PLC0415
+
+    with contextlib.ExitStack() as stack:
+        if owner.named(image.labels) is None and not stack.enter_context(
+            leases.alone(home / "images" / image.labels["stage"])
+        ):
+            return False
+        client = stack.enter_context(contextlib.closing(connect()))
+        images.remove(client, image)
+        return images.find(client, image.id) is None

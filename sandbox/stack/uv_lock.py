@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 import tomllib
-from pathlib import Path
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from sandbox.errors import ConfigError
+from sandbox.scratch import scratch
 from sandbox.stack import tools
 
 OFFLINE = (
@@ -37,8 +36,7 @@ def exported(name: str, text: str, pyproject: str) -> str:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}", hint="make it again: uv lock") from error
     _require_current(name, packages, pyproject)
-    with tempfile.TemporaryDirectory(prefix="sandbox-uv-") as scratch:
-        folder = Path(scratch)
+    with scratch("uv") as folder:
         (folder / "uv.lock").write_text(text, "utf-8")
         (folder / "pyproject.toml").write_text(pyproject, "utf-8")
         lines = tools.run(

@@ -7,22 +7,17 @@ import fcntl
 import os
 import shutil
 import tempfile
-import time
 from typing import TYPE_CHECKING
 
 import filelock
 
 from sandbox.errors import SourceError, StoreError
+from sandbox.scratch import STAGED, UNFINISHED, held_folder, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
-
-STAGED = ".staged-"
-LEFT_AFTER = 60.0
-UNFINISHED = ".unfinished-"
-ABANDONED_AFTER = 7 * 86_400.0
 
 
 @contextlib.contextmanager
@@ -47,18 +42,12 @@ def staging(parent: Path, *, label: str = "") -> Iterator[Path]:
     Raises:
         StoreError: The folder cannot be made.
     """
-    with reported(parent / label):
-        parent.mkdir(parents=True, exist_ok=True)
-        sweep(parent)
-        folder = type(parent)(tempfile.mkdtemp(prefix=f"{STAGED}{label[:40]}-", dir=parent))
-        folder.chmod(0o755)
-        held = os.open(folder, os.O_RDONLY)
-        fcntl.flock(held, fcntl.LOCK_EX)
-    try:
+    with contextlib.ExitStack() as stack:
+        with reported(parent / label):
+            parent.mkdir(parents=True, exist_ok=True)
+            folder = stack.enter_context(held_folder(parent, label=label))
+            folder.chmod(0o755)
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(held)
 
 
 @contextlib.contextmanager
@@ -91,75 +80,6 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(held)
-
-
-def sweep(parent: Path) -> None:
-    """Remove what killed processes left half-made in a folder."""
-    for path in half_made(parent):
-        with contextlib.suppress(OSError), _unheld(path) as unheld:
-            if unheld:
-                discard(path)
-
-
-def discard(path: Path) -> None:
-    """Remove a folder or file, also what a run left in it that may not be entered.
-
-    Raises:
-        OSError: It may not be removed.
-    """
-    if path.is_symlink() or not path.is_dir():
-        path.unlink()
-        return
-    for folder, names, _ in os.walk(path):
-        for inside in (type(path)(folder) / name for name in names):
-            if not inside.is_symlink():
-                inside.chmod(0o700)
-    shutil.rmtree(path)
-
-
-def half_made(parent: Path) -> list[Path]:
-    """Give what killed processes left half-made in a folder.
-
-    Whoever fills something holds a lock on it until the end; a moment's age covers the time before the lock is taken, and a
-    week is the time to take up again what was left.
-    """
-    ages = {STAGED: LEFT_AFTER, UNFINISHED: ABANDONED_AFTER}
-    found = [(path, age) for prefix, age in ages.items() for path in parent.glob(f"{prefix}*")]
-    return [path for path, age in sorted(found) if _older(path, age) and not held(path)]
-
-
-def held(staged_folder: Path) -> bool:
-    """Say whether somebody is filling a staged folder right now."""
-    try:
-        with _unheld(staged_folder) as unheld:
-            return not unheld
-    except OSError:
-        return False
-
-
-@contextlib.contextmanager
-def _unheld(path: Path) -> Iterator[bool]:
-    """Hold something half-made; gives whether nobody else did.
-
-    Raises:
-        OSError: It is gone.
-    """
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(handle)
-
-
-def _older(path: Path, seconds: float) -> bool:
-    try:
-        return time.time() - path.stat().st_mtime >= seconds
-    except OSError:
-        return False
 
 
 def publish(folder: Path, target: Path, *, synced: bool = True) -> None:

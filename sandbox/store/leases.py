@@ -9,7 +9,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING
 
-from sandbox.store.folder import STAGED, discard
+from sandbox.scratch import STAGED, discard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from pyarrow import fs
 
 from sandbox.errors import StoreError
 from sandbox.model import BUCKETS
-from sandbox.store.folder import STAGED
+from sandbox.scratch import STAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -317,6 +317,9 @@ def test_what_is_at_work_is_listed_by_its_labels_and_can_be_removed(bench: Bench
             assert held.running
             assert held.labels["role"] == "run"
             found.append(held.name)
+            (measured,) = bench.runtime.measured([held])
+            assert measured.name == held.name
+            assert measured.memory_bytes or bench.runtime.name == "fake"
             bench.runtime.remove(held)
             bench.runtime.remove(held)  # nothing happens where it is gone already
         assert not bench.runtime.held({"run": bench.token, "role": "other"})

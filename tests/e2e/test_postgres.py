@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,27 @@ def test_runs_have_databases_of_their_own_and_what_they_leave_is_compared(databa
         "select conrelid::regclass::text from pg_constraint where contype = 'p' and connamespace = 'public'::regnamespace order by 1",
     )
     assert [row[0] for row in keys] == ["customers", "orders"]
+    label = f"label=dev.sandbox.path={shop.root}"
+    command = ["docker", "ps", "--format", "{{.Image}}", "--filter", label]
+    (image,) = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    (used,) = (shop.home / "images").glob(f"{image.partition(':')[2]}*")  # so that gc knows it
+    assert len(used.name) == 64
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_the_service_of_a_project_that_was_deleted_goes_with_gc(database: Shop) -> None:
+    shop = database
+    assert shop.run("create", env=DOCKER).status == 0
+    names = held(shop)
+    assert len(names) == 3
+    assert shop.run("gc", "--yes", env=DOCKER).status == 0
+    assert held(shop) == names
+    shutil.rmtree(shop.root / ".sandbox")
+    left = json.loads(shop.run("doctor", "--json").stdout)["checks"][-1]
+    assert set(names) <= set(left["items"])
+    assert shop.run("gc", "--yes", env=DOCKER).status == 0
+    assert held(shop) == []
 
 
 @pytest.mark.slow

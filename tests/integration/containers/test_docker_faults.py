@@ -25,69 +25,18 @@ from sandbox.containers.docker_client import connect, translated
 from sandbox.errors import EngineError
 from sandbox.model import Ending
 from sandbox.stack.check_pool import pool
+from tests.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.integration.containers.conftest import Jobs
 
 pytestmark = pytest.mark.docker
-ENGINE = "/var/run/docker.sock"
 # The SDK leaves a socket open wherever it cannot connect any more.
 leaks = pytest.mark.filterwarnings(
     r"ignore:Exception ignored in. <socket\.socket:pytest.PytestUnraisableExceptionWarning"
 )
-
-
-class Proxy:
-    """A socket before the engine's: every answer passes `answer`, which may change, delay or (None) cut it off."""
-
-    def __init__(self, path: Path) -> None:
-        self.answer: Callable[[bytes], bytes | None] = lambda chunk: chunk
-        self.cut_at: bytes | None = None
-        self._open: list[socket.socket] = []
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(str(path))
-        self._server.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def cut(self) -> None:
-        """Break all connections there are; new ones may be made."""
-        for one in self._open:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        self._open.clear()
-
-    def close(self) -> None:
-        """Break all connections, for good."""
-        with contextlib.suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self.cut()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._server.accept()
-                engine = socket.socket(socket.AF_UNIX)
-                engine.connect(ENGINE)
-                self._open += [client, engine]
-                for source, sink, unchanged in ((client, engine, True), (engine, client, False)):
-                    threading.Thread(target=self._pass, args=(source, sink, unchanged), daemon=True).start()
-
-    def _pass(self, source: socket.socket, sink: socket.socket, unchanged: bool) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := source.recv(65536):
-                changed = chunk if unchanged else self.answer(chunk)
-                if changed is None:
-                    break
-                sink.sendall(changed)
-                if unchanged and self.cut_at and self.cut_at in chunk:
-                    break
-        for one in (source, sink):
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

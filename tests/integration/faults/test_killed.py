@@ -60,7 +60,7 @@ CHECK = """
 import json, os, time
 from pathlib import Path
 from sandbox.containers.docker import DockerRuntime
-from sandbox.store.folder import STAGED, sweep
+from sandbox.scratch import STAGED, sweep
 root, home, runtime = Path({root!r}), Path({home!r}), DockerRuntime()
 until = time.monotonic() + 10
 while (left := runtime.held({{"path": str(root)}})) and time.monotonic() < until:
@@ -223,7 +223,7 @@ import contextlib, os, time
 from pathlib import Path
 from sandbox.containers import docker_images as images
 from sandbox.containers.docker_client import connect
-from sandbox.store.folder import STAGED, sweep
+from sandbox.scratch import STAGED, sweep
 for path in Path({home!r}).rglob(STAGED + "*"):
     if not path.exists():  # it lay in one that is swept already
         continue

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.errors import ConfigError
 from sandbox.runner.repository import Repository
-from sandbox.store.folder import STAGED
+from sandbox.scratch import STAGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.errors import StoreError
-from sandbox.store.folder import locked, staged, sweep, write
+from sandbox.scratch import sweep
+from sandbox.store.folder import locked, staged, write
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.scratch import half_made
 from sandbox.store import leases
-from sandbox.store.folder import half_made, staging
+from sandbox.store.folder import staging
 
 if TYPE_CHECKING:
     from pathlib import Path
