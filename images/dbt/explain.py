@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-DIALECT = re.compile(
-    r"Parser Error|Catalog Error: .*(Function|Type|Macro)|Binder Error: No function|Not implemented Error"
-)
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+DIALECTS = {
+    "duckdb": re.compile(
+        r"Parser Error|Catalog Error: .*(Function|Type|Macro)|Binder Error: No function|Not implemented Error"
+    ),
+    "postgres": re.compile(
+        r"syntax error at or near|(?:function|operator|procedure) .*does not exist|type \S+ does not exist"
+    ),
+}
 FIXES = (
     (
         r"Env var required but not provided: '([^']*)'",
@@ -29,31 +37,61 @@ FIXES = (
         r"Read-only file system: '?([^'\n]*)",
         "a run writes only into its outputs: name a folder of the code that it needs in [pipeline] scratch ({0})",
     ),
+    (
+        r"No module named '(?:dbt\.adapters\.)?(\w+)|Could not find adapter type (\w+)",
+        'the stack lacks it: image = "dbt" in [stack] brings dbt-duckdb and dbt-postgres; other requirements have to name them',
+    ),
+    (
+        r'role "([^"]*)" does not exist',
+        "production's roles are not there, and grants of models are left out: let the hook that names {0} ask for target.name",
+    ),
+    (
+        r'relation "([^"]*)" does not exist|schema "([^"]*)" does not exist',
+        "there are only the project's sources, and what it builds: name tables by source() and ref(), so that dbt knows of them",
+    ),
 )
-NOT_DUCKDB = (
-    "this SQL is not DuckDB's, which runs the models here: write it portably (dbt's cross-database macros, "
-    'target.type, adapter.dispatch), or leave the model out with [pipeline] env = {{ DBT_EXCLUDE = "{model}" }}'
+PORTABLY = (
+    "write it portably (dbt's cross-database macros, target.type, adapter.dispatch), or leave the model out with "
+    '[pipeline] env = {{ DBT_EXCLUDE = "{model}" }}'
+)
+NOT_THIS = {
+    "duckdb": f"this SQL is not DuckDB's, which runs the models here: {PORTABLY}",
+    "postgres": f"this SQL is not Postgres's, which runs the models here: {PORTABLY}",
+}
+ON_POSTGRES = (
+    "this SQL is not DuckDB's, which runs the models here, and the project's profile names Postgres: run them there with "
+    'inputs = ["postgres"] in [pipeline]'
 )
 
 
-def failures(done: Any) -> str:
-    """Say which models failed, with the database's words and what to do."""
+class StoppedError(Exception):
+    """The project cannot be carried out; the message says why and what to do."""
+
+
+def failures(done: Any, adapter: str, adapters: Collection[str]) -> str:
+    """Say which models failed, with the database's words and what to do.
+
+    Args:
+        done: What dbt gave.
+        adapter: That of the database here.
+        adapters: Those that the project's own profile names.
+    """
     lines = []
     for one in getattr(done.result, "results", []):
         if str(one.status) in {"error", "fail"} and one.message:
             node = one.node
-            lines.append(
-                f"{node.name} ({node.original_file_path}): {explained(one.message, model=node.name)}"
-            )
+            said = explained(one.message, model=node.name, adapter=adapter, adapters=adapters)
+            lines.append(f"{node.name} ({node.original_file_path}): {said}")
     return "\n".join(lines) or "dbt failed"
 
 
-def explained(text: str, *, model: str = "") -> str:
-    """Give dbt's words, and after them what to do where that is known."""
+def explained(text: str, *, model: str = "", adapter: str = "duckdb", adapters: Collection[str] = ()) -> str:
+    """Give dbt's words, and after them what to do where that is known; the rest as in `failures`."""
     said = "\n".join(line for line in text.strip().splitlines() if line.strip())
     for pattern, fix in FIXES:
         if found := re.search(pattern, said):
             return f"{said}\n{fix.format(*(found.groups() or ('',)))}"
-    if DIALECT.search(said):
-        return f"{said}\n{NOT_DUCKDB.format(model=model)}"
+    if DIALECTS[adapter].search(said):
+        elsewhere = adapter == "duckdb" and "postgres" in adapters
+        return f"{said}\n{ON_POSTGRES if elsewhere else NOT_THIS[adapter].format(model=model)}"
     return said

@@ -10,15 +10,16 @@ import contextlib
 import io
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from explain import explained, failures
-from places import literal, match, output_names, quote, read_from_sample, selector
+from beside import looked
+from explain import StoppedError, explained, failures
+from graph import read_by, tests_of
+from places import match, output_names, selector
 
 NOTHING_OF_OURS = {  # dbt neither calls anybody nor writes into the code
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -27,10 +28,6 @@ NOTHING_OF_OURS = {  # dbt neither calls anybody nor writes into the code
     "DBT_USE_COLORS": "false",
 }
 KINDS = ("model", "snapshot", "seed")
-
-
-class StoppedError(Exception):
-    """The project cannot be carried out; the message says why and what to do."""
 
 
 class Project:
@@ -45,9 +42,20 @@ class Project:
         self.plan = plan
         self.work = Path(tempfile.gettempdir()) / "dbt"
         self.work.mkdir(exist_ok=True)
-        self.database = self.kept / "sandbox.duckdb"
-        self.attached: dict[str, Path] = {}
+        self.beside = looked()
+        self.base = self.database()
         self.manifest: Any = None
+
+    def database(self) -> Any:
+        """Give what the models are carried out on; where that is only read about, as the project's own profile says."""
+        asked = {"memory": self.plan["memory"], "threads": int(os.environ.get("OMP_NUM_THREADS", "1"))}
+        if self.plan.get("postgres", self.beside["adapter"] == "postgres"):
+            from postgres import Postgres
+
+            return Postgres(self.kept, self.work, **asked)
+        from duck import Duck
+
+        return Duck(self.kept, self.work, **asked)
 
     def prepare(self) -> None:
         """Set what dbt reads from its environment, before it is imported."""
@@ -60,23 +68,7 @@ class Project:
     def profile(self) -> None:
         """Write the profile that takes the place of the project's own; JSON is YAML."""
         target = os.environ.get("DBT_TARGET", "prod")
-        threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
-        output = {
-            "type": "duckdb",
-            "path": str(self.database),
-            "schema": os.environ.get("DBT_SCHEMA", "main"),
-            "threads": threads,
-            "attach": [{"path": str(path), "alias": name} for name, path in self.attached.items()],
-            "external_root": str(self.work),
-            "settings": {
-                "threads": threads,
-                "TimeZone": "UTC",
-                "memory_limit": f"{self.plan['memory'] * 6 // 10}B",
-                "temp_directory": str(self.kept / "spill"),
-                "autoinstall_known_extensions": False,
-            },
-        }
-        profile = {"sandbox": {"target": target, "outputs": {target: output}}}
+        profile = {"sandbox": {"target": target, "outputs": {target: self.base.profile()}}}
         (self.work / "profiles.yml").write_text(json.dumps(profile), "utf-8")
 
     def dbt(self, *arguments: str) -> Any:
@@ -88,45 +80,18 @@ class Project:
             options += ["--vars", variables]
         done = dbtRunner(manifest=self.manifest).invoke(["--no-partial-parse", *arguments, *options])
         if not done.success and done.exception is not None:
-            raise StoppedError(explained(str(done.exception)))
+            raise StoppedError(str(done.exception))
         return done
 
     def parse(self) -> None:
         """Read the project; keep what dbt says of it."""
         self.manifest = self.dbt("parse").result
-        shutil.copyfile(self.work / "target" / "manifest.json", self.kept / "manifest.json")
-
-    def look_beside(self) -> None:
-        """Keep what the project's own profile says, as far as it lies in the project: its databases."""
-        import yaml
-
-        found: dict[str, Any] = {"adapters": [], "database": None}
-        try:
-            profiles = yaml.safe_load(Path("profiles.yml").read_text("utf-8")) or {}
-            outputs = [
-                one for profile in profiles.values() for one in (profile.get("outputs") or {}).values()
-            ]
-        except (OSError, ValueError, AttributeError, yaml.YAMLError):
-            outputs = []
-        for output in outputs:
-            kind = str(output.get("type", "unknown"))
-            found["adapters"] = sorted({*found["adapters"], kind})
-            if (
-                kind == "duckdb"
-                and ":" not in str(output.get("path", ":memory:"))
-                and "{" not in str(output["path"])
-            ):
-                found["database"] = found["database"] or str(output["path"])
-        self.write("beside.json", found)
+        (self.kept / "manifest.json").write_text(self.base.settle(self.manifest), "utf-8")
+        self.profile()
 
     def offer(self) -> None:
-        """Show the sample's tables where the project's sources and seeds are; make the databases that it names."""
+        """Show the sample's tables where the project's sources and seeds are."""
         tables = self.tables()
-        wanted = {one.database for one in self.manifest.sources.values()} | {
-            node.database for node in self.nodes().values()
-        }
-        for name in sorted(one for one in wanted if one and one != self.database.stem):
-            self.attached[name] = self.kept / f"{len(self.attached)}.duckdb"
         places: list[tuple[Any, str]] = []
         missing = []
         for source in self.manifest.sources.values():
@@ -147,11 +112,7 @@ class Project:
                 + "; nor for ".join(missing)
                 + f"\nits tables are {', '.join(sorted(tables)) or 'none'}; add the others to sandbox.toml as [tables.NAME]"
             )
-        self.views([(node, sorted(tables[name].glob("*.parquet"))) for node, name in places])
-        if self.attached:
-            self.profile()
-        taken = {node.unique_id for node, _ in places}
-        read_from_sample(taken)
+        self.base.show([(node, tables[name]) for node, name in places])
 
     def tables(self) -> dict[str, Path]:
         """Give the sample's tables."""
@@ -171,23 +132,6 @@ class Project:
             if source in node.depends_on.nodes and node.resource_type != "seed":
                 return node.name
         return None
-
-    def views(self, files: list[tuple[Any, list[Path]]]) -> None:
-        """Make a view of Parquet files at each node's place."""
-        import duckdb
-
-        connection = duckdb.connect(str(self.database))
-        for name, path in self.attached.items():
-            connection.execute(f"attach if not exists {literal(str(path))} as {quote(name)}")
-        for node, paths in files:
-            schema = f"{quote(node.database or self.database.stem)}.{quote(node.schema)}"
-            listed = ", ".join(literal(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths)
-            connection.execute(f"create schema if not exists {schema}")
-            connection.execute(
-                f"create or replace view {schema}.{quote(getattr(node, 'identifier', None) or node.alias)} as "
-                f"select * from read_parquet([{listed}], hive_partitioning = false)"
-            )
-        connection.close()
 
     def listed(self, *selection: str) -> list[str]:
         """Give what a selection of dbt's holds, by its unique id."""
@@ -216,36 +160,46 @@ class Project:
         changed: list[str] | None = None
         everything = set(self.listed(*without)) & set(nodes)
         chosen = everything
+        against: list[str] = []
         if self.state is not None:
-            against = ["--state", str(self.state / "_dbt")]
+            against = ["--state", str(self.base.state(self.state / "_dbt"))]
             changed = self.listed("--select", "state:modified", *against, *without)
             affected = set(self.listed("--select", "state:modified+", *against, *without))
-            chosen = (everything & affected) | self.not_there(nodes, everything)
+            chosen = self.to_be_built(nodes, everything, everything & affected, left_out)
             selection = ["--select", *(selector(nodes[key]) for key in sorted(chosen))]
         names = output_names(nodes)
         over = sorted(everything - chosen)
+        asked = tests_of(self.manifest.nodes, chosen if self.state is not None else None, left_out)
         if self.state is not None:
-            self.take_over(nodes, over)
+            self.take_over(nodes, over, read_by(self.manifest.nodes, chosen, left_out))
         tests = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
-        deferring = ["--defer", "--state", str(self.state / "_dbt")] if self.state is not None else []
+        deferring = ["--defer", *against] if against else []
         if chosen:
             built = self.dbt("build", *tests, *selection, *without, *deferring)
             if not built.success:
-                raise StoppedError(failures(built))
-        asked = self.tests(chosen if self.state is not None else None, left_out)
-        self.close()
-        self.keep({key: nodes[key] for key in sorted(chosen)}, names)
+                raise StoppedError(failures(built, self.base.adapter, self.beside["adapters"]))
+        answers = self.tests(asked)
+        self.base.keep({key: nodes[key] for key in sorted(chosen)}, lambda node: self.place(node, names))
         self.write("built.json", {
             "changed": None if changed is None else sorted(nodes[key].name for key in changed if key in nodes),
             "built": sorted(nodes[key].name for key in chosen),
             "taken_over": sorted(nodes[key].name for key in over) if self.state is not None else [],
             "outputs": {key: names[key] for key in sorted(everything) if nodes[key].resource_type != "seed"},
         })  # fmt: skip
-        self.write("tests.json", asked)
+        self.write("tests.json", answers)
 
-    def not_there(self, nodes: dict[str, Any], everything: set[str]) -> set[str]:
-        """Give what the state has no file of, so that it must be built."""
-        return {key for key in everything & set(nodes) if self.file_of(nodes[key]) is None}
+    def to_be_built(
+        self, nodes: dict[str, Any], everything: set[str], affected: set[str], left_out: list[str]
+    ) -> set[str]:
+        """Give what changed, what the state has no file of, and what these read and cannot be brought."""
+        chosen = affected | {key for key in everything if self.file_of(nodes[key]) is None}
+        while more := {
+            key
+            for key in (read_by(self.manifest.nodes, chosen, left_out) & everything) - chosen
+            if not self.brought_from(nodes[key], self.file_of(nodes[key])).is_file()
+        }:
+            chosen |= more
+        return chosen
 
     def file_of(self, node: Any) -> Path | None:
         """Give the file in which the state keeps what a node made."""
@@ -255,12 +209,25 @@ class Project:
         place = self.state / f"{name}.parquet" if name else self.state / "_dbt" / f"{node.unique_id}.parquet"
         return place if place.is_file() else None
 
-    def take_over(self, nodes: dict[str, Any], keys: list[str]) -> None:
-        """Show what the state made where it would have been made here, and keep it as an output of this run too."""
-        files = {key: file for key in keys if (file := self.file_of(nodes[key]))}
-        for key, file in files.items():
-            shutil.copyfile(file, self.place(nodes[key], output_names(nodes)))
-        self.views([(nodes[key], [file]) for key, file in files.items()])
+    def brought_from(self, node: Any, made: Path) -> Path:
+        """Give the file by which the database gets what a node made."""
+        assert self.state is not None
+        exact = self.base.exact
+        return self.state / "_dbt" / exact / f"{node.unique_id}.parquet" if exact else made
+
+    def take_over(self, nodes: dict[str, Any], keys: list[str], needed: set[str]) -> None:
+        """Bring what the state made to where it would have been made here, and keep it as an output of this run too.
+
+        Where bringing is a copy, only what is needed is brought.
+        """
+        names, brought = output_names(nodes), []
+        for key in keys:
+            file = self.file_of(nodes[key])
+            assert file is not None
+            shutil.copyfile(file, self.place(nodes[key], names))
+            if key in needed or not self.base.exact:
+                brought.append((nodes[key], self.brought_from(nodes[key], file)))
+        self.base.bring(brought)
 
     def place(self, node: Any, names: dict[str, str]) -> Path:
         """Give the file that keeps what a node made; seeds are no outputs."""
@@ -268,44 +235,8 @@ class Project:
             return self.kept / f"{node.unique_id}.parquet"
         return self.output / f"{names[node.unique_id]}.parquet"
 
-    def keep(self, nodes: dict[str, Any], names: dict[str, str]) -> None:
-        """Write what was built, views too, as Parquet; integers that it has no place for as decimals."""
-        import duckdb
-
-        connection = duckdb.connect(str(self.database), read_only=True)
-        connection.execute("set TimeZone = 'UTC'")
-        for name, path in self.attached.items():
-            connection.execute(f"attach {literal(str(path))} as {quote(name)} (read_only)")
-        for node in nodes.values():
-            relation = ".".join(quote(part) for part in (node.database, node.schema, node.alias))
-            columns = connection.execute(f"describe select * from {relation}").fetchall()
-            chosen = ", ".join(
-                f"{quote(name)}::decimal(38,0) as {quote(name)}"
-                if kind in {"HUGEINT", "UHUGEINT"}
-                else quote(name)
-                for name, kind, *_ in columns
-            )
-            target = literal(str(self.place(node, names)))
-            connection.execute(f"copy (select {chosen} from {relation}) to {target} (format parquet)")
-        connection.close()
-        for path in (self.database, *self.attached.values()):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self.kept / "spill", ignore_errors=True)
-
-    def tests(self, chosen: set[str] | None, left_out: list[str]) -> dict[str, dict[str, Any]]:
-        """Ask dbt's own tests of what was built; what they find is no failure of the run."""
-        found = {
-            key: node
-            for key, node in self.manifest.nodes.items()
-            if node.resource_type == "test"
-            and node.config.enabled
-            and (chosen is None or chosen & set(node.depends_on.nodes))
-            and not any(
-                self.manifest.nodes[one].name in left_out
-                for one in node.depends_on.nodes
-                if one in self.manifest.nodes
-            )
-        }
+    def tests(self, found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Ask tests; what they find is no failure of the run."""
         answers: dict[str, dict[str, Any]] = {}
         if self.state is not None:
             before = json.loads((self.state / "_dbt" / "tests.json").read_text("utf-8"))
@@ -330,12 +261,6 @@ class Project:
             }
         return answers
 
-    def close(self) -> None:
-        """Let go of the database, so that it can be read with other settings."""
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-        DuckDBConnectionManager.close_all_connections()
-
     def write(self, name: str, content: Any) -> None:
         """Write a document beside the outputs."""
         (self.kept / name).write_text(json.dumps(content, indent=1, sort_keys=True), "utf-8")
@@ -344,17 +269,17 @@ class Project:
 def main() -> int:
     """Carry out the project, or with ``parse`` only read it."""
     plan = json.loads((Path(__file__).parent / "plan.json").read_text("utf-8"))
-    project = Project(plan)
-    project.prepare()
     try:
+        project = Project(plan)
+        project.prepare()
         if sys.argv[1:] == ["parse"]:
             project.parse()
-            project.look_beside()
+            project.write("beside.json", project.beside)
         else:
             project.run()
-    except StoppedError as error:
+    except (StoppedError, ModuleNotFoundError) as error:
         sys.stdout.flush()
-        print(error, file=sys.stderr)
+        print(explained(str(error)), file=sys.stderr)
         return 1
     return 0
 

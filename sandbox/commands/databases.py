@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.commands import dbt
 from sandbox.commands.labelling import labels, object_name
 from sandbox.commands.services import PASSWORDS, state
 from sandbox.commands.stack import read_lock
@@ -73,12 +74,21 @@ def up(
 
 @dataclass(frozen=True, kw_only=True)
 class Own:
-    """A run's own database (see `sandbox.runner.database.OwnDatabase`)."""
+    """A run's own database (see `sandbox.runner.database.OwnDatabase`).
+
+    Attributes:
+        postgres: The server.
+        database: The run's.
+        state: A folder for what is on its way.
+        memory: Bytes that reading may take.
+        read: Whether what the run left is read out; a run that writes its outputs itself leaves nothing else.
+    """
 
     postgres: Postgres
     database: Database
     state: Path
     memory: int
+    read: bool
 
     @property
     def volumes(self) -> Mapping[str, str]:
@@ -98,11 +108,13 @@ class Own:
 
     def read_out(self, folder: Path) -> None:
         """Write the tables that the run made or changed."""
+        if not self.read:
+            return
         with staging(self.state, label="reading") as scratch:
             runs.read_out(
                 self.postgres.server,
                 self.postgres.template,
-                self.database.name,
+                self.database,
                 folder,
                 scratch=scratch,
                 memory=self.memory,
@@ -145,6 +157,7 @@ class Databases:
                 database=database,
                 state=state(self.project, self.name),
                 memory=self.project.settings.sample.memory,
+                read=not dbt.is_dbt(self.project),  # which names its models itself, views too
             )
         finally:
             runs.dropped(service.server, database.name)

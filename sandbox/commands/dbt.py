@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.commands import services
+from sandbox.engine.service import values
 from sandbox.runner.kit import Kit
 from sandbox.store.places import packaged
 
@@ -35,7 +37,11 @@ def kit(project: Project, memory_bytes: int) -> Kit:
         memory_bytes: What a run may use at first.
     """
     seeds = seed_files(project)
-    plan = {"memory": memory_bytes, "seeds": sorted(seeds)}
+    plan = {
+        "memory": memory_bytes,
+        "seeds": sorted(seeds),
+        "postgres": services.POSTGRES in project.settings.pipeline.inputs,
+    }
     return Kit(
         files=program(plan),
         stubs={path: _header(file) for path, file in seeds.values()},
@@ -46,7 +52,7 @@ def program(plan: Mapping[str, Any]) -> dict[str, bytes]:
     """Give the files of the program that calls dbt."""
     sources = sorted((packaged("images") / "dbt").glob("*.py"))
     return {
-        **{source.name: source.read_bytes() for source in sources},
+        **{source.name: source.read_bytes() for source in [*sources, Path(values.__file__)]},
         "plan.json": json.dumps(plan, sort_keys=True).encode(),
     }
 

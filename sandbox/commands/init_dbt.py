@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import stack
-from sandbox.commands import dbt
+from sandbox.commands import dbt, services
 from sandbox.commands.dbt_manifest import DbtProject, described, folder_of
 from sandbox.commands.init_source import SettingsResult, as_written, surroundings, written
 from sandbox.config.settings import StackSection
@@ -167,9 +167,15 @@ def _around(
         OutputLines(name=one.name, key=one.key, unit_key=_unit_key(found, one.columns))
         for one in project.models
     ]
+    postgres = beside["adapter"] == services.POSTGRES
     absent = [one.names[0] for one in project.inputs if one.id not in tables]
     lines = DbtLines(
-        adapters=tuple(one for one in beside["adapters"] if one != "duckdb"),
+        adapters=tuple(
+            one
+            for one in beside["adapters"]
+            if one != "duckdb" and not (one == services.POSTGRES and postgres)
+        ),
+        postgres=postgres,
         include=(INSTALLED,)
         if (folder / INSTALLED).is_dir() and any((folder / one).is_file() for one in PACKAGES)
         else (),

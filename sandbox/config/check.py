@@ -233,11 +233,9 @@ def _dbt(settings: Settings) -> Iterator[Problem]:
         message = 'kind = "dbt" calls dbt itself; leave command out, or write kind = "command"'
         yield Problem(key=("pipeline", "command"), message=message)
     if stack.image == "python" and stack.requirements is None:
-        message = 'kind = "dbt" needs dbt: write image = "dbt", or name requirements that hold dbt-duckdb'
+        needed = "dbt-postgres and duckdb" if "postgres" in pipeline.inputs else "dbt-duckdb"
+        message = f'kind = "dbt" needs dbt: write image = "dbt", or name requirements that hold {needed}'
         yield Problem(key=("stack", "image"), message=message)
-    if "postgres" in pipeline.inputs:
-        message = 'kind = "dbt" runs its models on DuckDB; on Postgres: not supported yet'
-        yield Problem(key=("pipeline", "inputs"), message=message)
 
 
 def _spark(settings: Settings) -> Iterator[Problem]:

@@ -30,7 +30,8 @@ class DbtLines:
     """What the file says of a dbt project.
 
     Attributes:
-        adapters: The databases other than DuckDB that its profile names.
+        adapters: The databases that its profile names, but for DuckDB and what production runs it on if that is Postgres.
+        postgres: Whether that is Postgres.
         include: Folders that git ignores and the project needs.
         outputs: Its models as far as something is known of their keys.
         absent: Sources that it reads and the source has no table for.
@@ -38,6 +39,7 @@ class DbtLines:
     """
 
     adapters: tuple[str, ...]
+    postgres: bool
     include: tuple[str, ...]
     outputs: tuple[OutputLines, ...]
     absent: tuple[str, ...]

@@ -9,6 +9,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import psycopg
 import pytest
 
@@ -129,6 +130,33 @@ def test_the_service_of_a_project_that_was_deleted_goes_with_gc(database: Shop) 
     assert set(names) <= set(left["items"])
     assert shop.run("gc", "--yes", env=DOCKER).status == 0
     assert held(shop) == []
+
+
+@pytest.mark.slow
+@pytest.mark.docker
+def test_what_a_run_leaves_is_read_with_the_rights_of_the_run(database: Shop) -> None:
+    """Reading calls functions of the run's own: casts of its types."""
+    (database.root / "pipeline.py").write_text(
+        """\
+import os
+
+import psycopg
+
+with psycopg.connect(os.environ["SANDBOX_DATABASE_URL"], autocommit=True) as connection:
+    connection.execute("create type mood as enum ('glad')")
+    connection.execute(
+        "create function shown(mood) returns text language sql as $$ select current_user || ' ' || current_setting('is_superuser') $$"
+    )
+    connection.execute("create cast (mood as text) with function shown(mood)")
+    connection.execute("create table value as select 'glad'::mood as mood")
+"""
+    )
+    done = database.run("run", "--json", env=DOCKER)
+    assert done.status == 0, done.stderr
+    file = f"{done.json['path']}/output/value.parquet".replace("'", "''")
+    [(said,)] = duckdb.connect().execute(f"select mood from '{file}'").fetchall()
+    assert said.startswith("run_")
+    assert said.endswith(" off")
 
 
 @pytest.mark.slow

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from sandbox.engine.duck import Session, literal, quote
+from sandbox.engine.duck import Session, literal
 from sandbox.engine.service.loading import DATABASES, close
 from sandbox.engine.service.server import MAINTENANCE, PORT, SOCKETS, Server, ran, rows
+from sandbox.engine.service.values import COLUMNS, csv, unloading, values
 from sandbox.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -19,13 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIX = "run_"
-# What a column of a run's table becomes; every other type is kept as its text.
-KINDS = {
-    "smallint": "SMALLINT", "integer": "INTEGER", "bigint": "BIGINT", "real": "FLOAT",
-    "double precision": "DOUBLE", "numeric": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE",
-    "time without time zone": "TIME", "timestamp without time zone": "TIMESTAMP",
-    "timestamp with time zone": "TIMESTAMP WITH TIME ZONE", "uuid": "UUID", "bytea": "BLOB",
-}  # fmt: skip
 # Tables with what was done to them since the database was cloned: a truncated or rewritten one has another file.
 TABLES = """
     select n.nspname, c.relname, c.relfilenode,
@@ -33,11 +27,6 @@ TABLES = """
     from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_stat_all_tables s on s.relid = c.oid
     where c.relkind in ('r', 'p', 'm') and not c.relispartition and c.relpersistence <> 't'
       and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') order by 1, 2
-"""
-COLUMNS = """
-    select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a
-    where a.attrelid = (quote_ident(%s) || '.' || quote_ident(%s))::regclass and a.attnum > 0 and not a.attisdropped
-    order by a.attnum
 """
 
 
@@ -110,9 +99,11 @@ def swept(server: Server, gone: Callable[[Mapping[str, str]], bool]) -> None:
 
 
 def read_out(
-    server: Server, template: str, database: str, folder: Path, *, scratch: Path, memory: int
+    server: Server, template: str, database: Database, folder: Path, *, scratch: Path, memory: int
 ) -> list[str]:
     """Write the tables that a run made or changed as Parquet, and give their names.
+
+    They are read as the run's role: a cast of a type that the run made is the run's own code.
 
     Args:
         server: Where.
@@ -128,8 +119,9 @@ def read_out(
     with server.connected(template, PipelineError) as connection:
         before = {(schema, table): file for schema, table, file, _ in rows(connection, TABLES)}
     doing = "reading what the run left in Postgres"
+    own = dataclasses.replace(server, user=database.name, password=database.password)
     with (
-        server.connected(database, PipelineError, doing=doing) as connection,
+        own.connected(database.name, PipelineError, doing=doing) as connection,
         Session(memory=memory, spill=scratch, failure=PipelineError) as session,
     ):
         names = []
@@ -146,34 +138,15 @@ def _written(connection: Any, session: Session, schema: str, table: str, target:
     columns = {row[0]: row[1] for row in rows(connection, COLUMNS, [schema, table])}
     if not columns:
         raise PipelineError(f"the table {schema}.{table} that the run left has no column")
-    texts = ", ".join(f"{quote(column)}::text" for column in columns)
-    statement = (
-        f"copy (select {texts} from {quote(schema)}.{quote(table)}) to stdout (format csv, force_quote *)"
-    )
-    with file.open("wb") as written, connection.cursor().copy(statement) as copy:
+    with file.open("wb") as written, connection.cursor().copy(unloading(schema, table, columns)) as copy:
         for chunk in copy:
             written.write(chunk)
-    read = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
-    values = ", ".join(_value(column, kind) for column, kind in columns.items())
     session.execute(
-        f"copy (select {values} from read_csv({literal(str(file))}, auto_detect = false, header = false, "
-        f"columns = {{{read}}}, delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, "
-        f"strict_mode = true)) to {literal(str(target))} (format parquet, compression zstd)",
+        f"copy (select {values(columns)} from {csv(str(file), columns)}) to {literal(str(target))} "
+        "(format parquet, compression zstd)",
         doing=f"the table {schema}.{table} that the run left in Postgres",
     )
     file.unlink()
-
-
-def _value(column: str, kind: str) -> str:
-    """Give the SQL of a value from the text that Postgres gives of it."""
-    name = quote(column)
-    decimal = re.fullmatch(r"numeric\((\d+),(\d+)\)", kind)
-    if decimal and int(decimal[1]) <= 38 and int(decimal[2]) <= int(decimal[1]):
-        return f"{name}::DECIMAL({decimal[1]},{decimal[2]}) as {name}"
-    if kind == "bytea":
-        return f"unhex(substr({name}, 3)) as {name}"
-    target = KINDS.get(re.sub(r"\(\d+\)", "", kind), "DOUBLE" if decimal else "VARCHAR")
-    return f"{name}::{target} as {name}"
 
 
 def _dropped(connection: Any, name: str) -> None:

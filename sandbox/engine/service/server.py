@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from sandbox.engine.service.values import OPTIONS
 from sandbox.errors import EngineError, SandboxError
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ ANSWER_SECONDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """Where the stack's Postgres listens on this machine, and the password of its administrator."""
+    """Where the stack's Postgres listens on this machine, and who asks it: its administrator, or a run's role."""
 
     port: int
     password: str
+    user: str = ADMIN
 
     def ready(self) -> bool:
         """Say whether it answers a query."""
@@ -42,7 +44,7 @@ class Server:
     def connected(
         self, database: str, failure: type[SandboxError] = EngineError, *, doing: str = "the stack's Postgres"
     ) -> Iterator[psycopg.Connection[Any]]:
-        """Give a connection that commits each statement, as the administrator, for as long as the block lasts.
+        """Give a connection that commits each statement, for as long as the block lasts.
 
         Raises:
             SandboxError: ``failure``, for all that Postgres says and that the connection comes to.
@@ -51,14 +53,14 @@ class Server:
             with psycopg.connect(
                 host=HOST,
                 port=self.port,
-                user=ADMIN,
+                user=self.user,
                 password=self.password,
                 dbname=database,
                 autocommit=True,
                 connect_timeout=ANSWER_SECONDS,
                 sslmode="disable",
                 gssencmode="disable",
-                options="-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1",
+                options=OPTIONS,
                 application_name="sandbox",
             ) as connection:
                 yield connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from typing import Any
 
 import pytest
 
@@ -24,15 +25,44 @@ SAID = {
 }
 
 
+ON_POSTGRES = {
+    'Database Error in model a (models/a.sql)\n  syntax error at or near "5"': "[pipeline] env = { DBT_EXCLUDE",
+    "Database Error in model a (models/a.sql)\n  function to_variant(bigint) does not exist": "this SQL is not Postgres's",
+    'Database Error in model a (models/a.sql)\n  relation "analytics.a" does not exist': "source() and ref()",
+    'Database Error in model a (models/a.sql)\n  role "reporting" does not exist': "the hook that names reporting",
+    "No module named 'dbt.adapters.postgres'": 'image = "dbt"',
+    "Runtime Error\n  Could not find adapter type postgres!": 'image = "dbt"',
+}
+
+
 @pytest.mark.parametrize(("said", "added"), SAID.items())
 def test_dbts_words_are_kept_and_what_to_do_is_added(said: str, added: str) -> None:
+    shown = program().explained(said, model="a")
+    assert shown.startswith(said)
+    assert added in shown.removeprefix(said)
+
+
+@pytest.mark.parametrize(("said", "added"), ON_POSTGRES.items())
+def test_so_are_those_of_postgres(said: str, added: str) -> None:
+    shown = program().explained(said, model="a", adapter="postgres")
+    assert shown.startswith(said)
+    assert added in shown.removeprefix(said)
+
+
+def test_what_is_not_known_stays_as_it_is() -> None:
+    assert program().explained("Database Error: no space left") == "Database Error: no space left"
+
+
+def test_a_project_for_postgres_that_runs_on_duckdb_is_told_where_it_can_run() -> None:
+    said = 'Runtime Error in model a (models/a.sql)\n  Parser Error: syntax error at or near "5"'
+    assert 'inputs = ["postgres"]' in program().explained(said, model="a", adapters=["postgres"])
+
+
+def program() -> Any:
     place = packaged("images") / "dbt" / "explain.py"
     specification = importlib.util.spec_from_file_location("explain", place)
     assert specification is not None
     assert specification.loader is not None
-    program = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(program)
-    shown = program.explained(said, model="a")
-    assert shown.startswith(said)
-    assert added in shown.removeprefix(said)
-    assert program.explained("Database Error: no space left") == "Database Error: no space left"
+    found = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(found)
+    return found
