@@ -162,12 +162,6 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: s
     assert expected in refusal(tmp_path, MINIMAL + addition)
 
 
-def test_what_is_not_built_yet_is_refused_never_ignored(tmp_path: Path) -> None:
-    message = refusal(tmp_path, MINIMAL.replace('uri = "data/"', 'uri = "mysql://shop"'))
-    assert "mysql://" in message
-    assert "not supported yet" in message
-
-
 @pytest.mark.parametrize(
     ("addition", "expected"),
     [
