@@ -80,7 +80,7 @@ class Project:
             options += ["--vars", variables]
         done = dbtRunner(manifest=self.manifest).invoke(["--no-partial-parse", *arguments, *options])
         if not done.success and done.exception is not None:
-            raise StoppedError(str(done.exception))
+            raise StoppedError(explained(str(done.exception)))
         return done
 
     def parse(self) -> None:
@@ -279,7 +279,7 @@ def main() -> int:
             project.run()
     except (StoppedError, ModuleNotFoundError) as error:
         sys.stdout.flush()
-        print(explained(str(error)), file=sys.stderr)
+        print(explained(str(error)) if isinstance(error, ModuleNotFoundError) else error, file=sys.stderr)
         return 1
     return 0
 
