@@ -49,7 +49,7 @@ from sandbox.stack import pins
 from sandbox.stack.resolution import _compile
 from sandbox.stack.wanted import StackRequest
 request = StackRequest(image="python", python="3.13", requirements="requirements.txt", libraries=("tzdata==0",))
-_compile(request, pins.targets("3.13")[0], [])
+_compile(request, pins.targets("3.13")[0], [], [])
 """
 UV = """
 from sandbox.stack.uv_lock import exported
