@@ -21,6 +21,12 @@ BUCKETS = ("s3", "gs", "gcs", "abfs", "abfss")
 CATALOGUES = ("iceberg", "iceberg+sqlite")
 """What the address of a catalogue of Iceberg tables begins with."""
 
+POSTGRES = "postgres"
+"""The service with the sample in a database; also its name on the network that runs reach it by."""
+
+NOTEBOOK = "notebook"
+"""The service with a notebook on the sample."""
+
 WORKING_TREE = "working tree"
 """What stands for a git ref where the files are meant as they lie there."""
 

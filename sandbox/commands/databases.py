@@ -13,6 +13,7 @@ from sandbox.commands.stack import read_lock
 from sandbox.containers import owner
 from sandbox.engine.service import runs, server
 from sandbox.engine.service.loading import Loaded
+from sandbox.model import POSTGRES
 from sandbox.stack import postgres, service_image
 from sandbox.store.folder import staging
 from sandbox.store.places import home
@@ -36,7 +37,7 @@ def image(project: Project, *, frozen: bool, progress: Progress) -> ServiceImage
         FrozenError: It cannot be made of what the lock names.
     """
     lock = read_lock(project)
-    return service_image.make(postgres.POSTGRES, home=home(), progress=progress, lock=lock, frozen=frozen)
+    return service_image.make(POSTGRES, home=home(), progress=progress, lock=lock, frozen=frozen)
 
 
 def up(
@@ -103,7 +104,7 @@ class Own:
     @property
     def variables(self) -> Mapping[str, str]:
         """Its address."""
-        address = self.database.url_at(postgres.POSTGRES) if self.network else self.database.url
+        address = self.database.url_at(POSTGRES) if self.network else self.database.url
         return {"SANDBOX_DATABASE_URL": address}
 
     def read_out(self, folder: Path) -> None:

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox.commands import services
 from sandbox.engine.service import values
+from sandbox.model import POSTGRES
 from sandbox.runner.kit import Kit
 from sandbox.store.places import packaged
 
@@ -40,7 +40,7 @@ def kit(project: Project, memory_bytes: int) -> Kit:
     plan = {
         "memory": memory_bytes,
         "seeds": sorted(seeds),
-        "postgres": services.POSTGRES in project.settings.pipeline.inputs,
+        "postgres": POSTGRES in project.settings.pipeline.inputs,
     }
     return Kit(
         files=program(plan),

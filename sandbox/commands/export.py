@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Form = Literal["compose", "devcontainer"]
 FILES: Mapping[Form, str] = {"compose": "compose.yaml", "devcontainer": ".devcontainer/devcontainer.json"}
 OPEN = "an editor's server needs a network and a writable root, so a development container has both; runs of sandbox do not"
+ALONE = "services are not in it: sandbox create brings them up, and sandbox run lets the pipeline reach them"
 CODE, SAMPLE, OUTPUT = "/sandbox/code", "/sandbox/sample", "/sandbox/output"
 
 
@@ -75,7 +76,8 @@ def export(project: Project, form: Form, *, name: str, overwrite: bool, progress
             os.chown(output, user.uid, user.gid)
     made = _compose if form == "compose" else _devcontainer
     write(file, made(project, ready, name, output, user))
-    return Exported(file=file, notes=(OPEN,) if form == "devcontainer" else ())
+    notes = (OPEN,) if form == "devcontainer" else ()
+    return Exported(file=file, notes=(*notes, *((ALONE,) if ready.services else ())))
 
 
 def _variables(project: Project, ready: Sandbox) -> dict[str, str]:

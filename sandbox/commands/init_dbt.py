@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import stack
-from sandbox.commands import dbt, services
+from sandbox.commands import dbt
 from sandbox.commands.dbt_manifest import DbtProject, described, folder_of
 from sandbox.commands.init_source import SettingsResult, as_written, surroundings, written
 from sandbox.config.settings import StackSection
 from sandbox.containers.choose import choose
 from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import ConfigError, PipelineError
-from sandbox.model import Ending, Limits
+from sandbox.model import POSTGRES, Ending, Limits
 from sandbox.report.proposal import DbtLines, OutputLines
 from sandbox.sampler.listing import listed
 from sandbox.sampler.proposal import Declared, Proposal, proposed
@@ -167,13 +167,11 @@ def _around(
         OutputLines(name=one.name, key=one.key, unit_key=_unit_key(found, one.columns))
         for one in project.models
     ]
-    postgres = beside["adapter"] == services.POSTGRES
+    postgres = beside["adapter"] == POSTGRES
     absent = [one.names[0] for one in project.inputs if one.id not in tables]
     lines = DbtLines(
         adapters=tuple(
-            one
-            for one in beside["adapters"]
-            if one != "duckdb" and not (one == services.POSTGRES and postgres)
+            one for one in beside["adapters"] if one != "duckdb" and not (one == POSTGRES and postgres)
         ),
         postgres=postgres,
         include=(INSTALLED,)

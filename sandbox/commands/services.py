@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.problems import nearest
 from sandbox.errors import EngineError, UsageError
+from sandbox.model import NOTEBOOK, POSTGRES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from sandbox.containers.protocol import Held, Runtime
     from sandbox.model import Progress, Sample
 
-POSTGRES = "postgres"
-NOTEBOOK = "notebook"
 PASSWORDS = "pgpass"
 ADDRESS = "notebook.url"
 

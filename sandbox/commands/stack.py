@@ -12,6 +12,7 @@ from sandbox.containers.choose import choose
 from sandbox.errors import ConfigError, StoreError
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.lock import Lock
+from sandbox.model import POSTGRES
 from sandbox.store.folder import locked, write
 from sandbox.store.places import home
 
@@ -149,7 +150,7 @@ class Stack:
 
         wanted = [(lock.inputs.image, False)] if packages.named(lock.inputs.image) else []
         if services and service.wanted(self.project):
-            wanted.append((service.POSTGRES, newest))
+            wanted.append((POSTGRES, newest))
         for image, now in wanted:
             lock = packages.pinned(
                 lock, image, home=home(), progress=progress, newest=now, frozen=self.frozen and not newest

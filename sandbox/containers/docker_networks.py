@@ -8,7 +8,6 @@ import docker.errors
 
 from sandbox.containers import docker_plan as plan
 from sandbox.containers.docker_client import translated
-from sandbox.containers.protocol import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +27,7 @@ def internal(client: Client, name: str, labels: Mapping[str, str]) -> str:
     Raises:
         EngineError: The engine refuses.
     """
-    wanted = plan.labels({**labels, "role": ROLE})
-    del wanted[f"{LABEL}.kind"]  # it is no container
+    wanted = plan.shared_labels({**labels, "role": ROLE})
     with translated(f"make the network {name}"):
         found = client.api.networks(filters={"label": [f"{key}={value}" for key, value in wanted.items()]})
         ids = sorted(str(one["Id"]) for one in found if one["Name"] == name)

@@ -93,7 +93,12 @@ def user(uid: int, gid: int, *, rootless: bool) -> User:
 
 def labels(given: Mapping[str, str]) -> dict[str, str]:
     """Give a container's labels, with their prefix."""
-    own = {"managed": "true", "schema": SCHEMA, "kind": CONTAINER}
+    return shared_labels({**given, "kind": CONTAINER})
+
+
+def shared_labels(given: Mapping[str, str]) -> dict[str, str]:
+    """Give the labels of a volume or network, with their prefix."""
+    own = {"managed": "true", "schema": SCHEMA}
     return {f"{LABEL}.{name}": value for name, value in {**given, **own}.items()}
 
 

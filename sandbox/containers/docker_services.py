@@ -13,7 +13,6 @@ import docker.errors
 from sandbox.containers import docker_plan as plan
 from sandbox.containers.docker_client import translated
 from sandbox.containers.docker_images import LAST_LINES, Client
-from sandbox.containers.protocol import LABEL
 from sandbox.errors import EngineError
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def make(client: Client, service: Service) -> str:
     """
     made: list[str] = []
     container: str | None = None
-    labels = {f"{LABEL}.{name}": value for name, value in {**service.labels, "managed": "true"}.items()}
+    labels = plan.shared_labels(service.labels)
     try:
         with translated(f"make {service.name}"):
             for name in service.volumes:

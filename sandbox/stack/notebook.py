@@ -18,6 +18,7 @@ from sandbox.containers.lent import show
 from sandbox.containers.protocol import Mount
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.lock import Lock, PlatformLock
+from sandbox.model import NOTEBOOK
 from sandbox.stack import docker_environment, pins, services
 from sandbox.stack.resolution import inputs
 from sandbox.stack.wanted import StackRequest
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from sandbox.manifest.lock import BaseImage
     from sandbox.model import Environment, Progress
 
-NOTEBOOK = "notebook"
 FIRST = "sample.py"
 PORT = 2718
 NOTEBOOKS = "/sandbox/notebooks"

@@ -10,6 +10,7 @@ from sandbox.containers import docker_networks, docker_services
 from sandbox.containers.docker_client import connect
 from sandbox.engine.service import loading, server
 from sandbox.manifest.canonical import digest
+from sandbox.model import POSTGRES
 from sandbox.stack import services
 from sandbox.store.folder import locked, staging, write
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from sandbox.engine.service.server import Server
     from sandbox.model import Progress
 
-POSTGRES = "postgres"  # also its name on the network that runs reach it by
 MEMORY_BYTES = 2 * 10**9
 # What the service is: raised when one that runs must be made again although its image and sample are the same.
 VERSION = 1

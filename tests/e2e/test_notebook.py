@@ -85,6 +85,9 @@ def test_the_notebook_shows_the_sample_to_who_has_its_token_and_changes_nothing(
     assert shop.run("ls", "--json", env=DOCKER).json["sandboxes"][0]["services"] == [service]
     assert shop.run("create", "--json", env=DOCKER).json["services"] == [service]
     assert containers(shop) == [container]
+    exported = shop.run("export", "compose", "--json", env=DOCKER)
+    assert exported.status == 0, exported.stderr
+    assert any("services are not in it" in note for note in exported.json["notes"])
 
 
 def test_another_sample_is_another_notebook_service_and_notebooks_outlive_the_sandbox(noted: Shop) -> None:

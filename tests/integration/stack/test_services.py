@@ -15,7 +15,7 @@ from sandbox.containers import docker_held, docker_services
 from sandbox.containers.docker import DockerRuntime
 from sandbox.containers.docker_client import connect
 from sandbox.errors import EngineError
-from sandbox.model import Silent
+from sandbox.model import POSTGRES, Silent
 from sandbox.stack import postgres, service_image
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_a_service_that_ends_by_itself_shows_its_last_lines(
 def test_one_without_a_client_ends_by_itself_and_the_next_command_starts_the_same_again(
     client: Connection, wanted: postgres.Wanted, home: Path
 ) -> None:
-    image = service_image.make(postgres.POSTGRES, home=home, progress=Silent()).reference
+    image = service_image.make(POSTGRES, home=home, progress=Silent()).reference
     asked = dataclasses.replace(wanted, image=image, idle_seconds=2)
     first = postgres.up(asked, progress=Silent())
     [container] = docker_held.containers(client, {"path": wanted.labels["path"]})
