@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RuntimeName = Literal["docker", "local", "fake"]
+Dialect = Literal["duckdb", "postgres", "snowflake", "bigquery", "trino", "clickhouse", "databricks"]
 TableFormat = Literal["parquet", "csv", "jsonl", "duckdb"]
 
 BUCKETS = ("s3", "gs", "gcs", "abfs", "abfss")

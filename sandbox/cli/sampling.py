@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import json
+from typing import get_args
+
 import click
 
 from sandbox.cli import completing
 from sandbox.cli.options import Call, command
+from sandbox.model import Dialect
 
 
 @click.command()
+@click.option(
+    "--sql",
+    "dialect",
+    type=click.Choice(get_args(Dialect)),
+    help="Print SQL instead that draws the same rows in a database; for warehouses it is compiled, not run.",
+)
 @command
-def plan(call: Call) -> None:
+def plan(call: Call, *, dialect: Dialect | None) -> None:
     """Say what a sample would take: strata, rows, bytes, precision, smallest effect it would detect."""
     from sandbox.commands.sample import plan as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.commands.sample import plan_sql  # noqa: PLC0415
     from sandbox.report.samples import plan as shown  # noqa: PLC0415
 
+    if dialect is not None:
+        found = plan_sql(call.project(), dialect, progress=call.progress)
+        text = json.dumps(found.fields(), ensure_ascii=False, indent=1) if call.as_json else found.text
+        click.echo(text.rstrip("\n"))
+        return
     result = carry_out(call.project(), progress=call.progress)
     call.print(result, lambda: shown(result))
 
@@ -39,6 +55,7 @@ def sample(call: Call, *, refresh: bool, profile: bool) -> None:
             drawn=result.drawn,
             pulled=result.pulled,
             profile=result.profile,
+            store=result.store,
         ),
     )
 

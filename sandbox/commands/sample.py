@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.commands.projects import prepare_state
 from sandbox.errors import StoreError
+from sandbox.model import Sample
 from sandbox.sampler import kept
 from sandbox.sampler.intact import require_intact
+from sandbox.sampler.specification import request_id
 from sandbox.store.folder import locked
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sandbox.config import Project
     from sandbox.manifest.profile import Profile
     from sandbox.manifest.sample import SampleManifest
-    from sandbox.model import Progress, Sample
+    from sandbox.model import Dialect, Progress
+    from sandbox.sampler.compiled import Statement
     from sandbox.sampler.plan import Plan
+    from sandbox.store.remote import Remote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +33,8 @@ class SampleResult:
     """The project's sample.
 
     ``drawn`` says whether it was drawn just now, ``pulled`` from where it came just now; ``profile`` how like production
-    it is, None where nobody compared them or asked (see `compared`).
+    it is, None where nobody compared them or asked (see `compared`). ``store`` is where its rows lie in a store, None where they
+    lie here.
     """
 
     sample: Sample
@@ -34,6 +42,12 @@ class SampleResult:
     drawn: bool
     pulled: str | None = None
     profile: Profile | None = None
+    store: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where its rows lie."""
+        return self.store or str(self.sample.path)
 
     def fields(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox sample --json``."""
@@ -48,7 +62,7 @@ class SampleResult:
         return {
             "format_version": 1,
             "fingerprint": self.sample.fingerprint,
-            "path": str(self.sample.path),
+            "path": self.place,
             "drawn": self.drawn,
             "pulled": self.pulled,
             "tables": tables,
@@ -64,6 +78,41 @@ def plan(project: Project, *, progress: Progress) -> Plan:
     return survey(project, progress=progress)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlanSql:
+    """A plan as SQL for a database: its statements, and all of them as one text."""
+
+    dialect: str
+    run: bool
+    statements: Sequence[Statement]
+    text: str
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON of ``sandbox plan --sql DIALECT --json``; ``run`` says whether tests carry such SQL out."""
+        return {
+            "format_version": 1,
+            "dialect": self.dialect,
+            "run": self.run,
+            "statements": [one.fields() for one in self.statements],
+        }
+
+
+def plan_sql(project: Project, dialect: Dialect, *, progress: Progress) -> PlanSql:
+    """Give SQL that draws the sample in another database, from the source as it is now; carries nothing out."""
+    from sandbox.engine.dialects import RUN  # noqa: PLC0415 - see `plan`
+    from sandbox.sampler import compiled  # noqa: PLC0415
+
+    found = plan(project, progress=progress)
+    with contextlib.closing(found.listing):
+        statements = compiled.statements(found, dialect)
+        return PlanSql(
+            dialect=dialect,
+            run=dialect in RUN,
+            statements=statements,
+            text=compiled.script(statements, found, dialect),
+        )
+
+
 def compared(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
     """Give the project's sample (see `sample`), and how like production it is.
 
@@ -71,6 +120,8 @@ def compared(project: Project, *, refresh: bool, profile: bool, progress: Progre
     """
     from sandbox.sampler import profile_kept  # noqa: PLC0415 - slow to import, and most commands do not show it
 
+    if project.settings.source.afar:
+        return _compared_afar(project, refresh=refresh, profile=profile, progress=progress)
     found = sample(project, refresh=refresh, whole=profile, progress=progress)
     profiled = profile_kept.known(project, home(), found.sample.fingerprint)
     if profile and not (profiled and profiled.complete):
@@ -99,12 +150,58 @@ def sample(
                 made = None
                 if not refresh and project.settings.source.store:
                     made, pulled = _pulled(project, progress)
+                if made is None and project.settings.source.afar:
+                    _draw_afar(project, progress, whole=whole)
+                    made, pulled = _pulled(project, progress)
                 fresh = made is None
                 known = kept.load(home(), (made or _draw(project, progress, whole=whole)).fingerprint)
     found, manifest = known
     if not fresh:
         require_intact(project, found, manifest, progress)
     return SampleResult(sample=found, manifest=manifest, drawn=fresh, pulled=pulled)
+
+
+def _compared_afar(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
+    """Give the project's sample where it lies: in the store, drawn by the workers of a cluster if it is not there."""
+    from sandbox.sampler import publishing  # noqa: PLC0415 - pyarrow is slow to import
+
+    store = _store(project)
+    prepare_state(project.state)
+    with locked(project.state / "requests"):
+        manifest = None if refresh else publishing.there(store, request_id(project.settings))
+        drawn = manifest is None
+        if manifest is None:
+            manifest = _draw_afar(project, progress, whole=profile)
+        kept.remember(project, manifest.fingerprint)  # what is pulled later is what was shown
+    profiled = publishing.profile(store, manifest)
+    if profile and not (profiled and profiled.complete):
+        raise StoreError(
+            f"the sample {manifest.fingerprint[:12]} lies in {store.name}, and is compared with production when it is drawn",
+            hint="draw it again and compare all of it: sandbox sample --refresh --profile",
+        )
+    path = kept.folder_of(home(), manifest.fingerprint)
+    return SampleResult(
+        sample=Sample(fingerprint=manifest.fingerprint, path=path),
+        manifest=manifest,
+        drawn=drawn,
+        profile=profiled,
+        store=store.shown(f"samples/{manifest.fingerprint}"),
+    )
+
+
+def _draw_afar(project: Project, progress: Progress, *, whole: bool) -> SampleManifest:
+    from sandbox.sampler.draw import draw_into  # noqa: PLC0415 - see `plan`
+
+    planned = _planned(project, progress)
+    return draw_into(_store(project), project, planned, home=home(), whole=whole, progress=progress)
+
+
+def _store(project: Project) -> Remote:
+    from sandbox.commands.share import project_store  # noqa: PLC0415 - pyarrow is slow to import
+
+    store = project_store(project)
+    assert store is not None, "where there is none, the settings are refused"
+    return store
 
 
 def _profiled(project: Project, found: Sample, manifest: SampleManifest, progress: Progress) -> Profile:
@@ -121,12 +218,10 @@ def _profiled(project: Project, found: Sample, manifest: SampleManifest, progres
 
 
 def _pulled(project: Project, progress: Progress) -> tuple[Sample | None, str | None]:
-    from sandbox.commands.share import project_store, pull_requested  # noqa: PLC0415 - pyarrow is slow to import
+    from sandbox.commands.share import pull_requested  # noqa: PLC0415 - pyarrow is slow to import
 
-    store = project_store(project)
-    assert store is not None
     try:
-        shared = pull_requested(project, store, progress)
+        shared = pull_requested(project, _store(project), progress)
     except StoreError as error:
         hint = f"{error.hint}\nto draw a sample of your own: sandbox sample --refresh".lstrip()
         raise StoreError(error.message, hint=hint) from error
@@ -135,13 +230,18 @@ def _pulled(project: Project, progress: Progress) -> tuple[Sample | None, str | 
 
 def _draw(project: Project, progress: Progress, *, whole: bool) -> Sample:
     from sandbox.sampler.draw import draw  # noqa: PLC0415 - see `plan`
-    from sandbox.sampler.masking import personal  # noqa: PLC0415
+
+    return draw(project, _planned(project, progress), home=home(), whole=whole, progress=progress)
+
+
+def _planned(project: Project, progress: Progress) -> Plan:
+    from sandbox.sampler.masking import personal  # noqa: PLC0415 - see `plan`
 
     planned = plan(project, progress=progress)
     personal.refuse(planned.suspects, project.settings)  # before the warnings, which say the same
     for warning in planned.warnings:
         progress.say(f"warning: {warning}")
-    return draw(project, planned, home=home(), whole=whole, progress=progress)
+    return planned
 
 
 def _found(project: Project) -> tuple[Sample, SampleManifest] | None:

@@ -249,6 +249,11 @@ def _spark(settings: Settings) -> Iterator[Problem]:
     if source.spark.remote is not None and source.spark.master is not None:
         message = "remote (a Connect server) and master exclude each other"
         yield Problem(key=("source", "spark"), message=message)
+    if source.spark.write == "store" and source.store is None:
+        message = (
+            'writes the sample into the store, and there is none; add [source] store = "s3://team/samples"'
+        )
+        yield Problem(key=("source", "spark", "write"), message=message)
     if "token=" in (source.spark.remote or ""):
         message = "holds a token, which does not belong into a file; leave this out and set SPARK_REMOTE"
         yield Problem(key=("source", "spark", "remote"), message=message)

@@ -46,10 +46,12 @@ class ProjectSection(Section):
 
 
 class SparkSection(Section):
-    """``[source.spark]``."""
+    """``[source.spark]``: which cluster, the Python of its workers, and whether these write the sample, into ``store``."""
 
     remote: str | None = None
     master: str | None = None
+    python: Name | None = None
+    write: Literal["here", "store"] = "here"
 
 
 class PostgresSection(Section):
@@ -68,6 +70,11 @@ class SourceSection(Section):
     store: str | None = None
     spark: SparkSection | None = None
     postgres: PostgresSection | None = None
+
+    @property
+    def afar(self) -> bool:
+        """Whether the workers of a cluster write the sample into the store."""
+        return self.spark is not None and self.spark.write == "store"
 
 
 def _edge(value: Any) -> Any:

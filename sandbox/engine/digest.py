@@ -14,9 +14,12 @@ from sandbox.engine.types import fields_of, item_of
 from sandbox.manifest.canonical import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sandbox.engine.duck import Session
+
+Sums = tuple[int, int, int]
+"""How many rows, and the sums of the upper and the lower halves of their texts' MD5."""
 
 NULL = "~"
 INTEGERS = {
@@ -52,8 +55,12 @@ def content_digest(session: Session, relation: str, columns: Mapping[str, str]) 
         relation: SQL that can stand after ``from``.
         columns: Its columns and the engine's names of their types; their order does not matter.
     """
-    names = sorted(columns)
-    texts = [f"coalesce({text(quote(name), columns[name])}, '{NULL}')" for name in names]
+    return combined(columns, [sums(session, relation, columns)])
+
+
+def sums(session: Session, relation: str, columns: Mapping[str, str]) -> Sums:
+    """Give what the digest needs of some of a relation's rows (see `content_digest` and `combined`)."""
+    texts = [f"coalesce({text(quote(name), columns[name])}, '{NULL}')" for name in sorted(columns)]
     row = "concat_ws('|', " + ", ".join(texts) + ")"
     rows, upper, lower = session.rows(
         f"select count(*), coalesce(sum((h >> 64)::ubigint), 0)::varchar, "
@@ -61,8 +68,18 @@ def content_digest(session: Session, relation: str, columns: Mapping[str, str]) 
         f"from (select md5_number({row}) as h from {relation})",
         doing="the content digest",
     )[0]
-    kinds = [[name, kind(columns[name])] for name in names]
-    return digest({"columns": kinds, "rows": rows, "sums": [upper, lower]})
+    return rows, int(upper), int(lower)
+
+
+def combined(columns: Mapping[str, str], parts: Iterable[Sums]) -> str:
+    """Give the digest (hex) of rows that were summed in parts, wherever.
+
+    >>> combined({"a": "INTEGER"}, [(1, 5, 7), (2, 1, 1)]) == combined({"a": "BIGINT"}, [(3, 6, 8)])
+    True
+    """
+    kinds = [[name, kind(columns[name])] for name in sorted(columns)]
+    rows, upper, lower = (sum(one) for one in zip((0, 0, 0), *parts, strict=True))
+    return digest({"columns": kinds, "rows": rows, "sums": [str(upper), str(lower)]})
 
 
 def kind(engine_type: str) -> str:

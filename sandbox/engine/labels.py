@@ -111,11 +111,18 @@ def matches(rows: Any, names: Sequence[str], columns: Sequence[Labelled], strata
     return conditions
 
 
-def _looked_up(rows: Any, one: Labelled, lookup: Lookup, name: str) -> Any:
+def values_of(one: Labelled) -> Any:
+    """Give the table where the values of a strata column of another table are found."""
+    assert one.lookup is not None
     kinds = {
-        f"key_{i}": dt.string if pair.as_text else kind_of(pair.type) for i, pair in enumerate(lookup.pairs)
+        f"key_{i}": dt.string if pair.as_text else kind_of(pair.type)
+        for i, pair in enumerate(one.lookup.pairs)
     }
-    values = ibis.table({**kinds, "value": kind_of(one.type)}, name=lookup.table)
+    return ibis.table({**kinds, "value": kind_of(one.type)}, name=one.lookup.table)
+
+
+def _looked_up(rows: Any, one: Labelled, lookup: Lookup, name: str) -> Any:
+    values = values_of(one)
     on = []
     for index, pair in enumerate(lookup.pairs):
         cell = rows[pair.column].cast("string") if pair.as_text else rows[pair.column]

@@ -1,47 +1,27 @@
 """The sampling rule as conditions for a database: what it may leave out before rows leave it.
 
 They are for a row that a query calls ``r``. The session selects among what arrives by the same rule, so a condition may be
-true for rows that are not drawn, and must be for those that are. Postgres carries them out; for the warehouses they are
-compiled only, and tests keep their text.
+true for rows that are not drawn, and must be for those that are.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import ibis
 import ibis.expr.datatypes as dt
 import sqlglot
 from sqlglot import exp
 
-from sandbox.engine import rule
+from sandbox.engine import dialects, rule
 from sandbox.engine.kinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Dialect = Literal["postgres", "snowflake", "bigquery", "trino", "clickhouse", "databricks"]
-DIALECTS: tuple[Dialect, ...] = ("postgres", "snowflake", "bigquery", "trino", "clickhouse", "databricks")
+Dialect = Literal["postgres", "databricks"]
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 ROW, KEY, FOLD = "r", "k", "x"
-
-# The first 15 hex digits of a text's SHA-256 as an integer, which Ibis has for DuckDB and Spark only.
-HASHED: Mapping[Dialect, str] = {
-    "postgres": "('x' || substr(encode(sha256(convert_to({}, 'UTF8')), 'hex'), 1, 15))::bit(60)::bigint",
-    "snowflake": "to_number(substr(sha2({}, 256), 1, 15), 'XXXXXXXXXXXXXXX')",
-    "bigquery": "cast(concat('0x', substr(to_hex(sha256({})), 1, 15)) as int64)",
-    "trino": "from_base(substr(to_hex(sha256(to_utf8({}))), 1, 15), 16)",
-    "clickhouse": "reinterpretAsInt64(reverse(unhex(concat('0', substring(hex(SHA256({})), 1, 15)))))",
-    "databricks": "cast(conv(substr(sha2({}, 256), 1, 15), 16, 10) as bigint)",
-}
-# Microseconds since 1970 UTC of a moment; Ibis's own functions of it are of seconds or lose digits.
-MICROSECONDS: Mapping[Dialect, str] = {
-    "postgres": "(extract(epoch from {}) * 1000000)::bigint",
-    "snowflake": "date_part(epoch_microsecond, {})",
-    "bigquery": "unix_micros(timestamp({}))",
-    "trino": "cast(to_unixtime(cast({} as timestamp(6) with time zone)) * 1000000 as bigint)",
-    "clickhouse": "toUnixTimestamp64Micro(toDateTime64({}, 6))",
-    "databricks": "unix_micros({})",
-}
 
 
 def number(
@@ -76,9 +56,7 @@ def steps(
     folded = ibis.table({FOLD: dt.int64}, name=FOLD)
     fold = _sql(rule.fold_of(keyed[KEY], coefficients), dialect)
     found = _sql(rule.number_of(folded[FOLD], coefficients), dialect)
-    if _is_number(columns, key):
-        return _sql(rows[key[0]].cast("int64"), dialect), fold, found
-    return HASHED[dialect].format(_sql(rule.key_text(rows, key), dialect)), fold, found
+    return _sql(rule.key_number(rows, key), dialect), fold, found
 
 
 def _is_number(columns: Mapping[str, str], key: Sequence[str]) -> bool:
@@ -101,15 +79,7 @@ def _replaced(sql: str, name: str, by: str, dialect: Dialect) -> str:
 def _sql(expression: Any, dialect: Dialect) -> str:
     """Give the SQL of an expression over one table, whose row is called as the table is."""
     [relation] = expression.op().relations
-    text = str(ibis.to_sql(expression.name("found"), dialect=dialect, pretty=False))
-    [found] = sqlglot.parse_one(text, read=dialect, into=exp.Select).selects
+    [found] = dialects.compiled(expression.name("found").as_table(), dialect).selects  # type: ignore[attr-defined]
     for column in found.find_all(exp.Column):
         column.set("table", exp.to_identifier(relation.name, quoted=True))
-    for called in found.find_all(exp.Anonymous):
-        if called.name.lower() == "epoch_us":
-            moment = called.expressions[0].sql(dialect=dialect)
-            called.replace(sqlglot.parse_one(MICROSECONDS[dialect].format(moment), read=dialect))
-    if dialect == "clickhouse":  # whose length() counts bytes
-        for length in found.find_all(exp.Length):
-            length.replace(exp.func("lengthUTF8", length.this))
     return str(found.unalias().sql(dialect=dialect))

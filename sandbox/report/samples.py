@@ -84,6 +84,7 @@ def sample(
     drawn: bool,
     pulled: str | None = None,
     profile: Profile | None = None,
+    store: str | None = None,
 ) -> RenderableType:
     """Show a sample: how many of each unit, which strata, what each table holds, how like production it is."""
     when = (
@@ -107,7 +108,12 @@ def sample(
     parts.append(_tables(rows, ""))
     parts += [Text(line, style="yellow") for line in _remarks(manifest)]
     parts += [*summary(profile), *broken(profile)] if profile is not None else []
-    return Group(*parts, Text(str(drawn_sample.path), style="dim"))
+    where = (
+        str(drawn_sample.path)
+        if store is None
+        else f"{visible(store)}\nto bring it here: sandbox sample pull"
+    )
+    return Group(*parts, Text(where, style="dim"))
 
 
 def verified(problems: Mapping[str, Sequence[str]]) -> RenderableType:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duck import Session
 from sandbox.engine.files import file_list
 from sandbox.errors import SourceError
 from sandbox.manifest.canonical import file_digest
 from sandbox.manifest.sample import Stored
-from sandbox.sampler import known, masking, weights
+from sandbox.sampler import known, masking, publishing, shipping, weights
+from sandbox.sampler.afar import Afar
 from sandbox.sampler.attach import attach
 from sandbox.sampler.checks import Checks
 from sandbox.sampler.extract import Extraction
@@ -30,6 +32,7 @@ from sandbox.sampler.verify import verify
 from sandbox.store.folder import locked, publish, readable, reported, unfinished, write
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.config.settings import Project
@@ -37,8 +40,20 @@ if TYPE_CHECKING:
     from sandbox.model import Progress, Sample
     from sandbox.sampler.masking import Secret
     from sandbox.sampler.plan import Plan
+    from sandbox.store.remote import Remote
 
 SMALL = 2**28  # bytes of memory below which comparing the sample with production works on one thread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """A draw that has begun: of what, for whom, where its journal lies, and the secret of its masks."""
+
+    project: Project
+    plan: Plan
+    journal: Journal
+    secret: Secret | None
+    progress: Progress
 
 
 def draw(
@@ -70,26 +85,79 @@ def draw(
         RuleError: A key of a large table repeats in the drawn rows.
         StoreError: The sample cannot be written.
     """
-    with contextlib.closing(plan.listing):
-        return _drawn(project, plan, home, threads=threads, whole=whole, progress=progress)
+    with (
+        contextlib.closing(plan.listing),
+        _begun(project, plan, home, here=True, progress=progress) as begun,
+    ):
+        found = _extracted(begun, threads=threads, whole=whole)
+        target = folder_of(home, found.fingerprint)
+        if target.exists() and verify(target, progress):
+            # What is stored under this name is not what the name says; nothing can be lost by replacing it.
+            with reported(target):
+                shutil.rmtree(target)
+        readable(begun.journal.sample)
+        publish(begun.journal.sample, target)
+    sample, _ = load(home, found.fingerprint)
+    remember(project, sample.fingerprint)
+    return sample
 
 
-def _drawn(
-    project: Project, plan: Plan, home: Path, *, threads: int | None, whole: bool, progress: Progress
-) -> Sample:
+def draw_into(
+    store: Remote,
+    project: Project,
+    plan: Plan,
+    *,
+    home: Path,
+    threads: int | None = None,
+    whole: bool = False,
+    progress: Progress,
+) -> SampleManifest:
+    """Draw the sample that a plan describes into a store, and let the store name it for what was asked for.
+
+    The workers of the cluster that reads the source write the rows; here is what decides about them. If the store has the
+    sample whole, that one stays. Nothing is left there when it fails, and what a killed draw has left goes with the next.
+
+    Args:
+        store: Where; the workers reach it by the same address.
+        project: The project.
+        plan: What `survey` gave; its tables are read by a cluster.
+        home: The folder that a user's projects share, where keys of drawn rows wait while it goes on.
+        threads: As for `draw`.
+        whole: As for `draw`.
+        progress: Shows the steps.
+
+    Raises:
+        SandboxError: As for `draw`; also where the workers cannot carry it out.
+    """
+    with (
+        contextlib.closing(plan.listing),
+        _begun(project, plan, home, here=False, progress=progress) as begun,
+    ):
+        publishing.sweep(store)
+        cluster: Any = plan.listing.moment
+        afar = Afar(cluster=cluster, store=store, masks=plan.masks, secret=begun.secret)
+        with afar.working():
+            shipping.shipped(cluster, store, afar.stage)
+            found = _extracted(begun, threads=threads, whole=whole, afar=afar)
+            publishing.published(store, found, begun.journal.sample, afar.staged, progress)
+    return found
+
+
+@contextlib.contextmanager
+def _begun(project: Project, plan: Plan, home: Path, *, here: bool, progress: Progress) -> Iterator[Begun]:
+    """Begin a draw, in a folder that goes with its end, or waits for the next (see `draw`)."""
     personal.refuse(plan.suspects, project.settings)
     store = home / "samples"
     secret = None
     if masking.needs_secret(plan.masks):
         secret = masking.secret(home, root=project.root, progress=progress)
     with locked(store / plan.request), unfinished(store, plan.request[:32]) as folder:
-        journal = Journal.opened(folder, header(plan, project.settings.sample.memory, secret))
+        head = header(plan, project.settings.sample.memory, secret)
+        journal = Journal.opened(folder, head if here else f"{head} afar")
         try:
-            check_space(plan, project.settings.sample.memory, store, written=journal.bytes)
+            check_space(plan, project.settings.sample.memory, store, written=journal.bytes, here=here)
             with space_reported(folder):
-                found = _extracted(
-                    project, plan, journal, secret, threads=threads, whole=whole, progress=progress
-                )
+                yield Begun(project=project, plan=plan, journal=journal, secret=secret, progress=progress)
         except KeyboardInterrupt:
             _keep(journal, progress)
             raise
@@ -97,16 +165,6 @@ def _drawn(
             if error.lost:
                 _keep(journal, progress)
             raise
-        target = folder_of(home, found.fingerprint)
-        if target.exists() and verify(target, progress):
-            # What is stored under this name is not what the name says; nothing can be lost by replacing it.
-            with reported(target):
-                shutil.rmtree(target)
-        readable(journal.sample)
-        publish(journal.sample, target)
-    sample, _ = load(home, found.fingerprint)
-    remember(project, sample.fingerprint)
-    return sample
 
 
 def _keep(journal: Journal, progress: Progress) -> None:
@@ -119,16 +177,8 @@ def _keep(journal: Journal, progress: Progress) -> None:
         shutil.rmtree(journal.folder, ignore_errors=True)
 
 
-def _extracted(
-    project: Project,
-    plan: Plan,
-    journal: Journal,
-    secret: Secret | None,
-    *,
-    threads: int | None,
-    whole: bool,
-    progress: Progress,
-) -> SampleManifest:
+def _extracted(begun: Begun, *, threads: int | None, whole: bool, afar: Afar | None = None) -> SampleManifest:
+    project, plan, journal, progress = begun.project, begun.plan, begun.journal, begun.progress
     spill = journal.folder / "spill"
     with reported(spill):
         spill.mkdir(mode=0o700)
@@ -139,7 +189,7 @@ def _extracted(
         attach(session, plan.tables.values())
         every = links(plan.steps, plan.tables)
         try:
-            extraction = _prepared(session, project, plan, journal, secret, progress)
+            extraction = _prepared(session, begun, afar)
             extraction.tables()
             Closure(extraction=extraction, links=every).follow()
             extraction.finish()
@@ -149,7 +199,7 @@ def _extracted(
                 findings = checks.findings()
         except SourceError as error:
             _check_unchanged(plan)  # which says more than what came of it
-            if plan.listing.remote is not None:
+            if plan.listing.remote is not None and afar is None:
                 hint = "check the network; the same command goes on where this one was"
                 raise SourceError(error.message, hint=hint, lost=True) from error
             raise
@@ -158,38 +208,37 @@ def _extracted(
         profile = _profiled(extraction, project, whole=whole)
         with progress.step("computing the content digests"):
             drawn = Drawn(
-                extraction=extraction, findings=findings, sampled=sampled, profile=profile, secret=secret
+                extraction=extraction,
+                findings=findings,
+                sampled=sampled,
+                profile=profile,
+                secret=begun.secret,
             )
             found = manifest(drawn)
     write(journal.sample / MANIFEST, found.text())
     return found
 
 
-def _prepared(
-    session: Session,
-    project: Project,
-    plan: Plan,
-    journal: Journal,
-    secret: Secret | None,
-    progress: Progress,
-) -> Extraction:
+def _prepared(session: Session, begun: Begun, afar: Afar | None) -> Extraction:
+    project, plan = begun.project, begun.plan
     keys = {name: table.key or [] for name, table in project.settings.tables.items()}
     columns = known.needed_columns(plan, keys)
     columns_of_tables = {name: table.columns for name, table in plan.tables.items()}
     extraction = Extraction(
         session=session,
         plan=plan,
-        journal=journal,
-        masking=masking.Masking.of(session, plan.masks, secret, columns_of_tables),
+        journal=begun.journal,
+        masking=masking.Masking.of(session, plan.masks, begun.secret, columns_of_tables),
         source=lean_source(session, plan.tables, known.deciding_columns(plan, columns)),
         columns=columns,
         memory=project.settings.sample.memory,
-        progress=progress,
+        progress=begun.progress,
+        afar=afar,
     )
     extraction.prepare()
-    if journal.done:
+    if begun.journal.done:
         parts = sum(len(items) for items in extraction.items.values())
-        progress.say(f"resuming: {len(journal.done)} of {parts} parts are there")
+        begun.progress.say(f"resuming: {len(begun.journal.done)} of {parts} parts are there")
     return extraction
 
 
@@ -221,7 +270,7 @@ def _weighed(extraction: Extraction) -> dict[str, list[int]]:
 def _profiled(extraction: Extraction, project: Project, *, whole: bool) -> Stored:
     """Write how alike the sample and production are."""
     folder = extraction.journal.sample
-    sample = {name: _reading(written.paths) for name, written in extraction.written.items()}
+    sample = {name: written.relation(extraction.session) for name, written in extraction.written.items()}
     weighed = {name: _reading([folder / "weights" / f"{name}.parquet"]) for name in extraction.plan.units}
     extraction.session.execute("set preserve_insertion_order = false")  # which takes less memory
     if project.settings.sample.memory < SMALL:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sandbox.engine.duck import Session
     from sandbox.model import Progress
+    from sandbox.sampler.afar import Afar
     from sandbox.sampler.frame import Frame
     from sandbox.sampler.items import Item
     from sandbox.sampler.journal import Journal
@@ -62,6 +63,7 @@ class Extraction:
         columns: For each table the columns that are to be known of its drawn rows.
         memory: Bytes that the engine may hold before it spills.
         progress: Shows the steps.
+        afar: Where the workers of a cluster write the parts; None where they are written here.
         items: The items of each table.
         frames: The frame of each unit table, once it is drawn.
         written: The parts of each table.
@@ -76,6 +78,7 @@ class Extraction:
     columns: Mapping[str, tuple[str, ...]]
     memory: int
     progress: Progress
+    afar: Afar | None = None
     items: dict[str, list[Item]] = field(default_factory=dict)
     frames: dict[str, Frame] = field(default_factory=dict)
     written: dict[str, Written] = field(default_factory=dict)
@@ -97,7 +100,8 @@ class Extraction:
                 f"{self.masking.expression(step.table, column, unit=unit)} as {quote(column)}"
                 for column in table.columns
             )
-            self.written[step.table] = Written(
+            writing: Callable[..., Written] = Written if self.afar is None else self.afar.table
+            self.written[step.table] = writing(
                 table=table,
                 columns=", ".join(masked),
                 journal=self.journal,
@@ -230,8 +234,9 @@ class Extraction:
         with blamed(written.table.format, written.table.files):
             if not written.finished(label):
                 rows = quote(CHOSEN)
-                self.session.execute(f"create or replace temp table {rows} as {select}", doing=doing)
-                written.write(self.session, label, rows, known.marks.place)
+                chosen = written.chosen(select, known)
+                self.session.execute(f"create or replace temp table {rows} as {chosen}", doing=doing)
+                written.write(self.session, label, item.file, rows, known.marks.place)
             known.add(self.session, rows, turn, doing=doing)
             self.session.execute(f"drop table if exists {quote(CHOSEN)}")
 
@@ -243,7 +248,7 @@ class Extraction:
             self._open(name, item, numbered=thinned or item.stop is not None)
             marks = self.known[name].marks
             rows = f"(select *, null::bigint as {quote(marks.unit)} from {quote(ROWS)})"
-            written.write(self.session, label, rows, marks.place if thinned else None)
+            written.whole(self.session, label, item.file, rows, marks.place if thinned else None)
 
     def _open(self, name: str, item: Item, *, numbered: bool, ahead: pa.Table | None = None) -> None:
         """Make an item's rows readable, with their place if they are to be numbered."""

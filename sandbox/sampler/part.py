@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duck import literal, quote
+from sandbox.engine.files import file_list
 from sandbox.errors import SourceError, StoreError
 from sandbox.sampler.blame import blamed
+from sandbox.sampler.contents import columns_and_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from sandbox.engine.duck import Session
     from sandbox.sampler.journal import Done, Journal
+    from sandbox.sampler.known import Known
     from sandbox.sampler.table import SourceTable
 
 
@@ -61,12 +64,21 @@ class Written:
         self._take(done)
         return True
 
-    def write(self, session: Session, name: str, rows: str, order: str | None) -> None:
+    def chosen(self, select: str, known: Known) -> str:  # noqa: ARG002 - what is written elsewhere reads no more than this
+        """Give the SELECT of what has to be held of an item's drawn rows, by that which gives all of them."""
+        return select
+
+    def whole(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
+        """Write all rows of an item (see `write`)."""
+        self.write(session, name, file, rows, order)
+
+    def write(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
         """Write a part and record it; where there are no rows there is no part.
 
         Args:
             session: The engine.
             name: The part's.
+            file: Which of the table's files the rows come from.
             rows: SQL that can stand after ``from``: the rows, unmasked.
             order: The column that they are ordered by; None where they come in order.
 
@@ -77,7 +89,8 @@ class Written:
         path = self.path(name)
         target = self.journal.sample / path
         ordered = f" order by {quote(order)}" if order else ""
-        count = self._copied(session, f"select {self.columns} from {rows}{ordered}", target)
+        with blamed(self.table.format, [self.table.files[file]]):
+            count = self._copied(session, f"select {self.columns} from {rows}{ordered}", target)
         if not count:
             target.unlink(missing_ok=True)
         self._take(self.journal.add(path, count))
@@ -94,6 +107,14 @@ class Written:
         path = self.path("part-00000")
         self._copied(session, f"select {self.columns} from {empty}", self.journal.sample / path)
         self.parts[path] = self.journal.described(path)
+
+    def relation(self, session: Session) -> str:  # noqa: ARG002 - see `chosen`
+        """Give SQL that can stand after ``from``: all rows, as they are written."""
+        return f"read_parquet({file_list(self.paths)}, hive_partitioning = false)"
+
+    def content(self, session: Session) -> tuple[dict[str, str], str]:
+        """Give the columns as they are written, with the engine's names of their types, and the content digest."""
+        return columns_and_content(session, self.paths)
 
     def _copied(self, session: Session, select: str, target: Path) -> int:
         sql = (

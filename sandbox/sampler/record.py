@@ -13,7 +13,6 @@ from sandbox.engine.duck import VERSION
 from sandbox.manifest.canonical import digest, file_digest
 from sandbox.manifest.sample import Column, File, SampleManifest, Snapshot, SourceFile, Stratum, Table, Unit
 from sandbox.sampler import masking
-from sandbox.sampler.contents import columns_and_content
 from sandbox.sampler.fingerprint import fingerprint
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def _table(drawn: Drawn, step: Step) -> Table:
     extraction = drawn.extraction
     written = extraction.written[step.table]
     files = [_file(written.parts[path]) for path in sorted(written.parts)]
-    columns, content = columns_and_content(extraction.session, written.paths)
+    columns, content = written.content(extraction.session)
     return Table(
         role=step.role,
         keep=step.keep,

@@ -17,7 +17,7 @@ SPARE = 1.1  # the guess of a sample's size may be a little low
 KNOWN = 48  # bytes of what is known of a drawn row, roughly
 
 
-def check_space(plan: Plan, memory: int, store: Path, *, written: int) -> None:
+def check_space(plan: Plan, memory: int, store: Path, *, written: int, here: bool = True) -> None:
     """Make sure that the sample fits, and what spills while it is drawn.
 
     Args:
@@ -25,12 +25,13 @@ def check_space(plan: Plan, memory: int, store: Path, *, written: int) -> None:
         memory: Bytes that the engine may hold before it spills.
         store: Where it goes.
         written: Bytes that are there already, of a draw that did not end.
+        here: Whether the sample itself goes there, or only what spills.
 
     Raises:
         StoreError: It does not.
     """
     free = shutil.disk_usage(store).free
-    needed = int(plan.expected_bytes * SPARE) - written
+    needed = int(plan.expected_bytes * SPARE) - written if here else 0
     spilled = max(0, spill(plan) - memory)
     if needed + spilled > free:
         beside = f" and {spilled / 1e9:.1f} GB while it is drawn" if spilled >= 5e7 else ""

@@ -72,7 +72,7 @@ def push(sample_path: Path, store: Remote, progress: Progress) -> Transfer:
 
 def _lacking(store: Remote, manifest: SampleManifest, there: Mapping[str, int | None]) -> list[Stored] | None:
     """Give the files that are to be sent, and note in the store which ones they are; None if the sample is there whole."""
-    offered = _parsed(store, manifest.fingerprint) if MANIFEST in there else None
+    offered = parsed(store, manifest.fingerprint) if MANIFEST in there else None
     if offered is not None and not list(differences(offered, there)):
         return None
     begun = f"pushes/{manifest.fingerprint}-{_bytes_of(manifest)}"
@@ -83,7 +83,7 @@ def _lacking(store: Remote, manifest: SampleManifest, there: Mapping[str, int | 
     return files(manifest)
 
 
-def _parsed(store: Remote, fingerprint: str) -> SampleManifest | None:
+def parsed(store: Remote, fingerprint: str) -> SampleManifest | None:
     """Give the manifest in a store; None where it is damaged, which is what a push is to mend."""
     path = f"samples/{fingerprint}/{MANIFEST}"
     text = store.text(path, most=MOST_MANIFEST)
@@ -160,10 +160,10 @@ def pull(
     with locked(target):
         found = _sound(home, fingerprint)
         if found is not None:
-            _require_request(found[1], request, store)
+            require_request(found[1], request, store)
             return found[0], Transfer(files=0, bytes=0, there=len(files(found[1])))
-        manifest, text = _offered(store, fingerprint)
-        _require_request(manifest, request, store)
+        manifest, text = complete(store, fingerprint)
+        require_request(manifest, request, store)
         done = _fetched(store, manifest, partial, progress)
         write(partial / MANIFEST, text)
         _require_whole(partial, store, progress)
@@ -174,7 +174,7 @@ def pull(
     return load(home, fingerprint)[0], done
 
 
-def _offered(store: Remote, fingerprint: str) -> tuple[SampleManifest, str]:
+def complete(store: Remote, fingerprint: str) -> tuple[SampleManifest, str]:
     """Give the manifest in a store, and its text, once the store has just the files that it names."""
     place = f"samples/{fingerprint}"
     text = store.text(f"{place}/{MANIFEST}", most=MOST_MANIFEST)
@@ -282,7 +282,8 @@ def _require_space(partial: Path, lacking: Sequence[Stored]) -> None:
         )
 
 
-def _require_request(manifest: SampleManifest, request: str | None, store: Remote) -> None:
+def require_request(manifest: SampleManifest, request: str | None, store: Remote) -> None:
+    """Make sure that a sample was drawn for what is asked for, where that is known."""
     if request is not None and digest(manifest.specification) != request:
         raise StoreError(
             f"{store.name} names the sample {manifest.fingerprint[:12]} for what this project asks for, but that was "

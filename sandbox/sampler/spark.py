@@ -47,7 +47,7 @@ def through(listing: Listing, section: SparkSection | None) -> Listing:
         )
     section = section or SparkSection()
     remote = section.remote or (os.environ.get("SPARK_REMOTE") if section.master is None else None)
-    cluster = Cluster(Where(remote=remote, master=section.master or "local[*]"))
+    cluster = Cluster(Where(remote=remote, master=section.master or "local[*]", python=section.python))
     files: dict[str, Any] = {}
     problems = dict(listing.problems)
     for name, (form, found) in listing.files.items():

@@ -110,7 +110,9 @@ def reading(table: SourceTable, file: int | None = None, *, number: str | None =
         if table.format == "duckdb":
             return _reading_duckdb(table, number)
         return _reading_parquet(table, files, number)
-    rows = _reading_scanned(table, file) if table.format in {"postgres", "spark"} else _reading(table, files)
+    if table.format == "spark":
+        return _reading_scanned(table, file, number)
+    rows = _reading_scanned(table, file) if table.format == "postgres" else _reading(table, files)
     if number is None:
         return rows
     # A window without an order walks the rows as they come, on one thread.
@@ -179,10 +181,11 @@ def _reading_duckdb(table: SourceTable, number: str | None) -> str:
     return f"select {', '.join(columns)} from {duck_file.relation(schema, name)}"
 
 
-def _reading_scanned(table: SourceTable, piece: int | None) -> str:
-    columns = (
+def _reading_scanned(table: SourceTable, piece: int | None, place: str | None = None) -> str:
+    columns = [
         f"c{number}::{kind} as {quote(name)}" for number, (name, kind) in enumerate(table.columns.items())
-    )
+    ]
+    columns += [] if place is None else [f"c{len(columns)} as {quote(place)}"]
     return f"select {', '.join(columns)} from {quote(scanned(table.name, piece))}"
 
 

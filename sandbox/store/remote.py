@@ -47,11 +47,18 @@ class Remote:
     """An opened store. Paths are relative to it, with forward slashes.
 
     A file appears under its name whole or not at all. What is refused, missing or out of reach is a StoreError.
+
+    Attributes:
+        name: What it is called in messages.
+        root: Its path for the file system.
+        system: pyarrow's.
+        address: What `opened` takes on any machine that reaches it.
     """
 
     name: str
     root: str
     system: fs.FileSystem
+    address: str
 
     @property
     def local(self) -> bool:
@@ -68,16 +75,16 @@ class Remote:
             if info.type != fs.FileType.Directory and not _staged(info)
         }
 
-    def entries(self) -> list[tuple[str, int | None, int]]:
-        """Give everything that is there: its path, its bytes (None for a folder), and its time in ns since 1970 UTC."""
-        own = self._path("")
+    def entries(self, folder: str = "") -> list[tuple[str, int | None, int]]:
+        """Give everything in a folder: its path there, its bytes (None for a folder), and its time in ns since 1970 UTC."""
+        own = f"{self._path(folder).rstrip('/')}/"
         return [
             (
                 info.path.removeprefix(own),
                 info.size if info.type == fs.FileType.File else None,
                 info.mtime_ns or 0,
             )
-            for info in self._listed("", recursive=True)
+            for info in self._listed(folder, recursive=True)
         ]
 
     def folders(self, folder: str) -> list[str]:
@@ -169,6 +176,19 @@ class Remote:
         with self._reported("written"):
             self.system.delete_file(self._path(path))
 
+    def move(self, path: str, target: str) -> None:
+        """Give a file another name, replacing what has it; a bucket copies it, on its own side, and then removes it."""
+        with self._reported("written"):
+            if self.local:
+                self.system.create_dir(str(PurePosixPath(self._path(target)).parent), recursive=True)
+            self.system.move(self._path(path), self._path(target))
+
+    def clear(self, folder: str) -> None:
+        """Remove a folder and all that is in it, if it is there."""
+        with self._reported("written"):
+            if self.system.get_file_info(self._path(folder)).type == fs.FileType.Directory:
+                self.system.delete_dir(self._path(folder))
+
     def sweep(self, folder: str) -> None:
         """Remove what writers that were killed left half-made in a folder; a day is more than any file takes."""
         oldest = dt.datetime.now(dt.UTC) - LEFT_AFTER
@@ -221,12 +241,12 @@ def opened(place: str, *, base: Path) -> Remote:
         raise StoreError(f"{shown}: a store is a folder or one of {known}")
     with _reported(shown, "opened"):
         system, root = fs.FileSystem.from_uri(_quoted(parts))
-    return Remote(name=shown, root=root, system=system)
+    return Remote(name=shown, root=root, system=system, address=_quoted(parts))
 
 
 def _folder(path: Path) -> Remote:
     place = Path(os.path.normpath(path))
-    return Remote(name=str(place), root=str(place), system=fs.LocalFileSystem())
+    return Remote(name=str(place), root=str(place), system=fs.LocalFileSystem(), address=str(place))
 
 
 def _quoted(parts: SplitResult) -> str:

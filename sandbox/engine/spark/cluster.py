@@ -6,6 +6,7 @@ import contextlib
 import re
 import socket
 import subprocess
+import sys
 import threading
 import warnings
 from dataclasses import dataclass
@@ -46,10 +47,17 @@ LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0
 
 @dataclass(frozen=True, kw_only=True)
 class Where:
-    """Which Spark: ``remote`` is the address of a Connect server, else ``master`` is that of a master."""
+    """Which Spark.
+
+    Attributes:
+        remote: The address of a Connect server; None where there is none.
+        master: Else that of a master.
+        python: The Python of the workers; None takes this one where all takes place here, else what the cluster is set to.
+    """
 
     remote: str | None
     master: str
+    python: str | None = None
 
     @property
     def shown(self) -> str:
@@ -87,6 +95,8 @@ class Cluster:
             raise SourceError(
                 f'engine = "spark" needs pyspark, which is not installed here: {error}', hint=EXTRA
             ) from error
+        # Also in other threads, and later: pandas is loaded and not used (see `_no_advice`).
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         _knock(where)
         with self.reported(), _no_advice():
             builder = SparkSession.builder.appName("sandbox")
@@ -95,7 +105,7 @@ class Cluster:
             else:
                 _started(where)
                 self.spark = builder.getOrCreate()
-            for name, value in SETTINGS.items():
+            for name, value in {**SETTINGS, **_python(where)}.items():
                 self.spark.conf.set(name, value)
             version = str(self.spark.version)
         if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST:
@@ -120,6 +130,11 @@ class Cluster:
         """
         with self.reported():
             return frame.toArrow()
+
+    def ship(self, archive: str) -> None:
+        """Let workers import what is in a zip file; a file of one name has one content."""
+        with self.reported():
+            self.spark.addArtifacts(archive, pyfile=True)
 
     def cancel(self) -> None:
         """End what Spark is doing for us; may be called at any time."""
@@ -150,6 +165,12 @@ class Cluster:
 
 
 _NOWHERE = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def _python(where: Where) -> dict[str, str]:
+    own = sys.executable if where.remote is None and where.here else None
+    python = where.python or own
+    return {} if python is None else {"spark.sql.execution.pyspark.python": python}
 
 
 def _knock(where: Where) -> None:
@@ -198,6 +219,11 @@ def _no_advice() -> Iterator[None]:
 # What a message holds: what is said of it, and what to do.
 KNOWN = (
     (
+        r"PYTHON_VERSION_MISMATCH|ModuleNotFoundError|Cannot run program|(?<!PySpark)ImportError",
+        "the workers of Spark at {where} cannot carry out what is to be done there: {python}",
+        'they need the Python of here, and what sandbox needs (pip install sandbox); which one: [source.spark] python = "/opt/…/bin/python"',
+    ),
+    (
         r"JAVA_GATEWAY_EXITED|JAVA_HOME is not set|No such file or directory: .*java",
         "Spark cannot be started: there is no Java of 17 or later here",
         'install one (Debian: apt-get install openjdk-17-jre-headless), or use a Connect server: remote = "sc://host:15002" in [source.spark]',
@@ -225,7 +251,9 @@ def _ours(error: Exception, where: Where) -> SourceError:
     said = re.sub(r"^.*?(\[[A-Z_.]+\] )", r"\1", first)[:400]
     for pattern, message, hint in KNOWN:
         if re.search(pattern, text):
-            return SourceError(message.format(where=where.shown, said=said), hint=hint)
+            raised = re.search(rf"^.*?({pattern}.*)$", text, re.MULTILINE)
+            python = raised[1][:400] if raised else said
+            return SourceError(message.format(where=where.shown, said=said, python=python), hint=hint)
     return SourceError(
         f"Spark at {where.shown} failed: {said}", hint="its own log says more; look at the cluster's web page"
     )

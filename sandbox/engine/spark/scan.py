@@ -17,7 +17,7 @@ BATCH_ROWS = 1 << 17
 
 
 class Scan(Scanned):
-    """The rows of some files of a table.
+    """The rows of some files of a table: its columns, and behind them a row's place in its file, from 0.
 
     Args:
         table: The table.
@@ -34,7 +34,7 @@ class Scan(Scanned):
         narrowed: bool,
         failed: Callable[[SandboxError], None],
     ) -> None:
-        super().__init__([table.kinds[name] for name in table.columns])
+        super().__init__([*(table.kinds[name] for name in table.columns), pa.int64()])
         self._table, self._pieces, self._narrowed, self._failed = table, pieces, narrowed, failed
 
     def batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -49,7 +49,7 @@ class Scan(Scanned):
 
     def _asked(self, piece: Sequence[int], read: pa.Schema) -> pa.Table:
         table = self._table
-        held = [name for name in read.names if table.columns[int(name[1:])] not in table.constants]
+        held = [f"c{number}" for number in table.own.values() if f"c{number}" in read.names]
         frame = table.frame(piece, self._narrowed)
         placed = len(piece) == 1
         chosen = [*(frame[name] for name in held), *([frame[PLACE]] if placed else [])]
@@ -60,6 +60,8 @@ class Scan(Scanned):
 
     def _column(self, name: str, found: pa.Table, piece: Sequence[int], read: pa.Schema) -> Any:
         kind = read.field(name).type
+        if int(name[1:]) == len(self._table.columns):
+            return found.column(PLACE).cast(kind)  # files are asked for one by one where it matters
         constants = self._table.constants.get(self._table.columns[int(name[1:])])
         if constants is None:
             return found.column(name).cast(kind)

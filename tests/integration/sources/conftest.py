@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+from moto.server import ThreadedMotoServer
+from pyarrow import fs
 
 from sandbox.config.load import load
 from sandbox.model import Sample, Silent
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.settings import Project
     from sandbox.manifest.sample import SampleManifest
+    from tests.integration.sources.cluster import Cluster
 
 # Negative and large integers, texts that need quoting and are not ASCII, UUIDs, dates, two columns; children of each.
 TABLES = {
@@ -191,3 +196,63 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SampleManifes
             connection.execute(f"copy ({select}) to '{root}/source/{name}.parquet' (format parquet)")
     _, manifest = Lake(root=root).draw()
     return root / "source", manifest
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of Spark."""
+    from tests.integration.sources.cluster import Cluster  # noqa: PLC0415 - an extra, for those that ask for it
+
+    with Cluster(tmp_path_factory.mktemp("spark")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def readable(plain: tuple[Path, SampleManifest], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The plain tables without what Spark has no type for: UUIDs are texts."""
+    target = tmp_path_factory.mktemp("readable")
+    for file in plain[0].glob("*.parquet"):
+        shutil.copy(file, target)
+    with duckdb.connect() as connection:
+        source, place = (str(one / "tokens.parquet").replace("'", "''") for one in (plain[0], target))
+        connection.execute(
+            f"copy (select * replace (token::varchar as token) from '{source}') to '{place}' (format parquet)"
+        )
+    return target
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """Give the address of an S3 server of our own."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    started = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    started.start()
+    host, port = started.get_host_and_port()
+    yield f"http://{host}:{port}"
+    started.stop()
+
+
+class Bucket:
+    """An empty bucket of the test's own."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self.name = name
+        self.uri = f"s3://{name}/ware house"
+        self.system = fs.S3FileSystem(
+            endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True
+        )
+        self.system.create_dir(name)
+
+    def upload(self, folder: Path) -> None:
+        """Bring a folder's content there."""
+        fs.copy_files(str(folder), f"{self.name}/ware house", fs.LocalFileSystem(), self.system)
+
+
+@pytest.fixture
+def bucket(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI", "AWS_ENDPOINT_URL": s3,
+        "AWS_EC2_METADATA_DISABLED": "true", "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    return Bucket(s3, f"source-{abs(hash(tmp_path))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -10,8 +9,6 @@ from urllib.parse import urlsplit
 import deltalake
 import duckdb
 import pytest
-from moto.server import ThreadedMotoServer
-from pyarrow import fs
 
 from sandbox.engine.duck import Session
 from sandbox.engine.remote_files import RemoteFile
@@ -24,11 +21,10 @@ from sandbox.sampler.survey import survey
 from sandbox.sampler.table import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.manifest.sample import SampleManifest
-    from tests.integration.sources.conftest import Arrow, Contents, Lake
+    from tests.integration.sources.conftest import Arrow, Bucket, Contents, Lake
 
 ONE = """
 [sample]
@@ -38,43 +34,6 @@ min_per_stratum = 0
 [tables.people]
 key = ["id"]
 """
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Give the address of an S3 server of our own."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    started = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    started.start()
-    host, port = started.get_host_and_port()
-    yield f"http://{host}:{port}"
-    started.stop()
-
-
-class Bucket:
-    """An empty bucket of the test's own."""
-
-    def __init__(self, endpoint: str, name: str) -> None:
-        self.name = name
-        self.uri = f"s3://{name}/ware house"
-        self.system = fs.S3FileSystem(
-            endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True
-        )
-        self.system.create_dir(name)
-
-    def upload(self, folder: Path) -> None:
-        """Bring a folder's content there."""
-        fs.copy_files(str(folder), f"{self.name}/ware house", fs.LocalFileSystem(), self.system)
-
-
-@pytest.fixture
-def bucket(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI", "AWS_ENDPOINT_URL": server,
-        "AWS_EC2_METADATA_DISABLED": "true", "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    return Bucket(server, f"source-{abs(hash(tmp_path))}")
 
 
 def write(lake: Lake, name: str, select: str, options: str = "") -> None:

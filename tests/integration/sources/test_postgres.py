@@ -121,7 +121,7 @@ def test_only_rows_that_may_be_drawn_leave_the_database(lake: Lake, filled: Serv
         filled.execute("alter system reset log_statement", "select pg_reload_conf()")
     asked = re.findall(r"COPY \((.*)\) TO STDOUT", log)
     for table, condition in {
-        "people": "% 2147483647) + ", "words": "sha256", "tokens": "sha256", "days": "sha256", "lines": "sha256",
+        "people": "% 2147483647) + ", "words": "SHA256", "tokens": "SHA256", "days": "SHA256", "lines": "SHA256",
         "visits": "= any('{", "parts": "in (select * from unnest('{",
     }.items():  # fmt: skip
         narrowed = [one for one in asked if f'"public"."{table}" as r where' in one]

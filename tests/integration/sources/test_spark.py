@@ -18,14 +18,13 @@ from sandbox.demo import make
 from sandbox.engine.spark import frames
 from sandbox.errors import ConfigError, SourceError
 from sandbox.model import Silent
-from tests.integration.sources.cluster import Cluster
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.manifest.sample import SampleManifest
+    from tests.integration.sources.cluster import Cluster
     from tests.integration.sources.conftest import Contents, Lake
 
 pytestmark = [
@@ -37,28 +36,8 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster(tmp_path_factory.mktemp("spark")) as running:
-        yield running
-
-
 def spark(cluster: Cluster) -> str:
     return f'engine = "spark"\n[source.spark]\nmaster = "{cluster.master}"\n'
-
-
-@pytest.fixture(scope="module")
-def readable(plain: tuple[Path, SampleManifest], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The plain tables without what Spark has no type for: UUIDs are texts."""
-    target = tmp_path_factory.mktemp("readable")
-    for file in plain[0].glob("*.parquet"):
-        shutil.copy(file, target)
-    with duckdb.connect() as connection:
-        source, place = (str(one / "tokens.parquet").replace("'", "''") for one in (plain[0], target))
-        connection.execute(
-            f"copy (select * replace (token::varchar as token) from '{source}') to '{place}' (format parquet)"
-        )
-    return target
 
 
 def test_keys_of_every_kind_give_the_sample_of_the_plain_tables_and_other_rows_stay_where_they_are(

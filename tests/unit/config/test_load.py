@@ -175,6 +175,7 @@ def test_keys_that_contradict_each_other_are_refused(tmp_path: Path, addition: s
         ('[source.spark]\nmaster = "local[2]"\n', 'is for engine = "spark"'),
         ('[source.spark]\nmaster = "local"\nremote = "sc://h"\n', "exclude each other"),
         ('[source.spark]\nremote = "sc://h/;token=abc"\n', "set SPARK_REMOTE"),
+        ('[source.spark]\nwrite = "store"\n', "writes the sample into the store, and there is none"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, addition: str, expected: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.engine.digest import content_digest
+from sandbox.engine.digest import combined, content_digest, sums
 from sandbox.engine.duck import Session
 
 
@@ -22,6 +22,20 @@ MANY = (
 
 def test_the_order_of_rows_does_not_matter() -> None:
     assert digest(MANY) == digest(f"select * from ({MANY}) order by hash(a)", threads=2)
+
+
+def test_parts_add_up_to_the_whole_wherever_they_are_summed() -> None:
+    with Session(threads=1) as session:
+        columns = {row[0]: row[1] for row in session.rows(f"describe {MANY}")}
+    found = []
+    for part in ("a < 10", "a >= 10 and a < 3000", "a >= 3000", "false"):
+        with Session(threads=1) as session:
+            found.append(sums(session, f"(select * from ({MANY}) where {part})", columns))
+    assert combined(columns, found) == digest(MANY)
+    assert combined(columns, found[:2]) != digest(MANY)
+    assert (
+        combined(columns, []) == combined(columns, found[3:]) == digest(f"select * from ({MANY}) where false")
+    )
 
 
 def test_the_order_of_columns_and_of_fields_does_not_matter() -> None:

@@ -9,7 +9,7 @@ import sqlglot
 
 from sandbox.engine import prn, pushed
 
-KEPT = Path(__file__).parent / "compiled"
+KEPT = Path(__file__).parent / "pushed"
 COLUMNS = {
     "customer_id": "BIGINT", "number": "INTEGER", "email": "VARCHAR", "token": "UUID", "day": "DATE", "seen": "TIMESTAMP",
     "price": "DECIMAL(12,2)", "active": "BOOLEAN",

@@ -1,0 +1,300 @@
+"""The workers of a cluster write the sample into the store: the same sample as one that is drawn here, and its rows never come."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import venv
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from pyarrow import fs
+
+from sandbox.commands import share
+from sandbox.commands.sample import compared, sample
+from sandbox.demo import make
+from sandbox.engine.spark import parts
+from sandbox.errors import SourceError, StoreError
+from sandbox.model import Silent
+from sandbox.sampler.kept import requested
+from sandbox.sampler.verify import verify
+from sandbox.store.remote import opened
+from tests.integration.sources.cluster import Cluster
+from tests.integration.sources.projects import sampled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.manifest.sample import SampleManifest
+    from tests.integration.sources.conftest import Bucket, Contents, Lake
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("java") is None and os.environ.get("CI") != "true",
+        reason="there is no Java; to get it: tests/integration/sources/java.sh",
+    ),
+]
+STORE = "the team's [störe]"
+ONE = """
+[sample]
+unit = "words"
+strata = ["class"]
+rate = 0.2
+[tables.words]
+key = ["word"]
+"""
+LARGE = """
+[sample]
+unit = "people"
+strata = ["class"]
+rate = 0.3
+[tables.people]
+key = ["id"]
+[tables.people.mask]
+secret = "hash"
+[tables.lookup]
+keep = "all"
+[tables.nothing]
+keep = "all"
+"""
+
+
+@pytest.fixture(autouse=True)
+def at_home(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SANDBOX_HOME", str(lake.home))
+
+
+def written_by(cluster: Cluster, *, store: str = STORE, python: str = sys.executable) -> str:
+    return (
+        f'engine = "spark"\nstore = "{store}"\n[source.spark]\nmaster = "{cluster.master}"\n'
+        f'write = "store"\npython = "{python}"\n'
+    )
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_it_is_the_sample_that_is_drawn_here_and_can_be_pulled(
+    lake: Lake,
+    cluster: Cluster,
+    readable: Path,
+    plain: tuple[Path, SampleManifest],
+    contents: Contents,
+) -> None:
+    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+    project = lake.project(more=written_by(cluster))
+    found = compared(project, refresh=False, profile=False, progress=Silent())
+    assert contents(found.manifest) == contents(plain[1])
+    assert found.manifest.fingerprint == plain[1].fingerprint
+    assert found.drawn
+    assert found.profile is not None
+
+    store, home = lake.root / STORE, lake.home / "samples"
+    assert found.place == f"{store}/samples/{found.manifest.fingerprint}"
+    assert not list(home.glob("*/")), "its rows did not come here"
+    beside = {"manifest.json", "profile.json", *(one.path for one in found.manifest.weights.values())}
+    tables = {file.path for table in found.manifest.tables.values() for file in table.files}
+    assert set(files(store / "samples" / found.manifest.fingerprint)) == beside | tables
+    assert files(store / "drawing") == []
+
+    again = compared(project, refresh=False, profile=False, progress=Silent())
+    assert not again.drawn
+    assert again.manifest == found.manifest
+    assert again.profile == found.profile
+    assert requested(project) == found.manifest.fingerprint
+
+    here = sample(project, progress=Silent())
+    assert here.pulled == str(store)
+    assert here.sample.fingerprint == plain[1].fingerprint
+    assert verify(here.sample.path, Silent()) == []
+
+
+def test_a_file_is_written_in_parts_in_its_order_and_is_masked(lake: Lake, cluster: Cluster) -> None:
+    with duckdb.connect() as connection:
+        for name, select in {
+            "people": "select i as id, i % 3 as class, sha256(i::varchar) as secret from range(200000) r(i)",
+            "lookup": "select i as id, sha256((-i)::varchar) as text, [i, null] as several from range(200000) r(i)",
+            "nothing": "select 1::bigint as id, 'a' as text where false",
+        }.items():
+            path = str(lake.source / f"{name}.parquet").replace("'", "''")
+            connection.execute(f"copy ({select}) to '{path}' (format parquet, row_group_size 20480)")
+    _, expected = lake.draw(LARGE)
+    shutil.rmtree(lake.home)
+    project = lake.project(LARGE, more=written_by(cluster))
+    found = compared(project, refresh=False, profile=False, progress=Silent())
+    assert found.manifest.fingerprint == expected.fingerprint
+    written = found.manifest.tables
+    assert all(len(written[name].files) > 1 for name in ("people", "lookup"))
+    assert [file.rows for file in written["nothing"].files] == [0]
+    place = lake.root / STORE / "samples" / found.manifest.fingerprint
+    with duckdb.connect() as connection:
+        for name in ("people", "lookup"):
+            several = [connection.read_parquet(str(place / file.path)) for file in written[name].files]
+            keys = [row[0] for one in several for row in one.project("id").fetchall()]
+            assert keys == sorted(keys)
+        secrets = {
+            row[0]
+            for file in written["people"].files
+            for row in connection.read_parquet(str(place / file.path)).project("secret").fetchall()
+        }
+        drawn = connection.read_parquet(str(lake.source / "people.parquet")).project("secret").fetchall()
+    assert len(secrets) == written["people"].rows
+    assert not secrets & {row[0] for row in drawn}
+
+
+def test_a_worker_that_is_killed_while_it_writes_changes_nothing(
+    lake: Lake,
+    cluster: Cluster,
+    readable: Path,
+    plain: tuple[Path, SampleManifest],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+    staged, killed = lake.root / STORE / "drawing", threading.Event()
+
+    def watch() -> None:
+        while not killed.wait(0.005):
+            if any(path.is_file() for path in staged.rglob("*")):
+                os.killpg(cluster.processes["worker-0"].pid, signal.SIGKILL)
+                killed.set()
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        project = lake.project(more=written_by(cluster))
+        found = compared(project, refresh=False, profile=False, progress=Silent())
+    finally:
+        seen = killed.is_set()
+        killed.set()
+        watching.join()
+        if seen:
+            cluster.processes["worker-0"].wait()
+            cluster.worker(0)
+    assert seen
+    assert found.manifest.fingerprint == plain[1].fingerprint
+    assert files(staged) == []
+    assert verify(sample(project, progress=Silent()).sample.path, Silent()) == []
+
+
+def test_parts_that_are_written_twice_count_once(
+    lake: Lake,
+    cluster: Cluster,
+    readable: Path,
+    plain: tuple[Path, SampleManifest],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+    reported = parts.reported
+
+    def twice(*about: Any) -> list[parts.Report]:
+        reported(*about)
+        return reported(*about)
+
+    monkeypatch.setattr(parts, "reported", twice)
+    project = lake.project(more=written_by(cluster))
+    found = compared(project, refresh=False, profile=False, progress=Silent())
+    assert found.manifest.fingerprint == plain[1].fingerprint
+    assert files(lake.root / STORE / "drawing") == []
+    assert verify(sample(project, progress=Silent()).sample.path, Silent()) == []
+
+
+def test_nothing_is_left_of_a_draw_that_fails(
+    lake: Lake, cluster: Cluster, readable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(readable / "words.parquet", lake.source)
+    reported = parts.reported
+
+    def changed(table: Any, *about: Any) -> list[parts.Report]:
+        found = reported(table, *about)
+        os.utime(lake.source / "words.parquet")
+        return found
+
+    monkeypatch.setattr(parts, "reported", changed)
+    with pytest.raises(SourceError, match="changed while it was read: words"):
+        compared(lake.project(ONE, more=written_by(cluster)), refresh=False, profile=False, progress=Silent())
+    assert files(lake.root / STORE) == []
+    assert [path for path in files(lake.home / "samples") if not path.endswith(".lock")] == []
+
+
+def test_workers_that_cannot_carry_it_out(
+    lake: Lake, cluster: Cluster, readable: Path, tmp_path: Path
+) -> None:
+    shutil.copy(readable / "words.parquet", lake.source)
+    venv.create(tmp_path / "bare", with_pip=False)
+    for python in (str(tmp_path / "bare" / "bin" / "python"), str(tmp_path / "none")):
+        project = lake.project(ONE, more=written_by(cluster, python=python))
+        with pytest.raises(SourceError, match="cannot carry out what is to be done there") as caught:
+            compared(project, refresh=False, profile=False, progress=Silent())
+        assert "[source.spark] python" in caught.value.hint
+    assert files(lake.root / STORE) == []
+
+
+def test_workers_for_which_the_store_is_another_folder(
+    lake: Lake, cluster: Cluster, readable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(readable / "words.parquet", lake.source)
+    (tmp_path / "file").write_text("in the way", "utf-8")
+    for place, message in (
+        ("elsewhere", "is not seen from here"),
+        ("file", "a worker of Spark: .* cannot be written"),
+    ):
+        monkeypatch.setattr(
+            share,
+            "opened",
+            lambda store, base, at=place: replace(opened(store, base=base), address=str(tmp_path / at)),
+        )
+        with pytest.raises(StoreError, match=message):
+            compared(
+                lake.project(ONE, more=written_by(cluster)), refresh=False, profile=False, progress=Silent()
+            )
+        assert files(lake.root / STORE) == []
+
+
+def test_a_bucket_as_the_store(
+    lake: Lake, bucket: Bucket, readable: Path, plain: tuple[Path, SampleManifest], tmp_path: Path
+) -> None:
+    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+    (tmp_path / "spark").mkdir()
+    with Cluster(tmp_path / "spark") as cluster:  # whose workers have the bucket's credentials
+        project = lake.project(more=written_by(cluster, store=bucket.uri))
+        found = compared(project, refresh=False, profile=False, progress=Silent())
+        assert found.manifest.fingerprint == plain[1].fingerprint
+        assert found.profile is not None
+        here = sample(project, progress=Silent())
+    assert verify(here.sample.path, Silent()) == []
+    left = bucket.system.get_file_info(fs.FileSelector(bucket.name, recursive=True))
+    assert not [info.path for info in left if info.is_file and "/drawing/" in info.path]
+
+
+def test_the_command_with_masks_by_connect(tmp_path: Path, cluster: Cluster) -> None:
+    project = tmp_path / "shöp"
+    make(project, scale=0.02, progress=Silent())
+    expected = sampled(project, tmp_path / "first")["fingerprint"]
+    shutil.rmtree(project / ".sandbox")
+    file = project / "sandbox.toml"
+    more = (
+        f'engine = "spark"\nstore = "{tmp_path}/store"\n[source.spark]\nremote = "{cluster.connect()}"\n'
+        f'write = "store"\npython = "{sys.executable}"\n[sample]'
+    )
+    file.write_text(file.read_text("utf-8").replace("[sample]", more, 1), "utf-8")
+    found = sampled(project, tmp_path / "second")
+    assert found["fingerprint"] == expected
+    assert found["path"] == f"{tmp_path}/store/samples/{expected}"
+    done = subprocess.run(
+        [sys.executable, "-m", "sandbox", "sample", "pull", expected[:12]],
+        cwd=project,
+        env={**os.environ, "SANDBOX_HOME": str(tmp_path / "second")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "second" / "samples" / expected / "manifest.json").is_file()
