@@ -110,9 +110,10 @@ class Quantity(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
+DEFAULT_NAME = "default"
 name_option = click.option(
     "--name",
-    default="default",
+    default=DEFAULT_NAME,
     show_default=True,
     callback=lambda _context, _parameter, value: _checked_name(value),
     shell_complete=completing.sandboxes,

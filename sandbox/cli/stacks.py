@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 
 from sandbox.cli import completing
-from sandbox.cli.options import Call, command, frozen_option, name_option
+from sandbox.cli.options import DEFAULT_NAME, Call, command, frozen_option, name_option
 from sandbox.errors import ConfigError, EngineError, UsageError
 
 if TYPE_CHECKING:
@@ -103,6 +103,11 @@ def logs(call: Call, *, run: str | None, follow: bool, service: str | None, name
             raise UsageError("name a run or a service, not both", hint="sandbox logs --help")
         show_log(call.project(), service, name=name, follow=follow, take=passed_on(sys.stdout.buffer))
         return
+    if name != DEFAULT_NAME:
+        raise UsageError(
+            "runs belong to the project, whichever of its sandboxes they ran in; --name goes with --service",
+            hint=f"sandbox logs --service postgres --name {name}",
+        )
     found = carry_out.log(call.project(), run=run)
     call.progress.say(f"run {found.run}{', going on' if found.going_on else ''}")
     out, err = passed_on(sys.stdout.buffer), passed_on(sys.stderr.buffer)

@@ -57,11 +57,17 @@ def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> 
     up = services.up(
         project, drawn.sample, name=name, runtime=stack.runtime, frozen=stack.frozen, progress=progress
     )
+    record = recorded(project, name, drawn, environment)
+    return Sandbox(record=record, sample=drawn, environment=environment, stack=stack, services=up)
+
+
+def recorded(project: Project, name: str, drawn: SampleResult, environment: Environment) -> SandboxRecord:
+    """Record what a sandbox has now, unless that is what its record says already."""
     place = record_path(project, name)
     with locked(place):
         record = _record(project, name, drawn, environment)
         write(place, record.text())
-    return Sandbox(record=record, sample=drawn, environment=environment, stack=stack, services=up)
+    return record
 
 
 def record_path(project: Project, name: str) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.commands import dbt, services
+from sandbox.commands.create import record_path, recorded
 from sandbox.commands.labelling import labels, object_name
 from sandbox.commands.projects import prepare_state
 from sandbox.commands.sample import sample
@@ -61,8 +62,11 @@ def run(
     prepare_state(project.state)
     stack = open_stack(project, frozen=frozen, progress=progress)
     with code_of(project, ref) as code:
-        drawn = sample(project, progress=progress).sample
+        found = sample(project, progress=progress)
+        drawn = found.sample
         environment = environment_of(stack, code, drawn, progress)
+        if code.version.ref == WORKING_TREE or not record_path(project, name).is_file():
+            recorded(project, name, found, environment)  # before services come up, which belong to it
         request = request_for(stack, code, drawn, environment, name, progress=progress)
         done = run_once(project, stack, request, fresh=fresh, progress=progress)
     for problem in done.damaged:

@@ -179,7 +179,7 @@ def _end(project: Project, name: str, progress: Progress) -> list[str]:
 
 
 def _require(project: Project, name: str) -> None:
-    # A run may have brought services up before there was a `create`.
+    # A bisection makes none, and may have brought services up.
     if record_path(project, name).is_file() or (project.state / "services" / name).is_dir():
         return
     there = names(project)
