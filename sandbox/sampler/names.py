@@ -84,6 +84,13 @@ def _drawn(settings: Settings, tables: Mapping[str, SourceTable]) -> Iterator[tu
 def _check_unit(settings: Settings, table: SourceTable, unit: str) -> None:
     key = settings.tables[unit].key or []
     rule.check_key(table.columns, key)
+    for column in table.asked:
+        if column.name in key and column.found_scale:
+            raise RuleError(
+                f"{unit}.{column.name} is numeric without a scale and has values with up to {column.found_scale} digits after "
+                "the point: as a key it needs a scale, or other values would change which rows are drawn",
+                hint=f'fix its type in [tables.{unit}.types]: {column.name} = "{column.kind}"',
+            )
     taken = sorted({column.lower() for column in key} & set(WEIGHTS))
     if taken:
         raise RuleError(

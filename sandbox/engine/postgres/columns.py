@@ -59,12 +59,14 @@ class Column:
         sql: What the server is asked for, over the table's rows.
         arrow: The name of the Arrow type that arrives; a list's is that of its items in ``[]``.
         kind: The engine's name of the type that it then becomes.
+        found_scale: How many digits after the point its values have, where the type declares none.
     """
 
     name: str
     sql: str
     arrow: str
     kind: str
+    found_scale: int | None = None
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -150,14 +152,16 @@ def _natural(column: ColumnType, found: Mapping[str, tuple[int, int]]) -> Column
             sql = _unless(f"not isfinite({name})", name, "infinite", column)
         return Column(name=column.name, sql=sql, arrow=str(arrow), kind=kind)
     sql, kind = f"{name}::text", TEXTUAL.get(column.type, "VARCHAR")
+    scale = None
     if column.name in found:
-        sql, kind = f"{name}::numeric::text", "DECIMAL({},{})".format(*found[column.name])
+        digits, scale = found[column.name]
+        sql, kind = f"{name}::numeric::text", f"DECIMAL({digits},{scale})"
     elif column.type == "numeric" and column.modifier >= 0:
         digits, scale = _declared_scale(column)
         if digits <= MOST_DIGITS:
             odd = _unless(f"{name} = 'NaN'::numeric", name, "nan", column)
             sql, kind = f"({odd})::text", f"DECIMAL({digits},{scale})"
-    return Column(name=column.name, sql=sql, arrow="string", kind=kind)
+    return Column(name=column.name, sql=sql, arrow="string", kind=kind, found_scale=scale)
 
 
 def _unless(condition: str, value: str, reason: str, column: ColumnType, cast: str = "") -> str:

@@ -30,7 +30,7 @@ from sandbox.engine.duck import Session
 from sandbox.engine.files import relation
 from sandbox.engine.postgres import catalogue
 from sandbox.engine.postgres.connection import Manners, Snapshot
-from sandbox.errors import ConfigError, SourceError, StoreError
+from sandbox.errors import ConfigError, RuleError, SourceError, StoreError
 from sandbox.model import Silent
 from sandbox.sampler import postgres
 from sandbox.sampler.draw import draw
@@ -243,6 +243,27 @@ def test_a_value_that_cannot_be_kept_is_refused_with_its_column_and_read_as_text
     as_text = f'{one("odd")}[tables.odd.types]\n"the value" = "VARCHAR"\n'
     _, manifest = lake.draw(as_text, uri=server.uri)
     assert manifest.tables["odd"].rows == 1
+
+
+def test_a_key_without_a_declared_scale_is_whole_or_has_a_fixed_type(lake: Lake, database: Server) -> None:
+    sections = one("loose").replace("rate = 1.0", "rate = 0.5")
+    database.execute(
+        "create table loose (id numeric primary key)",
+        "insert into loose select n from generate_series(1, 400) n",
+    )
+    _, whole = lake.draw(sections, uri=database.uri)
+    database.execute("alter table loose alter id type numeric(18, 0)")
+    _, declared = lake.draw(sections, uri=database.uri)
+    assert whole.tables["loose"].content == declared.tables["loose"].content
+    assert 0 < whole.tables["loose"].rows < 400
+
+    database.execute("alter table loose alter id type numeric", "insert into loose values (0.25)")
+    with pytest.raises(RuleError, match=r"loose\.id is numeric without a scale .* up to 2 digits") as caught:
+        lake.draw(sections, uri=database.uri)
+    fixed = 'id = "DECIMAL(18,2)"'
+    assert fixed in caught.value.hint
+    _, manifest = lake.draw(f"{sections}[tables.loose.types]\n{fixed}\n", uri=database.uri)
+    assert manifest.tables["loose"].rows > 0
 
 
 def test_names_of_other_schemas_cases_and_scripts(lake: Lake, database: Server) -> None:
