@@ -1,8 +1,6 @@
 """``python -m sandbox``."""
 
-import sys
-
-from sandbox.cli import main
+from sandbox.cli import entry
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sandbox.commands import dbt, services
 from sandbox.commands.create import record_path, recorded
@@ -22,7 +23,7 @@ from sandbox.runner.run import Request, Run, carry_out, find, remembering, requi
 from sandbox.store.places import home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sandbox.commands.stack import Stack
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from sandbox.model import Environment, Progress, Sample
     from sandbox.runner.kit import Kit
     from sandbox.runner.repository import Code
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +63,10 @@ def run(
     """
     require_command(project)
     prepare_state(project.state)
-    stack = open_stack(project, frozen=frozen, progress=progress)
-    with code_of(project, ref) as code:
+    # git takes as long as finding the engine does.
+    with meanwhile(code_of(project, ref)) as taken:
+        stack = open_stack(project, frozen=frozen, progress=progress)
+        code = taken()
         found = sample(project, progress=progress)
         drawn = found.sample
         environment = environment_of(stack, code, drawn, progress)
@@ -94,6 +99,13 @@ def code_of(project: Project, ref: str | None) -> Iterator[Code]:
     """Give one version of the code for as long as the block lasts; the source's folder is not part of it."""
     with repository(project).code(ref, include=project.settings.pipeline.include) as code:
         yield code
+
+
+@contextlib.contextmanager
+def meanwhile(manager: contextlib.AbstractContextManager[T]) -> Iterator[Callable[[], T]]:
+    """Enter a context manager in a thread of its own, and give what waits for that; it is left at the end of the block."""
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        yield pool.submit(stack.enter_context, manager).result
 
 
 def repository(project: Project) -> Repository:

@@ -28,20 +28,22 @@ FORMATS: dict[str, TableFormat] = {
 MEMORY = 10**9
 
 
-def get_ready() -> None:
-    """Do what the first reading would wait for: the engine and the record's model take longer once in a process."""
-    with Session(memory=MEMORY, failure=PipelineError) as session:
-        _shape("(select 1 as one)", session, "a first query")
+def opened() -> Session:
+    """Give an engine for `collect`, and do what else its first use would wait for: much takes longer once in a process."""
+    session = Session(memory=MEMORY, failure=PipelineError)
+    _shape("(select 1 as one)", session, "a first query")
     Output.model_rebuild()
     RunRecord.model_rebuild()
+    return session
 
 
-def collect(folder: Path, *, paths: Mapping[str, str]) -> dict[str, Output]:
+def collect(folder: Path, *, paths: Mapping[str, str], session: Session | None = None) -> dict[str, Output]:
     """Find the outputs in a folder and describe them.
 
     Args:
         folder: The run's output folder.
         paths: Outputs whose file or folder the settings name, relative to ``folder``.
+        session: What reads them, which is then closed; by default one of its own.
 
     Returns:
         By name: ``<name>.parquet``, ``<name>.csv``, ``<name>.jsonl``, ``<name>/*.parquet``, tables of ``.duckdb`` files.
@@ -49,8 +51,8 @@ def collect(folder: Path, *, paths: Mapping[str, str]) -> dict[str, Output]:
     Raises:
         PipelineError: There is none, one cannot be read, two have one name, or something is no plain file.
     """
-    with Session(memory=MEMORY, failure=PipelineError) as session:
-        tables = _named(list(_tables(folder, paths, session)))
+    with session or Session(memory=MEMORY, failure=PipelineError) as reading:
+        tables = _named(list(_tables(folder, paths, reading)))
         for name in paths:
             if name not in tables:
                 raise PipelineError(
@@ -62,7 +64,7 @@ def collect(folder: Path, *, paths: Mapping[str, str]) -> dict[str, Output]:
                 "the run left no output",
                 hint="write <name>.parquet, <name>/*.parquet or <name>.csv into the folder in $SANDBOX_OUTPUT",
             )
-        return {name: _described(table, folder, session) for name, table in tables.items()}
+        return {name: _described(table, folder, reading) for name, table in tables.items()}
 
 
 def tables_in(place: Path, *, paths: Mapping[str, str]) -> dict[str, TableFiles]:

@@ -8,6 +8,7 @@ import datetime as dt
 import os
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, assert_never
@@ -34,10 +35,11 @@ from sandbox.store.folder import reported, staged
 from sandbox.store.leases import use
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sandbox.containers.protocol import Runtime
+    from sandbox.engine.duck import Session
     from sandbox.model import Environment, Limits, Outcome, Sample, Variation, Version
     from sandbox.runner.database import Databases, OwnDatabase
     from sandbox.runner.kit import Kit
@@ -196,24 +198,23 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     started = dt.datetime.now(dt.UTC)
     name = f"{started:%Y%m%dT%H%M%S}-{identity[:12]}-{os.urandom(2).hex()}"
     unreadable: PipelineError | None = None
-    with staged(runs / name, synced=False) as folder, _database(request) as database:
+    with (
+        staged(runs / name, synced=False) as folder,
+        _database(request) as database,
+        _reader() as reader,
+    ):
         with _prepared(request, folder) as laid:
             job = _job(request, runtime, name, laid, database)
-            # What reads the outputs takes a while to begin with: time that the job needs in any case. Not at once, though:
-            # first this process has work to do until the job begins.
-            threading.Timer(
-                BEGUN_SECONDS, lambda: import_module("sandbox.runner.outputs").get_ready()
-            ).start()
             with Log(folder / LOGS[0]) as out, Log(folder / LOGS[1]) as err:
                 outcome = runtime.run(job, stdout=out, stderr=err)
         outputs: dict[str, Output] = {}
         if outcome.ending is Ending.SUCCEEDED:
-            from sandbox.runner.outputs import collect  # noqa: PLC0415 - see above
+            from sandbox.runner.outputs import collect  # noqa: PLC0415 - see `_reader`
 
             try:
                 if database is not None:
                     database.read_out(folder / "output")
-                outputs = collect(folder / "output", paths=request.paths)
+                outputs = collect(folder / "output", paths=request.paths, session=reader())
             except PipelineError as error:
                 unreadable = error
                 outcome = dataclasses.replace(outcome, ending=Ending.FAILED)
@@ -291,6 +292,26 @@ def _database(request: Request) -> Iterator[OwnDatabase | None]:
         return
     with request.databases.opened(request.sample) as database:
         yield database
+
+
+@contextlib.contextmanager
+def _reader() -> Iterator[Callable[[], Session]]:
+    """Open what reads outputs, in a thread: that takes a while, which the job needs in any case; gives what waits for it."""
+    going = threading.Event()
+
+    def opened() -> Session:
+        going.wait(BEGUN_SECONDS)  # first this process has work to do until the job begins
+        session: Session = import_module("sandbox.runner.outputs").opened()
+        return session
+
+    with ThreadPoolExecutor(1) as pool:
+        session = pool.submit(opened)
+        try:
+            yield session.result
+        finally:
+            going.set()
+            with contextlib.suppress(SandboxError):
+                session.result().close()
 
 
 @contextlib.contextmanager
