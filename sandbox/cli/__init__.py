@@ -140,10 +140,14 @@ def _misused(error: click.ClickException) -> int:
 
 
 def _failed(status: int, kind: str, message: str, hint: str) -> int:
+    from sandbox.report.words import visible  # noqa: PLC0415 - heavy, and --help does not need it
+
     if "--json" in sys.argv[1:]:
         error = {"status": status, "kind": kind, "message": message, "hint": hint}
         click.echo(json.dumps({"format_version": 1, "error": error}, ensure_ascii=False, indent=1))
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    # A name or a message of a program could hold what a terminal obeys.
+    shown = "\n".join(visible(line) for line in message.split("\n"))
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {shown}", err=True)
     for line in hint.splitlines():
-        click.echo(f"{click.style('hint:', fg='cyan')} {line}", err=True)
+        click.echo(f"{click.style('hint:', fg='cyan')} {visible(line)}", err=True)
     return status

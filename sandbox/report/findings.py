@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         DataTest,
         DiffDocument,
         GateResult,
+        Key,
         OutputDiff,
         SchemaChanges,
         Segment,
@@ -263,6 +264,32 @@ def key(output: OutputDiff) -> str:
         if any(counts):
             said += f"; rows with a {what} key: {number(counts[0])} in the baseline, {number(counts[1])} in the candidate"
     return said
+
+
+def keys(document: DiffDocument) -> list[str]:
+    """Give how the rows of outputs that differ were told apart, where that was not just by a declared key."""
+    said: dict[str, list[str]] = {}
+    for name, output in worst_first(document):
+        plain = output.key.source == "declared" and not _repeated(output.key)
+        if output.status == "compared" and not output.same and not plain:
+            said.setdefault(key(output), []).append(name)
+    return [f"{_listed(names)}: {text}" for text, names in said.items()]
+
+
+def _listed(names: list[str]) -> str:
+    """Give some names.
+
+    >>> _listed(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    left = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {number(left)} more" if left > 0 else "")
+
+
+def _repeated(found: Key) -> bool:
+    return any(
+        (found.baseline_duplicates, found.candidate_duplicates, found.baseline_nulls, found.candidate_nulls)
+    )
 
 
 def warnings(document: DiffDocument) -> list[str]:

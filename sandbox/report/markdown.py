@@ -37,6 +37,7 @@ def comment(document: DiffDocument) -> str:
             "broken": findings.not_held(document),
             "estimates": findings.in_production(document),
             "dbt_changes": dbt.changes(document),
+            "keys": findings.keys(document),
             "where": findings.where(document)[:1],
             "tests": [findings.data_test(test) for test in findings.unpassed(document)],
         },

@@ -21,6 +21,7 @@ STYLES = {"same": "bold green", "within_gate": "bold green", "outside_gate": "bo
 _OUTPUTS = 15
 _COLUMNS = 3
 _LINES = 6
+_KEYS = 2
 _SEGMENTS = 1
 _EXAMPLES = 4
 
@@ -34,6 +35,7 @@ def render(document: DiffDocument) -> Group:
     if document.outputs:
         parts.append(_outputs(document))
     parts += [_line("estimate", line, "magenta") for line in findings.in_production(document)]
+    parts += _some("key", findings.keys(document), "cyan", most=_KEYS)
     parts += [_line("where", line, "magenta") for line in findings.where(document)[:_SEGMENTS]]
     parts += _examples(document)
     parts += [_line("dbt", line, "cyan") for line in dbt.changes(document)]
@@ -46,11 +48,11 @@ def render(document: DiffDocument) -> Group:
     return Group(*parts)
 
 
-def _some(label: str, said: list[str], style: str) -> list[RenderableType]:
+def _some(label: str, said: list[str], style: str, *, most: int = _LINES) -> list[RenderableType]:
     """Give a line each, as many as a screen has room for."""
-    lines: list[RenderableType] = [_line(label, line, style) for line in said[:_LINES]]
-    if len(said) > _LINES:
-        lines.append(_line(label, f"… and {number(len(said) - _LINES)} more", style))
+    lines: list[RenderableType] = [_line(label, line, style) for line in said[:most]]
+    if len(said) > most:
+        lines.append(_line(label, f"… and {number(len(said) - most)} more", style))
     return lines
 
 

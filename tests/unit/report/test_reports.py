@@ -199,6 +199,29 @@ def test_outputs_that_affect_units_are_named_before_totals_and_all_are_named() -
     assert headline(found).endswith("; also extra (new), totals (90.0 %)")
 
 
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ({"columns": ["day", "shop"], "source": "inferred"}, "a: inferred key day, shop"),
+        ({"columns": [], "source": "none"}, "a: without a key: rows were compared as a multiset"),
+        (
+            {"columns": ["id"], "source": "declared", "baseline_duplicates": 6, "candidate_nulls": 2},
+            (
+                "a: declared key id; rows with a duplicate key: 6 in the baseline, 0 in the candidate; "
+                "rows with a null key: 0 in the baseline, 2 in the candidate"
+            ),
+        ),
+    ],
+)
+def test_how_rows_were_told_apart_is_said_unless_a_declared_key_did(key: dict[str, Any], said: str) -> None:
+    plain = output(key={"columns": ["id"], "source": "declared"})
+    found = document({"a": output(key=key), "b": plain, "c": same()})
+    for text in (terminal(found), comment(found)):
+        assert f"key: {said}" in " ".join(text.split())
+        assert "key: b" not in text
+        assert "key: c" not in text
+
+
 def test_nothing_different_is_said_so() -> None:
     found = document({"a": same(), "b": same()}, verdict="same")
     for text in (terminal(found), Tags(html_report(found)).text, comment(found)):
