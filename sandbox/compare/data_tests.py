@@ -146,14 +146,10 @@ def judge_tests(tests: Sequence[DataTest], gate: GateSection) -> list[GateResult
     broken = {
         "not evaluated": [one.name for one in tests if one.candidate_failures is None],
         "newly failing": [one.name for one in tests if one.outcome == "newly_failing"],
-        "failing in more rows": [one.name for one in tests if one.outcome == "failed" and _worse(one)],
-        "still failing": [one.name for one in tests if one.outcome == "failed" and not _worse(one)],
+        "failing in more rows": [one.name for one in tests if one.outcome == "failed" and one.worse],
+        "still failing": [one.name for one in tests if one.outcome == "failed" and not one.worse],
     }
     tolerated = {"no-new-failures": {"still failing"}, "no-failures": set(), "any": set(broken)}[limit]
     said = "; ".join(f"{what}: {', '.join(names)}" for what, names in broken.items() if names)
     held = not any(names for what, names in broken.items() if what not in tolerated)
     return [GateResult(rule="tests", output=None, limit=limit, held=held, found=said or "all passed")]
-
-
-def _worse(test: DataTest) -> bool:
-    return (test.candidate_failures or 0) > (test.baseline_failures or 0)

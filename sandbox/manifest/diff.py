@@ -357,6 +357,11 @@ class DataTest(Part):
     outcome: TestOutcome
     problems: dict[str, str] = Field(default_factory=dict)
 
+    @property
+    def worse(self) -> bool:
+        """True where more rows break it than on the baseline."""
+        return (self.candidate_failures or 0) > (self.baseline_failures or 0)
+
 
 class DbtBuild(Part):
     """What of a dbt project the candidate's run built, by model, snapshot and seed.

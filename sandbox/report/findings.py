@@ -221,16 +221,21 @@ def data_test(found: DataTest) -> str:
     >>> data_test(DataTest(name="no debts", baseline_failures=0, candidate_failures=3, outcome="newly_failing"))
     'no debts: newly failing, 3 rows break it, 0 in the baseline'
     """
-    outcome = found.outcome.replace("_", " ")
     if found.candidate_failures is None:
-        return f"{found.name}: {outcome}, {found.problems.get('candidate', '')}"
+        return f"{found.name}: {outcome(found)}, {found.problems.get('candidate', '')}"
     before = found.baseline_failures
     there = (
         "it could not be carried out on the baseline"
         if before is None
         else f"{number(before)} in the baseline"
     )
-    return f"{found.name}: {outcome}, {many(found.candidate_failures, 'row')} break it, {there}"
+    rows = many(found.candidate_failures, "row breaks it", "rows break it")
+    return f"{found.name}: {outcome(found)}, {rows}, {there}"
+
+
+def outcome(found: DataTest) -> str:
+    """Give the outcome of a data test in words."""
+    return "still failing" if found.outcome == "failed" else found.outcome.replace("_", " ")
 
 
 def not_held(document: DiffDocument) -> list[str]:

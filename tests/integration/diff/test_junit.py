@@ -11,6 +11,8 @@ import pytest
 import xmlschema
 from jsonschema import Draft202012Validator, ValidationError, validate
 
+from sandbox.compare.data_tests import judge_tests
+from sandbox.config.settings import GateSection
 from sandbox.manifest.diff import DataTest, DiffDocument, GateResult
 from sandbox.manifest.schema import FILE, schema, text
 from sandbox.report.junit import junit
@@ -79,6 +81,33 @@ def test_each_output_is_a_suite_and_each_rule_a_case() -> None:
     assert failures["known"] is None
     assert failures["positive"] is not None
     assert "4 rows" in str(failures["positive"].get("message"))
+
+
+@pytest.mark.parametrize(
+    ("limit", "failing"),
+    [
+        ("no-new-failures", {"new", "more", "broken"}),
+        ("no-failures", {"new", "more", "broken", "still"}),
+        ("any", set()),
+    ],
+)
+def test_a_data_test_that_the_gate_accepts_is_no_failure(limit: str, failing: set[str]) -> None:
+    tests = [
+        DataTest(name="new", baseline_failures=0, candidate_failures=4, outcome="newly_failing"),
+        DataTest(name="more", baseline_failures=2, candidate_failures=4, outcome="failed"),
+        DataTest(name="still", baseline_failures=2, candidate_failures=1, outcome="failed"),
+        DataTest(name="broken", baseline_failures=2, candidate_failures=None, outcome="not_evaluated"),
+        DataTest(name="good", baseline_failures=0, candidate_failures=0, outcome="passed"),
+    ]
+    [judged] = judge_tests(tests, GateSection.model_validate({"tests": limit}))
+    written = junit(document(gate=[judged], tests=tests))
+    XSD.validate(written)
+    [_, overall, suite] = ET.fromstring(written)
+    assert {case.get("name") for case in suite if case.find("failure") is not None} == failing
+    skipped = [case.get("name") for case in suite if case.find("skipped") is not None]
+    assert set(skipped) == {"new", "more", "still", "broken"} - failing
+    assert (suite.get("failures"), suite.get("skipped")) == (str(len(failing)), str(len(skipped)))
+    assert (overall.get("failures") == "0") == judged.held == (not failing)
 
 
 def test_names_that_xml_cannot_hold_are_shown() -> None:

@@ -399,13 +399,16 @@ def test_data_tests_that_a_change_breaks_come_first() -> None:
         )
 
     tests = [one("fine", "passed", 0), one("mended", "fixed", 0), one("lost", "not_evaluated", None)]
-    found = document({"a": output()}, tests=[*tests, one("worse", "newly_failing", 5)])
+    tests += [one("worse", "newly_failing", 5), one("ancient", "failed", 1)]
+    found = document({"a": output()}, tests=tests)
     for kind in ("terminal", "html", "comment"):
         text = Tags(everything(found)[kind]).text
-        places = [text.index(name) for name in ("worse", "lost", "mended")]
+        places = [text.index(name) for name in ("worse", "lost", "ancient", "mended")]
         assert places == sorted(places), kind
+        assert "still failing" in text, kind
         assert "no such column" in text, kind
     assert "fine" not in comment(found)
+    assert "ancient: still failing, 1 row breaks it, 2 in the baseline" in comment(found)
 
 
 def test_two_stacks_and_what_production_made_are_named() -> None:
