@@ -54,15 +54,27 @@ def require_known(
     """Make sure that every declared column is in the output: a misspelt one would have no effect and say nothing.
 
     Raises:
-        SandboxError: Of the given class; neither side has one of them.
+        SandboxError: Of the given class; neither side has one of them, or it is called otherwise in production.
     """
-    known = {*shapes["baseline"].names, *shapes["candidate"].names}
+    baseline, candidate = shapes["baseline"].names, shapes["candidate"].names
+    known = {*baseline, *candidate}
+    renamed = {
+        name: production
+        for name, production in rules.rename.items()
+        if name != production and name in candidate and production in baseline and name not in baseline
+    }
     declared_columns = {
         "ignore": rules.ignore,
         "tolerance": rules.tolerance,
         "unit_key": rules.unit_key or (),
+        "rename": [name for name, production in rules.rename.items() if production not in known],
     }
     for setting, names in declared_columns.items():
+        for name in sorted(set(names) & renamed.keys()):
+            raise failure(
+                f'{setting} of {output} names "{name}", which is {renamed[name]} in production',
+                hint=f'columns are called as in production: "{renamed[name]}"',
+            )
         for name in sorted(set(names) - known):
             raise failure(
                 f'{setting} of {output} names "{name}", which neither side\'s table has',

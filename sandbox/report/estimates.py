@@ -232,7 +232,8 @@ def _get(output: OutputDiff) -> str:
         name for name, column in output.columns.items() if column.changed and name not in output.tainted
     ]
     if len(changed) == 1 and not rows.added and not rows.removed:
-        return f"get another {changed[0].replace('_', ' ')}"
+        name = changed[0].replace("_", " ")
+        return f"get {'other' if name.endswith('s') else 'another'} {name}"
     if (rows.changed and changed) or (rows.added and rows.removed):
         return "get other rows"
     return "get further rows" if rows.added else "lose rows" if rows.removed else "be affected"

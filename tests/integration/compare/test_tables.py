@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.compare import Rules, compare, tables
+from sandbox.compare import Rules, Tolerance, compare, tables
 from sandbox.engine.duck import Session, literal
 from sandbox.errors import ConfigError, PipelineError, RuleError, SandboxError, SourceError
 from sandbox.model import Silent, TableFiles
@@ -254,6 +254,33 @@ def test_a_key_that_is_not_there_names_the_nearest_column(
     with pytest.raises(failure, match='"custmer_id"') as raised:
         diff(table, table, Rules(key=("custmer_id",)), origin=origin)
     assert raised.value.hint == 'did you mean "customer_id"?'
+
+
+@pytest.mark.parametrize(
+    ("rules", "said", "hint"),
+    [
+        (Rules(rename={"ltvv": "valu"}), 'rename of t names "ltvv"', 'did you mean "ltv"?'),
+        (Rules(ignore=frozenset({"valu"})), 'ignore of t names "valu"', 'did you mean "value"?'),
+        (
+            Rules(rename={"ltv": "value"}, tolerance={"ltv": Tolerance(abs=1)}),
+            'tolerance of t names "ltv", which is value in production',
+            'columns are called as in production: "value"',
+        ),
+        (
+            Rules(rename={"ltv": "value"}, ignore=frozenset({"ltv"})),
+            'ignore of t names "ltv", which is value in production',
+            'columns are called as in production: "value"',
+        ),
+    ],
+)
+def test_a_rule_for_a_column_that_is_not_there_is_an_error(
+    tmp_path: Path, rules: Rules, said: str, hint: str
+) -> None:
+    baseline = parquet(tmp_path / "a.parquet", {"id": [1], "value": [1]})
+    candidate = parquet(tmp_path / "b.parquet", {"id": [1], "ltv": [1]})
+    with pytest.raises(ConfigError, match=said) as raised:
+        diff(baseline, candidate, rules)
+    assert raised.value.hint == hint
 
 
 @pytest.mark.parametrize("broken", ["truncated", "text", "empty", "inside"])

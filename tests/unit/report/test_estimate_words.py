@@ -69,6 +69,10 @@ def test_the_sentence_that_a_person_needs() -> None:
     )
 
 
+def test_several_of_something_are_other_ones() -> None:
+    assert "would get other order items;" in str(estimates.sentence(output(("order_items",))))
+
+
 def test_several_columns_are_told_apart_by_name() -> None:
     said = str(estimates.sentence(output(("orders", "lifetime_value"))))
     assert "would get other rows; the total of lifetime_value falls by" in said
