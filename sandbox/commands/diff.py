@@ -146,7 +146,14 @@ def _ground(project: Project, options: Options, progress: Progress) -> Ground:
         prepare_state(project.state)
         stack = open_stack(project, frozen=options.frozen, progress=progress)
         drawn = sample(project, progress=progress)
-    return Ground(project=project, stack=stack, sample=drawn, name=options.name, lasting=options.lasting)
+    return Ground(
+        project=project,
+        stack=stack,
+        sample=drawn,
+        name=options.name,
+        lasting=options.lasting,
+        values=options.values,
+    )
 
 
 def _on_other_stack(ground: Ground, file: Path, options: Options) -> Ground:
@@ -157,6 +164,7 @@ def _on_other_stack(ground: Ground, file: Path, options: Options) -> Ground:
         sample=ground.sample,
         name=options.name,
         lasting=False,
+        values=options.values,
         requirements=file.absolute().parent if names_requirements(file) else None,
     )
 

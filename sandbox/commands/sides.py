@@ -35,6 +35,7 @@ class Ground:
         sample: The sample, the same for both sides.
         name: Which of the project's sandboxes.
         lasting: Whether ``sandbox.lock`` follows this side's working tree; False for a stack that is only tried.
+        values: Whether messages may quote what a run printed, which may hold values of rows.
         requirements: Where the stack's requirements file is read; None takes that of the version of the code.
     """
 
@@ -43,6 +44,7 @@ class Ground:
     sample: SampleResult
     name: str
     lasting: bool = True
+    values: bool = True
     requirements: Path | None = None
 
 
@@ -63,7 +65,7 @@ class Side:
         request = dataclasses.replace(self.request, variation=variation)
         with named(self.role):
             done = run_once(self.ground.project, self.ground.stack, request, fresh=fresh, progress=progress)
-            require_success(done)
+            require_success(done, quoting=self.ground.values)
         return done
 
 

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 RECORD = "run.json"
 LOGS = ("stdout.log", "stderr.log")
+UNQUOTED = "its last lines are not shown, because they may hold values of rows"
 BEGUN_SECONDS = 0.05  # after which a job has been asked for, about
 
 
@@ -237,8 +238,12 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     return Run(version=request.code.version, record=record, folder=runs / name, cached=False)
 
 
-def require_success(run: Run) -> None:
-    """Raise what a run's ending means, if it is not a success; with the end of its log."""
+def require_success(run: Run, *, quoting: bool = True) -> None:
+    """Raise what a run's ending means, if it is not a success; with the end of its log if ``quoting``.
+
+    Raises:
+        PipelineError, PipelineTimeoutError, PipelineMemoryError, EngineError: How it ended.
+    """
     record = run.record
     limits = record.limits
     where = f"the pipeline at {record.code.ref}"
@@ -272,7 +277,7 @@ def require_success(run: Run) -> None:
             hint = "look at the engine with: sandbox doctor"
         case _:
             assert_never(record.ending)
-    raise error(_with_log(message, run.folder), hint=hint)
+    raise error(_with_log(message, run.folder) if quoting else f"{message}; {UNQUOTED}", hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)

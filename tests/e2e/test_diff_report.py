@@ -76,3 +76,13 @@ def test_report_opens_the_browser_on_a_terminal(shop: Shop, tmp_path: Path) -> N
     os.close(terminal)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "opened").read_text().strip() == Path(page).as_uri()
+
+
+def test_without_values_the_error_of_a_failed_pipeline_quotes_nothing_it_printed(shop: Shop) -> None:
+    shop.edit("pipeline.py", "import os\n", "import os\n\nraise ValueError('secret@example.org')\n")
+    plain, hidden = shop.run("diff"), shop.run("diff", "--no-values", "--json")
+    assert (plain.status, hidden.status) == (15, 15)
+    assert "secret@example.org" in plain.stderr
+    assert "secret" not in hidden.stdout + hidden.stderr
+    assert "its last lines are not shown" in hidden.json["error"]["message"]
+    assert "stderr.log" in hidden.json["error"]["hint"]
