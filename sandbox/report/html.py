@@ -168,8 +168,8 @@ def costs(baseline: Side, candidate: Side) -> list[Cost]:
         ("wall time", baseline.seconds, candidate.seconds, duration),
         ("processor time", baseline.cpu_seconds, candidate.cpu_seconds, duration),
         ("peak memory", baseline.peak_memory_bytes, candidate.peak_memory_bytes, _size),
-        ("read", baseline.bytes_read, candidate.bytes_read, _size),
-        ("written", baseline.bytes_written, candidate.bytes_written, _size),
+        ("read from disk", baseline.bytes_read, candidate.bytes_read, _size),
+        ("written to disk", baseline.bytes_written, candidate.bytes_written, _size),
         ("outputs", baseline.output_bytes, candidate.output_bytes, _size),
     ]
     return [

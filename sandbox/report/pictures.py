@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 240, 64  # of a histogram, in its own units
 _TOP = 6
 _LONGEST = 40
+_DECIMAL = re.compile(r"(-?)(\d+)((?:\.\d+)?)", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,10 +202,10 @@ def spread(profile: ColumnProfile) -> list[tuple[str, str, str]]:
     given = [
         ("NULL", _nulls(before), _nulls(after)),
         ("distinct", _count(before.distinct), _count(after.distinct)),
-        ("least", _value(before.min), _value(after.min)),
+        ("least", _figure(before, before.min), _figure(after, after.min)),
         ("median", _median(before), _median(after)),
         ("mean", _value(before.mean), _value(after.mean)),
-        ("greatest", _value(before.max), _value(after.max)),
+        ("greatest", _figure(before, before.max), _figure(after, after.max)),
     ]
     return [row for row in given if {row[1], row[2]} != {NOTHING}]
 
@@ -217,7 +219,22 @@ def _count(count: int | None) -> str:
 
 
 def _median(found: Spread) -> str:
-    return _value(found.quantiles[len(found.quantiles) // 2]) if found.quantiles else NOTHING
+    return _figure(found, found.quantiles[len(found.quantiles) // 2]) if found.quantiles else NOTHING
+
+
+def _figure(found: Spread, one: JsonValue) -> str:
+    """Give a value of a column; decimals are texts, and read like other numbers.
+
+    >>> from sandbox.manifest.diff import Spread
+    >>> numbers, texts = (Spread(rows=9, nulls=0, distinct=9, mean=mean) for mean in (3.5, None))
+    >>> _figure(numbers, "-539085.80"), _figure(texts, "-539085.80"), _figure(numbers, "NaN")
+    ('−539,085.80', '-539085.80', 'NaN')
+    """
+    decimal = _DECIMAL.fullmatch(one) if isinstance(one, str) and found.mean is not None else None
+    if decimal is None:
+        return _value(one)
+    sign, whole, fraction = decimal.groups()
+    return f"{'−' if sign else ''}{int(whole):,}{fraction}"
 
 
 def _value(found: JsonValue) -> str:

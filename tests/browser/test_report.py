@@ -231,6 +231,16 @@ def test_the_first_screen_answers_the_question(tmp_path: Path, opener: Opener) -
     assert (middle - axis["x"]) / axis["width"] == pytest.approx(2800 / 120_000 / 0.04, abs=0.01)
 
 
+def test_a_phone_shows_both_values_of_an_example_and_every_interval(tmp_path: Path, opener: Opener) -> None:
+    page = opener(
+        written({"o": everything("lifetime_value", "90859.72")}, tmp_path / "r.html"), width=390
+    ).page
+    for seen in (".pair .was", ".pair .is", ".figures td:nth-child(3)"):
+        boxes = [one.bounding_box() for one in page.locator(seen).all() if one.is_visible()]
+        assert boxes
+        assert all(box and box["x"] + box["width"] <= 390 for box in boxes), seen
+
+
 def test_every_section_shows_code_as_text(tmp_path: Path, opener: Opener) -> None:
     outputs = {HOSTILE: everything(HOSTILE, HOSTILE), f"{HOSTILE} 2": everything(HOSTILE * 40, HOSTILE * 40)}
     for width in (1200, 390):
