@@ -64,6 +64,18 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) ->
 @click.option(
     "--key", multiple=True, metavar="COLUMN", help="With two tables: a key column; may be repeated."
 )
+@click.option(
+    "--rules",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With two tables: a file with an [output] table: key, tolerance, ignore, rename, gate.",
+)
+@click.option(
+    "--report",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With two tables: write the report to this HTML file.",
+)
 @name_option
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run everything again although it ran before.")
@@ -81,6 +93,8 @@ def diff(
     stack: Path | None,
     bisect: bool,
     key: tuple[str, ...],
+    rules: Path | None,
+    report: Path | None,
     name: str,
     frozen: bool,
     fresh: bool,
@@ -88,12 +102,13 @@ def diff(
 ) -> int:
     """Run production's code and the changed code on the sample, and compare what they make.
 
-    With two tables (Parquet, CSV, JSON Lines, or file.duckdb:table), compare these, baseline first.
+    With two tables (Parquet, CSV, JSON Lines, or file.duckdb:table), compare these, baseline first; --rules and --report
+    then stand for what a project has.
 
     Exits 0 within the gate, 1 outside, 10 and up if it could not be judged. With --bisect: 125 if this commit cannot
     be judged, 128 if none can.
     """
-    from sandbox.commands.diff import Options, Versions, diff_tables  # noqa: PLC0415 - see `run`
+    from sandbox.commands.diff import Options, TableTerms, Versions, diff_tables  # noqa: PLC0415 - see `run`
     from sandbox.commands.diff import diff as carry_out  # noqa: PLC0415
     from sandbox.report.terminal import render  # noqa: PLC0415
 
@@ -103,11 +118,17 @@ def diff(
         "--baseline-output": outputs,
         "--stack": stack,
     }
-    _check(tables, key, {flag for flag, value in versions.items() if value is not None}, bisect=bisect)
+    terms = TableTerms(key=key, rules=rules, report=report)
+    given = {flag for flag, value in versions.items() if value is not None}
+    if tables:
+        _check_tables(tables, given, {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen})
+    else:
+        _check_project(given, {"--key": key, "--rules": rules, "--report": report}, bisect=bisect)
     options = Options(name=name, fresh=fresh, frozen=frozen, values=not no_values)
     result: DiffResult
     if tables:
-        result = diff_tables(*tables, key=list(key), values=options.values, progress=call.progress)
+        before, after = tables
+        result = diff_tables(before, after, terms, values=options.values, progress=call.progress)
     elif bisect:
         result = _bisected(call, str(baseline), dataclasses.replace(options, lasting=False))
     else:
@@ -117,15 +138,21 @@ def diff(
     return OUTSIDE_GATE if result.verdict == "outside_gate" else 0
 
 
-def _check(tables: tuple[str, ...], key: tuple[str, ...], given: set[str], *, bisect: bool) -> None:
-    """Refuse what does not go together: a flag without effect would change what is judged, and say nothing."""
-    if len(tables) not in (0, 2):
+def _check_tables(tables: tuple[str, ...], given: set[str], flags: dict[str, bool]) -> None:
+    """Refuse what does not go with two tables: a flag without effect would change what is judged, and say nothing."""
+    if len(tables) != len(("baseline", "candidate")):
         raise click.UsageError("name two tables, baseline first, or none to compare two versions of the code")
-    if key and not tables:
-        raise click.UsageError("--key goes with two tables; for a project's outputs see [outputs.NAME] key")
-    if tables and (given or bisect):
-        flags = ", ".join(sorted(given | ({"--bisect"} if bisect else set())))
-        raise click.UsageError(f"{flags}: goes with a project, not with two tables")
+    if wrong := sorted(given | {flag for flag, value in flags.items() if value}):
+        raise click.UsageError(f"{', '.join(wrong)}: goes with a project, not with two tables")
+
+
+def _check_project(given: set[str], of_tables: dict[str, object], *, bisect: bool) -> None:
+    """Refuse what does not go together in a project (see `_check_tables`)."""
+    if wrong := [flag for flag, value in of_tables.items() if value]:
+        raise click.UsageError(
+            f"{', '.join(wrong)}: goes with two tables; a project's file says it in [outputs.NAME], "
+            "and its reports are found with: sandbox report"
+        )
     if {"--baseline", "--baseline-output"} <= given:
         raise click.UsageError("--baseline and --baseline-output exclude each other; keep one")
     if "--stack" in given and given - {"--stack", "--candidate"}:

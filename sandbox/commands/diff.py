@@ -32,12 +32,15 @@ from sandbox.commands.run import repository, require_command
 from sandbox.commands.sample import sample
 from sandbox.commands.sides import Ground, named, side, unrelated
 from sandbox.commands.stack import open_stack
-from sandbox.config.settings import GateSection
+from sandbox.config.rules_file import rules_in
+from sandbox.config.settings import OutputSection
 from sandbox.config.stack_file import names_requirements, with_stack
+from sandbox.errors import UsageError
 from sandbox.model import Silent
 from sandbox.report.discreet import without_values
+from sandbox.report.html import html
 from sandbox.runner.recorded import as_tables
-from sandbox.store.folder import staging
+from sandbox.store.folder import staging, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +87,21 @@ class Options:
     lasting: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class TableTerms:
+    """How two tables are compared.
+
+    Attributes:
+        key: The columns that name a row; empty where the rules say it, or it is to be found.
+        rules: A file with an ``[output]`` table; None declares nothing.
+        report: Where the report is to be written; None writes none.
+    """
+
+    key: tuple[str, ...] = ()
+    rules: Path | None = None
+    report: Path | None = None
+
+
 def diff(project: Project, versions: Versions, options: Options, *, progress: Progress) -> DiffResult:
     """Compare two versions on the project's sample, and write the report; whatever is not ready yet is made ready.
 
@@ -115,20 +133,34 @@ def judged(project: Project, versions: Versions, options: Options, *, progress: 
 
 
 def diff_tables(
-    baseline: str, candidate: str, *, key: list[str], values: bool = True, progress: Progress
+    baseline: str, candidate: str, terms: TableTerms, *, values: bool = True, progress: Progress
 ) -> DiffResult:
-    """Compare two existing tables, baseline first; nothing may differ."""
+    """Compare two existing tables, baseline first; nothing may differ but what the rules accept.
+
+    Raises:
+        UsageError: Both the command line and the rules name a key.
+        SandboxError: A table, or the rules, cannot be read; or the report cannot be written.
+    """
     sources = compare.tables(baseline, candidate)
     name = sources[0].name
+    section = rules_in(terms.rules) if terms.rules else OutputSection()
+    if terms.key and section.key:
+        raise UsageError(f"--key and the key in {terms.rules} exclude each other", hint="keep one of them")
+    rules = compare.rules(section)
+    if terms.key:
+        rules = dataclasses.replace(rules, key=terms.key)
     outputs = compared(
         {name: sources[0]},
         {name: sources[1]},
-        Terms(rules={name: compare.Rules(key=tuple(key) or None)}),
+        Terms(rules={name: rules}),
         progress=progress,
         origin="tables",
     )
-    found = of_tables(baseline, candidate, outputs, GateSection())
-    return DiffResult(document=found if values else without_values(found), folder=None)
+    found = of_tables(baseline, candidate, outputs, section.gate, report=terms.report)
+    found = found if values else without_values(found)
+    if terms.report:
+        write(terms.report, html(found))
+    return DiffResult(document=found, folder=None)
 
 
 def _baseline_ref(project: Project, versions: Versions) -> str | None:

@@ -103,9 +103,14 @@ def document(project: Project, manifest: SampleManifest, found: Findings) -> Dif
 
 
 def of_tables(
-    baseline: str, candidate: str, outputs: Mapping[str, OutputDiff], gate: GateSection
+    baseline: str,
+    candidate: str,
+    outputs: Mapping[str, OutputDiff],
+    gate: GateSection,
+    *,
+    report: Path | None = None,
 ) -> DiffDocument:
-    """Give the document of two plain tables."""
+    """Give the document of two plain tables; ``report`` is where its report will be."""
     verdict, results = compare.judge(outputs, gate, {})
     return DiffDocument(
         id=_id({"baseline": baseline, "candidate": candidate}),
@@ -120,7 +125,7 @@ def of_tables(
         tests=[],
         gate=results,
         warnings=[],
-        report=None,
+        report=str(report.absolute()) if report else None,
     )
 
 

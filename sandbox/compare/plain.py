@@ -42,14 +42,20 @@ def table(named: str) -> TableFiles:
         return _folder(path)
     if path.is_file():
         return _file(path)
-    file, colon, member = named.rpartition(":")
-    if colon and Path(file).suffix in _DATABASES:
-        if not Path(file).is_file():
-            raise SourceError(f"{file} is not there", hint=_HINT)
-        if not member:
-            raise SourceError(f"{named} names no table", hint=_HINT)
-        return TableFiles(name=member, format="duckdb", paths=(Path(file).absolute(),), member=member)
-    raise SourceError(f"{named} is not there", hint=_HINT)
+    parted = [
+        (Path(named[:place]), named[place + 1 :])
+        for place, character in enumerate(named)
+        if character == ":" and Path(named[:place]).suffix in _DATABASES
+    ]
+    if not parted:
+        raise SourceError(f"{named} is not there", hint=_HINT)
+    # A table's name may hold a colon, and so may a folder's.
+    file, member = next((one for one in parted if one[0].is_file()), parted[-1])
+    if not file.is_file():
+        raise SourceError(f"{file} is not there", hint=_HINT)
+    if not member:
+        raise SourceError(f"{named} names no table", hint=_HINT)
+    return TableFiles(name=member, format="duckdb", paths=(file.absolute(),), member=member)
 
 
 def _file(path: Path) -> TableFiles:

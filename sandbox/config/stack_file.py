@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from sandbox.config import check
-from sandbox.config.lines import key_lines
-from sandbox.config.load import message
+from sandbox.config.one_table import read, resolve
 from sandbox.config.problems import Problem, of_validation
 from sandbox.config.settings import Section, StackSection
-from sandbox.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,43 +33,13 @@ def with_stack(project: Project, file: Path) -> Project:
     Raises:
         ConfigError: The file cannot be read, or is wrong; the message names it, and the line of every problem.
     """
-    text, content = _read(file)
-    problems = [
-        Problem(key=(name,), message="unknown key; only [stack] belongs here")
-        for name in content
-        if name != "stack"
-    ]
-    settings = project.settings
-    if "stack" not in content:
-        problems.append(Problem(key=("stack",), message="is missing; this file is for a [stack] table"))
-    else:
-        found = _resolved(project.settings, {"stack": content["stack"]})
-        problems += found if isinstance(found, list) else []
-        settings = settings if isinstance(found, list) else found
-    if problems:
-        raise ConfigError(
-            message(file, problems, key_lines(text)), hint=f"correct {file.name}; for example:\n{EXAMPLE}"
-        )
+    settings = resolve(file, "stack", lambda content: _resolved(project.settings, content), example=EXAMPLE)
     return dataclasses.replace(project, settings=settings)
 
 
 def names_requirements(file: Path) -> bool:
     """Say whether a file that `with_stack` has read names a requirements file of its own."""
-    return "requirements" in _read(file)[1]["stack"]
-
-
-def _read(file: Path) -> tuple[str, dict[str, Any]]:
-    try:
-        text = file.read_text("utf-8")
-        return text, tomllib.loads(text)
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{file} is not there", hint=f"write a file with a [stack] table:\n{EXAMPLE}"
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read: {error}") from error
+    return "requirements" in read(file, "stack", example=EXAMPLE)[1]["stack"]
 
 
 def _resolved(settings: Settings, content: dict[str, Any]) -> Settings | list[Problem]:

@@ -77,3 +77,78 @@ def test_names_in_errors_are_text(pair: Pair, name: str) -> None:
     assert (done.status, done.stdout) == (11, "")
     assert not {"\u202e", "\x1b"} & set(done.stderr)
     assert f"⟨U+{ord(name[1]):04X}⟩" in done.stderr
+
+
+RULES = """
+[output]
+key = ["id"]
+ignore = ["loaded"]
+rename = { ltv = "x" }
+tolerance = { tags = { set = true }, x = { abs = 0.5 } }
+gate = { changed_rows = "40%" }
+"""
+
+
+def test_rules_say_what_a_project_would(pair: Pair) -> None:
+    loaded, tags = {"loaded": [1, 1, 1]}, [["b", "a", "a"], [], ["c"]]
+    pair.write("a.parquet", {**BASELINE, **loaded})
+    pair.write("b.parquet", {"id": [1, 2, 3], "ltv": [1.0, 2.5, 4.0], "tags": tags, "loaded": [2, 2, 2]})
+    (pair.folder / "rules.toml").write_text(RULES)
+    done = pair.diff("a.parquet", "b.parquet", "--rules", "rules.toml", "--json")
+    assert done.status == 0, done.stderr
+    found = done.json["outputs"]["a"]
+    assert (done.json["verdict"], found["rows"]["changed"]) == ("within_gate", 1)
+    assert (found["schema"]["renamed"], found["ignored"]) == ({"x": "ltv"}, ["loaded"])
+    assert found["columns"]["tags"]["changed"] == 0
+    assert found["key"]["source"] == "declared"
+    assert pair.diff("a.parquet", "b.parquet").status == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[output]\nignor = ['x']\n", 'line 2: output.ignor: unknown key; did you mean "ignore"?'),
+        ("[outputs.a]\nkey = ['id']\n", "outputs: unknown key; only [output] belongs here"),
+        ("[output]\n\nunit_key = ['id']\n", "line 3: output.unit_key: two tables are no sample"),
+        (
+            "[output.gate]\ntotal_change = { x = '1%' }\n",
+            "output.gate.total_change: two tables are no sample",
+        ),
+        ("[output]\nkey = ['id']\ntolerance = { id = { abs = 1 } }\n", "id is a key column"),
+        ("[output\n", "not valid TOML"),
+    ],
+)
+def test_mistake_in_the_rules_is_named_with_its_line(pair: Pair, text: str, said: str) -> None:
+    (pair.folder / "rules.toml").write_text(text)
+    done = pair.diff("a.parquet", "a.parquet", "--rules", "rules.toml")
+    assert (done.status, done.stdout) == (10, "")
+    assert said in done.stderr
+
+
+def test_the_report_is_written_where_it_is_wanted(pair: Pair) -> None:
+    pair.write("b.parquet", {**BASELINE, "x": [1.0, 2.75, 3.0]})
+    done = pair.diff("a.parquet", "b.parquet", "--report", "out/report.html")
+    place = pair.folder / "out" / "report.html"
+    assert f"report: {place}" in done.stdout.replace("\n", "")
+    assert "1 of 3 rows changed" in place.read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert "2.75" in place.read_text("utf-8")
+    assert pair.diff("a.parquet", "b.parquet", "--report", "out/report.html", "--no-values").status == 1
+    assert "2.75" not in place.read_text("utf-8").partition("</style>")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.parquet"], "name two tables"),
+        (["a.parquet", "a.parquet", "--baseline", "main"], "--baseline: goes with a project"),
+        (["a.parquet", "a.parquet", "--frozen", "--fresh"], "--fresh, --frozen: goes with a project"),
+        (["--report", "x.html"], "--report: goes with two tables"),
+        (["--key", "id", "--rules", "x.toml"], "--key, --rules: goes with two tables"),
+        (["a.parquet", "a.parquet", "--key", "id", "--rules", "rules.toml"], "exclude each other"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(pair: Pair, arguments: list[str], said: str) -> None:
+    (pair.folder / "rules.toml").write_text(RULES)
+    done = pair.diff(*arguments)
+    assert (done.status, done.stdout) == (2, "")
+    assert said in done.stderr

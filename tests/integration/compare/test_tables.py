@@ -339,6 +339,21 @@ def test_what_is_no_table_is_said_with_what_to_name(tmp_path: Path, named: str, 
     assert raised.value.hint
 
 
+@pytest.mark.parametrize("member", ["plain", "with:colon", "of.duckdb:name", "s.t"])
+def test_a_table_of_a_database_may_have_any_name(tmp_path: Path, member: str) -> None:
+    place = tmp_path / "odd.duckdb:folder" / "w.duckdb"
+    place.parent.mkdir()
+    with Session() as session:
+        session.execute(f"attach {literal(str(place))} as w")
+        session.execute("create schema w.s")
+        for name in ("plain", "with:colon", "of.duckdb:name"):
+            session.execute(f'create table w."{name}" as select 1 as id')
+        session.execute("create table w.s.t as select 1 as id")
+    both = tables(f"{place}:{member}", f"{place}:{member}")
+    assert both[0].member == member
+    assert diff(*both, origin="tables").rows.unchanged == 1
+
+
 def test_a_folder_of_parts_is_one_table(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     parquet(tmp_path / "t" / "part-1.parquet", {"id": [1]})
