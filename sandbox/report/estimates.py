@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.report.words import NOTHING, change, many, number, share
+from sandbox.report.words import NOTHING, change, cut, many, number, share
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import DiffDocument, Estimate, Figure, OutputDiff
@@ -17,6 +17,7 @@ CAVEAT = (
 )
 _SENTENCES = 3
 _COLUMNS = 8
+_NAME = 60  # characters of an output's name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,9 @@ def reason(output: OutputDiff) -> str | None:
 def lines(document: DiffDocument, ordered: list[tuple[str, OutputDiff]]) -> list[str]:
     """Give the sentences of a short report: of the outputs that differ, the worst first; else what would have been seen."""
     differing = [(name, output) for name, output in ordered if not output.same]
-    said = [f"{name}: {text}" for name, output in differing if (text := sentence(output)) is not None]
+    said = [
+        f"{cut(name, _NAME)}: {text}" for name, output in differing if (text := sentence(output)) is not None
+    ]
     if said or differing:
         left = len(said) - _SENTENCES
         more = [f"{many(left, 'more estimate')} in the report"] if left > 0 and document.report else []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.model import WORKING_TREE
 from sandbox.report import estimates
-from sandbox.report.words import change, many, number, share, span, value
+from sandbox.report.words import change, cut, many, number, share, span, value
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import (
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
         Verdict,
     )
 
-_NAMED = 3  # so many further outputs are named in the headline
+_NAMED = 3  # so many further outputs are named in the headline, and so many columns of a kind
+_LONGEST = 60  # characters of a name
 
 VERDICTS: dict[Verdict, str] = {
     "same": "same",
@@ -42,8 +43,8 @@ def headline(document: DiffDocument) -> str:
     if not differing:
         return f"{many(len(ordered), 'output')}, nothing differs"
     name, output = differing[0]
-    said = f"{name}: {', '.join(statements(output))}"
-    others = [f"{other} ({_briefly(found)})" for other, found in differing[1 : 1 + _NAMED]]
+    said = f"{cut(name, _LONGEST)}: {', '.join(statements(output))}"
+    others = [f"{cut(other, _LONGEST)} ({_briefly(found)})" for other, found in differing[1 : 1 + _NAMED]]
     left = len(differing) - 1 - len(others)
     if left:
         others.append(f"{number(left)} more")
@@ -77,18 +78,32 @@ def statements(output: OutputDiff) -> list[str]:
     return [*said, *([units] if units is not None else []), *schema(output.schema_)]
 
 
-def schema(changes: SchemaChanges) -> list[str]:
-    """Give what happened to the columns, one phrase each kind."""
+def schema(changes: SchemaChanges, *, most: int = _NAMED) -> list[str]:
+    """Give what happened to the columns, one phrase each kind; of many the first are named."""
     said = []
     for what, names in (("added", changes.added), ("removed", changes.removed)):
         if names:
-            said.append(f"column{'s' * (len(names) > 1)} {', '.join(names)} {what}")
-    for name, types in changes.type_changed.items():
+            said.append(f"column{'s' * (len(names) > 1)} {listed(names, most=most)} {what}")
+    for name, types in list(changes.type_changed.items())[:most]:
         uncompared = "" if types.compared else ", values cannot be compared"
-        said.append(f"{name} is {types.candidate} instead of {types.baseline}{uncompared}")
+        kinds = f"{cut(types.candidate, _LONGEST)} instead of {cut(types.baseline, _LONGEST)}"
+        said.append(f"{cut(name, _LONGEST)} is {kinds}{uncompared}")
+    if len(changes.type_changed) > most:
+        said.append(f"{many(len(changes.type_changed) - most, 'more column')} of another type")
     if changes.reordered:
         said.append("columns in another order")
     return said
+
+
+def listed(names: list[str], *, most: int = _NAMED) -> str:
+    """Give some names, as many and as much of each as anybody reads in a line.
+
+    >>> listed(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    left = len(names) - most
+    said = ", ".join(cut(name, _LONGEST) for name in names[:most])
+    return said + (f" and {number(left)} more" if left > 0 else "")
 
 
 def affected(output: OutputDiff) -> str | None:
@@ -175,11 +190,12 @@ def noise(output: OutputDiff) -> list[str]:
     if output.tainted:
         verb = "differs" if len(output.tainted) == 1 else "differ"
         said.append(
-            f"{', '.join(output.tainted)} {verb} between two runs of the same code: nothing is judged there"
+            f"{listed(output.tainted)} {verb} between two runs of the same code: nothing is judged there"
         )
-    for name, tolerance in output.rounding.items():
+    for tolerance in sorted(set(output.rounding.values())):
+        names = [name for name, one in output.rounding.items() if one == tolerance]
         said.append(
-            f"the last digits of {name} differ between two runs: up to {tolerance:g} of a value does not count"
+            f"the last digits of {listed(names)} differ between two runs: up to {tolerance:g} of a value does not count"
         )
     if output.flickering:
         said.append(f"{many(output.flickering, 'row')} come and go between two runs of the same code")
@@ -199,12 +215,14 @@ def in_production(document: DiffDocument) -> list[str]:
         return said
     name, worst = ordered[0]
     why = estimates.reason(worst)
-    return [f"{name}: not estimated for production: {why}"] if why else []
+    return [f"{listed([name])}: not estimated for production: {why}"] if why else []
 
 
 def where(document: DiffDocument) -> list[str]:
     """Give where the differences lie, an output a line."""
-    return [f"{name}: {segment(one.segments[0])}" for name, one in worst_first(document) if one.segments]
+    return [
+        f"{listed([name])}: {segment(one.segments[0])}" for name, one in worst_first(document) if one.segments
+    ]
 
 
 def unpassed(document: DiffDocument) -> list[DataTest]:
@@ -244,7 +262,7 @@ def not_held(document: DiffDocument) -> list[str]:
     for name in [*(name for name, _ in worst_first(document)), None]:
         rules = [rule(result) for result in document.gate if result.output == name and not result.held]
         if rules:
-            given.append(f"{name}: {'; '.join(rules)}" if name is not None else "; ".join(rules))
+            given.append(f"{listed([name])}: {'; '.join(rules)}" if name is not None else "; ".join(rules))
     return given
 
 
@@ -261,7 +279,7 @@ def key(output: OutputDiff) -> str:
         return (
             "without a key: rows were compared as a multiset" if not output.identical else "identical files"
         )
-    said = f"{found.source} key {', '.join(found.columns)}"
+    said = f"{found.source} key {', '.join(cut(name, _LONGEST) for name in found.columns)}"
     for what, counts in (
         ("duplicate", (found.baseline_duplicates, found.candidate_duplicates)),
         ("null", (found.baseline_nulls, found.candidate_nulls)),
@@ -278,17 +296,7 @@ def keys(document: DiffDocument) -> list[str]:
         plain = output.key.source == "declared" and not _repeated(output.key)
         if output.status == "compared" and not output.same and not plain:
             said.setdefault(key(output), []).append(name)
-    return [f"{_listed(names)}: {text}" for text, names in said.items()]
-
-
-def _listed(names: list[str]) -> str:
-    """Give some names.
-
-    >>> _listed(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    left = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {number(left)} more" if left > 0 else "")
+    return [f"{listed(names)}: {text}" for text, names in said.items()]
 
 
 def _repeated(found: Key) -> bool:

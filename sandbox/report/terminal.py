@@ -24,6 +24,9 @@ _LINES = 6
 _KEYS = 2
 _SEGMENTS = 1
 _EXAMPLES = 4
+_NAME = 80
+_PATH = 4096
+_LONGEST = 600  # characters of a line, before it is wrapped
 
 
 def render(document: DiffDocument) -> Group:
@@ -44,7 +47,7 @@ def render(document: DiffDocument) -> Group:
     parts += _some("warning", findings.warnings(document), "yellow")
     parts.append(_runs(document))
     if document.report:
-        parts.append(_line("report", document.report, "cyan"))
+        parts.append(_line("report", document.report, "cyan", longest=_PATH))
     return Group(*parts)
 
 
@@ -64,8 +67,8 @@ def _verdict(document: DiffDocument) -> Text:
     )
 
 
-def _line(label: str, text: str, style: str) -> Text:
-    return Text.assemble((f"{label}: ", style), visible(text))
+def _line(label: str, text: str, style: str, *, longest: int = _LONGEST) -> Text:
+    return Text.assemble((f"{label}: ", style), visible(cut(text, longest)))
 
 
 def _outputs(document: DiffDocument) -> RenderableType:
@@ -77,7 +80,9 @@ def _outputs(document: DiffDocument) -> RenderableType:
     table.add_column("gate", no_wrap=True)
     ordered = findings.worst_first(document)
     for name, output in ordered[:_OUTPUTS]:
-        table.add_row(Text(visible(name)), *_counts(output), _columns(output), _gate(document, name))
+        table.add_row(
+            Text(visible(cut(name, _NAME))), *_counts(output), _columns(output), _gate(document, name)
+        )
     if len(ordered) == len(ordered[:_OUTPUTS]):
         return Group("", table, "")
     return Group("", table, Text(f"… and {number(len(ordered) - _OUTPUTS)} more outputs, in the report\n"))
@@ -96,12 +101,12 @@ def _columns(output: OutputDiff) -> Text:
     if output.status != "compared":
         return Text(f"output {output.status}", "red")
     changed = findings.changed_columns(output)
-    said = [f"{visible(name)} {number(column.changed)}" for name, column in changed[:_COLUMNS]]
+    said = [f"{visible(cut(name, _NAME))} {number(column.changed)}" for name, column in changed[:_COLUMNS]]
     if len(changed) > _COLUMNS:
         said.append(f"{len(changed) - _COLUMNS} more")
-    said += [visible(phrase) for phrase in findings.schema(output.schema_)]
+    said += [visible(phrase) for phrase in findings.schema(output.schema_, most=1)]
     if output.tainted:
-        said.append(visible(f"noise in {', '.join(output.tainted)}"))
+        said.append(visible(f"noise in {findings.listed(output.tainted, most=1)}"))
     elif output.rows.noise:
         said.append(f"noise in {many(output.rows.noise, 'row')}")
     return Text(", ".join(said)) if said else Text("same" if output.same else NOTHING, "dim")
@@ -124,7 +129,7 @@ def _examples(document: DiffDocument) -> list[RenderableType]:
     lines = [line for example in output.examples for line in _lines(example)]
     for line in lines[:_EXAMPLES]:
         table.add_row(*line)
-    return [Text(f"for example, in {visible(name)} (baseline → candidate):", "dim"), table, ""]
+    return [Text(f"for example, in {visible(cut(name, _NAME))} (baseline → candidate):", "dim"), table, ""]
 
 
 def _lines(example: Example) -> list[tuple[Text, Text, Text]]:

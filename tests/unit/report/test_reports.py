@@ -517,6 +517,27 @@ def test_many_outputs_stay_on_one_screen(colour: bool) -> None:
     assert "45 more outputs" in shown
 
 
+def test_a_table_that_changes_in_all_columns_stays_on_one_screen() -> None:
+    names = [f"a_rather_long_column_{place}" for place in range(300)]
+    types = {name: TypeChange(baseline="BIGINT", candidate="VARCHAR", compared=True) for name in names}
+    schema = SchemaChanges(added=names, removed=names, type_changed=types)
+    noisy: dict[str, Any] = {"tainted": names, "rounding": dict.fromkeys(names, 1e-9)}
+    found = document({"a": full(schema=schema, **noisy), "b" * 10_000: output("c" * 10_000)})
+    assert len(terminal(found).splitlines()) < 60
+    assert len(comment(found)) < 10_000
+    page = Tags(html_report(found)).text
+    for text in (terminal(found, width=400), comment(found).replace("\\_", "_"), page):
+        assert (
+            "columns a_rather_long_column_0, a_rather_long_column_1, a_rather_long_column_2 and 297 more added"
+            in text
+        )
+        assert "297 more columns of another type" in text
+    assert (
+        "the last digits of a_rather_long_column_0, a_rather_long_column_1, a_rather_long_column_2 and 297"
+        in page
+    )
+
+
 def test_much_to_say_stays_on_one_screen() -> None:
     lines = [f"warning {place}" for place in range(40)]
     test = DataTest(name="t", baseline_failures=0, candidate_failures=3, outcome="newly_failing")
