@@ -13,9 +13,13 @@ from sandbox.report import dbt, findings
 from sandbox.report.words import NOTHING, cut, duration, many, number, size, value, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import RenderableType
 
     from sandbox.manifest.diff import DiffDocument, Example, OutputDiff, Side
+
+_Line = tuple[Text, Text, Text]
 
 STYLES = {"same": "bold green", "within_gate": "bold green", "outside_gate": "bold red"}
 _OUTPUTS = 15
@@ -126,13 +130,26 @@ def _examples(document: DiffDocument) -> list[RenderableType]:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    lines = [line for example in output.examples for line in _lines(example)]
-    for line in lines[:_EXAMPLES]:
+    for line in _of_each_kind(output.examples):
         table.add_row(*line)
     return [Text(f"for example, in {visible(cut(name, _NAME))} (baseline → candidate):", "dim"), table, ""]
 
 
-def _lines(example: Example) -> list[tuple[Text, Text, Text]]:
+def _of_each_kind(examples: Sequence[Example]) -> list[_Line]:
+    """Give as many lines as a screen has room for, at least one of each kind."""
+    kinds: dict[str, list[_Line]] = {}
+    for example in examples:
+        kinds.setdefault(example.kind, []).extend(_lines(example))
+    left = _EXAMPLES - len(kinds)
+    given: list[_Line] = []
+    for lines in kinds.values():
+        more = min(left, len(lines) - 1)
+        given += lines[: 1 + more]
+        left -= more
+    return given
+
+
+def _lines(example: Example) -> list[_Line]:
     """One line for each column of a changed row; one for an added or removed row."""
     key = cut(", ".join(f"{visible(name)} {value(found)}" for name, found in example.key.items()), 26)
     if example.baseline is not None and example.candidate is not None:

@@ -498,6 +498,22 @@ def test_plain_tables_without_runs_are_reported() -> None:
         assert "None" not in text
 
 
+def test_examples_on_the_terminal_are_of_each_kind() -> None:
+    changed = [
+        Example(kind="changed", key={"id": row}, baseline={"x": row, "y": row}, candidate={"x": 0, "y": 0})
+        for row in range(5)
+    ]
+    removed = [
+        Example(kind="removed", key={"id": 70 + row}, baseline={"x": 1}, candidate=None) for row in range(5)
+    ]
+    added = [Example(kind="added", key={"id": 90}, baseline=None, candidate={"x": 1})]
+    shown = terminal(document({"a": output(examples=[*changed, *removed, *added])}))
+    lines = [line.split()[:3] for line in shown.splitlines() if line.startswith("id ")]
+    assert lines == [["id", "0", "x"], ["id", "0", "y"], ["id", "70", "removed"], ["id", "90", "added"]]
+    shown = terminal(document({"a": output(examples=[*removed, *added])}))
+    assert shown.count(" removed  x") == 3
+
+
 def test_a_reused_run_is_said_to_be_one() -> None:
     found = document({"a": output()})
     assert "from an earlier run" in terminal(found)
