@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sandbox.config import Project
 
 HINT = "compare something first: sandbox diff"
+AGAIN = "make it again: sandbox diff; or open another: sandbox report --list"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +82,12 @@ def report(project: Project, *, which: str | None) -> Report:
             many = "more than one report begins" if fitting else "no report begins"
             raise UsageError(f"{many} with {which!r}", hint="see them all: sandbox report --list")
         folders = fitting
-    found = Report(folder=folders[0], document=DiffDocument.read(folders[0] / DOCUMENT))
+    try:
+        found = Report(folder=folders[0], document=DiffDocument.read(folders[0] / DOCUMENT))
+    except StoreError as error:
+        raise StoreError(error.message, hint=error.hint or AGAIN) from error
     if not found.page.is_file():
-        raise StoreError(f"{found.page} is missing", hint=HINT)
+        raise StoreError(f"{found.page} is missing", hint=AGAIN)
     return found
 
 

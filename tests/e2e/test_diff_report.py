@@ -49,11 +49,14 @@ def test_report_gives_the_last_one_and_lists_all(shop: Shop) -> None:
     assert failed == ["changed_rows"]
 
     Path(second["report"]).unlink()
-    assert "report.html is missing" in shop.run("report").stderr
+    missing = shop.run("report")
+    assert "report.html is missing" in missing.stderr
+    assert "open another: sandbox report --list" in missing.stderr
     Path(second["report"]).with_name("diff.json").write_text("{")
     damaged = shop.run("report")
     assert damaged.status == 13
     assert second["id"] in damaged.stderr
+    assert "make it again: sandbox diff" in damaged.stderr
     assert shop.run("report", "--list", "--json").json["damaged"].keys() == {second["id"]}
 
 
