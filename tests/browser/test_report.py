@@ -308,6 +308,21 @@ def test_values_that_would_like_to_be_code_are_text(hostile: Path, opener: Opene
         assert "\x1b" not in text
 
 
+def test_nothing_is_cut_off_on_paper(tmp_path: Path, opener: Opener) -> None:
+    """What does not fit cannot be scrolled to there."""
+    outputs = {"o": everything("a_rather_long_column", "90859.72")}
+    for width in (700, 640):  # A4 with small and wide margins, in CSS's pixels
+        page = opener(written(outputs, tmp_path / "report.html"), width=width).page
+        page.emulate_media(media="print")
+        edges = [
+            one.bounding_box()
+            for one in page.locator("table, .bar, .chart, .gauge").all()
+            if one.is_visible()
+        ]
+        assert len(edges) > 5
+        assert all(box and box["x"] + box["width"] <= width for box in edges)
+
+
 def test_it_prints_on_pages(judged: Path, opener: Opener, tmp_path: Path) -> None:
     target = tmp_path / "report.pdf"
     opener(judged).page.pdf(path=target, format="A4")
