@@ -18,7 +18,9 @@ from sandbox.commands.taint import QUIET, Look, Noise, aware
 from sandbox.compare import Rules
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError
 from sandbox.model import Silent
+from sandbox.report.words import many
 from sandbox.runner.recorded import as_tables
+from sandbox.runner.run import in_short
 from sandbox.runner.variation import another
 
 if TYPE_CHECKING:
@@ -49,8 +51,8 @@ def repeated(
             found = baseline.run(fresh=True, progress=progress, variation=variation)
     except (PipelineError, PipelineTimeoutError, PipelineMemoryError) as error:
         return None, (
-            f"noise could not be told from change, so every difference counts: with {variation.threads} threads "
-            f"and the sample's files in another order {error.message.splitlines()[0]}"
+            "noise could not be told from change, so every difference counts: with "
+            f"{many(variation.threads, 'thread')} and the sample's files in another order {in_short(error)}"
         )
     return found, None
 

@@ -23,7 +23,7 @@ from sandbox.manifest.canonical import digest
 from sandbox.manifest.separability import SeparabilityRecord
 from sandbox.model import Sample
 from sandbox.runner.recorded import as_tables
-from sandbox.runner.run import carry_out, find, require_success
+from sandbox.runner.run import carry_out, find, in_short, require_success
 from sandbox.sampler import half
 from sandbox.store.folder import staged, write
 
@@ -147,8 +147,9 @@ def _record(asked: _Asked, *, fresh: bool, progress: Progress) -> SeparabilityRe
 
 
 def _unknown(asked: _Asked, error: SandboxError) -> SeparabilityRecord:
-    first = error.message.splitlines()[0]
-    reason = f"it cannot be told whether its rows depend on other units: on half of the sample, {first}"
+    reason = (
+        f"it cannot be told whether its rows depend on other units: on half of the sample, {in_short(error)}"
+    )
     return SeparabilityRecord(run=None, reasons=dict.fromkeys(asked.outputs, reason))
 
 

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 
 RECORD = "run.json"
 LOGS = ("stdout.log", "stderr.log")
-UNQUOTED = "its last lines are not shown, because they may hold values of rows"
+QUOTED = "; its last lines"
+UNQUOTED = f"{QUOTED} are not shown, because they may hold values of rows"
 BEGUN_SECONDS = 0.05  # after which a job has been asked for, about
 
 
@@ -277,7 +278,7 @@ def require_success(run: Run, *, quoting: bool = True) -> None:
             hint = "look at the engine with: sandbox doctor"
         case _:
             assert_never(record.ending)
-    raise error(_with_log(message, run.folder) if quoting else f"{message}; {UNQUOTED}", hint=hint)
+    raise error(_with_log(message, run.folder) if quoting else message + UNQUOTED, hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -401,8 +402,15 @@ def _record(
     )
 
 
+def in_short(error: SandboxError) -> str:
+    r"""Give the message of an error in one line, without what a failed run printed.
+
+    >>> in_short(PipelineError("the pipeline failed with status 1; its last lines:\n  | no space"))
+    'the pipeline failed with status 1'
+    """
+    return error.message.partition(QUOTED)[0].splitlines()[0]
+
+
 def _with_log(message: str, folder: Path) -> str:
     lines = last_lines(folder / "stderr.log") or last_lines(folder / "stdout.log")
-    return (
-        "\n".join([f"{message}; its last lines:", *(f"  | {line}" for line in lines)]) if lines else message
-    )
+    return "\n".join([f"{message}{QUOTED}:", *(f"  | {line}" for line in lines)]) if lines else message

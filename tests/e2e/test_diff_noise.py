@@ -151,7 +151,9 @@ def test_baseline_that_does_not_stand_the_variation_leaves_every_difference(shop
     touch(shop)
     document = diff(shop, status=1)
     assert document["repeat"] is None
-    assert any("every difference counts" in one for one in document["warnings"])
+    [warning] = [one for one in document["warnings"] if "every difference counts" in one]
+    assert "with 2 threads and the sample's files in another order the baseline: " in warning
+    assert warning.endswith("the pipeline at main failed with status 1")
 
 
 def test_repetition_spans_the_time_between_the_sides_and_is_made_again_if_damaged(shop: Shop) -> None:
