@@ -9,7 +9,7 @@ from sandbox.compare.limits import ROUNDING, apart, parted, percent, total_chang
 from sandbox.manifest.diff import GateResult, OutputDiff, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sandbox.config.settings import GateSection
     from sandbox.manifest.diff import DataTest
@@ -40,6 +40,9 @@ def judge(
             total_change(name, column, limit, outputs)
             for column, limit in (own.total_change.items() if own else ())
         ]
+    for name, own in per_output.items():
+        if name not in outputs:
+            results += _not_compared(name, own, outputs)
     results += [
         total_change(*parted(named, outputs), limit, outputs) for named, limit in gate.total_change.items()
     ]
@@ -48,6 +51,21 @@ def judge(
         return "outside_gate", results
     same = all(output.same for output in outputs.values())
     return ("same" if same else "within_gate"), results
+
+
+def _not_compared(name: str, own: GateSection, outputs: Mapping[str, OutputDiff]) -> Iterator[GateResult]:
+    """Judge an output that was left out of the comparison: none of its own rules is held."""
+    limits = {
+        "changed_rows": None if own.changed_rows is None else percent(own.changed_rows),
+        "schema": own.schema_,
+    }
+    for rule, limit in limits.items():
+        if limit is not None:
+            yield GateResult(
+                rule=f"{rule} {name}", output=None, limit=limit, held=False, found="not compared"
+            )
+    for column, share in own.total_change.items():
+        yield total_change(name, column, share, outputs)
 
 
 def _changed_rows(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> GateResult:

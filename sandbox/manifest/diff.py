@@ -378,7 +378,8 @@ class DbtBuild(Part):
 class GateResult(Part):
     """One rule of the gate, for one output or (None) over all; ``found`` is what was compared with ``limit``.
 
-    ``rule`` is ``changed_rows``, ``schema``, ``tests`` or ``total_change OUTPUT.COLUMN``.
+    ``rule`` is ``changed_rows``, ``schema``, ``tests`` or ``total_change OUTPUT.COLUMN``. An output's own rule that could not
+    be evaluated, because the output was not compared, is ``changed_rows OUTPUT`` or ``schema OUTPUT``.
     """
 
     rule: str

@@ -105,6 +105,17 @@ def test_a_rule_that_cannot_be_evaluated_is_not_held() -> None:
     assert results[-1].found == "not estimated: there is no such column to compare"
 
 
+def test_an_outputs_own_rules_are_not_held_where_it_was_not_compared() -> None:
+    own = gate(changed_rows="1%", total_change={"x": "5%"})
+    verdict, results = judge({"a": output()}, gate(), {"a": gate(), "b": own, "c": gate()})
+    assert verdict == "outside_gate"
+    assert [(one.rule, one.found) for one in results if not one.held] == [
+        ("changed_rows b", "not compared"),
+        ("total_change b.x", "not estimated: there is no such output"),
+    ]
+    assert judge({"a": output()}, gate(), {"b": gate()})[0] == "same"
+
+
 def test_tiny_shares_are_not_said_to_be_nothing() -> None:
     _, results = judge({"a": output(baseline=10**9, changed=1)}, gate(), {})
     assert results[0].found == "0.0000001 %"
