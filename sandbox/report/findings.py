@@ -41,7 +41,8 @@ def headline(document: DiffDocument) -> str:
         return "there was nothing to compare"
     differing = [(name, output) for name, output in ordered if not output.same]
     if not differing:
-        return f"{many(len(ordered), 'output')}, nothing differs"
+        said = f"{many(len(ordered), 'output')}, nothing differs"
+        return ", but ".join([said, *not_held(document)[:1]])
     name, output = differing[0]
     said = f"{cut(name, _LONGEST)}: {', '.join(statements(output))}"
     others = [f"{cut(other, _LONGEST)} ({_briefly(found)})" for other, found in differing[1 : 1 + _NAMED]]

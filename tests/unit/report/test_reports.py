@@ -199,6 +199,12 @@ def test_outputs_that_affect_units_are_named_before_totals_and_all_are_named() -
     assert headline(found).endswith("; also extra (new), totals (90.0 %)")
 
 
+def test_a_gate_that_is_not_held_although_nothing_differs_is_said_at_once() -> None:
+    rule = GateResult(rule="tests", output=None, limit="no-failures", held=False, found="still failing: t")
+    found = document({"a": same()}, gate=[rule])
+    assert headline(found) == "1 output, nothing differs, but tests: still failing: t, accepted: no-failures"
+
+
 @pytest.mark.parametrize(
     ("key", "said"),
     [
