@@ -75,6 +75,9 @@ def entry() -> NoReturn:
 
 def main() -> int:
     """Run the command line and give the exit status (docs/exit-status.md)."""
+    os.environ.setdefault(
+        "PYDANTIC_DISABLE_PLUGINS", "__all__"
+    )  # what other packages bring has no say in our files
     gc.set_threshold(300_000)  # a tenth of the start went into looking for garbage among what was imported
     status = _called()
     return for_bisect(status) if BISECT in sys.argv[1:] else status

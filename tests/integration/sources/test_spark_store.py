@@ -26,13 +26,14 @@ from sandbox.sampler.kept import requested
 from sandbox.sampler.verify import verify
 from sandbox.store.remote import opened
 from tests.integration.sources.cluster import Cluster
+from tests.integration.sources.conftest import Lake
 from tests.integration.sources.projects import sampled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.manifest.sample import SampleManifest
-    from tests.integration.sources.conftest import Bucket, Contents, Lake
+    from tests.integration.sources.conftest import Bucket, Contents
 
 pytestmark = [
     pytest.mark.slow,
@@ -64,6 +65,15 @@ keep = "all"
 [tables.nothing]
 keep = "all"
 """
+
+
+@pytest.fixture(scope="module")
+def few(readable: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Give a source of one table, and the fingerprint of its sample as it is drawn here."""
+    lake = Lake(root=tmp_path_factory.mktemp("few"))
+    lake.source.mkdir()
+    shutil.copy(readable / "words.parquet", lake.source)
+    return lake.source, lake.draw(ONE)[1].fingerprint
 
 
 @pytest.fixture(autouse=True)
@@ -187,11 +197,10 @@ def test_a_worker_that_is_killed_while_it_writes_changes_nothing(
 def test_parts_that_are_written_twice_count_once(
     lake: Lake,
     cluster: Cluster,
-    readable: Path,
-    plain: tuple[Path, SampleManifest],
+    few: tuple[Path, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+    shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     reported = parts.reported
 
     def twice(*about: Any) -> list[parts.Report]:
@@ -199,17 +208,17 @@ def test_parts_that_are_written_twice_count_once(
         return reported(*about)
 
     monkeypatch.setattr(parts, "reported", twice)
-    project = lake.project(more=written_by(cluster))
+    project = lake.project(ONE, more=written_by(cluster))
     found = compared(project, refresh=False, profile=False, progress=Silent())
-    assert found.manifest.fingerprint == plain[1].fingerprint
+    assert found.manifest.fingerprint == few[1]
     assert files(lake.root / STORE / "drawing") == []
     assert verify(sample(project, progress=Silent()).sample.path, Silent()) == []
 
 
 def test_nothing_is_left_of_a_draw_that_fails(
-    lake: Lake, cluster: Cluster, readable: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, cluster: Cluster, few: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(readable / "words.parquet", lake.source)
+    shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     reported = parts.reported
 
     def changed(table: Any, *about: Any) -> list[parts.Report]:
@@ -225,9 +234,9 @@ def test_nothing_is_left_of_a_draw_that_fails(
 
 
 def test_workers_that_cannot_carry_it_out(
-    lake: Lake, cluster: Cluster, readable: Path, tmp_path: Path
+    lake: Lake, cluster: Cluster, few: tuple[Path, str], tmp_path: Path
 ) -> None:
-    shutil.copy(readable / "words.parquet", lake.source)
+    shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     venv.create(tmp_path / "bare", with_pip=False)
     for python in (str(tmp_path / "bare" / "bin" / "python"), str(tmp_path / "none")):
         project = lake.project(ONE, more=written_by(cluster, python=python))
@@ -238,9 +247,9 @@ def test_workers_that_cannot_carry_it_out(
 
 
 def test_workers_for_which_the_store_is_another_folder(
-    lake: Lake, cluster: Cluster, readable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, cluster: Cluster, few: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(readable / "words.parquet", lake.source)
+    shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     (tmp_path / "file").write_text("in the way", "utf-8")
     for place, message in (
         ("elsewhere", "is not seen from here"),
@@ -258,15 +267,13 @@ def test_workers_for_which_the_store_is_another_folder(
         assert files(lake.root / STORE) == []
 
 
-def test_a_bucket_as_the_store(
-    lake: Lake, bucket: Bucket, readable: Path, plain: tuple[Path, SampleManifest], tmp_path: Path
-) -> None:
-    shutil.copytree(readable, lake.source, dirs_exist_ok=True)
+def test_a_bucket_as_the_store(lake: Lake, bucket: Bucket, few: tuple[Path, str], tmp_path: Path) -> None:
+    shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     (tmp_path / "spark").mkdir()
     with Cluster(tmp_path / "spark") as cluster:  # whose workers have the bucket's credentials
-        project = lake.project(more=written_by(cluster, store=bucket.uri))
+        project = lake.project(ONE, more=written_by(cluster, store=bucket.uri))
         found = compared(project, refresh=False, profile=False, progress=Silent())
-        assert found.manifest.fingerprint == plain[1].fingerprint
+        assert found.manifest.fingerprint == few[1]
         assert found.profile is not None
         here = sample(project, progress=Silent())
     assert verify(here.sample.path, Silent()) == []
