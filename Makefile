@@ -12,21 +12,26 @@ help:  ## Show this.
 
 setup: .venv/.ready  ## Make .venv with the package and what its development needs.
 
-.venv/.ready: pyproject.toml
+.venv/.ready: .venv/.package
+	@echo "adding what development needs"
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group dev
+	@touch $@
+
+.venv/.package: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("sandbox needs python3 >= 3.11, this is " + sys.version.split()[0] + "; try: make setup PYTHON=python3.13" if sys.version_info < (3, 11) else 0)'
 	@echo "setting up .venv"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.13' 2> >(grep -v '^WARNING: Location' >&2)
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable . --group dev
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable .
 	@touch $@
 
 engine:  ## Make sure that a Docker Engine answers (installs and starts one on Debian or Ubuntu as root).
 	@images/engine.sh
 
-base: engine setup  ## Make sure that the standard base image is there (from Debian's archive where no registry answers).
+base: engine .venv/.package  ## Make sure that the standard base image is there (from Debian's archive where no registry answers).
 	@images/base/make.sh
 
-demo: setup  ## Make a small project in demo/ and run the main job on it.
+demo: .venv/.package  ## Make a small project in demo/ and run the main job on it.
 	@images/engine.sh --optional
 	@images/base/make.sh --optional
 	@if [[ -e demo ]]; then \
