@@ -65,7 +65,10 @@ def recorded(project: Project, name: str, drawn: SampleResult, environment: Envi
     """Record what a sandbox has now, unless that is what its record says already."""
     place = record_path(project, name)
     with locked(place):
+        there = SandboxRecord.read(place) if place.is_file() else None
         record = _record(project, name, drawn, environment)
+        if there is not None and there == record.model_copy(update={"created": there.created}):
+            return there
         write(place, record.text())
     return record
 
@@ -76,8 +79,7 @@ def record_path(project: Project, name: str) -> Path:
 
 
 def _record(project: Project, name: str, drawn: SampleResult, environment: Environment) -> SandboxRecord:
-    place = record_path(project, name)
-    wanted = SandboxRecord(
+    return SandboxRecord(
         name=name,
         project=project.settings.project.name,
         path=str(project.root),
@@ -85,7 +87,3 @@ def _record(project: Project, name: str, drawn: SampleResult, environment: Envir
         sample=drawn.sample.fingerprint,
         environment=environment,
     )
-    if not place.is_file():
-        return wanted
-    there = SandboxRecord.read(place)
-    return there if there == wanted.model_copy(update={"created": there.created}) else wanted

@@ -46,7 +46,7 @@ entangled(Question(whole=table, half=table, drawn=drawn, kept="select 1", rules=
 """
 RESOLVE = """
 from sandbox.stack import pins
-from sandbox.stack.resolution import _compile
+from sandbox.stack.libraries import _compile
 from sandbox.stack.wanted import StackRequest
 request = StackRequest(image="python", python="3.13", requirements="requirements.txt", libraries=("tzdata==0",))
 _compile(request, pins.targets("3.13")[0], [], [])
