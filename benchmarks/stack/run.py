@@ -51,10 +51,12 @@ class Place:
             sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
         return seconds, done.stdout
 
-    def median(self, command: list[str], runs: int) -> float:
-        """Give the median seconds of a command, after one call that does not count."""
-        self.called(command)
-        return statistics.median(self.called(command)[0] for _ in range(runs))
+    def medians(self, commands: list[list[str]], runs: int) -> list[float]:
+        """Give the median seconds of commands that take turns, after one call of each that does not count."""
+        for command in commands:
+            self.called(command)
+        seconds = [[self.called(command)[0] for command in commands] for _ in range(runs)]
+        return [statistics.median(column) for column in zip(*seconds, strict=True)]
 
 
 def plain(created: dict[str, Any], folder: Path) -> list[str]:
@@ -86,10 +88,8 @@ def main(runs: int = 7) -> None:
         created = json.loads(place.called([*SANDBOX, "create", "--json"])[1])
         place.called(["docker", "rmi", created["environment"]["reference"]])
         cold = place.called([*SANDBOX, "create"])[0]
-        warm = place.median([*SANDBOX, "create"], runs)
         diff = place.called([*SANDBOX, "diff"])[0]
-        again = place.median([*SANDBOX, "diff"], runs)
-        limit = place.median(plain(created, Path(name)), runs)
+        warm, again = place.medians([[*SANDBOX, "create"], [*SANDBOX, "diff"]], runs)
         settings = place.project / "sandbox.toml"
         lines = settings.read_text().splitlines()
         settings.write_text(
@@ -97,7 +97,7 @@ def main(runs: int = 7) -> None:
                 f"command = {json.dumps(COMMAND)}" if line.startswith("command =") else line for line in lines
             )
         )
-        run = place.median([*SANDBOX, "run", "--fresh"], runs)
+        limit, run = place.medians([plain(created, Path(name)), [*SANDBOX, "run", "--fresh"]], runs)
     print(f"{'':52}{'seconds':>9}{'x docker run':>14}")
     for label, value in {
         "docker run, the same command, flags and mounts": limit,

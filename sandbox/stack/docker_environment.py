@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from typing import TYPE_CHECKING
 
 from sandbox.containers import docker_images as images
@@ -11,8 +10,8 @@ from sandbox.containers.docker_client import connect, connected
 from sandbox.manifest.lock import BaseImage
 from sandbox.model import Environment, is_own_image
 from sandbox.stack import base as bases
-from sandbox.stack import identity, packages, pins, unused_images, wheels
-from sandbox.store.folder import locked, reported, staging
+from sandbox.stack import identity, packages, pins, unused_images
+from sandbox.store.folder import locked, reported
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from sandbox.model import Progress
     from sandbox.stack.wanted import StackRequest
 
-BUILD_SECONDS = 1800  # for the engine to answer while a step of a build runs
 ALONE = "alone"  # written where an image was found with nothing of its build beside it
 
 
@@ -47,7 +45,9 @@ def make(
             return wanted
         with locked(home / "images" / wanted.id[:16]):
             if images.find(client, wanted.reference) is None:
-                _build(client, request, entry, wanted, base, home=home, progress=progress)
+                from sandbox.stack.building import build  # noqa: PLC0415 - most images are there
+
+                build(client, request, entry, wanted, base, home=home, progress=progress)
     return wanted
 
 
@@ -143,75 +143,3 @@ def _environment(request: StackRequest, entry: PlatformLock, platform: str, base
         python=entry.python,
         base=f"{base.reference.partition('@')[0]}@{base.digest}",
     )
-
-
-def _build(
-    client: images.Client,
-    request: StackRequest,
-    entry: PlatformLock,
-    wanted: Environment,
-    base: BaseImage,
-    *,
-    home: Path,
-    progress: Progress,
-) -> None:
-    target = pins.Target(platform=wanted.platform, python=entry.python, container=True)
-    (home / "images" / wanted.id).write_text("", "utf-8")
-    found = wheels.fetch(entry.libraries, target, home=home, progress=progress)
-    debian = None
-    if wanted_ones := entry.packages.get(request.image):
-        debian = packages.fetch(client, request.image, base, wanted=wanted_ones, home=home, progress=progress)
-    with reported(home), staging(home, label="build") as context:
-        _render(context, request, entry, found)
-        if debian is not None:
-            packages.lay_out(debian.folder, context)
-        labels = _labels(request, wanted)
-        steps = _instructions((context / "Dockerfile").read_text("utf-8")) + len(labels)
-        client.api.timeout = BUILD_SECONDS
-        try:
-            with progress.step(f"building {wanted.reference}", total=steps, unit="steps") as advance:
-                images.build(
-                    client,
-                    context,
-                    tag=wanted.reference,
-                    arguments={"BASE": base.reference, "ENVIRONMENT": wanted.id},
-                    labels=labels,
-                    step=lambda _: advance(1),
-                )
-        finally:
-            for stage in images.stages(client, wanted.id):
-                images.remove(client, stage)
-
-
-def _instructions(dockerfile: str) -> int:
-    """Count a Dockerfile's instructions, which begin their lines; the engine makes one more of each label."""
-    return sum(line.partition(" ")[0].isupper() for line in dockerfile.splitlines() if line[:1].isalpha())
-
-
-def _labels(request: StackRequest, wanted: Environment) -> dict[str, str]:
-    return {
-        "managed": "true",
-        "role": "image",
-        "image": request.image,
-        "environment": wanted.id,
-        "base": wanted.base,
-        "python": wanted.python,
-        "schema": str(identity.BUILDER),
-    }
-
-
-def _render(context: Path, request: StackRequest, entry: PlatformLock, found: list[Path]) -> None:
-    """Fill the build context: the Dockerfile, the pins and exactly the wheels that they name."""
-    shutil.copy(pins.dockerfile(request.image), context / "Dockerfile")
-    (context / "requirements.txt").write_text(pins.write(entry.libraries), "utf-8")
-    folder = context / "wheels"
-    folder.mkdir()
-    for wheel in found:
-        _linked(wheel, folder / wheel.name)
-
-
-def _linked(source: Path, target: Path) -> None:
-    try:
-        target.hardlink_to(source)
-    except OSError:  # another file system, or one without links
-        shutil.copy(source, target)
