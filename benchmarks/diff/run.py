@@ -1,10 +1,11 @@
 """Ours against peers, and against reading both files once: seconds and peak memory of whole processes, in one run.
 
-    benchmarks/diff/run.py FOLDER [--rows 10000000] [--peers PYTHON] [--runs 3] [--only NAME,...] [--wide ROWS]
+    benchmarks/diff/run.py [--folder FOLDER] [--rows 10000000] [--runs 3] [--only NAME,...] [--wide ROWS]
 
-PYTHON is an interpreter that has datacompy, polars, diffly, datadiffer and reladiff[duckdb] (they want other versions of
-libraries than this project has). Every count is checked; a contestant that finds another one is said to be wrong. With
-``--wide ROWS`` so many rows with a text of 400 characters are compared within 1 GB, a pair that is larger than that.
+Makes the tables in FOLDER, by default a temporary one that is removed, and an environment with the peers, which want other
+versions of libraries than this project; a folder that is kept serves the next run. Every count is checked; a contestant that
+finds another one is said to be wrong. With ``--wide ROWS`` so many rows with a text of 400 characters are compared within
+1 GB, a pair that is larger than that.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,12 +24,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import pair
+import uv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 HERE = Path(__file__).parent
 PEERS = ("datacompy", "diffly", "datadiffer", "datadiffer_segments", "reladiff")
+PACKAGES = ("datacompy", "polars", "diffly", "datadiffer", "reladiff[duckdb]")
 GB = 10**9
 
 P = ParamSpec("P")
@@ -103,22 +107,36 @@ def database(paths: dict[str, Path], candidate: str) -> None:
 def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--peers", default="")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="")
     parser.add_argument("--wide", type=int, default=0)
     given = parser.parse_args()
-    if given.rows:
-        narrow(given)
-    if given.wide:
-        larger_than_memory(given)
+    with tempfile.TemporaryDirectory(prefix="sandbox-bench-") as temporary:
+        folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        if given.rows:
+            narrow(given, folder)
+        if given.wide:
+            larger_than_memory(given, folder)
 
 
-def narrow(given: argparse.Namespace) -> None:
+def with_peers(folder: Path) -> str:
+    """Give a Python that has the peers."""
+    python = folder / "peers" / "bin" / "python"
+    if not python.exists():
+        for command in (
+            ["venv", str(folder / "peers")],
+            ["pip", "install", "--python", str(python), *PACKAGES],
+        ):
+            subprocess.run([uv.find_uv_bin(), *command, "--quiet"], check=True)
+    return str(python)
+
+
+def narrow(given: argparse.Namespace, folder: Path) -> None:
     """Compare ten columns, in the same and in another order."""
-    paths = apart(pair.make, given.folder, rows=given.rows)
+    paths = apart(pair.make, folder, rows=given.rows)
     expected = pair.expected(given.rows)
     sizes = ", ".join(f"{name} {path.stat().st_size / GB:.2f} GB" for name, path in paths.items())
     print(f"{given.rows:,} rows x 10 columns: {sizes}; {expected}")
@@ -127,9 +145,8 @@ def narrow(given: argparse.Namespace) -> None:
         f"{'':26}{'wall':>11}{'processor':>11}{'peak':>11}{'wall':>10}{'processor':>10}{'peak':>10}  (of ours)"
     )
     ours = None
-    names = given.only.split(",") if given.only else ["ours", "limit", *(PEERS if given.peers else ())]
-    for name in names:
-        python = given.peers if name in PEERS else sys.executable
+    for name in given.only.split(",") if given.only else ["ours", "limit", *PEERS]:
+        python = with_peers(folder) if name in PEERS else sys.executable
         if name == "reladiff":
             apart(database, paths, "candidate")
         tables = (paths["baseline"], paths["candidate"])
@@ -145,9 +162,9 @@ def narrow(given: argparse.Namespace) -> None:
                 shown(label, measured(sys.executable, "ours", pair_, expected, memory, given.runs), ours)
 
 
-def larger_than_memory(given: argparse.Namespace) -> None:
+def larger_than_memory(given: argparse.Namespace, folder: Path) -> None:
     """Compare tables that are larger than what may be held."""
-    paths = apart(pair.make, given.folder, rows=given.wide, wide=400)
+    paths = apart(pair.make, folder, rows=given.wide, wide=400)
     expected = pair.expected(given.wide)
     total = (paths["baseline"].stat().st_size + paths["candidate"].stat().st_size) / GB
     print(f"\n{given.wide:,} rows x 11 columns, {total:.2f} GB the pair, within 1 GB")
