@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sandbox.cli import completing
-from sandbox.cli.options import Call, command, frozen_option, name_option
+from sandbox.cli.options import DEFAULT_NAME, Call, command, frozen_option, name_option
 
 if TYPE_CHECKING:
     from sandbox.commands.diff import Options
@@ -121,7 +121,9 @@ def diff(
     terms = TableTerms(key=key, rules=rules, report=report)
     given = {flag for flag, value in versions.items() if value is not None}
     if tables:
-        _check_tables(tables, given, {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen})
+        flags = {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen, "--name": name != DEFAULT_NAME}
+        flags |= {"--config": call.config is not None, "--runtime": call.runtime is not None}
+        _check_tables(tables, given, flags)
     else:
         _check_project(given, {"--key": key, "--rules": rules, "--report": report}, bisect=bisect)
     options = Options(name=name, fresh=fresh, frozen=frozen, values=not no_values)

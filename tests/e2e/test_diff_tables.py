@@ -142,6 +142,10 @@ def test_the_report_is_written_where_it_is_wanted(pair: Pair) -> None:
         (["a.parquet"], "name two tables"),
         (["a.parquet", "a.parquet", "--baseline", "main"], "--baseline: goes with a project"),
         (["a.parquet", "a.parquet", "--frozen", "--fresh"], "--fresh, --frozen: goes with a project"),
+        (
+            ["a.parquet", "a.parquet", "--name", "wide", "--runtime", "local"],
+            "--name, --runtime: goes with a project",
+        ),
         (["--report", "x.html"], "--report: goes with two tables"),
         (["--key", "id", "--rules", "x.toml"], "--key, --rules: goes with two tables"),
         (["a.parquet", "a.parquet", "--key", "id", "--rules", "rules.toml"], "exclude each other"),
