@@ -19,8 +19,8 @@ from sandbox.compare import Rules
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError
 from sandbox.model import Silent
 from sandbox.report.words import many
+from sandbox.runner.failures import in_short
 from sandbox.runner.recorded import as_tables
-from sandbox.runner.run import in_short
 from sandbox.runner.variation import another
 
 if TYPE_CHECKING:

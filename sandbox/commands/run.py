@@ -17,9 +17,10 @@ from sandbox.commands.stack import open_stack
 from sandbox.errors import ConfigError
 from sandbox.model import WORKING_TREE, Ending
 from sandbox.report.words import size
+from sandbox.runner.failures import require_success
 from sandbox.runner.kit import database
 from sandbox.runner.repository import Repository
-from sandbox.runner.run import Request, Run, carry_out, find, remembering, require_success
+from sandbox.runner.run import Request, Run, carry_out, find, remembering
 from sandbox.store.places import home
 
 if TYPE_CHECKING:

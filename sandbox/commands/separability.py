@@ -22,8 +22,9 @@ from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutEr
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.separability import SeparabilityRecord
 from sandbox.model import Sample
+from sandbox.runner.failures import in_short, require_success
 from sandbox.runner.recorded import as_tables
-from sandbox.runner.run import carry_out, find, in_short, require_success
+from sandbox.runner.run import carry_out, find
 from sandbox.sampler import half
 from sandbox.store.folder import staged, write
 

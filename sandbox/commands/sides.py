@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sandbox.commands.run import code_of, environment_of, repository, request_for, run_once
 from sandbox.errors import SandboxError
-from sandbox.runner.run import require_success
+from sandbox.runner.failures import quoting, require_success
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,9 +63,9 @@ class Side:
             SandboxError: It could not be run, or did not succeed; the message says which side it was.
         """
         request = dataclasses.replace(self.request, variation=variation)
-        with named(self.role):
+        with named(self.role), quoting(self.ground.values):
             done = run_once(self.ground.project, self.ground.stack, request, fresh=fresh, progress=progress)
-            require_success(done, quoting=self.ground.values)
+            require_success(done)
         return done
 
 

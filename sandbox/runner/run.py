@@ -11,24 +11,22 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import (
     ConfigError,
-    EngineError,
     PipelineError,
-    PipelineMemoryError,
-    PipelineTimeoutError,
     SandboxError,
     StoreError,
 )
 from sandbox.manifest.canonical import digest
 from sandbox.manifest.run import Output, OutputFile, RunRecord
 from sandbox.model import Ending
+from sandbox.runner.failures import with_log
 from sandbox.runner.given import given
 from sandbox.runner.kit import laid_out
-from sandbox.runner.logs import Log, last_lines
+from sandbox.runner.logs import Log
 from sandbox.runner.recorded import damage, recorded
 from sandbox.runner.variation import limits_of, offered, variables_of
 from sandbox.store.folder import reported, staged
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
 
 RECORD = "run.json"
 LOGS = ("stdout.log", "stderr.log")
-QUOTED = "; its last lines"
-UNQUOTED = f"{QUOTED} are not shown, because they may hold values of rows"
 BEGUN_SECONDS = 0.05  # after which a job has been asked for, about
 
 
@@ -233,52 +229,10 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     use(runs / name)
     if unreadable is not None:
         raise PipelineError(
-            _with_log(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
+            with_log(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
             hint=unreadable.hint or f"what it left: {runs / name / 'output'}",
         )
     return Run(version=request.code.version, record=record, folder=runs / name, cached=False)
-
-
-def require_success(run: Run, *, quoting: bool = True) -> None:
-    """Raise what a run's ending means, if it is not a success; with the end of its log if ``quoting``.
-
-    Raises:
-        PipelineError, PipelineTimeoutError, PipelineMemoryError, EngineError: How it ended.
-    """
-    record = run.record
-    limits = record.limits
-    where = f"the pipeline at {record.code.ref}"
-    hint = f"the whole log: {run.folder / 'stderr.log'}"
-    error: type[SandboxError]
-    match record.ending:
-        case Ending.SUCCEEDED:
-            return
-        case Ending.FAILED:
-            error, message = PipelineError, f"{where} failed with status {record.status}"
-            if shutil.disk_usage(run.folder).free < 2**20:
-                hint = f"the disk of {run.folder.parent} is full: free some space, then try again\n{hint}"
-        case Ending.SIGNALLED:
-            error, message = PipelineError, f"{where} was ended by signal {record.signal}"
-        case Ending.TIMED_OUT:
-            error, message = PipelineTimeoutError, f"{where} did not end within {limits.timeout_seconds:g} s"
-            hint = f"raise [stack.limits] timeout, or make it faster\n{hint}"
-        case Ending.OUT_OF_MEMORY:
-            error, message = (
-                PipelineMemoryError,
-                f"{where} needed more memory than {limits.memory_bytes:,} bytes",
-            )
-            hint = f"raise [stack.limits] memory, or sample less\n{hint}"
-        case Ending.LOST:
-            error, message = (
-                EngineError,
-                (
-                    f"{where} was lost: its container was removed, or the container engine went away, while it ran"
-                ),
-            )
-            hint = "look at the engine with: sandbox doctor"
-        case _:
-            assert_never(record.ending)
-    raise error(_with_log(message, run.folder) if quoting else message + UNQUOTED, hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -400,17 +354,3 @@ def _record(
         memory_raised_from=request.raised_from,
         **{key: value for key, value in vars(outcome).items() if key != "started"},
     )
-
-
-def in_short(error: SandboxError) -> str:
-    r"""Give the message of an error in one line, without what a failed run printed.
-
-    >>> in_short(PipelineError("the pipeline failed with status 1; its last lines:\n  | no space"))
-    'the pipeline failed with status 1'
-    """
-    return error.message.partition(QUOTED)[0].splitlines()[0]
-
-
-def _with_log(message: str, folder: Path) -> str:
-    lines = last_lines(folder / "stderr.log") or last_lines(folder / "stdout.log")
-    return "\n".join([f"{message}{QUOTED}:", *(f"  | {line}" for line in lines)]) if lines else message

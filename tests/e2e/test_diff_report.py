@@ -89,3 +89,14 @@ def test_without_values_the_error_of_a_failed_pipeline_quotes_nothing_it_printed
     assert "secret" not in hidden.stdout + hidden.stderr
     assert "its last lines are not shown" in hidden.json["error"]["message"]
     assert "stderr.log" in hidden.json["error"]["hint"]
+
+
+def test_without_values_the_error_of_an_output_that_cannot_be_read_quotes_nothing_either(shop: Shop) -> None:
+    broken = "import os\n\nprint('secret@example.org')\n"
+    broken += "open(os.environ['SANDBOX_OUTPUT'] + '/other.csv', 'w').write('a,b\\n1,2\\n3,secret@example.org,5\\n')\n"
+    shop.edit("pipeline.py", "import os\n", broken)
+    plain, hidden = shop.run("diff"), shop.run("diff", "--no-values", "--json")
+    assert (plain.status, hidden.status) == (15, 15)
+    assert "secret@example.org" in plain.stderr
+    assert "secret" not in hidden.stdout + hidden.stderr
+    assert "other cannot be read" in hidden.json["error"]["message"]
