@@ -23,7 +23,8 @@ from sandbox.engine.spark import parts
 from sandbox.errors import SourceError
 from sandbox.manifest.canonical import file_digest
 from sandbox.sampler.masking.binding import Masking
-from sandbox.store.remote import CHUNK, opened
+from sandbox.sampler.transfer import read
+from sandbox.store.remote import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,7 +96,7 @@ def written(recipe: Recipe, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
         file = Path(folder) / "part.parquet"
         found = _copied(recipe, rows, file)
         path = f"{recipe.path}-{number:04d}.{uuid.uuid4().hex}.parquet"
-        opened(recipe.store, base=Path("/")).write(path, _chunks(file))
+        opened(recipe.store, base=Path("/")).write(path, read(file, lambda _: None))
         yield parts.Report(
             part=number, path=path, bytes=file.stat().st_size, sha256=file_digest(file), sums=found
         ).batch
@@ -132,12 +133,6 @@ def _copied(recipe: Recipe, rows: pa.RecordBatchReader, file: Path) -> tuple[int
             doing=f"writing {recipe.table}",
         )
         return sums(session, f"read_parquet({file_list([file])}, hive_partitioning = false)", recipe.columns)
-
-
-def _chunks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while chunk := stream.read(CHUNK):
-            yield chunk
 
 
 def _value(text: str | None) -> str:
