@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from draws import Flags, Floats, Frame, Ints, frame
 
-from sandbox.estimate.affected import units_affected
+from sandbox.estimate.affected_units import units_affected
 from sandbox.estimate.quantiles import quantile
 from sandbox.estimate.ratios import change_of_ratio, ratio
 from sandbox.estimate.totals import change, total

@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from sandbox import compare
-from sandbox.commands.sample import sample
-from sandbox.compare.drawn import draws
-from sandbox.config import FILE, load
+from sandbox.compare.units.sampled_units import draws
+from sandbox.config import FILE, project_file
 from sandbox.demo import make
 from sandbox.model import Silent, TableFiles
+from sandbox.project.sample import sample
 
 if TYPE_CHECKING:
-    from sandbox.compare.drawn import Drawn
+    from sandbox.compare.units.sampled_units import Drawn
     from sandbox.manifest.diff import Estimate, Figure, OutputDiff
 
 OUTPUT = "customer_value"
@@ -146,7 +146,7 @@ def rightly_placed(found: OutputDiff) -> bool:
 def sampled(place: Path, codes: tuple[Path, Path], salt: str) -> OutputDiff:
     """Draw with one salt, run both versions on the sample, and compare."""
     shop, scratch = place / "shop", place / "scratch"
-    project = load(shop / FILE, start=shop, environ=os.environ, flags={("sample", "salt"): salt})
+    project = project_file(shop / FILE, start=shop, environ=os.environ, flags={("sample", "salt"): salt})
     drawn = sample(project, progress=Silent())
     made = [
         run(code, drawn.sample.path / "tables", scratch / str(number)) for number, code in enumerate(codes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sandbox.engine.prn import PRIME, coefficients, threshold
+from sandbox.engine.rule.prn import PRIME, coefficients, threshold
 from sandbox.estimate.design import Design
 
 if TYPE_CHECKING:

@@ -23,12 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from adbc_driver_postgresql import dbapi
 
-from sandbox.config import load
-from sandbox.engine import prn, pushed
-from sandbox.engine.postgres.connection import Manners, Snapshot
+from sandbox.config import project_file
+from sandbox.engine.postgres.snapshot import Manners, Snapshot
+from sandbox.engine.rule import prn, pushdown_sql
 from sandbox.model import Silent
-from sandbox.sampler.draw import draw
-from sandbox.sampler.survey import survey
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
 from tests.integration.sources.server import PASSWORD, started
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def main() -> None:
 
 
 def _measure(uri: str, rows: int, runs: int, folder: Path) -> None:
-    number = pushed.number({"order_id": "BIGINT"}, ["order_id"], prn.coefficients("", TABLE), "postgres")
+    number = pushdown_sql.number(
+        {"order_id": "BIGINT"}, ["order_id"], prn.coefficients("", TABLE), "postgres"
+    )
     every = "order_id, customer, country, channel, day, amount, score, note"
     found = {
         "the server reads every column": _timed(runs, lambda: _asked(uri, f"select bit_xor(hashtextextended(r::text, 0)) from {TABLE} r")),
@@ -120,7 +122,7 @@ def _fetched(uri: str, sql: str) -> None:
 def _drawn(uri: str, folder: Path, rate: float) -> None:
     file = folder / "sandbox.toml"
     file.write_text(SETTINGS.format(uri=uri, table=TABLE, rate=rate), "utf-8")
-    project = load(file, start=folder, environ={}, flags={})
+    project = project_file(file, start=folder, environ={}, flags={})
     with tempfile.TemporaryDirectory(dir=folder) as home:
         draw(project, survey(project, progress=Silent()), home=Path(home), progress=Silent())
 

@@ -13,4 +13,4 @@ if [[ ${SANDBOX_RUNTIME:-} == local || ${SANDBOX_STACK_RUNTIME:-} == local ]]; t
 fi
 python=$here/../../.venv/bin/python
 if [[ ! -x $python ]]; then python=python3; fi
-exec "$python" -m sandbox.stack.base "$@"
+exec "$python" -m sandbox.provisioner.images.base "$@"

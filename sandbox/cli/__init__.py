@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from sandbox import __version__
-from sandbox.cli.lazy import LazyGroup
+from sandbox.cli.lazy_group import LazyGroup
 from sandbox.errors import SandboxError, UnjudgedError
-from sandbox.store.private import withhold
+from sandbox.store.secret_environment import withhold
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -143,7 +143,7 @@ def _misused(error: click.ClickException) -> int:
 
 
 def _failed(status: int, kind: str, message: str, hint: str) -> int:
-    from sandbox.report.words import visible  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.formatting import visible  # noqa: PLC0415 - heavy, and --help does not need it
 
     if "--json" in sys.argv[1:]:
         error = {"status": status, "kind": kind, "message": message, "hint": hint}

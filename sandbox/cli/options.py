@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import click
 
-from sandbox.cli import completing
+from sandbox.cli import shell_completion
 from sandbox.model import Silent
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Call:
         """What shows progress on stderr."""
         if self.as_json and not sys.stderr.isatty():
             return Silent()
-        from sandbox.report.console import console  # noqa: PLC0415
-        from sandbox.report.progress import RichProgress  # noqa: PLC0415 - see `project`
+        from sandbox.report.terminal.console import console  # noqa: PLC0415
+        from sandbox.report.terminal.progress import RichProgress  # noqa: PLC0415 - see `project`
 
         return RichProgress(console(stderr=True))
 
@@ -65,7 +65,7 @@ class Call:
         if self.as_json:
             click.echo(json.dumps(result.fields(), ensure_ascii=False, indent=1))
             return
-        from sandbox.report.console import console  # noqa: PLC0415 - see `project`
+        from sandbox.report.terminal.console import console  # noqa: PLC0415 - see `project`
 
         console(stderr=False).print(shown(), soft_wrap=False)
 
@@ -116,7 +116,7 @@ name_option = click.option(
     default=DEFAULT_NAME,
     show_default=True,
     callback=lambda _context, _parameter, value: _checked_name(value),
-    shell_complete=completing.sandboxes,
+    shell_complete=shell_completion.sandboxes,
     help="Which of the project's sandboxes.",
 )
 frozen_option = click.option("--frozen", is_flag=True, help="Refuse to change sandbox.lock or the sample.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sandbox.cli import completing
+from sandbox.cli import shell_completion
 from sandbox.cli.options import Call, command
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("which", required=False, metavar="[ID]", shell_complete=completing.reports)
+@click.argument("which", required=False, metavar="[ID]", shell_complete=shell_completion.reports)
 @click.option("--list", "listed", is_flag=True, help="List all reports, the last one first.")
 @command
 def report(call: Call, *, which: str | None, listed: bool) -> None:
@@ -25,7 +25,7 @@ def report(call: Call, *, which: str | None, listed: bool) -> None:
     if listed and which is not None:
         raise click.UsageError("--list shows all reports; leave the ID out")
     if listed:
-        from sandbox.report.listing import listing  # noqa: PLC0415
+        from sandbox.report.terminal.report_list import listing  # noqa: PLC0415
 
         found = reports.reports(call.project())
         call.print(found, lambda: listing([(one.document, one.page) for one in found.reports], found.damaged))

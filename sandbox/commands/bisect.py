@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from sandbox.commands.diff import Versions, diff, judged
-from sandbox.config.load import FILE
+from sandbox.commands.diff import diff
+from sandbox.config.project_file import FILE
 from sandbox.errors import (
     ConfigError,
     PipelineError,
@@ -21,16 +21,17 @@ from sandbox.errors import (
     SandboxError,
     UnjudgedError,
 )
+from sandbox.impact.diff import Versions, judged
 from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sandbox.commands.diff import Options
-    from sandbox.commands.documents import DiffResult
     from sandbox.config import Project
+    from sandbox.impact.diff import Options
     from sandbox.model import Progress
+    from sandbox.report.files import DiffResult
 
 CHECKED_OUT = "HEAD"
 BAD = "refs/bisect/bad"

@@ -6,16 +6,17 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.commands.diff import Options, Versions, diff
+from sandbox.commands.diff import diff
 from sandbox.config import FILE, load
 from sandbox.demo import PLANTED, make
+from sandbox.impact.diff import Options, Versions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.commands.documents import DiffResult
     from sandbox.manifest.diff import DiffDocument
     from sandbox.model import Progress
+    from sandbox.report.files import DiffResult
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox.commands.inventory import leftovers
-from sandbox.commands.stack import own_image
+from sandbox.commands.cleanup.inventory import leftovers
+from sandbox.formatting import many
 from sandbox.model import is_own_image
-from sandbox.report.words import many
-from sandbox.stack import doctor as stack
-from sandbox.stack.checks import bad, carried_out, good
-from sandbox.store.places import home
+from sandbox.project.stack import own_image
+from sandbox.provisioner.doctor import doctor as stack
+from sandbox.provisioner.doctor.check import bad, carried_out, good
+from sandbox.store.paths import home
 
 if TYPE_CHECKING:
     from sandbox.config import Project
     from sandbox.model import Progress
-    from sandbox.stack.checks import Check
+    from sandbox.provisioner.doctor.check import Check
 
 LEFT = "what was left behind"
 SHOWN = 3

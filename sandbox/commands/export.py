@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jinja2
 
-from sandbox.commands.create import create
-from sandbox.commands.labelling import object_name
-from sandbox.commands.run import require_command
-from sandbox.containers import docker_plan as plan
-from sandbox.containers import fixed
+from sandbox.containers import fixed_environment
+from sandbox.containers.docker import engine_api as plan
 from sandbox.errors import EngineError, UsageError
+from sandbox.project.create import create
+from sandbox.project.pipeline_run import require_command
+from sandbox.project.services.labels import object_name
 from sandbox.store.folder import reported, write
-from sandbox.store.places import packaged
+from sandbox.store.paths import packaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.commands.create import Sandbox
     from sandbox.config import Project
     from sandbox.model import Progress
+    from sandbox.project.create import Sandbox
 
 Form = Literal["compose", "devcontainer"]
 FILES: Mapping[Form, str] = {"compose": "compose.yaml", "devcontainer": ".devcontainer/devcontainer.json"}
@@ -86,7 +86,7 @@ def _variables(project: Project, ready: Sandbox) -> dict[str, str]:
     own = {name: value.format(**known) for name, value in project.settings.pipeline.env.items()}
     limits = ready.stack.limits
     return {
-        **fixed.variables(limits, home=plan.HOME, temporary=plan.TEMPORARY),
+        **fixed_environment.variables(limits, home=plan.HOME, temporary=plan.TEMPORARY),
         "SANDBOX_SAMPLE": SAMPLE,
         "SANDBOX_OUTPUT": OUTPUT,
         **own,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.commands.projects import prepare_state
-from sandbox.commands.stack import LOCK, open_stack
-from sandbox.sampler import kept
-from sandbox.stack.moved import moved
-from sandbox.store.places import home
+from sandbox.project.registry import prepare_state
+from sandbox.project.stack import LOCK, open_stack
+from sandbox.provisioner.lock.lock_diff import moved
+from sandbox.samples import catalog
+from sandbox.store.paths import home
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.config import Project
     from sandbox.manifest.lock import Lock
     from sandbox.model import Progress
-    from sandbox.stack.moved import Moved
+    from sandbox.provisioner.lock.lock_diff import Moved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ def lock(project: Project, *, upgrade: bool, progress: Progress) -> LockResult:
     """Resolve what is not resolved yet, everything anew with ``upgrade``; a drawn sample's fingerprint goes in as well."""
     prepare_state(project.state)
     stack = open_stack(project, frozen=False, progress=progress)
-    drawn = kept.drawn(project, home())
+    drawn = catalog.drawn(project, home())
     made, before = stack.lock(sample=drawn.fingerprint if drawn else None, upgrade=upgrade, progress=progress)
     return LockResult(
         lock=made,

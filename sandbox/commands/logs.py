@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.commands.ordinary import ordinary
 from sandbox.errors import UsageError
+from sandbox.project.run_history import ordinary
 from sandbox.runner.logs import in_progress
 from sandbox.store.folder import reported
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.commands.documents import COMMENT, DOCUMENT, JUNIT, REPORT
 from sandbox.errors import StoreError, UsageError
+from sandbox.impact.document import REPORT
 from sandbox.manifest.diff import DiffDocument
+from sandbox.report.files import COMMENT, DOCUMENT, JUNIT
 
 if TYPE_CHECKING:
     from pathlib import Path

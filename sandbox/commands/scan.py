@@ -17,6 +17,6 @@ def scan(project: Project, *, progress: Progress) -> Scan:
     Raises:
         SourceError: The source itself cannot be read.
     """
-    from sandbox.sampler.scan import scanned  # noqa: PLC0415 - Ibis is slow to import
+    from sandbox.scan.scan import scanned  # noqa: PLC0415 - Ibis is slow to import
 
     return scanned(project, now=dt.datetime.now(dt.UTC), progress=progress)

@@ -7,15 +7,15 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
-from sandbox.commands import services
-from sandbox.commands.create import create
-from sandbox.commands.labelling import labels, object_name
-from sandbox.commands.run import code_of, kit_of
 from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import EngineError, PipelineMemoryError, PipelineTimeoutError
 from sandbox.model import Ending
-from sandbox.runner.given import given
-from sandbox.runner.kit import laid_out
+from sandbox.project.create import create
+from sandbox.project.pipeline_run import code_of, kit_of
+from sandbox.project.services import services
+from sandbox.project.services.labels import labels, object_name
+from sandbox.runner.environment_variables import given
+from sandbox.runner.run_setup import laid_out
 from sandbox.store.folder import staging
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.commands import services
-from sandbox.commands.ordinary import ordinary
-from sandbox.commands.sample import sample
-from sandbox.commands.stack import open_stack
-from sandbox.engine.duck import Session, complaint, literal, quote
-from sandbox.engine.files import relation
+from sandbox.engine.duckdb.session import Session, complaint, literal, quote
+from sandbox.engine.duckdb.table_functions import relation
 from sandbox.errors import ConfigError, RuleError
 from sandbox.model import Ending, TableFiles
+from sandbox.project.run_history import ordinary
+from sandbox.project.sample import sample
+from sandbox.project.services import services
+from sandbox.project.stack import open_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,11 +104,11 @@ def postgres(project: Project, query: str, *, name: str, most: int | None, progr
         )
     stack = open_stack(project, frozen=False, progress=progress)
     services.require_engine(stack.runtime)
-    from sandbox.commands import databases  # noqa: PLC0415 - heavy, and most projects have no service
-    from sandbox.engine.service.query import answer  # noqa: PLC0415
+    from sandbox.engine.postgres_service.user_query import answer  # noqa: PLC0415
+    from sandbox.project.services import postgres  # noqa: PLC0415 - heavy, and most projects have no service
 
     found = sample(project, progress=progress).sample
-    service = databases.up(project, found, name=name, own=True, frozen=stack.frozen, progress=progress)
+    service = postgres.up(project, found, name=name, own=True, frozen=stack.frozen, progress=progress)
     columns, rows = answer(service.server, query, most=None if most is None else most + 1)
     complete = most is None or len(rows) <= most
     return Answer(columns=columns, rows=rows if complete else rows[:most], complete=complete)

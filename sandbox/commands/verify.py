@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError, UsageError
 from sandbox.manifest.run import RunRecord
-from sandbox.runner.recorded import damage
+from sandbox.runner.output_records import damage
 from sandbox.runner.run import RECORD
-from sandbox.sampler import kept
-from sandbox.sampler import verify as samples
-from sandbox.store.places import home
+from sandbox.samples import catalog
+from sandbox.samples import verify as samples
+from sandbox.store.paths import home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +52,10 @@ def verify(project: Project, *, what: str | None, progress: Progress) -> Verifie
         UsageError: Nothing, or more than one thing, has that name.
     """
     if what is None:
-        drawn = kept.drawn(project, home())
+        drawn = catalog.drawn(project, home())
         sample_paths = [drawn.path] if drawn else []
     else:
-        sample_paths = [sample.path for sample in kept.samples(home())]
+        sample_paths = [sample.path for sample in catalog.samples(home())]
     places = {path.name: path for path in (*sample_paths, *_runs(project))}
     if what is not None:
         names = [name for name in places if name.startswith(what)]

@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.compare.kinds import MOMENTS, is_nested, is_numeric
-from sandbox.compare.options import EXACT, Tolerance
+from sandbox.compare.rules import EXACT, Tolerance
+from sandbox.compare.sql_types import MOMENTS, is_nested, is_numeric
 from sandbox.compare.tolerance import normalised
 from sandbox.manifest.diff import SchemaChanges, TypeChange
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.compare.options import Rules
+    from sandbox.compare.rules import Rules
 
 SideName = Literal["baseline", "candidate"]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.compare.kinds import opaque
-from sandbox.compare.options import engine_memory
-from sandbox.compare.reading import Reader, unreadable
-from sandbox.compare.rows import SIDES
-from sandbox.engine.duck import Session, quote
+from sandbox.compare.rows.row_matching import SIDES
+from sandbox.compare.rules import engine_memory
+from sandbox.compare.sql_types import opaque
+from sandbox.compare.table_reader import Reader, unreadable
+from sandbox.engine.duckdb.session import Session, quote
 from sandbox.errors import PipelineError, SandboxError
 from sandbox.manifest.diff import DataTest, GateResult
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.compare.kinds import FLOATS, MOMENTS, difference
-from sandbox.engine.types import item_of
+from sandbox.compare.sql_types import FLOATS, MOMENTS, difference
+from sandbox.engine.sql.type_names import item_of
 
 if TYPE_CHECKING:
     from sandbox.compare.columns import Column
-    from sandbox.compare.options import Tolerance
+    from sandbox.compare.rules import Tolerance
 
 _SPACE = r"[\s\p{Z}]+"
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from sandbox.config.one_table import resolve
-from sandbox.config.outputs import output
-from sandbox.config.problems import Problem, of_validation
+from sandbox.config.config_problems import Problem, of_validation
+from sandbox.config.output_checks import output
 from sandbox.config.settings import OutputSection, Section
+from sandbox.config.single_table_file import resolve
 
 if TYPE_CHECKING:
     from pathlib import Path

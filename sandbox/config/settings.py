@@ -1,6 +1,6 @@
 """The shape of ``sandbox.toml``: every key, its type and its default.
 
-What the file says is what these classes say; `sandbox.config.check` adds what only several keys together can tell.
+What the file says is what these classes say; `sandbox.config.settings_checks` adds what only several keys together can tell.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from sandbox.config import check
-from sandbox.config.one_table import read, resolve
-from sandbox.config.problems import Problem, of_validation
+from sandbox.config import settings_checks
+from sandbox.config.config_problems import Problem, of_validation
 from sandbox.config.settings import Section, StackSection
+from sandbox.config.single_table_file import read, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def _resolved(settings: Settings, content: dict[str, Any]) -> Settings | list[Pr
     if "limits" in given.model_fields_set:
         stack = stack.model_copy(update={"limits": _laid_over(settings.stack.limits, given.limits)})
     merged = settings.model_copy(update={"stack": stack})
-    return [one for one in check.problems(merged) if one.key[0] == "stack"] or merged
+    return [one for one in settings_checks.problems(merged) if one.key[0] == "stack"] or merged
 
 
 def _laid_over(below: S, above: S) -> S:

@@ -6,8 +6,8 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from sandbox.containers import fixed
-from sandbox.containers.endings import Cause, End, classify
+from sandbox.containers import fixed_environment
+from sandbox.containers.outcome import Cause, End, classify
 from sandbox.containers.protocol import Held
 from sandbox.errors import EngineError
 from sandbox.model import Isolation, Outcome
@@ -161,7 +161,10 @@ class FakeRuntime:
         mine = Held(id=job.name, name=job.name, kind="play", labels=job.labels, running=True)
         self.holding.append(mine)
         try:
-            variables = {**fixed.variables(job.limits, home=HOME, temporary=TEMPORARY), **job.variables}
+            variables = {
+                **fixed_environment.variables(job.limits, home=HOME, temporary=TEMPORARY),
+                **job.variables,
+            }
             play = Play(job=job, variables=variables, stdout=stdout, stderr=stderr, stop=stop)
             return _outcome(play, play.end(self._commands.get(job.command, lambda _: 127)))
         finally:

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 from typing import TYPE_CHECKING
 
-from sandbox.demo import history, warehouse
+from sandbox.demo import repository, warehouse
 from sandbox.errors import UsageError
 from sandbox.store.folder import reported, staged
 
@@ -36,10 +36,10 @@ def make(folder: Path, *, scale: float = 1.0, progress: Progress) -> None:
     """
     if not 0 < scale < float("inf"):
         raise UsageError(f"--scale {scale:g} makes no shop", hint="give a number above 0, like --scale 1")
-    history.require_git()
+    repository.require_git()
     with _place(folder.absolute()) as place:
         warehouse.make(place / "warehouse", scale=scale, progress=progress)
-        history.make(place)
+        repository.make(place)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import Session, literal
+from sandbox.engine.duckdb.session import Session, literal
 from sandbox.errors import StoreError
 
 if TYPE_CHECKING:

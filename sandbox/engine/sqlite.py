@@ -15,9 +15,9 @@ from urllib.parse import quote as percent_encoded
 
 import pyarrow as pa
 
-from sandbox.engine.arrow import Scanned
-from sandbox.engine.databases import Declared, DeclaredReference
-from sandbox.engine.duck import first_line, quote
+from sandbox.engine.database_schema import Declared, DeclaredReference
+from sandbox.engine.duckdb.arrow_scan import Scanned
+from sandbox.engine.duckdb.session import first_line, quote
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:

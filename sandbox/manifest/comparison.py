@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from sandbox.manifest.canonical import digest
+from sandbox.manifest.canonical_json import digest
 from sandbox.manifest.diff import OutputDiff
 from sandbox.manifest.document import Document
 

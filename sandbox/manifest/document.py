@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sandbox.errors import StoreError
-from sandbox.manifest.canonical import digest
+from sandbox.manifest.canonical_json import digest
 
 if TYPE_CHECKING:
     from pathlib import Path

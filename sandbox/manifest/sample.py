@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, JsonValue
 
-from sandbox.manifest.canonical import digest
+from sandbox.manifest.canonical_json import digest
 from sandbox.manifest.document import Document, Part
 
 
@@ -133,5 +133,5 @@ class SampleManifest(Document):
 
 
 def half_of(fingerprint: str) -> str:
-    """Give the fingerprint of the half of a sample (see `sandbox.sampler.half`), by the sample's own."""
+    """Give the fingerprint of the half of a sample (see `sandbox.sampler.half_sample.selection`), by the sample's own."""
     return digest({"half of": fingerprint, "by": 1})

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.report.words import NOTHING, change, cut, many, number, share
+from sandbox.formatting import NOTHING, change, cut, many, number, share
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import DiffDocument, Estimate, Figure, OutputDiff

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.formatting import change, cut, many, number, share, span, value
 from sandbox.model import WORKING_TREE
 from sandbox.report import estimates
-from sandbox.report.words import change, cut, many, number, share, span, value
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sandbox.report import dbt, findings
-from sandbox.report.pages import page
-from sandbox.report.words import cut, value, visible
+from sandbox.formatting import cut, value, visible
+from sandbox.report import dbt_changes, findings
+from sandbox.report.templates import page
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import DiffDocument
@@ -36,7 +36,7 @@ def comment(document: DiffDocument) -> str:
             "examples": _examples(document),
             "broken": findings.not_held(document),
             "estimates": findings.in_production(document),
-            "dbt_changes": dbt.changes(document),
+            "dbt_changes": dbt_changes.changes(document),
             "keys": findings.keys(document),
             "where": findings.where(document)[:1],
             "tests": [findings.data_test(test) for test in findings.unpassed(document)],

@@ -6,12 +6,12 @@ import contextlib
 import stat
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duck import Session, literal, quote
-from sandbox.engine.files import relation
+from sandbox.engine.duckdb.session import Session, literal, quote
+from sandbox.engine.duckdb.table_functions import relation
 from sandbox.errors import PipelineError
 from sandbox.manifest.run import Output, RunRecord
 from sandbox.model import TableFiles
-from sandbox.runner.recorded import recorded
+from sandbox.runner.output_records import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -20,14 +20,14 @@ from sandbox.errors import (
     SandboxError,
     StoreError,
 )
-from sandbox.manifest.canonical import digest
+from sandbox.manifest.canonical_json import digest
 from sandbox.manifest.run import Output, OutputFile, RunRecord
 from sandbox.model import Ending
+from sandbox.runner.environment_variables import given
 from sandbox.runner.failures import with_log
-from sandbox.runner.given import given
-from sandbox.runner.kit import laid_out
 from sandbox.runner.logs import Log
-from sandbox.runner.recorded import damage, recorded
+from sandbox.runner.output_records import damage, recorded
+from sandbox.runner.run_setup import laid_out
 from sandbox.runner.variation import limits_of, offered, variables_of
 from sandbox.store.folder import reported, staged
 from sandbox.store.leases import use
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.containers.protocol import Runtime
-    from sandbox.engine.duck import Session
+    from sandbox.engine.duckdb.session import Session
     from sandbox.model import Environment, Limits, Outcome, Sample, Variation, Version
-    from sandbox.runner.database import Databases, OwnDatabase
-    from sandbox.runner.kit import Kit
+    from sandbox.runner.pipeline_database import Databases, OwnDatabase
     from sandbox.runner.repository import Code
+    from sandbox.runner.run_setup import Kit
 
 RECORD = "run.json"
 LOGS = ("stdout.log", "stderr.log")

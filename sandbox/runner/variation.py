@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.containers import fixed
+from sandbox.containers import fixed_environment
 from sandbox.model import Variation
 from sandbox.store.folder import reported, staging
 
@@ -26,7 +26,7 @@ def another(limits: Limits) -> Variation:
 
     One less and not half, because the run should take about as long as the one that it is compared with.
     """
-    threads = fixed.threads(limits)
+    threads = fixed_environment.threads(limits)
     return Variation(threads=threads - 1 if threads > 1 else 2, file_order="reversed")
 
 
@@ -48,7 +48,7 @@ def limits_of(variation: Variation, limits: Limits, *, processors: int | None = 
 
 def variables_of(variation: Variation) -> Mapping[str, str]:
     """Give the variables that tell libraries the number of threads, whatever the machine has."""
-    return dict.fromkeys(fixed.THREAD_COUNTS, str(variation.threads))
+    return dict.fromkeys(fixed_environment.THREAD_COUNTS, str(variation.threads))
 
 
 @contextlib.contextmanager

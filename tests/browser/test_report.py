@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from sandbox.manifest.diff import DiffDocument, OutputDiff
-from sandbox.report.html import html
+from sandbox.report.html.page import html
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.containers.docker import DockerRuntime
-from sandbox.containers.docker_client import connect
+from sandbox.containers.docker.client import connect
+from sandbox.containers.docker.runtime import DockerRuntime
 from sandbox.containers.fake import FakeRuntime, Play
-from sandbox.containers.local import LocalRuntime
+from sandbox.containers.local.runtime import LocalRuntime
 from sandbox.containers.protocol import Job, Mount, Runtime, Stop
 from sandbox.errors import EngineError
 from sandbox.model import Environment, Limits, Outcome, RuntimeName

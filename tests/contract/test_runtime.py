@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from sandbox.containers import fixed
+from sandbox.containers import fixed_environment
 from sandbox.containers.protocol import Mount, Stop
 from sandbox.errors import EngineError
 from sandbox.model import Ending
@@ -226,7 +226,7 @@ def test_the_variables_are_exactly_those_promised(bench: Bench, monkeypatch: pyt
     job = bench.job(command, played, variables={"SANDBOX_SEED": "1", "WITH": "a space = and ünïcode"})
     lines = bench.run(job).stdout.decode().rstrip("\0").split("\0")
     seen = dict(line.split("=", 1) for line in lines)
-    promised = fixed.variables(job.limits, home=seen["HOME"], temporary=seen["TMPDIR"])
+    promised = fixed_environment.variables(job.limits, home=seen["HOME"], temporary=seen["TMPDIR"])
     assert {name: seen[name] for name in promised} == promised
     assert seen["WITH"] == "a space = and ünïcode"
     assert seen["OMP_NUM_THREADS"] == "2"

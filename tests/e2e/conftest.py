@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from jsonschema import validate
 
-from sandbox.manifest.schema import FILE
-from sandbox.store.places import packaged
+from sandbox.manifest.diff_schema import FILE
+from sandbox.store.paths import packaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from sandbox.config import Settings
 from sandbox.manifest.lock import Lock
 from sandbox.manifest.run import RunRecord
 from sandbox.manifest.sample import SampleManifest
-from sandbox.manifest.sandbox import SandboxRecord
+from sandbox.manifest.sandbox_record import SandboxRecord
 
 if TYPE_CHECKING:
     from sandbox.manifest.document import Document

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sandbox.engine.lakes.values import LakeFile, LakeTable, Snapshot, missing
+from sandbox.engine.lakes.lake_table import LakeFile, LakeTable, Snapshot, missing
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import numpy as np
 import pyarrow as pa
 
-from sandbox.engine.lakes.values import LakeFile, LakeTable, Snapshot, ValuesDeleted, missing
+from sandbox.engine.lakes.lake_table import LakeFile, LakeTable, Snapshot, ValuesDeleted, missing
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sandbox.engine.duck import quote
+from sandbox.engine.duckdb.session import quote
 from sandbox.errors import SandboxError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sandbox.engine.postgres.catalogue import ColumnType, Table
-    from sandbox.engine.postgres.connection import Snapshot
+    from sandbox.engine.postgres.catalog import ColumnType, Table
+    from sandbox.engine.postgres.snapshot import Snapshot
 
 MOST_DIGITS, USUAL_DIGITS = 38, 18
 ODD = "'NaN'::numeric, 'Infinity'::numeric, '-Infinity'::numeric"

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sandbox.engine.arrow import Scanned
-from sandbox.engine.duck import quote
+from sandbox.engine.duckdb.arrow_scan import Scanned
+from sandbox.engine.duckdb.session import quote
 from sandbox.engine.postgres.columns import explained, relation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from sandbox.engine.postgres.catalogue import Table
+    from sandbox.engine.postgres.catalog import Table
     from sandbox.engine.postgres.columns import Column
-    from sandbox.engine.postgres.connection import Snapshot
+    from sandbox.engine.postgres.snapshot import Snapshot
     from sandbox.errors import SandboxError
 
 ROWS = "r"  # what a condition calls the table

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sandbox.engine.arrow import Scanned
-from sandbox.engine.spark.frames import PLACE, Table, named
+from sandbox.engine.duckdb.arrow_scan import Scanned
+from sandbox.engine.spark.table import PLACE, Table, named
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import Rules, compare
-from sandbox.engine.duck import Session, literal
+from sandbox.engine.duckdb.session import Session, literal
 from sandbox.manifest.diff import OutputDiff
 from sandbox.model import Silent, TableFiles
 

@@ -12,7 +12,7 @@ import pytest
 from sandbox.compare import data_tests, judge
 from sandbox.compare.data_tests import judge_tests, outcome
 from sandbox.config.settings import DataTestEntry, GateSection
-from sandbox.engine.duck import Session, literal
+from sandbox.engine.duckdb.session import Session, literal
 from sandbox.manifest.diff import DataTest
 from sandbox.model import Silent, TableFiles
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import Rules, Tolerance, compare
-from sandbox.compare.drawn import Drawn
+from sandbox.compare.units.sampled_units import Drawn
 from sandbox.errors import StoreError
 from sandbox.manifest.sample import Stratum
 from sandbox.model import Silent, TableFiles

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import Rules, Tolerance
-from sandbox.compare.drawn import Drawn
-from sandbox.compare.separable import Question, entangled
-from sandbox.engine.duck import literal
+from sandbox.compare.units.sampled_units import Drawn
+from sandbox.compare.units.separability import Question, entangled
+from sandbox.engine.duckdb.session import literal
 from sandbox.errors import PipelineError
 from sandbox.model import TableFiles
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import Rules, Tolerance, compare, tables
-from sandbox.engine.duck import Session, literal
+from sandbox.engine.duckdb.session import Session, literal
 from sandbox.errors import ConfigError, PipelineError, RuleError, SandboxError, SourceError
 from sandbox.model import Silent, TableFiles
 

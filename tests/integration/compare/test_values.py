@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import Rules, Tolerance, compare
-from sandbox.engine.duck import Session, literal
+from sandbox.engine.duckdb.session import Session, literal
 from sandbox.model import Silent, TableFiles
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from sandbox.containers.docker import DockerRuntime
-from sandbox.containers.docker_client import connect
+from sandbox.containers.docker.client import connect
+from sandbox.containers.docker.runtime import DockerRuntime
 from sandbox.containers.protocol import Job, Mount, Runtime
 from sandbox.errors import EngineError
 from sandbox.model import Ending, Environment, Limits, Outcome

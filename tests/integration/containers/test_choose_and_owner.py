@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.containers import control_groups, owner
-from sandbox.containers.choose import choose
-from sandbox.containers.control_groups import from_kernel
-from sandbox.containers.figures import Figures
+from sandbox.containers import ownership
+from sandbox.containers.local import cgroups
+from sandbox.containers.local.cgroups import from_kernel
+from sandbox.containers.runtime_choice import choose
+from sandbox.containers.usage import Figures
 from sandbox.errors import EngineError
 from sandbox.model import Limits
 
@@ -59,26 +60,26 @@ def test_the_docker_sdk_is_imported_only_where_it_is_needed() -> None:
 
 
 def test_a_living_owner_is_not_gone() -> None:
-    found = owner.named(owner.current().labels)
-    assert found == owner.current()
+    found = ownership.named(ownership.current().labels)
+    assert found == ownership.current()
     assert not found.gone
 
 
 def test_an_owner_that_has_ended_is_gone_and_so_is_one_whose_number_was_used_again() -> None:
     with subprocess.Popen(["true"]) as process:
         process.wait()
-    me = owner.current()
+    me = ownership.current()
     assert replace(me, pid=process.pid, started="1").gone
     assert replace(me, started="1").gone
 
 
 def test_of_an_owner_elsewhere_nothing_is_said() -> None:
-    assert not replace(owner.current(), pid=2**22 + 1, machine="elsewhere/1").gone
+    assert not replace(ownership.current(), pid=2**22 + 1, machine="elsewhere/1").gone
 
 
 def test_labels_that_name_no_owner_give_none() -> None:
-    assert owner.named({"project": "shop"}) is None
-    assert owner.named({**owner.current().labels, "owner-pid": "x"}) is None
+    assert ownership.named({"project": "shop"}) is None
+    assert ownership.named({**ownership.current().labels, "owner-pid": "x"}) is None
 
 
 def test_counters_of_control_groups_of_version_2_are_read(tmp_path: Path) -> None:
@@ -102,12 +103,12 @@ def test_limits_of_version_2_are_set_in_a_group_beside_ones_own_where_that_is_de
     own.mkdir(parents=True)
     for folder in (own, own.parent):
         (folder / "cgroup.procs").write_text("")
-    monkeypatch.setattr(control_groups, "_own", lambda: {"": own})
-    assert control_groups.possible("one") is None
+    monkeypatch.setattr(cgroups, "_own", lambda: {"": own})
+    assert cgroups.possible("one") is None
     (own.parent / "cgroup.subtree_control").write_text("cpu memory\n")
-    assert control_groups.possible("one") is None
+    assert cgroups.possible("one") is None
     (own.parent / "cgroup.subtree_control").write_text("cpu memory pids\n")
-    group = control_groups.possible("one")
+    group = cgroups.possible("one")
     assert group is not None
     assert group.make(Limits(cpus=1, memory_bytes=1000, timeout_seconds=1, pids=7))
     place = own.parent / "one"

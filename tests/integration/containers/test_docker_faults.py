@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 import docker
 import pytest
 
-from sandbox.containers.docker import DockerRuntime
-from sandbox.containers.docker_client import connect, translated
+from sandbox.containers.docker.client import connect, translated
+from sandbox.containers.docker.runtime import DockerRuntime
 from sandbox.errors import EngineError
 from sandbox.model import Ending
-from sandbox.stack.check_pool import pool
+from sandbox.provisioner.doctor.address_pool import pool
 from tests.proxy import Proxy
 
 if TYPE_CHECKING:

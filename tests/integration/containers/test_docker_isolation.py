@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.containers.docker import DockerRuntime
+from sandbox.containers.docker.runtime import DockerRuntime
 from sandbox.model import Ending
 
 if TYPE_CHECKING:

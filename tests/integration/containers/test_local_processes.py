@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from sandbox.containers import control_groups, local_place
-from sandbox.containers.local import LocalRuntime
+from sandbox.containers.local import cgroups, job_folder
+from sandbox.containers.local.runtime import LocalRuntime
 from sandbox.model import Ending
 
 if TYPE_CHECKING:
@@ -35,15 +35,15 @@ def runtime() -> LocalRuntime:
 @pytest.fixture
 def sampled(runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LocalRuntime:
     """The runtime where no control group may be made."""
-    monkeypatch.setattr(control_groups, "ROOT", tmp_path)
-    assert control_groups.possible("x") is None
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    assert cgroups.possible("x") is None
     return runtime
 
 
 @pytest.fixture
 def kept(runtime: LocalRuntime) -> Iterator[LocalRuntime]:
     """The runtime where the kernel keeps the limits."""
-    group = control_groups.possible("x")
+    group = cgroups.possible("x")
     if group is None:
         what = "no control group may be made here; run the tests as root"
         pytest.fail(what) if os.environ.get("CI") == "true" else pytest.skip(what)
@@ -57,7 +57,7 @@ def kept(runtime: LocalRuntime) -> Iterator[LocalRuntime]:
     assert not left
 
 
-def _groups(group: control_groups.ControlGroup) -> set[Path]:
+def _groups(group: cgroups.ControlGroup) -> set[Path]:
     return {left for folder in group.folders.values() for left in folder.parent.glob("sandbox-*-sbx-test-*")}
 
 
@@ -242,7 +242,7 @@ def test_what_a_run_leaves_whose_owner_is_killed_is_cleaned_up_by_the_next(
     assert outcome.ending is Ending.SUCCEEDED
     assert not living("44.5")
     assert not runtime.held({"run": jobs.token})
-    assert not (local_place.root() / job.name).exists()
+    assert not (job_folder.root() / job.name).exists()
 
 
 def test_removing_what_is_at_work_ends_it(jobs: Jobs, runtime: LocalRuntime) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.containers.local import LocalRuntime
+from sandbox.containers.local.runtime import LocalRuntime
 from sandbox.errors import EngineError
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.commands.sample import sample
 from sandbox.compare import Rules, compare
-from sandbox.compare.drawn import draws
+from sandbox.compare.units.sampled_units import draws
 from sandbox.config import FILE, load
 from sandbox.demo import make
 from sandbox.model import Silent, TableFiles
+from sandbox.project.sample import sample
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.compare.drawn import Drawn
+    from sandbox.compare.units.sampled_units import Drawn
     from sandbox.manifest.diff import OutputDiff
 
 OUTPUT = "customer_value"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.demo import make
-from sandbox.engine.duck import Session, literal
+from sandbox.engine.duckdb.session import Session, literal
 from sandbox.model import Silent
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.config.load import load
-from sandbox.demo import history, make
+from sandbox.config.project_file import load
+from sandbox.demo import make, repository
 from sandbox.errors import SandboxError, StoreError, UsageError
 from sandbox.model import Silent
-from sandbox.store.places import packaged
+from sandbox.store.paths import packaged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def git(folder: Path, *arguments: str) -> str:
 def test_main_is_production_and_one_model_is_changed(shop: Path) -> None:
     assert git(shop, "branch", "--show-current") == "main"
     assert git(shop, "log", "--reverse", "--format=%s").splitlines() == [
-        one.message for one in history.COMMITS
+        one.message for one in repository.COMMITS
     ]
     assert git(shop, "status", "--porcelain") == " M models/outputs/customer_value.sql"
 
@@ -52,7 +52,7 @@ def test_every_commit_holds_only_what_it_says(shop: Path) -> None:
         set(git(shop, "diff-tree", "--root", "--no-commit-id", "--name-only", "-r", one).splitlines())
         for one in commits
     ]
-    assert found == [set(one.paths) for one in history.COMMITS]
+    assert found == [set(one.paths) for one in repository.COMMITS]
 
 
 def test_warehouse_and_state_are_not_tracked(shop: Path) -> None:
@@ -63,9 +63,9 @@ def test_warehouse_and_state_are_not_tracked(shop: Path) -> None:
 def test_every_template_reaches_the_project(shop: Path) -> None:
     templates = packaged("templates") / "demo"
     stored = {str(path.relative_to(templates / "project")) for path in _files(templates / "project")}
-    assert stored == {history.template(path) for one in history.COMMITS for path in one.paths}
+    assert stored == {repository.template(path) for one in repository.COMMITS for path in one.paths}
     changed = {str(path.relative_to(templates / "change")) for path in _files(templates / "change")}
-    assert changed == set(history.CHANGED)
+    assert changed == set(repository.CHANGED)
 
 
 def test_settings_are_valid_and_name_every_table(shop: Path) -> None:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.config.load import load
-from sandbox.demo import history, warehouse
-from sandbox.engine.duck import Session, literal, quote
+from sandbox.config.project_file import load
+from sandbox.demo import repository, warehouse
+from sandbox.engine.duckdb.session import Session, literal, quote
 from sandbox.model import Silent
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def shop(folder: Path) -> Iterator[Session]:
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("project")
-    history.make(folder)
+    repository.make(folder)
     return load(None, start=folder, environ={}, flags={}).settings
 
 

@@ -16,12 +16,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from ruamel.yaml import YAML
 
-from sandbox.commands.init import rendered
+from sandbox.commands.init.ci_files import rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.commands.init import Ci
+    from sandbox.commands.init.ci_files import Ci
     from tests.conftest import Shop
 
 BIN = Path(sys.executable).parent

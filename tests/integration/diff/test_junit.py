@@ -14,9 +14,9 @@ from jsonschema import Draft202012Validator, ValidationError, validate
 from sandbox.compare.data_tests import judge_tests
 from sandbox.config.settings import GateSection
 from sandbox.manifest.diff import DataTest, DiffDocument, GateResult
-from sandbox.manifest.schema import FILE, schema, text
+from sandbox.manifest.diff_schema import FILE, schema, text
 from sandbox.report.junit import junit
-from sandbox.store.places import packaged
+from sandbox.store.paths import packaged
 
 XSD = xmlschema.XMLSchema(str(Path(__file__).with_name("junit-10.xsd")))
 HOSTILE = "a<b>&\"'\x00\x0b\x1f\ufffe\ud800]]>\u202e\U0001f600\r\n\t"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from sandbox.commands.comparing import Terms, compared
-from sandbox.commands.taint import Look, Noise
 from sandbox.compare import Rules, Tolerance
+from sandbox.impact.compare_outputs import Terms, compared
+from sandbox.impact.noise_detection import Look, Noise
 from sandbox.model import Silent, TableFiles
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.containers import fixed
+from sandbox.containers import fixed_environment
 from sandbox.model import Limits, Sample, Variation
 from sandbox.runner.variation import another, limits_of, offered, variables_of
 
@@ -59,7 +59,7 @@ def test_store_without_hard_links_is_copied(sample: Sample, monkeypatch: pytest.
 def test_thread_count_is_another_one_and_near(cpus: float, threads: int) -> None:
     limits = Limits(cpus=cpus, memory_bytes=10**9, timeout_seconds=60)
     variation = another(limits)
-    assert variation.threads == threads != fixed.threads(limits)
+    assert variation.threads == threads != fixed_environment.threads(limits)
     assert set(variables_of(variation).values()) == {str(threads)}
     varied = limits_of(variation, limits, processors=64)
     assert (varied.cpus, varied.memory_bytes) == (threads, limits.memory_bytes)

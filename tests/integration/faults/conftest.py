@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.containers.docker import DockerRuntime
+from sandbox.containers.docker.runtime import DockerRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.containers import docker_images as images
-from sandbox.containers.docker import DockerRuntime
-from sandbox.containers.docker_client import connect
+from sandbox.containers.docker import images
+from sandbox.containers.docker.client import connect
+from sandbox.containers.docker.runtime import DockerRuntime
 from sandbox.manifest.lock import Library, Lock, PlatformLock
 from sandbox.model import Silent
-from sandbox.stack import pins
-from sandbox.stack.environments import environment
-from sandbox.stack.resolution import inputs
-from sandbox.stack.wanted import StackRequest
+from sandbox.provisioner.environments import environment
+from sandbox.provisioner.lock import pins
+from sandbox.provisioner.lock.request import StackRequest
+from sandbox.provisioner.lock.resolver import inputs
 
 if TYPE_CHECKING:
     from tests.conftest import Shop
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 MODULES = [
     "sandbox.cli",
-    "sandbox.cli.stacks",
-    "sandbox.cli.running",
-    "sandbox.commands.create",
-    "sandbox.commands.run",
-    "sandbox.containers.docker",
-    "sandbox.containers.docker_images",
-    "sandbox.sampler.survey",
-    "sandbox.sampler.draw",
-    "sandbox.stack.docker_environment",
-    "sandbox.report.sandboxes",
+    "sandbox.cli.sandboxes",
+    "sandbox.cli.runs",
+    "sandbox.project.create",
+    "sandbox.project.pipeline_run",
+    "sandbox.containers.docker.runtime",
+    "sandbox.containers.docker.images",
+    "sandbox.sampler.plan.planner",
+    "sandbox.sampler.draw.draw",
+    "sandbox.provisioner.images.environment",
+    "sandbox.report.terminal.sandboxes",
 ]
 COMMAND = """
 import os, sys
@@ -177,7 +177,7 @@ def test_create_with_a_service_killed_at_its_steps_is_completed_by_the_next(turn
     assert shop.run("create", env={"SANDBOX_RUNTIME": "docker"}).status == 0
     root = str(shop.root)
     asked = {
-        "modules": [*MODULES, "sandbox.commands.databases"],
+        "modules": [*MODULES, "sandbox.project.services.postgres"],
         "program": COMMAND.format(root=root, words=["create"]),
         "reset": SERVICES.format(root=root),
         "check": UP.format(root=root),

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.containers import control_groups
+from sandbox.containers.local import cgroups
 from sandbox.model import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.containers.control_groups import ControlGroup
+    from sandbox.containers.local.cgroups import ControlGroup
     from tests.conftest import Done, Shop
 
 MACHINE = 2 * 2**30  # of which three quarters are 1.6 GB
@@ -32,7 +32,7 @@ taken = b"x" * {bytes}
 @pytest.fixture
 def small_machine() -> Iterator[ControlGroup]:
     """A control group that stands for a machine with 2 GiB of memory."""
-    group = control_groups.possible(f"machine-{uuid.uuid4().hex[:12]}")
+    group = cgroups.possible(f"machine-{uuid.uuid4().hex[:12]}")
     if group is None:
         what = "no control group may be made here; run the tests as root"
         if os.environ.get("CI") == "true":

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from sandbox import suggest
 from sandbox.model import Silent
-from sandbox.sampler import proposal
-from sandbox.sampler.proposal import slices
+from sandbox.suggest import hash_slice
 from tests.conftest import Shop
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ def test_large_tables_are_looked_at_in_part_without_being_misled(
         "orders",
         "select i % 20000 as order_id, i // 20000 as line, (i * 7) % 21500 as customer_id from range(40000) t(i)",
     )
-    monkeypatch.setattr(slices, "WHOLE", 4000)
-    found = proposal.proposed("data/", base=folder.root, progress=Silent())
+    monkeypatch.setattr(hash_slice, "WHOLE", 4000)
+    found = suggest.proposed("data/", base=folder.root, progress=Silent())
     orders = found.tables["orders"]
     assert orders.key is not None
     assert orders.key.columns == ("order_id", "line")

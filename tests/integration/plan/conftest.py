@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from sandbox.config.load import load
-from sandbox.engine.duck import Session, quote
+from sandbox.config.project_file import load
+from sandbox.engine.duckdb.session import Session, quote
 from sandbox.model import Silent
-from sandbox.sampler.frame import prepared
-from sandbox.sampler.survey import survey
-from sandbox.sampler.table import reading
+from sandbox.sampler.plan.frame import prepared
+from sandbox.sampler.plan.planner import survey
+from sandbox.sources.table import reading
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.sampler.plan import Plan
+    from sandbox.sampler.plan.plan import Plan
 
 HEADER = """\
 version = 1

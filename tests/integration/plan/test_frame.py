@@ -10,7 +10,7 @@ import pytest
 from sandbox.errors import ConfigError, RuleError
 
 if TYPE_CHECKING:
-    from sandbox.sampler.plan import Plan
+    from sandbox.sampler.plan.plan import Plan
     from tests.integration.plan.conftest import Place
 
 SECTIONS = """

@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 
 from sandbox.errors import RuleError
-from sandbox.report import samples
+from sandbox.report.terminal import samples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.sampler.plan import Plan
+    from sandbox.sampler.plan.plan import Plan
     from tests.integration.plan.conftest import Place
 
 SECTIONS = """

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.errors import PipelineError
+from sandbox.runner.output_records import as_tables, damage
 from sandbox.runner.outputs import collect
-from sandbox.runner.recorded import as_tables, damage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from sandbox.config.load import load
+from sandbox.config.project_file import load
 from sandbox.model import Sample, Silent
-from sandbox.sampler import kept
-from sandbox.sampler.draw import draw
-from sandbox.sampler.survey import survey
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
+from sandbox.samples import catalog
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +84,7 @@ class Place:
         project = self.project(sections)
         plan = survey(project, threads=threads, progress=Silent())
         sample = draw(project, plan, home=self.home, threads=threads, progress=Silent())
-        return kept.load(self.home, sample.fingerprint)
+        return catalog.load(self.home, sample.fingerprint)
 
 
 def rows(sample: Sample, table: str, columns: str = "*") -> list[tuple[Any, ...]]:

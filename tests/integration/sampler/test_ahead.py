@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.engine import late, prn
+from sandbox.engine.rule import polars_reader, prn
 from sandbox.errors import SourceError
 from sandbox.model import Silent
-from sandbox.sampler import ahead, items
-from sandbox.sampler.draw import draw
-from sandbox.sampler.survey import survey
+from sandbox.sampler.draw import prefetch, work_items
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
 
 if TYPE_CHECKING:
     from tests.integration.sampler.conftest import Place
@@ -57,13 +57,13 @@ def parts(place: Place, home: str) -> dict[str, bytes]:
 def spied(monkeypatch: pytest.MonkeyPatch) -> list[pa.Table | None]:
     """Record what is read ahead."""
     found: list[pa.Table | None] = []
-    read = late.read
+    read = polars_reader.read
 
     def kept(*arguments: Any, **options: Any) -> pa.Table | None:
         found.append(read(*arguments, **options))
         return found[-1]
 
-    monkeypatch.setattr(late, "read", kept)
+    monkeypatch.setattr(polars_reader, "read", kept)
     return found
 
 
@@ -81,7 +81,7 @@ def test_a_draw_that_reads_ahead_writes_the_same_bytes(
             "(row_group_size 4096)",
         )
     whole = parts(place, "whole")
-    monkeypatch.setattr(ahead, "WORTH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "WORTH_BYTES", 0)
     found = spied(monkeypatch)
     assert parts(place, "ahead") == whole
     rows = [table.num_rows for table in found if table is not None]
@@ -91,10 +91,10 @@ def test_a_draw_that_reads_ahead_writes_the_same_bytes(
 
 def test_ranges_of_a_file_are_read_ahead(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.copy("customers.parquet", EVERY_TYPE.format(shift=""), "(row_group_size 4096)")
-    monkeypatch.setattr(items, "RANGE_BYTES", 200_000)
-    monkeypatch.setattr("sandbox.sampler.extract.RANGE_BYTES", 200_000)
+    monkeypatch.setattr(work_items, "RANGE_BYTES", 200_000)
+    monkeypatch.setattr("sandbox.sampler.draw.extraction.RANGE_BYTES", 200_000)
     whole = parts(place, "whole")
-    monkeypatch.setattr(ahead, "WORTH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "WORTH_BYTES", 0)
     found = spied(monkeypatch)
     assert parts(place, "ahead") == whole
     assert len([table for table in found if table is not None]) > 2
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_ahead_is_read_in_full(place: Place, monkeypatch: py
     path = place.write("customers.parquet", b"")
     pq.write_table(table, path, use_deprecated_int96_timestamps=True)
     whole = parts(place, "whole")
-    monkeypatch.setattr(ahead, "WORTH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "WORTH_BYTES", 0)
     found = spied(monkeypatch)
     assert parts(place, "ahead") == whole
     assert found == []
@@ -123,7 +123,7 @@ def test_a_damaged_page_is_reported_as_without_reading_ahead(
     path.write_bytes(content)
     with pytest.raises(SourceError) as full:
         parts(place, "whole")
-    monkeypatch.setattr(ahead, "WORTH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "WORTH_BYTES", 0)
     with pytest.raises(SourceError) as early:
         parts(place, "ahead")
     assert early.value.message == full.value.message
@@ -135,14 +135,14 @@ def test_the_numbers_are_the_published_ones(tmp_path: Path, group: dict[str, Any
     path = tmp_path / "keys.parquet"
     pq.write_table(pa.table({"k": pa.array(list(numbers), pa.int64())}), path)
     for below in sorted(numbers.values()):
-        wanted = late.Wanted(
+        wanted = polars_reader.Wanted(
             columns=("k",), key="k", coefficients=group["coefficients"], below=below, place="place"
         )
         chosen = {key for key, u in numbers.items() if u < below}
-        found = late.read(str(path), wanted, (0, None), small=False)
+        found = polars_reader.read(str(path), wanted, (0, None), small=False)
         assert found is not None
         assert set(found["k"].to_pylist()) == chosen
         outside = {key for key in numbers if not 0 <= key < prn.PRIME}
-        found = late.read(str(path), wanted, (0, None), small=True)
+        found = polars_reader.read(str(path), wanted, (0, None), small=True)
         assert found is not None
         assert set(found["k"].to_pylist()) == chosen | outside

@@ -11,8 +11,8 @@ import pytest
 
 from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
 from sandbox.model import Silent
-from sandbox.sampler.draw import draw
-from sandbox.sampler.survey import survey
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
 
 if TYPE_CHECKING:
     from tests.integration.sampler.conftest import Place

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.model import Silent
-from sandbox.sampler.verify import verify
+from sandbox.samples.verify import verify
 
 if TYPE_CHECKING:
     from pathlib import Path

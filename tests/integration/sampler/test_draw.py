@@ -9,11 +9,11 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.manifest.canonical import digest
+from sandbox.manifest.canonical_json import digest
 from sandbox.model import Silent
-from sandbox.sampler.specification import request_id, specification
-from sandbox.sampler.survey import survey
-from sandbox.sampler.verify import verify
+from sandbox.sampler.plan.planner import survey
+from sandbox.samples.specification import request_id, specification
+from sandbox.samples.verify import verify
 
 if TYPE_CHECKING:
     from tests.integration.sampler.conftest import Place, Read

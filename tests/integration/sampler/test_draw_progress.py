@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.engine import duck
+from sandbox.engine.duckdb import session as duckdb_session
 from sandbox.errors import SourceError
 from sandbox.model import Silent
-from sandbox.sampler import extract
-from sandbox.sampler.draw import draw
-from sandbox.sampler.survey import survey
+from sandbox.sampler.draw import extraction
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,8 +64,8 @@ def sources(place: Place) -> None:
 
 def test_a_draw_says_how_far_it_is_within_a_large_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     sources(place)
-    monkeypatch.setattr(duck, "WATCH_SECONDS", 0.01)
-    monkeypatch.setattr(extract, "WATCHED_BYTES", 2**20)
+    monkeypatch.setattr(duckdb_session, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(extraction, "WATCHED_BYTES", 2**20)
     project, progress = place.project(SECTIONS), Recorded()
     draw(project, survey(project, progress=Silent()), home=place.home, progress=progress)
     amounts = progress.amounts["drawing"]
@@ -78,7 +78,7 @@ def test_a_draw_says_how_far_it_is_within_a_large_file(place: Place, monkeypatch
 def test_a_draw_that_nobody_watches_starts_no_thread(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.copy("customers.csv", "select range as id from range(1000)")
     place.copy("places.csv", "select range as id from range(10)")
-    monkeypatch.setattr(extract, "WATCHED_BYTES", 0)
+    monkeypatch.setattr(extraction, "WATCHED_BYTES", 0)
     started: list[str] = []
     start = threading.Thread.start
 
@@ -96,7 +96,7 @@ def test_a_draw_that_nobody_watches_starts_no_thread(place: Place, monkeypatch: 
 
 
 def test_watching_ends_with_its_block_also_when_a_statement_fails() -> None:
-    with duck.Session() as session:
+    with duckdb_session.Session() as session:
         setting = "select current_setting('enable_progress_bar')"
         with session.watched(lambda _: None):
             assert session.rows(setting) == [(True,)]

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from sandbox.errors import StoreError
-from sandbox.sampler import half
-from sandbox.sampler.halving import halved
+from sandbox.sampler.half_sample import selection
+from sandbox.sampler.half_sample.writer import halved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ def made(drawn: Any, tmp_path: Path) -> Sample:
 def kept(drawn: Any) -> set[int]:
     _, sample, manifest = drawn
     with duckdb.connect() as connection:
-        found = connection.execute(half.chosen(manifest, sample.path, "customers")).fetchall()
+        found = connection.execute(selection.chosen(manifest, sample.path, "customers")).fetchall()
     return {key for (key,) in found}
 
 

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.engine.duck import Session
+from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
 from sandbox.model import Silent
-from sandbox.sampler import items
-from sandbox.sampler.draw import draw
-from sandbox.sampler.survey import survey
-from sandbox.sampler.verify import verify
+from sandbox.sampler.draw import work_items
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
+from sandbox.samples.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -209,8 +209,8 @@ def test_a_large_file_is_cut_into_parts_with_the_same_content(
     )
     sections = UNIT.replace("rate", 'strata = ["g"]\nrate')
     whole, _ = place.draw(sections)
-    monkeypatch.setattr(items, "RANGE_BYTES", (place.source / "customers.parquet").stat().st_size // 5)
-    monkeypatch.setattr("sandbox.sampler.extract.RANGE_BYTES", 1000)
+    monkeypatch.setattr(work_items, "RANGE_BYTES", (place.source / "customers.parquet").stat().st_size // 5)
+    monkeypatch.setattr("sandbox.sampler.draw.extraction.RANGE_BYTES", 1000)
     elsewhere = type(place)(root=place.root / "cut")
     (place.source.parent / "cut").mkdir()
     place.source.rename(elsewhere.source)

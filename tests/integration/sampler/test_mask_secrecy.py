@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from sandbox.manifest.sample import SampleManifest
-from sandbox.sampler.masking import Secret
+from sandbox.masking import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

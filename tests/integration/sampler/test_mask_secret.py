@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.errors import ConfigError
+from sandbox.masking import Secret, secret
+from sandbox.masking.secret import FILE_VARIABLE, VARIABLE
 from sandbox.model import Silent
-from sandbox.sampler.masking import Secret, secret
-from sandbox.sampler.masking.secret import FILE_VARIABLE, VARIABLE
-from sandbox.store.private import private, withhold
+from sandbox.store.secret_environment import private, withhold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,7 +149,7 @@ def test_a_secret_does_not_show_itself() -> None:
 
 
 def test_withheld_variables_are_known_here_and_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.store.private._withheld", {})
+    monkeypatch.setattr("sandbox.store.secret_environment._withheld", {})
     monkeypatch.setenv(VARIABLE, TEXT)
     withhold()
     assert private(VARIABLE) == TEXT

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.config.settings import Mask
-from sandbox.engine.duck import Session
+from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
-from sandbox.sampler.masking import Masking, Secret
+from sandbox.masking import Masking, Secret
 
 if TYPE_CHECKING:
     from pathlib import Path

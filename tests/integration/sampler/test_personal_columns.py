@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.engine.duck import Session
+from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError
 from sandbox.model import Silent
-from sandbox.sampler.listing import listed
-from sandbox.sampler.masking.personal import suspected
-from sandbox.sampler.opening import opened
-from sandbox.sampler.survey import survey
+from sandbox.sampler.plan.planner import survey
+from sandbox.sources.checks.personal_columns import suspected
+from sandbox.sources.discover import listed
+from sandbox.sources.open_table import opened
 
 if TYPE_CHECKING:
     from pathlib import Path

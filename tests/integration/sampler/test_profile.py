@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.engine.duck import Session
-from sandbox.engine.files import file_list
+from sandbox.engine.duckdb.session import Session
+from sandbox.engine.duckdb.table_functions import file_list
 from sandbox.errors import StoreError
 from sandbox.manifest.profile import Profile
 from sandbox.model import Silent
-from sandbox.sampler import profile as profiles
-from sandbox.sampler import profile_kept, profile_rows
-from sandbox.sampler.profile import profiled, profiled_later
-from sandbox.sampler.profile_bins import tallied
-from sandbox.sampler.survey import survey
+from sandbox.sampler.plan.planner import survey
+from sandbox.sampler.profile import compare as profiles
+from sandbox.sampler.profile import rows, storage
+from sandbox.sampler.profile.bins import tallied
+from sandbox.sampler.profile.compare import profiled, profiled_later
 
 if TYPE_CHECKING:
     from sandbox.config.settings import Project
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
-    from sandbox.sampler.plan import Plan
+    from sandbox.sampler.plan.plan import Plan
     from tests.integration.sampler.conftest import Place
 
 SHOP = """
@@ -208,7 +208,7 @@ def test_tables_too_large_are_left_out_until_all_is_asked_for(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop(place)
-    monkeypatch.setattr(profile_rows, "EXACT_UP_TO", 10_000)
+    monkeypatch.setattr(rows, "EXACT_UP_TO", 10_000)
     sample, manifest = place.draw(SHOP)
     found = profile_of(sample)
     assert {name: table.reason for name, table in found.tables.items()} == {
@@ -219,8 +219,8 @@ def test_tables_too_large_are_left_out_until_all_is_asked_for(
     whole = later(project, sample, manifest)
     assert whole.complete
     assert whole.tables["orders"].columns["amount"].bins is not None
-    profile_kept.keep(project, sample.fingerprint, whole)
-    assert profile_kept.known(project, place.home, sample.fingerprint) == whole
+    storage.keep(project, sample.fingerprint, whole)
+    assert storage.known(project, place.home, sample.fingerprint) == whole
     assert profile_of(sample) == found, "a stored sample never changes"
 
 
@@ -240,7 +240,7 @@ def test_a_source_that_moved_on_is_not_compared_with_an_older_sample(place: Plac
 def test_edges_come_from_some_rows_of_a_large_table_and_counts_from_all(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.sampler.profile_bins.LOOK", 2_500)
+    monkeypatch.setattr("sandbox.sampler.profile.bins.LOOK", 2_500)
     shop(place)
     sample, _ = place.draw(SHOP)
     amount = profile_of(sample).tables["orders"].columns["amount"].bins
@@ -253,7 +253,7 @@ def test_edges_come_from_some_rows_of_a_large_table_and_counts_from_all(
 def test_a_table_of_few_different_rows_is_looked_at_until_enough_are_seen(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.sampler.profile_bins.LOOK", 20)
+    monkeypatch.setattr("sandbox.sampler.profile.bins.LOOK", 20)
     shop(place)
     place.copy("items.parquet", "select range % 40 as order_id, 7 as quantity, 'a' as word from range(30000)")
     sample, _ = place.draw(SHOP)
@@ -267,7 +267,7 @@ def test_a_table_of_few_different_rows_is_looked_at_until_enough_are_seen(
 def test_the_files_of_a_table_do_not_change_its_profile(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.sampler.profile_bins.LOOK", 2_500)
+    monkeypatch.setattr("sandbox.sampler.profile.bins.LOOK", 2_500)
     shop(place)
     found = profile_of(place.draw(SHOP)[0])
     (place.source / "orders.parquet").unlink()

@@ -17,17 +17,17 @@ import pytest
 
 from sandbox.errors import SourceError
 from sandbox.model import Sample, Silent
-from sandbox.sampler.draw import draw
-from sandbox.sampler.journal import JOURNAL
-from sandbox.sampler.survey import survey
-from sandbox.sampler.verify import verify
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.draw.journal import JOURNAL
+from sandbox.sampler.plan.planner import survey
+from sandbox.samples.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sandbox.config.settings import Project
-    from sandbox.sampler.plan import Plan
+    from sandbox.sampler.plan.plan import Plan
     from tests.integration.sampler.conftest import Place
 
 SECTIONS = """
@@ -115,7 +115,7 @@ def test_a_draw_killed_at_any_moment_resumes_to_the_same_bytes(project: Project,
     plan = survey(project, threads=2, progress=Silent())
     expected, _ = drawn(project, plan, place.home)
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["sandbox.sampler.draw", "sandbox.sampler.survey"])
+    processes.set_forkserver_preload(["sandbox.sampler.draw.draw", "sandbox.sampler.plan.planner"])
     moment = random.Random(3)
 
     def started(home: Path) -> multiprocessing.process.BaseProcess:

@@ -12,7 +12,7 @@ import pytest
 from sandbox.errors import SourceError
 from sandbox.manifest.scan import Finding, Scan
 from sandbox.model import Silent
-from sandbox.sampler.scan import scanned
+from sandbox.scan.scan import scanned
 
 if TYPE_CHECKING:
     from tests.integration.sampler.conftest import Place

@@ -20,16 +20,16 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
-from sandbox.config.load import load as load_project
+from sandbox.config.project_file import load as load_project
 from sandbox.errors import StoreError, UsageError
 from sandbox.model import Silent
-from sandbox.sampler import share
-from sandbox.sampler.draw import draw
-from sandbox.sampler.kept import load
-from sandbox.sampler.specification import request_id
-from sandbox.sampler.survey import survey
-from sandbox.sampler.transfer import PARALLEL, Transfer
-from sandbox.sampler.verify import verify
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
+from sandbox.samples import remote
+from sandbox.samples.catalog import load
+from sandbox.samples.specification import request_id
+from sandbox.samples.transfer import PARALLEL, Transfer
+from sandbox.samples.verify import verify
 from sandbox.store.remote import Remote, opened
 
 if TYPE_CHECKING:
@@ -222,7 +222,7 @@ def other(tmp_path: Path) -> Path:
 
 
 def push(team: Team, sample: Sample) -> Transfer:
-    return share.push(sample.path, team.store, Silent())
+    return remote.push(sample.path, team.store, Silent())
 
 
 def left(home: Path) -> set[str]:
@@ -242,7 +242,7 @@ def content(folder: Path) -> dict[str, bytes]:
 def test_what_one_pushes_another_pulls_with_the_same_bytes(team: Team, drawn: Sample, other: Path) -> None:
     sent = push(team, drawn)
     assert sent.files == len(content(drawn.path)) - 1
-    pulled, received = share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    pulled, received = remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
     assert received == sent
     assert content(pulled.path) == content(drawn.path)
     assert verify(pulled.path, Silent()) == []
@@ -257,15 +257,15 @@ def test_layout_of_the_store(team: Team, drawn: Sample, original: tuple[Sample, 
     found = team.names()
     assert {name for name in found if not name.startswith("pushes/")} == names | {request}
     assert team.read(request) == f"{drawn.fingerprint}\n".encode()
-    assert share.named(team.store, request.partition("/")[2]) == drawn.fingerprint
-    assert share.named(team.store, "0" * 64) is None
+    assert remote.named(team.store, request.partition("/")[2]) == drawn.fingerprint
+    assert remote.named(team.store, "0" * 64) is None
 
 
 def test_second_push_and_second_pull_transfer_nothing(team: Team, drawn: Sample, other: Path) -> None:
     sent = push(team, drawn)
     assert push(team, drawn) == Transfer(files=0, bytes=0, there=sent.files)
-    share.pull(other, team.store, drawn.fingerprint, progress=Silent())
-    again = share.pull(other, team.store, drawn.fingerprint, progress=Silent())[1]
+    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    again = remote.pull(other, team.store, drawn.fingerprint, progress=Silent())[1]
     assert again == Transfer(files=0, bytes=0, there=sent.files)
 
 
@@ -276,7 +276,7 @@ def test_push_goes_on_where_an_interrupted_one_ended(team: Team, drawn: Sample, 
     team.remove(f"{prefix}/manifest.json")
     team.put(f"{prefix}/{lost.relative_to(drawn.path).as_posix()}", b"cut off")
     assert push(team, drawn) == Transfer(files=1, bytes=lost.stat().st_size, there=total - 1)
-    share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
 
 
 def test_push_sends_everything_where_the_store_has_other_bytes_and_no_manifest(
@@ -288,7 +288,7 @@ def test_push_sends_everything_where_the_store_has_other_bytes_and_no_manifest(
             team.put(f"samples/{drawn.fingerprint}/{name}", b"\0" * len(bytes_))
     team.put(f"samples/{drawn.fingerprint}/tables/orders/named otherwise.parquet", b"theirs")
     assert push(team, drawn).there == 0
-    share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
 
 
 def test_push_leaves_a_complete_sample_of_other_bytes_alone(team: Team, drawn: Sample) -> None:
@@ -313,7 +313,7 @@ def test_push_mends_a_store_that_lost_a_file_or_whose_manifest_is_broken(
     assert push(team, drawn).files == 1
     team.put(f"{prefix}/manifest.json", b"{")
     push(team, drawn)
-    share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
 
 
 def test_damaged_sample_is_not_pushed(team: Team, drawn: Sample) -> None:
@@ -335,7 +335,7 @@ def test_pull_goes_on_with_what_an_interrupted_one_brought(team: Team, drawn: Sa
     (partial / cut).write_bytes((drawn.path / cut).read_bytes()[:-7])
     (partial / "tables/of/another.parquet").write_bytes(b"what an earlier manifest named")
     watched = Watched()
-    pulled, received = share.pull(other, team.store, drawn.fingerprint, progress=watched)
+    pulled, received = remote.pull(other, team.store, drawn.fingerprint, progress=watched)
     assert received.there == 1
     assert watched.moved == watched.total == received.bytes
     assert content(pulled.path) == content(drawn.path)
@@ -347,24 +347,24 @@ def test_what_nobody_went_on_pulling_for_a_week_is_removed(team: Team, drawn: Sa
     for name, age in (("1" * 64, 8 * 86_400), ("2" * 64, 6 * 86_400)):
         (partials / name / "tables").mkdir(parents=True)
         os.utime(partials / name, (time.time() - age,) * 2)
-    share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
     assert [path.name for path in partials.iterdir()] == ["2" * 64]
 
 
 def test_fingerprint_may_be_cut_where_it_stays_unique(team: Team, drawn: Sample) -> None:
     push(team, drawn)
     name = drawn.fingerprint
-    assert share.meant(team.store, name[:5]) == name
-    assert share.meant(team.store, name) == name
+    assert remote.meant(team.store, name[:5]) == name
+    assert remote.meant(team.store, name) == name
     with pytest.raises(StoreError, match="there is no sample") as caught:
-        share.meant(team.store, ("0" if name[0] != "0" else "1") + name[1:5])
+        remote.meant(team.store, ("0" if name[0] != "0" else "1") + name[1:5])
     assert caught.value.hint == f"there are: {name[:16]}"
     for wrong in ("", "xyz", name + "0", "../" + name):
         with pytest.raises(UsageError):
-            share.meant(team.store, wrong)
+            remote.meant(team.store, wrong)
     team.put(f"samples/{name[:5]}{'f' * 59}/manifest.json", b"{}")
     with pytest.raises(UsageError, match=r"2 samples in .* begin with"):
-        share.meant(team.store, name[:5])
+        remote.meant(team.store, name[:5])
 
 
 def test_what_is_not_there_is_said_with_a_few_that_are(team: Team, drawn: Sample, other: Path) -> None:
@@ -372,7 +372,7 @@ def test_what_is_not_there_is_said_with_a_few_that_are(team: Team, drawn: Sample
     for digit in "123456":
         team.put(f"samples/{digit * 64}/manifest.json", b"{}")
     with pytest.raises(StoreError, match="there is no sample 000000000000 in") as caught:
-        share.pull(other, team.store, "0" * 64, progress=Silent())
+        remote.pull(other, team.store, "0" * 64, progress=Silent())
     assert caught.value.hint.startswith("there are: ")
     assert caught.value.hint.endswith(" and 2 more")
 
@@ -381,24 +381,24 @@ def test_sample_without_manifest_is_not_complete(team: Team, drawn: Sample, othe
     push(team, drawn)
     team.remove(f"samples/{drawn.fingerprint}/manifest.json")
     with pytest.raises(StoreError, match="is not complete: its manifest is not there"):
-        share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+        remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
 
 
 def test_damaged_sample_here_is_replaced_by_the_one_in_the_store(
     team: Team, drawn: Sample, other: Path
 ) -> None:
     push(team, drawn)
-    pulled, _ = share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    pulled, _ = remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
     pulled.tables["orders"].paths[0].unlink()
     (pulled.path / "stray").write_text("x")
-    share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
     assert content(pulled.path) == content(drawn.path)
 
 
 def test_sample_drawn_for_something_else_is_refused(team: Team, drawn: Sample, other: Path) -> None:
     push(team, drawn)
     with pytest.raises(StoreError, match="drawn for something else"):
-        share.pull(other, team.store, drawn.fingerprint, request="1" * 64, progress=Silent())
+        remote.pull(other, team.store, drawn.fingerprint, request="1" * 64, progress=Silent())
     assert left(other) == set()
 
 
@@ -406,7 +406,7 @@ def test_pointer_that_is_no_fingerprint_is_refused(team: Team) -> None:
     for text in (b"../../etc", b"\xff\xfe", b"a" * 300):
         team.put("requests/1", text)
         with pytest.raises(StoreError):
-            share.named(team.store, "1")
+            remote.named(team.store, "1")
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ def test_hostile_manifest_is_refused_and_nothing_stays(
     change(manifest, manifest["tables"]["orders"]["files"][0])
     team.put(path, json.dumps(manifest).encode())
     with pytest.raises(StoreError, match=message):
-        share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+        remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
     assert left(other) == set()
     assert not (other / "samples" / drawn.fingerprint).exists()
 
@@ -470,7 +470,7 @@ def test_manifest_that_is_none_is_refused(team: Team, drawn: Sample, other: Path
     push(team, drawn)
     team.put(f"samples/{drawn.fingerprint}/manifest.json", text)
     with pytest.raises(StoreError):
-        share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+        remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
     assert left(other) == set()
 
 
@@ -493,7 +493,7 @@ def test_changed_missing_and_extra_files_are_refused(team: Team, drawn: Sample, 
     for change, message in changes:
         change()
         with pytest.raises(StoreError, match=message) as caught:
-            share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+            remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
         assert "push it again" in caught.value.hint
         assert left(other) == set()
 
@@ -505,7 +505,7 @@ def test_pull_that_does_not_fit_on_the_disk_is_refused_before_it_begins(
     usage = shutil.disk_usage(drawn.path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
     with pytest.raises(StoreError, match="is to be pulled takes"):
-        share.pull(other, team.store, drawn.fingerprint, progress=Silent())
+        remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
 
 
 def test_five_that_push_and_pull_at_the_same_time_do_not_disturb_each_other(
@@ -559,12 +559,12 @@ def test_interrupted_push_and_pull_go_on_to_the_same_bytes(
 def test_bucket_that_is_not_there_is_told_from_an_empty_one(
     team: Team, drawn: Sample, tmp_path: Path
 ) -> None:
-    assert share.named(team.store, "1") is None
+    assert remote.named(team.store, "1") is None
     missing = opened("s3://nowhere/x" if team.uri.startswith("s3:") else "no/where", base=tmp_path)
     for call in (
-        lambda: share.named(missing, "1"),
-        lambda: share.push(drawn.path, missing, Silent()),
-        lambda: share.pull(tmp_path, missing, "1" * 64, progress=Silent()),
+        lambda: remote.named(missing, "1"),
+        lambda: remote.push(drawn.path, missing, Silent()),
+        lambda: remote.pull(tmp_path, missing, "1" * 64, progress=Silent()),
     ):
         with pytest.raises(StoreError, match=r"cannot be used: there is no (bucket nowhere|folder .*/no)$"):
             call()
@@ -580,7 +580,7 @@ def test_no_message_has_credentials(
         assert "AKID" not in f"{caught.value.message}{caught.value.hint}"
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "127.0.0.1")  # so that it is in the server's own words
     with pytest.raises(StoreError, match=r"s3://team/x cannot be read: it cannot be reached .*…") as caught:
-        share.named(opened("s3://team/x?endpoint_override=127.0.0.1:9&region=x", base=tmp_path), "1")
+        remote.named(opened("s3://team/x?endpoint_override=127.0.0.1:9&region=x", base=tmp_path), "1")
     assert "127.0.0.1" not in caught.value.message
     assert "AWS_ENDPOINT_URL" in caught.value.hint
 
@@ -609,26 +609,26 @@ def test_folder_may_be_named_by_path_or_uri(tmp_path: Path) -> None:
 def test_folder_whose_parent_is_not_there_is_not_made(tmp_path: Path, drawn: Sample) -> None:
     """A share that is not mounted must not become a folder on this disk."""
     with pytest.raises(StoreError, match="there is no folder"):
-        share.push(drawn.path, opened("mnt/share", base=tmp_path), Silent())
+        remote.push(drawn.path, opened("mnt/share", base=tmp_path), Silent())
     assert not (tmp_path / "mnt").exists()
 
 
 def test_folder_that_may_not_be_written_is_told(tmp_path: Path, drawn: Sample) -> None:
     (tmp_path / "store").write_text("a file")
     with pytest.raises(StoreError, match="store cannot be written"):
-        share.push(drawn.path, opened("store", base=tmp_path), Silent())
+        remote.push(drawn.path, opened("store", base=tmp_path), Silent())
 
 
 def test_links_and_pipes_in_a_store_are_no_files_of_a_sample(
     tmp_path: Path, drawn: Sample, other: Path
 ) -> None:
     store = opened("store", base=tmp_path)
-    share.push(drawn.path, store, Silent())
+    remote.push(drawn.path, store, Silent())
     victim = tmp_path / "store" / "samples" / drawn.fingerprint / "weights" / "customers.parquet"
     victim.unlink()
     os.mkfifo(victim)
     with pytest.raises(StoreError, match="is no plain file"):
-        share.pull(other, store, drawn.fingerprint, progress=Silent())
+        remote.pull(other, store, drawn.fingerprint, progress=Silent())
 
 
 def test_half_written_files_of_a_killed_push_are_swept_and_never_pulled(
@@ -641,7 +641,7 @@ def test_half_written_files_of_a_killed_push_are_swept_and_never_pulled(
     for path in (ancient, recent):
         path.write_bytes(b"half")
     os.utime(ancient, (0, 0))
-    share.push(drawn.path, store, Silent())
+    remote.push(drawn.path, store, Silent())
     assert not ancient.exists()
     assert recent.exists()
-    share.pull(other, store, drawn.fingerprint, progress=Silent())
+    remote.pull(other, store, drawn.fingerprint, progress=Silent())

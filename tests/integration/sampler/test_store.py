@@ -15,10 +15,10 @@ import pytest
 
 from sandbox.errors import StoreError
 from sandbox.model import Silent
-from sandbox.sampler import kept
-from sandbox.sampler.kept import load, samples
-from sandbox.sampler.specification import request_id
-from sandbox.sampler.verify import verify
+from sandbox.samples import catalog
+from sandbox.samples.catalog import load, samples
+from sandbox.samples.specification import request_id
+from sandbox.samples.verify import verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +74,7 @@ def drawn(place: Place) -> Sample:
 def test_what_is_drawn_is_found_again_without_the_source(place: Place, drawn: Sample) -> None:
     project = place.project(SECTIONS)
     shutil.rmtree(place.source)
-    assert kept.drawn(project, place.home) == drawn
+    assert catalog.drawn(project, place.home) == drawn
     pointer = project.state / "requests" / request_id(project.settings)
     assert pointer.read_text() == drawn.fingerprint + "\n"
     assert (project.state / ".gitignore").read_text() == "*\n"
@@ -82,12 +82,12 @@ def test_what_is_drawn_is_found_again_without_the_source(place: Place, drawn: Sa
 
 
 def test_another_request_is_not_drawn_yet(place: Place, drawn: Sample) -> None:
-    assert kept.drawn(place.project(SECTIONS.replace("0.5", "0.6")), place.home) is None
+    assert catalog.drawn(place.project(SECTIONS.replace("0.5", "0.6")), place.home) is None
 
 
 def test_a_pointer_to_a_sample_that_is_gone_counts_as_not_drawn(place: Place, drawn: Sample) -> None:
     shutil.rmtree(drawn.path)
-    assert kept.drawn(place.project(SECTIONS), place.home) is None
+    assert catalog.drawn(place.project(SECTIONS), place.home) is None
 
 
 def test_a_sample_that_is_in_the_store_is_used_as_it_is(place: Place, drawn: Sample) -> None:
@@ -177,7 +177,7 @@ def test_a_pointer_that_names_no_sample_is_refused(place: Place, drawn: Sample) 
     pointer = project.state / "requests" / request_id(project.settings)
     pointer.write_text("../../etc")
     with pytest.raises(StoreError, match="does not name a sample"):
-        kept.drawn(project, place.home)
+        catalog.drawn(project, place.home)
 
 
 def test_a_disk_too_small_is_said_before_anything_is_drawn(
@@ -196,7 +196,7 @@ def process(place: Place, limit: int = 0, progress: str = "silent") -> subproces
     arguments = [str(place.root / "sandbox.toml"), str(place.home), str(limit), progress]
     return subprocess.Popen(
         [sys.executable, "-c", DRAW, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        cwd=Path(kept.__file__).parents[2],
+        cwd=Path(catalog.__file__).parents[2],
     )  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def test_a_damaged_sample_is_named_and_drawn_again_whole(place: Place, drawn: Sa
     content = file.read_bytes()
     file.write_bytes(content[:-10])
     with pytest.raises(StoreError, match=r"is damaged: tables/orders/.* has .* bytes, not"):
-        kept.drawn(place.project(SECTIONS), place.home)
+        catalog.drawn(place.project(SECTIONS), place.home)
     file.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
     assert verify(drawn.path, Silent())
     again, _ = place.draw(SECTIONS)

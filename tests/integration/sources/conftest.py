@@ -13,11 +13,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
-from sandbox.config.load import load
+from sandbox.config.project_file import load
 from sandbox.model import Sample, Silent
-from sandbox.sampler import kept
-from sandbox.sampler.draw import draw
-from sandbox.sampler.survey import survey
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
+from sandbox.samples import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +131,7 @@ class Lake:
         home = home or self.home
         plan = survey(project, threads=2, progress=Silent())
         sample = draw(project, plan, home=home, threads=2, progress=Silent())
-        return kept.load(home, sample.fingerprint)
+        return catalog.load(home, sample.fingerprint)
 
 
 Contents = Callable[["SampleManifest"], dict[str, tuple[object, ...]]]

@@ -10,15 +10,15 @@ import deltalake
 import duckdb
 import pytest
 
-from sandbox.engine.duck import Session
-from sandbox.engine.remote_files import RemoteFile
+from sandbox.engine.duckdb.remote_files import RemoteFile
+from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
 from sandbox.model import Silent
-from sandbox.sampler.draw import draw
-from sandbox.sampler.listing import listed
-from sandbox.sampler.opening import opened
-from sandbox.sampler.survey import survey
-from sandbox.sampler.table import reading
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
+from sandbox.sources.discover import listed
+from sandbox.sources.open_table import opened
+from sandbox.sources.table import reading
 
 if TYPE_CHECKING:
     from pathlib import Path

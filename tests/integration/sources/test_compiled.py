@@ -28,15 +28,15 @@ from sandbox.demo import make
 from sandbox.engine.spark.cluster import Cluster, Where
 from sandbox.errors import RuleError
 from sandbox.model import Dialect, Silent
-from sandbox.sampler import compiled
-from sandbox.sampler.survey import survey
+from sandbox.sampler.plan import warehouse_sql
+from sandbox.sampler.plan.planner import survey
 from tests.integration.sources.conftest import Lake
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES
 from tests.integration.sources.server import PASSWORD, started
 
 if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
-    from sandbox.sampler.plan import Plan, UnitPlan
+    from sandbox.sampler.plan.plan import Plan, UnitPlan
     from tests.integration.sources.conftest import Arrow
 
 KEPT = Path(__file__).parent / "compiled"
@@ -320,16 +320,18 @@ SLOW = [pytest.param(one, marks=pytest.mark.slow) if one == "databricks" else on
 def test_what_is_compiled_gives_the_rows_and_counts_of_the_sample(
     made: Made, arrow: Arrow, dialect: Dialect
 ) -> None:
-    statements = compiled.statements(made.plan, dialect)
+    statements = warehouse_sql.statements(made.plan, dialect)
     with contextlib.contextmanager(ENGINES[dialect])(made, arrow) as carry:
         for one in statements:
             rows = carry(one.sql)
-            if one.gives == compiled.COUNTS:
+            if one.gives == warehouse_sql.COUNTS:
                 assert counted(rows) == populations(made.plan.units[one.table])
             else:
                 assert rows.num_rows == made.manifest.tables[one.table].rows
                 assert not different(rows, made.sample / one.table)
-    assert sorted(one.table for one in statements if one.gives == compiled.ROWS) == sorted(made.plan.tables)
+    assert sorted(one.table for one in statements if one.gives == warehouse_sql.ROWS) == sorted(
+        made.plan.tables
+    )
 
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)
@@ -340,7 +342,9 @@ def test_for_warehouses_the_text_is_kept(lake: Lake, dialect: Dialect) -> None:
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)
 def test_for_warehouses_each_statement_is_one_select_of_the_dialect(lake: Lake, dialect: Dialect) -> None:
-    for one in compiled.statements(survey(lake.project(shop(lake, lake.root)), progress=Silent()), dialect):
+    for one in warehouse_sql.statements(
+        survey(lake.project(shop(lake, lake.root)), progress=Silent()), dialect
+    ):
         [parsed] = sqlglot.parse(one.sql, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
         assert isinstance(parsed, exp.Query)
         assert not [
@@ -351,7 +355,7 @@ def test_for_warehouses_each_statement_is_one_select_of_the_dialect(lake: Lake, 
 
 @pytest.mark.parametrize("dialect", ["snowflake", "trino", "databricks", "clickhouse"])
 def test_odd_names_are_quoted_so_that_nothing_of_them_is_sql(lake: Lake, dialect: Dialect) -> None:
-    for one in compiled.statements(
+    for one in warehouse_sql.statements(
         survey(lake.project(odd_names(lake, lake.root)), progress=Silent()), dialect
     ):
         [parsed] = sqlglot.parse(one.sql, read=dialect)
@@ -362,13 +366,13 @@ def test_odd_names_are_quoted_so_that_nothing_of_them_is_sql(lake: Lake, dialect
             *_ctes(parsed),
         }
         texts = {text.name for text in parsed.find_all(exp.Literal) if text.is_string}
-        assert {"a'b", 'c"d', "\n--"} <= texts or one.table == "group" or one.gives == compiled.COUNTS
+        assert {"a'b", 'c"d', "\n--"} <= texts or one.table == "group" or one.gives == warehouse_sql.COUNTS
 
 
 def test_a_name_that_cannot_be_said_is_refused(lake: Lake) -> None:
     plan = survey(lake.project(odd_names(lake, lake.root)), progress=Silent())
     with pytest.raises(RuleError, match=r"the name .* cannot be said in bigquery: it has"):
-        compiled.statements(plan, "bigquery")
+        warehouse_sql.statements(plan, "bigquery")
 
 
 @pytest.mark.parametrize(
@@ -377,8 +381,8 @@ def test_a_name_that_cannot_be_said_is_refused(lake: Lake) -> None:
 def test_a_column_that_cannot_be_said_is_refused(lake: Lake, dialect: Dialect, name: str) -> None:
     plan = surveyed(lake, f"select i as k, 1 as {_name(name)} from range(9) as r(i)", "")
     with pytest.raises(RuleError, match="cannot be said in"):
-        compiled.statements(plan, dialect)
-    assert compiled.statements(plan, "snowflake")
+        warehouse_sql.statements(plan, dialect)
+    assert warehouse_sql.statements(plan, "snowflake")
 
 
 @pytest.mark.parametrize(
@@ -415,7 +419,7 @@ def test_what_may_mean_another_thing_is_refused(
 ) -> None:
     plan = surveyed(lake, f"{select} from range(20) as r(i)", sections)
     with pytest.raises(RuleError, match=message):
-        compiled.statements(plan, dialect)
+        warehouse_sql.statements(plan, dialect)
 
 
 def test_a_reference_that_is_compared_in_other_ways_is_refused(lake: Lake) -> None:
@@ -425,7 +429,7 @@ def test_a_reference_that_is_compared_in_other_ways_is_refused(lake: Lake) -> No
         )
     plan = surveyed(lake, "select i as k from range(9) as r(i)", '[tables.c]\nreferences = { k = "t.k" }')
     with pytest.raises(RuleError, match="c → t: k is DOUBLE and k is BIGINT"):
-        compiled.statements(plan, "trino")
+        warehouse_sql.statements(plan, "trino")
 
 
 def test_the_command_prints_the_sql_and_says_that_it_was_not_run(lake: Lake) -> None:
@@ -455,9 +459,13 @@ def test_the_command_refuses_with_the_exit_status_of_a_rule(lake: Lake) -> None:
 
 def test_personal_values_are_said_to_be_unmasked(lake: Lake) -> None:
     plan = surveyed(lake, "select i as k, 'x' as email from range(9) as r(i)", "")
-    assert "-- Nothing is masked" in compiled.script(compiled.statements(plan, "trino"), plan, "trino")
+    assert "-- Nothing is masked" in warehouse_sql.script(
+        warehouse_sql.statements(plan, "trino"), plan, "trino"
+    )
     harmless = surveyed(lake, "select i as k, i as x from range(9) as r(i)", "")
-    assert "masked" not in compiled.script(compiled.statements(harmless, "trino"), harmless, "trino")
+    assert "masked" not in warehouse_sql.script(
+        warehouse_sql.statements(harmless, "trino"), harmless, "trino"
+    )
 
 
 def planned(lake: Lake, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -489,7 +497,7 @@ def kept(lake: Lake, dialect: Dialect) -> str:
         assert old in few
         few = few.replace(old, new)
     plan = survey(lake.project(few), progress=Silent())
-    return compiled.script(compiled.statements(plan, dialect), plan, dialect)
+    return warehouse_sql.script(warehouse_sql.statements(plan, dialect), plan, dialect)
 
 
 FEW = {

@@ -17,18 +17,18 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.engine.databases import DeclaredReference
-from sandbox.engine.duck import Session
+from sandbox.engine.database_schema import DeclaredReference
+from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
 from sandbox.model import Silent
-from sandbox.sampler import databases
-from sandbox.sampler.draw import draw
-from sandbox.sampler.extract import row_groups
-from sandbox.sampler.items import RANGE_BYTES, items
-from sandbox.sampler.listing import listed
-from sandbox.sampler.opening import opened
-from sandbox.sampler.survey import survey
-from sandbox.sampler.table import reading
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.draw.extraction import row_groups
+from sandbox.sampler.draw.work_items import RANGE_BYTES, items
+from sandbox.sampler.plan.planner import survey
+from sandbox.sources import database_file
+from sandbox.sources.discover import listed
+from sandbox.sources.open_table import opened
+from sandbox.sources.table import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ def test_keys_and_references_that_a_duckdb_file_declares(lake: Lake) -> None:
             create table "s.2".children (u integer references "s.2".parents (u), y integer, n varchar,
                 foreign key (y, n) references "s.2".parents (y, n));
         """)
-    children, parents, people = sorted(databases.declared(file), key=lambda one: one.table)
+    children, parents, people = sorted(database_file.declared(file), key=lambda one: one.table)
     assert (people.schema, people.table, people.key) == ("main", "people", ("id",))
     assert (parents.schema, parents.key) == ("s.2", ("y", "n"))
     assert children.key == ()
@@ -145,7 +145,7 @@ def test_keys_and_references_that_a_sqlite_file_declares(lake: Lake) -> None:
                 foreign key (y, n) references parents);
             create virtual table words using fts5(text);
         """)
-    found = {one.table: one for one in databases.declared(file)}
+    found = {one.table: one for one in database_file.declared(file)}
     assert found["parents"].key == ("y", "n")
     assert found['chil"dren'].key == ("id",)
     assert {(one.columns, one.table, one.key) for one in found['chil"dren'].references} == {
@@ -317,7 +317,7 @@ def test_a_large_duckdb_table_is_cut_and_keeps_its_rows(lake: Lake, monkeypatch:
     with duckdb_file(lake.root / "a.duckdb") as connection:
         connection.execute("create table people as select i as id, hash(i) as v from range(600000) r(i)")
         connection.execute("delete from people where id between 1000 and 300000")
-    monkeypatch.setattr("sandbox.sampler.items.RANGE_BYTES", 2**20)
+    monkeypatch.setattr("sandbox.sampler.draw.work_items.RANGE_BYTES", 2**20)
     with Session(threads=2) as session:
         table = opened(session, listed("a.duckdb", base=lake.root), "people", {})
         assert len(items(table, row_groups(table))) > 2

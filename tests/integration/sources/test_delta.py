@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.engine.duck import Session
+from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
 from sandbox.model import Silent
-from sandbox.sampler.draw import draw
-from sandbox.sampler.listing import listed
-from sandbox.sampler.opening import opened
-from sandbox.sampler.survey import survey
-from sandbox.sampler.table import reading
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
+from sandbox.sources.discover import listed
+from sandbox.sources.open_table import opened
+from sandbox.sources.table import reading
 from tests.integration.sources import delta_log
 
 if TYPE_CHECKING:

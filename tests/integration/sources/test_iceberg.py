@@ -19,13 +19,13 @@ from pyiceberg.typedef import Record
 from pyiceberg.types import DateType, LongType, NestedField, StringType
 from pyiceberg.utils.config import Config
 
-from sandbox.engine.duck import Session
+from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
 from sandbox.model import Silent
-from sandbox.sampler.listing import listed
-from sandbox.sampler.opening import opened
-from sandbox.sampler.survey import survey
-from sandbox.sampler.table import reading
+from sandbox.sampler.plan.planner import survey
+from sandbox.sources.discover import listed
+from sandbox.sources.open_table import opened
+from sandbox.sources.table import reading
 from tests.integration.sources.iceberg_log import delete_places, delete_values
 
 if TYPE_CHECKING:

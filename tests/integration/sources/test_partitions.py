@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from sandbox.engine.duck import Session
+from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SandboxError, SourceError
 from sandbox.model import Silent
-from sandbox.sampler.listing import listed
-from sandbox.sampler.opening import opened
-from sandbox.sampler.survey import survey
-from sandbox.sampler.table import reading
+from sandbox.sampler.plan.planner import survey
+from sandbox.sources.discover import listed
+from sandbox.sources.open_table import opened
+from sandbox.sources.table import reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +133,7 @@ def test_a_fixed_type_that_a_partition_does_not_fit(lake: Lake) -> None:
 
 
 def test_a_partition_that_comes_while_it_is_drawn(lake: Lake) -> None:
-    from sandbox.sampler.draw import draw  # noqa: PLC0415 - the sampler is slow to import
+    from sandbox.sampler.draw.draw import draw  # noqa: PLC0415 - the sampler is slow to import
 
     make(lake, "a=1", "select i as id from range(100) r(i)")
     project = lake.project(ONE)

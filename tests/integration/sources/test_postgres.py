@@ -25,22 +25,22 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 
 from sandbox.demo import warehouse
-from sandbox.engine.databases import DeclaredReference
-from sandbox.engine.duck import Session
-from sandbox.engine.files import relation
-from sandbox.engine.postgres import catalogue
-from sandbox.engine.postgres.connection import Manners, Snapshot
+from sandbox.engine.database_schema import DeclaredReference
+from sandbox.engine.duckdb.session import Session
+from sandbox.engine.duckdb.table_functions import relation
+from sandbox.engine.postgres import catalog
+from sandbox.engine.postgres.snapshot import Manners, Snapshot
 from sandbox.errors import ConfigError, RuleError, SourceError, StoreError
 from sandbox.model import Silent
-from sandbox.sampler import postgres
-from sandbox.sampler.draw import draw
-from sandbox.sampler.listing import listed
-from sandbox.sampler.opening import opened
-from sandbox.sampler.profile import profiled_later
-from sandbox.sampler.scan import scanned
-from sandbox.sampler.survey import survey
-from sandbox.stack import service_image
-from sandbox.store.places import packaged
+from sandbox.provisioner.images import service
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
+from sandbox.sampler.profile.compare import profiled_later
+from sandbox.scan.scan import scanned
+from sandbox.sources import postgres
+from sandbox.sources.discover import listed
+from sandbox.sources.open_table import opened
+from sandbox.store.paths import packaged
 from tests.e2e import test_baseball
 from tests.integration.sources.server import PASSWORD, Server, started
 
@@ -149,7 +149,7 @@ def test_the_catalogue_gives_keys_references_types_and_sizes(database: Server) -
         "analyze",
     )
     with Snapshot(database.uri, Manners()) as snapshot:
-        found = {f"{one.declared.schema}.{one.declared.table}": one for one in catalogue.tables(snapshot)}
+        found = {f"{one.declared.schema}.{one.declared.table}": one for one in catalog.tables(snapshot)}
     assert set(found) == {"other.orders", "public.Lines", "public.parted", "public.seen"}
     lines, orders = found["public.Lines"], found["other.orders"]
     assert (lines.declared.key, lines.unique) == (("id",), (("id",),))
@@ -597,7 +597,7 @@ def test_a_source_is_planned_scanned_and_compared(lake: Lake, filled: Server) ->
 @pytest.fixture
 def container(engine: str, sandbox_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server in a container of the image that stacks have."""
-    image = service_image.make("postgres", home=sandbox_home, progress=Silent())
+    image = service.make("postgres", home=sandbox_home, progress=Silent())
     monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     start = (

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 
 from sandbox.demo import make
-from sandbox.engine.spark import frames
+from sandbox.engine.spark import table
 from sandbox.errors import ConfigError, SourceError
 from sandbox.model import Silent
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
@@ -50,15 +50,15 @@ def test_keys_of_every_kind_give_the_sample_of_the_plain_tables_and_other_rows_s
 ) -> None:
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     came: dict[str, int] = {}
-    frame = frames.Table.frame
+    frame = table.Table.frame
 
-    def counted(self: frames.Table, files: Any, narrowed: bool) -> Any:
+    def counted(self: table.Table, files: Any, narrowed: bool) -> Any:
         found = frame(self, files, narrowed)
         if narrowed and self.condition is not None:
             came[self.name] = came.get(self.name, 0) + found.count()
         return found
 
-    monkeypatch.setattr(frames.Table, "frame", counted)
+    monkeypatch.setattr(table.Table, "frame", counted)
     _, manifest = lake.draw(more=spark(cluster))
     assert contents(manifest) == contents(plain[1])
     assert manifest.fingerprint == plain[1].fingerprint
@@ -89,19 +89,19 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_draw_changes_nothing(
 ) -> None:
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     killed = threading.Event()
-    frame = frames.Table.frame
+    frame = table.Table.frame
 
     def kill() -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(cluster.processes["worker-0"].pid, signal.SIGKILL)
         killed.set()
 
-    def watched(self: frames.Table, files: Any, narrowed: bool) -> Any:
+    def watched(self: table.Table, files: Any, narrowed: bool) -> Any:
         if narrowed and not killed.is_set():
             threading.Timer(0.05, kill).start()
         return frame(self, files, narrowed)
 
-    monkeypatch.setattr(frames.Table, "frame", watched)
+    monkeypatch.setattr(table.Table, "frame", watched)
     try:
         _, manifest = lake.draw(more=spark(cluster))
     finally:

@@ -16,14 +16,14 @@ import duckdb
 import pytest
 from pyarrow import fs
 
-from sandbox.commands import share
-from sandbox.commands.sample import compared, sample
 from sandbox.demo import make
-from sandbox.engine.spark import parts
+from sandbox.engine.spark import executor_tasks
 from sandbox.errors import SourceError, StoreError
 from sandbox.model import Silent
-from sandbox.sampler.kept import requested
-from sandbox.sampler.verify import verify
+from sandbox.project import sharing
+from sandbox.project.sample import compared, sample
+from sandbox.samples.catalog import requested
+from sandbox.samples.verify import verify
 from sandbox.store.remote import opened
 from tests.integration.sources.cluster import Cluster
 from tests.integration.sources.conftest import Lake
@@ -201,13 +201,13 @@ def test_parts_that_are_written_twice_count_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
-    reported = parts.reported
+    reported = executor_tasks.reported
 
-    def twice(*about: Any) -> list[parts.Report]:
+    def twice(*about: Any) -> list[executor_tasks.Report]:
         reported(*about)
         return reported(*about)
 
-    monkeypatch.setattr(parts, "reported", twice)
+    monkeypatch.setattr(executor_tasks, "reported", twice)
     project = lake.project(ONE, more=written_by(cluster))
     found = compared(project, refresh=False, profile=False, progress=Silent())
     assert found.manifest.fingerprint == few[1]
@@ -219,14 +219,14 @@ def test_nothing_is_left_of_a_draw_that_fails(
     lake: Lake, cluster: Cluster, few: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
-    reported = parts.reported
+    reported = executor_tasks.reported
 
-    def changed(table: Any, *about: Any) -> list[parts.Report]:
+    def changed(table: Any, *about: Any) -> list[executor_tasks.Report]:
         found = reported(table, *about)
         os.utime(lake.source / "words.parquet")
         return found
 
-    monkeypatch.setattr(parts, "reported", changed)
+    monkeypatch.setattr(executor_tasks, "reported", changed)
     with pytest.raises(SourceError, match="changed while it was read: words"):
         compared(lake.project(ONE, more=written_by(cluster)), refresh=False, profile=False, progress=Silent())
     assert files(lake.root / STORE) == []
@@ -256,7 +256,7 @@ def test_workers_for_which_the_store_is_another_folder(
         ("file", "a worker of Spark: .* cannot be written"),
     ):
         monkeypatch.setattr(
-            share,
+            sharing,
             "opened",
             lambda store, base, at=place: replace(opened(store, base=base), address=str(tmp_path / at)),
         )

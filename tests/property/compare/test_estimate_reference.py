@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sandbox.compare import Rules, Tolerance, compare
-from sandbox.compare.drawn import Drawn
-from sandbox.compare.estimated import PerUnit, estimate
+from sandbox.compare.units.output_estimate import PerUnit, estimate
+from sandbox.compare.units.sampled_units import Drawn
 from sandbox.manifest.diff import LeftOut
 from sandbox.manifest.sample import Stratum
 from sandbox.model import Silent, TableFiles

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.compare import Rules, Tolerance, cancel, compare, parts
-from sandbox.compare.options import EXACT
+from sandbox.compare import Rules, Tolerance, compare
+from sandbox.compare.rows import detail_sample, hash_prefilter
+from sandbox.compare.rules import EXACT
 from sandbox.model import Silent, TableFiles
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def diff(baseline: list[Row], candidate: list[Row], rules: Rules, threads: int =
                 progress=Silent(),
             )["t"]
 
-        with mock.patch.object(parts, "ROWS", 1), mock.patch.object(cancel, "MOST", 1.0):
+        with mock.patch.object(detail_sample, "ROWS", 1), mock.patch.object(hash_prefilter, "MOST", 1.0):
             large = found()
         small = found()
     parts_alone: dict[str, Any] = {"profiles": {}, "segments": [], "examples": []}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from sandbox.engine.prn import PRIME, coefficients, threshold
-from sandbox.estimate.affected import units_affected
+from sandbox.engine.rule.prn import PRIME, coefficients, threshold
+from sandbox.estimate.affected_units import units_affected
 from sandbox.estimate.design import Design
 from sandbox.estimate.quantiles import quantile
 from sandbox.estimate.ratios import change_of_ratio, ratio

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.estimate.affected import units_affected
+from sandbox.estimate.affected_units import units_affected
 from sandbox.estimate.design import Design
 from sandbox.estimate.quantiles import quantile
 from sandbox.estimate.ratios import change_of_ratio, ratio
-from sandbox.estimate.rows import rows
+from sandbox.estimate.row_counts import rows
 from sandbox.estimate.totals import change, total
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.config.settings import DrawSection
-from sandbox.engine import prn
-from sandbox.sampler import allocation
-from sandbox.sampler.plan import Stratum, UnitPlan
-from sandbox.sampler.targets import Ask, asked, probabilities
+from sandbox.engine.rule import prn
+from sandbox.sampler.plan import allocation
+from sandbox.sampler.plan.plan import Stratum, UnitPlan
+from sandbox.sampler.plan.target_size import Ask, asked, probabilities
 
 POPULATIONS = st.lists(st.integers(1, 10**7), min_size=1, max_size=30)
 MINIMUM = st.integers(0, 100)

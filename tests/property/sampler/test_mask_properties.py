@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sandbox.config.settings import Mask
-from sandbox.sampler.masking.integers import masked
-from sandbox.sampler.masking.kinds import function
-from sandbox.sampler.masking.prf import permuted
+from sandbox.masking.integers import masked
+from sandbox.masking.kinds import function
+from sandbox.masking.prf import permuted
 
 SECRETS = st.binary(min_size=32, max_size=32)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)

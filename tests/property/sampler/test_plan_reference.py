@@ -19,15 +19,15 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.config.load import load
-from sandbox.engine.duck import Session, quote
+from sandbox.config.project_file import load
+from sandbox.engine.duckdb.session import Session, quote
 from sandbox.model import Silent
-from sandbox.sampler.frame import prepared
-from sandbox.sampler.survey import survey
-from sandbox.sampler.table import reading
+from sandbox.sampler.plan.frame import prepared
+from sandbox.sampler.plan.planner import survey
+from sandbox.sources.table import reading
 
 if TYPE_CHECKING:
-    from sandbox.sampler.plan import Plan
+    from sandbox.sampler.plan.plan import Plan
 
 P = 2**31 - 1
 Row = dict[str, Any]

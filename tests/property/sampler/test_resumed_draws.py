@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.config.load import load
+from sandbox.config.project_file import load
 from sandbox.model import Silent
-from sandbox.sampler import kept
-from sandbox.sampler.draw import draw
-from sandbox.sampler.survey import survey
+from sandbox.sampler.draw.draw import draw
+from sandbox.sampler.plan.planner import survey
+from sandbox.samples import catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ def drawn(root: Path, *, interrupt: int = 0) -> tuple[Sample, SampleManifest]:
         with contextlib.suppress(KeyboardInterrupt):
             draw(project, plan, home=root / "home", threads=2, progress=Interrupting(interrupt))
     sample = draw(project, plan, home=root / "home", threads=1, progress=Silent())
-    return kept.load(root / "home", sample.fingerprint)
+    return catalog.load(root / "home", sample.fingerprint)
 
 
 @given(

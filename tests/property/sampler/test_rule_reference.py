@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.engine import prn, rule
-from sandbox.engine.duck import Session
-from sandbox.engine.kinds import kind_of
+from sandbox.engine.duckdb.session import Session
+from sandbox.engine.rule import prn, sampling_rule
+from sandbox.engine.sql.ibis_types import kind_of
 
 if TYPE_CHECKING:
     import uuid
@@ -83,7 +83,7 @@ def session() -> Iterator[Session]:
 
 
 def found(session: Session, table: pa.Table, columns: dict[str, str], salt: str, unit: str) -> list[int]:
-    expression = rule.numbered(
+    expression = sampling_rule.numbered(
         ibis.table({name: kind_of(kind) for name, kind in columns.items()}, name="keys"),
         list(columns),
         prn.coefficients(salt, unit),
@@ -116,7 +116,7 @@ def test_uuid_keys_are_their_lower_case_text(session: Session, keys: list[uuid.U
         "create or replace table ids as select unnest(?::varchar[])::uuid as k",
         [[str(k).upper() for k in keys]],
     )
-    expression = rule.numbered(
+    expression = sampling_rule.numbered(
         ibis.table({"k": "uuid"}, name="ids"), ["k"], prn.coefficients("s", "t"), name="u"
     )
     rows = session.rows(f"select u from ({ibis.to_sql(expression, dialect='duckdb')})")

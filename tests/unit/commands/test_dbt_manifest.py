@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.commands.dbt_manifest import BY_TESTS, described
-from sandbox.sampler.proposal import Declared
+from sandbox.dbt.manifest import BY_TESTS, described
+from sandbox.sources.table import Declared
 
 
 def node(kind: str, name: str, **given: Any) -> dict[str, Any]:

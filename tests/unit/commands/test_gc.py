@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.commands.gc import DAY, Policy, choose
-from sandbox.commands.inventory import Item, Kind
+from sandbox.commands.cleanup.gc import DAY, Policy, choose
+from sandbox.commands.cleanup.inventory import Item, Kind
 
 NOW = 1_000 * DAY
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.commands.orphans import UNRECORDED_SECONDS, kept, orphans, still
-from sandbox.containers import owner
+from sandbox.commands.cleanup.orphans import UNRECORDED_SECONDS, kept, orphans, still
+from sandbox.containers import ownership
 from sandbox.containers.protocol import Held
 from sandbox.store.folder import locked
 
@@ -67,7 +67,7 @@ def test_what_names_no_sandbox_is_no_orphan(labels: Mapping[str, str]) -> None:
 
 
 def test_a_living_process_keeps_what_its_sandbox_has_and_no_other(tmp_path: Path) -> None:
-    living, dead = owner.current(), dataclasses.replace(owner.current(), started="0")
+    living, dead = ownership.current(), dataclasses.replace(ownership.current(), started="0")
     service, other = held(tmp_path, "wide"), held(tmp_path, "narrow")
     assert orphans([service, other, held(tmp_path, "wide", **living.labels)], {tmp_path}) == [other]
     killed = held(tmp_path, "wide", **dead.labels)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.commands.production import unit_of
 from sandbox.compare import Rules
 from sandbox.errors import ConfigError
+from sandbox.impact.production_baseline import unit_of
 
 KEYS = {"customers": ["customer_id"], "stores": ["region", "number"]}
 

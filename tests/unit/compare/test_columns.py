@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.compare import Rules, Tolerance, rules
 from sandbox.compare.columns import Column, match
-from sandbox.compare.keys import likely
+from sandbox.compare.key_inference import likely
 from sandbox.config.settings import OutputSection
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.config.check import problems
-from sandbox.config.families import families
 from sandbox.config.settings import Settings
+from sandbox.config.settings_checks import problems
+from sandbox.config.unit_membership import families
 
 CUSTOMER = {"customer_id": "customers.id"}
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.containers import docker_plan as plan
-from sandbox.containers.docker_client import remote
-from sandbox.containers.docker_figures import from_engine
-from sandbox.containers.figures import Figures
+from sandbox.containers.docker import engine_api as plan
+from sandbox.containers.docker.client import remote
+from sandbox.containers.docker.usage import from_engine
 from sandbox.containers.protocol import Job, Mount
+from sandbox.containers.usage import Figures
 from sandbox.model import Environment, Limits
 
 ENGINE = plan.Engine(

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sandbox.containers.endings import Cause, End, classify, watch
+from sandbox.containers.outcome import Cause, End, classify, watch
 from sandbox.model import Ending
 
 

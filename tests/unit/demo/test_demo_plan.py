@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.demo import PLANTED, history, make
+from sandbox.demo import PLANTED, make, repository
 from sandbox.errors import UsageError
 from sandbox.model import Silent
 
@@ -19,19 +19,19 @@ def test_scale_that_makes_no_shop_is_refused(scale: float) -> None:
 
 
 def test_each_file_comes_with_one_commit() -> None:
-    paths = [path for commit in history.COMMITS for path in commit.paths]
+    paths = [path for commit in repository.COMMITS for path in commit.paths]
     assert len(paths) == len(set(paths))
-    assert set(history.CHANGED) < set(paths)
+    assert set(repository.CHANGED) < set(paths)
 
 
 def test_commits_are_in_order_of_time() -> None:
-    dates = [commit.date for commit in history.COMMITS]
+    dates = [commit.date for commit in repository.COMMITS]
     assert dates == sorted(set(dates))
 
 
 def test_hidden_files_are_stored_under_visible_names() -> None:
-    assert history.template(".gitignore") == "gitignore"
-    assert history.template("models/outputs/daily_revenue.sql") == "models/outputs/daily_revenue.sql"
+    assert repository.template(".gitignore") == "gitignore"
+    assert repository.template("models/outputs/daily_revenue.sql") == "models/outputs/daily_revenue.sql"
 
 
 def test_planted_defect_is_named_with_its_output() -> None:

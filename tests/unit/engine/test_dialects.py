@@ -9,8 +9,9 @@ import ibis
 import pytest
 import sqlglot
 
-from sandbox.engine import dialects, rule
-from sandbox.engine.kinds import kind_of
+from sandbox.engine.rule import sampling_rule
+from sandbox.engine.sql import dialects
+from sandbox.engine.sql.ibis_types import kind_of
 from sandbox.errors import RuleError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def compiled(dialect: Dialect) -> str:
     for key in KEYS:
         try:
             dialects.check_key(dialect, COLUMNS, key)
-            number = rule.key_number(table, key).name("k").as_table()
+            number = sampling_rule.key_number(table, key).name("k").as_table()
             found = dialects.compiled(number, dialect).sql(dialect=dialect)
         except RuleError as error:
             found = f"-- {error.message}"

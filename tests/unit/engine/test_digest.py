@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.engine.digest import combined, content_digest, sums
-from sandbox.engine.duck import Session
+from sandbox.engine.content_digest import combined, content_digest, sums
+from sandbox.engine.duckdb.session import Session
 
 
 def digest(select: str, *, threads: int = 1) -> str:

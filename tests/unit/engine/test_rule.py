@@ -9,9 +9,9 @@ from typing import Any
 import ibis
 import pytest
 
-from sandbox.engine import prn, rule
-from sandbox.engine.duck import Session
-from sandbox.engine.kinds import kind_of
+from sandbox.engine.duckdb.session import Session
+from sandbox.engine.rule import prn, sampling_rule
+from sandbox.engine.sql.ibis_types import kind_of
 from sandbox.errors import RuleError
 
 VECTORS = json.loads((Path(__file__).parent / "prn-vectors.json").read_text("utf-8"))
@@ -20,7 +20,9 @@ VECTORS = json.loads((Path(__file__).parent / "prn-vectors.json").read_text("utf
 def numbers(columns: dict[str, str], rows: str, salt: str, unit: str) -> list[tuple[Any, ...]]:
     table = ibis.table({name: kind_of(kind) for name, kind in columns.items()}, name="rows")
     names = list(columns)
-    sql = ibis.to_sql(rule.numbered(table, names, prn.coefficients(salt, unit), name="u"), dialect="duckdb")
+    sql = ibis.to_sql(
+        sampling_rule.numbered(table, names, prn.coefficients(salt, unit), name="u"), dialect="duckdb"
+    )
     with Session(threads=1) as session:
         session.execute(f"create table rows as {rows}")
         return session.rows(f"select {', '.join(names)}, u from ({sql})")
@@ -63,26 +65,26 @@ def test_a_key_with_a_null_part_has_no_number() -> None:
 @pytest.mark.parametrize("kind", ["DOUBLE", "FLOAT"])
 def test_a_floating_point_key_is_refused_with_a_way_out(kind: str) -> None:
     with pytest.raises(RuleError, match="floating point") as raised:
-        rule.check_key({"k": kind}, ["k"])
+        sampling_rule.check_key({"k": kind}, ["k"])
     assert "[tables.NAME.types]" in raised.value.hint
 
 
 @pytest.mark.parametrize("kind", ["BLOB", "INTEGER[]", "STRUCT(a INTEGER)", "TIME", "INTERVAL"])
 def test_other_types_are_refused_as_keys(kind: str) -> None:
     with pytest.raises(RuleError, match="k cannot be a key"):
-        rule.check_key({"k": kind}, ["k"])
+        sampling_rule.check_key({"k": kind}, ["k"])
 
 
 @pytest.mark.parametrize(
     "kind", ["BIGINT", "UBIGINT", "VARCHAR", "UUID", "DATE", "TIMESTAMP", "DECIMAL(10,2)", "BOOLEAN"]
 )
 def test_plain_types_can_be_keys(kind: str) -> None:
-    rule.check_key({"k": kind}, ["k"])
+    sampling_rule.check_key({"k": kind}, ["k"])
 
 
 def test_the_fold_is_computed_once() -> None:
-    draw = rule.Draw(
+    draw = sampling_rule.Draw(
         key=["k"], coefficients=prn.coefficients("", "t"), labels=(), table="strata", highest=5,
         stratum="stratum", unit="unit",
     )  # fmt: skip
-    assert rule.selected("rows", {"k": "BIGINT"}, draw).count(">> 62") == 1
+    assert sampling_rule.selected("rows", {"k": "BIGINT"}, draw).count(">> 62") == 1

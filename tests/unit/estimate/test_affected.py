@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from sandbox.estimate.affected import gamma_limits, units_affected
+from sandbox.estimate.affected_units import gamma_limits, units_affected
 from sandbox.estimate.design import Design
 from sandbox.estimate.distributions import gamma_quantile
 from sandbox.estimate.result import NOT_ESTIMATED, Result
-from sandbox.estimate.rows import rows
+from sandbox.estimate.row_counts import rows
 
 
 def one(units: int, population: int) -> Design:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sandbox.estimate.bin_totals import Moments
 from sandbox.estimate.design import Design
-from sandbox.estimate.likeness import holm, likeness, total_deviation
-from sandbox.estimate.moments import Moments
+from sandbox.estimate.distribution_tests import holm, likeness, total_deviation
 from sandbox.estimate.totals import variances
 
 STRATA = (4000, 900, 60, 3)

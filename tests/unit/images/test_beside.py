@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.store.places import packaged
+from sandbox.store.paths import packaged
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.store.places import packaged
+from sandbox.store.paths import packaged
 
 SAID = {
     "dbt found 3 package(s) specified in packages.yml, but only 0 package(s) installed in dbt_packages. "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import jinja2
 import pytest
 
+from sandbox.formatting import share
 from sandbox.manifest.profile import Bins, Column, Distance, Profile, Table
 from sandbox.manifest.scan import Finding
-from sandbox.report import profile as words
-from sandbox.report.words import share
-from sandbox.store.places import packaged
+from sandbox.report import sample_profile as words
+from sandbox.store.paths import packaged
 
 
 def column(p: float, *, notable: bool = False) -> Column:

@@ -8,7 +8,7 @@ import time
 import pytest
 from rich.console import Console
 
-from sandbox.report.progress import RichProgress
+from sandbox.report.terminal.progress import RichProgress
 
 
 def console(*, terminal: bool) -> tuple[Console, io.StringIO]:

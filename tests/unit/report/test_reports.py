@@ -34,11 +34,11 @@ from sandbox.manifest.diff import (
     TypeChange,
     UnitsAffected,
 )
-from sandbox.report.discreet import without_values
 from sandbox.report.findings import headline
-from sandbox.report.html import html as html_report
+from sandbox.report.html.page import html as html_report
 from sandbox.report.markdown import comment
-from sandbox.report.terminal import render
+from sandbox.report.redaction import without_values
+from sandbox.report.terminal.diff import render
 
 HOSTILE = "</td><script>alert(1)</script><img src=x onerror=alert(2)> \u202e\x1b[31m\r\n|`@you` #1 [red]x[/red] {{7*7}} https://evil.example www.evil.example"
 

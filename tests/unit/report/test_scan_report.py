@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from sandbox.manifest.scan import Finding, Scan, ScannedTable
-from sandbox.report.scan import MOST, scan
+from sandbox.report.terminal.scan import MOST, scan
 
 
 def printed(*findings: Finding, not_scanned: tuple[str, ...] = ()) -> str:

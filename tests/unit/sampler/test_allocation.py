@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from sandbox.sampler import allocation
+from sandbox.sampler.plan import allocation
 
 
 def test_small_strata_come_whole_and_the_floor_is_safe() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.config.settings import Settings
 from sandbox.errors import ConfigError
-from sandbox.sampler.closure import steps
+from sandbox.sampler.plan.table_order import steps
 
 CUSTOMER = {"customer_id": "customers.id"}
 

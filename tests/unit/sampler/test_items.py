@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.sampler.items import RANGE_BYTES, cut, items
-from sandbox.sampler.source import SourceFile
-from sandbox.sampler.table import SourceTable
+from sandbox.sampler.draw.work_items import RANGE_BYTES, cut, items
+from sandbox.sources.listing import SourceFile
+from sandbox.sources.table import SourceTable
 
 
 def table(*sizes: int) -> SourceTable:

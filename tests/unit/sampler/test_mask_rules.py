@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.config.check import problems
 from sandbox.config.settings import Settings
+from sandbox.config.settings_checks import problems
 from sandbox.errors import ConfigError
-from sandbox.sampler.masking import described, needs_secret, resolved
-from sandbox.sampler.masking.exposure import warnings
-from sandbox.sampler.plan import Label, StrataColumn, Stratum, UnitPlan
+from sandbox.masking import described, needs_secret, resolved
+from sandbox.sampler.plan.plan import Label, StrataColumn, Stratum, UnitPlan
+from sandbox.sampler.plan.strata.small_strata import warnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pytest
 
 from sandbox.config.settings import Mask
-from sandbox.sampler.masking.integers import masked_signed
-from sandbox.sampler.masking.kinds import function
-from sandbox.sampler.masking.personal.contents import is_phone
-from sandbox.sampler.masking.prf import siphash
+from sandbox.masking.detect.value_patterns import is_phone
+from sandbox.masking.integers import masked_signed
+from sandbox.masking.kinds import function
+from sandbox.masking.prf import siphash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

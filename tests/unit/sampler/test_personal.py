@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.sampler.masking.personal import contents
-from sandbox.sampler.masking.personal.contents import recognised
-from sandbox.sampler.masking.personal.headings import meaning
+from sandbox.masking.detect import value_patterns
+from sandbox.masking.detect.column_names import meaning
+from sandbox.masking.detect.value_patterns import recognised
 
 PERSONAL = {
     "email": "email Email EMAIL e_mail customerEmail email_address emailAddress contact_email_2 primary_email courriel correo",
@@ -62,21 +62,21 @@ def test_a_name_is_a_persons_where_the_table_holds_persons() -> None:
     ],
 )  # fmt: skip
 def test_ibans_are_known_by_their_check_digits(value: str) -> None:
-    assert contents.is_iban(value)
-    assert not contents.is_iban(value[:3] + str((int(value[3]) + 1) % 10) + value[4:])
+    assert value_patterns.is_iban(value)
+    assert not value_patterns.is_iban(value[:3] + str((int(value[3]) + 1) % 10) + value[4:])
 
 
 @pytest.mark.parametrize(
     "value", ["4111111111111111", "5500 0000 0000 0004", "3400-000000-00009", "6011000000000004"]
 )
 def test_card_numbers_are_known_by_issuer_and_check_digit(value: str) -> None:
-    assert contents.is_card(value)
-    assert not contents.is_card(value[:-1] + str((int(value[-1]) + 1) % 10))
+    assert value_patterns.is_card(value)
+    assert not value_patterns.is_card(value[:-1] + str((int(value[-1]) + 1) % 10))
 
 
 @pytest.mark.parametrize("value", ["9111111111111111", "411111111111", "4111", "1700000000000"])
 def test_other_long_numbers_are_no_card_numbers(value: str) -> None:
-    assert not contents.is_card(value)
+    assert not value_patterns.is_card(value)
 
 
 @pytest.mark.parametrize(
@@ -94,18 +94,18 @@ def test_other_long_numbers_are_no_card_numbers(value: str) -> None:
     ],
 )
 def test_national_ids_are_known_by_form_and_check_digit(value: str, wrong: str) -> None:
-    assert contents.is_national_id(value)
-    assert not contents.is_national_id(wrong)
+    assert value_patterns.is_national_id(value)
+    assert not value_patterns.is_national_id(wrong)
 
 
 @pytest.mark.parametrize("value", ["192.168.0.1", "2001:db8::1", "::1"])
 def test_ip_addresses_are_known(value: str) -> None:
-    assert contents.is_ip(value)
+    assert value_patterns.is_ip(value)
 
 
 @pytest.mark.parametrize("value", ["1.2.3", "999.1.1.1", "12:30:45", "00:1B:44:11:3A:B7", "1.2.3.4.5"])
 def test_times_versions_and_hardware_addresses_are_no_ip_addresses(value: str) -> None:
-    assert not contents.is_ip(value)
+    assert not value_patterns.is_ip(value)
 
 
 @pytest.mark.parametrize(

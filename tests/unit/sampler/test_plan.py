@@ -7,8 +7,8 @@ import math
 import pytest
 
 from sandbox.config.settings import Reference
-from sandbox.engine import prn
-from sandbox.sampler.plan import Label, StrataColumn, Stratum, UnitPlan, order_of
+from sandbox.engine.rule import prn
+from sandbox.sampler.plan.plan import Label, StrataColumn, Stratum, UnitPlan, order_of
 
 
 def unit(*strata: tuple[str | None, int, float], kind: str = "VARCHAR", rare: bool = False) -> UnitPlan:

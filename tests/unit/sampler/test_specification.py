@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.config.settings import Settings
-from sandbox.sampler.specification import request_id, specification
+from sandbox.samples.specification import request_id, specification
 
 BASE: dict[str, Any] = {
     "version": 1,

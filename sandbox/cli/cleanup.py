@@ -1,0 +1,59 @@
+"""``sandbox gc``: what nobody needs any more."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from sandbox.cli.options import Call, Quantity, command
+from sandbox.errors import UsageError
+
+
+@click.command()
+@click.option(
+    "--older",
+    type=Quantity("duration"),
+    metavar="AGE",
+    help="Remove samples, and what was made from them, that are older, used or not (default: 90d).",
+)
+@click.option(
+    "--idle",
+    type=Quantity("duration"),
+    metavar="AGE",
+    help="Remove what was not used for so long (default: 30d).",
+)
+@click.option(
+    "--max-size", "most", type=Quantity("size"), metavar="SIZE", help="Keep no more, least lately used first."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@command
+def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool) -> None:
+    """Remove what nobody needs any more, of all your projects: what killed commands left, and what is old or idle.
+
+    Samples, runs, reports, environments, images and wheels; AGE is as in 12h or 30d, SIZE as in 20GB. What a
+    running command uses stays, and so does everything that sandbox did not make.
+    """
+    from sandbox.commands.cleanup import gc as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.report.terminal.cleanup import garbage as shown  # noqa: PLC0415
+
+    given = {"older": older, "idle": idle, "most": most}
+    policy = carry_out.Policy(**{name: value for name, value in given.items() if value is not None})
+    with call.progress.step("looking for what nobody needs"):
+        found = carry_out.find(policy)
+    planned = carry_out.Collected(rubbish=found, dry_run=True)
+    if dry_run or not (found.left or found.chosen):
+        call.print(planned, lambda: shown(planned.fields(), done=False))
+        return
+    if not yes:
+        if not sys.stdin.isatty() or call.as_json:
+            raise UsageError(
+                "removing needs a yes, and there is no terminal to ask",
+                hint="sandbox gc --yes; to see what would go: sandbox gc --dry-run",
+            )
+        call.print(planned, lambda: shown(planned.fields(), done=False))
+        click.confirm("Remove this?", abort=True, err=True)
+    done = carry_out.Collected(rubbish=carry_out.remove(found, progress=call.progress), dry_run=False)
+    call.print(done, lambda: shown(done.fields(), done=True))

@@ -1,0 +1,182 @@
+"""``sandbox run`` and ``sandbox diff``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sandbox.cli import shell_completion
+from sandbox.cli.options import DEFAULT_NAME, Call, command, frozen_option, name_option
+
+if TYPE_CHECKING:
+    from sandbox.impact.diff import Options
+    from sandbox.report.files import DiffResult
+
+OUTSIDE_GATE = 1
+
+
+@click.command()
+@click.argument("ref", required=False, shell_complete=shell_completion.refs)
+@name_option
+@frozen_option
+@click.option("--fresh", is_flag=True, help="Run it again although it ran before.")
+@command
+def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) -> None:
+    """Run one version of the code (a git REF, or the working tree) on the sample in the stack."""
+    from sandbox.project.pipeline_run import run as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.report.terminal.run import run as shown  # noqa: PLC0415
+
+    result = carry_out(call.project(), ref=ref, name=name, fresh=fresh, frozen=frozen, progress=call.progress)
+    call.print(result, lambda: shown(result.run))
+
+
+@click.command()
+@click.argument("tables", nargs=-1, metavar="[TABLE TABLE]")
+@click.option(
+    "--baseline",
+    metavar="REF",
+    help="What to compare with; default: what production runs.",
+    shell_complete=shell_completion.refs,
+)
+@click.option(
+    "--candidate",
+    metavar="REF",
+    help="What to compare; default: the working tree.",
+    shell_complete=shell_completion.refs,
+)
+@click.option(
+    "--baseline-output",
+    "outputs",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Compare with outputs that production really made: a folder, or a .duckdb file.",
+)
+@click.option(
+    "--stack",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Compare two stacks instead of two versions: a file with a [stack] table for the candidate.",
+)
+@click.option("--bisect", is_flag=True, help="For `git bisect run`: judge the commit that is checked out.")
+@click.option(
+    "--key", multiple=True, metavar="COLUMN", help="With two tables: a key column; may be repeated."
+)
+@click.option(
+    "--rules",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With two tables: a file with an [output] table: key, tolerance, ignore, rename, gate.",
+)
+@click.option(
+    "--report",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With two tables: write the report to this HTML file.",
+)
+@name_option
+@frozen_option
+@click.option("--fresh", is_flag=True, help="Run everything again although it ran before.")
+@click.option(
+    "--no-values", is_flag=True, help="Keep values of rows out of everything that is written and shown."
+)
+@command
+def diff(
+    call: Call,
+    *,
+    tables: tuple[str, ...],
+    baseline: str | None,
+    candidate: str | None,
+    outputs: Path | None,
+    stack: Path | None,
+    bisect: bool,
+    key: tuple[str, ...],
+    rules: Path | None,
+    report: Path | None,
+    name: str,
+    frozen: bool,
+    fresh: bool,
+    no_values: bool,
+) -> int:
+    """Run production's code and the changed code on the sample, and compare what they make.
+
+    With two tables (Parquet, CSV, JSON Lines, or file.duckdb:table), compare these, baseline first; --rules and --report
+    then stand for what a project has.
+
+    Exits 0 within the gate, 1 outside, 10 and up if it could not be judged. With --bisect: 125 if this commit cannot
+    be judged, 128 if none can.
+    """
+    from sandbox.commands.diff import TableTerms, diff_tables  # noqa: PLC0415 - see `run`
+    from sandbox.commands.diff import diff as carry_out  # noqa: PLC0415
+    from sandbox.impact.diff import Options, Versions  # noqa: PLC0415
+    from sandbox.report.terminal.diff import render  # noqa: PLC0415
+
+    versions = {
+        "--baseline": baseline,
+        "--candidate": candidate,
+        "--baseline-output": outputs,
+        "--stack": stack,
+    }
+    terms = TableTerms(key=key, rules=rules, report=report)
+    given = {flag for flag, value in versions.items() if value is not None}
+    if tables:
+        flags = {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen, "--name": name != DEFAULT_NAME}
+        flags |= {"--config": call.config is not None, "--runtime": call.runtime is not None}
+        _check_tables(tables, given, flags)
+    else:
+        _check_project(given, {"--key": key, "--rules": rules, "--report": report}, bisect=bisect)
+    options = Options(name=name, fresh=fresh, frozen=frozen, values=not no_values)
+    result: DiffResult
+    if tables:
+        before, after = tables
+        result = diff_tables(before, after, terms, values=options.values, progress=call.progress)
+    elif bisect:
+        result = _bisected(call, str(baseline), dataclasses.replace(options, lasting=False))
+    else:
+        chosen = Versions(baseline=baseline, candidate=candidate, outputs=outputs, stack=stack)
+        result = carry_out(call.project(), chosen, options, progress=call.progress)
+    call.print(result, lambda: render(result.document))
+    return OUTSIDE_GATE if result.verdict == "outside_gate" else 0
+
+
+def _check_tables(tables: tuple[str, ...], given: set[str], flags: dict[str, bool]) -> None:
+    """Refuse what does not go with two tables: a flag without effect would change what is judged, and say nothing."""
+    if len(tables) != len(("baseline", "candidate")):
+        raise click.UsageError("name two tables, baseline first, or none to compare two versions of the code")
+    if wrong := sorted(given | {flag for flag, value in flags.items() if value}):
+        raise click.UsageError(f"{', '.join(wrong)}: goes with a project, not with two tables")
+
+
+def _check_project(given: set[str], of_tables: dict[str, object], *, bisect: bool) -> None:
+    """Refuse what does not go together in a project (see `_check_tables`)."""
+    if wrong := [flag for flag, value in of_tables.items() if value]:
+        raise click.UsageError(
+            f"{', '.join(wrong)}: goes with two tables; a project's file says it in [outputs.NAME], "
+            "and its reports are found with: sandbox report"
+        )
+    if {"--baseline", "--baseline-output"} <= given:
+        raise click.UsageError("--baseline and --baseline-output exclude each other; keep one")
+    if "--stack" in given and given - {"--stack", "--candidate"}:
+        raise click.UsageError(
+            "--stack compares one version of the code on two stacks; say which with --candidate, or leave it out"
+        )
+    if bisect and given != {"--baseline"}:
+        raise click.UsageError(
+            "--bisect compares the commit that is checked out with one that stays the same: it goes with --baseline REF, "
+            "and with none of --candidate, --baseline-output and --stack"
+        )
+
+
+def _bisected(call: Call, baseline: str, options: Options) -> DiffResult:
+    from sandbox.commands.bisect import bisect  # noqa: PLC0415 - see `run`
+
+    return bisect(
+        call.project,
+        baseline=baseline,
+        start=Path.cwd(),
+        given=call.config is not None,
+        options=options,
+        progress=call.progress,
+    )

@@ -1,0 +1,115 @@
+"""``sandbox plan``, ``sample`` (with ``push`` and ``pull``) and ``verify``."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import click
+
+from sandbox.cli import shell_completion
+from sandbox.cli.options import Call, command
+from sandbox.model import Dialect
+
+
+@click.command()
+@click.option(
+    "--sql",
+    "dialect",
+    type=click.Choice(get_args(Dialect)),
+    help="Print SQL instead that draws the same rows in a database; for warehouses it is compiled, not run.",
+)
+@command
+def plan(call: Call, *, dialect: Dialect | None) -> None:
+    """Say what a sample would take: strata, rows, bytes, precision, smallest effect it would detect."""
+    from sandbox.project.sample import plan as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.project.sample import plan_sql  # noqa: PLC0415
+    from sandbox.report.terminal.samples import plan as shown  # noqa: PLC0415
+
+    if dialect is not None:
+        found = plan_sql(call.project(), dialect, progress=call.progress)
+        text = json.dumps(found.fields(), ensure_ascii=False, indent=1) if call.as_json else found.text
+        click.echo(text.rstrip("\n"))
+        return
+    result = carry_out(call.project(), progress=call.progress)
+    call.print(result, lambda: shown(result))
+
+
+@click.group(invoke_without_command=True)
+@click.option("--refresh", is_flag=True, help="Draw again from the source as it is now.")
+@click.option("--profile", is_flag=True, help="Compare it with production, tables of any size.")
+@command
+def sample(call: Call, *, refresh: bool, profile: bool) -> None:
+    """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it."""
+    if _goes_on():
+        return
+    from sandbox.project.sample import compared as carry_out  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.samples import sample as shown  # noqa: PLC0415
+
+    result = carry_out(call.project(), refresh=refresh, profile=profile, progress=call.progress)
+    call.print(
+        result,
+        lambda: shown(
+            result.sample,
+            result.manifest,
+            drawn=result.drawn,
+            pulled=result.pulled,
+            profile=result.profile,
+            store=result.store,
+        ),
+    )
+
+
+def _goes_on() -> bool:
+    """Say whether ``push`` or ``pull`` follows; flags before it would be ignored, so they are refused."""
+    context = click.get_current_context()
+    following = context.invoked_subcommand
+    given = [name for name, value in context.params.items() if value]
+    if following and given:
+        raise click.UsageError(f"put the flags after {following}", ctx=context)
+    return following is not None
+
+
+@sample.command()
+@click.argument("uri", required=False)
+@command
+def push(call: Call, *, uri: str | None) -> None:
+    """Bring the sample to a folder or bucket (URI, or the project's store), so that others get the same one.
+
+    URI is a path, s3://bucket/folder, gs://bucket/folder or abfss://container@account.dfs.core.windows.net/folder.
+    Credentials come from the environment. An interrupted push goes on when it is called again.
+    """
+    from sandbox.project.sharing import push as carry_out  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.transfers import pushed as shown  # noqa: PLC0415
+
+    result = carry_out(call.project(), place=uri, progress=call.progress)
+    call.print(result, lambda: shown(result.sample, result.store, result.transfer))
+
+
+@sample.command()
+@click.argument("fingerprint", required=False, shell_complete=shell_completion.samples)
+@click.option("--store", "uri", help="The folder or bucket; without it the project's store.")
+@command
+def pull(call: Call, *, fingerprint: str | None, uri: str | None) -> None:
+    """Bring a sample from a folder or bucket: the one that begins with FINGERPRINT, else what the project asks for.
+
+    Everything is checked on arrival. An interrupted pull goes on when it is called again.
+    """
+    from sandbox.project.sharing import pull as carry_out  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.transfers import pulled as shown  # noqa: PLC0415
+
+    result = carry_out(call.project(), fingerprint=fingerprint, place=uri, progress=call.progress)
+    call.print(result, lambda: shown(result.sample, result.transfer, used=result.used))
+
+
+@click.command()
+@click.argument("what", required=False, metavar="[SAMPLE|RUN]", shell_complete=shell_completion.stored)
+@command
+def verify(call: Call, *, what: str | None) -> None:
+    """Check samples and runs against what was recorded of them."""
+    from sandbox.commands.verify import verify as carry_out  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.samples import verified as shown  # noqa: PLC0415
+
+    result = carry_out(call.project(), what=what, progress=call.progress)
+    result.require()
+    call.print(result, lambda: shown(result.problems))

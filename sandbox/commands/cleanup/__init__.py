@@ -1,0 +1,1 @@
+"""Commands behind `sandbox ls`, `stop`, `rm` and `gc`."""

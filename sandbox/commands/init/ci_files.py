@@ -1,0 +1,101 @@
+"""``sandbox init``: write the files that a project starts with; so far, the job for continuous integration."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+import jinja2
+
+import sandbox
+from sandbox.errors import UsageError
+from sandbox.runner.repository import Repository
+from sandbox.store.folder import write
+from sandbox.store.paths import packaged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.config import Project
+
+Ci = Literal["github", "gitlab"]
+
+GITHUB = ".github/workflows/sandbox.yml"
+GITLAB = ".gitlab/sandbox.yml"
+GITLAB_MAIN = ".gitlab-ci.yml"
+INCLUDE = f"include:\n  - local: /{GITLAB}\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitResult:
+    """What was written, and what is left to do."""
+
+    files: list[Path]
+    next: list[str]
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON of ``sandbox init --json``."""
+        return {"format_version": 1, "files": [str(file) for file in self.files], "next": self.next}
+
+
+def init_ci(project: Project, ci: Ci, *, overwrite: bool) -> InitResult:
+    """Write the job that runs ``sandbox diff`` on every pull or merge request.
+
+    Raises:
+        UsageError: A file is there already, and may not be overwritten.
+        ConfigError: The project is in no git repository.
+    """
+    folder = PurePosixPath(Repository(project.root).prefix)
+    top = project.root
+    for _ in folder.parts:
+        top = top.parent
+    target = top / (GITHUB if ci == "github" else GITLAB)
+    files = {target: rendered(ci, folder, store=project.settings.source.store is not None)}
+    todo = [f"commit {target.relative_to(top)}, and open a pull request"]
+    if ci == "gitlab":
+        if (top / GITLAB_MAIN).exists():
+            todo = [f"add to {GITLAB_MAIN}:\n{INCLUDE.rstrip()}", *todo]
+        else:
+            files[top / GITLAB_MAIN] = INCLUDE
+    there = [file for file in files if file.exists()]
+    if there and not overwrite:
+        names = ", ".join(str(file.relative_to(top)) for file in there)
+        raise UsageError(f"{names} is there already", hint=f"to overwrite it: sandbox init --ci {ci} --yes")
+    for file, text in files.items():
+        write(file, text)
+    return InitResult(files=list(files), next=todo)
+
+
+def rendered(ci: Ci, folder: PurePosixPath, *, store: bool) -> str:
+    """Give the job's text.
+
+    Args:
+        ci: For which server.
+        folder: The project's folder in its repository.
+        store: Whether the sample can be pulled from a store.
+    """
+    templates = packaged("templates") / "ci"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - YAML; what goes in is written as JSON, or quoted for a shell
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        # The servers have {{ }} for themselves.
+        variable_start_string="[[",
+        variable_end_string="]]",
+        block_start_string="[%",
+        block_end_string="%]",
+    )
+    environment.filters["shell"] = shlex.quote
+    inside = bool(folder.parts)
+    return environment.get_template(f"{ci}.yml").render(
+        version=sandbox.__version__,
+        folder=folder.as_posix() if inside else "",
+        prefix=f"{folder.as_posix()}/" if inside else "",
+        store=store,
+        comment=(templates / f"{ci}_comment.py").read_text("utf-8").rstrip(),
+    )

@@ -1,0 +1,1 @@
+"""Distributions and segments of the rows that differ."""

@@ -1,0 +1,1 @@
+"""Match rows of two tables and count those that differ."""

@@ -1,0 +1,273 @@
+"""Which rows differ, found in one pass over both tables, and how.
+
+Both tables are reduced to (key, hash of the other values) and joined on the key; only the rows of keys whose hashes
+differ are read whole. The hash has 64 bits and never leaves the process: a changed row goes unseen with a
+probability of 2⁻⁶⁴.
+
+A key that is null or repeated on a side tells no row apart. Rows with such keys, and all rows of a table without a
+key, are compared as multisets: equal rows cancel one by one, the rest was removed or added. They are never paired.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sandbox.compare.key_inference import plainly_unique
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.compare.columns import Column, Shape, SideName
+    from sandbox.engine.duckdb.session import Session
+
+_FEW = 20_000  # so many rows are kept aside in no time
+
+SIDES: tuple[SideName, SideName] = ("baseline", "candidate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """Rows whose declared key names more than one row of their side, or is null."""
+
+    duplicates: dict[SideName, int]
+    nulls: dict[SideName, int]
+
+
+NO_REPEATS = Repeats(duplicates={"baseline": 0, "candidate": 0}, nulls={"baseline": 0, "candidate": 0})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The SQL of the comparison of two tables with columns ``v<n>``; pure.
+
+    Attributes:
+        columns: What both sides have and is compared; a value's name is its position in the baseline.
+        key: Which of them are the key; empty where there is none.
+        unique: The key repeats on neither side and is never null.
+        direct: Pairs are read from the tables themselves, because most rows differ; the key is unique then.
+        one_in: Of so many rows one is looked at although it does not differ, a power of two; None where none is.
+        among: What the views of the rows that may differ are called: ``all``, or ``left`` where others were set aside.
+    """
+
+    columns: tuple[Column, ...]
+    key: tuple[Column, ...]
+    unique: bool = False
+    direct: bool = False
+    one_in: int | None = None
+    among: Literal["all", "left"] = "all"
+
+    @property
+    def keys(self) -> list[str]:
+        """The names of the key's values."""
+        return [value(column) for column in self.key]
+
+    def view(self, side: SideName, source: str, name: str) -> str:
+        """Give a view of a side with its values beside what was read."""
+        given = ", ".join(
+            f"{column.value(side, key=column in self.key)} as {value(column)}" for column in self.columns
+        )
+        return f"create or replace temp view {name}_{side} as select *{', ' if given else ''}{given} from {source}"
+
+    def kept(self, side: SideName) -> list[str]:
+        """Give the columns, as they were read, that are needed of rows that differ."""
+        return [column.raw(side) for column in self.columns]
+
+    @property
+    def tainted(self) -> bool:
+        """True where some column differs without any change of code."""
+        return any(column.tainted for column in self.columns)
+
+    @property
+    def untainted(self) -> str:
+        """The hash of a whole row without its tainted columns."""
+        return _hash([column.hashed for column in self.columns if not column.tainted])
+
+    @property
+    def hashed(self) -> str:
+        """The hash of a whole row."""
+        return _hash([column.hashed for column in self.columns])
+
+    @property
+    def rest(self) -> str:
+        """The hash of what is not the key."""
+        return _hash([column.hashed for column in self.columns if column not in self.key])
+
+    def joined(self) -> str:
+        """Give the keys whose rows differ or are ``sampled``, for keys that are unique on both sides.
+
+        All other rows fall into one group without a key, and ``n`` counts rows of the join: so it shows afterwards
+        whether the keys were unique.
+        """
+        keys = self.keys
+        sides = (f"(select {', '.join(keys)}, {self.rest} as h from {self.among}_{side})" for side in SIDES)
+        on = " and ".join(f"b.{key} = c.{key}" for key in keys)
+        differs = "b.h is distinct from c.h"
+        sampled = self._sampled([f"coalesce(b.{key}, c.{key})" for key in keys])
+        shown = ", ".join(
+            f"case when {differs} or {sampled} then coalesce(b.{key}, c.{key}) end as {key}" for key in keys
+        )
+        return (
+            f"create or replace temp table keys as select {shown}, "
+            f"{differs} as differs, {sampled} as sampled, "
+            "(b.h is not null)::BIGINT as b, (c.h is not null)::BIGINT as c, "
+            f"count(*) as n from {next(sides)} b full join {next(sides)} c on {on} group by all"
+        )
+
+    def grouped(self) -> str:
+        """Give the keys whose rows differ, repeat, are null or are ``sampled``, whatever the keys are like."""
+        keys = ", ".join(self.keys)
+        null = " or ".join(f"{key} is null" for key in self.keys)
+        sides = " union all ".join(
+            f"select {int(side == 'baseline')} as b, {keys}, {self.rest} as h from all_{side}"
+            for side in SIDES
+        )
+        differs = f"(sum(b) <> 1 or sum(1 - b) <> 1 or bit_xor(h) <> 0 or {null})"
+        sampled = self.sampled
+        return (
+            f"create or replace temp table keys as select {keys}, {differs} as differs, {sampled} as sampled, "
+            f"sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c, 1 as n from ({sides}) group by {keys} "
+            f"having {differs} or {sampled}"
+        )
+
+    @property
+    def sampled(self) -> str:
+        """The condition on a row of one side to be looked at although it does not differ."""
+        return self._sampled(self.keys or [column.hashed for column in self.columns])
+
+    def _sampled(self, named: Sequence[str]) -> str:
+        """Give the condition on a row to be looked at although it does not differ.
+
+        By its key alone (without a key, by the whole row), so that the two sides hold the same rows, and neither the
+        order of rows nor the threads matter.
+        """
+        if self.one_in is None:
+            return "false"
+        return "true" if self.one_in == 1 else f"({_hash(named)} & {self.one_in - 1}) = 0"
+
+    def differing(self, side: SideName) -> str:
+        """Give the whole rows of one side that have one of the found keys, ``paired`` where they can be paired.
+
+        With them come those that are ``sampled``, so that the tables are read once for both.
+        """
+        kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
+        # Only by plain equality does the join tell the scan which rows not to decode.
+        same = "=" if self.unique else "is not distinct from"
+        on = " and ".join(f"t.{key} {same} k.{key}" for key in self.keys)
+        whole = " and ".join(f"{key} is not null" for key in self.keys)
+        late = "differs and (b <> 1 or c <> 1)" if self.direct else "differs"
+        return (
+            f"create or replace temp table kept_{side} as select {kept}, k.paired, k.differing, k.sampled "
+            f"from {self.among}_{side} t join (select {', '.join(self.keys)}, b = 1 and c = 1 and {whole} as paired, "
+            f"{late} as differing, sampled from keys where sampled or ({late})) k on {on}"
+        )
+
+    def multiset(self, source: str) -> str:
+        """Give the rows, by their hash, that one side has more often: the removed ones and the added ones.
+
+        ``u`` is the hash without tainted columns. Rows of one ``u`` that both sides have more often are each other but
+        for these; ``noise`` is true where that explains all of them.
+        """
+        u = self.untainted if self.tainted else "h"
+        sides = " union all ".join(
+            f"select {int(side == 'baseline')} as b, {self.hashed} as h, {u} as u from {source}_{side}"
+            + (" where not paired" if source == "late" else "")
+            for side in SIDES
+        )
+        loose = (
+            "select h, any_value(u) as u, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c "
+            f"from ({sides}) group by h having sum(b) <> sum(1 - b)"
+        )
+        noise = "false"
+        if self.tainted:
+            net = "sum(b - c) over (partition by u)"
+            noise = f"case when b > c then {net} <= 0 else {net} >= 0 end"
+        return f"create or replace temp table loose as select *, {noise} as noise from ({loose})"
+
+    def surplus(self, side: SideName) -> str:
+        """Give the whole rows of one side that have one of the found hashes; for tables without a key."""
+        kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
+        differing = f"{self.hashed} in (select h from loose)"
+        return (
+            f"create or replace temp table kept_{side} as select {kept}, false as paired, {differing} as differing, "
+            f"{self.sampled} as sampled from {self.among}_{side} t where {differing} or {self.sampled}"
+        )
+
+    def nothing(self, side: SideName) -> str:
+        """Give no rows of one side: none differ."""
+        kept = ", ".join([*self.kept(side), "false as paired", "false as differing", "false as sampled"])
+        return f"create or replace temp table kept_{side} as select {kept} from all_{side} limit 0"
+
+
+def value(column: Column) -> str:
+    """Give the name of a column's compared value."""
+    return f"v{column.baseline}"
+
+
+def _hash(values: Sequence[str]) -> str:
+    return f"hash({', '.join(values)})" if values else "0::UBIGINT"
+
+
+def prepare(session: Session, plan: Plan) -> None:
+    """Make ``all_baseline`` and ``all_candidate``."""
+    for side in SIDES:
+        session.execute(plan.view(side, f"raw_{side}", "all"))
+
+
+def pair(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: str) -> bool:
+    """Find the keys whose rows differ, if the key is unique and never null on both sides; else give False.
+
+    Args:
+        session: Holds ``<among>_<side>``.
+        plan: What is compared.
+        shapes: What these views are like.
+        doing: What a failure is the failure of.
+    """
+    if not plainly_unique(session, plan, shapes):
+        return False
+    session.execute(plan.joined(), doing=doing)
+    null = " or ".join(f"{key} is null" for key in plan.keys)
+    [(both, baseline, candidate, most, nulls)] = session.rows(
+        "select coalesce(sum(n) filter (b = 1 and c = 1), 0), coalesce(sum(n) filter (c = 0), 0), "
+        "coalesce(sum(n) filter (b = 0), 0), coalesce(max(n) filter (differs), 0), "
+        f"count(*) filter (differs and ({null})) from keys",
+        doing=doing,
+    )
+    matched = (shapes["baseline"].rows - baseline, shapes["candidate"].rows - candidate)
+    return matched == (both, both) and most <= 1 and not nulls
+
+
+def group(session: Session, plan: Plan, *, doing: str) -> Repeats:
+    """Find the keys whose rows differ, repeat or are null, and count the latter; for keys that `pair` refused."""
+    session.execute(plan.grouped(), doing=doing)
+    null = " or ".join(f"{key} is null" for key in plan.keys)
+    [counts] = session.rows(
+        f"select coalesce(sum(b) filter (b > 1 and not ({null})), 0), "
+        f"coalesce(sum(c) filter (c > 1 and not ({null})), 0), "
+        f"coalesce(sum(b) filter ({null}), 0), coalesce(sum(c) filter ({null}), 0) from keys",
+        doing=doing,
+    )
+    return Repeats(
+        duplicates={"baseline": int(counts[0]), "candidate": int(counts[1])},
+        nulls={"baseline": int(counts[2]), "candidate": int(counts[3])},
+    )
+
+
+def mostly_differ(session: Session, shapes: dict[SideName, Shape], *, doing: str) -> bool:
+    """Say whether so many rows differ that to keep them aside would be to copy the tables."""
+    [(differing,)] = session.rows("select count(*) from keys where differs and b = 1 and c = 1", doing=doing)
+    return int(differing) > _FEW and 4 * int(differing) > max(shape.rows for shape in shapes.values())
+
+
+def collect(session: Session, plan: Plan, *, doing: str) -> None:
+    """Put the whole rows that may differ into ``late_<side>``, and what one side has more often into ``loose``."""
+    if not plan.key:
+        session.execute(plan.multiset(plan.among), doing=doing)
+    found = "keys where differs" if plan.key else "loose"
+    [(any_,)] = session.rows(f"select exists (select 1 from {found})", doing=doing)
+    for side in SIDES:
+        kept = plan.differing(side) if plan.key else plan.surplus(side)
+        session.execute(kept if any_ else plan.nothing(side), doing=doing)
+        session.execute(plan.view(side, f"(select * from kept_{side} where differing)", "late"), doing=doing)
+    if plan.key:
+        session.execute(plan.multiset("late"), doing=doing)

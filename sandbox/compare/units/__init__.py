@@ -1,0 +1,1 @@
+"""Units of the sample affected by differing rows, and their estimates."""

@@ -1,0 +1,143 @@
+"""The draw of a unit table, and which columns of an output name a drawn unit. Pure but for the manifest's shape.
+
+Apart from the estimates, because these need numpy, and whether anything is estimated shows only later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.engine.sql.type_names import comparable
+from sandbox.manifest.diff import Estimate, UnitsAffected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sandbox.compare.columns import Column, SideName
+    from sandbox.manifest.sample import SampleManifest, Stratum
+
+TAINTED = "its unit key differs from run to run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """The draw of one unit table.
+
+    Attributes:
+        table: The unit table.
+        key: Its key, and ``types`` the engine's names of the types.
+        weights: The file of its selected units: the key's columns, then the stratum.
+        files: Those of the unit table in the sample, and ``columns`` their names with the engine's names of the types.
+        strata: As in the manifest.
+        outside: Child tables with rows that belong to no unit, and how many in the source; None where not counted.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    types: tuple[str, ...]
+    weights: Path
+    strata: Sequence[Stratum]
+    outside: Mapping[str, int | None]
+    files: Sequence[Path] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def population(self) -> int:
+        """How many units production has."""
+        return sum(stratum.population for stratum in self.strata)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every unit was drawn; there is nothing to estimate then, only to count."""
+        return all(stratum.sampled == stratum.population for stratum in self.strata)
+
+
+def draws(manifest: SampleManifest, folder: Path) -> dict[str, Drawn]:
+    """Give the draw of each unit table of the sample in ``folder``, the most important first."""
+    given = {}
+    for unit, draw in manifest.units.items():
+        types = {column.name: column.type for column in manifest.tables[unit].columns}
+        family = [name for name in manifest.tables if _root(manifest, name) == unit and name != unit]
+        outside = {name: manifest.tables[name].outside_frame for name in family}
+        given[unit] = Drawn(
+            table=unit,
+            key=tuple(draw.key),
+            types=tuple(types[column] for column in draw.key),
+            weights=folder / manifest.weights[unit].path,
+            strata=draw.strata,
+            outside={name: count for name, count in outside.items() if count != 0},
+            files=[folder / file.path for file in manifest.tables[unit].files],
+            columns=types,
+        )
+    return given
+
+
+def _root(manifest: SampleManifest, table: str) -> str | None:
+    """Give the unit table that a table's rows belong to; None for lookups."""
+    name: str | None = table
+    for _ in manifest.tables:
+        if name is None or name in manifest.units:
+            return name
+        name = manifest.tables[name].belongs_to
+    return None
+
+
+def refused(reason: str, *, unit: str | None = None, sample: int | None = None) -> Estimate:
+    """Give an estimate that is none, and why; ``sample`` is how many units of the sample are affected, if known."""
+    return Estimate(
+        status="not_estimated",
+        reason=reason,
+        unit=unit,
+        units_affected=None if sample is None else UnitsAffected(status="not_estimated", sample=sample),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """The units of one output: the draw, and the columns that name one, in the order of the draw's key."""
+
+    drawn: Drawn
+    columns: Sequence[Column]
+
+    @property
+    def names(self) -> list[str]:
+        """What a unit's key is called in the session."""
+        return [f"u{place}" for place in range(len(self.columns))]
+
+    def key(self, side: SideName, row: str = "") -> list[str]:
+        """Give the SQL of a row's unit key in the types of the draw; NULL where a value has no equal there."""
+        prefix = f"{row}." if row else ""
+        return [
+            _converted(f"{prefix}{column.raw(side)}", column.type(side), wanted)
+            for column, wanted in zip(self.columns, self.drawn.types, strict=True)
+        ]
+
+    def named(self, side: SideName, row: str = "") -> str:
+        """Give the same as columns to select."""
+        return ", ".join(
+            f"{sql} as {name}" for sql, name in zip(self.key(side, row), self.names, strict=True)
+        )
+
+    @property
+    def same(self) -> str:
+        """The condition between a drawn unit ``d`` and rows ``t``."""
+        return " and ".join(f"d.{name} = t.{name}" for name in self.names)
+
+    def problem(self) -> str | None:
+        """Say why no row's unit can be told, if so."""
+        for column, wanted in zip(self.columns, self.drawn.types, strict=True):
+            if column.tainted:
+                return TAINTED
+            for type_ in column.types:
+                if not comparable(type_, wanted):
+                    return f"its {column.name} is {type_}, and the key of {self.drawn.table} is {wanted}"
+        return None
+
+
+def _converted(raw: str, type_: str, wanted: str) -> str:
+    """Give a value in another type, NULL where that is not the same value."""
+    if type_ == wanted:
+        return raw
+    return f"(case when try_cast(try_cast({raw} as {wanted}) as {type_}) = {raw} then try_cast({raw} as {wanted}) end)"

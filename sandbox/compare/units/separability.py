@@ -1,0 +1,149 @@
+"""Whether a unit's rows come out alike when half of the other units are gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.compare import table_reader
+from sandbox.compare.columns import match
+from sandbox.compare.rows.row_matching import SIDES
+from sandbox.compare.rules import Rules, Tolerance
+from sandbox.compare.tables import compare
+from sandbox.compare.units import unit_key as unit_keys
+from sandbox.compare.units.sampled_units import Units
+from sandbox.engine.duckdb.session import Session, literal
+from sandbox.errors import PipelineError
+from sandbox.model import Silent, TableFiles
+from sandbox.scratch import scratch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sandbox.compare.columns import SideName
+    from sandbox.compare.units.sampled_units import Drawn
+    from sandbox.manifest.diff import OutputDiff
+
+ROUNDING = {"FLOAT": Tolerance(rel=1e-4), "DOUBLE": Tolerance(rel=1e-9)}
+"""How far sums of the same numbers in another order may lie apart."""
+
+_NAMED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One output that is to be looked at.
+
+    Attributes:
+        whole, half: What the code made of the whole sample, and of the half.
+        drawn: The draw of the unit table.
+        kept: SQL that gives the keys of the half's units, in the order of the draw's key.
+        rules: What is declared about the output, with its tainted columns.
+        key: The columns by which its rows were told apart.
+    """
+
+    whole: TableFiles
+    half: TableFiles
+    drawn: Drawn
+    kept: str
+    rules: Rules
+    key: tuple[str, ...]
+
+
+def entangled(question: Question, *, memory: int) -> str | None:
+    """Say why an output's rows cannot be scaled up: those of the half's units come out otherwise on the half.
+
+    Differences within the tolerances, or within rounding of floating point numbers, and tainted columns do not count.
+
+    Returns:
+        The reason; None where the rows came out alike.
+
+    Raises:
+        PipelineError: An output cannot be read.
+    """
+    with scratch("half") as folder:
+        cut = _cut(question, folder, memory)
+        if isinstance(cut, str):
+            return cut
+        rules, names = cut
+        whole, half = (
+            {"rows": TableFiles(name="rows", format="parquet", paths=(folder / f"{side}.parquet",))}
+            for side in SIDES
+        )
+        found = compare(
+            whole,
+            half,
+            rules={"rows": rules},
+            units={},
+            identical=(),
+            memory=memory,
+            threads=None,
+            progress=Silent(),
+            details=False,
+        )["rows"]
+    if found.rows.different <= found.rows.noise:
+        return None
+    return _reason(question, found, names)
+
+
+def _cut(question: Question, folder: Path, memory: int) -> tuple[Rules, list[str]] | str:
+    """Write the rows of the half's units, of both runs, with columns that are named by their place.
+
+    Returns:
+        The rules in these names, and the columns' own names; or why that cannot be done.
+    """
+    unit_key = question.rules.unit_key or question.drawn.key
+    with Session(memory=memory, failure=PipelineError) as session:
+        reader = table_reader.Reader(session, PipelineError)
+        tables: dict[SideName, TableFiles] = {"baseline": question.whole, "candidate": question.half}
+        shapes = {side: reader.open(side, tables[side]) for side in SIDES}
+        found = match(shapes["baseline"].names, shapes["candidate"].names, Rules())
+        if found.added or found.removed:
+            return "it has other columns on half of the sample"
+        columns = table_reader.columns(session, shapes, found, Rules(), PipelineError)
+        known = {column.name: column for column in columns}
+        if not set(unit_key) <= set(known):
+            return unit_keys.NO_UNIT
+        own = Units(drawn=question.drawn, columns=[known[name] for name in unit_key])
+        names = ", ".join(own.names)
+        session.execute(f"create temp table kept as select * from ({question.kept}) as k({names})")
+        if not session.rows("select 1 from kept limit 1"):
+            return f"the sample has too few {question.drawn.table} to see whether they depend on each other"
+        for side in SIDES:
+            chosen = ", ".join(f"{column.raw(side)} as c{column.baseline}" for column in columns)
+            same = " and ".join(
+                f"{sql} = d.{name}" for sql, name in zip(own.key(side, "t"), own.names, strict=True)
+            )
+            session.execute(
+                f"copy (select {chosen} from raw_{side} t semi join kept d on {same}) "
+                f"to {literal(str(folder / f'{side}.parquet'))} (format parquet)",
+                doing=table_reader.unreadable(side, tables[side]),
+            )
+    places = {column.name: f"c{column.baseline}" for column in columns}
+    return _placed(question.rules, question.key, places), [column.name for column in columns]
+
+
+def _placed(rules: Rules, key: tuple[str, ...], places: Mapping[str, str]) -> Rules:
+    """Give the rules of columns that are named by their place."""
+    return Rules(
+        key=tuple(places[name] for name in key if name in places) or None,
+        ignore=frozenset(places[name] for name in rules.ignore if name in places),
+        tainted=frozenset(places[name] for name in rules.tainted if name in places),
+        tolerance={places[name]: one for name, one in rules.tolerance.items() if name in places},
+        type_tolerance=ROUNDING | dict(rules.type_tolerance),
+    )
+
+
+def _reason(question: Question, found: OutputDiff, names: list[str]) -> str:
+    changed = sorted(
+        (place for place, column in found.columns.items() if column.changed),
+        key=lambda place: -found.columns[place].changed,
+    )
+    where = [names[int(place[1:])] for place in changed if int(place[1:]) < len(names)]
+    shown = ", ".join(where[:_NAMED]) + (f" and {len(where) - _NAMED} more" if len(where) > _NAMED else "")
+    return (
+        f"what it holds of one of the {question.drawn.table} depends on the others: on half of the sample, "
+        f"{found.rows.different - found.rows.noise:,} of {found.rows.baseline:,} rows of the same "
+        f"{question.drawn.table} came out otherwise{f' (in {shown})' if shown else ''}"
+    )

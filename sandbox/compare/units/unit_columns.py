@@ -1,0 +1,72 @@
+"""The columns of the unit table, beside the rows of an output that belong to its units.
+
+A change often follows a property of the unit that the output does not hold: all customers of one country. So where an
+output names its units, slices are sought among their own columns too, as the sample holds them: masked where they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sandbox.compare.columns import Column
+from sandbox.compare.rows import detail_sample
+from sandbox.engine.duckdb.session import quote
+from sandbox.engine.duckdb.table_functions import file_list
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.compare.units.sampled_units import Units
+    from sandbox.engine.duckdb.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owned:
+    """What is in the table ``owned``: the units' keys as ``u<n>``, and their columns, named ``table.column``, as ``p<n>``."""
+
+    units: Units
+    columns: tuple[Column, ...]
+
+    def beside(self, query: str) -> str:
+        """Give the rows of a query that has the units' keys, with the columns of their units."""
+        names = ", ".join(self.units.names)
+        given = "".join(f", d.{detail_sample.name(column)}" for column in self.columns)
+        return f"select t.* exclude ({names}){given} from ({query}) t left join owned d on {self.units.same}"
+
+
+def owned(session: Session, units: Units | None, others: Sequence[Column], *, doing: str) -> Owned | None:
+    """Make ``owned``; None where the rows' units cannot be told, or have no columns that can be looked at.
+
+    Args:
+        session: Of the comparison.
+        units: What names the unit of a row, if anything does.
+        others: Columns of the output; of these names the unit's are left out.
+        doing: What a failure is the failure of.
+    """
+    if units is None or units.problem() is not None:
+        return None
+    drawn, known = units.drawn, {column.name for column in others}
+    first = 1 + max(column.baseline for column in others)
+    columns = [
+        Column(name=name, baseline=first + place, candidate=-1, types=(type_, type_), common=type_)
+        for place, (name, type_) in enumerate(drawn.columns.items())
+        if name not in known and name not in drawn.key
+    ]
+    columns = [column for column in columns if detail_sample.plain(column)][: detail_sample.COLUMNS]
+    if not columns or not drawn.files:
+        return None
+    keys = ", ".join(f"{quote(key)} as {name}" for key, name in zip(drawn.key, units.names, strict=True))
+    values = ", ".join(
+        f"{detail_sample.cut(column, quote(column.name))} as {detail_sample.name(column)}"
+        for column in columns
+    )
+    session.execute(
+        f"create or replace temp table owned as select distinct on ({', '.join(units.names)}) {keys}, {values} "
+        f"from read_parquet({file_list(drawn.files)}, hive_partitioning = false)",
+        doing=doing,
+    )
+    return Owned(
+        units=units,
+        columns=tuple(replace(column, name=f"{drawn.table}.{column.name}") for column in columns),
+    )

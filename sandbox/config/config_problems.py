@@ -1,0 +1,92 @@
+"""What is wrong with a ``sandbox.toml``: every problem, each with its key, its line and the nearest valid name."""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from sandbox.config.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+    from sandbox.config.toml_lines import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One problem; ``key`` is its path in the file."""
+
+    key: Path
+    message: str
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """Give ``; did you mean "x"?`` for the closest valid name, or nothing.
+
+    >>> nearest("ratee", ["rate", "unit"])
+    '; did you mean "rate"?'
+    """
+    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
+def of_validation(error: ValidationError) -> list[Problem]:
+    """Give the problems that pydantic found, in our words."""
+    return [_of_one(one) for one in error.errors()]
+
+
+def _of_one(error: ErrorDetails) -> Problem:
+    key = error["loc"]
+    match error["type"]:
+        case "extra_forbidden":
+            valid = _names_at(key[:-1])
+            listed = "" if nearest(str(key[-1]), valid) else f"; valid here: {', '.join(sorted(valid))}"
+            message = f"unknown key{nearest(str(key[-1]), valid)}{listed}"
+        case "missing":
+            message = "is missing"
+        case "literal_error":
+            expected = error.get("ctx", {}).get("expected", "")
+            choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
+            message = f"expected {expected}, not {error['input']!r}{nearest(str(error['input']), choices)}"
+        case "value_error":
+            message = str(error["msg"]).removeprefix("Value error, ")
+        case _:
+            wanted = str(error["msg"]).replace("Input should be", "expected")
+            message = f"{wanted[0].lower()}{wanted[1:]}, not {error['input']!r}"
+    return Problem(key=key, message=message)
+
+
+def _names_at(key: Path) -> list[str]:
+    found: Any = Settings
+    for step in key:
+        found = _below(found, step)
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        return []
+    return [field.alias or name for name, field in found.model_fields.items()]
+
+
+def _below(kind: Any, step: str | int) -> Any:
+    """Give what a step leads to: a field's type, a list's items, a mapping's values."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+        return bare(fields[str(step)].annotation) if str(step) in fields else None
+    arguments = typing.get_args(kind)
+    return bare(arguments[-1]) if arguments else None
+
+
+def bare(kind: Any) -> Any:
+    """Strip ``Annotated`` and ``| None``."""
+    if typing.get_origin(kind) is typing.Annotated:
+        return bare(typing.get_args(kind)[0])
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return bare(next(one for one in typing.get_args(kind) if one is not type(None)))
+    return kind

@@ -1,0 +1,64 @@
+"""Files that hold one table of settings, for a flag of one command: ``--stack FILE`` and ``--rules FILE``."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sandbox.config.config_problems import Problem
+from sandbox.config.project_file import message
+from sandbox.config.toml_lines import key_lines
+from sandbox.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+T = TypeVar("T")
+
+
+def resolve(
+    file: Path, table: str, resolved: Callable[[dict[str, Any]], T | list[Problem]], *, example: str
+) -> T:
+    """Give what a file's table says.
+
+    Args:
+        file: The file.
+        table: The name of its one table.
+        resolved: Gives the result, or what is wrong, of the file's content without its other keys.
+        example: What such a file may hold.
+
+    Raises:
+        ConfigError: The file cannot be read, or is wrong; the message names it, and the line of every problem.
+    """
+    text, content = read(file, table, example=example)
+    problems = [
+        Problem(key=(name,), message=f"unknown key; only [{table}] belongs here")
+        for name in content
+        if name != table
+    ]
+    if table not in content:
+        problems.append(Problem(key=(table,), message=f"is missing; this file is for a [{table}] table"))
+    else:
+        found = resolved({table: content[table]})
+        if not isinstance(found, list) and not problems:
+            return found
+        problems += found if isinstance(found, list) else []
+    raise ConfigError(
+        message(file, problems, key_lines(text)), hint=f"correct {file.name}; for example:\n{example}"
+    )
+
+
+def read(file: Path, table: str, *, example: str) -> tuple[str, dict[str, Any]]:
+    """Give the text and the content of a file (see `resolve`)."""
+    try:
+        text = file.read_text("utf-8")
+        return text, tomllib.loads(text)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{file} is not there", hint=f"write a file with a [{table}] table:\n{example}"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error

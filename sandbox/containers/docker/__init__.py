@@ -1,0 +1,1 @@
+"""Docker and podman: run jobs, build images and keep services in a container engine."""

@@ -1,0 +1,64 @@
+"""A container that prepares a build: with a network and as root, and without anything of the user's but empty folders."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import docker.errors
+
+from sandbox.containers import ownership
+from sandbox.containers.docker import engine_api as plan
+from sandbox.containers.docker.client import translated
+from sandbox.containers.docker.images import LAST_LINES, Client
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How it ended: its status, and the last lines that it printed."""
+
+    status: int
+    last_lines: str
+
+
+def carry_out(client: Client, image: str, command: str, *, mounts: Mapping[Path, str]) -> Ended:
+    """Carry out a shell command in a container with the engine's ordinary network, and remove it.
+
+    Args:
+        client: The engine.
+        image: An image that it holds.
+        command: For ``/bin/sh -c``.
+        mounts: Folders of this machine, by where they are in the container; writable.
+    """
+    body = {
+        "Image": image,
+        "Entrypoint": ["/bin/sh", "-c"],
+        "Cmd": [command],
+        "User": "0:0",
+        "Env": ["DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8"],
+        "Labels": plan.labels({"role": "build", **ownership.current().labels}),
+        "HostConfig": {
+            "Init": True,
+            "SecurityOpt": ["no-new-privileges:true"],
+            "PidsLimit": 256,
+            "Mounts": [
+                {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": False}
+                for source, target in mounts.items()
+            ],
+        },
+    }
+    with translated("prepare a build"):
+        container = str(client.api.create_container_from_config(body)["Id"])
+        try:
+            client.api.start(container)
+            status = int(client.api.wait(container, timeout=None)["StatusCode"])
+            said = client.api.logs(container, tail=LAST_LINES).decode("utf-8", "replace")
+        finally:
+            with contextlib.suppress(docker.errors.NotFound):
+                client.api.remove_container(container, force=True, v=True)
+    return Ended(status=status, last_lines=said.strip())

@@ -1,0 +1,258 @@
+"""Services: containers that stay, with volumes of their own, published on this machine alone."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+
+from sandbox.containers.docker import engine_api as plan
+from sandbox.containers.docker.client import translated
+from sandbox.containers.docker.images import LAST_LINES, Client
+from sandbox.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sandbox.containers.protocol import Mount
+
+LOOPBACK = "127.0.0.1"
+GONE, CONFLICT = 404, 409
+REMOVAL_SECONDS = 20.0
+PAUSE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What to bring up.
+
+    Attributes:
+        name: The container's; its volumes' names begin with it.
+        image: An image that the engine holds.
+        labels: Without prefix; ``project``, ``path``, ``sandbox``, ``role``, and ``config``, by which it is compared.
+        port: That it listens on.
+        volumes: By name where they are in the container; the image's folder there says who owns them.
+        secrets: Files that it finds in its volumes, readable by its user alone.
+        variables: Its environment; nothing secret.
+        mounts: Folders of this machine that it sees.
+        command: What to carry out, and in which folder; empty where the image says it.
+        workdir: See ``command``.
+        user: Whom it runs as, ``uid:gid``.
+        tmpfs: Further folders in its memory, with their options.
+        memory_bytes, cpus: What it may use.
+    """
+
+    name: str
+    image: str
+    labels: Mapping[str, str]
+    port: int
+    volumes: Mapping[str, str]
+    secrets: Mapping[str, bytes]
+    memory_bytes: int
+    cpus: float
+    variables: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    command: tuple[str, ...] = ()
+    workdir: str | None = None
+    user: str = f"{plan.UNPRIVILEGED}:{plan.UNPRIVILEGED}"
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+
+    def volume(self, name: str) -> str:
+        """Give a volume's name in the engine."""
+        return f"{self.name}-{name}"
+
+
+def make(client: Client, service: Service) -> str:
+    """Make a service's volumes and container, start it, and give the container's id; what was made is removed if it fails.
+
+    Raises:
+        EngineError: The engine refuses, or there is one of that name already.
+    """
+    made: list[str] = []
+    container: str | None = None
+    labels = plan.shared_labels(service.labels)
+    try:
+        with translated(f"make {service.name}"):
+            for name in service.volumes:
+                client.api.create_volume(service.volume(name), labels=labels)
+                made.append(service.volume(name))
+            container = str(client.api.create_container_from_config(body(service), service.name)["Id"])
+            for path, content in service.secrets.items():
+                folder, _, file = path.rpartition("/")
+                client.api.put_archive(container, folder, _archive(file, content, service.user))
+            client.api.start(container)
+    except BaseException:
+        discard(client, container, made)
+        raise
+    return container
+
+
+def begun(client: Client, container: str) -> bool:
+    """Tell whether a service was ever started: one that was not may lack its secrets, because whoever made it was killed.
+
+    Raises:
+        EngineError: It is gone, or the engine does not answer.
+    """
+    with translated("look at the service"):
+        return str(client.api.inspect_container(container)["State"]["Status"]) != "created"
+
+
+def start(client: Client, container: str) -> None:
+    """Start a service that had stopped."""
+    with translated("start the service again"):
+        client.api.start(container)
+
+
+def discard(client: Client, container: str | None, volumes: list[str]) -> None:
+    """Remove a service and its volumes, as far as they are there."""
+    with translated("remove the service"):
+        if container is not None:
+            _gone(lambda: client.api.remove_container(container, force=True, v=True))
+        for volume in volumes:
+            _gone(lambda volume=volume: client.api.remove_volume(volume, force=True), seconds=REMOVAL_SECONDS)
+
+
+def port(client: Client, container: str, inside: int) -> int:
+    """Give the port of this machine at which a running service is published.
+
+    Raises:
+        EngineError: It does not run, or is published nowhere.
+    """
+    with translated("look at the service"):
+        inspected = client.api.inspect_container(container)
+    bindings = (inspected["NetworkSettings"].get("Ports") or {}).get(f"{inside}/tcp") or []
+    for one in bindings:
+        if one.get("HostIp") == LOOPBACK:
+            return int(one["HostPort"])
+    raise exited(client, container) or EngineError("the service is not published on this machine")
+
+
+def exited(client: Client, container: str) -> EngineError | None:
+    """Give what happened to a service that has ended, with its last lines; None while it runs."""
+    with translated("look at the service"):
+        try:
+            state: dict[str, Any] = client.api.inspect_container(container)["State"]
+            if state.get("Running"):
+                return None
+            lines = client.api.logs(container, tail=LAST_LINES).decode("utf-8", "replace").splitlines()
+        except docker.errors.APIError as error:
+            if error.status_code not in (GONE, CONFLICT):  # gone, or going
+                raise
+            return EngineError("the service was removed while it was waited for", hint="try again")
+    why = "ran out of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
+    said = "".join(f"\n  | {line}" for line in lines)
+    return EngineError(f"the service {why}; its last lines:{said}", hint="sandbox rm, then sandbox create")
+
+
+def wait(client: Client, container: str, *, seconds: float, pause: float = PAUSE_SECONDS) -> None:
+    """Pause once, unless the service has ended or the time is over.
+
+    Args:
+        client: The engine.
+        container: The service.
+        seconds: What is left of the time that it has to become ready.
+        pause: For so many seconds.
+
+    Raises:
+        EngineError: It has ended, or the time is over.
+    """
+    if (ended := exited(client, container)) is not None:
+        raise ended
+    if seconds <= 0:
+        with translated("read the service's log"):
+            lines = client.api.logs(container, tail=LAST_LINES).decode("utf-8", "replace").splitlines()
+        said = "".join(f"\n  | {line}" for line in lines)
+        raise EngineError(
+            f"the service did not become ready in time; its last lines:{said}", hint="sandbox doctor"
+        )
+    time.sleep(pause)
+
+
+def show(client: Client, container: str, *, follow: bool, take: Callable[[bytes], object]) -> None:
+    """Hand what a service printed to a function; with ``follow`` until it ends.
+
+    Raises:
+        EngineError: The engine does not answer.
+    """
+    with translated("read the service's log"):
+        if not follow:
+            take(client.api.logs(container, stdout=True, stderr=True))
+            return
+        for chunk in client.api.logs(container, stdout=True, stderr=True, stream=True, follow=True):
+            take(chunk)
+
+
+def body(service: Service) -> dict[str, Any]:
+    """Give the body of ``/containers/create``."""
+    inside = f"{service.port}/tcp"
+    return {
+        "Image": service.image,
+        **({"Entrypoint": [], "Cmd": list(service.command)} if service.command else {}),
+        **({"WorkingDir": service.workdir} if service.workdir else {}),
+        "User": service.user,
+        "Env": [f"{name}={value}" for name, value in service.variables.items()],
+        "Labels": plan.labels(service.labels),
+        "ExposedPorts": {inside: {}},
+        "StopSignal": "SIGTERM",
+        "HostConfig": {
+            "NetworkMode": "bridge",
+            "PortBindings": {inside: [{"HostIp": LOOPBACK, "HostPort": ""}]},
+            "ReadonlyRootfs": True,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true"],
+            "IpcMode": "private",
+            "ShmSize": 256 * 2**20,
+            "PidsLimit": 512,
+            "Memory": service.memory_bytes,
+            "MemorySwap": service.memory_bytes,
+            "NanoCpus": round(service.cpus * 1e9),
+            "Tmpfs": {plan.TEMPORARY: "rw,nosuid,nodev,mode=1777,size=256m", **service.tmpfs},
+            "Mounts": [
+                *(
+                    {"Type": "volume", "Source": service.volume(name), "Target": target}
+                    for name, target in service.volumes.items()
+                ),
+                *map(plan.mount, service.mounts),
+            ],
+            "Init": True,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
+            "RestartPolicy": {"Name": "no"},
+        },
+    }
+
+
+def _archive(name: str, content: bytes, user: str) -> bytes:
+    """Give a tar of one file that only the service's user can read."""
+    uid, _, gid = user.partition(":")
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as tar:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode = len(content), 0o600
+        entry.uid, entry.gid = int(uid), int(gid)
+        tar.addfile(entry, io.BytesIO(content))
+    return written.getvalue()
+
+
+def _gone(remove: Any, *, seconds: float = 0.0) -> None:
+    """Remove something; what is gone, or is being removed by somebody else, is as good as removed.
+
+    A volume is in use until its container is gone altogether, which may take so many seconds.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            remove()
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as error:
+            if error.status_code != CONFLICT:
+                raise
+            if time.monotonic() > until:
+                return
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return

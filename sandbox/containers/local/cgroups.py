@@ -1,0 +1,219 @@
+"""Control groups of the kernel, of version 1 and 2: what they count, and limits of our own where we may set them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.containers.usage import Figures, Meter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.model import Limits
+
+ROOT = Path("/sys/fs/cgroup")
+SOONEST_SECONDS, LATEST_SECONDS = 0.01, 0.05
+REMOVE_SECONDS = 2.0
+MEMBERS = "cgroup.procs"
+OPTIONAL = {"memory.memsw.limit_in_bytes", "memory.swap.max"}  # where the kernel does not account for swap
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlGroup:
+    """A control group of one job's own.
+
+    Attributes:
+        folders: By controller, ``""`` for version 2.
+    """
+
+    folders: Mapping[str, Path]
+
+    @property
+    def doors(self) -> list[Path]:
+        """The files that a process writes its number to, to get in."""
+        return [folder / MEMBERS for folder in self.folders.values()]
+
+    def members(self) -> set[int]:
+        """Give the processes in it."""
+        found: set[int] = set()
+        for door in self.doors:
+            with contextlib.suppress(OSError):
+                found |= {int(number) for number in door.read_text(encoding="ascii").split()}
+        return found
+
+    def make(self, limits: Limits) -> bool:
+        """Make it, with its limits; False where that is not permitted after all, and then nothing is left of it."""
+        try:
+            for folder in self.folders.values():
+                folder.mkdir()
+            for controller, file, value in _settings(limits):
+                place = self.folders.get(controller)
+                if place is not None and (file not in OPTIONAL or (place / file).is_file()):
+                    (place / file).write_text(f"{value}\n", encoding="ascii")
+        except OSError:
+            self.remove()
+            return False
+        return True
+
+    def remove(self) -> None:
+        """Kill what is in it, and remove it."""
+        until = time.monotonic() + REMOVE_SECONDS
+        for folder in self.folders.values():
+            while folder.is_dir() and time.monotonic() < until:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+                    break
+                for number in self.members():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(number, signal.SIGKILL)
+                time.sleep(0.01)
+
+
+def possible(name: str) -> ControlGroup | None:
+    """Give the group of this name that this process may make, which is not made yet; None where it may not.
+
+    It lies in the group of this process where that may have others in it (version 1), else beside it.
+    """
+    own = _own()
+    folders: dict[str, Path]
+    if "memory" in own:
+        folders = {kind: own[kind] / name for kind in ("memory", "pids", "cpuacct", "blkio") if kind in own}
+        allowed = "pids" in own and all(os.access(folder.parent, os.W_OK) for folder in folders.values())
+    elif "" in own and (parent := own[""].parent) != ROOT.parent:
+        folders = {"": parent / name}
+        allowed = _delegated(parent)
+    else:
+        return None
+    return ControlGroup(folders=folders) if allowed else None
+
+
+def allowed() -> int | None:
+    """Give the bytes of memory that this process and its like may use together; None where nothing says so."""
+    own = _own()
+    for controller, file in (("memory", "memory.limit_in_bytes"), ("", "memory.max")):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return int(_text(own[controller] / file))  # "max" is no number
+    return None
+
+
+def _own() -> dict[str, Path]:
+    """Give the groups of this process by controller."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    found: dict[str, Path] = {}
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            folder = ROOT / controller / path.lstrip("/")
+            if (folder / MEMBERS).is_file():
+                found[controller] = folder
+    return found
+
+
+def _delegated(parent: Path) -> bool:
+    """Tell whether a group of version 2 in this one would have limits, and processes may be moved into it."""
+    try:
+        enabled = (parent / "cgroup.subtree_control").read_text(encoding="ascii").split()
+    except OSError:
+        return False
+    return {"memory", "pids"} <= set(enabled) and all(
+        os.access(path, os.W_OK) for path in (parent, parent / MEMBERS)
+    )
+
+
+def _settings(limits: Limits) -> list[tuple[str, str, int]]:
+    """Give what is written to which file of which controller; memory and swap together are the limit."""
+    return [
+        ("memory", "memory.limit_in_bytes", limits.memory_bytes),
+        ("memory", "memory.memsw.limit_in_bytes", limits.memory_bytes),
+        ("pids", "pids.max", limits.pids),
+        ("", "memory.max", limits.memory_bytes),
+        ("", "memory.swap.max", 0),
+        ("", "pids.max", limits.pids),
+    ]
+
+
+def of_container(pid: int, container: str) -> Mapping[str, Path]:
+    """Give the folders of a container's control group by controller (``""`` for version 2); empty if not on show.
+
+    The process number may be one of another machine: only a group that carries the container's id is believed.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return {}
+    found: dict[str, Path] = {}
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if container not in path:
+            continue
+        for controller in controllers.split(","):
+            folder = ROOT / controller / path.lstrip("/")
+            if folder.is_dir():
+                found[controller] = folder
+    return found
+
+
+def meter(folders: Mapping[str, Path]) -> Meter:
+    """Start to measure a control group."""
+    return Meter(lambda: from_kernel(folders), soonest=SOONEST_SECONDS, latest=LATEST_SECONDS)
+
+
+def from_kernel(folders: Mapping[str, Path]) -> Figures | None:
+    """Read a control group's counters, of version 1 or 2; None when it is gone."""
+    try:
+        if "memory" in folders:
+            return _version_1(folders)
+        return _version_2(folders[""])
+    except (OSError, KeyError, ValueError, IndexError):
+        return None
+
+
+def _version_1(folders: Mapping[str, Path]) -> Figures:
+    stat = _pairs(folders["memory"] / "memory.stat")
+    cpu = int(_text(folders["cpuacct"] / "cpuacct.usage")) if "cpuacct" in folders else None
+    moved: Mapping[str, int] | None = None
+    if "blkio" in folders:
+        lines = _text(folders["blkio"] / "blkio.throttle.io_service_bytes").splitlines()
+        entries = [line.split() for line in lines if line.count(" ") == 2]
+        moved = {
+            way: sum(int(value) for _, kind, value in entries if kind == way) for way in ("Read", "Write")
+        }
+    return Figures(
+        cpu_seconds=cpu / 1e9 if cpu is not None else None,
+        memory_bytes=stat["total_rss"] + stat.get("total_shmem", 0),
+        bytes_read=moved["Read"] if moved is not None else None,
+        bytes_written=moved["Write"] if moved is not None else None,
+        kills=_pairs(folders["memory"] / "memory.oom_control").get("oom_kill", 0),
+    )
+
+
+def _version_2(folder: Path) -> Figures:
+    stat = _pairs(folder / "memory.stat")
+    moved: list[dict[str, str]] | None = None
+    with contextlib.suppress(FileNotFoundError):  # this controller need not be there
+        lines = _text(folder / "io.stat").splitlines()
+        moved = [dict(field.split("=", 1) for field in line.split()[1:]) for line in lines]
+    return Figures(
+        cpu_seconds=_pairs(folder / "cpu.stat")["usage_usec"] / 1e6,
+        memory_bytes=stat["anon"] + stat.get("shmem", 0),
+        bytes_read=sum(int(one.get("rbytes", 0)) for one in moved) if moved is not None else None,
+        bytes_written=sum(int(one.get("wbytes", 0)) for one in moved) if moved is not None else None,
+        kills=_pairs(folder / "memory.events").get("oom_kill", 0),
+    )
+
+
+def _pairs(path: Path) -> dict[str, int]:
+    return {name: int(value) for name, value in (line.split(" ", 1) for line in _text(path).splitlines())}
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="ascii")

@@ -1,0 +1,164 @@
+"""All processes of one job on this machine: found although they hide, measured, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sandbox.containers.local.cgroups import ControlGroup
+
+KILL_SECONDS = 10.0
+PAUSE_SECONDS = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a job's living processes hold at a moment; None is what the platform does not tell.
+
+    Attributes:
+        cpu_seconds: Of the living and of those that they have waited for.
+        memory_bytes: Resident, summed; pages that processes share count for each.
+        bytes_read, bytes_written: From and to devices.
+        tasks: Processes and threads.
+    """
+
+    cpu_seconds: float = 0.0
+    memory_bytes: int = 0
+    bytes_read: int | None = None
+    bytes_written: int | None = None
+    tasks: int = 0
+
+
+class Group:
+    """A job's processes: its session, their descendants, and whoever has the job's home folder in its environment.
+
+    A process that makes itself a daemon leaves the session and has no parent among them; its environment stays.
+    """
+
+    def __init__(self, leader: int | None, home: str, control: ControlGroup | None = None) -> None:
+        """Name the job.
+
+        Args:
+            leader: The process whose session is the job's; None where it is not known any more.
+            home: The job's own home folder, which no other process has.
+            control: The job's own control group, which nobody leaves; None where there is none.
+        """
+        self.leader = leader
+        self._home = home
+        self._control = control
+        self._met: set[psutil.Process] = set()
+        self._ended: dict[psutil.Process, tuple[float, int, int]] = {}
+
+    def living(self) -> list[psutil.Process]:
+        """Give the processes of the session and their descendants, and those met before that still live."""
+        if self.leader is None:
+            return list(self._hidden())
+        members = self._members()
+        children: dict[int, list[psutil.Process]] = {}
+        found: dict[int, psutil.Process] = {}
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+                children.setdefault(process.ppid(), []).append(process)
+                if process.pid in members or process in self._met or os.getsid(process.pid) == self.leader:
+                    found[process.pid] = process
+        waiting = list(found)
+        while waiting:
+            for child in children.get(waiting.pop(), ()):
+                if child.pid not in found:
+                    found[child.pid] = child
+                    waiting.append(child.pid)
+        alive = [process for process in found.values() if _alive(process)]
+        self._met.update(alive)
+        return alive
+
+    def usage(self) -> Usage:
+        """Measure the living, and add what those that have gone had used when they were seen last."""
+        memory = tasks = 0
+        for process in self.living():
+            with contextlib.suppress(psutil.Error), process.oneshot():
+                memory += process.memory_info().rss
+                tasks += process.num_threads()
+                times = process.cpu_times()
+                read, written = _moved(process)
+                self._ended[process] = (times.user + times.system, read, written)
+        used = list(self._ended.values())
+        known = hasattr(psutil.Process, "io_counters")
+        return Usage(
+            cpu_seconds=sum(cpu for cpu, _, _ in used),
+            memory_bytes=memory,
+            bytes_read=sum(read for _, read, _ in used) if known else None,
+            bytes_written=sum(written for _, _, written in used) if known else None,
+            tasks=tasks,
+        )
+
+    def exact_memory(self) -> int:
+        """Give the memory of the living, each shared page counted once where the platform tells (slow)."""
+        total = 0
+        for process in self.living():
+            with contextlib.suppress(psutil.Error):
+                whole = process.memory_full_info()
+                total += getattr(whole, "pss", whole.rss)
+        return total
+
+    def tell(self, number: int) -> None:
+        """Send a signal to all of them."""
+        _send(self.living(), number)
+
+    def end(self) -> None:
+        """Kill all of them, daemons too, until none is left."""
+        deadline = time.monotonic() + KILL_SECONDS
+        while left := {*self.living(), *self._hidden()}:
+            self._kill_at_once()
+            _send(left, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                break
+            time.sleep(PAUSE_SECONDS)
+
+    def _kill_at_once(self) -> None:
+        """Kill the process group of the leader: unlike one after the other, no fork is quicker."""
+        if self.leader is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.leader, signal.SIGKILL)
+
+    def _hidden(self) -> Iterator[psutil.Process]:
+        members = self._members()
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if (
+                    process.pid != os.getpid()
+                    and _alive(process)
+                    and (process.pid in members or process.environ().get("HOME") == self._home)
+                ):
+                    yield process
+
+    def _members(self) -> set[int]:
+        return self._control.members() if self._control is not None else set()
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _send(processes: Iterable[psutil.Process], number: int) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+
+
+def _moved(process: psutil.Process) -> tuple[int, int]:
+    if not hasattr(process, "io_counters"):
+        return 0, 0
+    counters = process.io_counters()
+    return int(counters.read_bytes), int(counters.write_bytes)

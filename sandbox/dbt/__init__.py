@@ -1,0 +1,1 @@
+"""dbt projects: manifest, runs and tests."""

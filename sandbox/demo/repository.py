@@ -1,0 +1,123 @@
+"""The shop's pipeline as a git repository: production's commits, and a change that is not committed yet."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.errors import StoreError, UsageError
+from sandbox.store.folder import reported
+from sandbox.store.paths import packaged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AUTHOR = ("Robin", "robin@example.com")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """A commit of production: its message, its date and the files that come with it."""
+
+    message: str
+    date: str
+    paths: tuple[str, ...]
+
+
+COMMITS = (
+    Commit(
+        message="Build customer value, daily revenue and product sales",
+        date="2026-03-02T09:12:00Z",
+        paths=(
+            ".gitignore",
+            "pipeline.py",
+            "models/staging/order_values.sql",
+            "models/outputs/customer_value.sql",
+            "models/outputs/daily_revenue.sql",
+            "models/outputs/product_sales.sql",
+        ),
+    ),
+    Commit(
+        message="List the payments that somebody should look at",
+        date="2026-05-18T14:40:00Z",
+        paths=("models/outputs/payment_issues.sql",),
+    ),
+    Commit(
+        message="Score customers for marketing",
+        date="2026-07-06T08:05:00Z",
+        paths=("models/outputs/customer_segments.py",),
+    ),
+    Commit(
+        message="Try changes on a sample before they reach production",
+        date="2026-10-05T16:21:00Z",
+        paths=("README.md", "sandbox.toml"),
+    ),
+)
+CHANGED = ("models/outputs/customer_value.sql",)
+
+
+def require_git() -> None:
+    """Make sure that git is there.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if shutil.which("git") is None:
+        raise UsageError(
+            "the demo keeps its pipeline in git, and git is not installed",
+            hint="install it (on Debian and Ubuntu: apt-get install git), then try again",
+        )
+
+
+def make(folder: Path) -> None:
+    """Make ``folder`` a repository whose ``main`` is production, then change its working tree.
+
+    The same commit ids every time; the user's own configuration, hooks and templates play no part.
+
+    Raises:
+        StoreError: A file cannot be written, or git fails.
+    """
+    _git(folder, "init", "--quiet", "--template=")
+    _git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
+    for commit in COMMITS:
+        _copy(commit.paths, source=packaged("templates") / "demo" / "project", target=folder)
+        _git(folder, "add", "--", *commit.paths)
+        _git(folder, "commit", "--quiet", f"--message={commit.message}", date=commit.date)
+    _copy(CHANGED, source=packaged("templates") / "demo" / "change", target=folder)
+
+
+def template(path: str) -> str:
+    """Give the name under which a project's file is stored: hidden files lie there visibly."""
+    return path.removeprefix(".")
+
+
+def _copy(paths: tuple[str, ...], *, source: Path, target: Path) -> None:
+    for path in paths:
+        with reported(target / path):
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / template(path), target / path)
+
+
+def _git(folder: Path, *arguments: str, date: str = COMMITS[0].date) -> None:
+    name, email = AUTHOR
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | {
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": email,
+        "GIT_AUTHOR_DATE": date,
+        "GIT_COMMITTER_NAME": name,
+        "GIT_COMMITTER_EMAIL": email,
+        "GIT_COMMITTER_DATE": date,
+    }
+    done = subprocess.run(
+        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise StoreError(
+            f"git {arguments[0]} failed in the demo's folder (status {done.returncode}): {done.stderr.strip()}",
+            hint="see whether `git --version` answers and the disk has room, then try again",
+        )

@@ -1,0 +1,1 @@
+"""DuckDB: sessions, files, buckets and Arrow streams."""

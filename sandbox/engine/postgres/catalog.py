@@ -1,0 +1,165 @@
+"""What a Postgres database has: its tables with columns, sizes, keys and references, read from the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.engine.database_schema import Declared, DeclaredReference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.engine.postgres.snapshot import Snapshot
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnType:
+    """A column and its type, below all domains.
+
+    Attributes:
+        name: The column's name.
+        type: The type's name in the catalogue, of an array that of its items (``int4``, ``numeric``, ``mood``).
+        kind: What the type is: ``b`` for a base type, ``e`` enum, ``c`` composite, ``r`` range, ``m`` multirange.
+        array: Whether it is an array.
+        modifier: The type's modifier, -1 if there is none.
+        number: Its number in the table.
+        readable: Whether the role may read it.
+    """
+
+    name: str
+    type: str
+    kind: str
+    array: bool
+    modifier: int
+    number: int
+    readable: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of a database.
+
+    Attributes:
+        oid: Its number in the catalogue.
+        declared: Its schema, name, key and references.
+        unique: Sets of columns that tell its rows apart and are never NULL; the primary key first.
+        columns: In order.
+        rows: About how many it has, as the server's statistics say; None where it has none.
+        bytes: What it takes on the server's disk, without indexes.
+        plain: Whether it is an ordinary table, whose rows lie in blocks of its own.
+        readable: Whether the role may read all of it.
+    """
+
+    oid: int
+    declared: Declared
+    unique: tuple[tuple[str, ...], ...]
+    columns: tuple[ColumnType, ...]
+    rows: int | None
+    bytes: int
+    plain: bool
+    readable: bool
+
+
+def tables(snapshot: Snapshot) -> list[Table]:
+    """Give the tables, partitioned tables, views and foreign tables of a database, by schema and name.
+
+    Raises:
+        SourceError: The database does not answer.
+    """
+    columns: dict[int, list[ColumnType]] = {}
+    for oid, *cells in snapshot.rows(COLUMNS):
+        name, number, kind_name, kind, array, modifier, readable = cells
+        columns.setdefault(oid, []).append(
+            ColumnType(
+                name=name, type=kind_name, kind=kind, array=array, modifier=modifier, number=number, readable=readable
+            )
+        )  # fmt: skip
+    numbers = {oid: {one.number: one.name for one in some} for oid, some in columns.items()}
+    unique: dict[int, list[tuple[str, ...]]] = {}
+    for oid, keys in snapshot.rows(KEYS):
+        unique.setdefault(oid, []).append(tuple(numbers[oid][key] for key in keys))
+    found = snapshot.rows(TABLES)
+    places = {oid: (schema, name) for oid, schema, name, *_ in found}
+    references: dict[int, list[DeclaredReference]] = {}
+    for oid, own, target, key in snapshot.rows(REFERENCES):
+        if target in places:
+            references.setdefault(oid, []).append(_reference(numbers, places, oid, own, target, key))
+    return [
+        Table(
+            oid=oid,
+            declared=Declared(
+                schema=schema,
+                table=name,
+                key=next(iter(unique.get(oid, [])), ()),
+                references=tuple(references.get(oid, [])),
+            ),
+            unique=tuple(unique.get(oid, [])),
+            columns=tuple(columns.get(oid, [])),
+            rows=rows,
+            bytes=size,
+            plain=plain,
+            readable=readable,
+        )
+        for oid, schema, name, rows, size, plain, readable in found
+    ]
+
+
+def _reference(
+    numbers: dict[int, dict[int, str]],
+    places: dict[int, tuple[str, str]],
+    oid: int,
+    own: Sequence[int],
+    target: int,
+    key: Sequence[int],
+) -> DeclaredReference:
+    schema, table = places[target]
+    return DeclaredReference(
+        columns=tuple(numbers[oid][one] for one in own),
+        schema=schema,
+        table=table,
+        key=tuple(numbers[target][one] for one in key),
+    )
+
+
+OURS = """n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and not c.relispartition"""
+TABLES = f"""
+select c.oid::bigint, n.nspname::text, c.relname::text,
+    (select case when count(*) = count(*) filter (where p.reltuples >= 0) then sum(p.reltuples)::bigint end
+        from pg_class p where p.relkind <> 'p' and p.oid in (select c.oid union all select relid from pg_partition_tree(c.oid))),
+    (select coalesce(sum(pg_table_size(p.relid)), 0)::bigint from (select c.oid as relid where c.relkind in ('r', 'm')
+        union select relid from pg_partition_tree(c.oid)) p),
+    c.relkind in ('r', 'm') and not exists (select from pg_inherits i where i.inhparent = c.oid)
+        and (select amname from pg_am a where a.oid = c.relam) = 'heap',
+    has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
+from pg_class c join pg_namespace n on n.oid = c.relnamespace where {OURS} order by 2, 3"""
+# A domain's base type is found by steps; its modifier is the innermost one that says anything.
+COLUMNS = f"""
+with recursive steps as (
+    select c.oid as relation, a.attname, a.attnum, a.atttypid as type, a.atttypmod as modifier,
+        has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select') as readable
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
+    where {OURS} and a.attnum > 0 and not a.attisdropped
+  union all
+    select relation, attname, attnum, t.typbasetype, case when modifier >= 0 then modifier else t.typtypmod end, readable
+    from steps join pg_type t on t.oid = steps.type where t.typtype = 'd'
+)
+select s.relation::bigint, s.attname::text, s.attnum::int, coalesce(i.typname, t.typname)::text,
+    coalesce(i.typtype, t.typtype)::text, i.oid is not null, s.modifier, s.readable
+from steps s join pg_type t on t.oid = s.type left join pg_type i on i.oid = t.typelem and t.typcategory = 'A'
+where t.typtype <> 'd' order by s.relation, s.attnum"""
+KEYS = (
+    """
+select i.indrelid::bigint, i.indkey[0:i.indnkeyatts - 1]::int[] from pg_index i
+where i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null and not exists (
+    select from unnest(i.indkey[0:i.indnkeyatts - 1]) k join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k
+    where not a.attnotnull)
+    and i.indrelid in (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where """
+    + OURS
+    + """)
+order by i.indrelid, not i.indisprimary, i.indnkeyatts, i.indexrelid"""
+)
+REFERENCES = """
+select f.conrelid::bigint, f.conkey::int[], f.confrelid::bigint, f.confkey::int[] from pg_constraint f
+where f.contype = 'f' and f.conparentid = 0 order by f.conrelid, f.conname"""

@@ -1,0 +1,154 @@
+"""A run's own database: cloned from the sample, owned by a role of the run's, read out when the run has ended."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from sandbox.engine.duckdb.session import Session, literal
+from sandbox.engine.postgres_service.csv_transfer import COLUMNS, csv, unloading, values
+from sandbox.engine.postgres_service.sample_loader import DATABASES, close
+from sandbox.engine.postgres_service.server import MAINTENANCE, PORT, SOCKETS, Server, ran, rows
+from sandbox.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+PREFIX = "run_"
+# Tables with what was done to them since the database was cloned: a truncated or rewritten one has another file.
+TABLES = """
+    select n.nspname, c.relname, c.relfilenode,
+           coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0) > 0
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_stat_all_tables s on s.relid = c.oid
+    where c.relkind in ('r', 'p', 'm') and not c.relispartition and c.relpersistence <> 't'
+      and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') order by 1, 2
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """A run's database, and the password of the role of the same name."""
+
+    name: str
+    password: str
+
+    @property
+    def url(self) -> str:
+        """By which the run reaches it: through the socket, without a network."""
+        return f"postgresql:///{self.name}?{urlencode({'host': SOCKETS, **self._login})}"
+
+    def url_at(self, host: str) -> str:
+        """Give the address on a network; drivers of Java take it as well, with ``jdbc:`` before it."""
+        return f"postgresql://{host}:{PORT}/{self.name}?{urlencode(self._login)}"
+
+    @property
+    def _login(self) -> dict[str, str]:
+        return {"user": self.name, "password": self.password}
+
+
+def opened(server: Server, template: str, owner: Mapping[str, str]) -> Database:
+    """Make a database with the sample in it for one run.
+
+    Args:
+        server: Where.
+        template: The database with the sample.
+        owner: What names the process that will remove it.
+    """
+    database = Database(name=f"{PREFIX}{secrets.token_hex(6)}", password=secrets.token_urlsafe(24))
+    with server.connected(MAINTENANCE) as connection:
+        ran(
+            connection,
+            "create role {} login nosuperuser nocreatedb nocreaterole password {password}",
+            database.name,
+            password=database.password,
+        )
+        try:
+            ran(connection, "create database {} owner {} template {}", database.name, database.name, template)
+            ran(connection, "comment on database {} is {owner}", database.name, owner=json.dumps(dict(owner)))
+            close(connection, database.name)
+        except BaseException:
+            _dropped(connection, database.name)
+            raise
+    with server.connected(database.name) as connection:
+        for schema, table, *_ in rows(connection, TABLES):
+            ran(connection, "alter table {}.{} owner to {}", schema, table, database.name)
+        for (schema,) in rows(
+            connection, "select nspname from pg_namespace where nspname !~ '^(pg_|information_)'"
+        ):
+            ran(connection, "alter schema {} owner to {}", schema, database.name)
+    return database
+
+
+def dropped(server: Server, database: str) -> None:
+    """Remove a run's database and its role, whoever is connected."""
+    with server.connected(MAINTENANCE) as connection:
+        _dropped(connection, database)
+
+
+def swept(server: Server, gone: Callable[[Mapping[str, str]], bool]) -> None:
+    """Remove the databases of runs whose owner is gone, as a function tells,."""
+    with server.connected(MAINTENANCE) as connection:
+        for name, comment in rows(connection, DATABASES, [PREFIX]):
+            if comment and gone(json.loads(comment)):
+                _dropped(connection, name)
+
+
+def read_out(
+    server: Server, template: str, database: Database, folder: Path, *, scratch: Path, memory: int
+) -> list[str]:
+    """Write the tables that a run made or changed as Parquet, and give their names.
+
+    They are read as the run's role: a cast of a type that the run made is the run's own code.
+
+    Args:
+        server: Where.
+        template: The database that the run's was cloned from.
+        database: The run's.
+        folder: Where ``NAME.parquet`` is written.
+        scratch: An existing folder for what is on its way.
+        memory: Bytes that writing may take.
+
+    Raises:
+        PipelineError: A value cannot be read as its column's type.
+    """
+    with server.connected(template, PipelineError) as connection:
+        before = {(schema, table): file for schema, table, file, _ in rows(connection, TABLES)}
+    doing = "reading what the run left in Postgres"
+    own = dataclasses.replace(server, user=database.name, password=database.password)
+    with (
+        own.connected(database.name, PipelineError, doing=doing) as connection,
+        Session(memory=memory, spill=scratch, failure=PipelineError) as session,
+    ):
+        names = []
+        for schema, table, file, touched in rows(connection, TABLES):
+            if before.get((schema, table)) != file or touched:
+                names.append(table if schema == "public" else f"{schema}.{table}")
+                _written(
+                    connection, session, schema, table, folder / f"{names[-1]}.parquet", scratch / "rows.csv"
+                )
+    return names
+
+
+def _written(connection: Any, session: Session, schema: str, table: str, target: Path, file: Path) -> None:
+    columns = {row[0]: row[1] for row in rows(connection, COLUMNS, [schema, table])}
+    if not columns:
+        raise PipelineError(f"the table {schema}.{table} that the run left has no column")
+    with file.open("wb") as written, connection.cursor().copy(unloading(schema, table, columns)) as copy:
+        for chunk in copy:
+            written.write(chunk)
+    session.execute(
+        f"copy (select {values(columns)} from {csv(str(file), columns)}) to {literal(str(target))} "
+        "(format parquet, compression zstd)",
+        doing=f"the table {schema}.{table} that the run left in Postgres",
+    )
+    file.unlink()
+
+
+def _dropped(connection: Any, name: str) -> None:
+    ran(connection, "drop database if exists {} with (force)", name)
+    ran(connection, "drop role if exists {}", name)

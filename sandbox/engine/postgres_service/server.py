@@ -1,0 +1,84 @@
+"""A connection to the stack's own Postgres, and its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from sandbox.engine.postgres_service.csv_transfer import OPTIONS
+from sandbox.errors import EngineError, SandboxError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ADMIN = "sandbox"
+MAINTENANCE = "postgres"
+HOST = "127.0.0.1"
+PORT = 5432  # inside its container
+SOCKETS = "/run/sandbox/postgres"  # where its socket lies, in its container and in those of runs
+ANSWER_SECONDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Where the stack's Postgres listens on this machine, and who asks it: its administrator, or a run's role."""
+
+    port: int
+    password: str
+    user: str = ADMIN
+
+    def ready(self) -> bool:
+        """Say whether it answers a query."""
+        try:
+            with self.connected(MAINTENANCE) as connection:
+                connection.execute("select 1")
+        except SandboxError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def connected(
+        self, database: str, failure: type[SandboxError] = EngineError, *, doing: str = "the stack's Postgres"
+    ) -> Iterator[psycopg.Connection[Any]]:
+        """Give a connection that commits each statement, for as long as the block lasts.
+
+        Raises:
+            SandboxError: ``failure``, for all that Postgres says and that the connection comes to.
+        """
+        try:
+            with psycopg.connect(
+                host=HOST,
+                port=self.port,
+                user=self.user,
+                password=self.password,
+                dbname=database,
+                autocommit=True,
+                connect_timeout=ANSWER_SECONDS,
+                sslmode="disable",
+                gssencmode="disable",
+                options=OPTIONS,
+                application_name="sandbox",
+            ) as connection:
+                yield connection
+        except psycopg.Error as error:
+            raise failure(f"{doing}: {_reason(error)}") from error
+
+
+def ran(connection: psycopg.Connection[Any], text: str, *names: str, **values: str) -> None:
+    """Carry out a statement in which ``{}`` are names and ``{name}`` are texts, both quoted."""
+    literals = {name: sql.Literal(value) for name, value in values.items()}
+    connection.execute(sql.SQL(text).format(*map(sql.Identifier, names), **literals))
+
+
+def rows(connection: psycopg.Connection[Any], text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """Give all rows of a query, whose parameters are ``%s``."""
+    return connection.execute(text, values).fetchall()
+
+
+def _reason(error: psycopg.Error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

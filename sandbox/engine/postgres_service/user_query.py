@@ -1,0 +1,94 @@
+"""A query on what lies in the stack's Postgres, answered as the sample itself answers one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.string import TextLoader
+
+from sandbox.engine.postgres_service.sample_loader import OWN
+from sandbox.errors import RuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from sandbox.engine.postgres_service.server import Server
+
+CURSOR = "asked"
+CHUNK = 10_000
+KINDS = {
+    "int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT", "float4": "FLOAT", "float8": "DOUBLE", "bool": "BOOLEAN",
+    "text": "VARCHAR", "varchar": "VARCHAR", "bpchar": "VARCHAR", "timestamptz": "TIMESTAMP WITH TIME ZONE",
+    "bytea": "BLOB",
+}  # fmt: skip
+
+
+class _Truth(TextLoader):
+    def load(self, data: Any) -> str:
+        return "true" if bytes(data) == b"t" else "false"
+
+
+def answer(
+    server: Server, query: str, *, most: int | None
+) -> tuple[dict[str, str], list[tuple[str | None, ...]]]:
+    """Carry out a person's own query on the user's copy of the sample, which it may only read.
+
+    Args:
+        server: Where.
+        query: One statement that gives rows.
+        most: How many rows to give at most; None gives all.
+
+    Returns:
+        The columns with DuckDB's names of their types, or Postgres's where there is none, and the rows as Postgres's
+        text of each value.
+
+    Raises:
+        RuleError: Postgres refuses it.
+    """
+    with server.connected(OWN, RuleError, doing="the query") as connection:
+        _as_text(connection)
+        connection.autocommit = False
+        connection.read_only = True
+        with connection.cursor(CURSOR) as cursor:
+            cursor.execute(query.strip().rstrip(";").encode())
+            rows: list[tuple[str | None, ...]] = []
+            while most is None or len(rows) < most:
+                fetched = cursor.fetchmany(CHUNK if most is None else min(CHUNK, most - len(rows)))
+                if not fetched:
+                    break
+                rows += fetched
+            return _columns(cursor.description or []), rows
+
+
+def _as_text(connection: psycopg.Connection[Any]) -> None:
+    for info in connection.adapters.types:
+        for oid in (info.oid, info.array_oid):
+            if oid:
+                truth = info.name == "bool" and oid == info.oid
+                connection.adapters.register_loader(oid, _Truth if truth else TextLoader)
+
+
+def _columns(described: Sequence[psycopg.Column]) -> dict[str, str]:
+    """Give columns by name; one whose name came before gets a number, as DuckDB does it."""
+    found: dict[str, str] = {}
+    for one in described:
+        name, number = one.name, 0
+        while name in found:
+            number += 1
+            name = f"{one.name}_{number}"
+        found[name] = _kind(one.type_display)
+    return found
+
+
+def _kind(name: str) -> str:
+    """Give DuckDB's name of a type.
+
+    >>> _kind("int4"), _kind("numeric(12, 2)"), _kind("varchar(20)"), _kind("date"), _kind("int4[]")
+    ('INTEGER', 'DECIMAL(12,2)', 'VARCHAR', 'DATE', 'INT4[]')
+    """
+    plain = name.partition("(")[0]
+    if plain == "numeric" and not name.endswith("[]"):
+        return name.replace("numeric", "DECIMAL").replace(" ", "")
+    return name.upper() if name.endswith("[]") else KINDS.get(plain, name.upper())

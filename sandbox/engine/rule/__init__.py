@@ -1,0 +1,1 @@
+"""The sampling rule as expressions of each query engine."""

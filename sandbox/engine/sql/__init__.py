@@ -1,0 +1,1 @@
+"""Types, predicates and dialects of SQL, without a connection."""

@@ -1,0 +1,142 @@
+"""What every comparison of a project's outputs has in common."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox import compare
+from sandbox.compare.units.sampled_units import draws
+from sandbox.errors import PipelineError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from sandbox.compare import Origin, Rules
+    from sandbox.compare.units.sampled_units import Drawn
+    from sandbox.config import Project
+    from sandbox.manifest.diff import DataTest, OutputDiff
+    from sandbox.manifest.run import Output
+    from sandbox.manifest.sample import SampleManifest
+    from sandbox.model import Progress, Sample, TableFiles
+    from sandbox.runner.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """By what outputs are compared.
+
+    Attributes:
+        rules: What is declared about an output.
+        units: Each unit table to its key, the most important first.
+        draws: The draw of each unit table, to estimate by; None counts the sample alone.
+        details: Whether examples, distributions and segments are wanted too.
+    """
+
+    rules: Mapping[str, Rules]
+    units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    draws: Mapping[str, Drawn] | None = None
+    details: bool = True
+
+
+def compared(
+    baseline: Mapping[str, TableFiles],
+    candidate: Mapping[str, TableFiles],
+    terms: Terms,
+    *,
+    progress: Progress,
+    identical: Collection[str] = (),
+    origin: Origin = "project",
+) -> dict[str, OutputDiff]:
+    """Compare two sets of tables within this machine's means (see `sandbox.compare.compare`)."""
+    if not baseline and not candidate:
+        return {}
+    return compare.compare(
+        baseline,
+        candidate,
+        rules=terms.rules,
+        units=terms.units,
+        draws=terms.draws,
+        identical=identical,
+        memory=memory(),
+        threads=None,
+        progress=progress,
+        origin=origin,
+        details=terms.details,
+    )
+
+
+def tested(
+    project: Project,
+    baseline: Mapping[str, TableFiles],
+    candidate: Mapping[str, TableFiles],
+    sample: Sample,
+    *,
+    progress: Progress,
+) -> list[DataTest]:
+    """Carry out the project's data tests on both sides' outputs."""
+    return compare.data_tests(
+        project.settings.tests,
+        baseline,
+        candidate,
+        sample=sample.tables,
+        memory=memory(),
+        progress=progress,
+    )
+
+
+def terms_of(project: Project, manifest: SampleManifest, *, estimating: Sample | None = None) -> Terms:
+    """Give what the project's file declares about outputs, and the units of the sample; to estimate by, their draws."""
+    return Terms(
+        rules={name: compare.rules(section) for name, section in project.settings.outputs.items()},
+        units={unit: tuple(draw.key) for unit, draw in manifest.units.items()},
+        draws=draws(manifest, estimating.path) if estimating else None,
+    )
+
+
+def require_made(project: Project, made: Iterable[str]) -> None:
+    """Make sure that every declared output was made by one side.
+
+    Raises:
+        PipelineError: One was not.
+    """
+    known = sorted(made)
+    for name in project.settings.outputs:
+        if name not in known:
+            raise PipelineError(
+                f"[outputs.{name}]: neither version made this output",
+                hint=f"both together made {', '.join(known)}; correct the name in {project.file.name}, or the pipeline",
+            )
+
+
+def differing_files(one: Run, other: Run) -> set[str]:
+    """Give the outputs of both runs whose files are not the same, byte for byte."""
+    outputs = one.record.outputs, other.record.outputs
+    return {
+        name
+        for name in outputs[0].keys() & outputs[1].keys()
+        if _digests(outputs[0][name]) != _digests(outputs[1][name])
+    }
+
+
+def identical(one: Run, other: Run, rules: Mapping[str, Rules]) -> list[str]:
+    """Give the outputs that need no comparison: the same files; not of a database, which holds several in one file."""
+    differing = differing_files(one, other)
+    return [
+        name
+        for name, output in one.record.outputs.items()
+        if name in other.record.outputs
+        and name not in differing
+        and output.format != "duckdb"
+        and not (name in rules and rules[name].rename)
+    ]
+
+
+def memory() -> int:
+    """Give the bytes that comparing may hold: half of this machine's, at most 4 GB."""
+    return min(4 * 10**9, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
+
+
+def _digests(output: Output) -> list[str]:
+    return [file.sha256 for file in output.files]

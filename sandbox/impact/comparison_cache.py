@@ -1,0 +1,77 @@
+"""The last comparison of two runs, which need not be made again while nothing that decides it is another.
+
+Runs are never changed, and one is reused only where its outputs are still those that it recorded, byte for byte. So
+equal digests of outputs, compared by equal rules on one sample, give the same again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from sandbox import __version__
+from sandbox.errors import StoreError
+from sandbox.impact.compare_outputs import compared, identical
+from sandbox.manifest.canonical_json import digest
+from sandbox.manifest.comparison import ComparisonRecord
+from sandbox.runner.output_records import as_tables
+from sandbox.store.folder import write
+
+if TYPE_CHECKING:
+    from sandbox.compare import Rules
+    from sandbox.impact.compare_outputs import Terms
+    from sandbox.impact.sides import Ground
+    from sandbox.manifest.diff import OutputDiff
+    from sandbox.model import Progress
+    from sandbox.runner.run import Run
+
+LAST = "comparisons/last.json"
+
+
+def compared_runs(
+    ground: Ground, runs: tuple[Run, Run], terms: Terms, *, fresh: bool, progress: Progress
+) -> dict[str, OutputDiff]:
+    """Compare what two runs made, or give what was found the last time if that was of the same.
+
+    Args:
+        ground: What both stand on.
+        runs: The baseline's and the candidate's.
+        terms: By what they are compared.
+        fresh: Compare although they were compared before.
+        progress: Shows one step an output that is compared.
+    """
+    place = ground.project.state / LAST
+    identity = _identity(ground.sample.sample.fingerprint, runs, terms)
+    if place.is_file() and not fresh:
+        with contextlib.suppress(StoreError):  # a damaged one is made again
+            record = ComparisonRecord.read(place)
+            if record.identity == identity and record.intact:
+                return record.outputs
+    baseline, candidate = (as_tables(run.output, run.record.outputs) for run in runs)
+    same = identical(*runs, terms.rules)
+    outputs = compared(baseline, candidate, terms, identical=same, progress=progress)
+    write(place, ComparisonRecord.of(identity, outputs).text())
+    return outputs
+
+
+def _identity(fingerprint: str, runs: tuple[Run, Run], terms: Terms) -> str:
+    """Give a digest of everything that decides what a comparison finds, this program's version included."""
+    outputs = [
+        {name: output.model_dump(mode="json") for name, output in run.record.outputs.items()} for run in runs
+    ]
+    return digest(
+        {
+            "version": __version__,
+            "sample": fingerprint,
+            "outputs": outputs,
+            "rules": {name: written_rules(rules) for name, rules in terms.rules.items()},
+            "units": [[table, list(key)] for table, key in terms.units.items()],
+        }
+    )
+
+
+def written_rules(rules: Rules) -> dict[str, Any]:
+    """Give rules in a form that does not depend on the process."""
+    fields = dataclasses.asdict(rules)
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}

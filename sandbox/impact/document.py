@@ -1,0 +1,178 @@
+"""``diff.json`` and what lies beside it: put together from what was run and found, and written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sandbox import compare
+from sandbox.manifest.canonical_json import digest
+from sandbox.manifest.diff import DiffDocument, EnvironmentReference, Repeat, SampleReference, Side
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sandbox.config import Project
+    from sandbox.config.settings import GateSection
+    from sandbox.manifest.diff import DataTest, DbtBuild, OutputDiff
+    from sandbox.manifest.sample import SampleManifest
+    from sandbox.runner.run import Run
+
+REPORT = "report.html"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What the comparison of two sides found.
+
+    Attributes:
+        baseline: What stands for production.
+        candidate: The changed version's run.
+        baseline_run: Production's run, unless its own outputs stand for it.
+        outputs: What was found, output by output.
+        tests: The data tests on both sides.
+        repeat: The run of the baseline that looked for noise, if there was reason for one.
+        warnings: What the reader should know.
+        dbt: What of a dbt project was built.
+    """
+
+    baseline: Side
+    candidate: Side
+    baseline_run: Run | None
+    candidate_run: Run
+    outputs: Mapping[str, OutputDiff]
+    tests: list[DataTest] = field(default_factory=list)
+    repeat: Run | None = None
+    warnings: list[str] = field(default_factory=list)
+    dbt: DbtBuild | None = None
+
+
+def document(project: Project, manifest: SampleManifest, found: Findings) -> DiffDocument:
+    """Judge what was found, and give the whole document."""
+    settings = project.settings
+    gates = {name: section.gate for name, section in settings.outputs.items()}
+    verdict, gate = compare.judge(found.outputs, settings.gate, gates, found.tests)
+    identity = _id({"baseline": found.baseline.run or found.baseline.ref, "candidate": found.candidate.run})
+    return DiffDocument(
+        id=identity,
+        created=_now(),
+        project=settings.project.name,
+        verdict=verdict,
+        baseline=found.baseline,
+        candidate=found.candidate,
+        sample=_sample(manifest),
+        environment=_environment(found),
+        outputs=dict(found.outputs),
+        tests=found.tests,
+        gate=gate,
+        warnings=found.warnings,
+        report=str(project.state / "diffs" / identity / REPORT),
+        repeat=_repeat(found.repeat),
+        dbt=found.dbt,
+    )
+
+
+def of_tables(
+    baseline: str,
+    candidate: str,
+    outputs: Mapping[str, OutputDiff],
+    gate: GateSection,
+    *,
+    report: Path | None = None,
+) -> DiffDocument:
+    """Give the document of two plain tables; ``report`` is where its report will be."""
+    verdict, results = compare.judge(outputs, gate, {})
+    return DiffDocument(
+        id=_id({"baseline": baseline, "candidate": candidate}),
+        created=_now(),
+        project=None,
+        verdict=verdict,
+        baseline=plain_side(baseline),
+        candidate=plain_side(candidate),
+        sample=None,
+        environment=None,
+        outputs=dict(outputs),
+        tests=[],
+        gate=results,
+        warnings=[],
+        report=str(report.absolute()) if report else None,
+    )
+
+
+def run_side(run: Run, *, stack: str | None = None) -> Side:
+    """Describe a side that was run."""
+    record = run.record
+    files = {
+        (file.path, file.bytes) for output in record.outputs.values() for file in output.files
+    }  # the tables of one database lie in one file
+    return Side(
+        run=record.id,
+        ref=run.version.ref,
+        commit=run.version.commit,
+        tree=run.version.tree,
+        cached=run.cached,
+        seconds=record.wall_seconds,
+        cpu_seconds=record.cpu_seconds,
+        peak_memory_bytes=record.peak_memory_bytes,
+        bytes_read=record.bytes_read,
+        bytes_written=record.bytes_written,
+        output_bytes=sum(size for _, size in files),
+        stack=stack,
+    )
+
+
+def plain_side(ref: str) -> Side:
+    """Describe a side that was not run."""
+    return Side(
+        run=None,
+        ref=ref,
+        commit=None,
+        tree=None,
+        cached=False,
+        seconds=None,
+        cpu_seconds=None,
+        peak_memory_bytes=None,
+    )
+
+
+def _sample(manifest: SampleManifest) -> SampleReference:
+    strata = {unit: draw.strata for unit, draw in manifest.units.items()}
+    return SampleReference(
+        fingerprint=manifest.fingerprint,
+        drawn=manifest.drawn,
+        units={unit: sum(one.sampled for one in some) for unit, some in strata.items()},
+        population={unit: sum(one.population for one in some) for unit, some in strata.items()},
+    )
+
+
+def _environment(found: Findings) -> EnvironmentReference:
+    runs = [run for run in (found.baseline_run, found.candidate_run) if run is not None]
+    isolation = [run.record.isolation for run in runs]
+    environment = runs[0].record.environment
+    return EnvironmentReference(
+        id=environment.id,
+        runtime=environment.runtime,
+        base=environment.base,
+        candidate_id=found.candidate_run.record.environment.id,
+        isolated=all(one is not None and one.complete for one in isolation),
+    )
+
+
+def _repeat(run: Run | None) -> Repeat | None:
+    if run is None or run.record.variation is None:
+        return None
+    record = run.record
+    return Repeat(
+        run=record.id, cached=run.cached, seconds=record.wall_seconds, variation=run.record.variation
+    )
+
+
+def _id(parts: dict[str, Any]) -> str:
+    return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{digest(parts)[:8]}-{os.urandom(2).hex()}"
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

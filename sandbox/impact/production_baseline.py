@@ -1,0 +1,250 @@
+"""Outputs that production really made, cut to the sample's units, as the baseline of a comparison."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.compare import Rules, Tolerance
+from sandbox.engine.duckdb.session import Session, literal, quote
+from sandbox.engine.duckdb.table_functions import relation
+from sandbox.errors import ConfigError, PipelineError
+from sandbox.impact.compare_outputs import memory
+from sandbox.impact.noise_detection import ROUNDING
+from sandbox.manifest.diff import MadeOutput
+from sandbox.model import TableFiles
+from sandbox.runner.outputs import tables_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from sandbox.manifest.sample import SampleManifest
+    from sandbox.model import Progress, Sample
+
+TEXT = "VARCHAR"
+LENIENT = (
+    "production's own outputs cannot be made again, so noise was not told from change; "
+    f"changes of up to {ROUNDING['DOUBLE']:g} of a floating-point value do not count"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """Production's outputs, as far as they can be compared.
+
+    Attributes:
+        tables: Cut to the sample's units.
+        described: What each was before that.
+        left_out: Outputs that cannot be compared, and why.
+        warnings: What else the reader should know.
+    """
+
+    tables: dict[str, TableFiles]
+    described: dict[str, MadeOutput]
+    left_out: dict[str, str]
+    warnings: list[str]
+
+
+def opened(place: Path, *, paths: Mapping[str, str]) -> dict[str, TableFiles]:
+    """Give the tables of ``--baseline-output``: of a folder as a run would leave it, or of a ``.duckdb`` file.
+
+    Raises:
+        ConfigError: It is not there, or holds no table.
+        PipelineError: It cannot be read.
+    """
+    if not place.exists():
+        raise ConfigError(
+            f"--baseline-output: {place} is not there",
+            hint="name the folder or the .duckdb file that production wrote",
+        )
+    if place.is_file() and place.suffix != ".duckdb":
+        raise ConfigError(
+            f"--baseline-output: {place} is neither a folder nor a .duckdb file",
+            hint=f"name its folder: {place.parent}",
+        )
+    found = tables_in(place, paths=paths)
+    if not found:
+        raise ConfigError(
+            f"--baseline-output: {place} holds no output",
+            hint="it should hold <name>.parquet, <name>/*.parquet, <name>.csv, or be a .duckdb file",
+        )
+    return found
+
+
+def cut(
+    tables: Mapping[str, TableFiles],
+    *,
+    sample: Sample,
+    manifest: SampleManifest,
+    rules: Mapping[str, Rules],
+    folder: Path,
+    progress: Progress,
+) -> Made:
+    """Cut production's outputs to the units of the sample.
+
+    Args:
+        tables: As production left them.
+        sample: What the candidate ran on.
+        manifest: Of this sample.
+        rules: What is declared about outputs.
+        folder: Where the cut tables are written, as Parquet.
+        progress: Shows a step an output.
+
+    Raises:
+        ConfigError: None of them can be compared, or their unit's key is masked in the sample.
+        PipelineError: One cannot be read.
+    """
+    keys = {unit: draw.key for unit, draw in manifest.units.items()}
+    made = Made(tables={}, described={}, left_out={}, warnings=[])
+    with Session(memory=memory(), failure=PipelineError) as session:
+        for number, (name, table) in enumerate(tables.items()):
+            with progress.step(f"reading production's {name}"):
+                source = _Source.of(session, table, number)
+                unit = unit_of(source.columns, rules.get(name, Rules()), keys=keys, masking=manifest.masking)
+                if unit is None and not complete(manifest):
+                    made.left_out[name] = (
+                        "no column names a sampling unit, so it cannot be cut to the sample's units; "
+                        f"if one does: [outputs.{name}] unit_key"
+                    )
+                    continue
+                target = folder / f"{number}.parquet"
+                chosen = _chosen(source, unit, sample.path, manifest)
+                session.execute(
+                    f"copy ({chosen}) to {literal(str(target))} (format parquet)", doing=f"cutting {name}"
+                )
+                made.described[name] = _described(session, table, source, target)
+                made.tables[name] = TableFiles(name=name, format="parquet", paths=(target,))
+                made.warnings.extend(_masked_columns(name, source.columns, manifest))
+    made.warnings.extend(f"{name} was not compared: {reason}" for name, reason in made.left_out.items())
+    if not made.tables:
+        reasons = "\n".join(f"{name}: {reason}" for name, reason in made.left_out.items())
+        raise ConfigError("none of production's outputs can be compared with the sample's", hint=reasons)
+    return made
+
+
+def lenient(rules: Mapping[str, Rules], names: Iterable[str]) -> dict[str, Rules]:
+    """Give the rules with a tolerance for rounding: production added up its floating-point numbers in another order."""
+    rounding = {kind: Tolerance(rel=relative) for kind, relative in ROUNDING.items()}
+    given = dict(rules)
+    for name in names:
+        own = rules.get(name, Rules())
+        given[name] = dataclasses.replace(own, type_tolerance={**rounding, **own.type_tolerance})
+    return given
+
+
+def unit_of(
+    columns: Iterable[str],
+    rules: Rules,
+    *,
+    keys: Mapping[str, Sequence[str]],
+    masking: Mapping[str, Mapping[str, str]],
+) -> tuple[str, tuple[str, ...]] | None:
+    """Give the unit table that an output's rows belong to, and the output's columns that name a unit.
+
+    Args:
+        columns: The output's.
+        rules: What is declared about it.
+        keys: Each unit table's key, the most important table first.
+        masking: The masks by table and column.
+
+    Raises:
+        ConfigError: That key is masked in the sample, and no other unit's key is there unmasked.
+    """
+    known = set(columns)
+    fitting: list[tuple[str, tuple[str, ...]]] = []
+    for table, key in keys.items():
+        names = tuple(key) if rules.unit_key is None else rules.unit_key
+        if names and len(names) == len(key) and set(names) <= known:
+            fitting.append((table, names))
+    fitting.sort(key=lambda one: set(one[1]) != set(keys[one[0]]))
+    masked = {table: _masked(keys[table], masking.get(table, {})) for table, _ in fitting}
+    plain = [one for one in fitting if not masked[one[0]]]
+    if fitting and not plain:
+        table, names = fitting[0]
+        raise ConfigError(
+            f"{', '.join(masked[table])} of {table} is masked in the sample, and production's outputs hold it as it is: "
+            f"no row of the one can be found in the other by {', '.join(names)}",
+            hint="compare with a run of production's code instead: sandbox diff --baseline REF",
+        )
+    return plain[0] if plain else None
+
+
+def complete(manifest: SampleManifest) -> bool:
+    """Say whether the sample holds every row of every table, so that nothing needs to be cut."""
+    return all(table.rows == table.source_rows for table in manifest.tables.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """One of production's outputs in a session: SQL that can stand after ``from``, and its columns' types."""
+
+    sql: str
+    columns: dict[str, str]
+
+    @classmethod
+    def of(cls, session: Session, table: TableFiles, number: int) -> _Source:
+        doing = f"production's {table.name} cannot be read"
+        if table.member is None:
+            sql = relation(table)
+        else:
+            session.execute(f"attach {literal(str(table.paths[0]))} as made{number} (read_only)", doing=doing)
+            sql = f"made{number}.main.{quote(table.member)}"
+        described = session.rows(f"describe select * from {sql}", doing=doing)
+        return cls(sql=sql, columns={name: kind for name, kind, *_ in described})
+
+
+def _chosen(
+    source: _Source, unit: tuple[str, Sequence[str]] | None, sample: Path, manifest: SampleManifest
+) -> str:
+    """Give the SQL of the rows whose unit is in the sample; of all rows where every unit is."""
+    if unit is None:
+        return f"select * from {source.sql}"
+    table, columns = unit
+    weights = f"read_parquet({literal(str(sample / manifest.weights[table].path))})"
+    kinds = {column.name: column.type for column in manifest.tables[table].columns}
+    pairs = []
+    for column, key in zip(columns, _in_order(columns, manifest.units[table].key), strict=True):
+        text = (source.columns[column] == TEXT) != (kinds[key] == TEXT)
+        cast = f"::{TEXT}" if text else ""
+        pairs.append(f"o.{quote(column)}{cast} = u.{quote(key)}{cast}")
+    return f"select o.* from {source.sql} o semi join {weights} u on {' and '.join(pairs)}"
+
+
+def _in_order(columns: Sequence[str], key: Sequence[str]) -> Sequence[str]:
+    """Give the key's columns so that each stands beside the output's column of its name, where the names are the same."""
+    return columns if set(columns) == set(key) else key
+
+
+def _described(session: Session, table: TableFiles, source: _Source, target: Path) -> MadeOutput:
+    stats = [path.stat() for path in table.paths]
+    youngest = dt.datetime.fromtimestamp(max(one.st_mtime for one in stats), dt.UTC)
+    doing = f"production's {table.name} cannot be read"
+    [(rows,)] = session.rows(f"select count(*) from {source.sql}", doing=doing)
+    [(left,)] = session.rows(f"select count(*) from read_parquet({literal(str(target))})", doing=doing)
+    return MadeOutput(
+        files=len(stats),
+        bytes=sum(one.st_size for one in stats),
+        modified=youngest.isoformat(timespec="seconds"),
+        rows=rows,
+        compared=left,
+    )
+
+
+def _masked(columns: Iterable[str], masks: Mapping[str, str]) -> list[str]:
+    return [column for column in columns if masks.get(column, "none") != "none"]
+
+
+def _masked_columns(name: str, columns: Iterable[str], manifest: SampleManifest) -> list[str]:
+    """Warn of columns that bear the name of a masked one: the mask alone would make them differ."""
+    masked = {
+        column for masks in manifest.masking.values() for column, mask in masks.items() if mask != "none"
+    }
+    found = sorted(masked & set(columns))
+    if not found:
+        return []
+    return [
+        f"{name}: {', '.join(found)} may differ by the sample's masks alone; to leave it out: [outputs.{name}] ignore"
+    ]

@@ -1,0 +1,1 @@
+"""Detect personal data by column names and by values."""

@@ -1,0 +1,1 @@
+"""What the commands share of one project: its stack, sample, runs, services and records."""

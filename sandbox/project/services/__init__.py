@@ -1,0 +1,1 @@
+"""Services beside a sandbox: Postgres and the notebook."""

@@ -1,0 +1,1 @@
+"""Check that this machine can build and run the stack."""

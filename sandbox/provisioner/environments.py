@@ -1,0 +1,81 @@
+"""The one way to a place where code runs: an image, or a virtual environment of this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, assert_never
+
+from sandbox.errors import EngineError
+from sandbox.provisioner.local import interpreters
+from sandbox.provisioner.lock import pins
+from sandbox.provisioner.lock.resolver import resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.manifest.lock import Lock
+    from sandbox.model import Environment, Progress
+    from sandbox.provisioner.lock.request import StackRequest
+
+
+def environment(
+    request: StackRequest,
+    lock: Lock,
+    runtime: Literal["docker", "local"],
+    *,
+    home: Path,
+    progress: Progress,
+    frozen: bool = False,
+    python: bool = False,
+) -> Environment:
+    """Give the environment of a lock, making it if it is not there yet.
+
+    Args:
+        request: What the lock answers.
+        lock: By `resolve`, for the same runtime.
+        runtime: What will carry out the code.
+        home: Where wheels and virtual environments are kept.
+        progress: Shows what is made; silent when everything is there.
+        frozen: Refuse another base image than the lock names.
+        python: Whether runs need a Python, which an image of the user's own may lack.
+
+    Raises:
+        EngineError: The engine does not answer, or the environment cannot be made.
+        FrozenError: ``frozen``, and the base image is another, or the lock has nothing for this machine.
+    """
+    if request.own is not None:
+        if runtime == "local":
+            raise EngineError(
+                f"stack.image names an image of your own, {request.image}, which needs a container engine",
+                hint='start one (look with: sandbox doctor), or write image = "python" in [stack]',
+            )
+        from sandbox.provisioner.images import custom_environment  # noqa: PLC0415 - see below
+
+        return custom_environment.make(
+            request.own, lock, python=python, home=home, progress=progress, frozen=frozen
+        )
+    match runtime:
+        case "docker":
+            # The SDK takes a third of a second to import, which a local run need not pay.
+            from sandbox.provisioner.images import environment as docker_environment  # noqa: PLC0415
+
+            return docker_environment.make(request, lock, home=home, progress=progress, frozen=frozen)
+        case "local":
+            from sandbox.provisioner.local import environment as local_environment  # noqa: PLC0415
+
+            here = interpreters.target(request.python)
+            name = pins.key(here, request.python)
+            if name not in lock.platforms and not frozen:  # written on a machine with another Python
+                lock = resolve(request, previous=lock, upgrade=False, progress=progress, runtime="local")
+            entry = pins.entry(lock, name)
+            return local_environment.make(request, entry, here, home=home, progress=progress)
+        case _:
+            assert_never(runtime)
+
+
+def recorded(lock: Lock, environment: Environment) -> Lock:
+    """Give the lock with what was made written into it: the same lock where that changes nothing."""
+    if environment.runtime != "docker":
+        return lock
+    from sandbox.provisioner.images import environment as docker_environment  # noqa: PLC0415
+
+    return docker_environment.recorded(lock, environment)

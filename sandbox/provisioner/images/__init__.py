@@ -1,0 +1,1 @@
+"""Build the images of the stack."""

@@ -1,0 +1,73 @@
+"""An image of the user's own: a Dockerfile of the repository, or an image that the engine holds, by name."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from sandbox.errors import ConfigError
+from sandbox.manifest.canonical_json import digest
+from sandbox.provisioner.images import dockerfile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DOCKERFILE = "Dockerfile"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnImage:
+    """What ``stack.image`` names, where it is none of ours.
+
+    Attributes:
+        name: As it is written there.
+        files: The Dockerfile, and what it copies, by their paths in the build's context; empty for an image by name.
+        taken: What the Dockerfile takes; None for an image by name.
+        network: Whether its build may reach a network.
+    """
+
+    name: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    taken: dockerfile.Taken | None = None
+    network: bool = False
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that the user wrote of it."""
+        if self.taken is None:
+            return digest({"image": self.name})
+        return digest(
+            {"files": {path: hashlib.sha256(content).hexdigest() for path, content in self.files.items()}}
+        )
+
+
+def own_image(name: str, read: Callable[[str], bytes], *, network: bool) -> OwnImage:
+    """Read what an image of one's own is made of.
+
+    Args:
+        name: A path relative to ``sandbox.toml`` that begins with ``./``: a Dockerfile, or the folder of one; or an image.
+        read: Gives a file of this version of the code.
+        network: Whether its build may reach a network.
+
+    Raises:
+        ConfigError: There is no such file, or it takes what cannot be told from outside.
+    """
+    if name.startswith("/") or ".." in PurePosixPath(name).parts:
+        raise ConfigError(
+            f"stack.image = {name!r} lies outside the project",
+            hint="a path is relative to sandbox.toml, as in ./docker",
+        )
+    if not name.startswith("./"):
+        return OwnImage(name=name)
+    path = PurePosixPath(name)
+    if not (path.name.startswith(DOCKERFILE) or path.name.lower().endswith(".dockerfile")):
+        path /= DOCKERFILE
+    content = read(str(path))
+    try:
+        taken = dockerfile.taken(str(path), content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: {error}", hint="save it as UTF-8") from error
+    copied = {file: read(str(path.parent / file)) for file in taken.files}
+    return OwnImage(name=name, files={**copied, DOCKERFILE: content}, taken=taken, network=network)

@@ -1,0 +1,1 @@
+"""Environments for runs without a container engine."""

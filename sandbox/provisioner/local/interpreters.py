@@ -1,0 +1,96 @@
+"""The interpreters of this machine."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.provisioner.lock import pins, tools
+
+_ASK = "import platform; print(platform.python_implementation(), platform.python_version())"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """A Python of this machine; ``version`` has three parts."""
+
+    path: Path
+    version: str
+
+    @property
+    def minor(self) -> str:
+        """Major and minor."""
+        return self.version.rpartition(".")[0]
+
+
+@functools.cache
+def interpreter(wanted: str) -> Interpreter:
+    """Give an interpreter of the wanted version if this machine has one, else the one that runs this.
+
+    Looked for are this interpreter, ``python3.x`` on the PATH and what uv installed; nothing is downloaded.
+    """
+    own = Interpreter(path=_own(), version=platform.python_version())
+    if own.minor == wanted:
+        return own
+    return _on_path(wanted) or _of_uv(wanted) or own
+
+
+def target(wanted: str) -> pins.Target:
+    """Give what the local runtime's libraries are for."""
+    return pins.Target(platform=pins.host_platform(), python=interpreter(wanted).minor, container=False)
+
+
+def _own() -> Path:
+    """Give the interpreter itself, not the virtual environment that this may run in."""
+    return Path(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def _on_path(wanted: str) -> Interpreter | None:
+    found = shutil.which(f"python{wanted}")
+    return _asked(Path(found), wanted) if found else None
+
+
+def _of_uv(wanted: str) -> Interpreter | None:
+    done = subprocess.run(
+        [
+            tools.find_uv(),
+            "python",
+            "find",
+            "--managed-python",
+            "--no-python-downloads",
+            "--no-project",
+            wanted,
+        ],
+        env=tools.uv_variables(),
+        cwd=tempfile.gettempdir(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return _asked(Path(done.stdout.strip()), wanted) if done.returncode == 0 else None
+
+
+def _asked(path: Path, wanted: str) -> Interpreter | None:
+    """Ask an interpreter what it is; None where it does not run (a shim without a version) or is another."""
+    try:
+        done = subprocess.run(
+            [path, "-I", "-S", "-c", _ASK],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    kind, _, version = done.stdout.strip().partition(" ")
+    if done.returncode != 0 or kind != "CPython" or version.rpartition(".")[0] != wanted:
+        return None
+    return Interpreter(path=path, version=version)

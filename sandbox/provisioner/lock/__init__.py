@@ -1,0 +1,1 @@
+"""Resolve and check sandbox.lock."""

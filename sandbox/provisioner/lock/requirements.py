@@ -1,0 +1,156 @@
+"""What a project's requirements file asks for: a ``requirements.txt``, a ``pyproject.toml`` or a ``uv.lock``."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+
+from sandbox.errors import ConfigError
+from sandbox.manifest.lock import Library
+from sandbox.provisioner.lock import uv_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PLAIN = "a library by name, as in `requests>=2.32`"
+
+
+def asked(
+    name: str, read: Callable[[str], bytes], *, python: str
+) -> tuple[tuple[str, ...], tuple[Library, ...]]:
+    """Give what a requirements file asks for, normalised and sorted, and what of it comes with hashes.
+
+    Args:
+        name: Its path.
+        read: Gives a file by its path; a ``uv.lock`` needs the ``pyproject.toml`` beside it.
+        python: The stack's, major and minor.
+
+    Raises:
+        ConfigError: It is of an unknown kind, damaged, or asks for something that no index has (a path, a URL).
+    """
+    text = _text(name, read)
+    kind = PurePosixPath(name).name
+    if kind == "uv.lock":
+        project = str(PurePosixPath(name).with_name("pyproject.toml"))
+        beside = _text(project, read)
+        list(_of_pyproject(project, beside, python=python, elsewhere=True))
+        wanted = _of_text(name, uv_lock.exported(name, text, beside))
+    elif kind.endswith(".toml"):
+        wanted = _of_pyproject(name, text, python=python)
+    elif kind.endswith((".txt", ".in")):
+        wanted = _of_text(name, text)
+    else:
+        raise ConfigError(
+            f"stack.requirements names {name}, which is of an unknown kind",
+            hint="a requirements.txt, a pyproject.toml or a uv.lock is understood",
+        )
+    found = dict(sorted(((str(one), hashes) for one, hashes in wanted), key=lambda one: one[0].lower()))
+    return tuple(found), tuple(_pinned(found))
+
+
+def _text(name: str, read: Callable[[str], bytes]) -> str:
+    try:
+        return read(name).decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(
+            f"the requirements file {name} cannot be read: {error.strerror or error}",
+            hint="name a file of the repository in stack.requirements, and commit it",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} is not UTF-8 text: {error}", hint="save it as UTF-8") from error
+
+
+def _pinned(found: Mapping[str, tuple[str, ...]]) -> Iterator[Library]:
+    for entry, hashes in found.items():
+        one = Requirement(entry)
+        [*specifiers] = one.specifier
+        if hashes and len(specifiers) == 1 and specifiers[0].operator == "==":
+            yield Library(
+                name=canonicalize_name(one.name), version=specifiers[0].version, hashes=sorted(hashes)
+            )
+
+
+def _of_text(name: str, text: str) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
+    for number, line in _lines(text):
+        entry, *hashes = (part.strip() for part in line.split(" --hash="))
+        yield _requirement(f"{name}, line {number}", entry), tuple(hashes)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Give a requirements file's entries with the number of their first line; comments are left out."""
+    gathered, first = "", 1
+    for number, raw in enumerate(text.splitlines(), start=1):
+        first = first if gathered else number
+        continued = raw.rstrip().endswith("\\")
+        gathered += " " + (raw.rstrip().removesuffix("\\") if continued else raw)
+        if not continued:
+            entry = " ".join(gathered.split())
+            gathered = ""
+            entry = entry.partition(" #")[0].strip()
+            if entry and not entry.startswith("#"):
+                yield first, entry
+    if gathered.strip():
+        yield first, gathered.strip()
+
+
+def _of_pyproject(
+    name: str, text: str, *, python: str, elsewhere: bool = False
+) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} is not TOML: {error}") from error
+    project: dict[str, Any] = content.get("project", {})
+    if "dependencies" in project.get("dynamic", ()) or ("dependencies" not in project and "tool" in content):
+        raise ConfigError(
+            f"{name} does not list its libraries under [project] dependencies",
+            hint="list them there, or name a requirements.txt in stack.requirements",
+        )
+    _require_python(name, str(project.get("requires-python", "")), python)
+    sources = {} if elsewhere else content.get("tool", {}).get("uv", {}).get("sources", {})
+    for number, entry in enumerate(project.get("dependencies", ()), start=1):
+        wanted = _requirement(f"{name}, dependency {number}", str(entry))
+        if wanted.name in sources:
+            raise ConfigError(
+                f"{name} takes {wanted.name} from a place of its own (tool.uv.sources), which it does not lock",
+                hint='name its uv.lock in [stack]: requirements = "uv.lock"',
+            )
+        yield wanted, ()
+
+
+def _require_python(name: str, wanted: str, python: str) -> None:
+    try:
+        fits = SpecifierSet(wanted).contains(f"{python}.99", prereleases=True)
+    except InvalidSpecifier as error:
+        raise ConfigError(f"{name}: requires-python = {wanted!r} is not a version specifier") from error
+    if not fits:
+        raise ConfigError(
+            f"{name} requires Python {wanted}, and the stack has {python}",
+            hint="widen requires-python, or change python in [stack]",
+        )
+
+
+def _requirement(where: str, entry: str) -> Requirement:
+    refused = f"{where}: {entry!r} is not supported yet"
+    if entry.startswith("-"):
+        raise ConfigError(
+            refused,
+            hint=f"{PLAIN} is; which index they come from is a setting of pip (pip config set global.index-url ...)",
+        )
+    try:
+        wanted = Requirement(entry)
+    except InvalidRequirement as error:
+        if "://" in entry or entry.startswith((".", "/", "git+")) or entry.endswith((".whl", ".tar.gz")):
+            raise ConfigError(f"{refused}: it is a path or an address", hint=f"{PLAIN} is") from error
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"{where}: {entry!r} is not a requirement: {reason}", hint=f"write {PLAIN}"
+        ) from error
+    if wanted.url is not None:
+        raise ConfigError(f"{refused}: it names an address", hint=f"{PLAIN} is")
+    return wanted

@@ -1,0 +1,93 @@
+"""Requirements become exact versions with hashes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from sandbox.manifest.canonical_json import digest, file_digest
+from sandbox.manifest.lock import Inputs, Lock, PlatformLock
+from sandbox.model import is_own_image
+from sandbox.provisioner.local import interpreters
+from sandbox.provisioner.lock import pins
+
+if TYPE_CHECKING:
+    from sandbox.model import Progress
+    from sandbox.provisioner.lock.request import StackRequest
+
+
+def inputs(request: StackRequest) -> Inputs:
+    """Give what a lock of this request depends on."""
+    if request.own is not None:
+        return Inputs(
+            image=request.image,
+            python=request.python,
+            requirements=None,
+            libraries=[],
+            pins=request.own.digest,
+        )
+    ours = [
+        file_digest(pins.image_file(request.image, name)) for name in ("requirements.in", "requirements.lock")
+    ]
+    return Inputs(
+        image=request.image,
+        python=request.python,
+        requirements=request.requirements,
+        libraries=list(request.libraries),
+        hashes=digest([one.model_dump() for one in request.pinned]) if request.pinned else None,
+        pins=digest(ours),
+    )
+
+
+def resolve(
+    request: StackRequest,
+    *,
+    previous: Lock | None,
+    upgrade: bool,
+    progress: Progress,
+    runtime: Literal["docker", "local"] = "docker",
+) -> Lock:
+    """Give the lock of a request, for every platform of containers and, for the local runtime, for this machine.
+
+    Without a requirements file the image's own pins are the answer, with no network. A previous lock of the same
+    inputs is kept as it is; a previous lock of other inputs keeps versions where they still fit.
+
+    Args:
+        request: What is asked for.
+        previous: The lock that lies beside ``sandbox.toml``, if any.
+        upgrade: Take the newest versions that fit, whatever ``previous`` says.
+        progress: Shows the resolution.
+        runtime: With ``local`` the host's Python gets an entry of its own where it is not the stack's.
+
+    Raises:
+        ConfigError: No versions fit together, or a library has no wheel for a platform.
+        EngineError: The package index cannot be reached.
+    """
+    wanted = pins.targets(request.python)
+    if runtime == "local":
+        here = interpreters.target(request.python)
+        if pins.key(here, request.python) not in {pins.key(one, request.python) for one in wanted}:
+            wanted.append(here)
+    current = inputs(request)
+    kept = previous.platforms if previous and previous.inputs == current and not upgrade else {}
+    missing = [one for one in wanted if pins.key(one, request.python) not in kept]
+    if previous and kept and not missing:
+        return previous
+    from sandbox.provisioner.lock.uv_resolver import chosen  # noqa: PLC0415 - most locks have all that is wanted
+
+    known = previous.platforms if previous and not upgrade else {}
+    found = chosen(request, missing, known, progress)
+    platforms = dict(kept)
+    same = previous is not None and previous.inputs.image == request.image
+    for one in missing:
+        name = pins.key(one, request.python)
+        platforms[name] = PlatformLock(python=one.python, libraries=found[one])
+        if name in known and same and not is_own_image(request.image):
+            # What other libraries do not touch stays; an image of the user's own says itself what its base is.
+            kept_too = {"base": known[name].base, "packages": known[name].packages}
+            platforms[name] = platforms[name].model_copy(update=kept_too)
+    return Lock(
+        inputs=current,
+        platforms=dict(sorted(platforms.items())),
+        services=previous.services if previous else {},
+        sample=previous.sample if previous else None,
+    )

@@ -1,0 +1,1 @@
+"""Images and settings of the services."""

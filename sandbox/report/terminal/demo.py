@@ -1,0 +1,24 @@
+"""What ``sandbox demo`` shows at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from sandbox.report.terminal.diff import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.manifest.diff import DiffDocument
+
+
+def demo(document: DiffDocument, folder: Path, planted: str) -> Group:
+    """Show the comparison, the mistake that was planted, and what to try next."""
+    return Group(
+        render(document),
+        Text.assemble(("the mistake in the change: ", "bold"), planted),
+        Text.assemble(("next: ", "dim"), f"cd {folder} && git diff, mend it, then: sandbox diff"),
+    )

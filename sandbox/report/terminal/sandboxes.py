@@ -1,0 +1,141 @@
+"""Sandboxes, locks and checks of a machine, for a terminal."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.formatting import age, many, number, size, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import RenderableType
+
+    from sandbox.manifest.lock import Lock
+    from sandbox.manifest.sample import SampleManifest
+    from sandbox.manifest.sandbox_record import SandboxRecord
+    from sandbox.model import Environment
+    from sandbox.provisioner.lock.lock_diff import Moved
+
+
+def created(
+    record: SandboxRecord,
+    manifest: SampleManifest,
+    *,
+    drawn: bool,
+    services: Sequence[Mapping[str, str]] = (),
+) -> RenderableType:
+    """Show a sandbox that is ready, in three lines and one for each service."""
+    units = ", ".join(
+        f"{number(sum(one.sampled for one in draw.strata))} of {number(sum(one.population for one in draw.strata))} {unit}"
+        for unit, draw in manifest.units.items()
+    )
+    when = (
+        "drawn just now" if drawn else f"drawn {age(manifest.drawn)}; to draw again: sandbox sample --refresh"
+    )
+    stack = record.environment
+    return Group(
+        Text(f"sandbox {record.name} is ready", style="bold"),
+        Text(f"sample  {record.sample[:16]}  {units}, {when}"),
+        Text(f"stack   {stack.id[:16]}  {stack.runtime}, {_made_of(stack)}"),
+        *map(service, services),
+        Text("next: sandbox diff", style="dim"),
+    )
+
+
+def _made_of(stack: Environment) -> str:
+    return f"Python {stack.python} on {stack.base}" if stack.python else f"an image of your own, {stack.base}"
+
+
+def service(one: Mapping[str, str]) -> RenderableType:
+    """Show how the user's own client reaches a service."""
+    client = f"PGPASSFILE={shlex.quote(one['passwords'])} psql " if "passwords" in one else ""
+    return Text(f"{one['service']}  {client}{one['url']}", overflow="fold")
+
+
+def locked(lock: Lock, path: Path, *, changed: bool, moved: Sequence[Moved]) -> RenderableType:
+    """Show what a lock holds, and what is another than in the one before."""
+    head = Text(f"{path}: {'written' if changed else 'up to date'}", style="bold")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("platform", "Python", "libraries", "base"):
+        table.add_column(column)
+    for platform, entry in lock.platforms.items():
+        base = entry.base.reference if entry.base else "made when it is needed"
+        table.add_row(platform, entry.python, str(len(entry.libraries)), base)
+    return Group(head, table, *([_moved(moved)] if moved else []))
+
+
+def _moved(moved: Sequence[Moved]) -> RenderableType:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("moved", "from", "to", "platforms"):
+        table.add_column(column)
+    for one in moved:
+        files = " (other files)" if one.before == one.after else ""
+        table.add_row(
+            visible(one.name), one.before or "–", f"{one.after or '–'}{files}", ", ".join(one.platforms)
+        )
+    return table
+
+
+def listing(records: Sequence[SandboxRecord], fields: Mapping[str, Any]) -> RenderableType:
+    """Show the sandboxes of a project, with what they use now."""
+    if not records:
+        return Text("no sandbox yet; to make one: sandbox create")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("name", "created", "runtime", "running"):
+        table.add_column(column)
+    for column in ("cpu", "memory", "sample", "stack"):
+        table.add_column(column, justify="right")
+    for record, one in zip(records, fields["sandboxes"], strict=True):
+        cpu, memory = one["cpu_percent"], one["memory_bytes"]
+        table.add_row(
+            record.name,
+            age(record.created),
+            record.environment.runtime,
+            str(len(one["running"])),
+            f"{cpu:.0f} %" if cpu is not None else "–",
+            size(memory) if memory is not None else "–",
+            *(
+                size(one[part]) if one[part] is not None else "gone"
+                for part in ("sample_bytes", "environment_bytes")
+            ),
+        )
+    held = f"{many(fields['runs'], 'run')}, {size(fields['runs_bytes'])}; all that this project keeps: {size(fields['state_bytes'])}"
+    running = [one for sandbox in fields["sandboxes"] for one in sandbox["services"]]
+    return Group(table, *map(service, running), Text(held, style="dim"))
+
+
+class Check(Protocol):
+    """One check of the machine; ``ok`` is None where it could not be made."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def ok(self) -> bool | None: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def fix(self) -> str | None: ...
+
+
+MARKS = {True: ("ok", "green"), False: ("failed", "bold red"), None: ("not checked", "yellow")}
+
+
+def diagnosis(checks: Sequence[Check]) -> RenderableType:
+    """Show every check, with one fix for each that failed."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    table.add_column(overflow="fold")
+    for check in checks:
+        mark, style = MARKS[check.ok]
+        table.add_row(check.name, Text(mark, style=style), Text(check.detail))
+        if check.ok is False and check.fix:
+            table.add_row("", "", Text(check.fix, style="cyan"))
+    return table

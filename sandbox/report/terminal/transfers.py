@@ -1,0 +1,44 @@
+"""What was pushed and pulled, for a terminal."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.text import Text
+
+from sandbox.formatting import many, size, visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from sandbox.model import Sample
+    from sandbox.samples.transfer import Transfer
+
+
+def pushed(sample: Sample, store: str, transfer: Transfer) -> RenderableType:
+    """Show that a sample is in a store, and how somebody else gets it."""
+    name, store = sample.fingerprint[:16], visible(store)
+    return Group(
+        Text(f"sample {name} is in {store}: {_amount(transfer)}", style="bold"),
+        Text(f"to get it elsewhere: sandbox sample pull {name} --store {shlex.quote(store)}", style="dim"),
+    )
+
+
+def pulled(sample: Sample, transfer: Transfer, *, used: bool) -> RenderableType:
+    """Show that a sample is here, and whether the project uses it."""
+    head = f"sample {sample.fingerprint[:16]} is here: {_amount(transfer)}"
+    remark = (
+        Text("it is the sample that this project asks for; next: sandbox create", style="dim")
+        if used
+        else Text("it is not what sandbox.toml asks for, so this project does not use it", style="yellow")
+    )
+    return Group(Text(head, style="bold"), remark, Text(visible(str(sample.path)), style="dim"))
+
+
+def _amount(transfer: Transfer) -> str:
+    if not transfer.files:
+        return "everything was there already"
+    there = f", {many(transfer.there, 'file')} there already" if transfer.there else ""
+    return f"{many(transfer.files, 'file')}, {size(transfer.bytes)}{there}"

@@ -1,0 +1,1 @@
+"""Draw a sample on the executors of a Spark cluster."""

@@ -1,0 +1,156 @@
+"""Writing a table of the sample: parts of Parquet, one for each item of the source that gave rows."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.engine.duckdb.session import literal, quote
+from sandbox.engine.duckdb.table_functions import file_list
+from sandbox.errors import SourceError, StoreError
+from sandbox.samples.contents import columns_and_content
+from sandbox.sources.files.file_errors import blamed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.sampler.draw.journal import Done, Journal
+    from sandbox.sampler.draw.sampled_rows import Known
+    from sandbox.sources.table import SourceTable
+
+
+@dataclass(kw_only=True)
+class Written:
+    """A table of the sample while it is being written.
+
+    Attributes:
+        table: The table as the source has it.
+        columns: The SQL of each of its columns as the sample has it, masked; what it reads has the source's columns and
+            the unit's number.
+        journal: Where parts are recorded; they lie in its ``sample``.
+        group_rows: How many rows make a row group.
+        parts: What is written, by path.
+    """
+
+    table: SourceTable
+    columns: str
+    journal: Journal
+    group_rows: int
+    parts: dict[str, Done] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all parts."""
+        return sum(one.rows for one in self.parts.values())
+
+    @property
+    def paths(self) -> list[Path]:
+        """The parts, in order."""
+        return [self.journal.sample / path for path in sorted(self.parts)]
+
+    def path(self, name: str) -> str:
+        """Give the path of a part below the sample's folder."""
+        return f"tables/{self.table.name}/{name}.parquet"
+
+    def finished(self, name: str) -> bool:
+        """Say whether a part was written by a draw that did not end, and take it over."""
+        done = self.journal.finished(self.path(name))
+        if done is None:
+            return False
+        self._take(done)
+        return True
+
+    def chosen(self, select: str, known: Known) -> str:  # noqa: ARG002 - what is written elsewhere reads no more than this
+        """Give the SELECT of what has to be held of an item's drawn rows, by that which gives all of them."""
+        return select
+
+    def whole(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
+        """Write all rows of an item (see `write`)."""
+        self.write(session, name, file, rows, order)
+
+    def write(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
+        """Write a part and record it; where there are no rows there is no part.
+
+        Args:
+            session: The engine.
+            name: The part's.
+            file: Which of the table's files the rows come from.
+            rows: SQL that can stand after ``from``: the rows, unmasked.
+            order: The column that they are ordered by; None where they come in order.
+
+        Raises:
+            SourceError: The source cannot be read, or the part not written (see `space_reported`).
+            StoreError: It cannot be brought to the disk.
+        """
+        path = self.path(name)
+        target = self.journal.sample / path
+        ordered = f" order by {quote(order)}" if order else ""
+        with blamed(self.table.format, [self.table.files[file]]):
+            count = self._copied(session, f"select {self.columns} from {rows}{ordered}", target)
+        if not count:
+            target.unlink(missing_ok=True)
+        self._take(self.journal.add(path, count))
+
+    def finish(self, session: Session, empty: str) -> None:
+        """Leave an empty part, which has the columns, where there are no rows at all.
+
+        Args:
+            session: The engine.
+            empty: SQL that can stand after ``from``: no rows.
+        """
+        if self.parts:
+            return
+        path = self.path("part-00000")
+        self._copied(session, f"select {self.columns} from {empty}", self.journal.sample / path)
+        self.parts[path] = self.journal.described(path)
+
+    def relation(self, session: Session) -> str:  # noqa: ARG002 - see `chosen`
+        """Give SQL that can stand after ``from``: all rows, as they are written."""
+        return f"read_parquet({file_list(self.paths)}, hive_partitioning = false)"
+
+    def content(self, session: Session) -> tuple[dict[str, str], str]:
+        """Give the columns as they are written, with the engine's names of their types, and the content digest."""
+        return columns_and_content(session, self.paths)
+
+    def _copied(self, session: Session, select: str, target: Path) -> int:
+        sql = (
+            f"copy ({select}) to {literal(str(target))} "
+            f"(format parquet, compression zstd, row_group_size {self.group_rows})"
+        )
+        with blamed(self.table.format, self.table.files):
+            return int(session.rows(sql, doing=f"drawing {self.table.name}")[0][0])
+
+    def _take(self, done: Done) -> None:
+        if done.rows:
+            self.parts[done.path] = done
+
+
+@contextlib.contextmanager
+def space_reported(folder: Path) -> Iterator[None]:
+    """Tell the engine's complaints about the disk that it writes to from those about the source."""
+    try:
+        yield
+    except SourceError as error:
+        full = re.search(
+            r"no space left|disk quota|file too large|max_temp_directory_size", _chain(error), re.IGNORECASE
+        )
+        if full is None and str(folder) not in _chain(error):
+            raise
+        raise StoreError(
+            f"the sample cannot be written to {folder.parent}: {full[0].lower() if full else error.message}",
+            hint="free some space, or put the store elsewhere with SANDBOX_HOME",
+        ) from error
+
+
+def _chain(error: BaseException) -> str:
+    """Give the texts of an error and of those that it came from."""
+    texts = []
+    current: BaseException | None = error
+    while current is not None:
+        texts.append(str(current))
+        current = current.__cause__
+    return "\n".join(texts)

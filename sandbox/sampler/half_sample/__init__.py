@@ -1,0 +1,1 @@
+"""Select and write a half-sample."""

@@ -1,0 +1,1 @@
+"""Plan a sample: strata, allocation, sizes and references; extracts nothing."""

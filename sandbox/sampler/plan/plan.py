@@ -1,0 +1,309 @@
+"""What a sample would take: a frozen value that holds all that drawing it needs. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, assert_never
+
+from sandbox.engine.sql.type_names import NUMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import JsonValue
+
+    from sandbox.config.settings import Mask, Reference
+    from sandbox.sources.checks.personal_columns import Suspect
+    from sandbox.sources.listing import Listing
+    from sandbox.sources.table import SourceTable
+
+Role = Literal["unit", "child", "lookup"]
+Keep = Literal["all", "referenced"]
+LabelKind = Literal["value", "bin", "nan", "rare", "null"]
+
+ORDER = {"value": 0, "bin": 0, "nan": 1, "rare": 2, "null": 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What a stratum has in one strata column: a value, a bin, NaN beside bins, the merged rare values, or NULL.
+
+    ``text`` is the engine's text of the value, or the bin's number; None for the others.
+    """
+
+    kind: LabelKind
+    text: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrataColumn:
+    """A column that makes strata.
+
+    Attributes:
+        name: As in ``sandbox.toml``.
+        column: The column itself, in the unit table or in the last table of ``path``.
+        type: The engine's name of its type.
+        path: The references that lead from the unit table to the column's table; empty for the unit table's own.
+        rare_below: Values of fewer units are one stratum; None keeps each.
+        common: With ``rare_below`` the values that are not rare, as text, sorted.
+        edges: With bins where one ends and the next begins, ascending, as the engine writes them; else None.
+    """
+
+    name: str
+    column: str
+    type: str
+    path: tuple[Reference, ...] = ()
+    rare_below: int | None = None
+    common: tuple[str, ...] = ()
+    edges: tuple[str, ...] | None = None
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns of the unit table that it is found by."""
+        if not self.path:
+            return (self.column,)
+        return (*self.path[0].columns, *(name for name, _ in self.path[0].when))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stratum:
+    """One stratum: its labels, one a strata column; N_h; π_h (``threshold / P``); and the threshold."""
+
+    labels: tuple[Label, ...]
+    population: int
+    probability: float
+    threshold: int
+
+    @property
+    def expected(self) -> float:
+        """How many of its units the sample will have, on average."""
+        return self.population * self.probability
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitPlan:
+    """The draw of one unit table.
+
+    Attributes:
+        table: The table.
+        key: Its key columns.
+        coefficients: Of the sampling rule.
+        columns: The strata columns.
+        strata: In the order of their labels; at least one.
+        null_keys: Rows of the frame without a whole key, which are never selected.
+        where: An SQL condition that narrows the frame; None takes every row.
+        narrowed_by: The columns that the condition uses.
+        outside: Rows for which it does not hold, or is NULL.
+        shared: Whether rows may share a key, and then are one unit together.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    coefficients: tuple[int, ...]
+    columns: tuple[StrataColumn, ...]
+    strata: tuple[Stratum, ...]
+    null_keys: int
+    where: str | None = None
+    narrowed_by: tuple[str, ...] = ()
+    outside: int = 0
+    shared: bool = False
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns of its table that say which rows are units of the frame, in which stratum, and selected."""
+        names = [*self.key, *self.narrowed_by, *(name for one in self.columns for name in one.needed)]
+        return tuple(dict.fromkeys(names))
+
+    @property
+    def population(self) -> int:
+        """N: the units of the frame."""
+        return sum(stratum.population for stratum in self.strata)
+
+    @property
+    def expected(self) -> float:
+        """How many units the sample will have, on average."""
+        return math.fsum(stratum.expected for stratum in self.strata)
+
+    @property
+    def half_width_95(self) -> float:
+        """The half-width of the 95 % interval of a share of units, in the worst case (a share of a half)."""
+        variance = math.fsum(
+            s.population**2 * (1 - s.probability) / (4 * s.population * s.probability) for s in self.strata
+        )
+        return 1.96 * math.sqrt(variance) / self.population
+
+    @property
+    def detectable_units(self) -> int:
+        """How many units a defect must affect to have one of them in the sample with 95 % probability."""
+        least = min(stratum.probability for stratum in self.strata)
+        return 1 if least >= 1 else math.ceil(math.log(0.05) / math.log1p(-least))
+
+    def values(self, stratum: Stratum) -> dict[str, JsonValue]:
+        """Give a stratum's values as they stand in documents."""
+        pairs = zip(self.columns, stratum.labels, strict=True)
+        return {column.name: _json(column, label) for column, label in pairs}
+
+    def fields(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        return {
+            "key": list(self.key),
+            "population": self.population,
+            "expected": round(self.expected, 1),
+            "null_keys": self.null_keys,
+            "outside_frame": self.outside,
+            "half_width_95": self.half_width_95,
+            "detectable_units": self.detectable_units,
+            "strata": [
+                {
+                    "values": self.values(stratum),
+                    "population": stratum.population,
+                    "probability": stratum.probability,
+                    "threshold": stratum.threshold,
+                    "expected": round(stratum.expected, 1),
+                }
+                for stratum in self.strata
+            ],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One table of the sample and how its rows are found.
+
+    Attributes:
+        table: The table.
+        unit: The unit table that its rows belong to: itself for a unit, None for a lookup.
+        role: ``unit``, ``child`` (its rows come with their unit) or ``lookup`` (its rows come because others name them).
+        keep: For a lookup whether it comes whole; else None.
+        through: For a child the reference that leads to its unit; else None.
+        references: All that it declares, in the file's order.
+    """
+
+    table: str
+    unit: str | None
+    role: Role
+    keep: Keep | None
+    through: Reference | None
+    references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What a table will take in the sample, roughly."""
+
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a sample would take.
+
+    Attributes:
+        specification: See `sandbox.samples.specification`.
+        request: Its hash.
+        listing: The source's files when it was looked at.
+        tables: The tables of the sample as the source has them.
+        units: The draw of each unit table, ``[sample]``'s first.
+        steps: The tables in the order in which they are drawn: units, children after their parents, lookups.
+        expected: For each table what it will take.
+        measured: The tables whose bytes a row were measured; those of others are guessed from the source's files.
+        not_sampled: Tables of the source that ``sandbox.toml`` does not name.
+        warnings: What a person should know: one sentence each.
+        masks: By table and column how values are masked; what is not there is left as it is.
+        suspects: Columns that look personal and have no rule; with any, nothing is drawn.
+    """
+
+    specification: Mapping[str, Any]
+    request: str
+    listing: Listing
+    tables: Mapping[str, SourceTable]
+    units: Mapping[str, UnitPlan]
+    steps: tuple[Step, ...]
+    expected: Mapping[str, Expected]
+    not_sampled: tuple[str, ...]
+    warnings: tuple[str, ...]
+    measured: tuple[str, ...] = ()
+    masks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
+    suspects: tuple[Suspect, ...] = ()
+
+    @property
+    def expected_rows(self) -> int:
+        """Rows of all tables together, roughly."""
+        return sum(one.rows for one in self.expected.values())
+
+    @property
+    def expected_bytes(self) -> int:
+        """Bytes of Parquet of all tables together, roughly."""
+        return sum(one.bytes for one in self.expected.values())
+
+    def fields(self) -> dict[str, Any]:
+        """Give the JSON of ``sandbox plan --json``."""
+        return {
+            "format_version": 1,
+            "request": self.request,
+            "units": {name: unit.fields() for name, unit in self.units.items()},
+            "tables": {step.table: self._table(step) for step in self.steps},
+            "expected": {"rows": self.expected_rows, "bytes": self.expected_bytes},
+            "not_sampled": list(self.not_sampled),
+            "warnings": list(self.warnings),
+        }
+
+    def _table(self, step: Step) -> dict[str, Any]:
+        source, expected = self.tables[step.table], self.expected[step.table]
+        return {
+            "role": step.role,
+            "unit": step.unit,
+            "keep": step.keep,
+            "belongs_to": step.through.table if step.through else None,
+            "source_rows": source.rows,
+            "source_bytes": source.bytes,
+            "expected_rows": expected.rows,
+            "expected_bytes": expected.bytes,
+            "bytes_measured": step.table in self.measured,
+        }
+
+
+def order_of(columns: Sequence[StrataColumn], labels: Sequence[Label]) -> list[tuple[int, Decimal, str]]:
+    """Give what strata are ordered by: values, numbers as such; then NaN, the rare ones, NULL."""
+    return [_order(column, label) for column, label in zip(columns, labels, strict=True)]
+
+
+def _order(column: StrataColumn, label: Label) -> tuple[int, Decimal, str]:
+    text = label.text or ""
+    number = label.kind == "bin" or (label.kind == "value" and NUMBERS.fullmatch(column.type) is not None)
+    if not number or text == "nan":
+        return ORDER["nan" if number else label.kind], Decimal(0), text
+    return ORDER[label.kind], Decimal(text), text
+
+
+def _json(column: StrataColumn, label: Label) -> JsonValue:
+    match label.kind:
+        case "null":
+            return None
+        case "rare":
+            return {"rare_below": column.rare_below}
+        case "nan":
+            return "nan"
+        case "bin":
+            assert label.text is not None
+            ends = [None, *(column.edges or ()), None]
+            low, high = ends[int(label.text) : int(label.text) + 2]
+            return {"from": _value(column.type, low), "to": _value(column.type, high)}
+        case "value":
+            return _value(column.type, label.text)
+        case _:
+            assert_never(label.kind)
+
+
+def _value(kind: str, text: str | None) -> JsonValue:
+    """Give a value as JSON has it; what has no exact place there (decimals, moments, infinity) stays text."""
+    if text is None:
+        return None
+    if kind.endswith(("INT", "INTEGER")):
+        return int(text)
+    if kind in {"FLOAT", "DOUBLE"} and math.isfinite(float(text)):
+        return float(text)
+    return text == "true" if kind == "BOOLEAN" else text

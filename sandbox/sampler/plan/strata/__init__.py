@@ -1,0 +1,1 @@
+"""Form and count the strata of a sampling unit."""

@@ -1,0 +1,129 @@
+"""Strata: found and counted over the frame, rare values merged, probabilities allocated."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from sandbox.engine.rule import prn
+from sandbox.engine.sql import predicate
+from sandbox.errors import RuleError
+from sandbox.sampler.plan import bins, pushdown
+from sandbox.sampler.plan.plan import Stratum, UnitPlan
+from sandbox.sampler.plan.pushdown import Counted
+from sandbox.sampler.plan.strata.strata_columns import strata_columns
+from sandbox.sampler.plan.strata.strata_counts import LOOK_FIRST, Counting
+from sandbox.sampler.plan.strata.strata_labels import labelled
+from sandbox.sources.open_table import never_null
+from sandbox.sources.projection import lean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.config.settings import Settings, StratumColumn
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.sampler.plan.plan import StrataColumn
+    from sandbox.sources.table import SourceTable
+
+
+def sketched(session: Session, settings: Settings, tables: Mapping[str, SourceTable], unit: str) -> UnitPlan:
+    """Find the strata of a unit table and count them; every unit of it comes.
+
+    Args:
+        session: The engine.
+        settings: The file.
+        tables: The tables of the source, by name.
+        unit: The unit table.
+
+    Raises:
+        RuleError: There is no unit, a column cannot make strata, a key repeats where it must not, or there are more than
+            10,000 strata.
+    """
+    section, table = settings.tables[unit], tables[unit]
+    where = _where(session, unit, section.where, table)
+    columns = strata_columns(settings, tables, unit)
+    key = tuple(section.key or ())
+    narrowed_by = predicate.columns_of(where, table.columns) if where else []
+    entries = settings.sample.draws[unit].strata
+    shared = section.duplicates == "unit"
+    counted = None
+    if not (
+        where
+        or shared
+        or any(one.path for one in columns)
+        or any(one.bins or one.quantiles for one in entries)
+    ):
+        counted = pushdown.counted(session, table, [one.column for one in columns], key)
+    if counted is None:
+        used = dict.fromkeys([*key, *narrowed_by, *(name for one in columns for name in one.needed)])
+        counted = Counted(
+            relation=lean(session, table, used), columns={name: table.columns[name] for name in used}
+        )
+    counting = Counting(
+        session=session,
+        table=table,
+        source=counted,
+        key=key,
+        where=where,
+        shared=shared,
+        keyed=table.rows > LOOK_FIRST and never_null(table, key),
+    )
+    columns = tuple(
+        _with_edges(counting, tables, column, entry)
+        for column, entry in zip(columns, settings.sample.draws[unit].strata, strict=True)
+    )
+    counts = counting.counted(columns, labelled(session, tables, unit, columns))
+    return UnitPlan(
+        table=unit,
+        key=key,
+        coefficients=prn.coefficients(settings.sample.draws[unit].salt, unit),
+        columns=counts.columns,
+        strata=tuple(
+            Stratum(labels=labels, population=count, probability=1.0, threshold=prn.PRIME)
+            for labels, count in counts.strata
+        ),
+        null_keys=counts.null_keys,
+        where=where,
+        narrowed_by=tuple(narrowed_by),
+        outside=table.rows - counts.rows,
+        shared=counting.shared,
+    )
+
+
+def allocated(unit: UnitPlan, chosen: Sequence[float]) -> UnitPlan:
+    """Give the draw of a unit table with the inclusion probability of each stratum."""
+    levels = [prn.threshold(probability) for probability in chosen]
+    strata = tuple(
+        dataclasses.replace(stratum, probability=level / prn.PRIME, threshold=level)
+        for stratum, level in zip(unit.strata, levels, strict=True)
+    )
+    return dataclasses.replace(unit, strata=strata)
+
+
+def _where(session: Session, unit: str, text: str | None, table: SourceTable) -> str | None:
+    if text is None:
+        return None
+    try:
+        return predicate.checked(session, text, table.columns)
+    except RuleError as error:
+        raise RuleError(
+            f"[tables.{unit}] where = {text!r}: {error.message}",
+            hint="for example: where = \"signed_up < '2026-10-01'\"",
+        ) from error
+
+
+def _with_edges(
+    counting: Counting, tables: Mapping[str, SourceTable], column: StrataColumn, entry: StratumColumn
+) -> StrataColumn:
+    if entry.bins is not None:
+        return dataclasses.replace(column, edges=bins.declared(counting.session, column, entry.bins))
+    if entry.quantiles is None:
+        return column
+    (found,) = labelled(counting.session, tables, counting.table.name, [column])
+
+    def values(splits: tuple[str, ...]) -> str:
+        both = [dataclasses.replace(found, edges=splits), dataclasses.replace(found, edges=None)]
+        return f"(select value_0, value_1 from {counting.values(both)} where {counting.whole})"
+
+    cut = bins.at_quantiles(counting.session, column, values, counting.table.rows, entry.quantiles)
+    return dataclasses.replace(column, edges=cut)

@@ -1,0 +1,76 @@
+"""How far the values of a column lie apart within each stratum: S_h, over the whole frame.
+
+The sums are of whole numbers, so they do not depend on the order in which rows are read: a value counts in steps of
+2⁻³⁶ of the largest of its stratum, which is far finer than an allocation can tell.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from sandbox.engine.duckdb.session import quote
+from sandbox.sampler.plan.frame import prepared
+from sandbox.sources.projection import lean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.sampler.plan.plan import UnitPlan
+    from sandbox.sources.table import SourceTable
+
+STEPS = 2.0**36
+LARGEST = "largest of each stratum"
+
+
+def deviations(
+    session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan, column: str
+) -> list[float]:
+    """Give S_h of each stratum; where a stratum's values are all equal, the smallest that is positive.
+
+    The value of a unit is the sum over its rows. NULL, NaN and infinity count as nothing: they are left out. Where no
+    stratum varies, all are 1.
+
+    Args:
+        session: The engine.
+        tables: The tables of the source, by name.
+        unit: The draw, with its strata counted.
+        column: A numeric column of the unit table.
+
+    Source: S² = (Σy² − (Σy)²/n) / (n − 1); Neyman 1934; Cochran 1977, ch. 5.
+    """
+    table = tables[unit.table]
+    used = list(dict.fromkeys([*unit.needed, column]))
+    relation = lean(session, table, used)
+    frame = prepared(session, tables, unit)
+    inside = frame.inside(relation, {name: table.columns[name] for name in used})
+    doing = f"measuring {column} of {unit.table}"
+    value, stratum = f"{quote(column)}::double", quote(frame.stratum)
+    rows = f"(select {stratum} as h, {quote(frame.unit)} as k, {value} as y from ({inside}) where isfinite({value}))"
+    session.execute(
+        f"create or replace temp table {quote(LARGEST)} as select h, max(abs(y)) as m from {rows} group by h",
+        doing=doing,
+    )
+    steps = f"(select h, k, round(y / m * {STEPS})::hugeint as y from {rows} join {quote(LARGEST)} using (h) where m > 0)"
+    if unit.shared:
+        steps = f"(select h, sum(y) as y from {steps} group by h, k)"
+    found = session.rows(
+        f"select h, any_value(m), count(*), sum(y)::hugeint, sum(y * y)::hugeint from {steps} "
+        f"join {quote(LARGEST)} using (h) group by h",
+        doing=doing,
+    )
+    session.execute(f"drop table {quote(LARGEST)}")
+    spreads = {h: largest * _spread(n, total, squares) for h, largest, n, total, squares in found}
+    positive = [one for one in spreads.values() if one > 0]
+    least = min(positive, default=1.0)
+    return [spreads.get(index) or least for index in range(len(unit.strata))]
+
+
+def _spread(count: int, total: int, squares: int) -> float:
+    """Give the standard deviation of whole numbers, in units of `STEPS`."""
+    if count < 2:
+        return 0.0
+    variance = Fraction(squares * count - total * total, count * (count - 1))
+    return math.sqrt(variance) / STEPS

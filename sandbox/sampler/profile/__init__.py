@@ -1,0 +1,1 @@
+"""Compare a sample with production, column by column."""

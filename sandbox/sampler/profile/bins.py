@@ -1,0 +1,268 @@
+"""Bins of production's columns and what lies in them: a look at some rows for the edges, one pass for the counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sandbox.engine.duckdb.session import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.sampler.profile.columns import Compared
+
+BANDS = 50
+LOOK = 100_000  # rows, from which edges and frequent values are taken
+CLEARER = 8  # how much more is looked at where that many times fewer rows were seen
+FREQUENT = 0.002  # the share of rows from which a text has a bin of its own
+LEAST = 5  # and the rows
+IDENTIFYING = 64  # columns that tell rows apart well enough to pick some by
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binned:
+    """Production's rows of one column by bins; the last bin is NULL.
+
+    Attributes:
+        column: The column.
+        edges: Of ordered bins the upper ends but the last; of categories the values but the last, which is all others.
+        counts: Shape (B,).
+        highest: Production's greatest value; of ordered bins.
+        total: The sum over all rows; of numbers.
+        answers: To the column's question about broken values.
+    """
+
+    column: Compared
+    edges: tuple[Any, ...]
+    counts: NDArray[np.float64]
+    highest: float | None
+    total: float | None
+    answers: Mapping[str, Any]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the bins have an order."""
+        return self.column.ordered
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return int(self.counts.sum())
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """The shares of the bins; 0 where there is no row."""
+        return self.counts / max(1.0, float(self.counts.sum()))
+
+    @property
+    def upper(self) -> list[float]:
+        """The upper ends of all ordered bins."""
+        return [*self.edges, *([self.highest] if len(self.counts) > len(self.edges) + 1 else [])]
+
+    @property
+    def widths(self) -> NDArray[np.float64]:
+        """How far apart the upper ends of neighbouring bins are."""
+        return np.diff(np.array(self.upper, np.float64))
+
+    def places(self, values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Give the bin of each value of the sample; values are numbers, or places among `edges` from 1 on."""
+        bins = len(self.counts)
+        if self.ordered:
+            found = np.searchsorted(np.array(self.edges, np.float64), values, side="left")
+            found = np.minimum(found, bins - 2)
+        else:
+            # What is not among the frequent values has no place.
+            found = np.where(values > 0, values - 1, bins - 2).astype(np.int64)
+        return np.where(missing, bins - 1, found).astype(np.int64)
+
+
+def binned(
+    session: Session,
+    rows: str,
+    columns: Sequence[Compared],
+    *,
+    like: str,
+    count: int,
+    alike: Sequence[str],
+    doing: str,
+) -> list[Binned]:
+    """Bin production's rows of some columns.
+
+    Args:
+        session: The engine.
+        rows: The SELECT of the rows, of which `Compared.value` is asked as of ``r``.
+        columns: The columns.
+        like: The SELECT of the rows, roughly, that the edges are taken from: of these some are picked.
+        count: How many those are, roughly.
+        alike: Columns by whose values they are picked, where there are many.
+        doing: What is being done, for messages.
+    """
+    values = ", ".join(f"{column.value('r')} as c{index}" for index, column in enumerate(columns))
+    edges = _seen(session, f"select {values} from ({like}) r", columns, count, alike=alike, doing=doing)
+    raw = "".join(f", r.{quote(one.name)} as {one.raw}" for one in columns if one.question or one.exact)
+    figures: list[str] = []
+    parameters: list[Any] = []
+    for index, (column, ends) in enumerate(zip(columns, edges, strict=True)):
+        figures += _figures(index, column, len(ends))
+        figures += column.asked.values()
+        parameters += [ends] * (column.kind is not None and len(ends) > 0)
+    found = session.rows(
+        f"select count(*), {', '.join(figures)} from (select {values}{raw} from ({rows}) r)",
+        parameters,
+        doing=doing,
+    )[0]
+    cells = iter(found[1:])
+    return [
+        _binned(
+            column,
+            tuple(ends),
+            found[0],
+            [next(cells) for _ in range(4)],
+            [next(cells) for _ in column.asked],
+        )
+        for column, ends in zip(columns, edges, strict=True)
+    ]
+
+
+def tallied(session: Session, tally: str, column: Compared, *, doing: str) -> Binned:
+    """Bin numbers of which there are few different ones, exactly.
+
+    Args:
+        session: The engine.
+        tally: The SELECT of each value, finite and not NULL, and how often it is there.
+        column: What they are called.
+        doing: What is being done, for messages.
+    """
+    rows = sorted(session.rows(tally, doing=doing))
+    values = np.array([row[0] for row in rows], np.float64)
+    often = np.array([row[1] for row in rows], np.float64)
+    reached = np.cumsum(often)
+    count = float(often.sum())
+    ranks = np.arange(1, BANDS) * (count / BANDS)
+    edges = np.unique(values[np.searchsorted(reached, ranks)]) if count else values
+    counts = np.bincount(np.searchsorted(edges, values), often, minlength=len(edges) or 1)
+    return Binned(
+        column=column,
+        edges=tuple(edges.tolist()),
+        counts=np.append(counts, 0.0),
+        highest=float(values[-1]) if count else None,
+        total=float(values @ often) if count else None,
+        answers={},
+    )
+
+
+def place(column: Compared, row: str, edges: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Give the SQL of what `Binned.places` takes of a row of the sample, and its parameters."""
+    if column.kind != "category":
+        return column.value(row), []
+    if not edges:
+        return f"case when {column.value(row)} is not null then 0 end", []
+    return _position(column.value(row)), [list(edges)]
+
+
+def _seen(
+    session: Session,
+    values: str,
+    columns: Sequence[Compared],
+    count: int,
+    *,
+    alike: Sequence[str],
+    doing: str,
+) -> list[list[Any]]:
+    """Look at some rows, and give what `_edges` gives of them.
+
+    Rows that are equal are picked together, so few may be seen of a table that repeats itself, or of a narrow frame;
+    then it is looked at more closely.
+    """
+    look = quote("profile look")
+    part = max(1, math.ceil(count / LOOK))
+    while True:
+        picked = (
+            f" where hash({', '.join(f'r.{quote(one)}' for one in alike)}) % {part} = 0" if part > 1 else ""
+        )
+        session.execute(f"create or replace temp table {look} as {values}{picked}", doing=doing)
+        if part == 1 or session.counted(f"from {look}", doing=doing) >= LOOK // CLEARER:
+            break
+        part = max(1, part // CLEARER)
+    edges = _edges(session, look, columns)
+    session.execute(f"drop table {look}")
+    return edges
+
+
+def _edges(session: Session, look: str, columns: Sequence[Compared]) -> list[list[Any]]:
+    """Give the edges of ordered columns and the frequent values of the others."""
+    ordered = [index for index, column in enumerate(columns) if column.ordered]
+    shares = [rank / BANDS for rank in range(1, BANDS)]
+    found: dict[int, list[Any]] = {}
+    if ordered:
+        quantiles = ", ".join(f"quantile_disc(c{index}, {shares}::double[])" for index in ordered)
+        cells = session.rows(f"select {quantiles} from {look}")[0]
+        found = {index: sorted(set(cell or [])) for index, cell in zip(ordered, cells, strict=True)}
+    for index, column in enumerate(columns):
+        if column.kind == "category":
+            found[index] = _frequent(session, look, index)
+    return [found.get(index, []) for index in range(len(columns))]
+
+
+def _frequent(session: Session, look: str, index: int) -> list[Any]:
+    rows = session.rows(
+        f"select c{index} from {look} where c{index} is not null group by 1 "
+        f"having count(*) >= greatest({LEAST}, {FREQUENT} * (select count(*) from {look})) "
+        f"order by count(*) desc, 1 limit {BANDS - 1}"
+    )
+    return sorted(row[0] for row in rows)
+
+
+def _figures(index: int, column: Compared, edges: int) -> list[str]:
+    """Give four aggregates: rows with a value, their bins, the greatest, the sum."""
+    value = f"c{index}"
+    none = "null"
+    if column.kind is None or not edges:
+        bins = none
+    elif column.kind == "category":
+        every = ", ".join(str(one) for one in range(1, edges + 1))
+        bins = f"histogram_exact({_position(value)}, [{every}]::integer[])"
+    else:
+        bins = f"histogram({value}, ?::double[])"
+    if column.exact:  # Of the numbers as they are: what the question asks as well is found once.
+        own = column.raw
+        return [f"count({own})", bins, f"max({own})::double", f"sum({own})::double"]
+    return [
+        f"count({value})",
+        bins,
+        f"max({value})" if column.ordered else none,
+        f"fsum({value})" if column.kind == "number" else none,
+    ]
+
+
+def _position(value: str) -> str:
+    """Give the SQL of a text's place among the frequent ones: NULL for NULL, 0 for one that is not frequent."""
+    return f"case when {value} is not null then coalesce(list_position(?::varchar[], {value}), 0) end"
+
+
+def _binned(
+    column: Compared, edges: tuple[Any, ...], rows: int, cells: list[Any], answers: list[Any]
+) -> Binned:
+    present, bins, highest, total = cells
+    found: Mapping[Any, int] = bins or {}
+    keys = range(1, len(edges) + 1) if column.kind == "category" else edges
+    counts = [float(found.get(key, 0)) for key in keys]
+    others = present - sum(counts)
+    # An ordered column whose greatest value is an edge has nothing beyond it.
+    if not column.ordered or others or not edges:
+        counts.append(others)
+    return Binned(
+        column=column,
+        edges=edges,
+        counts=np.array([*counts, rows - present], np.float64),
+        highest=highest,
+        total=total,
+        answers=dict(zip(column.asked, answers, strict=True)),
+    )

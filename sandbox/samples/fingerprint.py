@@ -1,0 +1,39 @@
+"""A sample's name, which follows from what was asked for and what was found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.manifest.canonical_json import digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.manifest.sample import Table, Unit
+
+
+def fingerprint(
+    specification: Mapping[str, Any],
+    units: Mapping[str, Unit],
+    tables: Mapping[str, Table],
+    contents: Mapping[str, str],
+) -> str:
+    """Give a sample's name: SHA-256 (hex) of what was asked for, of the rows, and of what is said of the population.
+
+    N_h and the other counts belong to it because they move with the source although the drawn rows may not.
+
+    Args:
+        specification: See `sandbox.samples.specification`.
+        units: The units of the manifest: keys, null keys, strata.
+        tables: The tables of the manifest, for their counts outside the frame and their dangling references.
+        contents: The content digest of each table.
+    """
+    population = {
+        "units": {name: unit.model_dump(mode="json") for name, unit in units.items()},
+        "tables": {
+            name: table.model_dump(mode="json", include={"outside_frame", "references"})
+            for name, table in tables.items()
+        },
+    }
+    parts = {"specification": dict(specification), "contents": dict(contents), "population": population}
+    return digest(parts)

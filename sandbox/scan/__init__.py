@@ -1,0 +1,1 @@
+"""Check the health of a source."""

@@ -1,0 +1,234 @@
+"""The files of a table that may be broken: what can be read of it, and what is wrong with the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sandbox.errors import SandboxError, SourceError
+from sandbox.manifest.scan import Finding
+from sandbox.sources.files import csv_schema
+from sandbox.sources.open_table import opened
+from sandbox.sources.table import raw_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.sources.listing import Listing, SourceFile, SourceFormat
+    from sandbox.sources.table import SourceTable
+
+REJECTS = ("scan_rejects", "scan_rejected_files")  # the engine takes no names here that need quotes
+BLOCK = 1 << 22  # bytes of text at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """What of a table could be opened: None where nothing could; and what is wrong with the rest."""
+
+    table: SourceTable | None
+    findings: list[Finding]
+
+
+def open_what_can_be(
+    session: Session,
+    listing: Listing,
+    name: str,
+    types: Mapping[str, str],
+    *,
+    version: int | None = None,
+    snapshot: int | None = None,
+) -> Opened:
+    """Open a table, without the files that cannot be read and those whose columns are not the others'.
+
+    Args:
+        session: The engine.
+        listing: Where the source's files are.
+        name: The table, which is in the listing.
+        types: Column types that ``sandbox.toml`` fixes.
+        version: The version of a Delta table; None takes the newest.
+        snapshot: The id of a snapshot of an Iceberg table; None takes the newest.
+    """
+    try:
+        table = opened(session, listing, name, types, version=version, snapshot=snapshot)
+        return Opened(table=table, findings=[])
+    except SandboxError as error:
+        whole = error
+    form, files = listing.files[name]
+    readable: dict[SourceFile, frozenset[str]] = {}
+    found: list[Finding] = []
+    for file in files:
+        try:
+            one = opened(session, _only(listing, name, form, (file,)), name, types)
+        except SandboxError as error:
+            found += _broken(session, name, form, file, error)
+        else:
+            readable[file] = frozenset(one.columns)
+    most = Counter(readable.values()).most_common(1)
+    usual = most[0][0] if most else frozenset()
+    found += [
+        _differing(name, file, columns, usual) for file, columns in readable.items() if columns != usual
+    ]
+    agreeing = tuple(file for file, columns in readable.items() if columns == usual)
+    if not agreeing or len(agreeing) == len(files):
+        return Opened(table=None, findings=found or [_unreadable(name, whole.message)])
+    try:
+        return Opened(
+            table=opened(session, _only(listing, name, form, agreeing), name, types), findings=found
+        )
+    except SandboxError as error:
+        return Opened(table=None, findings=[*found, _unreadable(name, error.message)])
+
+
+def undecodable_columns(table: SourceTable) -> dict[str, int]:
+    """Count the values of each text column of Parquet files that are not UTF-8; only those that have any.
+
+    The engine stops at the first one and does not say in which column; Arrow reads them as they are.
+    """
+    counts: Counter[str] = Counter()
+    texts = [name for name, kind in table.columns.items() if kind == "VARCHAR"]
+    for file in table.files:
+        with file.open() as stream, pq.ParquetFile(stream) as opened_file:
+            there = [name for name in texts if name in opened_file.schema_arrow.names]
+            for batch in opened_file.iter_batches(batch_size=65_536, columns=there):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    counts[name] += _undecodable(column)
+    return {name: count for name, count in counts.items() if count}
+
+
+def undecodable(name: str, column: str, count: int, rows: int) -> Finding:
+    """Give the finding for a Parquet column with text that is not UTF-8."""
+    return Finding(
+        kind="undecodable",
+        severity="error",
+        table=name,
+        columns=[column],
+        count=count,
+        share=count / max(1, rows),
+        message=f"{name}.{column} holds text that is not UTF-8, in {count:,} row{'' if count == 1 else 's'}",
+    )
+
+
+def _undecodable(column: pa.Array) -> int:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return 0
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        values = column.cast(pa.large_binary()).to_pylist()
+        return sum(not _decodes(value) for value in values if value is not None)
+    return 0
+
+
+def _decodes(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _broken(
+    session: Session, name: str, form: SourceFormat, file: SourceFile, error: SandboxError
+) -> list[Finding]:
+    """Say what is wrong with one file: for text how many lines, and the first of them."""
+    if form == "csv":
+        found = _csv_lines(session, name, file)
+        if found:
+            return found
+    elif form == "jsonl":
+        found = [
+            _lines(name, file, "is not UTF-8", "are not UTF-8", lines) for lines in [_not_text(file)] if lines
+        ]
+        if found:
+            return found
+    return [_unreadable(name, error.message)]
+
+
+def _csv_lines(session: Session, name: str, file: SourceFile) -> list[Finding]:
+    """Count the lines of a CSV file that cannot be read, by what is wrong with them."""
+    try:
+        layout = csv_schema.layout_of(file)
+        relation = raw_csv([file.path], layout).removesuffix(")")
+        session.rows(  # a query that is only executed reads nothing
+            f"select bit_xor(hash(columns(*))) from {relation}, store_rejects = true, "
+            f"rejects_table = '{REJECTS[0]}', rejects_scan = '{REJECTS[1]}')",
+            doing=f"reading {file.name}",
+        )
+        rows = session.rows(
+            f"select error_type::varchar, min(line), count(distinct line) from {REJECTS[0]} group by 1 order by 1"
+        )
+        for table in REJECTS:
+            session.execute(f"drop table {table}")
+    except SourceError:
+        return []
+    said = {
+        "INVALID ENCODING": ("is not UTF-8", "are not UTF-8"),
+        "TOO MANY COLUMNS": ("has more fields than the header", "have more fields than the header"),
+        "MISSING COLUMNS": ("has fewer fields than the header", "have fewer fields than the header"),
+        "UNQUOTED VALUE": ("has a quote that does not end", "have a quote that does not end"),
+    }
+    other = ("cannot be read", "cannot be read")
+    return [_lines(name, file, *said.get(kind, other), (first, count)) for kind, first, count in rows]
+
+
+def _lines(name: str, file: SourceFile, one: str, many: str, lines: tuple[int, int]) -> Finding:
+    first, count = lines
+    rest = f", and {count - 1:,} more that {one if count == 2 else many}" if count > 1 else ""
+    return Finding(
+        kind="undecodable" if "UTF-8" in one else "unreadable",
+        severity="error",
+        table=name,
+        count=count,
+        message=f"{file.name}: line {first:,} {one}{rest}; nothing else of this file was looked at",
+    )
+
+
+def _not_text(file: SourceFile) -> tuple[int, int] | None:
+    """Give the first line of a file that is not UTF-8 and how many there are; None where all are."""
+    first, count = 0, 0
+    try:
+        for number, line in _suspicious(file):
+            if not _decodes(line):
+                first, count = first or number, count + 1
+    except (OSError, EOFError):
+        return None
+    return (first, count) if count else None
+
+
+def _suspicious(file: SourceFile) -> Iterator[tuple[int, bytes]]:
+    """Give the lines, with their numbers, of the blocks of a file that are not UTF-8."""
+    number = 1
+    with file.unpacked() as source:
+        while block := source.readlines(BLOCK):
+            if not _decodes(b"".join(block)):
+                yield from enumerate(block, start=number)
+            number += len(block)
+
+
+def _differing(name: str, file: SourceFile, columns: frozenset[str], usual: frozenset[str]) -> Finding:
+    missing, extra = sorted(usual - columns), sorted(columns - usual)
+    parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has also {', '.join(extra)}"] * bool(extra)
+    return Finding(
+        kind="columns_differ",
+        severity="error",
+        table=name,
+        columns=[*missing, *extra],
+        message=f"{file.name} does not have the columns of the table's other files: it {' and '.join(parts)}",
+    )
+
+
+def _unreadable(name: str, reason: str) -> Finding:
+    return Finding(
+        kind="unreadable", severity="error", table=name, message=f"{name} cannot be read: {reason}"
+    )
+
+
+def _only(listing: Listing, name: str, form: SourceFormat, files: tuple[SourceFile, ...]) -> Listing:
+    return replace(listing, files={name: (form, files)}, problems={})

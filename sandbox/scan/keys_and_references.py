@@ -1,0 +1,130 @@
+"""Keys and references of a source: repeated, missing and dangling ones; counted, not refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.engine.duckdb.session import quote
+from sandbox.engine.sql.ibis_types import fresh
+from sandbox.engine.sql.type_names import comparable
+from sandbox.manifest.scan import Finding
+from sandbox.sources.checks.column_checks import short
+from sandbox.sources.checks.key_check import EXAMPLES, whole
+from sandbox.sources.checks.schema_check import applies, matching, typed_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.config.settings import Reference
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.manifest.scan import FindingKind
+    from sandbox.sources.table import SourceTable
+
+
+def keys(
+    session: Session, table: SourceTable, relation: str, key: Sequence[str], *, repeats: bool, hidden: bool
+) -> list[Finding]:
+    """Find the keys that repeat and the rows that have no whole key.
+
+    Args:
+        session: The engine.
+        table: The table.
+        relation: SQL that can stand after ``from``: at least its key columns.
+        key: The key's columns.
+        repeats: Whether keys may repeat, because the rows that share one are one unit.
+        hidden: Whether values of the key must not be shown.
+    """
+    columns = ", ".join(quote(column) for column in key)
+    doing = f"checking the keys of {table.name}"
+    found = []
+    nulls = session.rows(f"select count(*) from {relation} where not ({whole(key)})", doing=doing)[0][0]
+    if nulls:
+        said = f"has {_rows(nulls)} without a whole key ({', '.join(key)}), which can neither be drawn nor referred to"
+        found.append(_finding("null_keys", table, key, nulls, said))
+    if repeats:
+        return found
+    count = quote(fresh("rows", key))
+    texts = ", ".join(f"{quote(column)}::varchar" for column in key)
+    session.execute(
+        f"create or replace temp table {quote('scan repeated')} as select {columns}, count(*) as {count} "
+        f"from {relation} where {whole(key)} group by {columns} having count(*) > 1",
+        doing=doing,
+    )
+    repeated, rows = session.rows(
+        f"select count(*), coalesce(sum({count}), 0)::bigint from {quote('scan repeated')}"
+    )[0]
+    if repeated:
+        examples = session.rows(f"select {texts} from {quote('scan repeated')} order by all limit {EXAMPLES}")
+        said = f"has {repeated:,} keys ({', '.join(key)}) more than once, in {_rows(rows)}"
+        found.append(_finding("duplicate_keys", table, key, rows, said, examples, hidden=hidden))
+    session.execute(f"drop table {quote('scan repeated')}")
+    return found
+
+
+def dangling(
+    session: Session, tables: Mapping[str, SourceTable], name: str, reference: Reference,
+    relations: Mapping[str, str], *, hidden: bool,
+) -> list[Finding]:  # fmt: skip
+    """Find the rows whose reference names a row that is not there.
+
+    Args:
+        session: The engine.
+        tables: The tables that could be read.
+        name: The table that refers.
+        reference: Its reference.
+        relations: For each table SQL that can stand after ``from``: at least the columns of its references.
+        hidden: Whether values of the reference must not be shown.
+    """
+    table, target = tables[name], reference.table
+    pairs = typed_pairs(tables, name, reference)
+    for (column, kind), (other, other_kind) in pairs:
+        if not comparable(kind, other_kind):
+            said = f"is {kind} and cannot be compared with {target}.{other}, which is {other_kind}"
+            return [
+                Finding(
+                    kind="dangling",
+                    severity="error",
+                    table=name,
+                    columns=[column],
+                    message=f"{name}.{column} {said}",
+                )
+            ]
+    names = ", ".join(f"r.{quote(column)}" for column in reference.columns)
+    count = quote(fresh("rows", reference.columns))
+    lost = quote("scan dangling")
+    session.execute(
+        f"create or replace temp table {lost} as select {names}, count(*) as {count} from {relations[name]} r "
+        f"anti join {relations[target]} t on {matching(pairs, 'r', 't')} "
+        f"where {whole(reference.columns, 'r')} and {applies(reference, 'r')} group by {names}",
+        doing=f"checking {name} → {target}",
+    )
+    rows = session.rows(f"select coalesce(sum({count}), 0)::bigint from {lost}")[0][0]
+    texts = ", ".join(f"{quote(column)}::varchar" for column in reference.columns)
+    examples = session.rows(f"select {texts} from {lost} order by all limit {EXAMPLES}") if rows else []
+    session.execute(f"drop table {lost}")
+    if not rows:
+        return []
+    said = f"has {_rows(rows)} whose {', '.join(reference.columns)} names no row of {target}"
+    return [_finding("dangling", table, reference.columns, rows, said, examples, hidden=hidden)]
+
+
+def _finding(
+    kind: FindingKind, table: SourceTable, columns: Sequence[str], count: int, said: str,
+    examples: Sequence[Sequence[str | None]] = (), *, hidden: bool = False,
+) -> Finding:  # fmt: skip
+    shown = [[None if cell is None else short(cell) for cell in row] for row in examples]
+    return Finding(
+        kind=kind,
+        severity="error" if kind == "duplicate_keys" else "warning",
+        table=table.name,
+        columns=list(columns),
+        count=count,
+        share=count / max(1, table.rows),
+        message=f"{table.name} {said}",
+        examples=[] if hidden else shown,
+        hidden=hidden and bool(shown),
+    )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"

@@ -1,0 +1,73 @@
+"""Buckets as sources: what lies in them, found by one listing."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from sandbox.errors import SourceError, StoreError
+from sandbox.sources.folder import DELTA_LOG, Tree, visible
+from sandbox.sources.listing import SourceFile
+from sandbox.store.remote import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sandbox.store.remote import Remote
+
+
+def looked_through(uri: str, *, base: Path) -> tuple[Remote, Tree]:
+    """Look through a bucket, or what lies below a prefix in it.
+
+    Raises:
+        SourceError: It cannot be reached, is not there, or may not be read.
+    """
+    with answering():
+        remote = opened(uri, base=base)
+        found = remote.entries()
+        if not found:
+            remote.require()
+            raise StoreError(f"there is nothing in {remote.name}", hint="correct uri in [source]")
+    scheme = uri.partition("://")[0]
+    files: list[SourceFile] = []
+    folders: set[str] = set()
+    for name, size, modified in found:
+        *steps, last = name.split("/")
+        kept = _folders(steps)
+        folders.update("/".join(steps[: end + 1]) for end in range(len(kept)))
+        if len(kept) < len(steps) or (kept and not _plain(kept)) or not visible(last) or size is None:
+            continue
+        address = f"{scheme}://{remote.root.rstrip('/')}/{name}"
+        files.append(SourceFile(path=address, name=name, bytes=size, modified=modified, system=remote.system))
+    return remote, Tree(
+        root=remote.name.rstrip("/"),
+        files=sorted(files, key=lambda one: one.name.split("/")),
+        folders=sorted(folders),
+    )
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[None]:
+    """Turn what a store says of itself into what a source says."""
+    try:
+        yield
+    except StoreError as error:
+        raise SourceError(f"the source: {error.message}", hint=error.hint, lost=True) from error
+
+
+def _folders(steps: list[str]) -> list[str]:
+    """Give the folders above a file as far as they are looked at: what is hidden is not, nor below what is no partition."""
+    kept: list[str] = []
+    for step in steps:
+        if not visible(step) and step != DELTA_LOG:
+            break
+        kept.append(step)
+        if not _plain(kept):
+            break
+    return kept
+
+
+def _plain(steps: list[str]) -> bool:
+    """Say whether files in a folder may be a table's: it is a table's own, or a partition."""
+    return all("=" in step for step in steps[1:])

@@ -1,0 +1,1 @@
+"""Check a source's columns, keys and schema."""

@@ -1,0 +1,58 @@
+"""Keys: whether they tell rows apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.engine.duckdb.session import quote
+from sandbox.engine.sql.ibis_types import fresh
+from sandbox.errors import RuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.engine.duckdb.session import Session
+
+EXAMPLES = 5
+
+
+def check_unique(session: Session, table: str, relation: str, key: Sequence[str]) -> None:
+    """Make sure that no key repeats; rows with a NULL part have no key.
+
+    Args:
+        session: The engine.
+        table: The table's name, for messages.
+        relation: SQL that can stand after ``from``.
+        key: The key's columns.
+
+    Raises:
+        RuleError: One does.
+    """
+    columns = ", ".join(quote(column) for column in key)
+    repeated = (
+        f"select count(*) as {quote(fresh('rows', key))}, {columns} from {relation} where {whole(key)} "
+        f"group by {columns} having count(*) > 1"
+    )
+    texts = ", ".join(f"{quote(column)}::varchar" for column in key)
+    doing = f"checking the keys of {table}"
+    examples = session.rows(f"select {texts} from ({repeated}) order by all limit {EXAMPLES}", doing=doing)
+    if not examples:
+        return
+    keys, rows = session.rows(f"select count(*), sum(#1)::bigint from ({repeated})", doing=doing)[0]
+    shown = "; ".join(", ".join(f"{c} = {v}" for c, v in zip(key, row, strict=True)) for row in examples)
+    raise RuleError(
+        f"{table}: {keys:,} keys ({', '.join(key)}) repeat, in {rows:,} rows; for example {shown}",
+        hint=f"name in [tables.{table}] key the columns that tell its rows apart, or remove the repeated rows",
+    )
+
+
+def null_keys(session: Session, table: str, relation: str, key: Sequence[str]) -> int:
+    """Count the rows in which a part of the key is NULL."""
+    sql = f"select count(*) from {relation} where not ({whole(key)})"
+    return int(session.rows(sql, doing=f"checking the keys of {table}")[0][0])
+
+
+def whole(columns: Sequence[str], alias: str = "") -> str:
+    """Give the SQL condition that no column is NULL."""
+    prefix = f"{alias}." if alias else ""
+    return " and ".join(f"{prefix}{quote(column)} is not null" for column in columns)

@@ -1,0 +1,236 @@
+"""Columns that look personal and have no rule: found by their names and by some of their values."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.config import toml_quoting
+from sandbox.config.unit_membership import families
+from sandbox.engine.duckdb.session import quote
+from sandbox.errors import ConfigError
+from sandbox.masking.detect.column_names import meaning
+from sandbox.masking.detect.value_patterns import recognised
+from sandbox.masking.kinds import KINDS
+from sandbox.sources.files.file_errors import blamed
+from sandbox.sources.table import reading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.config.settings import Mask, Settings
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.sources.table import SourceTable
+
+VALUES = 1000  # of a column are looked at
+LENGTH = 500  # characters of each
+PLACES = 3  # in which they lie: a table's first, middle and last files, or parts of its one file
+WIDTH = 200  # columns that are looked at in one go
+DAYS = 30
+TEXT = re.compile(r"VARCHAR|JSON|BLOB|.*[)\]]", re.DOTALL)
+WHOLE = re.compile(r"U?(BIG|HUGE)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
+MOMENT = re.compile(r"DATE|TIMESTAMP.*")
+# Types that can hold what a name says, beside text.
+TYPES = {"phone": WHOLE, "national id": WHOLE, "bank account": WHOLE, "birth date": MOMENT}
+# The masks that fit, the best first; "null" fits everything.
+PROPOSED = {
+    "email": ("email",), "phone": ("phone", "key"), "name": ("name",), "birth date": ("date_shift",),
+    "bank account": ("key",), "national id": ("key",), "IP address": ("hash",), "address": ("text",),
+    "user name": ("key",), "password": ("redact",),
+}  # fmt: skip
+HELD = {
+    "email": "e-mail addresses", "phone": "telephone numbers", "name": "names of people", "birth date": "birth dates",
+    "bank account": "account or card numbers", "national id": "national ids of people", "IP address": "IP addresses",
+    "address": "addresses of people", "user name": "user names", "password": "passwords",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """A column that looks personal.
+
+    Attributes:
+        table, column: Which.
+        why: The end of a sentence about it.
+        line: What to write into the table's masks.
+    """
+
+    table: str
+    column: str
+    why: str
+    line: str
+
+
+def suspected(
+    session: Session,
+    settings: Settings,
+    tables: Mapping[str, SourceTable],
+    masks: Mapping[str, Mapping[str, Mask]],
+) -> tuple[Suspect, ...]:
+    """Find the columns that look personal and have no rule, in the order of tables and columns.
+
+    The same files give the same answer. Of each table a bounded number of rows is read.
+
+    Args:
+        session: The engine.
+        settings: The file.
+        tables: The tables as the source has them.
+        masks: The rules, as `sandbox.masking.resolved` gives them.
+    """
+    found = []
+    session.execute("set preserve_insertion_order = true")  # or the first rows would be any
+    for name, table in tables.items():
+        ruled = masks.get(name, {})
+        open_ones = [
+            column for column, kind in table.columns.items() if column not in ruled and _can_be(kind)
+        ]
+        looked_at = [column for column in open_ones if _is_shown(table.columns[column])]
+        values = _values(session, table, looked_at)
+        for column in open_ones:
+            if judged := _judged(column, table, values.get(column, [])):
+                what, why = judged
+                proposed = _proposal(settings, name, column, table.columns[column], what)
+                found.append(
+                    Suspect(
+                        table=name, column=column, why=why, line=f"{toml_quoting.key(column)} = {proposed}"
+                    )
+                )
+    session.execute("set preserve_insertion_order = false")
+    return tuple(found)
+
+
+def refuse(suspects: Sequence[Suspect], settings: Settings) -> None:
+    """Stop where columns look personal and have no rule.
+
+    Raises:
+        ConfigError: It lists them all, and the hint is what to write.
+    """
+    if not suspects:
+        return
+    count = "a column looks" if len(suspects) == 1 else f"{len(suspects)} columns look"
+    lines = [f"  {one.table}.{one.column}: {one.why}" for one in suspects]
+    has = "has" if len(suspects) == 1 else "have"
+    raise ConfigError(
+        "\n".join([f"{count} personal and {has} no mask:", *lines]),
+        hint='add these lines to sandbox.toml, with "none" for what may stay as it is:\n'
+        + rules(suspects, settings),
+    )
+
+
+def rules(suspects: Sequence[Suspect], settings: Settings) -> str:
+    """Give the TOML that rules on every suspect; a section that the file has already is named in a comment."""
+    sections: dict[str, list[str]] = {}
+    for one in suspects:
+        sections.setdefault(one.table, []).append(one.line)
+    parts = []
+    for table, lines in sections.items():
+        header = f"[tables.{toml_quoting.key(table)}.mask]"
+        parts += [f"# in {header}, which is there:" if settings.tables[table].mask else header, *lines]
+    return "\n".join(parts)
+
+
+def warning(suspect: Suspect) -> str:
+    """Give the sentence for a plan."""
+    return (
+        f"{suspect.table}.{suspect.column} looks personal: {suspect.why}; a sample needs a rule in "
+        f"[tables.{toml_quoting.key(suspect.table)}.mask]: {suspect.line}"
+    )
+
+
+def _can_be(engine_type: str) -> bool:
+    return any(one.fullmatch(engine_type) for one in (TEXT, WHOLE, MOMENT))
+
+
+def _is_shown(engine_type: str) -> bool:
+    """Say whether the values of a type may show what they are: texts, and numbers that could be a card's."""
+    return _is_text(engine_type) or WHOLE.fullmatch(engine_type) is not None
+
+
+def _is_text(engine_type: str) -> bool:
+    return (
+        engine_type != "BLOB" and TEXT.fullmatch(engine_type) is not None and "DECIMAL" not in engine_type[:7]
+    )
+
+
+def _judged(column: str, table: SourceTable, values: Sequence[str]) -> tuple[str, str] | None:
+    """Say what a column is and why: by its values, or by its name where they do not speak against it."""
+    if shown := recognised(values):
+        return shown
+    what = meaning(column, table.name)
+    engine_type = table.columns[column]
+    if what is None or not (_is_text(engine_type) or TYPES.get(what, TEXT).fullmatch(engine_type)):
+        return None
+    if _is_text(engine_type) and _contradicted(what, [value for value in values if value.strip()]):
+        return None
+    return what, f"by its name it holds {HELD[what]}"
+
+
+def _contradicted(what: str, values: Sequence[str]) -> bool:
+    """Say whether values cannot be what the name of their column says."""
+    tests = {
+        "email": lambda one: "@" in one or " " not in one,
+        "phone": lambda one: sum(letter.isdigit() for letter in one) >= 5,
+        "birth date": lambda one: any(letter.isdigit() for letter in one),
+        "IP address": lambda one: "." in one or ":" in one,
+        "name": lambda one: any(letter.isalpha() for letter in one),
+        "bank account": lambda one: sum(letter.isdigit() for letter in one) >= 8,
+        "national id": lambda one: sum(letter.isdigit() for letter in one) >= 5,
+    }
+    return bool(values) and what in tests and sum(map(tests[what], values)) < len(values) / 10
+
+
+def _values(session: Session, table: SourceTable, columns: Sequence[str]) -> dict[str, list[str]]:
+    """Give some distinct values of each column, cut to a length."""
+    values: dict[str, list[str]] = {}
+    for start in range(0, len(columns), WIDTH):
+        some = columns[start : start + WIDTH]
+        texts = ", ".join(f"left({quote(column)}::varchar, {LENGTH})" for column in some)
+        rows: list[tuple[str | None, ...]] = []
+        with blamed(table.format, table.files):
+            for relation, limit in _places(table):
+                rows += session.rows(
+                    f"select {texts} from ({relation}) limit {limit}",
+                    doing=f"looking at values of {table.name}",
+                )
+        for column, ones in zip(some, zip(*rows, strict=True), strict=False):
+            values[column] = [one for one in ones if one is not None]
+    return values
+
+
+def _places(table: SourceTable) -> list[tuple[str, int]]:
+    """Give the relations that values are taken from, and how many from each."""
+    if not table.files:
+        return []
+    files = sorted({0, len(table.files) // 2, len(table.files) - 1})
+    if len(files) > 1 or table.format != "parquet" or table.rows <= VALUES:
+        return [(reading(table, file), -(-VALUES // len(files))) for file in files]
+    number = quote("place of the row")
+    step = VALUES // PLACES
+    rows = reading(table, 0, number="place of the row")
+    starts = [(table.rows - step) * place // (PLACES - 1) for place in range(PLACES)]
+    return [
+        (f"select * from ({rows}) where {number} between {start} and {start + step - 1}", step)
+        for start in starts
+    ]
+
+
+def _proposal(settings: Settings, table: str, column: str, engine_type: str, what: str) -> str:
+    """Give the mask, as TOML, that fits what a column is, its type and what it is used for."""
+    section = settings.tables[table]
+    bound = {name for one in section.all_references for name in one.columns} | set(section.key or ())
+    bound |= {
+        name
+        for other in settings.tables.values()
+        for one in other.all_references
+        if one.table == table
+        for name in one.key
+    }
+    if column in {stratum.column for draw in settings.sample.draws.values() for stratum in draw.strata}:
+        return '"none"'
+    if column in bound:
+        return '"key"' if KINDS["key"].takes(engine_type) else '"none"'
+    for kind in PROPOSED[what]:
+        if KINDS[kind].takes(engine_type) and (kind != "date_shift" or table in families(settings).units):
+            return f'{{ kind = "date_shift", days = {DAYS} }}' if kind == "date_shift" else f'"{kind}"'
+    return '"null"'

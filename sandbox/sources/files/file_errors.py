@@ -1,0 +1,106 @@
+"""What is broken in a source's file: the engine's complaint, turned into the file, the line and what to do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from typing import TYPE_CHECKING
+
+from sandbox.engine.duckdb.session import complaint, first_line
+from sandbox.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sandbox.sources.listing import SourceFile, SourceFormat
+
+CSV_HINT = (
+    "correct the line; sandbox reads CSV as RFC 4180 describes it: UTF-8, the same number of fields in every line, "
+    'fields with line ends or delimiters in "…", a quote within them doubled'
+)
+
+MEMORY = "Out of Memory Error"  # which no file is to blame for
+JSON_HINT = "JSON Lines is one JSON object a line, in UTF-8"
+
+
+@contextlib.contextmanager
+def blamed(form: SourceFormat, files: Sequence[SourceFile]) -> Iterator[None]:
+    """Make the engine's errors about a table's files say which file is broken, and where."""
+    try:
+        yield
+    except SourceError as error:
+        reason = complaint(error)
+        if reason is None or reason.startswith(MEMORY):
+            raise
+        match form:
+            case "csv":
+                raise _csv(reason, files) from error
+            case "jsonl":
+                raise _jsonl(reason, files) from error
+            case _:
+                raise _plain(reason, files) from error
+
+
+def _csv(reason: str, files: Sequence[SourceFile]) -> SourceError:
+    where = re.search(r"CSV Error on Line: (\d+)", reason)
+    if where is None:
+        return _plain(reason, files, hint=CSV_HINT)
+    named = re.search(r"^\s*file = (.*)$", reason, flags=re.MULTILINE)
+    file = named[1] if named else files[0].name
+    wanted = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", reason)
+    original = re.search(r"Original Line: (.*)", reason)
+    if wanted:
+        what = f"has {wanted[2]} fields where the header has {wanted[1]}"
+    elif "unterminated quote" in reason:
+        what = "has a quote that does not end"
+    elif "not utf-8" in reason:
+        what = "is not UTF-8"
+    else:
+        what = "cannot be read"
+    text = f": {original[1][:120]}" if original and "not utf-8" not in reason else ""
+    return SourceError(f"{file}: line {where[1]} {what}{text}", hint=CSV_HINT)
+
+
+def _jsonl(reason: str, files: Sequence[SourceFile]) -> SourceError:
+    return first_broken(files) or _plain(reason, files)
+
+
+def first_broken(files: Sequence[SourceFile]) -> SourceError | None:
+    """Give what is wrong with the first line of JSON Lines that is not an object; None where all are."""
+    for file in files:
+        try:
+            found = _broken_json(file)
+        except (OSError, EOFError) as error:
+            return SourceError(f"{file.path} cannot be read: {error}")
+        if found is not None:
+            line, what = found
+            return SourceError(f"{file.path}: line {line} {what}", hint=JSON_HINT)
+    return None
+
+
+def _broken_json(file: SourceFile) -> tuple[int, str] | None:
+    with file.unpacked() as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                return number, f"is not JSON: {error}"
+            if not isinstance(value, dict):
+                return number, f"is not an object but {line[:60].decode(errors='replace').strip()}"
+    return None
+
+
+def _plain(reason: str, files: Sequence[SourceFile], hint: str = "") -> SourceError:
+    """Name the file that the engine named, or all there are."""
+    named = [file for file in files if file.path in reason]
+    first = first_line(reason)
+    first = first.removeprefix(f"{named[0].path}: ") if named else first
+    shown = named[0].path if named else ", ".join(file.path for file in files[:3])
+    more = "" if named or len(files) <= 3 else f" or {len(files) - 3} more"
+    return SourceError(
+        f"{shown}{more} cannot be read: {first}",
+        hint=hint or "write the file again, or take it out of the source",
+    )

@@ -1,0 +1,42 @@
+"""The footers of Parquet files: what they hold, without their rows."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sandbox.errors import SourceError
+from sandbox.sources.listing import TOGETHER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.sources.listing import SourceFile
+
+
+def footer(file: SourceFile) -> pq.FileMetaData:
+    """Give the footer of a Parquet file.
+
+    Raises:
+        SourceError: It has none.
+    """
+    try:
+        with file.open() as stream:
+            return pq.read_metadata(stream)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(
+            f"{file.path} is not a complete Parquet file: {reason}",
+            hint="write the file again, or take it out of the source",
+        ) from None
+
+
+def footers_of(files: Sequence[SourceFile]) -> list[pq.FileMetaData]:
+    """Give the footers of several files, those of a bucket some at a time (see `footer`)."""
+    if not any(file.system is not None for file in files):
+        return [footer(file) for file in files]
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        return list(pool.map(footer, files))

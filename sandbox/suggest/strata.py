@@ -1,0 +1,103 @@
+"""Choosing strata: columns of the unit with few values, so that no kind of unit is missed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.engine.duckdb.session import quote
+from sandbox.masking.detect.column_names import meaning
+from sandbox.sources.table import reading
+from sandbox.suggest.naming import STRATA, words
+
+if TYPE_CHECKING:
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.suggest.tables import Found
+    from sandbox.suggest.unit import Unit
+
+VALUES = 60  # that a column may have
+LOOKED_AT = 12  # columns
+MOST = 2
+RARE = 10  # units that a stratum should give; rarer values become one stratum
+CELL = 30  # units that strata should hold on average
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stratum:
+    """A column that makes strata.
+
+    Attributes:
+        column: Its name.
+        rare_below: Values that fewer units have become one stratum; None where none is that rare.
+        values: How many values it has.
+        largest: The share of the units that have its most frequent value.
+    """
+
+    column: str
+    rare_below: int | None
+    values: int
+    largest: float
+
+
+def chosen(session: Session, found: Found, unit: Unit) -> tuple[Stratum, ...]:
+    """Choose at most two columns: those whose names tell kinds apart first, then those with few values."""
+    candidates = [
+        column
+        for column, kind in found.table.columns.items()
+        if kind in {"VARCHAR", "BOOLEAN"}
+        and meaning(column, found.name) is None
+        and not _is_key(found, column)
+    ]
+    if not candidates:
+        return ()
+    relation = reading(found.table)
+    sketches = ", ".join(f"approx_count_distinct({quote(column)})" for column in candidates)
+    (counts,) = session.rows(
+        f"select {sketches} from ({relation})", doing=f"looking for strata of {found.name}"
+    )
+    few = [column for column, count in zip(candidates, counts, strict=True) if 2 <= count <= VALUES]
+    few.sort(key=lambda column: (_rank(column), list(found.table.columns).index(column)))
+    kept: list[Stratum] = []
+    for column in few[:LOOKED_AT]:
+        one = _stratum(session, relation, found, column, unit)
+        cells = math.prod(other.values for other in kept) * (one.values if one else 1)
+        if one is not None and found.rows * unit.rate >= CELL * cells:
+            kept.append(one)
+        if len(kept) == MOST:
+            break
+    return tuple(kept)
+
+
+def _stratum(session: Session, relation: str, found: Found, column: str, unit: Unit) -> Stratum | None:
+    rows = session.rows(
+        f"select {quote(column)}, count(*) from ({relation}) group by 1",
+        doing=f"looking for strata of {found.name}",
+    )
+    counts = sorted((count for _, count in rows), reverse=True)
+    empty = sum(count for value, count in rows if value is None)
+    if len(counts) < 2 or empty > found.rows / 2 or counts[0] > 0.98 * found.rows:
+        return None
+    rare = math.ceil(RARE / unit.rate)
+    if counts[-1] >= rare or unit.rate == 1:
+        return Stratum(column=column, rare_below=None, values=len(counts), largest=counts[0] / found.rows)
+    frequent = [count for count in counts if count >= rare]
+    if not frequent:
+        return None
+    step = 10 ** max(0, len(str(rare)) - 1)
+    return Stratum(
+        column=column,
+        rare_below=-(-rare // step) * step,
+        values=len(frequent) + 1,
+        largest=counts[0] / found.rows,
+    )
+
+
+def _rank(column: str) -> int:
+    found = [STRATA.index(word) for word in words(column) if word in STRATA]
+    return min(found) if found else len(STRATA)
+
+
+def _is_key(found: Found, column: str) -> bool:
+    bound = {name for reference in found.references for name in reference.columns}
+    return column in bound or (found.key is not None and column in found.key.columns)

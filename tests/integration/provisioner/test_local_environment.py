@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sandbox.errors import FrozenError
+from sandbox.model import Silent
+from sandbox.provisioner.environments import environment, recorded
+from sandbox.provisioner.local import interpreters
+from sandbox.provisioner.local.environment import MARKER
+
+if TYPE_CHECKING:
+    from sandbox.manifest.lock import Lock
+    from sandbox.model import Environment
+    from sandbox.provisioner.lock.request import StackRequest
+
+
+def make(plain: StackRequest, lock: Lock, home: Path, progress: Any = None) -> Environment:
+    return environment(plain, lock, "local", home=home, progress=progress or Silent())
+
+
+def installed(made: Environment) -> str:
+    python = Path(made.reference) / "bin" / "python"
+    script = (
+        "import sys, importlib.metadata as m; print(sys.prefix, sorted(d.name for d in m.distributions()))"
+    )
+    return subprocess.run([python, "-I", "-c", script], check=True, capture_output=True, text=True).stdout
+
+
+def test_an_environment_has_exactly_the_locked_libraries(
+    plain: StackRequest, small: Lock, home: Path
+) -> None:
+    made = make(plain, small, home)
+    assert installed(made) == f"{made.reference} ['tzdata']\n"
+    assert made.runtime == "local"
+    assert made.python == interpreters.interpreter("3.13").minor
+    assert interpreters.interpreter("3.13").version in made.base
+    assert recorded(small, made) is small
+
+
+def test_a_second_call_makes_nothing_and_needs_no_network(
+    plain: StackRequest, small: Lock, home: Path, progress: Any, request: pytest.FixtureRequest
+) -> None:
+    first = make(plain, small, home)
+    request.getfixturevalue("no_index")
+    assert make(plain, small, home, progress) == first
+    assert progress.steps == []
+
+
+def test_what_was_begun_and_not_ended_is_made_again_from_kept_wheels_without_network(
+    plain: StackRequest, small: Lock, home: Path, progress: Any, request: pytest.FixtureRequest
+) -> None:
+    made = make(plain, small, home)
+    request.getfixturevalue("no_index")
+    place = Path(made.reference)
+    (place / MARKER).unlink()
+    (place / "left over").touch()
+    assert make(plain, small, home, progress) == made
+    assert [step.partition(" of ")[0] for step in progress.steps] == ["making an environment"]
+    assert not (place / "left over").exists()
+    assert installed(made).endswith("['tzdata']\n")
+
+
+def test_calls_at_once_make_it_once(plain: StackRequest, small: Lock, home: Path, watched: Any) -> None:
+    seen = [watched() for _ in range(3)]
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        made = list(pool.map(lambda one: make(plain, small, home, one), seen))
+    assert len(set(made)) == 1
+    assert sum("making" in step for one in seen for step in one.steps) == 1
+
+
+def test_a_lock_without_this_machine_is_refused_when_frozen(
+    plain: StackRequest, small: Lock, home: Path, progress: Any
+) -> None:
+    foreign = small.model_copy(update={"platforms": {}})
+    with pytest.raises(FrozenError, match="nothing for"):
+        environment(plain, foreign, "local", home=home, progress=progress, frozen=True)
