@@ -71,7 +71,7 @@ class SourceError(SandboxError):
         self.lost = lost
 
 
-class RuleError(SandboxError):
+class DataRuleError(SandboxError):
     """The source can be read, but its data breaks a rule that the sample relies on."""
 
     status = 12
@@ -85,7 +85,7 @@ class StoreError(SandboxError):
     kind = "store"
 
 
-class EngineError(SandboxError):
+class ContainerEngineError(SandboxError):
     """The container engine cannot be reached, or an image cannot be built or made ready."""
 
     status = 14
@@ -113,14 +113,14 @@ class PipelineMemoryError(SandboxError):
     kind = "memory"
 
 
-class FrozenError(SandboxError):
+class FrozenMismatchError(SandboxError):
     """The lock or the sample does not match what was asked for, and neither may move."""
 
     status = 18
     kind = "frozen"
 
 
-class UnjudgedError(SandboxError):
+class BisectSkipError(SandboxError):
     """The version that ``git bisect run`` asks about cannot be judged, for a reason of its own."""
 
     status = 125

@@ -10,34 +10,34 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-NOTHING = "–"
-_SIZES = ("kB", "MB", "GB", "TB", "PB")
-_SHOWN = {"\n": "↵", "\t": "⇥"}
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+NO_VALUE = "–"
+_BYTE_UNITS = ("kB", "MB", "GB", "TB", "PB")
+_VISIBLE_SYMBOLS = {"\n": "↵", "\t": "⇥"}
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
-def number(count: int | None) -> str:
+def format_number(count: int | None) -> str:
     """Give a count with its thousands apart.
 
-    >>> number(1234567), number(None)
+    >>> format_number(1234567), format_number(None)
     ('1,234,567', '–')
     """
-    return NOTHING if count is None else f"{count:,}"
+    return NO_VALUE if count is None else f"{count:,}"
 
 
-def many(count: int, one: str, more: str | None = None) -> str:
+def format_count(count: int, one: str, more: str | None = None) -> str:
     """Give a count and what is counted.
 
-    >>> many(1, "row"), many(1200, "row")
+    >>> format_count(1, "row"), format_count(1200, "row")
     ('1 row', '1,200 rows')
     """
-    return f"{number(count)} {one if count == 1 else more or one + 's'}"
+    return f"{format_number(count)} {one if count == 1 else more or one + 's'}"
 
 
-def share(part: float) -> str:
+def format_share(part: float) -> str:
     """Give a share in percent with about two digits, never rounded down to nothing or up to everything.
 
-    >>> share(0.02), share(0.00004), share(0.99999), share(1.0), share(0.0), share(0.3456)
+    >>> format_share(0.02), format_share(0.00004), format_share(0.99999), format_share(1.0), format_share(0.0), format_share(0.3456)
     ('2.0 %', '0.004 %', '99.999 %', '100 %', '0 %', '34.6 %')
     """
     if part in {0.0, 1.0} or part >= 1:
@@ -48,30 +48,30 @@ def share(part: float) -> str:
     return f"{part * 100:.{digits}f} %"
 
 
-def size(count: int | None) -> str:
+def format_size(count: int | None) -> str:
     """Give an amount of bytes; GB is 10⁹.
 
-    >>> size(999), size(1_234_567_890), size(None)
+    >>> format_size(999), format_size(1_234_567_890), format_size(None)
     ('999 B', '1.2 GB', '–')
     """
     if count is None:
-        return NOTHING
+        return NO_VALUE
     if count < 1000:
         return f"{count} B"
-    power = min(int(math.log10(count) // 3), len(_SIZES))
-    if power < len(_SIZES) and round(count / 1000**power, 1) >= 1000:
+    power = min(int(math.log10(count) // 3), len(_BYTE_UNITS))
+    if power < len(_BYTE_UNITS) and round(count / 1000**power, 1) >= 1000:
         power += 1
-    return f"{count / 1000**power:.1f} {_SIZES[power - 1]}"
+    return f"{count / 1000**power:.1f} {_BYTE_UNITS[power - 1]}"
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """Give a time span.
 
-    >>> duration(0.004), duration(3.21), duration(125.4), duration(7260), duration(None)
+    >>> format_duration(0.004), format_duration(3.21), format_duration(125.4), format_duration(7260), format_duration(None)
     ('4 ms', '3.2 s', '2 min 5 s', '2 h 1 min', '–')
     """
     if seconds is None:
-        return NOTHING
+        return NO_VALUE
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
@@ -83,10 +83,10 @@ def duration(seconds: float | None) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def moment(written: str) -> str:
+def format_timestamp(written: str) -> str:
     """Give an ISO moment to the minute; a text that is none as it is.
 
-    >>> moment("2026-01-02T03:04:05+00:00"), moment("yesterday")
+    >>> format_timestamp("2026-01-02T03:04:05+00:00"), format_timestamp("yesterday")
     ('2026-01-02 03:04 UTC', 'yesterday')
     """
     try:
@@ -96,14 +96,14 @@ def moment(written: str) -> str:
     return f"{when:%Y-%m-%d %H:%M} {when.tzname() or ''}".rstrip()
 
 
-def change(amount: float | None) -> str:
+def format_change(amount: float | None) -> str:
     """Give the change of a number, with its sign.
 
-    >>> change(1234.5678), change(-0.25), change(0.0), change(None), change(3e-07)
+    >>> format_change(1234.5678), format_change(-0.25), format_change(0.0), format_change(None), format_change(3e-07)
     ('+1,234.57', '−0.25', '0', '–', '+3e-07')
     """
     if amount is None:
-        return NOTHING
+        return NO_VALUE
     if amount == 0:
         return "0"
     size_ = abs(amount)
@@ -115,38 +115,38 @@ def change(amount: float | None) -> str:
     return ("+" if amount > 0 else "−") + text
 
 
-def span(seconds: float | None) -> str:
+def format_time_change(seconds: float | None) -> str:
     """Give the change of a time, with its sign, in the largest unit that it holds.
 
-    >>> span(-180000.0), span(90.0), span(0.25), span(0.0), span(None)
+    >>> format_time_change(-180000.0), format_time_change(90.0), format_time_change(0.25), format_time_change(0.0), format_time_change(None)
     ('−2.1 days', '+1.5 min', '+0.25 s', '0', '–')
     """
     for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds is not None and abs(seconds) >= length:
             return f"{'+' if seconds > 0 else '−'}{abs(seconds) / length:,.1f} {unit}"
-    return f"{change(seconds)} s" if seconds else change(seconds)
+    return f"{format_change(seconds)} s" if seconds else format_change(seconds)
 
 
-def visible(text: str) -> str:
+def escape_hidden(text: str) -> str:
     r"""Give a text with every character shown that would hide, break the line, or turn the writing around.
 
-    >>> visible("a\x00b\n"), visible("\u202egnp.exe")
+    >>> escape_hidden("a\x00b\n"), escape_hidden("\u202egnp.exe")
     ('a⟨U+0000⟩b↵', '⟨U+202E⟩gnp.exe')
     """
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        _SHOWN.get(character, f"⟨U+{ord(character):04X}⟩")
-        if unicodedata.category(character) in _HIDDEN
+        _VISIBLE_SYMBOLS.get(character, f"⟨U+{ord(character):04X}⟩")
+        if unicodedata.category(character) in _HIDDEN_CATEGORIES
         else character
         for character in text
     )
 
 
-def value(found: JsonValue) -> str:
+def format_value(found: JsonValue) -> str:
     """Give a value of a row in one line; hidden characters are shown.
 
-    >>> value(None), value(""), value(True), value(12.5), value("a")
+    >>> format_value(None), format_value(""), format_value(True), format_value(12.5), format_value("a")
     ('NULL', '""', 'true', '12.5', 'a')
     """
     if found is None:
@@ -154,36 +154,36 @@ def value(found: JsonValue) -> str:
     if isinstance(found, bool):
         return "true" if found else "false"
     if isinstance(found, str):
-        return visible(found) or '""'
-    return visible(str(found))
+        return escape_hidden(found) or '""'
+    return escape_hidden(str(found))
 
 
-def tied(text: str) -> str:
+def bind_percent_signs(text: str) -> str:
     """Give a text in which no line ends between a number and its percent sign.
 
-    >>> tied("95 % of all") == "95\N{NO-BREAK SPACE}% of all"
+    >>> bind_percent_signs("95 % of all") == "95\N{NO-BREAK SPACE}% of all"
     True
     """
     return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-def cut(text: str, longest: int) -> str:
+def truncate_text(text: str, longest: int) -> str:
     """Give a text of at most so many characters.
 
-    >>> cut("abcdef", 4)
+    >>> truncate_text("abcdef", 4)
     'abc…'
     """
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def age(moment: str, *, now: dt.datetime | None = None) -> str:
+def format_age(moment: str, *, now: dt.datetime | None = None) -> str:
     """Give how long ago an ISO moment was, in one unit.
 
-    >>> age("2026-01-01T00:00:00+00:00", now=dt.datetime(2026, 1, 3, tzinfo=dt.UTC))
+    >>> format_age("2026-01-01T00:00:00+00:00", now=dt.datetime(2026, 1, 3, tzinfo=dt.UTC))
     '2 days ago'
     """
     seconds = ((now or dt.datetime.now(dt.UTC)) - dt.datetime.fromisoformat(moment)).total_seconds()
     for one, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= length:
-            return f"{many(int(seconds // length), one)} ago"
+            return f"{format_count(int(seconds // length), one)} ago"
     return "less than a minute ago"

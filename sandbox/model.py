@@ -13,35 +13,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RuntimeName = Literal["docker", "local", "fake"]
-Dialect = Literal["duckdb", "postgres", "snowflake", "bigquery", "trino", "clickhouse", "databricks"]
+SqlDialect = Literal["duckdb", "postgres", "snowflake", "bigquery", "trino", "clickhouse", "databricks"]
 TableFormat = Literal["parquet", "csv", "jsonl", "duckdb"]
 
-BUCKETS = ("s3", "gs", "gcs", "abfs", "abfss")
+BUCKET_SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
 """What the address of a bucket begins with."""
 
-CATALOGUES = ("iceberg", "iceberg+sqlite")
+ICEBERG_SCHEMES = ("iceberg", "iceberg+sqlite")
 """What the address of a catalogue of Iceberg tables begins with."""
 
-POSTGRES = "postgres"
+POSTGRES_SERVICE = "postgres"
 """The service with the sample in a database; also its name on the network that runs reach it by."""
 
-NOTEBOOK = "notebook"
+NOTEBOOK_SERVICE = "notebook"
 """The service with a notebook on the sample."""
 
 WORKING_TREE = "working tree"
 """What stands for a git ref where the files are meant as they lie there."""
 
 
-def is_own_image(name: str) -> bool:
+def is_custom_image(name: str) -> bool:
     """Say whether ``stack.image`` names an image of the user's own: a path or a reference, and not a folder of ``images/``.
 
-    >>> [is_own_image(name) for name in ("python", "./docker", "team/pipeline:3", "pipeline:3")]
+    >>> [is_custom_image(name) for name in ("python", "./docker", "team/pipeline:3", "pipeline:3")]
     [False, True, True, True]
     """
     return any(sign in name for sign in "./:@")
 
 
-class Ending(enum.StrEnum):
+class RunOutcome(enum.StrEnum):
     """How a run ended; every run ends in exactly one of these ways."""
 
     SUCCEEDED = "succeeded"
@@ -53,7 +53,7 @@ class Ending(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ResourceLimits:
     """What a run may use.
 
     Attributes:
@@ -85,13 +85,13 @@ class Isolation:
     pids: int | None
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """True when neither network nor files of the machine were within reach."""
         return self.network == "none" and self.root_filesystem == "read-only" and self.sample == "read-only"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class JobResult:
     """How one job ended and what it used.
 
     Attributes:
@@ -104,7 +104,7 @@ class Outcome:
         isolation: What was in force; None where nothing was started.
     """
 
-    ending: Ending
+    ending: RunOutcome
     status: int | None
     signal: int | None
     started: float
@@ -138,7 +138,7 @@ class Environment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Version:
+class CodeVersion:
     """One version of the code, as a git tree.
 
     Attributes:
@@ -155,7 +155,7 @@ class Version:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variation:
+class RunVariation:
     """What is done differently where a version runs once more, to see what of its outputs does not come from its code.
 
     Attributes:
@@ -194,7 +194,7 @@ class Sample:
 
 
 class Progress(Protocol):
-    """Shows what is being done; `sandbox.report` draws it, `Silent` does not."""
+    """Shows what is being done; `sandbox.report` draws it, `SilentProgress` does not."""
 
     def step(
         self, name: str, *, total: float | None = None, unit: str = ""
@@ -208,21 +208,19 @@ class Progress(Protocol):
         """
         ...
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         """Show one line that stays."""
         ...
 
 
-class Silent:
+class SilentProgress:
     """Progress that nobody watches."""
 
     @contextlib.contextmanager
-    def step(
-        self, name: str, *, total: float | None = None, unit: str = ""
-    ) -> Iterator[Callable[[float], None]]:
+    def step(self, name: str, *, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
         """Show nothing."""
         del name, total, unit
         yield lambda _: None
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         """Say nothing."""

@@ -16,13 +16,13 @@ from sandbox.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STAGED = ".staged-"
-LEFT_AFTER = 60.0
-UNFINISHED = ".unfinished-"
-ABANDONED_AFTER = 7 * 86_400.0
+STAGED_PREFIX = ".staged-"
+STAGED_GRACE_SECONDS = 60.0
+UNFINISHED_PREFIX = ".unfinished-"
+UNFINISHED_GRACE_SECONDS = 7 * 86_400.0
 
 
-def temporary() -> Path:
+def make_user_temp_folder() -> Path:
     """Give this user's folder among the system's temporary ones, which nobody else can write to.
 
     Raises:
@@ -41,32 +41,32 @@ def temporary() -> Path:
 
 
 @contextlib.contextmanager
-def scratch(label: str) -> Iterator[Path]:
-    """Give an empty folder for what nobody needs after the block; it lies in `temporary`.
+def make_scratch_folder(label: str) -> Iterator[Path]:
+    """Give an empty folder for what nobody needs after the block; it lies in `make_user_temp_folder`.
 
     Raises:
         StoreError: It cannot be made.
     """
     with contextlib.ExitStack() as stack:
         try:
-            folder = stack.enter_context(held_folder(temporary(), label=label))
+            folder = stack.enter_context(make_locked_folder(make_user_temp_folder(), label=label))
         except OSError as error:
             raise StoreError(
-                f"no folder can be made in {temporary()}: {error.strerror}",
+                f"no folder can be made in {make_user_temp_folder()}: {error.strerror}",
                 hint="free some space, or set TMPDIR to another folder",
             ) from error
         yield folder
 
 
 @contextlib.contextmanager
-def held_folder(parent: Path, *, label: str) -> Iterator[Path]:
+def make_locked_folder(parent: Path, *, label: str) -> Iterator[Path]:
     """Give an empty folder in a folder that is there; it vanishes afterwards, unless it was renamed.
 
     Raises:
         OSError: It cannot be made.
     """
-    sweep(parent)
-    folder = type(parent)(tempfile.mkdtemp(prefix=f"{STAGED}{label[:40]}-", dir=parent))
+    remove_leftover_paths(parent)
+    folder = type(parent)(tempfile.mkdtemp(prefix=f"{STAGED_PREFIX}{label[:40]}-", dir=parent))
     held = os.open(folder, os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)
     try:
@@ -76,15 +76,15 @@ def held_folder(parent: Path, *, label: str) -> Iterator[Path]:
         os.close(held)
 
 
-def sweep(parent: Path) -> None:
+def remove_leftover_paths(parent: Path) -> None:
     """Remove what killed processes left half-made in a folder."""
-    for path in half_made(parent):
-        with contextlib.suppress(OSError), _unheld(path) as unheld:
+    for path in find_leftover_paths(parent):
+        with contextlib.suppress(OSError), _try_lock(path) as unheld:
             if unheld:
-                discard(path)
+                remove_path(path)
 
 
-def discard(path: Path) -> None:
+def remove_path(path: Path) -> None:
     """Remove a folder or file, also what a run left in it that may not be entered.
 
     Raises:
@@ -100,28 +100,28 @@ def discard(path: Path) -> None:
     shutil.rmtree(path)
 
 
-def half_made(parent: Path) -> list[Path]:
+def find_leftover_paths(parent: Path) -> list[Path]:
     """Give what killed processes left half-made in a folder.
 
     Whoever fills something holds a lock on it until the end; a moment's age covers the time before the lock is taken, and a
     week is the time to take up again what was left.
     """
-    ages = {STAGED: LEFT_AFTER, UNFINISHED: ABANDONED_AFTER}
+    ages = {STAGED_PREFIX: STAGED_GRACE_SECONDS, UNFINISHED_PREFIX: UNFINISHED_GRACE_SECONDS}
     found = [(path, age) for prefix, age in ages.items() for path in parent.glob(f"{prefix}*")]
-    return [path for path, age in sorted(found) if _older(path, age) and not held(path)]
+    return [path for path, age in sorted(found) if _is_older(path, age) and not is_locked(path)]
 
 
-def held(staged_folder: Path) -> bool:
+def is_locked(staged_folder: Path) -> bool:
     """Say whether somebody is filling a staged folder right now."""
     try:
-        with _unheld(staged_folder) as unheld:
+        with _try_lock(staged_folder) as unheld:
             return not unheld
     except OSError:
         return False
 
 
 @contextlib.contextmanager
-def _unheld(path: Path) -> Iterator[bool]:
+def _try_lock(path: Path) -> Iterator[bool]:
     """Hold something half-made; gives whether nobody else did.
 
     Raises:
@@ -138,7 +138,7 @@ def _unheld(path: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def _older(path: Path, seconds: float) -> bool:
+def _is_older(path: Path, seconds: float) -> bool:
     try:
         return time.time() - path.stat().st_mtime >= seconds
     except OSError:

@@ -115,11 +115,7 @@ class Shop:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a user: no CI, so that the lock is not frozen, and a home of its own."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name != "CI" and not name.startswith("SANDBOX_")
-        }
+        kept = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("SANDBOX_")}
         return kept | {"SANDBOX_HOME": str(self.home), "SANDBOX_RUNTIME": "local"}
 
     def edit(self, file: str, before: str, after: str) -> None:
@@ -132,9 +128,7 @@ class Shop:
     def git(self, *arguments: str) -> str:
         """Call git."""
         identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-        done = subprocess.run(
-            ["git", *identity, *arguments], cwd=self.root, check=True, capture_output=True, text=True
-        )
+        done = subprocess.run(["git", *identity, *arguments], cwd=self.root, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
     def left_behind(self) -> list[Path]:

@@ -17,19 +17,19 @@ KEY = "order_id"
 
 def ours(baseline: str, candidate: str, memory: int) -> dict[str, int]:
     """Give what ``sandbox diff TABLE TABLE`` finds, all of it: columns, distributions, segments, examples."""
-    from sandbox.compare import Rules, compare, tables
-    from sandbox.model import Silent
+    from sandbox.compare import OutputRules, compare_tables, tables
+    from sandbox.model import SilentProgress
 
     sides = tables(baseline, candidate)
-    found = compare(
+    found = compare_tables(
         {"t": sides[0]},
         {"t": sides[1]},
-        rules={"t": Rules(key=(KEY,))},
+        rules={"t": OutputRules(key=(KEY,))},
         units={},
         identical=(),
         memory=memory,
         threads=None,
-        progress=Silent(),
+        progress=SilentProgress(),
         origin="tables",
     )["t"]
     rows = found.rows

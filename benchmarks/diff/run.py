@@ -141,9 +141,7 @@ def narrow(given: argparse.Namespace, folder: Path) -> None:
     sizes = ", ".join(f"{name} {path.stat().st_size / GB:.2f} GB" for name, path in paths.items())
     print(f"{given.rows:,} rows x 10 columns: {sizes}; {expected}")
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-    print(
-        f"{'':26}{'wall':>11}{'processor':>11}{'peak':>11}{'wall':>10}{'processor':>10}{'peak':>10}  (of ours)"
-    )
+    print(f"{'':26}{'wall':>11}{'processor':>11}{'peak':>11}{'wall':>10}{'processor':>10}{'peak':>10}  (of ours)")
     ours = None
     for name in given.only.split(",") if given.only else ["ours", "limit", *PEERS]:
         python = with_peers(folder) if name in PEERS else sys.executable

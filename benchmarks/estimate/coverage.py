@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from draws import Flags, Floats, Frame, Ints, frame
 
-from sandbox.estimate.affected_units import units_affected
-from sandbox.estimate.quantiles import quantile
-from sandbox.estimate.ratios import change_of_ratio, ratio
-from sandbox.estimate.totals import change, total
+from sandbox.estimate.affected_units import estimate_affected_units
+from sandbox.estimate.quantiles import estimate_quantile
+from sandbox.estimate.ratios import estimate_ratio, estimate_ratio_change
+from sandbox.estimate.totals import estimate_total, estimate_total_change
 
 if TYPE_CHECKING:
-    from sandbox.estimate.design import Design
-    from sandbox.estimate.result import Result
+    from sandbox.estimate.design import SamplingDesign
+    from sandbox.estimate.result import IntervalEstimate
 
 FRAMES = (
     frame("equal, one stratum, 1 in 10", [12_000], [0.1]),
@@ -64,12 +64,10 @@ def shop(name: str, frame_: Frame, *, spread: float, share: float, shift: float)
     before = np.bincount(owner, values)
     affected = rng.random(frame_.size) < share
     after = np.where(affected, before * (1 - shift * rng.random(frame_.size)), before)
-    return Shop(
-        name=name, rows=rows, before=before, after=after, affected=affected, values=values, owner=owner
-    )
+    return Shop(name=name, rows=rows, before=before, after=after, affected=affected, values=values, owner=owner)
 
 
-def figures(shop_: Shop, drawn: Flags, design: Design) -> dict[str, Result]:
+def figures(shop_: Shop, drawn: Flags, design: SamplingDesign) -> dict[str, IntervalEstimate]:
     """Estimate everything from one draw."""
     place = np.cumsum(drawn) - 1
     kept = drawn[shop_.owner]
@@ -77,12 +75,12 @@ def figures(shop_: Shop, drawn: Flags, design: Design) -> dict[str, Result]:
     before, after, rows = shop_.before[drawn], shop_.after[drawn], shop_.rows[drawn]
     affected = shop_.affected[drawn]
     return {
-        "total": total(design, before),
-        "mean over rows": ratio(design, before, rows),
-        "change of the total": change(design, before, after, affected),
-        "change of the mean": change_of_ratio(design, (before, rows), (after, rows), affected),
-        "median over rows": quantile(design, values, owner, 0.5),
-        "0.9 quantile over rows": quantile(design, values, owner, 0.9),
+        "total": estimate_total(design, before),
+        "mean over rows": estimate_ratio(design, before, rows),
+        "change of the total": estimate_total_change(design, before, after, affected),
+        "change of the mean": estimate_ratio_change(design, (before, rows), (after, rows), affected),
+        "median over rows": estimate_quantile(design, values, owner, 0.5),
+        "0.9 quantile over rows": estimate_quantile(design, values, owner, 0.9),
     }
 
 
@@ -102,9 +100,7 @@ def truths(shop_: Shop) -> dict[str, float]:
 
 def skewed(count: int) -> None:
     """Print how often totals, ratios, changes and quantiles are held."""
-    print(
-        "| draw | population | figure | units that carry it | no interval | marked | held | misses unmarked |"
-    )
+    print("| draw | population | figure | units that carry it | no interval | marked | held | misses unmarked |")
     print("|---|---|---|--:|--:|--:|--:|--:|")
     for frame_ in (FRAMES[0], FRAMES[2], FRAMES[3]):
         _skewed(frame_, shop("skewed", frame_, spread=0.7, share=0.35, shift=0.5), count)
@@ -114,7 +110,7 @@ def skewed(count: int) -> None:
 
 def _skewed(frame_: Frame, shop_: Shop, count: int) -> None:
     truth = truths(shop_)
-    found: dict[str, list[Result]] = {name: [] for name in truth}
+    found: dict[str, list[IntervalEstimate]] = {name: [] for name in truth}
     carried: dict[str, list[int]] = {"all": [], "affected": []}
     for drawn, design in frame_.draws(count):
         carried["all"].append(design.units)
@@ -125,12 +121,10 @@ def _skewed(frame_: Frame, shop_: Shop, count: int) -> None:
     for name in shown:
         results = found[name]
         of = carried["affected" if name.startswith("change") else "all"]
-        print(
-            f"| {frame_.name} | {shop_.name} | {name} | {np.median(of):,.0f} | {line(results, truth[name])} |"
-        )
+        print(f"| {frame_.name} | {shop_.name} | {name} | {np.median(of):,.0f} | {line(results, truth[name])} |")
 
 
-def line(results: list[Result], truth: float) -> str:
+def line(results: list[IntervalEstimate], truth: float) -> str:
     """Give the shares of draws: without an interval, marked, held (of those with one), missed without a mark."""
     given = [
         (result.low is None or result.low <= truth) and (result.high is None or truth <= result.high)
@@ -191,7 +185,7 @@ def coverage(frame_: Frame, order: Ints, at: list[int], count: int) -> dict[int,
     for drawn, design in frame_.draws(count):
         ranks = rank[drawn]
         for number in at:
-            found = units_affected(design, ranks < number)
+            found = estimate_affected_units(design, ranks < number)
             held[number] += (found.low or 0.0) <= number <= (np.inf if found.high is None else found.high)
     return {number: sum_ / count for number, sum_ in held.items()}
 

@@ -24,15 +24,15 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from sandbox import compare
-from sandbox.compare.units.sampled_units import draws
-from sandbox.config import FILE, project_file
-from sandbox.demo import make
-from sandbox.model import Silent, TableFiles
-from sandbox.project.sample import sample
+from sandbox.compare.units.sampled_units import build_unit_draws
+from sandbox.config import CONFIG_FILE_NAME, project_file
+from sandbox.demo import create_demo
+from sandbox.model import SilentProgress, TableFiles
+from sandbox.project.sample import ensure_sample
 
 if TYPE_CHECKING:
-    from sandbox.compare.units.sampled_units import Drawn
-    from sandbox.manifest.diff import Estimate, Figure, OutputDiff
+    from sandbox.compare.units.sampled_units import UnitTableDraw
+    from sandbox.manifest.diff import EstimatedFigure, OutputDiff, OutputEstimate
 
 OUTPUT = "customer_value"
 TOTALS = ("orders", "charged", "lifetime_value")
@@ -58,20 +58,20 @@ def tables_of(warehouse: Path, target: Path) -> Path:
     return target
 
 
-def compared(made: list[Path], drawn: dict[str, Drawn] | None = None) -> OutputDiff:
+def compared(made: list[Path], drawn: dict[str, UnitTableDraw] | None = None) -> OutputDiff:
     """Compare the output of two runs."""
     key = ("customer_id",)
     sides = [{OUTPUT: TableFiles(name=OUTPUT, format="parquet", paths=(path,))} for path in made]
-    return compare.compare(
+    return compare.compare_tables(
         sides[0],
         sides[1],
-        rules={OUTPUT: compare.Rules(key=key, unit_key=key)},
+        rules={OUTPUT: compare.OutputRules(key=key, unit_key=key)},
         units={"customers": key},
         draws=drawn,
         identical=(),
         memory=10**9,
         threads=None,
-        progress=Silent(),
+        progress=SilentProgress(),
     )[OUTPUT]
 
 
@@ -79,9 +79,7 @@ def truths(whole: list[Path]) -> dict[str, float]:
     """Give these figures for all customers: each has one row, so the comparison counts them."""
     rows = compared(whole).rows
     sums = [
-        duckdb.sql(f"select {', '.join(f'sum({name})::double' for name in TOTALS)} from '{path}'").fetchall()[
-            0
-        ]
+        duckdb.sql(f"select {', '.join(f'sum({name})::double' for name in TOTALS)} from '{path}'").fetchall()[0]
         for path in whole
     ]
     return {
@@ -92,7 +90,7 @@ def truths(whole: list[Path]) -> dict[str, float]:
     }
 
 
-def figures(found: Estimate) -> dict[str, Figure]:
+def figures(found: OutputEstimate) -> dict[str, EstimatedFigure]:
     """Give the figures that are looked at."""
     assert found.units_affected is not None
     return {
@@ -105,7 +103,7 @@ def figures(found: Estimate) -> dict[str, Figure]:
 
 def scale_(place: Path, scale: float, salts: int) -> None:
     """Print the table of one scale."""
-    make(place / "shop", scale=scale, progress=Silent())
+    create_demo(place / "shop", scale=scale, progress=SilentProgress())
     candidate = place / "shop"
     baseline = place / "production"
     baseline.mkdir()
@@ -146,12 +144,10 @@ def rightly_placed(found: OutputDiff) -> bool:
 def sampled(place: Path, codes: tuple[Path, Path], salt: str) -> OutputDiff:
     """Draw with one salt, run both versions on the sample, and compare."""
     shop, scratch = place / "shop", place / "scratch"
-    project = project_file(shop / FILE, start=shop, environ=os.environ, flags={("sample", "salt"): salt})
-    drawn = sample(project, progress=Silent())
-    made = [
-        run(code, drawn.sample.path / "tables", scratch / str(number)) for number, code in enumerate(codes)
-    ]
-    found = compared(made, draws(drawn.manifest, drawn.sample.path))
+    project = project_file(shop / CONFIG_FILE_NAME, start=shop, environ=os.environ, flags={("sample", "salt"): salt})
+    drawn = ensure_sample(project, progress=SilentProgress())
+    made = [run(code, drawn.sample.path / "tables", scratch / str(number)) for number, code in enumerate(codes)]
+    found = compared(made, build_unit_draws(drawn.manifest, drawn.sample.path))
     shutil.rmtree(scratch)
     shutil.rmtree(drawn.sample.path)
     return found

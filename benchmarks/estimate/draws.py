@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sandbox.engine.rule.prn import PRIME, coefficients, threshold
-from sandbox.estimate.design import Design
+from sandbox.engine.rule.prn import PRIME, compute_coefficients, compute_threshold
+from sandbox.estimate.design import SamplingDesign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ Flags = NDArray[np.bool_]
 
 def numbers(keys: Ints, salt: str, unit: str) -> Ints:
     """Give the permanent random numbers of integer keys (docs/design.md, "The sampling rule")."""
-    c0, c1, c2, c3, c4, c5 = coefficients(salt, unit)
+    c0, c1, c2, c3, c4, c5 = compute_coefficients(salt, unit)
     x = ((keys & PRIME) + ((keys >> 31) & PRIME) * c4 % PRIME + ((keys >> 62) & 3) * c5 % PRIME) % PRIME
     return ((((c3 * x + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME
 
@@ -52,16 +52,16 @@ class Frame:
         """Each unit's stratum, shape (N,)."""
         return np.repeat(np.arange(len(self.population)), self.population)
 
-    def draws(self, count: int) -> Iterator[tuple[Flags, Design]]:
+    def draws(self, count: int) -> Iterator[tuple[Flags, SamplingDesign]]:
         """Give draws with one salt each: which units are in, and the design."""
-        thresholds = np.array([threshold(rate) for rate in self.rates])
+        thresholds = np.array([compute_threshold(rate) for rate in self.rates])
         stratum = self.stratum
         for number in range(count):
             drawn = numbers(self.keys, f"salt-{number}", "customers") < thresholds[stratum]
             sampled = np.bincount(stratum[drawn], minlength=len(self.population))
             yield (
                 drawn,
-                Design.of(
+                SamplingDesign.from_arrays(
                     population=self.population,
                     sampled=sampled,
                     probability=thresholds / PRIME,

@@ -13,8 +13,13 @@ import sys
 import numpy as np
 from draws import Floats, frame
 
-from sandbox.estimate.distributions import t_quantile
-from sandbox.estimate.totals import DOMINANT, ENOUGH, effective_units, spread
+from sandbox.estimate.distributions import compute_t_quantile
+from sandbox.estimate.totals import (
+    DOMINANT_UNIT_SHARE,
+    MIN_EFFECTIVE_UNITS,
+    compute_effective_units,
+    estimate_standard_error,
+)
 
 FRAME = frame("unequal", [4000, 1200, 300], [0.03, 0.1, 0.5])
 
@@ -43,16 +48,14 @@ def main(draws: int) -> None:
         few, missed, doubtful = (np.zeros(draws, bool) for _ in range(3))
         for number, (drawn, design) in enumerate(FRAME.draws(draws)):
             part = values[drawn]
-            kappa, share = effective_units(design, part)
-            found = spread(design, part)
+            kappa, share = compute_effective_units(design, part)
+            found = estimate_standard_error(design, part)
             estimate = float((design.groups.weight * part).sum())
-            half = t_quantile(0.975, found.degrees) * found.error if found.error else 0.0
-            few[number], doubtful[number] = kappa < ENOUGH, share > DOMINANT
+            half = compute_t_quantile(0.975, found.degrees) * found.error if found.error else 0.0
+            few[number], doubtful[number] = kappa < MIN_EFFECTIVE_UNITS, share > DOMINANT_UNIT_SHARE
             missed[number] = abs(estimate - values.sum()) > half
         shares = (few, missed, missed & ~few & doubtful, missed & ~few & ~doubtful)
-        print(
-            f"| {name} | " + " | ".join(f"{share.mean():.1%}".replace("%", " %") for share in shares) + " |"
-        )
+        print(f"| {name} | " + " | ".join(f"{share.mean():.1%}".replace("%", " %") for share in shares) + " |")
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from adbc_driver_postgresql import dbapi
 
 from sandbox.config import project_file
-from sandbox.engine.postgres.snapshot import Manners, Snapshot
+from sandbox.engine.postgres.snapshot import PostgresLimits, PostgresSnapshot
 from sandbox.engine.rule import prn, pushdown_sql
-from sandbox.model import Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
+from sandbox.model import SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
 from tests.integration.sources.server import PASSWORD, started
 
 if TYPE_CHECKING:
@@ -76,22 +76,20 @@ def main() -> None:
 
 
 def _measure(uri: str, rows: int, runs: int, folder: Path) -> None:
-    number = pushdown_sql.number(
-        {"order_id": "BIGINT"}, ["order_id"], prn.coefficients("", TABLE), "postgres"
+    number = pushdown_sql.build_random_number_sql(
+        {"order_id": "BIGINT"}, ["order_id"], prn.compute_coefficients("", TABLE), "postgres"
     )
     every = "order_id, customer, country, channel, day, amount, score, note"
     found = {
         "the server reads every column": _timed(runs, lambda: _asked(uri, f"select bit_xor(hashtextextended(r::text, 0)) from {TABLE} r")),
         "the server counts two columns": _timed(runs, lambda: _asked(uri, f"select country, channel, count(*) from {TABLE} group by 1, 2")),
         "the server computes the rule (1 %)": _timed(
-            runs, lambda: _asked(uri, f"select count(*) from {TABLE} r where {number} < {prn.threshold(0.01)}")
+            runs, lambda: _asked(uri, f"select count(*) from {TABLE} r where {number} < {prn.compute_threshold(0.01)}")
         ),
         "all rows by ADBC": _timed(runs, lambda: _fetched(uri, f"select {every} from {TABLE}")),
     }  # fmt: skip
     for rate in (0.01, 0.1):
-        found[f"sandbox: survey and draw, {rate:.0%}"] = _timed(
-            runs, lambda rate=rate: _drawn(uri, folder, rate)
-        )
+        found[f"sandbox: survey and draw, {rate:.0%}"] = _timed(runs, lambda rate=rate: _drawn(uri, folder, rate))
     print(f"{rows:,} rows, {os.cpu_count()} processors, server and client on one machine\n")
     print("| | s | M rows/s |\n|---|---|---|")
     for name, seconds in found.items():
@@ -114,8 +112,8 @@ def _asked(uri: str, sql: str) -> None:
 
 
 def _fetched(uri: str, sql: str) -> None:
-    with Snapshot(uri, Manners()) as snapshot:
-        for _ in snapshot.batches(sql.replace(TABLE, f"public.{TABLE}")):
+    with PostgresSnapshot(uri, PostgresLimits()) as snapshot:
+        for _ in snapshot.fetch_batches(sql.replace(TABLE, f"public.{TABLE}")):
             pass
 
 
@@ -124,7 +122,12 @@ def _drawn(uri: str, folder: Path, rate: float) -> None:
     file.write_text(SETTINGS.format(uri=uri, table=TABLE, rate=rate), "utf-8")
     project = project_file(file, start=folder, environ={}, flags={})
     with tempfile.TemporaryDirectory(dir=folder) as home:
-        draw(project, survey(project, progress=Silent()), home=Path(home), progress=Silent())
+        draw_sample(
+            project,
+            plan_sample(project, progress=SilentProgress()),
+            home=Path(home),
+            progress=SilentProgress(),
+        )
 
 
 def _carried_out(uri: str, *statements: str) -> None:

@@ -55,16 +55,14 @@ class Steps:
         self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
-    def step(
-        self, name: str, *, total: float | None = None, unit: str = ""
-    ) -> Iterator[Callable[[float], None]]:
+    def step(self, name: str, *, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
         """Measure a step."""
         del total, unit
         started = time.perf_counter()
         yield lambda _: None
         self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         """Put a warning into the log."""
         print(message, file=sys.stderr)
 
@@ -88,7 +86,7 @@ def draw(source: Path, scratch: Path, steps: Steps, *, sections: str) -> Callabl
     """Plan and draw a stratified sample with sandbox, as `sandbox sample --refresh` does."""
     os.environ["SANDBOX_HOME"] = str(scratch / "home")
     from sandbox.config import project_file  # noqa: PLC0415
-    from sandbox.project.sample import sample  # noqa: PLC0415 - what a contender imports is its own affair
+    from sandbox.project.sample import ensure_sample  # noqa: PLC0415 - what a contender imports is its own affair
 
     file = scratch / "sandbox.toml"
     head = 'version = 1\n[project]\nname = "benchmark"\n[pipeline]\ncommand = "true"\n[source]\n'
@@ -97,7 +95,7 @@ def draw(source: Path, scratch: Path, steps: Steps, *, sections: str) -> Callabl
 
     def work() -> int:
         shutil.rmtree(scratch / "home", ignore_errors=True)
-        result = sample(project, refresh=True, progress=steps)
+        result = ensure_sample(project, refresh=True, progress=steps)
         return sum(table.rows for table in result.manifest.tables.values())
 
     return work
@@ -124,9 +122,7 @@ def polars_hash(source: Path, scratch: Path, steps: Steps) -> Callable[[], int]:
     target = scratch / "sample.parquet"
 
     def work() -> int:
-        kept = pl.scan_parquet(source / WIDE / "*.parquet").filter(
-            pl.col("sale_id").hash(7) < int(RATE * 2**64)
-        )
+        kept = pl.scan_parquet(source / WIDE / "*.parquet").filter(pl.col("sale_id").hash(7) < int(RATE * 2**64))
         with steps.step("filtering"):
             kept.sink_parquet(target, compression="zstd", engine="streaming")
         return int(pl.scan_parquet(target).select(pl.len()).collect().item())

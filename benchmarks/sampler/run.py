@@ -64,9 +64,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder", type=Path)
@@ -81,9 +79,7 @@ def _measured(folder: Path, scale: float, runs: int, names: list[str]) -> dict[s
     ten = repeated(source, TIMES)
     size = sum(path.stat().st_size for path in source.glob("*/*.parquet"))
     wide = sum(path.stat().st_size for path in (source / "sales").iterdir())
-    print(
-        f"source: {size / 1e9:.2f} GB, the wide table {wide / 1e9:.2f} GB; {cores()} cores, two threads each\n"
-    )
+    print(f"source: {size / 1e9:.2f} GB, the wide table {wide / 1e9:.2f} GB; {cores()} cores, two threads each\n")
     found = {}
     for name in names:
         place = ten if name.endswith("-ten") else source
@@ -136,9 +132,7 @@ def _judge(found: dict[str, Measured]) -> None:
     for name in ("draw-rows", "draw-units", "draw-units-ten"):
         if name in found:
             peak = found[name].peak
-            print(
-                f"{'met' if peak < MOST_MEMORY else 'MISSED':8}{name}, peak below 1 GiB: {peak / 2**20:,.0f} MiB"
-            )
+            print(f"{'met' if peak < MOST_MEMORY else 'MISSED':8}{name}, peak below 1 GiB: {peak / 2**20:,.0f} MiB")
     if "draw-units" in found and "draw-units-ten" in found:
         one, ten = found["draw-units"], found["draw-units-ten"]
         print(

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 SALES = 40_000_000
 FILES = 8
 
-_WORDS = "['late','gift','fragile','express','repeat','partial','online','counter','priority','standard','bulk','sample']"
+_WORDS = (
+    "['late','gift','fragile','express','repeat','partial','online','counter','priority','standard','bulk','sample']"
+)
 
 
 def _pick(values: str, number: str) -> str:
@@ -74,9 +76,7 @@ def made(folder: Path, scale: float) -> Path:
             for file in range(files):
                 numbers = f"range({rows * file // files}, {rows * (file + 1) // files})"
                 target = str(making / table / f"{file}.parquet").replace("'", "''")
-                connection.execute(
-                    f"copy (select {columns} from {numbers}) to '{target}' (row_group_size 250000)"
-                )
+                connection.execute(f"copy (select {columns} from {numbers}) to '{target}' (row_group_size 250000)")
     return making.rename(place)
 
 

@@ -31,8 +31,8 @@ class Place:
         self.project = folder / "shop"
         self.variables = {**os.environ, "SANDBOX_HOME": str(folder / "home"), "SANDBOX_RUNTIME": "docker"}
         self.variables.pop("CI", None)
-        made = "import pathlib, sys; from sandbox.demo import make; from sandbox.model import Silent\n"
-        made += "make(pathlib.Path(sys.argv[1]), scale=0.1, progress=Silent())"
+        made = "import pathlib, sys; from sandbox.demo import create_demo; from sandbox.model import SilentProgress\n"
+        made += "create_demo(pathlib.Path(sys.argv[1]), scale=0.1, progress=SilentProgress())"
         self.called([sys.executable, "-c", made, str(self.project)], folder)
 
     def called(self, command: list[str], folder: Path | None = None) -> tuple[float, str]:
@@ -93,9 +93,7 @@ def main(runs: int = 7) -> None:
         settings = place.project / "sandbox.toml"
         lines = settings.read_text().splitlines()
         settings.write_text(
-            "\n".join(
-                f"command = {json.dumps(COMMAND)}" if line.startswith("command =") else line for line in lines
-            )
+            "\n".join(f"command = {json.dumps(COMMAND)}" if line.startswith("command =") else line for line in lines)
         )
         limit, run = place.medians([plain(created, Path(name)), [*SANDBOX, "run", "--fresh"]], runs)
     print(f"{'':52}{'seconds':>9}{'x docker run':>14}")
@@ -108,9 +106,7 @@ def main(runs: int = 7) -> None:
         "sandbox diff, again": again,
     }.items():
         print(f"{label:52}{value:9.3f}{value / limit:14.1f}")
-    print(
-        f"\n{'met' if warm <= CREATE_SECONDS else 'MISSED':8}create again, at most {CREATE_SECONDS:g} s: {warm:.2f}"
-    )
+    print(f"\n{'met' if warm <= CREATE_SECONDS else 'MISSED':8}create again, at most {CREATE_SECONDS:g} s: {warm:.2f}")
     print(
         f"{'met' if run - limit <= RUN_SECONDS else 'MISSED':8}run beyond docker run, at most {RUN_SECONDS:g} s: {run - limit:.2f}"
     )

@@ -36,9 +36,7 @@ def _outputs() -> tuple[dict[str, dict[str, Any]], str]:
     """Give the outputs of the project's profile, and which is its target."""
     profiles = _yaml("profiles.yml")
     named = profiles.get(str(_yaml("dbt_project.yml").get("profile")))
-    found = (
-        [named] if isinstance(named, dict) else [one for one in profiles.values() if isinstance(one, dict)]
-    )
+    found = [named] if isinstance(named, dict) else [one for one in profiles.values() if isinstance(one, dict)]
     outputs = {
         name: output
         for profile in found

@@ -94,9 +94,7 @@ class Duck:
             relation = ".".join(quote(part) for part in (node.database, node.schema, node.alias))
             columns = connection.execute(f"describe select * from {relation}").fetchall()
             chosen = ", ".join(
-                f"{quote(name)}::decimal(38,0) as {quote(name)}"
-                if kind in {"HUGEINT", "UHUGEINT"}
-                else quote(name)
+                f"{quote(name)}::decimal(38,0) as {quote(name)}" if kind in {"HUGEINT", "UHUGEINT"} else quote(name)
                 for name, kind, *_ in columns
             )
             target = literal(str(place(node)))

@@ -8,9 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
 
-def tests_of(
-    nodes: Mapping[str, Any], chosen: Collection[str] | None, left_out: Collection[str]
-) -> dict[str, Any]:
+def tests_of(nodes: Mapping[str, Any], chosen: Collection[str] | None, left_out: Collection[str]) -> dict[str, Any]:
     """Give dbt's own tests of the chosen nodes, or of all, but for those of nodes that are left out."""
     return {
         key: node

@@ -137,9 +137,7 @@ class Project:
         """Give what a selection of dbt's holds, by its unique id."""
         kinds = [word for kind in KINDS for word in ("--resource-type", kind)]
         with contextlib.redirect_stdout(io.StringIO()):
-            done = self.dbt(
-                "--quiet", "ls", *kinds, "--output", "json", "--output-keys", "unique_id", *selection
-            )
+            done = self.dbt("--quiet", "ls", *kinds, "--output", "json", "--output-keys", "unique_id", *selection)
         if not done.success:
             raise StoppedError("dbt cannot tell what changed")
         return [json.loads(line)["unique_id"] for line in done.result or []]
@@ -150,9 +148,7 @@ class Project:
         self.offer()
         nodes = self.nodes()
         ours = [
-            node.name
-            for node in nodes.values()
-            if node.resource_type == "seed" and node.name in self.plan["seeds"]
+            node.name for node in nodes.values() if node.resource_type == "seed" and node.name in self.plan["seeds"]
         ]
         left_out = [*ours, *os.environ.get("DBT_EXCLUDE", "").split()]
         without = ["--exclude", *left_out] if left_out else []

@@ -15,40 +15,40 @@ import click
 
 from sandbox import __version__
 from sandbox.cli.lazy_group import LazyGroup
-from sandbox.errors import SandboxError, UnjudgedError
-from sandbox.store.secret_environment import withhold
+from sandbox.errors import BisectSkipError, SandboxError
+from sandbox.store.secret_environment import remove_secret_variables
 
 if TYPE_CHECKING:
     from types import FrameType
 
-INTERRUPTED = 130
-TERMINATED = 143
-BROKEN_PIPE = 141
-BISECT = "--bisect"
-STOP_BISECT = 128  # from here on git gives up, and leaves what it found so far
+INTERRUPT_STATUS = 130
+TERMINATION_STATUS = 143
+BROKEN_PIPE_STATUS = 141
+BISECT_FLAG = "--bisect"
+BISECT_ABORT_STATUS = 128  # from here on git gives up, and leaves what it found so far
 
 COMMANDS = {
-    "init": ("initial", "Look at a source and propose a sandbox.toml; or write the CI job."),
+    "init": ("init", "Look at a source and propose a sandbox.toml; or write the CI job."),
     "demo": ("demo", "Make a small but complete project and run the main job on it."),
-    "plan": ("sampling", "Say what a sample would take; extract nothing."),
-    "sample": ("sampling", "Draw the sample."),
-    "scan": ("scanning", "Say what looks broken in the source."),
-    "verify": ("sampling", "Check samples and runs against what was recorded of them."),
-    "lock": ("stacks", "Resolve the stack's pins into sandbox.lock."),
-    "create": ("stacks", "Make everything ready: sample, stack, sandbox."),
-    "run": ("running", "Run one version of the code on the sample."),
-    "diff": ("running", "Compare what production's code and the changed code make."),
+    "plan": ("samples", "Say what a sample would take; extract nothing."),
+    "sample": ("samples", "Draw the sample."),
+    "scan": ("scan", "Say what looks broken in the source."),
+    "verify": ("samples", "Check samples and runs against what was recorded of them."),
+    "lock": ("sandboxes", "Resolve the stack's pins into sandbox.lock."),
+    "create": ("sandboxes", "Make everything ready: sample, stack, sandbox."),
+    "run": ("runs", "Run one version of the code on the sample."),
+    "diff": ("runs", "Compare what production's code and the changed code make."),
     "report": ("reports", "Open the last report."),
-    "shell": ("stacks", "Open a terminal inside the sandbox."),
-    "exec": ("stacks", "Carry out one command inside the sandbox."),
-    "sql": ("stacks", "Query the sample, and what the last run left."),
-    "logs": ("stacks", "Print what a run printed."),
-    "ls": ("stacks", "List sandboxes, with what they use."),
-    "stop": ("stacks", "End what runs for a sandbox."),
-    "rm": ("stacks", "Remove a sandbox."),
-    "gc": ("cleaning", "Remove what nobody needs any more."),
-    "export": ("exporting", "Write compose.yaml or devcontainer.json for the stack."),
-    "doctor": ("stacks", "Check this machine, with one fix for each failure."),
+    "shell": ("sandboxes", "Open a terminal inside the sandbox."),
+    "exec": ("sandboxes", "Carry out one command inside the sandbox."),
+    "sql": ("sandboxes", "Query the sample, and what the last run left."),
+    "logs": ("sandboxes", "Print what a run printed."),
+    "ls": ("sandboxes", "List sandboxes, with what they use."),
+    "stop": ("sandboxes", "End what runs for a sandbox."),
+    "rm": ("sandboxes", "Remove a sandbox."),
+    "gc": ("cleanup", "Remove what nobody needs any more."),
+    "export": ("export", "Write compose.yaml or devcontainer.json for the stack."),
+    "doctor": ("sandboxes", "Check this machine, with one fix for each failure."),
 }
 
 
@@ -75,56 +75,54 @@ def entry() -> NoReturn:
 
 def main() -> int:
     """Run the command line and give the exit status (docs/exit-status.md)."""
-    os.environ.setdefault(
-        "PYDANTIC_DISABLE_PLUGINS", "__all__"
-    )  # what other packages bring has no say in our files
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # what other packages bring has no say in our files
     gc.set_threshold(300_000)  # a tenth of the start went into looking for garbage among what was imported
-    status = _called()
-    return for_bisect(status) if BISECT in sys.argv[1:] else status
+    status = _run_command()
+    return convert_bisect_status(status) if BISECT_FLAG in sys.argv[1:] else status
 
 
-def for_bisect(status: int) -> int:
+def convert_bisect_status(status: int) -> int:
     """Give the status that ``git bisect run`` understands: it would take any other failure for a bad version.
 
-    >>> [for_bisect(status) for status in (0, 1, 2, 10, 70, 125, 130)]
+    >>> [convert_bisect_status(status) for status in (0, 1, 2, 10, 70, 125, 130)]
     [0, 1, 128, 128, 128, 125, 130]
     """
-    return status if status in {0, 1, UnjudgedError.status} or status >= STOP_BISECT else STOP_BISECT
+    return status if status in {0, 1, BisectSkipError.status} or status >= BISECT_ABORT_STATUS else BISECT_ABORT_STATUS
 
 
-def _called() -> int:
-    signals = Signals()
-    withhold()
+def _run_command() -> int:
+    signals = SignalHandler()
+    remove_secret_variables()
     try:
         status = sandbox.main(prog_name="sandbox", standalone_mode=False)
         sys.stdout.flush()
     except SandboxError as error:
-        return _failed(error.status, error.kind, error.message, error.hint)
+        return _report_error(error.status, error.kind, error.message, error.hint)
     except click.ClickException as error:
-        return _misused(error)
+        return _report_usage_error(error)
     except (KeyboardInterrupt, click.Abort):
-        return _failed(signals.status, "interrupted", "interrupted", "")
+        return _report_error(signals.status, "interrupted", "interrupted", "")
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it exits
-        return BROKEN_PIPE
+        return BROKEN_PIPE_STATUS
     except Exception as error:  # noqa: BLE001 - the last resort: a bug must not look like a verdict
         traceback.print_exc()
         hint = "please report it, with the lines above"
-        return _failed(SandboxError.status, SandboxError.kind, f"a bug in sandbox: {error!r}", hint)
+        return _report_error(SandboxError.status, SandboxError.kind, f"a bug in sandbox: {error!r}", hint)
     return status if isinstance(status, int) else 0
 
 
-class Signals:
+class SignalHandler:
     """Ctrl-C and SIGTERM: the first one interrupts, so that everything is cleaned up; a second one kills."""
 
     def __init__(self) -> None:
-        self.status = INTERRUPTED
+        self.status = INTERRUPT_STATUS
         self._seen = False
-        signal.signal(signal.SIGINT, self._received)
-        signal.signal(signal.SIGTERM, self._received)
+        signal.signal(signal.SIGINT, self._handle_signal)
+        signal.signal(signal.SIGTERM, self._handle_signal)
 
-    def _received(self, number: int, _: FrameType | None) -> None:
-        status = TERMINATED if number == signal.SIGTERM else INTERRUPTED
+    def _handle_signal(self, number: int, _: FrameType | None) -> None:
+        status = TERMINATION_STATUS if number == signal.SIGTERM else INTERRUPT_STATUS
         if self._seen:
             os._exit(status)
         self._seen = True
@@ -132,25 +130,25 @@ class Signals:
         raise KeyboardInterrupt
 
 
-def _misused(error: click.ClickException) -> int:
+def _report_usage_error(error: click.ClickException) -> int:
     """Show click's own complaint, with the usage line that it knows."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "sandbox"
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return 2
-    return _failed(2, "usage", error.format_message(), f"{command} --help")
+    return _report_error(2, "usage", error.format_message(), f"{command} --help")
 
 
-def _failed(status: int, kind: str, message: str, hint: str) -> int:
-    from sandbox.formatting import visible  # noqa: PLC0415 - heavy, and --help does not need it
+def _report_error(status: int, kind: str, message: str, hint: str) -> int:
+    from sandbox.formatting import escape_hidden  # noqa: PLC0415 - heavy, and --help does not need it
 
     if "--json" in sys.argv[1:]:
         error = {"status": status, "kind": kind, "message": message, "hint": hint}
         click.echo(json.dumps({"format_version": 1, "error": error}, ensure_ascii=False, indent=1))
     # A name or a message of a program could hold what a terminal obeys.
-    shown = "\n".join(visible(line) for line in message.split("\n"))
+    shown = "\n".join(escape_hidden(line) for line in message.split("\n"))
     click.echo(f"{click.style('error:', fg='red', bold=True)} {shown}", err=True)
     for line in hint.splitlines():
-        click.echo(f"{click.style('hint:', fg='cyan')} {visible(line)}", err=True)
+        click.echo(f"{click.style('hint:', fg='cyan')} {escape_hidden(line)}", err=True)
     return status

@@ -7,29 +7,33 @@ from typing import Any
 
 import click
 
-from sandbox.cli.options import Call, Quantity, command
+from sandbox.cli.options import Call, QuantityType, add_common_options
 from sandbox.errors import UsageError
 
 
 @click.command()
 @click.option(
     "--older",
-    type=Quantity("duration"),
+    type=QuantityType("duration"),
     metavar="AGE",
     help="Remove samples, and what was made from them, that are older, used or not (default: 90d).",
 )
 @click.option(
     "--idle",
-    type=Quantity("duration"),
+    type=QuantityType("duration"),
     metavar="AGE",
     help="Remove what was not used for so long (default: 30d).",
 )
 @click.option(
-    "--max-size", "most", type=Quantity("size"), metavar="SIZE", help="Keep no more, least lately used first."
+    "--max-size",
+    "most",
+    type=QuantityType("size"),
+    metavar="SIZE",
+    help="Keep no more, least lately used first.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@command
+@add_common_options
 def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool) -> None:
     """Remove what nobody needs any more, of all your projects: what killed commands left, and what is old or idle.
 
@@ -37,15 +41,15 @@ def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool
     running command uses stays, and so does everything that sandbox did not make.
     """
     from sandbox.commands.cleanup import gc as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.report.terminal.cleanup import garbage as shown  # noqa: PLC0415
+    from sandbox.report.terminal.cleanup import render_cleanup as shown  # noqa: PLC0415
 
     given = {"older": older, "idle": idle, "most": most}
-    policy = carry_out.Policy(**{name: value for name, value in given.items() if value is not None})
+    policy = carry_out.RetentionPolicy(**{name: value for name, value in given.items() if value is not None})
     with call.progress.step("looking for what nobody needs"):
-        found = carry_out.find(policy)
-    planned = carry_out.Collected(rubbish=found, dry_run=True)
-    if dry_run or not (found.left or found.chosen):
-        call.print(planned, lambda: shown(planned.fields(), done=False))
+        found = carry_out.find_garbage(policy)
+    planned = carry_out.GcResult(garbage=found, dry_run=True)
+    if dry_run or not (found.leftovers or found.candidates):
+        call.print(planned, lambda: shown(planned.to_dict(), done=False))
         return
     if not yes:
         if not sys.stdin.isatty() or call.as_json:
@@ -53,7 +57,7 @@ def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool
                 "removing needs a yes, and there is no terminal to ask",
                 hint="sandbox gc --yes; to see what would go: sandbox gc --dry-run",
             )
-        call.print(planned, lambda: shown(planned.fields(), done=False))
+        call.print(planned, lambda: shown(planned.to_dict(), done=False))
         click.confirm("Remove this?", abort=True, err=True)
-    done = carry_out.Collected(rubbish=carry_out.remove(found, progress=call.progress), dry_run=False)
-    call.print(done, lambda: shown(done.fields(), done=True))
+    done = carry_out.GcResult(garbage=carry_out.remove_garbage(found, progress=call.progress), dry_run=False)
+    call.print(done, lambda: shown(done.to_dict(), done=True))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sandbox.cli.options import Call, command
+from sandbox.cli.options import Call, add_common_options
 
 
 @click.command()
@@ -18,11 +18,11 @@ from sandbox.cli.options import Call, command
     type=click.FloatRange(min=0.001, max=1000),
     help="1 is a million orders.",
 )
-@command
+@add_common_options
 def demo(call: Call, *, folder: Path, scale: float) -> None:
     """Make a small but complete project in FOLDER (warehouse, pipeline, a change with a bug in it) and run the main job on it."""
     from sandbox.commands.demo import demo as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.report.terminal.demo import demo as shown  # noqa: PLC0415
+    from sandbox.report.terminal.demo import render_demo as shown  # noqa: PLC0415
 
     result = carry_out(folder.absolute(), scale=scale, runtime=call.runtime, progress=call.progress)
-    call.print(result, lambda: shown(result.document, folder, result.planted))
+    call.print(result, lambda: shown(result.document, folder, result.planted_bug))

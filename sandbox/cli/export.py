@@ -6,27 +6,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sandbox.cli.options import Call, command, name_option
+from sandbox.cli.options import Call, add_common_options, name_option
 
 if TYPE_CHECKING:
-    from sandbox.commands.export import Form
+    from sandbox.commands.export import ExportFormat
 
 
 @click.command()
 @click.argument("form", type=click.Choice(["compose", "devcontainer"]))
-@click.option(
-    "--force", "--yes", "overwrite", is_flag=True, help="Overwrite the file if it is there already."
-)
+@click.option("--force", "--yes", "overwrite", is_flag=True, help="Overwrite the file if it is there already.")
 @name_option
-@command
-def export(call: Call, *, form: Form, overwrite: bool, name: str) -> None:
+@add_common_options
+def export(call: Call, *, form: ExportFormat, overwrite: bool, name: str) -> None:
     """Write compose.yaml, or .devcontainer/devcontainer.json, for the stack of a run.
 
     Image, sample, limits and walls are those of a run; the code is the working tree as it lies there.
     """
     from sandbox.commands.export import export as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
 
-    result = carry_out(call.project(), form, name=name, overwrite=overwrite, progress=call.progress)
+    result = carry_out(call.load_project(), form, name=name, overwrite=overwrite, progress=call.progress)
     if call.as_json:
         call.print(result, lambda: "")
         return

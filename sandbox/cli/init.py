@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from sandbox.cli.options import Call, command
+from sandbox.cli.options import Call, add_common_options
 
 if TYPE_CHECKING:
-    from sandbox.commands.init.ci_files import Ci
+    from sandbox.commands.init.ci_files import CiProvider
 
 
 @click.command()
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     help="Write the job that runs `sandbox diff` on every pull request.",
 )
 @click.option("--yes", "--force", "overwrite", is_flag=True, help="Overwrite files that are there already.")
-@command
-def init(call: Call, *, uri: str | None, ci: Ci | None, overwrite: bool) -> None:
+@add_common_options
+def init(call: Call, *, uri: str | None, ci: CiProvider | None, overwrite: bool) -> None:
     """Look at a source and write a sandbox.toml that proposes how to sample it; or write the CI job (--ci).
 
     URI is where production's data is: a folder of Parquet, CSV or JSON Lines, a .duckdb or SQLite file. In a dbt project it
@@ -33,20 +33,20 @@ def init(call: Call, *, uri: str | None, ci: Ci | None, overwrite: bool) -> None
     if ci is not None and uri is not None:
         raise click.UsageError("--ci writes the CI job of a project that has a sandbox.toml; it takes no URI")
     if ci is not None:
-        _ci(call, ci, overwrite=overwrite)
+        _write_ci_job(call, ci, overwrite=overwrite)
         return
     from sandbox.commands.init import init  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.report.settings_file import lines  # noqa: PLC0415
+    from sandbox.report.settings_file import summarize_proposal  # noqa: PLC0415
 
     file = (call.config or Path("sandbox.toml")).absolute()
-    dbt = (file.parent / init.DBT_PROJECT).is_file()
+    dbt = (file.parent / init.DBT_PROJECT_FILE).is_file()
     if uri is None and not dbt:
-        raise init.missing(file.parent)
-    file = init.target(call.config, overwrite=overwrite or _agreed(call))
+        raise init.build_missing_source_error(file.parent)
+    file = init.choose_target(call.config, overwrite=overwrite or _confirm_overwrite(call))
     if dbt:
         from sandbox.commands.init.dbt import init_dbt  # noqa: PLC0415 - see above
 
-        result = init_dbt(uri, file, runtime=_runtime(call), progress=call.progress)
+        result = init_dbt(uri, file, runtime=_choose_runtime(call), progress=call.progress)
     else:
         assert uri is not None
         result = init.init_source(uri, file, progress=call.progress)
@@ -54,16 +54,14 @@ def init(call: Call, *, uri: str | None, ci: Ci | None, overwrite: bool) -> None
         call.print(result, lambda: "")
         return
     click.echo(f"wrote {result.file}")
-    for line in lines(result.proposal):
+    for line in summarize_proposal(result.proposal):
         click.echo(f"  {line}")
     click.echo("next: read it, then: sandbox plan")
 
 
-def _runtime(call: Call) -> Literal["docker", "local", "auto"]:
+def _choose_runtime(call: Call) -> Literal["docker", "local", "auto"]:
     """Give the runtime that is wanted, while there is no file yet that could name one."""
-    wanted = call.runtime or os.environ.get(
-        "SANDBOX_STACK_RUNTIME", os.environ.get("SANDBOX_RUNTIME", "auto")
-    )
+    wanted = call.runtime or os.environ.get("SANDBOX_STACK_RUNTIME", os.environ.get("SANDBOX_RUNTIME", "auto"))
     match wanted:
         case "docker" | "local" | "auto":
             return wanted
@@ -71,7 +69,7 @@ def _runtime(call: Call) -> Literal["docker", "local", "auto"]:
             raise click.UsageError(f"SANDBOX_RUNTIME={wanted}: it is docker, local or auto")
 
 
-def _agreed(call: Call) -> bool:
+def _confirm_overwrite(call: Call) -> bool:
     """Ask, on a terminal, whether a file that is there may be overwritten."""
     file = (call.config or Path("sandbox.toml")).absolute()
     if not file.exists() or not sys.stdin.isatty() or call.as_json:
@@ -79,10 +77,10 @@ def _agreed(call: Call) -> bool:
     return click.confirm(f"{file} is there already; write it anew?", default=False, err=True)
 
 
-def _ci(call: Call, ci: Ci, *, overwrite: bool) -> None:
+def _write_ci_job(call: Call, ci: CiProvider, *, overwrite: bool) -> None:
     from sandbox.commands.init.ci_files import init_ci  # noqa: PLC0415 - heavy, and --help does not need it
 
-    result = init_ci(call.project(), ci, overwrite=overwrite)
+    result = init_ci(call.load_project(), ci, overwrite=overwrite)
     if call.as_json:
         call.print(result, lambda: "")
         return

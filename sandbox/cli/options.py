@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.model import Silent
+from sandbox.model import SilentProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from sandbox.model import Progress
 
 
-class Result(Protocol):
+class CommandResult(Protocol):
     """What a command returns: something that has JSON."""
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON."""
         ...
 
@@ -43,44 +43,42 @@ class Call:
     verbose: bool
     runtime: str | None
 
-    def project(self) -> Project:
+    def load_project(self) -> Project:
         """Read the project's settings; flags win over the environment, the environment over the file."""
-        from sandbox.config import load  # noqa: PLC0415 - pydantic is slow to import and --help does not need it
+        from sandbox.config import load_project  # noqa: PLC0415 - pydantic is slow to import and --help does not need it
 
         flags: dict[tuple[str, ...], str] = {("stack", "runtime"): self.runtime} if self.runtime else {}
-        return load(self.config, start=Path.cwd(), environ=os.environ, flags=flags)
+        return load_project(self.config, start=Path.cwd(), environ=os.environ, flags=flags)
 
     @functools.cached_property
     def progress(self) -> Progress:
         """What shows progress on stderr."""
         if self.as_json and not sys.stderr.isatty():
-            return Silent()
-        from sandbox.report.terminal.console import console  # noqa: PLC0415
-        from sandbox.report.terminal.progress import RichProgress  # noqa: PLC0415 - see `project`
+            return SilentProgress()
+        from sandbox.report.terminal.console import create_console  # noqa: PLC0415
+        from sandbox.report.terminal.progress import RichProgress  # noqa: PLC0415 - see `load_project`
 
-        return RichProgress(console(stderr=True))
+        return RichProgress(create_console(stderr=True))
 
-    def print(self, result: Result, shown: Callable[[], RenderableType]) -> None:
+    def print(self, result: CommandResult, shown: Callable[[], RenderableType]) -> None:
         """Print a result on stdout: as JSON where that was asked for, else as ``shown`` renders it."""
         if self.as_json:
-            click.echo(json.dumps(result.fields(), ensure_ascii=False, indent=1))
+            click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
             return
-        from sandbox.report.terminal.console import console  # noqa: PLC0415 - see `project`
+        from sandbox.report.terminal.console import create_console  # noqa: PLC0415 - see `load_project`
 
-        console(stderr=False).print(shown(), soft_wrap=False)
+        create_console(stderr=False).print(shown(), soft_wrap=False)
 
 
-def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
+def add_common_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
     """Give a command the common flags; the function gets them as one `Call`, first."""
 
-    @click.option(
-        "--config", type=click.Path(path_type=Path, dir_okay=False), help="The sandbox.toml to use."
-    )
+    @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="The sandbox.toml to use.")
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     @click.option("-v", "--verbose", is_flag=True, help="Show each step and query.")
     @click.option("--runtime", type=click.Choice(["auto", "docker", "local"]), help="Where code runs.")
     @functools.wraps(function)
-    def called(
+    def call_with_options(
         *, config: Path | None, as_json: bool, verbose: bool, runtime: str | None, **own: Any
     ) -> int | None:
         if verbose:
@@ -89,10 +87,10 @@ def command(function: Callable[..., int | None]) -> Callable[..., int | None]:
         call = Call(config=config, as_json=as_json, verbose=verbose, runtime=runtime)
         return function(call, **own)
 
-    return called
+    return call_with_options
 
 
-class Quantity(click.ParamType[Any]):
+class QuantityType(click.ParamType[Any]):
     """A flag's size or duration, written as in ``sandbox.toml``."""
 
     def __init__(self, kind: Literal["size", "duration"]) -> None:
@@ -100,7 +98,7 @@ class Quantity(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Give bytes or seconds; no time at all is a duration here."""
-        from sandbox.config.quantities import parse_duration, parse_size  # noqa: PLC0415 - see `Call.project`
+        from sandbox.config.quantities import parse_duration, parse_size  # noqa: PLC0415 - see `Call.load_project`
 
         try:
             if self.name == "size":
@@ -115,14 +113,14 @@ name_option = click.option(
     "--name",
     default=DEFAULT_NAME,
     show_default=True,
-    callback=lambda _context, _parameter, value: _checked_name(value),
-    shell_complete=shell_completion.sandboxes,
+    callback=lambda _context, _parameter, value: _check_name(value),
+    shell_complete=shell_completion.complete_sandboxes,
     help="Which of the project's sandboxes.",
 )
 frozen_option = click.option("--frozen", is_flag=True, help="Refuse to change sandbox.lock or the sample.")
 
 
-def _checked_name(name: str) -> str:
+def _check_name(name: str) -> str:
 
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
         raise click.BadParameter("use up to 40 of a-z, 0-9, _ and -, beginning with a letter or digit")

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import Call, command
+from sandbox.cli.options import Call, add_common_options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @click.command()
-@click.argument("which", required=False, metavar="[ID]", shell_complete=shell_completion.reports)
+@click.argument("which", required=False, metavar="[ID]", shell_complete=shell_completion.complete_reports)
 @click.option("--list", "listed", is_flag=True, help="List all reports, the last one first.")
-@command
+@add_common_options
 def report(call: Call, *, which: str | None, listed: bool) -> None:
     """Open the last report, or the one whose ID begins like this, in a browser; off a terminal print its path."""
     from sandbox.commands import report as reports  # noqa: PLC0415 - heavy, and --help does not need it
@@ -25,21 +25,24 @@ def report(call: Call, *, which: str | None, listed: bool) -> None:
     if listed and which is not None:
         raise click.UsageError("--list shows all reports; leave the ID out")
     if listed:
-        from sandbox.report.terminal.report_list import listing  # noqa: PLC0415
+        from sandbox.report.terminal.report_list import render_report_list  # noqa: PLC0415
 
-        found = reports.reports(call.project())
-        call.print(found, lambda: listing([(one.document, one.page) for one in found.reports], found.damaged))
+        found = reports.list_reports(call.load_project())
+        call.print(
+            found,
+            lambda: render_report_list([(one.document, one.page) for one in found.reports], found.damaged),
+        )
         return
-    one = reports.report(call.project(), which=which)
+    one = reports.report(call.load_project(), which=which)
     if call.as_json:
         call.print(one, lambda: "")
-    elif sys.stdout.isatty() and _opened(one.page):
+    elif sys.stdout.isatty() and _open_in_browser(one.page):
         click.echo(f"opened {one.page}", err=True)
     else:
         click.echo(one.page)
 
 
-def _opened(page: Path) -> bool:
+def _open_in_browser(page: Path) -> bool:
     """Open a page in the browser of this machine; False where there is none."""
     import webbrowser  # noqa: PLC0415 - needed here alone
 

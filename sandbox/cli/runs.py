@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import DEFAULT_NAME, Call, command, frozen_option, name_option
+from sandbox.cli.options import DEFAULT_NAME, Call, add_common_options, frozen_option, name_option
 
 if TYPE_CHECKING:
-    from sandbox.impact.diff import Options
+    from sandbox.impact.diff import DiffOptions
     from sandbox.report.files import DiffResult
 
-OUTSIDE_GATE = 1
+GATE_FAILURE_STATUS = 1
 
 
 @click.command()
-@click.argument("ref", required=False, shell_complete=shell_completion.refs)
+@click.argument("ref", required=False, shell_complete=shell_completion.complete_refs)
 @name_option
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run it again although it ran before.")
-@command
+@add_common_options
 def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) -> None:
     """Run one version of the code (a git REF, or the working tree) on the sample in the stack."""
     from sandbox.project.pipeline_run import run as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.report.terminal.run import run as shown  # noqa: PLC0415
+    from sandbox.report.terminal.run import render_run as shown  # noqa: PLC0415
 
-    result = carry_out(call.project(), ref=ref, name=name, fresh=fresh, frozen=frozen, progress=call.progress)
+    result = carry_out(call.load_project(), ref=ref, name=name, fresh=fresh, frozen=frozen, progress=call.progress)
     call.print(result, lambda: shown(result.run))
 
 
@@ -39,13 +39,13 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) ->
     "--baseline",
     metavar="REF",
     help="What to compare with; default: what production runs.",
-    shell_complete=shell_completion.refs,
+    shell_complete=shell_completion.complete_refs,
 )
 @click.option(
     "--candidate",
     metavar="REF",
     help="What to compare; default: the working tree.",
-    shell_complete=shell_completion.refs,
+    shell_complete=shell_completion.complete_refs,
 )
 @click.option(
     "--baseline-output",
@@ -61,9 +61,7 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) ->
     help="Compare two stacks instead of two versions: a file with a [stack] table for the candidate.",
 )
 @click.option("--bisect", is_flag=True, help="For `git bisect run`: judge the commit that is checked out.")
-@click.option(
-    "--key", multiple=True, metavar="COLUMN", help="With two tables: a key column; may be repeated."
-)
+@click.option("--key", multiple=True, metavar="COLUMN", help="With two tables: a key column; may be repeated.")
 @click.option(
     "--rules",
     metavar="FILE",
@@ -79,10 +77,8 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) ->
 @name_option
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run everything again although it ran before.")
-@click.option(
-    "--no-values", is_flag=True, help="Keep values of rows out of everything that is written and shown."
-)
-@command
+@click.option("--no-values", is_flag=True, help="Keep values of rows out of everything that is written and shown.")
+@add_common_options
 def diff(
     call: Call,
     *,
@@ -108,10 +104,10 @@ def diff(
     Exits 0 within the gate, 1 outside, 10 and up if it could not be judged. With --bisect: 125 if this commit cannot
     be judged, 128 if none can.
     """
-    from sandbox.commands.diff import TableTerms, diff_tables  # noqa: PLC0415 - see `run`
+    from sandbox.commands.diff import TableDiffOptions, diff_tables  # noqa: PLC0415 - see `run`
     from sandbox.commands.diff import diff as carry_out  # noqa: PLC0415
-    from sandbox.impact.diff import Options, Versions  # noqa: PLC0415
-    from sandbox.report.terminal.diff import render  # noqa: PLC0415
+    from sandbox.impact.diff import DiffOptions, DiffVersions  # noqa: PLC0415
+    from sandbox.report.terminal.diff import render_diff  # noqa: PLC0415
 
     versions = {
         "--baseline": baseline,
@@ -119,7 +115,7 @@ def diff(
         "--baseline-output": outputs,
         "--stack": stack,
     }
-    terms = TableTerms(key=key, rules=rules, report=report)
+    terms = TableDiffOptions(key=key, rules=rules, report=report)
     given = {flag for flag, value in versions.items() if value is not None}
     if tables:
         flags = {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen, "--name": name != DEFAULT_NAME}
@@ -127,18 +123,18 @@ def diff(
         _check_tables(tables, given, flags)
     else:
         _check_project(given, {"--key": key, "--rules": rules, "--report": report}, bisect=bisect)
-    options = Options(name=name, fresh=fresh, frozen=frozen, values=not no_values)
+    options = DiffOptions(name=name, fresh=fresh, frozen=frozen, values=not no_values)
     result: DiffResult
     if tables:
         before, after = tables
         result = diff_tables(before, after, terms, values=options.values, progress=call.progress)
     elif bisect:
-        result = _bisected(call, str(baseline), dataclasses.replace(options, lasting=False))
+        result = _run_bisect(call, str(baseline), dataclasses.replace(options, persistent=False))
     else:
-        chosen = Versions(baseline=baseline, candidate=candidate, outputs=outputs, stack=stack)
-        result = carry_out(call.project(), chosen, options, progress=call.progress)
-    call.print(result, lambda: render(result.document))
-    return OUTSIDE_GATE if result.verdict == "outside_gate" else 0
+        chosen = DiffVersions(baseline=baseline, candidate=candidate, outputs=outputs, stack=stack)
+        result = carry_out(call.load_project(), chosen, options, progress=call.progress)
+    call.print(result, lambda: render_diff(result.document))
+    return GATE_FAILURE_STATUS if result.verdict == "outside_gate" else 0
 
 
 def _check_tables(tables: tuple[str, ...], given: set[str], flags: dict[str, bool]) -> None:
@@ -169,11 +165,11 @@ def _check_project(given: set[str], of_tables: dict[str, object], *, bisect: boo
         )
 
 
-def _bisected(call: Call, baseline: str, options: Options) -> DiffResult:
+def _run_bisect(call: Call, baseline: str, options: DiffOptions) -> DiffResult:
     from sandbox.commands.bisect import bisect  # noqa: PLC0415 - see `run`
 
     return bisect(
-        call.project,
+        call.load_project,
         baseline=baseline,
         start=Path.cwd(),
         given=call.config is not None,

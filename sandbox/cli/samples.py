@@ -8,45 +8,45 @@ from typing import get_args
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import Call, command
-from sandbox.model import Dialect
+from sandbox.cli.options import Call, add_common_options
+from sandbox.model import SqlDialect
 
 
 @click.command()
 @click.option(
     "--sql",
     "dialect",
-    type=click.Choice(get_args(Dialect)),
+    type=click.Choice(get_args(SqlDialect)),
     help="Print SQL instead that draws the same rows in a database; for warehouses it is compiled, not run.",
 )
-@command
-def plan(call: Call, *, dialect: Dialect | None) -> None:
+@add_common_options
+def plan(call: Call, *, dialect: SqlDialect | None) -> None:
     """Say what a sample would take: strata, rows, bytes, precision, smallest effect it would detect."""
     from sandbox.project.sample import plan as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.project.sample import plan_sql  # noqa: PLC0415
-    from sandbox.report.terminal.samples import plan as shown  # noqa: PLC0415
+    from sandbox.report.terminal.samples import render_plan as shown  # noqa: PLC0415
 
     if dialect is not None:
-        found = plan_sql(call.project(), dialect, progress=call.progress)
-        text = json.dumps(found.fields(), ensure_ascii=False, indent=1) if call.as_json else found.text
+        found = plan_sql(call.load_project(), dialect, progress=call.progress)
+        text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if call.as_json else found.text
         click.echo(text.rstrip("\n"))
         return
-    result = carry_out(call.project(), progress=call.progress)
+    result = carry_out(call.load_project(), progress=call.progress)
     call.print(result, lambda: shown(result))
 
 
 @click.group(invoke_without_command=True)
 @click.option("--refresh", is_flag=True, help="Draw again from the source as it is now.")
 @click.option("--profile", is_flag=True, help="Compare it with production, tables of any size.")
-@command
+@add_common_options
 def sample(call: Call, *, refresh: bool, profile: bool) -> None:
     """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it."""
-    if _goes_on():
+    if _has_subcommand():
         return
-    from sandbox.project.sample import compared as carry_out  # noqa: PLC0415 - see `plan`
-    from sandbox.report.terminal.samples import sample as shown  # noqa: PLC0415
+    from sandbox.project.sample import ensure_profiled_sample as carry_out  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.samples import render_sample as shown  # noqa: PLC0415
 
-    result = carry_out(call.project(), refresh=refresh, profile=profile, progress=call.progress)
+    result = carry_out(call.load_project(), refresh=refresh, profile=profile, progress=call.progress)
     call.print(
         result,
         lambda: shown(
@@ -60,7 +60,7 @@ def sample(call: Call, *, refresh: bool, profile: bool) -> None:
     )
 
 
-def _goes_on() -> bool:
+def _has_subcommand() -> bool:
     """Say whether ``push`` or ``pull`` follows; flags before it would be ignored, so they are refused."""
     context = click.get_current_context()
     following = context.invoked_subcommand
@@ -72,7 +72,7 @@ def _goes_on() -> bool:
 
 @sample.command()
 @click.argument("uri", required=False)
-@command
+@add_common_options
 def push(call: Call, *, uri: str | None) -> None:
     """Bring the sample to a folder or bucket (URI, or the project's store), so that others get the same one.
 
@@ -80,36 +80,38 @@ def push(call: Call, *, uri: str | None) -> None:
     Credentials come from the environment. An interrupted push goes on when it is called again.
     """
     from sandbox.project.sharing import push as carry_out  # noqa: PLC0415 - see `plan`
-    from sandbox.report.terminal.transfers import pushed as shown  # noqa: PLC0415
+    from sandbox.report.terminal.transfers import render_push as shown  # noqa: PLC0415
 
-    result = carry_out(call.project(), place=uri, progress=call.progress)
+    result = carry_out(call.load_project(), place=uri, progress=call.progress)
     call.print(result, lambda: shown(result.sample, result.store, result.transfer))
 
 
 @sample.command()
-@click.argument("fingerprint", required=False, shell_complete=shell_completion.samples)
+@click.argument("fingerprint", required=False, shell_complete=shell_completion.complete_samples)
 @click.option("--store", "uri", help="The folder or bucket; without it the project's store.")
-@command
+@add_common_options
 def pull(call: Call, *, fingerprint: str | None, uri: str | None) -> None:
     """Bring a sample from a folder or bucket: the one that begins with FINGERPRINT, else what the project asks for.
 
     Everything is checked on arrival. An interrupted pull goes on when it is called again.
     """
     from sandbox.project.sharing import pull as carry_out  # noqa: PLC0415 - see `plan`
-    from sandbox.report.terminal.transfers import pulled as shown  # noqa: PLC0415
+    from sandbox.report.terminal.transfers import render_pull as shown  # noqa: PLC0415
 
-    result = carry_out(call.project(), fingerprint=fingerprint, place=uri, progress=call.progress)
+    result = carry_out(call.load_project(), fingerprint=fingerprint, place=uri, progress=call.progress)
     call.print(result, lambda: shown(result.sample, result.transfer, used=result.used))
 
 
 @click.command()
-@click.argument("what", required=False, metavar="[SAMPLE|RUN]", shell_complete=shell_completion.stored)
-@command
+@click.argument(
+    "what", required=False, metavar="[SAMPLE|RUN]", shell_complete=shell_completion.complete_samples_and_runs
+)
+@add_common_options
 def verify(call: Call, *, what: str | None) -> None:
     """Check samples and runs against what was recorded of them."""
     from sandbox.commands.verify import verify as carry_out  # noqa: PLC0415 - see `plan`
-    from sandbox.report.terminal.samples import verified as shown  # noqa: PLC0415
+    from sandbox.report.terminal.samples import render_verification as shown  # noqa: PLC0415
 
-    result = carry_out(call.project(), what=what, progress=call.progress)
-    result.require()
+    result = carry_out(call.load_project(), what=what, progress=call.progress)
+    result.raise_for_problems()
     call.print(result, lambda: shown(result.problems))

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import click
 
-FILE = "sandbox.toml"
-SECONDS = 2.0
+SETTINGS_FILE = "sandbox.toml"
+GIT_TIMEOUT_SECONDS = 2.0
 
 
-def refs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_refs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Give the branches and tags that begin like this."""
-    root = _root(context)
+    root = _find_project_folder(context)
     kinds = ("refs/heads", "refs/tags", "refs/remotes")
     try:
         done = subprocess.run(
@@ -28,56 +28,56 @@ def refs(context: click.Context, _: click.Parameter, incomplete: str) -> list[st
             capture_output=True,
             text=True,
             check=False,
-            timeout=SECONDS,
+            timeout=GIT_TIMEOUT_SECONDS,
         )
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return _fitting(done.stdout.split(), incomplete)
+    return _filter_names(done.stdout.split(), incomplete)
 
 
-def sandboxes(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_sandboxes(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Give the project's sandboxes that begin like this."""
-    return _fitting([path.stem for path in _inside(context, "sandboxes").glob("*.json")], incomplete)
+    return _filter_names([path.stem for path in _find_state_folder(context, "sandboxes").glob("*.json")], incomplete)
 
 
-def runs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_runs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Give the project's runs that begin like this, the latest first."""
-    return _named(_inside(context, "runs"), incomplete)[::-1]
+    return _complete_folders(_find_state_folder(context, "runs"), incomplete)[::-1]
 
 
-def reports(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_reports(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Give the project's reports that begin like this, the latest first."""
-    return _named(_inside(context, "diffs"), incomplete)[::-1]
+    return _complete_folders(_find_state_folder(context, "diffs"), incomplete)[::-1]
 
 
-def samples(_context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_samples(_context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Give the samples of this user that begin like this."""
-    from sandbox.store.paths import home  # noqa: PLC0415 - platformdirs is not always needed
+    from sandbox.store.paths import find_home_folder  # noqa: PLC0415 - platformdirs is not always needed
 
-    return _named(home() / "samples", incomplete)
+    return _complete_folders(find_home_folder() / "samples", incomplete)
 
 
-def stored(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+def complete_samples_and_runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Give samples and runs."""
-    return [*runs(context, parameter, incomplete), *samples(context, parameter, incomplete)]
+    return [*complete_runs(context, parameter, incomplete), *complete_samples(context, parameter, incomplete)]
 
 
-def _named(folder: Path, incomplete: str) -> list[str]:
-    return _fitting([path.name for path in folder.glob("[0-9a-f]*")], incomplete)
+def _complete_folders(folder: Path, incomplete: str) -> list[str]:
+    return _filter_names([path.name for path in folder.glob("[0-9a-f]*")], incomplete)
 
 
-def _fitting(names: list[str], incomplete: str) -> list[str]:
+def _filter_names(names: list[str], incomplete: str) -> list[str]:
     return sorted(name for name in set(names) if name.startswith(incomplete))
 
 
-def _inside(context: click.Context, part: str) -> Path:
-    return _root(context) / ".sandbox" / part
+def _find_state_folder(context: click.Context, part: str) -> Path:
+    return _find_project_folder(context) / ".sandbox" / part
 
 
-def _root(context: click.Context) -> Path:
+def _find_project_folder(context: click.Context) -> Path:
     """Give the project's folder; where there is none, the current one, which has nothing to offer."""
     config = context.params.get("config")
     if config is not None:
         return Path(config).absolute().parent
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), here)
+    return next((folder for folder in (here, *here.parents) if (folder / SETTINGS_FILE).is_file()), here)

@@ -12,16 +12,16 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sandbox.commands.diff import diff
-from sandbox.config.project_file import FILE
+from sandbox.config.project_file import CONFIG_FILE_NAME
 from sandbox.errors import (
+    BisectSkipError,
     ConfigError,
     PipelineError,
     PipelineMemoryError,
     PipelineTimeoutError,
     SandboxError,
-    UnjudgedError,
 )
-from sandbox.impact.diff import Versions, judged
+from sandbox.impact.diff import DiffVersions, compare_versions
 from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
-    from sandbox.impact.diff import Options
+    from sandbox.impact.diff import DiffOptions
     from sandbox.model import Progress
     from sandbox.report.files import DiffResult
 
-CHECKED_OUT = "HEAD"
-BAD = "refs/bisect/bad"
-OF_A_VERSION = (ConfigError, PipelineError, PipelineTimeoutError, PipelineMemoryError)
-OWN_FILE = (
-    f"copy a {FILE} that fits all commits to a name of its own beside it, and name it: --config FILE\n"
+HEAD_REF = "HEAD"
+BAD_REF = "refs/bisect/bad"
+VERSION_ERRORS = (ConfigError, PipelineError, PipelineTimeoutError, PipelineMemoryError)
+CONFIG_FILE_HINT = (
+    f"copy a {CONFIG_FILE_NAME} that fits all commits to a name of its own beside it, and name it: --config FILE\n"
     "(git leaves a file alone that no commit has)"
 )
 
@@ -48,7 +48,7 @@ def bisect(
     baseline: str,
     start: Path,
     given: bool,
-    options: Options,
+    options: DiffOptions,
     progress: Progress,
 ) -> DiffResult:
     """Compare the commit that is checked out with the baseline.
@@ -65,43 +65,45 @@ def bisect(
         UnjudgedError: This commit cannot be judged.
         SandboxError: No commit could be judged.
     """
-    Repository(start).commit(baseline)  # one that is not there is missing at every commit
+    Repository(start).resolve_commit(baseline)  # one that is not there is missing at every commit
     try:
         project = load()
     except ConfigError as error:
-        if not given and _of_commit_alone(start, baseline):
-            raise _unjudged(error, OWN_FILE) from error
+        if not given and _has_commit_specific_settings(start, baseline):
+            raise _build_unjudged_error(error, CONFIG_FILE_HINT) from error
         raise
     try:
-        judged(project, Versions(baseline=baseline, candidate=baseline), options, progress=progress)
-    except OF_A_VERSION as error:
-        if not given and _of_commit_alone(project.root, baseline):
-            raise _unjudged(error, OWN_FILE) from error
+        compare_versions(project, DiffVersions(baseline=baseline, candidate=baseline), options, progress=progress)
+    except VERSION_ERRORS as error:
+        if not given and _has_commit_specific_settings(project.root, baseline):
+            raise _build_unjudged_error(error, CONFIG_FILE_HINT) from error
         raise
     try:
-        versions = Versions(baseline=baseline, candidate=CHECKED_OUT)
+        versions = DiffVersions(baseline=baseline, candidate=HEAD_REF)
         return diff(project, versions, options, progress=progress)
-    except OF_A_VERSION as error:
-        raise _unjudged(error, error.hint) from error
+    except VERSION_ERRORS as error:
+        raise _build_unjudged_error(error, error.hint) from error
 
 
-def _unjudged(error: SandboxError, hint: str) -> UnjudgedError:
-    return UnjudgedError(f"this commit cannot be judged: {error.message}", hint=hint)
+def _build_unjudged_error(error: SandboxError, hint: str) -> BisectSkipError:
+    return BisectSkipError(f"this commit cannot be judged: {error.message}", hint=hint)
 
 
-def _of_commit_alone(folder: Path, baseline: str) -> bool:
+def _has_commit_specific_settings(folder: Path, baseline: str) -> bool:
     """Say whether the settings here are the checked out commit's own: it has none, or others than the ends of the search."""
-    found = next((place for place in (folder, *folder.parents) if (place / FILE).is_file()), None)
-    here = (found / FILE).read_bytes() if found else None
-    committed = _committed(found or folder, CHECKED_OUT)
-    elsewhere = [_committed(place, ref) for ref in (baseline, BAD) for place in (found or folder, folder)]
+    found = next((place for place in (folder, *folder.parents) if (place / CONFIG_FILE_NAME).is_file()), None)
+    here = (found / CONFIG_FILE_NAME).read_bytes() if found else None
+    committed = _read_committed_settings(found or folder, HEAD_REF)
+    elsewhere = [
+        _read_committed_settings(place, ref) for ref in (baseline, BAD_REF) for place in (found or folder, folder)
+    ]
     known = [content for content in elsewhere if content is not None]
     if here is None:
         return bool(known)
     return here == committed and here not in known
 
 
-def _committed(folder: Path, ref: str) -> bytes | None:
+def _read_committed_settings(folder: Path, ref: str) -> bytes | None:
     """Give the ``sandbox.toml`` that a commit has in a folder, or above it; None where it has none."""
     try:
         code = Repository(folder)
@@ -109,7 +111,7 @@ def _committed(folder: Path, ref: str) -> bytes | None:
         return None
     prefix = PurePosixPath(code.prefix)
     for place in (prefix, *prefix.parents):
-        found = code.attempt("cat-file", "blob", f"{ref}:{place / FILE}")
+        found = code.try_git("cat-file", "blob", f"{ref}:{place / CONFIG_FILE_NAME}")
         if found.returncode == 0:
             return found.stdout
     return None

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.commands.diff import diff
-from sandbox.config import FILE, load
-from sandbox.demo import PLANTED, make
-from sandbox.impact.diff import Options, Versions
+from sandbox.config import CONFIG_FILE_NAME, load_project
+from sandbox.demo import PLANTED_BUG, create_demo
+from sandbox.impact.diff import DiffOptions, DiffVersions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 class DemoResult:
     """What the demonstration found, and the mistake that was planted in it."""
 
-    found: DiffResult
+    diff_result: DiffResult
     folder: Path
-    planted: str
+    planted_bug: str
 
     @property
     def document(self) -> DiffDocument:
         """The comparison."""
-        return self.found.document
+        return self.diff_result.document
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox demo --json``."""
         return {
             "format_version": 1,
             "folder": str(self.folder),
-            "planted": self.planted,
-            "diff": self.found.fields(),
+            "planted": self.planted_bug,
+            "diff": self.diff_result.to_dict(),
         }
 
 
@@ -48,8 +48,8 @@ def demo(folder: Path, *, scale: float, runtime: str | None, progress: Progress)
     Raises:
         UsageError: The folder is there and not empty.
     """
-    make(folder, scale=scale, progress=progress)
+    create_demo(folder, scale=scale, progress=progress)
     flags: dict[tuple[str, ...], str] = {("stack", "runtime"): runtime} if runtime else {}
-    project = load(folder / FILE, start=folder, environ=os.environ, flags=flags)
-    found = diff(project, Versions(), Options(), progress=progress)
-    return DemoResult(found=found, folder=folder, planted=PLANTED)
+    project = load_project(folder / CONFIG_FILE_NAME, start=folder, environ=os.environ, flags=flags)
+    found = diff(project, DiffVersions(), DiffOptions(), progress=progress)
+    return DemoResult(diff_result=found, folder=folder, planted_bug=PLANTED_BUG)

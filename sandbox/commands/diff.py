@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox import compare
-from sandbox.config.rules_file import rules_in
+from sandbox.config.rules_file import read_rules
 from sandbox.config.settings import OutputSection
 from sandbox.errors import UsageError
-from sandbox.impact.compare_outputs import Terms, compared
-from sandbox.impact.diff import Options, Versions, judged
-from sandbox.impact.document import of_tables
-from sandbox.report.files import DiffResult, written
-from sandbox.report.html.page import html
-from sandbox.report.redaction import without_values
-from sandbox.store.folder import write
+from sandbox.impact.compare_outputs import ComparisonOptions, compare_tables
+from sandbox.impact.diff import DiffOptions, DiffVersions, compare_versions
+from sandbox.impact.document import build_table_document
+from sandbox.report.files import DiffResult, write_document
+from sandbox.report.html.page import render_html
+from sandbox.report.redaction import redact_document
+from sandbox.store.folder import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TableTerms:
+class TableDiffOptions:
     """How two tables are compared.
 
     Attributes:
@@ -40,17 +40,19 @@ class TableTerms:
     report: Path | None = None
 
 
-def diff(project: Project, versions: Versions, options: Options, *, progress: Progress) -> DiffResult:
+def diff(project: Project, versions: DiffVersions, options: DiffOptions, *, progress: Progress) -> DiffResult:
     """Compare two versions on the project's sample, and write the report; whatever is not ready yet is made ready.
 
     Raises:
         SandboxError: Either version could not be judged; never a verdict then.
     """
-    return written(project, judged(project, versions, options, progress=progress), values=options.values)
+    return write_document(
+        project, compare_versions(project, versions, options, progress=progress), values=options.values
+    )
 
 
 def diff_tables(
-    baseline: str, candidate: str, terms: TableTerms, *, values: bool = True, progress: Progress
+    baseline: str, candidate: str, terms: TableDiffOptions, *, values: bool = True, progress: Progress
 ) -> DiffResult:
     """Compare two existing tables, baseline first; nothing may differ but what the rules accept.
 
@@ -58,23 +60,23 @@ def diff_tables(
         UsageError: Both the command line and the rules name a key.
         SandboxError: A table, or the rules, cannot be read; or the report cannot be written.
     """
-    sources = compare.tables(baseline, candidate)
+    sources = compare.resolve_tables(baseline, candidate)
     name = sources[0].name
-    section = rules_in(terms.rules) if terms.rules else OutputSection()
+    section = read_rules(terms.rules) if terms.rules else OutputSection()
     if terms.key and section.key:
         raise UsageError(f"--key and the key in {terms.rules} exclude each other", hint="keep one of them")
-    rules = compare.rules(section)
+    rules = compare.build_output_rules(section)
     if terms.key:
         rules = dataclasses.replace(rules, key=terms.key)
-    outputs = compared(
+    outputs = compare_tables(
         {name: sources[0]},
         {name: sources[1]},
-        Terms(rules={name: rules}),
+        ComparisonOptions(rules={name: rules}),
         progress=progress,
         origin="tables",
     )
-    found = of_tables(baseline, candidate, outputs, section.gate, report=terms.report)
-    found = found if values else without_values(found)
+    found = build_table_document(baseline, candidate, outputs, section.gate, report=terms.report)
+    found = found if values else redact_document(found)
     if terms.report:
-        write(terms.report, html(found))
+        write_file(terms.report, render_html(found))
     return DiffResult(document=found, folder=None)

@@ -5,61 +5,64 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sandbox.commands.cleanup.inventory import leftovers
-from sandbox.formatting import many
-from sandbox.model import is_own_image
-from sandbox.project.stack import own_image
+from sandbox.commands.cleanup.inventory import find_leftovers
+from sandbox.formatting import format_count
+from sandbox.model import is_custom_image
+from sandbox.project.stack import check_custom_image
 from sandbox.provisioner.doctor import doctor as stack
-from sandbox.provisioner.doctor.check import bad, carried_out, good
-from sandbox.store.paths import home
+from sandbox.provisioner.doctor.check import fail_check, pass_check, run_check
+from sandbox.store.paths import find_home_folder
 
 if TYPE_CHECKING:
     from sandbox.config import Project
     from sandbox.model import Progress
-    from sandbox.provisioner.doctor.check import Check
+    from sandbox.provisioner.doctor.check import DoctorCheck
 
-LEFT = "what was left behind"
-SHOWN = 3
+LEFTOVERS_CHECK = "what was left behind"
+MAX_SHOWN_LEFTOVERS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
     """Every check, with a fix for each that failed."""
 
-    checks: list[Check]
+    checks: list[DoctorCheck]
 
     @property
-    def healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         """True where no check failed."""
         return all(check.ok is not False for check in self.checks)
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox doctor --json``."""
         return {
             "format_version": 1,
-            "healthy": self.healthy,
+            "healthy": self.is_healthy,
             "checks": [check.fields() for check in self.checks],
         }
 
 
-def doctor(
-    project: Project | None, *, runtime: Literal["auto", "docker", "local"], progress: Progress
-) -> Diagnosis:
+def doctor(project: Project | None, *, runtime: Literal["auto", "docker", "local"], progress: Progress) -> Diagnosis:
     """Check what a sandbox needs; of a project also its own image, if it names one."""
     root = project.root if project else None
-    checks = stack.doctor(root, home=home(), runtime=runtime, progress=progress)
+    checks = stack.run_doctor(root, home=find_home_folder(), runtime=runtime, progress=progress)
     with progress.step("looking for what was left behind"):
-        checks.append(carried_out(LEFT, _left))
-    if project is not None and is_own_image(project.settings.stack.image):
+        checks.append(run_check(LEFTOVERS_CHECK, _check_leftovers))
+    if project is not None and is_custom_image(project.settings.stack.image):
         with progress.step("trying what runs ask of the image"):
-            checks += own_image(project)
+            checks += check_custom_image(project)
     return Diagnosis(checks=checks)
 
 
-def _left() -> Check:
-    found = leftovers(home())
+def _check_leftovers() -> DoctorCheck:
+    found = find_leftovers(find_home_folder())
     if not found:
-        return good(LEFT, "nothing")
-    shown = ", ".join(f"{one.name} ({one.what})" for one in found[:SHOWN])
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return bad(LEFT, f"{many(len(found), 'thing')}: {shown}{more}", "sandbox gc", [one.name for one in found])
+        return pass_check(LEFTOVERS_CHECK, "nothing")
+    shown = ", ".join(f"{one.name} ({one.description})" for one in found[:MAX_SHOWN_LEFTOVERS])
+    more = f" and {len(found) - MAX_SHOWN_LEFTOVERS} more" if len(found) > MAX_SHOWN_LEFTOVERS else ""
+    return fail_check(
+        LEFTOVERS_CHECK,
+        f"{format_count(len(found), 'thing')}: {shown}{more}",
+        "sandbox gc",
+        [one.name for one in found],
+    )

@@ -11,12 +11,12 @@ import jinja2
 
 from sandbox.containers import fixed_environment
 from sandbox.containers.docker import engine_api as plan
-from sandbox.errors import EngineError, UsageError
+from sandbox.errors import ContainerEngineError, UsageError
 from sandbox.project.create import create
-from sandbox.project.pipeline_run import require_command
-from sandbox.project.services.labels import object_name
-from sandbox.store.folder import reported, write
-from sandbox.store.paths import packaged
+from sandbox.project.pipeline_run import resolve_command
+from sandbox.project.services.labels import build_object_name
+from sandbox.store.folder import translate_os_errors, write_file
+from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,26 +26,29 @@ if TYPE_CHECKING:
     from sandbox.model import Progress
     from sandbox.project.create import Sandbox
 
-Form = Literal["compose", "devcontainer"]
-FILES: Mapping[Form, str] = {"compose": "compose.yaml", "devcontainer": ".devcontainer/devcontainer.json"}
-OPEN = "an editor's server needs a network and a writable root, so a development container has both; runs of sandbox do not"
-ALONE = "services are not in it: sandbox create brings them up, and sandbox run lets the pipeline reach them"
-CODE, SAMPLE, OUTPUT = "/sandbox/code", "/sandbox/sample", "/sandbox/output"
+ExportFormat = Literal["compose", "devcontainer"]
+EXPORT_FILES: Mapping[ExportFormat, str] = {
+    "compose": "compose.yaml",
+    "devcontainer": ".devcontainer/devcontainer.json",
+}
+DEVCONTAINER_NOTE = "an editor's server needs a network and a writable root, so a development container has both; runs of sandbox do not"
+SERVICES_NOTE = "services are not in it: sandbox create brings them up, and sandbox run lets the pipeline reach them"
+CODE_PATH, SAMPLE_PATH, OUTPUT_PATH = "/sandbox/code", "/sandbox/sample", "/sandbox/output"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exported:
+class ExportResult:
     """The file that was written, and what it leaves open."""
 
     file: Path
     notes: tuple[str, ...]
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox export --json``."""
         return {"format_version": 1, "file": str(self.file), "notes": list(self.notes)}
 
 
-def export(project: Project, form: Form, *, name: str, overwrite: bool, progress: Progress) -> Exported:
+def export(project: Project, form: ExportFormat, *, name: str, overwrite: bool, progress: Progress) -> ExportResult:
     """Write a file for docker compose or for development containers, after making ready what it names.
 
     Args:
@@ -59,81 +62,81 @@ def export(project: Project, form: Form, *, name: str, overwrite: bool, progress
         UsageError: The file is there already.
         EngineError: The runtime is local, whose environment is no image.
     """
-    file = project.root / FILES[form]
+    file = project.root / EXPORT_FILES[form]
     if file.exists() and not overwrite:
         raise UsageError(f"{file} is there already", hint=f"to write it anew: sandbox export {form} --force")
     ready = create(project, name=name, frozen=False, progress=progress)
     if ready.environment.runtime != "docker":
-        raise EngineError(
+        raise ContainerEngineError(
             "there is no image to export: the runtime is local",
             hint="start Docker and leave out SANDBOX_RUNTIME=local",
         )
-    user = plan.user(os.getuid(), os.getgid(), rootless=False)
-    output = project.state / "exported" / name
-    with reported(output):
+    user = plan.choose_user(os.getuid(), os.getgid(), rootless=False)
+    output = project.state_folder / "exported" / name
+    with translate_os_errors(output):
         output.mkdir(parents=True, exist_ok=True)
-        if user.lent:
+        if user.needs_chown:
             os.chown(output, user.uid, user.gid)
-    made = _compose if form == "compose" else _devcontainer
-    write(file, made(project, ready, name, output, user))
-    notes = (OPEN,) if form == "devcontainer" else ()
-    return Exported(file=file, notes=(*notes, *((ALONE,) if ready.services else ())))
+    made = _render_compose if form == "compose" else _render_devcontainer
+    write_file(file, made(project, ready, name, output, user))
+    notes = (DEVCONTAINER_NOTE,) if form == "devcontainer" else ()
+    return ExportResult(file=file, notes=(*notes, *((SERVICES_NOTE,) if ready.services else ())))
 
 
-def _variables(project: Project, ready: Sandbox) -> dict[str, str]:
+def _build_variables(project: Project, ready: Sandbox) -> dict[str, str]:
     """Give the environment of a run, as `sandbox.runner.run` gives it."""
-    known = {"sample": SAMPLE, "output": OUTPUT, "database": "", "database_url": ""}
+    known = {"sample": SAMPLE_PATH, "output": OUTPUT_PATH, "database": "", "database_url": ""}
     own = {name: value.format(**known) for name, value in project.settings.pipeline.env.items()}
     limits = ready.stack.limits
     return {
-        **fixed_environment.variables(limits, home=plan.HOME, temporary=plan.TEMPORARY),
-        "SANDBOX_SAMPLE": SAMPLE,
-        "SANDBOX_OUTPUT": OUTPUT,
+        **fixed_environment.build_variables(limits, home=plan.HOME_PATH, temporary=plan.TMP_PATH),
+        "SANDBOX_SAMPLE": SAMPLE_PATH,
+        "SANDBOX_OUTPUT": OUTPUT_PATH,
         **own,
     }
 
 
-def _compose(project: Project, ready: Sandbox, name: str, output: Path, user: plan.User) -> str:
+def _render_compose(project: Project, ready: Sandbox, name: str, output: Path, user: plan.ContainerUser) -> str:
     limits = ready.stack.limits
     environment = jinja2.Environment(  # noqa: S701 - no HTML: every value is written as JSON, which YAML reads
-        loader=jinja2.FileSystemLoader(packaged("templates")),
+        loader=jinja2.FileSystemLoader(find_packaged_folder("templates")),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
     # So that JSON's escapes for HTML do not stand in it.
-    environment.policies["json.dumps_function"] = _json
+    environment.policies["json.dumps_function"] = _format_json
     mounts = [
-        {"source": str(ready.sample.sample.path / "tables"), "target": SAMPLE, "read_only": True},
-        {"source": str(project.root), "target": CODE, "read_only": True},
-        {"source": str(output), "target": OUTPUT, "read_only": False},
+        {"source": str(ready.sample.sample.path / "tables"), "target": SAMPLE_PATH, "read_only": True},
+        {"source": str(project.root), "target": CODE_PATH, "read_only": True},
+        {"source": str(output), "target": OUTPUT_PATH, "read_only": False},
     ]
     return environment.get_template("compose.yaml").render(
-        name=object_name(project, name).lower(),
+        name=build_object_name(project, name).lower(),
         image=ready.environment.reference,
-        command=_plain(require_command(project)),
+        command=_escape_variables(resolve_command(project)),
         user=str(user),
         pids=limits.pids,
         memory=limits.memory_bytes,
         cpus=limits.cpus,
-        tmpfs=[f"{target}:{options}" for target, options in plan.tmpfs(limits, user).items()],
-        variables={key: _plain(value) for key, value in _variables(project, ready).items()},
-        mounts=[{**mount, "source": _plain(str(mount["source"]))} for mount in mounts],
+        tmpfs=[f"{target}:{options}" for target, options in plan.build_tmpfs_options(limits, user).items()],
+        variables={key: _escape_variables(value) for key, value in _build_variables(project, ready).items()},
+        mounts=[{**mount, "source": _escape_variables(str(mount["source"]))} for mount in mounts],
         output=str(output).replace("\n", " "),
     )
 
 
-def _devcontainer(project: Project, ready: Sandbox, name: str, output: Path, user: plan.User) -> str:
+def _render_devcontainer(project: Project, ready: Sandbox, name: str, output: Path, user: plan.ContainerUser) -> str:
     limits = ready.stack.limits
     document = {
         "name": f"sandbox {project.settings.project.name}",
         "image": ready.environment.reference,
-        "workspaceFolder": CODE,
-        "workspaceMount": f"source=${{localWorkspaceFolder}},target={CODE},type=bind",
+        "workspaceFolder": CODE_PATH,
+        "workspaceMount": f"source=${{localWorkspaceFolder}},target={CODE_PATH},type=bind",
         "mounts": [
-            f"source={ready.sample.sample.path / 'tables'},target={SAMPLE},type=bind,readonly",
-            f"source={output},target={OUTPUT},type=bind",
+            f"source={ready.sample.sample.path / 'tables'},target={SAMPLE_PATH},type=bind,readonly",
+            f"source={output},target={OUTPUT_PATH},type=bind",
         ],
-        "containerEnv": _variables(project, ready),
+        "containerEnv": _build_variables(project, ready),
         "containerUser": str(user.uid),
         "updateRemoteUserUID": False,
         "runArgs": [
@@ -148,16 +151,16 @@ def _devcontainer(project: Project, ready: Sandbox, name: str, output: Path, use
                 f"--memory-swap={limits.memory_bytes}",
                 f"--cpus={limits.cpus:g}",
             ),
-            f"--name={object_name(project, name).lower()}-devcontainer",
+            f"--name={build_object_name(project, name).lower()}-devcontainer",
         ],
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _json(value: object, **_: object) -> str:
+def _format_json(value: object, **_: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _plain(text: str) -> str:
+def _escape_variables(text: str) -> str:
     """Keep docker compose from reading variables into a text."""
     return text.replace("$", "$$")

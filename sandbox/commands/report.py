@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError, UsageError
-from sandbox.impact.document import REPORT
+from sandbox.impact.document import REPORT_FILE
 from sandbox.manifest.diff import DiffDocument
-from sandbox.report.files import COMMENT, DOCUMENT, JUNIT
+from sandbox.report.files import COMMENT_FILE, DOCUMENT_FILE, JUNIT_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
 
-HINT = "compare something first: sandbox diff"
-AGAIN = "make it again: sandbox diff; or open another: sandbox report --list"
+NO_REPORT_HINT = "compare something first: sandbox diff"
+DAMAGED_REPORT_HINT = "make it again: sandbox diff; or open another: sandbox report --list"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class StoredReport:
     """One comparison's folder, and what is in it."""
 
     folder: Path
@@ -29,9 +29,9 @@ class Report:
     @property
     def page(self) -> Path:
         """The report that a person reads."""
-        return self.folder / REPORT
+        return self.folder / REPORT_FILE
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox report --json``: what it found, and the paths of its files."""
         document = self.document
         return {
@@ -45,38 +45,38 @@ class Report:
             "report": str(self.page),
             "files": [
                 str(self.folder / name)
-                for name in (DOCUMENT, REPORT, COMMENT, JUNIT)
+                for name in (DOCUMENT_FILE, REPORT_FILE, COMMENT_FILE, JUNIT_FILE)
                 if (self.folder / name).is_file()
             ],
         }
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reports:
+class ReportList:
     """A project's comparisons, the last one first; ``damaged`` are folders that cannot be read, and why."""
 
-    reports: list[Report]
+    reports: list[StoredReport]
     damaged: dict[str, str]
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox report --list --json``."""
         return {
             "format_version": 1,
-            "reports": [report.fields() for report in self.reports],
+            "reports": [report.to_dict() for report in self.reports],
             "damaged": self.damaged,
         }
 
 
-def report(project: Project, *, which: str | None) -> Report:
+def report(project: Project, *, which: str | None) -> StoredReport:
     """Give one comparison: the one whose id begins with ``which``, or the last one.
 
     Raises:
         UsageError: There is none of that id, or more than one.
         StoreError: There is none at all, or it is damaged.
     """
-    folders = _folders(project)
+    folders = _list_folders(project)
     if not folders:
-        raise StoreError(f"there is no report in {project.state / 'diffs'}", hint=HINT)
+        raise StoreError(f"there is no report in {project.state_folder / 'diffs'}", hint=NO_REPORT_HINT)
     if which is not None:
         fitting = [folder for folder in folders if folder.name.startswith(which)]
         if len(fitting) != 1:
@@ -84,30 +84,28 @@ def report(project: Project, *, which: str | None) -> Report:
             raise UsageError(f"{many} with {which!r}", hint="see them all: sandbox report --list")
         folders = fitting
     try:
-        found = Report(folder=folders[0], document=DiffDocument.read(folders[0] / DOCUMENT))
+        found = StoredReport(folder=folders[0], document=DiffDocument.read(folders[0] / DOCUMENT_FILE))
     except StoreError as error:
-        raise StoreError(error.message, hint=error.hint or AGAIN) from error
+        raise StoreError(error.message, hint=error.hint or DAMAGED_REPORT_HINT) from error
     if not found.page.is_file():
-        raise StoreError(f"{found.page} is missing", hint=AGAIN)
+        raise StoreError(f"{found.page} is missing", hint=DAMAGED_REPORT_HINT)
     return found
 
 
-def reports(project: Project) -> Reports:
+def list_reports(project: Project) -> ReportList:
     """Give all of them, the last one first."""
-    found = Reports(reports=[], damaged={})
-    for folder in _folders(project):
+    found = ReportList(reports=[], damaged={})
+    for folder in _list_folders(project):
         try:
-            found.reports.append(Report(folder=folder, document=DiffDocument.read(folder / DOCUMENT)))
+            found.reports.append(StoredReport(folder=folder, document=DiffDocument.read(folder / DOCUMENT_FILE)))
         except StoreError as error:
             found.damaged[folder.name] = error.message
     return found
 
 
-def _folders(project: Project) -> list[Path]:
-    place = project.state / "diffs"
+def _list_folders(project: Project) -> list[Path]:
+    place = project.state_folder / "diffs"
     if not place.is_dir():
         return []
     # Their names begin with the time.
-    return sorted(
-        (path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".")), reverse=True
-    )
+    return sorted((path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".")), reverse=True)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sandbox.config import Project
-    from sandbox.manifest.scan import Scan
+    from sandbox.manifest.scan import ScanDocument
     from sandbox.model import Progress
 
 
-def scan(project: Project, *, progress: Progress) -> Scan:
+def scan(project: Project, *, progress: Progress) -> ScanDocument:
     """Look through a project's source; what is found is no failure.
 
     Raises:
         SourceError: The source itself cannot be read.
     """
-    from sandbox.scan.scan import scanned  # noqa: PLC0415 - Ibis is slow to import
+    from sandbox.scan.scan import scan_source  # noqa: PLC0415 - Ibis is slow to import
 
-    return scanned(project, now=dt.datetime.now(dt.UTC), progress=progress)
+    return scan_source(project, now=dt.datetime.now(dt.UTC), progress=progress)

@@ -8,24 +8,24 @@ import shlex
 from typing import TYPE_CHECKING
 
 from sandbox.containers.protocol import Job, Mount
-from sandbox.errors import EngineError, PipelineMemoryError, PipelineTimeoutError
-from sandbox.model import Ending
+from sandbox.errors import ContainerEngineError, PipelineMemoryError, PipelineTimeoutError
+from sandbox.model import RunOutcome
 from sandbox.project.create import create
-from sandbox.project.pipeline_run import code_of, kit_of
+from sandbox.project.pipeline_run import build_kit, open_code
 from sandbox.project.services import services
-from sandbox.project.services.labels import labels, object_name
-from sandbox.runner.environment_variables import given
-from sandbox.runner.run_setup import laid_out
-from sandbox.store.folder import staging
+from sandbox.project.services.labels import build_labels, build_object_name
+from sandbox.runner.environment_variables import build_run_variables
+from sandbox.runner.run_setup import write_setup
+from sandbox.store.folder import make_staging_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sandbox.config import Project
     from sandbox.containers.protocol import Runtime
-    from sandbox.model import Outcome, Progress
+    from sandbox.model import JobResult, Progress
 
-SHELL = 'exec "$(command -v bash || command -v sh)"'
+SHELL_COMMAND = 'exec "$(command -v bash || command -v sh)"'
 
 
 def shell(project: Project, *, name: str, frozen: bool, progress: Progress) -> int:
@@ -35,11 +35,13 @@ def shell(project: Project, *, name: str, frozen: bool, progress: Progress) -> i
         The shell's exit status.
     """
     terminal = {"TERM": os.environ.get("TERM", "dumb"), "PS1": f"(sandbox {name}) \\w \\$ "}
-    with _inside(project, SHELL, role="shell", name=name, frozen=frozen, own=terminal, progress=progress) as (
+    with _prepare_job(
+        project, SHELL_COMMAND, role="shell", name=name, frozen=frozen, own=terminal, progress=progress
+    ) as (
         runtime,
         job,
     ):
-        return runtime.shell(job)
+        return runtime.run_shell(job)
 
 
 def execute(
@@ -72,28 +74,26 @@ def execute(
         EngineError: It could not be started, or the engine went away.
     """
     line = shlex.join(command)
-    with _inside(project, line, role="exec", name=name, frozen=frozen, own={}, progress=progress) as (
+    with _prepare_job(project, line, role="exec", name=name, frozen=frozen, own={}, progress=progress) as (
         runtime,
         job,
     ):
         outcome = runtime.run(job, stdout=stdout, stderr=stderr)
-    return _status(outcome, line, job)
+    return _resolve_exit_status(outcome, line, job)
 
 
-def _status(outcome: Outcome, line: str, job: Job) -> int:
+def _resolve_exit_status(outcome: JobResult, line: str, job: Job) -> int:
     match outcome.ending:
-        case Ending.TIMED_OUT:
+        case RunOutcome.TIMED_OUT:
             seconds = job.limits.timeout_seconds
-            raise PipelineTimeoutError(
-                f"{line} did not end within {seconds:g} s", hint="raise [stack.limits] timeout"
-            )
-        case Ending.OUT_OF_MEMORY:
+            raise PipelineTimeoutError(f"{line} did not end within {seconds:g} s", hint="raise [stack.limits] timeout")
+        case RunOutcome.OUT_OF_MEMORY:
             raise PipelineMemoryError(
                 f"{line} needed more memory than {job.limits.memory_bytes:,} bytes",
                 hint="raise [stack.limits] memory",
             )
-        case Ending.LOST:
-            raise EngineError(
+        case RunOutcome.LOST:
+            raise ContainerEngineError(
                 f"{line} was lost: its container was removed, or the container engine went away, while it ran",
                 hint="sandbox doctor",
             )
@@ -102,21 +102,21 @@ def _status(outcome: Outcome, line: str, job: Job) -> int:
 
 
 @contextlib.contextmanager
-def _inside(
+def _prepare_job(
     project: Project, command: str, *, role: str, name: str, frozen: bool, own: Mapping[str, str],
     progress: Progress,
 ) -> Iterator[tuple[Runtime, Job]]:  # fmt: skip
     """Give a job on the sample, with a copy of the working tree, for as long as the block lasts."""
     ready = create(project, name=name, frozen=frozen, progress=progress)
     runtime = ready.stack.runtime
-    drawn, kit = ready.sample.sample, kit_of(ready.stack)
-    databases = services.databases(
+    drawn, kit = ready.sample.sample, build_kit(ready.stack)
+    databases = services.build_databases(
         project, drawn, name=name, runtime=runtime, frozen=ready.stack.frozen, progress=progress
     )
     with contextlib.ExitStack() as stack:
-        place = stack.enter_context(staging(project.state / "inside", label=role))
-        code = stack.enter_context(code_of(project, None))
-        database = stack.enter_context(databases.opened(drawn)) if databases else None
+        place = stack.enter_context(make_staging_folder(project.state_folder / "inside", label=role))
+        code = stack.enter_context(open_code(project, None))
+        database = stack.enter_context(databases.open_database(drawn)) if databases else None
         folders = {part: place / part for part in ("code", "output", "kit")}
         for folder in folders.values():
             folder.mkdir()
@@ -125,19 +125,22 @@ def _inside(
         shown = {
             "SANDBOX_SAMPLE": Mount(source=drawn.path / "tables", target="/sandbox/sample"),
             "SANDBOX_OUTPUT": Mount(source=folders["output"], target="/sandbox/output", writable=True),
-            **(laid_out(kit, folders["kit"], folders["code"]) if kit else {}),
+            **(write_setup(kit, folders["kit"], folders["code"]) if kit else {}),
         }
-        seen = {variable: runtime.seen(mount) for variable, mount in shown.items()}
+        seen = {variable: runtime.resolve_mount_path(mount) for variable, mount in shown.items()}
         yield (
             runtime,
             Job(
-                name=f"{object_name(project, name)}-{role}-{os.getpid()}",
-                labels={**labels(project, name), "role": role},
+                name=f"{build_object_name(project, name)}-{role}-{os.getpid()}",
+                labels={**build_labels(project, name), "role": role},
                 environment=ready.environment,
-                command=kit.command(command) if kit else command,
+                command=kit.wrap_command(command) if kit else command,
                 workdir=workdir,
                 mounts=(*shown.values(), workdir),
-                variables={**given(seen, project.settings.pipeline.env, kit=kit, database=database), **own},
+                variables={
+                    **build_run_variables(seen, project.settings.pipeline.env, kit=kit, database=database),
+                    **own,
+                },
                 limits=ready.stack.limits,
                 volumes=database.volumes if database else {},
                 network=database.network if database else None,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError, UsageError
 from sandbox.manifest.run import RunRecord
-from sandbox.runner.output_records import damage
-from sandbox.runner.run import RECORD
+from sandbox.runner.output_records import find_damage
+from sandbox.runner.run import RECORD_FILE
 from sandbox.samples import catalog
 from sandbox.samples import verify as samples
-from sandbox.store.paths import home
+from sandbox.store.paths import find_home_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verified:
+class VerifyResult:
     """What was checked, and what is wrong with each; no problems means that it is as it was recorded."""
 
     problems: dict[str, list[str]]
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox verify --json``."""
         return {"format_version": 1, "verified": self.problems}
 
-    def require(self) -> None:
+    def raise_for_problems(self) -> None:
         """Raise if anything is wrong.
 
         Raises:
@@ -45,43 +45,41 @@ class Verified:
             )
 
 
-def verify(project: Project, *, what: str | None, progress: Progress) -> Verified:
+def verify(project: Project, *, what: str | None, progress: Progress) -> VerifyResult:
     """Check the project's sample and its runs, or the one sample or run that ``what`` names (a unique beginning is enough).
 
     Raises:
         UsageError: Nothing, or more than one thing, has that name.
     """
     if what is None:
-        drawn = catalog.drawn(project, home())
+        drawn = catalog.find_sample(project, find_home_folder())
         sample_paths = [drawn.path] if drawn else []
     else:
-        sample_paths = [sample.path for sample in catalog.samples(home())]
-    places = {path.name: path for path in (*sample_paths, *_runs(project))}
+        sample_paths = [sample.path for sample in catalog.list_samples(find_home_folder())]
+    places = {path.name: path for path in (*sample_paths, *_list_runs(project))}
     if what is not None:
         names = [name for name in places if name.startswith(what)]
         if len(names) != 1:
             many = (
-                f"more than one sample or run begins with {what!r}"
-                if names
-                else f"no sample or run is called {what!r}"
+                f"more than one sample or run begins with {what!r}" if names else f"no sample or run is called {what!r}"
             )
             raise UsageError(many, hint=f"there are: {', '.join(sorted(places)) or 'none'}")
         places = {names[0]: places[names[0]]}
-    return Verified(problems={name: _problems(path, progress) for name, path in places.items()})
+    return VerifyResult(problems={name: _find_problems(path, progress) for name, path in places.items()})
 
 
-def _runs(project: Project) -> Iterator[Path]:
-    folder = project.state / "runs"
+def _list_runs(project: Project) -> Iterator[Path]:
+    folder = project.state_folder / "runs"
     if folder.is_dir():
         yield from sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _problems(path: Path, progress: Progress) -> list[str]:
+def _find_problems(path: Path, progress: Progress) -> list[str]:
     if path.parent.name == "samples":
-        return samples.verify(path, progress)
+        return samples.verify_sample(path, progress)
     try:
-        record = RunRecord.read(path / RECORD)
+        record = RunRecord.read(path / RECORD_FILE)
     except StoreError as error:
         return [error.message]
-    found = damage(path / "output", record.outputs, record.logs)
+    found = find_damage(path / "output", record.outputs, record.logs)
     return [found] if found else []

@@ -1,18 +1,18 @@
 """Compares what two runs left: schema, rows, columns, and what the gate makes of it."""
 
-from sandbox.compare.data_tests import data_tests
-from sandbox.compare.gate import judge
-from sandbox.compare.rules import Origin, Rules, Tolerance, rules
-from sandbox.compare.table_arguments import tables
-from sandbox.compare.tables import compare
+from sandbox.compare.data_tests import run_data_tests
+from sandbox.compare.gate import evaluate_gate
+from sandbox.compare.rules import OutputRules, TableOrigin, Tolerance, build_output_rules
+from sandbox.compare.table_arguments import resolve_tables
+from sandbox.compare.tables import compare_tables
 
 __all__ = [
-    "Origin",
-    "Rules",
+    "OutputRules",
+    "TableOrigin",
     "Tolerance",
-    "compare",
-    "data_tests",
-    "judge",
-    "rules",
-    "tables",
+    "build_output_rules",
+    "compare_tables",
+    "evaluate_gate",
+    "resolve_tables",
+    "run_data_tests",
 ]

@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.compare.rules import EXACT, Tolerance
-from sandbox.compare.sql_types import MOMENTS, is_nested, is_numeric
-from sandbox.compare.tolerance import normalised
-from sandbox.manifest.diff import SchemaChanges, TypeChange
+from sandbox.compare.rules import NO_TOLERANCE, Tolerance
+from sandbox.compare.sql_types import TEMPORAL_TYPES, is_nested, is_numeric
+from sandbox.compare.tolerance import render_normalized_sql
+from sandbox.manifest.diff import ColumnTypeChange, SchemaChanges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.compare.rules import Rules
+    from sandbox.compare.rules import OutputRules
 
 SideName = Literal["baseline", "candidate"]
 
@@ -26,7 +26,7 @@ _MINUS_ZERO = r"(^|[\[ {(=,])-0\.0([\]}),]|$)"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
+class TableShape:
     """The names and types of one table's columns, in its order, and its number of rows."""
 
     names: tuple[str, ...]
@@ -35,7 +35,7 @@ class Shape:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class ComparedColumn:
     """A column that both sides have.
 
     Attributes:
@@ -45,7 +45,7 @@ class Column:
         common: The type in which values are compared; None where some value would not survive the conversion, and
             then no value of the one side equals one of the other.
         tolerance: Which values count as equal although they are not the same.
-        tainted: Differs without any change of code; nothing is judged in it.
+        is_nondeterministic: Differs without any change of code; nothing is judged in it.
     """
 
     name: str
@@ -53,45 +53,45 @@ class Column:
     candidate: int
     types: tuple[str, str]
     common: str | None
-    tolerance: Tolerance = EXACT
-    tainted: bool = False
+    tolerance: Tolerance = NO_TOLERANCE
+    is_nondeterministic: bool = False
 
-    def raw(self, side: SideName) -> str:
+    def format_raw_name(self, side: SideName) -> str:
         """The column as it was read."""
         return f"r{self.baseline if side == 'baseline' else self.candidate}"
 
-    def type(self, side: SideName) -> str:
+    def select_type(self, side: SideName) -> str:
         """Its type on one side."""
         return self.types[0] if side == "baseline" else self.types[1]
 
     @property
-    def numeric(self) -> bool:
+    def is_numeric(self) -> bool:
         """True where a change is a number."""
         return self.common is not None and is_numeric(self.common)
 
     @property
-    def measured(self) -> bool:
+    def is_measurable(self) -> bool:
         """True where a change has a size: of numbers, and of dates and times in seconds."""
-        return self.numeric or self.common in MOMENTS
+        return self.is_numeric or self.common in TEMPORAL_TYPES
 
-    def value(self, side: SideName, *, key: bool = False, row: str = "") -> str:
+    def render_value_sql(self, side: SideName, *, key: bool = False, row: str = "") -> str:
         """Give the SQL of the value that is compared: equal values of both sides are equal in it.
 
         As a part of a key, a column that has no common type still tells its own side's rows apart, and a tolerance
         counts for nothing: it would make keys equal that are not. ``row`` is what the row is called, if it has a name.
         """
-        raw = f"{row}.{self.raw(side)}" if row else self.raw(side)
+        raw = f"{row}.{self.format_raw_name(side)}" if row else self.format_raw_name(side)
         if self.common is None:
             return f"'{side} ' || {raw}::VARCHAR" if key else f"'{side}'"
-        cast = raw if self.type(side) == self.common else f"{raw}::{self.common}"
+        cast = raw if self.select_type(side) == self.common else f"{raw}::{self.common}"
         if self.common == "INTERVAL":  # the engine holds 30 days equal to a month
             return f"{cast}::VARCHAR"
         if self.common.startswith("MAP(") and self.common.endswith(")"):  # a map has no order
             return f"list_sort(map_entries({cast}))"
-        return cast if key else normalised(self.common, self.tolerance, cast)
+        return cast if key else render_normalized_sql(self.common, self.tolerance, cast)
 
     @property
-    def hashed(self) -> str:
+    def hash_input_sql(self) -> str:
         """Give the SQL of what a row's hash takes of the compared value ``v<n>``.
 
         The engine's hash of nested values sees their leaves alone: NULL, [] and [NULL] have one hash, as have
@@ -107,7 +107,7 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Match:
+class ColumnMatch:
     """Which position of the baseline's table is which of the candidate's, in the baseline's order."""
 
     pairs: tuple[tuple[str, int, int], ...]
@@ -117,15 +117,15 @@ class Match:
     ignored: tuple[str, ...]
 
     @property
-    def reordered(self) -> bool:
+    def is_reordered(self) -> bool:
         """True where the common columns stand in another order."""
         positions = [candidate for _, _, candidate in self.pairs]
         return positions != sorted(positions)
 
-    def schema(self, columns: Sequence[Column]) -> SchemaChanges:
+    def build_schema_changes(self, columns: Sequence[ComparedColumn]) -> SchemaChanges:
         """Give what the document says about the columns."""
         changed = {
-            column.name: TypeChange(
+            column.name: ColumnTypeChange(
                 baseline=column.types[0], candidate=column.types[1], compared=column.common is not None
             )
             for column in columns
@@ -136,31 +136,27 @@ class Match:
             removed=list(self.removed),
             renamed=dict(self.renamed),
             type_changed=changed,
-            reordered=self.reordered,
+            reordered=self.is_reordered,
         )
 
 
-def match(baseline: Sequence[str], candidate: Sequence[str], rules: Rules) -> Match:
+def match_columns(baseline: Sequence[str], candidate: Sequence[str], rules: OutputRules) -> ColumnMatch:
     """Match columns by exact name after the declared renaming; ignored columns do not appear on either side.
 
     A renaming applies where the candidate has the one name and the baseline the other; else it has no effect, so
     that versions from before it can be compared too. A key's columns cannot be ignored.
     """
     renamed = {
-        production: name
-        for name, production in rules.rename.items()
-        if name in candidate and production in baseline
+        production: name for name, production in rules.rename.items() if name in candidate and production in baseline
     }
     back = {name: production for production, name in renamed.items()}
     production_names = [back.get(name, None if name in renamed else name) for name in candidate]
     place = {name: position for position, name in enumerate(production_names) if name is not None}
     ignored = rules.ignore - set(rules.key or ())
     pairs = tuple(
-        (name, position, place[name])
-        for position, name in enumerate(baseline)
-        if name in place and name not in ignored
+        (name, position, place[name]) for position, name in enumerate(baseline) if name in place and name not in ignored
     )
-    return Match(
+    return ColumnMatch(
         pairs=pairs,
         added=tuple(
             name

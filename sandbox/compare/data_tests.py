@@ -10,33 +10,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.compare.rows.row_matching import SIDES
-from sandbox.compare.rules import engine_memory
-from sandbox.compare.sql_types import opaque
-from sandbox.compare.table_reader import Reader, unreadable
-from sandbox.engine.duckdb.session import Session, quote
+from sandbox.compare.rules import compute_engine_memory
+from sandbox.compare.sql_types import render_nan_safe_sql
+from sandbox.compare.table_reader import TableReader, describe_read_failure
+from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import PipelineError, SandboxError
-from sandbox.manifest.diff import DataTest, GateResult
+from sandbox.manifest.diff import DataTestResult, GateResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.compare.columns import SideName
     from sandbox.config.settings import DataTestEntry, GateSection
-    from sandbox.manifest.diff import TestOutcome
+    from sandbox.manifest.diff import DataTestOutcome
     from sandbox.model import Progress, TableFiles
 
-DEFAULT_TESTS = "no-new-failures"
+DEFAULT_TESTS_LIMIT = "no-new-failures"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Answer:
+class _SideResult:
     """How many rows break the rule on one side, or why that cannot be told."""
 
     rows: int | None
     problem: str | None = None
 
 
-def data_tests(
+def run_data_tests(
     tests: Sequence[DataTestEntry],
     baseline: Mapping[str, TableFiles],
     candidate: Mapping[str, TableFiles],
@@ -45,7 +45,7 @@ def data_tests(
     memory: int,
     threads: int | None = None,
     progress: Progress,
-) -> list[DataTest]:
+) -> list[DataTestResult]:
     """Carry out every test on both sides.
 
     Args:
@@ -65,66 +65,67 @@ def data_tests(
     """
     if not tests:
         return []
-    answers: dict[SideName, list[_Answer]] = {}
+    answers: dict[SideName, list[_SideResult]] = {}
     for side, tables in zip(SIDES, (baseline, candidate), strict=True):
-        with progress.step(f"testing the {side}"), _session(memory, threads) as session:
-            _offer(session, side, tables, sample)
-            answers[side] = [_answer(session, test) for test in tests]
+        with progress.step(f"testing the {side}"), _open_session(memory, threads) as session:
+            _create_views(session, side, tables, sample)
+            answers[side] = [_run_test(session, test) for test in tests]
     return [
-        _result(test.name, before, after)
+        _build_result(test.name, before, after)
         for test, before, after in zip(tests, answers["baseline"], answers["candidate"], strict=True)
     ]
 
 
-def _session(memory: int, threads: int | None) -> Session:
-    return Session(memory=engine_memory(memory), threads=threads, failure=PipelineError)
+def _open_session(memory: int, threads: int | None) -> Session:
+    return Session(memory=compute_engine_memory(memory), threads=threads, failure=PipelineError)
 
 
-def _offer(
+def _create_views(
     session: Session, side: SideName, tables: Mapping[str, TableFiles], sample: Mapping[str, TableFiles]
 ) -> None:
     """Make the views, then let nothing else be read."""
-    reader = Reader(session, PipelineError)
+    reader = TableReader(session, PipelineError)
     session.execute("create schema sample")
     for schema, offered in (("main", tables), ("sample", sample)):
         for name, table in offered.items():
-            doing = unreadable(side, table)
-            source, _ = reader.source(f"{schema} {name}", table, doing=doing)
-            described = session.rows(f"describe select * from {source}", doing=doing)
+            doing = describe_read_failure(side, table)
+            source, _ = reader.prepare_source(f"{schema} {name}", table, doing=doing)
+            described = session.fetch_rows(f"describe select * from {source}", doing=doing)
             shown = ", ".join(
-                f"{opaque(type_, quote(column))} as {quote(column)}" for column, type_, *_ in described
+                f"{render_nan_safe_sql(type_, quote_identifier(column))} as {quote_identifier(column)}"
+                for column, type_, *_ in described
             )
             session.execute(
-                f"create view {schema}.{quote(name)} as select {shown} from {source}", doing=doing
+                f"create view {schema}.{quote_identifier(name)} as select {shown} from {source}", doing=doing
             )
     files = {path for table in (*tables.values(), *sample.values()) for path in table.paths}
-    session.confine(sorted(files))
+    session.restrict_access(sorted(files))
 
 
-def _answer(session: Session, test: DataTestEntry) -> _Answer:
+def _run_test(session: Session, test: DataTestEntry) -> _SideResult:
     try:
-        return _Answer(rows=session.counted(test.sql, doing="the query"))
+        return _SideResult(rows=session.count_user_query_rows(test.sql, doing="the query"))
     except SandboxError as error:
-        return _Answer(rows=None, problem=error.message)
+        return _SideResult(rows=None, problem=error.message)
 
 
-def _result(name: str, before: _Answer, after: _Answer) -> DataTest:
+def _build_result(name: str, before: _SideResult, after: _SideResult) -> DataTestResult:
     problems = {"baseline": before.problem, "candidate": after.problem}
-    return DataTest(
+    return DataTestResult(
         name=name,
         baseline_failures=before.rows,
         candidate_failures=after.rows,
-        outcome=outcome(before.rows, after.rows),
+        outcome=classify_test_outcome(before.rows, after.rows),
         problems={side: problem for side, problem in problems.items() if problem is not None},
     )
 
 
-def outcome(before: int | None, after: int | None) -> TestOutcome:
+def classify_test_outcome(before: int | None, after: int | None) -> DataTestOutcome:
     """Give what became of a test; None stands for a query that failed.
 
     A test that could not be carried out on the baseline, because it is about something new, counts there as passed.
 
-    >>> outcome(0, 0), outcome(3, 3), outcome(None, 2), outcome(3, 0), outcome(0, None)
+    >>> classify_test_outcome(0, 0), classify_test_outcome(3, 3), classify_test_outcome(None, 2), classify_test_outcome(3, 0), classify_test_outcome(0, None)
     ('passed', 'failed', 'newly_failing', 'fixed', 'not_evaluated')
     """
     if after is None:
@@ -134,7 +135,7 @@ def outcome(before: int | None, after: int | None) -> TestOutcome:
     return "fixed" if before else "passed"
 
 
-def judge_tests(tests: Sequence[DataTest], gate: GateSection) -> list[GateResult]:
+def evaluate_data_tests(tests: Sequence[DataTestResult], gate: GateSection) -> list[GateResult]:
     """Judge data tests: one result over all of them; none where there are no tests.
 
     By ``no-new-failures`` no test may break in more rows than on the baseline. A test that could not be carried out on
@@ -142,12 +143,12 @@ def judge_tests(tests: Sequence[DataTest], gate: GateSection) -> list[GateResult
     """
     if not tests:
         return []
-    limit = gate.tests or DEFAULT_TESTS
+    limit = gate.tests or DEFAULT_TESTS_LIMIT
     broken = {
         "not evaluated": [one.name for one in tests if one.candidate_failures is None],
         "newly failing": [one.name for one in tests if one.outcome == "newly_failing"],
-        "failing in more rows": [one.name for one in tests if one.outcome == "failed" and one.worse],
-        "still failing": [one.name for one in tests if one.outcome == "failed" and not one.worse],
+        "failing in more rows": [one.name for one in tests if one.outcome == "failed" and one.is_worse],
+        "still failing": [one.name for one in tests if one.outcome == "failed" and not one.is_worse],
     }
     tolerated = {"no-new-failures": {"still failing"}, "no-failures": set(), "any": set(broken)}[limit]
     said = "; ".join(f"{what}: {', '.join(names)}" for what, names in broken.items() if names)

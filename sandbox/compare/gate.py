@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.compare.data_tests import judge_tests
-from sandbox.compare.gate_limits import ROUNDING, apart, parted, percent, total_change
+from sandbox.compare.data_tests import evaluate_data_tests
+from sandbox.compare.gate_limits import (
+    LIMIT_TOLERANCE,
+    evaluate_total_change,
+    format_percent,
+    has_uncounted_differences,
+    split_output_column,
+)
 from sandbox.manifest.diff import GateResult, OutputDiff, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sandbox.config.settings import GateSection
-    from sandbox.manifest.diff import DataTest
+    from sandbox.manifest.diff import DataTestResult
 
-DEFAULT_CHANGED_ROWS = 0.0
-DEFAULT_SCHEMA = "same"
+DEFAULT_CHANGED_ROWS_LIMIT = 0.0
+DEFAULT_SCHEMA_LIMIT = "same"
 
 
-def judge(
+def evaluate_gate(
     outputs: Mapping[str, OutputDiff],
     gate: GateSection,
     per_output: Mapping[str, GateSection],
-    tests: Sequence[DataTest] = (),
+    tests: Sequence[DataTestResult] = (),
 ) -> tuple[Verdict, list[GateResult]]:
     """Judge the differences.
 
@@ -35,71 +41,73 @@ def judge(
     results = []
     for name, output in outputs.items():
         own = per_output.get(name)
-        results += [_changed_rows(name, output, gate, own), _schema(name, output, gate, own)]
         results += [
-            total_change(name, column, limit, outputs)
+            _evaluate_changed_rows(name, output, gate, own),
+            _evaluate_schema(name, output, gate, own),
+        ]
+        results += [
+            evaluate_total_change(name, column, limit, outputs)
             for column, limit in (own.total_change.items() if own else ())
         ]
     for name, own in per_output.items():
         if name not in outputs:
-            results += _not_compared(name, own, outputs)
+            results += _evaluate_missing_output(name, own, outputs)
     results += [
-        total_change(*parted(named, outputs), limit, outputs) for named, limit in gate.total_change.items()
+        evaluate_total_change(*split_output_column(named, outputs), limit, outputs)
+        for named, limit in gate.total_change.items()
     ]
-    results += judge_tests(tests, gate)
+    results += evaluate_data_tests(tests, gate)
     if not all(result.held for result in results):
         return "outside_gate", results
-    same = all(output.same for output in outputs.values())
+    same = all(output.is_same for output in outputs.values())
     return ("same" if same else "within_gate"), results
 
 
-def _not_compared(name: str, own: GateSection, outputs: Mapping[str, OutputDiff]) -> Iterator[GateResult]:
+def _evaluate_missing_output(name: str, own: GateSection, outputs: Mapping[str, OutputDiff]) -> Iterator[GateResult]:
     """Judge an output that was left out of the comparison: none of its own rules is held."""
     limits = {
-        "changed_rows": None if own.changed_rows is None else percent(own.changed_rows),
+        "changed_rows": None if own.changed_rows is None else format_percent(own.changed_rows),
         "schema": own.schema_,
     }
     for rule, limit in limits.items():
         if limit is not None:
-            yield GateResult(
-                rule=f"{rule} {name}", output=None, limit=limit, held=False, found="not compared"
-            )
+            yield GateResult(rule=f"{rule} {name}", output=None, limit=limit, held=False, found="not compared")
     for column, share in own.total_change.items():
-        yield total_change(name, column, share, outputs)
+        yield evaluate_total_change(name, column, share, outputs)
 
 
-def _changed_rows(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> GateResult:
+def _evaluate_changed_rows(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> GateResult:
     limit = next(
         (section.changed_rows for section in (own, gate) if section and section.changed_rows is not None),
-        DEFAULT_CHANGED_ROWS,
+        DEFAULT_CHANGED_ROWS_LIMIT,
     )
-    weighted = weighted_share(output)
-    found = output.rows.share if weighted is None else weighted
+    weighted = find_weighted_share(output)
+    found = output.rows.differing_share if weighted is None else weighted
     return GateResult(
         rule="changed_rows",
         output=name,
-        limit=percent(limit),
-        held=found <= limit * (1 + ROUNDING),
-        found=percent(found) + ("" if weighted is None else ", weighted to production,"),
+        limit=format_percent(limit),
+        held=found <= limit * (1 + LIMIT_TOLERANCE),
+        found=format_percent(found) + ("" if weighted is None else ", weighted to production,"),
     )
 
 
-def weighted_share(output: OutputDiff) -> float | None:
+def find_weighted_share(output: OutputDiff) -> float | None:
     """Give the estimated share of production's rows that differ; None where the sample's own share must do.
 
     It must where nothing is estimated, and where a difference is in rows that the estimate leaves out, or the sample
     shows none: no weight may make a difference vanish.
     """
     estimate = output.estimate
-    if apart(output) or not estimate.share.estimate or output.rows.share == 0:
+    if has_uncounted_differences(output) or not estimate.share.estimate or output.rows.differing_share == 0:
         return None
     return estimate.share.estimate
 
 
-def _schema(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> GateResult:
+def _evaluate_schema(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> GateResult:
     limit = next(
         (section.schema_ for section in (own, gate) if section and section.schema_ is not None),
-        DEFAULT_SCHEMA,
+        DEFAULT_SCHEMA_LIMIT,
     )
     if output.status != "compared":
         found = f"output {output.status}"
@@ -111,6 +119,4 @@ def _schema(name: str, output: OutputDiff, gate: GateSection, own: GateSection |
             "type changed": len(changes.type_changed),
         }
         found = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "same"
-    return GateResult(
-        rule="schema", output=name, limit=limit, held=limit == "any" or found == "same", found=found
-    )
+    return GateResult(rule="schema", output=name, limit=limit, held=limit == "any" or found == "same", found=found)

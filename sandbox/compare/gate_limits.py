@@ -9,42 +9,42 @@ from sandbox.manifest.diff import GateResult
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.manifest.diff import Figure, OutputDiff
+    from sandbox.manifest.diff import EstimatedFigure, OutputDiff
 
-ROUNDING = 1e-12  # 0.7 / 100 is a little less than 7 / 1000
+LIMIT_TOLERANCE = 1e-12  # 0.7 / 100 is a little less than 7 / 1000
 
 
-def parted(named: str, outputs: Mapping[str, OutputDiff]) -> tuple[str, str]:
+def split_output_column(named: str, outputs: Mapping[str, OutputDiff]) -> tuple[str, str]:
     """Give the output and the column of ``OUTPUT.COLUMN``; both may hold dots."""
     fitting = [name for name in outputs if named.startswith(f"{name}.")]
     output = max(fitting, key=len, default=named.partition(".")[0])
     return output, named[len(output) + 1 :]
 
 
-def total_change(name: str, column: str, limit: float, outputs: Mapping[str, OutputDiff]) -> GateResult:
+def evaluate_total_change(name: str, column: str, limit: float, outputs: Mapping[str, OutputDiff]) -> GateResult:
     """Judge the estimated change of a column's total in production, as a share of that total.
 
     It is held where the whole interval lies within the limit, or where no value of the sample changed. It is not where
     something changed and there is no interval.
     """
     output = outputs.get(name)
-    problem = _problem(output, column)
+    problem = _find_problem(output, column)
     if problem is not None or output is None:
         held, found = False, f"not estimated: {problem}"
-    elif _unmoved(output, column):
+    elif _is_unchanged(output, column):
         held, found = True, "no change in the sample"
     else:
-        held, found = _within(output.estimate.totals[column].relative, limit)
+        held, found = _compare_with_limit(output.estimate.totals[column].relative, limit)
     return GateResult(
         rule=f"total_change {name}.{column}",
         output=None if output is None else name,
-        limit=percent(limit),
+        limit=format_percent(limit),
         held=held,
         found=found,
     )
 
 
-def _problem(output: OutputDiff | None, column: str) -> str | None:
+def _find_problem(output: OutputDiff | None, column: str) -> str | None:
     """Say why nothing can be said of a total, if so."""
     if output is None:
         return "there is no such output"
@@ -54,12 +54,12 @@ def _problem(output: OutputDiff | None, column: str) -> str | None:
         return "the column differs from run to run"
     if column not in output.columns and column not in output.estimate.totals:
         return "there is no such column to compare"
-    if not _unmoved(output, column) and column not in output.estimate.totals:
+    if not _is_unchanged(output, column) and column not in output.estimate.totals:
         return output.estimate.reason or "the column holds no numbers"
     return None
 
 
-def _unmoved(output: OutputDiff, column: str) -> bool:
+def _is_unchanged(output: OutputDiff, column: str) -> bool:
     """True where the column has the same values in the same rows on both sides of the sample."""
     rows = output.rows
     if not rows.different:
@@ -68,37 +68,43 @@ def _unmoved(output: OutputDiff, column: str) -> bool:
     return not (rows.added or rows.removed) and found is not None and not found.changed
 
 
-def _within(change: Figure, limit: float) -> tuple[bool, str]:
+def _compare_with_limit(change: EstimatedFigure, limit: float) -> tuple[bool, str]:
     """Say whether a change stays within a limit, and what was found."""
     if change.estimate is None:
         return False, "not estimated"
     if change.low is None or change.high is None:
-        return False, f"{signed(change.estimate)}, without an interval because too few units carry it"
-    held = max(abs(change.low), abs(change.high)) <= limit * (1 + ROUNDING)
+        return (
+            False,
+            f"{format_signed_percent(change.estimate)}, without an interval because too few units carry it",
+        )
+    held = max(abs(change.low), abs(change.high)) <= limit * (1 + LIMIT_TOLERANCE)
     if change.status == "exact":
-        return held, signed(change.estimate)
+        return held, format_signed_percent(change.estimate)
     marked = ", probably wider" if change.status == "probably_too_narrow" else ""
-    return held, f"{signed(change.estimate)} (95 %: {signed(change.low)} to {signed(change.high)}{marked})"
+    return (
+        held,
+        f"{format_signed_percent(change.estimate)} (95 %: {format_signed_percent(change.low)} to {format_signed_percent(change.high)}{marked})",
+    )
 
 
-def apart(output: OutputDiff) -> bool:
+def has_uncounted_differences(output: OutputDiff) -> bool:
     """True where rows differ that no estimate counts."""
     return output.estimate.left_out is not None and output.estimate.left_out.different > 0
 
 
-def signed(part: float) -> str:
+def format_signed_percent(part: float) -> str:
     """Give a change as a percentage with its sign.
 
-    >>> signed(0.02), signed(-1 / 3), signed(0.0)
+    >>> format_signed_percent(0.02), format_signed_percent(-1 / 3), format_signed_percent(0.0)
     ('+2 %', '−33.33 %', '0 %')
     """
-    return ("" if part == 0 else "+" if part > 0 else "−") + percent(abs(part))
+    return ("" if part == 0 else "+" if part > 0 else "−") + format_percent(abs(part))
 
 
-def percent(part: float) -> str:
+def format_percent(part: float) -> str:
     """Give a share as a percentage that is never rounded down to nothing or up to all.
 
-    >>> percent(0.02), percent(1 / 3), percent(1e-9), percent(0.99999)
+    >>> format_percent(0.02), format_percent(1 / 3), format_percent(1e-9), format_percent(0.99999)
     ('2 %', '33.33 %', '0.0000001 %', '99.999 %')
     """
     digits = 2

@@ -5,31 +5,31 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from sandbox.compare.sql_types import INTEGERS
-from sandbox.compare.table_reader import suggestion
+from sandbox.compare.sql_types import INTEGER_TYPES
+from sandbox.compare.table_reader import suggest_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.compare.columns import Column, Shape, SideName
-    from sandbox.compare.rows.row_matching import Plan
-    from sandbox.compare.rules import Rules
+    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.rows.row_matching import ComparisonPlan
+    from sandbox.compare.rules import OutputRules
     from sandbox.engine.duckdb.session import Session
     from sandbox.errors import SandboxError
 
-_LOOKED_AT = 300_000  # rows
-_NAMED = 6  # so many columns of a kind take part in composite keys
-_TEXT = frozenset({"VARCHAR", "UUID", "DATE"})
-_OTHERS = INTEGERS | {"HUGEINT", "UHUGEINT", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
+_SAMPLED_ROWS = 300_000  # rows
+_MAX_COMPOSITE_COLUMNS = 6  # so many columns of a kind take part in composite keys
+_TEXT_KEY_TYPES = frozenset({"VARCHAR", "UUID", "DATE"})
+_OTHER_KEY_TYPES = INTEGER_TYPES | {"HUGEINT", "UHUGEINT", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
 
 
-def declared(
+def resolve_declared_key(
     output: str,
-    rules: Rules,
-    columns: Sequence[Column],
-    shapes: Mapping[SideName, Shape],
+    rules: OutputRules,
+    columns: Sequence[ComparedColumn],
+    shapes: Mapping[SideName, TableShape],
     failure: type[SandboxError],
-) -> list[Column] | None:
+) -> list[ComparedColumn] | None:
     """Give the columns of the declared key; None where none is declared.
 
     Raises:
@@ -43,13 +43,13 @@ def declared(
             side: SideName = "candidate" if name in shapes["baseline"].names else "baseline"
             raise failure(
                 f'the key of {output} names "{name}", which the {side}\'s table does not have',
-                hint=suggestion(name, list(shapes[side].names)),
+                hint=suggest_names(name, list(shapes[side].names)),
             )
     return [known[name] for name in dict.fromkeys(rules.key)]
 
 
-def require_known(
-    output: str, rules: Rules, shapes: Mapping[SideName, Shape], failure: type[SandboxError]
+def check_declared_columns(
+    output: str, rules: OutputRules, shapes: Mapping[SideName, TableShape], failure: type[SandboxError]
 ) -> None:
     """Make sure that every declared column is in the output: a misspelt one would have no effect and say nothing.
 
@@ -78,74 +78,76 @@ def require_known(
         for name in sorted(set(names) - known):
             raise failure(
                 f'{setting} of {output} names "{name}", which neither side\'s table has',
-                hint=suggestion(name, sorted(known)),
+                hint=suggest_names(name, sorted(known)),
             )
 
 
-def likely(
-    output: str, columns: Sequence[Column], unit_keys: Sequence[Sequence[str]]
-) -> Iterator[list[Column]]:
+def suggest_likely_keys(
+    output: str, columns: Sequence[ComparedColumn], unit_keys: Sequence[Sequence[str]]
+) -> Iterator[list[ComparedColumn]]:
     """Give the sets of columns that may be the key, the likeliest first; not many, whatever the table's width.
 
     Names decide before positions: keys of units, then names such as ``order_id``, then text and dates, then two or
     three of these, whole numbers last: a count may be unique by accident. Fractions are never a key.
     """
-    known = {column.name: column for column in columns if column.common is not None and not column.tainted}
+    known = {column.name: column for column in columns if column.common is not None and not column.is_nondeterministic}
     for names in unit_keys:
         if names and all(name in known for name in names):
             yield [known[name] for name in names]
     named = sorted(
-        (column for column in known.values() if _key_name(column.name) and column.common in _TEXT | _OTHERS),
-        key=lambda column: _rank(column.name, output),
+        (
+            column
+            for column in known.values()
+            if _is_key_name(column.name) and column.common in _TEXT_KEY_TYPES | _OTHER_KEY_TYPES
+        ),
+        key=lambda column: _rank_key_name(column.name, output),
     )
-    text = [column for column in known.values() if column.common in _TEXT and column not in named]
-    others = [column for column in known.values() if column.common in _OTHERS and column not in named]
+    text = [column for column in known.values() if column.common in _TEXT_KEY_TYPES and column not in named]
+    others = [column for column in known.values() if column.common in _OTHER_KEY_TYPES and column not in named]
     yield from ([column] for column in (*named, *text))
-    first = (*named[:_NAMED], *text[:_NAMED])[:_NAMED]
-    yield from _sets(first)
-    yield from (chosen for chosen in _sets((*first[:4], *others[:4])) if chosen[0] in first)
+    first = (*named[:_MAX_COMPOSITE_COLUMNS], *text[:_MAX_COMPOSITE_COLUMNS])[:_MAX_COMPOSITE_COLUMNS]
+    yield from _combine_columns(first)
+    yield from (chosen for chosen in _combine_columns((*first[:4], *others[:4])) if chosen[0] in first)
     yield from ([column] for column in others)
 
 
-def _sets(columns: Sequence[Column]) -> Iterator[list[Column]]:
+def _combine_columns(columns: Sequence[ComparedColumn]) -> Iterator[list[ComparedColumn]]:
     for size in (2, 3):
         yield from map(list, itertools.combinations(columns, size))
 
 
-def _key_name(name: str) -> bool:
+def _is_key_name(name: str) -> bool:
     plain = name.casefold()
-    return plain in {"id", "key", "uuid", "guid"} or plain.endswith(
-        ("_id", "_key", "_uuid", "id ", " id", "_code")
-    )
+    return plain in {"id", "key", "uuid", "guid"} or plain.endswith(("_id", "_key", "_uuid", "id ", " id", "_code"))
 
 
-def _rank(name: str, output: str) -> int:
+def _rank_key_name(name: str, output: str) -> int:
     plain, table = name.casefold(), output.casefold().rpartition(".")[2]
     if plain in {"id", f"{table}_id", f"{table.removesuffix('s')}_id"}:
         return 0
     return 1 if plain.endswith("id") else 2
 
 
-def plainly_unique(session: Session, plan: Plan, shapes: Mapping[SideName, Shape]) -> bool:
+def can_be_unique(session: Session, plan: ComparisonPlan, shapes: Mapping[SideName, TableShape]) -> bool:
     """Say quickly whether both sides' keys may be unique; False only where one is not, or is null in places.
 
     Some blocks of the tables are looked at, where no key may be there twice. A key of m rows is missed with a
     probability of about (1 + sm)·e^-sm, where s is the share that is looked at: without this, a join on the key could
     make any number of rows. Whether the key is unique the join itself tells afterwards.
     """
-    sides = " union all ".join(_looked_at(plan, side, shape.rows) for side, shape in shapes.items())
-    found = session.rows(sides, doing="looking for the key")
+    sides = " union all ".join(_render_uniqueness_sql(plan, side, shape.rows) for side, shape in shapes.items())
+    found = session.fetch_rows(sides, doing="looking for the key")
     return all(not missing and rows == distinct for rows, distinct, missing in found)
 
 
-def _looked_at(plan: Plan, side: SideName, rows: int) -> str:
+def _render_uniqueness_sql(plan: ComparisonPlan, side: SideName, rows: int) -> str:
     """Give the SQL that counts rows, keys and nulls in some blocks of one side."""
-    values = ", ".join(plan.keys)
-    null = " or ".join(f"{key} is null" for key in plan.keys)
-    share = 100.0 * min(1.0, _LOOKED_AT / rows) if rows else 100.0
+    values = ", ".join(plan.key_names)
+    null = " or ".join(f"{key} is null" for key in plan.key_names)
+    share = 100.0 * min(1.0, _SAMPLED_ROWS / rows) if rows else 100.0
     some = f" using sample {share:.6f} percent (system, 7)" if share < 100 else ""
     return (
         "select coalesce(sum(n), 0), count(*), coalesce(sum(missing), 0) from ("
         f"select count(*) as n, count(*) filter ({null}) as missing from "
-        f"(select {values} from {plan.among}_{side}{some}) group by {values})"
+        f"(select {values} from {plan.view_prefix}_{side}{some}) group by {values})"
     )

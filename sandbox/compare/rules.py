@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
     from sandbox.config.settings import OutputSection, ToleranceEntry
 
-Origin = Literal["project", "tables"]
+TableOrigin = Literal["project", "tables"]
 """Where two tables came from: the runs of a project, or the command line."""
 
-_OUTSIDE = (
+_RESERVED_BYTES = (
     200 * 10**6
 )  # the interpreter, its libraries, and what the engine does not count: measured 115 to 160 MB
 
 
-def engine_memory(memory: int) -> int:
+def compute_engine_memory(memory: int) -> int:
     """Give the bytes that the engine may hold so that the process stays within ``memory``."""
-    return max(memory - _OUTSIDE, memory // 2)
+    return max(memory - _RESERVED_BYTES, memory // 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,11 +42,11 @@ class Tolerance:
     as_set: bool = False
 
 
-EXACT = Tolerance()
+NO_TOLERANCE = Tolerance()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rules:
+class OutputRules:
     """What is declared about one output; column names are production's.
 
     Attributes:
@@ -69,21 +69,21 @@ class Rules:
     tainted: frozenset[str] = frozenset()
 
 
-def rules(section: OutputSection | None) -> Rules:
+def build_output_rules(section: OutputSection | None) -> OutputRules:
     """Give the rules of one output; those of an output that is not declared if ``section`` is None."""
     if section is None:
-        return Rules()
-    return Rules(
+        return OutputRules()
+    return OutputRules(
         key=tuple(section.key) if section.key else None,
         unit_key=tuple(section.unit_key) if section.unit_key else None,
         ignore=frozenset(section.ignore),
         rename=dict(section.rename),
-        tolerance={name: _tolerance(entry) for name, entry in section.tolerance.items()},
-        type_tolerance={name.upper(): _tolerance(entry) for name, entry in section.type_tolerance.items()},
+        tolerance={name: _build_tolerance(entry) for name, entry in section.tolerance.items()},
+        type_tolerance={name.upper(): _build_tolerance(entry) for name, entry in section.type_tolerance.items()},
     )
 
 
-def _tolerance(entry: ToleranceEntry) -> Tolerance:
+def _build_tolerance(entry: ToleranceEntry) -> Tolerance:
     return Tolerance(
         abs=entry.abs,
         rel=entry.rel,

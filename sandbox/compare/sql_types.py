@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 
-INTEGERS = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-)
-FLOATS = frozenset({"FLOAT", "DOUBLE"})
-NUMBERS = INTEGERS | FLOATS | {"HUGEINT", "UHUGEINT", "BIGNUM"}
-MOMENTS = frozenset(
+INTEGER_TYPES = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"})
+FLOAT_TYPES = frozenset({"FLOAT", "DOUBLE"})
+NUMBER_TYPES = INTEGER_TYPES | FLOAT_TYPES | {"HUGEINT", "UHUGEINT", "BIGNUM"}
+TEMPORAL_TYPES = frozenset(
     {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
 )
-_DECIMAL = re.compile(r"DECIMAL\((\d+),(\d+)\)")
-_EXACT_DIGITS = 28  # the sum of a thousand million differences still fits into 38 digits
+_DECIMAL_PATTERN = re.compile(r"DECIMAL\((\d+),(\d+)\)")
+_MAX_EXACT_DIGITS = 28  # the sum of a thousand million differences still fits into 38 digits
 
 
 def is_nested(type_: str) -> bool:
@@ -23,34 +21,34 @@ def is_nested(type_: str) -> bool:
 
 def is_numeric(type_: str) -> bool:
     """True for types whose values can be subtracted."""
-    return type_ in NUMBERS or _DECIMAL.fullmatch(type_) is not None
+    return type_ in NUMBER_TYPES or _DECIMAL_PATTERN.fullmatch(type_) is not None
 
 
-def difference(type_: str, baseline: str, candidate: str) -> str:
+def render_difference_sql(type_: str, baseline: str, candidate: str) -> str:
     """Give the SQL of candidate − baseline, exact where the type is, and never an overflow.
 
     A number of the unit of the values; of dates and times, the seconds as DOUBLE. NULL where either is NULL, infinite
     or NaN.
     """
     both = (baseline, candidate)
-    if type_ in MOMENTS:
-        return _seconds(type_, baseline, candidate)
-    decimal = _DECIMAL.fullmatch(type_)
-    if type_ in INTEGERS:
+    if type_ in TEMPORAL_TYPES:
+        return _render_seconds_sql(type_, baseline, candidate)
+    decimal = _DECIMAL_PATTERN.fullmatch(type_)
+    if type_ in INTEGER_TYPES:
         return f"({candidate}::HUGEINT - {baseline}::HUGEINT)"
-    if decimal and int(decimal[1]) <= _EXACT_DIGITS:
+    if decimal and int(decimal[1]) <= _MAX_EXACT_DIGITS:
         return f"({candidate} - {baseline})"
     finite = " and ".join(f"isfinite({side}::DOUBLE)" for side in both)
     return f"(case when {finite} then {candidate}::DOUBLE - {baseline}::DOUBLE end)"
 
 
-def is_exact(type_: str) -> bool:
+def has_exact_sums(type_: str) -> bool:
     """True where sums of differences are exact, so that the order of adding does not show."""
-    decimal = _DECIMAL.fullmatch(type_)
-    return type_ in INTEGERS or (decimal is not None and int(decimal[1]) <= _EXACT_DIGITS)
+    decimal = _DECIMAL_PATTERN.fullmatch(type_)
+    return type_ in INTEGER_TYPES or (decimal is not None and int(decimal[1]) <= _MAX_EXACT_DIGITS)
 
 
-def _seconds(type_: str, baseline: str, candidate: str) -> str:
+def _render_seconds_sql(type_: str, baseline: str, candidate: str) -> str:
     if type_ == "TIME":
         return f"((epoch_us({candidate}) - epoch_us({baseline})) / 1e6)"
     finite = f"isfinite({baseline}) and isfinite({candidate})"
@@ -64,10 +62,10 @@ def _seconds(type_: str, baseline: str, candidate: str) -> str:
     return f"(case when {finite} then {apart} / {unit}::DOUBLE end)"
 
 
-def opaque(type_: str, sql: str) -> str:
+def render_nan_safe_sql(type_: str, sql: str) -> str:
     """Give a float in a way that the engine concludes nothing about it from a file's statistics.
 
     Parquet's statistics leave NaN out, and the engine believes them: it takes a column of 1.0 and NaN for the constant
     1.0, drops the row in ``where x > 1``, and finds 1.0 and NaN not to be ``<>``. Here a NaN is always said to be there.
     """
-    return f"if(isnan({sql}), 'nan'::{type_}, {sql})" if type_ in FLOATS else sql
+    return f"if(isnan({sql}), 'nan'::{type_}, {sql})" if type_ in FLOAT_TYPES else sql

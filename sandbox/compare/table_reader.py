@@ -6,25 +6,25 @@ import dataclasses
 import difflib
 from typing import TYPE_CHECKING
 
-from sandbox.compare.columns import Column, Match, Shape, SideName
-from sandbox.compare.rules import EXACT
-from sandbox.compare.sql_types import opaque
-from sandbox.compare.tolerance import misplaced
-from sandbox.engine.duckdb.session import Session, literal, quote
-from sandbox.engine.duckdb.table_functions import relation
+from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape
+from sandbox.compare.rules import NO_TOLERANCE
+from sandbox.compare.sql_types import render_nan_safe_sql
+from sandbox.compare.tolerance import find_misplaced_settings
+from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.compare.rules import Rules, Tolerance
+    from sandbox.compare.rules import OutputRules, Tolerance
     from sandbox.model import TableFiles
 
-_FLAT = frozenset({"BLOB", "BIT", "VARIANT", "GEOMETRY"})
+_NON_TEXT_TYPES = frozenset({"BLOB", "BIT", "VARIANT", "GEOMETRY"})
 
 
-class Reader:
+class TableReader:
     """Opens tables in a session as ``raw_baseline`` and ``raw_candidate``, their columns named by position.
 
     Args:
@@ -37,27 +37,27 @@ class Reader:
         self._failure = failure
         self._attached: dict[Path, str] = {}
 
-    def open(self, side: SideName, table: TableFiles) -> Shape:
+    def open(self, side: SideName, table: TableFiles) -> TableShape:
         """Make ``raw_<side>`` and give its shape.
 
         Raises:
             SandboxError: Of the given class; a file cannot be read, or does not hold the table.
         """
-        doing = unreadable(side, table)
-        source, names = self.source(side, table, doing=doing)
-        described = self._session.rows(f"describe select * from {source}", doing=doing)
+        doing = describe_read_failure(side, table)
+        source, names = self.prepare_source(side, table, doing=doing)
+        described = self._session.fetch_rows(f"describe select * from {source}", doing=doing)
         names = names or [name for name, *_ in described]
         if len(names) != len(described):
             raise self._failure(f"{doing}: its columns' names cannot be told apart")
         types = [type_ for _, type_, *_ in described]
         aliases = ", ".join(f"r{position}" for position in range(len(types)))
-        shown = ", ".join(f"{opaque(type_, f'r{n}')} as r{n}" for n, type_ in enumerate(types))
+        shown = ", ".join(f"{render_nan_safe_sql(type_, f'r{n}')} as r{n}" for n, type_ in enumerate(types))
         self._session.execute(
             f"create or replace temp view raw_{side} as select {shown} from {source} as t({aliases})",
             doing=doing,
         )
-        [(rows,)] = self._session.rows(f"select count(*) from raw_{side}", doing=doing)
-        return Shape(names=tuple(names), types=tuple(types), rows=rows)
+        [(rows,)] = self._session.fetch_rows(f"select count(*) from raw_{side}", doing=doing)
+        return TableShape(names=tuple(names), types=tuple(types), rows=rows)
 
     def check(self, side: SideName, table: TableFiles) -> None:
         """Read every value of a table, so that a damaged file is named.
@@ -65,9 +65,9 @@ class Reader:
         Raises:
             SandboxError: Of the given class; the file cannot be read.
         """
-        self._session.rows(f"select bit_xor(hash(t)) from raw_{side} t", doing=unreadable(side, table))
+        self._session.fetch_rows(f"select bit_xor(hash(t)) from raw_{side} t", doing=describe_read_failure(side, table))
 
-    def source(self, place: str, table: TableFiles, *, doing: str) -> tuple[str, list[str] | None]:
+    def prepare_source(self, place: str, table: TableFiles, *, doing: str) -> tuple[str, list[str] | None]:
         """Give the SQL of a table's rows, and its columns' names where the engine would not spell them as the file does.
 
         What has to be parsed is kept as ``stored_<place>``.
@@ -77,35 +77,38 @@ class Reader:
         """
         match table.format:
             case "parquet":
-                return self._parquet(table, doing)
+                return self._prepare_parquet(table, doing)
             case "duckdb":
-                return self._member(table, doing), None
+                return self._attach_database_table(table, doing), None
             case "csv" | "jsonl":  # text is parsed once, not once a query
-                stored = quote(f"stored_{place}")
+                stored = quote_identifier(f"stored_{place}")
                 self._session.execute(
-                    f"create or replace temp table {stored} as select * from {relation(table)}", doing=doing
+                    f"create or replace temp table {stored} as select * from {build_table_function(table)}",
+                    doing=doing,
                 )
                 return stored, None
 
-    def _parquet(self, table: TableFiles, doing: str) -> tuple[str, list[str] | None]:
-        files = [_top_names(self._session, path, doing) for path in table.paths]
+    def _prepare_parquet(self, table: TableFiles, doing: str) -> tuple[str, list[str] | None]:
+        files = [_read_column_names(self._session, path, doing) for path in table.paths]
         if all(names == files[0] for names in files):
-            return relation(table), files[0]
-        paths = ", ".join(literal(str(path)) for path in table.paths)
+            return build_table_function(table), files[0]
+        paths = ", ".join(quote_literal(str(path)) for path in table.paths)
         # Files of one table with other columns: by name, or the columns that the first file lacks would be lost.
         return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)", None
 
-    def _member(self, table: TableFiles, doing: str) -> str:
+    def _attach_database_table(self, table: TableFiles, doing: str) -> str:
         [path] = table.paths
         if path not in self._attached:
             alias = f"file{len(self._attached)}"
-            self._session.execute(f"attach {literal(str(path))} as {alias} (read_only)", doing=doing)
+            self._session.execute(f"attach {quote_literal(str(path))} as {alias} (read_only)", doing=doing)
             self._attached[path] = alias
         alias = self._attached[path]
         # Tables only: a view could hold any query, and would run here, outside the sandbox.
         held = {
-            (name if schema == "main" else f"{schema}.{name}"): f"{alias}.{quote(schema)}.{quote(name)}"
-            for schema, name in self._session.rows(
+            (
+                name if schema == "main" else f"{schema}.{name}"
+            ): f"{alias}.{quote_identifier(schema)}.{quote_identifier(name)}"
+            for schema, name in self._session.fetch_rows(
                 "select schema_name, table_name from duckdb_tables() where database_name = ? order by all",
                 [alias],
                 doing=doing,
@@ -114,21 +117,21 @@ class Reader:
         wanted = table.member or table.name
         if wanted not in held:
             raise self._failure(
-                f"{path} holds no table {wanted!r}", hint=suggestion(wanted, list(held), what="tables")
+                f"{path} holds no table {wanted!r}", hint=suggest_names(wanted, list(held), what="tables")
             )
         return held[wanted]
 
 
-def unreadable(side: SideName, table: TableFiles) -> str:
+def describe_read_failure(side: SideName, table: TableFiles) -> str:
     """Give the start of the message that a side's table cannot be read."""
     files = table.paths[0].name if len(table.paths) == 1 else f"{len(table.paths)} files"
     return f"the {side}'s {table.name} ({files}) cannot be read"
 
 
-def suggestion(wanted: str, names: list[str], *, what: str = "columns") -> str:
+def suggest_names(wanted: str, names: list[str], *, what: str = "columns") -> str:
     """Give a hint with the nearest names, else all of them.
 
-    >>> suggestion("custmer_id", ["customer_id", "day"])
+    >>> suggest_names("custmer_id", ["customer_id", "day"])
     'did you mean "customer_id"?'
     """
     near = difflib.get_close_matches(wanted, names, n=1) or [
@@ -136,20 +139,16 @@ def suggestion(wanted: str, names: list[str], *, what: str = "columns") -> str:
     ]
     if near:
         return f'did you mean "{near[0]}"?'
-    return (
-        f"its {what}: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}"
-        if names
-        else f"it has no {what}"
-    )
+    return f"its {what}: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}" if names else f"it has no {what}"
 
 
-def columns(
+def build_compared_columns(
     session: Session,
-    shapes: Mapping[SideName, Shape],
-    found: Match,
-    rules: Rules,
+    shapes: Mapping[SideName, TableShape],
+    found: ColumnMatch,
+    rules: OutputRules,
     failure: type[SandboxError],
-) -> list[Column]:
+) -> list[ComparedColumn]:
     """Give the columns of both sides with the type in which each is compared, and its tolerance.
 
     Raises:
@@ -158,25 +157,25 @@ def columns(
     given = []
     for name, baseline, candidate in found.pairs:
         types = (shapes["baseline"].types[baseline], shapes["candidate"].types[candidate])
-        column = Column(name=name, baseline=baseline, candidate=candidate, types=types, common=None)
-        common = _common(session, column)
-        column = dataclasses.replace(column, common=common, tainted=name in rules.tainted)
-        given.append(dataclasses.replace(column, tolerance=_tolerance(column, rules, failure)))
+        column = ComparedColumn(name=name, baseline=baseline, candidate=candidate, types=types, common=None)
+        common = _find_common_type(session, column)
+        column = dataclasses.replace(column, common=common, is_nondeterministic=name in rules.tainted)
+        given.append(dataclasses.replace(column, tolerance=_resolve_tolerance(column, rules, failure)))
     return given
 
 
-def _tolerance(column: Column, rules: Rules, failure: type[SandboxError]) -> Tolerance:
+def _resolve_tolerance(column: ComparedColumn, rules: OutputRules, failure: type[SandboxError]) -> Tolerance:
     """Give a column's own tolerance, else its type's.
 
     What means nothing for the column is an error; not where the two sides' types differ: that is a finding.
     """
     if column.common is None:
-        return EXACT
+        return NO_TOLERANCE
     if column.name not in rules.tolerance:
         type_ = "LIST" if column.common.endswith("]") else column.common.partition("(")[0]
-        return rules.type_tolerance.get(type_, EXACT)
+        return rules.type_tolerance.get(type_, NO_TOLERANCE)
     tolerance = rules.tolerance[column.name]
-    wrong = misplaced(column.common, tolerance, numeric=column.numeric)
+    wrong = find_misplaced_settings(column.common, tolerance, numeric=column.is_numeric)
     if wrong and column.types[0] == column.types[1]:
         raise failure(
             f"the tolerance of {column.name} says {' and '.join(wrong)}, and the column is {column.common}",
@@ -185,16 +184,16 @@ def _tolerance(column: Column, rules: Rules, failure: type[SandboxError]) -> Tol
     return tolerance
 
 
-def _common(session: Session, column: Column) -> str | None:
+def _find_common_type(session: Session, column: ComparedColumn) -> str | None:
     """Give the type that every value of both sides can be converted to and back; None if there is none."""
-    common = _unified(session, *column.types)
+    common = _unify_types(session, *column.types)
     if common is None:
         return None
     for side in ("baseline", "candidate"):
-        raw, type_ = column.raw(side), column.type(side)
+        raw, type_ = column.format_raw_name(side), column.select_type(side)
         if type_ == common:
             continue
-        [(lossless,)] = session.rows(
+        [(lossless,)] = session.fetch_rows(
             f"select bool_and(try_cast(try_cast({raw} as {common}) as {type_}) is not distinct from {raw}) "
             f"from raw_{side}",
             doing=f"comparing the types of {column.name}",
@@ -204,17 +203,17 @@ def _common(session: Session, column: Column) -> str | None:
     return common
 
 
-def _unified(session: Session, baseline: str, candidate: str) -> str | None:
+def _unify_types(session: Session, baseline: str, candidate: str) -> str | None:
     if baseline == candidate:
         return baseline
     types = {baseline, candidate}
     if "VARCHAR" in types:
         other = (types - {"VARCHAR"}).pop()
         nested = other.endswith((")", "]")) and not other.startswith(("DECIMAL(", "ENUM("))
-        return None if nested or other in _FLAT else "VARCHAR"
+        return None if nested or other in _NON_TEXT_TYPES else "VARCHAR"
     try:
         # The engine's own rule covers nested types too.
-        [(common,)] = session.rows(
+        [(common,)] = session.fetch_rows(
             f"select typeof(case when true then null::{baseline} else null::{candidate} end)"
         )
     except SandboxError:
@@ -222,12 +221,12 @@ def _unified(session: Session, baseline: str, candidate: str) -> str | None:
     return "DOUBLE" if common == "FLOAT" else common
 
 
-def _top_names(session: Session, path: Path, doing: str) -> list[str]:
+def _read_column_names(session: Session, path: Path, doing: str) -> list[str]:
     """Give the names of a Parquet file's own columns, spelt as in the file.
 
     The engine would call a second column ``A`` beside ``a`` ``A_1``.
     """
-    nodes = session.rows("select name, num_children from parquet_schema(?)", [str(path)], doing=doing)
+    nodes = session.fetch_rows("select name, num_children from parquet_schema(?)", [str(path)], doing=doing)
     names: list[str] = []
     inside = [int(nodes[0][1] or 0)]  # how many children each open node still has to come
     for name, children in nodes[1:]:

@@ -6,55 +6,55 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sandbox.compare import key_inference, table_reader
-from sandbox.compare.columns import Column, Match, Shape, SideName, match
+from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape, match_columns
 from sandbox.compare.profile import distributions
-from sandbox.compare.profile.segments import segments
+from sandbox.compare.profile.segments import find_segments
 from sandbox.compare.rows import detail_sample
-from sandbox.compare.rows.change_counts import Changes, count
-from sandbox.compare.rows.examples import examples
+from sandbox.compare.rows.change_counts import ChangeCounts, count_changes
+from sandbox.compare.rows.examples import find_examples
 from sandbox.compare.rows.row_matching import (
-    NO_REPEATS,
+    NO_KEY_REPEATS,
     SIDES,
-    Plan,
-    collect,
-    group,
-    mostly_differ,
-    pair,
-    prepare,
+    ComparisonPlan,
+    collect_differing_rows,
+    create_views,
+    has_mostly_changed_rows,
+    match_repeated_keys,
+    match_unique_keys,
 )
-from sandbox.compare.rules import Rules, engine_memory
+from sandbox.compare.rules import OutputRules, compute_engine_memory
 from sandbox.compare.units import unit_key
-from sandbox.compare.units.sampled_units import Units, refused
-from sandbox.compare.units.unit_columns import owned
+from sandbox.compare.units.sampled_units import OutputUnits, build_empty_estimate
+from sandbox.compare.units.unit_columns import create_unit_columns_table
 from sandbox.engine.duckdb.session import Session
-from sandbox.errors import ConfigError, PipelineError, RuleError, SourceError
-from sandbox.manifest.diff import ColumnChanges, Key, OutputDiff, Rows
+from sandbox.errors import ConfigError, DataRuleError, PipelineError, SourceError
+from sandbox.manifest.diff import ColumnChanges, OutputDiff, RowCounts, RowKey
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sandbox.compare.rules import Origin
-    from sandbox.compare.units.sampled_units import Drawn
+    from sandbox.compare.rules import TableOrigin
+    from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.errors import SandboxError
-    from sandbox.manifest.diff import Estimate
+    from sandbox.manifest.diff import OutputEstimate
     from sandbox.model import Progress, TableFiles
 
-_READING: dict[Origin, type[SandboxError]] = {"project": PipelineError, "tables": SourceError}
-_KEY: dict[Origin, type[SandboxError]] = {"project": ConfigError, "tables": RuleError}
+_READ_ERRORS: dict[TableOrigin, type[SandboxError]] = {"project": PipelineError, "tables": SourceError}
+_KEY_ERRORS: dict[TableOrigin, type[SandboxError]] = {"project": ConfigError, "tables": DataRuleError}
 
 
-def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
+def compare_tables(  # noqa: PLR0913 -- each is needed, and all but two are named
     baseline: Mapping[str, TableFiles],
     candidate: Mapping[str, TableFiles],
     *,
-    rules: Mapping[str, Rules],
+    rules: Mapping[str, OutputRules],
     units: Mapping[str, tuple[str, ...]],
-    draws: Mapping[str, Drawn] | None = None,
+    draws: Mapping[str, UnitTableDraw] | None = None,
     identical: Collection[str],
     memory: int,
     threads: int | None,
     progress: Progress,
-    origin: Origin = "project",
+    origin: TableOrigin = "project",
     details: bool = True,
 ) -> dict[str, OutputDiff]:
     """Compare two sets of tables by name.
@@ -81,15 +81,15 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
         ConfigError: A declared key is not in an output (for plain tables RuleError).
     """
     given = {}
-    with Session(memory=engine_memory(memory), threads=threads, failure=_READING[origin]) as session:
-        reader = table_reader.Reader(session, _READING[origin])
+    with Session(memory=compute_engine_memory(memory), threads=threads, failure=_READ_ERRORS[origin]) as session:
+        reader = table_reader.TableReader(session, _READ_ERRORS[origin])
         for name in sorted({*baseline, *candidate}):
             with progress.step(f"comparing {name}"):
-                work = _Work(
+                work = _OutputComparison(
                     session=session,
                     reader=reader,
                     name=name,
-                    rules=rules.get(name, Rules()),
+                    rules=rules.get(name, OutputRules()),
                     units=units,
                     draws=draws or {},
                     origin=origin,
@@ -97,29 +97,29 @@ def compare(  # noqa: PLR0913 -- each is needed, and all but two are named
                     memory=memory,
                 )
                 if name not in candidate:
-                    given[name] = work.alone("baseline", baseline[name])
+                    given[name] = work.compare_one_side("baseline", baseline[name])
                 elif name not in baseline:
-                    given[name] = work.alone("candidate", candidate[name])
+                    given[name] = work.compare_one_side("candidate", candidate[name])
                 else:
                     both: dict[SideName, TableFiles] = {
                         "baseline": baseline[name],
                         "candidate": candidate[name],
                     }
-                    given[name] = work.both(both, identical=name in identical)
+                    given[name] = work.compare_both_sides(both, identical=name in identical)
     return given
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Work:
+class _OutputComparison:
     """One output's comparison."""
 
     session: Session
-    reader: table_reader.Reader
+    reader: table_reader.TableReader
     name: str
-    rules: Rules
+    rules: OutputRules
     units: Mapping[str, tuple[str, ...]]
-    draws: Mapping[str, Drawn]
-    origin: Origin
+    draws: Mapping[str, UnitTableDraw]
+    origin: TableOrigin
     details: bool
     memory: int
 
@@ -127,59 +127,65 @@ class _Work:
     def doing(self) -> str:
         return f"comparing {self.name}"
 
-    def alone(self, side: SideName, table: TableFiles) -> OutputDiff:
+    def compare_one_side(self, side: SideName, table: TableFiles) -> OutputDiff:
         """An output that only one side has: all of it is removed, or added."""
         shape = self.reader.open(side, table)
         removed, added = (shape.rows, 0) if side == "baseline" else (0, shape.rows)
         return OutputDiff(
             status="removed" if side == "baseline" else "added",
             identical=False,
-            key=Key(columns=list(self.rules.key or ()), source="declared" if self.rules.key else "none"),
-            rows=Rows(
-                baseline=removed, candidate=added, added=added, removed=removed, changed=0, unchanged=0
-            ),
-            estimate=refused(unit_key.NOT_COMPARED if self.units else unit_key.NO_SAMPLE),
+            key=RowKey(columns=list(self.rules.key or ()), source="declared" if self.rules.key else "none"),
+            rows=RowCounts(baseline=removed, candidate=added, added=added, removed=removed, changed=0, unchanged=0),
+            estimate=build_empty_estimate(unit_key.ONE_SIDE_REASON if self.units else unit_key.NO_SAMPLE_REASON),
         )
 
-    def both(self, tables: dict[SideName, TableFiles], *, identical: bool) -> OutputDiff:
+    def compare_both_sides(self, tables: dict[SideName, TableFiles], *, identical: bool) -> OutputDiff:
         """An output that both sides have."""
         shapes = {side: self.reader.open(side, tables[side]) for side in SIDES}
-        found = match(shapes["baseline"].names, shapes["candidate"].names, self.rules)
+        found = match_columns(shapes["baseline"].names, shapes["candidate"].names, self.rules)
         try:
-            key_inference.require_known(self.name, self.rules, shapes, _KEY[self.origin])
-            columns = table_reader.columns(self.session, shapes, found, self.rules, _KEY[self.origin])
-            declared = key_inference.declared(self.name, self.rules, columns, shapes, _KEY[self.origin])
+            key_inference.check_declared_columns(self.name, self.rules, shapes, _KEY_ERRORS[self.origin])
+            columns = table_reader.build_compared_columns(
+                self.session, shapes, found, self.rules, _KEY_ERRORS[self.origin]
+            )
+            declared = key_inference.resolve_declared_key(
+                self.name, self.rules, columns, shapes, _KEY_ERRORS[self.origin]
+            )
             if identical:
-                return self._identical(shapes, found, columns, declared)
+                return self._build_identical_diff(shapes, found, columns, declared)
             if not columns:
-                return self._unlike(shapes, found)
-            return self._differing(shapes, found, columns, declared)
-        except _READING[self.origin]:
+                return self._build_unmatched_diff(shapes, found)
+            return self._compare_rows(shapes, found, columns, declared)
+        except _READ_ERRORS[self.origin]:
             for side in SIDES:  # if a file is damaged inside, say which
                 self.reader.check(side, tables[side])
             raise
 
-    def _identical(
-        self, shapes: dict[SideName, Shape], found: Match, columns: list[Column], key: list[Column] | None
+    def _build_identical_diff(
+        self,
+        shapes: dict[SideName, TableShape],
+        found: ColumnMatch,
+        columns: list[ComparedColumn],
+        key: list[ComparedColumn] | None,
     ) -> OutputDiff:
         rows = shapes["baseline"].rows
-        return self._result(
+        return self._build_diff(
             found,
             columns,
-            Key(columns=[column.name for column in key or ()], source="declared" if key else "none"),
-            Changes(
-                rows=Rows(baseline=rows, candidate=rows, added=0, removed=0, changed=0, unchanged=rows),
+            RowKey(columns=[column.name for column in key or ()], source="declared" if key else "none"),
+            ChangeCounts(
+                rows=RowCounts(baseline=rows, candidate=rows, added=0, removed=0, changed=0, unchanged=rows),
                 columns={column.name: ColumnChanges(changed=0, match_rate=1.0) for column in columns},
             ),
-            self._unaffected(columns),
+            self._estimate_no_change(columns),
             identical=True,
         )
 
-    def _unlike(self, shapes: dict[SideName, Shape], found: Match) -> OutputDiff:
+    def _build_unmatched_diff(self, shapes: dict[SideName, TableShape], found: ColumnMatch) -> OutputDiff:
         """Tables without a common column: no row is another's equal, unless there is nothing but ignored columns."""
         baseline, candidate = (shapes[side].rows for side in SIDES)
         same = 0 if found.added or found.removed else min(baseline, candidate)
-        rows = Rows(
+        rows = RowCounts(
             baseline=baseline,
             candidate=candidate,
             added=candidate - same,
@@ -187,35 +193,35 @@ class _Work:
             changed=0,
             unchanged=same,
         )
-        key = Key(columns=[], source="none")
-        changes = Changes(rows=rows, columns={})
-        return self._result(found, [], key, changes, self._unaffected([]), identical=False)
+        key = RowKey(columns=[], source="none")
+        changes = ChangeCounts(rows=rows, columns={})
+        return self._build_diff(found, [], key, changes, self._estimate_no_change([]), identical=False)
 
-    def _differing(
+    def _compare_rows(
         self,
-        shapes: dict[SideName, Shape],
-        found: Match,
-        columns: list[Column],
-        declared: list[Column] | None,
+        shapes: dict[SideName, TableShape],
+        found: ColumnMatch,
+        columns: list[ComparedColumn],
+        declared: list[ComparedColumn] | None,
     ) -> OutputDiff:
-        one_in = detail_sample.one_in(shapes) if self.details else None
-        plan = Plan(columns=tuple(columns), key=tuple(declared or ()), one_in=one_in)
-        prepare(self.session, plan)
-        repeated = NO_REPEATS
+        one_in = detail_sample.choose_sampling_interval(shapes) if self.details else None
+        plan = ComparisonPlan(columns=tuple(columns), key=tuple(declared or ()), one_in=one_in)
+        create_views(self.session, plan)
+        repeated = NO_KEY_REPEATS
         if declared is None:
-            plan = self._inferred(plan, shapes)
-        elif (paired := self._paired(plan, shapes)) is not None:
+            plan = self._infer_key(plan, shapes)
+        elif (paired := self._match_unique_keys(plan, shapes)) is not None:
             plan = paired
         else:
-            repeated = group(self.session, plan, doing=self.doing)
-        unique = repeated is NO_REPEATS and bool(plan.key)
-        direct = unique and mostly_differ(self.session, shapes, doing=self.doing)
+            repeated = match_repeated_keys(self.session, plan, doing=self.doing)
+        unique = repeated is NO_KEY_REPEATS and bool(plan.key)
+        direct = unique and has_mostly_changed_rows(self.session, shapes, doing=self.doing)
         plan = replace(plan, unique=unique, direct=direct)
-        collect(self.session, plan, doing=self.doing)
-        unit = unit_key.unit_key(self.rules, self.units, columns)
-        changes = count(self.session, plan, shapes, doing=self.doing)
-        estimate = self._estimate(plan, unit)
-        key = Key(
+        collect_differing_rows(self.session, plan, doing=self.doing)
+        unit = unit_key.find_unit_key(self.rules, self.units, columns)
+        changes = count_changes(self.session, plan, shapes, doing=self.doing)
+        estimate = self._estimate_differences(plan, unit)
+        key = RowKey(
             columns=[column.name for column in plan.key],
             source="declared" if declared is not None else "inferred" if plan.key else "none",
             baseline_duplicates=repeated.duplicates["baseline"],
@@ -223,77 +229,83 @@ class _Work:
             baseline_nulls=repeated.nulls["baseline"],
             candidate_nulls=repeated.nulls["candidate"],
         )
-        result = self._result(found, columns, key, changes, estimate, identical=False)
-        return result.model_copy(update=self._details(plan, changes, unit))
+        result = self._build_diff(found, columns, key, changes, estimate, identical=False)
+        return result.model_copy(update=self._compute_details(plan, changes, unit))
 
-    def _details(self, plan: Plan, changes: Changes, unit: tuple[str, list[Column]] | None) -> dict[str, Any]:
+    def _compute_details(
+        self, plan: ComparisonPlan, changes: ChangeCounts, unit: tuple[str, list[ComparedColumn]] | None
+    ) -> dict[str, Any]:
         """Say more about rows that differ: examples, distributions, and where the differences lie."""
         if not self.details or not changes.rows.different:
             return {}
-        of_both = distributions.wanted(plan, changes)
-        drawn = Units(drawn=self.draws[unit[0]], columns=unit[1]) if unit and unit[0] in self.draws else None
-        own = owned(self.session, drawn, plan.columns, doing=self.doing)
-        part = detail_sample.take(self.session, plan, of_both, own, doing=self.doing)
-        one_in = detail_sample.differing(self.session, plan, part, changes, doing=self.doing)
+        of_both = distributions.select_profiled_columns(plan, changes)
+        drawn = OutputUnits(draw=self.draws[unit[0]], columns=unit[1]) if unit and unit[0] in self.draws else None
+        own = create_unit_columns_table(self.session, drawn, plan.columns, doing=self.doing)
+        part = detail_sample.create_detail_sample(self.session, plan, of_both, own, doing=self.doing)
+        one_in = detail_sample.create_differing_sample(self.session, plan, part, changes, doing=self.doing)
         return {
-            "examples": examples(self.session, plan, changes, doing=self.doing),
-            "profiles": distributions.profiles(self.session, part, changes, doing=self.doing),
-            "segments": segments(self.session, part, changes.rows, one_in, doing=self.doing),
+            "examples": find_examples(self.session, plan, changes, doing=self.doing),
+            "profiles": distributions.compute_profiles(self.session, part, changes, doing=self.doing),
+            "segments": find_segments(self.session, part, changes.rows, one_in, doing=self.doing),
         }
 
-    def _inferred(self, plan: Plan, shapes: dict[SideName, Shape]) -> Plan:
+    def _infer_key(self, plan: ComparisonPlan, shapes: dict[SideName, TableShape]) -> ComparisonPlan:
         """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""
-        for columns in key_inference.likely(self.name, plan.columns, tuple(self.units.values())):
+        for columns in key_inference.suggest_likely_keys(self.name, plan.columns, tuple(self.units.values())):
             tried = replace(plan, key=tuple(columns))
-            if key_inference.plainly_unique(self.session, tried, shapes):
-                paired = self._paired(tried, shapes)
+            if key_inference.can_be_unique(self.session, tried, shapes):
+                paired = self._match_unique_keys(tried, shapes)
                 if paired is not None:
                     return paired
-        return self._lessened(plan, shapes)[0]
+        return self._apply_prefilter(plan, shapes)[0]
 
-    def _paired(self, plan: Plan, shapes: dict[SideName, Shape]) -> Plan | None:
+    def _match_unique_keys(self, plan: ComparisonPlan, shapes: dict[SideName, TableShape]) -> ComparisonPlan | None:
         """Find the keys whose rows differ; None where the key repeats on a side, or is null."""
-        less, left = self._lessened(plan, shapes)
-        return less if pair(self.session, less, left, doing=self.doing) else None
+        less, left = self._apply_prefilter(plan, shapes)
+        return less if match_unique_keys(self.session, less, left, doing=self.doing) else None
 
-    def _lessened(self, plan: Plan, shapes: dict[SideName, Shape]) -> tuple[Plan, dict[SideName, Shape]]:
+    def _apply_prefilter(
+        self, plan: ComparisonPlan, shapes: dict[SideName, TableShape]
+    ) -> tuple[ComparisonPlan, dict[SideName, TableShape]]:
         """Set the rows aside that both sides have, where there are so many that this saves time."""
-        if plan.one_in == 1 or max(shape.rows for shape in shapes.values()) < detail_sample.ROWS:
+        if plan.one_in == 1 or max(shape.rows for shape in shapes.values()) < detail_sample.MAX_SAMPLE_ROWS:
             return plan, shapes
-        from sandbox.compare.rows.hash_prefilter import lessened  # noqa: PLC0415 - numpy is slow to import
+        from sandbox.compare.rows.hash_prefilter import exclude_equal_rows  # noqa: PLC0415 - numpy is slow to import
 
-        given = lessened(self.session, plan, shapes, memory=self.memory, doing=self.doing)
+        given = exclude_equal_rows(self.session, plan, shapes, memory=self.memory, doing=self.doing)
         return given or (plan, shapes)
 
-    def _estimate(self, plan: Plan, unit: tuple[str, list[Column]] | None) -> Estimate:
+    def _estimate_differences(
+        self, plan: ComparisonPlan, unit: tuple[str, list[ComparedColumn]] | None
+    ) -> OutputEstimate:
         """Estimate what the rows that differ mean for production; without a draw, count the sample's units."""
         if unit is None:
-            return refused(unit_key.without(self.rules, self.units))
+            return build_empty_estimate(unit_key.explain_missing_unit_key(self.rules, self.units))
         table, columns = unit
         if table in self.draws:
-            return unit_key.measured(
-                self.session, plan, Units(drawn=self.draws[table], columns=columns), doing=self.doing
+            return unit_key.estimate_differences(
+                self.session, plan, OutputUnits(draw=self.draws[table], columns=columns), doing=self.doing
             )
-        found = unit_key.affected(self.session, plan, columns, doing=self.doing)
-        return refused(unit_key.NO_DRAW, unit=table, sample=found)
+        found = unit_key.count_affected_units(self.session, plan, columns, doing=self.doing)
+        return build_empty_estimate(unit_key.NO_DRAW_REASON, unit=table, sample=found)
 
-    def _unaffected(self, columns: list[Column]) -> Estimate:
+    def _estimate_no_change(self, columns: list[ComparedColumn]) -> OutputEstimate:
         """Estimate what it means that no row differs."""
-        unit = unit_key.unit_key(self.rules, self.units, columns)
+        unit = unit_key.find_unit_key(self.rules, self.units, columns)
         if unit is None:
-            return refused(unit_key.without(self.rules, self.units))
+            return build_empty_estimate(unit_key.explain_missing_unit_key(self.rules, self.units))
         table, chosen = unit
         if table in self.draws:
-            return unit_key.unchanged(self.session, Units(drawn=self.draws[table], columns=chosen))
-        return refused(unit_key.NO_DRAW, unit=table, sample=0)
+            return unit_key.estimate_no_change(self.session, OutputUnits(draw=self.draws[table], columns=chosen))
+        return build_empty_estimate(unit_key.NO_DRAW_REASON, unit=table, sample=0)
 
-    def _result(
+    def _build_diff(
         self,
-        found: Match,
-        columns: list[Column],
-        key: Key,
-        changes: Changes,
-        estimate: Estimate,
+        found: ColumnMatch,
+        columns: list[ComparedColumn],
+        key: RowKey,
+        changes: ChangeCounts,
+        estimate: OutputEstimate,
         *,
         identical: bool,
     ) -> OutputDiff:
@@ -301,10 +313,10 @@ class _Work:
             status="compared",
             identical=identical,
             key=key,
-            schema_=found.schema(columns),
+            schema_=found.build_schema_changes(columns),
             rows=changes.rows,
             columns=changes.columns,
             ignored=list(found.ignored),
-            tainted=[column.name for column in columns if column.tainted],
+            tainted=[column.name for column in columns if column.is_nondeterministic],
             estimate=estimate,
         )

@@ -8,62 +8,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.compare.sql_types import FLOATS, MOMENTS, difference
-from sandbox.engine.sql.type_names import item_of
+from sandbox.compare.sql_types import FLOAT_TYPES, TEMPORAL_TYPES, render_difference_sql
+from sandbox.engine.sql.type_names import parse_item_type
 
 if TYPE_CHECKING:
-    from sandbox.compare.columns import Column
+    from sandbox.compare.columns import ComparedColumn
     from sandbox.compare.rules import Tolerance
 
-_SPACE = r"[\s\p{Z}]+"
+_SPACE_PATTERN = r"[\s\p{Z}]+"
 
 
-def normalised(type_: str, tolerance: Tolerance, sql: str) -> str:
+def render_normalized_sql(type_: str, tolerance: Tolerance, sql: str) -> str:
     """Give the form of a value that is compared: without what the tolerance says does not count."""
     if type_ == "VARCHAR":
         if not tolerance.space:
-            sql = f"trim(regexp_replace({sql}, '{_SPACE}', ' ', 'g'))"
+            sql = f"trim(regexp_replace({sql}, '{_SPACE_PATTERN}', ' ', 'g'))"
         return sql if tolerance.case else f"lower({sql})"
-    item = item_of(type_)
+    item = parse_item_type(type_)
     if tolerance.as_set and item is not None:
         # Within a struct, because the engine leaves NULL out of a list's distinct items.
-        wrapped = f"list_transform({sql}::{item}[], lambda item: {{'item': {positive_zero(item, 'item')}}})"
+        wrapped = f"list_transform({sql}::{item}[], lambda item: {{'item': {render_positive_zero_sql(item, 'item')}}})"
         return f"list_sort(list_distinct({wrapped}))"
     return sql
 
 
-def positive_zero(type_: str, sql: str) -> str:
+def render_positive_zero_sql(type_: str, sql: str) -> str:
     """Give a float of which there is one zero and one NaN, and any other value as it is."""
-    return f"if(isnan({sql}), 'nan'::{type_}, {sql} + 0)" if type_ in FLOATS else sql
+    return f"if(isnan({sql}), 'nan'::{type_}, {sql} + 0)" if type_ in FLOAT_TYPES else sql
 
 
-def misplaced(type_: str, tolerance: Tolerance, *, numeric: bool) -> list[str]:
+def find_misplaced_settings(type_: str, tolerance: Tolerance, *, numeric: bool) -> list[str]:
     """Give what a tolerance says that means nothing for a type."""
     fitting = {
         "abs": numeric or not tolerance.abs,
         "rel": numeric or not tolerance.rel,
-        "time": type_ in MOMENTS or not tolerance.seconds,
+        "time": type_ in TEMPORAL_TYPES or not tolerance.seconds,
         "case": type_ == "VARCHAR" or tolerance.case,
         "space": type_ == "VARCHAR" or tolerance.space,
-        "set": item_of(type_) is not None or not tolerance.as_set,
+        "set": parse_item_type(type_) is not None or not tolerance.as_set,
     }
     return [name for name, fits in fitting.items() if not fits]
 
 
-def differs(column: Column) -> str:
+def render_differs_sql(column: ComparedColumn) -> str:
     """Give the SQL that tells whether a column differs in a pair ``b``, ``c`` beyond its tolerance."""
     name, tolerance = f"v{column.baseline}", column.tolerance
     distinct = f"b.{name} is distinct from c.{name}"
-    if column.numeric and (tolerance.abs or tolerance.rel):
+    if column.is_numeric and (tolerance.abs or tolerance.rel):
         allowed = f"{tolerance.abs!r}::DOUBLE + {tolerance.rel!r}::DOUBLE * abs(b.{name}::DOUBLE)"
-    elif column.common in MOMENTS and tolerance.seconds:
+    elif column.common in TEMPORAL_TYPES and tolerance.seconds:
         allowed = f"{tolerance.seconds!r}::DOUBLE"
     else:
         return f"({distinct})"
-    return f"({distinct} and not coalesce(abs({change(column)}::DOUBLE) <= {allowed}, false))"
+    return f"({distinct} and not coalesce(abs({render_change_sql(column)}::DOUBLE) <= {allowed}, false))"
 
 
-def change(column: Column) -> str:
+def render_change_sql(column: ComparedColumn) -> str:
     """Give the SQL of candidate − baseline in a pair ``b``, ``c`` of a column that is ``measured``."""
     assert column.common is not None
-    return difference(column.common, f"b.v{column.baseline}", f"c.v{column.baseline}")
+    return render_difference_sql(column.common, f"b.v{column.baseline}", f"c.v{column.baseline}")

@@ -1,6 +1,6 @@
 """``sandbox.toml``: its shape, its checks, and the one function that reads it."""
 
-from sandbox.config.project_file import FILE, find, load
+from sandbox.config.project_file import CONFIG_FILE_NAME, find_project_file, load_project
 from sandbox.config.settings import Project, Settings
 
-__all__ = ["FILE", "Project", "Settings", "find", "load"]
+__all__ = ["CONFIG_FILE_NAME", "Project", "Settings", "find_project_file", "load_project"]

@@ -18,75 +18,75 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-    from sandbox.config.toml_lines import Path
+    from sandbox.config.toml_lines import KeyPath
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class ConfigProblem:
     """One problem; ``key`` is its path in the file."""
 
-    key: Path
+    key: KeyPath
     message: str
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
+def suggest_name(name: str, valid: Iterable[str]) -> str:
     """Give ``; did you mean "x"?`` for the closest valid name, or nothing.
 
-    >>> nearest("ratee", ["rate", "unit"])
+    >>> suggest_name("ratee", ["rate", "unit"])
     '; did you mean "rate"?'
     """
     close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
-def of_validation(error: ValidationError) -> list[Problem]:
+def convert_validation_error(error: ValidationError) -> list[ConfigProblem]:
     """Give the problems that pydantic found, in our words."""
-    return [_of_one(one) for one in error.errors()]
+    return [_convert_error_details(one) for one in error.errors()]
 
 
-def _of_one(error: ErrorDetails) -> Problem:
+def _convert_error_details(error: ErrorDetails) -> ConfigProblem:
     key = error["loc"]
     match error["type"]:
         case "extra_forbidden":
-            valid = _names_at(key[:-1])
-            listed = "" if nearest(str(key[-1]), valid) else f"; valid here: {', '.join(sorted(valid))}"
-            message = f"unknown key{nearest(str(key[-1]), valid)}{listed}"
+            valid = _list_valid_names(key[:-1])
+            listed = "" if suggest_name(str(key[-1]), valid) else f"; valid here: {', '.join(sorted(valid))}"
+            message = f"unknown key{suggest_name(str(key[-1]), valid)}{listed}"
         case "missing":
             message = "is missing"
         case "literal_error":
             expected = error.get("ctx", {}).get("expected", "")
             choices = expected.replace("'", "").replace(" or ", ", ").split(", ")
-            message = f"expected {expected}, not {error['input']!r}{nearest(str(error['input']), choices)}"
+            message = f"expected {expected}, not {error['input']!r}{suggest_name(str(error['input']), choices)}"
         case "value_error":
             message = str(error["msg"]).removeprefix("Value error, ")
         case _:
             wanted = str(error["msg"]).replace("Input should be", "expected")
             message = f"{wanted[0].lower()}{wanted[1:]}, not {error['input']!r}"
-    return Problem(key=key, message=message)
+    return ConfigProblem(key=key, message=message)
 
 
-def _names_at(key: Path) -> list[str]:
+def _list_valid_names(key: KeyPath) -> list[str]:
     found: Any = Settings
     for step in key:
-        found = _below(found, step)
+        found = _resolve_step(found, step)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
         return []
     return [field.alias or name for name, field in found.model_fields.items()]
 
 
-def _below(kind: Any, step: str | int) -> Any:
+def _resolve_step(kind: Any, step: str | int) -> Any:
     """Give what a step leads to: a field's type, a list's items, a mapping's values."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         fields = {field.alias or name: field for name, field in kind.model_fields.items()}
-        return bare(fields[str(step)].annotation) if str(step) in fields else None
+        return unwrap_annotation(fields[str(step)].annotation) if str(step) in fields else None
     arguments = typing.get_args(kind)
-    return bare(arguments[-1]) if arguments else None
+    return unwrap_annotation(arguments[-1]) if arguments else None
 
 
-def bare(kind: Any) -> Any:
+def unwrap_annotation(kind: Any) -> Any:
     """Strip ``Annotated`` and ``| None``."""
     if typing.get_origin(kind) is typing.Annotated:
-        return bare(typing.get_args(kind)[0])
+        return unwrap_annotation(typing.get_args(kind)[0])
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        return bare(next(one for one in typing.get_args(kind) if one is not type(None)))
+        return unwrap_annotation(next(one for one in typing.get_args(kind) if one is not type(None)))
     return kind

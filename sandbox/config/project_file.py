@@ -8,23 +8,33 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from sandbox.config import settings_checks
-from sandbox.config.config_problems import Problem, bare, of_validation
+from sandbox.config.config_problems import ConfigProblem, convert_validation_error, unwrap_annotation
 from sandbox.config.settings import Project, Settings
-from sandbox.config.toml_lines import key_lines, line_of
+from sandbox.config.toml_lines import find_key_lines, find_line
 from sandbox.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-Key = tuple[str, ...]
+SettingPath = tuple[str, ...]
 
-FILE = "sandbox.toml"
-SHORT: dict[str, Key] = {"SANDBOX_RUNTIME": ("stack", "runtime")}
-SECTIONS = (("project",), ("source",), ("sample",), ("stack",), ("stack", "limits"), ("pipeline",), ("gate",))
+CONFIG_FILE_NAME = "sandbox.toml"
+VARIABLE_ALIASES: dict[str, SettingPath] = {"SANDBOX_RUNTIME": ("stack", "runtime")}
+ENVIRONMENT_SECTIONS = (
+    ("project",),
+    ("source",),
+    ("sample",),
+    ("stack",),
+    ("stack", "limits"),
+    ("pipeline",),
+    ("gate",),
+)
 
 
-def load(file: Path | None, *, start: Path, environ: Mapping[str, str], flags: Mapping[Key, Any]) -> Project:
+def load_project(
+    file: Path | None, *, start: Path, environ: Mapping[str, str], flags: Mapping[SettingPath, Any]
+) -> Project:
     """Give the project with all its settings resolved.
 
     Args:
@@ -36,83 +46,84 @@ def load(file: Path | None, *, start: Path, environ: Mapping[str, str], flags: M
     Raises:
         ConfigError: There is none, or it is wrong; the message lists every problem.
     """
-    path = file.absolute() if file is not None else find(start)
+    path = file.absolute() if file is not None else find_project_file(start)
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path} is not there", hint="name another with --config FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    return Project(file=path.resolve(), settings=resolved(path, text, environ, flags))
+    return Project(file=path.resolve(), settings=resolve_settings(path, text, environ, flags))
 
 
-def find(start: Path) -> Path:
-    """Give the nearest ``sandbox.toml``, in ``start`` or above it (see `load`)."""
+def find_project_file(start: Path) -> Path:
+    """Give the nearest ``sandbox.toml``, in ``start`` or above it (see `load_project`)."""
     for folder in (start, *start.parents):
-        if (folder / FILE).is_file():
-            return folder / FILE
+        if (folder / CONFIG_FILE_NAME).is_file():
+            return folder / CONFIG_FILE_NAME
     raise ConfigError(
-        f"there is no {FILE} in {start} or above it",
+        f"there is no {CONFIG_FILE_NAME} in {start} or above it",
         hint="go to your project, or name the file with --config FILE; to see a complete project: sandbox demo",
     )
 
 
-def resolved(path: Path, text: str, environ: Mapping[str, str], flags: Mapping[Key, Any]) -> Settings:
-    """Give the settings of a file with this text (see `load`)."""
+def resolve_settings(path: Path, text: str, environ: Mapping[str, str], flags: Mapping[SettingPath, Any]) -> Settings:
+    """Give the settings of a file with this text (see `load_project`)."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    for key, value in {**dict(_from_environment(environ)), **flags}.items():
-        _set(values, key, value)
-    problems: list[Problem] = []
+    for key, value in {**dict(_read_environment(environ)), **flags}.items():
+        _set_value(values, key, value)
+    problems: list[ConfigProblem] = []
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems = of_validation(error)
+        problems = convert_validation_error(error)
     else:
-        problems = settings_checks.problems(settings)
+        problems = settings_checks.find_problems(settings)
         if not problems:
             return settings
-    raise ConfigError(message(path, problems, key_lines(text)), hint=f"correct {path.name}, then try again")
+    raise ConfigError(
+        format_problems(path, problems, find_key_lines(text)), hint=f"correct {path.name}, then try again"
+    )
 
 
-def message(path: Path, problems: list[Problem], lines: dict[tuple[str | int, ...], int]) -> str:
+def format_problems(path: Path, problems: list[ConfigProblem], lines: dict[tuple[str | int, ...], int]) -> str:
     """Give the message that lists every problem of a file, each with its line where it has one."""
     count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-    placed = [(line_of(problem.key, lines), problem) for problem in problems]
+    placed = [(find_line(problem.key, lines), problem) for problem in problems]
     placed.sort(key=lambda one: one[0] or 0)
     rows = [
-        f"  {f'line {line}: ' if line else ''}{_dotted(problem.key)}: {problem.message}"
-        for line, problem in placed
+        f"  {f'line {line}: ' if line else ''}{_format_key(problem.key)}: {problem.message}" for line, problem in placed
     ]
     return "\n".join([f"{path} has {count}:", *rows])
 
 
-def _dotted(key: tuple[str | int, ...]) -> str:
+def _format_key(key: tuple[str | int, ...]) -> str:
     """Write a key path as people do: ``sample.strata[1]``.
 
-    >>> _dotted(("sample", "strata", 1))
+    >>> _format_key(("sample", "strata", 1))
     'sample.strata[1]'
     """
     return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in key).removeprefix(".")
 
 
-def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[Key, Any]]:
-    numbers, texts = _variables()
+def _read_environment(environ: Mapping[str, str]) -> Iterator[tuple[SettingPath, Any]]:
+    numbers, texts = _list_variables()
     for variable, key in numbers.items():
         if variable in environ:
-            yield key, _number(environ[variable])
-    for variable, key in {**texts, **SHORT}.items():
+            yield key, _parse_number(environ[variable])
+    for variable, key in {**texts, **VARIABLE_ALIASES}.items():
         if variable in environ:
             yield key, environ[variable]
 
 
-def _variables() -> tuple[dict[str, Key], dict[str, Key]]:
+def _list_variables() -> tuple[dict[str, SettingPath], dict[str, SettingPath]]:
     """Map the environment variables that are read to their keys, numbers and texts: the scalars of fixed sections."""
-    numbers: dict[str, Key] = {}
-    texts: dict[str, Key] = {}
-    for section in SECTIONS:
+    numbers: dict[str, SettingPath] = {}
+    texts: dict[str, SettingPath] = {}
+    for section in ENVIRONMENT_SECTIONS:
         model: type[BaseModel] = Settings
         for step in section:
             annotation = model.model_fields[step].annotation
@@ -122,12 +133,12 @@ def _variables() -> tuple[dict[str, Key], dict[str, Key]]:
         for name, field in model.model_fields.items():
             if not any(word in str(field.annotation) for word in ("list", "dict", "Section")):
                 step = field.alias or name
-                kind = numbers if bare(field.annotation) in (int, float) else texts
+                kind = numbers if unwrap_annotation(field.annotation) in (int, float) else texts
                 kind["_".join(["SANDBOX", *section, step]).upper()] = (*section, step)
     return numbers, texts
 
 
-def _number(text: str) -> int | float | str:
+def _parse_number(text: str) -> int | float | str:
     """Read a variable's value as TOML reads a number; anything else is left for validation to judge."""
     for kind in (int, float):
         try:
@@ -137,7 +148,7 @@ def _number(text: str) -> int | float | str:
     return text
 
 
-def _set(values: dict[str, Any], key: Key, value: Any) -> None:
+def _set_value(values: dict[str, Any], key: SettingPath, value: Any) -> None:
     for step in key[:-1]:
         inner = values.setdefault(step, {})
         if not isinstance(inner, dict):

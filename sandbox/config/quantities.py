@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-UNITS = {
+BYTES_PER_UNIT = {
     "B": 1,
     "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40,
 }  # fmt: skip
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_size(value: Any) -> int:
@@ -25,7 +25,7 @@ def parse_size(value: Any) -> int:
     (4000000000, 1610612736, 1024)
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(value))
-    unit = UNITS.get((match[2] or "B").upper()) if match else None
+    unit = BYTES_PER_UNIT.get((match[2] or "B").upper()) if match else None
     if match is None or unit is None or isinstance(value, bool):
         raise ValueError(f'expected a size such as "4GB" or "512MiB", not {value!r}')
     size = int(float(match[1]) * unit)
@@ -48,7 +48,7 @@ def parse_duration(value: Any) -> float:
     whole = re.fullmatch(r"(?:\d+(?:\.\d+)?\s*(?:ms|s|m|h|d)\s*)+|\d+(?:\.\d+)?", text)
     if whole is None or isinstance(value, bool):
         raise ValueError(f'expected a duration such as "30m" or "90s", not {value!r}')
-    seconds = sum(float(number) * SECONDS[unit or "s"] for number, unit in parts)
+    seconds = sum(float(number) * SECONDS_PER_UNIT[unit or "s"] for number, unit in parts)
     if seconds <= 0:
         raise ValueError(f"expected a duration above zero, not {value!r}")
     return seconds

@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from sandbox.config.quantities import Duration, Share, Size, parse_size
-from sandbox.model import Limits
+from sandbox.model import ResourceLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-Name = Annotated[str, StringConstraints(min_length=1)]
+NonEmptyText = Annotated[str, StringConstraints(min_length=1)]
 ProjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
-Columns = Annotated[list[Name], Field(min_length=1)]
-Positive = Annotated[int, Field(gt=0)]
+ColumnNames = Annotated[list[NonEmptyText], Field(min_length=1)]
+PositiveInteger = Annotated[int, Field(gt=0)]
 Scalar = str | int | float | bool
-Limit = int | float | dt.datetime | dt.date
-NumberName = Literal[
+RangeBound = int | float | dt.datetime | dt.date
+NumberTypeName = Literal[
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
     "FLOAT", "DOUBLE", "DECIMAL",
 ]  # fmt: skip
-MomentName = Literal[
+TemporalTypeName = Literal[
     "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"
 ]
-TypeName = Literal[NumberName, MomentName, "VARCHAR", "LIST"]
+ToleranceTypeName = Literal[NumberTypeName, TemporalTypeName, "VARCHAR", "LIST"]
 
 
 class Section(BaseModel):
@@ -50,7 +50,7 @@ class SparkSection(Section):
 
     remote: str | None = None
     master: str | None = None
-    python: Name | None = None
+    python: NonEmptyText | None = None
     write: Literal["here", "store"] = "here"
 
 
@@ -59,67 +59,66 @@ class PostgresSection(Section):
 
     statement_timeout: Duration = 1800.0
     lock_timeout: Duration = 10.0
-    rows_per_second: Positive | None = None
+    rows_per_second: PositiveInteger | None = None
 
 
 class SourceSection(Section):
     """``[source]``: where production's data is."""
 
-    uri: Name
+    uri: NonEmptyText
     engine: Literal["duckdb", "spark"] = "duckdb"
     store: str | None = None
     spark: SparkSection | None = None
     postgres: PostgresSection | None = None
 
     @property
-    def afar(self) -> bool:
+    def is_sample_written_by_executors(self) -> bool:
         """Whether the workers of a cluster write the sample into the store."""
         return self.spark is not None and self.spark.write == "store"
 
 
-def _edge(value: Any) -> Any:
+def _convert_bin_edge(value: Any) -> Any:
     """Give a date or a time of TOML as the text that stands for it."""
     if isinstance(value, dt.datetime):
         return value.isoformat(" ")
     return value.isoformat() if isinstance(value, dt.date | dt.time) else value
 
 
-Edge = int | Annotated[float, Field(allow_inf_nan=False)] | str
+BinEdge = int | Annotated[float, Field(allow_inf_nan=False)] | str
 
 
 class StratumColumn(Section):
     """An entry of ``strata``: a column as it is, with rare values merged, or in bins."""
 
-    column: Name
-    rare_below: Positive | None = None
+    column: NonEmptyText
+    rare_below: PositiveInteger | None = None
     quantiles: Annotated[int, Field(ge=2, le=1000)] | None = None
     bins: (
-        Annotated[list[Annotated[Edge, BeforeValidator(_edge)]], Field(min_length=1, max_length=1000)] | None
+        Annotated[list[Annotated[BinEdge, BeforeValidator(_convert_bin_edge)]], Field(min_length=1, max_length=1000)]
+        | None
     ) = None
 
 
-def _stratum(value: Any) -> Any:
+def _expand_stratum(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
-Stratum = Annotated[StratumColumn, BeforeValidator(_stratum)]
+StratumEntry = Annotated[StratumColumn, BeforeValidator(_expand_stratum)]
 
 
 class DrawSection(Section):
     """How the units of one table are drawn."""
 
     salt: str = ""
-    strata: list[Stratum] = Field(default_factory=list)
+    strata: list[StratumEntry] = Field(default_factory=list)
     rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    units: Positive | None = None
+    units: PositiveInteger | None = None
     size: Size | None = None
     min_per_stratum: Annotated[int, Field(ge=0)] = 30
-    allocation: Annotated[str, StringConstraints(pattern=r"^(proportional|power|neyman:.+)$")] = (
-        "proportional"
-    )
+    allocation: Annotated[str, StringConstraints(pattern=r"^(proportional|power|neyman:.+)$")] = "proportional"
 
     @property
-    def neyman(self) -> str | None:
+    def neyman_column(self) -> str | None:
         """The column that ``neyman:<column>`` names; None for other allocations."""
         kind, _, column = self.allocation.partition(":")
         return column if kind == "neyman" else None
@@ -128,7 +127,7 @@ class DrawSection(Section):
 class SampleSection(DrawSection):
     """``[sample]``."""
 
-    unit: Name
+    unit: NonEmptyText
     memory: Size = 2**30
     also: dict[str, DrawSection] = Field(default_factory=dict)
 
@@ -145,13 +144,13 @@ class SampleSection(DrawSection):
 class ReferenceEntry(Section):
     """``[[tables.NAME.reference]]``: the long form of a reference."""
 
-    columns: Columns
-    table: Name
-    key: Columns
+    columns: ColumnNames
+    table: NonEmptyText
+    key: ColumnNames
     when: dict[str, Scalar] | None = None
 
 
-class Mask(Section):
+class MaskEntry(Section):
     """How a personal column is masked.
 
     ``date_shift`` needs ``days``, the most that moments are shifted; ``noise`` needs ``relative``, in (0, 1];
@@ -177,7 +176,7 @@ class Mask(Section):
     days: Annotated[int, Field(gt=0, le=36_500)] | None = None
 
 
-def _mask(value: Any) -> Any:
+def _expand_mask(value: Any) -> Any:
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -194,27 +193,25 @@ class Reference:
     when: tuple[tuple[str, Scalar], ...] = ()
 
 
-class Range(Section):
+class RangeEntry(Section):
     """An entry of ``[tables.NAME.ranges]``: what a column's values lie between, both ends included; either may be absent."""
 
-    min: Limit | None = None
-    max: Limit | None = None
+    min: RangeBound | None = None
+    max: RangeBound | None = None
 
 
 class TableSection(Section):
     """``[tables.NAME]``."""
 
-    key: Columns | None = None
+    key: ColumnNames | None = None
     where: str | None = None
     duplicates: Literal["error", "unit"] = "error"
-    mask: dict[str, Annotated[Mask, BeforeValidator(_mask)]] = Field(default_factory=dict)
-    types: dict[str, Name] = Field(default_factory=dict)
+    mask: dict[str, Annotated[MaskEntry, BeforeValidator(_expand_mask)]] = Field(default_factory=dict)
+    types: dict[str, NonEmptyText] = Field(default_factory=dict)
     version: Annotated[int, Field(ge=0)] | None = None
     snapshot: Annotated[int, Field(ge=0)] | None = None
-    ranges: dict[str, Range] = Field(default_factory=dict)
-    references: dict[str, Annotated[str, StringConstraints(pattern=r"^.+\..+$")]] = Field(
-        default_factory=dict
-    )
+    ranges: dict[str, RangeEntry] = Field(default_factory=dict)
+    references: dict[str, Annotated[str, StringConstraints(pattern=r"^.+\..+$")]] = Field(default_factory=dict)
     reference: list[ReferenceEntry] = Field(default_factory=list)
     belongs_to: str | None = None
     keep: Literal["all", "referenced"] | None = None
@@ -238,7 +235,7 @@ class TableSection(Section):
         return (*short, *long)
 
 
-def _memory(value: Any) -> int | str:
+def _parse_memory(value: Any) -> int | str:
     return "auto" if value == "auto" else parse_size(value)
 
 
@@ -246,14 +243,14 @@ class LimitsSection(Section):
     """``[stack.limits]``."""
 
     cpus: Annotated[float, Field(gt=0)] = 2
-    memory: Annotated[int | Literal["auto"], BeforeValidator(_memory)] = 4 * 10**9
+    memory: Annotated[int | Literal["auto"], BeforeValidator(_parse_memory)] = 4 * 10**9
     timeout: Duration = 1800.0
 
 
 class StackSection(Section):
     """``[stack]``: where code runs."""
 
-    image: Name = "python"
+    image: NonEmptyText = "python"
     python: Annotated[str, StringConstraints(pattern=r"^3\.\d+$")] = "3.13"
     requirements: str | None = None
     services: list[Literal["postgres", "notebook"]] = Field(default_factory=list)
@@ -271,8 +268,8 @@ class PipelineSection(Section):
 
     kind: Literal["command", "dbt"] = "command"
     build: Literal["changed", "all"] = "changed"
-    command: Name | None = None
-    production: Name = "main"
+    command: NonEmptyText | None = None
+    production: NonEmptyText = "main"
     inputs: Annotated[list[Literal["parquet", "duckdb", "postgres"]], Field(min_length=1)] = ["parquet"]
     env: dict[str, str] = Field(default_factory=dict)
     scratch: list[str] = Field(default_factory=list)
@@ -307,20 +304,20 @@ class OutputSection(Section):
     """``[outputs.NAME]``."""
 
     path: str | None = None
-    key: Columns | None = None
-    unit_key: Columns | None = None
+    key: ColumnNames | None = None
+    unit_key: ColumnNames | None = None
     ignore: list[str] = Field(default_factory=list)
     rename: dict[str, str] = Field(default_factory=dict)
     gate: GateSection = Field(default_factory=GateSection)
     tolerance: dict[str, ToleranceEntry] = Field(default_factory=dict)
-    type_tolerance: dict[TypeName, ToleranceEntry] = Field(default_factory=dict)
+    type_tolerance: dict[ToleranceTypeName, ToleranceEntry] = Field(default_factory=dict)
 
 
 class DataTestEntry(Section):
     """``[[tests]]``."""
 
-    name: Name
-    sql: Name
+    name: NonEmptyText
+    sql: NonEmptyText
 
 
 class Settings(Section):
@@ -356,11 +353,11 @@ class Project:
         return self.file.parent
 
     @property
-    def state(self) -> Path:
+    def state_folder(self) -> Path:
         """Where the project's own state lies."""
         return self.root / ".sandbox"
 
-    def limits(self, machine_bytes: int) -> Limits:
+    def resolve_limits(self, machine_bytes: int) -> ResourceLimits:
         """Give the limits of a run at first.
 
         Args:
@@ -369,8 +366,8 @@ class Project:
         limits = self.settings.stack.limits
         quarter = min(max(machine_bytes // 4, 10**9), 4 * 10**9, machine_bytes)
         memory = limits.memory if isinstance(limits.memory, int) else quarter
-        return Limits(cpus=limits.cpus, memory_bytes=memory, timeout_seconds=limits.timeout)
+        return ResourceLimits(cpus=limits.cpus, memory_bytes=memory, timeout_seconds=limits.timeout)
 
-    def more_memory(self, machine_bytes: int) -> int | None:
+    def compute_retry_memory(self, machine_bytes: int) -> int | None:
         """Give what a run gets, once, that ran out of memory: three quarters of the machine's with ``auto``, else None."""
         return machine_bytes * 3 // 4 if self.settings.stack.limits.memory == "auto" else None

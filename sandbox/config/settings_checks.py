@@ -9,26 +9,26 @@ from pathlib import PurePosixPath
 from string import Formatter
 from typing import TYPE_CHECKING
 
-from sandbox.config.config_problems import Problem, nearest
-from sandbox.config.output_checks import data_tests, outputs
-from sandbox.config.source_address import POSTGRES, complaint
-from sandbox.config.unit_membership import families
-from sandbox.model import BUCKETS, CATALOGUES, is_own_image
+from sandbox.config.config_problems import ConfigProblem, suggest_name
+from sandbox.config.output_checks import check_data_tests, check_outputs
+from sandbox.config.source_address import POSTGRES_SCHEMES, find_address_problem
+from sandbox.config.unit_membership import resolve_unit_membership
+from sandbox.model import BUCKET_SCHEMES, ICEBERG_SCHEMES, is_custom_image
 
 if TYPE_CHECKING:
-    from sandbox.config.settings import DrawSection, Limit, Settings
-    from sandbox.config.toml_lines import Path
+    from sandbox.config.settings import DrawSection, RangeBound, Settings
+    from sandbox.config.toml_lines import KeyPath
 
-Check = Callable[["Settings"], Iterator[Problem]]
+SettingsCheck = Callable[["Settings"], Iterator[ConfigProblem]]
 
-COMPILED = {
+COMPILED_DIALECTS = {
     "snowflake": "Snowflake",
     "bigquery": "BigQuery",
     "trino": "Trino",
     "clickhouse": "ClickHouse",
     "databricks": "Databricks",
 }
-IMAGES = ("python", "dbt", "spark")
+IMAGE_NAMES = ("python", "dbt", "spark")
 ENV_FIELDS = ("sample", "output", "database", "database_url")
 # The options that kinds of masks need, each with an example.
 MASK_OPTIONS: dict[str, dict[str, float]] = {
@@ -38,65 +38,63 @@ MASK_OPTIONS: dict[str, dict[str, float]] = {
 }
 
 
-def problems(settings: Settings) -> list[Problem]:
+def find_problems(settings: Settings) -> list[ConfigProblem]:
     """Give every problem that validation key by key cannot see."""
-    checks: tuple[Check, ...] = (
-        _target,
-        _unit,
-        _strata,
-        _references,
-        _ranges,
-        _families,
-        _masks,
-        address,
-        _pipeline,
-        _dbt,
-        _image,
-        _spark,
-        outputs,
-        data_tests,
-        _unsupported,
+    checks: tuple[SettingsCheck, ...] = (
+        _check_target,
+        _check_unit,
+        _check_strata,
+        _check_references,
+        _check_ranges,
+        _check_unit_membership,
+        _check_masks,
+        check_address,
+        _check_pipeline,
+        _check_dbt,
+        _check_image,
+        _check_spark,
+        check_outputs,
+        check_data_tests,
+        _check_unsupported,
     )
     return [problem for check in checks for problem in check(settings)]
 
 
-def _draws(settings: Settings) -> Iterator[tuple[Path, str, DrawSection]]:
+def _list_draws(settings: Settings) -> Iterator[tuple[KeyPath, str, DrawSection]]:
     """Give each draw with where it stands in the file and its unit table."""
     yield ("sample",), settings.sample.unit, settings.sample
     for name, draw in settings.sample.also.items():
         yield ("sample", "also", name), name, draw
 
 
-def _target(settings: Settings) -> Iterator[Problem]:
-    for key, _, draw in _draws(settings):
+def _check_target(settings: Settings) -> Iterator[ConfigProblem]:
+    for key, _, draw in _list_draws(settings):
         given = [name for name in ("rate", "units", "size") if getattr(draw, name) is not None]
         if not given:
-            yield Problem(key=key, message="needs one of rate, units or size; for example: rate = 0.01")
+            yield ConfigProblem(key=key, message="needs one of rate, units or size; for example: rate = 0.01")
         elif len(given) > 1:
-            yield Problem(key=(*key, given[1]), message=f"{' and '.join(given)} exclude each other; keep one")
+            yield ConfigProblem(key=(*key, given[1]), message=f"{' and '.join(given)} exclude each other; keep one")
 
 
-def _unit(settings: Settings) -> Iterator[Problem]:
-    for key, unit, _ in _draws(settings):
+def _check_unit(settings: Settings) -> Iterator[ConfigProblem]:
+    for key, unit, _ in _list_draws(settings):
         where = (*key, "unit") if key == ("sample",) else key
         table = settings.tables.get(unit)
         if table is None:
-            hint = nearest(unit, settings.tables)
-            yield Problem(key=where, message=f"there is no [tables.{unit}]{hint}")
+            hint = suggest_name(unit, settings.tables)
+            yield ConfigProblem(key=where, message=f"there is no [tables.{unit}]{hint}")
         elif table.key is None:
-            yield Problem(
-                key=("tables", unit), message='the unit table needs a key; for example: key = ["id"]'
-            )
+            yield ConfigProblem(key=("tables", unit), message='the unit table needs a key; for example: key = ["id"]')
         elif table.keep is not None:
-            yield Problem(
+            yield ConfigProblem(
                 key=("tables", unit, "keep"),
                 message="the unit table is drawn; keep is for tables it points at",
             )
     if settings.sample.unit in settings.sample.also:
-        yield Problem(
+        yield ConfigProblem(
             key=("sample", "also", settings.sample.unit), message="this is the unit of [sample] already"
         )
-    units = {unit for _, unit, _ in _draws(settings)}
+    units = {unit for _, unit, _ in _list_draws(settings)}
     for name, table in settings.tables.items():
         for setting, given in (
             ("where", table.where is not None),
@@ -104,25 +102,25 @@ def _unit(settings: Settings) -> Iterator[Problem]:
         ):
             if given and name not in units:
                 message = f"{setting} is for the tables that units are drawn from: {', '.join(sorted(units))}"
-                yield Problem(key=("tables", name, setting), message=message)
+                yield ConfigProblem(key=("tables", name, setting), message=message)
 
 
-def _strata(settings: Settings) -> Iterator[Problem]:
-    for key, _, draw in _draws(settings):
+def _check_strata(settings: Settings) -> Iterator[ConfigProblem]:
+    for key, _, draw in _list_draws(settings):
         for index, stratum in enumerate(draw.strata):
-            where: Path = (*key, "strata", index)
+            where: KeyPath = (*key, "strata", index)
             ways = [way for way in ("rare_below", "quantiles", "bins") if getattr(stratum, way) is not None]
             if len(ways) > 1:
                 message = f"{stratum.column}: {' and '.join(ways)} exclude each other; keep one"
-                yield Problem(key=where, message=message)
-            for problem in _bins(stratum.bins or []):
-                yield Problem(key=(*where, "bins"), message=f"{stratum.column}: {problem}")
+                yield ConfigProblem(key=where, message=message)
+            for problem in _check_bins(stratum.bins or []):
+                yield ConfigProblem(key=(*where, "bins"), message=f"{stratum.column}: {problem}")
         columns = [stratum.column for stratum in draw.strata]
         if len(set(columns)) < len(columns):
-            yield Problem(key=(*key, "strata"), message="a column is named twice")
+            yield ConfigProblem(key=(*key, "strata"), message="a column is named twice")
 
 
-def _bins(edges: list[int | float | str]) -> Iterator[str]:
+def _check_bins(edges: list[int | float | str]) -> Iterator[str]:
     texts = [edge for edge in edges if isinstance(edge, str)]
     numbers = [edge for edge in edges if not isinstance(edge, str)]
     if texts and numbers:
@@ -131,29 +129,27 @@ def _bins(edges: list[int | float | str]) -> Iterator[str]:
         yield f"bins must ascend: {', '.join(map(str, edges))}"
 
 
-def _references(settings: Settings) -> Iterator[Problem]:
+def _check_references(settings: Settings) -> Iterator[ConfigProblem]:
     for name, table in settings.tables.items():
         for reference in table.all_references:
-            where: Path = ("tables", name, "references" if len(reference.columns) == 1 else "reference")
+            where: KeyPath = ("tables", name, "references" if len(reference.columns) == 1 else "reference")
             if reference.table not in settings.tables:
-                hint = nearest(reference.table, settings.tables) or f"; add [tables.{reference.table}]"
-                message = (
-                    f"{', '.join(reference.columns)} references {reference.table}, which has no section{hint}"
-                )
-                yield Problem(key=where, message=message)
+                hint = suggest_name(reference.table, settings.tables) or f"; add [tables.{reference.table}]"
+                message = f"{', '.join(reference.columns)} references {reference.table}, which has no section{hint}"
+                yield ConfigProblem(key=where, message=message)
             if len(reference.columns) != len(reference.key):
                 message = (
                     f"{len(reference.columns)} columns ({', '.join(reference.columns)}) reference "
                     f"{len(reference.key)} ({', '.join(reference.key)}); the numbers must agree"
                 )
-                yield Problem(key=where, message=message)
+                yield ConfigProblem(key=where, message=message)
 
 
-def _families(settings: Settings) -> Iterator[Problem]:
-    yield from families(settings).problems
+def _check_unit_membership(settings: Settings) -> Iterator[ConfigProblem]:
+    yield from resolve_unit_membership(settings).problems
 
 
-def _masks(settings: Settings) -> Iterator[Problem]:
+def _check_masks(settings: Settings) -> Iterator[ConfigProblem]:
     for name, table in settings.tables.items():
         for column, mask in table.mask.items():
             key = ("tables", name, "mask", column)
@@ -162,41 +158,43 @@ def _masks(settings: Settings) -> Iterator[Problem]:
             for option in sorted(given - set(needed)):
                 message = f"the mask {mask.kind} has no option {option}"
                 has = f"; it has {', '.join(needed)}" if needed else ""
-                yield Problem(key=key, message=f"{message}{has}")
+                yield ConfigProblem(key=key, message=f"{message}{has}")
             for option, example in needed.items():
                 if option not in given:
-                    message = f'needs {option}; for example: {column} = {{ kind = "{mask.kind}", {option} = {example} }}'
-                    yield Problem(key=key, message=message)
+                    message = (
+                        f'needs {option}; for example: {column} = {{ kind = "{mask.kind}", {option} = {example} }}'
+                    )
+                    yield ConfigProblem(key=key, message=message)
 
 
-def address(settings: Settings) -> Iterator[Problem]:
+def check_address(settings: Settings) -> Iterator[ConfigProblem]:
     """Look at a database's address; what it says is never shown where it holds a password."""
     uri, where = settings.source.uri, ("source", "uri")
-    if settings.source.postgres is not None and uri.partition("://")[0] not in POSTGRES:
-        yield Problem(key=("source", "postgres"), message="is for sources whose uri is postgresql://…")
+    if settings.source.postgres is not None and uri.partition("://")[0] not in POSTGRES_SCHEMES:
+        yield ConfigProblem(key=("source", "postgres"), message="is for sources whose uri is postgresql://…")
     if "://" not in uri:
         return
-    scheme, problem = uri.partition("://")[0], complaint(uri)
+    scheme, problem = uri.partition("://")[0], find_address_problem(uri)
     if problem is not None:
-        yield Problem(key=where, message=problem)
-    elif scheme in COMPILED:
-        said = f"{COMPILED[scheme]}: the sampling rule is compiled for it, and has never been run there"
+        yield ConfigProblem(key=where, message=problem)
+    elif scheme in COMPILED_DIALECTS:
+        said = f"{COMPILED_DIALECTS[scheme]}: the sampling rule is compiled for it, and has never been run there"
         hint = "export the tables as Parquet, or read them through Postgres or a data lake"
-        yield Problem(key=where, message=f"{said}; not supported as a source: {hint}")
+        yield ConfigProblem(key=where, message=f"{said}; not supported as a source: {hint}")
 
 
-def _ranges(settings: Settings) -> Iterator[Problem]:
+def _check_ranges(settings: Settings) -> Iterator[ConfigProblem]:
     for name, table in settings.tables.items():
         for column, limits in table.ranges.items():
-            where: Path = ("tables", name, "ranges", column)
+            where: KeyPath = ("tables", name, "ranges", column)
             given = [one for one in (limits.min, limits.max) if one is not None]
             if not given:
-                yield Problem(key=where, message="needs min or max; for example: { min = 0, max = 120 }")
-            elif len(given) > 1 and not _ascending(given[0], given[1]):
-                yield Problem(key=where, message=f"min = {given[0]} is not below or at max = {given[1]}")
+                yield ConfigProblem(key=where, message="needs min or max; for example: { min = 0, max = 120 }")
+            elif len(given) > 1 and not _is_ascending(given[0], given[1]):
+                yield ConfigProblem(key=where, message=f"min = {given[0]} is not below or at max = {given[1]}")
 
 
-def _ascending(low: Limit, high: Limit) -> bool:
+def _is_ascending(low: RangeBound, high: RangeBound) -> bool:
     """Say whether one limit lies below another or is it; a number and a date have no order."""
     if isinstance(low, dt.date) or isinstance(high, dt.date):
         ends = [str(one) for one in (low, high) if isinstance(one, dt.date)]
@@ -204,98 +202,95 @@ def _ascending(low: Limit, high: Limit) -> bool:
     return low <= high
 
 
-def _pipeline(settings: Settings) -> Iterator[Problem]:
+def _check_pipeline(settings: Settings) -> Iterator[ConfigProblem]:
     pipeline = settings.pipeline
     for name in ("scratch", "include"):
         for index, path in enumerate(getattr(pipeline, name)):
             if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or path in ("", "."):
                 message = f"{path!r} must be a folder or file below the folder of sandbox.toml"
-                yield Problem(key=("pipeline", name, index), message=message)
+                yield ConfigProblem(key=("pipeline", name, index), message=message)
     for variable, value in pipeline.env.items():
         key = ("pipeline", "env", variable)
         try:
             names = {name for _, name, _, _ in Formatter().parse(value) if name is not None}
         except ValueError as error:
-            yield Problem(key=key, message=f"{value!r}: {error}; write {{{{ and }}}} for braces")
+            yield ConfigProblem(key=key, message=f"{value!r}: {error}; write {{{{ and }}}} for braces")
             continue
         for name in sorted(names - set(ENV_FIELDS)):
             valid = " and ".join(f"{{{field}}}" for field in ENV_FIELDS)
-            yield Problem(
-                key=key, message=f"{{{name}}} is not known; there are {valid}{nearest(name, ENV_FIELDS)}"
+            yield ConfigProblem(
+                key=key, message=f"{{{name}}} is not known; there are {valid}{suggest_name(name, ENV_FIELDS)}"
             )
 
 
-def _dbt(settings: Settings) -> Iterator[Problem]:
+def _check_dbt(settings: Settings) -> Iterator[ConfigProblem]:
     pipeline, stack = settings.pipeline, settings.stack
     if pipeline.kind != "dbt":
         return
     if pipeline.command is not None:
         message = 'kind = "dbt" calls dbt itself; leave command out, or write kind = "command"'
-        yield Problem(key=("pipeline", "command"), message=message)
+        yield ConfigProblem(key=("pipeline", "command"), message=message)
     if stack.image == "python" and stack.requirements is None:
         needed = "dbt-postgres and duckdb" if "postgres" in pipeline.inputs else "dbt-duckdb"
         message = f'kind = "dbt" needs dbt: write image = "dbt", or name requirements that hold {needed}'
-        yield Problem(key=("stack", "image"), message=message)
+        yield ConfigProblem(key=("stack", "image"), message=message)
 
 
-def _spark(settings: Settings) -> Iterator[Problem]:
+def _check_spark(settings: Settings) -> Iterator[ConfigProblem]:
     source = settings.source
     if source.spark is None:
         return
     if source.engine != "spark":
-        yield Problem(
-            key=("source", "spark"), message='is for engine = "spark"; write that, or leave this out'
-        )
+        yield ConfigProblem(key=("source", "spark"), message='is for engine = "spark"; write that, or leave this out')
     if source.spark.remote is not None and source.spark.master is not None:
         message = "remote (a Connect server) and master exclude each other"
-        yield Problem(key=("source", "spark"), message=message)
+        yield ConfigProblem(key=("source", "spark"), message=message)
     if source.spark.write == "store" and source.store is None:
-        message = (
-            'writes the sample into the store, and there is none; add [source] store = "s3://team/samples"'
-        )
-        yield Problem(key=("source", "spark", "write"), message=message)
+        message = 'writes the sample into the store, and there is none; add [source] store = "s3://team/samples"'
+        yield ConfigProblem(key=("source", "spark", "write"), message=message)
     if "token=" in (source.spark.remote or ""):
         message = "holds a token, which does not belong into a file; leave this out and set SPARK_REMOTE"
-        yield Problem(key=("source", "spark", "remote"), message=message)
+        yield ConfigProblem(key=("source", "spark", "remote"), message=message)
 
 
-def _image(settings: Settings) -> Iterator[Problem]:
+def _check_image(settings: Settings) -> Iterator[ConfigProblem]:
     stack = settings.stack
-    own = is_own_image(stack.image)
-    if not own and stack.image not in IMAGES:
+    own = is_custom_image(stack.image)
+    if not own and stack.image not in IMAGE_NAMES:
         message = (
-            f'there is no image "{stack.image}"{nearest(stack.image, IMAGES)}; one of your own is a path (./docker), '
+            f'there is no image "{stack.image}"{suggest_name(stack.image, IMAGE_NAMES)}; one of your own is a path (./docker), '
             "or has a tag or a digest (team/pipeline:3)"
         )
-        yield Problem(key=("stack", "image"), message=message)
+        yield ConfigProblem(key=("stack", "image"), message=message)
     if own and stack.requirements is not None:
-        message = (
-            "an image of your own brings its libraries; install them in its Dockerfile, and leave this out"
-        )
-        yield Problem(key=("stack", "requirements"), message=message)
+        message = "an image of your own brings its libraries; install them in its Dockerfile, and leave this out"
+        yield ConfigProblem(key=("stack", "requirements"), message=message)
     if own and stack.runtime == "local":
         message = "the local runtime has no images; leave runtime out, or use an image of sandbox"
-        yield Problem(key=("stack", "runtime"), message=message)
+        yield ConfigProblem(key=("stack", "runtime"), message=message)
     if stack.network == "services" and "postgres" not in settings.pipeline.inputs:
         message = 'a run reaches no service but Postgres: leave this out, or write inputs = ["postgres"] in [pipeline]'
-        yield Problem(key=("stack", "network"), message=message)
+        yield ConfigProblem(key=("stack", "network"), message=message)
     if not own and stack.build_network != "none":
         message = "images of sandbox are built with no network; this is for a Dockerfile of your own"
-        yield Problem(key=("stack", "build_network"), message=message)
+        yield ConfigProblem(key=("stack", "build_network"), message=message)
 
 
-def _unsupported(settings: Settings) -> Iterator[Problem]:
+def _check_unsupported(settings: Settings) -> Iterator[ConfigProblem]:
     """Refuse what the file may say but this version does not do: nothing is ever ignored silently."""
-    for key, present, what in _not_yet(settings):
+    for key, present, what in _list_unsupported(settings):
         if present:
-            yield Problem(key=key, message=f"{what}: not supported yet")
+            yield ConfigProblem(key=key, message=f"{what}: not supported yet")
 
 
-def _not_yet(settings: Settings) -> Iterator[tuple[Path, bool, str]]:
+def _list_unsupported(settings: Settings) -> Iterator[tuple[KeyPath, bool, str]]:
     uri = settings.source.uri
     scheme = uri.partition("://")[0]
-    other = "://" in uri and scheme not in {*BUCKETS, *CATALOGUES, *POSTGRES, *COMPILED}
-    what = (
-        f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
-    )
+    other = "://" in uri and scheme not in {
+        *BUCKET_SCHEMES,
+        *ICEBERG_SCHEMES,
+        *POSTGRES_SCHEMES,
+        *COMPILED_DIALECTS,
+    }
+    what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
     yield ("source", "uri"), other, what

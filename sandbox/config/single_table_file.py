@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sandbox.config.config_problems import Problem
-from sandbox.config.project_file import message
-from sandbox.config.toml_lines import key_lines
+from sandbox.config.config_problems import ConfigProblem
+from sandbox.config.project_file import format_problems
+from sandbox.config.toml_lines import find_key_lines
 from sandbox.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def resolve(
-    file: Path, table: str, resolved: Callable[[dict[str, Any]], T | list[Problem]], *, example: str
+def read_single_table(
+    file: Path, table: str, resolved: Callable[[dict[str, Any]], T | list[ConfigProblem]], *, example: str
 ) -> T:
     """Give what a file's table says.
 
@@ -31,33 +31,32 @@ def resolve(
     Raises:
         ConfigError: The file cannot be read, or is wrong; the message names it, and the line of every problem.
     """
-    text, content = read(file, table, example=example)
+    text, content = read_toml_file(file, table, example=example)
     problems = [
-        Problem(key=(name,), message=f"unknown key; only [{table}] belongs here")
+        ConfigProblem(key=(name,), message=f"unknown key; only [{table}] belongs here")
         for name in content
         if name != table
     ]
     if table not in content:
-        problems.append(Problem(key=(table,), message=f"is missing; this file is for a [{table}] table"))
+        problems.append(ConfigProblem(key=(table,), message=f"is missing; this file is for a [{table}] table"))
     else:
         found = resolved({table: content[table]})
         if not isinstance(found, list) and not problems:
             return found
         problems += found if isinstance(found, list) else []
     raise ConfigError(
-        message(file, problems, key_lines(text)), hint=f"correct {file.name}; for example:\n{example}"
+        format_problems(file, problems, find_key_lines(text)),
+        hint=f"correct {file.name}; for example:\n{example}",
     )
 
 
-def read(file: Path, table: str, *, example: str) -> tuple[str, dict[str, Any]]:
-    """Give the text and the content of a file (see `resolve`)."""
+def read_toml_file(file: Path, table: str, *, example: str) -> tuple[str, dict[str, Any]]:
+    """Give the text and the content of a file (see `read_single_table`)."""
     try:
         text = file.read_text("utf-8")
         return text, tomllib.loads(text)
     except FileNotFoundError:
-        raise ConfigError(
-            f"{file} is not there", hint=f"write a file with a [{table}] table:\n{example}"
-        ) from None
+        raise ConfigError(f"{file} is not there", hint=f"write a file with a [{table}] table:\n{example}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:

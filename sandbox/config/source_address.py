@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlsplit
 
-POSTGRES = ("postgresql", "postgres")
+POSTGRES_SCHEMES = ("postgresql", "postgres")
 
 
-def complaint(uri: str) -> str | None:
+def find_address_problem(uri: str) -> str | None:
     """Say what is wrong with an address, without a word of it that could be a password; None where nothing is.
 
-    >>> complaint("postgresql://me@host/db?sslmode=require"), complaint("warehouse/")
+    >>> find_address_problem("postgresql://me@host/db?sslmode=require"), find_address_problem("warehouse/")
     (None, None)
-    >>> complaint("postgresql://me:secret@host/db")
+    >>> find_address_problem("postgresql://me:secret@host/db")
     'postgresql://… holds a password, which does not belong into a file; take it out and set PGPASSWORD, or use ~/.pgpass'
     """
     scheme, there, _ = uri.partition("://")
@@ -20,12 +20,10 @@ def complaint(uri: str) -> str | None:
         return None
     try:
         parts = urlsplit(uri)
-        hidden = parts.password is not None or any(
-            "password" in name.lower() for name, _ in parse_qsl(parts.query)
-        )
+        hidden = parts.password is not None or any("password" in name.lower() for name, _ in parse_qsl(parts.query))
     except ValueError:  # whose text may hold all of it
         return f"{scheme}://… is no address that can be read"
     if not hidden:
         return None
-    instead = "set PGPASSWORD, or use ~/.pgpass" if scheme in POSTGRES else "use the environment, or log in"
+    instead = "set PGPASSWORD, or use ~/.pgpass" if scheme in POSTGRES_SCHEMES else "use the environment, or log in"
     return f"{scheme}://… holds a password, which does not belong into a file; take it out and {instead}"

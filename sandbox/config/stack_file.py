@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from sandbox.config import settings_checks
-from sandbox.config.config_problems import Problem, of_validation
+from sandbox.config.config_problems import ConfigProblem, convert_validation_error
 from sandbox.config.settings import Section, StackSection
-from sandbox.config.single_table_file import read, resolve
+from sandbox.config.single_table_file import read_single_table, read_toml_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.config.settings import Project, Settings
 
 S = TypeVar("S", bound=Section)
-EXAMPLE = '[stack]\nrequirements = "requirements-next.txt"'
+STACK_EXAMPLE = '[stack]\nrequirements = "requirements-next.txt"'
 
 
 class StackFile(Section):
@@ -27,38 +27,38 @@ class StackFile(Section):
     stack: StackSection
 
 
-def with_stack(project: Project, file: Path) -> Project:
+def replace_stack(project: Project, file: Path) -> Project:
     """Give the project on the stack of another file; what that file does not say is as the project has it.
 
     Raises:
         ConfigError: The file cannot be read, or is wrong; the message names it, and the line of every problem.
     """
-    settings = resolve(file, "stack", lambda content: _resolved(project.settings, content), example=EXAMPLE)
+    settings = read_single_table(
+        file, "stack", lambda content: _validate_stack(project.settings, content), example=STACK_EXAMPLE
+    )
     return dataclasses.replace(project, settings=settings)
 
 
-def names_requirements(file: Path) -> bool:
-    """Say whether a file that `with_stack` has read names a requirements file of its own."""
-    return "requirements" in read(file, "stack", example=EXAMPLE)[1]["stack"]
+def has_requirements(file: Path) -> bool:
+    """Say whether a file that `replace_stack` has read names a requirements file of its own."""
+    return "requirements" in read_toml_file(file, "stack", example=STACK_EXAMPLE)[1]["stack"]
 
 
-def _resolved(settings: Settings, content: dict[str, Any]) -> Settings | list[Problem]:
+def _validate_stack(settings: Settings, content: dict[str, Any]) -> Settings | list[ConfigProblem]:
     try:
         given = StackFile.model_validate(content).stack
     except ValidationError as error:
-        return of_validation(error)
+        return convert_validation_error(error)
     if "runtime" in given.model_fields_set and given.runtime != settings.stack.runtime:
         return [
-            Problem(
-                key=("stack", "runtime"), message="both stacks run on the project's runtime; leave it out"
-            )
+            ConfigProblem(key=("stack", "runtime"), message="both stacks run on the project's runtime; leave it out")
         ]
-    stack = _laid_over(settings.stack, given)
+    stack = _merge_sections(settings.stack, given)
     if "limits" in given.model_fields_set:
-        stack = stack.model_copy(update={"limits": _laid_over(settings.stack.limits, given.limits)})
+        stack = stack.model_copy(update={"limits": _merge_sections(settings.stack.limits, given.limits)})
     merged = settings.model_copy(update={"stack": stack})
-    return [one for one in settings_checks.problems(merged) if one.key[0] == "stack"] or merged
+    return [one for one in settings_checks.find_problems(merged) if one.key[0] == "stack"] or merged
 
 
-def _laid_over(below: S, above: S) -> S:
+def _merge_sections(below: S, above: S) -> S:
     return below.model_copy(update={name: getattr(above, name) for name in above.model_fields_set})

@@ -6,34 +6,34 @@ import re
 import tomllib
 from collections import Counter
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
-_HEADER = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w.\-\s])+?)\s*=""")
+_TABLE_HEADER = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(#.*)?$")
+_KEY_ASSIGNMENT = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w.\-\s])+?)\s*=""")
 
 
-def key_lines(text: str) -> dict[Path, int]:
+def find_key_lines(text: str) -> dict[KeyPath, int]:
     r"""Map each key path that the text writes out to its line, counted from 1.
 
-    >>> key_lines('version = 1\n[tables.a]\nkey = ["x"]\n')[("tables", "a", "key")]
+    >>> find_key_lines('version = 1\n[tables.a]\nkey = ["x"]\n')[("tables", "a", "key")]
     3
     """
-    lines: dict[Path, int] = {}
-    seen: Counter[Path] = Counter()
-    section: Path = ()
+    lines: dict[KeyPath, int] = {}
+    seen: Counter[KeyPath] = Counter()
+    section: KeyPath = ()
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
-            section = _steps(header[2])
+        if header := _TABLE_HEADER.match(line):
+            section = _split_key(header[2])
             if header[1] == "[[":
                 seen[section] += 1
                 section = (*section, seen[section] - 1)
             lines.setdefault(section, number)
-        elif key := _KEY.match(line):
-            lines.setdefault((*section, *_steps(key[1])), number)
+        elif key := _KEY_ASSIGNMENT.match(line):
+            lines.setdefault((*section, *_split_key(key[1])), number)
     return lines
 
 
-def line_of(path: Path, lines: dict[Path, int]) -> int | None:
+def find_line(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
     """Give the line of a key, or of the nearest thing around it that has one."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
@@ -41,7 +41,7 @@ def line_of(path: Path, lines: dict[Path, int]) -> int | None:
     return None
 
 
-def _steps(key: str) -> Path:
+def _split_key(key: str) -> KeyPath:
     try:
         found = tomllib.loads(f"{key} = 0")
     except tomllib.TOMLDecodeError:

@@ -7,30 +7,30 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from sandbox.containers import fixed_environment
-from sandbox.containers.outcome import Cause, End, classify
-from sandbox.containers.protocol import Held
-from sandbox.errors import EngineError
-from sandbox.model import Isolation, Outcome
+from sandbox.containers.outcome import EndCause, EndStatus, classify_end
+from sandbox.containers.protocol import RuntimeObject
+from sandbox.errors import ContainerEngineError
+from sandbox.model import Isolation, JobResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from sandbox.containers.protocol import Job, Mount, Stop
-    from sandbox.model import Limits, RuntimeName
+    from sandbox.containers.protocol import Job, Mount, StopEvent
+    from sandbox.model import ResourceLimits, RuntimeName
 
-HOME, TEMPORARY = "/home/sandbox", "/tmp"  # noqa: S108 - names only, nothing is written there
+HOME_PATH, TMP_PATH = "/home/sandbox", "/tmp"  # noqa: S108 - names only, nothing is written there
 
 
-class _EndedError(Exception):
-    def __init__(self, cause: Cause, status: int | None = None) -> None:
+class _ProcessEndError(Exception):
+    def __init__(self, cause: EndCause, status: int | None = None) -> None:
         super().__init__(cause.value)
         self.cause = cause
         self.status = status
 
 
 @dataclass(kw_only=True)
-class Play:
+class FakeProcess:
     """What a played command can do.
 
     Attributes:
@@ -47,60 +47,60 @@ class Play:
     variables: Mapping[str, str]
     stdout: Callable[[bytes], object]
     stderr: Callable[[bytes], object]
-    stop: Stop | None
+    stop: StopEvent | None
     seconds: float = 0.0
     memory: int = 0
-    _killed: bool = field(default=False, init=False)
+    _has_killed_child: bool = field(default=False, init=False)
 
-    def folder(self, target: str) -> Path:
+    def find_mounted_folder(self, target: str) -> Path:
         """Give the folder on this machine that is mounted at a path."""
         return next(mount.source for mount in self.job.mounts if mount.target == target)
 
-    def write(self, target: str, name: str, content: bytes) -> None:
+    def write_file(self, target: str, name: str, content: bytes) -> None:
         """Write a file into a mount; into one that is read-only it fails as in a shell."""
         mount = next(mount for mount in self.job.mounts if mount.target == target)
         if not mount.writable:
             self.stderr(f"sh: cannot create {name}: Read-only file system\n".encode())
-            raise _EndedError(Cause.EXITED, 2)
+            raise _ProcessEndError(EndCause.EXITED, 2)
         (mount.source / name).write_bytes(content)
 
     def sleep(self, seconds: float) -> None:
         """Let time pass, which may be too much."""
         if self.stop is not None and self.stop.is_set():
-            raise _EndedError(Cause.STOPPED, 128 + signal.SIGTERM)
+            raise _ProcessEndError(EndCause.STOPPED, 128 + signal.SIGTERM)
         self.seconds += seconds
         if self.seconds > self.job.limits.timeout_seconds:
             self.seconds = self.job.limits.timeout_seconds
-            raise _EndedError(Cause.TIMED_OUT, 128 + signal.SIGTERM)
+            raise _ProcessEndError(EndCause.TIMED_OUT, 128 + signal.SIGTERM)
 
-    def allocate(self, size: int) -> None:
+    def allocate_memory(self, size: int) -> None:
         """Take memory, which may be too much."""
         self.memory = min(self.memory + size, self.job.limits.memory_bytes)
         if self.memory == self.job.limits.memory_bytes:
-            raise _EndedError(Cause.MEMORY, 128 + signal.SIGKILL)
+            raise _ProcessEndError(EndCause.MEMORY, 128 + signal.SIGKILL)
 
-    def child_killed(self) -> None:
+    def kill_child(self) -> None:
         """Lose a child to the memory limit, and go on."""
         self.memory = self.job.limits.memory_bytes
-        self._killed = True
+        self._has_killed_child = True
 
-    def die(self, number: int) -> NoReturn:
+    def exit_by_signal(self, number: int) -> NoReturn:
         """Be killed by a signal from elsewhere."""
-        raise _EndedError(Cause.EXITED, 128 + number)
+        raise _ProcessEndError(EndCause.EXITED, 128 + number)
 
-    def lose(self) -> NoReturn:
+    def lose_engine(self) -> NoReturn:
         """Lose the engine."""
-        raise _EndedError(Cause.LOST)
+        raise _ProcessEndError(EndCause.LOST)
 
-    def end(self, act: Callable[[Play], int | None]) -> End:
+    def run(self, act: Callable[[FakeProcess], int | None]) -> EndStatus:
         """Play a function to its end; what it returns is the exit status, None is 0."""
-        cause: Cause = Cause.EXITED
+        cause: EndCause = EndCause.EXITED
         status: int | None
         try:
             status = act(self) or 0
-        except _EndedError as ended:
+        except _ProcessEndError as ended:
             cause, status = ended.cause, ended.status
-        return classify(cause, status, out_of_memory=self._killed)
+        return classify_end(cause, status, out_of_memory=self._has_killed_child)
 
 
 class FakeRuntime:
@@ -108,10 +108,10 @@ class FakeRuntime:
 
     Attributes:
         jobs: Those that were carried out, in order.
-        holding: What `held` lists and `remove` removes.
+        objects: What `list_objects` lists and `remove_object` removes.
     """
 
-    def __init__(self, commands: Mapping[str, Callable[[Play], int | None]], *, answers: bool = True) -> None:
+    def __init__(self, commands: Mapping[str, Callable[[FakeProcess], int | None]], *, answers: bool = True) -> None:
         """Script it.
 
         Args:
@@ -119,9 +119,9 @@ class FakeRuntime:
             answers: False plays an engine that is not there.
         """
         self._commands = commands
-        self._answers = answers
+        self._is_available = answers
         self.jobs: list[Job] = []
-        self.holding: list[Held] = []
+        self.objects: list[RuntimeObject] = []
 
     @property
     def name(self) -> RuntimeName:
@@ -130,15 +130,15 @@ class FakeRuntime:
 
     def check(self) -> str:
         """Make sure that it is scripted to answer."""
-        if not self._answers:
-            raise EngineError("no engine is running", hint="start one")
+        if not self._is_available:
+            raise ContainerEngineError("no engine is running", hint="start one")
         return "a fake, in memory"
 
-    def memory_bytes(self) -> int:
+    def read_total_memory(self) -> int:
         """Give an ordinary amount."""
         return 8 * 10**9
 
-    def seen(self, mount: Mount) -> str:
+    def resolve_mount_path(self, mount: Mount) -> str:
         """Give the path under which a job sees a mount."""
         return mount.target
 
@@ -148,53 +148,53 @@ class FakeRuntime:
         *,
         stdout: Callable[[bytes], object],
         stderr: Callable[[bytes], object],
-        stop: Stop | None = None,
-    ) -> Outcome:
+        stop: StopEvent | None = None,
+    ) -> JobResult:
         """Play a job's command."""
         self.check()
         for mount in job.mounts:
             if not mount.source.is_dir():
-                raise EngineError(f"cannot start {job.name}: {mount.source} is not there")
-        if any(one.name == job.name for one in self.holding):
-            raise EngineError(f"{job.name} is at work already")
+                raise ContainerEngineError(f"cannot start {job.name}: {mount.source} is not there")
+        if any(one.name == job.name for one in self.objects):
+            raise ContainerEngineError(f"{job.name} is at work already")
         self.jobs.append(job)
-        mine = Held(id=job.name, name=job.name, kind="play", labels=job.labels, running=True)
-        self.holding.append(mine)
+        mine = RuntimeObject(id=job.name, name=job.name, kind="play", labels=job.labels, running=True)
+        self.objects.append(mine)
         try:
             variables = {
-                **fixed_environment.variables(job.limits, home=HOME, temporary=TEMPORARY),
+                **fixed_environment.build_variables(job.limits, home=HOME_PATH, temporary=TMP_PATH),
                 **job.variables,
             }
-            play = Play(job=job, variables=variables, stdout=stdout, stderr=stderr, stop=stop)
-            return _outcome(play, play.end(self._commands.get(job.command, lambda _: 127)))
+            play = FakeProcess(job=job, variables=variables, stdout=stdout, stderr=stderr, stop=stop)
+            return _build_outcome(play, play.run(self._commands.get(job.command, lambda _: 127)))
         finally:
-            self.remove(mine)
+            self.remove_object(mine)
 
-    def shell(self, job: Job) -> int:
+    def run_shell(self, job: Job) -> int:
         """Play a job's command, its output thrown away, and give its exit status."""
         outcome = self.run(job, stdout=lambda _: None, stderr=lambda _: None)
         return 128 + outcome.signal if outcome.signal is not None else outcome.status or 0
 
-    def held(self, labels: Mapping[str, str]) -> list[Held]:
+    def list_objects(self, labels: Mapping[str, str]) -> list[RuntimeObject]:
         """List what is held with these labels."""
-        return [one for one in self.holding if labels.items() <= one.labels.items()]
+        return [one for one in self.objects if labels.items() <= one.labels.items()]
 
-    def abandoned(self) -> list[Held]:
+    def list_leftovers(self) -> list[RuntimeObject]:
         """List nothing: a play ends with its caller."""
         return []
 
-    def measured(self, found: list[Held]) -> list[Held]:
+    def measure_usage(self, found: list[RuntimeObject]) -> list[RuntimeObject]:
         """Give them as they are: what they use is looked at when they are listed."""
         return found
 
-    def remove(self, held: Held) -> bool:
+    def remove_object(self, held: RuntimeObject) -> bool:
         """Remove it from what is held."""
-        self.holding = [one for one in self.holding if one != held]
+        self.objects = [one for one in self.objects if one != held]
         return True
 
 
-def _outcome(play: Play, end: End) -> Outcome:
-    return Outcome(
+def _build_outcome(play: FakeProcess, end: EndStatus) -> JobResult:
+    return JobResult(
         ending=end.ending,
         status=end.status,
         signal=end.signal,
@@ -204,11 +204,11 @@ def _outcome(play: Play, end: End) -> Outcome:
         peak_memory_bytes=play.memory,
         bytes_read=None,
         bytes_written=None,
-        isolation=_isolation(play.job.limits),
+        isolation=_describe_isolation(play.job.limits),
     )
 
 
-def _isolation(limits: Limits) -> Isolation:
+def _describe_isolation(limits: ResourceLimits) -> Isolation:
     return Isolation(
         network="none",
         root_filesystem="read-only",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.model import Limits
+    from sandbox.model import ResourceLimits
 
-THREAD_COUNTS = (
+THREAD_COUNT_VARIABLES = (
     "OMP_NUM_THREADS",  # OpenMP: scikit-learn, Arrow
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -21,15 +21,15 @@ THREAD_COUNTS = (
     "RAYON_NUM_THREADS",
     "PYTHON_CPU_COUNT",  # os.cpu_count() from Python 3.13 on
 )
-USER = "sandbox"
+USER_NAME = "sandbox"
 
 
-def threads(limits: Limits) -> int:
+def count_threads(limits: ResourceLimits) -> int:
     """Give the number of threads that a run's libraries should start."""
     return max(1, math.ceil(limits.cpus))
 
 
-def variables(limits: Limits, *, home: str, temporary: str) -> Mapping[str, str]:
+def build_variables(limits: ResourceLimits, *, home: str, temporary: str) -> Mapping[str, str]:
     """Give the fixed variables, PATH aside.
 
     Args:
@@ -40,8 +40,8 @@ def variables(limits: Limits, *, home: str, temporary: str) -> Mapping[str, str]
     return {
         "HOME": home,
         "TMPDIR": temporary,
-        "USER": USER,
-        "LOGNAME": USER,
+        "USER": USER_NAME,
+        "LOGNAME": USER_NAME,
         "TZ": "UTC",
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",
@@ -49,5 +49,5 @@ def variables(limits: Limits, *, home: str, temporary: str) -> Mapping[str, str]
         # Spark asks for its own address, of which a run has no other, and fixes its heap before it knows its limits.
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DRIVER_MEMORY": f"{max(512, limits.memory_bytes // 2**21)}m",
-        **dict.fromkeys(THREAD_COUNTS, str(threads(limits))),
+        **dict.fromkeys(THREAD_COUNT_VARIABLES, str(count_threads(limits))),
     }

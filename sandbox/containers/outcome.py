@@ -7,16 +7,16 @@ import signal
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from sandbox.model import Ending
+from sandbox.model import RunOutcome
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
 
-SLICE_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
-class Cause(enum.Enum):
+class EndCause(enum.Enum):
     """Why a run is over, or is to be over."""
 
     EXITED = "its process ended by itself"
@@ -27,15 +27,15 @@ class Cause(enum.Enum):
     LOST = "whatever carried it out went away"
 
 
-class End(NamedTuple):
+class EndStatus(NamedTuple):
     """The three parts of an outcome that depend on each other."""
 
-    ending: Ending
+    ending: RunOutcome
     status: int | None
     signal: int | None
 
 
-def classify(cause: Cause, status: int | None, *, out_of_memory: bool = False) -> End:
+def classify_end(cause: EndCause, status: int | None, *, out_of_memory: bool = False) -> EndStatus:
     """Tell the ending.
 
     Memory comes before everything but loss: a pipeline whose worker was killed for memory may exit 0, exit 1 or wait
@@ -46,28 +46,28 @@ def classify(cause: Cause, status: int | None, *, out_of_memory: bool = False) -
         status: The exit status as a shell gives it, 128 + n for signal n; None where it is not known.
         out_of_memory: Some process of the run was killed for memory.
     """
-    if cause is Cause.LOST:
-        return End(Ending.LOST, None, None)
-    number = _signal(status)
+    if cause is EndCause.LOST:
+        return EndStatus(RunOutcome.LOST, None, None)
+    number = _parse_signal(status)
     plain = status if number is None else None
-    if out_of_memory or cause is Cause.MEMORY:
-        return End(Ending.OUT_OF_MEMORY, plain, number)
-    if cause is Cause.TIMED_OUT:
-        return End(Ending.TIMED_OUT, plain, number)
-    if cause is Cause.STOPPED:  # whatever status it gave when it was told to end: it did not do its work
-        return End(Ending.SIGNALLED, None, number or int(signal.SIGTERM))
-    if number is not None or status is None or cause is Cause.PROCESSES:
-        return End(Ending.SIGNALLED, None, number or int(signal.SIGKILL))
-    return End(Ending.SUCCEEDED if status == 0 else Ending.FAILED, status, None)
+    if out_of_memory or cause is EndCause.MEMORY:
+        return EndStatus(RunOutcome.OUT_OF_MEMORY, plain, number)
+    if cause is EndCause.TIMED_OUT:
+        return EndStatus(RunOutcome.TIMED_OUT, plain, number)
+    if cause is EndCause.STOPPED:  # whatever status it gave when it was told to end: it did not do its work
+        return EndStatus(RunOutcome.SIGNALLED, None, number or int(signal.SIGTERM))
+    if number is not None or status is None or cause is EndCause.PROCESSES:
+        return EndStatus(RunOutcome.SIGNALLED, None, number or int(signal.SIGKILL))
+    return EndStatus(RunOutcome.SUCCEEDED if status == 0 else RunOutcome.FAILED, status, None)
 
 
-def watch(
+def wait_for_end(
     ended: threading.Event,
     *,
     deadline: float,
     stop: threading.Event | None,
-    trouble: Callable[[], Cause | None] = lambda: None,
-) -> Cause:
+    trouble: Callable[[], EndCause | None] = lambda: None,
+) -> EndCause:
     """Wait until a run has ended or is to be ended, and say why.
 
     Args:
@@ -77,17 +77,17 @@ def watch(
         trouble: Asked several times a second whether there is another reason to end it.
     """
     while True:
-        if ended.wait(max(0.0, min(SLICE_SECONDS, deadline - time.monotonic()))):
-            return Cause.EXITED
+        if ended.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
+            return EndCause.EXITED
         if (found := trouble()) is not None:
             return found
         if stop is not None and stop.is_set():
-            return Cause.STOPPED
+            return EndCause.STOPPED
         if time.monotonic() >= deadline:
-            return Cause.TIMED_OUT
+            return EndCause.TIMED_OUT
 
 
-def _signal(status: int | None) -> int | None:
+def _parse_signal(status: int | None) -> int | None:
     if status is None:
         return None
     number = status - 128

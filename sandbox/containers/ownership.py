@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PID, STARTED, MACHINE = "owner-pid", "owner-started", "owner-machine"
+PID_LABEL, START_TIME_LABEL, MACHINE_LABEL = "owner-pid", "owner-started", "owner-machine"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,40 +20,40 @@ class Owner:
 
     Attributes:
         pid: Its number.
-        started: When it started, in a unit of the platform's; numbers are used again, so they alone do not tell.
+        start_time: When it started, in a unit of the platform's; numbers are used again, so they alone do not tell.
         machine: The machine and the space of process numbers; of processes elsewhere nothing can be said.
     """
 
     pid: int
-    started: str
+    start_time: str
     machine: str
 
     @property
     def labels(self) -> Mapping[str, str]:
         """The owner as labels, without prefix."""
-        return {PID: str(self.pid), STARTED: self.started, MACHINE: self.machine}
+        return {PID_LABEL: str(self.pid), START_TIME_LABEL: self.start_time, MACHINE_LABEL: self.machine}
 
     @property
-    def gone(self) -> bool:
+    def has_ended(self) -> bool:
         """True where it is certain that the process has ended."""
-        return self.machine == _machine() and _started(self.pid) != self.started
+        return self.machine == _identify_machine() and _read_start_time(self.pid) != self.start_time
 
 
-def current() -> Owner:
+def identify_owner() -> Owner:
     """Give this process."""
     pid = os.getpid()
-    return Owner(pid=pid, started=_started(pid) or "", machine=_machine())
+    return Owner(pid=pid, start_time=_read_start_time(pid) or "", machine=_identify_machine())
 
 
-def named(labels: Mapping[str, str]) -> Owner | None:
+def parse_owner(labels: Mapping[str, str]) -> Owner | None:
     """Give the owner that labels name; None where they name none."""
-    pid, started, machine = labels.get(PID, ""), labels.get(STARTED), labels.get(MACHINE)
+    pid, started, machine = labels.get(PID_LABEL, ""), labels.get(START_TIME_LABEL), labels.get(MACHINE_LABEL)
     if not pid.isdecimal() or started is None or machine is None:
         return None
-    return Owner(pid=int(pid), started=started, machine=machine)
+    return Owner(pid=int(pid), start_time=started, machine=machine)
 
 
-def _started(pid: int) -> str | None:
+def _read_start_time(pid: int) -> str | None:
     """Give a process's start; None where there is no such process.
 
     On Linux it is in clock ticks since boot: unlike a time of day it does not move when the clock is set.
@@ -63,12 +63,12 @@ def _started(pid: int) -> str | None:
             text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
             state, *fields = text.rpartition(")")[2].split()
             return None if state in {"Z", "X"} else fields[18]
-        return _started_elsewhere(pid)
+        return _read_psutil_start_time(pid)
     except OSError:
         return None
 
 
-def _started_elsewhere(pid: int) -> str | None:
+def _read_psutil_start_time(pid: int) -> str | None:
     import psutil  # noqa: PLC0415 - on Linux nobody needs it
 
     try:
@@ -77,7 +77,7 @@ def _started_elsewhere(pid: int) -> str | None:
         return None
 
 
-def _machine() -> str:
+def _identify_machine() -> str:
     """Name the machine; within a container with process numbers of its own it is another."""
     space = Path("/proc/self/ns/pid")
     number = str(space.stat().st_ino) if space.exists() else "0"

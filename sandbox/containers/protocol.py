@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from sandbox.model import Environment, Limits, Outcome, RuntimeName
+    from sandbox.model import Environment, JobResult, ResourceLimits, RuntimeName
 
-LABEL = "dev.sandbox"
+LABEL_PREFIX = "dev.sandbox"
 GRACE_SECONDS = 5.0
 
 
@@ -55,13 +55,13 @@ class Job:
     workdir: Mount
     mounts: tuple[Mount, ...]
     variables: Mapping[str, str]
-    limits: Limits
+    limits: ResourceLimits
     volumes: Mapping[str, str] = field(default_factory=dict)
     network: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class RuntimeObject:
     """Something of ours that a runtime holds: a container, an image, a virtual environment."""
 
     id: str
@@ -74,7 +74,7 @@ class Held:
     memory_bytes: int | None = None
 
 
-class Stop(threading.Event):
+class StopEvent(threading.Event):
     """Set it to end a running job: SIGTERM, a grace period, SIGKILL."""
 
 
@@ -94,7 +94,7 @@ class Runtime(Protocol):
         """
         ...
 
-    def memory_bytes(self) -> int:
+    def read_total_memory(self) -> int:
         """Give how much memory the machine has that carries out jobs.
 
         Raises:
@@ -102,7 +102,7 @@ class Runtime(Protocol):
         """
         ...
 
-    def seen(self, mount: Mount) -> str:
+    def resolve_mount_path(self, mount: Mount) -> str:
         """Give the path under which a job sees a mount."""
         ...
 
@@ -112,8 +112,8 @@ class Runtime(Protocol):
         *,
         stdout: Callable[[bytes], object],
         stderr: Callable[[bytes], object],
-        stop: Stop | None = None,
-    ) -> Outcome:
+        stop: StopEvent | None = None,
+    ) -> JobResult:
         """Carry out a job and wait for its end; whatever the ending, nothing of the job is left behind.
 
         Output arrives in chunks as it is written, from another thread but never two at once. When ``stop`` is set the
@@ -123,11 +123,11 @@ class Runtime(Protocol):
         caller's user afterwards.
 
         Raises:
-            EngineError: The job could not be started. Once it was started every ending is an `Outcome`.
+            EngineError: The job could not be started. Once it was started every ending is an `JobResult`.
         """
         ...
 
-    def shell(self, job: Job) -> int:
+    def run_shell(self, job: Job) -> int:
         """Carry out a job on the caller's terminal and give its exit status; isolation as in `run`.
 
         Raises:
@@ -135,19 +135,19 @@ class Runtime(Protocol):
         """
         ...
 
-    def held(self, labels: Mapping[str, str]) -> list[Held]:
+    def list_objects(self, labels: Mapping[str, str]) -> list[RuntimeObject]:
         """List what it holds of ours that carries all these labels (without the prefix), running or not."""
         ...
 
-    def measured(self, found: list[Held]) -> list[Held]:
-        """Give what `held` listed with the processor and memory that it uses now, which may take seconds."""
+    def measure_usage(self, found: list[RuntimeObject]) -> list[RuntimeObject]:
+        """Give what `list_objects` listed with the processor and memory that it uses now, which may take seconds."""
         ...
 
-    def abandoned(self) -> list[Held]:
+    def list_leftovers(self) -> list[RuntimeObject]:
         """List what it holds of ours whose owner, a process of this machine, was killed."""
         ...
 
-    def remove(self, held: Held) -> bool:
+    def remove_object(self, held: RuntimeObject) -> bool:
         """Remove one such thing, ending it first if it runs; nothing happens if it is gone already.
 
         Gives False where something uses it that is not ours to end.

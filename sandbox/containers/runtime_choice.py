@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.errors import EngineError
+from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
     from sandbox.containers.protocol import Runtime
 
 
-def choose(name: Literal["auto", "docker", "local"]) -> tuple[Runtime, str | None]:
+def choose_runtime(name: Literal["auto", "docker", "local"]) -> tuple[Runtime, str | None]:
     """Give a runtime that answers, and a sentence for the user where it isolates nothing.
 
     Args:
@@ -20,18 +20,21 @@ def choose(name: Literal["auto", "docker", "local"]) -> tuple[Runtime, str | Non
         EngineError: The runtime does not answer.
     """
     if name == "local":
-        return _local(), "Running as processes of this machine, as asked: no isolation of network or files."
+        return (
+            _create_local_runtime(),
+            "Running as processes of this machine, as asked: no isolation of network or files.",
+        )
     try:
-        return _docker(), None
-    except EngineError as error:
+        return _create_docker_runtime(), None
+    except ContainerEngineError as error:
         if name == "docker":
             raise
-        return _local(), (
+        return _create_local_runtime(), (
             f"Running as processes of this machine, with no isolation of network or files: {error.message}."
         )
 
 
-def _docker() -> Runtime:
+def _create_docker_runtime() -> Runtime:
     from sandbox.containers.docker.runtime import DockerRuntime  # noqa: PLC0415 - slow to import, and not always needed
 
     runtime = DockerRuntime()
@@ -39,7 +42,7 @@ def _docker() -> Runtime:
     return runtime
 
 
-def _local() -> Runtime:
+def _create_local_runtime() -> Runtime:
     from sandbox.containers.local.runtime import LocalRuntime  # noqa: PLC0415 - psutil is not always needed
 
     runtime = LocalRuntime()

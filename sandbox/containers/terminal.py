@@ -14,7 +14,7 @@ import tty
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.errors import EngineError
+from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ class Terminal:
 
     source: int
     sink: int
-    resized: int
+    resize_pipe: int
 
     @property
     def size(self) -> tuple[int, int]:
@@ -39,14 +39,14 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def ready() -> Iterator[Terminal]:
+def open_terminal() -> Iterator[Terminal]:
     """Give the caller's terminal.
 
     Raises:
         EngineError: Standard input or output is none.
     """
     if not (os.isatty(0) and os.isatty(1)):
-        raise EngineError(
+        raise ContainerEngineError(
             "a shell needs a terminal, and standard input and output are none",
             hint="start it from a terminal; for a single run: sandbox run",
         )
@@ -54,20 +54,20 @@ def ready() -> Iterator[Terminal]:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
 
-    def note(_signal: int, _frame: FrameType | None) -> None:
+    def record_resize(_signal: int, _frame: FrameType | None) -> None:
         with contextlib.suppress(BlockingIOError):
             os.write(writing, b".")
 
-    before = signal.signal(signal.SIGWINCH, note)
+    before = signal.signal(signal.SIGWINCH, record_resize)
     try:
-        yield Terminal(source=0, sink=1, resized=reading)
+        yield Terminal(source=0, sink=1, resize_pipe=reading)
     finally:
         signal.signal(signal.SIGWINCH, before)
         os.close(reading)
         os.close(writing)
 
 
-def relay(terminal: Terminal, peer: int, *, resize: Callable[[int, int], object]) -> None:
+def relay_terminal(terminal: Terminal, peer: int, *, resize: Callable[[int, int], object]) -> None:
     """Hand bytes through in both directions until the peer has no more; the terminal is raw meanwhile.
 
     Args:
@@ -76,24 +76,24 @@ def relay(terminal: Terminal, peer: int, *, resize: Callable[[int, int], object]
         resize: Called with rows and columns, at first and after every change.
     """
     modes = termios.tcgetattr(terminal.source)
-    sources = [terminal.source, terminal.resized, peer]
+    sources = [terminal.source, terminal.resize_pipe, peer]
     try:
         tty.setraw(terminal.source, termios.TCSADRAIN)  # what was typed ahead stays
         resize(*terminal.size)
         while True:
             readable, _, _ = select.select(sources, [], [])
-            if terminal.resized in readable:
-                os.read(terminal.resized, CHUNK_BYTES)
+            if terminal.resize_pipe in readable:
+                os.read(terminal.resize_pipe, CHUNK_BYTES)
                 resize(*terminal.size)
-            if terminal.source in readable and not _copy(terminal.source, peer):
+            if terminal.source in readable and not _copy_chunk(terminal.source, peer):
                 sources.remove(terminal.source)  # the terminal was hung up
-            if peer in readable and not _copy(peer, terminal.sink):
+            if peer in readable and not _copy_chunk(peer, terminal.sink):
                 return
     finally:
         termios.tcsetattr(terminal.source, termios.TCSADRAIN, modes)
 
 
-def _copy(source: int, sink: int) -> bool:
+def _copy_chunk(source: int, sink: int) -> bool:
     """Copy what is there; False at the end of either."""
     try:
         chunk = os.read(source, CHUNK_BYTES)

@@ -14,7 +14,7 @@ Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class ResourceUsage:
     """What was used up to a moment; None is what cannot be known.
 
     Attributes:
@@ -30,47 +30,45 @@ class Figures:
     bytes_written: int | None = None
     kills: int = 0
 
-    def together(self, later: Figures) -> Figures:
+    def merge_peaks(self, later: ResourceUsage) -> ResourceUsage:
         """Give the highest of each."""
-        return Figures(
-            cpu_seconds=_higher(self.cpu_seconds, later.cpu_seconds),
-            memory_bytes=_higher(self.memory_bytes, later.memory_bytes),
-            bytes_read=_higher(self.bytes_read, later.bytes_read),
-            bytes_written=_higher(self.bytes_written, later.bytes_written),
+        return ResourceUsage(
+            cpu_seconds=_choose_higher(self.cpu_seconds, later.cpu_seconds),
+            memory_bytes=_choose_higher(self.memory_bytes, later.memory_bytes),
+            bytes_read=_choose_higher(self.bytes_read, later.bytes_read),
+            bytes_written=_choose_higher(self.bytes_written, later.bytes_written),
             kills=max(self.kills, later.kills),
         )
 
 
-class Meter:
+class UsageMeter:
     """Samples a container in a thread of its own until it is told to stop or the container is gone."""
 
-    def __init__(self, read: Callable[[], Figures | None], *, soonest: float, latest: float) -> None:
+    def __init__(self, read: Callable[[], ResourceUsage | None], *, soonest: float, latest: float) -> None:
         self._read = read
-        self._soonest = soonest
-        self._latest = latest
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="figures", daemon=True)
-        self._figures = Figures()
+        self._min_interval = soonest
+        self._max_interval = latest
+        self._stop_event = threading.Event()
+        self._thread = threading.Thread(target=self._collect_samples, name="figures", daemon=True)
+        self._peak_usage = ResourceUsage()
         self._thread.start()
 
-    def finish(self) -> Figures:
+    def stop(self) -> ResourceUsage:
         """Stop, and give the highest figures seen."""
-        self._stop.set()
-        self._thread.join(self._latest * 4)
-        return self._figures
+        self._stop_event.set()
+        self._thread.join(self._max_interval * 4)
+        return self._peak_usage
 
-    def _work(self) -> None:
+    def _collect_samples(self) -> None:
         started = time.monotonic()
         while (figures := self._read()) is not None:
-            self._figures = self._figures.together(figures)
-            pause = (
-                time.monotonic() - started
-            ) / 10  # often at first: a container may live for a moment only
-            if self._stop.wait(min(max(pause, self._soonest), self._latest)):
+            self._peak_usage = self._peak_usage.merge_peaks(figures)
+            pause = (time.monotonic() - started) / 10  # often at first: a container may live for a moment only
+            if self._stop_event.wait(min(max(pause, self._min_interval), self._max_interval)):
                 return
 
 
-def _higher(first: Number | None, second: Number | None) -> Number | None:
+def _choose_higher(first: Number | None, second: Number | None) -> Number | None:
     if first is None or second is None:
         return second if first is None else first
     return max(first, second)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.demo import repository, warehouse
 from sandbox.errors import UsageError
-from sandbox.store.folder import reported, staged
+from sandbox.store.folder import stage_folder, translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from sandbox.model import Progress
 
-PLANTED = (
+PLANTED_BUG = (
     "the tidy-up of customer_value turned `status is distinct from 'cancelled'` into `status <> 'cancelled'`, which also"
     " loses the orders without a status: those that the call centre took before May 2023"
 )
 
 
-def make(folder: Path, *, scale: float = 1.0, progress: Progress) -> None:
+def create_demo(folder: Path, *, scale: float = 1.0, progress: Progress) -> None:
     """Make a small but complete project: whole or not at all.
 
     Args:
@@ -36,16 +36,16 @@ def make(folder: Path, *, scale: float = 1.0, progress: Progress) -> None:
     """
     if not 0 < scale < float("inf"):
         raise UsageError(f"--scale {scale:g} makes no shop", hint="give a number above 0, like --scale 1")
-    repository.require_git()
-    with _place(folder.absolute()) as place:
-        warehouse.make(place / "warehouse", scale=scale, progress=progress)
-        repository.make(place)
+    repository.check_git()
+    with _stage_project_folder(folder.absolute()) as place:
+        warehouse.write_warehouse(place / "warehouse", scale=scale, progress=progress)
+        repository.create_repository(place)
 
 
 @contextlib.contextmanager
-def _place(folder: Path) -> Iterator[Path]:
+def _stage_project_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to fill, which becomes ``folder`` at the end, also where that is there but empty."""
-    with reported(folder):
+    with translate_os_errors(folder):
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if taken:
         raise UsageError(
@@ -53,27 +53,27 @@ def _place(folder: Path) -> Iterator[Path]:
             hint="name another folder, like: sandbox demo my-shop",
         )
     if not folder.exists():
-        with staged(folder) as place:
+        with stage_folder(folder) as place:
             yield place
         return
     # An empty folder stays the folder it is: somebody may be working in it (`sandbox demo .`).
     inside = folder / ".making"
     moved: list[Path] = []
     try:
-        with staged(inside) as place:
+        with stage_folder(inside) as place:
             yield place
-        with reported(folder):
+        with translate_os_errors(folder):
             for path in sorted(inside.iterdir()):
                 moved.append(folder / path.name)
                 path.rename(moved[-1])
             inside.rmdir()
     except BaseException:
         for path in (inside, *moved):
-            _remove(path)
+            _remove_path(path)
         raise
 
 
-def _remove(path: Path) -> None:
+def _remove_path(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
     else:

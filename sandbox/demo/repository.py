@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError, UsageError
-from sandbox.store.folder import reported
-from sandbox.store.paths import packaged
+from sandbox.store.folder import translate_os_errors
+from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-AUTHOR = ("Robin", "robin@example.com")
+COMMIT_AUTHOR = ("Robin", "robin@example.com")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Commit:
+class DemoCommit:
     """A commit of production: its message, its date and the files that come with it."""
 
     message: str
@@ -28,7 +28,7 @@ class Commit:
 
 
 COMMITS = (
-    Commit(
+    DemoCommit(
         message="Build customer value, daily revenue and product sales",
         date="2026-03-02T09:12:00Z",
         paths=(
@@ -40,26 +40,26 @@ COMMITS = (
             "models/outputs/product_sales.sql",
         ),
     ),
-    Commit(
+    DemoCommit(
         message="List the payments that somebody should look at",
         date="2026-05-18T14:40:00Z",
         paths=("models/outputs/payment_issues.sql",),
     ),
-    Commit(
+    DemoCommit(
         message="Score customers for marketing",
         date="2026-07-06T08:05:00Z",
         paths=("models/outputs/customer_segments.py",),
     ),
-    Commit(
+    DemoCommit(
         message="Try changes on a sample before they reach production",
         date="2026-10-05T16:21:00Z",
         paths=("README.md", "sandbox.toml"),
     ),
 )
-CHANGED = ("models/outputs/customer_value.sql",)
+CHANGED_PATHS = ("models/outputs/customer_value.sql",)
 
 
-def require_git() -> None:
+def check_git() -> None:
     """Make sure that git is there.
 
     Raises:
@@ -72,7 +72,7 @@ def require_git() -> None:
         )
 
 
-def make(folder: Path) -> None:
+def create_repository(folder: Path) -> None:
     """Make ``folder`` a repository whose ``main`` is production, then change its working tree.
 
     The same commit ids every time; the user's own configuration, hooks and templates play no part.
@@ -80,29 +80,29 @@ def make(folder: Path) -> None:
     Raises:
         StoreError: A file cannot be written, or git fails.
     """
-    _git(folder, "init", "--quiet", "--template=")
-    _git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
+    _run_git(folder, "init", "--quiet", "--template=")
+    _run_git(folder, "symbolic-ref", "HEAD", "refs/heads/main")
     for commit in COMMITS:
-        _copy(commit.paths, source=packaged("templates") / "demo" / "project", target=folder)
-        _git(folder, "add", "--", *commit.paths)
-        _git(folder, "commit", "--quiet", f"--message={commit.message}", date=commit.date)
-    _copy(CHANGED, source=packaged("templates") / "demo" / "change", target=folder)
+        _copy_files(commit.paths, source=find_packaged_folder("templates") / "demo" / "project", target=folder)
+        _run_git(folder, "add", "--", *commit.paths)
+        _run_git(folder, "commit", "--quiet", f"--message={commit.message}", date=commit.date)
+    _copy_files(CHANGED_PATHS, source=find_packaged_folder("templates") / "demo" / "change", target=folder)
 
 
-def template(path: str) -> str:
+def resolve_template_path(path: str) -> str:
     """Give the name under which a project's file is stored: hidden files lie there visibly."""
     return path.removeprefix(".")
 
 
-def _copy(paths: tuple[str, ...], *, source: Path, target: Path) -> None:
+def _copy_files(paths: tuple[str, ...], *, source: Path, target: Path) -> None:
     for path in paths:
-        with reported(target / path):
+        with translate_os_errors(target / path):
             (target / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / template(path), target / path)
+            shutil.copyfile(source / resolve_template_path(path), target / path)
 
 
-def _git(folder: Path, *arguments: str, date: str = COMMITS[0].date) -> None:
-    name, email = AUTHOR
+def _run_git(folder: Path, *arguments: str, date: str = COMMITS[0].date) -> None:
+    name, email = COMMIT_AUTHOR
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")} | {
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
@@ -113,9 +113,7 @@ def _git(folder: Path, *arguments: str, date: str = COMMITS[0].date) -> None:
         "GIT_COMMITTER_EMAIL": email,
         "GIT_COMMITTER_DATE": date,
     }
-    done = subprocess.run(
-        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise StoreError(
             f"git {arguments[0]} failed in the demo's folder (status {done.returncode}): {done.stderr.strip()}",

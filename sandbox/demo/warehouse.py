@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import Session, literal
+from sandbox.engine.duckdb.session import Session, quote_literal
 from sandbox.errors import StoreError
 
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from sandbox.model import Progress
 
-CUSTOMERS = 120_000
-PRODUCTS = 2_000
-FIRST_ORDER = 10_000_000
-YEARS = (2023, 2024, 2025, 2026)
-YEARLY = ("orders", "order_items", "payments")
+CUSTOMER_COUNT = 120_000
+PRODUCT_COUNT = 2_000
+FIRST_ORDER_ID = 10_000_000
+ORDER_YEARS = (2023, 2024, 2025, 2026)
+YEARLY_TABLES = ("orders", "order_items", "payments")
 
 
-def make(folder: Path, *, scale: float, progress: Progress, threads: int | None = None) -> None:
+def write_warehouse(folder: Path, *, scale: float, progress: Progress, threads: int | None = None) -> None:
     """Write the tables: one file each for customers and products, one a year for the others.
 
     Args:
@@ -38,43 +38,43 @@ def make(folder: Path, *, scale: float, progress: Progress, threads: int | None 
     folder.mkdir(parents=True, exist_ok=True)
     with Session(memory=2**31, threads=threads, failure=StoreError) as session:
         with progress.step("inventing customers"):
-            _set(session, "customers", max(100, round(CUSTOMERS * scale)))
-            _set(session, "products", PRODUCTS)
+            _set_variable(session, "customers", max(100, round(CUSTOMER_COUNT * scale)))
+            _set_variable(session, "products", PRODUCT_COUNT)
             for name in ("draw", "calendar", "customers", "products", "placed"):
-                session.execute(_sql(name), doing=f"making {name}")
-            _write(session, "customers", folder / "customers.parquet")
-            _write(session, "products", folder / "products.parquet")
-        [(orders,)] = session.rows("select count(*) from placed")
+                session.execute(_read_sql(name), doing=f"making {name}")
+            _write_parquet(session, "customers", folder / "customers.parquet")
+            _write_parquet(session, "products", folder / "products.parquet")
+        [(orders,)] = session.fetch_rows("select count(*) from placed")
         with progress.step("inventing orders, items and payments", total=orders, unit="orders") as advance:
             before = 0
-            for year in YEARS:
-                made = _make_year(session, folder, year=year, before=before)
+            for year in ORDER_YEARS:
+                made = _write_year(session, folder, year=year, before=before)
                 before += made
                 advance(made)
 
 
-def _make_year(session: Session, folder: Path, *, year: int, before: int) -> int:
+def _write_year(session: Session, folder: Path, *, year: int, before: int) -> int:
     """Write one year's files and give how many orders it had."""
-    _set(session, "year", year)
-    _set(session, "orders_before", FIRST_ORDER + before)
-    for table in YEARLY:
-        session.execute(_sql(table), doing=f"making {table} of {year}")
-        _write(session, table, folder / table / f"{year}.parquet")
-    [(orders,)] = session.rows("select count(*) from orders_made")
+    _set_variable(session, "year", year)
+    _set_variable(session, "orders_before", FIRST_ORDER_ID + before)
+    for table in YEARLY_TABLES:
+        session.execute(_read_sql(table), doing=f"making {table} of {year}")
+        _write_parquet(session, table, folder / table / f"{year}.parquet")
+    [(orders,)] = session.fetch_rows("select count(*) from orders_made")
     return int(orders)
 
 
-def _set(session: Session, variable: str, value: int) -> None:
+def _set_variable(session: Session, variable: str, value: int) -> None:
     session.execute(f"set variable {variable} = {value}::bigint")
 
 
-def _write(session: Session, table: str, path: Path) -> None:
+def _write_parquet(session: Session, table: str, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     session.execute(
-        f"copy ({_sql(f'{table}.select')}) to {literal(str(path))} (format parquet, compression zstd)",
+        f"copy ({_read_sql(f'{table}.select')}) to {quote_literal(str(path))} (format parquet, compression zstd)",
         doing=f"writing {path.name} of {table}",
     )
 
 
-def _sql(name: str) -> str:
+def _read_sql(name: str) -> str:
     return (resources.files("sandbox.demo") / "sql" / f"{name}.sql").read_text(encoding="utf-8")

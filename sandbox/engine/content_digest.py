@@ -9,30 +9,30 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import literal, quote
-from sandbox.engine.sql.type_names import fields_of, item_of
-from sandbox.manifest.canonical_json import digest
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.sql.type_names import parse_field_types, parse_item_type
+from sandbox.manifest.canonical_json import hash_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sandbox.engine.duckdb.session import Session
 
-Sums = tuple[int, int, int]
+RowSums = tuple[int, int, int]
 """How many rows, and the sums of the upper and the lower halves of their texts' MD5."""
 
-NULL = "~"
-INTEGERS = {
+NULL_TEXT = "~"
+INTEGER_TYPES = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
     "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
 }  # fmt: skip
-KINDS = {
+TYPE_KINDS = {
     "FLOAT": "float", "DOUBLE": "float", "BOOLEAN": "boolean", "VARCHAR": "text", "JSON": "text", "DATE": "date",
     "TIME": "time", "UUID": "uuid", "BLOB": "bytes", "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp",
     "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp_ns", "TIMESTAMP WITH TIME ZONE": "instant",
 }  # fmt: skip
 # The SQL of the text of a value of each plain kind.
-TEXTS = {
+VALUE_TEXT_SQL = {
     "float": "(({0})::double + 0)::varchar",  # −0 is 0
     "timestamp": "epoch_us({0})::varchar",
     "instant": "epoch_us({0})::varchar",
@@ -47,7 +47,7 @@ TEXTS = {
 }
 
 
-def content_digest(session: Session, relation: str, columns: Mapping[str, str]) -> str:
+def compute_content_digest(session: Session, relation: str, columns: Mapping[str, str]) -> str:
     """Give the digest (hex) of a relation's rows.
 
     Args:
@@ -55,14 +55,16 @@ def content_digest(session: Session, relation: str, columns: Mapping[str, str]) 
         relation: SQL that can stand after ``from``.
         columns: Its columns and the engine's names of their types; their order does not matter.
     """
-    return combined(columns, [sums(session, relation, columns)])
+    return combine_row_sums(columns, [compute_row_sums(session, relation, columns)])
 
 
-def sums(session: Session, relation: str, columns: Mapping[str, str]) -> Sums:
-    """Give what the digest needs of some of a relation's rows (see `content_digest` and `combined`)."""
-    texts = [f"coalesce({text(quote(name), columns[name])}, '{NULL}')" for name in sorted(columns)]
+def compute_row_sums(session: Session, relation: str, columns: Mapping[str, str]) -> RowSums:
+    """Give what the digest needs of some of a relation's rows (see `compute_content_digest` and `combine_row_sums`)."""
+    texts = [
+        f"coalesce({build_text_sql(quote_identifier(name), columns[name])}, '{NULL_TEXT}')" for name in sorted(columns)
+    ]
     row = "concat_ws('|', " + ", ".join(texts) + ")"
-    rows, upper, lower = session.rows(
+    rows, upper, lower = session.fetch_rows(
         f"select count(*), coalesce(sum((h >> 64)::ubigint), 0)::varchar, "
         f"coalesce(sum((h & 18446744073709551615::uhugeint)::ubigint), 0)::varchar "
         f"from (select md5_number({row}) as h from {relation})",
@@ -71,55 +73,55 @@ def sums(session: Session, relation: str, columns: Mapping[str, str]) -> Sums:
     return rows, int(upper), int(lower)
 
 
-def combined(columns: Mapping[str, str], parts: Iterable[Sums]) -> str:
+def combine_row_sums(columns: Mapping[str, str], parts: Iterable[RowSums]) -> str:
     """Give the digest (hex) of rows that were summed in parts, wherever.
 
-    >>> combined({"a": "INTEGER"}, [(1, 5, 7), (2, 1, 1)]) == combined({"a": "BIGINT"}, [(3, 6, 8)])
+    >>> combine_row_sums({"a": "INTEGER"}, [(1, 5, 7), (2, 1, 1)]) == combine_row_sums({"a": "BIGINT"}, [(3, 6, 8)])
     True
     """
-    kinds = [[name, kind(columns[name])] for name in sorted(columns)]
+    kinds = [[name, classify_type(columns[name])] for name in sorted(columns)]
     rows, upper, lower = (sum(one) for one in zip((0, 0, 0), *parts, strict=True))
-    return digest({"columns": kinds, "rows": rows, "sums": [str(upper), str(lower)]})
+    return hash_json({"columns": kinds, "rows": rows, "sums": [str(upper), str(lower)]})
 
 
-def kind(engine_type: str) -> str:
+def classify_type(engine_type: str) -> str:
     """Give the kind of a type: what it is, whatever its width.
 
-    >>> kind("INTEGER"), kind("DECIMAL(10,2)"), kind("STRUCT(b DATE, a FLOAT)[]")
+    >>> classify_type("INTEGER"), classify_type("DECIMAL(10,2)"), classify_type("STRUCT(b DATE, a FLOAT)[]")
     ('integer', 'decimal(2)', 'list<struct<a:float,b:date>>')
     """
-    if engine_type in INTEGERS:
+    if engine_type in INTEGER_TYPES:
         return "integer"
     if match := re.fullmatch(r"DECIMAL\(\d+,(\d+)\)", engine_type):
         return f"decimal({match[1]})"
-    if (item := item_of(engine_type)) is not None:
-        return f"list<{kind(item)}>"
-    if (fields := fields_of(engine_type)) is not None:
+    if (item := parse_item_type(engine_type)) is not None:
+        return f"list<{classify_type(item)}>"
+    if (fields := parse_field_types(engine_type)) is not None:
         opened = "map" if engine_type.startswith("MAP") else "struct"
-        return f"{opened}<{','.join(f'{name}:{kind(one)}' for name, one in sorted(fields.items()))}>"
-    return KINDS.get(engine_type, engine_type)
+        return f"{opened}<{','.join(f'{name}:{classify_type(one)}' for name, one in sorted(fields.items()))}>"
+    return TYPE_KINDS.get(engine_type, engine_type)
 
 
-def text(value: str, engine_type: str, depth: int = 0) -> str:
+def build_text_sql(value: str, engine_type: str, depth: int = 0) -> str:
     """Give the SQL of the text of a value that no other value of its kind has; NULL where the value is NULL."""
-    template = TEXTS.get(kind(engine_type))
-    return template.format(value) if template else _nested(value, engine_type, depth)
+    template = VALUE_TEXT_SQL.get(classify_type(engine_type))
+    return template.format(value) if template else _build_nested_text_sql(value, engine_type, depth)
 
 
-def _nested(value: str, engine_type: str, depth: int) -> str:
+def _build_nested_text_sql(value: str, engine_type: str, depth: int) -> str:
     variable = f"v{depth}"
-    if (item := item_of(engine_type)) is not None:
-        inner = f"coalesce({text(variable, item, depth + 1)}, '{NULL}')"
+    if (item := parse_item_type(engine_type)) is not None:
+        inner = f"coalesce({build_text_sql(variable, item, depth + 1)}, '{NULL_TEXT}')"
         return f"'[' || array_to_string(list_transform(({value}), lambda {variable}: {inner}), ',') || ']'"
-    fields = fields_of(engine_type)
+    fields = parse_field_types(engine_type)
     if fields is not None and engine_type.startswith("MAP"):
         pair = f"STRUCT(key {fields['key']}, value {fields['value']})"
-        inner = text(variable, pair, depth + 1)
+        inner = build_text_sql(variable, pair, depth + 1)
         pairs = f"list_sort(list_transform(map_entries({value}), lambda {variable}: {inner}))"
         return f"'[' || array_to_string({pairs}, ',') || ']'"
     if fields is not None:
         parts = [
-            f"coalesce({text(f'struct_extract({value}, {literal(name)})', one, depth)}, '{NULL}')"
+            f"coalesce({build_text_sql(f'struct_extract({value}, {quote_literal(name)})', one, depth)}, '{NULL_TEXT}')"
             for name, one in sorted(fields.items())
         ]
         joined = ", ',', ".join(parts)

@@ -18,7 +18,7 @@ class DeclaredReference:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Declared:
+class DeclaredTable:
     """A table of a database.
 
     Attributes:
@@ -34,10 +34,10 @@ class Declared:
     references: tuple[DeclaredReference, ...] = ()
 
 
-def kind_of_file(head: bytes) -> str | None:
+def detect_database_format(head: bytes) -> str | None:
     """Give whose database a file is, by its first 16 bytes; None where it is none of these.
 
-    >>> kind_of_file(b"SQLite format 3" + bytes(1)), kind_of_file(bytes(8) + b"DUCK" + bytes(4)), kind_of_file(b"id")
+    >>> detect_database_format(b"SQLite format 3" + bytes(1)), detect_database_format(bytes(8) + b"DUCK" + bytes(4)), detect_database_format(b"id")
     ('sqlite', 'duckdb', None)
     """
     if head.startswith(b"SQLite format 3\0"):

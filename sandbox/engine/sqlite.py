@@ -15,22 +15,22 @@ from urllib.parse import quote as percent_encoded
 
 import pyarrow as pa
 
-from sandbox.engine.database_schema import Declared, DeclaredReference
-from sandbox.engine.duckdb.arrow_scan import Scanned
-from sandbox.engine.duckdb.session import first_line, quote
+from sandbox.engine.database_schema import DeclaredReference, DeclaredTable
+from sandbox.engine.duckdb.arrow_scan import ScannableTable
+from sandbox.engine.duckdb.session import quote_identifier, summarize_error
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 BATCH_ROWS = 10_000
-WAIT_SECONDS = 30  # for a lock that a writer holds
-EXACT = 2**53  # beyond which a floating-point number is not every whole number
-KINDS = ("integer", "real", "text", "blob")
-ARROW = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string(), "BLOB": pa.binary()}
+LOCK_WAIT_SECONDS = 30  # for a lock that a writer holds
+MAX_EXACT_INTEGER = 2**53  # beyond which a floating-point number is not every whole number
+STORAGE_CLASSES = ("integer", "real", "text", "blob")
+ARROW_TYPES = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string(), "BLOB": pa.binary()}
 
 
-class Snapshot:
+class SQLiteSnapshot:
     """A connection to a file that reads one moment's rows, where that keeps nobody from writing.
 
     That is so in SQLite's WAL mode. Else a transaction would block writers for as long as it lasts, so each query sees the file
@@ -40,16 +40,16 @@ class Snapshot:
     def __init__(self, path: str) -> None:
         self.path = path
         self._lock = threading.Lock()
-        with _reported(path):
+        with _translate_errors(path):
             self.connection = sqlite3.connect(
                 f"file:{percent_encoded(path)}?mode=ro",
                 uri=True,
-                timeout=WAIT_SECONDS,
+                timeout=LOCK_WAIT_SECONDS,
                 check_same_thread=False,
                 isolation_level=None,
             )
-            self.held = self.connection.execute("pragma journal_mode").fetchone() == ("wal",)
-            if self.held:
+            self.is_consistent = self.connection.execute("pragma journal_mode").fetchone() == ("wal",)
+            if self.is_consistent:
                 self.connection.execute("begin")
                 self.connection.execute("select count(*) from sqlite_schema").fetchone()
 
@@ -57,17 +57,17 @@ class Snapshot:
         if hasattr(self, "connection"):
             self.connection.close()
 
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def fetch_rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Give all rows of a query.
 
         Raises:
             SourceError: The file cannot be read.
         """
-        with _reported(self.path), self._lock:
+        with _translate_errors(self.path), self._lock:
             return self.connection.execute(sql, parameters).fetchall()
 
-    def batches(self, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Give the rows of a query in Arrow batches (see `rows`); its columns are those of the schema."""
+    def fetch_batches(self, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Give the rows of a query in Arrow batches (see `fetch_rows`); its columns are those of the schema."""
         with self._lock:
             cursor = self.connection.execute(sql)
         cursor.arraysize = BATCH_ROWS
@@ -77,14 +77,13 @@ class Snapshot:
             if not rows:
                 return
             columns = [
-                pa.array(cells, field.type)
-                for cells, field in zip(zip(*rows, strict=True), schema, strict=True)
+                pa.array(cells, field.type) for cells, field in zip(zip(*rows, strict=True), schema, strict=True)
             ]
             yield pa.record_batch(columns, schema=schema)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class SQLiteColumn:
     """How a column is read: the engine's name of the type, and whether values of any kind become text."""
 
     name: str
@@ -92,36 +91,37 @@ class Column:
     as_text: bool = False
 
 
-class Table(Scanned):
+class SQLiteTable(ScannableTable):
     """A table of a file that the engine can scan."""
 
-    def __init__(self, snapshot: Snapshot, table: str, columns: Sequence[Column]) -> None:
-        super().__init__([ARROW[one.kind] for one in columns])
+    def __init__(self, snapshot: SQLiteSnapshot, table: str, columns: Sequence[SQLiteColumn]) -> None:
+        super().__init__([ARROW_TYPES[one.kind] for one in columns])
         self._snapshot, self._table, self._columns = snapshot, table, columns
 
-    def batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def read_batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Give some columns."""
         wanted = (self._columns[int(name[1:])] for name in read.names)
         select = ", ".join(
-            f"cast({quote(one.name)} as text)" if one.as_text else quote(one.name) for one in wanted
+            f"cast({quote_identifier(one.name)} as text)" if one.as_text else quote_identifier(one.name)
+            for one in wanted
         )
-        yield from self._snapshot.batches(f"select {select} from {quote(self._table)}", read)
+        yield from self._snapshot.fetch_batches(f"select {select} from {quote_identifier(self._table)}", read)
 
 
-def declared(snapshot: Snapshot) -> list[Declared]:
+def list_declared_tables(snapshot: SQLiteSnapshot) -> list[DeclaredTable]:
     """Give the tables of a file, by name, without views and virtual ones."""
-    names = snapshot.rows(
+    names = snapshot.fetch_rows(
         "select name from sqlite_schema where type = 'table' and name not like 'sqlite\\_%' escape '\\' "
         "and sql not like 'create virtual%' order by name"
     )
-    return [_declared(snapshot, name) for (name,) in names]
+    return [_describe_table(snapshot, name) for (name,) in names]
 
 
-def _declared(snapshot: Snapshot, table: str) -> Declared:
-    columns = snapshot.rows("select name, pk from pragma_table_info(?)", [table])
+def _describe_table(snapshot: SQLiteSnapshot, table: str) -> DeclaredTable:
+    columns = snapshot.fetch_rows("select name, pk from pragma_table_info(?)", [table])
     key = tuple(name for name, place in sorted(columns, key=lambda one: one[1]) if place)
     found: dict[int, list[tuple[str, str, str | None]]] = {}
-    for number, target, column, other in snapshot.rows(
+    for number, target, column, other in snapshot.fetch_rows(
         'select id, "table", "from", "to" from pragma_foreign_key_list(?) order by id, seq', [table]
     ):
         found.setdefault(number, []).append((target, column, other))
@@ -130,9 +130,7 @@ def _declared(snapshot: Snapshot, table: str) -> Declared:
         target = pairs[0][0]
         named = tuple(other for *_, other in pairs)
         if None in named:  # the primary key of the other table is meant
-            others = snapshot.rows(
-                "select name, pk from pragma_table_info(?) where pk > 0 order by pk", [target]
-            )
+            others = snapshot.fetch_rows("select name, pk from pragma_table_info(?) where pk > 0 order by pk", [target])
             named = tuple(name for name, _ in others)
         references.append(
             DeclaredReference(
@@ -140,12 +138,12 @@ def _declared(snapshot: Snapshot, table: str) -> Declared:
                 key=tuple(one for one in named if one is not None),
             )
         )  # fmt: skip
-    return Declared(schema="main", table=table, key=key, references=tuple(references))
+    return DeclaredTable(schema="main", table=table, key=key, references=tuple(references))
 
 
-def columns_of(
-    snapshot: Snapshot, table: str, texts: Mapping[str, str]
-) -> tuple[list[Column], dict[str, str]]:
+def resolve_columns(
+    snapshot: SQLiteSnapshot, table: str, texts: Mapping[str, str]
+) -> tuple[list[SQLiteColumn], dict[str, str]]:
     """Give how a table's columns are read, from all their values, and the types that they are declared with.
 
     Args:
@@ -156,37 +154,41 @@ def columns_of(
     Raises:
         SourceError: A column holds several kinds of values, and no type is fixed for it.
     """
-    info = snapshot.rows("select name, type from pragma_table_xinfo(?) where hidden in (0, 2, 3)", [table])
+    info = snapshot.fetch_rows("select name, type from pragma_table_xinfo(?) where hidden in (0, 2, 3)", [table])
     names = [name for name, _ in info]
-    asked = ", ".join(f"max(typeof({quote(name)}) = '{kind}')" for name in names for kind in KINDS)
+    asked = ", ".join(f"max(typeof({quote_identifier(name)}) = '{kind}')" for name in names for kind in STORAGE_CLASSES)
     ends = ", ".join(
-        f"{end}(case when typeof({quote(name)}) = 'integer' then {quote(name)} end)"
+        f"{end}(case when typeof({quote_identifier(name)}) = 'integer' then {quote_identifier(name)} end)"
         for name in names
         for end in ("min", "max")
     )
-    [found] = snapshot.rows(f"select {asked}, {ends} from {quote(table)}")
+    [found] = snapshot.fetch_rows(f"select {asked}, {ends} from {quote_identifier(table)}")
     kinds, numbers = found[: 4 * len(names)], found[4 * len(names) :]
     columns = []
     for index, (name, declared_type) in enumerate(info):
-        held = {kind for kind, there in zip(KINDS, kinds[index * 4 : index * 4 + 4], strict=True) if there}
-        whole = all(abs(number or 0) <= EXACT for number in numbers[index * 2 : index * 2 + 2])
-        columns.append(_column(f"{table}.{name}", name, declared_type, held, whole=whole, text=name in texts))
+        held = {kind for kind, there in zip(STORAGE_CLASSES, kinds[index * 4 : index * 4 + 4], strict=True) if there}
+        whole = all(abs(number or 0) <= MAX_EXACT_INTEGER for number in numbers[index * 2 : index * 2 + 2])
+        columns.append(
+            _choose_column_type(f"{table}.{name}", name, declared_type, held, whole=whole, text=name in texts)
+        )
     return columns, dict(info)
 
 
-def _column(shown: str, name: str, declared_type: str, held: set[str], *, whole: bool, text: bool) -> Column:
+def _choose_column_type(
+    shown: str, name: str, declared_type: str, held: set[str], *, whole: bool, text: bool
+) -> SQLiteColumn:
     if held <= {"integer"} and held:
-        return Column(name=name, kind="BIGINT")
+        return SQLiteColumn(name=name, kind="BIGINT")
     if held and held <= {"integer", "real"} and (whole or held == {"real"}):
-        return Column(name=name, kind="DOUBLE")
+        return SQLiteColumn(name=name, kind="DOUBLE")
     if held == {"text"}:
-        return Column(name=name, kind="VARCHAR")
+        return SQLiteColumn(name=name, kind="VARCHAR")
     if held == {"blob"}:
-        return Column(name=name, kind="BLOB")
+        return SQLiteColumn(name=name, kind="BLOB")
     if not held:
-        return Column(name=name, kind=_affinity(declared_type))
+        return SQLiteColumn(name=name, kind=_choose_affinity_type(declared_type))
     if text:
-        return Column(name=name, kind="VARCHAR", as_text=True)
+        return SQLiteColumn(name=name, kind="VARCHAR", as_text=True)
     kinds = " and ".join(sorted(held))
     raise SourceError(
         f"{shown} holds values of several kinds: {kinds}",
@@ -194,7 +196,7 @@ def _column(shown: str, name: str, declared_type: str, held: set[str], *, whole:
     )
 
 
-def _affinity(declared_type: str) -> str:
+def _choose_affinity_type(declared_type: str) -> str:
     """Give the kind of a column without values, by SQLite's rules for declared types."""
     text = declared_type.upper()
     if "INT" in text:
@@ -203,23 +205,15 @@ def _affinity(declared_type: str) -> str:
         return "VARCHAR"
     if "BLOB" in text:
         return "BLOB"
-    return (
-        "DOUBLE"
-        if any(word in text for word in ("REAL", "FLOA", "DOUB", "NUMERIC", "DECIMAL"))
-        else "VARCHAR"
-    )
+    return "DOUBLE" if any(word in text for word in ("REAL", "FLOA", "DOUB", "NUMERIC", "DECIMAL")) else "VARCHAR"
 
 
 @contextlib.contextmanager
-def _reported(path: str) -> Iterator[None]:
+def _translate_errors(path: str) -> Iterator[None]:
     """Turn SQLite's errors into ours."""
     try:
         yield
     except sqlite3.Error as error:
-        reason = first_line(error)
-        hint = (
-            "close the program that writes to it, or copy the file and name the copy"
-            if "locked" in reason
-            else ""
-        )
+        reason = summarize_error(error)
+        hint = "close the program that writes to it, or copy the file and name the copy" if "locked" in reason else ""
         raise SourceError(f"{path} cannot be read as a SQLite file: {reason}", hint=hint) from error

@@ -14,47 +14,47 @@ from sandbox.errors import StoreError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-Numbers: TypeAlias = NDArray[np.float64]
-Counts: TypeAlias = NDArray[np.int64]
-Flags: TypeAlias = NDArray[np.bool_]
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
 
-THIN = 2
+MIN_STRATUM_UNITS = 2
 """A stratum with fewer sampled units has no variance of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Groups:
+class StratumGroups:
     """The strata after merging thin ones; G groups, H strata, n sampled units.
 
     Attributes:
         population, sampled: Shape (G,); N_g and n_g.
         complete: Shape (G,); whether every unit of the group was drawn.
-        largest: Shape (G,); the largest weight in the group's strata, drawn from or not; infinite where n_g is 0.
+        largest_weight: Shape (G,); the largest weight in the group's strata, drawn from or not; infinite where n_g is 0.
         group: Shape (n,); each unit's group.
         weight: Shape (n,); w_i.
-        unseen: Shape (n,); the share that 1 − f_h or 1 − π_i takes in the variance; 0 in complete groups.
+        finite_population_correction: Shape (n,); the share that 1 − f_h or 1 − π_i takes in the variance; 0 in complete groups.
     """
 
-    population: Counts
-    sampled: Counts
-    complete: Flags
-    largest: Numbers
-    group: Counts
-    weight: Numbers
-    unseen: Numbers
+    population: IntArray
+    sampled: IntArray
+    complete: BoolArray
+    largest_weight: FloatArray
+    group: IntArray
+    weight: FloatArray
+    finite_population_correction: FloatArray
 
     @functools.cached_property
-    def partial(self) -> Flags:
+    def is_partial(self) -> BoolArray:
         """Which units stand for others as well, shape (n,)."""
         return ~self.complete[self.group]
 
-    def sums(self, values: Numbers) -> Numbers:
+    def sum_by_group(self, values: FloatArray) -> FloatArray:
         """Sum per group, shape (G,)."""
         return np.bincount(self.group, values, minlength=len(self.population)).astype(np.float64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Design:
+class SamplingDesign:
     """The draw of one unit table, and the stratum of each sampled unit.
 
     Attributes:
@@ -66,28 +66,26 @@ class Design:
     Raises:
         StoreError: These do not describe one draw.
 
-    >>> design = Design.of(population=[10, 2], sampled=[2, 2], probability=[0.2, 1.0], stratum=[0, 0, 1, 1])
+    >>> design = SamplingDesign.from_arrays(population=[10, 2], sampled=[2, 2], probability=[0.2, 1.0], stratum=[0, 0, 1, 1])
     >>> design.groups.weight.tolist()
     [5.0, 5.0, 1.0, 1.0]
     """
 
-    population: Counts
-    sampled: Counts
-    probability: Numbers
-    stratum: Counts
+    population: IntArray
+    sampled: IntArray
+    probability: FloatArray
+    stratum: IntArray
 
     def __post_init__(self) -> None:
         """Refuse what is no draw."""
-        problem = _problem(self)
+        problem = _find_problem(self)
         if problem:
-            raise StoreError(
-                f"the sample's weights do not fit its manifest: {problem}", hint="sandbox verify"
-            )
+            raise StoreError(f"the sample's weights do not fit its manifest: {problem}", hint="sandbox verify")
 
     @classmethod
-    def of(
+    def from_arrays(
         cls, *, population: ArrayLike, sampled: ArrayLike, probability: ArrayLike, stratum: ArrayLike
-    ) -> Design:
+    ) -> SamplingDesign:
         """Give the design of anything that numpy takes for arrays."""
         return cls(
             population=np.asarray(population, np.int64),
@@ -97,27 +95,27 @@ class Design:
         )
 
     @property
-    def units(self) -> int:
+    def unit_count(self) -> int:
         """How many units were sampled."""
         return len(self.stratum)
 
     @functools.cached_property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every unit of production is in the sample."""
         return bool(np.all(self.sampled == self.population))
 
     @functools.cached_property
-    def blind(self) -> bool:
+    def has_unrepresented_units(self) -> bool:
         """Whether units of production are stood for by no sampled one, even after merging."""
         return bool(np.any((self.groups.sampled == 0) & ~self.groups.complete))
 
     @functools.cached_property
-    def groups(self) -> Groups:
+    def groups(self) -> StratumGroups:
         """The strata as the formulas take them: thin ones merged, with a weight for each unit.
 
         A stratum that stays by itself has w = N_h/n_h; in a merged group w_i = (1/π_i) · N_g / Σ_j (1/π_j).
         """
-        names, of_stratum = np.unique(_merged(self), return_inverse=True)
+        names, of_stratum = np.unique(_merge_thin_strata(self), return_inverse=True)
         count = len(names)
         population = np.bincount(of_stratum, self.population, count).astype(np.int64)
         sampled = np.bincount(of_stratum, self.sampled, count).astype(np.int64)
@@ -131,29 +129,29 @@ class Design:
         unseen = np.where(complete[of_stratum], 0.0, 1 - np.where(merged, self.probability, rate))
         largest = np.zeros(count)
         np.maximum.at(largest, of_stratum, weight)
-        return Groups(
+        return StratumGroups(
             population=population,
             sampled=sampled,
             complete=complete,
-            largest=largest,
+            largest_weight=largest,
             group=of_stratum[self.stratum].astype(np.int64),
             weight=weight[self.stratum],
-            unseen=unseen[self.stratum],
+            finite_population_correction=unseen[self.stratum],
         )
 
-    def values(self, values: ArrayLike) -> Numbers:
+    def convert_values(self, values: ArrayLike) -> FloatArray:
         """Give one number for each sampled unit.
 
         Raises:
             ValueError: They are not as many as the units.
         """
         numbers = np.asarray(values, np.float64)
-        if numbers.shape != (self.units,):
-            raise ValueError(f"{self.units} sampled units, but values of shape {numbers.shape}")
+        if numbers.shape != (self.unit_count,):
+            raise ValueError(f"{self.unit_count} sampled units, but values of shape {numbers.shape}")
         return numbers
 
 
-def _problem(design: Design) -> str:
+def _find_problem(design: SamplingDesign) -> str:
     """Say what is wrong with a design; empty where nothing is."""
     shape = design.population.shape
     if len(shape) != 1 or design.sampled.shape != shape or design.probability.shape != shape:
@@ -164,10 +162,10 @@ def _problem(design: Design) -> str:
         return "a probability is not in (0, 1]"
     if np.any((design.probability == 1) & (design.sampled < design.population)):
         return "a stratum of probability 1 is not complete"
-    return _unit_problem(design, shape[0])
+    return _find_unit_problem(design, shape[0])
 
 
-def _unit_problem(design: Design, strata: int) -> str:
+def _find_unit_problem(design: SamplingDesign, strata: int) -> str:
     """Say what is wrong with the units' strata; empty where nothing is."""
     if design.stratum.ndim != 1 or np.any((design.stratum < 0) | (design.stratum >= strata)):
         return "a sampled unit names a stratum that is not there"
@@ -176,7 +174,7 @@ def _unit_problem(design: Design, strata: int) -> str:
     return ""
 
 
-def _merged(design: Design) -> Counts:
+def _merge_thin_strata(design: SamplingDesign) -> IntArray:
     """Name the group of each stratum, by one of its strata.
 
     A stratum that is thin (n_h < 2) and not complete joins the not complete one of closest π; among equals, the first
@@ -184,8 +182,8 @@ def _merged(design: Design) -> Counts:
     """
     names = np.arange(len(design.population), dtype=np.int64)
     open_ = design.sampled < design.population
-    for thin in np.flatnonzero(open_ & (design.sampled < THIN)):
-        while design.sampled[names == names[thin]].sum() < THIN:
+    for thin in np.flatnonzero(open_ & (design.sampled < MIN_STRATUM_UNITS)):
+        while design.sampled[names == names[thin]].sum() < MIN_STRATUM_UNITS:
             others = np.flatnonzero(open_ & (names != names[thin]))
             if not len(others):
                 break

@@ -11,29 +11,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sandbox.estimate.bin_totals import kurtic
-from sandbox.estimate.distances import Draws, Measured, ks, tv, wasserstein
-from sandbox.estimate.totals import ENOUGH, effective_units, power, spread
+from sandbox.estimate.bin_totals import estimate_degrees_of_freedom
+from sandbox.estimate.distances import (
+    DistanceTest,
+    SimulatedDraws,
+    build_ks_distance,
+    build_tv_distance,
+    build_wasserstein_distance,
+)
+from sandbox.estimate.totals import (
+    MIN_EFFECTIVE_UNITS,
+    compute_effective_units,
+    estimate_standard_error,
+    find_power_of_two,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox.estimate.bin_totals import Moments
-    from sandbox.estimate.design import Design, Numbers
+    from sandbox.estimate.bin_totals import BinTotals
+    from sandbox.estimate.design import FloatArray, SamplingDesign
 
 ALPHA = 0.05
 """How often a proper draw may be called notable."""
 
-EQUAL = 1e-9
+RELATIVE_TOLERANCE = 1e-9
 """Two figures that differ by a smaller share of their size are equal but for rounding."""
 
 
-THIN = 10
+MIN_BIN_UNITS = 10
 """A bin that fewer sampled units carry does not show its own variance."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deviation:
+class FigureDeviation:
     """A figure of the sample, weighted, against production's.
 
     Attributes:
@@ -51,13 +62,13 @@ class Deviation:
     p: float | None
 
     @property
-    def exact(self) -> bool:
+    def is_exact(self) -> bool:
         """Whether no draw could have given another figure, and it is the right one."""
         return self.error == 0 and self.p == 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Likeness:
+class DistributionComparison:
     """One column's distribution.
 
     Attributes:
@@ -69,21 +80,23 @@ class Likeness:
         tv: Total variation, half the sum of the differences; of bins without an order.
     """
 
-    nulls: Deviation | None
+    nulls: FigureDeviation | None
     population: tuple[float, ...] | None = None
     sample: tuple[float, ...] | None = None
-    ks: Measured | None = None
-    wasserstein: Measured | None = None
-    tv: Measured | None = None
+    ks: DistanceTest | None = None
+    wasserstein: DistanceTest | None = None
+    tv: DistanceTest | None = None
 
     @property
-    def p(self) -> list[float]:
+    def p_values(self) -> list[float]:
         """The probabilities that are tests; Wasserstein's is told, and says much the same as KS's."""
         found = [one.p for one in (self.nulls, self.ks, self.tv) if one is not None and one.p is not None]
         return [float(one) for one in found]
 
 
-def likeness(moments: Moments, counts: Numbers, *, widths: Numbers | None) -> Likeness | None:
+def compare_distributions(
+    moments: BinTotals, counts: FloatArray, *, widths: FloatArray | None
+) -> DistributionComparison | None:
     """Compare a column's distribution.
 
     The null distribution of a distance is that of ``Σ_i N(0,1) · z_i``, ``z_i = w_i (v_i − P̂ · rows_i) / X̂`` centred
@@ -105,31 +118,31 @@ def likeness(moments: Moments, counts: Numbers, *, widths: Numbers | None) -> Li
     if rows <= 0 or estimated <= 0:
         return None
     truth, found = counts / rows, totals / estimated
-    covariance = _of_shares(moments, truth, found, estimated)
-    nulls = _nulls(truth, found, covariance, moments.null_degrees)
-    if truth[-1] >= 1 - EQUAL or found[-1] >= 1 - EQUAL:
-        return Likeness(nulls=nulls)
+    covariance = _compute_share_covariance(moments, truth, found, estimated)
+    nulls = _compare_null_shares(truth, found, covariance, moments.null_degrees_of_freedom)
+    if truth[-1] >= 1 - RELATIVE_TOLERANCE or found[-1] >= 1 - RELATIVE_TOLERANCE:
+        return DistributionComparison(nulls=nulls)
     population, sample = truth[:-1] / (1 - truth[-1]), found[:-1] / (1 - found[-1])
     step = np.column_stack([np.eye(len(sample)), sample]) / (1 - found[-1])
-    draws = Draws(covariance=step @ covariance @ step.T, degrees=moments.degrees)
+    draws = SimulatedDraws(covariance=step @ covariance @ step.T, degrees=moments.degrees_of_freedom)
     difference = sample - population
     if widths is None:
-        return Likeness(
+        return DistributionComparison(
             nulls=nulls,
             population=tuple(population.tolist()),
             sample=tuple(sample.tolist()),
-            tv=draws.measured(tv(), difference),
+            tv=draws.measure_distance(build_tv_distance(), difference),
         )
-    return Likeness(
+    return DistributionComparison(
         nulls=nulls,
         population=tuple(population.tolist()),
         sample=tuple(sample.tolist()),
-        ks=draws.measured(ks(), difference),
-        wasserstein=draws.measured(wasserstein(widths), difference),
+        ks=draws.measure_distance(build_ks_distance(), difference),
+        wasserstein=draws.measure_distance(build_wasserstein_distance(widths), difference),
     )
 
 
-def total_deviation(design: Design, values: Numbers, truth: float) -> Deviation:
+def compare_total(design: SamplingDesign, values: FloatArray, truth: float) -> FigureDeviation:
     """Compare a total.
 
     Under κ = 30 effective units nothing is said of how surprising it is: a few units carry it.
@@ -141,37 +154,43 @@ def total_deviation(design: Design, values: Numbers, truth: float) -> Deviation:
     """
     estimate = math.fsum(design.groups.weight * values)
     size = max(abs(truth), math.fsum(design.groups.weight * np.abs(values)))
-    found = spread(design, values)
-    scale = power(values)
-    error = found.error if found.error > EQUAL * scale * float(design.groups.weight.max(initial=1.0)) else 0.0
-    kappa, _ = effective_units(design, values)
+    found = estimate_standard_error(design, values)
+    scale = find_power_of_two(values)
+    error = (
+        found.error if found.error > RELATIVE_TOLERANCE * scale * float(design.groups.weight.max(initial=1.0)) else 0.0
+    )
+    kappa, _ = compute_effective_units(design, values)
     z: float | None
     p: float | None
-    if abs(estimate - truth) <= EQUAL * size:
+    if abs(estimate - truth) <= RELATIVE_TOLERANCE * size:
         z, p = (None if error == 0 else 0.0), 1.0
     elif error == 0:
-        enough = design.complete or kappa >= ENOUGH
+        enough = design.is_complete or kappa >= MIN_EFFECTIVE_UNITS
         z, p = None, 0.0 if enough else None
     else:
         z = (estimate - truth) / error
-        p = two_sided(z, min(found.degrees, _degrees(design, values / scale))) if kappa >= ENOUGH else None
-    return Deviation(population=truth, sample=estimate, error=error, z=z, p=p)
+        p = (
+            compute_two_sided_p_value(z, min(found.degrees, _compute_degrees_of_freedom(design, values / scale)))
+            if kappa >= MIN_EFFECTIVE_UNITS
+            else None
+        )
+    return FigureDeviation(population=truth, sample=estimate, error=error, z=z, p=p)
 
 
-def _degrees(design: Design, values: Numbers) -> float:
+def _compute_degrees_of_freedom(design: SamplingDesign, values: FloatArray) -> float:
     groups = design.groups
-    weights = groups.sums(groups.weight)
-    means = groups.sums(groups.weight * values) / np.where(weights > 0, weights, 1.0)
-    squares = groups.unseen * (groups.weight * (values - means[groups.group])) ** 2
-    return kurtic(float(squares.sum()), float((squares**2).sum()))
+    weights = groups.sum_by_group(groups.weight)
+    means = groups.sum_by_group(groups.weight * values) / np.where(weights > 0, weights, 1.0)
+    squares = groups.finite_population_correction * (groups.weight * (values - means[groups.group])) ** 2
+    return estimate_degrees_of_freedom(float(squares.sum()), float((squares**2).sum()))
 
 
-def two_sided(z: float, degrees: float = math.inf) -> float:
+def compute_two_sided_p_value(z: float, degrees: float = math.inf) -> float:
     """Give how often Student's t lies at least as far from 0, to about three digits.
 
     Source: Wallace 1959, Annals of Mathematical Statistics 30(4).
 
-    >>> round(two_sided(1.96), 3), round(two_sided(2.228, 10), 3)
+    >>> round(compute_two_sided_p_value(1.96), 3), round(compute_two_sided_p_value(2.228, 10), 3)
     (0.05, 0.05)
     """
     if math.isfinite(degrees):
@@ -179,12 +198,12 @@ def two_sided(z: float, degrees: float = math.inf) -> float:
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def holm(probabilities: Sequence[float]) -> list[float]:
+def adjust_p_values(probabilities: Sequence[float]) -> list[float]:
     """Adjust probabilities so that any below α is notable at α for all of them together.
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6(2).
 
-    >>> holm([0.01, 0.4, 0.03])
+    >>> adjust_p_values([0.01, 0.4, 0.03])
     [0.03, 0.4, 0.06]
     """
     adjusted = [1.0] * len(probabilities)
@@ -195,7 +214,7 @@ def holm(probabilities: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _of_shares(moments: Moments, truth: Numbers, found: Numbers, rows: float) -> Numbers:
+def _compute_share_covariance(moments: BinTotals, truth: FloatArray, found: FloatArray, rows: float) -> FloatArray:
     """Give the covariance of the bins' shares, (B, B).
 
     A bin that few sampled units carry does not show its own variance: with none it would be 0, and any difference
@@ -204,21 +223,23 @@ def _of_shares(moments: Moments, truth: Numbers, found: Numbers, rows: float) ->
     linear = np.eye(len(found)) - np.outer(np.ones(len(found)), found)
     covariance = linear.T @ moments.covariance @ linear / rows**2
     least = truth * (1 - truth) * moments.row_variance / rows
-    thin = moments.carriers < THIN
+    thin = moments.carriers < MIN_BIN_UNITS
     lacking = np.where(thin, np.maximum(least - np.diag(covariance), 0.0), 0.0)
     return np.asarray(covariance + np.diag(lacking), np.float64)
 
 
-def _nulls(truth: Numbers, found: Numbers, covariance: Numbers, degrees: float) -> Deviation | None:
+def _compare_null_shares(
+    truth: FloatArray, found: FloatArray, covariance: FloatArray, degrees: float
+) -> FigureDeviation | None:
     population, sample = float(truth[-1]), float(found[-1])
     if population == 0 and sample == 0:
         return None
     error = math.sqrt(max(0.0, float(covariance[-1, -1])))
-    if abs(sample - population) <= EQUAL:
+    if abs(sample - population) <= RELATIVE_TOLERANCE:
         z, p = (None if error == 0 else 0.0), 1.0
-    elif error <= EQUAL:
+    elif error <= RELATIVE_TOLERANCE:
         error, z, p = 0.0, None, 0.0
     else:
         z = (sample - population) / error
-        p = two_sided(z, degrees)
-    return Deviation(population=population, sample=sample, error=error, z=z, p=p)
+        p = compute_two_sided_p_value(z, degrees)
+    return FigureDeviation(population=population, sample=sample, error=error, z=z, p=p)

@@ -20,7 +20,7 @@ _LARGE_SHAPE = 1e6  # beyond it, Wilson and Hilferty's approximation is as good 
 _LARGE_DEGREES = 1e3
 
 
-def t_quantile(probability: float, degrees: float) -> float:
+def compute_t_quantile(probability: float, degrees: float) -> float:
     """Give a quantile of Student's t distribution.
 
     Args:
@@ -29,7 +29,7 @@ def t_quantile(probability: float, degrees: float) -> float:
 
     Source: Abramowitz & Stegun 1964, 26.5.27, and the expansion 26.7.5 above 1,000 degrees.
 
-    >>> round(t_quantile(0.975, 10), 6)
+    >>> round(compute_t_quantile(0.975, 10), 6)
     2.228139
     """
     z = NormalDist().inv_cdf(probability)
@@ -43,16 +43,18 @@ def t_quantile(probability: float, degrees: float) -> float:
         return approximate
     scale = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2) - 0.5 * math.log(degrees * math.pi)
 
-    def below(t: float) -> float:
-        return 1 - _beta_ratio(degrees / (degrees + t * t), degrees / 2, 0.5) / 2
+    def compute_probability(t: float) -> float:
+        return 1 - _compute_regularized_beta(degrees / (degrees + t * t), degrees / 2, 0.5) / 2
 
-    def density(t: float) -> float:
+    def compute_density(t: float) -> float:
         return math.exp(scale - (degrees + 1) / 2 * math.log1p(t * t / degrees))
 
-    return _solved(below, density, probability, approximate, high=1 / (1 - probability) + 1)
+    return _invert_distribution(
+        compute_probability, compute_density, probability, approximate, high=1 / (1 - probability) + 1
+    )
 
 
-def gamma_quantile(probability: float, shape: float) -> float:
+def compute_gamma_quantile(probability: float, shape: float) -> float:
     """Give a quantile of the gamma distribution of scale 1.
 
     Args:
@@ -61,7 +63,7 @@ def gamma_quantile(probability: float, shape: float) -> float:
 
     Source: Abramowitz & Stegun 1964, 6.5; start: Wilson & Hilferty 1931, PNAS 17(12).
 
-    >>> round(gamma_quantile(0.975, 1), 6) == round(-math.log(0.025), 6)
+    >>> round(compute_gamma_quantile(0.975, 1), 6) == round(-math.log(0.025), 6)
     True
     """
     z = NormalDist().inv_cdf(probability)
@@ -71,19 +73,19 @@ def gamma_quantile(probability: float, shape: float) -> float:
     if shape < 1 or approximate == 0:
         approximate = math.exp((math.log(probability) + math.lgamma(shape + 1)) / shape)
 
-    def density(x: float) -> float:
+    def compute_density(x: float) -> float:
         return math.exp((shape - 1) * math.log(max(x, _TINY)) - x - math.lgamma(shape))
 
-    return _solved(
-        lambda x: _gamma_ratio(shape, x),
-        density,
+    return _invert_distribution(
+        lambda x: _compute_regularized_gamma(shape, x),
+        compute_density,
         probability,
         approximate,
         high=shape + 40 * math.sqrt(shape) + 800,
     )
 
 
-def _solved(
+def _invert_distribution(
     below: Callable[[float], float],
     density: Callable[[float], float],
     probability: float,
@@ -105,14 +107,14 @@ def _solved(
     return x
 
 
-def _gamma_ratio(shape: float, x: float) -> float:
+def _compute_regularized_gamma(shape: float, x: float) -> float:
     """Give the regularised lower incomplete gamma function P(shape, x)."""
     if x <= 0:
         return 0.0
     front = math.exp(shape * math.log(x) - x - math.lgamma(shape))
     if x >= shape + 1:
         pairs = ((k * (shape - k), x + 2 * k + 1 - shape) for k in itertools.count(1))
-        return 1 - front / _fraction(x + 1 - shape, pairs)
+        return 1 - front / _evaluate_continued_fraction(x + 1 - shape, pairs)
     term = total = 1 / shape
     at = shape
     while term > total * _EPSILON:
@@ -122,26 +124,24 @@ def _gamma_ratio(shape: float, x: float) -> float:
     return front * total
 
 
-def _beta_ratio(x: float, a: float, b: float) -> float:
+def _compute_regularized_beta(x: float, a: float, b: float) -> float:
     """Give the regularised incomplete beta function I_x(a, b)."""
     if x >= 1:
         return 1.0
     if x > (a + 1) / (a + b + 2):
-        return 1 - _beta_ratio(1 - x, b, a)
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
+        return 1 - _compute_regularized_beta(1 - x, b, a)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
 
-    def numerator(j: int) -> float:
+    def compute_numerator(j: int) -> float:
         m = j // 2
         if j % 2:
             return -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         return m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
 
-    return front / (a * _fraction(1.0, ((numerator(j), 1.0) for j in itertools.count(1))))
+    return front / (a * _evaluate_continued_fraction(1.0, ((compute_numerator(j), 1.0) for j in itertools.count(1))))
 
 
-def _fraction(first: float, pairs: Iterable[tuple[float, float]]) -> float:
+def _evaluate_continued_fraction(first: float, pairs: Iterable[tuple[float, float]]) -> float:
     """Give ``b0 + a1/(b1 + a2/(b2 + …))`` of the pairs (a, b), by Lentz's method."""
     value = c = first or _TINY
     d = 0.0

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sandbox.estimate.distributions import t_quantile
-from sandbox.estimate.result import NOT_ESTIMATED, Result, exact
-from sandbox.estimate.totals import ENOUGH, effective_units, spread
+from sandbox.estimate.distributions import compute_t_quantile
+from sandbox.estimate.result import NOT_ESTIMATED, IntervalEstimate, build_exact_estimate
+from sandbox.estimate.totals import MIN_EFFECTIVE_UNITS, compute_effective_units, estimate_standard_error
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from sandbox.estimate.design import Counts, Design, Flags, Numbers
+    from sandbox.estimate.design import BoolArray, FloatArray, IntArray, SamplingDesign
 
 
-def quantile(design: Design, values: ArrayLike, unit: ArrayLike, share: float) -> Result:
+def estimate_quantile(design: SamplingDesign, values: ArrayLike, unit: ArrayLike, share: float) -> IntervalEstimate:
     """Estimate a quantile, the smallest value whose weighted share of rows at or below it reaches ``share``.
 
     Woodruff's interval: the share's own interval, with rows summed within their unit, read off the same curve.
@@ -37,53 +37,53 @@ def quantile(design: Design, values: ArrayLike, unit: ArrayLike, share: float) -
 
     Source: Woodruff 1952, JASA 47(260); Särndal, Swensson & Wretman 1992, 5.11.
 
-    >>> from sandbox.estimate.design import Design
-    >>> design = Design.of(population=[3], sampled=[3], probability=[1.0], stratum=[0] * 3)
-    >>> quantile(design, [5.0, 1.0, 9.0], [0, 1, 2], 0.5).estimate
+    >>> from sandbox.estimate.design import SamplingDesign
+    >>> design = SamplingDesign.from_arrays(population=[3], sampled=[3], probability=[1.0], stratum=[0] * 3)
+    >>> estimate_quantile(design, [5.0, 1.0, 9.0], [0, 1, 2], 0.5).estimate
     5.0
     """
     numbers, owner = np.asarray(values, np.float64), np.asarray(unit, np.int64)
     if numbers.ndim != 1 or numbers.shape != owner.shape:
         raise ValueError(f"values of shape {numbers.shape}, but units of shape {owner.shape}")
-    if not 0 < share < 1 or np.any((owner < 0) | (owner >= design.units)):
+    if not 0 < share < 1 or np.any((owner < 0) | (owner >= design.unit_count)):
         raise ValueError(f"share {share} is not in (0, 1), or a row's unit is not there")
-    if design.blind or not len(numbers) or not np.all(np.isfinite(numbers)):
+    if design.has_unrepresented_units or not len(numbers) or not np.all(np.isfinite(numbers)):
         return NOT_ESTIMATED
     order = np.argsort(numbers, kind="stable")
     ordered = numbers[order]
     curve = np.cumsum(design.groups.weight[owner[order]])
     curve /= curve[-1]
-    estimate = float(ordered[_place(curve, share)])
-    if design.complete:
-        return exact(estimate)
-    return _woodruff(design, numbers <= estimate, owner, share, (ordered, curve), estimate)
+    estimate = float(ordered[_find_curve_index(curve, share)])
+    if design.is_complete:
+        return build_exact_estimate(estimate)
+    return _estimate_woodruff_interval(design, numbers <= estimate, owner, share, (ordered, curve), estimate)
 
 
-def _woodruff(
-    design: Design,
-    below: Flags,
-    owner: Counts,
+def _estimate_woodruff_interval(
+    design: SamplingDesign,
+    below: BoolArray,
+    owner: IntArray,
     share: float,
-    ecdf: tuple[Numbers, Numbers],
+    ecdf: tuple[FloatArray, FloatArray],
     estimate: float,
-) -> Result:
+) -> IntervalEstimate:
     """Give a quantile its interval."""
     ordered, curve = ecdf
-    rows = np.bincount(owner, minlength=design.units).astype(np.float64)
-    reached = np.bincount(owner, below, minlength=design.units)
+    rows = np.bincount(owner, minlength=design.unit_count).astype(np.float64)
+    reached = np.bincount(owner, below, minlength=design.unit_count)
     weight = design.groups.weight
     whole = math.fsum(weight * rows)
-    kappa, _ = effective_units(design, rows)
-    if kappa < ENOUGH:
-        return Result(status="bounded", estimate=estimate)
-    found = spread(design, (reached - math.fsum(weight * reached) / whole * rows) / whole)
-    half = t_quantile(0.975, found.degrees) * found.error
-    low = float(ordered[_place(curve, share - half)]) if share - half > 0 else None
-    high = float(ordered[_place(curve, share + half)]) if share + half < 1 else None
+    kappa, _ = compute_effective_units(design, rows)
+    if kappa < MIN_EFFECTIVE_UNITS:
+        return IntervalEstimate(status="bounded", estimate=estimate)
+    found = estimate_standard_error(design, (reached - math.fsum(weight * reached) / whole * rows) / whole)
+    half = compute_t_quantile(0.975, found.degrees) * found.error
+    low = float(ordered[_find_curve_index(curve, share - half)]) if share - half > 0 else None
+    high = float(ordered[_find_curve_index(curve, share + half)]) if share + half < 1 else None
     bounded = low is None or high is None
-    return Result(status="bounded" if bounded else "estimated", estimate=estimate, low=low, high=high)
+    return IntervalEstimate(status="bounded" if bounded else "estimated", estimate=estimate, low=low, high=high)
 
 
-def _place(curve: Numbers, share: float) -> int:
+def _find_curve_index(curve: FloatArray, share: float) -> int:
     """Give the first place where the curve reaches a share, rounding aside."""
     return min(int(np.searchsorted(curve, share - 1e-12)), len(curve) - 1)

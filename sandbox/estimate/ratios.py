@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sandbox.estimate.result import NOT_ESTIMATED, Result, exact
-from sandbox.estimate.totals import differences, power, t_interval
+from sandbox.estimate.result import NOT_ESTIMATED, IntervalEstimate, build_exact_estimate
+from sandbox.estimate.totals import build_t_interval, compute_differences, find_power_of_two
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from sandbox.estimate.design import Design, Numbers
+    from sandbox.estimate.design import FloatArray, SamplingDesign
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Ratio:
+class _LinearizedRatio:
     """One ratio: R̂, and its residuals of shape (n,)."""
 
     value: float
-    residuals: Numbers
+    residuals: FloatArray
 
 
-def ratio(design: Design, numerator: ArrayLike, denominator: ArrayLike) -> Result:
+def estimate_ratio(design: SamplingDesign, numerator: ArrayLike, denominator: ArrayLike) -> IntervalEstimate:
     """Estimate a ratio of two totals, ``R̂ = Ŷ/X̂``; with the unit's rows as denominator a mean over rows.
 
     The interval is that of a total of ``e_i = (y_i − R̂ x_i)/X̂``, where both totals are carried by enough units.
@@ -40,66 +40,64 @@ def ratio(design: Design, numerator: ArrayLike, denominator: ArrayLike) -> Resul
 
     Source: Hájek 1971; Särndal, Swensson & Wretman 1992, 5.6.
 
-    >>> from sandbox.estimate.design import Design
-    >>> design = Design.of(population=[400], sampled=[40], probability=[0.1], stratum=[0] * 40)
-    >>> ratio(design, [1.0, 3.0] * 20, [1, 1] * 20).estimate
+    >>> from sandbox.estimate.design import SamplingDesign
+    >>> design = SamplingDesign.from_arrays(population=[400], sampled=[40], probability=[0.1], stratum=[0] * 40)
+    >>> estimate_ratio(design, [1.0, 3.0] * 20, [1, 1] * 20).estimate
     2.0
     """
-    y, x = design.values(numerator), design.values(denominator)
-    found = _ratio(design, y, x)
+    y, x = design.convert_values(numerator), design.convert_values(denominator)
+    found = _linearize_ratio(design, y, x)
     if found is None:
         return NOT_ESTIMATED
-    if design.complete:
-        return exact(found.value)
-    return t_interval(design, found.value, found.residuals, y / power(y), x / power(x))
+    if design.is_complete:
+        return build_exact_estimate(found.value)
+    return build_t_interval(design, found.value, found.residuals, y / find_power_of_two(y), x / find_power_of_two(x))
 
 
-def change_of_ratio(
-    design: Design,
+def estimate_ratio_change(
+    design: SamplingDesign,
     baseline: tuple[ArrayLike, ArrayLike],
     candidate: tuple[ArrayLike, ArrayLike],
     affected: ArrayLike,
-) -> Result:
+) -> IntervalEstimate:
     """Estimate the change of a ratio, candidate − baseline, by the difference of the two sides' residuals.
 
     Args:
         design: The draw.
-        baseline: Numerator and denominator, as for `ratio`.
+        baseline: Numerator and denominator, as for `estimate_ratio`.
         candidate: Likewise.
         affected: Shape (n,), bool; units that are not affected count with their baseline on both sides. These units
             must carry the interval: the residuals of the others move a little as well, and would hide how few they are.
 
     Returns:
-        As `ratio`; 0 without an interval where no value changed.
+        As `estimate_ratio`; 0 without an interval where no value changed.
 
-    >>> from sandbox.estimate.design import Design
-    >>> design = Design.of(population=[4], sampled=[4], probability=[1.0], stratum=[0] * 4)
+    >>> from sandbox.estimate.design import SamplingDesign
+    >>> design = SamplingDesign.from_arrays(population=[4], sampled=[4], probability=[1.0], stratum=[0] * 4)
     >>> ones = [1, 1, 1, 1]
-    >>> change_of_ratio(design, (ones, ones), ([1, 3, 1, 1], ones), [False, True, False, False]).estimate
+    >>> estimate_ratio_change(design, (ones, ones), ([1, 3, 1, 1], ones), [False, True, False, False]).estimate
     0.5
     """
-    moved = [differences(design, *pair, affected) for pair in zip(baseline, candidate, strict=True)]
-    before = [design.values(part) for part in baseline]
-    changed = design.values(affected) != 0
-    after = [
-        np.where(changed, design.values(part), rest) for part, rest in zip(candidate, before, strict=True)
-    ]
-    old, new = _ratio(design, *before), _ratio(design, *after)
+    moved = [compute_differences(design, *pair, affected) for pair in zip(baseline, candidate, strict=True)]
+    before = [design.convert_values(part) for part in baseline]
+    changed = design.convert_values(affected) != 0
+    after = [np.where(changed, design.convert_values(part), rest) for part, rest in zip(candidate, before, strict=True)]
+    old, new = _linearize_ratio(design, *before), _linearize_ratio(design, *after)
     if old is None or new is None or not math.isfinite(new.value - old.value):
         return NOT_ESTIMATED
     estimate, residuals = new.value - old.value, new.residuals - old.residuals
-    if design.complete:
-        return exact(estimate)
+    if design.is_complete:
+        return build_exact_estimate(estimate)
     touched = (moved[0] != 0) | (moved[1] != 0)
-    return t_interval(design, estimate, residuals, np.where(touched, residuals, 0.0))
+    return build_t_interval(design, estimate, residuals, np.where(touched, residuals, 0.0))
 
 
-def _ratio(design: Design, y: Numbers, x: Numbers) -> _Ratio | None:
+def _linearize_ratio(design: SamplingDesign, y: FloatArray, x: FloatArray) -> _LinearizedRatio | None:
     """Give a ratio and its residuals; None where there is none."""
-    if design.blind or not np.all(np.isfinite(y) & np.isfinite(x)):
+    if design.has_unrepresented_units or not np.all(np.isfinite(y) & np.isfinite(x)):
         return None
     weight = design.groups.weight
-    scale_y, scale_x = power(y), power(x)
+    scale_y, scale_x = find_power_of_two(y), find_power_of_two(x)
     shares_y, shares_x = y / scale_y, x / scale_x
     below = math.fsum(weight * shares_x)
     if below == 0:
@@ -110,4 +108,4 @@ def _ratio(design: Design, y: Numbers, x: Numbers) -> _Ratio | None:
         residuals = (shares_y - value * shares_x) / below * scale
     if not (math.isfinite(value * scale) and np.all(np.isfinite(residuals))):
         return None
-    return _Ratio(value=value * scale, residuals=residuals)
+    return _LinearizedRatio(value=value * scale, residuals=residuals)

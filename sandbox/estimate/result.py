@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Status = Literal["exact", "estimated", "probably_too_narrow", "bounded", "not_estimated"]
+EstimateStatus = Literal["exact", "estimated", "probably_too_narrow", "bounded", "not_estimated"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class IntervalEstimate:
     """A figure for the whole of production, with its 95 % interval.
 
     Attributes:
@@ -19,19 +19,19 @@ class Result:
         estimate, low, high: In the unit of the values; None where there is none.
     """
 
-    status: Status
+    status: EstimateStatus
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
 
 
-NOT_ESTIMATED = Result(status="not_estimated")
+NOT_ESTIMATED = IntervalEstimate(status="not_estimated")
 
 
-def exact(value: float) -> Result:
+def build_exact_estimate(value: float) -> IntervalEstimate:
     """Give a figure that no draw stands behind.
 
-    >>> exact(3.0).low
+    >>> build_exact_estimate(3.0).low
     3.0
     """
-    return Result(status="exact", estimate=value, low=value, high=value)
+    return IntervalEstimate(status="exact", estimate=value, low=value, high=value)

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sandbox.estimate.affected_units import gamma_limits
-from sandbox.estimate.result import Result
-from sandbox.estimate.totals import total
+from sandbox.estimate.affected_units import compute_gamma_limits
+from sandbox.estimate.result import IntervalEstimate
+from sandbox.estimate.totals import estimate_total
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from sandbox.estimate.design import Design, Numbers
+    from sandbox.estimate.design import FloatArray, SamplingDesign
 
 
-def rows(design: Design, counts: ArrayLike, *, most: int) -> Result:
+def estimate_row_count(design: SamplingDesign, counts: ArrayLike, *, most: int) -> IntervalEstimate:
     """Estimate how many such rows production has, as the total of such rows per unit.
 
     Where fewer than 30 effective units have any, the limits are those of a weighted count, with ``y = Σ w_i t_i``,
@@ -36,36 +36,36 @@ def rows(design: Design, counts: ArrayLike, *, most: int) -> Result:
 
     Source: Fay & Feuer 1997, Statistics in Medicine 16(7).
 
-    >>> from sandbox.estimate.design import Design
-    >>> design = Design.of(population=[40], sampled=[4], probability=[0.1], stratum=[0] * 4)
-    >>> rows(design, [0, 2, 0, 0], most=3).low
+    >>> from sandbox.estimate.design import SamplingDesign
+    >>> design = SamplingDesign.from_arrays(population=[40], sampled=[4], probability=[0.1], stratum=[0] * 4)
+    >>> estimate_row_count(design, [0, 2, 0, 0], most=3).low
     2.0
-    >>> rows(design, [0, 0, 0, 0], most=3)
-    Result(status='bounded', estimate=0.0, low=0.0, high=None)
+    >>> estimate_row_count(design, [0, 0, 0, 0], most=3)
+    IntervalEstimate(status='bounded', estimate=0.0, low=0.0, high=None)
     """
-    numbers = design.values(counts)
+    numbers = design.convert_values(counts)
     if not np.all(np.isfinite(numbers) & (numbers >= 0)):
         raise ValueError("rows per unit are whole numbers from 0")
     seen = float(numbers.sum())
-    if not seen and not design.complete:
-        return Result(status="bounded", estimate=0.0, low=0.0)
-    result = total(design, numbers)
+    if not seen and not design.is_complete:
+        return IntervalEstimate(status="bounded", estimate=0.0, low=0.0)
+    result = estimate_total(design, numbers)
     if result.estimate is None:
         return result
     low, high = result.low, result.high
     if low is None or high is None:
-        low, high = _limits(design, numbers, max(most, float(numbers.max())))
+        low, high = _compute_limits(design, numbers, max(most, float(numbers.max())))
     # No limit, and in a merged group with weights below 1 no estimate, may contradict what was seen.
     low, estimate, high = (max(value, seen) for value in (low, result.estimate, high))
-    return Result(status=result.status, estimate=estimate, low=low, high=high)
+    return IntervalEstimate(status=result.status, estimate=estimate, low=low, high=high)
 
 
-def _limits(design: Design, numbers: Numbers, most: float) -> tuple[float, float]:
+def _compute_limits(design: SamplingDesign, numbers: FloatArray, most: float) -> tuple[float, float]:
     """Give gamma limits of a total of rows; rows in complete strata are counted exactly."""
     groups = design.groups
-    weight, rows_ = groups.weight[groups.partial], numbers[groups.partial]
+    weight, rows_ = groups.weight[groups.is_partial], numbers[groups.is_partial]
     count = float((weight * rows_).sum())
     variance = float((weight * np.maximum(weight - 1, 0) * rows_**2).sum())
-    low, high = gamma_limits(count, variance, float(groups.largest[~groups.complete].max()) * most)
-    exactly = float(numbers[~groups.partial].sum())
+    low, high = compute_gamma_limits(count, variance, float(groups.largest_weight[~groups.complete].max()) * most)
+    exactly = float(numbers[~groups.is_partial].sum())
     return exactly + low, exactly + high

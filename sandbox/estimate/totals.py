@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sandbox.estimate.distributions import t_quantile
-from sandbox.estimate.result import NOT_ESTIMATED, Result, exact
+from sandbox.estimate.distributions import compute_t_quantile
+from sandbox.estimate.result import NOT_ESTIMATED, IntervalEstimate, build_exact_estimate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from sandbox.estimate.design import Design, Numbers
+    from sandbox.estimate.design import FloatArray, SamplingDesign
 
-ENOUGH = 30.0
+MIN_EFFECTIVE_UNITS = 30.0
 """The effective number of units that an interval needs."""
 
-DOMINANT = 0.1
+DOMINANT_UNIT_SHARE = 0.1
 """The share of the squared contributions from which one unit makes an interval doubtful."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class ErrorEstimate:
     """A standard error and the degrees of freedom of its estimate; with an error of 0 these are infinite."""
 
     error: float
     degrees: float
 
 
-def variances(design: Design, values: Numbers) -> Numbers:
+def estimate_group_variances(design: SamplingDesign, values: FloatArray) -> FloatArray:
     """Estimate the variance of a total, per group.
 
     ``v_h = N_h² (1 − n_h/N_h) s_h² / n_h``; in a merged group ``n/(n−1) · Σ (1 − π_i)(w_i e_i)²``, e_i the deviation
@@ -47,32 +47,32 @@ def variances(design: Design, values: Numbers) -> Numbers:
     Source: Cochran 1977, 5.3; Särndal, Swensson & Wretman 1992, 3.7; Lavallée 2007 (sums over clusters).
     """
     groups = design.groups
-    weights = groups.sums(groups.weight)
-    means = groups.sums(groups.weight * values) / np.where(weights > 0, weights, 1.0)
-    squares = groups.unseen * (groups.weight * (values - means[groups.group])) ** 2
+    weights = groups.sum_by_group(groups.weight)
+    means = groups.sum_by_group(groups.weight * values) / np.where(weights > 0, weights, 1.0)
+    squares = groups.finite_population_correction * (groups.weight * (values - means[groups.group])) ** 2
     factor = groups.sampled / np.maximum(groups.sampled - 1, 1)
-    return factor * groups.sums(squares)
+    return factor * groups.sum_by_group(squares)
 
 
-def spread(design: Design, values: Numbers) -> Spread:
+def estimate_standard_error(design: SamplingDesign, values: FloatArray) -> ErrorEstimate:
     """Estimate the standard error of a total, ``√Σ v_h``, and Satterthwaite's degrees of freedom.
 
     ``(Σ v_h)² / Σ (v_h²/(n_h − 1))`` over groups that are not complete. Values of shape (n,), finite.
 
     Source: Satterthwaite 1946, Biometrics Bulletin 2(6); Cochran 1977, 5.4.
     """
-    scale = power(values)
-    parts = variances(design, values / scale)
+    scale = find_power_of_two(values)
+    parts = estimate_group_variances(design, values / scale)
     variance = float(parts.sum())
     if variance == 0:
-        return Spread(error=0.0, degrees=math.inf)
+        return ErrorEstimate(error=0.0, degrees=math.inf)
     shares = parts / variance
     used = shares > 0
     degrees = 1 / float((shares[used] ** 2 / (design.groups.sampled[used] - 1)).sum())
-    return Spread(error=math.sqrt(variance) * scale, degrees=degrees)
+    return ErrorEstimate(error=math.sqrt(variance) * scale, degrees=degrees)
 
 
-def effective_units(design: Design, values: Numbers) -> tuple[float, float]:
+def compute_effective_units(design: SamplingDesign, values: FloatArray) -> tuple[float, float]:
     """Give κ, how many equal units would carry as much as these do, and the largest one's share of the squares.
 
     ``c_i = w_i d_i`` over units with d_i ≠ 0 in strata that are not complete; ``κ = (Σ|c|)²/Σ c²``; ``max c² / Σ c²``.
@@ -81,7 +81,7 @@ def effective_units(design: Design, values: Numbers) -> tuple[float, float]:
         (0, 0) where there is no such unit.
     """
     groups = design.groups
-    parts = np.abs(groups.weight * values)[groups.partial]
+    parts = np.abs(groups.weight * values)[groups.is_partial]
     largest = float(parts.max(initial=0.0))
     if largest == 0:
         return 0.0, 0.0
@@ -90,7 +90,9 @@ def effective_units(design: Design, values: Numbers) -> tuple[float, float]:
     return float(parts.sum()) ** 2 / squares, 1 / squares
 
 
-def t_interval(design: Design, estimate: float, residuals: Numbers, *carriers: Numbers) -> Result:
+def build_t_interval(
+    design: SamplingDesign, estimate: float, residuals: FloatArray, *carriers: FloatArray
+) -> IntervalEstimate:
     """Give an estimate its 95 % t interval, if enough units carry it.
 
     κ below 30: no interval, "bounded". One unit with more than a tenth of the squares: "probably too narrow".
@@ -101,13 +103,13 @@ def t_interval(design: Design, estimate: float, residuals: Numbers, *carriers: N
         residuals: Shape (n,); the values whose weighted total varies as the estimate does.
         carriers: Each of shape (n,); what must be carried by enough units, for the interval to hold.
     """
-    carried = [effective_units(design, carrier) for carrier in carriers]
-    if min(kappa for kappa, _ in carried) < ENOUGH:
-        return Result(status="bounded", estimate=estimate)
-    found = spread(design, residuals)
-    half = t_quantile(0.975, found.degrees) * found.error
-    doubtful = max(share for _, share in carried) > DOMINANT
-    return Result(
+    carried = [compute_effective_units(design, carrier) for carrier in carriers]
+    if min(kappa for kappa, _ in carried) < MIN_EFFECTIVE_UNITS:
+        return IntervalEstimate(status="bounded", estimate=estimate)
+    found = estimate_standard_error(design, residuals)
+    half = compute_t_quantile(0.975, found.degrees) * found.error
+    doubtful = max(share for _, share in carried) > DOMINANT_UNIT_SHARE
+    return IntervalEstimate(
         status="probably_too_narrow" if doubtful else "estimated",
         estimate=estimate,
         low=estimate - half,
@@ -115,7 +117,7 @@ def t_interval(design: Design, estimate: float, residuals: Numbers, *carriers: N
     )
 
 
-def total(design: Design, values: ArrayLike) -> Result:
+def estimate_total(design: SamplingDesign, values: ArrayLike) -> IntervalEstimate:
     """Estimate a total over all units of production, ``Ŷ = Σ_h (N_h/n_h) Σ_i t_i``.
 
     A total is the change from nothing, so it has an interval under the same condition as a change has.
@@ -129,23 +131,25 @@ def total(design: Design, values: ArrayLike) -> Result:
 
     Source: Horvitz & Thompson 1952; Cochran 1977, 5.3.
 
-    >>> from sandbox.estimate.design import Design
-    >>> design = Design.of(population=[400], sampled=[40], probability=[0.1], stratum=[0] * 40)
-    >>> total(design, [1.0, 3.0] * 20).estimate
+    >>> from sandbox.estimate.design import SamplingDesign
+    >>> design = SamplingDesign.from_arrays(population=[400], sampled=[40], probability=[0.1], stratum=[0] * 40)
+    >>> estimate_total(design, [1.0, 3.0] * 20).estimate
     800.0
     """
-    numbers = design.values(values)
-    if design.blind or not np.all(np.isfinite(numbers)):
+    numbers = design.convert_values(values)
+    if design.has_unrepresented_units or not np.all(np.isfinite(numbers)):
         return NOT_ESTIMATED
-    scale = power(numbers)
+    scale = find_power_of_two(numbers)
     shares = numbers / scale
     estimate = math.fsum(design.groups.weight * shares)
-    if design.complete:
-        return _times(exact(estimate), scale)
-    return _times(t_interval(design, estimate, shares, shares), scale)
+    if design.is_complete:
+        return _scale_estimate(build_exact_estimate(estimate), scale)
+    return _scale_estimate(build_t_interval(design, estimate, shares, shares), scale)
 
 
-def change(design: Design, baseline: ArrayLike, candidate: ArrayLike, affected: ArrayLike) -> Result:
+def estimate_total_change(
+    design: SamplingDesign, baseline: ArrayLike, candidate: ArrayLike, affected: ArrayLike
+) -> IntervalEstimate:
     """Estimate the change of a total, candidate − baseline.
 
     Args:
@@ -156,43 +160,45 @@ def change(design: Design, baseline: ArrayLike, candidate: ArrayLike, affected: 
             order of a sum makes a change.
 
     Returns:
-        In u, otherwise as `total`; 0 without an interval where no value changed.
+        In u, otherwise as `estimate_total`; 0 without an interval where no value changed.
 
-    >>> from sandbox.estimate.design import Design
-    >>> design = Design.of(population=[400], sampled=[4], probability=[0.01], stratum=[0] * 4)
-    >>> change(design, [1, 1, 1, 1], [1, 3, 1, 1], [False, True, False, False])
-    Result(status='bounded', estimate=200.0, low=None, high=None)
+    >>> from sandbox.estimate.design import SamplingDesign
+    >>> design = SamplingDesign.from_arrays(population=[400], sampled=[4], probability=[0.01], stratum=[0] * 4)
+    >>> estimate_total_change(design, [1, 1, 1, 1], [1, 3, 1, 1], [False, True, False, False])
+    IntervalEstimate(status='bounded', estimate=200.0, low=None, high=None)
     """
-    return total(design, differences(design, baseline, candidate, affected))
+    return estimate_total(design, compute_differences(design, baseline, candidate, affected))
 
 
-def differences(design: Design, baseline: ArrayLike, candidate: ArrayLike, affected: ArrayLike) -> Numbers:
+def compute_differences(
+    design: SamplingDesign, baseline: ArrayLike, candidate: ArrayLike, affected: ArrayLike
+) -> FloatArray:
     """Give ``d_i = candidate_i − baseline_i``, shape (n,), exactly 0 for units that are not affected."""
-    before, after = design.values(baseline), design.values(candidate)
-    touched = design.values(affected) != 0
+    before, after = design.convert_values(baseline), design.convert_values(candidate)
+    touched = design.convert_values(affected) != 0
     finite = np.isfinite(before) & np.isfinite(after)
     with np.errstate(over="ignore"):  # an infinite change is not estimated, like an infinite value
-        moved = np.subtract(after, before, out=np.zeros(design.units), where=touched & finite)
+        moved = np.subtract(after, before, out=np.zeros(design.unit_count), where=touched & finite)
     return np.where(touched & ~finite, np.nan, moved)
 
 
-def power(values: Numbers) -> float:
+def find_power_of_two(values: FloatArray) -> float:
     """Give the largest power of two that the values reach; 1 where all are 0.
 
     Squares of very large or small values leave the range of doubles; those of values divided by this do not, and
     dividing by a power of two loses nothing.
 
     >>> import numpy as np
-    >>> power(np.array([3.0, -5.0]))
+    >>> find_power_of_two(np.array([3.0, -5.0]))
     4.0
     """
     largest = float(np.abs(values).max(initial=0.0))
     return math.ldexp(1.0, math.frexp(largest)[1] - 1) if largest else 1.0
 
 
-def _times(result: Result, scale: float) -> Result:
+def _scale_estimate(result: IntervalEstimate, scale: float) -> IntervalEstimate:
     """Give a result in the unit of the values again; nothing where it is beyond the range of doubles."""
     scaled = [None if part is None else part * scale for part in (result.estimate, result.low, result.high)]
     if not all(part is None or math.isfinite(part) for part in scaled):
         return NOT_ESTIMATED
-    return Result(status=result.status, estimate=scaled[0], low=scaled[1], high=scaled[2])
+    return IntervalEstimate(status=result.status, estimate=scaled[0], low=scaled[1], high=scaled[2])

@@ -7,24 +7,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox import compare
-from sandbox.compare.units.sampled_units import draws
+from sandbox.compare.units.sampled_units import build_unit_draws
 from sandbox.errors import PipelineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from sandbox.compare import Origin, Rules
-    from sandbox.compare.units.sampled_units import Drawn
+    from sandbox.compare import OutputRules, TableOrigin
+    from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.config import Project
-    from sandbox.manifest.diff import DataTest, OutputDiff
-    from sandbox.manifest.run import Output
+    from sandbox.manifest.diff import DataTestResult, OutputDiff
+    from sandbox.manifest.run import RunOutput
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Progress, Sample, TableFiles
     from sandbox.runner.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
+class ComparisonOptions:
     """By what outputs are compared.
 
     Attributes:
@@ -34,32 +34,32 @@ class Terms:
         details: Whether examples, distributions and segments are wanted too.
     """
 
-    rules: Mapping[str, Rules]
+    rules: Mapping[str, OutputRules]
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    draws: Mapping[str, Drawn] | None = None
+    draws: Mapping[str, UnitTableDraw] | None = None
     details: bool = True
 
 
-def compared(
+def compare_tables(
     baseline: Mapping[str, TableFiles],
     candidate: Mapping[str, TableFiles],
-    terms: Terms,
+    terms: ComparisonOptions,
     *,
     progress: Progress,
     identical: Collection[str] = (),
-    origin: Origin = "project",
+    origin: TableOrigin = "project",
 ) -> dict[str, OutputDiff]:
     """Compare two sets of tables within this machine's means (see `sandbox.compare.compare`)."""
     if not baseline and not candidate:
         return {}
-    return compare.compare(
+    return compare.compare_tables(
         baseline,
         candidate,
         rules=terms.rules,
         units=terms.units,
         draws=terms.draws,
         identical=identical,
-        memory=memory(),
+        memory=compute_memory_limit(),
         threads=None,
         progress=progress,
         origin=origin,
@@ -67,35 +67,37 @@ def compared(
     )
 
 
-def tested(
+def run_data_tests(
     project: Project,
     baseline: Mapping[str, TableFiles],
     candidate: Mapping[str, TableFiles],
     sample: Sample,
     *,
     progress: Progress,
-) -> list[DataTest]:
+) -> list[DataTestResult]:
     """Carry out the project's data tests on both sides' outputs."""
-    return compare.data_tests(
+    return compare.run_data_tests(
         project.settings.tests,
         baseline,
         candidate,
         sample=sample.tables,
-        memory=memory(),
+        memory=compute_memory_limit(),
         progress=progress,
     )
 
 
-def terms_of(project: Project, manifest: SampleManifest, *, estimating: Sample | None = None) -> Terms:
+def build_comparison_options(
+    project: Project, manifest: SampleManifest, *, estimating: Sample | None = None
+) -> ComparisonOptions:
     """Give what the project's file declares about outputs, and the units of the sample; to estimate by, their draws."""
-    return Terms(
-        rules={name: compare.rules(section) for name, section in project.settings.outputs.items()},
+    return ComparisonOptions(
+        rules={name: compare.build_output_rules(section) for name, section in project.settings.outputs.items()},
         units={unit: tuple(draw.key) for unit, draw in manifest.units.items()},
-        draws=draws(manifest, estimating.path) if estimating else None,
+        draws=build_unit_draws(manifest, estimating.path) if estimating else None,
     )
 
 
-def require_made(project: Project, made: Iterable[str]) -> None:
+def check_declared_outputs(project: Project, made: Iterable[str]) -> None:
     """Make sure that every declared output was made by one side.
 
     Raises:
@@ -110,19 +112,19 @@ def require_made(project: Project, made: Iterable[str]) -> None:
             )
 
 
-def differing_files(one: Run, other: Run) -> set[str]:
+def find_differing_outputs(one: Run, other: Run) -> set[str]:
     """Give the outputs of both runs whose files are not the same, byte for byte."""
     outputs = one.record.outputs, other.record.outputs
     return {
         name
         for name in outputs[0].keys() & outputs[1].keys()
-        if _digests(outputs[0][name]) != _digests(outputs[1][name])
+        if _list_digests(outputs[0][name]) != _list_digests(outputs[1][name])
     }
 
 
-def identical(one: Run, other: Run, rules: Mapping[str, Rules]) -> list[str]:
+def find_identical_outputs(one: Run, other: Run, rules: Mapping[str, OutputRules]) -> list[str]:
     """Give the outputs that need no comparison: the same files; not of a database, which holds several in one file."""
-    differing = differing_files(one, other)
+    differing = find_differing_outputs(one, other)
     return [
         name
         for name, output in one.record.outputs.items()
@@ -133,10 +135,10 @@ def identical(one: Run, other: Run, rules: Mapping[str, Rules]) -> list[str]:
     ]
 
 
-def memory() -> int:
+def compute_memory_limit() -> int:
     """Give the bytes that comparing may hold: half of this machine's, at most 4 GB."""
     return min(4 * 10**9, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 
-def _digests(output: Output) -> list[str]:
+def _list_digests(output: RunOutput) -> list[str]:
     return [file.sha256 for file in output.files]

@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import __version__
 from sandbox.errors import StoreError
-from sandbox.impact.compare_outputs import compared, identical
-from sandbox.manifest.canonical_json import digest
+from sandbox.impact.compare_outputs import compare_tables, find_identical_outputs
+from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.comparison import ComparisonRecord
-from sandbox.runner.output_records import as_tables
-from sandbox.store.folder import write
+from sandbox.runner.output_records import list_output_tables
+from sandbox.store.folder import write_file
 
 if TYPE_CHECKING:
-    from sandbox.compare import Rules
-    from sandbox.impact.compare_outputs import Terms
-    from sandbox.impact.sides import Ground
+    from sandbox.compare import OutputRules
+    from sandbox.impact.compare_outputs import ComparisonOptions
+    from sandbox.impact.sides import SideContext
     from sandbox.manifest.diff import OutputDiff
     from sandbox.model import Progress
     from sandbox.runner.run import Run
 
-LAST = "comparisons/last.json"
+CACHE_FILE = "comparisons/last.json"
 
 
-def compared_runs(
-    ground: Ground, runs: tuple[Run, Run], terms: Terms, *, fresh: bool, progress: Progress
+def compare_runs(
+    ground: SideContext, runs: tuple[Run, Run], terms: ComparisonOptions, *, fresh: bool, progress: Progress
 ) -> dict[str, OutputDiff]:
     """Compare what two runs made, or give what was found the last time if that was of the same.
 
@@ -41,37 +41,35 @@ def compared_runs(
         fresh: Compare although they were compared before.
         progress: Shows one step an output that is compared.
     """
-    place = ground.project.state / LAST
-    identity = _identity(ground.sample.sample.fingerprint, runs, terms)
+    place = ground.project.state_folder / CACHE_FILE
+    identity = _compute_identity(ground.sample.sample.fingerprint, runs, terms)
     if place.is_file() and not fresh:
         with contextlib.suppress(StoreError):  # a damaged one is made again
             record = ComparisonRecord.read(place)
-            if record.identity == identity and record.intact:
+            if record.identity == identity and record.is_intact:
                 return record.outputs
-    baseline, candidate = (as_tables(run.output, run.record.outputs) for run in runs)
-    same = identical(*runs, terms.rules)
-    outputs = compared(baseline, candidate, terms, identical=same, progress=progress)
-    write(place, ComparisonRecord.of(identity, outputs).text())
+    baseline, candidate = (list_output_tables(run.output_folder, run.record.outputs) for run in runs)
+    same = find_identical_outputs(*runs, terms.rules)
+    outputs = compare_tables(baseline, candidate, terms, identical=same, progress=progress)
+    write_file(place, ComparisonRecord.from_outputs(identity, outputs).to_json_text())
     return outputs
 
 
-def _identity(fingerprint: str, runs: tuple[Run, Run], terms: Terms) -> str:
+def _compute_identity(fingerprint: str, runs: tuple[Run, Run], terms: ComparisonOptions) -> str:
     """Give a digest of everything that decides what a comparison finds, this program's version included."""
-    outputs = [
-        {name: output.model_dump(mode="json") for name, output in run.record.outputs.items()} for run in runs
-    ]
-    return digest(
+    outputs = [{name: output.model_dump(mode="json") for name, output in run.record.outputs.items()} for run in runs]
+    return hash_json(
         {
             "version": __version__,
             "sample": fingerprint,
             "outputs": outputs,
-            "rules": {name: written_rules(rules) for name, rules in terms.rules.items()},
+            "rules": {name: serialize_rules(rules) for name, rules in terms.rules.items()},
             "units": [[table, list(key)] for table, key in terms.units.items()],
         }
     )
 
 
-def written_rules(rules: Rules) -> dict[str, Any]:
+def serialize_rules(rules: OutputRules) -> dict[str, Any]:
     """Give rules in a form that does not depend on the process."""
     fields = dataclasses.asdict(rules)
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}

@@ -6,33 +6,39 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.config.stack_file import names_requirements, with_stack
+from sandbox.config.stack_file import has_requirements, replace_stack
 from sandbox.dbt import runs, tests
 from sandbox.impact import noise, production_baseline, separability
-from sandbox.impact.compare_outputs import compared, differing_files, require_made, terms_of, tested
-from sandbox.impact.comparison_cache import compared_runs
-from sandbox.impact.document import Findings, document, plain_side, run_side
-from sandbox.impact.sides import Ground, named, side, unrelated
-from sandbox.model import Silent
+from sandbox.impact.compare_outputs import (
+    build_comparison_options,
+    check_declared_outputs,
+    compare_tables,
+    find_differing_outputs,
+    run_data_tests,
+)
+from sandbox.impact.comparison_cache import compare_runs
+from sandbox.impact.document import DiffFindings, build_document, describe_plain_side, describe_run_side
+from sandbox.impact.sides import SideContext, add_side_to_errors, find_ancestry_warnings, open_side
+from sandbox.model import SilentProgress
 from sandbox.project.create import create
-from sandbox.project.pipeline_run import repository, require_command
-from sandbox.project.registry import prepare_state
-from sandbox.project.sample import sample
+from sandbox.project.pipeline_run import open_repository, resolve_command
+from sandbox.project.registry import make_state_folder
+from sandbox.project.sample import ensure_sample
 from sandbox.project.stack import open_stack
-from sandbox.runner.output_records import as_tables
-from sandbox.store.folder import staging
+from sandbox.runner.output_records import list_output_tables
+from sandbox.store.folder import make_staging_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
-    from sandbox.impact.sides import Side
+    from sandbox.impact.sides import RunnableSide
     from sandbox.manifest.diff import DiffDocument
     from sandbox.model import Progress
 
 
 @dataclass(frozen=True, kw_only=True)
-class Versions:
+class DiffVersions:
     """What is compared.
 
     Attributes:
@@ -49,7 +55,7 @@ class Versions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class DiffOptions:
     """How it is done.
 
     Attributes:
@@ -57,128 +63,132 @@ class Options:
         fresh: Run everything again although it ran before.
         frozen: Refuse to change the lock or the sample.
         values: Whether what is written and shown may hold values of rows.
-        lasting: Whether the sandbox is made ready and ``sandbox.lock`` follows the working tree, as `create` does.
+        persistent: Whether the sandbox is made ready and ``sandbox.lock`` follows the working tree, as `create` does.
     """
 
     name: str = "default"
     fresh: bool = False
     frozen: bool = False
     values: bool = True
-    lasting: bool = True
+    persistent: bool = True
 
 
-def judged(project: Project, versions: Versions, options: Options, *, progress: Progress) -> DiffDocument:
+def compare_versions(
+    project: Project, versions: DiffVersions, options: DiffOptions, *, progress: Progress
+) -> DiffDocument:
     """Compare two versions as `diff` does; writes no report."""
-    require_command(project)
-    ref = _baseline_ref(project, versions)
+    resolve_command(project)
+    ref = _choose_baseline_ref(project, versions)
     if versions.outputs is None and ref is not None:
-        repository(project).commit(ref)  # a ref that is not there must fail before any work is done
-    ground = _ground(project, options, progress)
+        open_repository(project).resolve_commit(ref)  # a ref that is not there must fail before any work is done
+    ground = _prepare_context(project, options, progress)
     if versions.outputs is not None:
-        found = _with_production(ground, versions, versions.outputs, options, progress)
+        found = _compare_with_production(ground, versions, versions.outputs, options, progress)
     else:
-        other = _on_other_stack(ground, versions.stack, options) if versions.stack else ground
+        other = _replace_stack(ground, versions.stack, options) if versions.stack else ground
         with (
-            side("baseline", ground, ref, progress=progress) as baseline,
-            side("candidate", other, versions.candidate, progress=progress) as candidate,
+            open_side("baseline", ground, ref, progress=progress) as baseline,
+            open_side("candidate", other, versions.candidate, progress=progress) as candidate,
         ):
-            found = _of_runs(baseline, candidate, versions, options, progress)
+            found = _run_and_compare_sides(baseline, candidate, versions, options, progress)
     warnings = [ground.stack.warning] if ground.stack.warning else []
     found = dataclasses.replace(found, warnings=[*warnings, *found.warnings])
-    return document(project, ground.sample.manifest, found)
+    return build_document(project, ground.sample.manifest, found)
 
 
-def _baseline_ref(project: Project, versions: Versions) -> str | None:
+def _choose_baseline_ref(project: Project, versions: DiffVersions) -> str | None:
     if versions.stack is not None:
         return versions.candidate
     return versions.baseline or project.settings.pipeline.production
 
 
-def _ground(project: Project, options: Options, progress: Progress) -> Ground:
+def _prepare_context(project: Project, options: DiffOptions, progress: Progress) -> SideContext:
     """Make ready what both sides stand on: the sample and the stack."""
-    if options.lasting:
+    if options.persistent:
         ready = create(project, name=options.name, frozen=options.frozen, progress=progress)
         stack, drawn = ready.stack, ready.sample
     else:
-        prepare_state(project.state)
+        make_state_folder(project.state_folder)
         stack = open_stack(project, frozen=options.frozen, progress=progress)
-        drawn = sample(project, progress=progress)
-    return Ground(
+        drawn = ensure_sample(project, progress=progress)
+    return SideContext(
         project=project,
         stack=stack,
         sample=drawn,
         name=options.name,
-        lasting=options.lasting,
+        persistent=options.persistent,
         values=options.values,
     )
 
 
-def _on_other_stack(ground: Ground, file: Path, options: Options) -> Ground:
-    project = with_stack(ground.project, file)
-    return Ground(
+def _replace_stack(ground: SideContext, file: Path, options: DiffOptions) -> SideContext:
+    project = replace_stack(ground.project, file)
+    return SideContext(
         project=project,
-        stack=open_stack(project, frozen=options.frozen, progress=Silent()),
+        stack=open_stack(project, frozen=options.frozen, progress=SilentProgress()),
         sample=ground.sample,
         name=options.name,
-        lasting=False,
+        persistent=False,
         values=options.values,
-        requirements=file.absolute().parent if names_requirements(file) else None,
+        requirements=file.absolute().parent if has_requirements(file) else None,
     )
 
 
-def _of_runs(
-    baseline: Side, candidate: Side, versions: Versions, options: Options, progress: Progress
-) -> Findings:
+def _run_and_compare_sides(
+    baseline: RunnableSide,
+    candidate: RunnableSide,
+    versions: DiffVersions,
+    options: DiffOptions,
+    progress: Progress,
+) -> DiffFindings:
     """Run both sides, compare what they made, and tell noise from change."""
-    ground = baseline.ground
+    ground = baseline.context
     first = baseline.run(fresh=options.fresh, progress=progress)
-    candidate = dataclasses.replace(
-        candidate, request=runs.deferring(ground.project, candidate.request, first)
-    )
+    candidate = dataclasses.replace(candidate, request=runs.defer_to_baseline(ground.project, candidate.request, first))
     second = candidate.run(fresh=options.fresh, progress=progress)
-    if second.cached and second.record.started < first.record.started and differing_files(first, second):
+    if second.cached and second.record.started < first.record.started and find_differing_outputs(first, second):
         # What the clock does shows in the repetition only if it spans the time between the sides.
         second = candidate.run(fresh=True, progress=progress)
-    sides = [as_tables(run.output, run.record.outputs) for run in (first, second)]
-    require_made(ground.project, {*sides[0], *sides[1]})
-    terms = terms_of(ground.project, ground.sample.manifest, estimating=ground.sample.sample)
-    outputs = compared_runs(ground, (first, second), terms, fresh=options.fresh, progress=progress)
-    found = Findings(
-        baseline=run_side(first),
-        candidate=run_side(second, stack=str(versions.stack) if versions.stack else None),
+    sides = [list_output_tables(run.output_folder, run.record.outputs) for run in (first, second)]
+    check_declared_outputs(ground.project, {*sides[0], *sides[1]})
+    terms = build_comparison_options(ground.project, ground.sample.manifest, estimating=ground.sample.sample)
+    outputs = compare_runs(ground, (first, second), terms, fresh=options.fresh, progress=progress)
+    found = DiffFindings(
+        baseline=describe_run_side(first),
+        candidate=describe_run_side(second, stack=str(versions.stack) if versions.stack else None),
         baseline_run=first,
         candidate_run=second,
         outputs=outputs,
         tests=[
-            *tested(ground.project, sides[0], sides[1], ground.sample.sample, progress=progress),
-            *tests.data_tests(first, second),
+            *run_data_tests(ground.project, sides[0], sides[1], ground.sample.sample, progress=progress),
+            *tests.compare_data_tests(first, second),
         ],
-        dbt=tests.build(second),
+        dbt=tests.read_build(second),
         warnings=[
-            *first.damaged,
-            *second.damaged,
-            *(unrelated(ground.project, baseline, candidate) if versions.stack is None else []),
+            *first.damage_messages,
+            *second.damage_messages,
+            *(find_ancestry_warnings(ground.project, baseline, candidate) if versions.stack is None else []),
         ],
     )
-    found = noise.told_apart(baseline, found, terms, fresh=options.fresh, progress=progress)
-    return separability.checked(baseline, candidate, found, terms, fresh=options.fresh, progress=progress)
+    found = noise.account_for_noise(baseline, found, terms, fresh=options.fresh, progress=progress)
+    return separability.withdraw_estimates(baseline, candidate, found, terms, fresh=options.fresh, progress=progress)
 
 
-def _with_production(
-    ground: Ground, versions: Versions, place: Path, options: Options, progress: Progress
-) -> Findings:
+def _compare_with_production(
+    ground: SideContext, versions: DiffVersions, place: Path, options: DiffOptions, progress: Progress
+) -> DiffFindings:
     """Run the candidate, and compare what it made with what production really made."""
     project, sample_ = ground.project, ground.sample
-    terms = terms_of(project, sample_.manifest)
+    terms = build_comparison_options(project, sample_.manifest)
     paths = {name: output.path for name, output in project.settings.outputs.items() if output.path}
-    with named("baseline"):
-        tables = production_baseline.opened(place, paths=paths)
-    with side("candidate", ground, versions.candidate, progress=progress) as candidate:
+    with add_side_to_errors("baseline"):
+        tables = production_baseline.open_outputs(place, paths=paths)
+    with open_side("candidate", ground, versions.candidate, progress=progress) as candidate:
         run = candidate.run(fresh=options.fresh, progress=progress)
-    require_made(project, {*tables, *run.record.outputs})
-    with staging(project.state, label="production") as folder:
-        with named("baseline"):
-            made = production_baseline.cut(
+    check_declared_outputs(project, {*tables, *run.record.outputs})
+    with make_staging_folder(project.state_folder, label="production") as folder:
+        with add_side_to_errors("baseline"):
+            made = production_baseline.restrict_outputs(
                 tables,
                 sample=sample_.sample,
                 manifest=sample_.manifest,
@@ -186,20 +196,20 @@ def _with_production(
                 folder=folder,
                 progress=progress,
             )
-        ours = as_tables(run.output, run.record.outputs)
-        outputs = compared(
+        ours = list_output_tables(run.output_folder, run.record.outputs)
+        outputs = compare_tables(
             made.tables,
-            {name: table for name, table in ours.items() if name not in made.left_out},
-            dataclasses.replace(terms, rules=production_baseline.lenient(terms.rules, made.tables)),
+            {name: table for name, table in ours.items() if name not in made.exclusions},
+            dataclasses.replace(terms, rules=production_baseline.add_rounding_tolerances(terms.rules, made.tables)),
             progress=progress,
         )
-        tests = tested(project, made.tables, ours, sample_.sample, progress=progress)
-    return Findings(
-        baseline=plain_side(str(place.absolute())).model_copy(update={"made": made.described}),
-        candidate=run_side(run),
+        tests = run_data_tests(project, made.tables, ours, sample_.sample, progress=progress)
+    return DiffFindings(
+        baseline=describe_plain_side(str(place.absolute())).model_copy(update={"made": made.descriptions}),
+        candidate=describe_run_side(run),
         baseline_run=None,
         candidate_run=run,
         outputs=outputs,
         tests=tests,
-        warnings=[*made.warnings, production_baseline.LENIENT],
+        warnings=[*made.warnings, production_baseline.ROUNDING_WARNING],
     )

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox import compare
-from sandbox.manifest.canonical_json import digest
-from sandbox.manifest.diff import DiffDocument, EnvironmentReference, Repeat, SampleReference, Side
+from sandbox.manifest.canonical_json import hash_json
+from sandbox.manifest.diff import DiffDocument, DiffSide, EnvironmentReference, NoiseRun, SampleReference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from sandbox.config import Project
     from sandbox.config.settings import GateSection
-    from sandbox.manifest.diff import DataTest, DbtBuild, OutputDiff
+    from sandbox.manifest.diff import DataTestResult, DbtBuild, OutputDiff
     from sandbox.manifest.sample import SampleManifest
     from sandbox.runner.run import Run
 
-REPORT = "report.html"
+REPORT_FILE = "report.html"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
+class DiffFindings:
     """What the comparison of two sides found.
 
     Attributes:
@@ -34,48 +34,48 @@ class Findings:
         baseline_run: Production's run, unless its own outputs stand for it.
         outputs: What was found, output by output.
         tests: The data tests on both sides.
-        repeat: The run of the baseline that looked for noise, if there was reason for one.
+        noise_run: The run of the baseline that looked for noise, if there was reason for one.
         warnings: What the reader should know.
         dbt: What of a dbt project was built.
     """
 
-    baseline: Side
-    candidate: Side
+    baseline: DiffSide
+    candidate: DiffSide
     baseline_run: Run | None
     candidate_run: Run
     outputs: Mapping[str, OutputDiff]
-    tests: list[DataTest] = field(default_factory=list)
-    repeat: Run | None = None
+    tests: list[DataTestResult] = field(default_factory=list)
+    noise_run: Run | None = None
     warnings: list[str] = field(default_factory=list)
     dbt: DbtBuild | None = None
 
 
-def document(project: Project, manifest: SampleManifest, found: Findings) -> DiffDocument:
+def build_document(project: Project, manifest: SampleManifest, found: DiffFindings) -> DiffDocument:
     """Judge what was found, and give the whole document."""
     settings = project.settings
     gates = {name: section.gate for name, section in settings.outputs.items()}
-    verdict, gate = compare.judge(found.outputs, settings.gate, gates, found.tests)
-    identity = _id({"baseline": found.baseline.run or found.baseline.ref, "candidate": found.candidate.run})
+    verdict, gate = compare.evaluate_gate(found.outputs, settings.gate, gates, found.tests)
+    identity = _create_id({"baseline": found.baseline.run or found.baseline.ref, "candidate": found.candidate.run})
     return DiffDocument(
         id=identity,
-        created=_now(),
+        created=_format_current_time(),
         project=settings.project.name,
         verdict=verdict,
         baseline=found.baseline,
         candidate=found.candidate,
-        sample=_sample(manifest),
-        environment=_environment(found),
+        sample=_describe_sample(manifest),
+        environment=_describe_environment(found),
         outputs=dict(found.outputs),
         tests=found.tests,
         gate=gate,
         warnings=found.warnings,
-        report=str(project.state / "diffs" / identity / REPORT),
-        repeat=_repeat(found.repeat),
+        report=str(project.state_folder / "diffs" / identity / REPORT_FILE),
+        repeat=_describe_noise_run(found.noise_run),
         dbt=found.dbt,
     )
 
 
-def of_tables(
+def build_table_document(
     baseline: str,
     candidate: str,
     outputs: Mapping[str, OutputDiff],
@@ -84,14 +84,14 @@ def of_tables(
     report: Path | None = None,
 ) -> DiffDocument:
     """Give the document of two plain tables; ``report`` is where its report will be."""
-    verdict, results = compare.judge(outputs, gate, {})
+    verdict, results = compare.evaluate_gate(outputs, gate, {})
     return DiffDocument(
-        id=_id({"baseline": baseline, "candidate": candidate}),
-        created=_now(),
+        id=_create_id({"baseline": baseline, "candidate": candidate}),
+        created=_format_current_time(),
         project=None,
         verdict=verdict,
-        baseline=plain_side(baseline),
-        candidate=plain_side(candidate),
+        baseline=describe_plain_side(baseline),
+        candidate=describe_plain_side(candidate),
         sample=None,
         environment=None,
         outputs=dict(outputs),
@@ -102,13 +102,13 @@ def of_tables(
     )
 
 
-def run_side(run: Run, *, stack: str | None = None) -> Side:
+def describe_run_side(run: Run, *, stack: str | None = None) -> DiffSide:
     """Describe a side that was run."""
     record = run.record
     files = {
         (file.path, file.bytes) for output in record.outputs.values() for file in output.files
     }  # the tables of one database lie in one file
-    return Side(
+    return DiffSide(
         run=record.id,
         ref=run.version.ref,
         commit=run.version.commit,
@@ -124,9 +124,9 @@ def run_side(run: Run, *, stack: str | None = None) -> Side:
     )
 
 
-def plain_side(ref: str) -> Side:
+def describe_plain_side(ref: str) -> DiffSide:
     """Describe a side that was not run."""
-    return Side(
+    return DiffSide(
         run=None,
         ref=ref,
         commit=None,
@@ -138,7 +138,7 @@ def plain_side(ref: str) -> Side:
     )
 
 
-def _sample(manifest: SampleManifest) -> SampleReference:
+def _describe_sample(manifest: SampleManifest) -> SampleReference:
     strata = {unit: draw.strata for unit, draw in manifest.units.items()}
     return SampleReference(
         fingerprint=manifest.fingerprint,
@@ -148,7 +148,7 @@ def _sample(manifest: SampleManifest) -> SampleReference:
     )
 
 
-def _environment(found: Findings) -> EnvironmentReference:
+def _describe_environment(found: DiffFindings) -> EnvironmentReference:
     runs = [run for run in (found.baseline_run, found.candidate_run) if run is not None]
     isolation = [run.record.isolation for run in runs]
     environment = runs[0].record.environment
@@ -157,22 +157,20 @@ def _environment(found: Findings) -> EnvironmentReference:
         runtime=environment.runtime,
         base=environment.base,
         candidate_id=found.candidate_run.record.environment.id,
-        isolated=all(one is not None and one.complete for one in isolation),
+        isolated=all(one is not None and one.is_complete for one in isolation),
     )
 
 
-def _repeat(run: Run | None) -> Repeat | None:
+def _describe_noise_run(run: Run | None) -> NoiseRun | None:
     if run is None or run.record.variation is None:
         return None
     record = run.record
-    return Repeat(
-        run=record.id, cached=run.cached, seconds=record.wall_seconds, variation=run.record.variation
-    )
+    return NoiseRun(run=record.id, cached=run.cached, seconds=record.wall_seconds, variation=run.record.variation)
 
 
-def _id(parts: dict[str, Any]) -> str:
-    return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{digest(parts)[:8]}-{os.urandom(2).hex()}"
+def _create_id(parts: dict[str, Any]) -> str:
+    return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{hash_json(parts)[:8]}-{os.urandom(2).hex()}"
 
 
-def _now() -> str:
+def _format_current_time() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -13,29 +13,29 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sandbox.compare import Rules
+from sandbox.compare import OutputRules
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError
-from sandbox.formatting import many
-from sandbox.impact.compare_outputs import compared, differing_files
-from sandbox.impact.noise_detection import QUIET, Look, Noise, aware
-from sandbox.model import Silent
-from sandbox.runner.failures import in_short
-from sandbox.runner.output_records import as_tables
-from sandbox.runner.variation import another
+from sandbox.formatting import format_count
+from sandbox.impact.compare_outputs import compare_tables, find_differing_outputs
+from sandbox.impact.noise_detection import NO_NOISE, NoiseDetector, OutputNoise, add_noise_to_rules
+from sandbox.model import SilentProgress
+from sandbox.runner.failures import summarize_error
+from sandbox.runner.output_records import list_output_tables
+from sandbox.runner.variation import choose_variation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sandbox.impact.compare_outputs import Terms
-    from sandbox.impact.document import Findings
-    from sandbox.impact.sides import Side
+    from sandbox.impact.compare_outputs import ComparisonOptions
+    from sandbox.impact.document import DiffFindings
+    from sandbox.impact.sides import RunnableSide
     from sandbox.manifest.diff import OutputDiff
     from sandbox.model import Progress
     from sandbox.runner.run import Run
 
 
-def repeated(
-    baseline: Side, runs: tuple[Run, Run], *, fresh: bool, progress: Progress
+def run_baseline_again(
+    baseline: RunnableSide, runs: tuple[Run, Run], *, fresh: bool, progress: Progress
 ) -> tuple[Run | None, str | None]:
     """Run the baseline once more, or reuse such a run if it is younger than both sides'.
 
@@ -44,7 +44,7 @@ def repeated(
     Returns:
         The run; None, and a sentence that says why, where the baseline does not stand the variation.
     """
-    variation = another(baseline.request.limits)
+    variation = choose_variation(baseline.request.limits)
     try:
         found = baseline.run(fresh=fresh, progress=progress, variation=variation)
         if found.cached and found.record.started < max(run.record.started for run in runs):
@@ -52,12 +52,14 @@ def repeated(
     except (PipelineError, PipelineTimeoutError, PipelineMemoryError) as error:
         return None, (
             "noise could not be told from change, so every difference counts: with "
-            f"{many(variation.threads, 'thread')} and the sample's files in another order {in_short(error)}"
+            f"{format_count(variation.threads, 'thread')} and the sample's files in another order {summarize_error(error)}"
         )
     return found, None
 
 
-def told_apart(baseline: Side, found: Findings, terms: Terms, *, fresh: bool, progress: Progress) -> Findings:
+def account_for_noise(
+    baseline: RunnableSide, found: DiffFindings, terms: ComparisonOptions, *, fresh: bool, progress: Progress
+) -> DiffFindings:
     """Tell noise from change in what was found, if anything differs; what is tainted is compared once more, as such.
 
     Args:
@@ -68,53 +70,51 @@ def told_apart(baseline: Side, found: Findings, terms: Terms, *, fresh: bool, pr
         progress: Shows the steps.
     """
     first, second = found.baseline_run, found.candidate_run
-    doubtful = {
-        name for name, one in found.outputs.items() if one.status == "compared" and one.rows.different
-    }
+    doubtful = {name for name, one in found.outputs.items() if one.status == "compared" and one.rows.different}
     if first is None or not doubtful:
         return found
-    again, problem = repeated(baseline, (first, second), fresh=fresh, progress=progress)
+    again, problem = run_baseline_again(baseline, (first, second), fresh=fresh, progress=progress)
     if again is None:
         return dataclasses.replace(found, warnings=[*found.warnings, str(problem)])
     with progress.step("telling noise from change"):
-        noises = explained(found.outputs, doubtful, (first, again, second), terms)
+        noises = detect_noise(found.outputs, doubtful, (first, again, second), terms)
         tainted = {
-            name: aware(terms.rules.get(name, Rules()), noise)
+            name: add_noise_to_rules(terms.rules.get(name, OutputRules()), noise)
             for name, noise in noises.items()
             if noise.columns or noise.rounding
         }
-        sides = [as_tables(run.output, run.record.outputs) for run in (first, second)]
-        judged = compared(
+        sides = [list_output_tables(run.output_folder, run.record.outputs) for run in (first, second)]
+        judged = compare_tables(
             {name: sides[0][name] for name in tainted},
             {name: sides[1][name] for name in tainted},
             dataclasses.replace(terms, rules=tainted),
-            progress=Silent(),
+            progress=SilentProgress(),
         )
     outputs = {**found.outputs, **judged}
     for name, noise in noises.items():
-        outputs[name] = _with_rest(outputs[name], noise)
+        outputs[name] = _add_noise_counts(outputs[name], noise)
     return dataclasses.replace(
         found,
         outputs=outputs,
-        repeat=again,
-        warnings=[*found.warnings, *again.damaged, *_warnings(noises, first.version.ref)],
+        noise_run=again,
+        warnings=[*found.warnings, *again.damage_messages, *_describe_noise(noises, first.version.ref)],
     )
 
 
-def _with_rest(output: OutputDiff, noise: Noise) -> OutputDiff:
+def _add_noise_counts(output: OutputDiff, noise: OutputNoise) -> OutputDiff:
     """Add to what was found what the comparison itself does not know."""
     rows = output.rows
-    least = min(rows.noise + noise.explained, rows.different)
+    least = min(rows.noise + noise.explained_rows, rows.different)
     return output.model_copy(
         update={
-            "flickering": noise.flickering,
+            "flickering": noise.unstable_rows,
             "rounding": dict(noise.rounding),
             "rows": rows.model_copy(update={"noise": least}),
         }
     )
 
 
-def _warnings(noises: Mapping[str, Noise], ref: str) -> list[str]:
+def _describe_noise(noises: Mapping[str, OutputNoise], ref: str) -> list[str]:
     said = []
     for name, noise in noises.items():
         if noise.columns:
@@ -128,20 +128,20 @@ def _warnings(noises: Mapping[str, Noise], ref: str) -> list[str]:
                 f"{name}: two runs of {ref} itself give different last digits in {', '.join(sorted(noise.rounding))}; "
                 f"changes of up to {most:g} of a value do not count there"
             )
-        if noise.flickering:
+        if noise.unstable_rows:
             said.append(
-                f"{name}: {noise.flickering:,} rows come and go between two runs of {ref} itself; only differences "
+                f"{name}: {noise.unstable_rows:,} rows come and go between two runs of {ref} itself; only differences "
                 "that such rows explain, one by one, count as noise"
             )
     return said
 
 
-def explained(
+def detect_noise(
     outputs: Mapping[str, OutputDiff],
     doubtful: Collection[str],
     runs: tuple[Run, Run, Run],
-    terms: Terms,
-) -> dict[str, Noise]:
+    terms: ComparisonOptions,
+) -> dict[str, OutputNoise]:
     """Give what is noise in the outputs that differ.
 
     Args:
@@ -150,11 +150,11 @@ def explained(
         runs: The baseline's, its repetition, the candidate's.
         terms: By what they were compared.
     """
-    first, again, candidate = (as_tables(run.output, run.record.outputs) for run in runs)
+    first, again, candidate = (list_output_tables(run.output_folder, run.record.outputs) for run in runs)
     given = {}
-    for name in sorted(differing_files(runs[0], runs[1]).intersection(doubtful)):
+    for name in sorted(find_differing_outputs(runs[0], runs[1]).intersection(doubtful)):
         repeated_columns = runs[1].record.outputs[name].columns
-        look = Look(
+        look = NoiseDetector(
             name=name,
             tables=(first[name], again[name], candidate[name]),
             columns={
@@ -162,9 +162,9 @@ def explained(
                 for column, kind in runs[0].record.outputs[name].columns.items()
                 if column in repeated_columns
             },
-            rules=terms.rules.get(name, Rules()),
-            found=outputs[name],
+            rules=terms.rules.get(name, OutputRules()),
+            output_diff=outputs[name],
             units=terms.units,
         )
-        given[name] = look.noise()
-    return {name: noise for name, noise in given.items() if noise != QUIET}
+        given[name] = look.detect()
+    return {name: noise for name, noise in given.items() if noise != NO_NOISE}

@@ -9,9 +9,9 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.compare import Rules, Tolerance
-from sandbox.impact.compare_outputs import Terms, compared
-from sandbox.model import Silent
+from sandbox.compare import OutputRules, Tolerance
+from sandbox.impact.compare_outputs import ComparisonOptions, compare_tables
+from sandbox.model import SilentProgress
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
     from sandbox.manifest.diff import OutputDiff
     from sandbox.model import TableFiles
 
-ROUNDING = {"DOUBLE": 1e-9, "FLOAT": 1e-4}
+ROUNDING_TOLERANCES = {"DOUBLE": 1e-9, "FLOAT": 1e-4}
 """Types whose sums depend on the order of the addends, and how far, relatively, that may take two sums apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noise:
+class OutputNoise:
     """What two runs of the baseline tell about one output.
 
     Attributes:
         columns: The tainted ones.
         rounding: Columns in which only the last digits differ, and the relative tolerance that covers that.
-        flickering: Rows that only one of the two runs has, tainted columns aside.
-        explained: How many of the rows that only one side has the flickering ones explain.
+        unstable_rows: Rows that only one of the two runs has, tainted columns aside.
+        explained_rows: How many of the rows that only one side has the flickering ones explain.
     """
 
     columns: frozenset[str] = frozenset()
     rounding: Mapping[str, float] = field(default_factory=dict)
-    flickering: int = 0
-    explained: int = 0
+    unstable_rows: int = 0
+    explained_rows: int = 0
 
 
-QUIET = Noise()
+NO_NOISE = OutputNoise()
 
 
-def aware(rules: Rules, noise: Noise) -> Rules:
+def add_noise_to_rules(rules: OutputRules, noise: OutputNoise) -> OutputRules:
     """Give the rules of one output with what is known of its noise."""
     rounding = {name: Tolerance(rel=relative) for name, relative in noise.rounding.items()}
     return dataclasses.replace(rules, tainted=noise.columns, tolerance={**rules.tolerance, **rounding})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class NoiseDetector:
     """One output, looked at for noise.
 
     Attributes:
@@ -61,38 +61,38 @@ class Look:
     name: str
     tables: tuple[TableFiles, TableFiles, TableFiles]
     columns: Mapping[str, str]
-    rules: Rules
-    found: OutputDiff
+    rules: OutputRules
+    output_diff: OutputDiff
     units: Mapping[str, tuple[str, ...]]
 
-    def noise(self) -> Noise:
+    def detect(self) -> OutputNoise:
         """Give the columns and rows that differ between the two runs of the baseline."""
-        own = self._of_sides(0, 1, self._own_rules())
+        own = self._compare_sides(0, 1, self._build_baseline_rules())
         if not own.rows.different:
-            return QUIET
+            return NO_NOISE
         differing = {name for name, column in own.columns.items() if column.changed}
-        rounding = self._rounding(differing)
+        rounding = self._find_rounding_columns(differing)
         tainted = frozenset(differing - rounding.keys())
         if not (own.rows.added or own.rows.removed):
-            return Noise(columns=tainted, rounding=rounding)
-        if (whole := self._of_rows(tainted | rounding.keys())) is not None:
-            return Noise(columns=whole)
-        return self._flickering(tainted, rounding)
+            return OutputNoise(columns=tainted, rounding=rounding)
+        if (whole := self._find_columns_to_exclude(tainted | rounding.keys())) is not None:
+            return OutputNoise(columns=whole)
+        return self._count_unstable_rows(tainted, rounding)
 
-    def _rounding(self, differing: Collection[str]) -> dict[str, float]:
+    def _find_rounding_columns(self, differing: Collection[str]) -> dict[str, float]:
         """Give those of the columns that a tolerance for rounding makes equal in every row that both runs have."""
         floats = {
-            name: ROUNDING[self.columns[name]]
+            name: ROUNDING_TOLERANCES[self.columns[name]]
             for name in differing
-            if self.columns[name] in ROUNDING and name not in self.rules.tolerance
+            if self.columns[name] in ROUNDING_TOLERANCES and name not in self.rules.tolerance
         }
         if not floats:
             return {}
-        rules = aware(self._own_rules(), Noise(rounding=floats))
-        found = self._of_sides(0, 1, rules).columns
+        rules = add_noise_to_rules(self._build_baseline_rules(), OutputNoise(rounding=floats))
+        found = self._compare_sides(0, 1, rules).columns
         return {name: relative for name, relative in floats.items() if not found[name].changed}
 
-    def _flickering(self, tainted: frozenset[str], rounding: Mapping[str, float]) -> Noise:
+    def _count_unstable_rows(self, tainted: frozenset[str], rounding: Mapping[str, float]) -> OutputNoise:
         """Count the rows that come and go by themselves, and which of the sides' differences they explain.
 
         With the number of times that each row (each key, where there is one) occurs in a table as a vector, and d the
@@ -100,25 +100,25 @@ class Look:
         sum over all rows is (d(b, c) + d(b, r) − d(r, c)) / 2.
         """
         noisy = tainted | rounding.keys()
-        own = self._distance(0, 1, self._own_rules(without=noisy))
+        own = self._count_row_differences(0, 1, self._build_baseline_rules(without=noisy))
         rules = dataclasses.replace(
             self.rules, key=self.key or None, ignore=self.rules.ignore | noisy, tainted=frozenset()
         )
-        sides = self._distance(0, 2, rules)
-        explained = max(sides + own - self._distance(1, 2, rules), 0) // 2
-        return Noise(columns=tainted, rounding=rounding, flickering=own, explained=explained)
+        sides = self._count_row_differences(0, 2, rules)
+        explained = max(sides + own - self._count_row_differences(1, 2, rules), 0) // 2
+        return OutputNoise(columns=tainted, rounding=rounding, unstable_rows=own, explained_rows=explained)
 
-    def _distance(self, one: int, other: int, rules: Rules) -> int:
-        rows = self._of_sides(one, other, rules).rows
+    def _count_row_differences(self, one: int, other: int, rules: OutputRules) -> int:
+        rows = self._compare_sides(one, other, rules).rows
         return rows.added + rows.removed + (0 if self.key else 2 * rows.changed)
 
     @property
     def key(self) -> tuple[str, ...]:
         """The key by which the sides were compared, so that all comparisons tell rows apart in one way."""
-        key = tuple(self.found.key.columns)
+        key = tuple(self.output_diff.key.columns)
         return key if key and set(key) <= set(self.columns) else ()
 
-    def _own_rules(self, *, without: Iterable[str] = (), keyed: bool = True) -> Rules:
+    def _build_baseline_rules(self, *, without: Iterable[str] = (), keyed: bool = True) -> OutputRules:
         """Give the rules as far as they speak of columns that the baseline has, some columns left out."""
         known = set(self.columns)
         return dataclasses.replace(
@@ -130,17 +130,19 @@ class Look:
             tainted=frozenset(),
         )
 
-    def _of_rows(self, tainted: frozenset[str]) -> frozenset[str] | None:
+    def _find_columns_to_exclude(self, tainted: frozenset[str]) -> frozenset[str] | None:
         """Give the columns that are to be left out for both runs to hold the same rows, whatever their key.
 
         None where there are none: columns whose own values differ, then these and one more (values that are the same
         but fall on other rows). What would leave no column, or take a declared key, explains nothing.
         """
         looked_at = [name for name in self.columns if name not in self.rules.ignore]
-        alone = self._many({name: set(looked_at) - {name} for name in looked_at})
+        alone = self._compare_without_columns({name: set(looked_at) - {name} for name in looked_at})
         differing = tainted | {name for name, same in alone.items() if not same}
         left = [name for name in looked_at if name not in differing]
-        tried = self._many({"": set(differing), **{name: differing | {name} for name in reversed(left)}})
+        tried = self._compare_without_columns(
+            {"": set(differing), **{name: differing | {name} for name in reversed(left)}}
+        )
         for name, same in tried.items():
             chosen = frozenset(differing | ({name} if name else set()))
             declared = set(self.rules.key or ())
@@ -148,17 +150,20 @@ class Look:
                 return chosen
         return None
 
-    def _many(self, left_out: Mapping[str, Collection[str]]) -> dict[str, bool]:
+    def _compare_without_columns(self, left_out: Mapping[str, Collection[str]]) -> dict[str, bool]:
         """Say for each set of columns whether the runs hold the same rows without them."""
         sides = [dict.fromkeys(left_out, table) for table in self.tables[:2]]
-        rules = {name: self._own_rules(without=columns, keyed=False) for name, columns in left_out.items()}
-        found = compared(
-            sides[0], sides[1], Terms(rules=rules, units=self.units, details=False), progress=Silent()
+        rules = {name: self._build_baseline_rules(without=columns, keyed=False) for name, columns in left_out.items()}
+        found = compare_tables(
+            sides[0],
+            sides[1],
+            ComparisonOptions(rules=rules, units=self.units, details=False),
+            progress=SilentProgress(),
         )
         return {name: not one.rows.different for name, one in found.items()}
 
-    def _of_sides(self, one: int, other: int, rules: Rules) -> OutputDiff:
+    def _compare_sides(self, one: int, other: int, rules: OutputRules) -> OutputDiff:
         sides = [{self.name: self.tables[place]} for place in (one, other)]
-        terms = Terms(rules={self.name: rules}, units=self.units, details=False)
-        found = compared(sides[0], sides[1], terms, progress=Silent())
+        terms = ComparisonOptions(rules={self.name: rules}, units=self.units, details=False)
+        found = compare_tables(sides[0], sides[1], terms, progress=SilentProgress())
         return found[self.name]

@@ -7,15 +7,15 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.compare import Rules, Tolerance
-from sandbox.engine.duckdb.session import Session, literal, quote
-from sandbox.engine.duckdb.table_functions import relation
+from sandbox.compare import OutputRules, Tolerance
+from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.errors import ConfigError, PipelineError
-from sandbox.impact.compare_outputs import memory
-from sandbox.impact.noise_detection import ROUNDING
-from sandbox.manifest.diff import MadeOutput
+from sandbox.impact.compare_outputs import compute_memory_limit
+from sandbox.impact.noise_detection import ROUNDING_TOLERANCES
+from sandbox.manifest.diff import ProductionOutput
 from sandbox.model import TableFiles
-from sandbox.runner.outputs import tables_in
+from sandbox.runner.outputs import find_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,31 +24,31 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Progress, Sample
 
-TEXT = "VARCHAR"
-LENIENT = (
+TEXT_TYPE = "VARCHAR"
+ROUNDING_WARNING = (
     "production's own outputs cannot be made again, so noise was not told from change; "
-    f"changes of up to {ROUNDING['DOUBLE']:g} of a floating-point value do not count"
+    f"changes of up to {ROUNDING_TOLERANCES['DOUBLE']:g} of a floating-point value do not count"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class ProductionBaseline:
     """Production's outputs, as far as they can be compared.
 
     Attributes:
         tables: Cut to the sample's units.
-        described: What each was before that.
-        left_out: Outputs that cannot be compared, and why.
+        descriptions: What each was before that.
+        exclusions: Outputs that cannot be compared, and why.
         warnings: What else the reader should know.
     """
 
     tables: dict[str, TableFiles]
-    described: dict[str, MadeOutput]
-    left_out: dict[str, str]
+    descriptions: dict[str, ProductionOutput]
+    exclusions: dict[str, str]
     warnings: list[str]
 
 
-def opened(place: Path, *, paths: Mapping[str, str]) -> dict[str, TableFiles]:
+def open_outputs(place: Path, *, paths: Mapping[str, str]) -> dict[str, TableFiles]:
     """Give the tables of ``--baseline-output``: of a folder as a run would leave it, or of a ``.duckdb`` file.
 
     Raises:
@@ -65,7 +65,7 @@ def opened(place: Path, *, paths: Mapping[str, str]) -> dict[str, TableFiles]:
             f"--baseline-output: {place} is neither a folder nor a .duckdb file",
             hint=f"name its folder: {place.parent}",
         )
-    found = tables_in(place, paths=paths)
+    found = find_tables(place, paths=paths)
     if not found:
         raise ConfigError(
             f"--baseline-output: {place} holds no output",
@@ -74,15 +74,15 @@ def opened(place: Path, *, paths: Mapping[str, str]) -> dict[str, TableFiles]:
     return found
 
 
-def cut(
+def restrict_outputs(
     tables: Mapping[str, TableFiles],
     *,
     sample: Sample,
     manifest: SampleManifest,
-    rules: Mapping[str, Rules],
+    rules: Mapping[str, OutputRules],
     folder: Path,
     progress: Progress,
-) -> Made:
+) -> ProductionBaseline:
     """Cut production's outputs to the units of the sample.
 
     Args:
@@ -98,46 +98,47 @@ def cut(
         PipelineError: One cannot be read.
     """
     keys = {unit: draw.key for unit, draw in manifest.units.items()}
-    made = Made(tables={}, described={}, left_out={}, warnings=[])
-    with Session(memory=memory(), failure=PipelineError) as session:
+    made = ProductionBaseline(tables={}, descriptions={}, exclusions={}, warnings=[])
+    with Session(memory=compute_memory_limit(), failure=PipelineError) as session:
         for number, (name, table) in enumerate(tables.items()):
             with progress.step(f"reading production's {name}"):
-                source = _Source.of(session, table, number)
-                unit = unit_of(source.columns, rules.get(name, Rules()), keys=keys, masking=manifest.masking)
-                if unit is None and not complete(manifest):
-                    made.left_out[name] = (
+                source = _ProductionTable.from_files(session, table, number)
+                unit = choose_unit(source.columns, rules.get(name, OutputRules()), keys=keys, masking=manifest.masking)
+                if unit is None and not is_complete(manifest):
+                    made.exclusions[name] = (
                         "no column names a sampling unit, so it cannot be cut to the sample's units; "
                         f"if one does: [outputs.{name}] unit_key"
                     )
                     continue
                 target = folder / f"{number}.parquet"
-                chosen = _chosen(source, unit, sample.path, manifest)
+                chosen = _build_unit_query(source, unit, sample.path, manifest)
                 session.execute(
-                    f"copy ({chosen}) to {literal(str(target))} (format parquet)", doing=f"cutting {name}"
+                    f"copy ({chosen}) to {quote_literal(str(target))} (format parquet)",
+                    doing=f"cutting {name}",
                 )
-                made.described[name] = _described(session, table, source, target)
+                made.descriptions[name] = _describe_output(session, table, source, target)
                 made.tables[name] = TableFiles(name=name, format="parquet", paths=(target,))
-                made.warnings.extend(_masked_columns(name, source.columns, manifest))
-    made.warnings.extend(f"{name} was not compared: {reason}" for name, reason in made.left_out.items())
+                made.warnings.extend(_find_mask_warnings(name, source.columns, manifest))
+    made.warnings.extend(f"{name} was not compared: {reason}" for name, reason in made.exclusions.items())
     if not made.tables:
-        reasons = "\n".join(f"{name}: {reason}" for name, reason in made.left_out.items())
+        reasons = "\n".join(f"{name}: {reason}" for name, reason in made.exclusions.items())
         raise ConfigError("none of production's outputs can be compared with the sample's", hint=reasons)
     return made
 
 
-def lenient(rules: Mapping[str, Rules], names: Iterable[str]) -> dict[str, Rules]:
+def add_rounding_tolerances(rules: Mapping[str, OutputRules], names: Iterable[str]) -> dict[str, OutputRules]:
     """Give the rules with a tolerance for rounding: production added up its floating-point numbers in another order."""
-    rounding = {kind: Tolerance(rel=relative) for kind, relative in ROUNDING.items()}
+    rounding = {kind: Tolerance(rel=relative) for kind, relative in ROUNDING_TOLERANCES.items()}
     given = dict(rules)
     for name in names:
-        own = rules.get(name, Rules())
+        own = rules.get(name, OutputRules())
         given[name] = dataclasses.replace(own, type_tolerance={**rounding, **own.type_tolerance})
     return given
 
 
-def unit_of(
+def choose_unit(
     columns: Iterable[str],
-    rules: Rules,
+    rules: OutputRules,
     *,
     keys: Mapping[str, Sequence[str]],
     masking: Mapping[str, Mapping[str, str]],
@@ -160,7 +161,7 @@ def unit_of(
         if names and len(names) == len(key) and set(names) <= known:
             fitting.append((table, names))
     fitting.sort(key=lambda one: set(one[1]) != set(keys[one[0]]))
-    masked = {table: _masked(keys[table], masking.get(table, {})) for table, _ in fitting}
+    masked = {table: _list_masked_columns(keys[table], masking.get(table, {})) for table, _ in fitting}
     plain = [one for one in fitting if not masked[one[0]]]
     if fitting and not plain:
         table, names = fitting[0]
@@ -172,59 +173,59 @@ def unit_of(
     return plain[0] if plain else None
 
 
-def complete(manifest: SampleManifest) -> bool:
+def is_complete(manifest: SampleManifest) -> bool:
     """Say whether the sample holds every row of every table, so that nothing needs to be cut."""
     return all(table.rows == table.source_rows for table in manifest.tables.values())
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Source:
+class _ProductionTable:
     """One of production's outputs in a session: SQL that can stand after ``from``, and its columns' types."""
 
     sql: str
     columns: dict[str, str]
 
     @classmethod
-    def of(cls, session: Session, table: TableFiles, number: int) -> _Source:
+    def from_files(cls, session: Session, table: TableFiles, number: int) -> _ProductionTable:
         doing = f"production's {table.name} cannot be read"
         if table.member is None:
-            sql = relation(table)
+            sql = build_table_function(table)
         else:
-            session.execute(f"attach {literal(str(table.paths[0]))} as made{number} (read_only)", doing=doing)
-            sql = f"made{number}.main.{quote(table.member)}"
-        described = session.rows(f"describe select * from {sql}", doing=doing)
+            session.execute(f"attach {quote_literal(str(table.paths[0]))} as made{number} (read_only)", doing=doing)
+            sql = f"made{number}.main.{quote_identifier(table.member)}"
+        described = session.fetch_rows(f"describe select * from {sql}", doing=doing)
         return cls(sql=sql, columns={name: kind for name, kind, *_ in described})
 
 
-def _chosen(
-    source: _Source, unit: tuple[str, Sequence[str]] | None, sample: Path, manifest: SampleManifest
+def _build_unit_query(
+    source: _ProductionTable, unit: tuple[str, Sequence[str]] | None, sample: Path, manifest: SampleManifest
 ) -> str:
     """Give the SQL of the rows whose unit is in the sample; of all rows where every unit is."""
     if unit is None:
         return f"select * from {source.sql}"
     table, columns = unit
-    weights = f"read_parquet({literal(str(sample / manifest.weights[table].path))})"
+    weights = f"read_parquet({quote_literal(str(sample / manifest.weights[table].path))})"
     kinds = {column.name: column.type for column in manifest.tables[table].columns}
     pairs = []
-    for column, key in zip(columns, _in_order(columns, manifest.units[table].key), strict=True):
-        text = (source.columns[column] == TEXT) != (kinds[key] == TEXT)
-        cast = f"::{TEXT}" if text else ""
-        pairs.append(f"o.{quote(column)}{cast} = u.{quote(key)}{cast}")
+    for column, key in zip(columns, _align_key(columns, manifest.units[table].key), strict=True):
+        text = (source.columns[column] == TEXT_TYPE) != (kinds[key] == TEXT_TYPE)
+        cast = f"::{TEXT_TYPE}" if text else ""
+        pairs.append(f"o.{quote_identifier(column)}{cast} = u.{quote_identifier(key)}{cast}")
     return f"select o.* from {source.sql} o semi join {weights} u on {' and '.join(pairs)}"
 
 
-def _in_order(columns: Sequence[str], key: Sequence[str]) -> Sequence[str]:
+def _align_key(columns: Sequence[str], key: Sequence[str]) -> Sequence[str]:
     """Give the key's columns so that each stands beside the output's column of its name, where the names are the same."""
     return columns if set(columns) == set(key) else key
 
 
-def _described(session: Session, table: TableFiles, source: _Source, target: Path) -> MadeOutput:
+def _describe_output(session: Session, table: TableFiles, source: _ProductionTable, target: Path) -> ProductionOutput:
     stats = [path.stat() for path in table.paths]
     youngest = dt.datetime.fromtimestamp(max(one.st_mtime for one in stats), dt.UTC)
     doing = f"production's {table.name} cannot be read"
-    [(rows,)] = session.rows(f"select count(*) from {source.sql}", doing=doing)
-    [(left,)] = session.rows(f"select count(*) from read_parquet({literal(str(target))})", doing=doing)
-    return MadeOutput(
+    [(rows,)] = session.fetch_rows(f"select count(*) from {source.sql}", doing=doing)
+    [(left,)] = session.fetch_rows(f"select count(*) from read_parquet({quote_literal(str(target))})", doing=doing)
+    return ProductionOutput(
         files=len(stats),
         bytes=sum(one.st_size for one in stats),
         modified=youngest.isoformat(timespec="seconds"),
@@ -233,15 +234,13 @@ def _described(session: Session, table: TableFiles, source: _Source, target: Pat
     )
 
 
-def _masked(columns: Iterable[str], masks: Mapping[str, str]) -> list[str]:
+def _list_masked_columns(columns: Iterable[str], masks: Mapping[str, str]) -> list[str]:
     return [column for column in columns if masks.get(column, "none") != "none"]
 
 
-def _masked_columns(name: str, columns: Iterable[str], manifest: SampleManifest) -> list[str]:
+def _find_mask_warnings(name: str, columns: Iterable[str], manifest: SampleManifest) -> list[str]:
     """Warn of columns that bear the name of a masked one: the mask alone would make them differ."""
-    masked = {
-        column for masks in manifest.masking.values() for column, mask in masks.items() if mask != "none"
-    }
+    masked = {column for masks in manifest.masking.values() for column, mask in masks.items() if mask != "none"}
     found = sorted(masked & set(columns))
     if not found:
         return []

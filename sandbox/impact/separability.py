@@ -13,41 +13,47 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.compare import Rules
-from sandbox.compare.units.sampled_units import refused
-from sandbox.compare.units.separability import Question, entangled
+from sandbox.compare import OutputRules
+from sandbox.compare.units.sampled_units import build_empty_estimate
+from sandbox.compare.units.separability import SeparabilityInput, find_separability_problem
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError, StoreError
-from sandbox.impact.compare_outputs import memory
-from sandbox.impact.comparison_cache import written_rules
-from sandbox.manifest.canonical_json import digest
+from sandbox.impact.compare_outputs import compute_memory_limit
+from sandbox.impact.comparison_cache import serialize_rules
+from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.separability import SeparabilityRecord
 from sandbox.model import Sample
-from sandbox.runner.failures import in_short, require_success
-from sandbox.runner.output_records import as_tables
-from sandbox.runner.run import carry_out, find
+from sandbox.runner.failures import check_success, summarize_error
+from sandbox.runner.output_records import list_output_tables
+from sandbox.runner.run import execute_run, find_run
 from sandbox.sampler.half_sample import selection
-from sandbox.store.folder import staged, write
+from sandbox.store.folder import stage_folder, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sandbox.errors import SandboxError
-    from sandbox.impact.compare_outputs import Terms
-    from sandbox.impact.document import Findings
-    from sandbox.impact.sides import Ground, Side
+    from sandbox.impact.compare_outputs import ComparisonOptions
+    from sandbox.impact.document import DiffFindings
+    from sandbox.impact.sides import RunnableSide, SideContext
     from sandbox.manifest.diff import OutputDiff
     from sandbox.model import Progress
-    from sandbox.runner.run import Request, Run
+    from sandbox.runner.run import Run, RunRequest
 
-HALVES = "halves"
-RECORDS = "separability"
-_FAILURES = (PipelineError, PipelineTimeoutError, PipelineMemoryError, StoreError)
-FLICKERING = "rows of it come and go between two runs of production's own code"
+HALF_SAMPLES_FOLDER = "halves"
+RECORDS_FOLDER = "separability"
+_RUN_FAILURES = (PipelineError, PipelineTimeoutError, PipelineMemoryError, StoreError)
+UNSTABLE_ROWS_REASON = "rows of it come and go between two runs of production's own code"
 
 
-def checked(
-    baseline: Side, candidate: Side, found: Findings, terms: Terms, *, fresh: bool, progress: Progress
-) -> Findings:
+def withdraw_estimates(
+    baseline: RunnableSide,
+    candidate: RunnableSide,
+    found: DiffFindings,
+    terms: ComparisonOptions,
+    *,
+    fresh: bool,
+    progress: Progress,
+) -> DiffFindings:
     """Take back the estimates of outputs whose units depend on each other, or of which that cannot be told.
 
     Args:
@@ -59,19 +65,21 @@ def checked(
         progress: Shows the steps.
     """
     outputs = {
-        name: _refused(output, FLICKERING) if output.flickering and _estimated(output) else output
+        name: _withdraw_estimate(output, UNSTABLE_ROWS_REASON)
+        if output.flickering and _has_estimate(output)
+        else output
         for name, output in found.outputs.items()
     }
     first, second = found.baseline_run, found.candidate_run
     if first is None or second is None:
         return dataclasses.replace(found, outputs=outputs)
     for side, run in ((baseline, first), (candidate, second)):
-        doubtful = {name: output for name, output in outputs.items() if _doubtful(output, side, terms)}
+        doubtful = {name: output for name, output in outputs.items() if _needs_check(output, side, terms)}
         if doubtful:
-            asked = _Asked(side=side, run=run, outputs=doubtful, terms=terms, baseline=baseline)
-            record = _record(asked, fresh=fresh, progress=progress)
+            asked = _SeparabilityCheck(side=side, run=run, outputs=doubtful, terms=terms, baseline=baseline)
+            record = _load_or_create_record(asked, fresh=fresh, progress=progress)
             outputs |= {
-                name: _refused(output, reason)
+                name: _withdraw_estimate(output, reason)
                 for name, output in doubtful.items()
                 if (reason := record.reasons[name]) is not None
             }
@@ -79,172 +87,175 @@ def checked(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Asked:
+class _SeparabilityCheck:
     """What is asked about one side: the outputs that its run on the whole sample made; and who the baseline is."""
 
-    side: Side
+    side: RunnableSide
     run: Run
     outputs: Mapping[str, OutputDiff]
-    terms: Terms
-    baseline: Side
+    terms: ComparisonOptions
+    baseline: RunnableSide
 
-    def request(self, *, fresh: bool, progress: Progress) -> Request:
+    def build_request(self, *, fresh: bool, progress: Progress) -> RunRequest:
         """Give the request of the side's run on half of the sample."""
-        ground = self.side.ground
-        half_ = Sample(fingerprint=selection.fingerprint(ground.sample.manifest), path=ground.project.state)
+        ground = self.side.context
+        half_ = Sample(
+            fingerprint=selection.compute_fingerprint(ground.sample.manifest),
+            path=ground.project.state_folder,
+        )
         request = dataclasses.replace(self.side.request, sample=half_)
-        if request.kit is None or request.kit.state is None:
+        if request.setup is None or request.setup.state is None:
             return request
         # What the candidate takes over has to come from half of the sample as well.
         first = dataclasses.replace(self.baseline.request, sample=half_)
-        taken = _run(self.baseline.ground, first, fresh=fresh, progress=progress)
-        kit = dataclasses.replace(request.kit, state=taken.output, since=taken.record.id)
-        return dataclasses.replace(request, kit=kit)
+        taken = _run_half_sample(self.baseline.context, first, fresh=fresh, progress=progress)
+        kit = dataclasses.replace(request.setup, state=taken.output_folder, state_run_id=taken.record.id)
+        return dataclasses.replace(request, setup=kit)
 
 
-def _doubtful(output: OutputDiff, side: Side, terms: Terms) -> bool:
+def _needs_check(output: OutputDiff, side: RunnableSide, terms: ComparisonOptions) -> bool:
     """Say whether an output's estimate stands or falls with the check; the candidate's where it differs at all."""
-    if not _estimated(output) or (terms.draws or {})[str(output.estimate.unit)].complete:
+    if not _has_estimate(output) or (terms.draws or {})[str(output.estimate.unit)].is_complete:
         return False
     return side.role == "baseline" or output.rows.different > output.rows.noise
 
 
-def _estimated(output: OutputDiff) -> bool:
+def _has_estimate(output: OutputDiff) -> bool:
     return output.estimate.status == "estimated"
 
 
-def _refused(output: OutputDiff, reason: str) -> OutputDiff:
+def _withdraw_estimate(output: OutputDiff, reason: str) -> OutputDiff:
     units = output.estimate.units_affected
-    none = refused(reason, unit=output.estimate.unit, sample=units.sample if units else None)
+    none = build_empty_estimate(reason, unit=output.estimate.unit, sample=units.sample if units else None)
     return output.model_copy(update={"estimate": none})
 
 
-def _record(asked: _Asked, *, fresh: bool, progress: Progress) -> SeparabilityRecord:
+def _load_or_create_record(asked: _SeparabilityCheck, *, fresh: bool, progress: Progress) -> SeparabilityRecord:
     """Give what was found before about the same outputs of the same run, or find it."""
-    ground = asked.side.ground
+    ground = asked.side.context
     try:
-        request = asked.request(fresh=fresh, progress=progress)
-    except _FAILURES as error:
-        return _unknown(asked, error)
-    place = ground.project.state / RECORDS / f"{_identity(asked, request)}.json"
+        request = asked.build_request(fresh=fresh, progress=progress)
+    except _RUN_FAILURES as error:
+        return _build_unknown_record(asked, error)
+    place = ground.project.state_folder / RECORDS_FOLDER / f"{_compute_identity(asked, request)}.json"
     if place.is_file() and not fresh:
         with contextlib.suppress(StoreError):  # a damaged one is made again
             return SeparabilityRecord.read(place)
     try:
-        halved = _run(ground, request, fresh=fresh, progress=progress)
-    except _FAILURES as error:
-        record = _unknown(asked, error)
+        halved = _run_half_sample(ground, request, fresh=fresh, progress=progress)
+    except _RUN_FAILURES as error:
+        record = _build_unknown_record(asked, error)
         if not isinstance(error, PipelineError):
             return record  # another time there may be room, or time, enough
     else:
         with progress.step("comparing what half of the sample gave with the whole"):
             reasons = {
-                name: _reason(asked.side, name, output, (asked.run, halved), asked.terms)
+                name: _find_reason(asked.side, name, output, (asked.run, halved), asked.terms)
                 for name, output in asked.outputs.items()
             }
         record = SeparabilityRecord(run=halved.record.id, reasons=reasons)
-    write(place, record.text())
+    write_file(place, record.to_json_text())
     return record
 
 
-def _unknown(asked: _Asked, error: SandboxError) -> SeparabilityRecord:
+def _build_unknown_record(asked: _SeparabilityCheck, error: SandboxError) -> SeparabilityRecord:
     reason = (
-        f"it cannot be told whether its rows depend on other units: on half of the sample, {in_short(error)}"
+        f"it cannot be told whether its rows depend on other units: on half of the sample, {summarize_error(error)}"
     )
     return SeparabilityRecord(run=None, reasons=dict.fromkeys(asked.outputs, reason))
 
 
-def _identity(asked: _Asked, request: Request) -> str:
+def _compute_identity(asked: _SeparabilityCheck, request: RunRequest) -> str:
     outputs = asked.outputs
     about = {
         name: [
-            written_rules(_rules(asked.terms, asked.side, output, name)),
+            serialize_rules(_build_side_rules(asked.terms, asked.side, output, name)),
             output.estimate.unit,
             output.key.columns,
         ]
         for name, output in outputs.items()
     }
     made = {name: [file.sha256 for file in asked.run.record.outputs[name].files] for name in outputs}
-    return digest({"half": request.identity, "asked": about, "made": made})
+    return hash_json({"half": request.identity, "asked": about, "made": made})
 
 
-def _run(ground: Ground, request: Request, *, fresh: bool, progress: Progress) -> Run:
+def _run_half_sample(ground: SideContext, request: RunRequest, *, fresh: bool, progress: Progress) -> Run:
     """Give the baseline's run on half of the sample.
 
     Raises:
         PipelineError, PipelineTimeoutError, PipelineMemoryError: It did not succeed.
         StoreError: The half cannot be written.
     """
-    runs = ground.project.state / "runs"
-    done = None if fresh else find(runs, request, [])
+    runs = ground.project.state_folder / "runs"
+    done = None if fresh else find_run(runs, request, [])
     if done is None:
-        sample = _half(ground, progress)
+        sample = _prepare_half_sample(ground, progress)
         ref = request.code.version.ref
-        with progress.step(
-            f"running the pipeline at {ref} on half of the sample, to see what depends on what"
-        ):
-            done = carry_out(dataclasses.replace(request, sample=sample), ground.stack.runtime, runs)
-    require_success(done)
+        with progress.step(f"running the pipeline at {ref} on half of the sample, to see what depends on what"):
+            done = execute_run(dataclasses.replace(request, sample=sample), ground.stack.runtime, runs)
+    check_success(done)
     return done
 
 
-def _half(ground: Ground, progress: Progress) -> Sample:
+def _prepare_half_sample(ground: SideContext, progress: Progress) -> Sample:
     """Give half of the sample; made once, and instead of the half of any other sample."""
     manifest, sample = ground.sample.manifest, ground.sample.sample
-    place = ground.project.state / HALVES / selection.fingerprint(manifest)[:16]
-    made = selection.at(place, manifest)
+    place = ground.project.state_folder / HALF_SAMPLES_FOLDER / selection.compute_fingerprint(manifest)[:16]
+    made = selection.build_half_sample(place, manifest)
     if not all(path.is_file() for table in made.tables.values() for path in table.paths):
-        from sandbox.sampler.half_sample.writer import halved  # noqa: PLC0415 - Ibis is slow to import, and seldom needed
+        from sandbox.sampler.half_sample.writer import write_half_sample  # noqa: PLC0415 - Ibis is slow to import, and seldom needed
 
         for other in place.parent.glob("[0-9a-f]*"):
             shutil.rmtree(other, ignore_errors=True)
-        with progress.step("taking half of the sample"), staged(place) as folder:
-            halved(sample, manifest, ground.project.settings, folder)
+        with progress.step("taking half of the sample"), stage_folder(place) as folder:
+            write_half_sample(sample, manifest, ground.project.settings, folder)
     return made
 
 
-def _reason(side: Side, name: str, output: OutputDiff, runs: tuple[Run, Run], terms: Terms) -> str | None:
-    whole, halved = (as_tables(run.output, run.record.outputs) for run in runs)
+def _find_reason(
+    side: RunnableSide, name: str, output: OutputDiff, runs: tuple[Run, Run], terms: ComparisonOptions
+) -> str | None:
+    whole, halved = (list_output_tables(run.output_folder, run.record.outputs) for run in runs)
     where = "" if side.role == "baseline" else "in the changed version, "
     if name not in halved:
         return f"{where}on half of the sample it is not made"
     assert terms.draws is not None
     assert output.estimate.unit is not None
-    sample = side.ground.sample
-    names = _names(side, output)
-    question = Question(
+    sample = side.context.sample
+    names = _map_column_names(side, output)
+    question = SeparabilityInput(
         whole=whole[name],
         half=halved[name],
-        drawn=terms.draws[output.estimate.unit],
-        kept=selection.chosen(sample.manifest, sample.sample.path, output.estimate.unit),
-        rules=_rules(terms, side, output, name),
+        draw=terms.draws[output.estimate.unit],
+        half_units_sql=selection.build_half_units_query(sample.manifest, sample.sample.path, output.estimate.unit),
+        rules=_build_side_rules(terms, side, output, name),
         key=tuple(names.get(column, column) for column in output.key.columns),
     )
-    reason = entangled(question, memory=memory())
+    reason = find_separability_problem(question, memory=compute_memory_limit())
     return None if reason is None else where + reason
 
 
-def _rules(terms: Terms, side: Side, output: OutputDiff, name: str) -> Rules:
+def _build_side_rules(terms: ComparisonOptions, side: RunnableSide, output: OutputDiff, name: str) -> OutputRules:
     """Give the rules of an output in the names that its columns have on a side."""
-    rules = dataclasses.replace(terms.rules.get(name, Rules()), tainted=frozenset(output.tainted))
+    rules = dataclasses.replace(terms.rules.get(name, OutputRules()), tainted=frozenset(output.tainted))
     if side.role == "baseline":
         return rules
-    names = _names(side, output)
+    names = _map_column_names(side, output)
 
-    def of(columns: Iterable[str]) -> tuple[str, ...]:
+    def rename_columns(columns: Iterable[str]) -> tuple[str, ...]:
         return tuple(names.get(column, column) for column in columns)
 
     unit_key = rules.unit_key or terms.draws[str(output.estimate.unit)].key  # type: ignore[index]
     return dataclasses.replace(
         rules,
-        unit_key=of(unit_key),
-        ignore=frozenset({*of(rules.ignore), *output.schema_.added}),  # columns that nothing is said about
-        tainted=frozenset(of(rules.tainted)),
-        tolerance=dict(zip(of(rules.tolerance), rules.tolerance.values(), strict=True)),
+        unit_key=rename_columns(unit_key),
+        ignore=frozenset({*rename_columns(rules.ignore), *output.schema_.added}),  # columns that nothing is said about
+        tainted=frozenset(rename_columns(rules.tainted)),
+        tolerance=dict(zip(rename_columns(rules.tolerance), rules.tolerance.values(), strict=True)),
         rename={},
     )
 
 
-def _names(side: Side, output: OutputDiff) -> Mapping[str, str]:
+def _map_column_names(side: RunnableSide, output: OutputDiff) -> Mapping[str, str]:
     """Give what a side calls those of production's columns that have another name there."""
     return output.schema_.renamed if side.role == "candidate" else {}

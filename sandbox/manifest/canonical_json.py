@@ -10,29 +10,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def canonical(value: Any) -> bytes:
+def encode_canonical_json(value: Any) -> bytes:
     r"""Give the one byte string that stands for a JSON value: sorted keys, no spaces, UTF-8.
 
     Raises:
         ValueError: The value holds NaN or an infinity.
 
-    >>> canonical({"b": 1, "a": ["ü", None]})
+    >>> encode_canonical_json({"b": 1, "a": ["ü", None]})
     b'{"a":["\xc3\xbc",null],"b":1}'
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "surrogatepass")
 
 
-def digest(value: Any) -> str:
+def hash_json(value: Any) -> str:
     """Give the SHA-256 (hex) of a value's canonical JSON.
 
-    >>> digest({})[:16]
+    >>> hash_json({})[:16]
     '44136fa355b3678a'
     """
-    return hashlib.sha256(canonical(value)).hexdigest()
+    return hashlib.sha256(encode_canonical_json(value)).hexdigest()
 
 
-def file_digest(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """Give the SHA-256 (hex) of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Self
 
-from sandbox.manifest.canonical_json import digest
+from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.diff import OutputDiff
 from sandbox.manifest.document import Document
 
@@ -19,15 +19,15 @@ class ComparisonRecord(Document):
     outputs: dict[str, OutputDiff]
 
     @classmethod
-    def of(cls, identity: str, outputs: dict[str, OutputDiff]) -> Self:
+    def from_outputs(cls, identity: str, outputs: dict[str, OutputDiff]) -> Self:
         """Make one of what was found."""
-        return cls(identity=identity, digest=_digest(outputs), outputs=outputs)
+        return cls(identity=identity, digest=_hash_outputs(outputs), outputs=outputs)
 
     @property
-    def intact(self) -> bool:
+    def is_intact(self) -> bool:
         """True where the outputs are those that it was made of."""
-        return self.digest == _digest(self.outputs)
+        return self.digest == _hash_outputs(self.outputs)
 
 
-def _digest(outputs: dict[str, OutputDiff]) -> str:
-    return digest({name: output.model_dump(mode="json") for name, output in outputs.items()})
+def _hash_outputs(outputs: dict[str, OutputDiff]) -> str:
+    return hash_json({name: output.model_dump(mode="json") for name, output in outputs.items()})

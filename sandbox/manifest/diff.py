@@ -6,47 +6,47 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
-from sandbox.manifest.document import Document, Part
-from sandbox.model import Variation
+from sandbox.manifest.document import Document, DocumentPart
+from sandbox.model import RunVariation
 
-Status = Literal["exact", "estimated", "probably_too_narrow", "bounded", "not_estimated"]
-TestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated"]
+EstimateStatus = Literal["exact", "estimated", "probably_too_narrow", "bounded", "not_estimated"]
+DataTestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated"]
 Verdict = Literal["same", "within_gate", "outside_gate"]
 
 
-class Figure(Part):
+class EstimatedFigure(DocumentPart):
     """An estimate for the whole of production, with its 95 % interval; None where there is none."""
 
-    status: Status
+    status: EstimateStatus
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
 
 
-NOT_ESTIMATED = Figure(status="not_estimated")
+NOT_ESTIMATED = EstimatedFigure(status="not_estimated")
 
 
-class UnitsAffected(Figure):
+class AffectedUnits(EstimatedFigure):
     """Units with any added, removed or changed row; ``sample`` counts them in the sample."""
 
     sample: int
 
 
-class Moved(Part):
+class FigureChange(DocumentPart):
     """A figure on both sides, and its change (candidate − baseline)."""
 
-    baseline: Figure = NOT_ESTIMATED
-    candidate: Figure = NOT_ESTIMATED
-    change: Figure = NOT_ESTIMATED
+    baseline: EstimatedFigure = NOT_ESTIMATED
+    candidate: EstimatedFigure = NOT_ESTIMATED
+    change: EstimatedFigure = NOT_ESTIMATED
 
 
-class Total(Moved):
+class TotalChange(FigureChange):
     """The total of one numeric column over all rows that belong to units; ``relative``: its change as a share of it."""
 
-    relative: Figure = NOT_ESTIMATED
+    relative: EstimatedFigure = NOT_ESTIMATED
 
 
-class LeftOut(Part):
+class RowsWithoutUnit(DocumentPart):
     """Rows of the output that no figure counts: their unit key is null, or names no unit that was drawn.
 
     ``different`` are those of both sides that were added, removed or changed.
@@ -57,7 +57,7 @@ class LeftOut(Part):
     different: int
 
 
-class Estimate(Part):
+class OutputEstimate(DocumentPart):
     """What the change would do to production, by one output; ``reason`` says why nothing is estimated.
 
     ``population`` is how many units production has. ``share`` is the share of production's rows that differ. ``totals``
@@ -69,18 +69,18 @@ class Estimate(Part):
     reason: str | None
     unit: str | None = None
     population: int | None = None
-    units_affected: UnitsAffected | None = None
-    rows_added: Figure = NOT_ESTIMATED
-    rows_removed: Figure = NOT_ESTIMATED
-    rows_changed: Figure = NOT_ESTIMATED
-    share: Figure = NOT_ESTIMATED
-    totals: dict[str, Total] = Field(default_factory=dict)
-    means: dict[str, Moved] = Field(default_factory=dict)
-    left_out: LeftOut | None = None
+    units_affected: AffectedUnits | None = None
+    rows_added: EstimatedFigure = NOT_ESTIMATED
+    rows_removed: EstimatedFigure = NOT_ESTIMATED
+    rows_changed: EstimatedFigure = NOT_ESTIMATED
+    share: EstimatedFigure = NOT_ESTIMATED
+    totals: dict[str, TotalChange] = Field(default_factory=dict)
+    means: dict[str, FigureChange] = Field(default_factory=dict)
+    left_out: RowsWithoutUnit | None = None
     outside: dict[str, int | None] = Field(default_factory=dict)
 
 
-class TypeChange(Part):
+class ColumnTypeChange(DocumentPart):
     """A column whose type differs; ``compared`` says whether its values could still be compared without loss."""
 
     baseline: str
@@ -88,22 +88,22 @@ class TypeChange(Part):
     compared: bool
 
 
-class SchemaChanges(Part):
+class SchemaChanges(DocumentPart):
     """How the columns differ. ``renamed`` maps production's name to the candidate's."""
 
     added: list[str] = Field(default_factory=list)
     removed: list[str] = Field(default_factory=list)
     renamed: dict[str, str] = Field(default_factory=dict)
-    type_changed: dict[str, TypeChange] = Field(default_factory=dict)
+    type_changed: dict[str, ColumnTypeChange] = Field(default_factory=dict)
     reordered: bool = False
 
     @property
-    def same(self) -> bool:
+    def is_same(self) -> bool:
         """True where neither names nor types differ; a declared renaming and another order do not count."""
         return not (self.added or self.removed or self.type_changed)
 
 
-class Rows(Part):
+class RowCounts(DocumentPart):
     """Row counts. added + changed + unchanged = candidate; removed + changed + unchanged = baseline."""
 
     baseline: int
@@ -120,7 +120,7 @@ class Rows(Part):
         return self.added + self.removed + self.changed
 
     @property
-    def share(self) -> float:
+    def differing_share(self) -> float:
         """The rows that differ, noise taken off, as a share of the baseline's; 1 where it has none and any differ."""
         counted = max(self.different - self.noise, 0)
         if self.baseline == 0:
@@ -128,7 +128,7 @@ class Rows(Part):
         return counted / self.baseline
 
 
-class ColumnChanges(Part):
+class ColumnChanges(DocumentPart):
     """What happened to one column in the rows that both sides have.
 
     ``match_rate`` is in [0, 1] (1.0 where no row is in both). The changes of numbers are candidate − baseline, over
@@ -146,7 +146,7 @@ class ColumnChanges(Part):
     change_in: Literal["seconds"] | None = None
 
 
-class Spread(Part):
+class ColumnSummary(DocumentPart):
     """How the values of one column are distributed on one side.
 
     ``nulls`` counts of ``rows``. ``distinct`` counts values that are not NULL. ``quantiles`` are those at 5, 25, 50, 75
@@ -162,7 +162,7 @@ class Spread(Part):
     quantiles: list[JsonValue] = Field(default_factory=list)
 
 
-class Histogram(Part):
+class Histogram(DocumentPart):
     """Bins of equal width that both sides share, and the share of each side's values in each.
 
     The first bin holds what is below it as well, the last one what is above.
@@ -173,7 +173,7 @@ class Histogram(Part):
     candidate: list[float]
 
 
-class TopValue(Part):
+class TopValue(DocumentPart):
     """A frequent value, and its share of the rows of either side."""
 
     value: JsonValue
@@ -181,7 +181,7 @@ class TopValue(Part):
     candidate: float
 
 
-class ColumnProfile(Part):
+class ColumnProfile(DocumentPart):
     """One column's distribution on both sides.
 
     Histogram, top values and quantiles come from one row in ``one_in``, taken by its key: 1 where every row was looked
@@ -189,15 +189,15 @@ class ColumnProfile(Part):
     percent); else they too come from these rows.
     """
 
-    baseline: Spread
-    candidate: Spread
+    baseline: ColumnSummary
+    candidate: ColumnSummary
     histogram: Histogram | None = None
     top: list[TopValue] = Field(default_factory=list)
     one_in: int
     exact: bool
 
 
-class Slice(Part):
+class ColumnSlice(DocumentPart):
     """What a segment says of one column: one of ``values``, or from ``low`` to ``high``, both included.
 
     None among the values stands for NULL; ``low`` or ``high`` is None where the slice is open there.
@@ -209,7 +209,7 @@ class Slice(Part):
     high: JsonValue = None
 
 
-class Segment(Part):
+class RowSegment(DocumentPart):
     """A slice of the rows that holds more of the differences than its share of the rows.
 
     ``slices`` all apply. ``covered`` is the share of the differing rows that lie in it, ``rows`` its share of all rows,
@@ -217,14 +217,14 @@ class Segment(Part):
     do not differ in it; 1 where it holds all differences and nothing else, 0 where it tells nothing.
     """
 
-    slices: list[Slice]
+    slices: list[ColumnSlice]
     covered: float
     rows: float
     differing: float
     score: float
 
 
-class Key(Part):
+class RowKey(DocumentPart):
     """How rows are told apart.
 
     ``source``: ``declared``, ``inferred`` (unique in both), or ``none`` (compared as multisets). Duplicates and nulls
@@ -239,7 +239,7 @@ class Key(Part):
     candidate_nulls: int = 0
 
 
-class Example(Part):
+class RowExample(DocumentPart):
     """One differing row: its key, and for each differing column production's value and the candidate's, as JSON.
 
     ``kind`` is ``added``, ``removed`` or ``changed``; an added row has only candidate values, a removed one only
@@ -252,7 +252,7 @@ class Example(Part):
     candidate: dict[str, JsonValue] | None
 
 
-class OutputDiff(Part):
+class OutputDiff(DocumentPart):
     """One output compared. ``status``: in both, or only in one side.
 
     ``tainted`` are the columns that differ between two runs of the baseline: nothing is judged in them. ``rounding`` are
@@ -262,26 +262,26 @@ class OutputDiff(Part):
 
     status: Literal["compared", "added", "removed"]
     identical: bool
-    key: Key
+    key: RowKey
     schema_: SchemaChanges = Field(alias="schema", default_factory=SchemaChanges)
-    rows: Rows
+    rows: RowCounts
     columns: dict[str, ColumnChanges] = Field(default_factory=dict)
     ignored: list[str] = Field(default_factory=list)
     tainted: list[str] = Field(default_factory=list)
     rounding: dict[str, float] = Field(default_factory=dict)
     flickering: int = 0
-    examples: list[Example] = Field(default_factory=list)
+    examples: list[RowExample] = Field(default_factory=list)
     profiles: dict[str, ColumnProfile] = Field(default_factory=dict)
-    segments: list[Segment] = Field(default_factory=list)
-    estimate: Estimate
+    segments: list[RowSegment] = Field(default_factory=list)
+    estimate: OutputEstimate
 
     @property
-    def same(self) -> bool:
+    def is_same(self) -> bool:
         """True where nothing differs but for noise, neither rows nor schema."""
-        return self.status == "compared" and self.schema_.same and self.rows.different <= self.rows.noise
+        return self.status == "compared" and self.schema_.is_same and self.rows.different <= self.rows.noise
 
 
-class MadeOutput(Part):
+class ProductionOutput(DocumentPart):
     """An output that production really made: how many files, their bytes, when the youngest was written, its rows.
 
     ``compared`` counts the rows that were left when it was cut to the sample's units.
@@ -294,7 +294,7 @@ class MadeOutput(Part):
     compared: int
 
 
-class Side(Part):
+class DiffSide(DocumentPart):
     """One side of the comparison; for plain tables ``run``, ``commit`` and the costs are None and ``ref`` a path.
 
     ``output_bytes`` is the size of what the run left. ``made`` is given where production's own outputs stand for a
@@ -312,20 +312,20 @@ class Side(Part):
     bytes_read: int | None = None
     bytes_written: int | None = None
     output_bytes: int | None = None
-    made: dict[str, MadeOutput] | None = None
+    made: dict[str, ProductionOutput] | None = None
     stack: str | None = None
 
 
-class Repeat(Part):
+class NoiseRun(DocumentPart):
     """The run that told noise from change: the baseline's code once more, done differently."""
 
     run: str
     cached: bool
     seconds: float
-    variation: Variation
+    variation: RunVariation
 
 
-class SampleReference(Part):
+class SampleReference(DocumentPart):
     """The sample that both sides ran on; ``units`` and ``population`` map a unit table to how many it holds."""
 
     fingerprint: str
@@ -334,7 +334,7 @@ class SampleReference(Part):
     population: dict[str, int]
 
 
-class EnvironmentReference(Part):
+class EnvironmentReference(DocumentPart):
     """The stack. ``isolated`` is false where code could reach the network or the machine's files."""
 
     id: str
@@ -344,7 +344,7 @@ class EnvironmentReference(Part):
     isolated: bool
 
 
-class DataTest(Part):
+class DataTestResult(DocumentPart):
     """One data test on both sides; the counts are rows that break the rule.
 
     A count is None where the query could not be carried out on that side; ``problems`` then says why, by side. The
@@ -354,16 +354,16 @@ class DataTest(Part):
     name: str
     baseline_failures: int | None
     candidate_failures: int | None
-    outcome: TestOutcome
+    outcome: DataTestOutcome
     problems: dict[str, str] = Field(default_factory=dict)
 
     @property
-    def worse(self) -> bool:
+    def is_worse(self) -> bool:
         """True where more rows break it than on the baseline."""
         return (self.candidate_failures or 0) > (self.baseline_failures or 0)
 
 
-class DbtBuild(Part):
+class DbtBuild(DocumentPart):
     """What of a dbt project the candidate's run built, by model, snapshot and seed.
 
     ``changed`` differ from the baseline's (None where the project was built whole), ``built`` are these and what depends on
@@ -375,7 +375,7 @@ class DbtBuild(Part):
     taken_over: list[str]
 
 
-class GateResult(Part):
+class GateResult(DocumentPart):
     """One rule of the gate, for one output or (None) over all; ``found`` is what was compared with ``limit``.
 
     ``rule`` is ``changed_rows``, ``schema``, ``tests`` or ``total_change OUTPUT.COLUMN``. An output's own rule that could not
@@ -401,15 +401,15 @@ class DiffDocument(Document):
     created: str
     project: str | None
     verdict: Verdict
-    baseline: Side
-    candidate: Side
+    baseline: DiffSide
+    candidate: DiffSide
     sample: SampleReference | None
     environment: EnvironmentReference | None
     outputs: dict[str, OutputDiff]
-    tests: list[DataTest]
+    tests: list[DataTestResult]
     gate: list[GateResult]
     warnings: list[str]
     report: str | None
-    repeat: Repeat | None = None
+    repeat: NoiseRun | None = None
     dbt: DbtBuild | None = None
     values: bool = True

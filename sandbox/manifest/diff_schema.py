@@ -7,14 +7,14 @@ from typing import Any
 
 from sandbox.manifest.diff import DiffDocument
 
-FILE = "diff.schema.json"
+SCHEMA_FILENAME = "diff.schema.json"
 """Its name in ``templates/``, where it is shipped."""
 
 
-def schema() -> dict[str, Any]:
+def build_diff_schema() -> dict[str, Any]:
     """Give the schema (draft 2020-12) of what this version of sandbox writes.
 
-    >>> schema()["title"]
+    >>> build_diff_schema()["title"]
     'diff.json'
     """
     made = DiffDocument.model_json_schema(mode="serialization", by_alias=True)
@@ -30,6 +30,6 @@ def schema() -> dict[str, Any]:
     }
 
 
-def text() -> str:
+def render_diff_schema() -> str:
     """Give the schema as the text of its file."""
-    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(build_diff_schema(), indent=1, ensure_ascii=False) + "\n"

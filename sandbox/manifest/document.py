@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sandbox.errors import StoreError
-from sandbox.manifest.canonical_json import digest
+from sandbox.manifest.canonical_json import hash_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Part(BaseModel):
+class DocumentPart(BaseModel):
     """A frozen piece of a document."""
 
     # Built when it is first needed: a command imports more documents than it reads.
@@ -23,7 +23,7 @@ class Part(BaseModel):
     )
 
 
-class Document(Part):
+class Document(DocumentPart):
     """A document of its own: a JSON object with a ``format_version``.
 
     A reader refuses a version that it does not know, and any document that is not what its version promises.
@@ -31,7 +31,7 @@ class Document(Part):
 
     FORMAT_VERSION: ClassVar[int] = 1
     NAME: ClassVar[str] = "document"
-    SEALED: ClassVar[bool] = False  # its file ends with a digest of all the rest
+    HAS_SEAL: ClassVar[bool] = False  # its file ends with a digest of all the rest
 
     format_version: int = 1
 
@@ -63,8 +63,8 @@ class Document(Part):
                 f"{cls.NAME} {origin} has format version {version!r}; this sandbox reads {cls.FORMAT_VERSION}",
                 hint="use the version of sandbox that wrote it, or make it again",
             )
-        seal = fields.pop("seal", None) if cls.SEALED else None
-        if cls.SEALED and seal != digest(fields):
+        seal = fields.pop("seal", None) if cls.HAS_SEAL else None
+        if cls.HAS_SEAL and seal != hash_json(fields):
             raise StoreError(f"{cls.NAME} {origin} was changed: it is not what its seal says")
         try:
             return cls.model_validate(fields)
@@ -73,12 +73,12 @@ class Document(Part):
             where = ".".join(str(step) for step in first["loc"])
             raise StoreError(f"{cls.NAME} {origin} is damaged: {where}: {first['msg']}") from error
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give it as JSON values, the names as in `docs/formats.md`."""
         return self.model_dump(mode="json")
 
-    def text(self) -> str:
+    def to_json_text(self) -> str:
         """Give it as indented JSON text, ending in a newline."""
-        fields = self.fields()
-        sealed = fields | {"seal": digest(fields)} if self.SEALED else fields
+        fields = self.to_dict()
+        sealed = fields | {"seal": hash_json(fields)} if self.HAS_SEAL else fields
         return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from sandbox.manifest.document import Document, Part
+from sandbox.manifest.document import Document, DocumentPart
 
 
-class Inputs(Part):
+class LockInputs(DocumentPart):
     """What was resolved. A lock answers a request exactly if these are equal.
 
     ``requirements`` names the project's file; ``libraries`` are what it asks for, normalised and sorted; ``hashes`` is
@@ -25,7 +25,7 @@ class Inputs(Part):
     pins: str
 
 
-class BaseImage(Part):
+class LockedImage(DocumentPart):
     """An image by content.
 
     ``digest`` is the registry's digest of the index, or, for an image that was made on this machine and imported, the
@@ -36,7 +36,7 @@ class BaseImage(Part):
     digest: str
 
 
-class Library(Part):
+class LockedLibrary(DocumentPart):
     """A library at one version; ``hashes`` are the SHA-256 (``sha256:…``) of all files that may be installed."""
 
     name: str
@@ -44,7 +44,7 @@ class Library(Part):
     hashes: list[str]
 
 
-class Package(Part):
+class LockedPackage(DocumentPart):
     """A package of Debian's at one version; ``hash`` is the SHA-256 (``sha256:…``) of its file."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")
@@ -52,7 +52,7 @@ class Package(Part):
     hash: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
 
 
-class PlatformLock(Part):
+class PlatformLock(DocumentPart):
     """What was resolved for one platform.
 
     ``packages`` maps an image of ours to what it has of Debian beside its base, sorted by name: an image to run in, or a
@@ -62,14 +62,14 @@ class PlatformLock(Part):
     """
 
     python: str
-    libraries: list[Library]
-    packages: dict[str, list[Package]] = Field(default_factory=dict)
-    base: BaseImage | None = None
+    libraries: list[LockedLibrary]
+    packages: dict[str, list[LockedPackage]] = Field(default_factory=dict)
+    base: LockedImage | None = None
     environment: str | None = None
     layers: list[str] | None = None
 
 
-class Lock(Document):
+class LockDocument(Document):
     """The lock. ``platforms`` maps ``linux/amd64``, ``linux/arm64`` and, for runs without containers, other hosts.
 
     A host whose Python is not the stack's has an entry of its own, as in ``linux/amd64-python3.11``.
@@ -78,7 +78,7 @@ class Lock(Document):
 
     NAME: ClassVar[str] = "the lock"
 
-    inputs: Inputs
+    inputs: LockInputs
     platforms: dict[str, PlatformLock]
-    services: dict[str, BaseImage] = Field(default_factory=dict)
+    services: dict[str, LockedImage] = Field(default_factory=dict)
     sample: str | None = None

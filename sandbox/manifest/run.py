@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sandbox.manifest.document import Document, Part
-from sandbox.model import Ending, Environment, Isolation, Limits, TableFormat, Variation, Version
+from sandbox.manifest.document import Document, DocumentPart
+from sandbox.model import (
+    CodeVersion,
+    Environment,
+    Isolation,
+    ResourceLimits,
+    RunOutcome,
+    RunVariation,
+    TableFormat,
+)
 
 
-class OutputFile(Part):
+class OutputFile(DocumentPart):
     """A file of an output, or a log; ``path`` is relative to the run's ``output/`` folder, or to the run's own, with forward
     slashes.
     """
@@ -18,7 +26,7 @@ class OutputFile(Part):
     sha256: str
 
 
-class Output(Part):
+class RunOutput(DocumentPart):
     """One output table that a run left; ``member`` is the table's name within a DuckDB file."""
 
     format: TableFormat
@@ -36,16 +44,16 @@ class RunRecord(Document):
     """
 
     NAME: ClassVar[str] = "the run record"
-    SEALED: ClassVar[bool] = True
+    HAS_SEAL: ClassVar[bool] = True
 
     id: str
     identity: str
-    code: Version
+    code: CodeVersion
     sample: str
     environment: Environment
     command: str
-    limits: Limits
-    ending: Ending
+    limits: ResourceLimits
+    ending: RunOutcome
     status: int | None
     signal: int | None
     started: str
@@ -55,8 +63,8 @@ class RunRecord(Document):
     bytes_read: int | None
     bytes_written: int | None
     isolation: Isolation | None
-    outputs: dict[str, Output]
+    outputs: dict[str, RunOutput]
     logs: list[OutputFile]
     log_truncated: bool
-    variation: Variation | None = None
+    variation: RunVariation | None = None
     memory_raised_from: int | None = None

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from pydantic import Field, JsonValue
 
-from sandbox.manifest.canonical_json import digest
-from sandbox.manifest.document import Document, Part
+from sandbox.manifest.canonical_json import hash_json
+from sandbox.manifest.document import Document, DocumentPart
 
 
-class Stratum(Part):
+class StratumRecord(DocumentPart):
     """One stratum of one unit table.
 
     ``values`` maps a strata column to its value; a merged group of rare values is ``{"rare_below": n}``, NULL is null.
@@ -24,16 +24,16 @@ class Stratum(Part):
     sampled: int
 
 
-class Unit(Part):
+class UnitDrawRecord(DocumentPart):
     """The draw of one unit table."""
 
     key: list[str]
     null_keys: int
     coefficients: list[int]
-    strata: list[Stratum]
+    strata: list[StratumRecord]
 
 
-class Stored(Part):
+class StoredFile(DocumentPart):
     """A file of the sample; ``path`` is relative to the sample's folder, with forward slashes."""
 
     path: str
@@ -41,20 +41,20 @@ class Stored(Part):
     sha256: str
 
 
-class File(Stored):
+class RowsFile(StoredFile):
     """A file of rows."""
 
     rows: int
 
 
-class Column(Part):
+class SampledColumn(DocumentPart):
     """A column; ``type`` is the engine's name for it (``BIGINT``, ``TIMESTAMP``, ``STRUCT(a INTEGER)``)."""
 
     name: str
     type: str
 
 
-class Dangling(Part):
+class ReferenceSummary(DocumentPart):
     """What one reference looks like in the source.
 
     ``dangling`` counts rows whose reference names a row that is not there; ``examples`` are up to five such keys, as
@@ -71,7 +71,7 @@ class Dangling(Part):
     holds_in_sample: bool
 
 
-class Table(Part):
+class SampledTable(DocumentPart):
     """One table of the sample.
 
     ``role``: ``unit``, ``child`` (belongs to a unit), or ``lookup`` (referenced). ``estimable`` is false where rows
@@ -86,14 +86,14 @@ class Table(Part):
     source_rows: int
     rows: int
     bytes: int
-    columns: list[Column]
-    files: list[File]
+    columns: list[SampledColumn]
+    files: list[RowsFile]
     content: str
     outside_frame: int | None
-    references: list[Dangling]
+    references: list[ReferenceSummary]
 
 
-class SourceFile(Part):
+class SourceFileRecord(DocumentPart):
     """A file of the source when it was read; ``modified`` in nanoseconds since 1970 UTC, ``etag`` where a bucket has one."""
 
     path: str
@@ -102,7 +102,7 @@ class SourceFile(Part):
     etag: str | None = None
 
 
-class Snapshot(Part):
+class SnapshotRecord(DocumentPart):
     """The version of a lake's table that was read: of a Delta table, or the id of an Iceberg snapshot; of Postgres the moment, as
     ``pg_current_snapshot()`` tells it.
     """
@@ -120,18 +120,18 @@ class SampleManifest(Document):
     specification: dict[str, Any]
     drawn: str
     salt: str
-    units: dict[str, Unit]
-    tables: dict[str, Table]
+    units: dict[str, UnitDrawRecord]
+    tables: dict[str, SampledTable]
     not_sampled: list[str]
-    source: dict[str, list[SourceFile]]
-    snapshots: dict[str, Snapshot] = Field(default_factory=dict)
-    weights: dict[str, File]
+    source: dict[str, list[SourceFileRecord]]
+    snapshots: dict[str, SnapshotRecord] = Field(default_factory=dict)
+    weights: dict[str, RowsFile]
     masking: dict[str, dict[str, str]]
     masking_key: str | None = None
-    profile: Stored | None = None
+    profile: StoredFile | None = None
     tool: dict[str, str]
 
 
-def half_of(fingerprint: str) -> str:
+def compute_half_fingerprint(fingerprint: str) -> str:
     """Give the fingerprint of the half of a sample (see `sandbox.sampler.half_sample.selection`), by the sample's own."""
-    return digest({"half of": fingerprint, "by": 1})
+    return hash_json({"half of": fingerprint, "by": 1})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from sandbox.manifest.document import Document, Part
+from sandbox.manifest.document import Document, DocumentPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,10 +17,10 @@ FindingKind = Literal[
     "key_space", "dangling", "out_of_range", "not_finite", "mixed", "damaged_text", "future", "sentinel", "empty_text",
     "all_null", "constant",
 ]  # fmt: skip
-ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
+SEVERITY_ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
-class Finding(Part):
+class Finding(DocumentPart):
     """One thing that looks broken.
 
     ``error``: a draw would stop, or miss rows. ``warning``: probably wrong. ``note``: perhaps meant so.
@@ -40,17 +40,17 @@ class Finding(Part):
     hidden: bool = False
 
 
-def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+def sort_by_severity(findings: Iterable[Finding]) -> list[Finding]:
     """Give findings the most severe first; of those, what concerns the largest share of its table."""
 
-    def place(one: Finding) -> tuple[int, float, str, list[str], str]:
+    def build_sort_key(one: Finding) -> tuple[int, float, str, list[str], str]:
         share = 1.0 if one.share is None else one.share
-        return ORDER[one.severity], -share, one.table, one.columns, one.kind
+        return SEVERITY_ORDER[one.severity], -share, one.table, one.columns, one.kind
 
-    return sorted(findings, key=place)
+    return sorted(findings, key=build_sort_key)
 
 
-class ScannedTable(Part):
+class ScannedTable(DocumentPart):
     """One table as it was found; ``rows`` is null where no file of it could be read."""
 
     files: int
@@ -59,7 +59,7 @@ class ScannedTable(Part):
     columns: int | None
 
 
-class Scan(Document):
+class ScanDocument(Document):
     """The whole scan, the most severe finding first; ``scanned`` is when, and what "future" goes by."""
 
     NAME: ClassVar[str] = "the scan"

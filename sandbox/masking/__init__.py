@@ -1,7 +1,7 @@
 """Masks of personal columns: what they do, which column has which, and the secret behind them. Guide: docs/masking.md."""
 
 from sandbox.masking.duckdb_functions import Masking
-from sandbox.masking.rules import described, needs_secret, resolved
-from sandbox.masking.secret import Secret, secret
+from sandbox.masking.rules import describe_masks, needs_secret, resolve_masks
+from sandbox.masking.secret import Secret, load_secret
 
-__all__ = ["Masking", "Secret", "described", "needs_secret", "resolved", "secret"]
+__all__ = ["Masking", "Secret", "describe_masks", "load_secret", "needs_secret", "resolve_masks"]

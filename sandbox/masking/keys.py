@@ -6,45 +6,45 @@ import re
 from typing import TYPE_CHECKING
 
 from sandbox.masking import integers, texts, uuids
-from sandbox.masking.prf import subkey
+from sandbox.masking.prf import derive_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NUMBER = re.compile(r"(-?)(0*)(\d{1,38})", re.ASCII)
+NUMBER_PATTERN = re.compile(r"(-?)(0*)(\d{1,38})", re.ASCII)
 
 
-def masked(key: bytes, values: Sequence[str]) -> list[str]:
+def mask_keys(key: bytes, values: Sequence[str]) -> list[str]:
     """Mask texts one-to-one: numbers keep their digits and leading zeros, UUIDs stay such, others keep their shape."""
     numbers: list[str] = []
     named: list[str] = []
     others: list[str] = []
     for value in values:
         (
-            numbers if NUMBER.fullmatch(value) else named if uuids.CANONICAL.fullmatch(value) else others
+            numbers if NUMBER_PATTERN.fullmatch(value) else named if uuids.UUID_PATTERN.fullmatch(value) else others
         ).append(value)
     changed = {
-        **dict(zip(numbers, _numbers(key, numbers), strict=True)),
-        **dict(zip(named, uuids.masked(of_uuids(key), named), strict=True)),
-        **dict(zip(others, _others(key, others), strict=True)),
+        **dict(zip(numbers, _mask_numbers(key, numbers), strict=True)),
+        **dict(zip(named, uuids.mask_uuids(derive_uuid_key(key), named), strict=True)),
+        **dict(zip(others, _mask_other_texts(key, others), strict=True)),
     }
     return [changed[value] for value in values]
 
 
-def of_integers(key: bytes) -> bytes:
+def derive_integer_key(key: bytes) -> bytes:
     """Give the key for integers, in whatever type they stand."""
-    return subkey(key, "integer")
+    return derive_key(key, "integer")
 
 
-def of_uuids(key: bytes) -> bytes:
+def derive_uuid_key(key: bytes) -> bytes:
     """Give the key for UUIDs, in whatever type they stand."""
-    return subkey(key, "uuid")
+    return derive_key(key, "uuid")
 
 
-def _numbers(key: bytes, values: Sequence[str]) -> list[str]:
-    parts = [NUMBER.fullmatch(value) for value in values]
+def _mask_numbers(key: bytes, values: Sequence[str]) -> list[str]:
+    parts = [NUMBER_PATTERN.fullmatch(value) for value in values]
     cut = [(match[1], match[2], int(match[1] + match[3])) for match in parts if match]
-    changed = integers.masked(of_integers(key), [number for _, _, number in cut])
+    changed = integers.mask_integers(derive_integer_key(key), [number for _, _, number in cut])
     # -0 is no number but 0, and stays.
     return [
         f"{sign}{zeros}{abs(number) if original or not sign else 0}"
@@ -52,13 +52,13 @@ def _numbers(key: bytes, values: Sequence[str]) -> list[str]:
     ]
 
 
-def _others(key: bytes, values: Sequence[str]) -> list[str]:
+def _mask_other_texts(key: bytes, values: Sequence[str]) -> list[str]:
     """Mask texts that are neither; as often as it takes to become one that is neither, so that they stay apart."""
-    own = subkey(key, "text")
-    changed = texts.masked(own, values)
+    own = derive_key(key, "text")
+    changed = texts.mask_texts(own, values)
     while again := [
-        i for i, text in enumerate(changed) if NUMBER.fullmatch(text) or uuids.CANONICAL.fullmatch(text)
+        i for i, text in enumerate(changed) if NUMBER_PATTERN.fullmatch(text) or uuids.UUID_PATTERN.fullmatch(text)
     ]:
-        for index, text in zip(again, texts.masked(own, [changed[i] for i in again]), strict=True):
+        for index, text in zip(again, texts.mask_texts(own, [changed[i] for i in again]), strict=True):
             changed[index] = text
     return changed

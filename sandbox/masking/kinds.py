@@ -16,73 +16,73 @@ import numpy as np
 import pyarrow as pa
 
 from sandbox.masking import fakes, integers, keys, numbers_and_dates, phones, texts, uuids
-from sandbox.masking.prf import subkey
+from sandbox.masking.prf import derive_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox.config.settings import Mask
+    from sandbox.config.settings import MaskEntry
 
-REDACTED = "redacted"
-INTEGER = r"U?(TINY|SMALL|BIG)INT|U?INTEGER"
-MOMENT = r"DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?"
-NUMBER = rf"{INTEGER}|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
+REDACTED_TEXT = "redacted"
+INTEGER_PATTERN = r"U?(TINY|SMALL|BIG)INT|U?INTEGER"
+DATE_PATTERN = r"DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?"
+NUMBER_PATTERN = rf"{INTEGER_PATTERN}|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
+class MaskKind:
     """What a kind of mask takes and is.
 
     Attributes:
-        types: A pattern of the engine's names of types; None for any.
-        fits: The same in words.
+        type_pattern: A pattern of the engine's names of types; None for any.
+        type_description: The same in words.
         one_to_one: Whether different values stay different, so that keys and references survive.
         secret: Whether it depends on the secret.
         options: The options of ``sandbox.toml`` that it needs.
     """
 
-    types: str | None
-    fits: str
+    type_pattern: str | None
+    type_description: str
     one_to_one: bool = False
     secret: bool = True
     options: tuple[str, ...] = ()
 
-    def takes(self, engine_type: str) -> bool:
+    def can_mask(self, engine_type: str) -> bool:
         """Say whether columns of a type can have this mask."""
-        return self.types is None or re.fullmatch(self.types, engine_type) is not None
+        return self.type_pattern is None or re.fullmatch(self.type_pattern, engine_type) is not None
 
 
-KINDS = {
-    "none": Kind(types=None, fits="any type", one_to_one=True, secret=False),
-    "null": Kind(types=None, fits="any type", secret=False),
-    "redact": Kind(types="VARCHAR", fits="text", secret=False),
-    "hash": Kind(types="VARCHAR|BLOB", fits="text or bytes", one_to_one=True),
-    "key": Kind(
-        types=rf"{INTEGER}|DECIMAL\(\d+,0\)|VARCHAR|UUID",
-        fits="integers, decimals without a fraction, text or UUIDs",
+MASK_KINDS = {
+    "none": MaskKind(type_pattern=None, type_description="any type", one_to_one=True, secret=False),
+    "null": MaskKind(type_pattern=None, type_description="any type", secret=False),
+    "redact": MaskKind(type_pattern="VARCHAR", type_description="text", secret=False),
+    "hash": MaskKind(type_pattern="VARCHAR|BLOB", type_description="text or bytes", one_to_one=True),
+    "key": MaskKind(
+        type_pattern=rf"{INTEGER_PATTERN}|DECIMAL\(\d+,0\)|VARCHAR|UUID",
+        type_description="integers, decimals without a fraction, text or UUIDs",
         one_to_one=True,
     ),
-    "email": Kind(types="VARCHAR", fits="text"),
-    "name": Kind(types="VARCHAR", fits="text"),
-    "phone": Kind(types="VARCHAR", fits="text"),
-    "text": Kind(types="VARCHAR", fits="text"),
-    "date_shift": Kind(types=MOMENT, fits="dates or timestamps", options=("days",)),
-    "noise": Kind(types=NUMBER, fits="numbers", options=("relative",)),
-    "bucket": Kind(types=NUMBER, fits="numbers", secret=False, options=("width",)),
+    "email": MaskKind(type_pattern="VARCHAR", type_description="text"),
+    "name": MaskKind(type_pattern="VARCHAR", type_description="text"),
+    "phone": MaskKind(type_pattern="VARCHAR", type_description="text"),
+    "text": MaskKind(type_pattern="VARCHAR", type_description="text"),
+    "date_shift": MaskKind(type_pattern=DATE_PATTERN, type_description="dates or timestamps", options=("days",)),
+    "noise": MaskKind(type_pattern=NUMBER_PATTERN, type_description="numbers", options=("relative",)),
+    "bucket": MaskKind(type_pattern=NUMBER_PATTERN, type_description="numbers", secret=False, options=("width",)),
 }
 
-Texts = Callable[[bytes, "Sequence[str]"], list[str]]
-TEXTS: dict[str, Texts] = {
-    "hash": fakes.hashed,
-    "key": keys.masked,
-    "email": fakes.emails,
-    "name": fakes.names,
-    "phone": phones.masked,
-    "text": texts.masked,
+TextMask = Callable[[bytes, "Sequence[str]"], list[str]]
+TEXT_MASKS: dict[str, TextMask] = {
+    "hash": fakes.hash_texts,
+    "key": keys.mask_keys,
+    "email": fakes.mask_emails,
+    "name": fakes.mask_names,
+    "phone": phones.mask_phones,
+    "text": texts.mask_texts,
 }
 
 
-def function(mask: Mask, engine_type: str, secret: bytes) -> Callable[..., pa.Array]:
+def build_mask_function(mask: MaskEntry, engine_type: str, secret: bytes) -> Callable[..., pa.Array]:
     """Give the function that masks the values of a column: of the values, and for ``date_shift`` the units' numbers.
 
     Args:
@@ -90,50 +90,52 @@ def function(mask: Mask, engine_type: str, secret: bytes) -> Callable[..., pa.Ar
         engine_type: The column's type, which the kind takes.
         secret: The key's bytes; not used by kinds that do without.
     """
-    key = subkey(secret, mask.kind)
+    key = derive_key(secret, mask.kind)
     match mask.kind:
         case "date_shift":
             days = mask.days or 0
-            return lambda values, units: numbers_and_dates.shifted(key, values, units, days)
+            return lambda values, units: numbers_and_dates.shift_dates(key, values, units, days)
         case "noise":
             relative = mask.relative or 0.0
-            return lambda values: numbers_and_dates.noisy(key, values, relative)
+            return lambda values: numbers_and_dates.add_noise(key, values, relative)
         case "bucket":
             width = Fraction(str(mask.width))
-            return lambda values: numbers_and_dates.bucketed(values, width)
+            return lambda values: numbers_and_dates.bucket_numbers(values, width)
         case _:
-            return _of_values(mask.kind, engine_type, key)
+            return _build_value_function(mask.kind, engine_type, key)
 
 
-def _of_values(kind: str, engine_type: str, key: bytes) -> Callable[[pa.Array], pa.Array]:
+def _build_value_function(kind: str, engine_type: str, key: bytes) -> Callable[[pa.Array], pa.Array]:
     if engine_type == "BLOB":
-        return lambda values: _distinct(values, lambda ones: fakes.hashed_bytes(key, ones))
+        return lambda values: _map_distinct_values(values, lambda ones: fakes.hash_bytes(key, ones))
     if engine_type == "UUID":
-        return lambda values: _distinct(values, lambda ones: uuids.masked(keys.of_uuids(key), ones))
+        return lambda values: _map_distinct_values(
+            values, lambda ones: uuids.mask_uuids(keys.derive_uuid_key(key), ones)
+        )
     if engine_type == "VARCHAR":
-        change = TEXTS[kind]
-        return lambda values: _distinct(values, lambda ones: change(key, ones))
-    own = keys.of_integers(key)
+        change = TEXT_MASKS[kind]
+        return lambda values: _map_distinct_values(values, lambda ones: change(key, ones))
+    own = keys.derive_integer_key(key)
     if engine_type.startswith("DECIMAL"):
-        return lambda values: _distinct(values, lambda ones: _decimals(own, ones))
+        return lambda values: _map_distinct_values(values, lambda ones: _mask_decimals(own, ones))
     if engine_type == "UBIGINT":
-        return lambda values: _numbers(values, lambda ones: integers.masked_magnitudes(own, ones), np.uint64)
-    return lambda values: _numbers(values, lambda ones: integers.masked_signed(own, ones), np.int64)
+        return lambda values: _map_numbers(values, lambda ones: integers.mask_magnitudes(own, ones), np.uint64)
+    return lambda values: _map_numbers(values, lambda ones: integers.mask_signed(own, ones), np.int64)
 
 
-def _distinct(values: pa.Array, change: Callable[[list[Any]], list[Any]]) -> pa.Array:
+def _map_distinct_values(values: pa.Array, change: Callable[[list[Any]], list[Any]]) -> pa.Array:
     """Change each distinct value once."""
     encoded = values.dictionary_encode()
     changed = pa.array(change(encoded.dictionary.to_pylist()), values.type)
     return changed.take(encoded.indices)
 
 
-def _decimals(key: bytes, values: Sequence[Any]) -> list[Any]:
+def _mask_decimals(key: bytes, values: Sequence[Any]) -> list[Any]:
     kind = type(values[0]) if values else int
-    return [kind(one) for one in integers.masked(key, [int(value) for value in values])]
+    return [kind(one) for one in integers.mask_integers(key, [int(value) for value in values])]
 
 
-def _numbers(values: pa.Array, change: Callable[[Any], Any], wide: type) -> pa.Array:
+def _map_numbers(values: pa.Array, change: Callable[[Any], Any], wide: type) -> pa.Array:
     mask = values.is_null().to_numpy(zero_copy_only=False) if values.null_count else None
     plain = values.fill_null(0) if values.null_count else values
     changed = change(plain.to_numpy(zero_copy_only=False).astype(wide))

@@ -1,6 +1,6 @@
 """Names of invented people: common given and family names of many countries, in no order that means anything."""
 
-GIVEN = tuple(
+GIVEN_NAMES = tuple(
     """
     Aaron Abigail Ada Adam Adele Adrian Agata Agnes Aino Aisha Albert Aleksandra Alessandro Alexander Alexis Alfred Alice
     Alma Amalia Amanda Amelie Amir Anders Andrea Andrzej Angela Anita Annika Anton Antonia Antonio Arthur Astrid Asuka
@@ -26,7 +26,7 @@ GIVEN = tuple(
     Yasmin Yuki Yvonne Zofia Zuzana
     """.split()  # noqa: SIM905 - a list of words is read as such
 )
-FAMILY = tuple(
+FAMILY_NAMES = tuple(
     """
     Abbott Abe Adler Aguilar Ahmed Albrecht Alvarez Andersen Anderson Andrade Antonov Arnaud Arnold Asante Aydin Bailey
     Baker Balogh Barbosa Barker Barnes Bauer Baumann Becker Beckett Benitez Bennett Berger Bergmann Bernard Bertrand Bianco
@@ -61,7 +61,7 @@ FAMILY = tuple(
     """.split()  # noqa: SIM905 - a list of words is read as such
 )
 # Names that are usual enough to show that a column holds names; no mask gives them.
-MORE_GIVEN = tuple(
+MORE_GIVEN_NAMES = tuple(
     """
     Aaliyah Abdul Abdullah Addison Adriana Agnieszka Ahmed Alan Alejandro Alex Alexandra Ali Alison Allison Alyssa Amy
     Ana Andre Andreas Andrei Andrew Andy Ann Anna Anne Annie Anthony April Ashley Ava Barry Beatrice Ben Bernard Bernd

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Words = NDArray[np.uint64]
+    UInt64Array = NDArray[np.uint64]
 
-ROUNDS = 10  # as many as NIST's FF1 has
-TABLE = 2**16  # the largest range whose permutation is a table
-START = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+FEISTEL_ROUNDS = 10  # as many as NIST's FF1 has
+MAX_TABLE_SIZE = 2**16  # the largest range whose permutation is a table
+SIPHASH_INITIAL_STATE = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
-def subkey(key: bytes, purpose: str) -> bytes:
+def derive_key(key: bytes, purpose: str) -> bytes:
     """Give the key (32 bytes) for one purpose; purposes tell nothing about each other."""
     return hashlib.blake2b(purpose.encode(), key=key, digest_size=32).digest()
 
 
-def siphash(key: bytes, words: Sequence[Words]) -> Words:
+def siphash(key: bytes, words: Sequence[UInt64Array]) -> UInt64Array:
     """Give the SipHash-2-4 of each row of some words.
 
     Args:
@@ -40,71 +40,71 @@ def siphash(key: bytes, words: Sequence[Words]) -> Words:
         words: The columns; at least one, all of one shape.
     """
     halves = [int.from_bytes(key[at : at + 8], "little") for at in (0, 8)]
-    state = [np.full(words[0].shape, halves[i % 2] ^ START[i], np.uint64) for i in range(4)]
+    state = [np.full(words[0].shape, halves[i % 2] ^ SIPHASH_INITIAL_STATE[i], np.uint64) for i in range(4)]
     spare = np.empty_like(state[0])
     end = np.full_like(spare, (len(words) * 8 & 0xFF) << 56)
     for word in (*words, end):
         state[3] ^= word
-        _stir(state, spare, 2)
+        _apply_sip_rounds(state, spare, 2)
         state[0] ^= word
     state[2] ^= np.uint64(0xFF)
-    _stir(state, spare, 4)
+    _apply_sip_rounds(state, spare, 4)
     state[0] ^= state[1]
     state[0] ^= state[2]
     state[0] ^= state[3]
     return state[0]
 
 
-def _stir(state: list[Words], spare: Words, times: int) -> None:
+def _apply_sip_rounds(state: list[UInt64Array], spare: UInt64Array, times: int) -> None:
     v0, v1, v2, v3 = state
     for _ in range(times):
         v0 += v1
-        _turn(v1, 13, spare)
+        _rotate_left(v1, 13, spare)
         v1 ^= v0
-        _turn(v0, 32, spare)
+        _rotate_left(v0, 32, spare)
         v2 += v3
-        _turn(v3, 16, spare)
+        _rotate_left(v3, 16, spare)
         v3 ^= v2
         v0 += v3
-        _turn(v3, 21, spare)
+        _rotate_left(v3, 21, spare)
         v3 ^= v0
         v2 += v1
-        _turn(v1, 17, spare)
+        _rotate_left(v1, 17, spare)
         v1 ^= v2
-        _turn(v2, 32, spare)
+        _rotate_left(v2, 32, spare)
 
 
-def _turn(values: Words, bits: int, spare: Words) -> None:
+def _rotate_left(values: UInt64Array, bits: int, spare: UInt64Array) -> None:
     """Rotate left, in place."""
     np.left_shift(values, np.uint64(bits), out=spare)
     values >>= np.uint64(64 - bits)
     values |= spare
 
 
-def spread(seeds: Words, columns: int) -> Words:
+def expand_seeds(seeds: UInt64Array, columns: int) -> UInt64Array:
     """Give as many numbers for each seed, of the shape (n, columns); the finish of SplitMix64."""
-    z: Words = seeds[:, None] + GOLDEN * np.arange(1, columns + 1, dtype=np.uint64)
+    z: UInt64Array = seeds[:, None] + GOLDEN_GAMMA * np.arange(1, columns + 1, dtype=np.uint64)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z ^= z >> np.uint64(31)
     return z
 
 
-def permuted(key: bytes, values: Words, size: int) -> Words:
+def permute_values(key: bytes, values: UInt64Array, size: int) -> UInt64Array:
     """Give each value's place in a keyed permutation of 0 .. size − 1, where size < 2⁶⁴."""
-    if size <= TABLE:
-        chosen: Words = _table(key, size)[values]
+    if size <= MAX_TABLE_SIZE:
+        chosen: UInt64Array = _build_permutation_table(key, size)[values]
         return chosen
-    placed = _feistel(key, values, *sides(size))
+    placed = _apply_feistel(key, values, *choose_factors(size))
     while (outside := placed >= np.uint64(size)).any():
-        placed[outside] = _feistel(key, placed[outside], *sides(size))
+        placed[outside] = _apply_feistel(key, placed[outside], *choose_factors(size))
     return placed
 
 
-def sides(size: int) -> tuple[int, int]:
+def choose_factors(size: int) -> tuple[int, int]:
     """Give two numbers of about one size whose product is hardly larger, so that few values leave the range.
 
-    >>> sides(100), sides(101)
+    >>> choose_factors(100), choose_factors(101)
     ((10, 10), (11, 10))
     """
     one = math.isqrt(size - 1) + 1
@@ -112,7 +112,7 @@ def sides(size: int) -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=64)
-def _table(key: bytes, size: int) -> Words:
+def _build_permutation_table(key: bytes, size: int) -> UInt64Array:
     """Give a permutation as a table: one cycle through all values, in the order of their hashes; so none stays."""
     values = np.arange(size, dtype=np.uint64)
     order = np.argsort(siphash(key, [values, np.full_like(values, size)]), kind="stable").astype(np.uint64)
@@ -121,13 +121,13 @@ def _table(key: bytes, size: int) -> Words:
     return table
 
 
-def _feistel(key: bytes, values: Words, one: int, other: int) -> Words:
+def _apply_feistel(key: bytes, values: UInt64Array, one: int, other: int) -> UInt64Array:
     """Permute 0 .. one · other − 1: two halves that are added to in turn, each modulo its own size."""
     sizes = np.uint64(one), np.uint64(other)
     halves = list(np.divmod(values, sizes[1]))
-    for turn in range(ROUNDS):
+    for turn in range(FEISTEL_ROUNDS):
         changed = turn % 2
         stream = siphash(key, [halves[1 - changed] << np.uint64(8) | np.uint64(turn)])
         halves[changed] = (halves[changed] + stream % sizes[changed]) % sizes[changed]
-    placed: Words = halves[0] * sizes[1] + halves[1]
+    placed: UInt64Array = halves[0] * sizes[1] + halves[1]
     return placed

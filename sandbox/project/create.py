@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox.manifest.sandbox_record import SandboxRecord
-from sandbox.project.registry import prepare_state
-from sandbox.project.sample import sample
+from sandbox.project.registry import make_state_folder
+from sandbox.project.sample import ensure_sample
 from sandbox.project.services import services
 from sandbox.project.stack import open_stack
-from sandbox.store.folder import locked, write
+from sandbox.store.folder import lock_path, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,10 +32,10 @@ class Sandbox:
     stack: Stack
     services: list[dict[str, str]] = field(default_factory=list)
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox create --json``."""
         return {
-            **self.record.fields(),
+            **self.record.to_dict(),
             "drawn": self.sample.drawn,
             "sample_drawn": self.sample.manifest.drawn,
             "sample_path": str(self.sample.sample.path),
@@ -50,35 +50,35 @@ def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> 
     Raises:
         FrozenError: The lock or the sample is not what ``sandbox.lock`` says, and it may not change.
     """
-    prepare_state(project.state)
+    make_state_folder(project.state_folder)
     stack = open_stack(project, frozen=frozen, progress=progress)
-    drawn = sample(project, progress=progress)
-    environment = stack.environment(sample=drawn.sample.fingerprint, progress=progress)
-    up = services.up(
+    drawn = ensure_sample(project, progress=progress)
+    environment = stack.build_project_environment(sample=drawn.sample.fingerprint, progress=progress)
+    up = services.start_services(
         project, drawn.sample, name=name, runtime=stack.runtime, frozen=stack.frozen, progress=progress
     )
-    record = recorded(project, name, drawn, environment)
+    record = write_record(project, name, drawn, environment)
     return Sandbox(record=record, sample=drawn, environment=environment, stack=stack, services=up)
 
 
-def recorded(project: Project, name: str, drawn: SampleResult, environment: Environment) -> SandboxRecord:
+def write_record(project: Project, name: str, drawn: SampleResult, environment: Environment) -> SandboxRecord:
     """Record what a sandbox has now, unless that is what its record says already."""
-    place = record_path(project, name)
-    with locked(place):
+    place = build_record_path(project, name)
+    with lock_path(place):
         there = SandboxRecord.read(place) if place.is_file() else None
-        record = _record(project, name, drawn, environment)
+        record = _build_record(project, name, drawn, environment)
         if there is not None and there == record.model_copy(update={"created": there.created}):
             return there
-        write(place, record.text())
+        write_file(place, record.to_json_text())
     return record
 
 
-def record_path(project: Project, name: str) -> Path:
+def build_record_path(project: Project, name: str) -> Path:
     """Give where a sandbox's record lies."""
-    return project.state / "sandboxes" / f"{name}.json"
+    return project.state_folder / "sandboxes" / f"{name}.json"
 
 
-def _record(project: Project, name: str, drawn: SampleResult, environment: Environment) -> SandboxRecord:
+def _build_record(project: Project, name: str, drawn: SampleResult, environment: Environment) -> SandboxRecord:
     return SandboxRecord(
         name=name,
         project=project.settings.project.name,

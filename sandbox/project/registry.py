@@ -7,51 +7,51 @@ import hashlib
 import stat
 from pathlib import Path
 
-from sandbox.store.folder import reported, write
-from sandbox.store.paths import home
+from sandbox.store.folder import translate_os_errors, write_file
+from sandbox.store.paths import find_home_folder
 
 
-def prepare_state(folder: Path) -> None:
+def make_state_folder(folder: Path) -> None:
     """Make the project's state folder, which keeps itself out of git, and remember where the project lies."""
     if not (folder / ".gitignore").is_file():
-        write(folder / ".gitignore", "*\n")
-    remember(folder.parent)
+        write_file(folder / ".gitignore", "*\n")
+    register_project(folder.parent)
 
 
-def remember(root: Path) -> None:
+def register_project(root: Path) -> None:
     """Remember where a project lies."""
-    place = _place(root)
+    place = _build_entry_path(root)
     if not place.is_file():
-        write(place, f"{root}\n")
+        write_file(place, f"{root}\n")
 
 
-def known() -> list[Path]:
+def list_existing_projects() -> list[Path]:
     """Give the folders of the projects that are still there, sorted."""
-    return _remembered(there=True)
+    return _list_registered_projects(there=True)
 
 
-def gone() -> list[Path]:
+def list_deleted_projects() -> list[Path]:
     """Give the folders of the projects that were there once, sorted."""
-    return _remembered(there=False)
+    return _list_registered_projects(there=False)
 
 
-def forget(root: Path) -> None:
+def unregister_project(root: Path) -> None:
     """Forget where a project lay."""
-    with reported(_place(root)):
-        _place(root).unlink(missing_ok=True)
+    with translate_os_errors(_build_entry_path(root)):
+        _build_entry_path(root).unlink(missing_ok=True)
 
 
-def _remembered(*, there: bool) -> list[Path]:
+def _list_registered_projects(*, there: bool) -> list[Path]:
     found = []
-    for place in (home() / "projects").glob("[0-9a-f]*"):
+    for place in (find_home_folder() / "projects").glob("[0-9a-f]*"):
         with contextlib.suppress(OSError, UnicodeDecodeError):
             root = Path(place.read_text("utf-8").removesuffix("\n"))
-            if _there(root / ".sandbox") is there:
+            if _is_folder(root / ".sandbox") is there:
                 found.append(root)
     return sorted(found)
 
 
-def _there(folder: Path) -> bool:
+def _is_folder(folder: Path) -> bool:
     """Say whether a folder is there.
 
     Raises:
@@ -63,5 +63,5 @@ def _there(folder: Path) -> bool:
         return False
 
 
-def _place(root: Path) -> Path:
-    return home() / "projects" / hashlib.sha256(str(root).encode()).hexdigest()[:16]
+def _build_entry_path(root: Path) -> Path:
+    return find_home_folder() / "projects" / hashlib.sha256(str(root).encode()).hexdigest()[:16]

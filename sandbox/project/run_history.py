@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
 from sandbox.manifest.run import RunRecord
-from sandbox.manifest.sample import half_of
+from sandbox.manifest.sample import compute_half_fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def ordinary(runs: Path) -> list[tuple[Path, RunRecord]]:
+def list_requested_runs(runs: Path) -> list[tuple[Path, RunRecord]]:
     """Give a project's ordinary runs that have ended, the latest first; those that are damaged are left out."""
     found = []
     for folder in sorted(runs.glob("[0-9]*"), reverse=True):
@@ -21,9 +21,5 @@ def ordinary(runs: Path) -> list[tuple[Path, RunRecord]]:
         except StoreError:
             continue  # `sandbox verify` says so
     # A half is run only after the whole.
-    halves = {half_of(record.sample) for _, record in found}
-    return [
-        (folder, record)
-        for folder, record in found
-        if record.variation is None and record.sample not in halves
-    ]
+    halves = {compute_half_fingerprint(record.sample) for _, record in found}
+    return [(folder, record) for folder, record in found if record.variation is None and record.sample not in halves]

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError
 from sandbox.model import Sample
-from sandbox.project.registry import prepare_state
+from sandbox.project.registry import make_state_folder
 from sandbox.samples import catalog
-from sandbox.samples.integrity import require_intact
-from sandbox.samples.specification import request_id
-from sandbox.store.folder import locked
-from sandbox.store.paths import home
+from sandbox.samples.integrity import check_sample_integrity
+from sandbox.samples.specification import compute_request_id
+from sandbox.store.folder import lock_path
+from sandbox.store.paths import find_home_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandbox.config import Project
-    from sandbox.manifest.profile import Profile
+    from sandbox.manifest.profile import SampleProfile
     from sandbox.manifest.sample import SampleManifest
-    from sandbox.model import Dialect, Progress
-    from sandbox.sampler.plan.plan import Plan
-    from sandbox.sampler.plan.warehouse_sql import Statement
-    from sandbox.store.remote import Remote
+    from sandbox.model import Progress, SqlDialect
+    from sandbox.sampler.plan.plan import SamplePlan
+    from sandbox.sampler.plan.warehouse_sql import WarehouseStatement
+    from sandbox.store.remote import RemoteStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class SampleResult:
     """The project's sample.
 
     ``drawn`` says whether it was drawn just now, ``pulled`` from where it came just now; ``profile`` how like production
-    it is, None where nobody compared them or asked (see `compared`). ``store`` is where its rows lie in a store, None where they
+    it is, None where nobody compared them or asked (see `ensure_profiled_sample`). ``store`` is where its rows lie in a store, None where they
     lie here.
     """
 
@@ -41,19 +41,17 @@ class SampleResult:
     manifest: SampleManifest
     drawn: bool
     pulled: str | None = None
-    profile: Profile | None = None
+    profile: SampleProfile | None = None
     store: str | None = None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where its rows lie."""
         return self.store or str(self.sample.path)
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox sample --json``."""
-        tables = {
-            name: {"rows": table.rows, "bytes": table.bytes} for name, table in self.manifest.tables.items()
-        }
+        tables = {name: {"rows": table.rows, "bytes": table.bytes} for name, table in self.manifest.tables.items()}
         strata = [
             {"unit": unit, **stratum.model_dump(mode="json")}
             for unit, draw in self.manifest.units.items()
@@ -62,20 +60,20 @@ class SampleResult:
         return {
             "format_version": 1,
             "fingerprint": self.sample.fingerprint,
-            "path": self.place,
+            "path": self.location,
             "drawn": self.drawn,
             "pulled": self.pulled,
             "tables": tables,
             "strata": strata,
-            "profile": None if self.profile is None else self.profile.summary(),
+            "profile": None if self.profile is None else self.profile.summarize(),
         }
 
 
-def plan(project: Project, *, progress: Progress) -> Plan:
+def plan(project: Project, *, progress: Progress) -> SamplePlan:
     """Say what a sample would take; extracts nothing."""
-    from sandbox.sampler.plan.planner import survey  # noqa: PLC0415 - Ibis is slow to import, and often not needed
+    from sandbox.sampler.plan.planner import plan_sample  # noqa: PLC0415 - Ibis is slow to import, and often not needed
 
-    return survey(project, progress=progress)
+    return plan_sample(project, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,130 +82,132 @@ class PlanSql:
 
     dialect: str
     run: bool
-    statements: Sequence[Statement]
+    statements: Sequence[WarehouseStatement]
     text: str
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox plan --sql DIALECT --json``; ``run`` says whether tests carry such SQL out."""
         return {
             "format_version": 1,
             "dialect": self.dialect,
             "run": self.run,
-            "statements": [one.fields() for one in self.statements],
+            "statements": [one.to_dict() for one in self.statements],
         }
 
 
-def plan_sql(project: Project, dialect: Dialect, *, progress: Progress) -> PlanSql:
+def plan_sql(project: Project, dialect: SqlDialect, *, progress: Progress) -> PlanSql:
     """Give SQL that draws the sample in another database, from the source as it is now; carries nothing out."""
-    from sandbox.engine.sql.dialects import RUN  # noqa: PLC0415 - see `plan`
+    from sandbox.engine.sql.dialects import TESTED_DIALECTS  # noqa: PLC0415 - see `plan`
     from sandbox.sampler.plan import warehouse_sql  # noqa: PLC0415
 
     found = plan(project, progress=progress)
     with contextlib.closing(found.listing):
-        statements = warehouse_sql.statements(found, dialect)
+        statements = warehouse_sql.compile_plan(found, dialect)
         return PlanSql(
             dialect=dialect,
-            run=dialect in RUN,
+            run=dialect in TESTED_DIALECTS,
             statements=statements,
-            text=warehouse_sql.script(statements, found, dialect),
+            text=warehouse_sql.format_script(statements, found, dialect),
         )
 
 
-def compared(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
-    """Give the project's sample (see `sample`), and how like production it is.
+def ensure_profiled_sample(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
+    """Give the project's sample (see `ensure_sample`), and how like production it is.
 
     ``profile`` compares all of it with production, tables of any size, unless that was done before.
     """
     from sandbox.sampler.profile import storage  # noqa: PLC0415 - slow to import, and most commands do not show it
 
-    if project.settings.source.afar:
-        return _compared_afar(project, refresh=refresh, profile=profile, progress=progress)
-    found = sample(project, refresh=refresh, whole=profile, progress=progress)
-    profiled = storage.known(project, home(), found.sample.fingerprint)
-    if profile and not (profiled and profiled.complete):
-        profiled = _profiled(project, found.sample, found.manifest, progress)
-        storage.keep(project, found.sample.fingerprint, profiled)
+    if project.settings.source.is_sample_written_by_executors:
+        return _ensure_cluster_sample(project, refresh=refresh, profile=profile, progress=progress)
+    found = ensure_sample(project, refresh=refresh, whole=profile, progress=progress)
+    profiled = storage.find_profile(project, find_home_folder(), found.sample.fingerprint)
+    if profile and not (profiled and profiled.is_complete):
+        profiled = _profile_sample(project, found.sample, found.manifest, progress)
+        storage.write_profile(project, found.sample.fingerprint, profiled)
     return dataclasses.replace(found, profile=profiled)
 
 
-def sample(
-    project: Project, *, refresh: bool = False, whole: bool = False, progress: Progress
-) -> SampleResult:
+def ensure_sample(project: Project, *, refresh: bool = False, whole: bool = False, progress: Progress) -> SampleResult:
     """Give the project's sample: the one that is here, else the one in the project's store, else a new one.
 
     ``refresh`` draws from the source as it is now, whatever is stored. A stored sample that is damaged is drawn again only
     then, and a store that does not answer is an error: to draw instead would give one person another sample.
     ``whole`` compares one that is drawn with all of production, however large.
     """
-    known, pulled, fresh = None if refresh else _found(project), None, False
+    known, pulled, fresh = None if refresh else _find_sample(project), None, False
     if known is None:
-        prepare_state(project.state)
-        with locked(
-            project.state / "requests"
+        make_state_folder(project.state_folder)
+        with lock_path(
+            project.state_folder / "requests"
         ):  # whoever waited for another's draw takes what that has drawn
-            known = None if refresh else _found(project)
+            known = None if refresh else _find_sample(project)
             if known is None:
                 made = None
                 if not refresh and project.settings.source.store:
-                    made, pulled = _pulled(project, progress)
-                if made is None and project.settings.source.afar:
-                    _draw_afar(project, progress, whole=whole)
-                    made, pulled = _pulled(project, progress)
+                    made, pulled = _pull_sample(project, progress)
+                if made is None and project.settings.source.is_sample_written_by_executors:
+                    _draw_on_cluster(project, progress, whole=whole)
+                    made, pulled = _pull_sample(project, progress)
                 fresh = made is None
-                known = catalog.load(home(), (made or _draw(project, progress, whole=whole)).fingerprint)
+                known = catalog.load_sample(
+                    find_home_folder(), (made or _draw_sample(project, progress, whole=whole)).fingerprint
+                )
     found, manifest = known
     if not fresh:
-        require_intact(project, found, manifest, progress)
+        check_sample_integrity(project, found, manifest, progress)
     return SampleResult(sample=found, manifest=manifest, drawn=fresh, pulled=pulled)
 
 
-def _compared_afar(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
+def _ensure_cluster_sample(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
     """Give the project's sample where it lies: in the store, drawn by the workers of a cluster if it is not there."""
     from sandbox.sampler.cluster import publication  # noqa: PLC0415 - pyarrow is slow to import
 
-    store = _store(project)
-    prepare_state(project.state)
-    with locked(project.state / "requests"):
-        manifest = None if refresh else publication.there(store, request_id(project.settings))
+    store = _open_store(project)
+    make_state_folder(project.state_folder)
+    with lock_path(project.state_folder / "requests"):
+        manifest = None if refresh else publication.find_manifest(store, compute_request_id(project.settings))
         drawn = manifest is None
         if manifest is None:
-            manifest = _draw_afar(project, progress, whole=profile)
-        catalog.remember(project, manifest.fingerprint)  # what is pulled later is what was shown
-    profiled = publication.profile(store, manifest)
-    if profile and not (profiled and profiled.complete):
+            manifest = _draw_on_cluster(project, progress, whole=profile)
+        catalog.record_sample(project, manifest.fingerprint)  # what is pulled later is what was shown
+    profiled = publication.read_profile(store, manifest)
+    if profile and not (profiled and profiled.is_complete):
         raise StoreError(
             f"the sample {manifest.fingerprint[:12]} lies in {store.name}, and is compared with production when it is drawn",
             hint="draw it again and compare all of it: sandbox sample --refresh --profile",
         )
-    path = catalog.folder_of(home(), manifest.fingerprint)
+    path = catalog.resolve_sample_path(find_home_folder(), manifest.fingerprint)
     return SampleResult(
         sample=Sample(fingerprint=manifest.fingerprint, path=path),
         manifest=manifest,
         drawn=drawn,
         profile=profiled,
-        store=store.shown(f"samples/{manifest.fingerprint}"),
+        store=store.format_address(f"samples/{manifest.fingerprint}"),
     )
 
 
-def _draw_afar(project: Project, progress: Progress, *, whole: bool) -> SampleManifest:
-    from sandbox.sampler.draw.draw import draw_into  # noqa: PLC0415 - see `plan`
+def _draw_on_cluster(project: Project, progress: Progress, *, whole: bool) -> SampleManifest:
+    from sandbox.sampler.draw.draw import draw_into_store  # noqa: PLC0415 - see `plan`
 
-    planned = _planned(project, progress)
-    return draw_into(_store(project), project, planned, home=home(), whole=whole, progress=progress)
+    planned = _plan_draw(project, progress)
+    return draw_into_store(
+        _open_store(project), project, planned, home=find_home_folder(), whole=whole, progress=progress
+    )
 
 
-def _store(project: Project) -> Remote:
-    from sandbox.project.sharing import project_store  # noqa: PLC0415 - pyarrow is slow to import
+def _open_store(project: Project) -> RemoteStore:
+    from sandbox.project.sharing import open_project_store  # noqa: PLC0415 - pyarrow is slow to import
 
-    store = project_store(project)
+    store = open_project_store(project)
     assert store is not None, "where there is none, the settings are refused"
     return store
 
 
-def _profiled(project: Project, found: Sample, manifest: SampleManifest, progress: Progress) -> Profile:
-    from sandbox.sampler.profile.compare import profiled_later  # noqa: PLC0415 - see `plan`
+def _profile_sample(project: Project, found: Sample, manifest: SampleManifest, progress: Progress) -> SampleProfile:
+    from sandbox.sampler.profile.compare import profile_stored_sample  # noqa: PLC0415 - see `plan`
 
-    return profiled_later(
+    return profile_stored_sample(
         plan(project, progress=progress),
         found,
         manifest,
@@ -217,37 +217,37 @@ def _profiled(project: Project, found: Sample, manifest: SampleManifest, progres
     )
 
 
-def _pulled(project: Project, progress: Progress) -> tuple[Sample | None, str | None]:
-    from sandbox.project.sharing import pull_requested  # noqa: PLC0415 - pyarrow is slow to import
+def _pull_sample(project: Project, progress: Progress) -> tuple[Sample | None, str | None]:
+    from sandbox.project.sharing import pull_requested_sample  # noqa: PLC0415 - pyarrow is slow to import
 
     try:
-        shared = pull_requested(project, _store(project), progress)
+        shared = pull_requested_sample(project, _open_store(project), progress)
     except StoreError as error:
         hint = f"{error.hint}\nto draw a sample of your own: sandbox sample --refresh".lstrip()
         raise StoreError(error.message, hint=hint) from error
     return (shared.sample, shared.store) if shared else (None, None)
 
 
-def _draw(project: Project, progress: Progress, *, whole: bool) -> Sample:
-    from sandbox.sampler.draw.draw import draw  # noqa: PLC0415 - see `plan`
+def _draw_sample(project: Project, progress: Progress, *, whole: bool) -> Sample:
+    from sandbox.sampler.draw.draw import draw_sample  # noqa: PLC0415 - see `plan`
 
-    return draw(project, _planned(project, progress), home=home(), whole=whole, progress=progress)
+    return draw_sample(project, _plan_draw(project, progress), home=find_home_folder(), whole=whole, progress=progress)
 
 
-def _planned(project: Project, progress: Progress) -> Plan:
+def _plan_draw(project: Project, progress: Progress) -> SamplePlan:
     from sandbox.sources.checks import personal_columns  # noqa: PLC0415 - see `plan`
 
     planned = plan(project, progress=progress)
-    personal_columns.refuse(planned.suspects, project.settings)  # before the warnings, which say the same
+    personal_columns.check_personal_columns(
+        planned.personal_columns, project.settings
+    )  # before the warnings, which say the same
     for warning in planned.warnings:
-        progress.say(f"warning: {warning}")
+        progress.print_message(f"warning: {warning}")
     return planned
 
 
-def _found(project: Project) -> tuple[Sample, SampleManifest] | None:
+def _find_sample(project: Project) -> tuple[Sample, SampleManifest] | None:
     try:
-        return catalog.found(project, home())
+        return catalog.find_sample_and_manifest(project, find_home_folder())
     except StoreError as error:
-        raise StoreError(
-            error.message, hint="draw it again from the source: sandbox sample --refresh"
-        ) from error
+        raise StoreError(error.message, hint="draw it again from the source: sandbox sample --refresh") from error

@@ -1,16 +1,16 @@
 """Turns image and requirements into a lock, and a lock into an environment that code can run in."""
 
-from sandbox.provisioner.environments import environment, recorded
+from sandbox.provisioner.environments import ensure_environment, record_environment
 from sandbox.provisioner.lock.frozen_check import check_frozen
-from sandbox.provisioner.lock.request import StackRequest, request
-from sandbox.provisioner.lock.resolver import inputs, resolve
+from sandbox.provisioner.lock.request import StackRequest, build_request
+from sandbox.provisioner.lock.resolver import compute_inputs, resolve_lock
 
 __all__ = [
     "StackRequest",
+    "build_request",
     "check_frozen",
-    "environment",
-    "inputs",
-    "recorded",
-    "request",
-    "resolve",
+    "compute_inputs",
+    "ensure_environment",
+    "record_environment",
+    "resolve_lock",
 ]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.manifest.canonical_json import digest, file_digest
+from sandbox.manifest.canonical_json import hash_file, hash_json
 from sandbox.provisioner.lock import pins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sandbox.manifest.lock import BaseImage, Library, PlatformLock
+    from sandbox.manifest.lock import LockedImage, LockedLibrary, PlatformLock
 
-BUILDER = 1  # raised when the same inputs are built in another way
+BUILDER_VERSION = 1  # raised when the same inputs are built in another way
 
 
-def of_image(image: str, platform: str, entry: PlatformLock, base: BaseImage) -> str:
+def compute_image_id(image: str, platform: str, entry: PlatformLock, base: LockedImage) -> str:
     """Give the id of an environment in a container.
 
     Args:
@@ -25,33 +25,31 @@ def of_image(image: str, platform: str, entry: PlatformLock, base: BaseImage) ->
         base: Only its digest counts: what it is called here does not change what is in it.
     """
     packages = [[one.name, one.version, one.hash] for one in entry.packages.get(image, ())]
-    return digest(
+    return hash_json(
         {
-            "builder": BUILDER,
-            "files": {"Dockerfile": file_digest(pins.dockerfile(image))},
+            "builder": BUILDER_VERSION,
+            "files": {"Dockerfile": hash_file(pins.find_dockerfile(image))},
             "base": base.digest,
             "platform": platform,
             "python": entry.python,
-            "libraries": _listed(entry.libraries),
+            "libraries": _list_libraries(entry.libraries),
             **({"packages": packages} if packages else {}),
         }
     )
 
 
-def of_host(platform: str, python: str, libraries: Iterable[Library]) -> str:
+def compute_host_id(platform: str, python: str, libraries: Iterable[LockedLibrary]) -> str:
     """Give the id of an environment on this machine; ``python`` is the full version of its interpreter."""
-    return digest(
+    return hash_json(
         {
-            "builder": BUILDER,
+            "builder": BUILDER_VERSION,
             "host": True,
             "platform": platform,
             "python": python,
-            "libraries": _listed(libraries),
+            "libraries": _list_libraries(libraries),
         }
     )
 
 
-def _listed(libraries: Iterable[Library]) -> list[list[object]]:
-    return [
-        [one.name, one.version, sorted(one.hashes)] for one in sorted(libraries, key=lambda one: one.name)
-    ]
+def _list_libraries(libraries: Iterable[LockedLibrary]) -> list[list[object]]:
+    return [[one.name, one.version, sorted(one.hashes)] for one in sorted(libraries, key=lambda one: one.name)]

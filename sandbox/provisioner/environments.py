@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, assert_never
 
-from sandbox.errors import EngineError
+from sandbox.errors import ContainerEngineError
 from sandbox.provisioner.local import interpreters
 from sandbox.provisioner.lock import pins
-from sandbox.provisioner.lock.resolver import resolve
+from sandbox.provisioner.lock.resolver import resolve_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.manifest.lock import Lock
+    from sandbox.manifest.lock import LockDocument
     from sandbox.model import Environment, Progress
     from sandbox.provisioner.lock.request import StackRequest
 
 
-def environment(
+def ensure_environment(
     request: StackRequest,
-    lock: Lock,
+    lock: LockDocument,
     runtime: Literal["docker", "local"],
     *,
     home: Path,
@@ -31,7 +31,7 @@ def environment(
 
     Args:
         request: What the lock answers.
-        lock: By `resolve`, for the same runtime.
+        lock: By `resolve_lock`, for the same runtime.
         runtime: What will carry out the code.
         home: Where wheels and virtual environments are kept.
         progress: Shows what is made; silent when everything is there.
@@ -42,40 +42,42 @@ def environment(
         EngineError: The engine does not answer, or the environment cannot be made.
         FrozenError: ``frozen``, and the base image is another, or the lock has nothing for this machine.
     """
-    if request.own is not None:
+    if request.custom_image is not None:
         if runtime == "local":
-            raise EngineError(
+            raise ContainerEngineError(
                 f"stack.image names an image of your own, {request.image}, which needs a container engine",
                 hint='start one (look with: sandbox doctor), or write image = "python" in [stack]',
             )
         from sandbox.provisioner.images import custom_environment  # noqa: PLC0415 - see below
 
-        return custom_environment.make(
-            request.own, lock, python=python, home=home, progress=progress, frozen=frozen
+        return custom_environment.ensure_custom_environment(
+            request.custom_image, lock, python=python, home=home, progress=progress, frozen=frozen
         )
     match runtime:
         case "docker":
             # The SDK takes a third of a second to import, which a local run need not pay.
             from sandbox.provisioner.images import environment as docker_environment  # noqa: PLC0415
 
-            return docker_environment.make(request, lock, home=home, progress=progress, frozen=frozen)
+            return docker_environment.ensure_image_environment(
+                request, lock, home=home, progress=progress, frozen=frozen
+            )
         case "local":
             from sandbox.provisioner.local import environment as local_environment  # noqa: PLC0415
 
-            here = interpreters.target(request.python)
-            name = pins.key(here, request.python)
+            here = interpreters.build_host_target(request.python)
+            name = pins.format_platform_key(here, request.python)
             if name not in lock.platforms and not frozen:  # written on a machine with another Python
-                lock = resolve(request, previous=lock, upgrade=False, progress=progress, runtime="local")
-            entry = pins.entry(lock, name)
-            return local_environment.make(request, entry, here, home=home, progress=progress)
+                lock = resolve_lock(request, previous=lock, upgrade=False, progress=progress, runtime="local")
+            entry = pins.find_platform_entry(lock, name)
+            return local_environment.ensure_virtual_environment(request, entry, here, home=home, progress=progress)
         case _:
             assert_never(runtime)
 
 
-def recorded(lock: Lock, environment: Environment) -> Lock:
+def record_environment(lock: LockDocument, environment: Environment) -> LockDocument:
     """Give the lock with what was made written into it: the same lock where that changes nothing."""
     if environment.runtime != "docker":
         return lock
     from sandbox.provisioner.images import environment as docker_environment  # noqa: PLC0415
 
-    return docker_environment.recorded(lock, environment)
+    return docker_environment.record_image(lock, environment)

@@ -4,144 +4,155 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.formatting import change, cut, many, number, share, span, value
+from sandbox.formatting import (
+    format_change,
+    format_count,
+    format_number,
+    format_share,
+    format_time_change,
+    format_value,
+    truncate_text,
+)
 from sandbox.model import WORKING_TREE
 from sandbox.report import estimates
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import (
         ColumnChanges,
-        DataTest,
+        ColumnSlice,
+        DataTestOutcome,
+        DataTestResult,
         DiffDocument,
+        DiffSide,
         GateResult,
-        Key,
         OutputDiff,
+        RowKey,
+        RowSegment,
         SchemaChanges,
-        Segment,
-        Side,
-        Slice,
-        TestOutcome,
         Verdict,
     )
 
-_NAMED = 3  # so many further outputs are named in the headline, and so many columns of a kind
-_LONGEST = 60  # characters of a name
+_MAX_NAMES = 3  # so many further outputs are named in the headline, and so many columns of a kind
+_MAX_NAME_LENGTH = 60  # characters of a name
 
-VERDICTS: dict[Verdict, str] = {
+VERDICT_TEXTS: dict[Verdict, str] = {
     "same": "same",
     "within_gate": "within the gate",
     "outside_gate": "outside the gate",
 }
 
 
-def headline(document: DiffDocument) -> str:
+def summarize_diff(document: DiffDocument) -> str:
     """Give the finding in one line, without the verdict's name."""
-    ordered = worst_first(document)
+    ordered = sort_outputs(document)
     if not ordered:
         return "there was nothing to compare"
-    differing = [(name, output) for name, output in ordered if not output.same]
+    differing = [(name, output) for name, output in ordered if not output.is_same]
     if not differing:
-        said = f"{many(len(ordered), 'output')}, nothing differs"
-        return ", but ".join([said, *not_held(document)[:1]])
+        said = f"{format_count(len(ordered), 'output')}, nothing differs"
+        return ", but ".join([said, *describe_gate_failures(document)[:1]])
     name, output = differing[0]
-    said = f"{cut(name, _LONGEST)}: {', '.join(statements(output))}"
-    others = [f"{cut(other, _LONGEST)} ({_briefly(found)})" for other, found in differing[1 : 1 + _NAMED]]
+    said = f"{truncate_text(name, _MAX_NAME_LENGTH)}: {', '.join(describe_output(output))}"
+    others = [
+        f"{truncate_text(other, _MAX_NAME_LENGTH)} ({_summarize_output(found)})"
+        for other, found in differing[1 : 1 + _MAX_NAMES]
+    ]
     left = len(differing) - 1 - len(others)
     if left:
-        others.append(f"{number(left)} more")
+        others.append(f"{format_number(left)} more")
     return said + (f"; also {', '.join(others)}" if others else "")
 
 
-def _briefly(output: OutputDiff) -> str:
+def _summarize_output(output: OutputDiff) -> str:
     if output.status != "compared":
         return "new" if output.status == "added" else "gone"
-    return share(output.rows.share) if output.rows.different else "schema"
+    return format_share(output.rows.differing_share) if output.rows.different else "schema"
 
 
-def statements(output: OutputDiff) -> list[str]:
+def describe_output(output: OutputDiff) -> list[str]:
     """Give what happened to one output, the rows first; empty where nothing did."""
     rows = output.rows
     if output.status == "added":
-        return [f"only the candidate makes it ({many(rows.candidate, 'row')})"]
+        return [f"only the candidate makes it ({format_count(rows.candidate, 'row')})"]
     if output.status == "removed":
-        return [f"the candidate does not make it any more ({many(rows.baseline, 'row')})"]
+        return [f"the candidate does not make it any more ({format_count(rows.baseline, 'row')})"]
     said = []
     counts = {"changed": rows.changed, "added": rows.added, "removed": rows.removed}
     present = [(count, what) for what, count in counts.items() if count]
-    of = f" of {many(rows.baseline, 'row')}"
+    of = f" of {format_count(rows.baseline, 'row')}"
     if present:
         first, what = present[0]
-        rest = "".join(f", {number(count)} {other}" for count, other in present[1:])
-        lone = f"{number(first)}{of} {what}"
-        listed = f"{number(first)} {what}{rest}{of}"
-        said.append(f"{lone if len(present) == 1 else listed} ({share(rows.share)})")
-    units = affected(output)
-    return [*said, *([units] if units is not None else []), *schema(output.schema_)]
+        rest = "".join(f", {format_number(count)} {other}" for count, other in present[1:])
+        lone = f"{format_number(first)}{of} {what}"
+        listed = f"{format_number(first)} {what}{rest}{of}"
+        said.append(f"{lone if len(present) == 1 else listed} ({format_share(rows.differing_share)})")
+    units = describe_affected_units(output)
+    return [*said, *([units] if units is not None else []), *describe_schema_changes(output.schema_)]
 
 
-def schema(changes: SchemaChanges, *, most: int = _NAMED) -> list[str]:
+def describe_schema_changes(changes: SchemaChanges, *, most: int = _MAX_NAMES) -> list[str]:
     """Give what happened to the columns, one phrase each kind; of many the first are named."""
     said = []
     for what, names in (("added", changes.added), ("removed", changes.removed)):
         if names:
-            said.append(f"column{'s' * (len(names) > 1)} {listed(names, most=most)} {what}")
+            said.append(f"column{'s' * (len(names) > 1)} {join_names(names, most=most)} {what}")
     for name, types in list(changes.type_changed.items())[:most]:
         uncompared = "" if types.compared else ", values cannot be compared"
-        kinds = f"{cut(types.candidate, _LONGEST)} instead of {cut(types.baseline, _LONGEST)}"
-        said.append(f"{cut(name, _LONGEST)} is {kinds}{uncompared}")
+        kinds = f"{truncate_text(types.candidate, _MAX_NAME_LENGTH)} instead of {truncate_text(types.baseline, _MAX_NAME_LENGTH)}"
+        said.append(f"{truncate_text(name, _MAX_NAME_LENGTH)} is {kinds}{uncompared}")
     if len(changes.type_changed) > most:
-        said.append(f"{many(len(changes.type_changed) - most, 'more column')} of another type")
+        said.append(f"{format_count(len(changes.type_changed) - most, 'more column')} of another type")
     if changes.reordered:
         said.append("columns in another order")
     return said
 
 
-def listed(names: list[str], *, most: int = _NAMED) -> str:
+def join_names(names: list[str], *, most: int = _MAX_NAMES) -> str:
     """Give some names, as many and as much of each as anybody reads in a line.
 
-    >>> listed(["a", "b", "c", "d", "e"])
+    >>> join_names(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
     left = len(names) - most
-    said = ", ".join(cut(name, _LONGEST) for name in names[:most])
-    return said + (f" and {number(left)} more" if left > 0 else "")
+    said = ", ".join(truncate_text(name, _MAX_NAME_LENGTH) for name in names[:most])
+    return said + (f" and {format_number(left)} more" if left > 0 else "")
 
 
-def affected(output: OutputDiff) -> str | None:
+def describe_affected_units(output: OutputDiff) -> str | None:
     """Give how many units of the sample are affected; None where that is not known, or none is."""
     estimate = output.estimate
     if estimate.units_affected is None or not estimate.units_affected.sample:
         return None
-    return f"{number(estimate.units_affected.sample)} {estimate.unit or 'units'} affected in the sample"
+    return f"{format_number(estimate.units_affected.sample)} {estimate.unit or 'units'} affected in the sample"
 
 
-def worst_first(document: DiffDocument) -> list[tuple[str, OutputDiff]]:
+def sort_outputs(document: DiffDocument) -> list[tuple[str, OutputDiff]]:
     """Give the outputs by weight.
 
     Those that break the gate come before those that differ, these before the others; then by how many units of the
     sample are affected, because a few rows of totals are soon all changed; then by the share of rows.
     """
 
-    def weight(item: tuple[str, OutputDiff]) -> tuple[bool, bool, int, float, str]:
+    def sort_key(item: tuple[str, OutputDiff]) -> tuple[bool, bool, int, float, str]:
         name, output = item
         units = output.estimate.units_affected
         return (
-            not broken(document, name),
-            output.same,
+            not find_failed_rules(document, name),
+            output.is_same,
             -(units.sample if units else 0),
-            -output.rows.share,
+            -output.rows.differing_share,
             name,
         )
 
-    return sorted(document.outputs.items(), key=weight)
+    return sorted(document.outputs.items(), key=sort_key)
 
 
-def broken(document: DiffDocument, output: str) -> list[GateResult]:
+def find_failed_rules(document: DiffDocument, output: str) -> list[GateResult]:
     """Give the rules that an output does not keep."""
     return [result for result in document.gate if result.output == output and not result.held]
 
 
-def rule(result: GateResult) -> str:
+def describe_rule(result: GateResult) -> str:
     """Give what one rule of the gate found."""
     if result.rule == "changed_rows":
         return f"{result.found} of the rows differ, {result.limit} may"
@@ -150,163 +161,157 @@ def rule(result: GateResult) -> str:
     return f"{result.rule.replace('_', ' ')}: {result.found}, accepted: {result.limit}"
 
 
-def segment(found: Segment) -> str:
+def describe_segment(found: RowSegment) -> str:
     """Give where the differences lie.
 
-    >>> from sandbox.manifest.diff import Segment, Slice
-    >>> one = Slice(column="country", values=["DE", None])
-    >>> segment(Segment(slices=[one], covered=0.98, rows=0.12, differing=0.5, score=0.9))
+    >>> from sandbox.manifest.diff import RowSegment, ColumnSlice
+    >>> one = ColumnSlice(column="country", values=["DE", None])
+    >>> describe_segment(RowSegment(slices=[one], covered=0.98, rows=0.12, differing=0.5, score=0.9))
     '98.0 % of the rows that differ have country DE or NULL (12.0 % of all rows do, and 50.0 % of these differ)'
     """
     return (
-        f"{share(found.covered)} of the rows that differ {'lie in' if _hidden(found) else 'have'} {slices(found)} "
-        f"({share(found.rows)} of all rows do, and {share(found.differing)} of these differ)"
+        f"{format_share(found.covered)} of the rows that differ {'lie in' if _has_hidden_values(found) else 'have'} {describe_slices(found)} "
+        f"({format_share(found.rows)} of all rows do, and {format_share(found.differing)} of these differ)"
     )
 
 
-def slices(found: Segment) -> str:
+def describe_slices(found: RowSegment) -> str:
     """Give which rows a segment holds; the columns alone where values are hidden."""
-    if _hidden(found):
+    if _has_hidden_values(found):
         return f"one slice of {' and '.join(one.column for one in found.slices)}"
-    return " and ".join(_slice(one) for one in found.slices)
+    return " and ".join(_describe_slice(one) for one in found.slices)
 
 
-def _hidden(found: Segment) -> bool:
+def _has_hidden_values(found: RowSegment) -> bool:
     return any(not one.values and one.low is None and one.high is None for one in found.slices)
 
 
-def _slice(one: Slice) -> str:
+def _describe_slice(one: ColumnSlice) -> str:
     if one.values:
-        return f"{one.column} {' or '.join(value(found) for found in one.values)}"
+        return f"{one.column} {' or '.join(format_value(found) for found in one.values)}"
     if one.low is None:
-        return f"{one.column} up to {value(one.high)}"
+        return f"{one.column} up to {format_value(one.high)}"
     if one.high is None:
-        return f"{one.column} from {value(one.low)}"
-    return f"{one.column} from {value(one.low)} to {value(one.high)}"
+        return f"{one.column} from {format_value(one.low)}"
+    return f"{one.column} from {format_value(one.low)} to {format_value(one.high)}"
 
 
-def noise(output: OutputDiff) -> list[str]:
+def describe_noise(output: OutputDiff) -> list[str]:
     """Give what differs between two runs of the same code, and what follows from that."""
     said = []
     if output.tainted:
         verb = "differs" if len(output.tainted) == 1 else "differ"
-        said.append(
-            f"{listed(output.tainted)} {verb} between two runs of the same code: nothing is judged there"
-        )
+        said.append(f"{join_names(output.tainted)} {verb} between two runs of the same code: nothing is judged there")
     for tolerance in sorted(set(output.rounding.values())):
         names = [name for name, one in output.rounding.items() if one == tolerance]
         said.append(
-            f"the last digits of {listed(names)} differ between two runs: up to {tolerance:g} of a value does not count"
+            f"the last digits of {join_names(names)} differ between two runs: up to {tolerance:g} of a value does not count"
         )
     if output.flickering:
-        said.append(f"{many(output.flickering, 'row')} come and go between two runs of the same code")
+        said.append(f"{format_count(output.flickering, 'row')} come and go between two runs of the same code")
     if output.rows.noise:
         verb = "is" if output.rows.noise == 1 else "are"
         said.append(
-            f"{number(output.rows.noise)} of the {many(output.rows.different, 'differing row')} {verb} noise"
+            f"{format_number(output.rows.noise)} of the {format_count(output.rows.different, 'differing row')} {verb} noise"
         )
     return said
 
 
-def in_production(document: DiffDocument) -> list[str]:
+def describe_estimates(document: DiffDocument) -> list[str]:
     """Give the estimates in a sentence an output; where the worst output has none, why."""
-    ordered = worst_first(document)
-    said = estimates.lines(document, ordered)
-    if said or not document.sample or not ordered or ordered[0][1].same:
+    ordered = sort_outputs(document)
+    said = estimates.describe_worst_outputs(document, ordered)
+    if said or not document.sample or not ordered or ordered[0][1].is_same:
         return said
     name, worst = ordered[0]
-    why = estimates.reason(worst)
-    return [f"{listed([name])}: not estimated for production: {why}"] if why else []
+    why = estimates.explain_missing_estimate(worst)
+    return [f"{join_names([name])}: not estimated for production: {why}"] if why else []
 
 
-def where(document: DiffDocument) -> list[str]:
+def locate_differences(document: DiffDocument) -> list[str]:
     """Give where the differences lie, an output a line."""
     return [
-        f"{listed([name])}: {segment(one.segments[0])}" for name, one in worst_first(document) if one.segments
+        f"{join_names([name])}: {describe_segment(one.segments[0])}"
+        for name, one in sort_outputs(document)
+        if one.segments
     ]
 
 
-def unpassed(document: DiffDocument) -> list[DataTest]:
+def list_notable_tests(document: DiffDocument) -> list[DataTestResult]:
     """Give the data tests that did not just pass, those that a change is to blame for first."""
-    order: tuple[TestOutcome, ...] = ("newly_failing", "not_evaluated", "failed", "fixed")
+    order: tuple[DataTestOutcome, ...] = ("newly_failing", "not_evaluated", "failed", "fixed")
     some = [test for test in document.tests if test.outcome != "passed"]
     return sorted(some, key=lambda test: order.index(test.outcome))
 
 
-def data_test(found: DataTest) -> str:
+def describe_test(found: DataTestResult) -> str:
     """Give what became of a data test.
 
-    >>> from sandbox.manifest.diff import DataTest
-    >>> data_test(DataTest(name="no debts", baseline_failures=0, candidate_failures=3, outcome="newly_failing"))
+    >>> from sandbox.manifest.diff import DataTestResult
+    >>> describe_test(DataTestResult(name="no debts", baseline_failures=0, candidate_failures=3, outcome="newly_failing"))
     'no debts: newly failing, 3 rows break it, 0 in the baseline'
     """
     if found.candidate_failures is None:
-        return f"{found.name}: {outcome(found)}, {found.problems.get('candidate', '')}"
+        return f"{found.name}: {describe_test_outcome(found)}, {found.problems.get('candidate', '')}"
     before = found.baseline_failures
     there = (
-        "it could not be carried out on the baseline"
-        if before is None
-        else f"{number(before)} in the baseline"
+        "it could not be carried out on the baseline" if before is None else f"{format_number(before)} in the baseline"
     )
-    rows = many(found.candidate_failures, "row breaks it", "rows break it")
-    return f"{found.name}: {outcome(found)}, {rows}, {there}"
+    rows = format_count(found.candidate_failures, "row breaks it", "rows break it")
+    return f"{found.name}: {describe_test_outcome(found)}, {rows}, {there}"
 
 
-def outcome(found: DataTest) -> str:
+def describe_test_outcome(found: DataTestResult) -> str:
     """Give the outcome of a data test in words."""
     return "still failing" if found.outcome == "failed" else found.outcome.replace("_", " ")
 
 
-def not_held(document: DiffDocument) -> list[str]:
+def describe_gate_failures(document: DiffDocument) -> list[str]:
     """Give what breaks the gate, an output a line."""
     given = []
-    for name in [*(name for name, _ in worst_first(document)), None]:
-        rules = [rule(result) for result in document.gate if result.output == name and not result.held]
+    for name in [*(name for name, _ in sort_outputs(document)), None]:
+        rules = [describe_rule(result) for result in document.gate if result.output == name and not result.held]
         if rules:
-            given.append(f"{listed([name])}: {'; '.join(rules)}" if name is not None else "; ".join(rules))
+            given.append(f"{join_names([name])}: {'; '.join(rules)}" if name is not None else "; ".join(rules))
     return given
 
 
-def changed_columns(output: OutputDiff) -> list[tuple[str, ColumnChanges]]:
+def list_changed_columns(output: OutputDiff) -> list[tuple[str, ColumnChanges]]:
     """Give the columns that changed, the most changed first."""
     changed = [(name, column) for name, column in output.columns.items() if column.changed]
     return sorted(changed, key=lambda item: -item[1].changed)
 
 
-def key(output: OutputDiff) -> str:
+def describe_key(output: OutputDiff) -> str:
     """Give how rows were told apart."""
     found = output.key
     if found.source == "none":
-        return (
-            "without a key: rows were compared as a multiset" if not output.identical else "identical files"
-        )
-    said = f"{found.source} key {', '.join(cut(name, _LONGEST) for name in found.columns)}"
+        return "without a key: rows were compared as a multiset" if not output.identical else "identical files"
+    said = f"{found.source} key {', '.join(truncate_text(name, _MAX_NAME_LENGTH) for name in found.columns)}"
     for what, counts in (
         ("duplicate", (found.baseline_duplicates, found.candidate_duplicates)),
         ("null", (found.baseline_nulls, found.candidate_nulls)),
     ):
         if any(counts):
-            said += f"; rows with a {what} key: {number(counts[0])} in the baseline, {number(counts[1])} in the candidate"
+            said += f"; rows with a {what} key: {format_number(counts[0])} in the baseline, {format_number(counts[1])} in the candidate"
     return said
 
 
-def keys(document: DiffDocument) -> list[str]:
+def describe_unusual_keys(document: DiffDocument) -> list[str]:
     """Give how the rows of outputs that differ were told apart, where that was not just by a declared key."""
     said: dict[str, list[str]] = {}
-    for name, output in worst_first(document):
-        plain = output.key.source == "declared" and not _repeated(output.key)
-        if output.status == "compared" and not output.same and not plain:
-            said.setdefault(key(output), []).append(name)
-    return [f"{listed(names)}: {text}" for text, names in said.items()]
+    for name, output in sort_outputs(document):
+        plain = output.key.source == "declared" and not _has_ambiguous_rows(output.key)
+        if output.status == "compared" and not output.is_same and not plain:
+            said.setdefault(describe_key(output), []).append(name)
+    return [f"{join_names(names)}: {text}" for text, names in said.items()]
 
 
-def _repeated(found: Key) -> bool:
-    return any(
-        (found.baseline_duplicates, found.candidate_duplicates, found.baseline_nulls, found.candidate_nulls)
-    )
+def _has_ambiguous_rows(found: RowKey) -> bool:
+    return any((found.baseline_duplicates, found.candidate_duplicates, found.baseline_nulls, found.candidate_nulls))
 
 
-def warnings(document: DiffDocument) -> list[str]:
+def list_warnings(document: DiffDocument) -> list[str]:
     """Give the warnings; that a run was not isolated is always one of them."""
     said = list(document.warnings)
     environment = document.environment
@@ -317,18 +322,18 @@ def warnings(document: DiffDocument) -> list[str]:
     return said
 
 
-def side(found: Side) -> str:
+def describe_side(found: DiffSide) -> str:
     """Give what one side was."""
     if not found.commit or found.commit.startswith(found.ref):
         return found.ref
     return f"{found.ref} ({'on ' if found.ref == WORKING_TREE else ''}{found.commit[:10]})"
 
 
-def amount(column: ColumnChanges, found: float | None) -> str:
+def format_column_change(column: ColumnChanges, found: float | None) -> str:
     """Give a change of a column, times as spans.
 
     >>> from sandbox.manifest.diff import ColumnChanges
-    >>> amount(ColumnChanges(changed=1, match_rate=0.5, change_in="seconds"), -180000.0)
+    >>> format_column_change(ColumnChanges(changed=1, match_rate=0.5, change_in="seconds"), -180000.0)
     '−2.1 days'
     """
-    return span(found) if column.change_in == "seconds" else change(found)
+    return format_time_change(found) if column.change_in == "seconds" else format_change(found)

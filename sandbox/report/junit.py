@@ -11,98 +11,108 @@ from sandbox.report import findings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox.manifest.diff import DataTest, DiffDocument, GateResult
+    from sandbox.manifest.diff import DataTestResult, DiffDocument, GateResult
 
-PACKAGE = "sandbox.diff"
-OVERALL = "all outputs"
-TESTS = "data tests"
+SUITE_PACKAGE = "sandbox.diff"
+OVERALL_SUITE = "all outputs"
+TESTS_SUITE = "data tests"
 # What XML 1.0 cannot hold, not even escaped.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ILLEGAL_CHARACTERS = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(document: DiffDocument) -> str:
+def render_junit(document: DiffDocument) -> str:
     """Give the XML: of each output its rules of the gate, then the rules over all, then the data tests."""
     suites = [
-        _rules(name, [result for result in document.gate if result.output == name], document)
+        _build_gate_suite(name, [result for result in document.gate if result.output == name], document)
         for name in document.outputs
     ]
     overall = [result for result in document.gate if result.output is None]
     if overall:
-        suites.append(_rules(OVERALL, overall, document))
+        suites.append(_build_gate_suite(OVERALL_SUITE, overall, document))
     if document.tests:
         limit = next((result.limit for result in document.gate if result.rule == "tests"), "")
-        cases = [_test(test, accepted=_accepted(test, limit)) for test in document.tests]
-        suites.append(_suite(TESTS, cases, document))
-    root = ET.Element("testsuites", {"name": f"{PACKAGE} {document.id}"} | _counts(suites))
+        cases = [_build_test_case(test, accepted=_is_accepted(test, limit)) for test in document.tests]
+        suites.append(_build_suite(TESTS_SUITE, cases, document))
+    root = ET.Element("testsuites", {"name": f"{SUITE_PACKAGE} {document.id}"} | _count_cases(suites))
     root.extend(suites)
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _rules(name: str, results: Sequence[GateResult], document: DiffDocument) -> ET.Element:
+def _build_gate_suite(name: str, results: Sequence[GateResult], document: DiffDocument) -> ET.Element:
     said = []
     if name in document.outputs:
-        said = findings.statements(document.outputs[name]) or ["nothing differs"]
-    cases = [_case(name, result) for result in results]
-    return _suite(name, cases, document, said="; ".join(said))
+        said = findings.describe_output(document.outputs[name]) or ["nothing differs"]
+    cases = [_build_gate_case(name, result) for result in results]
+    return _build_suite(name, cases, document, said="; ".join(said))
 
 
-def _suite(name: str, cases: Sequence[ET.Element], document: DiffDocument, *, said: str = "") -> ET.Element:
+def _build_suite(name: str, cases: Sequence[ET.Element], document: DiffDocument, *, said: str = "") -> ET.Element:
     seconds = sum(side.seconds or 0 for side in (document.baseline, document.candidate) if not side.cached)
-    suite = ET.Element("testsuite", {"name": legal(name), "package": PACKAGE, "hostname": "sandbox"})
+    suite = ET.Element(
+        "testsuite",
+        {"name": replace_illegal_characters(name), "package": SUITE_PACKAGE, "hostname": "sandbox"},
+    )
     suite.set("timestamp", document.created[:19])  # the schema knows no time zone
     suite.set("time", f"{seconds:.3f}")
     suite.extend(cases)
     skipped = sum(case.find("skipped") is not None for case in cases)
-    suite.attrib |= _counts([suite]) | {"skipped": str(skipped)}
+    suite.attrib |= _count_cases([suite]) | {"skipped": str(skipped)}
     if said:
-        ET.SubElement(suite, "system-out").text = legal(said)
+        ET.SubElement(suite, "system-out").text = replace_illegal_characters(said)
     return suite
 
 
-def _case(output: str, result: GateResult) -> ET.Element:
-    case = _named(output, result.rule)
+def _build_gate_case(output: str, result: GateResult) -> ET.Element:
+    case = _create_case(output, result.rule)
     if not result.held:
-        _failed(case, "gate", findings.rule(result))
+        _add_failure(case, "gate", findings.describe_rule(result))
     return case
 
 
-def _test(test: DataTest, *, accepted: bool) -> ET.Element:
-    case = _named(TESTS, test.name)
+def _build_test_case(test: DataTestResult, *, accepted: bool) -> ET.Element:
+    case = _create_case(TESTS_SUITE, test.name)
     if test.outcome in {"failed", "newly_failing", "not_evaluated"}:
-        said = findings.data_test(test)
+        said = findings.describe_test(test)
         if accepted:  # a server that counts failures must not say otherwise than the gate
-            ET.SubElement(case, "skipped", {"message": legal(said)})
+            ET.SubElement(case, "skipped", {"message": replace_illegal_characters(said)})
         else:
-            _failed(case, test.outcome, said)
+            _add_failure(case, test.outcome, said)
     return case
 
 
-def _accepted(test: DataTest, limit: str) -> bool:
+def _is_accepted(test: DataTestResult, limit: str) -> bool:
     """Say whether the gate's rule of data tests accepts this one although it does not pass."""
-    return limit == "any" or (limit == "no-new-failures" and test.outcome == "failed" and not test.worse)
+    return limit == "any" or (limit == "no-new-failures" and test.outcome == "failed" and not test.is_worse)
 
 
-def _named(group: str, name: str) -> ET.Element:
+def _create_case(group: str, name: str) -> ET.Element:
     return ET.Element(
-        "testcase", {"name": legal(name), "classname": legal(f"{PACKAGE}.{group}"), "time": "0"}
+        "testcase",
+        {
+            "name": replace_illegal_characters(name),
+            "classname": replace_illegal_characters(f"{SUITE_PACKAGE}.{group}"),
+            "time": "0",
+        },
     )
 
 
-def _failed(case: ET.Element, kind: str, message: str) -> None:
-    ET.SubElement(case, "failure", {"type": kind, "message": legal(message)}).text = legal(message)
+def _add_failure(case: ET.Element, kind: str, message: str) -> None:
+    ET.SubElement(
+        case, "failure", {"type": kind, "message": replace_illegal_characters(message)}
+    ).text = replace_illegal_characters(message)
 
 
-def _counts(elements: Sequence[ET.Element]) -> dict[str, str]:
+def _count_cases(elements: Sequence[ET.Element]) -> dict[str, str]:
     cases = [case for element in elements for case in element.iter("testcase")]
     failures = sum(case.find("failure") is not None for case in cases)
     return {"tests": str(len(cases)), "failures": str(failures), "errors": "0"}
 
 
-def legal(text: str) -> str:
+def replace_illegal_characters(text: str) -> str:
     r"""Give a text with what XML cannot hold shown instead.
 
-    >>> legal("a\x00b")
+    >>> replace_illegal_characters("a\x00b")
     'a⟨U+0000⟩b'
     """
-    return _FORBIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    return _ILLEGAL_CHARACTERS.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)

@@ -8,17 +8,17 @@ if TYPE_CHECKING:
     from sandbox.manifest.diff import (
         ColumnChanges,
         ColumnProfile,
-        DataTest,
+        ColumnSummary,
+        DataTestResult,
         DiffDocument,
         OutputDiff,
-        Segment,
-        Spread,
+        RowSegment,
     )
 
-HIDDEN = "the engine's message is not shown, because it may hold values of rows"
+REDACTED_MESSAGE = "the engine's message is not shown, because it may hold values of rows"
 
 
-def without_values(document: DiffDocument) -> DiffDocument:
+def redact_document(document: DiffDocument) -> DiffDocument:
     """Give the document for readers who may not see rows; every report made of it shows none of their values.
 
     Examples go, and of distributions least, greatest, quantiles, edges and frequent values; a segment keeps its columns
@@ -27,49 +27,49 @@ def without_values(document: DiffDocument) -> DiffDocument:
     return document.model_copy(
         update={
             "values": False,
-            "outputs": {name: _output(output) for name, output in document.outputs.items()},
-            "tests": [_test(test) for test in document.tests],
+            "outputs": {name: _redact_output(output) for name, output in document.outputs.items()},
+            "tests": [_redact_test(test) for test in document.tests],
         }
     )
 
 
-def _output(output: OutputDiff) -> OutputDiff:
+def _redact_output(output: OutputDiff) -> OutputDiff:
     return output.model_copy(
         update={
             "examples": [],
-            "columns": {name: _column(column) for name, column in output.columns.items()},
-            "profiles": {name: _profile(profile) for name, profile in output.profiles.items()},
-            "segments": [_segment(segment) for segment in output.segments],
+            "columns": {name: _redact_column(column) for name, column in output.columns.items()},
+            "profiles": {name: _redact_profile(profile) for name, profile in output.profiles.items()},
+            "segments": [_redact_segment(segment) for segment in output.segments],
         }
     )
 
 
-def _column(column: ColumnChanges) -> ColumnChanges:
+def _redact_column(column: ColumnChanges) -> ColumnChanges:
     alone = {"mean_change": None, "total_change": None} if column.changed == 1 else {}
     return column.model_copy(update={"max_change": None, **alone})
 
 
-def _profile(profile: ColumnProfile) -> ColumnProfile:
+def _redact_profile(profile: ColumnProfile) -> ColumnProfile:
     histogram = profile.histogram
     return profile.model_copy(
         update={
-            "baseline": _spread(profile.baseline),
-            "candidate": _spread(profile.candidate),
+            "baseline": _redact_spread(profile.baseline),
+            "candidate": _redact_spread(profile.candidate),
             "histogram": histogram.model_copy(update={"edges": []}) if histogram else None,
             "top": [],
         }
     )
 
 
-def _spread(spread: Spread) -> Spread:
+def _redact_spread(spread: ColumnSummary) -> ColumnSummary:
     alone = {"mean": None} if spread.rows - spread.nulls == 1 else {}
     return spread.model_copy(update={"min": None, "max": None, "quantiles": [], **alone})
 
 
-def _segment(segment: Segment) -> Segment:
+def _redact_segment(segment: RowSegment) -> RowSegment:
     bare = [one.model_copy(update={"values": [], "low": None, "high": None}) for one in segment.slices]
     return segment.model_copy(update={"slices": bare})
 
 
-def _test(test: DataTest) -> DataTest:
-    return test.model_copy(update={"problems": dict.fromkeys(test.problems, HIDDEN)})
+def _redact_test(test: DataTestResult) -> DataTestResult:
+    return test.model_copy(update={"problems": dict.fromkeys(test.problems, REDACTED_MESSAGE)})

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from sandbox.config import toml_quoting
-from sandbox.formatting import share, size
-from sandbox.store.paths import packaged
+from sandbox.formatting import format_share, format_size
+from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
     from sandbox.suggest import Proposal
@@ -47,7 +47,7 @@ class DbtLines:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Surroundings:
+class ProjectContext:
     """What the file says beside its source.
 
     Attributes:
@@ -67,10 +67,10 @@ class Surroundings:
     dbt: DbtLines | None = None
 
 
-def settings_file(proposal: Proposal, around: Surroundings) -> str:
+def render_settings(proposal: Proposal, around: ProjectContext) -> str:
     """Give the text of the file."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(packaged("templates")),
+        loader=jinja2.FileSystemLoader(find_packaged_folder("templates")),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - TOML; what goes in is written as a key, a text or a comment
         trim_blocks=True,
@@ -78,32 +78,32 @@ def settings_file(proposal: Proposal, around: Surroundings) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "key": toml_quoting.key,
-        "text": toml_quoting.text,
-        "comment": comment,
-        "percent": share,
-        "size": size,
+        "key": toml_quoting.quote_key,
+        "text": toml_quoting.quote_text,
+        "comment": format_comment,
+        "percent": format_share,
+        "size": format_size,
     }
     return environment.get_template("sandbox.toml").render(proposal=proposal, **vars(around))
 
 
-def comment(text: str) -> str:
+def format_comment(text: str) -> str:
     r"""Give a text as a comment can hold it: on one line, without control characters.
 
-    >>> comment("a\nb")
+    >>> format_comment("a\nb")
     'a b'
     """
     return re.sub(r"[\x00-\x1f\x7f\u2028\u2029\x85]+", " ", text)
 
 
-def lines(proposal: Proposal) -> list[str]:
+def summarize_proposal(proposal: Proposal) -> list[str]:
     """Give what a person should know of it, a line each."""
     keyed = sum(one.key is not None for one in proposal.tables.values())
     references = sum(len(one.references) for one in proposal.tables.values())
     masked = sum(len(one) for one in proposal.masks.values())
     found = [
         f"{len(proposal.tables)} tables, {keyed} with a key, {references} references, {masked} personal columns",
-        f"unit: {proposal.unit.table}; {proposal.unit.expected}",
+        f"unit: {proposal.unit.table}; {proposal.unit.expected_sample}",
     ]
-    found += [f"left out: {name}: {reason}" for name, reason in proposal.left_out.items()]
+    found += [f"left out: {name}: {reason}" for name, reason in proposal.skipped_tables.items()]
     return found

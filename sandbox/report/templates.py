@@ -10,13 +10,13 @@ from markupsafe import Markup
 
 from sandbox import formatting
 from sandbox.report import estimates, findings
-from sandbox.store.paths import packaged
+from sandbox.store.paths import find_packaged_folder
 
-Finish = Callable[[Any], Any]
-LONGEST = 2000  # characters of one text
+Finalizer = Callable[[Any], Any]
+MAX_TEXT_LENGTH = 2000  # characters of one text
 
 
-def page(template: str, *, finish: Finish, given: dict[str, object]) -> str:
+def render_template(template: str, *, finish: Finalizer, given: dict[str, object]) -> str:
     """Give a filled template.
 
     Args:
@@ -25,7 +25,7 @@ def page(template: str, *, finish: Finish, given: dict[str, object]) -> str:
         given: The template's names.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(packaged("templates")),
+        loader=jinja2.FileSystemLoader(find_packaged_folder("templates")),
         undefined=jinja2.StrictUndefined,
         autoescape=jinja2.select_autoescape(enabled_extensions=("html",)),
         finalize=finish,
@@ -34,23 +34,23 @@ def page(template: str, *, finish: Finish, given: dict[str, object]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        number=formatting.number,
-        share=formatting.share,
-        size=formatting.size,
-        duration=formatting.duration,
-        change=formatting.change,
-        shown=formatting.value,
-        moment=formatting.moment,
-        cut=formatting.cut,
-        tied=formatting.tied,
+        number=formatting.format_number,
+        share=formatting.format_share,
+        size=formatting.format_size,
+        duration=formatting.format_duration,
+        change=formatting.format_change,
+        shown=formatting.format_value,
+        moment=formatting.format_timestamp,
+        cut=formatting.truncate_text,
+        tied=formatting.bind_percent_signs,
     )
     return environment.get_template(template).render(
-        findings=findings, estimating=estimates, many=formatting.many, **given
+        findings=findings, estimating=estimates, many=formatting.format_count, **given
     )
 
 
-def shown(found: Any) -> Any:
+def sanitize_text(found: Any) -> Any:
     """Show the hidden characters of a text that is not markup of ours, and no more of it than anybody reads."""
     if not isinstance(found, str) or isinstance(found, Markup):
         return found
-    return formatting.cut(formatting.visible(found[: LONGEST + 1]), LONGEST)
+    return formatting.truncate_text(formatting.escape_hidden(found[: MAX_TEXT_LENGTH + 1]), MAX_TEXT_LENGTH)

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.runner.pipeline_database import OwnDatabase
-    from sandbox.runner.run_setup import Kit
+    from sandbox.runner.pipeline_database import PipelineDatabase
+    from sandbox.runner.run_setup import RunSetup
 
 
-def given(
-    seen: Mapping[str, str], env: Mapping[str, str], *, kit: Kit | None, database: OwnDatabase | None
+def build_run_variables(
+    seen: Mapping[str, str],
+    env: Mapping[str, str],
+    *,
+    kit: RunSetup | None,
+    database: PipelineDatabase | None,
 ) -> dict[str, str]:
     """Give the variables of a run.
 

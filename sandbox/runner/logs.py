@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from sandbox.scratch import STAGED, held
+from sandbox.scratch import STAGED_PREFIX, is_locked
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-CAP = 10 * 10**6
+MAX_LOG_BYTES = 10 * 10**6
 
 
-class Log:
+class BoundedLog:
     """A log file of at most about ``cap`` bytes, however much is written; use it as a context manager.
 
     The first half of what fits goes to the file at once, so that it can be watched; of the rest the last half is held
@@ -20,27 +20,27 @@ class Log:
     never the run: ``truncated`` says so.
     """
 
-    def __init__(self, path: Path, *, cap: int = CAP) -> None:
+    def __init__(self, path: Path, *, cap: int = MAX_LOG_BYTES) -> None:
         self._half = cap // 2
         self._file = path.open("wb", buffering=0)
         self._written = 0
         self._tail = bytearray()
-        self._left_out = 0
-        self._full = False
+        self._dropped_bytes = 0
+        self._disk_full = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._left_out:
-            self._write(f"\n... {self._left_out:,} bytes left out ...\n".encode())
+        if self._dropped_bytes:
+            self._write(f"\n... {self._dropped_bytes:,} bytes left out ...\n".encode())
         self._write(bytes(self._tail))
         self._file.close()
 
     @property
-    def truncated(self) -> bool:
+    def is_truncated(self) -> bool:
         """True where something was left out."""
-        return self._full or self._left_out > 0
+        return self._disk_full or self._dropped_bytes > 0
 
     def __call__(self, chunk: bytes) -> None:
         """Take a chunk of output."""
@@ -49,36 +49,36 @@ class Log:
         self._written += len(chunk[:room])
         self._tail += chunk[room:]
         if len(self._tail) > 2 * self._half:  # cut seldom: each cut moves what stays
-            self._cut()
+            self._drop_excess()
 
-    def _cut(self) -> None:
+    def _drop_excess(self) -> None:
         excess = len(self._tail) - self._half
-        self._left_out += excess
+        self._dropped_bytes += excess
         del self._tail[:excess]
 
     def _write(self, chunk: bytes) -> None:
         try:
-            while chunk and not self._full:
+            while chunk and not self._disk_full:
                 chunk = chunk[self._file.write(chunk) :]
         except OSError:
-            self._full = True
+            self._disk_full = True
 
 
-def in_progress(runs: Path) -> dict[str, Path]:
+def find_active_runs(runs: Path) -> dict[str, Path]:
     """Give the runs that go on now, by name, and where their logs grow."""
     found = {}
-    for path in runs.glob(f"{STAGED}[0-9]*"):
-        name = path.name.removeprefix(STAGED).rpartition("-")[0]
-        if (path / "stderr.log").is_file() and held(path):
+    for path in runs.glob(f"{STAGED_PREFIX}[0-9]*"):
+        name = path.name.removeprefix(STAGED_PREFIX).rpartition("-")[0]
+        if (path / "stderr.log").is_file() and is_locked(path):
             found[name] = path
     return found
 
 
-def last_lines(path: Path, *, count: int = 20, size: int = 16_384) -> list[str]:
+def read_last_lines(path: Path, *, count: int = 20, size: int = 16_384) -> list[str]:
     """Give the last lines of a log, without control characters; empty where there is none.
 
     >>> from pathlib import Path
-    >>> last_lines(Path("/nowhere"))
+    >>> read_last_lines(Path("/nowhere"))
     []
     """
     try:
@@ -88,6 +88,4 @@ def last_lines(path: Path, *, count: int = 20, size: int = 16_384) -> list[str]:
     except OSError:
         return []
     lines = [line.rpartition("\r")[2] for line in text.split("\n")]
-    return ["".join(c for c in line if c.isprintable() or c == "\t") for line in lines if line.strip()][
-        -count:
-    ]
+    return ["".join(c for c in line if c.isprintable() or c == "\t") for line in lines if line.strip()][-count:]

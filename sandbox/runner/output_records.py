@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.manifest.canonical_json import file_digest
+from sandbox.manifest.canonical_json import hash_file
 from sandbox.manifest.run import OutputFile
 from sandbox.model import TableFiles
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from sandbox.manifest.run import Output
+    from sandbox.manifest.run import RunOutput
 
 
-def as_tables(folder: Path, outputs: Mapping[str, Output]) -> dict[str, TableFiles]:
+def list_output_tables(folder: Path, outputs: Mapping[str, RunOutput]) -> dict[str, TableFiles]:
     """Give recorded outputs as tables to read."""
     return {
         name: TableFiles(
@@ -28,13 +28,13 @@ def as_tables(folder: Path, outputs: Mapping[str, Output]) -> dict[str, TableFil
     }
 
 
-def damage(folder: Path, outputs: Mapping[str, Output], logs: Iterable[OutputFile] = ()) -> str | None:
+def find_damage(folder: Path, outputs: Mapping[str, RunOutput], logs: Iterable[OutputFile] = ()) -> str | None:
     """Say what is wrong with recorded outputs, and with the logs beside their folder, if they are not as they were recorded."""
     files = [(folder / file.path, file) for output in outputs.values() for file in output.files]
     files += [(folder.parent / file.path, file) for file in logs]
     for path, file in files:
         try:
-            if path.stat().st_size != file.bytes or file_digest(path) != file.sha256:
+            if path.stat().st_size != file.bytes or hash_file(path) != file.sha256:
                 return f"{path} was changed"
         except FileNotFoundError:
             return f"{path} is missing"
@@ -43,8 +43,6 @@ def damage(folder: Path, outputs: Mapping[str, Output], logs: Iterable[OutputFil
     return None
 
 
-def recorded(folder: Path, path: Path) -> OutputFile:
-    """Give what is recorded of a file, by which `damage` knows it again."""
-    return OutputFile(
-        path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=file_digest(path)
-    )
+def record_file(folder: Path, path: Path) -> OutputFile:
+    """Give what is recorded of a file, by which `find_damage` knows it again."""
+    return OutputFile(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=hash_file(path))

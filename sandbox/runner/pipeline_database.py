@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sandbox.model import Sample
 
 
-class OwnDatabase(Protocol):
+class PipelineDatabase(Protocol):
     """A run's own database, while the run goes on."""
 
     @property
@@ -30,7 +30,7 @@ class OwnDatabase(Protocol):
         """What tells the run where it is."""
         ...
 
-    def read_out(self, folder: Path) -> None:
+    def export_outputs(self, folder: Path) -> None:
         """Write what the run left there as outputs into a folder.
 
         Raises:
@@ -39,7 +39,7 @@ class OwnDatabase(Protocol):
         ...
 
 
-class Databases(Protocol):
+class PipelineDatabaseFactory(Protocol):
     """Makes databases for runs."""
 
     @property
@@ -47,6 +47,6 @@ class Databases(Protocol):
         """What of them can change a run's outputs."""
         ...
 
-    def opened(self, sample: Sample) -> AbstractContextManager[OwnDatabase]:
+    def open_database(self, sample: Sample) -> AbstractContextManager[PipelineDatabase]:
         """Give a database with a sample in it, which is removed when the block ends."""
         ...

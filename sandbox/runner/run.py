@@ -20,17 +20,17 @@ from sandbox.errors import (
     SandboxError,
     StoreError,
 )
-from sandbox.manifest.canonical_json import digest
-from sandbox.manifest.run import Output, OutputFile, RunRecord
-from sandbox.model import Ending
-from sandbox.runner.environment_variables import given
-from sandbox.runner.failures import with_log
-from sandbox.runner.logs import Log
-from sandbox.runner.output_records import damage, recorded
-from sandbox.runner.run_setup import laid_out
-from sandbox.runner.variation import limits_of, offered, variables_of
-from sandbox.store.folder import reported, staged
-from sandbox.store.leases import use
+from sandbox.manifest.canonical_json import hash_json
+from sandbox.manifest.run import OutputFile, RunOutput, RunRecord
+from sandbox.model import RunOutcome
+from sandbox.runner.environment_variables import build_run_variables
+from sandbox.runner.failures import append_log_lines
+from sandbox.runner.logs import BoundedLog
+from sandbox.runner.output_records import find_damage, record_file
+from sandbox.runner.run_setup import write_setup
+from sandbox.runner.variation import build_thread_variables, prepare_tables, vary_limits
+from sandbox.store.folder import stage_folder, translate_os_errors
+from sandbox.store.leases import acquire_lease
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 
     from sandbox.containers.protocol import Runtime
     from sandbox.engine.duckdb.session import Session
-    from sandbox.model import Environment, Limits, Outcome, Sample, Variation, Version
-    from sandbox.runner.pipeline_database import Databases, OwnDatabase
-    from sandbox.runner.repository import Code
-    from sandbox.runner.run_setup import Kit
+    from sandbox.model import CodeVersion, Environment, JobResult, ResourceLimits, RunVariation, Sample
+    from sandbox.runner.pipeline_database import PipelineDatabase, PipelineDatabaseFactory
+    from sandbox.runner.repository import CodeCheckout
+    from sandbox.runner.run_setup import RunSetup
 
-RECORD = "run.json"
-LOGS = ("stdout.log", "stderr.log")
-BEGUN_SECONDS = 0.05  # after which a job has been asked for, about
+RECORD_FILE = "run.json"
+LOG_FILES = ("stdout.log", "stderr.log")
+READER_DELAY_SECONDS = 0.05  # after which a job has been asked for, about
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RunRequest:
     """What to run.
 
     Attributes:
@@ -62,40 +62,40 @@ class Request:
         paths: Outputs whose file or folder the settings name.
         limits: What it may use at first.
         more_memory: Bytes of memory that it gets, once, when it ran out of them; None where the amount is fixed.
-        raised_from: The amount that it ran out of, where this is that second time.
+        memory_raised_from: The amount that it ran out of, where this is that second time.
         labels: What the runtime's objects carry: ``project``, ``path``, ``sandbox``.
         name: The beginning of the names of the runtime's objects.
         variation: What to do differently, to look for noise; None for every other run.
-        kit: What it is given beside its code, if anything.
+        setup: What it is given beside its code, if anything.
         databases: What gives it a database of its own; None where it needs none.
     """
 
-    code: Code
+    code: CodeCheckout
     sample: Sample
     environment: Environment
     command: str
     variables: Mapping[str, str]
     scratch: Sequence[str]
     paths: Mapping[str, str]
-    limits: Limits
+    limits: ResourceLimits
     labels: Mapping[str, str]
     name: str
-    variation: Variation | None = None
-    kit: Kit | None = None
+    variation: RunVariation | None = None
+    setup: RunSetup | None = None
     more_memory: int | None = None
-    raised_from: int | None = None
-    databases: Databases | None = None
+    memory_raised_from: int | None = None
+    databases: PipelineDatabaseFactory | None = None
 
-    def with_more(self, had: int) -> Request:
+    def copy_with_more_memory(self, had: int) -> RunRequest:
         """Give the same for the second time, after it ran out of so many bytes of memory."""
         assert self.more_memory is not None
         limits = dataclasses.replace(self.limits, memory_bytes=self.more_memory)
-        return dataclasses.replace(self, limits=limits, raised_from=had)
+        return dataclasses.replace(self, limits=limits, memory_raised_from=had)
 
     @property
     def identity(self) -> str:
         """Equal for runs that must give the same outputs: SHA-256 of all that can change them."""
-        return digest(
+        return hash_json(
             {
                 "tree": self.code.version.tree,
                 "environment": self.environment.id,
@@ -111,15 +111,15 @@ class Request:
                 },
                 "seed": 0,
                 **({"variation": dataclasses.asdict(self.variation)} if self.variation else {}),
-                **({"kit": self.kit.identity} if self.kit else {}),
+                **({"kit": self.setup.identity} if self.setup else {}),
                 **({"databases": dict(self.databases.identity)} if self.databases else {}),
             }
         )
 
     @property
-    def allowed(self) -> Limits:
+    def effective_limits(self) -> ResourceLimits:
         """What the run may use, with its variation."""
-        return limits_of(self.variation, self.limits) if self.variation else self.limits
+        return vary_limits(self.variation, self.limits) if self.variation else self.limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,38 +131,38 @@ class Run:
         record: Its record.
         folder: Where it lies.
         cached: True where an earlier run was reused.
-        damaged: What is wrong with other runs of the same, which would have been reused.
+        damage_messages: What is wrong with other runs of the same, which would have been reused.
     """
 
-    version: Version
+    version: CodeVersion
     record: RunRecord
     folder: Path
     cached: bool
-    damaged: tuple[str, ...] = ()
+    damage_messages: tuple[str, ...] = ()
 
     @property
-    def output(self) -> Path:
+    def output_folder(self) -> Path:
         """The folder with what it made."""
         return self.folder / "output"
 
 
-def find(runs: Path, request: Request, damaged: list[str]) -> Run | None:
+def find_run(runs: Path, request: RunRequest, damaged: list[str]) -> Run | None:
     """Give the latest succeeded run of the same that is still as it was recorded; what is wrong with later ones is added."""
     known: list[tuple[str, str, Path, RunRecord | StoreError]] = []
     for folder in runs.glob(f"*-{request.identity[:12]}*"):
         second = folder.name[:15]
         try:
-            record = RunRecord.read(folder / RECORD)
+            record = RunRecord.read(folder / RECORD_FILE)
         except StoreError as error:
             known.append((second, "", folder, error))
         else:
-            if record.identity == request.identity and record.ending == Ending.SUCCEEDED and use(folder):
+            if record.identity == request.identity and record.ending == RunOutcome.SUCCEEDED and acquire_lease(folder):
                 known.append((second, record.started, folder, record))
     for *_, folder, found in sorted(known, key=lambda one: one[:3], reverse=True):
         problem = (
             found.message
             if isinstance(found, StoreError)
-            else damage(folder / "output", found.outputs, found.logs)
+            else find_damage(folder / "output", found.outputs, found.logs)
         )
         if problem is None and isinstance(found, RunRecord):
             return Run(version=request.code.version, record=found, folder=folder, cached=True)
@@ -170,21 +170,21 @@ def find(runs: Path, request: Request, damaged: list[str]) -> Run | None:
     return None
 
 
-def remembering(request: Request, runs: Path) -> Request:
+def apply_previous_memory(request: RunRequest, runs: Path) -> RunRequest:
     """Give a request with the memory that an earlier run of the command needed, so that none runs out of less again."""
     if request.more_memory is None:
         return request
     needed = [request.limits.memory_bytes]
     for folder in runs.glob("[0-9]*"):
         with contextlib.suppress(StoreError):
-            record = RunRecord.read(folder / RECORD)
+            record = RunRecord.read(folder / RECORD_FILE)
             if record.memory_raised_from is not None and record.command == request.command:
                 needed.append(record.limits.memory_bytes)
     memory = min(max(needed), request.more_memory)
     return dataclasses.replace(request, limits=dataclasses.replace(request.limits, memory_bytes=memory))
 
 
-def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
+def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
     """Run it, whatever was run before, and keep the record and the logs however it ends.
 
     Raises:
@@ -197,75 +197,75 @@ def carry_out(request: Request, runtime: Runtime, runs: Path) -> Run:
     name = f"{started:%Y%m%dT%H%M%S}-{identity[:12]}-{os.urandom(2).hex()}"
     unreadable: PipelineError | None = None
     with (
-        staged(runs / name, synced=False) as folder,
-        _database(request) as database,
-        _reader() as reader,
+        stage_folder(runs / name, synced=False) as folder,
+        _open_database(request) as database,
+        _open_reader() as reader,
     ):
-        with _prepared(request, folder) as laid:
-            job = _job(request, runtime, name, laid, database)
-            with Log(folder / LOGS[0]) as out, Log(folder / LOGS[1]) as err:
+        with _prepare_mounts(request, folder) as laid:
+            job = _build_job(request, runtime, name, laid, database)
+            with BoundedLog(folder / LOG_FILES[0]) as out, BoundedLog(folder / LOG_FILES[1]) as err:
                 outcome = runtime.run(job, stdout=out, stderr=err)
-        outputs: dict[str, Output] = {}
-        if outcome.ending is Ending.SUCCEEDED:
-            from sandbox.runner.outputs import collect  # noqa: PLC0415 - see `_reader`
+        outputs: dict[str, RunOutput] = {}
+        if outcome.ending is RunOutcome.SUCCEEDED:
+            from sandbox.runner.outputs import collect_outputs  # noqa: PLC0415 - see `_open_reader`
 
             try:
                 if database is not None:
-                    database.read_out(folder / "output")
-                outputs = collect(folder / "output", paths=request.paths, session=reader())
+                    database.export_outputs(folder / "output")
+                outputs = collect_outputs(folder / "output", paths=request.paths, session=reader())
             except PipelineError as error:
                 unreadable = error
-                outcome = dataclasses.replace(outcome, ending=Ending.FAILED)
-        record = _record(
+                outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)
+        record = _build_record(
             request,
             name,
             outcome,
             outputs,
-            logs=[recorded(folder, folder / log) for log in LOGS],
-            log_truncated=out.truncated or err.truncated,
+            logs=[record_file(folder, folder / log) for log in LOG_FILES],
+            log_truncated=out.is_truncated or err.is_truncated,
         )
-        with reported(folder):
-            (folder / RECORD).write_text(record.text(), "utf-8")
-    use(runs / name)
+        with translate_os_errors(folder):
+            (folder / RECORD_FILE).write_text(record.to_json_text(), "utf-8")
+    acquire_lease(runs / name)
     if unreadable is not None:
         raise PipelineError(
-            with_log(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
+            append_log_lines(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
             hint=unreadable.hint or f"what it left: {runs / name / 'output'}",
         )
     return Run(version=request.code.version, record=record, folder=runs / name, cached=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Laid:
+class _JobMounts:
     """What a job sees of this machine; ``shown`` are the mounts that a variable names, ``scratch`` folders of the code."""
 
     code: Mount
-    shown: Mapping[str, Mount]
+    named_mounts: Mapping[str, Mount]
     scratch: tuple[Mount, ...]
 
 
 @contextlib.contextmanager
-def _database(request: Request) -> Iterator[OwnDatabase | None]:
+def _open_database(request: RunRequest) -> Iterator[PipelineDatabase | None]:
     """Give the run a database of its own for as long as the block lasts, where it is to have one."""
     if request.databases is None:
         yield None
         return
-    with request.databases.opened(request.sample) as database:
+    with request.databases.open_database(request.sample) as database:
         yield database
 
 
 @contextlib.contextmanager
-def _reader() -> Iterator[Callable[[], Session]]:
+def _open_reader() -> Iterator[Callable[[], Session]]:
     """Open what reads outputs, in a thread: that takes a while, which the job needs in any case; gives what waits for it."""
     going = threading.Event()
 
-    def opened() -> Session:
-        going.wait(BEGUN_SECONDS)  # first this process has work to do until the job begins
-        session: Session = import_module("sandbox.runner.outputs").opened()
+    def open_after_start() -> Session:
+        going.wait(READER_DELAY_SECONDS)  # first this process has work to do until the job begins
+        session: Session = import_module("sandbox.runner.outputs").open_session()
         return session
 
     with ThreadPoolExecutor(1) as pool:
-        session = pool.submit(opened)
+        session = pool.submit(open_after_start)
         try:
             yield session.result
         finally:
@@ -275,7 +275,7 @@ def _reader() -> Iterator[Callable[[], Session]]:
 
 
 @contextlib.contextmanager
-def _prepared(request: Request, folder: Path) -> Iterator[_Laid]:
+def _prepare_mounts(request: RunRequest, folder: Path) -> Iterator[_JobMounts]:
     """Lay out what the job sees, for as long as the block lasts: sample, code, output, scratch."""
     code = folder / "code"
     output = folder / "output"
@@ -284,23 +284,23 @@ def _prepared(request: Request, folder: Path) -> Iterator[_Laid]:
         place.mkdir()
     try:
         request.code.export(code)
-        own = laid_out(request.kit, kit, code) if request.kit else {}
-        with offered(request.sample, request.variation) as tables:
-            yield _Laid(
+        own = write_setup(request.setup, kit, code) if request.setup else {}
+        with prepare_tables(request.sample, request.variation) as tables:
+            yield _JobMounts(
                 code=Mount(source=code, target="/sandbox/code"),
-                shown={
+                named_mounts={
                     "SANDBOX_SAMPLE": Mount(source=tables, target="/sandbox/sample"),
                     "SANDBOX_OUTPUT": Mount(source=output, target="/sandbox/output", writable=True),
                     **own,
                 },
-                scratch=tuple(_scratch(code, request.scratch)),
+                scratch=tuple(_create_scratch_mounts(code, request.scratch)),
             )
     finally:
         for place in (code, kit):
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _scratch(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
+def _create_scratch_mounts(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
     for path in paths:
         # A link in the code must not make a folder of this machine writable for it.
         if not (code / path).resolve().is_relative_to(code.resolve()):
@@ -312,28 +312,30 @@ def _scratch(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
         yield Mount(source=code / path, target=f"/sandbox/code/{path}", writable=True)
 
 
-def _job(request: Request, runtime: Runtime, name: str, laid: _Laid, database: OwnDatabase | None) -> Job:
-    seen = {variable: runtime.seen(mount) for variable, mount in laid.shown.items()}
-    variables = given(seen, request.variables, kit=request.kit, database=database)
+def _build_job(
+    request: RunRequest, runtime: Runtime, name: str, laid: _JobMounts, database: PipelineDatabase | None
+) -> Job:
+    seen = {variable: runtime.resolve_mount_path(mount) for variable, mount in laid.named_mounts.items()}
+    variables = build_run_variables(seen, request.variables, kit=request.setup, database=database)
     return Job(
         name=f"{request.name}-run-{name}".lower(),
         labels={**request.labels, "role": "run", "run": name, "environment": request.environment.id},
         environment=request.environment,
-        command=request.kit.command(request.command) if request.kit else request.command,
+        command=request.setup.wrap_command(request.command) if request.setup else request.command,
         workdir=laid.code,
-        mounts=(laid.code, *laid.shown.values(), *laid.scratch),
-        variables={**(variables_of(request.variation) if request.variation else {}), **variables},
-        limits=request.allowed,
+        mounts=(laid.code, *laid.named_mounts.values(), *laid.scratch),
+        variables={**(build_thread_variables(request.variation) if request.variation else {}), **variables},
+        limits=request.effective_limits,
         volumes=database.volumes if database else {},
         network=database.network if database else None,
     )
 
 
-def _record(
-    request: Request,
+def _build_record(
+    request: RunRequest,
     name: str,
-    outcome: Outcome,
-    outputs: dict[str, Output],
+    outcome: JobResult,
+    outputs: dict[str, RunOutput],
     *,
     logs: list[OutputFile],
     log_truncated: bool,
@@ -345,12 +347,12 @@ def _record(
         sample=request.sample.fingerprint,
         environment=request.environment,
         command=request.command,
-        limits=request.allowed,
+        limits=request.effective_limits,
         started=dt.datetime.fromtimestamp(outcome.started, dt.UTC).isoformat(timespec="milliseconds"),
         outputs=outputs,
         logs=logs,
         log_truncated=log_truncated,
         variation=request.variation,
-        memory_raised_from=request.raised_from,
+        memory_raised_from=request.memory_raised_from,
         **{key: value for key, value in vars(outcome).items() if key != "started"},
     )

@@ -14,61 +14,57 @@ from sandbox.runner import programs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLACE = "/sandbox/kit"
-STATE = "/sandbox/state"
-DATABASE = "database.py"
+SETUP_MOUNT = "/sandbox/kit"
+STATE_MOUNT = "/sandbox/state"
+DATABASE_PROGRAM = "database.py"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kit:
+class RunSetup:
     """What one kind of pipeline needs.
 
     Attributes:
         files: Shown read-only in the folder ``$SANDBOX_KIT``.
         stubs: Files of the code, by path, that hold this instead of what the version has.
         state: The output of an earlier run, shown read-only as ``$SANDBOX_STATE``.
-        since: The id of that run: another run of the same may have made something else.
-        before: A shell command that comes before the pipeline's, which is carried out only if it succeeds.
+        state_run_id: The id of that run: another run of the same may have made something else.
+        setup_command: A shell command that comes before the pipeline's, which is carried out only if it succeeds.
         outputs: Variables that name a file in the folder of the outputs, which counts as one if it has tables.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
     stubs: Mapping[str, bytes] = field(default_factory=dict)
     state: Path | None = None
-    since: str | None = None
-    before: str | None = None
+    state_run_id: str | None = None
+    setup_command: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> dict[str, Any]:
         """What of it can change a run's outputs."""
         return {
-            "files": {
-                name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.files.items())
-            },
-            "stubs": {
-                name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.stubs.items())
-            },
-            "since": self.since,
-            **({"before": self.before, "outputs": dict(self.outputs)} if self.before else {}),
+            "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.files.items())},
+            "stubs": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.stubs.items())},
+            "since": self.state_run_id,
+            **({"before": self.setup_command, "outputs": dict(self.outputs)} if self.setup_command else {}),
         }
 
-    def command(self, pipeline: str) -> str:
+    def wrap_command(self, pipeline: str) -> str:
         """Give the shell command that carries out the pipeline's."""
-        return f"{self.before} || exit\n{pipeline}" if self.before else pipeline
+        return f"{self.setup_command} || exit\n{pipeline}" if self.setup_command else pipeline
 
 
-def database() -> Kit:
+def build_database_setup() -> RunSetup:
     """Give what makes the DuckDB file that ``$SANDBOX_DATABASE`` names, for this run alone."""
-    program = Path(programs.__file__).with_name(DATABASE)
-    return Kit(
-        files={DATABASE: program.read_bytes()},
-        before=f'python "$SANDBOX_KIT/{DATABASE}"',
+    program = Path(programs.__file__).with_name(DATABASE_PROGRAM)
+    return RunSetup(
+        files={DATABASE_PROGRAM: program.read_bytes()},
+        setup_command=f'python "$SANDBOX_KIT/{DATABASE_PROGRAM}"',
         outputs={"SANDBOX_DATABASE": "database.duckdb"},
     )
 
 
-def laid_out(kit: Kit, folder: Path, code: Path) -> dict[str, Mount]:
+def write_setup(kit: RunSetup, folder: Path, code: Path) -> dict[str, Mount]:
     """Write a kit into an existing, empty folder and into the code; gives what the run sees, by its variable.
 
     Raises:
@@ -82,7 +78,7 @@ def laid_out(kit: Kit, folder: Path, code: Path) -> dict[str, Mount]:
             raise ConfigError(f"{name} is a link, or lies behind one", hint="make it a plain file")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    mounts = {"SANDBOX_KIT": Mount(source=folder, target=PLACE)}
+    mounts = {"SANDBOX_KIT": Mount(source=folder, target=SETUP_MOUNT)}
     if kit.state is not None:
-        mounts["SANDBOX_STATE"] = Mount(source=kit.state, target=STATE)
+        mounts["SANDBOX_STATE"] = Mount(source=kit.state, target=STATE_MOUNT)
     return mounts

@@ -10,27 +10,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.containers import fixed_environment
-from sandbox.model import Variation
-from sandbox.store.folder import reported, staging
+from sandbox.model import RunVariation
+from sandbox.store.folder import make_staging_folder, translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sandbox.model import Limits, Sample
+    from sandbox.model import ResourceLimits, Sample
 
-PATIENCE = 2.0
+TIMEOUT_FACTOR = 2.0
 
 
-def another(limits: Limits) -> Variation:
+def choose_variation(limits: ResourceLimits) -> RunVariation:
     """Give the variation for a run with these limits: one thread less; two where there is only one.
 
     One less and not half, because the run should take about as long as the one that it is compared with.
     """
-    threads = fixed_environment.threads(limits)
-    return Variation(threads=threads - 1 if threads > 1 else 2, file_order="reversed")
+    threads = fixed_environment.count_threads(limits)
+    return RunVariation(threads=threads - 1 if threads > 1 else 2, file_order="reversed")
 
 
-def limits_of(variation: Variation, limits: Limits, *, processors: int | None = None) -> Limits:
+def vary_limits(variation: RunVariation, limits: ResourceLimits, *, processors: int | None = None) -> ResourceLimits:
     """Give the limits of a varied run: its processors, and more time, as it may have fewer of them.
 
     Args:
@@ -42,17 +42,17 @@ def limits_of(variation: Variation, limits: Limits, *, processors: int | None = 
     return dataclasses.replace(
         limits,
         cpus=float(variation.threads) if variation.threads <= there else limits.cpus,
-        timeout_seconds=limits.timeout_seconds * PATIENCE,
+        timeout_seconds=limits.timeout_seconds * TIMEOUT_FACTOR,
     )
 
 
-def variables_of(variation: Variation) -> Mapping[str, str]:
+def build_thread_variables(variation: RunVariation) -> Mapping[str, str]:
     """Give the variables that tell libraries the number of threads, whatever the machine has."""
-    return dict.fromkeys(fixed_environment.THREAD_COUNTS, str(variation.threads))
+    return dict.fromkeys(fixed_environment.THREAD_COUNT_VARIABLES, str(variation.threads))
 
 
 @contextlib.contextmanager
-def offered(sample: Sample, variation: Variation | None) -> Iterator[Path]:
+def prepare_tables(sample: Sample, variation: RunVariation | None) -> Iterator[Path]:
     """Give the folder of the sample's tables as a run is to see it, for as long as the block lasts.
 
     For a variation that is a folder beside the sample in which each table's files have their names in reverse, so that
@@ -65,17 +65,17 @@ def offered(sample: Sample, variation: Variation | None) -> Iterator[Path]:
     if variation is None:
         yield tables
         return
-    with staging(sample.path.parent, label="reversed") as view:
-        with reported(view):
+    with make_staging_folder(sample.path.parent, label="reversed") as view:
+        with translate_os_errors(view):
             for folder, _, names in os.walk(tables):
                 beside = view / Path(folder).relative_to(tables)
                 beside.mkdir(exist_ok=True)
                 for name, other in zip(sorted(names), sorted(names, reverse=True), strict=True):
-                    _link(Path(folder) / name, beside / other)
+                    _link_or_copy(Path(folder) / name, beside / other)
         yield view
 
 
-def _link(file: Path, name: Path) -> None:
+def _link_or_copy(file: Path, name: Path) -> None:
     try:
         name.hardlink_to(file)
     except OSError:  # a store without hard links, or a file of another user

@@ -8,87 +8,90 @@ from typing import TYPE_CHECKING
 from sandbox.errors import StoreError
 from sandbox.manifest.sample import SampleManifest
 from sandbox.model import Sample, TableFiles
-from sandbox.samples.specification import request_id
-from sandbox.store.folder import write
-from sandbox.store.leases import use
+from sandbox.samples.specification import compute_request_id
+from sandbox.store.folder import write_file
+from sandbox.store.leases import acquire_lease
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config.settings import Project
-    from sandbox.manifest.sample import Stored
+    from sandbox.manifest.sample import StoredFile
 
-MANIFEST = "manifest.json"
-PROFILE = "profile.json"
-FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+MANIFEST_FILE = "manifest.json"
+PROFILE_FILE = "profile.json"
+FINGERPRINT_PATTERN = re.compile(r"[0-9a-f]{64}")
 
 
-def folder_of(home: Path, fingerprint: str) -> Path:
+def resolve_sample_path(home: Path, fingerprint: str) -> Path:
     """Give where a sample lies, or would lie."""
     return home / "samples" / fingerprint
 
 
-def found(project: Project, home: Path) -> tuple[Sample, SampleManifest] | None:
+def find_sample_and_manifest(project: Project, home: Path) -> tuple[Sample, SampleManifest] | None:
     """Give the sample that was drawn for what a project asks for, and its manifest; None where there is none in the store.
 
     Raises:
         StoreError: It is there, but damaged or of an unknown format.
     """
-    fingerprint = requested(project)
-    return load(home, fingerprint) if fingerprint and use(folder_of(home, fingerprint)) else None
+    fingerprint = read_requested_fingerprint(project)
+    return (
+        load_sample(home, fingerprint)
+        if fingerprint and acquire_lease(resolve_sample_path(home, fingerprint))
+        else None
+    )
 
 
-def drawn(project: Project, home: Path) -> Sample | None:
-    """Give the sample alone (see `found`)."""
-    known = found(project, home)
+def find_sample(project: Project, home: Path) -> Sample | None:
+    """Give the sample alone (see `find_sample_and_manifest`)."""
+    known = find_sample_and_manifest(project, home)
     return known[0] if known else None
 
 
-def requested(project: Project) -> str | None:
+def read_requested_fingerprint(project: Project) -> str | None:
     """Give the fingerprint that was drawn for what a project asks for, whether the store still has it or not.
 
     Raises:
         StoreError: What is remembered of it is damaged.
     """
     try:
-        text = _pointer(project).read_text("utf-8").strip()
+        text = _resolve_pointer_path(project).read_text("utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{_pointer(project)} cannot be read: {error}") from error
-    if not FINGERPRINT.fullmatch(text):
+        raise StoreError(f"{_resolve_pointer_path(project)} cannot be read: {error}") from error
+    if not FINGERPRINT_PATTERN.fullmatch(text):
         raise StoreError(
-            f"{_pointer(project)} does not name a sample: {text[:80]!r}", hint="remove it and draw again"
+            f"{_resolve_pointer_path(project)} does not name a sample: {text[:80]!r}",
+            hint="remove it and draw again",
         )
     return text
 
 
-def remember(project: Project, fingerprint: str) -> None:
+def record_sample(project: Project, fingerprint: str) -> None:
     """Record which sample was drawn for what a project asks for."""
-    ignored = project.state / ".gitignore"
+    ignored = project.state_folder / ".gitignore"
     if not ignored.exists():
-        write(ignored, "*\n")
-    write(_pointer(project), fingerprint + "\n")
+        write_file(ignored, "*\n")
+    write_file(_resolve_pointer_path(project), fingerprint + "\n")
 
 
-def load(home: Path, fingerprint: str) -> tuple[Sample, SampleManifest]:
+def load_sample(home: Path, fingerprint: str) -> tuple[Sample, SampleManifest]:
     """Give a stored sample and its manifest; nobody removes it while this process lives.
 
     Raises:
         StoreError: It is missing, damaged or of an unknown format.
     """
-    path = folder_of(home, fingerprint)
-    if not use(path):
+    path = resolve_sample_path(home, fingerprint)
+    if not acquire_lease(path):
         raise StoreError(f"there is no sample {fingerprint} in {path.parent}", hint="draw it: sandbox sample")
-    manifest = SampleManifest.read(path / MANIFEST)
+    manifest = SampleManifest.read(path / MANIFEST_FILE)
     tables = {
-        name: TableFiles(
-            name=name, format="parquet", paths=tuple(sorted(path / file.path for file in table.files))
-        )
+        name: TableFiles(name=name, format="parquet", paths=tuple(sorted(path / file.path for file in table.files)))
         for name, table in manifest.tables.items()
     }
-    for file in files(manifest):
-        problem = size_problem(path, file)
+    for file in list_files(manifest):
+        problem = find_size_problem(path, file)
         if problem:
             raise StoreError(
                 f"the sample {fingerprint[:12]} is damaged: {problem}",
@@ -97,13 +100,13 @@ def load(home: Path, fingerprint: str) -> tuple[Sample, SampleManifest]:
     return Sample(fingerprint=fingerprint, path=path, tables=tables), manifest
 
 
-def files(manifest: SampleManifest) -> list[Stored]:
+def list_files(manifest: SampleManifest) -> list[StoredFile]:
     """Give every file that a manifest names."""
-    found: list[Stored] = [file for table in manifest.tables.values() for file in table.files]
+    found: list[StoredFile] = [file for table in manifest.tables.values() for file in table.files]
     return [*found, *manifest.weights.values(), *([manifest.profile] if manifest.profile else [])]
 
 
-def size_problem(sample_path: Path, file: Stored) -> str | None:
+def find_size_problem(sample_path: Path, file: StoredFile) -> str | None:
     """Say what is wrong with a file, as far as its size tells: that costs nothing, so it is asked at every use."""
     try:
         size = (sample_path / file.path).stat().st_size
@@ -114,20 +117,24 @@ def size_problem(sample_path: Path, file: Stored) -> str | None:
     return None if size == file.bytes else f"{file.path} has {size:,} bytes, not {file.bytes:,}"
 
 
-def samples(home: Path) -> list[Sample]:
+def list_samples(home: Path) -> list[Sample]:
     """Give every sample in the store, by fingerprint; what is damaged is given too, without tables."""
     folder = home / "samples"
     if not folder.is_dir():
         return []
-    return [_listed(home, path.name) for path in sorted(folder.iterdir()) if FINGERPRINT.fullmatch(path.name)]
+    return [
+        _load_sample_if_sound(home, path.name)
+        for path in sorted(folder.iterdir())
+        if FINGERPRINT_PATTERN.fullmatch(path.name)
+    ]
 
 
-def _listed(home: Path, fingerprint: str) -> Sample:
+def _load_sample_if_sound(home: Path, fingerprint: str) -> Sample:
     try:
-        return load(home, fingerprint)[0]
+        return load_sample(home, fingerprint)[0]
     except StoreError:
-        return Sample(fingerprint=fingerprint, path=folder_of(home, fingerprint))
+        return Sample(fingerprint=fingerprint, path=resolve_sample_path(home, fingerprint))
 
 
-def _pointer(project: Project) -> Path:
-    return project.state / "requests" / request_id(project.settings)
+def _resolve_pointer_path(project: Project) -> Path:
+    return project.state_folder / "requests" / compute_request_id(project.settings)

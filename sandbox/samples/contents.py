@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.content_digest import content_digest
-from sandbox.engine.duckdb.table_functions import file_list
+from sandbox.engine.content_digest import compute_content_digest
+from sandbox.engine.duckdb.table_functions import format_file_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
 
 
-def columns_and_content(session: Session, files: Iterable[Path]) -> tuple[dict[str, str], str]:
+def describe_parquet_files(session: Session, files: Iterable[Path]) -> tuple[dict[str, str], str]:
     """Give the columns of Parquet files with the engine's names of their types, and their content digest."""
-    relation = f"read_parquet({file_list(files)}, hive_partitioning = false)"
-    found = session.rows(f"describe select * from {relation}", doing="the content digest")
+    relation = f"read_parquet({format_file_list(files)}, hive_partitioning = false)"
+    found = session.fetch_rows(f"describe select * from {relation}", doing="the content digest")
     columns = {row[0]: row[1] for row in found}
-    return columns, content_digest(session, relation, columns)
+    return columns, compute_content_digest(session, relation, columns)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.manifest.canonical_json import digest
+from sandbox.manifest.canonical_json import hash_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.manifest.sample import Table, Unit
+    from sandbox.manifest.sample import SampledTable, UnitDrawRecord
 
 
-def fingerprint(
+def compute_fingerprint(
     specification: Mapping[str, Any],
-    units: Mapping[str, Unit],
-    tables: Mapping[str, Table],
+    units: Mapping[str, UnitDrawRecord],
+    tables: Mapping[str, SampledTable],
     contents: Mapping[str, str],
 ) -> str:
     """Give a sample's name: SHA-256 (hex) of what was asked for, of the rows, and of what is said of the population.
@@ -36,4 +36,4 @@ def fingerprint(
         },
     }
     parts = {"specification": dict(specification), "contents": dict(contents), "population": population}
-    return digest(parts)
+    return hash_json(parts)

@@ -10,10 +10,10 @@ import json
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
-from sandbox.manifest.canonical_json import file_digest
-from sandbox.samples.catalog import files
-from sandbox.samples.fingerprint import fingerprint
-from sandbox.store.folder import write
+from sandbox.manifest.canonical_json import hash_file
+from sandbox.samples.catalog import list_files
+from sandbox.samples.fingerprint import compute_fingerprint
+from sandbox.store.folder import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,47 +22,50 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Progress, Sample
 
-Stats = dict[str, list[int]]
+FileStats = dict[str, list[int]]
 
-CHECKED = "checked"
+CHECKED_FOLDER = "checked"
 
 
-def require_intact(project: Project, sample: Sample, manifest: SampleManifest, progress: Progress) -> None:
+def check_sample_integrity(project: Project, sample: Sample, manifest: SampleManifest, progress: Progress) -> None:
     """Make sure that the sample is what was drawn.
 
     Raises:
         StoreError: A file was changed, or the manifest is not the one that its fingerprint is of.
     """
     contents = {name: table.content for name, table in manifest.tables.items()}
-    found = fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
+    found = compute_fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
     if found != sample.fingerprint:
-        raise _damaged(sample, "manifest.json was changed: another fingerprint follows from it")
-    place = project.state / CHECKED / f"{sample.fingerprint}.json"
-    known, stats = _known(place), {file.path: _stat(sample.path / file.path) for file in files(manifest)}
-    fresh = [file for file in files(manifest) if known.get(file.path) != stats[file.path]]
+        raise _build_damaged_error(sample, "manifest.json was changed: another fingerprint follows from it")
+    place = project.state_folder / CHECKED_FOLDER / f"{sample.fingerprint}.json"
+    known, stats = (
+        _read_recorded_stats(place),
+        {file.path: _read_stats(sample.path / file.path) for file in list_files(manifest)},
+    )
+    fresh = [file for file in list_files(manifest) if known.get(file.path) != stats[file.path]]
     if not fresh:
         return
     total = sum(file.bytes for file in fresh)
     with progress.step("checking the sample", total=total, unit="bytes") as advance:
         for file in fresh:
             try:
-                found = file_digest(sample.path / file.path)
+                found = hash_file(sample.path / file.path)
             except OSError as error:
-                raise _damaged(sample, f"{file.path} cannot be read: {error.strerror}") from error
+                raise _build_damaged_error(sample, f"{file.path} cannot be read: {error.strerror}") from error
             if found != file.sha256:
-                raise _damaged(sample, f"{file.path} was changed: its SHA-256 is not the recorded one")
+                raise _build_damaged_error(sample, f"{file.path} was changed: its SHA-256 is not the recorded one")
             advance(file.bytes)
-    write(place, json.dumps(stats))
+    write_file(place, json.dumps(stats))
 
 
-def _damaged(sample: Sample, problem: str) -> StoreError:
+def _build_damaged_error(sample: Sample, problem: str) -> StoreError:
     return StoreError(
         f"the sample {sample.fingerprint[:12]} is damaged: {problem}",
         hint="draw it again: sandbox sample --refresh",
     )
 
 
-def _known(place: Path) -> Stats:
+def _read_recorded_stats(place: Path) -> FileStats:
     try:
         found = json.loads(place.read_text("utf-8"))
     except (OSError, ValueError):
@@ -70,6 +73,6 @@ def _known(place: Path) -> Stats:
     return found if isinstance(found, dict) else {}
 
 
-def _stat(path: Path) -> list[int]:
+def _read_stats(path: Path) -> list[int]:
     found = path.stat()  # it is there: whoever opens a sample looks at the sizes
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]

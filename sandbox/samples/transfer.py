@@ -10,20 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from sandbox.store.remote import CHUNK
+from sandbox.store.remote import CHUNK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sandbox.manifest.sample import Stored
+    from sandbox.manifest.sample import StoredFile
     from sandbox.model import Progress
-    from sandbox.store.remote import Remote
+    from sandbox.store.remote import RemoteStore
 
-PARALLEL = 4
+MAX_PARALLEL_TRANSFERS = 4
 
-Advance = Callable[[float], None]
-Ended: TypeAlias = "queue.SimpleQueue[BaseException | None]"
+AdvanceCallback = Callable[[float], None]
+OutcomeQueue: TypeAlias = "queue.SimpleQueue[BaseException | None]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +32,14 @@ class Transfer:
 
     files: int
     bytes: int
-    there: int
+    files_present: int
 
 
-def carried_out(
+def transfer_files(
     doing: str,
-    wanted: Sequence[Stored],
-    lacking: Sequence[Stored],
-    one: Callable[[Stored, Advance, threading.Event], None],
+    wanted: Sequence[StoredFile],
+    lacking: Sequence[StoredFile],
+    one: Callable[[StoredFile, AdvanceCallback, threading.Event], None],
     progress: Progress,
 ) -> Transfer:
     """Transfer files, a few at a time; what fails first stops the rest.
@@ -55,38 +55,41 @@ def carried_out(
     there = len(wanted) - len(lacking)
     total = sum(file.bytes for file in lacking)
     name = f"{doing}, {there} of {len(wanted)} files are there" if there else doing
-    ended: Ended = queue.SimpleQueue()
-    with progress.step(name, total=total, unit="bytes") as advance, ThreadPoolExecutor(PARALLEL) as pool:
+    ended: OutcomeQueue = queue.SimpleQueue()
+    with (
+        progress.step(name, total=total, unit="bytes") as advance,
+        ThreadPoolExecutor(MAX_PARALLEL_TRANSFERS) as pool,
+    ):
         try:
             for file in lacking:
-                pool.submit(_told, functools.partial(one, file, advance, stop), stop, ended)
+                pool.submit(_run_and_report, functools.partial(one, file, advance, stop), stop, ended)
             for _ in lacking:
-                _await(ended)
+                _wait_for_outcome(ended)
         except BaseException as error:
             stop.set()
             if isinstance(error, KeyboardInterrupt):
-                progress.say("ending what is under way; the same command goes on from there later")
+                progress.print_message("ending what is under way; the same command goes on from there later")
             raise
-    return Transfer(files=len(lacking), bytes=total, there=there)
+    return Transfer(files=len(lacking), bytes=total, files_present=there)
 
 
-def read(path: Path, advance: Advance) -> Iterator[bytes]:
+def read_chunks(path: Path, advance: AdvanceCallback) -> Iterator[bytes]:
     """Give a file's bytes, piece by piece, and say when each has been taken."""
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
+        while chunk := file.read(CHUNK_BYTES):
             yield chunk
             advance(len(chunk))
 
 
-def at_a_stretch(store: Remote, path: str, content: bytes) -> None:
-    """Write a small file to its end whatever happens: Ctrl-C reaches the main thread only (see `Remote.write`)."""
-    ended: Ended = queue.SimpleQueue()
+def write_uninterrupted(store: RemoteStore, path: str, content: bytes) -> None:
+    """Write a small file to its end whatever happens: Ctrl-C reaches the main thread only (see `RemoteStore.write`)."""
+    ended: OutcomeQueue = queue.SimpleQueue()
     write = functools.partial(store.write, path, [content])
-    threading.Thread(target=_told, args=(write, threading.Event(), ended)).start()
-    _await(ended)
+    threading.Thread(target=_run_and_report, args=(write, threading.Event(), ended)).start()
+    _wait_for_outcome(ended)
 
 
-def _told(work: Callable[[], object], stop: threading.Event, ended: Ended) -> None:
+def _run_and_report(work: Callable[[], object], stop: threading.Event, ended: OutcomeQueue) -> None:
     """Do some work in a thread, unless it is to stop, and tell how it ended."""
     try:
         if not stop.is_set():
@@ -97,7 +100,7 @@ def _told(work: Callable[[], object], stop: threading.Event, ended: Ended) -> No
         ended.put(None)
 
 
-def _await(ended: Ended) -> None:
+def _wait_for_outcome(ended: OutcomeQueue) -> None:
     """Wait for one piece of work, and raise what it failed with.
 
     Waiting for futures takes their locks; an interrupt meanwhile would keep one, and their threads would wait for ever. A

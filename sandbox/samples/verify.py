@@ -6,70 +6,70 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import StoreError
-from sandbox.manifest.canonical_json import file_digest
+from sandbox.manifest.canonical_json import hash_file
 from sandbox.manifest.sample import SampleManifest
-from sandbox.samples.catalog import MANIFEST, files, size_problem
-from sandbox.samples.contents import columns_and_content
-from sandbox.samples.fingerprint import fingerprint
+from sandbox.samples.catalog import MANIFEST_FILE, find_size_problem, list_files
+from sandbox.samples.contents import describe_parquet_files
+from sandbox.samples.fingerprint import compute_fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.manifest.sample import Stored
+    from sandbox.manifest.sample import StoredFile
     from sandbox.model import Progress
 
 
-def verify(sample_path: Path, progress: Progress) -> list[str]:
+def verify_sample(sample_path: Path, progress: Progress) -> list[str]:
     """Give what is wrong with a stored sample, one sentence each; nothing when all is as it was drawn.
 
     Files are compared by size and SHA-256, tables by their content digest, and the fingerprint must follow from
     specification and contents.
     """
     try:
-        manifest = SampleManifest.read(sample_path / MANIFEST)
+        manifest = SampleManifest.read(sample_path / MANIFEST_FILE)
     except StoreError as error:
         return [error.message]
-    recorded = files(manifest)
-    problems = _extra(sample_path, recorded)
+    recorded = list_files(manifest)
+    problems = _find_extra_files(sample_path, recorded)
     total = sum(file.bytes for file in recorded)
     with progress.step(f"checking {sample_path.name[:12]}", total=total, unit="bytes") as advance:
         for file in recorded:
-            problems += _file(sample_path, file)
+            problems += _verify_file(sample_path, file)
             advance(file.bytes)
         if not problems:
-            problems = _contents(sample_path, manifest)
+            problems = _verify_contents(sample_path, manifest)
     return problems
 
 
-def _extra(sample_path: Path, recorded: list[Stored]) -> list[str]:
-    known = {file.path for file in recorded} | {MANIFEST}
+def _find_extra_files(sample_path: Path, recorded: list[StoredFile]) -> list[str]:
+    known = {file.path for file in recorded} | {MANIFEST_FILE}
     found = {path.relative_to(sample_path).as_posix() for path in sample_path.rglob("*") if not path.is_dir()}
     return [f"{name} does not belong there" for name in sorted(found - known)]
 
 
-def _file(sample_path: Path, file: Stored) -> list[str]:
-    problem = size_problem(sample_path, file)
+def _verify_file(sample_path: Path, file: StoredFile) -> list[str]:
+    problem = find_size_problem(sample_path, file)
     if problem:
         return [problem]
     try:
-        if file_digest(sample_path / file.path) != file.sha256:
+        if hash_file(sample_path / file.path) != file.sha256:
             return [f"{file.path} was changed: its SHA-256 is not the recorded one"]
     except OSError as error:
         return [f"{file.path} cannot be read: {error.strerror}"]
     return []
 
 
-def _contents(sample_path: Path, manifest: SampleManifest) -> list[str]:
+def _verify_contents(sample_path: Path, manifest: SampleManifest) -> list[str]:
     problems, contents = [], {}
     with Session(failure=StoreError) as session:
         for name, table in manifest.tables.items():
             paths = [sample_path / file.path for file in table.files]
-            columns, contents[name] = columns_and_content(session, paths)
+            columns, contents[name] = describe_parquet_files(session, paths)
             if columns != {column.name: column.type for column in table.columns}:
                 problems.append(f"the columns of {name} are not the recorded ones")
             if contents[name] != table.content:
                 problems.append(f"the content of {name} is not the recorded one")
-    found = fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
+    found = compute_fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
     if found != manifest.fingerprint:
         problems.append(
             f"the fingerprint that follows from its contents is {found[:12]}, not {manifest.fingerprint[:12]}"

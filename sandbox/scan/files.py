@@ -12,37 +12,37 @@ import pyarrow.parquet as pq
 from sandbox.errors import SandboxError, SourceError
 from sandbox.manifest.scan import Finding
 from sandbox.sources.files import csv_schema
-from sandbox.sources.open_table import opened
-from sandbox.sources.table import raw_csv
+from sandbox.sources.open_table import open_table
+from sandbox.sources.table import build_csv_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sandbox.engine.duckdb.session import Session
-    from sandbox.sources.listing import Listing, SourceFile, SourceFormat
+    from sandbox.sources.listing import SourceFile, SourceFormat, SourceListing
     from sandbox.sources.table import SourceTable
 
-REJECTS = ("scan_rejects", "scan_rejected_files")  # the engine takes no names here that need quotes
-BLOCK = 1 << 22  # bytes of text at a time
+REJECTS_TABLES = ("scan_rejects", "scan_rejected_files")  # the engine takes no names here that need quotes
+TEXT_BLOCK_BYTES = 1 << 22  # bytes of text at a time
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opened:
+class TableOpening:
     """What of a table could be opened: None where nothing could; and what is wrong with the rest."""
 
     table: SourceTable | None
     findings: list[Finding]
 
 
-def open_what_can_be(
+def open_readable_files(
     session: Session,
-    listing: Listing,
+    listing: SourceListing,
     name: str,
     types: Mapping[str, str],
     *,
     version: int | None = None,
     snapshot: int | None = None,
-) -> Opened:
+) -> TableOpening:
     """Open a table, without the files that cannot be read and those whose columns are not the others'.
 
     Args:
@@ -54,8 +54,8 @@ def open_what_can_be(
         snapshot: The id of a snapshot of an Iceberg table; None takes the newest.
     """
     try:
-        table = opened(session, listing, name, types, version=version, snapshot=snapshot)
-        return Opened(table=table, findings=[])
+        table = open_table(session, listing, name, types, version=version, snapshot=snapshot)
+        return TableOpening(table=table, findings=[])
     except SandboxError as error:
         whole = error
     form, files = listing.files[name]
@@ -63,28 +63,29 @@ def open_what_can_be(
     found: list[Finding] = []
     for file in files:
         try:
-            one = opened(session, _only(listing, name, form, (file,)), name, types)
+            one = open_table(session, _restrict_listing(listing, name, form, (file,)), name, types)
         except SandboxError as error:
-            found += _broken(session, name, form, file, error)
+            found += _describe_broken_file(session, name, form, file, error)
         else:
             readable[file] = frozenset(one.columns)
     most = Counter(readable.values()).most_common(1)
     usual = most[0][0] if most else frozenset()
     found += [
-        _differing(name, file, columns, usual) for file, columns in readable.items() if columns != usual
+        _build_columns_finding(name, file, columns, usual) for file, columns in readable.items() if columns != usual
     ]
     agreeing = tuple(file for file, columns in readable.items() if columns == usual)
     if not agreeing or len(agreeing) == len(files):
-        return Opened(table=None, findings=found or [_unreadable(name, whole.message)])
+        return TableOpening(table=None, findings=found or [_build_unreadable_finding(name, whole.message)])
     try:
-        return Opened(
-            table=opened(session, _only(listing, name, form, agreeing), name, types), findings=found
+        return TableOpening(
+            table=open_table(session, _restrict_listing(listing, name, form, agreeing), name, types),
+            findings=found,
         )
     except SandboxError as error:
-        return Opened(table=None, findings=[*found, _unreadable(name, error.message)])
+        return TableOpening(table=None, findings=[*found, _build_unreadable_finding(name, error.message)])
 
 
-def undecodable_columns(table: SourceTable) -> dict[str, int]:
+def count_undecodable_values(table: SourceTable) -> dict[str, int]:
     """Count the values of each text column of Parquet files that are not UTF-8; only those that have any.
 
     The engine stops at the first one and does not say in which column; Arrow reads them as they are.
@@ -96,11 +97,11 @@ def undecodable_columns(table: SourceTable) -> dict[str, int]:
             there = [name for name in texts if name in opened_file.schema_arrow.names]
             for batch in opened_file.iter_batches(batch_size=65_536, columns=there):
                 for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                    counts[name] += _undecodable(column)
+                    counts[name] += _count_undecodable(column)
     return {name: count for name, count in counts.items() if count}
 
 
-def undecodable(name: str, column: str, count: int, rows: int) -> Finding:
+def build_undecodable_finding(name: str, column: str, count: int, rows: int) -> Finding:
     """Give the finding for a Parquet column with text that is not UTF-8."""
     return Finding(
         kind="undecodable",
@@ -113,7 +114,7 @@ def undecodable(name: str, column: str, count: int, rows: int) -> Finding:
     )
 
 
-def _undecodable(column: pa.Array) -> int:
+def _count_undecodable(column: pa.Array) -> int:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
@@ -122,11 +123,11 @@ def _undecodable(column: pa.Array) -> int:
         column.validate(full=True)
     except pa.ArrowInvalid:
         values = column.cast(pa.large_binary()).to_pylist()
-        return sum(not _decodes(value) for value in values if value is not None)
+        return sum(not _is_utf8(value) for value in values if value is not None)
     return 0
 
 
-def _decodes(value: bytes) -> bool:
+def _is_utf8(value: bytes) -> bool:
     try:
         value.decode()
     except UnicodeDecodeError:
@@ -134,37 +135,39 @@ def _decodes(value: bytes) -> bool:
     return True
 
 
-def _broken(
+def _describe_broken_file(
     session: Session, name: str, form: SourceFormat, file: SourceFile, error: SandboxError
 ) -> list[Finding]:
     """Say what is wrong with one file: for text how many lines, and the first of them."""
     if form == "csv":
-        found = _csv_lines(session, name, file)
+        found = _find_csv_errors(session, name, file)
         if found:
             return found
     elif form == "jsonl":
         found = [
-            _lines(name, file, "is not UTF-8", "are not UTF-8", lines) for lines in [_not_text(file)] if lines
+            _build_lines_finding(name, file, "is not UTF-8", "are not UTF-8", lines)
+            for lines in [_find_undecodable_lines(file)]
+            if lines
         ]
         if found:
             return found
-    return [_unreadable(name, error.message)]
+    return [_build_unreadable_finding(name, error.message)]
 
 
-def _csv_lines(session: Session, name: str, file: SourceFile) -> list[Finding]:
+def _find_csv_errors(session: Session, name: str, file: SourceFile) -> list[Finding]:
     """Count the lines of a CSV file that cannot be read, by what is wrong with them."""
     try:
-        layout = csv_schema.layout_of(file)
-        relation = raw_csv([file.path], layout).removesuffix(")")
-        session.rows(  # a query that is only executed reads nothing
+        layout = csv_schema.read_layout(file)
+        relation = build_csv_reader([file.path], layout).removesuffix(")")
+        session.fetch_rows(  # a query that is only executed reads nothing
             f"select bit_xor(hash(columns(*))) from {relation}, store_rejects = true, "
-            f"rejects_table = '{REJECTS[0]}', rejects_scan = '{REJECTS[1]}')",
+            f"rejects_table = '{REJECTS_TABLES[0]}', rejects_scan = '{REJECTS_TABLES[1]}')",
             doing=f"reading {file.name}",
         )
-        rows = session.rows(
-            f"select error_type::varchar, min(line), count(distinct line) from {REJECTS[0]} group by 1 order by 1"
+        rows = session.fetch_rows(
+            f"select error_type::varchar, min(line), count(distinct line) from {REJECTS_TABLES[0]} group by 1 order by 1"
         )
-        for table in REJECTS:
+        for table in REJECTS_TABLES:
             session.execute(f"drop table {table}")
     except SourceError:
         return []
@@ -175,10 +178,10 @@ def _csv_lines(session: Session, name: str, file: SourceFile) -> list[Finding]:
         "UNQUOTED VALUE": ("has a quote that does not end", "have a quote that does not end"),
     }
     other = ("cannot be read", "cannot be read")
-    return [_lines(name, file, *said.get(kind, other), (first, count)) for kind, first, count in rows]
+    return [_build_lines_finding(name, file, *said.get(kind, other), (first, count)) for kind, first, count in rows]
 
 
-def _lines(name: str, file: SourceFile, one: str, many: str, lines: tuple[int, int]) -> Finding:
+def _build_lines_finding(name: str, file: SourceFile, one: str, many: str, lines: tuple[int, int]) -> Finding:
     first, count = lines
     rest = f", and {count - 1:,} more that {one if count == 2 else many}" if count > 1 else ""
     return Finding(
@@ -190,29 +193,29 @@ def _lines(name: str, file: SourceFile, one: str, many: str, lines: tuple[int, i
     )
 
 
-def _not_text(file: SourceFile) -> tuple[int, int] | None:
+def _find_undecodable_lines(file: SourceFile) -> tuple[int, int] | None:
     """Give the first line of a file that is not UTF-8 and how many there are; None where all are."""
     first, count = 0, 0
     try:
-        for number, line in _suspicious(file):
-            if not _decodes(line):
+        for number, line in _read_undecodable_blocks(file):
+            if not _is_utf8(line):
                 first, count = first or number, count + 1
     except (OSError, EOFError):
         return None
     return (first, count) if count else None
 
 
-def _suspicious(file: SourceFile) -> Iterator[tuple[int, bytes]]:
+def _read_undecodable_blocks(file: SourceFile) -> Iterator[tuple[int, bytes]]:
     """Give the lines, with their numbers, of the blocks of a file that are not UTF-8."""
     number = 1
-    with file.unpacked() as source:
-        while block := source.readlines(BLOCK):
-            if not _decodes(b"".join(block)):
+    with file.open_decompressed() as source:
+        while block := source.readlines(TEXT_BLOCK_BYTES):
+            if not _is_utf8(b"".join(block)):
                 yield from enumerate(block, start=number)
             number += len(block)
 
 
-def _differing(name: str, file: SourceFile, columns: frozenset[str], usual: frozenset[str]) -> Finding:
+def _build_columns_finding(name: str, file: SourceFile, columns: frozenset[str], usual: frozenset[str]) -> Finding:
     missing, extra = sorted(usual - columns), sorted(columns - usual)
     parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has also {', '.join(extra)}"] * bool(extra)
     return Finding(
@@ -224,11 +227,11 @@ def _differing(name: str, file: SourceFile, columns: frozenset[str], usual: froz
     )
 
 
-def _unreadable(name: str, reason: str) -> Finding:
-    return Finding(
-        kind="unreadable", severity="error", table=name, message=f"{name} cannot be read: {reason}"
-    )
+def _build_unreadable_finding(name: str, reason: str) -> Finding:
+    return Finding(kind="unreadable", severity="error", table=name, message=f"{name} cannot be read: {reason}")
 
 
-def _only(listing: Listing, name: str, form: SourceFormat, files: tuple[SourceFile, ...]) -> Listing:
+def _restrict_listing(
+    listing: SourceListing, name: str, form: SourceFormat, files: tuple[SourceFile, ...]
+) -> SourceListing:
     return replace(listing, files={name: (form, files)}, problems={})

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.engine.sql.ibis_types import fresh
-from sandbox.engine.sql.type_names import comparable
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.sql.ibis_types import choose_unused_name
+from sandbox.engine.sql.type_names import are_comparable
 from sandbox.manifest.scan import Finding
-from sandbox.sources.checks.column_checks import short
-from sandbox.sources.checks.key_check import EXAMPLES, whole
-from sandbox.sources.checks.schema_check import applies, matching, typed_pairs
+from sandbox.sources.checks.column_checks import truncate_example
+from sandbox.sources.checks.key_check import MAX_EXAMPLES, build_not_null_condition
+from sandbox.sources.checks.schema_check import (
+    build_join_condition,
+    build_when_condition,
+    pair_reference_columns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from sandbox.sources.table import SourceTable
 
 
-def keys(
+def find_key_problems(
     session: Session, table: SourceTable, relation: str, key: Sequence[str], *, repeats: bool, hidden: bool
 ) -> list[Finding]:
     """Find the keys that repeat and the rows that have no whole key.
@@ -34,34 +38,38 @@ def keys(
         repeats: Whether keys may repeat, because the rows that share one are one unit.
         hidden: Whether values of the key must not be shown.
     """
-    columns = ", ".join(quote(column) for column in key)
+    columns = ", ".join(quote_identifier(column) for column in key)
     doing = f"checking the keys of {table.name}"
     found = []
-    nulls = session.rows(f"select count(*) from {relation} where not ({whole(key)})", doing=doing)[0][0]
+    nulls = session.fetch_rows(
+        f"select count(*) from {relation} where not ({build_not_null_condition(key)})", doing=doing
+    )[0][0]
     if nulls:
-        said = f"has {_rows(nulls)} without a whole key ({', '.join(key)}), which can neither be drawn nor referred to"
-        found.append(_finding("null_keys", table, key, nulls, said))
+        said = f"has {_format_rows(nulls)} without a whole key ({', '.join(key)}), which can neither be drawn nor referred to"
+        found.append(_build_finding("null_keys", table, key, nulls, said))
     if repeats:
         return found
-    count = quote(fresh("rows", key))
-    texts = ", ".join(f"{quote(column)}::varchar" for column in key)
+    count = quote_identifier(choose_unused_name("rows", key))
+    texts = ", ".join(f"{quote_identifier(column)}::varchar" for column in key)
     session.execute(
-        f"create or replace temp table {quote('scan repeated')} as select {columns}, count(*) as {count} "
-        f"from {relation} where {whole(key)} group by {columns} having count(*) > 1",
+        f"create or replace temp table {quote_identifier('scan repeated')} as select {columns}, count(*) as {count} "
+        f"from {relation} where {build_not_null_condition(key)} group by {columns} having count(*) > 1",
         doing=doing,
     )
-    repeated, rows = session.rows(
-        f"select count(*), coalesce(sum({count}), 0)::bigint from {quote('scan repeated')}"
+    repeated, rows = session.fetch_rows(
+        f"select count(*), coalesce(sum({count}), 0)::bigint from {quote_identifier('scan repeated')}"
     )[0]
     if repeated:
-        examples = session.rows(f"select {texts} from {quote('scan repeated')} order by all limit {EXAMPLES}")
-        said = f"has {repeated:,} keys ({', '.join(key)}) more than once, in {_rows(rows)}"
-        found.append(_finding("duplicate_keys", table, key, rows, said, examples, hidden=hidden))
-    session.execute(f"drop table {quote('scan repeated')}")
+        examples = session.fetch_rows(
+            f"select {texts} from {quote_identifier('scan repeated')} order by all limit {MAX_EXAMPLES}"
+        )
+        said = f"has {repeated:,} keys ({', '.join(key)}) more than once, in {_format_rows(rows)}"
+        found.append(_build_finding("duplicate_keys", table, key, rows, said, examples, hidden=hidden))
+    session.execute(f"drop table {quote_identifier('scan repeated')}")
     return found
 
 
-def dangling(
+def find_dangling_references(
     session: Session, tables: Mapping[str, SourceTable], name: str, reference: Reference,
     relations: Mapping[str, str], *, hidden: bool,
 ) -> list[Finding]:  # fmt: skip
@@ -76,9 +84,9 @@ def dangling(
         hidden: Whether values of the reference must not be shown.
     """
     table, target = tables[name], reference.table
-    pairs = typed_pairs(tables, name, reference)
+    pairs = pair_reference_columns(tables, name, reference)
     for (column, kind), (other, other_kind) in pairs:
-        if not comparable(kind, other_kind):
+        if not are_comparable(kind, other_kind):
             said = f"is {kind} and cannot be compared with {target}.{other}, which is {other_kind}"
             return [
                 Finding(
@@ -89,30 +97,30 @@ def dangling(
                     message=f"{name}.{column} {said}",
                 )
             ]
-    names = ", ".join(f"r.{quote(column)}" for column in reference.columns)
-    count = quote(fresh("rows", reference.columns))
-    lost = quote("scan dangling")
+    names = ", ".join(f"r.{quote_identifier(column)}" for column in reference.columns)
+    count = quote_identifier(choose_unused_name("rows", reference.columns))
+    lost = quote_identifier("scan dangling")
     session.execute(
         f"create or replace temp table {lost} as select {names}, count(*) as {count} from {relations[name]} r "
-        f"anti join {relations[target]} t on {matching(pairs, 'r', 't')} "
-        f"where {whole(reference.columns, 'r')} and {applies(reference, 'r')} group by {names}",
+        f"anti join {relations[target]} t on {build_join_condition(pairs, 'r', 't')} "
+        f"where {build_not_null_condition(reference.columns, 'r')} and {build_when_condition(reference, 'r')} group by {names}",
         doing=f"checking {name} → {target}",
     )
-    rows = session.rows(f"select coalesce(sum({count}), 0)::bigint from {lost}")[0][0]
-    texts = ", ".join(f"{quote(column)}::varchar" for column in reference.columns)
-    examples = session.rows(f"select {texts} from {lost} order by all limit {EXAMPLES}") if rows else []
+    rows = session.fetch_rows(f"select coalesce(sum({count}), 0)::bigint from {lost}")[0][0]
+    texts = ", ".join(f"{quote_identifier(column)}::varchar" for column in reference.columns)
+    examples = session.fetch_rows(f"select {texts} from {lost} order by all limit {MAX_EXAMPLES}") if rows else []
     session.execute(f"drop table {lost}")
     if not rows:
         return []
-    said = f"has {_rows(rows)} whose {', '.join(reference.columns)} names no row of {target}"
-    return [_finding("dangling", table, reference.columns, rows, said, examples, hidden=hidden)]
+    said = f"has {_format_rows(rows)} whose {', '.join(reference.columns)} names no row of {target}"
+    return [_build_finding("dangling", table, reference.columns, rows, said, examples, hidden=hidden)]
 
 
-def _finding(
+def _build_finding(
     kind: FindingKind, table: SourceTable, columns: Sequence[str], count: int, said: str,
     examples: Sequence[Sequence[str | None]] = (), *, hidden: bool = False,
 ) -> Finding:  # fmt: skip
-    shown = [[None if cell is None else short(cell) for cell in row] for row in examples]
+    shown = [[None if cell is None else truncate_example(cell) for cell in row] for row in examples]
     return Finding(
         kind=kind,
         severity="error" if kind == "duplicate_keys" else "warning",
@@ -126,5 +134,5 @@ def _finding(
     )
 
 
-def _rows(count: int) -> str:
+def _format_rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"

@@ -6,32 +6,32 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import Session, quote
+from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SandboxError
-from sandbox.manifest.scan import Finding, Scan, ScannedTable, by_severity
+from sandbox.manifest.scan import Finding, ScanDocument, ScannedTable, sort_by_severity
 from sandbox.scan import keys_and_references
-from sandbox.scan.files import open_what_can_be, undecodable, undecodable_columns
+from sandbox.scan.files import build_undecodable_finding, count_undecodable_values, open_readable_files
 from sandbox.sources.checks import column_checks
-from sandbox.sources.checks.personal_columns import suspected
-from sandbox.sources.discover import source
-from sandbox.sources.listing import suggestion
-from sandbox.sources.projection import lean
+from sandbox.sources.checks.personal_columns import find_personal_columns
+from sandbox.sources.discover import list_configured_source
+from sandbox.sources.listing import suggest_name
+from sandbox.sources.projection import project_table
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from sandbox.config.settings import Project, Range, Settings, TableSection
+    from sandbox.config.settings import Project, RangeEntry, Settings, TableSection
     from sandbox.model import Progress
-    from sandbox.sources.checks.column_checks import Question
-    from sandbox.sources.listing import Listing
+    from sandbox.sources.checks.column_checks import ColumnQuestion
+    from sandbox.sources.listing import SourceListing
     from sandbox.sources.table import SourceTable
 
-WIDTH = 100  # columns that are asked about in one pass
+COLUMNS_PER_PASS = 100  # columns that are asked about in one pass
 
 
-def scanned(project: Project, *, now: dt.datetime, threads: int | None = None, progress: Progress) -> Scan:
+def scan_source(project: Project, *, now: dt.datetime, threads: int | None = None, progress: Progress) -> ScanDocument:
     """Look through the tables that a project names.
 
     Args:
@@ -44,59 +44,57 @@ def scanned(project: Project, *, now: dt.datetime, threads: int | None = None, p
         SourceError: The source itself cannot be read.
     """
     settings = project.settings
-    listing = source(settings.source, base=project.root)
+    listing = list_configured_source(settings.source, base=project.root)
     with contextlib.closing(listing), Session(memory=settings.sample.memory, threads=threads) as session:
-        scan = _Scan(session=session, settings=settings, listing=listing, now=now)
-        total = sum(
-            file.bytes for name in settings.tables if name in listing.files for file in listing.files[name][1]
-        )
+        scan = _SourceScan(session=session, settings=settings, listing=listing, now=now)
+        total = sum(file.bytes for name in settings.tables if name in listing.files for file in listing.files[name][1])
         with progress.step("looking through the source", total=total, unit="bytes") as advance:
             for name in settings.tables:
-                scan.table(name)
+                scan.scan_table(name)
                 advance(sum(file.bytes for file in listing.files[name][1]) if name in listing.files else 0)
         references = [(name, one) for name, table in settings.tables.items() for one in table.all_references]
         with progress.step("checking the references", total=len(references), unit="references") as advance:
             for name, reference in references:
-                scan.reference(name, reference)
+                scan.scan_reference(name, reference)
                 advance(1)
     named = set(settings.tables)
-    return Scan(
+    return ScanDocument(
         scanned=now.isoformat(timespec="seconds"),
         tables=scan.tables,
-        findings=by_severity(scan.findings),
+        findings=sort_by_severity(scan.findings),
         not_scanned=sorted({*listing.files, *listing.problems} - named),
     )
 
 
 @dataclass(kw_only=True)
-class _Scan:
+class _SourceScan:
     """One scan while it goes on.
 
     Attributes:
-        readable: The tables that could be opened.
+        readable_tables: The tables that could be opened.
         relations: For each of those SQL that can stand after ``from``.
-        lost: For each of those the columns that cannot be read.
-        hidden: The columns whose values must not be shown, as (table, column).
+        unreadable_columns: For each of those the columns that cannot be read.
+        hidden_columns: The columns whose values must not be shown, as (table, column).
     """
 
     session: Session
     settings: Settings
-    listing: Listing
+    listing: SourceListing
     now: dt.datetime
     tables: dict[str, ScannedTable] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    readable: dict[str, SourceTable] = field(default_factory=dict)
+    readable_tables: dict[str, SourceTable] = field(default_factory=dict)
     relations: dict[str, str] = field(default_factory=dict)
-    lost: dict[str, set[str]] = field(default_factory=dict)
-    hidden: set[tuple[str, str]] = field(default_factory=set)
+    unreadable_columns: dict[str, set[str]] = field(default_factory=dict)
+    hidden_columns: set[tuple[str, str]] = field(default_factory=set)
 
-    def table(self, name: str) -> None:
+    def scan_table(self, name: str) -> None:
         """Look through one table, but for its references."""
         section = self.settings.tables[name]
         if name not in self.listing.files:
-            self._missing(name)
+            self._report_missing_table(name)
             return
-        opened = open_what_can_be(
+        opened = open_readable_files(
             self.session,
             self.listing,
             name,
@@ -115,18 +113,18 @@ class _Scan:
         )
         if table is None:
             return
-        self.readable[name], self.lost[name] = table, set()
-        self._named(table, section)
-        self._hide(table, section)
+        self.readable_tables[name], self.unreadable_columns[name] = table, set()
+        self._find_missing_columns(table, section)
+        self._mark_hidden_columns(table, section)
         try:
-            self.relations[name] = quote(lean(self.session, table, table.columns))
+            self.relations[name] = quote_identifier(project_table(self.session, table, table.columns))
         except SandboxError as error:
-            self._failed(name, error)
+            self._report_unreadable(name, error)
             return
-        self._columns(table, section)
-        self._key(table, section)
+        self._scan_columns(table, section)
+        self._scan_key(table, section)
 
-    def reference(self, name: str, reference: Any) -> None:
+    def scan_reference(self, name: str, reference: Any) -> None:
         """Look through one reference, where both its tables could be read."""
         target = reference.table
         if name not in self.relations or target not in self.relations:
@@ -134,11 +132,11 @@ class _Scan:
         used = [(name, [*reference.columns, *dict(reference.when)]), (target, reference.key)]
         if any(not self._can_use(table, columns) for table, columns in used):
             return
-        self._tried(
+        self._collect_findings(
             name,
-            lambda: keys_and_references.dangling(
+            lambda: keys_and_references.find_dangling_references(
                 self.session,
-                self.readable,
+                self.readable_tables,
                 name,
                 reference,
                 self.relations,
@@ -146,18 +144,16 @@ class _Scan:
             ),
         )
 
-    def _missing(self, name: str) -> None:
+    def _report_missing_table(self, name: str) -> None:
         if name in self.listing.problems:
-            found = Finding(
-                kind="unreadable", severity="error", table=name, message=self.listing.problems[name]
-            )
+            found = Finding(kind="unreadable", severity="error", table=name, message=self.listing.problems[name])
         else:
-            hint = suggestion(name, [*self.listing.files, *self.listing.problems], "tables there")
+            hint = suggest_name(name, [*self.listing.files, *self.listing.problems], "tables there")
             said = f"the source has no table {name}; {hint}"
             found = Finding(kind="missing_table", severity="error", table=name, message=said)
         self.findings.append(found)
 
-    def _named(self, table: SourceTable, section: TableSection) -> None:
+    def _find_missing_columns(self, table: SourceTable, section: TableSection) -> None:
         """Find the columns that the file names and the table lacks."""
         named = {
             "key": section.key or [],
@@ -179,77 +175,77 @@ class _Scan:
                         )
                     )
 
-    def _hide(self, table: SourceTable, section: TableSection) -> None:
+    def _mark_hidden_columns(self, table: SourceTable, section: TableSection) -> None:
         """Note the columns whose values must not be shown: masked, or personal by their looks."""
-        self.hidden |= {(table.name, column) for column, mask in section.mask.items() if mask.kind != "none"}
+        self.hidden_columns |= {(table.name, column) for column, mask in section.mask.items() if mask.kind != "none"}
         try:
-            found = suspected(self.session, self.settings, {table.name: table}, {table.name: section.mask})
+            found = find_personal_columns(self.session, self.settings, {table.name: table}, {table.name: section.mask})
         except SandboxError:  # what cannot be read cannot be judged
-            self.hidden |= {(table.name, column) for column in table.columns if column not in section.mask}
+            self.hidden_columns |= {(table.name, column) for column in table.columns if column not in section.mask}
         else:
-            self.hidden |= {(one.table, one.column) for one in found}
+            self.hidden_columns |= {(one.table, one.column) for one in found}
 
-    def _columns(self, table: SourceTable, section: TableSection) -> None:
+    def _scan_columns(self, table: SourceTable, section: TableSection) -> None:
         keys = {*(section.key or ()), *(column for one in section.all_references for column in one.columns)}
         pointed = [one for other in self.settings.tables.values() for one in other.all_references]
         keys |= {column for one in pointed if one.table == table.name for column in one.key}
         questions = [
-            column_checks.question(
-                name, kind, key=name in keys, limits=self._limits(table, name, section), now=self.now
+            column_checks.build_question(
+                name, kind, key=name in keys, limits=self._resolve_range(table, name, section), now=self.now
             )
             for name, kind in table.columns.items()
         ]
-        for start in range(0, len(questions), WIDTH):
-            self._asked(table, questions[start : start + WIDTH])
+        for start in range(0, len(questions), COLUMNS_PER_PASS):
+            self._query_columns(table, questions[start : start + COLUMNS_PER_PASS])
 
-    def _limits(self, table: SourceTable, column: str, section: TableSection) -> Range | None:
+    def _resolve_range(self, table: SourceTable, column: str, section: TableSection) -> RangeEntry | None:
         limits = section.ranges.get(column)
         if limits is None:
             return None
-        wrong = column_checks.misfit(table.name, column, table.columns[column], limits)
+        wrong = column_checks.find_range_mismatch(table.name, column, table.columns[column], limits)
         self.findings += wrong
         return None if wrong else limits
 
-    def _asked(self, table: SourceTable, questions: Sequence[Question]) -> None:
+    def _query_columns(self, table: SourceTable, questions: Sequence[ColumnQuestion]) -> None:
         """Ask about some columns in one pass; where that fails, leave out those that cannot be read."""
         try:
-            self._answered(table, questions)
+            self._evaluate_questions(table, questions)
         except SandboxError as error:
             if len(questions) == 1:
-                self.lost[table.name].add(questions[0].name)
-                self._failed(f"{table.name}.{questions[0].name}", error, table=table.name)
+                self.unreadable_columns[table.name].add(questions[0].name)
+                self._report_unreadable(f"{table.name}.{questions[0].name}", error, table=table.name)
                 return
         else:
             return
-        broken = undecodable_columns(table) if table.format == "parquet" else {}
+        broken = count_undecodable_values(table) if table.format == "parquet" else {}
         names = {one.name for one in questions}
         for column, count in broken.items():
             if column in names:
-                self.lost[table.name].add(column)
-                self.findings.append(undecodable(table.name, column, count, table.rows))
+                self.unreadable_columns[table.name].add(column)
+                self.findings.append(build_undecodable_finding(table.name, column, count, table.rows))
         rest = [one for one in questions if one.name not in broken]
         if len(rest) < len(questions):
-            self._asked(table, rest)
+            self._query_columns(table, rest)
             return
         for one in rest:
-            self._asked(table, [one])
+            self._query_columns(table, [one])
 
-    def _answered(self, table: SourceTable, questions: Sequence[Question]) -> None:
+    def _evaluate_questions(self, table: SourceTable, questions: Sequence[ColumnQuestion]) -> None:
         if not questions:
             return
-        sql = f"select {column_checks.aggregates(questions)} from {self.relations[table.name]}"
-        cells = self.session.rows(sql, doing=f"looking through {table.name}")[0]
-        for one, answers in zip(questions, column_checks.answered(questions, cells[1:]), strict=True):
-            hidden = (table.name, one.name) in self.hidden
-            self.findings += column_checks.findings(table.name, cells[0], one, answers, hidden=hidden)
+        sql = f"select {column_checks.build_aggregates(questions)} from {self.relations[table.name]}"
+        cells = self.session.fetch_rows(sql, doing=f"looking through {table.name}")[0]
+        for one, answers in zip(questions, column_checks.split_answers(questions, cells[1:]), strict=True):
+            hidden = (table.name, one.name) in self.hidden_columns
+            self.findings += column_checks.find_column_problems(table.name, cells[0], one, answers, hidden=hidden)
 
-    def _key(self, table: SourceTable, section: TableSection) -> None:
+    def _scan_key(self, table: SourceTable, section: TableSection) -> None:
         if not section.key or not self._can_use(table.name, section.key):
             return
         key = section.key
-        self._tried(
+        self._collect_findings(
             table.name,
-            lambda: keys_and_references.keys(
+            lambda: keys_and_references.find_key_problems(
                 self.session,
                 table,
                 self.relations[table.name],
@@ -259,19 +255,19 @@ class _Scan:
             ),
         )
 
-    def _tried(self, name: str, look: Callable[[], list[Finding]]) -> None:
+    def _collect_findings(self, name: str, look: Callable[[], list[Finding]]) -> None:
         try:
             self.findings += look()
         except SandboxError as error:
-            self._failed(name, error)
+            self._report_unreadable(name, error)
 
-    def _failed(self, name: str, error: SandboxError, *, table: str | None = None) -> None:
+    def _report_unreadable(self, name: str, error: SandboxError, *, table: str | None = None) -> None:
         said = f"{name} cannot be read: {error.message}"
         self.findings.append(Finding(kind="unreadable", severity="error", table=table or name, message=said))
 
     def _can_use(self, table: str, columns: Iterable[str]) -> bool:
-        usable = set(self.readable[table].columns) - self.lost[table]
+        usable = set(self.readable_tables[table].columns) - self.unreadable_columns[table]
         return all(column in usable for column in columns)
 
     def _is_hidden(self, table: str, columns: Iterable[str]) -> bool:
-        return any((table, column) in self.hidden for column in columns)
+        return any((table, column) in self.hidden_columns for column in columns)

@@ -6,41 +6,41 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from sandbox.errors import SourceError, StoreError
-from sandbox.sources.folder import DELTA_LOG, Tree, visible
+from sandbox.sources.folder import DELTA_LOG, SourceTree, is_visible
 from sandbox.sources.listing import SourceFile
-from sandbox.store.remote import opened
+from sandbox.store.remote import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sandbox.store.remote import Remote
+    from sandbox.store.remote import RemoteStore
 
 
-def looked_through(uri: str, *, base: Path) -> tuple[Remote, Tree]:
+def list_bucket(uri: str, *, base: Path) -> tuple[RemoteStore, SourceTree]:
     """Look through a bucket, or what lies below a prefix in it.
 
     Raises:
         SourceError: It cannot be reached, is not there, or may not be read.
     """
-    with answering():
-        remote = opened(uri, base=base)
-        found = remote.entries()
+    with translate_store_errors():
+        remote = open_store(uri, base=base)
+        found = remote.list_entries()
         if not found:
-            remote.require()
+            remote.check_exists()
             raise StoreError(f"there is nothing in {remote.name}", hint="correct uri in [source]")
     scheme = uri.partition("://")[0]
     files: list[SourceFile] = []
     folders: set[str] = set()
     for name, size, modified in found:
         *steps, last = name.split("/")
-        kept = _folders(steps)
+        kept = _select_visible_folders(steps)
         folders.update("/".join(steps[: end + 1]) for end in range(len(kept)))
-        if len(kept) < len(steps) or (kept and not _plain(kept)) or not visible(last) or size is None:
+        if len(kept) < len(steps) or (kept and not _is_table_folder(kept)) or not is_visible(last) or size is None:
             continue
         address = f"{scheme}://{remote.root.rstrip('/')}/{name}"
         files.append(SourceFile(path=address, name=name, bytes=size, modified=modified, system=remote.system))
-    return remote, Tree(
+    return remote, SourceTree(
         root=remote.name.rstrip("/"),
         files=sorted(files, key=lambda one: one.name.split("/")),
         folders=sorted(folders),
@@ -48,7 +48,7 @@ def looked_through(uri: str, *, base: Path) -> tuple[Remote, Tree]:
 
 
 @contextlib.contextmanager
-def answering() -> Iterator[None]:
+def translate_store_errors() -> Iterator[None]:
     """Turn what a store says of itself into what a source says."""
     try:
         yield
@@ -56,18 +56,18 @@ def answering() -> Iterator[None]:
         raise SourceError(f"the source: {error.message}", hint=error.hint, lost=True) from error
 
 
-def _folders(steps: list[str]) -> list[str]:
+def _select_visible_folders(steps: list[str]) -> list[str]:
     """Give the folders above a file as far as they are looked at: what is hidden is not, nor below what is no partition."""
     kept: list[str] = []
     for step in steps:
-        if not visible(step) and step != DELTA_LOG:
+        if not is_visible(step) and step != DELTA_LOG:
             break
         kept.append(step)
-        if not _plain(kept):
+        if not _is_table_folder(kept):
             break
     return kept
 
 
-def _plain(steps: list[str]) -> bool:
+def _is_table_folder(steps: list[str]) -> bool:
     """Say whether files in a folder may be a table's: it is a table's own, or a partition."""
     return all("=" in step for step in steps[1:])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import first_line
+from sandbox.engine.duckdb.session import summarize_error
 from sandbox.engine.lakes import iceberg
 from sandbox.errors import SourceError
-from sandbox.model import CATALOGUES
+from sandbox.model import ICEBERG_SCHEMES
 from sandbox.sources import bucket, database_file, folder, postgres, spark
-from sandbox.sources.listing import Listing, stamped
+from sandbox.sources.listing import SourceListing, fetch_etags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from sandbox.sources.table import SourceTable
 
 
-def source(section: SourceSection, *, base: Path) -> Listing:
-    """List the tables of the source that ``[source]`` names, read by the engine that it names (see `listed`)."""
-    listing = listed(section.uri, base=base, section=section.postgres)
-    return spark.through(listing, section.spark) if section.engine == "spark" else listing
+def list_configured_source(section: SourceSection, *, base: Path) -> SourceListing:
+    """List the tables of the source that ``[source]`` names, read by the engine that it names (see `list_source`)."""
+    listing = list_source(section.uri, base=base, section=section.postgres)
+    return spark.connect_cluster(listing, section.spark) if section.engine == "spark" else listing
 
 
-def listed(uri: str, *, base: Path, section: PostgresSection | None = None) -> Listing:
+def list_source(uri: str, *, base: Path, section: PostgresSection | None = None) -> SourceListing:
     """List the tables of a source; what is hidden (``.x``, ``_x``) or of another format is no table.
 
     Args:
@@ -37,22 +37,22 @@ def listed(uri: str, *, base: Path, section: PostgresSection | None = None) -> L
     Raises:
         SourceError: It is not there or cannot be read.
     """
-    if postgres.is_uri(uri):
-        return postgres.listed(uri, base=base, section=section)
-    if uri.partition("://")[0] in CATALOGUES:
-        catalogue = iceberg.opened(uri, base=base)
-        names: folder.Tables = dict.fromkeys(catalogue.tables, ("iceberg", ()))
-        return Listing(uri=uri, base=base, shown=catalogue.shown, files=names, catalogue=catalogue)
+    if postgres.is_postgres_uri(uri):
+        return postgres.list_database(uri, base=base, section=section)
+    if uri.partition("://")[0] in ICEBERG_SCHEMES:
+        catalogue = iceberg.open_catalog(uri, base=base)
+        names: folder.FilesByTable = dict.fromkeys(catalogue.tables, ("iceberg", ()))
+        return SourceListing(uri=uri, base=base, display_name=catalogue.address, files=names, catalogue=catalogue)
     if "://" in uri:
-        remote, found = bucket.looked_through(uri, base=base)
-        files, problems = _tables(found)
-        return Listing(uri=uri, base=base, shown=found.root, files=files, problems=problems, remote=remote)
+        remote, found = bucket.list_bucket(uri, base=base)
+        files, problems = _list_tree_tables(found)
+        return SourceListing(uri=uri, base=base, display_name=found.root, files=files, problems=problems, remote=remote)
     root = (base / uri).absolute()
     try:
-        if root.is_file() and database_file.kind_of(root) is not None:
-            files, problems = database_file.tables(root)
+        if root.is_file() and database_file.detect_format(root) is not None:
+            files, problems = database_file.list_tables(root)
         elif root.is_dir():
-            files, problems = _tables(folder.local(root))
+            files, problems = _list_tree_tables(folder.list_folder(root))
         else:
             what = "is a file, and neither a folder nor a DuckDB or SQLite database"
             raise SourceError(
@@ -61,10 +61,10 @@ def listed(uri: str, *, base: Path, section: PostgresSection | None = None) -> L
             )
     except OSError as error:
         raise SourceError(f"the source {root} cannot be read: {error}") from error
-    return Listing(uri=uri, base=base, shown=str(root), files=files, problems=problems)
+    return SourceListing(uri=uri, base=base, display_name=str(root), files=files, problems=problems)
 
 
-def _tables(found: folder.Tree) -> tuple[folder.Tables, dict[str, str]]:
+def _list_tree_tables(found: folder.SourceTree) -> tuple[folder.FilesByTable, dict[str, str]]:
     """Give the tables of a folder or bucket."""
     if folder.DELTA_LOG in found.folders:
         parent = found.root.rpartition("/")[0]
@@ -72,10 +72,10 @@ def _tables(found: folder.Tree) -> tuple[folder.Tables, dict[str, str]]:
             f"the source {found.root} is itself a Delta table",
             hint=f"name the folder that it lies in: {parent}",
         )
-    return folder.tables(found)
+    return folder.find_tables(found)
 
 
-def changed(before: Listing, tables: Mapping[str, SourceTable]) -> list[str]:
+def find_changed_files(before: SourceListing, tables: Mapping[str, SourceTable]) -> list[str]:
     """Give the files of tables that are no longer as they were, by name.
 
     Args:
@@ -85,29 +85,27 @@ def changed(before: Listing, tables: Mapping[str, SourceTable]) -> list[str]:
     Raises:
         SourceError: It cannot be read any more.
     """
-    if postgres.is_uri(before.uri):
+    if postgres.is_postgres_uri(before.uri):
         return []  # every query saw the same moment
-    now = listed(before.uri, base=before.base)
+    now = list_source(before.uri, base=before.base)
     moved = []
     for name, table in tables.items():
         _, there = now.files.get(name, (table.format, ()))
         try:
-            moved += _moved(table, there) or []
+            moved += _find_changed_files_of_table(table, there) or []
         except OSError as error:
-            raise SourceError(
-                f"the source cannot be read any more: {first_line(error)}", lost=True
-            ) from error
+            raise SourceError(f"the source cannot be read any more: {summarize_error(error)}", lost=True) from error
     return moved
 
 
-def _moved(table: SourceTable, there: tuple[SourceFile, ...]) -> list[str]:
+def _find_changed_files_of_table(table: SourceTable, there: tuple[SourceFile, ...]) -> list[str]:
     """Give the files of a table that are no longer as they were; ``there`` are those that it has now."""
     if table.snapshot is not None:
         # Newer versions do not matter; what is read of this one must be there to the end.
-        return [file.name for file in table.files if file.size() != file.bytes]
-    if any(file.opened is not None and file.opened.held for file in table.files):
+        return [file.name for file in table.files if file.read_size() != file.bytes]
+    if any(file.handle is not None and file.handle.is_consistent for file in table.files):
         return []  # every query saw the same moment
-    now = stamped(there)
+    now = fetch_etags(there)
     if now == table.files:
         return []
     return [file.name for file in table.files if file not in now] or [f"the files of {table.name}"]

@@ -1,6 +1,6 @@
 """A folder of tables: a table is a file, a folder of files of one format, or a folder that is partitioned by columns.
 
-What lies below the folder is found by whoever knows the place (`local` here); what that makes is decided by `tables`,
+What lies below the folder is found by whoever knows the place (`list_folder` here); what that makes is decided by `find_tables`,
 which looks at names alone. Partitioned folders are named ``column=value``, as Hive does it.
 """
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from sandbox.sources.listing import SourceFormat
 
-    Tables = dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]]
+    FilesByTable = dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]]
 
-SUFFIXES: Mapping[str, SourceFormat] = {
+FORMAT_BY_SUFFIX: Mapping[str, SourceFormat] = {
     ".parquet": "parquet", ".pq": "parquet",
     ".csv": "csv", ".csv.gz": "csv", ".tsv": "csv", ".tsv.gz": "csv",
     ".jsonl": "jsonl", ".jsonl.gz": "jsonl", ".ndjson": "jsonl", ".ndjson.gz": "jsonl",
 }  # fmt: skip
-KNOWN = "Parquet (.parquet), CSV (.csv, .csv.gz) or JSON Lines (.jsonl, .ndjson)"
+SUPPORTED_FORMATS = "Parquet (.parquet), CSV (.csv, .csv.gz) or JSON Lines (.jsonl, .ndjson)"
 DELTA_LOG = "_delta_log"  # the folder that makes its parent a Delta table
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tree:
+class SourceTree:
     """What is visible below a folder.
 
     Attributes:
@@ -46,7 +46,7 @@ class Tree:
     folders: Sequence[str]
 
 
-def local(root: Path) -> Tree:
+def list_folder(root: Path) -> SourceTree:
     """Look through a folder of this machine.
 
     Raises:
@@ -54,49 +54,47 @@ def local(root: Path) -> Tree:
     """
     files: list[SourceFile] = []
     folders: list[str] = []
-    for entry in _entries(root, ""):
+    for entry in _walk_visible_entries(root, ""):
         name = os.path.relpath(entry.path, root)
         if entry.is_dir():
             folders.append(name)
             continue
         state = entry.stat()
         files.append(SourceFile(path=entry.path, name=name, bytes=state.st_size, modified=state.st_mtime_ns))
-    return Tree(
-        root=str(root), files=sorted(files, key=lambda one: one.name.split("/")), folders=sorted(folders)
-    )
+    return SourceTree(root=str(root), files=sorted(files, key=lambda one: one.name.split("/")), folders=sorted(folders))
 
 
-def _entries(folder: Path | str, inside: str) -> Iterator[os.DirEntry[str]]:
+def _walk_visible_entries(folder: Path | str, inside: str) -> Iterator[os.DirEntry[str]]:
     """Give what is visible in a folder and below; ``inside`` is the folder's own name, empty for the source."""
     with os.scandir(folder) as found:
-        entries = [entry for entry in found if visible(entry.name) or entry.name == DELTA_LOG]
+        entries = [entry for entry in found if is_visible(entry.name) or entry.name == DELTA_LOG]
     for entry in entries:
         yield entry
         if entry.is_dir() and (not inside or "=" in entry.name):
-            yield from _entries(entry.path, entry.name)
+            yield from _walk_visible_entries(entry.path, entry.name)
 
 
-def visible(name: str) -> bool:
+def is_visible(name: str) -> bool:
     """Say whether a file or folder may be a table's or part of one.
 
-    >>> visible("_SUCCESS"), visible(".x.crc"), visible("_day=3")
+    >>> is_visible("_SUCCESS"), is_visible(".x.crc"), is_visible("_day=3")
     (False, False, True)
     """
     return not name.startswith(".") and (not name.startswith("_") or "=" in name)
 
 
-def tables(tree: Tree) -> tuple[Tables, dict[str, str]]:
+def find_tables(tree: SourceTree) -> tuple[FilesByTable, dict[str, str]]:
     """Give the tables of a folder, and for what cannot be read as one the problem."""
     found: dict[str, list[tuple[SourceFormat, tuple[SourceFile, ...]]]] = {}
     problems: dict[str, str] = {}
     for file in tree.files:
-        if "/" not in file.name and (form := format_of(file.name)) is not None:
-            found.setdefault(stem(file.name), []).append((form, (file,)))
+        if "/" not in file.name and (form := find_format(file.name)) is not None:
+            found.setdefault(strip_format_suffix(file.name), []).append((form, (file,)))
     for name in tree.folders:
         if "/" in name or name == DELTA_LOG:
             continue
         try:
-            found.setdefault(name, []).append(_folder(tree, name))
+            found.setdefault(name, []).append(_resolve_table_folder(tree, name))
         except ValueError as error:
             problems[name] = str(error)
     for name, ways in found.items():
@@ -106,23 +104,23 @@ def tables(tree: Tree) -> tuple[Tables, dict[str, str]]:
     return {name: ways[0] for name, ways in found.items() if name not in problems}, problems
 
 
-def format_of(name: str) -> SourceFormat | None:
+def find_format(name: str) -> SourceFormat | None:
     """Give the format that a file's name promises; None where it is no table."""
-    suffix = _suffix(name)
-    return SUFFIXES[suffix] if suffix else None
+    suffix = _find_suffix(name)
+    return FORMAT_BY_SUFFIX[suffix] if suffix else None
 
 
-def stem(name: str) -> str:
+def strip_format_suffix(name: str) -> str:
     """Give the table's name in a file's name: ``orders`` for ``orders.csv.gz``."""
-    return name[: -len(_suffix(name) or "") or None]
+    return name[: -len(_find_suffix(name) or "") or None]
 
 
-def _suffix(name: str) -> str | None:
-    fitting = [suffix for suffix in SUFFIXES if name.lower().endswith(suffix) and len(name) > len(suffix)]
+def _find_suffix(name: str) -> str | None:
+    fitting = [suffix for suffix in FORMAT_BY_SUFFIX if name.lower().endswith(suffix) and len(name) > len(suffix)]
     return max(fitting, key=len) if fitting else None
 
 
-def _folder(tree: Tree, name: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
+def _resolve_table_folder(tree: SourceTree, name: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
     """Give the format and files of a table's folder.
 
     Raises:
@@ -136,20 +134,18 @@ def _folder(tree: Tree, name: str) -> tuple[SourceFormat, tuple[SourceFile, ...]
     if strange:
         found = ", ".join(strange[:3])
         raise ValueError(f"{folder} has folders in it ({found}) that are no partitions (column=value)")
-    files = {
-        file: form for file in tree.files if file.name.startswith(below) and (form := format_of(file.name))
-    }
+    files = {file: form for file in tree.files if file.name.startswith(below) and (form := find_format(file.name))}
     if not files:
-        raise ValueError(f"{folder} holds no file that is {KNOWN}")
+        raise ValueError(f"{folder} holds no file that is {SUPPORTED_FORMATS}")
     forms = sorted(set(files.values()))
     if len(forms) > 1:
         raise ValueError(f"{folder} mixes {' and '.join(forms)}; a table's files are of one format")
-    placed = tuple(_partition(folder, file) for file in files)
-    _check_alike(folder, placed)
+    placed = tuple(_parse_partition(folder, file) for file in files)
+    _check_same_partitions(folder, placed)
     return forms[0], placed
 
 
-def _check_alike(folder: str, files: Sequence[SourceFile]) -> None:
+def _check_same_partitions(folder: str, files: Sequence[SourceFile]) -> None:
     """Make sure that all files lie in folders of the same columns."""
     columns = [", ".join(column for column, _ in file.constants) or "no column" for file in files]
     for file, ones in zip(files, columns, strict=True):
@@ -160,7 +156,7 @@ def _check_alike(folder: str, files: Sequence[SourceFile]) -> None:
             )
 
 
-def _partition(folder: str, file: SourceFile) -> SourceFile:
+def _parse_partition(folder: str, file: SourceFile) -> SourceFile:
     """Give a file with the values in the names of its folders.
 
     Raises:
@@ -174,11 +170,7 @@ def _partition(folder: str, file: SourceFile) -> SourceFile:
         except UnicodeDecodeError:
             raise ValueError(f"{folder}: the folder {step} is not written in UTF-8") from None
         if not column or column.lower() in {one.lower() for one in found}:
-            what = (
-                f"names the column {column} twice"
-                if column
-                else f"has the folder {step}, which names no column"
-            )
+            what = f"names the column {column} twice" if column else f"has the folder {step}, which names no column"
             raise ValueError(f"{folder}: {file.name} {what}")
         found[column] = None if text == NULL_PARTITION else value
     return replace(file, constants=tuple(found.items()))

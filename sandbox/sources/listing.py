@@ -15,10 +15,10 @@ from sandbox.errors import ConfigError, SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sandbox.engine.lakes.iceberg import Catalogue
-    from sandbox.store.remote import Remote
+    from sandbox.engine.lakes.iceberg import IcebergCatalog
+    from sandbox.store.remote import RemoteStore
 
-TOGETHER = 16  # files of a bucket that are asked about at once
+MAX_CONCURRENT_REQUESTS = 16  # files of a bucket that are asked about at once
 SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "iceberg", "duckdb", "sqlite", "postgres", "spark"]
 
 
@@ -39,8 +39,8 @@ class SourceFile:
         name: Relative to the source's folder, with forward slashes.
         bytes: Its size.
         modified: Nanoseconds since 1970 UTC.
-        inside: Where in a database the table is: its schema and its name there; of a server also which moment of it.
-        opened: What reads a SQLite file, or a table of Postgres.
+        table_path: Where in a database the table is: its schema and its name there; of a server also which moment of it.
+        handle: What reads a SQLite file, or a table of Postgres.
         system: pyarrow's file system, for a file in a bucket.
         etag: What the bucket calls this content of the file; empty where that is not known.
         blocks: Of a table of Postgres the first block and the one behind the last; None for all.
@@ -52,15 +52,15 @@ class SourceFile:
     name: str
     bytes: int
     modified: int
-    inside: tuple[str, ...] = ()
-    opened: Any = field(default=None, compare=False, repr=False)
+    table_path: tuple[str, ...] = ()
+    handle: Any = field(default=None, compare=False, repr=False)
     system: Any = field(default=None, compare=False, repr=False)
     etag: str = ""
     blocks: tuple[int, int] | None = None
     constants: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)  # its name tells them
 
     @property
-    def packed(self) -> bool:
+    def is_gzipped(self) -> bool:
         """Whether it is compressed with gzip."""
         return self.path.lower().endswith(".gz")
 
@@ -75,7 +75,7 @@ class SourceFile:
         """What the bucket's file system calls it."""
         return self.path.partition("://")[2]
 
-    def size(self) -> int | None:
+    def read_size(self) -> int | None:
         """Give its bytes as it is now; None where it is not there."""
         if self.system is not None:
             return cast("int | None", self.system.get_file_info(self.key).size)
@@ -85,10 +85,10 @@ class SourceFile:
             return None
 
     @contextlib.contextmanager
-    def unpacked(self) -> Iterator[BinaryIO]:
+    def open_decompressed(self) -> Iterator[BinaryIO]:
         """Open it for reading, decompressed."""
         with self.open() as stream:
-            if not self.packed:
+            if not self.is_gzipped:
                 yield stream
                 return
             with gzip.open(stream) as inner:
@@ -96,42 +96,42 @@ class SourceFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
+class SourceListing:
     """What a source has.
 
     Attributes:
         uri: Where it is, as ``sandbox.toml`` says.
         base: The folder that the uri is relative to.
-        shown: Where it is, for messages.
+        display_name: Where it is, for messages.
         files: For each table its format and files, sorted by name.
         problems: For each table that is there but cannot be read as one, what is wrong with it.
         remote: The bucket, if it is one.
         catalogue: The catalogue of Iceberg tables, if it is one.
-        moment: The moment of a database that is held until `close`.
+        connection: The moment of a database that is held until `close`.
     """
 
     uri: str
     base: Path
-    shown: str
+    display_name: str
     files: Mapping[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
-    remote: Remote | None = None
-    catalogue: Catalogue | None = None
-    moment: Closeable | None = field(default=None, compare=False, repr=False)
+    remote: RemoteStore | None = None
+    catalogue: IcebergCatalog | None = None
+    connection: Closeable | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_folder(self) -> bool:
         """Whether tables are its files and folders."""
-        if self.catalogue is not None or self.moment is not None:
+        if self.catalogue is not None or self.connection is not None:
             return False
         return not any(form in {"duckdb", "sqlite"} for form, _ in self.files.values())
 
     def close(self) -> None:
         """Let go of what is held open for reading."""
-        if self.moment is not None:
-            self.moment.close()
+        if self.connection is not None:
+            self.connection.close()
 
-    def of(self, table: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
+    def find_table(self, table: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
         """Give a table's format and files.
 
         Raises:
@@ -142,14 +142,14 @@ class Listing:
             raise SourceError(self.problems[table])
         if table in self.files:
             return self.files[table]
-        where = f": there is no {table}.parquet, .csv or .jsonl in {self.shown}, and no folder of that name"
+        where = f": there is no {table}.parquet, .csv or .jsonl in {self.display_name}, and no folder of that name"
         raise ConfigError(
-            f"the source has no table {table}{where if self.is_folder else f' ({self.shown})'}",
-            hint=suggestion(table, [*self.files, *self.problems], "tables there"),
+            f"the source has no table {table}{where if self.is_folder else f' ({self.display_name})'}",
+            hint=suggest_name(table, [*self.files, *self.problems], "tables there"),
         )
 
 
-def stamped(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+def fetch_etags(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
     """Give files with their etags, where they lie in a bucket: sizes and whole seconds do not tell all changes.
 
     Raises:
@@ -157,20 +157,20 @@ def stamped(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
     """
     if not any(file.system is not None for file in files):
         return tuple(files)
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        return tuple(pool.map(_stamped, files))
+    with ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS) as pool:
+        return tuple(pool.map(_fetch_etag, files))
 
 
-def _stamped(file: SourceFile) -> SourceFile:
+def _fetch_etag(file: SourceFile) -> SourceFile:
     with file.system.open_input_file(file.key) as stream:
         about = stream.metadata() or {}
     return replace(file, etag=about.get(b"ETag", about.get("ETag", b"")).decode())
 
 
-def suggestion(name: str, valid: Iterable[str], what: str) -> str:
+def suggest_name(name: str, valid: Iterable[str], what: str) -> str:
     """Give a hint: the closest valid name, or else all of them.
 
-    >>> suggestion("custmers", ["customers", "orders"], "tables there")
+    >>> suggest_name("custmers", ["customers", "orders"], "tables there")
     'did you mean "customers"?'
     """
     names = sorted(valid)

@@ -9,15 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sandbox.config.source_address import POSTGRES, complaint
-from sandbox.engine.lakes.lake_table import Snapshot as Version
+from sandbox.config.source_address import POSTGRES_SCHEMES, find_address_problem
+from sandbox.engine.lakes.lake_table import SourceSnapshot as Version
 from sandbox.engine.postgres import catalog
-from sandbox.engine.postgres.columns import columns_of, relation
-from sandbox.engine.postgres.scan import Scan
-from sandbox.engine.postgres.snapshot import Manners, Snapshot
+from sandbox.engine.postgres.columns import qualify_table, resolve_columns
+from sandbox.engine.postgres.scan import PostgresScan
+from sandbox.engine.postgres.snapshot import PostgresLimits, PostgresSnapshot
 from sandbox.errors import ConfigError, SourceError
-from sandbox.sources.listing import Listing, SourceFile
-from sandbox.sources.table import SourceTable, scanned
+from sandbox.sources.listing import SourceFile, SourceListing
+from sandbox.sources.table import SourceTable, name_scan_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,12 +32,12 @@ BLOCK_BYTES = 8192
 LAST_BLOCK = 2**32 - 1  # more than a table can have
 
 
-def is_uri(uri: str) -> bool:
+def is_postgres_uri(uri: str) -> bool:
     """Say whether a source is a Postgres database."""
-    return uri.partition("://")[0] in POSTGRES and "://" in uri
+    return uri.partition("://")[0] in POSTGRES_SCHEMES and "://" in uri
 
 
-def listed(uri: str, *, base: Path, section: PostgresSection | None) -> Listing:
+def list_database(uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing:
     """List the tables of a database, all as they are at this moment.
 
     Those of the schema ``public`` are called as they are, others ``schema.table``.
@@ -46,62 +46,60 @@ def listed(uri: str, *, base: Path, section: PostgresSection | None) -> Listing:
         ConfigError: The address holds a password.
         SourceError: It cannot be reached, or refuses.
     """
-    problem = complaint(uri)
+    problem = find_address_problem(uri)
     if problem is not None:
         raise ConfigError(problem)
     parts = urlsplit(uri)
-    snapshot = Snapshot(uri, manners(section))
+    snapshot = PostgresSnapshot(uri, build_connection_limits(section))
     try:
-        there = catalog.tables(snapshot)
+        there = catalog.list_tables(snapshot)
     except BaseException:
         snapshot.close()
         raise
     found: dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = {}
     problems: dict[str, str] = {}
     for table in there:
-        schema, name = table.declared.schema, table.declared.table
+        schema, name = table.declaration.schema, table.declaration.table
         called = name if schema == "public" else f"{schema}.{name}"
         if called in found:
             problems[called] = f"the database has two tables that are called {called} here; rename one"
-        if not table.readable:
-            lacking = [one.name for one in table.columns if not one.readable]
+        if not table.is_readable:
+            lacking = [one.name for one in table.columns if not one.is_readable]
             which = f"its columns {', '.join(lacking[:5])}" if len(lacking) < len(table.columns) else "it"
             problems[called] = (
-                f"{relation(table)}: the role that sandbox connects as may not read {which}; "
+                f"{qualify_table(table)}: the role that sandbox connects as may not read {which}; "
                 f"grant usage on its schema and select on it, or make a view without what must not be read"
             )
-        found[called] = ("postgres", _pieces(snapshot, table))
-    return Listing(
+        found[called] = ("postgres", _split_table(snapshot, table))
+    return SourceListing(
         uri=uri,
         base=base,
-        shown=f"{parts.hostname or 'the local server'}{parts.path}",
+        display_name=f"{parts.hostname or 'the local server'}{parts.path}",
         files={name: one for name, one in found.items() if name not in problems},
         problems=problems,
-        moment=snapshot,
+        connection=snapshot,
     )
 
 
-def manners(section: PostgresSection | None) -> Manners:
+def build_connection_limits(section: PostgresSection | None) -> PostgresLimits:
     """Give what ``[source.postgres]`` says."""
     if section is None:
-        return Manners()
-    return Manners(
+        return PostgresLimits()
+    return PostgresLimits(
         statement_seconds=section.statement_timeout,
         lock_seconds=section.lock_timeout,
         rows_per_second=section.rows_per_second,
     )
 
 
-def opened(
-    session: Session, name: str, files: tuple[SourceFile, ...], fixed: Mapping[str, str]
-) -> SourceTable:
+def open_table(session: Session, name: str, files: tuple[SourceFile, ...], fixed: Mapping[str, str]) -> SourceTable:
     """Give a table of a database; its rows are counted by the server.
 
     Raises:
         SourceError: It cannot be read, or a column's type is none that a sample can keep.
     """
-    snapshot, table = _opened(files[0])
-    columns = columns_of(snapshot, table, fixed)
+    snapshot, table = _unpack_handle(files[0])
+    columns = resolve_columns(snapshot, table, fixed)
     lower = [one.name.lower() for one in columns]
     twice = sorted({one.name for one in columns if lower.count(one.name.lower()) > 1})
     if twice:
@@ -109,7 +107,7 @@ def opened(
             f"{name}: columns that differ at most in case: {', '.join(twice)}",
             hint="make a view that calls them otherwise",
         )
-    [(rows,)] = snapshot.rows(f"select count(*) from {relation(table)}")
+    [(rows,)] = snapshot.fetch_rows(f"select count(*) from {qualify_table(table)}")
     found = SourceTable(
         name=name,
         format="postgres",
@@ -117,39 +115,45 @@ def opened(
         columns={one.name: one.kind for one in columns},
         rows=rows,
         width=max(1.0, sum(file.bytes for file in files) / max(1, rows)),
-        asked=tuple(columns),
+        postgres_columns=tuple(columns),
         snapshot=Version(kind="postgres", version=snapshot.identity),
     )
-    attach(session, found)
+    attach_table(session, found)
     return found
 
 
-def attach(session: Session, table: SourceTable) -> None:
+def attach_table(session: Session, table: SourceTable) -> None:
     """Let a session read a table: whole, or piece by piece, and then as far as it is narrowed."""
-    snapshot, about = _opened(table.files[0])
-    session.on_interrupt(snapshot.cancel)
+    snapshot, about = _unpack_handle(table.files[0])
+    session.add_interrupt_callback(snapshot.cancel)
     for index in (None, *range(len(table.files))):
         blocks = table.files[index].blocks if index is not None else None
-        scan = Scan(
-            snapshot, table.name, about, table.asked, blocks, narrowed=index is not None, failed=session.blame
+        scan = PostgresScan(
+            snapshot,
+            table.name,
+            about,
+            table.postgres_columns,
+            blocks,
+            narrowed=index is not None,
+            failed=session.set_statement_error,
         )
-        session.lend(scanned(table.name, index), scan)
+        session.register_table(name_scan_view(table.name, index), scan)
 
 
-def _opened(file: SourceFile) -> tuple[Snapshot, catalog.Table]:
-    snapshot, table = file.opened
+def _unpack_handle(file: SourceFile) -> tuple[PostgresSnapshot, catalog.PostgresTable]:
+    snapshot, table = file.handle
     return snapshot, table
 
 
-def _pieces(snapshot: Snapshot, table: catalog.Table) -> tuple[SourceFile, ...]:
+def _split_table(snapshot: PostgresSnapshot, table: catalog.PostgresTable) -> tuple[SourceFile, ...]:
     """Cut a table into pieces of blocks; what has no blocks of its own is one."""
-    schema, name = table.declared.schema, table.declared.table
+    schema, name = table.declaration.schema, table.declaration.table
     whole = SourceFile(
-        path=f"{schema}.{name}", name=f"{schema}.{name}", bytes=table.bytes, modified=0, inside=(schema, name, snapshot.identity),
-        opened=(snapshot, table),
+        path=f"{schema}.{name}", name=f"{schema}.{name}", bytes=table.bytes, modified=0, table_path=(schema, name, snapshot.identity),
+        handle=(snapshot, table),
     )  # fmt: skip
     count = -(-table.bytes // PIECE_BYTES)
-    if not table.plain or count < 2:
+    if not table.is_ordinary or count < 2:
         return (whole,)
     step = PIECE_BYTES // BLOCK_BYTES
     return tuple(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.sources.files.file_errors import blamed
-from sandbox.sources.table import reading
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.sources.files.file_errors import translate_file_errors
+from sandbox.sources.table import build_select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.table import SourceTable
 
-EXACT_UP_TO = 5_000_000  # rows of a table whose keys and references are checked over the whole source
+MAX_EXACT_ROWS = 5_000_000  # rows of a table whose keys and references are checked over the whole source
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeanSource:
+class SourceProjection:
     """The columns that decide, of every table, as the source has them.
 
     Attributes:
@@ -30,42 +30,43 @@ class LeanSource:
     names: Mapping[str, str]
     columns: Mapping[str, Mapping[str, str]]
 
-    def relation(self, table: str) -> str:
+    def quote_relation(self, table: str) -> str:
         """Give SQL that can stand after ``from``."""
-        return quote(self.names[table])
+        return quote_identifier(self.names[table])
 
     @property
     def relations(self) -> dict[str, str]:
         """The same for every table."""
-        return {table: quote(name) for table, name in self.names.items()}
+        return {table: quote_identifier(name) for table, name in self.names.items()}
 
 
-def lean_source(
+def project_tables(
     session: Session, tables: Mapping[str, SourceTable], columns: Mapping[str, Iterable[str]]
-) -> LeanSource:
-    """Make some columns of every table readable (see `lean`)."""
+) -> SourceProjection:
+    """Make some columns of every table readable (see `project_table`)."""
     chosen = {
         name: {column: table.columns[column] for column in dict.fromkeys(columns[name])}
         or dict(list(table.columns.items())[:1])
         for name, table in tables.items()
     }
-    return LeanSource(
-        names={name: lean(session, table, chosen[name]) for name, table in tables.items()}, columns=chosen
+    return SourceProjection(
+        names={name: project_table(session, table, chosen[name]) for name, table in tables.items()},
+        columns=chosen,
     )
 
 
-def lean(session: Session, table: SourceTable, columns: Iterable[str]) -> str:
+def project_table(session: Session, table: SourceTable, columns: Iterable[str]) -> str:
     """Make some columns of a table readable under a name, and give the name.
 
     Parquet is read where it lies, a column costs nothing that is not asked for; smaller text files are parsed once.
     """
     name = f"lean {table.name.encode().hex()}"  # the engine takes "A" and "a" for one name
     wanted = list(dict.fromkeys(columns)) or list(table.columns)[:1]
-    chosen = ", ".join(quote(column) for column in wanted)
-    kept = "table" if table.format not in {"parquet", "duckdb"} and table.rows <= EXACT_UP_TO else "view"
-    with blamed(table.format, table.files):
+    chosen = ", ".join(quote_identifier(column) for column in wanted)
+    kept = "table" if table.format not in {"parquet", "duckdb"} and table.rows <= MAX_EXACT_ROWS else "view"
+    with translate_file_errors(table.format, table.files):
         session.execute(
-            f"create or replace temp {kept} {quote(name)} as select {chosen} from ({reading(table)})",
+            f"create or replace temp {kept} {quote_identifier(name)} as select {chosen} from ({build_select(table)})",
             doing=f"reading {table.name}",
         )
     return name

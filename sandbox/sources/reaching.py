@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from sandbox.sources.listing import SourceFile
 
 
-def reach(session: Session, files: Iterable[SourceFile]) -> None:
+def register_bucket_files(session: Session, files: Iterable[SourceFile]) -> None:
     """Let a session read files that lie in a bucket."""
     for file in files:
         if file.system is not None:
-            remote_files.reach(session, file.system, {file.path: (file.bytes, file.modified)})
+            remote_files.register_remote_files(session, file.system, {file.path: (file.bytes, file.modified)})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import filelock
 
 from sandbox.errors import SourceError, StoreError
-from sandbox.scratch import STAGED, UNFINISHED, held_folder, sweep
+from sandbox.scratch import STAGED_PREFIX, UNFINISHED_PREFIX, make_locked_folder, remove_leftover_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def staged(target: Path, *, synced: bool = True) -> Iterator[Path]:
+def stage_folder(target: Path, *, synced: bool = True) -> Iterator[Path]:
     """Give an empty folder to fill, which becomes ``target`` when the block ends well and vanishes otherwise.
 
     If ``target`` is there by then (somebody else was quicker) theirs stays: what has one name has one content. What is not
@@ -30,40 +30,40 @@ def staged(target: Path, *, synced: bool = True) -> Iterator[Path]:
     Raises:
         StoreError: The folder cannot be made, synced or renamed; a full disk is one reason.
     """
-    with staging(target.parent, label=target.name) as folder:
+    with make_staging_folder(target.parent, label=target.name) as folder:
         yield folder
-        publish(folder, target, synced=synced)
+        publish_folder(folder, target, synced=synced)
 
 
 @contextlib.contextmanager
-def staging(parent: Path, *, label: str = "") -> Iterator[Path]:
+def make_staging_folder(parent: Path, *, label: str = "") -> Iterator[Path]:
     """Give an empty folder in ``parent`` for something that has no name yet; it vanishes unless it is published.
 
     Raises:
         StoreError: The folder cannot be made.
     """
     with contextlib.ExitStack() as stack:
-        with reported(parent / label):
+        with translate_os_errors(parent / label):
             parent.mkdir(parents=True, exist_ok=True)
-            folder = stack.enter_context(held_folder(parent, label=label))
+            folder = stack.enter_context(make_locked_folder(parent, label=label))
             folder.chmod(0o755)
         yield folder
 
 
 @contextlib.contextmanager
-def unfinished(parent: Path, name: str) -> Iterator[Path]:
+def open_resumable_folder(parent: Path, name: str) -> Iterator[Path]:
     """Give a folder in ``parent`` for work that can be taken up again where it was left: what is in it may be half-made.
 
     When the block ends well, or with an error, the folder vanishes. It stays when the process is killed or interrupted, or loses
-    what it reads from; the next block of that name gets it as it is, or `sweep` removes it after a week. The caller holds the lock of the name.
+    what it reads from; the next block of that name gets it as it is, or `remove_leftover_paths` removes it after a week. The caller holds the lock of the name.
 
     Raises:
         StoreError: The folder cannot be made.
     """
-    folder = parent / f"{UNFINISHED}{name}"
-    with reported(folder):
+    folder = parent / f"{UNFINISHED_PREFIX}{name}"
+    with translate_os_errors(folder):
         parent.mkdir(parents=True, exist_ok=True)
-        sweep(parent)
+        remove_leftover_paths(parent)
         folder.mkdir(mode=0o700, exist_ok=True)
         os.utime(folder)
         held = os.open(folder, os.O_RDONLY)
@@ -82,31 +82,31 @@ def unfinished(parent: Path, name: str) -> Iterator[Path]:
         os.close(held)
 
 
-def publish(folder: Path, target: Path, *, synced: bool = True) -> None:
-    """Give a staged folder its name; if the name is taken, what has it stays (see `staged`).
+def publish_folder(folder: Path, target: Path, *, synced: bool = True) -> None:
+    """Give a staged folder its name; if the name is taken, what has it stays (see `stage_folder`).
 
     Raises:
         StoreError: It cannot be synced or renamed.
     """
-    with reported(target):
+    with translate_os_errors(target):
         if synced:
-            sync(folder)
+            sync_folder(folder)
         if not target.exists():
             folder.rename(target)
             if synced:
-                _sync_one(target.parent)
+                _sync_path(target.parent)
 
 
-def write(target: Path, content: str | bytes, *, mode: int = 0o644) -> None:
+def write_file(target: Path, content: str | bytes, *, mode: int = 0o644) -> None:
     """Write a file whole or not at all, replacing what is there.
 
     Raises:
         StoreError: It cannot be written.
     """
     payload = content.encode() if isinstance(content, str) else content
-    with reported(target):
+    with translate_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=STAGED, dir=target.parent, delete=False) as file:
+        with tempfile.NamedTemporaryFile(prefix=STAGED_PREFIX, dir=target.parent, delete=False) as file:
             beside = type(target)(file.name)
             try:
                 file.write(payload)
@@ -120,21 +120,21 @@ def write(target: Path, content: str | bytes, *, mode: int = 0o644) -> None:
 
 
 @contextlib.contextmanager
-def locked(target: Path) -> Iterator[None]:
+def lock_path(target: Path) -> Iterator[None]:
     """Hold the one lock that serialises writers of ``target``; waits for whoever holds it."""
-    with _locked(target, seconds=-1):
+    with _acquire_lock(target, seconds=-1):
         yield
 
 
-def locked_at_once(target: Path) -> AbstractContextManager[bool]:
+def try_lock_path(target: Path) -> AbstractContextManager[bool]:
     """Hold that lock if nobody does; gives whether nobody did."""
-    return _locked(target, seconds=0)
+    return _acquire_lock(target, seconds=0)
 
 
 @contextlib.contextmanager
-def _locked(target: Path, *, seconds: float) -> Iterator[bool]:
+def _acquire_lock(target: Path, *, seconds: float) -> Iterator[bool]:
     path = target.parent / f".{target.name}.lock"
-    with reported(path):
+    with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path)
         with contextlib.suppress(filelock.Timeout):
@@ -145,32 +145,32 @@ def _locked(target: Path, *, seconds: float) -> Iterator[bool]:
         lock.release()
 
 
-def readable(folder: Path) -> None:
+def make_readable(folder: Path) -> None:
     """Let everybody read a folder and all below, whatever the umask was; only the owner may write.
 
     Raises:
         StoreError: The modes cannot be changed.
     """
-    with reported(folder):
+    with translate_os_errors(folder):
         for path in (folder, *folder.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Bring every file and folder below to the disk."""
     for path in folder.rglob("*"):
         if not path.is_symlink():
-            _sync_one(path)
-    _sync_one(folder)
+            _sync_path(path)
+    _sync_path(folder)
 
 
 def sync_file(path: Path) -> None:
     """Bring a file's content to the disk."""
-    _sync_one(path)
+    _sync_path(path)
 
 
 @contextlib.contextmanager
-def reported(target: Path) -> Iterator[None]:
+def translate_os_errors(target: Path) -> Iterator[None]:
     """Turn the operating system's refusals about a place of ours into ours."""
     try:
         yield
@@ -181,7 +181,7 @@ def reported(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _sync_one(path: Path) -> None:
+def _sync_path(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -10,17 +10,13 @@ import platformdirs
 import sandbox
 
 
-def home() -> Path:
+def find_home_folder() -> Path:
     """Give the folder that a user's projects share: ``$SANDBOX_HOME``, or the platform's user data folder."""
     named = os.environ.get("SANDBOX_HOME")
-    return (
-        Path(named).expanduser().absolute()
-        if named
-        else platformdirs.user_data_path("sandbox", appauthor=False)
-    )
+    return Path(named).expanduser().absolute() if named else platformdirs.user_data_path("sandbox", appauthor=False)
 
 
-def packaged(kind: str) -> Path:
+def find_packaged_folder(kind: str) -> Path:
     """Give the folder of ``images`` or ``templates``, in a checkout as in an installed wheel."""
     package = Path(sandbox.__file__).parent
     inside = package / "_data" / kind

@@ -16,19 +16,19 @@ import pyarrow as pa
 from pyarrow import fs
 
 from sandbox.errors import StoreError
-from sandbox.model import BUCKETS
-from sandbox.scratch import STAGED
+from sandbox.model import BUCKET_SCHEMES
+from sandbox.scratch import STAGED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from urllib.parse import SplitResult
 
-CHUNK = 4 * 2**20
-LEFT_AFTER = dt.timedelta(days=1)
-GCS_SECONDS = 30  # without it the client tries for 15 minutes
+CHUNK_BYTES = 4 * 2**20
+LEFTOVER_AGE = dt.timedelta(days=1)
+GCS_RETRY_SECONDS = 30  # without it the client tries for 15 minutes
 
-_SECRETS = re.compile(r"^(AWS|AZURE|GOOGLE|GCS|GCP)_.*(KEY|SECRET|TOKEN|PASSWORD|CONNECTION|SAS)")
-_REASONS = {
+_SECRET_VARIABLES = re.compile(r"^(AWS|AZURE|GOOGLE|GCS|GCP)_.*(KEY|SECRET|TOKEN|PASSWORD|CONNECTION|SAS)")
+_ERROR_REASONS = {
     ("NETWORK_CONNECTION", "UNAVAILABLE", "Could not resolve", "CURL error"): (
         "it cannot be reached",
         "check the address and the network; another endpoint: AWS_ENDPOINT_URL, or ?endpoint_override=",
@@ -43,7 +43,7 @@ _REASONS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Remote:
+class RemoteStore:
     """An opened store. Paths are relative to it, with forward slashes.
 
     A file appears under its name whole or not at all. What is refused, missing or out of reach is a StoreError.
@@ -52,7 +52,7 @@ class Remote:
         name: What it is called in messages.
         root: Its path for the file system.
         system: pyarrow's.
-        address: What `opened` takes on any machine that reaches it.
+        address: What `open_store` takes on any machine that reaches it.
     """
 
     name: str
@@ -61,78 +61,76 @@ class Remote:
     address: str
 
     @property
-    def local(self) -> bool:
+    def is_local(self) -> bool:
         """Whether it is a folder."""
         return isinstance(self.system, fs.LocalFileSystem)
 
-    def sizes(self, folder: str) -> dict[str, int | None]:
+    def list_sizes(self, folder: str) -> dict[str, int | None]:
         """Give every file below a folder with its bytes; None for what is no plain file. Empty if there is no folder."""
-        found = self._listed(folder, recursive=True)
-        own = f"{self._path(folder)}/"
+        found = self._list_file_infos(folder, recursive=True)
+        own = f"{self._resolve_path(folder)}/"
         return {
             info.path.removeprefix(own): info.size if info.type == fs.FileType.File else None
             for info in found
-            if info.type != fs.FileType.Directory and not _staged(info)
+            if info.type != fs.FileType.Directory and not _is_staged(info)
         }
 
-    def entries(self, folder: str = "") -> list[tuple[str, int | None, int]]:
+    def list_entries(self, folder: str = "") -> list[tuple[str, int | None, int]]:
         """Give everything in a folder: its path there, its bytes (None for a folder), and its time in ns since 1970 UTC."""
-        own = f"{self._path(folder).rstrip('/')}/"
+        own = f"{self._resolve_path(folder).rstrip('/')}/"
         return [
             (
                 info.path.removeprefix(own),
                 info.size if info.type == fs.FileType.File else None,
                 info.mtime_ns or 0,
             )
-            for info in self._listed(folder, recursive=True)
+            for info in self._list_file_infos(folder, recursive=True)
         ]
 
-    def folders(self, folder: str) -> list[str]:
+    def list_folders(self, folder: str) -> list[str]:
         """Give the names of the folders in a folder."""
-        found = self._listed(folder, recursive=False)
+        found = self._list_file_infos(folder, recursive=False)
         return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
 
-    def require(self) -> None:
+    def check_exists(self) -> None:
         """Make sure that the bucket, or the folder's parent, is there: an empty listing does not tell."""
-        top = str(Path(self.root).parent) if self.local else self.root.partition("/")[0]
-        with self._reported("read"):
+        top = str(Path(self.root).parent) if self.is_local else self.root.partition("/")[0]
+        with self._translate_errors("read"):
             missing = self.system.get_file_info(top).type == fs.FileType.NotFound
         if missing:
-            what = f"there is no folder {top}" if self.local else f"there is no bucket {top}"
+            what = f"there is no folder {top}" if self.is_local else f"there is no bucket {top}"
             raise StoreError(f"{self.name} cannot be used: {what}", hint="make it, or correct the name")
 
-    def text(self, path: str, *, most: int) -> str | None:
+    def read_text(self, path: str, *, most: int) -> str | None:
         """Give a small text file; None where there is none.
 
         Raises:
             StoreError: It has more than ``most`` bytes, or is no text.
         """
-        with self._reported("read"):
-            info = self.system.get_file_info(self._path(path))
+        with self._translate_errors("read"):
+            info = self.system.get_file_info(self._resolve_path(path))
         if info.type == fs.FileType.NotFound:
             return None
         if info.type != fs.FileType.File or info.size > most:
             raise StoreError(f"{path} in {self.name} is not what it should be: {info.size} bytes")
         try:
-            return b"".join(self.chunks(path, most=most)).decode()
+            return b"".join(self.read_chunks(path, most=most)).decode()
         except UnicodeDecodeError as error:
             raise StoreError(f"{path} in {self.name} is damaged: {error}") from error
 
-    def chunks(self, path: str, *, most: int) -> Iterator[bytes]:
+    def read_chunks(self, path: str, *, most: int) -> Iterator[bytes]:
         """Give a file's bytes, piece by piece.
 
         Raises:
             StoreError: It cannot be read, or goes on after ``most`` bytes.
         """
         with contextlib.ExitStack() as stack:
-            with self._reported("read"):
-                stream = stack.enter_context(
-                    self.system.open_input_stream(self._path(path), compression=None)
-                )
+            with self._translate_errors("read"):
+                stream = stack.enter_context(self.system.open_input_stream(self._resolve_path(path), compression=None))
             left = most
             while True:
-                with self._reported("read"):
-                    chunk = stream.read(CHUNK)
+                with self._translate_errors("read"):
+                    chunk = stream.read(CHUNK_BYTES)
                 if not chunk:
                     return
                 left -= len(chunk)
@@ -146,74 +144,74 @@ class Remote:
         An upload to a bucket that has begun cannot be given up: pyarrow has no way to abort it, and closing it, which it
         also does when it forgets the stream, makes a file of what was sent. So ``chunks`` must be readable to the end.
         """
-        target = self._path(path)
+        target = self._resolve_path(path)
         parent = PurePosixPath(target).parent
-        written = str(parent / f"{STAGED}{uuid.uuid4().hex}") if self.local else target
+        written = str(parent / f"{STAGED_PREFIX}{uuid.uuid4().hex}") if self.is_local else target
         try:
-            with self._reported("written"):
-                if self.local:
+            with self._translate_errors("written"):
+                if self.is_local:
                     self.system.create_dir(str(parent), recursive=True)
                 stream = self.system.open_output_stream(written, compression=None)
             try:
                 for chunk in chunks:
-                    with self._reported("written"):
+                    with self._translate_errors("written"):
                         stream.write(chunk)
             finally:
-                with self._reported("written"):
+                with self._translate_errors("written"):
                     stream.close()
-            if self.local:
-                with self._reported("written"):
-                    _synced(Path(written))
+            if self.is_local:
+                with self._translate_errors("written"):
+                    _sync_file(Path(written))
                     self.system.move(written, target)
         except BaseException:
-            if self.local:
+            if self.is_local:
                 with contextlib.suppress(OSError):  # the reason is on its way already
                     Path(written).unlink(missing_ok=True)
             raise
 
     def remove(self, path: str) -> None:
         """Remove a file."""
-        with self._reported("written"):
-            self.system.delete_file(self._path(path))
+        with self._translate_errors("written"):
+            self.system.delete_file(self._resolve_path(path))
 
     def move(self, path: str, target: str) -> None:
         """Give a file another name, replacing what has it; a bucket copies it, on its own side, and then removes it."""
-        with self._reported("written"):
-            if self.local:
-                self.system.create_dir(str(PurePosixPath(self._path(target)).parent), recursive=True)
-            self.system.move(self._path(path), self._path(target))
+        with self._translate_errors("written"):
+            if self.is_local:
+                self.system.create_dir(str(PurePosixPath(self._resolve_path(target)).parent), recursive=True)
+            self.system.move(self._resolve_path(path), self._resolve_path(target))
 
-    def clear(self, folder: str) -> None:
+    def remove_folder(self, folder: str) -> None:
         """Remove a folder and all that is in it, if it is there."""
-        with self._reported("written"):
-            if self.system.get_file_info(self._path(folder)).type == fs.FileType.Directory:
-                self.system.delete_dir(self._path(folder))
+        with self._translate_errors("written"):
+            if self.system.get_file_info(self._resolve_path(folder)).type == fs.FileType.Directory:
+                self.system.delete_dir(self._resolve_path(folder))
 
-    def sweep(self, folder: str) -> None:
+    def remove_leftovers(self, folder: str) -> None:
         """Remove what writers that were killed left half-made in a folder; a day is more than any file takes."""
-        oldest = dt.datetime.now(dt.UTC) - LEFT_AFTER
-        for info in self._listed(folder, recursive=True) if self.local else []:
-            if _staged(info) and info.mtime is not None and info.mtime < oldest:
+        oldest = dt.datetime.now(dt.UTC) - LEFTOVER_AGE
+        for info in self._list_file_infos(folder, recursive=True) if self.is_local else []:
+            if _is_staged(info) and info.mtime is not None and info.mtime < oldest:
                 Path(info.path).unlink(missing_ok=True)
 
-    def shown(self, path: str) -> str:
+    def format_address(self, path: str) -> str:
         """Give the address of a file or folder, for messages."""
         return f"{self.name.rstrip('/')}/{path}"
 
-    def _path(self, path: str) -> str:
+    def _resolve_path(self, path: str) -> str:
         return f"{self.root.rstrip('/')}/{path}"
 
-    def _listed(self, folder: str, *, recursive: bool) -> list[fs.FileInfo]:
-        selector = fs.FileSelector(self._path(folder), recursive=recursive, allow_not_found=True)
-        with self._reported("read"):
+    def _list_file_infos(self, folder: str, *, recursive: bool) -> list[fs.FileInfo]:
+        selector = fs.FileSelector(self._resolve_path(folder), recursive=recursive, allow_not_found=True)
+        with self._translate_errors("read"):
             found: list[fs.FileInfo] = self.system.get_file_info(selector)
         return found
 
-    def _reported(self, doing: str) -> contextlib.AbstractContextManager[None]:
-        return _reported(self.name, doing)
+    def _translate_errors(self, doing: str) -> contextlib.AbstractContextManager[None]:
+        return _translate_errors(self.name, doing)
 
 
-def opened(place: str, *, base: Path) -> Remote:
+def open_store(place: str, *, base: Path) -> RemoteStore:
     """Open a store; that it answers is seen at its first use.
 
     Args:
@@ -226,7 +224,7 @@ def opened(place: str, *, base: Path) -> Remote:
         StoreError: It is no such place, or has credentials in it.
     """
     if "://" not in place:
-        return _folder(base / Path(place).expanduser())
+        return _open_folder(base / Path(place).expanduser())
     parts = urlsplit(place)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if parts.password is not None or (parts.username and parts.scheme in {"s3", "gs", "gcs"}):
@@ -235,52 +233,52 @@ def opened(place: str, *, base: Path) -> Remote:
     if parts.fragment:
         raise StoreError(f"{shown}: the address goes on with #", hint="write # as %23")
     if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
-        return _folder(Path(unquote(parts.path)))
-    if parts.scheme not in BUCKETS:
-        known = ", ".join(f"{scheme}://" for scheme in BUCKETS)
+        return _open_folder(Path(unquote(parts.path)))
+    if parts.scheme not in BUCKET_SCHEMES:
+        known = ", ".join(f"{scheme}://" for scheme in BUCKET_SCHEMES)
         raise StoreError(f"{shown}: a store is a folder or one of {known}")
-    with _reported(shown, "opened"):
-        system, root = fs.FileSystem.from_uri(_quoted(parts))
-    return Remote(name=shown, root=root, system=system, address=_quoted(parts))
+    with _translate_errors(shown, "opened"):
+        system, root = fs.FileSystem.from_uri(_quote_uri(parts))
+    return RemoteStore(name=shown, root=root, system=system, address=_quote_uri(parts))
 
 
-def _folder(path: Path) -> Remote:
+def _open_folder(path: Path) -> RemoteStore:
     place = Path(os.path.normpath(path))
-    return Remote(name=str(place), root=str(place), system=fs.LocalFileSystem(), address=str(place))
+    return RemoteStore(name=str(place), root=str(place), system=fs.LocalFileSystem(), address=str(place))
 
 
-def _quoted(parts: SplitResult) -> str:
+def _quote_uri(parts: SplitResult) -> str:
     """Give a URI as pyarrow takes it: no spaces, ASCII only, an end to trying."""
     query = parts.query
     if parts.scheme in {"gs", "gcs"} and "retry_limit_seconds=" not in query:
-        query = "&".join(filter(None, [query, f"retry_limit_seconds={GCS_SECONDS}"]))
+        query = "&".join(filter(None, [query, f"retry_limit_seconds={GCS_RETRY_SECONDS}"]))
     return parts._replace(path=quote(parts.path, safe="/%"), query=query).geturl()
 
 
 @contextlib.contextmanager
-def _reported(name: str, doing: str) -> Iterator[None]:
+def _translate_errors(name: str, doing: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        text = _without_secrets(" ".join(str(error).split()))
-        for signs, (reason, hint) in _REASONS.items():
+        text = _redact_secrets(" ".join(str(error).split()))
+        for signs, (reason, hint) in _ERROR_REASONS.items():
             if any(sign.casefold() in text.casefold() for sign in signs):
                 raise StoreError(f"{name} cannot be {doing}: {reason} ({text})", hint=hint) from error
         raise StoreError(f"{name} cannot be {doing}: {text}") from error
 
 
-def _without_secrets(text: str) -> str:
+def _redact_secrets(text: str) -> str:
     for variable, value in os.environ.items():
-        if _SECRETS.match(variable) and value.strip():
+        if _SECRET_VARIABLES.match(variable) and value.strip():
             text = text.replace(value, "…")
     return text
 
 
-def _staged(info: fs.FileInfo) -> bool:
-    return str(info.base_name).startswith(STAGED)
+def _is_staged(info: fs.FileInfo) -> bool:
+    return str(info.base_name).startswith(STAGED_PREFIX)
 
 
-def _synced(path: Path) -> None:
+def _sync_file(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

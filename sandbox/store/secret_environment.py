@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 
-NAMES = ("SANDBOX_MASK_KEY", "SANDBOX_MASK_KEY_FILE")
+SECRET_VARIABLES = ("SANDBOX_MASK_KEY", "SANDBOX_MASK_KEY_FILE")
 
-_withheld: dict[str, str] = {}
+_withheld_values: dict[str, str] = {}
 
 
-def withhold() -> None:
+def remove_secret_variables() -> None:
     """Take them out of the environment; to be called once, before anything is started."""
-    _withheld.update({name: os.environ.pop(name) for name in NAMES if name in os.environ})
+    _withheld_values.update({name: os.environ.pop(name) for name in SECRET_VARIABLES if name in os.environ})
 
 
-def private(name: str) -> str | None:
+def read_secret_variable(name: str) -> str | None:
     """Give one of them, withheld or not; None where it is not set or empty."""
-    return os.environ.get(name) or _withheld.get(name) or None
+    return os.environ.get(name) or _withheld_values.get(name) or None

@@ -1,7 +1,7 @@
 """What a ``sandbox.toml`` could say about a source: proposed from what its tables hold."""
 
-from sandbox.suggest.propose import proposed
+from sandbox.suggest.propose import build_proposal
 from sandbox.suggest.resolve import Proposal
-from sandbox.suggest.tables import Found, FoundKey, FoundReference
+from sandbox.suggest.tables import SuggestedKey, SuggestedReference, SuggestedTable
 
-__all__ = ["Found", "FoundKey", "FoundReference", "Proposal", "proposed"]
+__all__ = ["Proposal", "SuggestedKey", "SuggestedReference", "SuggestedTable", "build_proposal"]

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
+from sandbox.engine.duckdb.session import quote_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-WHOLE = 2_000_000  # rows up to which every row is looked at
+MAX_FULL_SCAN_ROWS = 2_000_000  # rows up to which every row is looked at
 
 
-def one_in(rows: int) -> int:
+def choose_slice_count(rows: int) -> int:
     """Say of how many values one is looked at: 1 where a table is small enough to be looked at whole."""
-    return max(1, -(-rows // WHOLE))
+    return max(1, -(-rows // MAX_FULL_SCAN_ROWS))
 
 
-def condition(columns: Sequence[str], part: int) -> str:
+def build_slice_condition(columns: Sequence[str], part: int) -> str:
     """Give the SQL condition that holds for all rows of one value in so many."""
     if part == 1:
         return "true"
-    return f"hash({', '.join(quote(column) for column in columns)}) % {part} = 0"
+    return f"hash({', '.join(quote_identifier(column) for column in columns)}) % {part} = 0"
 
 
-def told(part: int) -> str:
+def describe_slice(part: int) -> str:
     """Say which rows were looked at."""
     return "over all rows" if part == 1 else f"over all rows of one value in {part:,}, chosen by hash"

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundKey:
+class SuggestedKey:
     """Columns that name a row; ``how`` says why that is believed."""
 
     columns: tuple[str, ...]
-    how: str
+    evidence: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundReference:
+class SuggestedReference:
     """A reference to the key of another table.
 
     Attributes:
@@ -28,42 +28,42 @@ class FoundReference:
         table: The other table.
         key: Its key, as many columns.
         share: How many of the rows whose columns are all filled find a row there, 0 to 1.
-        how: How it was found and over which rows the share was counted.
+        evidence: How it was found and over which rows the share was counted.
     """
 
     columns: tuple[str, ...]
     table: str
     key: tuple[str, ...]
     share: float
-    how: str
+    evidence: str
 
     @property
-    def short(self) -> bool:
+    def has_short_form(self) -> bool:
         """Whether ``references`` can say it, which cuts a name at its last dot."""
         return len(self.columns) == 1 and "." not in self.key[0]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SuggestedTable:
     """A table as it was found.
 
     Attributes:
         table: The table.
         relation: SQL that gives the columns that may be keys; it can stand after ``from``.
-        filled: For each column that may be a part of a key how many rows have a value in it.
-        distinct: For each of them about how many different ones, by a sketch.
+        filled_counts: For each column that may be a part of a key how many rows have a value in it.
+        distinct_counts: For each of them about how many different ones, by a sketch.
         key: Its key, if it has one.
         references: What it refers to.
-        doubtful: References that hold for too few rows to be believed.
+        weak_references: References that hold for too few rows to be believed.
     """
 
     table: SourceTable
     relation: str
-    filled: Mapping[str, int]
-    distinct: Mapping[str, int]
-    key: FoundKey | None = None
-    references: tuple[FoundReference, ...] = ()
-    doubtful: tuple[FoundReference, ...] = ()
+    filled_counts: Mapping[str, int]
+    distinct_counts: Mapping[str, int]
+    key: SuggestedKey | None = None
+    references: tuple[SuggestedReference, ...] = ()
+    weak_references: tuple[SuggestedReference, ...] = ()
 
     @property
     def name(self) -> str:

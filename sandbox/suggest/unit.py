@@ -5,46 +5,46 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.suggest.naming import ENTITIES, stems
+from sandbox.suggest.naming import ENTITY_WORDS, list_entity_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.suggest.tables import Found
+    from sandbox.suggest.tables import SuggestedTable
 
-ENOUGH = 500  # rows of a table that is worth sampling; of a small source the largest table's fiftieth part
-FEWEST = 30
-SMALL = 2_000  # units below which all are taken
+MIN_UNIT_ROWS = 500  # rows of a table that is worth sampling; of a small source the largest table's fiftieth part
+MIN_UNIT_ROWS_OF_SMALL_SOURCE = 30
+MIN_SAMPLED_UNITS = 2_000  # units below which all are taken
 LAPTOP_BYTES = 500_000_000
 LAPTOP_ROWS = 5_000_000
-MOST = 0.1  # of the units
+MAX_RATE = 0.1  # of the units
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit:
+class SuggestedUnit:
     """The table whose rows are proposed to be sampled, at a rate, and why."""
 
     table: str
-    why: str
+    reason: str
     rate: float
-    expected: str
+    expected_sample: str
 
 
-def chosen(tables: Mapping[str, Found]) -> Unit | None:
+def choose_unit(tables: Mapping[str, SuggestedTable]) -> SuggestedUnit | None:
     """Choose the unit and its rate; None where no table has a key."""
     keyed = {name: found for name, found in tables.items() if found.key is not None and found.rows}
     if not keyed:
         return None
-    with_it = {name: coming(name, tables) for name in keyed}
-    enough = min(ENOUGH, max(FEWEST, max(found.rows for found in tables.values()) // 50))
+    with_it = {name: find_dependent_tables(name, tables) for name in keyed}
+    enough = min(MIN_UNIT_ROWS, max(MIN_UNIT_ROWS_OF_SMALL_SOURCE, max(found.rows for found in tables.values()) // 50))
     large = {name for name in keyed if keyed[name].rows >= enough} or set(keyed)
 
-    def worth(name: str) -> tuple[bool, int, int]:
+    def rank_table(name: str) -> tuple[bool, int, int]:
         rows = sum(tables[one].rows for one in with_it[name])
-        entity = bool(set(stems(name)) & ENTITIES)
+        entity = bool(set(list_entity_names(name)) & ENTITY_WORDS)
         return bool(with_it[name]) and entity, rows, keyed[name].rows
 
-    best = max(sorted(large), key=worth)
+    best = max(sorted(large), key=rank_table)
     children = with_it[best]
     rows = sum(tables[one].rows for one in children)
     total = sum(found.rows for found in tables.values())
@@ -54,44 +54,40 @@ def chosen(tables: Mapping[str, Found]) -> Unit | None:
         else "no table refers to another that has enough rows, so this is the largest with a key"
     )
     units = keyed[best].rows
-    rate = proposed_rate(units, bytes_=sum(one.table.bytes for one in tables.values()), rows=total)
+    rate = choose_rate(units, bytes_=sum(one.table.bytes for one in tables.values()), rows=total)
     drawn = round(units * rate)
     expected = f"about {drawn:,} of {units:,} {best}" + (
         f" and {round(rows * rate):,} rows that come with them" if children else ""
     )
-    return Unit(table=best, why=why, rate=rate, expected=expected)
+    return SuggestedUnit(table=best, reason=why, rate=rate, expected_sample=expected)
 
 
-def proposed_rate(units: int, *, bytes_: int, rows: int) -> float:
+def choose_rate(units: int, *, bytes_: int, rows: int) -> float:
     """Give a rate, of one digit, that a laptop carries and that leaves enough units to tell something.
 
-    >>> proposed_rate(1_000_000, bytes_=2 * 10**9, rows=10**7)
+    >>> choose_rate(1_000_000, bytes_=2 * 10**9, rows=10**7)
     0.1
-    >>> proposed_rate(10**9, bytes_=10**12, rows=10**10)
+    >>> choose_rate(10**9, bytes_=10**12, rows=10**10)
     0.0005
-    >>> proposed_rate(1_500, bytes_=10**6, rows=10**4)
+    >>> choose_rate(1_500, bytes_=10**6, rows=10**4)
     1.0
     """
-    wanted = min(MOST, LAPTOP_BYTES / max(1, bytes_), LAPTOP_ROWS / max(1, rows))
-    wanted = min(1.0, max(wanted, SMALL / max(1, units)))
-    steps = sorted(
-        digit * 10.0**-power for power in range(12) for digit in (1, 2, 5) if digit * 10.0**-power <= 1
-    )
-    above = [step for step in steps if step >= SMALL / max(1, units)] or [1.0]
+    wanted = min(MAX_RATE, LAPTOP_BYTES / max(1, bytes_), LAPTOP_ROWS / max(1, rows))
+    wanted = min(1.0, max(wanted, MIN_SAMPLED_UNITS / max(1, units)))
+    steps = sorted(digit * 10.0**-power for power in range(12) for digit in (1, 2, 5) if digit * 10.0**-power <= 1)
+    above = [step for step in steps if step >= MIN_SAMPLED_UNITS / max(1, units)] or [1.0]
     below = [step for step in steps if step <= wanted]
     rate = max(below[-1] if below else steps[0], above[0])
     return float(f"{rate:.0e}")
 
 
-def coming(unit: str, tables: Mapping[str, Found]) -> set[str]:
+def find_dependent_tables(unit: str, tables: Mapping[str, SuggestedTable]) -> set[str]:
     """Give the tables whose rows lead to a unit."""
     found: set[str] = set()
     ahead = {unit}
     while ahead:
         found |= ahead
         ahead = {
-            name
-            for name, one in tables.items()
-            if any(reference.table in ahead for reference in one.references)
+            name for name, one in tables.items() if any(reference.table in ahead for reference in one.references)
         } - found
     return found - {unit}

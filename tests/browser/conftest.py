@@ -78,9 +78,7 @@ class Opener:
         opened.page.on("pageerror", lambda error: opened.said.append(f"error: {error}"))
         opened.page.on("dialog", opened.surprised)
         address = file.as_uri()
-        opened.page.on(
-            "request", lambda one: opened.asked_for.append(one.url) if one.url != address else None
-        )
+        opened.page.on("request", lambda one: opened.asked_for.append(one.url) if one.url != address else None)
         opened.page.goto(address, wait_until="networkidle")
         return opened
 

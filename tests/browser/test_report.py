@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from sandbox.manifest.diff import DiffDocument, OutputDiff
-from sandbox.report.html.page import html
+from sandbox.report.html.page import render_html
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Opened, Opener
     from tests.conftest import Shop
 
-HOSTILE = (
-    "</td></style><script>alert(1)</script><img src=x onerror=alert(2)> \u202eevil\u2066 \x1b[31m \x07 & \"'"
-)
+HOSTILE = "</td></style><script>alert(1)</script><img src=x onerror=alert(2)> \u202eevil\u2066 \x1b[31m \x07 & \"'"
 
 PIPELINE = """\
 import os
@@ -176,7 +174,7 @@ def written(outputs: dict[str, OutputDiff], target: Path, *, text: str = "a test
             "variation": {"threads": 1, "file_order": "reversed"},
         },
     }
-    target.write_text(html(DiffDocument.model_validate(document)), "utf-8")
+    target.write_text(render_html(DiffDocument.model_validate(document)), "utf-8")
     return target
 
 
@@ -190,9 +188,7 @@ def unfold(opened: Opened) -> None:
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 390])
-def test_every_section_is_accessible_also_unfolded(
-    tmp_path: Path, opener: Opener, *, width: int, dark: bool
-) -> None:
+def test_every_section_is_accessible_also_unfolded(tmp_path: Path, opener: Opener, *, width: int, dark: bool) -> None:
     outputs = {f"output_{place}": everything("lifetime_value", "10.00") for place in range(6)}
     opened = opener(written(outputs, tmp_path / "report.html"), width=width, dark=dark)
     for _ in range(2):
@@ -232,9 +228,7 @@ def test_the_first_screen_answers_the_question(tmp_path: Path, opener: Opener) -
 
 
 def test_a_phone_shows_both_values_of_an_example_and_every_interval(tmp_path: Path, opener: Opener) -> None:
-    page = opener(
-        written({"o": everything("lifetime_value", "90859.72")}, tmp_path / "r.html"), width=390
-    ).page
+    page = opener(written({"o": everything("lifetime_value", "90859.72")}, tmp_path / "r.html"), width=390).page
     for seen in (".pair .was", ".pair .is", ".figures td:nth-child(3)"):
         boxes = [one.bounding_box() for one in page.locator(seen).all() if one.is_visible()]
         assert boxes
@@ -269,9 +263,7 @@ def test_every_section_shows_code_as_text(tmp_path: Path, opener: Opener) -> Non
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 390])
-def test_it_opens_without_an_error_or_a_request(
-    judged: Path, opener: Opener, *, width: int, dark: bool
-) -> None:
+def test_it_opens_without_an_error_or_a_request(judged: Path, opener: Opener, *, width: int, dark: bool) -> None:
     opened = opener(judged, width=width, dark=dark)
     assert opened.said == []
     assert opened.asked_for == []
@@ -314,11 +306,7 @@ def test_nothing_is_cut_off_on_paper(tmp_path: Path, opener: Opener) -> None:
     for width in (700, 640):  # A4 with small and wide margins, in CSS's pixels
         page = opener(written(outputs, tmp_path / "report.html"), width=width).page
         page.emulate_media(media="print")
-        edges = [
-            one.bounding_box()
-            for one in page.locator("table, .bar, .chart, .gauge").all()
-            if one.is_visible()
-        ]
+        edges = [one.bounding_box() for one in page.locator("table, .bar, .chart, .gauge").all() if one.is_visible()]
         assert len(edges) > 5
         assert all(box and box["x"] + box["width"] <= width for box in edges)
 

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.containers.docker.client import connect
+from sandbox.containers.docker.client import open_client
 from sandbox.containers.docker.runtime import DockerRuntime
-from sandbox.containers.fake import FakeRuntime, Play
+from sandbox.containers.fake import FakeProcess, FakeRuntime
 from sandbox.containers.local.runtime import LocalRuntime
-from sandbox.containers.protocol import Job, Mount, Runtime, Stop
-from sandbox.errors import EngineError
-from sandbox.model import Environment, Limits, Outcome, RuntimeName
+from sandbox.containers.protocol import Job, Mount, Runtime, StopEvent
+from sandbox.errors import ContainerEngineError
+from sandbox.model import Environment, JobResult, ResourceLimits, RuntimeName
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 IMAGE = "sandbox/base:trixie"
 GRACE = 0.5
-Act = Callable[[Play], int | None]
+Act = Callable[[FakeProcess], int | None]
 
 
 @dataclass(kw_only=True)
 class Result:
-    outcome: Outcome
+    outcome: JobResult
     stdout: bytes
     stderr: bytes
 
@@ -65,10 +65,10 @@ class Bench:
             workdir=self.code,
             mounts=(self.code, self.sample, self.output, *mounts),
             variables=variables or {},
-            limits=Limits(cpus=2, memory_bytes=memory, timeout_seconds=seconds, pids=128),
+            limits=ResourceLimits(cpus=2, memory_bytes=memory, timeout_seconds=seconds, pids=128),
         )
 
-    def run(self, job: Job, stop: Stop | None = None) -> Result:
+    def run(self, job: Job, stop: StopEvent | None = None) -> Result:
         stdout: list[bytes] = []
         stderr: list[bytes] = []
         outcome = self.runtime.run(job, stdout=stdout.append, stderr=stderr.append, stop=stop)
@@ -80,7 +80,7 @@ class Bench:
         return f"31.{int(self.token, 16) % 10**9:09d}"
 
     def left(self) -> list[str]:
-        return [held.name for held in self.runtime.held({"run": self.token})]
+        return [held.name for held in self.runtime.list_objects({"run": self.token})]
 
 
 @pytest.fixture(params=[pytest.param("docker", marks=pytest.mark.docker), "local", "fake"])
@@ -120,10 +120,10 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
 
 def require_engine() -> None:
     try:
-        client = connect()
+        client = open_client()
         found = client.images.list(IMAGE)
         client.close()
-    except EngineError as error:
+    except ContainerEngineError as error:
         missing(f"{error.message}; to get one: make engine")
     else:
         if not found:

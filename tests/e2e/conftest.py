@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from jsonschema import validate
 
-from sandbox.manifest.diff_schema import FILE
-from sandbox.store.paths import packaged
+from sandbox.manifest.diff_schema import SCHEMA_FILENAME
+from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _every_diff_keeps_to_the_shipped_schema(tmp_path: Path) -> Iterator[None]:
     yield
-    shipped = json.loads((packaged("templates") / FILE).read_text("utf-8"))
+    shipped = json.loads((find_packaged_folder("templates") / SCHEMA_FILENAME).read_text("utf-8"))
     for file in tmp_path.glob("**/.sandbox/diffs/*/diff.json"):
         text = file.read_text("utf-8")
         if text.endswith("}\n"):  # else a test has damaged it

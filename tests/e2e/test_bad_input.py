@@ -51,26 +51,14 @@ def no_customers(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "expected"),
     [
-        pytest.param(
-            lambda shop: (shop.root / "sandbox.toml").unlink(), 10, "no sandbox.toml", id="no settings"
-        ),
-        pytest.param(
-            edit("min_per_stratum", "min_per_startum"), 10, 'mean "min_per_stratum"', id="misspelt key"
-        ),
-        pytest.param(
-            edit('uri = "warehouse/"', 'uri = "warehous/"'), 11, "warehous", id="source that is not there"
-        ),
+        pytest.param(lambda shop: (shop.root / "sandbox.toml").unlink(), 10, "no sandbox.toml", id="no settings"),
+        pytest.param(edit("min_per_stratum", "min_per_startum"), 10, 'mean "min_per_stratum"', id="misspelt key"),
+        pytest.param(edit('uri = "warehouse/"', 'uri = "warehous/"'), 11, "warehous", id="source that is not there"),
         pytest.param(make_truncated_parquet, 11, "orders.parquet", id="truncated Parquet"),
-        pytest.param(
-            append("warehouse/orders.csv", "2001,1,5,extra,columns\n"), 11, "orders.csv", id="broken line"
-        ),
+        pytest.param(append("warehouse/orders.csv", "2001,1,5,extra,columns\n"), 11, "orders.csv", id="broken line"),
         pytest.param(edit('["order_id"]', '["order_nr"]'), 12, "order_id", id="missing key column"),
-        pytest.param(
-            append("warehouse/customers.csv", "400,x@example.org,DE\n"), 12, "400", id="duplicate key"
-        ),
-        pytest.param(
-            append("warehouse/orders.csv", "2000,5,1.5\n"), 12, "2000", id="duplicate key of a child"
-        ),
+        pytest.param(append("warehouse/customers.csv", "400,x@example.org,DE\n"), 12, "400", id="duplicate key"),
+        pytest.param(append("warehouse/orders.csv", "2000,5,1.5\n"), 12, "2000", id="duplicate key of a child"),
         pytest.param(edit("customers.customer_id", "clients.customer_id"), 10, "clients", id="no such table"),
         pytest.param(no_customers, 12, "customers", id="empty table"),
         pytest.param(many_countries, 12, "country", id="a million strata"),
@@ -187,20 +175,14 @@ def test_refused_engine_is_14_and_docker_never_falls_back(shop: Shop) -> None:
     done = shop.run("create", env={"SANDBOX_RUNTIME": "docker", "DOCKER_HOST": f"unix://{shop.root}/no.sock"})
     assert done.status == 14
     assert "hint:" in done.stderr
-    fallen_back = shop.run(
-        "create", env={"SANDBOX_RUNTIME": "auto", "DOCKER_HOST": f"unix://{shop.root}/no.sock"}
-    )
+    fallen_back = shop.run("create", env={"SANDBOX_RUNTIME": "auto", "DOCKER_HOST": f"unix://{shop.root}/no.sock"})
     assert fallen_back.status == 0
     assert "isol" in fallen_back.stderr
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interruption_stops_the_run_and_leaves_nothing(
-    shop: Shop, number: signal.Signals, status: int
-) -> None:
-    (shop.root / "pipeline.py").write_text(
-        "import time, os\nopen('/tmp/' + os.environ['MARK'], 'w')\ntime.sleep(60)\n"
-    )
+def test_interruption_stops_the_run_and_leaves_nothing(shop: Shop, number: signal.Signals, status: int) -> None:
+    (shop.root / "pipeline.py").write_text("import time, os\nopen('/tmp/' + os.environ['MARK'], 'w')\ntime.sleep(60)\n")
     mark = f"sandbox-mark-{time.time_ns()}"
     shop.edit("sandbox.toml", "[outputs.value]", f'[pipeline.env]\nMARK = "{mark}"\n[outputs.value]')
     shop.run("create")

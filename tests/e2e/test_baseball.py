@@ -127,9 +127,7 @@ def careers(tmp_path: Path, baseball: Path, sandbox_home: Path) -> Shop:
 
 def rows(sample: Path, table: str) -> list[dict[str, Any]]:
     return [
-        row
-        for file in sorted((sample / "tables" / table).glob("*.parquet"))
-        for row in pq.read_table(file).to_pylist()
+        row for file in sorted((sample / "tables" / table).glob("*.parquet")) for row in pq.read_table(file).to_pylist()
     ]
 
 
@@ -140,10 +138,7 @@ def earnings(sample: Path, leagues: set[str]) -> Careers:
         seasons[row["playerID"]].add(row["yearID"])
         if row["lgID"] in leagues:
             paid[row["playerID"]].append(row["salary"])
-    return {
-        (player,): (len(years), sum(paid[player]) if paid[player] else None)
-        for player, years in seasons.items()
-    }
+    return {(player,): (len(years), sum(paid[player]) if paid[player] else None) for player, years in seasons.items()}
 
 
 def appearances(sample: Path, *, unknown_is_zero: bool) -> Careers:
@@ -159,9 +154,7 @@ def appearances(sample: Path, *, unknown_is_zero: bool) -> Careers:
 
 @pytest.mark.docker
 def test_diff_of_two_commits_says_what_an_independent_computation_says(careers: Shop, engine: str) -> None:
-    done = careers.run(
-        "diff", "--baseline", "main~1", "--candidate", "main", "--json", env={"SANDBOX_RUNTIME": engine}
-    )
+    done = careers.run("diff", "--baseline", "main~1", "--candidate", "main", "--json", env={"SANDBOX_RUNTIME": engine})
     assert done.status == 1, done.stderr
     document = done.json
     assert document["environment"]["runtime"] == "docker"

@@ -98,17 +98,14 @@ def settings(project: Shop) -> dict[str, Any]:
 
 def asked_of(document: dict[str, Any]) -> dict[str, tuple[Any, Any, str]]:
     return {
-        one["name"]: (one["baseline_failures"], one["candidate_failures"], one["outcome"])
-        for one in document["tests"]
+        one["name"]: (one["baseline_failures"], one["candidate_failures"], one["outcome"]) for one in document["tests"]
     }
 
 
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["docker", "local"])
-def test_a_project_as_it_is_from_init_to_a_verdict(
-    project: Shop, runtime: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, request: pytest.FixtureRequest) -> None:
     if runtime == "docker":
         request.getfixturevalue("engine")
     env = {"SANDBOX_RUNTIME": runtime}
@@ -168,9 +165,7 @@ def test_seeds_that_are_the_source_are_sampled_masked_and_not_shown_to_the_code(
     for name in ("models", "tests"):
         project.git("rm", "-rq", name)
     (project.root / "models").mkdir()
-    (project.root / "models" / "members.sql").write_text(
-        "select id as member_id, mail from {{ ref('people') }}"
-    )
+    (project.root / "models" / "members.sql").write_text("select id as member_id, mail from {{ ref('people') }}")
     (project.root / "seeds" / "countries.csv").unlink()
     project.git("add", "-A")
     project.git("commit", "-m", "seeds only")

@@ -214,9 +214,7 @@ def test_the_same_project_makes_the_same_on_duckdb(project: Shop) -> None:
     there = project.run("run", "--json", env=DOCKER)
     assert there.status == 0, there.stderr
     (line,) = [
-        one
-        for one in (project.root / "sandbox.toml").read_text("utf-8").splitlines()
-        if one.startswith("inputs")
+        one for one in (project.root / "sandbox.toml").read_text("utf-8").splitlines() if one.startswith("inputs")
     ]
     project.edit("sandbox.toml", line, "")
     here = project.run("run", "--json")

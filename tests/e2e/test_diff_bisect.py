@@ -48,9 +48,7 @@ def test_git_bisect_run_finds_the_commit_with_the_defect(shop: Shop) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "is the first bad commit" in done.stdout
     assert "    commit 7" in done.stdout
-    assert shop.git("status", "--porcelain", "--untracked-files=no") == "", (
-        "git can check out what comes next"
-    )
+    assert shop.git("status", "--porcelain", "--untracked-files=no") == "", "git can check out what comes next"
     assert not (shop.root / "sandbox.lock").exists()
     assert shop.git("log", "-1", "--format=%s", "refs/bisect/bad") == "commit 7"
 

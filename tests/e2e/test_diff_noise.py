@@ -64,9 +64,7 @@ def test_clock_and_dice_are_named_as_noise_and_the_verdict_is_same(shop: Shop) -
     assert again["repeat"]["cached"]
     assert again["repeat"]["run"] == document["repeat"]["run"]
 
-    shop.edit(
-        "pipeline.py", "coalesce(sum(amount), 0)", "coalesce(sum(amount), 0) + (customer_id % 10 = 0)::int"
-    )
+    shop.edit("pipeline.py", "coalesce(sum(amount), 0)", "coalesce(sum(amount), 0) + (customer_id % 10 = 0)::int")
     changed = diff(shop, status=1)
     rows = changed["outputs"]["value"]["rows"]
     assert 0 < rows["changed"] - rows["noise"] == changed["outputs"]["value"]["columns"]["total"]["changed"]
@@ -75,9 +73,7 @@ def test_clock_and_dice_are_named_as_noise_and_the_verdict_is_same(shop: Shop) -
 
 def test_clock_and_dice_are_noise_on_docker(shop: Shop, engine: str) -> None:
     in_parts(shop)
-    make(
-        shop, f"{CLOCK_AND_DICE}, first(order_id) as any_order, {{os.environ['OMP_NUM_THREADS']}} as threads"
-    )
+    make(shop, f"{CLOCK_AND_DICE}, first(order_id) as any_order, {{os.environ['OMP_NUM_THREADS']}} as threads")
     touch(shop)
     document = diff(shop, "--runtime", engine, status=0)
     assert document["verdict"] == "same"
@@ -115,7 +111,9 @@ def test_last_digits_are_noise_but_the_column_is_still_judged(shop: Shop) -> Non
 
 
 def test_rows_without_a_key_are_compared_without_what_the_clock_wrote(shop: Shop) -> None:
-    events = "copy (select country, now() as loaded_at from '{sample}/customers/*.parquet') to '{output}/events.parquet'"
+    events = (
+        "copy (select country, now() as loaded_at from '{sample}/customers/*.parquet') to '{output}/events.parquet'"
+    )
     with (shop.root / "pipeline.py").open("a") as file:
         file.write(f'duckdb.sql(f"{events}")\n')
     shop.git("commit", "-am", "events")

@@ -26,9 +26,7 @@ with duckdb.connect(os.environ["SANDBOX_DATABASE"]) as connection:
 @pytest.fixture
 def duck(shop: Shop) -> Shop:
     shop.edit("sandbox.toml", 'production = "main"', 'production = "main"\ninputs = ["duckdb"]')
-    shop.edit(
-        "sandbox.toml", "[outputs.value]", '[pipeline.env]\nWAREHOUSE = "{database}"\n\n[outputs.value]'
-    )
+    shop.edit("sandbox.toml", "[outputs.value]", '[pipeline.env]\nWAREHOUSE = "{database}"\n\n[outputs.value]')
     (shop.root / "pipeline.py").write_text(PIPELINE)
     shop.git("commit", "-am", "DuckDB")
     return shop

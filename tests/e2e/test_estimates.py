@@ -91,9 +91,7 @@ def test_a_share_that_only_the_change_brings_in_is_not_estimated(shop: Shop) -> 
     shop.edit("pipeline.py", BUG[0], "coalesce(sum(amount), 0) / sum(sum(amount)) over ()")
     found = shop.run("diff", "--json").json["outputs"]["value"]["estimate"]
     assert found["status"] == "not_estimated"
-    assert found["reason"].startswith(
-        "in the changed version, what it holds of one of the customers depends on"
-    )
+    assert found["reason"].startswith("in the changed version, what it holds of one of the customers depends on")
     assert "(in total)" in found["reason"]
 
 

@@ -83,7 +83,9 @@ def test_docker_compose_runs_what_a_run_does(shop: Shop, engine: str, opener: Ca
     called(compose, "run", "--rm", "-T", "pipeline", cwd=shop.root)
     made = shop.root / ".sandbox" / "exported" / "default" / "value.parquet"
     assert made.read_bytes() == (Path(ran.json["path"]) / "output" / "value.parquet").read_bytes()
-    tried = "touch /sandbox/sample/x /sandbox/code/x /usr/x; getent hosts example.org; cat /proc/net/route | wc -l; id -u"
+    tried = (
+        "touch /sandbox/sample/x /sandbox/code/x /usr/x; getent hosts example.org; cat /proc/net/route | wc -l; id -u"
+    )
     said = called(compose, "run", "--rm", "-T", "pipeline", "/bin/sh", "-c", tried, cwd=shop.root)
     assert said.stderr.count("Read-only file system") == 3
     assert said.stdout.split()[0] == "1"  # no route
@@ -100,9 +102,7 @@ def test_the_devcontainer_tool_opens_the_stack(shop: Shop, engine: str, opener: 
     try:
         assert answer["outcome"] == "success"
         inside = [devcontainer, "exec", "--workspace-folder", ".", "sh", "-c"]
-        said = called(
-            *inside, 'python pipeline.py && id -u && touch "$SANDBOX_SAMPLE/x" 2>&1 || true', cwd=shop.root
-        )
+        said = called(*inside, 'python pipeline.py && id -u && touch "$SANDBOX_SAMPLE/x" 2>&1 || true', cwd=shop.root)
         assert "Read-only file system" in said.stdout
         assert said.stdout.split()[0] != "0"
         assert (shop.root / ".sandbox" / "exported" / "default" / "value.parquet").is_file()

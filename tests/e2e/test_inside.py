@@ -29,9 +29,7 @@ def test_a_query_sees_the_sample_its_weights_and_the_last_runs_outputs(shop: Sho
 
 
 def test_csv_tells_null_from_an_empty_text_and_quotes_what_needs_it(shop: Shop) -> None:
-    found = shop.run(
-        "sql", "--csv", "select null as a, '' as b, 'x,\"y\"' as \"c d\", 1.50::decimal(5,2) as e"
-    )
+    found = shop.run("sql", "--csv", "select null as a, '' as b, 'x,\"y\"' as \"c d\", 1.50::decimal(5,2) as e")
     assert found.stdout == 'a,b,c d,e\n,"","x,""y""",1.50\n'
     assert list(csv.reader(io.StringIO(found.stdout)))[1] == ["", "", 'x,"y"', "1.50"]
 

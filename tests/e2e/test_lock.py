@@ -18,10 +18,7 @@ def locked(shop: Shop) -> dict[str, Any]:
 def version(lock: dict[str, Any], library: str) -> set[str]:
     """The library's version on all platforms."""
     return {
-        one["version"]
-        for entry in lock["platforms"].values()
-        for one in entry["libraries"]
-        if one["name"] == library
+        one["version"] for entry in lock["platforms"].values() for one in entry["libraries"] if one["name"] == library
     }
 
 
@@ -29,9 +26,7 @@ def asking(shop: Shop, requirements: str) -> None:
     (shop.root / "requirements.txt").write_text(requirements)
     text = (shop.root / "sandbox.toml").read_text()
     if "requirements" not in text:
-        shop.edit(
-            "sandbox.toml", "[stack.limits]", '[stack]\nrequirements = "requirements.txt"\n[stack.limits]'
-        )
+        shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nrequirements = "requirements.txt"\n[stack.limits]')
 
 
 def test_upgrade_moves_what_may_move_and_lists_it_and_nothing_else_does(shop: Shop) -> None:

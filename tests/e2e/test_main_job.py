@@ -33,9 +33,7 @@ def test_unchanged_code_is_the_same_and_exits_0(shop: Shop) -> None:
 
 def test_change_is_found_counted_and_exits_1(shop: Shop) -> None:
     shop.edit("pipeline.py", *BUG)
-    shop.edit(
-        "pipeline.py", "coalesce(sum(amount), 0)", "sum(amount) + any_value((customer_id % 10 = 0)::int)"
-    )
+    shop.edit("pipeline.py", "coalesce(sum(amount), 0)", "sum(amount) + any_value((customer_id % 10 = 0)::int)")
     done = shop.run("diff", "--json")
     assert done.status == 1
     document = done.json
@@ -171,9 +169,7 @@ def test_sample_json_has_the_documented_fields(shop: Shop) -> None:
 
 
 def test_ls_and_rm_clean_up(shop: Shop) -> None:
-    shop.edit(
-        "sandbox.toml", 'salt = "test"', 'salt = "removed"'
-    )  # a sample that no other test uses meanwhile
+    shop.edit("sandbox.toml", 'salt = "test"', 'salt = "removed"')  # a sample that no other test uses meanwhile
     fingerprint = shop.run("create", "--name", "other", "--json").json["sample"]
     shop.run("diff")
     names = [one["name"] for one in shop.run("ls", "--json").json["sandboxes"]]

@@ -59,9 +59,7 @@ def test_two_sandboxes_of_a_project_do_not_touch_each_other(served: Shop) -> Non
     rows = [shop.run(*counting, "--name", name, env=DOCKER).json["rows"] for name in NAMES]
     assert rows[0] == rows[1] != [[0]]
     for name in NAMES:
-        assert (
-            "ready to accept" in shop.run("logs", "--service", "postgres", "--name", name, env=DOCKER).stdout
-        )
+        assert "ready to accept" in shop.run("logs", "--service", "postgres", "--name", name, env=DOCKER).stdout
     ran = [shop.run("run", "--name", name, "--json", env=DOCKER).json for name in NAMES]
     assert [one["cached"] for one in ran] == [False, True], "a run is the project's"
 

@@ -36,9 +36,7 @@ def containers(shop: Shop) -> list[str]:
 
 
 def inside(container: str, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["docker", "exec", container, *command], check=False, capture_output=True, text=True
-    )
+    return subprocess.run(["docker", "exec", container, *command], check=False, capture_output=True, text=True)
 
 
 def status(url: str, path: str, headers: dict[str, str] | None = None) -> int:
@@ -62,9 +60,7 @@ def test_the_notebook_shows_the_sample_to_who_has_its_token_and_changes_nothing(
     assert status(url, "/api/status", {"Authorization": f"Bearer {token}"}) == 200
 
     [container] = containers(shop)
-    described = json.loads(
-        subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout
-    )[0]
+    described = json.loads(subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout)[0]
     assert token not in json.dumps(described)
     host = described["HostConfig"]
     assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])

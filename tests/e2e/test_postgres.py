@@ -48,9 +48,7 @@ DOCKER = {"SANDBOX_RUNTIME": "docker"}
 def database(shop: Shop, engine: str) -> Iterator[Shop]:
     """Give a project whose pipeline works in Postgres; nothing of it is left in the engine afterwards."""
     shop.edit("sandbox.toml", 'production = "main"', 'production = "main"\ninputs = ["postgres"]')
-    shop.edit(
-        "sandbox.toml", "[outputs.value]", '[pipeline.env]\nDATABASE = "{database_url}"\n\n[outputs.value]'
-    )
+    shop.edit("sandbox.toml", "[outputs.value]", '[pipeline.env]\nDATABASE = "{database_url}"\n\n[outputs.value]')
     shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nrequirements = "requirements.txt"\n[stack.limits]')
     (shop.root / "requirements.txt").write_text("psycopg[binary]\n")
     (shop.root / "pipeline.py").write_text(PIPELINE)
@@ -172,9 +170,7 @@ def test_two_creates_bring_up_one_service_which_stop_ends_and_create_makes_again
     listed = shop.run("ls", "--json", env=DOCKER).json["sandboxes"][0]
     assert listed["services"] == done[0].json["services"]
     [container] = [name for name in names if name.endswith("-postgres")]
-    described = json.loads(
-        subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout
-    )
+    described = json.loads(subprocess.run(["docker", "inspect", container], check=True, capture_output=True).stdout)
     host = described[0]["HostConfig"]
     assert (host["ReadonlyRootfs"], host["CapDrop"]) == (True, ["ALL"])
     assert {one["HostIp"] for ports in host["PortBindings"].values() for one in ports} == {"127.0.0.1"}
@@ -231,14 +227,10 @@ def test_its_sample_answers_queries_that_only_read_and_its_log_is_shown(database
     )
     done = shop.run("sql", "--service", "postgres", "--json", query, env=DOCKER)
     assert done.status == 0, done.stderr
-    plain = shop.run(
-        "sql", "--json", "select customer_id, country from customers order by 1", env=DOCKER
-    ).json
+    plain = shop.run("sql", "--json", "select customer_id, country from customers order by 1", env=DOCKER).json
     kinds = ["BIGINT", "VARCHAR", "VARCHAR", "DECIMAL(6,2)", "BOOLEAN", "DATE", "INT4[]"]
     names = ["customer_id", "a", "a_1", "money", "yes", "no", "list"]
-    assert done.json["columns"] == [
-        {"name": name, "type": kind} for name, kind in zip(names, kinds, strict=True)
-    ]
+    assert done.json["columns"] == [{"name": name, "type": kind} for name, kind in zip(names, kinds, strict=True)]
     assert [row[:2] for row in done.json["rows"]] == plain["rows"]
     assert all(row[2:] == ["x", "1.50", True, None, "{1,2}"] for row in done.json["rows"])
     for refused in (

@@ -34,7 +34,7 @@ def falsify(shop: Shop, *, consistent: bool) -> None:
     record["outputs"]["value"]["rows"]["changed"] = FALSE
     if consistent:
         outputs = {name: OutputDiff.model_validate(fields) for name, fields in record["outputs"].items()}
-        record["digest"] = ComparisonRecord.of("", outputs).digest
+        record["digest"] = ComparisonRecord.from_outputs("", outputs).digest
     last(shop).write_text(json.dumps(record), "utf-8")
 
 

@@ -36,9 +36,7 @@ def test_the_demo_has_the_same_outputs_byte_for_byte(shop: Shop, tmp_path: Path,
     assert local["environment"]["base"].startswith(f"CPython {local['environment']['python']}")
     told = {name: docker["isolation"][name] for name in ("network", "root_filesystem", "sample")}
     assert told == {"network": "none", "root_filesystem": "read-only", "sample": "read-only"}
-    told = {
-        name: local["isolation"][name] for name in ("network", "root_filesystem", "sample", "capabilities")
-    }
+    told = {name: local["isolation"][name] for name in ("network", "root_filesystem", "sample", "capabilities")}
     assert told == {
         "network": "host",
         "root_filesystem": "writable",
@@ -67,9 +65,7 @@ def test_a_run_ends_the_same_way_in_a_container_and_without(
     found: dict[str, Any] = {}
     for runtime in RUNTIMES:
         assert shop.run("run", env={"SANDBOX_RUNTIME": runtime}).status == status
-        (folder,) = set((shop.root / ".sandbox" / "runs").glob("[0-9]*")) - {
-            one["folder"] for one in found.values()
-        }
+        (folder,) = set((shop.root / ".sandbox" / "runs").glob("[0-9]*")) - {one["folder"] for one in found.values()}
         record = json.loads((folder / "run.json").read_text())
         found[runtime] = {"folder": folder, **record}
         assert (record["ending"], record["status"], record["signal"]) == (ending, own, signal), runtime

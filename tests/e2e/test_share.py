@@ -76,9 +76,7 @@ def test_push_and_pull_say_what_they_did(shop: Shop, tmp_path: Path) -> None:
     name, files = drawn["fingerprint"], files_of(drawn)
     first = shop.run("sample", "push", str(tmp_path / "store"))
     assert first.status == 0
-    assert first.stdout.replace("\n", " ").startswith(
-        f"sample {name[:16]} is in {tmp_path}/store: {files} files, "
-    )
+    assert first.stdout.replace("\n", " ").startswith(f"sample {name[:16]} is in {tmp_path}/store: {files} files, ")
     again = shop.run("sample", "push", f"{tmp_path}/store").stdout
     assert "everything was there already" in " ".join(again.split())  # wherever a long path breaks the line
     shutil.rmtree(shop.home)
@@ -156,9 +154,7 @@ def test_store_that_does_not_answer_is_an_error_and_no_reason_to_draw_another_sa
         (("--json", "pull"), "put the flags after pull"),
     ],
 )
-def test_calls_that_make_no_sense_are_usage_errors(
-    shop: Shop, arguments: tuple[str, ...], message: str
-) -> None:
+def test_calls_that_make_no_sense_are_usage_errors(shop: Shop, arguments: tuple[str, ...], message: str) -> None:
     done = shop.run("sample", *arguments)
     assert done.status == 2
     assert message in done.stderr

@@ -63,9 +63,7 @@ def test_a_pipeline_in_pyspark_is_compared_and_gives_the_same_as_processes_of_th
     lock = json.loads((shop.root / "sandbox.lock").read_text())
     entries = {name: one for name, one in lock["platforms"].items() if one["packages"]}
     [entry] = entries.values()
-    assert {"openjdk-21-jre-headless", "libnss-unknown"} <= {
-        one["name"] for one in entry["packages"]["spark"]
-    }
+    assert {"openjdk-21-jre-headless", "libnss-unknown"} <= {one["name"] for one in entry["packages"]["spark"]}
     assert lock["platforms"]["linux/arm64"]["environment"] is None or len(entries) == 2
     image = [
         "docker",

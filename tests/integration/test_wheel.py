@@ -28,7 +28,7 @@ def test_wheel_carries_images_and_templates_and_answers(tmp_path: Path) -> None:
         [
             python,
             "-c",
-            "from sandbox.store import places; print(places.packaged('templates') / 'report.html')",
+            "from sandbox.store import paths; print(paths.find_packaged_folder('templates') / 'report.html')",
         ],
         env={"PYTHONPATH": ":".join(path for path in sys.path if "site-packages" in path)},
         cwd=tmp_path,

@@ -12,7 +12,7 @@ import pytest
 from sandbox import errors
 from sandbox.cli import COMMANDS
 from sandbox.config import Settings
-from sandbox.manifest.lock import Lock
+from sandbox.manifest.lock import LockDocument
 from sandbox.manifest.run import RunRecord
 from sandbox.manifest.sample import SampleManifest
 from sandbox.manifest.sandbox_record import SandboxRecord
@@ -28,7 +28,7 @@ def test_every_command_is_in_the_readme(command: str) -> None:
     assert re.search(rf"`(sandbox )?{command}\b", (ROOT / "README.md").read_text("utf-8"))
 
 
-@pytest.mark.parametrize("document", [SampleManifest, Lock, RunRecord, SandboxRecord])
+@pytest.mark.parametrize("document", [SampleManifest, LockDocument, RunRecord, SandboxRecord])
 def test_every_field_of_a_stored_document_is_described(document: type[Document]) -> None:
     text = (ROOT / "docs" / "formats.md").read_text("utf-8")
     missing = [name for name in document.model_fields if not re.search(rf"`[^`]*\b{name}\b[^`]*`", text)]

@@ -10,34 +10,34 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.commands.cleanup.orphans import orphans, still
-from sandbox.containers.runtime_choice import choose
-from sandbox.errors import EngineError, SandboxError
-from sandbox.project.registry import forget, gone, known
+from sandbox.commands.cleanup.orphans import find_orphans, is_orphan
+from sandbox.containers.runtime_choice import choose_runtime
+from sandbox.errors import ContainerEngineError, SandboxError
+from sandbox.project.registry import list_deleted_projects, list_existing_projects, unregister_project
 from sandbox.provisioner.images import image_usage
-from sandbox.scratch import STAGED, UNFINISHED, half_made, temporary
+from sandbox.scratch import STAGED_PREFIX, UNFINISHED_PREFIX, find_leftover_paths, make_user_temp_folder
 from sandbox.store import leases
-from sandbox.store.folder import locked_at_once, reported
+from sandbox.store.folder import translate_os_errors, try_lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sandbox.containers.protocol import Held, Runtime
+    from sandbox.containers.protocol import Runtime, RuntimeObject
 
-Kind = Literal["sample", "run", "report", "half", "comparison", "environment", "image", "wheel", "package"]
-KILLED = "image of a command that was killed"
-BROKEN_OFF = "stage of a build that was broken off"
-PERSONAL: frozenset[Kind] = frozenset({"sample", "run", "report", "half", "comparison"})
+ItemKind = Literal["sample", "run", "report", "half", "comparison", "environment", "image", "wheel", "package"]
+KILLED_COMMAND_IMAGE = "image of a command that was killed"
+ABORTED_BUILD_STAGE = "stage of a build that was broken off"
+PERSONAL_KINDS: frozenset[ItemKind] = frozenset({"sample", "run", "report", "half", "comparison"})
 """What holds people's data, or what was made from it."""
 # Where each kind lies: in a project's state, and in what all projects share.
-OF_PROJECT: dict[str, Kind] = {
+PROJECT_FOLDERS: dict[str, ItemKind] = {
     "runs": "run",
     "diffs": "report",
     "halves": "half",
     "comparisons": "comparison",
 }
-SHARED: dict[str, Kind] = {
+SHARED_FOLDERS: dict[str, ItemKind] = {
     "samples": "sample",
     "environments": "environment",
     "wheels": "wheel",
@@ -46,25 +46,25 @@ SHARED: dict[str, Kind] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class CleanupItem:
     """One thing that could be removed.
 
     Attributes:
         kind: What it is.
         name: Its own name, unique within its kind and project.
         project: Whose it is; None where projects share it.
-        place: The folder or file that says who uses it.
+        path: The folder or file that says who uses it.
         bytes: What removing it gives back; layers and files that others share are counted as well.
-        made, used: Seconds since 1970.
+        created_at, last_used_at: Seconds since 1970.
     """
 
-    kind: Kind
+    kind: ItemKind
     name: str
     project: Path | None
-    place: Path
+    path: Path
     bytes: int
-    made: float
-    used: float
+    created_at: float
+    last_used_at: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,69 +73,71 @@ class Leftover:
 
     Attributes:
         name: Of a folder or of the engine's object.
-        what: What it is, and why nobody needs it.
+        description: What it is, and why nobody needs it.
         bytes: What removing it gives back, as far as that is known.
         remove: Removes it; gives False where something uses it after all.
     """
 
     name: str
-    what: str
+    description: str
     bytes: int
     remove: Callable[[], bool]
 
 
-def items(home: Path) -> list[Item]:
+def list_items(home: Path) -> list[CleanupItem]:
     """Give all that was finished, in no order."""
     return [
-        *(one for folder, kind in SHARED.items() for one in _in(home / folder, kind, None)),
-        *_images(home),
+        *(one for folder, kind in SHARED_FOLDERS.items() for one in _list_folder_items(home / folder, kind, None)),
+        *_list_images(home),
         *(
             one
-            for root in known()
-            for folder, kind in OF_PROJECT.items()
-            for one in _in(root / ".sandbox" / folder, kind, root)
+            for root in list_existing_projects()
+            for folder, kind in PROJECT_FOLDERS.items()
+            for one in _list_folder_items(root / ".sandbox" / folder, kind, root)
         ),
     ]
 
 
-def leftovers(home: Path) -> list[Leftover]:
+def find_leftovers(home: Path) -> list[Leftover]:
     """Give what killed processes and sandboxes that are gone left."""
-    folders = [temporary(), home, *(home / folder for folder in (*SHARED, "projects"))]
-    for root in known():
+    folders = [make_user_temp_folder(), home, *(home / folder for folder in (*SHARED_FOLDERS, "projects"))]
+    for root in list_existing_projects():
         state = root / ".sandbox"
-        folders += [state, *_folders(state), *_folders(state / "services")]
-    half = [path for folder in folders for path in half_made(folder)]
-    half += [path for root in known() for path in half_made(root) if _half_written(path)]
+        folders += [state, *_list_folders(state), *_list_folders(state / "services")]
+    half = [path for folder in folders for path in find_leftover_paths(folder)]
+    half += [
+        path for root in list_existing_projects() for path in find_leftover_paths(root) if _is_unfinished_lock(path)
+    ]
     return [
-        *map(_half, half),
-        *(one for runtime in runtimes() for one in _of_runtime(runtime)),
-        *_left_images(home),
+        *map(_build_unfinished_leftover, half),
+        *(one for runtime in list_runtimes() for one in _find_runtime_leftovers(runtime)),
+        *_find_image_leftovers(home),
     ]
 
 
-def runtimes() -> Iterator[Runtime]:
+def list_runtimes() -> Iterator[Runtime]:
     """Give the runtimes that answer."""
     for name in ("docker", "local"):
-        with contextlib.suppress(EngineError):
-            yield choose(name)[0]
+        with contextlib.suppress(ContainerEngineError):
+            yield choose_runtime(name)[0]
 
 
-def remove(item: Item) -> bool:
+def remove_item(item: CleanupItem) -> bool:
     """Remove one thing; False where a living process uses it after all.
 
     Raises:
         StoreError: It may not be removed.
     """
-    with reported(item.place):
+    with translate_os_errors(item.path):
         if item.kind == "image":
-            return image_usage.remove(item.place)
+            return image_usage.remove_image(item.path)
         if item.kind != "environment":
-            return leases.retire(item.place)
-        with locked_at_once(item.place) as free:  # while it is made nobody uses it yet
-            return free and leases.retire(item.place)
+            return leases.remove_if_unused(item.path)
+        with try_lock_path(item.path) as free:  # while it is made nobody uses it yet
+            return free and leases.remove_if_unused(item.path)
 
 
-def size(place: Path) -> int:
+def compute_size(place: Path) -> int:
     """Give what a folder or file takes, in bytes; what vanishes meanwhile counts for nothing."""
     total = 0
     for path in (place, *place.rglob("*")):
@@ -144,94 +146,99 @@ def size(place: Path) -> int:
     return total
 
 
-def _half(path: Path) -> Leftover:
-    def remove() -> bool:
-        with reported(path):
-            return leases.retire(path) or not path.exists()
+def _build_unfinished_leftover(path: Path) -> Leftover:
+    def remove_path() -> bool:
+        with translate_os_errors(path):
+            return leases.remove_if_unused(path) or not path.exists()
 
-    return Leftover(name=str(path), what="half-made", bytes=size(path), remove=remove)
+    return Leftover(name=str(path), description="half-made", bytes=compute_size(path), remove=remove_path)
 
 
-def _half_written(path: Path) -> bool:
+def _is_unfinished_lock(path: Path) -> bool:
     """Say whether a file beside the user's own is certainly one that was to become ``sandbox.lock``."""
-    return path.is_file() and re.fullmatch(rf"{re.escape(STAGED)}[a-z0-9_]{{8}}", path.name) is not None
+    return path.is_file() and re.fullmatch(rf"{re.escape(STAGED_PREFIX)}[a-z0-9_]{{8}}", path.name) is not None
 
 
-def _of_runtime(runtime: Runtime) -> Iterator[Leftover]:
-    abandoned = {one.id: one for one in runtime.abandoned()}
+def _find_runtime_leftovers(runtime: Runtime) -> Iterator[Leftover]:
+    abandoned = {one.id: one for one in runtime.list_leftovers()}
     for one in abandoned.values():
-        yield _left(runtime, one)
-    held, lost = runtime.held({}), gone()
-    for one in orphans(held, {*known(), *lost}):
+        yield _build_abandoned_leftover(runtime, one)
+    held, lost = runtime.list_objects({}), list_deleted_projects()
+    for one in find_orphans(held, {*list_existing_projects(), *lost}):
         if one.id not in abandoned:
-            yield _orphan(runtime, one)
+            yield _build_orphan_leftover(runtime, one)
     if runtime.name == "docker":
         paths = {one.labels.get("path") for one in held}
         for root in lost:
             if str(root) not in paths:
-                forget(root)
+                unregister_project(root)
 
 
-def _left(runtime: Runtime, held: Held) -> Leftover:
+def _build_abandoned_leftover(runtime: Runtime, held: RuntimeObject) -> Leftover:
     what = f"{held.kind} whose owner is gone"
-    return Leftover(name=held.name, what=what, bytes=0, remove=lambda: runtime.remove(held))
+    return Leftover(name=held.name, description=what, bytes=0, remove=lambda: runtime.remove_object(held))
 
 
-def _orphan(runtime: Runtime, held: Held) -> Leftover:
+def _build_orphan_leftover(runtime: Runtime, held: RuntimeObject) -> Leftover:
     what = f"{held.kind} whose sandbox is gone"
-    return Leftover(name=held.name, what=what, bytes=0, remove=lambda: still(held) and runtime.remove(held))
+    return Leftover(
+        name=held.name,
+        description=what,
+        bytes=0,
+        remove=lambda: is_orphan(held) and runtime.remove_object(held),
+    )
 
 
-def _left_images(home: Path) -> Iterator[Leftover]:
-    with contextlib.suppress(EngineError):
-        for one in image_usage.left(home):
+def _find_image_leftovers(home: Path) -> Iterator[Leftover]:
+    with contextlib.suppress(ContainerEngineError):
+        for one in image_usage.list_leftovers(home):
             yield Leftover(
                 name=next(iter(one.tags), one.id.removeprefix("sha256:")[:12]),
-                what=BROKEN_OFF if "stage" in one.labels else KILLED,
+                description=ABORTED_BUILD_STAGE if "stage" in one.labels else KILLED_COMMAND_IMAGE,
                 bytes=one.bytes,
-                remove=partial(image_usage.discard, one, home),
+                remove=partial(image_usage.remove_leftover, one, home),
             )
 
 
-def _folders(parent: Path) -> list[Path]:
+def _list_folders(parent: Path) -> list[Path]:
     with contextlib.suppress(OSError):
         return [path for path in parent.iterdir() if path.is_dir()]
     return []
 
 
-def _in(folder: Path, kind: Kind, project: Path | None) -> Iterator[Item]:
+def _list_folder_items(folder: Path, kind: ItemKind, project: Path | None) -> Iterator[CleanupItem]:
     for place in folder.glob("*"):
-        if place.name.startswith((STAGED, UNFINISHED, ".")):
+        if place.name.startswith((STAGED_PREFIX, UNFINISHED_PREFIX, ".")):
             continue
         with contextlib.suppress(OSError):
             used = place.stat().st_mtime
-            yield Item(
+            yield CleanupItem(
                 kind=kind,
                 name=place.name,
                 project=project,
-                place=place,
-                bytes=size(place),
-                made=_made(place, kind, used),
-                used=used,
+                path=place,
+                bytes=compute_size(place),
+                created_at=_find_creation_time(place, kind, used),
+                last_used_at=used,
             )
 
 
-def _images(home: Path) -> Iterator[Item]:
+def _list_images(home: Path) -> Iterator[CleanupItem]:
     with contextlib.suppress(SandboxError):
-        for place, image_bytes in image_usage.known(home):
+        for place, image_bytes in image_usage.list_used_images(home):
             used = place.stat().st_mtime
-            yield Item(
+            yield CleanupItem(
                 kind="image",
                 name=place.name,
                 project=None,
-                place=place,
+                path=place,
                 bytes=image_bytes,
-                made=used,
-                used=used,
+                created_at=used,
+                last_used_at=used,
             )
 
 
-def _made(place: Path, kind: Kind, otherwise: float) -> float:
+def _find_creation_time(place: Path, kind: ItemKind, otherwise: float) -> float:
     """Give when something was made: of a sample when it was drawn, wherever that was; of a run as its name says."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         if kind == "sample":

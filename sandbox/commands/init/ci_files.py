@@ -12,35 +12,35 @@ import jinja2
 import sandbox
 from sandbox.errors import UsageError
 from sandbox.runner.repository import Repository
-from sandbox.store.folder import write
-from sandbox.store.paths import packaged
+from sandbox.store.folder import write_file
+from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
 
-Ci = Literal["github", "gitlab"]
+CiProvider = Literal["github", "gitlab"]
 
-GITHUB = ".github/workflows/sandbox.yml"
-GITLAB = ".gitlab/sandbox.yml"
-GITLAB_MAIN = ".gitlab-ci.yml"
-INCLUDE = f"include:\n  - local: /{GITLAB}\n"
+GITHUB_WORKFLOW_FILE = ".github/workflows/sandbox.yml"
+GITLAB_JOB_FILE = ".gitlab/sandbox.yml"
+GITLAB_CI_FILE = ".gitlab-ci.yml"
+GITLAB_INCLUDE = f"include:\n  - local: /{GITLAB_JOB_FILE}\n"
 
 
 @dataclass(frozen=True, kw_only=True)
-class InitResult:
+class CiFilesResult:
     """What was written, and what is left to do."""
 
     files: list[Path]
     next: list[str]
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox init --json``."""
         return {"format_version": 1, "files": [str(file) for file in self.files], "next": self.next}
 
 
-def init_ci(project: Project, ci: Ci, *, overwrite: bool) -> InitResult:
+def init_ci(project: Project, ci: CiProvider, *, overwrite: bool) -> CiFilesResult:
     """Write the job that runs ``sandbox diff`` on every pull or merge request.
 
     Raises:
@@ -51,24 +51,24 @@ def init_ci(project: Project, ci: Ci, *, overwrite: bool) -> InitResult:
     top = project.root
     for _ in folder.parts:
         top = top.parent
-    target = top / (GITHUB if ci == "github" else GITLAB)
-    files = {target: rendered(ci, folder, store=project.settings.source.store is not None)}
+    target = top / (GITHUB_WORKFLOW_FILE if ci == "github" else GITLAB_JOB_FILE)
+    files = {target: render_job(ci, folder, store=project.settings.source.store is not None)}
     todo = [f"commit {target.relative_to(top)}, and open a pull request"]
     if ci == "gitlab":
-        if (top / GITLAB_MAIN).exists():
-            todo = [f"add to {GITLAB_MAIN}:\n{INCLUDE.rstrip()}", *todo]
+        if (top / GITLAB_CI_FILE).exists():
+            todo = [f"add to {GITLAB_CI_FILE}:\n{GITLAB_INCLUDE.rstrip()}", *todo]
         else:
-            files[top / GITLAB_MAIN] = INCLUDE
+            files[top / GITLAB_CI_FILE] = GITLAB_INCLUDE
     there = [file for file in files if file.exists()]
     if there and not overwrite:
         names = ", ".join(str(file.relative_to(top)) for file in there)
         raise UsageError(f"{names} is there already", hint=f"to overwrite it: sandbox init --ci {ci} --yes")
     for file, text in files.items():
-        write(file, text)
-    return InitResult(files=list(files), next=todo)
+        write_file(file, text)
+    return CiFilesResult(files=list(files), next=todo)
 
 
-def rendered(ci: Ci, folder: PurePosixPath, *, store: bool) -> str:
+def render_job(ci: CiProvider, folder: PurePosixPath, *, store: bool) -> str:
     """Give the job's text.
 
     Args:
@@ -76,7 +76,7 @@ def rendered(ci: Ci, folder: PurePosixPath, *, store: bool) -> str:
         folder: The project's folder in its repository.
         store: Whether the sample can be pulled from a store.
     """
-    templates = packaged("templates") / "ci"
+    templates = find_packaged_folder("templates") / "ci"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,

@@ -9,32 +9,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox import provisioner
-from sandbox.commands.init.init import SettingsResult, as_written, surroundings, written
+from sandbox.commands.init.init import SettingsResult, format_source_uri, inspect_surroundings, write_settings
 from sandbox.config.settings import StackSection
 from sandbox.containers.protocol import Job, Mount
-from sandbox.containers.runtime_choice import choose
+from sandbox.containers.runtime_choice import choose_runtime
 from sandbox.dbt import runs
-from sandbox.dbt.manifest import DbtProject, described, folder_of
+from sandbox.dbt.manifest import DbtProject, find_common_folder, parse_manifest
 from sandbox.errors import ConfigError, PipelineError
-from sandbox.model import POSTGRES, Ending, Limits
+from sandbox.model import POSTGRES_SERVICE, ResourceLimits, RunOutcome
 from sandbox.report.settings_file import DbtLines, OutputLines
-from sandbox.scratch import scratch
-from sandbox.sources.discover import listed
-from sandbox.store.paths import home
-from sandbox.suggest import Proposal, proposed
-from sandbox.suggest.naming import GENERIC, bare, stems
+from sandbox.scratch import make_scratch_folder
+from sandbox.sources.discover import list_source
+from sandbox.store.paths import find_home_folder
+from sandbox.suggest import Proposal, build_proposal
+from sandbox.suggest.naming import GENERIC_KEY_NAMES, list_entity_names, normalize_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
     from sandbox.model import Progress
-    from sandbox.sources.listing import Listing
-    from sandbox.sources.table import Declared
+    from sandbox.sources.listing import SourceListing
+    from sandbox.sources.table import DeclaredConstraints
 
-PACKAGES = ("packages.yml", "dependencies.yml")
-INSTALLED = "dbt_packages"
-LIMITS = Limits(cpus=2, memory_bytes=2 * 10**9, timeout_seconds=600)
+PACKAGE_FILES = ("packages.yml", "dependencies.yml")
+PACKAGES_FOLDER = "dbt_packages"
+PARSE_LIMITS = ResourceLimits(cpus=2, memory_bytes=2 * 10**9, timeout_seconds=600)
 
 
 def init_dbt(
@@ -48,39 +48,43 @@ def init_dbt(
         SourceError: The source cannot be read.
     """
     folder = file.parent
-    manifest, beside = _parsed(folder, runtime=runtime, progress=progress)
-    project = described(manifest)
+    manifest, beside = _parse_project(folder, runtime=runtime, progress=progress)
+    project = parse_manifest(manifest)
     if not project.models:
         raise ConfigError(f"the dbt project {project.name} has no models", hint="add one, then: sandbox init")
-    uri = as_written(uri, folder) if uri else _source_of(project, beside, folder)
-    listing = listed(uri, base=folder)
-    tables = _tables(project, listing)
-    found = proposed(
-        uri, base=folder, only=tables.values(), declared=_declared(project, tables), progress=progress
+    uri = format_source_uri(uri, folder) if uri else _find_source_uri(project, beside, folder)
+    listing = list_source(uri, base=folder)
+    tables = _match_source_tables(project, listing)
+    found = build_proposal(
+        uri,
+        base=folder,
+        only=tables.values(),
+        declared=_map_declared_constraints(project, tables),
+        progress=progress,
     )
-    return written(found, file, _around(project, found, tables, beside, folder))
+    return write_settings(found, file, _build_surroundings(project, found, tables, beside, folder))
 
 
-def _parsed(
+def _parse_project(
     folder: Path, *, runtime: Literal["docker", "local", "auto"], progress: Progress
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Let dbt read the project in its image; gives its manifest, and what lies beside it (see ``images/dbt``)."""
-    carrier, warning = choose(runtime)
+    carrier, warning = choose_runtime(runtime)
     if warning:
-        progress.say(warning)
+        progress.print_message(warning)
     assert carrier.name != "fake"
-    request = provisioner.request(StackSection(image="dbt"), lambda _: b"")
-    lock = provisioner.resolve(request, previous=None, upgrade=False, progress=progress, runtime=carrier.name)
-    environment = provisioner.environment(
-        request, lock, carrier.name, home=home(), progress=progress, frozen=False
+    request = provisioner.build_request(StackSection(image="dbt"), lambda _: b"")
+    lock = provisioner.resolve_lock(request, previous=None, upgrade=False, progress=progress, runtime=carrier.name)
+    environment = provisioner.ensure_environment(
+        request, lock, carrier.name, home=find_home_folder(), progress=progress, frozen=False
     )
     said: list[bytes] = []
-    with scratch("dbt") as place, progress.step("reading the dbt project"):
+    with make_scratch_folder("dbt") as place, progress.step("reading the dbt project"):
         kit, output = place / "kit", place / "output"
         kit.mkdir()
         output.mkdir()
         place.chmod(0o755)
-        for one, content in runs.program({"memory": LIMITS.memory_bytes, "seeds": []}).items():
+        for one, content in runs.build_program_files({"memory": PARSE_LIMITS.memory_bytes, "seeds": []}).items():
             (kit / one).write_bytes(content)
         code = Mount(source=folder, target="/sandbox/code")
         mounts = {
@@ -91,28 +95,26 @@ def _parsed(
             name=f"sbx-init-{os.getpid()}-{os.urandom(2).hex()}",
             labels={"role": "run", "path": str(folder)},
             environment=environment,
-            command=f"{runs.COMMAND} parse",
+            command=f"{runs.DBT_COMMAND} parse",
             workdir=code,
             mounts=(code, *mounts.values()),
-            variables={variable: carrier.seen(mount) for variable, mount in mounts.items()},
-            limits=LIMITS,
+            variables={variable: carrier.resolve_mount_path(mount) for variable, mount in mounts.items()},
+            limits=PARSE_LIMITS,
         )
         outcome = carrier.run(job, stdout=lambda _: None, stderr=said.append)
-        if outcome.ending is not Ending.SUCCEEDED:
+        if outcome.ending is not RunOutcome.SUCCEEDED:
             lines = b"".join(said).decode(errors="replace").strip().splitlines()[-20:]
             raise PipelineError(
                 "\n".join([f"dbt cannot read the project in {folder}:", *(f"  | {line}" for line in lines)]),
                 hint="correct it, then: sandbox init",
             )
-        return tuple(
-            json.loads((output / "_dbt" / one).read_text("utf-8")) for one in ("manifest.json", "beside.json")
-        )
+        return tuple(json.loads((output / "_dbt" / one).read_text("utf-8")) for one in ("manifest.json", "beside.json"))
 
 
-def _source_of(project: DbtProject, beside: Mapping[str, Any], folder: Path) -> str:
+def _find_source_uri(project: DbtProject, beside: Mapping[str, Any], folder: Path) -> str:
     """Give where the project says that its data lies: its seeds, the files or the database that its sources name."""
     files = [one.file for one in project.inputs]
-    inside = folder_of([file for file in files if file]) if files and all(files) else None
+    inside = find_common_folder([file for file in files if file]) if files and all(files) else None
     if inside is not None:
         return f"{inside}/"
     if beside["database"] and (folder / beside["database"]).is_file():
@@ -129,7 +131,7 @@ def _source_of(project: DbtProject, beside: Mapping[str, Any], folder: Path) -> 
     )
 
 
-def _tables(project: DbtProject, listing: Listing) -> dict[str, str]:
+def _match_source_tables(project: DbtProject, listing: SourceListing) -> dict[str, str]:
     """Give, for each source or seed of the project, the table of the source that it is."""
     there = {name.lower(): name for name in (*listing.files, *listing.problems)}
     found = {}
@@ -141,13 +143,13 @@ def _tables(project: DbtProject, listing: Listing) -> dict[str, str]:
     if not found:
         wanted = ", ".join(one.names[0] for one in project.inputs[:8])
         raise ConfigError(
-            f"{listing.shown} has no table that {project.name} reads: it reads {wanted}",
+            f"{listing.display_name} has no table that {project.name} reads: it reads {wanted}",
             hint=f"tables there: {', '.join(sorted(there.values())[:20]) or 'none'}; a table is called as the source's, with or without its schema",
         )
     return found
 
 
-def _declared(project: DbtProject, tables: Mapping[str, str]) -> dict[str, Declared]:
+def _map_declared_constraints(project: DbtProject, tables: Mapping[str, str]) -> dict[str, DeclaredConstraints]:
     """Say what the tests declare by the names of tables."""
     return {
         tables[key]: dataclasses.replace(
@@ -158,39 +160,38 @@ def _declared(project: DbtProject, tables: Mapping[str, str]) -> dict[str, Decla
                 if target in tables
             },
         )
-        for key, said in project.declared.items()
+        for key, said in project.declarations.items()
         if key in tables
     }
 
 
-def _around(
+def _build_surroundings(
     project: DbtProject, found: Proposal, tables: Mapping[str, str], beside: Mapping[str, Any], folder: Path
 ) -> Any:
     outputs = [
-        OutputLines(name=one.name, key=one.key, unit_key=_unit_key(found, one.columns))
-        for one in project.models
+        OutputLines(name=one.name, key=one.key, unit_key=_find_unit_key(found, one.columns)) for one in project.models
     ]
-    postgres = beside["adapter"] == POSTGRES
+    postgres = beside["adapter"] == POSTGRES_SERVICE
     absent = [one.names[0] for one in project.inputs if one.id not in tables]
     lines = DbtLines(
         adapters=tuple(
-            one for one in beside["adapters"] if one != "duckdb" and not (one == POSTGRES and postgres)
+            one for one in beside["adapters"] if one != "duckdb" and not (one == POSTGRES_SERVICE and postgres)
         ),
         postgres=postgres,
-        include=(INSTALLED,)
-        if (folder / INSTALLED).is_dir() and any((folder / one).is_file() for one in PACKAGES)
+        include=(PACKAGES_FOLDER,)
+        if (folder / PACKAGES_FOLDER).is_dir() and any((folder / one).is_file() for one in PACKAGE_FILES)
         else (),
         outputs=tuple(one for one in outputs if one.key or one.unit_key),
         absent=tuple(absent),
-        seeded=project.seeded,
+        seeded=project.reads_only_seeds,
     )
-    return dataclasses.replace(surroundings(folder), requirements=None, command=None, dbt=lines)
+    return dataclasses.replace(inspect_surroundings(folder), requirements=None, command=None, dbt=lines)
 
 
-def _unit_key(found: Proposal, columns: tuple[str, ...]) -> tuple[str, ...] | None:
+def _find_unit_key(found: Proposal, columns: tuple[str, ...]) -> tuple[str, ...] | None:
     """Give the column of a model that is named for the unit where the unit's own key is a mere ``id``."""
     key = found.tables[found.unit.table].key
-    if key is None or len(key.columns) != 1 or bare(key.columns[0]) not in GENERIC:
+    if key is None or len(key.columns) != 1 or normalize_name(key.columns[0]) not in GENERIC_KEY_NAMES:
         return None
-    wanted = {f"{stem}{bare(key.columns[0])}" for stem in stems(found.unit.table)}
-    return next(((column,) for column in columns if bare(column) in wanted), None)
+    wanted = {f"{stem}{normalize_name(key.columns[0])}" for stem in list_entity_names(found.unit.table)}
+    return next(((column,) for column in columns if normalize_name(column) in wanted), None)

@@ -5,37 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.compare.profile.segment_score import Found
+from sandbox.compare.profile.segment_score import ScoredSlice
 from sandbox.compare.rows import detail_sample
-from sandbox.compare.rows.examples import json_value
-from sandbox.manifest.diff import Slice
+from sandbox.compare.rows.examples import convert_to_json
+from sandbox.manifest.diff import ColumnSlice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.compare.columns import Column
-    from sandbox.compare.profile.segment_score import Counts, Search
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.profile.segment_score import SliceCounts, SliceSearch
 
-_BINS = 20
-_LEVELS = [place / _BINS for place in range(1, _BINS)]
-_EACH = 4
+_BIN_COUNT = 20
+_QUANTILE_LEVELS = [place / _BIN_COUNT for place in range(1, _BIN_COUNT)]
+_AGGREGATES_PER_RANGE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Bounds:
+class _BinRange:
     """A run of bins of a column; an end that is None is open."""
 
-    column: Column
+    column: ComparedColumn
     measure: str
     low: float | None
     high: float | None
 
     @property
-    def where(self) -> str:
-        return _between(self.measure, self.low, self.high, closed=False)
+    def condition(self) -> str:
+        return _render_range_condition(self.measure, self.low, self.high, closed=False)
 
 
-def ranges(search: Search, measures: Mapping[Column, str]) -> dict[Column, list[Found]]:
+def find_ranges(search: SliceSearch, measures: Mapping[ComparedColumn, str]) -> dict[ComparedColumn, list[ScoredSlice]]:
     """Give each column's best ranges between quantiles, drawn as close about its differing rows as they lie.
 
     All columns are looked at together, because a query costs more than what it counts.
@@ -44,22 +44,22 @@ def ranges(search: Search, measures: Mapping[Column, str]) -> dict[Column, list[
         search: Holds ``part_baseline`` and ``part_differing``.
         measures: A column to the SQL of its values as numbers.
     """
-    levels = search.asked(
-        "part_baseline", [f"quantile_disc({measure}, {_LEVELS})" for measure in measures.values()]
+    levels = search.query_aggregates(
+        "part_baseline", [f"quantile_disc({measure}, {_QUANTILE_LEVELS})" for measure in measures.values()]
     )
     runs = []
     for (column, measure), some in zip(measures.items(), levels, strict=True):
         edges = sorted(set(some or ()))
         if edges:
-            scores = [counts.within(search.whole) for counts in _counted(search, measure, edges)]
-            runs += _runs(column, measure, [None, *edges, None], scores)
-    given: dict[Column, list[Found]] = {}
-    for column, found in _drawn(search, runs):
+            scores = [counts.compute_score(search.whole) for counts in _count_bins(search, measure, edges)]
+            runs += _find_bin_ranges(column, measure, [None, *edges, None], scores)
+    given: dict[ComparedColumn, list[ScoredSlice]] = {}
+    for column, found in _narrow_ranges(search, runs):
         given.setdefault(column, []).append(found)
     return given
 
 
-def _counted(search: Search, measure: str, edges: Sequence[float]) -> list[Counts]:
+def _count_bins(search: SliceSearch, measure: str, edges: Sequence[float]) -> list[SliceCounts]:
     """Count what is in each of the bins that edges part, the outer ones open."""
     bin_ = " + ".join(f"(x >= {edge!r}::DOUBLE)::INTEGER" for edge in edges)
     both = (
@@ -68,75 +68,69 @@ def _counted(search: Search, measure: str, edges: Sequence[float]) -> list[Count
     )
     found = {
         place: figures
-        for place, *figures in search.session.rows(
+        for place, *figures in search.session.fetch_rows(
             f"select {bin_} as place, sum(n)::BIGINT, sum(w) from ({both}) where x is not null group by place",
             doing=search.doing,
         )
     }
-    return [search.counted(*found.get(place, (0, 0.0))) for place in range(len(edges) + 1)]
+    return [search.scale_counts(*found.get(place, (0, 0.0))) for place in range(len(edges) + 1)]
 
 
-def _runs(
-    column: Column, measure: str, bounds: Sequence[float | None], scores: Sequence[float]
-) -> list[_Bounds]:
+def _find_bin_ranges(
+    column: ComparedColumn, measure: str, bounds: Sequence[float | None], scores: Sequence[float]
+) -> list[_BinRange]:
     """Give the best run of bins, also with one more at either end, where differences may begin or end within."""
-    start, end = _most(scores)
-    chosen = {
-        (max(start - more, 0), min(end + further, len(scores) - 1)) for more in (0, 1) for further in (0, 1)
-    }
+    start, end = _find_max_sum_range(scores)
+    chosen = {(max(start - more, 0), min(end + further, len(scores) - 1)) for more in (0, 1) for further in (0, 1)}
     found = [
-        _Bounds(column=column, measure=measure, low=bounds[first], high=bounds[last + 1])
+        _BinRange(column=column, measure=measure, low=bounds[first], high=bounds[last + 1])
         for first, last in sorted(chosen)
     ]
     return [run for run in found if run.low is not None or run.high is not None]
 
 
-def _drawn(search: Search, runs: Sequence[_Bounds]) -> list[tuple[Column, Found]]:
+def _narrow_ranges(search: SliceSearch, runs: Sequence[_BinRange]) -> list[tuple[ComparedColumn, ScoredSlice]]:
     """Give the rows from the least to the greatest differing one within bounds; open ends stay open."""
     asked = []
     for run in runs:
-        name, within = detail_sample.name(run.column), f" filter ({run.where})"
+        name, within = detail_sample.format_sample_name(run.column), f" filter ({run.condition})"
         asked += [f"min({run.measure}){within}", f"max({run.measure}){within}"]
-        asked += [_shown(run.column, f"{end}({name}){within}") for end in ("min", "max")]
-    figures = search.asked("part_differing", asked)
+        asked += [_render_bound_sql(run.column, f"{end}({name}){within}") for end in ("min", "max")]
+    figures = search.query_aggregates("part_differing", asked)
     found = []
     for place, run in enumerate(runs):
-        least, most, *ends = figures[place * _EACH : (place + 1) * _EACH]
+        least, most, *ends = figures[place * _AGGREGATES_PER_RANGE : (place + 1) * _AGGREGATES_PER_RANGE]
         if least is None:
             continue
         low, high = (None if run.low is None else least), (None if run.high is None else most)
         shown = [
-            None if end is None else json_value(value)
+            None if end is None else convert_to_json(value)
             for end, value in zip((run.low, run.high), ends, strict=True)
         ]
-        said = Slice(column=run.column.name, low=shown[0], high=shown[1])
-        found.append((run.column, said, _between(run.measure, low, high, closed=True)))
-    counted = search.counts([where for _, _, where in found])
+        said = ColumnSlice(column=run.column.name, low=shown[0], high=shown[1])
+        found.append((run.column, said, _render_range_condition(run.measure, low, high, closed=True)))
+    counted = search.count_slices([where for _, _, where in found])
     return [
-        (column, Found(slices=(said,), where=where, counts=counts))
+        (column, ScoredSlice(slices=(said,), condition=where, counts=counts))
         for (column, said, where), counts in zip(found, counted, strict=True)
     ]
 
 
-def _shown(column: Column, sql: str) -> str:
-    return (
-        sql
-        if column.common in {"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "DOUBLE"}
-        else f"({sql})::VARCHAR"
-    )
+def _render_bound_sql(column: ComparedColumn, sql: str) -> str:
+    return sql if column.common in {"BIGINT", "INTEGER", "SMALLINT", "TINYINT", "DOUBLE"} else f"({sql})::VARCHAR"
 
 
-def _between(measure: str, low: float | None, high: float | None, *, closed: bool) -> str:
+def _render_range_condition(measure: str, low: float | None, high: float | None, *, closed: bool) -> str:
     below = "<=" if closed else "<"
     said = [] if low is None else [f"{measure} >= {low!r}::DOUBLE"]
     said += [] if high is None else [f"{measure} {below} {high!r}::DOUBLE"]
     return " and ".join(said) or f"{measure} is not null"
 
 
-def _most(scores: Sequence[float]) -> tuple[int, int]:
+def _find_max_sum_range(scores: Sequence[float]) -> tuple[int, int]:
     """Give the first and the last place of the run with the greatest sum.
 
-    >>> _most([-1.0, 2.0, -0.5, 3.0, -9.0])
+    >>> _find_max_sum_range([-1.0, 2.0, -0.5, 3.0, -9.0])
     (1, 3)
     """
     best, given, total, start = float("-inf"), (0, 0), 0.0, 0

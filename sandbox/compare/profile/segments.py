@@ -12,43 +12,45 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.compare.profile.distributions import share
-from sandbox.compare.profile.segment_ranges import ranges
-from sandbox.compare.profile.segment_score import Counts, Found, Search
+from sandbox.compare.profile.distributions import compute_share
+from sandbox.compare.profile.segment_ranges import find_ranges
+from sandbox.compare.profile.segment_score import ScoredSlice, SliceCounts, SliceSearch
 from sandbox.compare.rows import detail_sample
-from sandbox.compare.rows.examples import json_value
-from sandbox.manifest.diff import Segment, Slice
+from sandbox.compare.rows.examples import convert_to_json
+from sandbox.manifest.diff import ColumnSlice, RowSegment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic import JsonValue
 
-    from sandbox.compare.columns import Column
-    from sandbox.compare.rows.detail_sample import Part
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.rows.detail_sample import DetailSample
     from sandbox.engine.duckdb.session import Session
-    from sandbox.manifest.diff import Rows
+    from sandbox.manifest.diff import RowCounts
 
-FEWEST = 5  # with fewer differing rows any slice fits
-LEAST_SCORE = 0.3
-MORE = 0.05  # what another value, or a second column, has to add to the score
-SHOWN = 3
-PAIRED = 6
-_FEW_VALUES = 12
-_MANY_VALUES = 200
-_VALUES = 3
+MIN_DIFFERING_ROWS = 5  # with fewer differing rows any slice fits
+MIN_SCORE = 0.3
+MIN_SCORE_GAIN = 0.05  # what another value, or a second column, has to add to the score
+MAX_SEGMENTS = 3
+MAX_COMBINED_SLICES = 6
+_MAX_NUMBER_VALUES = 12
+_MAX_CATEGORY_VALUES = 200
+_MAX_SLICE_VALUES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class ValueCell:
     """One value or one bin of a column: SQL that is true for its rows, and what is in it."""
 
-    where: str
-    shown: JsonValue
-    counts: Counts
+    condition: str
+    json_value: JsonValue
+    counts: SliceCounts
 
 
-def segments(session: Session, part: Part, rows: Rows, differing: int, *, doing: str) -> list[Segment]:
+def find_segments(
+    session: Session, part: DetailSample, rows: RowCounts, differing: int, *, doing: str
+) -> list[RowSegment]:
     """Give the slices that hold the differences, the best first: of up to three columns, and of a pair if it is better.
 
     Args:
@@ -59,114 +61,117 @@ def segments(session: Session, part: Part, rows: Rows, differing: int, *, doing:
         doing: What a failure is the failure of.
     """
     real = rows.different - rows.noise
-    if real < FEWEST or rows.baseline == 0:
+    if real < MIN_DIFFERING_ROWS or rows.baseline == 0:
         return []
-    search = Search(
+    search = SliceSearch(
         session=session,
-        whole=Counts(rows=rows.baseline, differing=real),
-        scale=Counts(rows=part.one_in, differing=differing),
+        whole=SliceCounts(rows=rows.baseline, differing=real),
+        scale=SliceCounts(rows=part.one_in, differing=differing),
         doing=doing,
     )
     if rows.unchanged < 0.02 * rows.baseline:
         return []
-    found = _best(search, part.sliced)
-    found.sort(key=lambda one: (-search.within(one), one.where))
-    top = _pair(search, found[:PAIRED]) + found
-    kept = [one for one in top if search.within(one) >= LEAST_SCORE and one.counts.sure(search.whole)]
-    return [_segment(one, search.whole) for one in kept[:SHOWN]]
+    found = _find_best_slices(search, part.slice_columns)
+    found.sort(key=lambda one: (-search.compute_score(one), one.condition))
+    top = _combine_slices(search, found[:MAX_COMBINED_SLICES]) + found
+    kept = [one for one in top if search.compute_score(one) >= MIN_SCORE and one.counts.is_significant(search.whole)]
+    return [_build_segment(one, search.whole) for one in kept[:MAX_SEGMENTS]]
 
 
-def _segment(found: Found, whole: Counts) -> Segment:
+def _build_segment(found: ScoredSlice, whole: SliceCounts) -> RowSegment:
     counts = found.counts
-    return Segment(
+    return RowSegment(
         slices=list(found.slices),
-        covered=min(share(counts.differing, whole.differing), 1.0),
-        rows=min(share(counts.rows, whole.rows), 1.0),
-        differing=min(share(counts.differing, counts.rows), 1.0) if counts.rows else 1.0,
-        score=share(counts.within(whole), 1.0),
+        covered=min(compute_share(counts.differing, whole.differing), 1.0),
+        rows=min(compute_share(counts.rows, whole.rows), 1.0),
+        differing=min(compute_share(counts.differing, counts.rows), 1.0) if counts.rows else 1.0,
+        score=compute_share(counts.compute_score(whole), 1.0),
     )
 
 
-def _pair(search: Search, found: Sequence[Found]) -> list[Found]:
+def _combine_slices(search: SliceSearch, found: Sequence[ScoredSlice]) -> list[ScoredSlice]:
     """Give the best of both slices of two columns together, if it is better than the best alone."""
     pairs = list(itertools.combinations(found, 2))
-    conditions = [f"({one.where}) and ({other.where})" for one, other in pairs]
+    conditions = [f"({one.condition}) and ({other.condition})" for one, other in pairs]
     best = [
-        Found(slices=(*one.slices, *other.slices), where=where, counts=counts)
-        for (one, other), where, counts in zip(pairs, conditions, search.counts(conditions), strict=True)
+        ScoredSlice(slices=(*one.slices, *other.slices), condition=where, counts=counts)
+        for (one, other), where, counts in zip(pairs, conditions, search.count_slices(conditions), strict=True)
     ]
-    best.sort(key=lambda one: (-search.within(one), one.where))
-    better = search.within(found[0]) + MORE if found else 0.0
-    return [one for one in best[:1] if search.within(one) >= better]
+    best.sort(key=lambda one: (-search.compute_score(one), one.condition))
+    better = search.compute_score(found[0]) + MIN_SCORE_GAIN if found else 0.0
+    return [one for one in best[:1] if search.compute_score(one) >= better]
 
 
-def _best(search: Search, columns: Sequence[Column]) -> list[Found]:
+def _find_best_slices(search: SliceSearch, columns: Sequence[ComparedColumn]) -> list[ScoredSlice]:
     """Give the best slice of each column; none of those with too many values, or but one."""
-    measures = {column: detail_sample.measure(column, detail_sample.name(column)) for column in columns}
-    distinct = search.asked(
-        "part_differing", [f"approx_count_distinct({detail_sample.name(column)})" for column in columns]
+    measures = {
+        column: detail_sample.render_measure_sql(column, detail_sample.format_sample_name(column)) for column in columns
+    }
+    distinct = search.query_aggregates(
+        "part_differing",
+        [f"approx_count_distinct({detail_sample.format_sample_name(column)})" for column in columns],
     )
-    within = ranges(search, {column: sql for column, sql in measures.items() if sql is not None})
+    within = find_ranges(search, {column: sql for column, sql in measures.items() if sql is not None})
     given = []
     for column, count in zip(columns, distinct, strict=True):
         tried = within.get(column, [])
-        if count <= (_MANY_VALUES if measures[column] is None else _FEW_VALUES):
-            values = _values(search, column, _cells(search, column))
+        if count <= (_MAX_CATEGORY_VALUES if measures[column] is None else _MAX_NUMBER_VALUES):
+            values = _choose_values(search, column, _count_values(search, column))
             tried = [*([values] if values else []), *tried]
-        best = search.best(tried)
+        best = search.choose_best(tried)
         if best is not None:
             given.append(best)
     return given
 
 
-def _cells(search: Search, column: Column) -> list[Cell]:
+def _count_values(search: SliceSearch, column: ComparedColumn) -> list[ValueCell]:
     """Give the values that differing rows have, those with most of them first."""
-    name = detail_sample.name(column)
+    name = detail_sample.format_sample_name(column)
     text = f"{name}::VARCHAR"
-    found = search.session.rows(
+    found = search.session.fetch_rows(
         f"select {text}, coalesce(any_value(n), 0), sum(d.w) as weight from part_differing d left join "
         f"(select {name} as x, count(*) as n from part_baseline group by x) b on b.x is not distinct from {name} "
-        f"group by {text} order by weight desc, 1 limit {_MANY_VALUES}",
+        f"group by {text} order by weight desc, 1 limit {_MAX_CATEGORY_VALUES}",
         doing=search.doing,
     )
     return [
-        Cell(
-            where=f"{name} is null" if value is None else f"{text} is not distinct from {_quoted(value)}",
-            shown=_plain(column, value),
-            counts=search.counted(rows, weight),
+        ValueCell(
+            condition=f"{name} is null" if value is None else f"{text} is not distinct from {_quote_text(value)}",
+            json_value=_convert_value(column, value),
+            counts=search.scale_counts(rows, weight),
         )
         for value, rows, weight in found
     ]
 
 
-def _quoted(value: str) -> str:
+def _quote_text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _plain(column: Column, value: str | None) -> JsonValue:
+def _convert_value(column: ComparedColumn, value: str | None) -> JsonValue:
     if value is not None and column.common == "BOOLEAN":
         return value == "true"
-    if value is not None and column.numeric:
+    if value is not None and column.is_numeric:
         number = float(value)
         return int(number) if number.is_integer() and abs(number) < 2**53 else value
-    return json_value(value)
+    return convert_to_json(value)
 
 
-def _values(search: Search, column: Column, cells: Sequence[Cell]) -> Found | None:
+def _choose_values(search: SliceSearch, column: ComparedColumn, cells: Sequence[ValueCell]) -> ScoredSlice | None:
     """Give up to three values that together score best, each of which adds much."""
-    ordered = sorted(cells, key=lambda cell: -cell.counts.within(search.whole))
-    taken: list[Cell] = []
+    ordered = sorted(cells, key=lambda cell: -cell.counts.compute_score(search.whole))
+    taken: list[ValueCell] = []
     rows = differing = score = 0.0
-    for cell in ordered[:_VALUES]:
-        counts = Counts(rows=rows + cell.counts.rows, differing=differing + cell.counts.differing)
-        if counts.within(search.whole) < score + MORE:
+    for cell in ordered[:_MAX_SLICE_VALUES]:
+        counts = SliceCounts(rows=rows + cell.counts.rows, differing=differing + cell.counts.differing)
+        if counts.compute_score(search.whole) < score + MIN_SCORE_GAIN:
             break
-        rows, differing, score = counts.rows, counts.differing, counts.within(search.whole)
+        rows, differing, score = counts.rows, counts.differing, counts.compute_score(search.whole)
         taken.append(cell)
     if not taken:
         return None
-    return Found(
-        slices=(Slice(column=column.name, values=[cell.shown for cell in taken]),),
-        where=" or ".join(cell.where for cell in taken),
-        counts=Counts(rows=rows, differing=differing),
+    return ScoredSlice(
+        slices=(ColumnSlice(column=column.name, values=[cell.json_value for cell in taken]),),
+        condition=" or ".join(cell.condition for cell in taken),
+        counts=SliceCounts(rows=rows, differing=differing),
     )

@@ -1,7 +1,7 @@
 """A part of either table that is small enough to be looked at in many ways.
 
 Whether a row is in it depends on its key alone (without a key, on the whole row), so the two sides hold the same rows
-and neither the order of rows nor the threads matter. Tables of up to `ROWS` rows are taken whole.
+and neither the order of rows nor the threads matter. Tables of up to `MAX_SAMPLE_ROWS` rows are taken whole.
 """
 
 from __future__ import annotations
@@ -9,67 +9,71 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.compare.rows.change_counts import any_differs, only_noise, pairs
+from sandbox.compare.rows.change_counts import (
+    render_only_noise_sql,
+    render_pair_differs_sql,
+    render_pairs_sql,
+)
 from sandbox.compare.rows.row_matching import SIDES
-from sandbox.compare.sql_types import FLOATS, MOMENTS, is_numeric
+from sandbox.compare.sql_types import FLOAT_TYPES, TEMPORAL_TYPES, is_numeric
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sandbox.compare.columns import Column, Shape, SideName
-    from sandbox.compare.rows.change_counts import Changes
-    from sandbox.compare.rows.row_matching import Plan
-    from sandbox.compare.units.unit_columns import Owned
+    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.rows.change_counts import ChangeCounts
+    from sandbox.compare.rows.row_matching import ComparisonPlan
+    from sandbox.compare.units.unit_columns import UnitColumns
     from sandbox.engine.duckdb.session import Session
 
-ROWS = 1 << 16
-LONGEST = 201  # a character more than what is shown of a text
-COLUMNS = 60
-_PLAIN = frozenset({"VARCHAR", "BOOLEAN", "UUID"})
+MAX_SAMPLE_ROWS = 1 << 16
+MAX_STORED_TEXT_LENGTH = 201  # a character more than what is shown of a text
+MAX_SAMPLE_COLUMNS = 60
+_COUNTABLE_TYPES = frozenset({"VARCHAR", "BOOLEAN", "UUID"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class DetailSample:
     """What is in the tables ``part_baseline`` and ``part_candidate``: the columns as ``p<n>``.
 
     Attributes:
         columns: Those of the baseline that can be looked at.
-        both: Those of them that the candidate's part has as well.
-        owned: The columns of the rows' units, in ``part_baseline`` and ``part_differing``; None where there are none.
+        shared_columns: Those of them that the candidate's part has as well.
+        unit_columns: The columns of the rows' units, in ``part_baseline`` and ``part_differing``; None where there are none.
         one_in: Of so many rows one was taken; 1 where all were.
     """
 
-    columns: tuple[Column, ...]
-    both: tuple[Column, ...]
-    owned: Owned | None
+    columns: tuple[ComparedColumn, ...]
+    shared_columns: tuple[ComparedColumn, ...]
+    unit_columns: UnitColumns | None
     one_in: int
 
     @property
-    def sliced(self) -> tuple[Column, ...]:
+    def slice_columns(self) -> tuple[ComparedColumn, ...]:
         """The columns that may tell where the differences lie."""
-        own = self.owned.columns if self.owned else ()
-        return (*(column for column in self.columns if not column.tainted), *own)
+        own = self.unit_columns.columns if self.unit_columns else ()
+        return (*(column for column in self.columns if not column.is_nondeterministic), *own)
 
     @property
-    def whole(self) -> bool:
+    def is_whole(self) -> bool:
         """True where every row of both tables is in it."""
         return self.one_in == 1
 
 
-def plain(column: Column) -> bool:
+def is_countable(column: ComparedColumn) -> bool:
     """True for columns whose values can be counted and put in an order."""
     type_ = column.common
     return type_ is not None and (
-        is_numeric(type_) or type_ in MOMENTS or type_ in _PLAIN or type_.startswith("ENUM(")
+        is_numeric(type_) or type_ in TEMPORAL_TYPES or type_ in _COUNTABLE_TYPES or type_.startswith("ENUM(")
     )
 
 
-def name(column: Column) -> str:
+def format_sample_name(column: ComparedColumn) -> str:
     """Give the name of a column in a part."""
     return f"p{column.baseline}"
 
 
-def measure(column: Column, sql: str) -> str | None:
+def render_measure_sql(column: ComparedColumn, sql: str) -> str | None:
     """Give the SQL of a value as a DOUBLE, seconds for dates and times; NULL where it is not finite.
 
     None for columns whose values have no distance.
@@ -77,81 +81,91 @@ def measure(column: Column, sql: str) -> str | None:
     assert column.common is not None
     if column.common == "TIME":
         return f"epoch({sql})::DOUBLE"
-    if column.common in MOMENTS:
+    if column.common in TEMPORAL_TYPES:
         return f"case when isfinite({sql}) then epoch({sql})::DOUBLE end"
     if not is_numeric(column.common):
         return None
     return f"case when isfinite({sql}::DOUBLE) then {sql}::DOUBLE end"
 
 
-def shown(column: Column, side: SideName, row: str = "") -> str:
+def render_sample_value_sql(column: ComparedColumn, side: SideName, row: str = "") -> str:
     """Give the SQL of a column's value as a part holds it: of the common type, without tolerances, text cut."""
-    return cut(column, uncut(column, side, row))
+    return render_cut_sql(column, render_full_value_sql(column, side, row))
 
 
-def cut(column: Column, sql: str) -> str:
+def render_cut_sql(column: ComparedColumn, sql: str) -> str:
     """Give the SQL of a value, cut if it is a text."""
-    return f"left({sql}, {LONGEST})" if column.common == "VARCHAR" else sql
+    return f"left({sql}, {MAX_STORED_TEXT_LENGTH})" if column.common == "VARCHAR" else sql
 
 
-def uncut(column: Column, side: SideName, row: str = "") -> str:
+def render_full_value_sql(column: ComparedColumn, side: SideName, row: str = "") -> str:
     """Give the SQL of the same, but for text as it is."""
-    value = column.value(side, key=True, row=row)
-    return f"{value} + 0.0" if column.common in FLOATS else value
+    value = column.render_value_sql(side, key=True, row=row)
+    return f"{value} + 0.0" if column.common in FLOAT_TYPES else value
 
 
-def one_in(shapes: dict[SideName, Shape]) -> int:
+def choose_sampling_interval(shapes: dict[SideName, TableShape]) -> int:
     """Say of how many rows one is in a part: a power of two, so that a hash tells quickly."""
-    parts = -(-max(shape.rows for shape in shapes.values()) // ROWS)
+    parts = -(-max(shape.rows for shape in shapes.values()) // MAX_SAMPLE_ROWS)
     return 1 << max(parts - 1, 0).bit_length()
 
 
-def take(
-    session: Session, plan: Plan, of_both: Collection[Column], owned: Owned | None, *, doing: str
-) -> Part:
+def create_detail_sample(
+    session: Session,
+    plan: ComparisonPlan,
+    of_both: Collection[ComparedColumn],
+    owned: UnitColumns | None,
+    *,
+    doing: str,
+) -> DetailSample:
     """Make ``part_baseline`` and, with the columns ``of_both`` alone, ``part_candidate``."""
     assert plan.one_in is not None
-    columns = tuple(column for column in plan.columns if plain(column))[:COLUMNS]
+    columns = tuple(column for column in plan.columns if is_countable(column))[:MAX_SAMPLE_COLUMNS]
     both = tuple(column for column in columns if column in of_both)
     for side, some, own in zip(SIDES, (columns, both), (owned, None), strict=True):
-        query = f"select {_listed(some, side, own)} from kept_{side} where sampled"
+        query = f"select {_render_columns_sql(some, side, own)} from kept_{side} where sampled"
         session.execute(
-            f"create or replace temp table part_{side} as {own.beside(query) if own else query}", doing=doing
+            f"create or replace temp table part_{side} as {own.render_joined_sql(query) if own else query}",
+            doing=doing,
         )
-    return Part(columns=columns, both=both, owned=owned, one_in=plan.one_in)
+    return DetailSample(columns=columns, shared_columns=both, unit_columns=owned, one_in=plan.one_in)
 
 
-def _listed(columns: Sequence[Column], side: SideName, owned: Owned | None, row: str = "") -> str:
+def _render_columns_sql(
+    columns: Sequence[ComparedColumn], side: SideName, owned: UnitColumns | None, row: str = ""
+) -> str:
     """Give the values of columns, and the unit's key where its columns are wanted too."""
-    given = [f"{shown(column, side, row)} as {name(column)}" for column in columns]
-    return ", ".join([*given, *([owned.units.named(side, row)] if owned else [])]) or "1 as none"
+    given = [f"{render_sample_value_sql(column, side, row)} as {format_sample_name(column)}" for column in columns]
+    return ", ".join([*given, *([owned.units.render_key_columns_sql(side, row)] if owned else [])]) or "1 as none"
 
 
-def differing(session: Session, plan: Plan, part: Part, changes: Changes, *, doing: str) -> int:
+def create_differing_sample(
+    session: Session, plan: ComparisonPlan, part: DetailSample, changes: ChangeCounts, *, doing: str
+) -> int:
     """Make ``part_differing``: the rows that differ and are no noise, as ``p<n>``, with how many each stands for, ``w``.
 
-    Of a changed row production's values are taken. Of more than `ROWS` rows only a part is.
+    Of a changed row production's values are taken. Of more than `MAX_SAMPLE_ROWS` rows only a part is.
 
     Returns:
         Of how many rows one was taken.
     """
-    few_of = max(1, changes.rows.different // ROWS)
+    few_of = max(1, changes.rows.different // MAX_SAMPLE_ROWS)
     found = []
     if plan.key:
-        sides = (f"hash({', '.join(f'{row}.{key}' for key in plan.keys)})" for row in "bc")
+        sides = (f"hash({', '.join(f'{row}.{key}' for key in plan.key_names)})" for row in "bc")
         few = "".join(f" and {side} % {few_of} = 0" for side in sides) if few_of > 1 else ""
         found.append(
-            f"select {_listed(part.columns, 'baseline', part.owned, 'b')}, 1.0::DOUBLE as w from {pairs(plan)} "
-            f"where ({any_differs(plan)}) and not ({only_noise(plan)}){few}"
+            f"select {_render_columns_sql(part.columns, 'baseline', part.unit_columns, 'b')}, 1.0::DOUBLE as w from {render_pairs_sql(plan)} "
+            f"where ({render_pair_differs_sql(plan)}) and not ({render_only_noise_sql(plan)}){few}"
         )
     for side, more in zip(SIDES, ("b - c", "c - b"), strict=True):
         few = f" and l.h % {few_of} = 0" if few_of > 1 else ""
         found.append(
-            f"select {_listed(part.columns, side, part.owned, 't')}, ({more}) / greatest(l.b, l.c)::DOUBLE as w "
-            f"from (select *, {plan.hashed} as row_hash from late_{side} where not paired) t "
+            f"select {_render_columns_sql(part.columns, side, part.unit_columns, 't')}, ({more}) / greatest(l.b, l.c)::DOUBLE as w "
+            f"from (select *, {plan.row_hash} as row_hash from late_{side} where not paired) t "
             f"join loose l on l.h = t.row_hash where {more} > 0 and not noise{few}"
         )
     query = " union all ".join(found)
-    query = part.owned.beside(query) if part.owned else query
+    query = part.unit_columns.render_joined_sql(query) if part.unit_columns else query
     session.execute(f"create or replace temp table part_differing as {query}", doing=doing)
     return few_of

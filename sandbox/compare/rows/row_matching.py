@@ -13,32 +13,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.compare.key_inference import plainly_unique
+from sandbox.compare.key_inference import can_be_unique
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox.compare.columns import Column, Shape, SideName
+    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
     from sandbox.engine.duckdb.session import Session
 
-_FEW = 20_000  # so many rows are kept aside in no time
+_MAX_COPIED_ROWS = 20_000  # so many rows are kept aside in no time
 
 SIDES: tuple[SideName, SideName] = ("baseline", "candidate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Repeats:
+class KeyRepeats:
     """Rows whose declared key names more than one row of their side, or is null."""
 
     duplicates: dict[SideName, int]
     nulls: dict[SideName, int]
 
 
-NO_REPEATS = Repeats(duplicates={"baseline": 0, "candidate": 0}, nulls={"baseline": 0, "candidate": 0})
+NO_KEY_REPEATS = KeyRepeats(duplicates={"baseline": 0, "candidate": 0}, nulls={"baseline": 0, "candidate": 0})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ComparisonPlan:
     """The SQL of the comparison of two tables with columns ``v<n>``; pure.
 
     Attributes:
@@ -47,63 +47,64 @@ class Plan:
         unique: The key repeats on neither side and is never null.
         direct: Pairs are read from the tables themselves, because most rows differ; the key is unique then.
         one_in: Of so many rows one is looked at although it does not differ, a power of two; None where none is.
-        among: What the views of the rows that may differ are called: ``all``, or ``left`` where others were set aside.
+        view_prefix: What the views of the rows that may differ are called: ``all``, or ``left`` where others were set aside.
     """
 
-    columns: tuple[Column, ...]
-    key: tuple[Column, ...]
+    columns: tuple[ComparedColumn, ...]
+    key: tuple[ComparedColumn, ...]
     unique: bool = False
     direct: bool = False
     one_in: int | None = None
-    among: Literal["all", "left"] = "all"
+    view_prefix: Literal["all", "left"] = "all"
 
     @property
-    def keys(self) -> list[str]:
+    def key_names(self) -> list[str]:
         """The names of the key's values."""
-        return [value(column) for column in self.key]
+        return [format_value_name(column) for column in self.key]
 
-    def view(self, side: SideName, source: str, name: str) -> str:
+    def render_view_sql(self, side: SideName, source: str, name: str) -> str:
         """Give a view of a side with its values beside what was read."""
         given = ", ".join(
-            f"{column.value(side, key=column in self.key)} as {value(column)}" for column in self.columns
+            f"{column.render_value_sql(side, key=column in self.key)} as {format_value_name(column)}"
+            for column in self.columns
         )
         return f"create or replace temp view {name}_{side} as select *{', ' if given else ''}{given} from {source}"
 
-    def kept(self, side: SideName) -> list[str]:
+    def list_raw_names(self, side: SideName) -> list[str]:
         """Give the columns, as they were read, that are needed of rows that differ."""
-        return [column.raw(side) for column in self.columns]
+        return [column.format_raw_name(side) for column in self.columns]
 
     @property
-    def tainted(self) -> bool:
+    def has_nondeterministic_columns(self) -> bool:
         """True where some column differs without any change of code."""
-        return any(column.tainted for column in self.columns)
+        return any(column.is_nondeterministic for column in self.columns)
 
     @property
-    def untainted(self) -> str:
+    def deterministic_hash(self) -> str:
         """The hash of a whole row without its tainted columns."""
-        return _hash([column.hashed for column in self.columns if not column.tainted])
+        return _render_hash_sql([column.hash_input_sql for column in self.columns if not column.is_nondeterministic])
 
     @property
-    def hashed(self) -> str:
+    def row_hash(self) -> str:
         """The hash of a whole row."""
-        return _hash([column.hashed for column in self.columns])
+        return _render_hash_sql([column.hash_input_sql for column in self.columns])
 
     @property
-    def rest(self) -> str:
+    def value_hash(self) -> str:
         """The hash of what is not the key."""
-        return _hash([column.hashed for column in self.columns if column not in self.key])
+        return _render_hash_sql([column.hash_input_sql for column in self.columns if column not in self.key])
 
-    def joined(self) -> str:
+    def render_joined_keys_sql(self) -> str:
         """Give the keys whose rows differ or are ``sampled``, for keys that are unique on both sides.
 
         All other rows fall into one group without a key, and ``n`` counts rows of the join: so it shows afterwards
         whether the keys were unique.
         """
-        keys = self.keys
-        sides = (f"(select {', '.join(keys)}, {self.rest} as h from {self.among}_{side})" for side in SIDES)
+        keys = self.key_names
+        sides = (f"(select {', '.join(keys)}, {self.value_hash} as h from {self.view_prefix}_{side})" for side in SIDES)
         on = " and ".join(f"b.{key} = c.{key}" for key in keys)
         differs = "b.h is distinct from c.h"
-        sampled = self._sampled([f"coalesce(b.{key}, c.{key})" for key in keys])
+        sampled = self._render_sample_condition([f"coalesce(b.{key}, c.{key})" for key in keys])
         shown = ", ".join(
             f"case when {differs} or {sampled} then coalesce(b.{key}, c.{key}) end as {key}" for key in keys
         )
@@ -114,16 +115,15 @@ class Plan:
             f"count(*) as n from {next(sides)} b full join {next(sides)} c on {on} group by all"
         )
 
-    def grouped(self) -> str:
+    def render_grouped_keys_sql(self) -> str:
         """Give the keys whose rows differ, repeat, are null or are ``sampled``, whatever the keys are like."""
-        keys = ", ".join(self.keys)
-        null = " or ".join(f"{key} is null" for key in self.keys)
+        keys = ", ".join(self.key_names)
+        null = " or ".join(f"{key} is null" for key in self.key_names)
         sides = " union all ".join(
-            f"select {int(side == 'baseline')} as b, {keys}, {self.rest} as h from all_{side}"
-            for side in SIDES
+            f"select {int(side == 'baseline')} as b, {keys}, {self.value_hash} as h from all_{side}" for side in SIDES
         )
         differs = f"(sum(b) <> 1 or sum(1 - b) <> 1 or bit_xor(h) <> 0 or {null})"
-        sampled = self.sampled
+        sampled = self.sample_condition
         return (
             f"create or replace temp table keys as select {keys}, {differs} as differs, {sampled} as sampled, "
             f"sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c, 1 as n from ({sides}) group by {keys} "
@@ -131,11 +131,11 @@ class Plan:
         )
 
     @property
-    def sampled(self) -> str:
+    def sample_condition(self) -> str:
         """The condition on a row of one side to be looked at although it does not differ."""
-        return self._sampled(self.keys or [column.hashed for column in self.columns])
+        return self._render_sample_condition(self.key_names or [column.hash_input_sql for column in self.columns])
 
-    def _sampled(self, named: Sequence[str]) -> str:
+    def _render_sample_condition(self, named: Sequence[str]) -> str:
         """Give the condition on a row to be looked at although it does not differ.
 
         By its key alone (without a key, by the whole row), so that the two sides hold the same rows, and neither the
@@ -143,34 +143,34 @@ class Plan:
         """
         if self.one_in is None:
             return "false"
-        return "true" if self.one_in == 1 else f"({_hash(named)} & {self.one_in - 1}) = 0"
+        return "true" if self.one_in == 1 else f"({_render_hash_sql(named)} & {self.one_in - 1}) = 0"
 
-    def differing(self, side: SideName) -> str:
+    def render_differing_rows_sql(self, side: SideName) -> str:
         """Give the whole rows of one side that have one of the found keys, ``paired`` where they can be paired.
 
         With them come those that are ``sampled``, so that the tables are read once for both.
         """
-        kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
+        kept = ", ".join(f"t.{raw}" for raw in self.list_raw_names(side))
         # Only by plain equality does the join tell the scan which rows not to decode.
         same = "=" if self.unique else "is not distinct from"
-        on = " and ".join(f"t.{key} {same} k.{key}" for key in self.keys)
-        whole = " and ".join(f"{key} is not null" for key in self.keys)
+        on = " and ".join(f"t.{key} {same} k.{key}" for key in self.key_names)
+        whole = " and ".join(f"{key} is not null" for key in self.key_names)
         late = "differs and (b <> 1 or c <> 1)" if self.direct else "differs"
         return (
             f"create or replace temp table kept_{side} as select {kept}, k.paired, k.differing, k.sampled "
-            f"from {self.among}_{side} t join (select {', '.join(self.keys)}, b = 1 and c = 1 and {whole} as paired, "
+            f"from {self.view_prefix}_{side} t join (select {', '.join(self.key_names)}, b = 1 and c = 1 and {whole} as paired, "
             f"{late} as differing, sampled from keys where sampled or ({late})) k on {on}"
         )
 
-    def multiset(self, source: str) -> str:
+    def render_multiset_sql(self, source: str) -> str:
         """Give the rows, by their hash, that one side has more often: the removed ones and the added ones.
 
         ``u`` is the hash without tainted columns. Rows of one ``u`` that both sides have more often are each other but
         for these; ``noise`` is true where that explains all of them.
         """
-        u = self.untainted if self.tainted else "h"
+        u = self.deterministic_hash if self.has_nondeterministic_columns else "h"
         sides = " union all ".join(
-            f"select {int(side == 'baseline')} as b, {self.hashed} as h, {u} as u from {source}_{side}"
+            f"select {int(side == 'baseline')} as b, {self.row_hash} as h, {u} as u from {source}_{side}"
             + (" where not paired" if source == "late" else "")
             for side in SIDES
         )
@@ -179,42 +179,44 @@ class Plan:
             f"from ({sides}) group by h having sum(b) <> sum(1 - b)"
         )
         noise = "false"
-        if self.tainted:
+        if self.has_nondeterministic_columns:
             net = "sum(b - c) over (partition by u)"
             noise = f"case when b > c then {net} <= 0 else {net} >= 0 end"
         return f"create or replace temp table loose as select *, {noise} as noise from ({loose})"
 
-    def surplus(self, side: SideName) -> str:
+    def render_surplus_rows_sql(self, side: SideName) -> str:
         """Give the whole rows of one side that have one of the found hashes; for tables without a key."""
-        kept = ", ".join(f"t.{raw}" for raw in self.kept(side))
-        differing = f"{self.hashed} in (select h from loose)"
+        kept = ", ".join(f"t.{raw}" for raw in self.list_raw_names(side))
+        differing = f"{self.row_hash} in (select h from loose)"
         return (
             f"create or replace temp table kept_{side} as select {kept}, false as paired, {differing} as differing, "
-            f"{self.sampled} as sampled from {self.among}_{side} t where {differing} or {self.sampled}"
+            f"{self.sample_condition} as sampled from {self.view_prefix}_{side} t where {differing} or {self.sample_condition}"
         )
 
-    def nothing(self, side: SideName) -> str:
+    def render_empty_rows_sql(self, side: SideName) -> str:
         """Give no rows of one side: none differ."""
-        kept = ", ".join([*self.kept(side), "false as paired", "false as differing", "false as sampled"])
+        kept = ", ".join([*self.list_raw_names(side), "false as paired", "false as differing", "false as sampled"])
         return f"create or replace temp table kept_{side} as select {kept} from all_{side} limit 0"
 
 
-def value(column: Column) -> str:
+def format_value_name(column: ComparedColumn) -> str:
     """Give the name of a column's compared value."""
     return f"v{column.baseline}"
 
 
-def _hash(values: Sequence[str]) -> str:
+def _render_hash_sql(values: Sequence[str]) -> str:
     return f"hash({', '.join(values)})" if values else "0::UBIGINT"
 
 
-def prepare(session: Session, plan: Plan) -> None:
+def create_views(session: Session, plan: ComparisonPlan) -> None:
     """Make ``all_baseline`` and ``all_candidate``."""
     for side in SIDES:
-        session.execute(plan.view(side, f"raw_{side}", "all"))
+        session.execute(plan.render_view_sql(side, f"raw_{side}", "all"))
 
 
-def pair(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: str) -> bool:
+def match_unique_keys(
+    session: Session, plan: ComparisonPlan, shapes: dict[SideName, TableShape], *, doing: str
+) -> bool:
     """Find the keys whose rows differ, if the key is unique and never null on both sides; else give False.
 
     Args:
@@ -223,11 +225,11 @@ def pair(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: 
         shapes: What these views are like.
         doing: What a failure is the failure of.
     """
-    if not plainly_unique(session, plan, shapes):
+    if not can_be_unique(session, plan, shapes):
         return False
-    session.execute(plan.joined(), doing=doing)
-    null = " or ".join(f"{key} is null" for key in plan.keys)
-    [(both, baseline, candidate, most, nulls)] = session.rows(
+    session.execute(plan.render_joined_keys_sql(), doing=doing)
+    null = " or ".join(f"{key} is null" for key in plan.key_names)
+    [(both, baseline, candidate, most, nulls)] = session.fetch_rows(
         "select coalesce(sum(n) filter (b = 1 and c = 1), 0), coalesce(sum(n) filter (c = 0), 0), "
         "coalesce(sum(n) filter (b = 0), 0), coalesce(max(n) filter (differs), 0), "
         f"count(*) filter (differs and ({null})) from keys",
@@ -237,37 +239,37 @@ def pair(session: Session, plan: Plan, shapes: dict[SideName, Shape], *, doing: 
     return matched == (both, both) and most <= 1 and not nulls
 
 
-def group(session: Session, plan: Plan, *, doing: str) -> Repeats:
-    """Find the keys whose rows differ, repeat or are null, and count the latter; for keys that `pair` refused."""
-    session.execute(plan.grouped(), doing=doing)
-    null = " or ".join(f"{key} is null" for key in plan.keys)
-    [counts] = session.rows(
+def match_repeated_keys(session: Session, plan: ComparisonPlan, *, doing: str) -> KeyRepeats:
+    """Find the keys whose rows differ, repeat or are null, and count the latter; for keys that `match_unique_keys` refused."""
+    session.execute(plan.render_grouped_keys_sql(), doing=doing)
+    null = " or ".join(f"{key} is null" for key in plan.key_names)
+    [counts] = session.fetch_rows(
         f"select coalesce(sum(b) filter (b > 1 and not ({null})), 0), "
         f"coalesce(sum(c) filter (c > 1 and not ({null})), 0), "
         f"coalesce(sum(b) filter ({null}), 0), coalesce(sum(c) filter ({null}), 0) from keys",
         doing=doing,
     )
-    return Repeats(
+    return KeyRepeats(
         duplicates={"baseline": int(counts[0]), "candidate": int(counts[1])},
         nulls={"baseline": int(counts[2]), "candidate": int(counts[3])},
     )
 
 
-def mostly_differ(session: Session, shapes: dict[SideName, Shape], *, doing: str) -> bool:
+def has_mostly_changed_rows(session: Session, shapes: dict[SideName, TableShape], *, doing: str) -> bool:
     """Say whether so many rows differ that to keep them aside would be to copy the tables."""
-    [(differing,)] = session.rows("select count(*) from keys where differs and b = 1 and c = 1", doing=doing)
-    return int(differing) > _FEW and 4 * int(differing) > max(shape.rows for shape in shapes.values())
+    [(differing,)] = session.fetch_rows("select count(*) from keys where differs and b = 1 and c = 1", doing=doing)
+    return int(differing) > _MAX_COPIED_ROWS and 4 * int(differing) > max(shape.rows for shape in shapes.values())
 
 
-def collect(session: Session, plan: Plan, *, doing: str) -> None:
+def collect_differing_rows(session: Session, plan: ComparisonPlan, *, doing: str) -> None:
     """Put the whole rows that may differ into ``late_<side>``, and what one side has more often into ``loose``."""
     if not plan.key:
-        session.execute(plan.multiset(plan.among), doing=doing)
+        session.execute(plan.render_multiset_sql(plan.view_prefix), doing=doing)
     found = "keys where differs" if plan.key else "loose"
-    [(any_,)] = session.rows(f"select exists (select 1 from {found})", doing=doing)
+    [(any_,)] = session.fetch_rows(f"select exists (select 1 from {found})", doing=doing)
     for side in SIDES:
-        kept = plan.differing(side) if plan.key else plan.surplus(side)
-        session.execute(kept if any_ else plan.nothing(side), doing=doing)
-        session.execute(plan.view(side, f"(select * from kept_{side} where differing)", "late"), doing=doing)
+        kept = plan.render_differing_rows_sql(side) if plan.key else plan.render_surplus_rows_sql(side)
+        session.execute(kept if any_ else plan.render_empty_rows_sql(side), doing=doing)
+        session.execute(plan.render_view_sql(side, f"(select * from kept_{side} where differing)", "late"), doing=doing)
     if plan.key:
-        session.execute(plan.multiset("late"), doing=doing)
+        session.execute(plan.render_multiset_sql("late"), doing=doing)

@@ -7,25 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sandbox.estimate.affected_units import units_affected
-from sandbox.estimate.design import Design
-from sandbox.estimate.ratios import change_of_ratio, ratio
-from sandbox.estimate.row_counts import rows
-from sandbox.estimate.totals import change, total
-from sandbox.manifest.diff import Estimate, Figure, LeftOut, Moved, Total, UnitsAffected
+from sandbox.estimate.affected_units import estimate_affected_units
+from sandbox.estimate.design import SamplingDesign
+from sandbox.estimate.ratios import estimate_ratio, estimate_ratio_change
+from sandbox.estimate.row_counts import estimate_row_count
+from sandbox.estimate.totals import estimate_total, estimate_total_change
+from sandbox.manifest.diff import (
+    AffectedUnits,
+    EstimatedFigure,
+    FigureChange,
+    OutputEstimate,
+    RowsWithoutUnit,
+    TotalChange,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.compare.units.sampled_units import Drawn
-    from sandbox.estimate.result import Result
+    from sandbox.compare.units.sampled_units import UnitTableDraw
+    from sandbox.estimate.result import IntervalEstimate
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Pair = tuple[Array, Array]
+ArrayPair = tuple[Array, Array]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PerUnit:
+class UnitTotals:
     """What one output holds of each of n sampled units; all arrays have the weights' order.
 
     Attributes:
@@ -35,7 +42,7 @@ class PerUnit:
         rows: Shapes (n,); rows in the baseline and in the candidate.
         sums: A numeric column to each unit's sums on both sides, 0 where it has no row.
         counts: A numeric column to each unit's rows where it is not null, on both sides.
-        left_out: Rows of other units, or of none; None where nobody looked.
+        rows_without_unit: Rows of other units, or of none; None where nobody looked.
     """
 
     stratum: Array
@@ -43,25 +50,25 @@ class PerUnit:
     added: Array
     removed: Array
     changed: Array
-    rows: Pair
-    sums: Mapping[str, Pair] = field(default_factory=dict)
-    counts: Mapping[str, Pair] = field(default_factory=dict)
-    left_out: LeftOut | None = None
+    rows: ArrayPair
+    sums: Mapping[str, ArrayPair] = field(default_factory=dict)
+    counts: Mapping[str, ArrayPair] = field(default_factory=dict)
+    rows_without_unit: RowsWithoutUnit | None = None
 
 
-def untouched(stratum: Array) -> PerUnit:
+def build_unchanged_totals(stratum: Array) -> UnitTotals:
     """Give what is known where no row differs, without reading the output."""
     none = np.zeros(len(stratum), np.int64)
-    return PerUnit(stratum=stratum, affected=none, added=none, removed=none, changed=none, rows=(none, none))
+    return UnitTotals(stratum=stratum, affected=none, added=none, removed=none, changed=none, rows=(none, none))
 
 
-def estimate(drawn: Drawn, found: PerUnit) -> Estimate:
+def estimate_output(drawn: UnitTableDraw, found: UnitTotals) -> OutputEstimate:
     """Estimate everything that one output tells about production.
 
     Raises:
         StoreError: The weights are not those of the draw.
     """
-    design = Design.of(
+    design = SamplingDesign.from_arrays(
         population=[stratum.population for stratum in drawn.strata],
         sampled=[stratum.sampled for stratum in drawn.strata],
         probability=[stratum.probability for stratum in drawn.strata],
@@ -69,44 +76,45 @@ def estimate(drawn: Drawn, found: PerUnit) -> Estimate:
     )
     most = int(max(part.max(initial=0) for part in found.rows))
     different = found.added + found.removed + found.changed
-    affected = units_affected(design, found.affected)
-    return Estimate(
+    affected = estimate_affected_units(design, found.affected)
+    return OutputEstimate(
         status="estimated",
         reason=None,
         unit=drawn.table,
         population=drawn.population,
-        units_affected=UnitsAffected(**vars(affected), sample=int(np.count_nonzero(found.affected))),
-        rows_added=_figure(rows(design, found.added, most=most)),
-        rows_removed=_figure(rows(design, found.removed, most=most)),
-        rows_changed=_figure(rows(design, found.changed, most=most)),
-        share=_figure(ratio(design, different, found.rows[0])),
-        totals={name: _total(design, pair, found.affected) for name, pair in found.sums.items()},
+        units_affected=AffectedUnits(**vars(affected), sample=int(np.count_nonzero(found.affected))),
+        rows_added=_build_figure(estimate_row_count(design, found.added, most=most)),
+        rows_removed=_build_figure(estimate_row_count(design, found.removed, most=most)),
+        rows_changed=_build_figure(estimate_row_count(design, found.changed, most=most)),
+        share=_build_figure(estimate_ratio(design, different, found.rows[0])),
+        totals={name: _estimate_column_total(design, pair, found.affected) for name, pair in found.sums.items()},
         means={
-            name: _mean(design, found.sums[name], found.counts[name], found.affected) for name in found.sums
+            name: _estimate_column_mean(design, found.sums[name], found.counts[name], found.affected)
+            for name in found.sums
         },
-        left_out=found.left_out,
-        outside=dict(drawn.outside),
+        left_out=found.rows_without_unit,
+        outside=dict(drawn.rows_outside_units),
     )
 
 
-def _total(design: Design, pair: Pair, affected: Array) -> Total:
+def _estimate_column_total(design: SamplingDesign, pair: ArrayPair, affected: Array) -> TotalChange:
     before, after = pair
     moved = np.where(affected != 0, after - before, 0.0)
-    return Total(
-        baseline=_figure(total(design, before)),
-        candidate=_figure(total(design, after)),
-        change=_figure(change(design, before, after, affected)),
-        relative=_figure(ratio(design, moved, before)),
+    return TotalChange(
+        baseline=_build_figure(estimate_total(design, before)),
+        candidate=_build_figure(estimate_total(design, after)),
+        change=_build_figure(estimate_total_change(design, before, after, affected)),
+        relative=_build_figure(estimate_ratio(design, moved, before)),
     )
 
 
-def _mean(design: Design, sums: Pair, counts: Pair, affected: Array) -> Moved:
-    return Moved(
-        baseline=_figure(ratio(design, sums[0], counts[0])),
-        candidate=_figure(ratio(design, sums[1], counts[1])),
-        change=_figure(change_of_ratio(design, (sums[0], counts[0]), (sums[1], counts[1]), affected)),
+def _estimate_column_mean(design: SamplingDesign, sums: ArrayPair, counts: ArrayPair, affected: Array) -> FigureChange:
+    return FigureChange(
+        baseline=_build_figure(estimate_ratio(design, sums[0], counts[0])),
+        candidate=_build_figure(estimate_ratio(design, sums[1], counts[1])),
+        change=_build_figure(estimate_ratio_change(design, (sums[0], counts[0]), (sums[1], counts[1]), affected)),
     )
 
 
-def _figure(result: Result) -> Figure:
-    return Figure(**vars(result))
+def _build_figure(result: IntervalEstimate) -> EstimatedFigure:
+    return EstimatedFigure(**vars(result))

@@ -8,21 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.engine.sql.type_names import comparable
-from sandbox.manifest.diff import Estimate, UnitsAffected
+from sandbox.engine.sql.type_names import are_comparable
+from sandbox.manifest.diff import AffectedUnits, OutputEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sandbox.compare.columns import Column, SideName
-    from sandbox.manifest.sample import SampleManifest, Stratum
+    from sandbox.compare.columns import ComparedColumn, SideName
+    from sandbox.manifest.sample import SampleManifest, StratumRecord
 
-TAINTED = "its unit key differs from run to run"
+NONDETERMINISTIC_KEY_REASON = "its unit key differs from run to run"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class UnitTableDraw:
     """The draw of one unit table.
 
     Attributes:
@@ -31,15 +31,15 @@ class Drawn:
         weights: The file of its selected units: the key's columns, then the stratum.
         files: Those of the unit table in the sample, and ``columns`` their names with the engine's names of the types.
         strata: As in the manifest.
-        outside: Child tables with rows that belong to no unit, and how many in the source; None where not counted.
+        rows_outside_units: Child tables with rows that belong to no unit, and how many in the source; None where not counted.
     """
 
     table: str
     key: tuple[str, ...]
     types: tuple[str, ...]
     weights: Path
-    strata: Sequence[Stratum]
-    outside: Mapping[str, int | None]
+    strata: Sequence[StratumRecord]
+    rows_outside_units: Mapping[str, int | None]
     files: Sequence[Path] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,32 +49,32 @@ class Drawn:
         return sum(stratum.population for stratum in self.strata)
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every unit was drawn; there is nothing to estimate then, only to count."""
         return all(stratum.sampled == stratum.population for stratum in self.strata)
 
 
-def draws(manifest: SampleManifest, folder: Path) -> dict[str, Drawn]:
+def build_unit_draws(manifest: SampleManifest, folder: Path) -> dict[str, UnitTableDraw]:
     """Give the draw of each unit table of the sample in ``folder``, the most important first."""
     given = {}
     for unit, draw in manifest.units.items():
         types = {column.name: column.type for column in manifest.tables[unit].columns}
-        family = [name for name in manifest.tables if _root(manifest, name) == unit and name != unit]
+        family = [name for name in manifest.tables if _find_unit_table(manifest, name) == unit and name != unit]
         outside = {name: manifest.tables[name].outside_frame for name in family}
-        given[unit] = Drawn(
+        given[unit] = UnitTableDraw(
             table=unit,
             key=tuple(draw.key),
             types=tuple(types[column] for column in draw.key),
             weights=folder / manifest.weights[unit].path,
             strata=draw.strata,
-            outside={name: count for name, count in outside.items() if count != 0},
+            rows_outside_units={name: count for name, count in outside.items() if count != 0},
             files=[folder / file.path for file in manifest.tables[unit].files],
             columns=types,
         )
     return given
 
 
-def _root(manifest: SampleManifest, table: str) -> str | None:
+def _find_unit_table(manifest: SampleManifest, table: str) -> str | None:
     """Give the unit table that a table's rows belong to; None for lookups."""
     name: str | None = table
     for _ in manifest.tables:
@@ -84,59 +84,59 @@ def _root(manifest: SampleManifest, table: str) -> str | None:
     return None
 
 
-def refused(reason: str, *, unit: str | None = None, sample: int | None = None) -> Estimate:
+def build_empty_estimate(reason: str, *, unit: str | None = None, sample: int | None = None) -> OutputEstimate:
     """Give an estimate that is none, and why; ``sample`` is how many units of the sample are affected, if known."""
-    return Estimate(
+    return OutputEstimate(
         status="not_estimated",
         reason=reason,
         unit=unit,
-        units_affected=None if sample is None else UnitsAffected(status="not_estimated", sample=sample),
+        units_affected=None if sample is None else AffectedUnits(status="not_estimated", sample=sample),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Units:
+class OutputUnits:
     """The units of one output: the draw, and the columns that name one, in the order of the draw's key."""
 
-    drawn: Drawn
-    columns: Sequence[Column]
+    draw: UnitTableDraw
+    columns: Sequence[ComparedColumn]
 
     @property
-    def names(self) -> list[str]:
+    def key_names(self) -> list[str]:
         """What a unit's key is called in the session."""
         return [f"u{place}" for place in range(len(self.columns))]
 
-    def key(self, side: SideName, row: str = "") -> list[str]:
+    def render_key_sql(self, side: SideName, row: str = "") -> list[str]:
         """Give the SQL of a row's unit key in the types of the draw; NULL where a value has no equal there."""
         prefix = f"{row}." if row else ""
         return [
-            _converted(f"{prefix}{column.raw(side)}", column.type(side), wanted)
-            for column, wanted in zip(self.columns, self.drawn.types, strict=True)
+            _render_lossless_cast_sql(f"{prefix}{column.format_raw_name(side)}", column.select_type(side), wanted)
+            for column, wanted in zip(self.columns, self.draw.types, strict=True)
         ]
 
-    def named(self, side: SideName, row: str = "") -> str:
+    def render_key_columns_sql(self, side: SideName, row: str = "") -> str:
         """Give the same as columns to select."""
         return ", ".join(
-            f"{sql} as {name}" for sql, name in zip(self.key(side, row), self.names, strict=True)
+            f"{sql} as {name}" for sql, name in zip(self.render_key_sql(side, row), self.key_names, strict=True)
         )
 
     @property
-    def same(self) -> str:
+    def join_condition(self) -> str:
         """The condition between a drawn unit ``d`` and rows ``t``."""
-        return " and ".join(f"d.{name} = t.{name}" for name in self.names)
+        return " and ".join(f"d.{name} = t.{name}" for name in self.key_names)
 
-    def problem(self) -> str | None:
+    def find_problem(self) -> str | None:
         """Say why no row's unit can be told, if so."""
-        for column, wanted in zip(self.columns, self.drawn.types, strict=True):
-            if column.tainted:
-                return TAINTED
+        for column, wanted in zip(self.columns, self.draw.types, strict=True):
+            if column.is_nondeterministic:
+                return NONDETERMINISTIC_KEY_REASON
             for type_ in column.types:
-                if not comparable(type_, wanted):
-                    return f"its {column.name} is {type_}, and the key of {self.drawn.table} is {wanted}"
+                if not are_comparable(type_, wanted):
+                    return f"its {column.name} is {type_}, and the key of {self.draw.table} is {wanted}"
         return None
 
 
-def _converted(raw: str, type_: str, wanted: str) -> str:
+def _render_lossless_cast_sql(raw: str, type_: str, wanted: str) -> str:
     """Give a value in another type, NULL where that is not the same value."""
     if type_ == wanted:
         return raw

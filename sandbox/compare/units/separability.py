@@ -6,52 +6,52 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.compare import table_reader
-from sandbox.compare.columns import match
+from sandbox.compare.columns import match_columns
 from sandbox.compare.rows.row_matching import SIDES
-from sandbox.compare.rules import Rules, Tolerance
-from sandbox.compare.tables import compare
+from sandbox.compare.rules import OutputRules, Tolerance
+from sandbox.compare.tables import compare_tables
 from sandbox.compare.units import unit_key as unit_keys
-from sandbox.compare.units.sampled_units import Units
-from sandbox.engine.duckdb.session import Session, literal
+from sandbox.compare.units.sampled_units import OutputUnits
+from sandbox.engine.duckdb.session import Session, quote_literal
 from sandbox.errors import PipelineError
-from sandbox.model import Silent, TableFiles
-from sandbox.scratch import scratch
+from sandbox.model import SilentProgress, TableFiles
+from sandbox.scratch import make_scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from sandbox.compare.columns import SideName
-    from sandbox.compare.units.sampled_units import Drawn
+    from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.manifest.diff import OutputDiff
 
-ROUNDING = {"FLOAT": Tolerance(rel=1e-4), "DOUBLE": Tolerance(rel=1e-9)}
+ROUNDING_TOLERANCES = {"FLOAT": Tolerance(rel=1e-4), "DOUBLE": Tolerance(rel=1e-9)}
 """How far sums of the same numbers in another order may lie apart."""
 
-_NAMED = 3
+_MAX_NAMED_COLUMNS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class SeparabilityInput:
     """One output that is to be looked at.
 
     Attributes:
         whole, half: What the code made of the whole sample, and of the half.
-        drawn: The draw of the unit table.
-        kept: SQL that gives the keys of the half's units, in the order of the draw's key.
+        draw: The draw of the unit table.
+        half_units_sql: SQL that gives the keys of the half's units, in the order of the draw's key.
         rules: What is declared about the output, with its tainted columns.
         key: The columns by which its rows were told apart.
     """
 
     whole: TableFiles
     half: TableFiles
-    drawn: Drawn
-    kept: str
-    rules: Rules
+    draw: UnitTableDraw
+    half_units_sql: str
+    rules: OutputRules
     key: tuple[str, ...]
 
 
-def entangled(question: Question, *, memory: int) -> str | None:
+def find_separability_problem(question: SeparabilityInput, *, memory: int) -> str | None:
     """Say why an output's rows cannot be scaled up: those of the half's units come out otherwise on the half.
 
     Differences within the tolerances, or within rounding of floating point numbers, and tainted columns do not count.
@@ -62,16 +62,15 @@ def entangled(question: Question, *, memory: int) -> str | None:
     Raises:
         PipelineError: An output cannot be read.
     """
-    with scratch("half") as folder:
-        cut = _cut(question, folder, memory)
+    with make_scratch_folder("half") as folder:
+        cut = _write_half_rows(question, folder, memory)
         if isinstance(cut, str):
             return cut
         rules, names = cut
         whole, half = (
-            {"rows": TableFiles(name="rows", format="parquet", paths=(folder / f"{side}.parquet",))}
-            for side in SIDES
+            {"rows": TableFiles(name="rows", format="parquet", paths=(folder / f"{side}.parquet",))} for side in SIDES
         )
-        found = compare(
+        found = compare_tables(
             whole,
             half,
             rules={"rows": rules},
@@ -79,71 +78,73 @@ def entangled(question: Question, *, memory: int) -> str | None:
             identical=(),
             memory=memory,
             threads=None,
-            progress=Silent(),
+            progress=SilentProgress(),
             details=False,
         )["rows"]
     if found.rows.different <= found.rows.noise:
         return None
-    return _reason(question, found, names)
+    return _explain_dependence(question, found, names)
 
 
-def _cut(question: Question, folder: Path, memory: int) -> tuple[Rules, list[str]] | str:
+def _write_half_rows(question: SeparabilityInput, folder: Path, memory: int) -> tuple[OutputRules, list[str]] | str:
     """Write the rows of the half's units, of both runs, with columns that are named by their place.
 
     Returns:
         The rules in these names, and the columns' own names; or why that cannot be done.
     """
-    unit_key = question.rules.unit_key or question.drawn.key
+    unit_key = question.rules.unit_key or question.draw.key
     with Session(memory=memory, failure=PipelineError) as session:
-        reader = table_reader.Reader(session, PipelineError)
+        reader = table_reader.TableReader(session, PipelineError)
         tables: dict[SideName, TableFiles] = {"baseline": question.whole, "candidate": question.half}
         shapes = {side: reader.open(side, tables[side]) for side in SIDES}
-        found = match(shapes["baseline"].names, shapes["candidate"].names, Rules())
+        found = match_columns(shapes["baseline"].names, shapes["candidate"].names, OutputRules())
         if found.added or found.removed:
             return "it has other columns on half of the sample"
-        columns = table_reader.columns(session, shapes, found, Rules(), PipelineError)
+        columns = table_reader.build_compared_columns(session, shapes, found, OutputRules(), PipelineError)
         known = {column.name: column for column in columns}
         if not set(unit_key) <= set(known):
-            return unit_keys.NO_UNIT
-        own = Units(drawn=question.drawn, columns=[known[name] for name in unit_key])
-        names = ", ".join(own.names)
-        session.execute(f"create temp table kept as select * from ({question.kept}) as k({names})")
-        if not session.rows("select 1 from kept limit 1"):
-            return f"the sample has too few {question.drawn.table} to see whether they depend on each other"
+            return unit_keys.NO_UNIT_REASON
+        own = OutputUnits(draw=question.draw, columns=[known[name] for name in unit_key])
+        names = ", ".join(own.key_names)
+        session.execute(f"create temp table kept as select * from ({question.half_units_sql}) as k({names})")
+        if not session.fetch_rows("select 1 from kept limit 1"):
+            return f"the sample has too few {question.draw.table} to see whether they depend on each other"
         for side in SIDES:
-            chosen = ", ".join(f"{column.raw(side)} as c{column.baseline}" for column in columns)
+            chosen = ", ".join(f"{column.format_raw_name(side)} as c{column.baseline}" for column in columns)
             same = " and ".join(
-                f"{sql} = d.{name}" for sql, name in zip(own.key(side, "t"), own.names, strict=True)
+                f"{sql} = d.{name}" for sql, name in zip(own.render_key_sql(side, "t"), own.key_names, strict=True)
             )
             session.execute(
                 f"copy (select {chosen} from raw_{side} t semi join kept d on {same}) "
-                f"to {literal(str(folder / f'{side}.parquet'))} (format parquet)",
-                doing=table_reader.unreadable(side, tables[side]),
+                f"to {quote_literal(str(folder / f'{side}.parquet'))} (format parquet)",
+                doing=table_reader.describe_read_failure(side, tables[side]),
             )
     places = {column.name: f"c{column.baseline}" for column in columns}
-    return _placed(question.rules, question.key, places), [column.name for column in columns]
+    return _rename_columns(question.rules, question.key, places), [column.name for column in columns]
 
 
-def _placed(rules: Rules, key: tuple[str, ...], places: Mapping[str, str]) -> Rules:
+def _rename_columns(rules: OutputRules, key: tuple[str, ...], places: Mapping[str, str]) -> OutputRules:
     """Give the rules of columns that are named by their place."""
-    return Rules(
+    return OutputRules(
         key=tuple(places[name] for name in key if name in places) or None,
         ignore=frozenset(places[name] for name in rules.ignore if name in places),
         tainted=frozenset(places[name] for name in rules.tainted if name in places),
         tolerance={places[name]: one for name, one in rules.tolerance.items() if name in places},
-        type_tolerance=ROUNDING | dict(rules.type_tolerance),
+        type_tolerance=ROUNDING_TOLERANCES | dict(rules.type_tolerance),
     )
 
 
-def _reason(question: Question, found: OutputDiff, names: list[str]) -> str:
+def _explain_dependence(question: SeparabilityInput, found: OutputDiff, names: list[str]) -> str:
     changed = sorted(
         (place for place, column in found.columns.items() if column.changed),
         key=lambda place: -found.columns[place].changed,
     )
     where = [names[int(place[1:])] for place in changed if int(place[1:]) < len(names)]
-    shown = ", ".join(where[:_NAMED]) + (f" and {len(where) - _NAMED} more" if len(where) > _NAMED else "")
+    shown = ", ".join(where[:_MAX_NAMED_COLUMNS]) + (
+        f" and {len(where) - _MAX_NAMED_COLUMNS} more" if len(where) > _MAX_NAMED_COLUMNS else ""
+    )
     return (
-        f"what it holds of one of the {question.drawn.table} depends on the others: on half of the sample, "
+        f"what it holds of one of the {question.draw.table} depends on the others: on half of the sample, "
         f"{found.rows.different - found.rows.noise:,} of {found.rows.baseline:,} rows of the same "
-        f"{question.drawn.table} came out otherwise{f' (in {shown})' if shown else ''}"
+        f"{question.draw.table} came out otherwise{f' (in {shown})' if shown else ''}"
     )

@@ -9,33 +9,35 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sandbox.compare.columns import Column
+from sandbox.compare.columns import ComparedColumn
 from sandbox.compare.rows import detail_sample
-from sandbox.engine.duckdb.session import quote
-from sandbox.engine.duckdb.table_functions import file_list
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.table_functions import format_file_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox.compare.units.sampled_units import Units
+    from sandbox.compare.units.sampled_units import OutputUnits
     from sandbox.engine.duckdb.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)
-class Owned:
+class UnitColumns:
     """What is in the table ``owned``: the units' keys as ``u<n>``, and their columns, named ``table.column``, as ``p<n>``."""
 
-    units: Units
-    columns: tuple[Column, ...]
+    units: OutputUnits
+    columns: tuple[ComparedColumn, ...]
 
-    def beside(self, query: str) -> str:
+    def render_joined_sql(self, query: str) -> str:
         """Give the rows of a query that has the units' keys, with the columns of their units."""
-        names = ", ".join(self.units.names)
-        given = "".join(f", d.{detail_sample.name(column)}" for column in self.columns)
-        return f"select t.* exclude ({names}){given} from ({query}) t left join owned d on {self.units.same}"
+        names = ", ".join(self.units.key_names)
+        given = "".join(f", d.{detail_sample.format_sample_name(column)}" for column in self.columns)
+        return f"select t.* exclude ({names}){given} from ({query}) t left join owned d on {self.units.join_condition}"
 
 
-def owned(session: Session, units: Units | None, others: Sequence[Column], *, doing: str) -> Owned | None:
+def create_unit_columns_table(
+    session: Session, units: OutputUnits | None, others: Sequence[ComparedColumn], *, doing: str
+) -> UnitColumns | None:
     """Make ``owned``; None where the rows' units cannot be told, or have no columns that can be looked at.
 
     Args:
@@ -44,29 +46,29 @@ def owned(session: Session, units: Units | None, others: Sequence[Column], *, do
         others: Columns of the output; of these names the unit's are left out.
         doing: What a failure is the failure of.
     """
-    if units is None or units.problem() is not None:
+    if units is None or units.find_problem() is not None:
         return None
-    drawn, known = units.drawn, {column.name for column in others}
+    drawn, known = units.draw, {column.name for column in others}
     first = 1 + max(column.baseline for column in others)
     columns = [
-        Column(name=name, baseline=first + place, candidate=-1, types=(type_, type_), common=type_)
+        ComparedColumn(name=name, baseline=first + place, candidate=-1, types=(type_, type_), common=type_)
         for place, (name, type_) in enumerate(drawn.columns.items())
         if name not in known and name not in drawn.key
     ]
-    columns = [column for column in columns if detail_sample.plain(column)][: detail_sample.COLUMNS]
+    columns = [column for column in columns if detail_sample.is_countable(column)][: detail_sample.MAX_SAMPLE_COLUMNS]
     if not columns or not drawn.files:
         return None
-    keys = ", ".join(f"{quote(key)} as {name}" for key, name in zip(drawn.key, units.names, strict=True))
+    keys = ", ".join(f"{quote_identifier(key)} as {name}" for key, name in zip(drawn.key, units.key_names, strict=True))
     values = ", ".join(
-        f"{detail_sample.cut(column, quote(column.name))} as {detail_sample.name(column)}"
+        f"{detail_sample.render_cut_sql(column, quote_identifier(column.name))} as {detail_sample.format_sample_name(column)}"
         for column in columns
     )
     session.execute(
-        f"create or replace temp table owned as select distinct on ({', '.join(units.names)}) {keys}, {values} "
-        f"from read_parquet({file_list(drawn.files)}, hive_partitioning = false)",
+        f"create or replace temp table owned as select distinct on ({', '.join(units.key_names)}) {keys}, {values} "
+        f"from read_parquet({format_file_list(drawn.files)}, hive_partitioning = false)",
         doing=doing,
     )
-    return Owned(
+    return UnitColumns(
         units=units,
         columns=tuple(replace(column, name=f"{drawn.table}.{column.name}") for column in columns),
     )

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.compare.rows.change_counts import any_differs, differing, only_noise, pairs
-from sandbox.compare.rows.row_matching import value
-from sandbox.compare.units.sampled_units import Units, refused
+from sandbox.compare.rows.change_counts import (
+    render_added_and_removed_sql,
+    render_only_noise_sql,
+    render_pair_differs_sql,
+    render_pairs_sql,
+)
+from sandbox.compare.rows.row_matching import format_value_name
+from sandbox.compare.units.sampled_units import OutputUnits, build_empty_estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.compare.columns import Column
-    from sandbox.compare.rows.row_matching import Plan
-    from sandbox.compare.rules import Rules
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.rows.row_matching import ComparisonPlan
+    from sandbox.compare.rules import OutputRules
     from sandbox.engine.duckdb.session import Session
-    from sandbox.manifest.diff import Estimate
+    from sandbox.manifest.diff import OutputEstimate
 
-NO_DRAW = "without a run of production's code on the sample nothing tells whether its rows can be scaled up"
-NO_UNIT = "no column of this output names a sampling unit; declare unit_key if one does"
-NO_SAMPLE = "two tables were compared that are no sample of anything known"
-NOT_COMPARED = "only one side has this output"
-NONE_KNOWN = "no row of it belongs to a unit of the sample"
+NO_DRAW_REASON = "without a run of production's code on the sample nothing tells whether its rows can be scaled up"
+NO_UNIT_REASON = "no column of this output names a sampling unit; declare unit_key if one does"
+NO_SAMPLE_REASON = "two tables were compared that are no sample of anything known"
+ONE_SIDE_REASON = "only one side has this output"
+NO_KNOWN_UNIT_REASON = "no row of it belongs to a unit of the sample"
 
 
-def unit_key(
-    rules: Rules, units: Mapping[str, tuple[str, ...]], columns: Sequence[Column]
-) -> tuple[str, list[Column]] | None:
+def find_unit_key(
+    rules: OutputRules, units: Mapping[str, tuple[str, ...]], columns: Sequence[ComparedColumn]
+) -> tuple[str, list[ComparedColumn]] | None:
     """Give the unit table that an output's rows belong to, and the columns that name a unit.
 
     A declared ``unit_key`` stands for the unit table with a key of that name, else for the first one with a key of as
@@ -48,12 +53,12 @@ def unit_key(
     return table, [known[name] for name in wanted]
 
 
-def without(rules: Rules, units: Mapping[str, tuple[str, ...]]) -> str:
-    """Say why `unit_key` finds none."""
+def explain_missing_unit_key(rules: OutputRules, units: Mapping[str, tuple[str, ...]]) -> str:
+    """Say why `find_unit_key` finds none."""
     if not units:
-        return NO_SAMPLE
+        return NO_SAMPLE_REASON
     if rules.unit_key is None:
-        return NO_UNIT
+        return NO_UNIT_REASON
     named = ", ".join(rules.unit_key)
     if not any(len(key) == len(rules.unit_key) for key in units.values()):
         keys = " or ".join(", ".join(key) for key in units.values())
@@ -61,7 +66,7 @@ def without(rules: Rules, units: Mapping[str, tuple[str, ...]]) -> str:
     return f"its unit_key {named} is not on both sides, with values that can be compared"
 
 
-def measured(session: Session, plan: Plan, units: Units, *, doing: str) -> Estimate:
+def estimate_differences(session: Session, plan: ComparisonPlan, units: OutputUnits, *, doing: str) -> OutputEstimate:
     """Estimate what an output's differences mean for production; `collect` has found the rows that differ.
 
     One pass over each side sums every numeric column within its unit, tainted ones and keys aside.
@@ -69,55 +74,60 @@ def measured(session: Session, plan: Plan, units: Units, *, doing: str) -> Estim
     Raises:
         StoreError: The weights cannot be read, or are not those of the draw.
     """
-    problem = units.problem()
+    problem = units.find_problem()
     if problem is not None:
-        return refused(problem, unit=units.drawn.table)
+        return build_empty_estimate(problem, unit=units.draw.table)
     # numpy is slow to import, and where nothing can be estimated there is no need of it
-    from sandbox.compare.units.output_estimate import estimate  # noqa: PLC0415
-    from sandbox.compare.units.unit_totals import load, numeric, summed_up, touched  # noqa: PLC0415
+    from sandbox.compare.units.output_estimate import estimate_output  # noqa: PLC0415
+    from sandbox.compare.units.unit_totals import (  # noqa: PLC0415
+        create_drawn_units_table,
+        create_touched_units_table,
+        select_numeric_columns,
+        sum_by_unit,
+    )
 
-    load(session, units.drawn)
-    touched(session, plan, units, doing=doing)
-    found = summed_up(session, units, numeric(plan, units), doing=doing)
-    left = found.left_out
+    create_drawn_units_table(session, units.draw)
+    create_touched_units_table(session, plan, units, doing=doing)
+    found = sum_by_unit(session, units, select_numeric_columns(plan, units), doing=doing)
+    left = found.rows_without_unit
     if not any(part.any() for part in found.rows) and left is not None and (left.baseline or left.candidate):
-        return refused(NONE_KNOWN, unit=units.drawn.table)
-    return estimate(units.drawn, found)
+        return build_empty_estimate(NO_KNOWN_UNIT_REASON, unit=units.draw.table)
+    return estimate_output(units.draw, found)
 
 
-def unchanged(session: Session, units: Units) -> Estimate:
+def estimate_no_change(session: Session, units: OutputUnits) -> OutputEstimate:
     """Estimate what it means for production that no row differs, without reading the output.
 
     Raises:
         StoreError: The weights cannot be read, or are not those of the draw.
     """
-    problem = units.problem()
+    problem = units.find_problem()
     if problem is not None:
-        return refused(problem, unit=units.drawn.table)
-    from sandbox.compare.units.output_estimate import estimate, untouched  # noqa: PLC0415 - see `measured`
-    from sandbox.compare.units.unit_totals import arrays, load  # noqa: PLC0415
+        return build_empty_estimate(problem, unit=units.draw.table)
+    from sandbox.compare.units.output_estimate import build_unchanged_totals, estimate_output  # noqa: PLC0415 - see `estimate_differences`
+    from sandbox.compare.units.unit_totals import create_drawn_units_table, read_arrays  # noqa: PLC0415
 
-    load(session, units.drawn)
-    strata = arrays(session, "select stratum from drawn", doing="reading the sample's weights")
-    return estimate(units.drawn, untouched(strata["stratum"]))
+    create_drawn_units_table(session, units.draw)
+    strata = read_arrays(session, "select stratum from drawn", doing="reading the sample's weights")
+    return estimate_output(units.draw, build_unchanged_totals(strata["stratum"]))
 
 
-def affected(session: Session, plan: Plan, unit: Sequence[Column], *, doing: str) -> int:
+def count_affected_units(session: Session, plan: ComparisonPlan, unit: Sequence[ComparedColumn], *, doing: str) -> int:
     """Count the units of the sample with an added, removed or changed row, noise aside; a null names no unit.
 
     Where a row's unit itself changed, both units count.
     """
     rows = [
-        ", ".join(f"{row}{value(column)} as u{place}" for place, column in enumerate(unit))
+        ", ".join(f"{row}{format_value_name(column)} as u{place}" for place, column in enumerate(unit))
         for row in ("", "b.", "c.")
     ]
-    found = differing(plan, rows[0], rows[0])
+    found = render_added_and_removed_sql(plan, rows[0], rows[0])
     if plan.key:
-        where = f"({any_differs(plan)}) and not ({only_noise(plan)})"
-        found += [f"select {row}, 0 as n from {pairs(plan)} where {where}" for row in rows[1:]]
+        where = f"({render_pair_differs_sql(plan)}) and not ({render_only_noise_sql(plan)})"
+        found += [f"select {row}, 0 as n from {render_pairs_sql(plan)} where {where}" for row in rows[1:]]
     names = ", ".join(f"u{place}" for place in range(len(unit)))
     whole = " and ".join(f"u{place} is not null" for place in range(len(unit)))
-    [(units,)] = session.rows(
+    [(units,)] = session.fetch_rows(
         f"select count(*) from (select distinct {names} from ({' union all '.join(found)}) where {whole})",
         doing=doing,
     )

@@ -1,6 +1,6 @@
 """What an output holds of each drawn unit, and what a difference does to it: SQL in the session of a comparison.
 
-It works on what `sandbox.compare.rows.row_matching.collect` left there: ``all_<side>``, ``late_<side>`` and ``loose``.
+It works on what `sandbox.compare.rows.row_matching.collect_differing_rows` left there: ``all_<side>``, ``late_<side>`` and ``loose``.
 """
 
 from __future__ import annotations
@@ -9,37 +9,42 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sandbox.compare.rows.change_counts import any_differs, differing, only_noise, pairs
-from sandbox.compare.rows.row_matching import SIDES, value
-from sandbox.compare.sql_types import is_exact
-from sandbox.compare.units.output_estimate import PerUnit
-from sandbox.engine.duckdb.session import quote
-from sandbox.engine.duckdb.table_functions import file_list
+from sandbox.compare.rows.change_counts import (
+    render_added_and_removed_sql,
+    render_only_noise_sql,
+    render_pair_differs_sql,
+    render_pairs_sql,
+)
+from sandbox.compare.rows.row_matching import SIDES, format_value_name
+from sandbox.compare.sql_types import has_exact_sums
+from sandbox.compare.units.output_estimate import UnitTotals
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.errors import SandboxError, StoreError
-from sandbox.manifest.diff import LeftOut
+from sandbox.manifest.diff import RowsWithoutUnit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.compare.columns import Column, SideName
-    from sandbox.compare.rows.row_matching import Plan
+    from sandbox.compare.columns import ComparedColumn, SideName
+    from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.compare.units.output_estimate import Array
-    from sandbox.compare.units.sampled_units import Drawn, Units
+    from sandbox.compare.units.sampled_units import OutputUnits, UnitTableDraw
     from sandbox.engine.duckdb.session import Session
 
-_AT_ONCE = 40  # columns in one query
-_BATCH = 1 << 16
+_COLUMNS_PER_QUERY = 40  # columns in one query
+_BATCH_ROWS = 1 << 16
 
 
-def load(session: Session, drawn: Drawn) -> None:
+def create_drawn_units_table(session: Session, drawn: UnitTableDraw) -> None:
     """Make ``drawn``: the sampled units ``u0``, ``u1`` … of a draw with their stratum.
 
     Raises:
         StoreError: The weights cannot be read.
     """
     names = ", ".join(f"u{place}" for place in range(len(drawn.key)))
-    chosen = ", ".join(quote(name) for name in drawn.key)
-    weights = f"read_parquet({file_list([drawn.weights])}, hive_partitioning = false)"
+    chosen = ", ".join(quote_identifier(name) for name in drawn.key)
+    weights = f"read_parquet({format_file_list([drawn.weights])}, hive_partitioning = false)"
     try:
         session.execute(
             f"create or replace temp table drawn as select {names}, stratum::BIGINT as stratum "
@@ -50,20 +55,22 @@ def load(session: Session, drawn: Drawn) -> None:
         raise StoreError(error.message, hint="sandbox verify") from error
 
 
-def touched(session: Session, plan: Plan, units: Units, *, doing: str) -> None:
+def create_touched_units_table(session: Session, plan: ComparisonPlan, units: OutputUnits, *, doing: str) -> None:
     """Make ``touched``: each unit with rows that differ, noise aside, and how many were added, removed, changed."""
-    names = ", ".join(units.names)
-    removed, added = differing(plan, units.named("baseline"), units.named("candidate"))
+    names = ", ".join(units.key_names)
+    removed, added = render_added_and_removed_sql(
+        plan, units.render_key_columns_sql("baseline"), units.render_key_columns_sql("candidate")
+    )
     parts = [
         f"select {names}, 0 as added, n as removed, 0 as changed from ({removed})",
         f"select {names}, n as added, 0 as removed, 0 as changed from ({added})",
     ]
     if plan.key:
-        where = f"({any_differs(plan)}) and not ({only_noise(plan)})"
+        where = f"({render_pair_differs_sql(plan)}) and not ({render_only_noise_sql(plan)})"
         # A row whose unit changed is one changed row, of the baseline's unit; it touches both.
         parts += [
-            f"select {units.named('baseline', 'b')}, 0, 0, 1 from {pairs(plan)} where {where}",
-            f"select {units.named('candidate', 'c')}, 0, 0, 0 from {pairs(plan)} where {where}",
+            f"select {units.render_key_columns_sql('baseline', 'b')}, 0, 0, 1 from {render_pairs_sql(plan)} where {where}",
+            f"select {units.render_key_columns_sql('candidate', 'c')}, 0, 0, 0 from {render_pairs_sql(plan)} where {where}",
         ]
     session.execute(
         f"create or replace temp table touched as select {names}, sum(added)::BIGINT as added, "
@@ -73,67 +80,66 @@ def touched(session: Session, plan: Plan, units: Units, *, doing: str) -> None:
     )
 
 
-def numeric(plan: Plan, units: Units) -> list[Column]:
+def select_numeric_columns(plan: ComparisonPlan, units: OutputUnits) -> list[ComparedColumn]:
     """Give the columns that have totals: numbers that are no key and do not differ from run to run."""
     keys = {column.name for column in (*plan.key, *units.columns)}
     return [
-        column for column in plan.columns if column.numeric and not column.tainted and column.name not in keys
+        column
+        for column in plan.columns
+        if column.is_numeric and not column.is_nondeterministic and column.name not in keys
     ]
 
 
-def summed_up(session: Session, units: Units, columns: Sequence[Column], *, doing: str) -> PerUnit:
-    """Sum both sides within their units, and put beside that what `touched` found."""
+def sum_by_unit(session: Session, units: OutputUnits, columns: Sequence[ComparedColumn], *, doing: str) -> UnitTotals:
+    """Sum both sides within their units, and put beside that what `create_touched_units_table` found."""
     parts: dict[str, Array] = {}
-    for start in range(0, max(len(columns), 1), _AT_ONCE):
-        some = columns[start : start + _AT_ONCE]
+    for start in range(0, max(len(columns), 1), _COLUMNS_PER_QUERY):
+        some = columns[start : start + _COLUMNS_PER_QUERY]
         for side in SIDES:
-            session.execute(_summed(side, units, some), doing=doing)
-        parts |= arrays(session, _joined(units, some), doing=doing)
-    return PerUnit(
+            session.execute(_render_unit_sums_sql(side, units, some), doing=doing)
+        parts |= read_arrays(session, _render_unit_totals_sql(units, some), doing=doing)
+    return UnitTotals(
         stratum=parts["stratum"],
         affected=parts["touched"],
         added=parts["added"],
         removed=parts["removed"],
         changed=parts["changed"],
         rows=(parts["rows_b"], parts["rows_c"]),
-        sums=_pairs(parts, "s", columns),
-        counts=_pairs(parts, "n", columns),
-        left_out=_left_out(session, units, doing=doing),
+        sums=_pair_arrays(parts, "s", columns),
+        counts=_pair_arrays(parts, "n", columns),
+        rows_without_unit=_count_rows_without_unit(session, units, doing=doing),
     )
 
 
-def _pairs(
-    parts: Mapping[str, Array], what: str, columns: Sequence[Column]
+def _pair_arrays(
+    parts: Mapping[str, Array], what: str, columns: Sequence[ComparedColumn]
 ) -> dict[str, tuple[Array, Array]]:
-    return {
-        column.name: (parts[f"{what}b{column.baseline}"], parts[f"{what}c{column.baseline}"])
-        for column in columns
-    }
+    return {column.name: (parts[f"{what}b{column.baseline}"], parts[f"{what}c{column.baseline}"]) for column in columns}
 
 
-def _summed(side: SideName, units: Units, columns: Sequence[Column]) -> str:
+def _render_unit_sums_sql(side: SideName, units: OutputUnits, columns: Sequence[ComparedColumn]) -> str:
     """Give ``unit_<side>``: each unit's rows, and of each column its sum and how often it is not null."""
-    values = "".join(f", {value(column)}" for column in columns)
+    values = "".join(f", {format_value_name(column)}" for column in columns)
     sums = "".join(
-        f", coalesce({_sum(column)}, 0)::DOUBLE as s{column.baseline}, "
-        f"count({value(column)})::DOUBLE as n{column.baseline}"
+        f", coalesce({_render_sum_sql(column)}, 0)::DOUBLE as s{column.baseline}, "
+        f"count({format_value_name(column)})::DOUBLE as n{column.baseline}"
         for column in columns
     )
-    names = ", ".join(units.names)
+    names = ", ".join(units.key_names)
     return (
         f"create or replace temp table unit_{side} as select {names}, count(*)::BIGINT as rows{sums} "
-        f"from (select {units.named(side)}{values} from all_{side}) group by {names}"
+        f"from (select {units.render_key_columns_sql(side)}{values} from all_{side}) group by {names}"
     )
 
 
-def _sum(column: Column) -> str:
+def _render_sum_sql(column: ComparedColumn) -> str:
     """Give the SQL of a sum that neither overflows nor shows the order of the rows."""
     assert column.common is not None
-    name = value(column)
-    return f"sum({name})" if is_exact(column.common) else f"fsum({name}::DOUBLE)"
+    name = format_value_name(column)
+    return f"sum({name})" if has_exact_sums(column.common) else f"fsum({name}::DOUBLE)"
 
 
-def _joined(units: Units, columns: Sequence[Column]) -> str:
+def _render_unit_totals_sql(units: OutputUnits, columns: Sequence[ComparedColumn]) -> str:
     """Give for each drawn unit what the session's tables have of it, zeros where that is nothing."""
     given = [f"coalesce({side}.rows, 0) as rows_{side}" for side in "bc"]
     given += [f"coalesce(t.{name}, 0) as {name}" for name in ("added", "removed", "changed")]
@@ -144,32 +150,32 @@ def _joined(units: Units, columns: Sequence[Column]) -> str:
         for what in "sn"
     ]
     joins = " ".join(
-        f"left join {table} {row} on " + " and ".join(f"d.{name} = {row}.{name}" for name in units.names)
+        f"left join {table} {row} on " + " and ".join(f"d.{name} = {row}.{name}" for name in units.key_names)
         for table, row in (("unit_baseline", "b"), ("unit_candidate", "c"), ("touched", "t"))
     )
-    order = ", ".join(f"d.{name}" for name in units.names)
+    order = ", ".join(f"d.{name}" for name in units.key_names)
     return (
         f"select d.stratum, (t.added is not null)::BIGINT as touched, {', '.join(given)} "
         f"from drawn d {joins} order by {order}"
     )
 
 
-def _left_out(session: Session, units: Units, *, doing: str) -> LeftOut:
+def _count_rows_without_unit(session: Session, units: OutputUnits, *, doing: str) -> RowsWithoutUnit:
     """Count rows whose unit was not drawn, or is not named."""
     counts = {"unit_baseline": "rows", "unit_candidate": "rows", "touched": "added + removed + changed"}
     queries = ", ".join(
-        f"(select coalesce(sum({what}), 0)::BIGINT from {table} t anti join drawn d on {units.same})"
+        f"(select coalesce(sum({what}), 0)::BIGINT from {table} t anti join drawn d on {units.join_condition})"
         for table, what in counts.items()
     )
-    [(baseline, candidate, different)] = session.rows(f"select {queries}", doing=doing)
-    return LeftOut(baseline=baseline, candidate=candidate, different=different)
+    [(baseline, candidate, different)] = session.fetch_rows(f"select {queries}", doing=doing)
+    return RowsWithoutUnit(baseline=baseline, candidate=candidate, different=different)
 
 
-def arrays(session: Session, query: str, *, doing: str) -> dict[str, Array]:
+def read_arrays(session: Session, query: str, *, doing: str) -> dict[str, Array]:
     """Give the columns of a query, none of which is ever null, as arrays."""
-    batches = list(session.batches(query, size=_BATCH, doing=doing))
+    batches = list(session.fetch_batches(query, size=_BATCH_ROWS, doing=doing))
     if not batches:
-        return {name: np.zeros(0, np.int64) for name, *_ in session.rows(f"describe {query}", doing=doing)}
+        return {name: np.zeros(0, np.int64) for name, *_ in session.fetch_rows(f"describe {query}", doing=doing)}
     # Not `to_numpy`: it imports pandas, where there is one, and that takes longer than all the rest.
     return {
         name: np.concatenate([np.from_dlpack(batch.column(name)) for batch in batches])

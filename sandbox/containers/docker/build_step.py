@@ -10,8 +10,8 @@ import docker.errors
 
 from sandbox.containers import ownership
 from sandbox.containers.docker import engine_api as plan
-from sandbox.containers.docker.client import translated
-from sandbox.containers.docker.images import LAST_LINES, Client
+from sandbox.containers.docker.client import translate_errors
+from sandbox.containers.docker.images import LOG_TAIL_LINES, Client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class BuildStepResult:
     """How it ended: its status, and the last lines that it printed."""
 
     status: int
     last_lines: str
 
 
-def carry_out(client: Client, image: str, command: str, *, mounts: Mapping[Path, str]) -> Ended:
+def run_build_step(client: Client, image: str, command: str, *, mounts: Mapping[Path, str]) -> BuildStepResult:
     """Carry out a shell command in a container with the engine's ordinary network, and remove it.
 
     Args:
@@ -41,7 +41,7 @@ def carry_out(client: Client, image: str, command: str, *, mounts: Mapping[Path,
         "Cmd": [command],
         "User": "0:0",
         "Env": ["DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8"],
-        "Labels": plan.labels({"role": "build", **ownership.current().labels}),
+        "Labels": plan.build_container_labels({"role": "build", **ownership.identify_owner().labels}),
         "HostConfig": {
             "Init": True,
             "SecurityOpt": ["no-new-privileges:true"],
@@ -52,13 +52,13 @@ def carry_out(client: Client, image: str, command: str, *, mounts: Mapping[Path,
             ],
         },
     }
-    with translated("prepare a build"):
+    with translate_errors("prepare a build"):
         container = str(client.api.create_container_from_config(body)["Id"])
         try:
             client.api.start(container)
             status = int(client.api.wait(container, timeout=None)["StatusCode"])
-            said = client.api.logs(container, tail=LAST_LINES).decode("utf-8", "replace")
+            said = client.api.logs(container, tail=LOG_TAIL_LINES).decode("utf-8", "replace")
         finally:
             with contextlib.suppress(docker.errors.NotFound):
                 client.api.remove_container(container, force=True, v=True)
-    return Ended(status=status, last_lines=said.strip())
+    return BuildStepResult(status=status, last_lines=said.strip())

@@ -18,17 +18,17 @@ import docker.utils
 import requests
 import urllib3
 
-from sandbox.errors import EngineError
+from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-OLDEST_API = (1, 41)  # Docker Engine 20.10
-ANSWER_SECONDS = 20.0  # an engine that needs longer to say its version is of no use for a run
-WITHOUT = "or do without a container engine, and without isolation: SANDBOX_RUNTIME=local"
-START = (
+MIN_API_VERSION = (1, 41)  # Docker Engine 20.10
+CONNECT_TIMEOUT_SECONDS = 20.0  # an engine that needs longer to say its version is of no use for a run
+LOCAL_RUNTIME_HINT = "or do without a container engine, and without isolation: SANDBOX_RUNTIME=local"
+START_ENGINE_HINT = (
     "start Docker (`sudo systemctl start docker`, or open Docker Desktop; in a checkout of sandbox: `make engine`),\n"
-    + WITHOUT
+    + LOCAL_RUNTIME_HINT
 )
 CONNECTION_ERRORS = (
     requests.RequestException,
@@ -39,30 +39,30 @@ CONNECTION_ERRORS = (
 )
 
 
-class Connection(docker.DockerClient):  # type: ignore[misc]
+class EngineClient(docker.DockerClient):  # type: ignore[misc]
     """A client that asks the engine only once what it is."""
 
     @functools.cached_property
-    def about(self) -> Mapping[str, Any]:
+    def engine_info(self) -> Mapping[str, Any]:
         """What the engine says of itself."""
-        with translated("ask the Docker Engine what it is"):
+        with translate_errors("ask the Docker Engine what it is"):
             found: Mapping[str, Any] = self.info()
         return found
 
 
-_answered: dict[str, Connection] = {}
+_shared_clients: dict[str, EngineClient] = {}
 
 
-def connected() -> Connection:
+def open_shared_client() -> EngineClient:
     """Give a client of that engine which has answered in this process already, else a new one; nobody closes it.
 
     Raises:
-        EngineError: See `connect`.
+        EngineError: See `open_client`.
     """
-    return _answered.get(_address(_parameters())) or connect()
+    return _shared_clients.get(_resolve_address(_read_client_parameters())) or open_client()
 
 
-def connect(timeout: float = 60) -> Connection:
+def open_client(timeout: float = 60) -> EngineClient:
     """Give a client of the engine that ``DOCKER_HOST`` or the current Docker context names.
 
     Args:
@@ -71,27 +71,27 @@ def connect(timeout: float = 60) -> Connection:
     Raises:
         EngineError: No engine of this machine answers, it may not be used, or it is too old.
     """
-    parameters = _parameters()
-    address = _address(parameters)
-    if remote(address):
-        raise EngineError(
+    parameters = _read_client_parameters()
+    address = _resolve_address(parameters)
+    if is_remote(address):
+        raise ContainerEngineError(
             f"the Docker Engine at {address} is on another machine, whose folders are not these",
-            hint=f"unset DOCKER_HOST, or `docker context use default`,\n{WITHOUT}",
+            hint=f"unset DOCKER_HOST, or `docker context use default`,\n{LOCAL_RUNTIME_HINT}",
         )
     try:
-        _knock(address)
-        client = _negotiated(parameters, min(timeout, ANSWER_SECONDS))
+        _probe_socket(address)
+        client = _open_negotiated_client(parameters, min(timeout, CONNECT_TIMEOUT_SECONDS))
     except (docker.errors.DockerException, OSError, *CONNECTION_ERRORS) as error:
-        raise _unreachable(address, error) from error
+        raise _explain_connection_error(address, error) from error
     client.api.timeout = timeout
-    _require_api(address, client.api.api_version)
-    _answered[address] = client
+    _check_api_version(address, client.api.api_version)
+    _shared_clients[address] = client
     return client
 
 
 @contextlib.contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """Turn what the SDK raises within the block into `EngineError`.
+def translate_errors(doing: str) -> Iterator[None]:
+    """Turn what the SDK raises within the block into `ContainerEngineError`.
 
     Args:
         doing: What is being done, as in "cannot ...": ``start the container sbx-shop-1``.
@@ -99,26 +99,26 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except docker.errors.ImageNotFound as error:
-        raise EngineError(
-            f"cannot {doing}: {reason(error)}",
+        raise ContainerEngineError(
+            f"cannot {doing}: {describe_error(error)}",
             hint="`sandbox create` makes the image; nothing is pulled implicitly",
         ) from error
     except docker.errors.APIError as error:
-        raise EngineError(f"cannot {doing}: {reason(error)}") from error
+        raise ContainerEngineError(f"cannot {doing}: {describe_error(error)}") from error
     except CONNECTION_ERRORS as error:
-        raise EngineError(
-            f"cannot {doing}: the Docker Engine did not answer properly ({reason(error)})",
+        raise ContainerEngineError(
+            f"cannot {doing}: the Docker Engine did not answer properly ({describe_error(error)})",
             hint="see whether it is well with `docker info`, then try again",
         ) from error
     except docker.errors.DockerException as error:
-        raise EngineError(f"cannot {doing}: {reason(error)}") from error
+        raise ContainerEngineError(f"cannot {doing}: {describe_error(error)}") from error
 
 
-def reason(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Give the innermost thing that an exception of the SDK says, in one line."""
     if isinstance(error, docker.errors.APIError) and error.explanation:
         return " ".join(str(error.explanation).split())
-    cause = _operating_system(error)
+    cause = _find_os_error(error)
     if cause is not None and cause.strerror:
         return cause.strerror.lower()
     if isinstance(error, requests.Timeout | TimeoutError):
@@ -126,7 +126,7 @@ def reason(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def remote(address: str) -> bool:
+def is_remote(address: str) -> bool:
     """True where an engine's address leads to another machine, as far as it can be told."""
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if parts.scheme in {"unix", "http+unix", "npipe"}:
@@ -142,7 +142,7 @@ def remote(address: str) -> bool:
         return True
 
 
-def _parameters() -> dict[str, Any]:
+def _read_client_parameters() -> dict[str, Any]:
     """Read the client's address and TLS as the docker command does: DOCKER_HOST, else the current context."""
     try:
         parameters: dict[str, Any] = docker.utils.kwargs_from_env()
@@ -150,29 +150,30 @@ def _parameters() -> dict[str, Any]:
             return parameters
         name = os.environ.get("DOCKER_CONTEXT")
         if name and docker.context.ContextAPI.get_context(name) is None:
-            raise EngineError(
+            raise ContainerEngineError(
                 f"there is no Docker context {name!r}, which DOCKER_CONTEXT names", hint="`docker context ls`"
             )
         for key, value in docker.context.ContextAPI.kwargs_from_context().items():
             parameters.setdefault(key, value)
     except docker.errors.DockerException as error:
-        raise EngineError(
-            f"the settings of the Docker client are wrong: {reason(error)}", hint="`docker context ls`"
+        raise ContainerEngineError(
+            f"the settings of the Docker client are wrong: {describe_error(error)}",
+            hint="`docker context ls`",
         ) from error
     return parameters
 
 
-def _address(parameters: Mapping[str, Any]) -> str:
+def _resolve_address(parameters: Mapping[str, Any]) -> str:
     return str(parameters.get("base_url") or "unix:///var/run/docker.sock")
 
 
-def _negotiated(parameters: Mapping[str, Any], seconds: float) -> Connection:
+def _open_negotiated_client(parameters: Mapping[str, Any], seconds: float) -> EngineClient:
     """Give a client that speaks the engine's version, which its answer to a ping names.
 
     The SDK would ask for everything about the version, for which the engine starts other programs.
     """
-    oldest = ".".join(str(part) for part in OLDEST_API)
-    client = Connection(version=oldest, timeout=seconds, **parameters)
+    oldest = ".".join(str(part) for part in MIN_API_VERSION)
+    client = EngineClient(version=oldest, timeout=seconds, **parameters)
     try:
         answer = client.api.get(f"{client.api.base_url}/_ping", timeout=seconds)
         answer.raise_for_status()
@@ -183,44 +184,49 @@ def _negotiated(parameters: Mapping[str, Any], seconds: float) -> Connection:
     if version == oldest:
         return client
     client.close()
-    return Connection(version=version, timeout=seconds, **parameters)
+    return EngineClient(version=version, timeout=seconds, **parameters)
 
 
-def _knock(address: str) -> None:
+def _probe_socket(address: str) -> None:
     """Connect and hang up: the SDK leaves a socket open wherever it cannot connect."""
     parts = urlsplit(address)
     if parts.scheme in {"unix", "http+unix"}:
         with socket.socket(socket.AF_UNIX) as one:
-            one.settimeout(ANSWER_SECONDS)
+            one.settimeout(CONNECT_TIMEOUT_SECONDS)
             one.connect(f"/{parts.netloc}{parts.path}".replace("//", "/"))
 
 
-def _require_api(address: str, version: str) -> None:
-    if tuple(int(part) for part in version.split(".")) < OLDEST_API:
-        oldest = ".".join(str(part) for part in OLDEST_API)
-        raise EngineError(
+def _check_api_version(address: str, version: str) -> None:
+    if tuple(int(part) for part in version.split(".")) < MIN_API_VERSION:
+        oldest = ".".join(str(part) for part in MIN_API_VERSION)
+        raise ContainerEngineError(
             f"the Docker Engine at {address} speaks API {version}; {oldest} (Docker 20.10) is the oldest that works",
-            hint=f"update Docker,\n{WITHOUT}",
+            hint=f"update Docker,\n{LOCAL_RUNTIME_HINT}",
         )
 
 
-def _unreachable(address: str, error: BaseException) -> EngineError:
-    cause = _operating_system(error)
+def _explain_connection_error(address: str, error: BaseException) -> ContainerEngineError:
+    cause = _find_os_error(error)
     if isinstance(cause, FileNotFoundError):
-        return EngineError(f"no Docker Engine is running: there is no socket at {address}", hint=START)
+        return ContainerEngineError(
+            f"no Docker Engine is running: there is no socket at {address}", hint=START_ENGINE_HINT
+        )
     if isinstance(cause, PermissionError):
-        return EngineError(
+        return ContainerEngineError(
             f"this user may not use the Docker Engine at {address}: permission denied",
-            hint=f'join its group (`sudo usermod -aG docker "$USER"`) and log in again,\n{WITHOUT}',
+            hint=f'join its group (`sudo usermod -aG docker "$USER"`) and log in again,\n{LOCAL_RUNTIME_HINT}',
         )
     if isinstance(cause, ConnectionRefusedError):
-        return EngineError(f"the Docker Engine at {address} is not running: connection refused", hint=START)
-    return EngineError(
-        f"the Docker Engine at {address} does not answer properly: {reason(error)}", hint=START
+        return ContainerEngineError(
+            f"the Docker Engine at {address} is not running: connection refused", hint=START_ENGINE_HINT
+        )
+    return ContainerEngineError(
+        f"the Docker Engine at {address} does not answer properly: {describe_error(error)}",
+        hint=START_ENGINE_HINT,
     )
 
 
-def _operating_system(error: BaseException) -> OSError | None:
+def _find_os_error(error: BaseException) -> OSError | None:
     """Find the refusal of the operating system inside what requests, urllib3 and the SDK wrapped around it."""
     seen: set[int] = set()
     waiting: list[object] = [error]
@@ -229,11 +235,7 @@ def _operating_system(error: BaseException) -> OSError | None:
         if not isinstance(one, BaseException) or id(one) in seen:
             continue
         seen.add(id(one))
-        if (
-            isinstance(one, OSError)
-            and one.errno is not None
-            and not isinstance(one, requests.RequestException)
-        ):
+        if isinstance(one, OSError) and one.errno is not None and not isinstance(one, requests.RequestException):
             return one
         waiting += [one.__cause__, one.__context__, *one.args]
     return None

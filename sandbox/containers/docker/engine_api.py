@@ -6,44 +6,42 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.containers import fixed_environment
-from sandbox.containers.protocol import LABEL
+from sandbox.containers.protocol import LABEL_PREFIX
 from sandbox.model import Isolation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.containers.protocol import Job, Mount
-    from sandbox.model import Limits
+    from sandbox.model import ResourceLimits
 
-HOME = "/home/sandbox"
-TEMPORARY = "/tmp"  # noqa: S108 - a tmpfs of the container's own
-SCHEMA = "1"
-CONTAINER = (
-    "container"  # images hand their labels down to containers, so that ours need one that no image has
-)
-UNPRIVILEGED = 1000
-NOWHERE = "127.0.0.1"  # inside of the container, where no name server listens
+HOME_PATH = "/home/sandbox"
+TMP_PATH = "/tmp"  # noqa: S108 - a tmpfs of the container's own
+LABEL_SCHEMA = "1"
+CONTAINER_KIND = "container"  # images hand their labels down to containers, so that ours need one that no image has
+UNPRIVILEGED_ID = 1000
+UNREACHABLE_DNS = "127.0.0.1"  # inside of the container, where no name server listens
 
 
 @dataclass(frozen=True, kw_only=True)
-class User:
+class ContainerUser:
     """Whom a job runs as.
 
     Attributes:
         uid, gid: As the container sees them.
-        lent: True where the writable mounts must be given to this user before, and back to the caller afterwards.
+        needs_chown: True where the writable mounts must be given to this user before, and back to the caller afterwards.
     """
 
     uid: int
     gid: int
-    lent: bool = False
+    needs_chown: bool = False
 
     def __str__(self) -> str:
         return f"{self.uid}:{self.gid}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class EngineInfo:
     """What the engine says of itself, as far as it matters.
 
     Attributes:
@@ -63,10 +61,10 @@ class Engine:
     memory_bytes: int
 
 
-def engine(described: Mapping[str, Any]) -> Engine:
+def parse_engine_info(described: Mapping[str, Any]) -> EngineInfo:
     """Read the answer of ``/info``."""
     options = [str(option) for option in described.get("SecurityOptions") or ()]
-    return Engine(
+    return EngineInfo(
         version=str(described.get("ServerVersion") or "?"),
         storage=str(described.get("Driver") or "?"),
         rootless=any(option.startswith("name=rootless") for option in options),
@@ -76,7 +74,7 @@ def engine(described: Mapping[str, Any]) -> Engine:
     )
 
 
-def user(uid: int, gid: int, *, rootless: bool) -> User:
+def choose_user(uid: int, gid: int, *, rootless: bool) -> ContainerUser:
     """Choose whom a job runs as, so that what it leaves can belong to the caller.
 
     Args:
@@ -85,33 +83,31 @@ def user(uid: int, gid: int, *, rootless: bool) -> User:
         rootless: The engine runs as the caller, and maps them to root inside.
     """
     if rootless:
-        return User(uid=0, gid=0)
+        return ContainerUser(uid=0, gid=0)
     if uid == 0:
-        return User(uid=UNPRIVILEGED, gid=UNPRIVILEGED, lent=True)
-    return User(uid=uid, gid=gid)
+        return ContainerUser(uid=UNPRIVILEGED_ID, gid=UNPRIVILEGED_ID, needs_chown=True)
+    return ContainerUser(uid=uid, gid=gid)
 
 
-def labels(given: Mapping[str, str]) -> dict[str, str]:
+def build_container_labels(given: Mapping[str, str]) -> dict[str, str]:
     """Give a container's labels, with their prefix."""
-    return shared_labels({**given, "kind": CONTAINER})
+    return build_labels({**given, "kind": CONTAINER_KIND})
 
 
-def shared_labels(given: Mapping[str, str]) -> dict[str, str]:
+def build_labels(given: Mapping[str, str]) -> dict[str, str]:
     """Give the labels of a volume or network, with their prefix."""
-    own = {"managed": "true", "schema": SCHEMA}
-    return {f"{LABEL}.{name}": value for name, value in {**given, **own}.items()}
+    own = {"managed": "true", "schema": LABEL_SCHEMA}
+    return {f"{LABEL_PREFIX}.{name}": value for name, value in {**given, **own}.items()}
 
 
-def unlabelled(given: Mapping[str, str] | None) -> dict[str, str]:
+def parse_labels(given: Mapping[str, str] | None) -> dict[str, str]:
     """Give those of an object's labels that are ours, without prefix."""
-    prefix = f"{LABEL}."
-    return {
-        name.removeprefix(prefix): value for name, value in (given or {}).items() if name.startswith(prefix)
-    }
+    prefix = f"{LABEL_PREFIX}."
+    return {name.removeprefix(prefix): value for name, value in (given or {}).items() if name.startswith(prefix)}
 
 
-def container(
-    job: Job, *, user: User, engine: Engine, owner: Mapping[str, str], terminal: bool = False
+def build_container_body(
+    job: Job, *, user: ContainerUser, engine: EngineInfo, owner: Mapping[str, str], terminal: bool = False
 ) -> dict[str, Any]:
     """Give the body of ``/containers/create``.
 
@@ -122,7 +118,10 @@ def container(
         owner: Labels of the process that owns it.
         terminal: With a terminal and standard input.
     """
-    variables = {**fixed_environment.variables(job.limits, home=HOME, temporary=TEMPORARY), **job.variables}
+    variables = {
+        **fixed_environment.build_variables(job.limits, home=HOME_PATH, temporary=TMP_PATH),
+        **job.variables,
+    }
     if terminal:
         variables.setdefault("TERM", "xterm-256color")
     return {
@@ -131,9 +130,9 @@ def container(
         "Cmd": [job.command],
         "WorkingDir": job.workdir.target,
         "User": str(user),
-        "Hostname": fixed_environment.USER,  # else it is the container's id, which differs from run to run
+        "Hostname": fixed_environment.USER_NAME,  # else it is the container's id, which differs from run to run
         "Env": [f"{name}={value}" for name, value in variables.items()],
-        "Labels": labels({"environment": job.environment.id, **job.labels, **owner}),
+        "Labels": build_container_labels({"environment": job.environment.id, **job.labels, **owner}),
         "Healthcheck": {"Test": ["NONE"]},
         "Tty": terminal,
         "OpenStdin": terminal,
@@ -141,11 +140,11 @@ def container(
         "AttachStdin": terminal,
         "AttachStdout": True,
         "AttachStderr": True,
-        "HostConfig": _host(job, user, engine),
+        "HostConfig": _build_host_config(job, user, engine),
     }
 
 
-def isolation(inspected: Mapping[str, Any], *, asked: Sequence[Mount], engine: Engine) -> Isolation:
+def parse_isolation(inspected: Mapping[str, Any], *, asked: Sequence[Mount], engine: EngineInfo) -> Isolation:
     """Read what is in force out of the engine's description of a container.
 
     Args:
@@ -172,16 +171,16 @@ def isolation(inspected: Mapping[str, Any], *, asked: Sequence[Mount], engine: E
     )
 
 
-def tmpfs(limits: Limits, user: User) -> dict[str, str]:
+def build_tmpfs_options(limits: ResourceLimits, user: ContainerUser) -> dict[str, str]:
     """Give what a run may write to beside its outputs: folders in its own memory, with their options."""
     options = "rw,exec,nosuid,nodev"
     return {
-        TEMPORARY: f"{options},mode=1777,size={limits.memory_bytes // 2}",
-        HOME: f"{options},mode=0700,uid={user.uid},gid={user.gid},size={limits.memory_bytes // 4}",
+        TMP_PATH: f"{options},mode=1777,size={limits.memory_bytes // 2}",
+        HOME_PATH: f"{options},mode=0700,uid={user.uid},gid={user.gid},size={limits.memory_bytes // 4}",
     }
 
 
-def _host(job: Job, user: User, engine: Engine) -> dict[str, Any]:
+def _build_host_config(job: Job, user: ContainerUser, engine: EngineInfo) -> dict[str, Any]:
     limits = job.limits
     security = ["no-new-privileges:true"]
     if engine.selinux:  # the alternative is to relabel the user's files
@@ -189,7 +188,7 @@ def _host(job: Job, user: User, engine: Engine) -> dict[str, Any]:
     return {
         "NetworkMode": job.network or "none",
         # An internal network has no way out, but the engine's own name server would ask others from outside of it.
-        **({"Dns": [NOWHERE]} if job.network else {}),
+        **({"Dns": [UNREACHABLE_DNS]} if job.network else {}),
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "SecurityOpt": security,
@@ -200,24 +199,22 @@ def _host(job: Job, user: User, engine: Engine) -> dict[str, Any]:
         "MemorySwap": limits.memory_bytes,  # memory and swap together: none
         "NanoCpus": round(limits.cpus * 1e9),
         "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
-        "Tmpfs": tmpfs(limits, user),
+        "Tmpfs": build_tmpfs_options(limits, user),
         "Mounts": [
-            *map(mount, job.mounts),
+            *map(build_mount, job.mounts),
             *(
                 {"Type": "volume", "Source": name, "Target": target, "ReadOnly": True}
                 for name, target in job.volumes.items()
             ),
         ],
         "Init": True,
-        "LogConfig": {
-            "Type": "none"
-        },  # the caller has the output; a copy of the engine's would fill the disk
+        "LogConfig": {"Type": "none"},  # the caller has the output; a copy of the engine's would fill the disk
         "AutoRemove": False,  # how it ended is asked afterwards
         "RestartPolicy": {"Name": "no"},
     }
 
 
-def mount(asked: Mount) -> dict[str, Any]:
+def build_mount(asked: Mount) -> dict[str, Any]:
     """Give a mount of the Mount API: a missing source is an error, where the short syntax would create it."""
     return {
         "Type": "bind",

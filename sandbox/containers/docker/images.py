@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import docker
 import docker.errors
 
-from sandbox.containers.docker.client import CONNECTION_ERRORS, Connection, translated
-from sandbox.containers.protocol import LABEL
-from sandbox.errors import EngineError
+from sandbox.containers.docker.client import CONNECTION_ERRORS, EngineClient, translate_errors
+from sandbox.containers.protocol import LABEL_PREFIX
+from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 Client = docker.DockerClient  # for those who hand one on and may not know the SDK
 
-LAST_LINES = 20
-PROBE_SECONDS = 5  # for a registry to say that it has an image
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+LOG_TAIL_LINES = 20
+REGISTRY_TIMEOUT_SECONDS = 5  # for a registry to say that it has an image
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Image:
+class EngineImage:
     """An image that the engine holds.
 
     Attributes:
@@ -47,24 +47,24 @@ class Image:
     platform: str
 
 
-def platform(client: Connection) -> str:
+def read_platform(client: EngineClient) -> str:
     """Give the platform that the engine's containers have, as in ``linux/amd64``."""
-    machine = str(client.about.get("Architecture", ""))
-    return f"{client.about.get('OSType', 'linux')}/{_MACHINES.get(machine, machine)}"
+    machine = str(client.engine_info.get("Architecture", ""))
+    return f"{client.engine_info.get('OSType', 'linux')}/{_ARCHITECTURES.get(machine, machine)}"
 
 
-def find(client: docker.DockerClient, reference: str) -> Image | None:
+def find_image(client: docker.DockerClient, reference: str) -> EngineImage | None:
     """Give an image by tag, digest or id; None where the engine does not hold it."""
-    with translated(f"look at the image {reference}"):
+    with translate_errors(f"look at the image {reference}"):
         try:
-            return _image(client.api.inspect_image(reference))
+            return _parse_image(client.api.inspect_image(reference))
         except docker.errors.ImageNotFound:
             return None
 
 
-def offered(client: docker.DockerClient, reference: str) -> bool:
+def is_in_registry(client: docker.DockerClient, reference: str) -> bool:
     """Tell whether a registry answers, within seconds, that it has an image."""
-    before, client.api.timeout = client.api.timeout, PROBE_SECONDS
+    before, client.api.timeout = client.api.timeout, REGISTRY_TIMEOUT_SECONDS
     try:
         client.api.inspect_distribution(reference)
     except (docker.errors.APIError, *CONNECTION_ERRORS):
@@ -74,7 +74,7 @@ def offered(client: docker.DockerClient, reference: str) -> bool:
     return True
 
 
-def pull(client: docker.DockerClient, reference: str, advance: Callable[[float], None]) -> Image:
+def pull_image(client: docker.DockerClient, reference: str, advance: Callable[[float], None]) -> EngineImage:
     """Pull an image by digest.
 
     Args:
@@ -84,26 +84,26 @@ def pull(client: docker.DockerClient, reference: str, advance: Callable[[float],
     """
     assert "@sha256:" in reference, "what is pulled is named by its content"
     arrived: dict[str, int] = {}
-    with translated(f"pull {reference}"):
-        events = client.api.pull(_by_digest(reference), stream=True, decode=True)
-        for event in _checked(events, f"cannot pull {reference}"):
+    with translate_errors(f"pull {reference}"):
+        events = client.api.pull(_remove_tag(reference), stream=True, decode=True)
+        for event in _check_events(events, f"cannot pull {reference}"):
             if event.get("status") == "Downloading":
                 layer, now = str(event.get("id")), int(event.get("progressDetail", {}).get("current", 0))
                 advance(max(0, now - arrived.get(layer, 0)))
                 arrived[layer] = max(now, arrived.get(layer, 0))
-    return _required(client, reference)
+    return _find_created_image(client, reference)
 
 
-def import_tar(client: docker.DockerClient, file: Path, tag: str, labels: Mapping[str, str]) -> Image:
+def import_tar(client: docker.DockerClient, file: Path, tag: str, labels: Mapping[str, str]) -> EngineImage:
     """Make an image of one layer from a root file system."""
     name, _, version = tag.rpartition(":")
-    changes = [f'LABEL "{LABEL}.{key}"="{value}"' for key, value in sorted(labels.items())]
-    with translated(f"import {tag}"):
+    changes = [f'LABEL "{LABEL_PREFIX}.{key}"="{value}"' for key, value in sorted(labels.items())]
+    with translate_errors(f"import {tag}"):
         client.api.import_image_from_file(str(file), repository=name, tag=version, changes=changes)
-    return _required(client, tag)
+    return _find_created_image(client, tag)
 
 
-def build(
+def build_image(
     client: docker.DockerClient,
     context: Path,
     *,
@@ -112,7 +112,7 @@ def build(
     labels: Mapping[str, str],
     step: Callable[[str], object],
     network: bool = False,
-) -> Image:
+) -> EngineImage:
     """Build an image, with no network.
 
     Args:
@@ -127,9 +127,9 @@ def build(
     Raises:
         EngineError: A step failed; its last lines are in the message.
     """
-    last: deque[str] = deque(maxlen=LAST_LINES)
+    last: deque[str] = deque(maxlen=LOG_TAIL_LINES)
     doing = f"build the image {tag}"
-    with translated(doing):
+    with translate_errors(doing):
         events = client.api.build(
             path=str(context),
             tag=tag,
@@ -139,31 +139,31 @@ def build(
             decode=True,
             network_mode="default" if network else "none",
             buildargs=dict(arguments),
-            labels={f"{LABEL}.{key}": value for key, value in labels.items()},
+            labels={f"{LABEL_PREFIX}.{key}": value for key, value in labels.items()},
             use_config_proxy=False,
         )
-        for line in _said(events, f"cannot {doing}", last):
+        for line in _read_output_lines(events, f"cannot {doing}", last):
             if line.startswith("Step "):
                 step(line.partition(" : ")[2].strip())
-    return _required(client, tag)
+    return _find_created_image(client, tag)
 
 
-def ours(client: docker.DockerClient, labels: Mapping[str, str] | None = None) -> list[Image]:
+def list_images(client: docker.DockerClient, labels: Mapping[str, str] | None = None) -> list[EngineImage]:
     """List the images that carry our label, and these."""
     wanted = {"managed": "true"} | dict(labels or {})
-    return _listed(client, [f"{LABEL}.{key}={value}" for key, value in wanted.items()])
+    return _list_by_labels(client, [f"{LABEL_PREFIX}.{key}={value}" for key, value in wanted.items()])
 
 
-def stages(client: docker.DockerClient, environment: str) -> list[Image]:
+def list_build_stages(client: docker.DockerClient, environment: str) -> list[EngineImage]:
     """List what the builds of an environment left behind beside the image itself."""
-    return [one for one in _listed(client, [f"{LABEL}.stage={environment}"]) if not one.tags]
+    return [one for one in _list_by_labels(client, [f"{LABEL_PREFIX}.stage={environment}"]) if not one.tags]
 
 
-def remove(client: docker.DockerClient, image: Image) -> None:
+def remove_image(client: docker.DockerClient, image: EngineImage) -> None:
     """Remove an image of ours, all its tags; nothing happens if it is gone or something else still needs it."""
     assert image.labels, "only what carries our label is removed"
     for reference in image.tags or (image.id,):
-        with translated(f"remove the image {reference}"):
+        with translate_errors(f"remove the image {reference}"):
             try:
                 client.api.remove_image(reference)
             except docker.errors.ImageNotFound:
@@ -173,29 +173,29 @@ def remove(client: docker.DockerClient, image: Image) -> None:
                     raise
 
 
-def _listed(client: docker.DockerClient, labels: list[str]) -> list[Image]:
-    with translated("list our images"):
+def _list_by_labels(client: docker.DockerClient, labels: list[str]) -> list[EngineImage]:
+    with translate_errors("list our images"):
         found = [entry["Id"] for entry in client.api.images(filters={"label": labels})]
-    return [image for image in (find(client, one) for one in found) if image is not None]
+    return [image for image in (find_image(client, one) for one in found) if image is not None]
 
 
-def _required(client: docker.DockerClient, reference: str) -> Image:
-    found = find(client, reference)
+def _find_created_image(client: docker.DockerClient, reference: str) -> EngineImage:
+    found = find_image(client, reference)
     if found is None:
-        raise EngineError(f"the image {reference} was made and is gone", hint="try again")
+        raise ContainerEngineError(f"the image {reference} was made and is gone", hint="try again")
     return found
 
 
-def _by_digest(reference: str) -> str:
+def _remove_tag(reference: str) -> str:
     """Drop the tag of ``name:tag@digest``, which the engine would take as the one to set."""
     named, _, digest = reference.partition("@")
     name, _, _ = named.rpartition(":")
     return f"{name or named}@{digest}"
 
 
-def _said(events: Iterable[Mapping[str, Any]], failed: str, last: deque[str]) -> Iterator[str]:
+def _read_output_lines(events: Iterable[Mapping[str, Any]], failed: str, last: deque[str]) -> Iterator[str]:
     """Give a build's output line by line; it ends with an error where the build did."""
-    for event in _checked(events, failed, last):
+    for event in _check_events(events, failed, last):
         for raw in str(event.get("stream", "")).splitlines():
             line = raw.rstrip()
             if line:
@@ -203,7 +203,7 @@ def _said(events: Iterable[Mapping[str, Any]], failed: str, last: deque[str]) ->
                 yield line
 
 
-def _checked(
+def _check_events(
     events: Iterable[Mapping[str, Any]], failed: str, last: Iterable[str] = ()
 ) -> Iterator[Mapping[str, Any]]:
     """Give a stream's events; an error among them is raised at the stream's end, so that its connection is freed."""
@@ -213,13 +213,13 @@ def _checked(
         yield event
     if error is not None:
         lines = "".join(f"\n  {line}" for line in last)
-        raise EngineError(f"{failed}: {str(error).strip()}{lines}")
+        raise ContainerEngineError(f"{failed}: {str(error).strip()}{lines}")
 
 
-def _image(inspected: Mapping[str, Any]) -> Image:
+def _parse_image(inspected: Mapping[str, Any]) -> EngineImage:
     labels = (inspected.get("Config") or {}).get("Labels") or {}
-    prefix = f"{LABEL}."
-    return Image(
+    prefix = f"{LABEL_PREFIX}."
+    return EngineImage(
         id=str(inspected["Id"]),
         tags=tuple(inspected.get("RepoTags") or ()),
         digests=tuple(inspected.get("RepoDigests") or ()),

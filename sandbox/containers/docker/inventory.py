@@ -10,53 +10,51 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 
 from sandbox.containers.docker import engine_api as plan
-from sandbox.containers.docker.client import translated
-from sandbox.containers.docker.usage import from_engine
-from sandbox.containers.protocol import LABEL, Held
-from sandbox.containers.usage import Figures
+from sandbox.containers.docker.client import translate_errors
+from sandbox.containers.docker.usage import parse_stats
+from sandbox.containers.protocol import LABEL_PREFIX, RuntimeObject
+from sandbox.containers.usage import ResourceUsage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BETWEEN_SECONDS = 0.2
-IN_USE = (403, 409)  # of a network that has endpoints, of a volume that is mounted
+SAMPLE_GAP_SECONDS = 0.2
+IN_USE_STATUSES = (403, 409)  # of a network that has endpoints, of a volume that is mounted
 
 
-def listed(client: docker.DockerClient, labels: Mapping[str, str]) -> list[Held]:
+def list_objects(client: docker.DockerClient, labels: Mapping[str, str]) -> list[RuntimeObject]:
     """List containers, networks and volumes that carry all these labels, in the order in which they can be removed.
 
     Raises:
         EngineError: The engine does not answer.
     """
-    filters = _filters(labels)
-    with translated("list what the Docker Engine holds"):
+    filters = _build_label_filters(labels)
+    with translate_errors("list what the Docker Engine holds"):
         volumes = client.api.volumes(filters=filters).get("Volumes") or []
         networks = client.api.networks(filters=filters)
     return [
-        *containers(client, labels),
-        *(_held(one, one["Id"], one["Name"], "network") for one in networks),
-        *(_held(one, one["Name"], one["Name"], "volume") for one in volumes),
+        *list_containers(client, labels),
+        *(_build_object(one, one["Id"], one["Name"], "network") for one in networks),
+        *(_build_object(one, one["Name"], one["Name"], "volume") for one in volumes),
     ]
 
 
-def containers(client: docker.DockerClient, labels: Mapping[str, str]) -> list[Held]:
+def list_containers(client: docker.DockerClient, labels: Mapping[str, str]) -> list[RuntimeObject]:
     """List containers only, without what they use.
 
     Raises:
         EngineError: The engine does not answer.
     """
-    with translated("list containers"):
-        found = client.api.containers(all=True, filters=_filters({"kind": plan.CONTAINER, **labels}))
+    with translate_errors("list containers"):
+        found = client.api.containers(all=True, filters=_build_label_filters({"kind": plan.CONTAINER_KIND, **labels}))
     return [
-        _held(
-            one, one["Id"], str(one["Names"][0]).lstrip("/"), "container", running=one["State"] == "running"
-        )
+        _build_object(one, one["Id"], str(one["Names"][0]).lstrip("/"), "container", running=one["State"] == "running")
         for one in found
         if one.get("Names")
     ]
 
 
-def remove(client: docker.DockerClient, held: Held) -> bool:
+def remove_object(client: docker.DockerClient, held: RuntimeObject) -> bool:
     """Remove one thing; one that is gone, or that somebody else is removing, is as good as removed.
 
     Returns:
@@ -65,7 +63,7 @@ def remove(client: docker.DockerClient, held: Held) -> bool:
     Raises:
         EngineError: The engine refuses, or does not answer.
     """
-    with translated(f"remove the {held.kind} {held.name}"):
+    with translate_errors(f"remove the {held.kind} {held.name}"):
         try:
             if held.kind == "container":
                 _remove_container(client, held.id)
@@ -76,7 +74,7 @@ def remove(client: docker.DockerClient, held: Held) -> bool:
         except docker.errors.NotFound:
             return True
         except docker.errors.APIError as error:
-            if held.kind == "container" or error.status_code not in IN_USE:
+            if held.kind == "container" or error.status_code not in IN_USE_STATUSES:
                 raise
             return False
     return True
@@ -90,16 +88,16 @@ def _remove_container(client: docker.DockerClient, container: str) -> None:
             raise
 
 
-def _filters(labels: Mapping[str, str]) -> dict[str, list[str]]:
+def _build_label_filters(labels: Mapping[str, str]) -> dict[str, list[str]]:
     wanted = {"managed": "true", **labels}
-    return {"label": [f"{LABEL}.{name}={value}" for name, value in wanted.items()]}
+    return {"label": [f"{LABEL_PREFIX}.{name}={value}" for name, value in wanted.items()]}
 
 
-def _held(one: Mapping[str, Any], id_: str, name: str, kind: str, *, running: bool = False) -> Held:
-    return Held(id=id_, name=name, kind=kind, labels=plan.unlabelled(one.get("Labels")), running=running)
+def _build_object(one: Mapping[str, Any], id_: str, name: str, kind: str, *, running: bool = False) -> RuntimeObject:
+    return RuntimeObject(id=id_, name=name, kind=kind, labels=plan.parse_labels(one.get("Labels")), running=running)
 
 
-def measured(client: docker.DockerClient, found: list[Held]) -> list[Held]:
+def measure_usage(client: docker.DockerClient, found: list[RuntimeObject]) -> list[RuntimeObject]:
     """Add what runs uses now: the share of a processor takes two looks, and a look may take the engine a second.
 
     Raises:
@@ -108,16 +106,16 @@ def measured(client: docker.DockerClient, found: list[Held]) -> list[Held]:
     running = [one.id for one in found if one.running]
     if not running:
         return found
-    with translated("ask what containers use"):
+    with translate_errors("ask what containers use"):
         began = time.monotonic()
-        first = {container: _figures(client, container) for container in running}
-        time.sleep(BETWEEN_SECONDS)
-        second = {container: _figures(client, container) for container in running}
+        first = {container: _fetch_usage(client, container) for container in running}
+        time.sleep(SAMPLE_GAP_SECONDS)
+        second = {container: _fetch_usage(client, container) for container in running}
         seconds = time.monotonic() - began
     return [
         replace(
             one,
-            cpu_percent=_percent(first[one.id], second[one.id], seconds),
+            cpu_percent=_compute_cpu_percent(first[one.id], second[one.id], seconds),
             memory_bytes=second[one.id].memory_bytes,
         )
         if one.running
@@ -126,14 +124,14 @@ def measured(client: docker.DockerClient, found: list[Held]) -> list[Held]:
     ]
 
 
-def _figures(client: docker.DockerClient, container: str) -> Figures:
+def _fetch_usage(client: docker.DockerClient, container: str) -> ResourceUsage:
     # Of a container that ends meanwhile Engine 20.10 answers nothing, which is no JSON.
     with contextlib.suppress(docker.errors.APIError, ValueError):
-        return from_engine(client.api.stats(container, stream=False, one_shot=True))
-    return Figures()
+        return parse_stats(client.api.stats(container, stream=False, one_shot=True))
+    return ResourceUsage()
 
 
-def _percent(first: Figures, second: Figures, seconds: float) -> float | None:
+def _compute_cpu_percent(first: ResourceUsage, second: ResourceUsage, seconds: float) -> float | None:
     if first.cpu_seconds is None or second.cpu_seconds is None:
         return None
     return 100 * max(0.0, second.cpu_seconds - first.cpu_seconds) / seconds

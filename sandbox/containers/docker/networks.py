@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import docker.errors
 
 from sandbox.containers.docker import engine_api as plan
-from sandbox.containers.docker.client import translated
+from sandbox.containers.docker.client import translate_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.containers.docker.images import Client
 
-ROLE = "network"
-JOINED = (403, 409)  # what engines say of an endpoint that exists
+NETWORK_ROLE = "network"
+ENDPOINT_EXISTS_STATUSES = (403, 409)  # what engines say of an endpoint that exists
 
 
-def internal(client: Client, name: str, labels: Mapping[str, str]) -> str:
+def ensure_internal_network(client: Client, name: str, labels: Mapping[str, str]) -> str:
     """Give the id of an internal network, made if it is not there; the caller sees to it that nobody else makes one meanwhile.
 
     Creation is not atomic in the engine: whoever was killed between its answer and ours may have left a second of the
@@ -27,8 +27,8 @@ def internal(client: Client, name: str, labels: Mapping[str, str]) -> str:
     Raises:
         EngineError: The engine refuses.
     """
-    wanted = plan.shared_labels({**labels, "role": ROLE})
-    with translated(f"make the network {name}"):
+    wanted = plan.build_labels({**labels, "role": NETWORK_ROLE})
+    with translate_errors(f"make the network {name}"):
         found = client.api.networks(filters={"label": [f"{key}={value}" for key, value in wanted.items()]})
         ids = sorted(str(one["Id"]) for one in found if one["Name"] == name)
         for one in ids[1:]:
@@ -38,15 +38,15 @@ def internal(client: Client, name: str, labels: Mapping[str, str]) -> str:
         return str(client.api.create_network(name, driver="bridge", internal=True, labels=wanted)["Id"])
 
 
-def join(client: Client, network: str, container: str, *, alias: str) -> None:
+def join_network(client: Client, network: str, container: str, *, alias: str) -> None:
     """Join a container to a network under a name; nothing happens where it is joined already.
 
     Raises:
         EngineError: The engine refuses.
     """
-    with translated("join the service to its network"):
+    with translate_errors("join the service to its network"):
         try:
             client.api.connect_container_to_network(container, network, aliases=[alias])
         except docker.errors.APIError as error:
-            if error.status_code not in JOINED or "already exists" not in str(error.explanation):
+            if error.status_code not in ENDPOINT_EXISTS_STATUSES or "already exists" not in str(error.explanation):
                 raise

@@ -10,152 +10,154 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 
 from sandbox.containers.docker import engine_api as plan
-from sandbox.containers.docker.client import CONNECTION_ERRORS, connect, translated
-from sandbox.containers.docker.output import Output
-from sandbox.containers.docker.usage import meter
-from sandbox.containers.outcome import Cause, classify, watch
-from sandbox.containers.usage import Figures, Meter
-from sandbox.errors import EngineError
-from sandbox.model import Ending, Isolation, Outcome
+from sandbox.containers.docker.client import CONNECTION_ERRORS, open_client, translate_errors
+from sandbox.containers.docker.output import ContainerOutput
+from sandbox.containers.docker.usage import start_container_meter
+from sandbox.containers.outcome import EndCause, classify_end, wait_for_end
+from sandbox.containers.usage import ResourceUsage, UsageMeter
+from sandbox.errors import ContainerEngineError
+from sandbox.model import Isolation, JobResult, RunOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.containers.protocol import Job, Stop
+    from sandbox.containers.protocol import Job, StopEvent
 
 KILL_SECONDS = 20.0
-REST_SECONDS = 30.0
-FAILURES = (docker.errors.DockerException, *CONNECTION_ERRORS)
+OUTPUT_TIMEOUT_SECONDS = 30.0
+ENGINE_FAILURES = (docker.errors.DockerException, *CONNECTION_ERRORS)
 
 
-class Exit(threading.Thread):
+class ExitWaiter(threading.Thread):
     """Waits for a container's end."""
 
     def __init__(self, client: docker.DockerClient, container: str) -> None:
         super().__init__(name=f"end of {container[:12]}", daemon=True)
         self._client = client
         self._container = container
-        self.ended = threading.Event()
+        self.exit_event = threading.Event()
         self.status: int | None = None
 
     def run(self) -> None:
         """Ask once; the engine answers when the container has ended."""
         try:
             self.status = int(self._client.api.wait(self._container, timeout=None)["StatusCode"])
-        except (*FAILURES, KeyError, ValueError):
+        except (*ENGINE_FAILURES, KeyError, ValueError):
             self.status = None
         finally:
-            self.ended.set()
+            self.exit_event.set()
 
 
 class DockerRun:
     """One container's run; the container is made before and removed afterwards by somebody else."""
 
     def __init__(
-        self, client: docker.DockerClient, container: str, *, job: Job, engine: plan.Engine, grace: float
+        self, client: docker.DockerClient, container: str, *, job: Job, engine: plan.EngineInfo, grace: float
     ) -> None:
         self._client = client
         self._container = container
         self._job = job
         self._engine = engine
         self._grace = grace
-        self._exit = Exit(client, container)
+        self._exit = ExitWaiter(client, container)
         self._isolation: Isolation | None = None
-        self._meter: Meter | None = None
+        self._meter: UsageMeter | None = None
 
-    def carry_out(
+    def run(
         self,
         *,
         stdout: Callable[[bytes], object],
         stderr: Callable[[bytes], object],
-        stop: Stop | None,
-    ) -> Outcome:
+        stop: StopEvent | None,
+    ) -> JobResult:
         """Start the container and wait for its end.
 
         Raises:
             EngineError: It could not be started.
         """
-        output = Output(self._client, self._container, stdout=stdout, stderr=stderr)
+        output = ContainerOutput(self._client, self._container, stdout=stdout, stderr=stderr)
         try:
             output.attach()
             started = time.time()
-            answered = self._start()
+            answered = self._start_container()
             began = time.monotonic()
             deadline = began + self._job.limits.timeout_seconds
-            cause = self._watched(output, deadline, stop) if answered else Cause.LOST
+            cause = self._watch_container(output, deadline, stop) if answered else EndCause.LOST
             wall = time.monotonic() - began
-            output.finish(REST_SECONDS if cause is not Cause.LOST else 0.0)
+            output.finish(OUTPUT_TIMEOUT_SECONDS if cause is not EndCause.LOST else 0.0)
         finally:
-            output.cut()
-            figures = self._meter.finish() if self._meter is not None else Figures()
-        if output.refused is not None:  # the caller's own functions could not take the output: a full disk
-            raise output.refused
-        return self._outcome(cause, figures, started=started, wall=wall, complete=not output.broken)
+            output.disconnect()
+            figures = self._meter.stop() if self._meter is not None else ResourceUsage()
+        if output.error is not None:  # the caller's own functions could not take the output: a full disk
+            raise output.error
+        return self._build_outcome(cause, figures, started=started, wall=wall, complete=not output.is_broken)
 
-    def _start(self) -> bool:
+    def _start_container(self) -> bool:
         """Start it; False where the engine went away meanwhile, as it may have been started then."""
         try:
-            with translated(f"start {self._job.name}"):
+            with translate_errors(f"start {self._job.name}"):
                 self._client.api.start(self._container)
-        except EngineError as error:
+        except ContainerEngineError as error:
             if isinstance(error.__cause__, docker.errors.APIError):
                 raise
             return False
         return True
 
-    def _watched(self, output: Output, deadline: float, stop: Stop | None) -> Cause:
+    def _watch_container(self, output: ContainerOutput, deadline: float, stop: StopEvent | None) -> EndCause:
         self._exit.start()
         try:
-            self._look()
-            cause = watch(self._exit.ended, deadline=deadline, stop=stop, trouble=lambda: _trouble(output))
-            if cause is not Cause.EXITED:
-                self._end()
+            self._inspect_container()
+            cause = wait_for_end(
+                self._exit.exit_event, deadline=deadline, stop=stop, trouble=lambda: _find_stop_cause(output)
+            )
+            if cause is not EndCause.EXITED:
+                self._stop_container()
         except BaseException:  # the caller wants the job ended; a second interruption skips the grace period
-            self._end()
+            self._stop_container()
             raise
         return cause
 
-    def _look(self) -> None:
+    def _inspect_container(self) -> None:
         """See what is in force, and start to measure."""
         try:
             inspected = self._client.api.inspect_container(self._container)
-        except FAILURES:
+        except ENGINE_FAILURES:
             return  # whatever happened, waiting for the end meets it too
-        self._isolation = plan.isolation(inspected, asked=self._job.mounts, engine=self._engine)
+        self._isolation = plan.parse_isolation(inspected, asked=self._job.mounts, engine=self._engine)
         if pid := int(inspected["State"].get("Pid") or 0):
-            self._meter = meter(self._client, self._container, pid)
+            self._meter = start_container_meter(self._client, self._container, pid)
 
-    def _end(self) -> None:
+    def _stop_container(self) -> None:
         """SIGTERM, a grace period, SIGKILL."""
         for name, seconds in (("SIGTERM", self._grace), ("SIGKILL", KILL_SECONDS)):
             try:
                 self._client.api.kill(self._container, name)
             except docker.errors.APIError:
                 pass  # it has ended meanwhile
-            except FAILURES:
+            except ENGINE_FAILURES:
                 return
-            if self._exit.ended.wait(seconds):
+            if self._exit.exit_event.wait(seconds):
                 return
 
-    def _outcome(
-        self, cause: Cause, figures: Figures, *, started: float, wall: float, complete: bool
-    ) -> Outcome:
-        state = self._final_state()
+    def _build_outcome(
+        self, cause: EndCause, figures: ResourceUsage, *, started: float, wall: float, complete: bool
+    ) -> JobResult:
+        state = self._read_final_state()
         if state is None or self._exit.status is None or not complete:
-            cause = Cause.LOST
+            cause = EndCause.LOST
         killed = bool(state and state.get("OOMKilled")) or figures.kills > 0
-        end = classify(cause, self._exit.status, out_of_memory=killed)
+        end = classify_end(cause, self._exit.status, out_of_memory=killed)
         if (
-            cause is Cause.EXITED
+            cause is EndCause.EXITED
             and end.signal in {signal.SIGTERM, signal.SIGKILL}
             and not killed
-            and _going()
+            and _is_engine_stopping()
         ):
-            end = classify(Cause.LOST, None)
+            end = classify_end(EndCause.LOST, None)
         memory = figures.memory_bytes or None  # nothing is held yet at the very first sample
-        if end.ending is Ending.OUT_OF_MEMORY:  # it had all that it may have, whatever the samples saw
+        if end.ending is RunOutcome.OUT_OF_MEMORY:  # it had all that it may have, whatever the samples saw
             memory = self._job.limits.memory_bytes
-        return Outcome(
+        return JobResult(
             ending=end.ending,
             status=end.status,
             signal=end.signal,
@@ -168,25 +170,25 @@ class DockerRun:
             isolation=self._isolation,
         )
 
-    def _final_state(self) -> dict[str, Any] | None:
+    def _read_final_state(self) -> dict[str, Any] | None:
         """Give the engine's account of the container; None if there is neither."""
         try:
             state: dict[str, Any] = self._client.api.inspect_container(self._container)["State"]
-        except (*FAILURES, KeyError):
+        except (*ENGINE_FAILURES, KeyError):
             return None
         return None if state.get("Running") else state
 
 
-def _trouble(output: Output) -> Cause | None:
-    if output.refused is not None:
-        return Cause.STOPPED
-    return Cause.LOST if output.broken else None
+def _find_stop_cause(output: ContainerOutput) -> EndCause | None:
+    if output.error is not None:
+        return EndCause.STOPPED
+    return EndCause.LOST if output.is_broken else None
 
 
-def _going() -> bool:
+def _is_engine_stopping() -> bool:
     """True where the engine is being stopped: it ends its containers then, and answers on old connections only."""
     try:
-        connect().close()
-    except EngineError:
+        open_client().close()
+    except ContainerEngineError:
         return True
     return False

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 
 from sandbox.containers.docker import engine_api as plan
-from sandbox.containers.docker.client import translated
-from sandbox.containers.docker.images import LAST_LINES, Client
-from sandbox.errors import EngineError
+from sandbox.containers.docker.client import translate_errors
+from sandbox.containers.docker.images import LOG_TAIL_LINES, Client
+from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sandbox.containers.protocol import Mount
 
-LOOPBACK = "127.0.0.1"
-GONE, CONFLICT = 404, 409
-REMOVAL_SECONDS = 20.0
+LOOPBACK_ADDRESS = "127.0.0.1"
+NOT_FOUND_STATUS, CONFLICT_STATUS = 404, 409
+VOLUME_REMOVAL_SECONDS = 20.0
 PAUSE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Service:
+class ServiceSpec:
     """What to bring up.
 
     Attributes:
@@ -58,15 +58,15 @@ class Service:
     mounts: tuple[Mount, ...] = ()
     command: tuple[str, ...] = ()
     workdir: str | None = None
-    user: str = f"{plan.UNPRIVILEGED}:{plan.UNPRIVILEGED}"
+    user: str = f"{plan.UNPRIVILEGED_ID}:{plan.UNPRIVILEGED_ID}"
     tmpfs: Mapping[str, str] = field(default_factory=dict)
 
-    def volume(self, name: str) -> str:
+    def format_volume_name(self, name: str) -> str:
         """Give a volume's name in the engine."""
         return f"{self.name}-{name}"
 
 
-def make(client: Client, service: Service) -> str:
+def create_service(client: Client, service: ServiceSpec) -> str:
     """Make a service's volumes and container, start it, and give the container's id; what was made is removed if it fails.
 
     Raises:
@@ -74,81 +74,84 @@ def make(client: Client, service: Service) -> str:
     """
     made: list[str] = []
     container: str | None = None
-    labels = plan.shared_labels(service.labels)
+    labels = plan.build_labels(service.labels)
     try:
-        with translated(f"make {service.name}"):
+        with translate_errors(f"make {service.name}"):
             for name in service.volumes:
-                client.api.create_volume(service.volume(name), labels=labels)
-                made.append(service.volume(name))
-            container = str(client.api.create_container_from_config(body(service), service.name)["Id"])
+                client.api.create_volume(service.format_volume_name(name), labels=labels)
+                made.append(service.format_volume_name(name))
+            container = str(client.api.create_container_from_config(build_service_body(service), service.name)["Id"])
             for path, content in service.secrets.items():
                 folder, _, file = path.rpartition("/")
-                client.api.put_archive(container, folder, _archive(file, content, service.user))
+                client.api.put_archive(container, folder, _build_archive(file, content, service.user))
             client.api.start(container)
     except BaseException:
-        discard(client, container, made)
+        remove_service(client, container, made)
         raise
     return container
 
 
-def begun(client: Client, container: str) -> bool:
+def has_started(client: Client, container: str) -> bool:
     """Tell whether a service was ever started: one that was not may lack its secrets, because whoever made it was killed.
 
     Raises:
         EngineError: It is gone, or the engine does not answer.
     """
-    with translated("look at the service"):
+    with translate_errors("look at the service"):
         return str(client.api.inspect_container(container)["State"]["Status"]) != "created"
 
 
-def start(client: Client, container: str) -> None:
+def start_service(client: Client, container: str) -> None:
     """Start a service that had stopped."""
-    with translated("start the service again"):
+    with translate_errors("start the service again"):
         client.api.start(container)
 
 
-def discard(client: Client, container: str | None, volumes: list[str]) -> None:
+def remove_service(client: Client, container: str | None, volumes: list[str]) -> None:
     """Remove a service and its volumes, as far as they are there."""
-    with translated("remove the service"):
+    with translate_errors("remove the service"):
         if container is not None:
-            _gone(lambda: client.api.remove_container(container, force=True, v=True))
+            _retry_removal(lambda: client.api.remove_container(container, force=True, v=True))
         for volume in volumes:
-            _gone(lambda volume=volume: client.api.remove_volume(volume, force=True), seconds=REMOVAL_SECONDS)
+            _retry_removal(
+                lambda volume=volume: client.api.remove_volume(volume, force=True),
+                seconds=VOLUME_REMOVAL_SECONDS,
+            )
 
 
-def port(client: Client, container: str, inside: int) -> int:
+def find_port(client: Client, container: str, inside: int) -> int:
     """Give the port of this machine at which a running service is published.
 
     Raises:
         EngineError: It does not run, or is published nowhere.
     """
-    with translated("look at the service"):
+    with translate_errors("look at the service"):
         inspected = client.api.inspect_container(container)
     bindings = (inspected["NetworkSettings"].get("Ports") or {}).get(f"{inside}/tcp") or []
     for one in bindings:
-        if one.get("HostIp") == LOOPBACK:
+        if one.get("HostIp") == LOOPBACK_ADDRESS:
             return int(one["HostPort"])
-    raise exited(client, container) or EngineError("the service is not published on this machine")
+    raise explain_exit(client, container) or ContainerEngineError("the service is not published on this machine")
 
 
-def exited(client: Client, container: str) -> EngineError | None:
+def explain_exit(client: Client, container: str) -> ContainerEngineError | None:
     """Give what happened to a service that has ended, with its last lines; None while it runs."""
-    with translated("look at the service"):
+    with translate_errors("look at the service"):
         try:
             state: dict[str, Any] = client.api.inspect_container(container)["State"]
             if state.get("Running"):
                 return None
-            lines = client.api.logs(container, tail=LAST_LINES).decode("utf-8", "replace").splitlines()
+            lines = client.api.logs(container, tail=LOG_TAIL_LINES).decode("utf-8", "replace").splitlines()
         except docker.errors.APIError as error:
-            if error.status_code not in (GONE, CONFLICT):  # gone, or going
+            if error.status_code not in (NOT_FOUND_STATUS, CONFLICT_STATUS):  # gone, or going
                 raise
-            return EngineError("the service was removed while it was waited for", hint="try again")
+            return ContainerEngineError("the service was removed while it was waited for", hint="try again")
     why = "ran out of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
     said = "".join(f"\n  | {line}" for line in lines)
-    return EngineError(f"the service {why}; its last lines:{said}", hint="sandbox rm, then sandbox create")
+    return ContainerEngineError(f"the service {why}; its last lines:{said}", hint="sandbox rm, then sandbox create")
 
 
-def wait(client: Client, container: str, *, seconds: float, pause: float = PAUSE_SECONDS) -> None:
+def pause_while_running(client: Client, container: str, *, seconds: float, pause: float = PAUSE_SECONDS) -> None:
     """Pause once, unless the service has ended or the time is over.
 
     Args:
@@ -160,25 +163,25 @@ def wait(client: Client, container: str, *, seconds: float, pause: float = PAUSE
     Raises:
         EngineError: It has ended, or the time is over.
     """
-    if (ended := exited(client, container)) is not None:
+    if (ended := explain_exit(client, container)) is not None:
         raise ended
     if seconds <= 0:
-        with translated("read the service's log"):
-            lines = client.api.logs(container, tail=LAST_LINES).decode("utf-8", "replace").splitlines()
+        with translate_errors("read the service's log"):
+            lines = client.api.logs(container, tail=LOG_TAIL_LINES).decode("utf-8", "replace").splitlines()
         said = "".join(f"\n  | {line}" for line in lines)
-        raise EngineError(
+        raise ContainerEngineError(
             f"the service did not become ready in time; its last lines:{said}", hint="sandbox doctor"
         )
     time.sleep(pause)
 
 
-def show(client: Client, container: str, *, follow: bool, take: Callable[[bytes], object]) -> None:
+def read_log(client: Client, container: str, *, follow: bool, take: Callable[[bytes], object]) -> None:
     """Hand what a service printed to a function; with ``follow`` until it ends.
 
     Raises:
         EngineError: The engine does not answer.
     """
-    with translated("read the service's log"):
+    with translate_errors("read the service's log"):
         if not follow:
             take(client.api.logs(container, stdout=True, stderr=True))
             return
@@ -186,7 +189,7 @@ def show(client: Client, container: str, *, follow: bool, take: Callable[[bytes]
             take(chunk)
 
 
-def body(service: Service) -> dict[str, Any]:
+def build_service_body(service: ServiceSpec) -> dict[str, Any]:
     """Give the body of ``/containers/create``."""
     inside = f"{service.port}/tcp"
     return {
@@ -195,12 +198,12 @@ def body(service: Service) -> dict[str, Any]:
         **({"WorkingDir": service.workdir} if service.workdir else {}),
         "User": service.user,
         "Env": [f"{name}={value}" for name, value in service.variables.items()],
-        "Labels": plan.labels(service.labels),
+        "Labels": plan.build_container_labels(service.labels),
         "ExposedPorts": {inside: {}},
         "StopSignal": "SIGTERM",
         "HostConfig": {
             "NetworkMode": "bridge",
-            "PortBindings": {inside: [{"HostIp": LOOPBACK, "HostPort": ""}]},
+            "PortBindings": {inside: [{"HostIp": LOOPBACK_ADDRESS, "HostPort": ""}]},
             "ReadonlyRootfs": True,
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges:true"],
@@ -210,13 +213,13 @@ def body(service: Service) -> dict[str, Any]:
             "Memory": service.memory_bytes,
             "MemorySwap": service.memory_bytes,
             "NanoCpus": round(service.cpus * 1e9),
-            "Tmpfs": {plan.TEMPORARY: "rw,nosuid,nodev,mode=1777,size=256m", **service.tmpfs},
+            "Tmpfs": {plan.TMP_PATH: "rw,nosuid,nodev,mode=1777,size=256m", **service.tmpfs},
             "Mounts": [
                 *(
-                    {"Type": "volume", "Source": service.volume(name), "Target": target}
+                    {"Type": "volume", "Source": service.format_volume_name(name), "Target": target}
                     for name, target in service.volumes.items()
                 ),
-                *map(plan.mount, service.mounts),
+                *map(plan.build_mount, service.mounts),
             ],
             "Init": True,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
@@ -225,7 +228,7 @@ def body(service: Service) -> dict[str, Any]:
     }
 
 
-def _archive(name: str, content: bytes, user: str) -> bytes:
+def _build_archive(name: str, content: bytes, user: str) -> bytes:
     """Give a tar of one file that only the service's user can read."""
     uid, _, gid = user.partition(":")
     written = io.BytesIO()
@@ -237,7 +240,7 @@ def _archive(name: str, content: bytes, user: str) -> bytes:
     return written.getvalue()
 
 
-def _gone(remove: Any, *, seconds: float = 0.0) -> None:
+def _retry_removal(remove: Any, *, seconds: float = 0.0) -> None:
     """Remove something; what is gone, or is being removed by somebody else, is as good as removed.
 
     A volume is in use until its container is gone altogether, which may take so many seconds.
@@ -249,7 +252,7 @@ def _gone(remove: Any, *, seconds: float = 0.0) -> None:
         except docker.errors.NotFound:
             return
         except docker.errors.APIError as error:
-            if error.status_code != CONFLICT:
+            if error.status_code != CONFLICT_STATUS:
                 raise
             if time.monotonic() > until:
                 return

@@ -7,29 +7,29 @@ import contextlib
 import docker.errors
 
 from sandbox.containers import terminal as terminals
-from sandbox.containers.docker.client import translated
-from sandbox.containers.docker.output import close, connection
+from sandbox.containers.docker.client import translate_errors
+from sandbox.containers.docker.output import close_stream, unwrap_socket
 
-EVERYTHING = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+ATTACH_OPTIONS = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
 
 
-def converse(client: docker.DockerClient, container: str, terminal: terminals.Terminal) -> int:
+def attach_terminal(client: docker.DockerClient, container: str, terminal: terminals.Terminal) -> int:
     """Start a container that has a terminal, connect it with the caller's, and give its exit status.
 
     Raises:
         EngineError: It could not be started, or the engine went away.
     """
 
-    def resize(rows: int, columns: int) -> None:
+    def resize_container(rows: int, columns: int) -> None:
         with contextlib.suppress(docker.errors.APIError):  # it has ended meanwhile
             client.api.resize(container, height=rows, width=columns)
 
-    with translated("hand the terminal to the container"):
-        stream = client.api.attach_socket(container, EVERYTHING)
+    with translate_errors("hand the terminal to the container"):
+        stream = client.api.attach_socket(container, ATTACH_OPTIONS)
         try:
-            connection(stream).settimeout(None)
+            unwrap_socket(stream).settimeout(None)
             client.api.start(container)
-            terminals.relay(terminal, stream.fileno(), resize=resize)
+            terminals.relay_terminal(terminal, stream.fileno(), resize=resize_container)
         finally:
-            close(stream)
+            close_stream(stream)
         return int(client.api.wait(container)["StatusCode"])

@@ -13,15 +13,15 @@ import docker.errors
 
 from sandbox.containers.docker.client import CONNECTION_ERRORS
 from sandbox.containers.local import cgroups
-from sandbox.containers.usage import Figures, Meter
+from sandbox.containers.usage import ResourceUsage, UsageMeter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ASKING_SECONDS = 0.25
+STATS_INTERVAL_SECONDS = 0.25
 
 
-def meter(client: docker.DockerClient, container: str, pid: int) -> Meter:
+def start_container_meter(client: docker.DockerClient, container: str, pid: int) -> UsageMeter:
     """Start to measure a running container.
 
     Args:
@@ -29,34 +29,36 @@ def meter(client: docker.DockerClient, container: str, pid: int) -> Meter:
         container: Its id.
         pid: Of its first process, as the engine says.
     """
-    folders = cgroups.of_container(pid, container)
+    folders = cgroups.find_container_groups(pid, container)
     if folders:
-        return cgroups.meter(folders)
-    return Meter(lambda: _asked(client, container), soonest=ASKING_SECONDS, latest=ASKING_SECONDS)
+        return cgroups.start_meter(folders)
+    return UsageMeter(
+        lambda: _fetch_usage(client, container), soonest=STATS_INTERVAL_SECONDS, latest=STATS_INTERVAL_SECONDS
+    )
 
 
-def from_engine(answer: Mapping[str, Any]) -> Figures:
+def parse_stats(answer: Mapping[str, Any]) -> ResourceUsage:
     """Read the engine's answer to ``/stats``; of a container that has ended it says nothing."""
     memory = answer.get("memory_stats") or {}
     stat = memory.get("stats") or {}
     held = stat.get("anon", stat.get("total_rss"))
     total = (answer.get("cpu_stats") or {}).get("cpu_usage", {}).get("total_usage")
     blocks = (answer.get("blkio_stats") or {}).get("io_service_bytes_recursive")
-    return Figures(
+    return ResourceUsage(
         cpu_seconds=total / 1e9 if total else None,
         memory_bytes=held + stat.get("shmem", stat.get("total_shmem", 0)) if held is not None else None,
-        bytes_read=_moved(blocks, "read"),
-        bytes_written=_moved(blocks, "write"),
+        bytes_read=_sum_block_bytes(blocks, "read"),
+        bytes_written=_sum_block_bytes(blocks, "write"),
     )
 
 
-def _asked(client: docker.DockerClient, container: str) -> Figures | None:
+def _fetch_usage(client: docker.DockerClient, container: str) -> ResourceUsage | None:
     with contextlib.suppress(docker.errors.DockerException, *CONNECTION_ERRORS):
-        return from_engine(client.api.stats(container, stream=False, one_shot=True))
+        return parse_stats(client.api.stats(container, stream=False, one_shot=True))
     return None
 
 
-def _moved(blocks: list[Mapping[str, Any]] | None, way: str) -> int | None:
+def _sum_block_bytes(blocks: list[Mapping[str, Any]] | None, way: str) -> int | None:
     if blocks is None:
         return None
     return sum(int(entry["value"]) for entry in blocks if str(entry["op"]).lower() == way)

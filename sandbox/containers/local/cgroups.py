@@ -10,18 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.containers.usage import Figures, Meter
+from sandbox.containers.usage import ResourceUsage, UsageMeter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.model import Limits
+    from sandbox.model import ResourceLimits
 
-ROOT = Path("/sys/fs/cgroup")
-SOONEST_SECONDS, LATEST_SECONDS = 0.01, 0.05
-REMOVE_SECONDS = 2.0
-MEMBERS = "cgroup.procs"
-OPTIONAL = {"memory.memsw.limit_in_bytes", "memory.swap.max"}  # where the kernel does not account for swap
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+MIN_SAMPLE_SECONDS, MAX_SAMPLE_SECONDS = 0.01, 0.05
+CGROUP_REMOVAL_SECONDS = 2.0
+PROCS_FILE = "cgroup.procs"
+OPTIONAL_FILES = {
+    "memory.memsw.limit_in_bytes",
+    "memory.swap.max",
+}  # where the kernel does not account for swap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,26 +38,26 @@ class ControlGroup:
     folders: Mapping[str, Path]
 
     @property
-    def doors(self) -> list[Path]:
+    def procs_files(self) -> list[Path]:
         """The files that a process writes its number to, to get in."""
-        return [folder / MEMBERS for folder in self.folders.values()]
+        return [folder / PROCS_FILE for folder in self.folders.values()]
 
-    def members(self) -> set[int]:
+    def read_pids(self) -> set[int]:
         """Give the processes in it."""
         found: set[int] = set()
-        for door in self.doors:
+        for door in self.procs_files:
             with contextlib.suppress(OSError):
                 found |= {int(number) for number in door.read_text(encoding="ascii").split()}
         return found
 
-    def make(self, limits: Limits) -> bool:
+    def create(self, limits: ResourceLimits) -> bool:
         """Make it, with its limits; False where that is not permitted after all, and then nothing is left of it."""
         try:
             for folder in self.folders.values():
                 folder.mkdir()
-            for controller, file, value in _settings(limits):
+            for controller, file, value in _list_limit_settings(limits):
                 place = self.folders.get(controller)
-                if place is not None and (file not in OPTIONAL or (place / file).is_file()):
+                if place is not None and (file not in OPTIONAL_FILES or (place / file).is_file()):
                     (place / file).write_text(f"{value}\n", encoding="ascii")
         except OSError:
             self.remove()
@@ -63,46 +66,46 @@ class ControlGroup:
 
     def remove(self) -> None:
         """Kill what is in it, and remove it."""
-        until = time.monotonic() + REMOVE_SECONDS
+        until = time.monotonic() + CGROUP_REMOVAL_SECONDS
         for folder in self.folders.values():
             while folder.is_dir() and time.monotonic() < until:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
                     break
-                for number in self.members():
+                for number in self.read_pids():
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(number, signal.SIGKILL)
                 time.sleep(0.01)
 
 
-def possible(name: str) -> ControlGroup | None:
+def plan_control_group(name: str) -> ControlGroup | None:
     """Give the group of this name that this process may make, which is not made yet; None where it may not.
 
     It lies in the group of this process where that may have others in it (version 1), else beside it.
     """
-    own = _own()
+    own = _find_own_groups()
     folders: dict[str, Path]
     if "memory" in own:
         folders = {kind: own[kind] / name for kind in ("memory", "pids", "cpuacct", "blkio") if kind in own}
         allowed = "pids" in own and all(os.access(folder.parent, os.W_OK) for folder in folders.values())
-    elif "" in own and (parent := own[""].parent) != ROOT.parent:
+    elif "" in own and (parent := own[""].parent) != CGROUP_ROOT.parent:
         folders = {"": parent / name}
-        allowed = _delegated(parent)
+        allowed = _is_delegated(parent)
     else:
         return None
     return ControlGroup(folders=folders) if allowed else None
 
 
-def allowed() -> int | None:
+def read_memory_limit() -> int | None:
     """Give the bytes of memory that this process and its like may use together; None where nothing says so."""
-    own = _own()
+    own = _find_own_groups()
     for controller, file in (("memory", "memory.limit_in_bytes"), ("", "memory.max")):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            return int(_text(own[controller] / file))  # "max" is no number
+            return int(_read_text(own[controller] / file))  # "max" is no number
     return None
 
 
-def _own() -> dict[str, Path]:
+def _find_own_groups() -> dict[str, Path]:
     """Give the groups of this process by controller."""
     try:
         lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
@@ -112,24 +115,24 @@ def _own() -> dict[str, Path]:
     for line in lines:
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
-            folder = ROOT / controller / path.lstrip("/")
-            if (folder / MEMBERS).is_file():
+            folder = CGROUP_ROOT / controller / path.lstrip("/")
+            if (folder / PROCS_FILE).is_file():
                 found[controller] = folder
     return found
 
 
-def _delegated(parent: Path) -> bool:
+def _is_delegated(parent: Path) -> bool:
     """Tell whether a group of version 2 in this one would have limits, and processes may be moved into it."""
     try:
         enabled = (parent / "cgroup.subtree_control").read_text(encoding="ascii").split()
     except OSError:
         return False
     return {"memory", "pids"} <= set(enabled) and all(
-        os.access(path, os.W_OK) for path in (parent, parent / MEMBERS)
+        os.access(path, os.W_OK) for path in (parent, parent / PROCS_FILE)
     )
 
 
-def _settings(limits: Limits) -> list[tuple[str, str, int]]:
+def _list_limit_settings(limits: ResourceLimits) -> list[tuple[str, str, int]]:
     """Give what is written to which file of which controller; memory and swap together are the limit."""
     return [
         ("memory", "memory.limit_in_bytes", limits.memory_bytes),
@@ -141,7 +144,7 @@ def _settings(limits: Limits) -> list[tuple[str, str, int]]:
     ]
 
 
-def of_container(pid: int, container: str) -> Mapping[str, Path]:
+def find_container_groups(pid: int, container: str) -> Mapping[str, Path]:
     """Give the folders of a container's control group by controller (``""`` for version 2); empty if not on show.
 
     The process number may be one of another machine: only a group that carries the container's id is believed.
@@ -156,64 +159,62 @@ def of_container(pid: int, container: str) -> Mapping[str, Path]:
         if container not in path:
             continue
         for controller in controllers.split(","):
-            folder = ROOT / controller / path.lstrip("/")
+            folder = CGROUP_ROOT / controller / path.lstrip("/")
             if folder.is_dir():
                 found[controller] = folder
     return found
 
 
-def meter(folders: Mapping[str, Path]) -> Meter:
+def start_meter(folders: Mapping[str, Path]) -> UsageMeter:
     """Start to measure a control group."""
-    return Meter(lambda: from_kernel(folders), soonest=SOONEST_SECONDS, latest=LATEST_SECONDS)
+    return UsageMeter(lambda: read_usage(folders), soonest=MIN_SAMPLE_SECONDS, latest=MAX_SAMPLE_SECONDS)
 
 
-def from_kernel(folders: Mapping[str, Path]) -> Figures | None:
+def read_usage(folders: Mapping[str, Path]) -> ResourceUsage | None:
     """Read a control group's counters, of version 1 or 2; None when it is gone."""
     try:
         if "memory" in folders:
-            return _version_1(folders)
-        return _version_2(folders[""])
+            return _read_usage_v1(folders)
+        return _read_usage_v2(folders[""])
     except (OSError, KeyError, ValueError, IndexError):
         return None
 
 
-def _version_1(folders: Mapping[str, Path]) -> Figures:
-    stat = _pairs(folders["memory"] / "memory.stat")
-    cpu = int(_text(folders["cpuacct"] / "cpuacct.usage")) if "cpuacct" in folders else None
+def _read_usage_v1(folders: Mapping[str, Path]) -> ResourceUsage:
+    stat = _read_pairs(folders["memory"] / "memory.stat")
+    cpu = int(_read_text(folders["cpuacct"] / "cpuacct.usage")) if "cpuacct" in folders else None
     moved: Mapping[str, int] | None = None
     if "blkio" in folders:
-        lines = _text(folders["blkio"] / "blkio.throttle.io_service_bytes").splitlines()
+        lines = _read_text(folders["blkio"] / "blkio.throttle.io_service_bytes").splitlines()
         entries = [line.split() for line in lines if line.count(" ") == 2]
-        moved = {
-            way: sum(int(value) for _, kind, value in entries if kind == way) for way in ("Read", "Write")
-        }
-    return Figures(
+        moved = {way: sum(int(value) for _, kind, value in entries if kind == way) for way in ("Read", "Write")}
+    return ResourceUsage(
         cpu_seconds=cpu / 1e9 if cpu is not None else None,
         memory_bytes=stat["total_rss"] + stat.get("total_shmem", 0),
         bytes_read=moved["Read"] if moved is not None else None,
         bytes_written=moved["Write"] if moved is not None else None,
-        kills=_pairs(folders["memory"] / "memory.oom_control").get("oom_kill", 0),
+        kills=_read_pairs(folders["memory"] / "memory.oom_control").get("oom_kill", 0),
     )
 
 
-def _version_2(folder: Path) -> Figures:
-    stat = _pairs(folder / "memory.stat")
+def _read_usage_v2(folder: Path) -> ResourceUsage:
+    stat = _read_pairs(folder / "memory.stat")
     moved: list[dict[str, str]] | None = None
     with contextlib.suppress(FileNotFoundError):  # this controller need not be there
-        lines = _text(folder / "io.stat").splitlines()
+        lines = _read_text(folder / "io.stat").splitlines()
         moved = [dict(field.split("=", 1) for field in line.split()[1:]) for line in lines]
-    return Figures(
-        cpu_seconds=_pairs(folder / "cpu.stat")["usage_usec"] / 1e6,
+    return ResourceUsage(
+        cpu_seconds=_read_pairs(folder / "cpu.stat")["usage_usec"] / 1e6,
         memory_bytes=stat["anon"] + stat.get("shmem", 0),
         bytes_read=sum(int(one.get("rbytes", 0)) for one in moved) if moved is not None else None,
         bytes_written=sum(int(one.get("wbytes", 0)) for one in moved) if moved is not None else None,
-        kills=_pairs(folder / "memory.events").get("oom_kill", 0),
+        kills=_read_pairs(folder / "memory.events").get("oom_kill", 0),
     )
 
 
-def _pairs(path: Path) -> dict[str, int]:
-    return {name: int(value) for name, value in (line.split(" ", 1) for line in _text(path).splitlines())}
+def _read_pairs(path: Path) -> dict[str, int]:
+    return {name: int(value) for name, value in (line.split(" ", 1) for line in _read_text(path).splitlines())}
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     return path.read_text(encoding="ascii")

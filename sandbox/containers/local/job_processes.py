@@ -21,7 +21,7 @@ PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Usage:
+class ProcessUsage:
     """What a job's living processes hold at a moment; None is what the platform does not tell.
 
     Attributes:
@@ -38,7 +38,7 @@ class Usage:
     tasks: int = 0
 
 
-class Group:
+class JobProcesses:
     """A job's processes: its session, their descendants, and whoever has the job's home folder in its environment.
 
     A process that makes itself a daemon leaves the session and has no parent among them; its environment stays.
@@ -54,21 +54,21 @@ class Group:
         """
         self.leader = leader
         self._home = home
-        self._control = control
-        self._met: set[psutil.Process] = set()
-        self._ended: dict[psutil.Process, tuple[float, int, int]] = {}
+        self._control_group = control
+        self._known_processes: set[psutil.Process] = set()
+        self._usage_by_process: dict[psutil.Process, tuple[float, int, int]] = {}
 
-    def living(self) -> list[psutil.Process]:
+    def list_processes(self) -> list[psutil.Process]:
         """Give the processes of the session and their descendants, and those met before that still live."""
         if self.leader is None:
-            return list(self._hidden())
-        members = self._members()
+            return list(self._find_hidden_processes())
+        members = self._read_cgroup_pids()
         children: dict[int, list[psutil.Process]] = {}
         found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
                 children.setdefault(process.ppid(), []).append(process)
-                if process.pid in members or process in self._met or os.getsid(process.pid) == self.leader:
+                if process.pid in members or process in self._known_processes or os.getsid(process.pid) == self.leader:
                     found[process.pid] = process
         waiting = list(found)
         while waiting:
@@ -76,23 +76,23 @@ class Group:
                 if child.pid not in found:
                     found[child.pid] = child
                     waiting.append(child.pid)
-        alive = [process for process in found.values() if _alive(process)]
-        self._met.update(alive)
+        alive = [process for process in found.values() if _is_alive(process)]
+        self._known_processes.update(alive)
         return alive
 
-    def usage(self) -> Usage:
+    def measure_usage(self) -> ProcessUsage:
         """Measure the living, and add what those that have gone had used when they were seen last."""
         memory = tasks = 0
-        for process in self.living():
+        for process in self.list_processes():
             with contextlib.suppress(psutil.Error), process.oneshot():
                 memory += process.memory_info().rss
                 tasks += process.num_threads()
                 times = process.cpu_times()
-                read, written = _moved(process)
-                self._ended[process] = (times.user + times.system, read, written)
-        used = list(self._ended.values())
+                read, written = _read_io_bytes(process)
+                self._usage_by_process[process] = (times.user + times.system, read, written)
+        used = list(self._usage_by_process.values())
         known = hasattr(psutil.Process, "io_counters")
-        return Usage(
+        return ProcessUsage(
             cpu_seconds=sum(cpu for cpu, _, _ in used),
             memory_bytes=memory,
             bytes_read=sum(read for _, read, _ in used) if known else None,
@@ -100,64 +100,64 @@ class Group:
             tasks=tasks,
         )
 
-    def exact_memory(self) -> int:
+    def measure_memory(self) -> int:
         """Give the memory of the living, each shared page counted once where the platform tells (slow)."""
         total = 0
-        for process in self.living():
+        for process in self.list_processes():
             with contextlib.suppress(psutil.Error):
                 whole = process.memory_full_info()
                 total += getattr(whole, "pss", whole.rss)
         return total
 
-    def tell(self, number: int) -> None:
+    def send_signal(self, number: int) -> None:
         """Send a signal to all of them."""
-        _send(self.living(), number)
+        _send_signal(self.list_processes(), number)
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """Kill all of them, daemons too, until none is left."""
         deadline = time.monotonic() + KILL_SECONDS
-        while left := {*self.living(), *self._hidden()}:
-            self._kill_at_once()
-            _send(left, signal.SIGKILL)
+        while left := {*self.list_processes(), *self._find_hidden_processes()}:
+            self._kill_process_group()
+            _send_signal(left, signal.SIGKILL)
             if time.monotonic() > deadline:
                 break
             time.sleep(PAUSE_SECONDS)
 
-    def _kill_at_once(self) -> None:
+    def _kill_process_group(self) -> None:
         """Kill the process group of the leader: unlike one after the other, no fork is quicker."""
         if self.leader is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.leader, signal.SIGKILL)
 
-    def _hidden(self) -> Iterator[psutil.Process]:
-        members = self._members()
+    def _find_hidden_processes(self) -> Iterator[psutil.Process]:
+        members = self._read_cgroup_pids()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if (
                     process.pid != os.getpid()
-                    and _alive(process)
+                    and _is_alive(process)
                     and (process.pid in members or process.environ().get("HOME") == self._home)
                 ):
                     yield process
 
-    def _members(self) -> set[int]:
-        return self._control.members() if self._control is not None else set()
+    def _read_cgroup_pids(self) -> set[int]:
+        return self._control_group.read_pids() if self._control_group is not None else set()
 
 
-def _alive(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
 
 
-def _send(processes: Iterable[psutil.Process], number: int) -> None:
+def _send_signal(processes: Iterable[psutil.Process], number: int) -> None:
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
 
 
-def _moved(process: psutil.Process) -> tuple[int, int]:
+def _read_io_bytes(process: psutil.Process) -> tuple[int, int]:
     if not hasattr(process, "io_counters"):
         return 0, 0
     counters = process.io_counters()

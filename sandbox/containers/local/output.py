@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CHUNK_BYTES = 1 << 18
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
-class Pipes:
+class PipeReader:
     """Hands two pipes on, in a thread of its own."""
 
     def __init__(
@@ -24,30 +24,30 @@ class Pipes:
         stderr: tuple[IO[bytes], Callable[[bytes], object]],
     ) -> None:
         self._pipes = (stdout, stderr)
-        self._give_up = float("inf")
-        self._thread = threading.Thread(target=self._work, name="output", daemon=True)
-        self.refused: BaseException | None = None
+        self._deadline = float("inf")
+        self._thread = threading.Thread(target=self._read_pipes, name="output", daemon=True)
+        self.error: BaseException | None = None
         self._thread.start()
 
     def finish(self, seconds: float) -> None:
         """Wait until both are at their end; whoever holds them open longer than this is not waited for."""
-        self._give_up = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
         self._thread.join()
 
-    def _work(self) -> None:
+    def _read_pipes(self) -> None:
         try:
             with selectors.DefaultSelector() as selector:
                 for pipe, take in self._pipes:
                     selector.register(pipe, selectors.EVENT_READ, take)
-                while selector.get_map() and time.monotonic() < self._give_up:
-                    for key, _ in selector.select(LOOK_SECONDS):
+                while selector.get_map() and time.monotonic() < self._deadline:
+                    for key, _ in selector.select(POLL_SECONDS):
                         chunk = os.read(key.fd, CHUNK_BYTES)
                         if chunk:
                             key.data(chunk)
                         else:
                             selector.unregister(key.fileobj)
         except BaseException as error:  # noqa: BLE001 - the caller's own; `run` raises it in the caller's thread
-            self.refused = error
+            self.error = error
         finally:
             for pipe, _ in self._pipes:
                 pipe.close()

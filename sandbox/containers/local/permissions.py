@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from sandbox.errors import EngineError
+from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def lent(folders: Sequence[Path], *, uid: int, gid: int) -> Iterator[None]:
+def lend_folders(folders: Sequence[Path], *, uid: int, gid: int) -> Iterator[None]:
     """Give folders and all below to a user for as long as the block lasts, then back to the caller, come what may.
 
     Raises:
@@ -23,14 +23,14 @@ def lent(folders: Sequence[Path], *, uid: int, gid: int) -> Iterator[None]:
     """
     try:
         for folder in folders:
-            _give(folder, uid, gid)
+            _change_owner(folder, uid, gid)
         yield
     finally:
         for folder in folders:
-            _give(folder, os.getuid(), os.getgid())
+            _change_owner(folder, os.getuid(), os.getgid())
 
 
-def show(folders: Sequence[Path]) -> None:
+def make_readable(folders: Sequence[Path]) -> None:
     """Let everybody read folders and all below as their owner may, whatever the umask was when they were made.
 
     Raises:
@@ -38,25 +38,25 @@ def show(folders: Sequence[Path]) -> None:
     """
     try:
         for folder in folders:
-            _open(folder)
+            _add_read_permission(folder)
             for place, names, files in os.walk(folder):
                 for name in (*names, *files):
-                    _open(folder.__class__(place) / name)
+                    _add_read_permission(folder.__class__(place) / name)
     except OSError as error:
-        raise EngineError(
+        raise ContainerEngineError(
             f"{error.filename} cannot be shown to the user that the run has: {error.strerror}",
             hint="use a folder on a file system of this machine's own, or do not run as root",
         ) from error
 
 
-def _open(path: Path) -> None:
+def _add_read_permission(path: Path) -> None:
     mode = path.lstat().st_mode
     wanted = stat.S_IMODE(mode) | (mode & 0o500) >> 3 | (mode & 0o500) >> 6
     if not stat.S_ISLNK(mode) and wanted != stat.S_IMODE(mode):
         path.chmod(wanted)
 
 
-def _give(folder: Path, uid: int, gid: int) -> None:
+def _change_owner(folder: Path, uid: int, gid: int) -> None:
     """Never follows a link: the run may have made one that leads to a file of the machine's."""
     try:
         os.chown(folder, uid, gid, follow_symlinks=False)
@@ -64,7 +64,7 @@ def _give(folder: Path, uid: int, gid: int) -> None:
             for name in (*folders, *files):
                 os.chown(name, uid, gid, dir_fd=handle, follow_symlinks=False)
     except OSError as error:
-        raise EngineError(
+        raise ContainerEngineError(
             f"{folder} cannot be given to the user {uid}:{gid} that the run has: {error.strerror}",
             hint="use a folder on a file system of this machine's own, or do not run as root",
         ) from error

@@ -13,241 +13,239 @@ from typing import TYPE_CHECKING
 
 from sandbox.containers import fixed_environment
 from sandbox.containers.local import cgroups
-from sandbox.containers.local.job_processes import Group, Usage
-from sandbox.containers.local.output import Pipes
-from sandbox.containers.outcome import SLICE_SECONDS, Cause, End, classify, watch
-from sandbox.containers.usage import Figures
-from sandbox.errors import EngineError
-from sandbox.model import Isolation, Outcome
+from sandbox.containers.local.job_processes import JobProcesses, ProcessUsage
+from sandbox.containers.local.output import PipeReader
+from sandbox.containers.outcome import POLL_SECONDS, EndCause, EndStatus, classify_end, wait_for_end
+from sandbox.containers.usage import ResourceUsage
+from sandbox.errors import ContainerEngineError
+from sandbox.model import Isolation, JobResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sandbox.containers.local.job_folder import Place
-    from sandbox.containers.protocol import Job, Stop
-    from sandbox.containers.usage import Meter
-    from sandbox.model import Limits
+    from sandbox.containers.local.job_folder import JobFolder
+    from sandbox.containers.protocol import Job, StopEvent
+    from sandbox.containers.usage import UsageMeter
+    from sandbox.model import ResourceLimits
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-REST_SECONDS = 5.0
+OUTPUT_TIMEOUT_SECONDS = 5.0
 
 
 class LocalRun:
     """One run: watched, ended if need be, measured."""
 
-    def __init__(self, job: Job, place: Place, grace: float) -> None:
+    def __init__(self, job: Job, place: JobFolder, grace: float) -> None:
         self._job = job
-        self._place = place
+        self._folder = place
         self._grace = grace
         self._process: subprocess.Popen[bytes] | None = None
-        self._group = place.group
-        self._meter: Meter | None = None
-        self._figures = Figures()
-        self._inside = False
-        self._usage = Usage()
-        self._peak = 0
-        self._excess: Cause | None = None
-        self._waited_cpu = 0.0
-        self._began = time.monotonic()
-        self._wall = 0.0
-        self._ended = threading.Event()
+        self._job_processes = place.processes
+        self._meter: UsageMeter | None = None
+        self._kernel_usage = ResourceUsage()
+        self._in_control_group = False
+        self._process_usage = ProcessUsage()
+        self._peak_memory = 0
+        self._limit_cause: EndCause | None = None
+        self._exit_cpu_seconds = 0.0
+        self._start_time = time.monotonic()
+        self._wall_seconds = 0.0
+        self._exit_event = threading.Event()
 
-    def carry_out(
+    def run(
         self,
         *,
         stdout: Callable[[bytes], object],
         stderr: Callable[[bytes], object],
-        stop: Stop | None,
-    ) -> Outcome:
+        stop: StopEvent | None,
+    ) -> JobResult:
         """Start the job and wait for its end; `finish` must follow, come what may."""
         started = time.time()
-        self._process = process = start(self._job, self._place)
-        self._began = time.monotonic()
-        self._group = self._processes(process.pid)
-        if self._place.control is not None:
-            self._meter = cgroups.meter(self._place.control.folders)
+        self._process = process = start_job(self._job, self._folder)
+        self._start_time = time.monotonic()
+        self._job_processes = self._build_processes(process.pid)
+        if self._folder.control_group is not None:
+            self._meter = cgroups.start_meter(self._folder.control_group.folders)
         assert process.stdout is not None
         assert process.stderr is not None
-        pipes = Pipes((process.stdout, stdout), (process.stderr, stderr))
+        pipes = PipeReader((process.stdout, stdout), (process.stderr, stderr))
         try:
-            cause = self._watched(process.pid, stop, pipes)
+            cause = self._watch_process(process.pid, stop, pipes)
         finally:
             status = self.finish()
-            pipes.finish(REST_SECONDS)
-        if pipes.refused is not None:  # the caller's own functions could not take the output: a full disk
-            raise pipes.refused
-        if cause is Cause.PROCESSES:
+            pipes.finish(OUTPUT_TIMEOUT_SECONDS)
+        if pipes.error is not None:  # the caller's own functions could not take the output: a full disk
+            raise pipes.error
+        if cause is EndCause.PROCESSES:
             stderr(f"ended: more than {self._job.limits.pids} processes and threads\n".encode())
-        end = classify(cause, status, out_of_memory=self._figures.kills > 0)
-        return self._outcome(end, started)
+        end = classify_end(cause, status, out_of_memory=self._kernel_usage.kills > 0)
+        return self._build_outcome(end, started)
 
     def finish(self) -> int | None:
         """Leave no process behind, and give the status of the first as a shell does."""
         if self._process is None:
             return None
         if self._process.returncode is None:
-            self._group.end()
+            self._job_processes.kill()
             _, status, usage = os.wait4(self._process.pid, 0)
             self._process.returncode = os.waitstatus_to_exitcode(status)
-            self._waited_cpu = usage.ru_utime + usage.ru_stime
-        return shell_status(self._process.returncode)
+            self._exit_cpu_seconds = usage.ru_utime + usage.ru_stime
+        return compute_shell_status(self._process.returncode)
 
-    def _processes(self, leader: int | None) -> Group:
-        return Group(leader, str(self._place.home), self._place.control)
+    def _build_processes(self, leader: int | None) -> JobProcesses:
+        return JobProcesses(leader, str(self._folder.home), self._folder.control_group)
 
-    def _watched(self, pid: int, stop: Stop | None, pipes: Pipes) -> Cause:
+    def _watch_process(self, pid: int, stop: StopEvent | None, pipes: PipeReader) -> EndCause:
         """Wait for the end, and bring it about where there is reason to.
 
         An interruption may hit this thread anywhere, so everything but waiting is left to others.
         """
         threads = [
-            threading.Thread(target=self._wait, args=(pid,), name=f"end of {self._job.name}", daemon=True),
-            threading.Thread(target=self._sample, name=f"figures of {self._job.name}", daemon=True),
+            threading.Thread(target=self._wait_for_exit, args=(pid,), name=f"end of {self._job.name}", daemon=True),
+            threading.Thread(target=self._sample_usage, name=f"figures of {self._job.name}", daemon=True),
         ]
-        deadline = self._began + self._job.limits.timeout_seconds
+        deadline = self._start_time + self._job.limits.timeout_seconds
         try:
             for thread in threads:
                 thread.start()
-            cause = watch(self._ended, deadline=deadline, stop=stop, trouble=lambda: self._trouble(pipes))
-            if cause in {Cause.TIMED_OUT, Cause.STOPPED}:
-                self._end_gently()
+            cause = wait_for_end(
+                self._exit_event, deadline=deadline, stop=stop, trouble=lambda: self._find_stop_cause(pipes)
+            )
+            if cause in {EndCause.TIMED_OUT, EndCause.STOPPED}:
+                self._terminate_processes()
         except BaseException:  # the caller wants the job ended; a second interruption skips the grace period
-            self._end_gently()
+            self._terminate_processes()
             raise
         finally:
-            self._group.end()
+            self._job_processes.kill()
             for thread in threads:
                 if thread.ident is not None:
                     thread.join()
-            self._figures = self._counted()
+            self._kernel_usage = self._read_kernel_usage()
         return cause
 
-    def _outcome(self, end: End, started: float) -> Outcome:
+    def _build_outcome(self, end: EndStatus, started: float) -> JobResult:
         """Tell how it went; what lives shorter than the time between two looks is not in the figures."""
-        return Outcome(
+        return JobResult(
             ending=end.ending,
             status=end.status,
             signal=end.signal,
             started=started,
-            wall_seconds=self._wall,
-            cpu_seconds=max(self._usage.cpu_seconds, self._waited_cpu),
-            peak_memory_bytes=self._most_memory(),
-            bytes_read=self._usage.bytes_read,
-            bytes_written=self._usage.bytes_written,
-            isolation=_isolation(self._job.limits),
+            wall_seconds=self._wall_seconds,
+            cpu_seconds=max(self._process_usage.cpu_seconds, self._exit_cpu_seconds),
+            peak_memory_bytes=self._compute_peak_memory(),
+            bytes_read=self._process_usage.bytes_read,
+            bytes_written=self._process_usage.bytes_written,
+            isolation=_describe_isolation(self._job.limits),
         )
 
-    def _counted(self) -> Figures:
+    def _read_kernel_usage(self) -> ResourceUsage:
         """Give what the kernel counted, up to the last process killed for memory."""
-        if self._meter is None or self._place.control is None:
-            return Figures()
-        last = cgroups.from_kernel(self._place.control.folders)
-        return self._meter.finish().together(last or Figures())
+        if self._meter is None or self._folder.control_group is None:
+            return ResourceUsage()
+        last = cgroups.read_usage(self._folder.control_group.folders)
+        return self._meter.stop().merge_peaks(last or ResourceUsage())
 
-    def _most_memory(self) -> int | None:
+    def _compute_peak_memory(self) -> int | None:
         """Tell the peak: where the kernel counts what it counted, and all that there was where that was too little."""
-        if self._figures.kills:
+        if self._kernel_usage.kills:
             return self._job.limits.memory_bytes
-        return self._figures.memory_bytes or self._peak or None
+        return self._kernel_usage.memory_bytes or self._peak_memory or None
 
-    def _wait(self, pid: int) -> None:
+    def _wait_for_exit(self, pid: int) -> None:
         """Wait for the end without taking the status: until that is taken nobody else gets the process number."""
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        self._wall = time.monotonic() - self._began
-        self._ended.set()
+        self._wall_seconds = time.monotonic() - self._start_time
+        self._exit_event.set()
 
-    def _sample(self) -> None:
+    def _sample_usage(self) -> None:
         """Measure until the end, and note what exceeds a limit."""
-        group = self._processes(self._group.leader)
+        group = self._build_processes(self._job_processes.leader)
         pause = 0.0
-        while not self._ended.wait(pause):
-            pause = SLICE_SECONDS
-            self._usage = usage = group.usage()
+        while not self._exit_event.wait(pause):
+            pause = POLL_SECONDS
+            self._process_usage = usage = group.measure_usage()
             memory = usage.memory_bytes
-            if (
-                memory > self._job.limits.memory_bytes
-            ):  # looked at closely: forked processes share most of theirs
-                memory = group.exact_memory()
-            self._peak = max(self._peak, memory)
-            if self._kept_by_the_kernel():
+            if memory > self._job.limits.memory_bytes:  # looked at closely: forked processes share most of theirs
+                memory = group.measure_memory()
+            self._peak_memory = max(self._peak_memory, memory)
+            if self._is_in_control_group():
                 continue
             if memory > self._job.limits.memory_bytes:
-                self._excess = Cause.MEMORY
+                self._limit_cause = EndCause.MEMORY
             elif usage.tasks > self._job.limits.pids:
-                self._excess = Cause.PROCESSES
+                self._limit_cause = EndCause.PROCESSES
 
-    def _kept_by_the_kernel(self) -> bool:
+    def _is_in_control_group(self) -> bool:
         """Tell whether the job has got into its control group, so that nothing need be ended here."""
-        control = self._place.control
-        if not self._inside and control is not None:
-            self._inside = self._group.leader in control.members()
-        return self._inside
+        control = self._folder.control_group
+        if not self._in_control_group and control is not None:
+            self._in_control_group = self._job_processes.leader in control.read_pids()
+        return self._in_control_group
 
-    def _trouble(self, pipes: Pipes) -> Cause | None:
-        return Cause.STOPPED if pipes.refused is not None else self._excess
+    def _find_stop_cause(self, pipes: PipeReader) -> EndCause | None:
+        return EndCause.STOPPED if pipes.error is not None else self._limit_cause
 
-    def _end_gently(self) -> None:
-        self._group.tell(signal.SIGTERM)
+    def _terminate_processes(self) -> None:
+        self._job_processes.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + self._grace
-        while time.monotonic() < deadline and self._group.living():
+        while time.monotonic() < deadline and self._job_processes.list_processes():
             time.sleep(0.02)
 
 
-def start(job: Job, place: Place, *, tty: int | None = None) -> subprocess.Popen[bytes]:
+def start_job(job: Job, place: JobFolder, *, tty: int | None = None) -> subprocess.Popen[bytes]:
     """Start a job's shell as the leader of a session of its own, on a terminal or with its output in pipes.
 
     A terminal becomes the session's when its leader opens it, so the shell does that itself. It also goes into the job's
     control group itself, before there is anything else to be kept there.
     """
-    doors = [str(door) for door in place.control.doors] if place.control is not None else []
+    doors = [str(door) for door in place.control_group.procs_files] if place.control_group is not None else []
     inside = 'while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift; '
     on_terminal = 'exec <"$2" >"$2" 2>&1; ' if tty is not None else ""
     terminal = [os.ttyname(tty)] if tty is not None else []
     script = f'{inside}{on_terminal}exec /bin/sh -c "$1"'
     command = ["/bin/sh", "-c", script, "sh", *doors, "--", job.command, *terminal]
     try:
-        with _on_processors(job.limits):
+        with _limit_processors(job.limits):
             return subprocess.Popen(
                 command,
                 cwd=job.workdir.source.resolve(),
-                env=_variables(job, place, terminal=tty is not None),
+                env=_build_variables(job, place, terminal=tty is not None),
                 stdin=subprocess.DEVNULL if tty is None else tty,
                 stdout=subprocess.PIPE if tty is None else tty,
                 stderr=subprocess.PIPE if tty is None else tty,
                 start_new_session=True,
             )
     except OSError as error:
-        raise EngineError(f"cannot start {job.name}: {error.strerror or error}") from error
+        raise ContainerEngineError(f"cannot start {job.name}: {error.strerror or error}") from error
 
 
-def _variables(job: Job, place: Place, *, terminal: bool) -> Mapping[str, str]:
+def _build_variables(job: Job, place: JobFolder, *, terminal: bool) -> Mapping[str, str]:
     return {
         "PATH": f"{job.environment.reference}/bin:{SYSTEM_PATH}",
-        **fixed_environment.variables(job.limits, home=str(place.home), temporary=str(place.temporary)),
+        **fixed_environment.build_variables(job.limits, home=str(place.home), temporary=str(place.tmp)),
         **({"TERM": os.environ.get("TERM", "xterm-256color")} if terminal else {}),
         **job.variables,
     }
 
 
 @contextlib.contextmanager
-def _on_processors(limits: Limits) -> Iterator[None]:
+def _limit_processors(limits: ResourceLimits) -> Iterator[None]:
     """Let what this thread starts use that many processors: affinity is inherited from the thread that starts it."""
     if sys.platform != "linux":
         yield
         return
     allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(allowed)[: fixed_environment.threads(limits)])
+    os.sched_setaffinity(0, sorted(allowed)[: fixed_environment.count_threads(limits)])
     try:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
 
 
-def _isolation(limits: Limits) -> Isolation:
+def _describe_isolation(limits: ResourceLimits) -> Isolation:
     processors = (
-        min(fixed_environment.threads(limits), len(os.sched_getaffinity(0)))
-        if sys.platform == "linux"
-        else None
+        min(fixed_environment.count_threads(limits), len(os.sched_getaffinity(0))) if sys.platform == "linux" else None
     )
     return Isolation(
         network="host",
@@ -263,6 +261,6 @@ def _isolation(limits: Limits) -> Isolation:
     )
 
 
-def shell_status(code: int) -> int:
+def compute_shell_status(code: int) -> int:
     """Give an exit status as a shell does: 128 + n for signal n."""
     return code if code >= 0 else 128 - code

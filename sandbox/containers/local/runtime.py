@@ -13,17 +13,17 @@ import psutil
 
 from sandbox.containers import terminal
 from sandbox.containers.local import cgroups, job_folder
-from sandbox.containers.local.job_processes import Group
-from sandbox.containers.local.run import LocalRun, shell_status, start
-from sandbox.containers.protocol import GRACE_SECONDS, Held
-from sandbox.errors import EngineError
+from sandbox.containers.local.job_processes import JobProcesses
+from sandbox.containers.local.run import LocalRun, compute_shell_status, start_job
+from sandbox.containers.protocol import GRACE_SECONDS, RuntimeObject
+from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from sandbox.containers.local.job_folder import Place
-    from sandbox.containers.protocol import Job, Mount, Stop
-    from sandbox.model import Outcome, RuntimeName
+    from sandbox.containers.local.job_folder import JobFolder
+    from sandbox.containers.protocol import Job, Mount, StopEvent
+    from sandbox.model import JobResult, RuntimeName
 
 HANG_UP_SECONDS = 2.0
 
@@ -42,15 +42,15 @@ class LocalRuntime:
 
     def check(self) -> str:
         """Say which machine this is."""
-        job_folder.root()
+        job_folder.make_root_folder()
         return f"processes of this machine ({platform.system()} {platform.machine()}), no isolation"
 
-    def memory_bytes(self) -> int:
+    def read_total_memory(self) -> int:
         """Give the memory of this machine, or of the part of it that this process may use."""
         total = int(psutil.virtual_memory().total)
-        return min(total, cgroups.allowed() or total)
+        return min(total, cgroups.read_memory_limit() or total)
 
-    def seen(self, mount: Mount) -> str:
+    def resolve_mount_path(self, mount: Mount) -> str:
         """Give the real path of a mount."""
         return str(mount.source.resolve())
 
@@ -60,76 +60,78 @@ class LocalRuntime:
         *,
         stdout: Callable[[bytes], object],
         stderr: Callable[[bytes], object],
-        stop: Stop | None = None,
-    ) -> Outcome:
+        stop: StopEvent | None = None,
+    ) -> JobResult:
         """Carry out a job as a process group of its own and wait for its end."""
-        with self._placed(job) as place:
+        with self._open_job_folder(job) as place:
             course = LocalRun(job, place, self._grace)
             try:
-                return course.carry_out(stdout=stdout, stderr=stderr, stop=stop)
+                return course.run(stdout=stdout, stderr=stderr, stop=stop)
             finally:
                 course.finish()
 
-    def shell(self, job: Job) -> int:
+    def run_shell(self, job: Job) -> int:
         """Carry out a job on the caller's terminal and give its exit status."""
-        with terminal.ready() as caller, self._placed(job) as place:
+        with terminal.open_terminal() as caller, self._open_job_folder(job) as place:
             master, slave = os.openpty()
             try:
-                process = start(job, place, tty=slave)
+                process = start_job(job, place, tty=slave)
             finally:
                 os.close(slave)
             try:
-                terminal.relay(caller, master, resize=lambda *size: terminal.set_size(master, *size))
+                terminal.relay_terminal(caller, master, resize=lambda *size: terminal.set_size(master, *size))
             finally:
                 os.close(master)  # hangs up on the session
-                status = _left_alone(process, Group(process.pid, str(place.home), place.control))
+                status = _close_shell(process, JobProcesses(process.pid, str(place.home), place.control_group))
             return status
 
-    def held(self, labels: Mapping[str, str]) -> list[Held]:
+    def list_objects(self, labels: Mapping[str, str]) -> list[RuntimeObject]:
         """List jobs at work, and what killed ones left."""
-        return [_held(place) for place in job_folder.places() if labels.items() <= place.labels.items()]
+        return [
+            _build_object(place) for place in job_folder.list_job_folders() if labels.items() <= place.labels.items()
+        ]
 
-    def measured(self, found: list[Held]) -> list[Held]:
+    def measure_usage(self, found: list[RuntimeObject]) -> list[RuntimeObject]:
         """Give them as they are: what they use is looked at when they are listed."""
         return found
 
-    def remove(self, held: Held) -> bool:
+    def remove_object(self, held: RuntimeObject) -> bool:
         """End a job's processes and remove its temporary folder."""
-        for place in job_folder.places():
-            if str(place.folder) == held.id:
-                place.group.end()
-                job_folder.clear(place)
+        for place in job_folder.list_job_folders():
+            if str(place.path) == held.id:
+                place.processes.kill()
+                job_folder.remove_job_folder(place)
         return True
 
-    def abandoned(self) -> list[Held]:
+    def list_leftovers(self) -> list[RuntimeObject]:
         """List what jobs left whose owner was killed."""
-        return [_held(place) for place in job_folder.places() if place.abandoned]
+        return [_build_object(place) for place in job_folder.list_job_folders() if place.is_leftover]
 
-    def reap(self) -> list[str]:
+    def remove_leftovers(self) -> list[str]:
         """Remove it, and give the jobs' names."""
-        left = self.abandoned()
+        left = self.list_leftovers()
         for one in left:
-            self.remove(one)
+            self.remove_object(one)
         return [one.name for one in left]
 
     @contextlib.contextmanager
-    def _placed(self, job: Job) -> Iterator[Place]:
+    def _open_job_folder(self, job: Job) -> Iterator[JobFolder]:
         for path in (Path(job.environment.reference), *(mount.source for mount in job.mounts)):
             if not path.is_dir():
-                raise EngineError(f"cannot start {job.name}: {path} is not there")
-        self.reap()
-        with job_folder.made(job.name, job.labels, job.limits) as place:
+                raise ContainerEngineError(f"cannot start {job.name}: {path} is not there")
+        self.remove_leftovers()
+        with job_folder.create_job_folder(job.name, job.labels, job.limits) as place:
             try:
                 yield place
             finally:
-                place.group.end()
+                place.processes.kill()
 
 
-def _held(place: Place) -> Held:
-    usage = place.group.usage()
-    return Held(
-        id=str(place.folder),
-        name=place.folder.name,
+def _build_object(place: JobFolder) -> RuntimeObject:
+    usage = place.processes.measure_usage()
+    return RuntimeObject(
+        id=str(place.path),
+        name=place.path.name,
         kind="processes",
         labels=place.labels,
         running=bool(usage.tasks),
@@ -137,9 +139,9 @@ def _held(place: Place) -> Held:
     )
 
 
-def _left_alone(process: subprocess.Popen[bytes], group: Group) -> int:
+def _close_shell(process: subprocess.Popen[bytes], group: JobProcesses) -> int:
     """Wait a moment for a shell whose terminal is gone, then leave no process behind, and give its status."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(HANG_UP_SECONDS)
-    group.end()
-    return shell_status(process.wait())
+    group.kill()
+    return compute_shell_status(process.wait())

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sandbox.engine.database_schema import Declared, DeclaredReference
-from sandbox.engine.duckdb.session import Session, literal, quote
+from sandbox.engine.database_schema import DeclaredReference, DeclaredTable
+from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
 from sandbox.errors import SandboxError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ALIAS = "source file"
-MAIN = "main"
-GROUP_ROWS = 122_880  # of the engine's own row groups
+SOURCE_ALIAS = "source file"
+MAIN_SCHEMA = "main"
+ROW_GROUP_SIZE = 122_880  # of the engine's own row groups
 
 
-def attach(session: Session, path: str) -> None:
+def attach_database(session: Session, path: str) -> None:
     """Let a session read a database file.
 
     Raises:
@@ -30,7 +30,9 @@ def attach(session: Session, path: str) -> None:
             hint="open and close the file with DuckDB, or move both elsewhere",
         )
     try:
-        session.execute(f"attach if not exists {literal(path)} as {quote(ALIAS)} (type duckdb, read_only)")
+        session.execute(
+            f"attach if not exists {quote_literal(path)} as {quote_identifier(SOURCE_ALIAS)} (type duckdb, read_only)"
+        )
     except SandboxError as error:
         if "Conflicting lock" in error.message:
             raise SourceError(
@@ -40,29 +42,29 @@ def attach(session: Session, path: str) -> None:
         raise SourceError(f"{path} cannot be read as a DuckDB file: {error.message}") from error
 
 
-def relation(schema: str, table: str) -> str:
+def qualify_table(schema: str, table: str) -> str:
     """Give SQL that can stand after ``from``."""
-    return f"{quote(ALIAS)}.{quote(schema)}.{quote(table)}"
+    return f"{quote_identifier(SOURCE_ALIAS)}.{quote_identifier(schema)}.{quote_identifier(table)}"
 
 
-def declared(path: str) -> list[Declared]:
-    """Give the tables of a database file, by schema and name (see `attach`)."""
+def list_declared_tables(path: str) -> list[DeclaredTable]:
+    """Give the tables of a database file, by schema and name (see `attach_database`)."""
     with Session(threads=1) as session:
-        attach(session, path)
-        tables = session.rows(
+        attach_database(session, path)
+        tables = session.fetch_rows(
             "select schema_name, table_name from duckdb_tables() where database_name = ? and not internal order by all",
-            [ALIAS],
+            [SOURCE_ALIAS],
         )
-        constraints = session.rows(
+        constraints = session.fetch_rows(
             "select schema_name, table_name, constraint_type, constraint_column_names, referenced_table, "
             "referenced_column_names from duckdb_constraints() where database_name = ? order by constraint_index",
-            [ALIAS],
+            [SOURCE_ALIAS],
         )
     return [
-        Declared(
+        DeclaredTable(
             schema=schema,
             table=table,
-            key=_key([one[2:] for one in constraints if one[:2] == (schema, table)]),
+            key=_find_key([one[2:] for one in constraints if one[:2] == (schema, table)]),
             references=tuple(
                 # The engine lets tables refer to those of their own schema only.
                 DeclaredReference(columns=tuple(columns), schema=schema, table=target, key=tuple(key))
@@ -74,7 +76,7 @@ def declared(path: str) -> list[Declared]:
     ]
 
 
-def _key(constraints: Sequence[tuple[str, list[str], str, list[str]]]) -> tuple[str, ...]:
+def _find_key(constraints: Sequence[tuple[str, list[str], str, list[str]]]) -> tuple[str, ...]:
     never_null = {columns[0] for kind, columns, *_ in constraints if kind == "NOT NULL"}
     for wanted in ("PRIMARY KEY", "UNIQUE"):
         for kind, columns, *_ in constraints:

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPT_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupt:
+class InterruptHandler:
     """Watches SIGINT and SIGTERM as long as the block lasts, as far as the process has a handler for them.
 
     That handler raises KeyboardInterrupt wherever the interpreter happens to be: in a destructor or a callback of the
@@ -25,30 +25,30 @@ class Interrupt:
 
     def __init__(self, stop: Callable[[], None]) -> None:
         self._stop = stop
-        self._seen = False
-        self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}
+        self._is_interrupted = False
+        self._previous_handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
+            for number in INTERRUPT_SIGNALS:
                 before = signal.getsignal(number)
                 if callable(before):
-                    self._before[number] = before
-                    signal.signal(number, self._received)
+                    self._previous_handlers[number] = before
+                    signal.signal(number, self._handle_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, before in self._before.items():
-            if signal.getsignal(number) == self._received:
+        for number, before in self._previous_handlers.items():
+            if signal.getsignal(number) == self._handle_signal:
                 signal.signal(number, before)
-        self._before.clear()
+        self._previous_handlers.clear()
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if a signal came since the block began."""
-        if self._seen:
+        if self._is_interrupted:
             raise KeyboardInterrupt
 
-    def _received(self, number: int, frame: FrameType | None) -> None:
-        self._seen = True
+    def _handle_signal(self, number: int, frame: FrameType | None) -> None:
+        self._is_interrupted = True
         self._stop()
-        self._before[number](number, frame)
+        self._previous_handlers[number](number, frame)

@@ -25,16 +25,16 @@ class RemoteFile:
 
     def __init__(self, file: Any, path: str) -> None:
         self._file, self._path = file, path
-        self._own = threading.local()
+        self._thread_state = threading.local()
 
     def tell(self) -> int:
         """Give this thread's place."""
-        place: int = getattr(self._own, "place", 0)
+        place: int = getattr(self._thread_state, "place", 0)
         return place
 
     def seek(self, offset: int, whence: int = 0) -> int:
         """Go to a place, as files do."""
-        self._own.place = (0, self.tell(), self._file.size())[whence] + offset
+        self._thread_state.place = (0, self.tell(), self._file.size())[whence] + offset
         return self.tell()
 
     def read(self, count: int) -> bytes:
@@ -43,7 +43,7 @@ class RemoteFile:
             found: bytes = self._file.read_at(count, self.tell())
         except OSError as error:
             raise OSError(f"{self._path}: {' '.join(str(error).split())}") from None
-        self._own.place = self.tell() + len(found)
+        self._thread_state.place = self.tell() + len(found)
         return found
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class RemoteFile:
         self._file.close()
 
 
-class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+class RemoteFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """The files of a bucket that a session may read: those that it was told of, and no others.
 
     Args:
@@ -65,33 +65,33 @@ class RemoteFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no ty
         super().__init__()
         self.protocol = scheme
         self.system = system
-        self.known: dict[str, tuple[int, int]] = {}
+        self.listed_files: dict[str, tuple[int, int]] = {}
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> RemoteFile:
         """Open a file for reading."""
-        if path not in self.known or mode != "rb":
+        if path not in self.listed_files or mode != "rb":
             raise FileNotFoundError(path)
         return RemoteFile(self.system.open_input_file(path.partition("://")[2]), path)
 
     def glob(self, path: str, **_: Any) -> list[str]:
-        """Give the file that a pattern names: patterns here match one path only (see `sandbox.engine.duckdb.table_functions.file_list`)."""
+        """Give the file that a pattern names: patterns here match one path only (see `sandbox.engine.duckdb.table_functions.format_file_list`)."""
         exact = re.sub(r"\[([*?\[])\]", r"\1", path)
-        return [exact] if exact in self.known else []
+        return [exact] if exact in self.listed_files else []
 
     def exists(self, path: str, **_: Any) -> bool:
         """Say whether a file is known."""
-        return path in self.known
+        return path in self.listed_files
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Give a file's size, as it was listed."""
-        return {"name": path, "size": self.known[path][0], "type": "file"}
+        return {"name": path, "size": self.listed_files[path][0], "type": "file"}
 
     def modified(self, path: str) -> dt.datetime:
         """Give when a file was written, as it was listed."""
-        return dt.datetime.fromtimestamp(self.known[path][1] / 1e9, dt.UTC)
+        return dt.datetime.fromtimestamp(self.listed_files[path][1] / 1e9, dt.UTC)
 
 
-def reach(session: Session, system: fs.FileSystem, files: Mapping[str, tuple[int, int]]) -> None:
+def register_remote_files(session: Session, system: fs.FileSystem, files: Mapping[str, tuple[int, int]]) -> None:
     """Let a session read files of a bucket.
 
     Args:
@@ -101,7 +101,7 @@ def reach(session: Session, system: fs.FileSystem, files: Mapping[str, tuple[int
     """
     for address, about in files.items():
         scheme = address.partition("://")[0]
-        if scheme not in session.remote:
-            session.remote[scheme] = RemoteFiles(system, scheme)
-            session.connection.register_filesystem(session.remote[scheme])
-        session.remote[scheme].known[address] = about
+        if scheme not in session.remote_file_systems:
+            session.remote_file_systems[scheme] = RemoteFileSystem(system, scheme)
+            session.connection.register_filesystem(session.remote_file_systems[scheme])
+        session.remote_file_systems[scheme].listed_files[address] = about

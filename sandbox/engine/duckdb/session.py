@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 from duckdb.func import ARROW, SPECIAL
 
-from sandbox.engine.duckdb.interrupt import Interrupt
+from sandbox.engine.duckdb.interrupt import InterruptHandler
 from sandbox.errors import SandboxError, SourceError
-from sandbox.scratch import held_folder, scratch
+from sandbox.scratch import make_locked_folder, make_scratch_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-VERSION = str(duckdb.__version__)
-POSITIONAL = inspect.Parameter.POSITIONAL_ONLY
-INTERRUPTED = "executing the UDF: KeyboardInterrupt: "
-WATCH_SECONDS = 0.2
+DUCKDB_VERSION = str(duckdb.__version__)
+POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
+INTERRUPT_MESSAGE_SUFFIX = "executing the UDF: KeyboardInterrupt: "
+PROGRESS_POLL_SECONDS = 0.2
 
 
-def quote(identifier: str) -> str:
+def quote_identifier(identifier: str) -> str:
     """Give an SQL identifier, quoted; the one way to put a name into SQL.
 
-    >>> print(quote('a "b" c'))
+    >>> print(quote_identifier('a "b" c'))
     "a ""b"" c"
     """
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
+def quote_literal(text: str) -> str:
     """Give an SQL string literal; for the few places that take no parameter.
 
-    >>> literal("it's")
+    >>> quote_literal("it's")
     "'it''s'"
     """
     return "'" + text.replace("'", "''") + "'"
@@ -71,14 +71,16 @@ class Session:
         failure: type[SandboxError] = SourceError,
         encrypted: bool = False,
     ) -> None:
-        self._failure = failure
-        self._raised: BaseException | None = None
-        self._blamed: SandboxError | None = None
-        self.remote: dict[
+        self._error_class = failure
+        self._function_error: BaseException | None = None
+        self._statement_error: SandboxError | None = None
+        self.remote_file_systems: dict[
             str, Any
         ] = {}  # by scheme: what reads buckets (see `sandbox.engine.duckdb.remote_files`)
-        self._kept = contextlib.ExitStack()
-        folder = self._kept.enter_context(held_folder(spill, label="spill") if spill else scratch("spill"))
+        self._exit_stack = contextlib.ExitStack()
+        folder = self._exit_stack.enter_context(
+            make_locked_folder(spill, label="spill") if spill else make_scratch_folder("spill")
+        )
         self.connection = duckdb.connect(
             ":memory:",
             config={
@@ -99,8 +101,8 @@ class Session:
             # Its cipher is mbedTLS's AES-GCM, which it calls unsafe because its keys and nonces come from a generator
             # that is not made for secrets. OpenSSL's would need an extension from the network. See docs/design.md.
             self.connection.execute("set force_mbedtls_unsafe = true; set temp_file_encryption = true")
-        self._stops: list[Callable[[], None]] = [self.connection.interrupt]
-        self._interrupt = Interrupt(self._stop)
+        self._interrupt_callbacks: list[Callable[[], None]] = [self.connection.interrupt]
+        self._interrupt = InterruptHandler(self._call_interrupt_callbacks)
 
     def __enter__(self) -> Self:
         self._interrupt.__enter__()
@@ -113,30 +115,28 @@ class Session:
     def close(self) -> None:
         """End the connection and remove what it spilled."""
         self.connection.close()
-        self._kept.close()
+        self._exit_stack.close()
 
     @property
     def version(self) -> str:
         """The engine's version."""
-        return VERSION
+        return DUCKDB_VERSION
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> None:
         """Carry out a statement.
 
         Raises:
-            SandboxError: As `failed` says.
+            SandboxError: As `translate_errors` says.
         """
-        with self.failed(doing):
-            self._carried_out(sql, parameters)
+        with self.translate_errors(doing):
+            self._execute_statement(sql, parameters)
 
-    def rows(
-        self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query"
-    ) -> list[tuple[Any, ...]]:
+    def fetch_rows(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> list[tuple[Any, ...]]:
         """Give all rows of a query as Python values (see `execute`)."""
-        with self.failed(doing):
-            return self._carried_out(sql, parameters).fetchall()
+        with self.translate_errors(doing):
+            return self._execute_statement(sql, parameters).fetchall()
 
-    def answer(self, query: str, *, most: int | None) -> tuple[dict[str, str], list[tuple[str | None, ...]]]:
+    def run_user_query(self, query: str, *, most: int | None) -> tuple[dict[str, str], list[tuple[str | None, ...]]]:
         """Carry out a person's own query, in order.
 
         Args:
@@ -147,45 +147,45 @@ class Session:
             The columns with the engine's names of their types, and the rows as the engine's text of each value.
 
         Raises:
-            SandboxError: As `failed` says; also where it is not one statement.
+            SandboxError: As `translate_errors` says; also where it is not one statement.
         """
         doing = "the query"
-        with self.failed(doing):
+        with self.translate_errors(doing):
             statements = self.connection.extract_statements(query)
         if len(statements) != 1:
-            raise self._failure(f"{doing}: {len(statements)} statements, where one is expected")
-        body = _body(query)
+            raise self._error_class(f"{doing}: {len(statements)} statements, where one is expected")
+        body = _strip_query_end(query)
         self.execute("set preserve_insertion_order = true")
-        columns = {row[0]: row[1] for row in self.rows(f"describe select * from (\n{body}\n)", doing=doing)}
+        columns = {row[0]: row[1] for row in self.fetch_rows(f"describe select * from (\n{body}\n)", doing=doing)}
         limit = "" if most is None else f" limit {most:d}"
-        return columns, self.rows(f"select columns(*)::varchar from (\n{body}\n){limit}", doing=doing)
+        return columns, self.fetch_rows(f"select columns(*)::varchar from (\n{body}\n){limit}", doing=doing)
 
-    def batches(
+    def fetch_batches(
         self, sql: str, parameters: Sequence[Any] = (), *, size: int, doing: str = "a query"
     ) -> Iterator[pa.RecordBatch]:
         """Give the rows of a query, in its order, in Arrow batches of about so many rows (see `execute`)."""
         _log.debug("%s", sql)
-        with self.failed(doing):
+        with self.translate_errors(doing):
             # Not `connection.execute`, whose reader gives the batches in any order.
             yield from self.connection.sql(sql, params=list(parameters) or None).to_arrow_reader(size)
 
-    def blame(self, error: SandboxError) -> None:
+    def set_statement_error(self, error: SandboxError) -> None:
         """Say with which error of ours the statement fails that is being carried out: what it calls cannot raise it itself."""
-        self._blamed = error
+        self._statement_error = error
 
-    def on_interrupt(self, stop: Callable[[], None]) -> None:
+    def add_interrupt_callback(self, stop: Callable[[], None]) -> None:
         """Also call a function where Ctrl-C ends a statement: it ends what the engine waits for."""
-        self._stops.append(stop)
+        self._interrupt_callbacks.append(stop)
 
-    def _stop(self) -> None:
-        for stop in self._stops:
+    def _call_interrupt_callbacks(self) -> None:
+        for stop in self._interrupt_callbacks:
             stop()
 
-    def lend(self, name: str, rows: pa.Table | ds.Dataset | dict[str, NDArray[Any]]) -> None:
+    def register_table(self, name: str, rows: pa.Table | ds.Dataset | dict[str, NDArray[Any]]) -> None:
         """Let SQL read an Arrow table or dataset, or arrays, under a name; not copied, so they must not change meanwhile."""
         self.connection.register(name, rows)
 
-    def function(
+    def register_function(
         self, name: str, function: Callable[..., pa.Array], parameters: Sequence[str], returns: str
     ) -> None:
         """Let SQL call a Python function of Arrow arrays of one length, which gives another of that length.
@@ -200,25 +200,25 @@ class Session:
             returns: The same of what it gives.
         """
 
-        def called(*columns):  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN202 - the engine evaluates annotations
-            return self._called(function, columns)
+        def evaluate_columns(*columns):  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN202 - the engine evaluates annotations
+            return self._evaluate_function(function, columns)
 
-        places = [inspect.Parameter(f"column_{n}", POSITIONAL) for n in range(len(parameters))]
-        called.__signature__ = inspect.Signature(places)  # type: ignore[attr-defined]  # which the engine counts
+        places = [inspect.Parameter(f"column_{n}", POSITIONAL_ONLY) for n in range(len(parameters))]
+        evaluate_columns.__signature__ = inspect.Signature(places)  # type: ignore[attr-defined]  # which the engine counts
         types: list[Any] = [duckdb.sqltype(kind) for kind in (*parameters, returns)]
         self.connection.create_function(
-            name, called, types[:-1], types[-1], type=ARROW, null_handling=SPECIAL
+            name, evaluate_columns, types[:-1], types[-1], type=ARROW, null_handling=SPECIAL
         )
 
-    def _called(self, function: Callable[..., pa.Array], columns: Sequence[pa.ChunkedArray]) -> pa.Array:
+    def _evaluate_function(self, function: Callable[..., pa.Array], columns: Sequence[pa.ChunkedArray]) -> pa.Array:
         try:
             return function(*(column.combine_chunks() for column in columns))
         except BaseException as error:  # noqa: BLE001 - it is raised again, as ours, when the engine has ended
-            self._raised = error
+            self._function_error = error
             raise RuntimeError(type(error).__name__) from None
 
     @contextlib.contextmanager
-    def watched(self, seen: Callable[[float], None]) -> Iterator[None]:
+    def watch_progress(self, seen: Callable[[float], None]) -> Iterator[None]:
         """Tell a function, while the block lasts, how far the statement is that is being carried out.
 
         Args:
@@ -229,13 +229,13 @@ class Session:
         self.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
         ended = threading.Event()
 
-        def poll() -> None:
-            while not ended.wait(WATCH_SECONDS):
+        def poll_progress() -> None:
+            while not ended.wait(PROGRESS_POLL_SECONDS):
                 percent = self.connection.query_progress()
                 if percent >= 0:  # else there is no statement, or it has not begun
                     seen(min(1.0, percent / 100))
 
-        watch = threading.Thread(target=poll, name="watching a statement", daemon=True)
+        watch = threading.Thread(target=poll_progress, name="watching a statement", daemon=True)
         watch.start()
         try:
             yield
@@ -245,35 +245,35 @@ class Session:
             # Not `execute`, which raises where an interrupt is on its way: later statements must not be counted, that is slow.
             self.connection.execute("set enable_progress_bar = false")
 
-    def confine(self, files: Iterable[Path]) -> None:
+    def restrict_access(self, files: Iterable[Path]) -> None:
         """Keep every later statement from all files but these, from extensions, and from the session's settings."""
-        allowed = "[" + ", ".join(literal(str(path)) for path in files) + "]"
+        allowed = "[" + ", ".join(quote_literal(str(path)) for path in files) + "]"
         self.execute(f"set allowed_paths = {allowed}")
         self.execute("set enable_external_access = false")
         self.execute("set lock_configuration = true")
 
-    def counted(self, query: str, *, doing: str) -> int:
+    def count_user_query_rows(self, query: str, *, doing: str) -> int:
         """Count the rows of a query that somebody else wrote; nothing but a query is carried out.
 
         Raises:
-            SandboxError: As `failed` says; also where it is not one query.
+            SandboxError: As `translate_errors` says; also where it is not one query.
         """
-        with self.failed(doing):
+        with self.translate_errors(doing):
             statements = self.connection.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-                raise self._failure(f"{doing}: one query is expected (select …), and nothing else")
+                raise self._error_class(f"{doing}: one query is expected (select …), and nothing else")
             # One statement that is a query closes no parenthesis that it did not open.
-            [(rows,)] = self.connection.execute(f"select count(*) from (\n{_body(query)}\n)").fetchall()
+            [(rows,)] = self.connection.execute(f"select count(*) from (\n{_strip_query_end(query)}\n)").fetchall()
         return int(rows)
 
-    def _carried_out(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
+    def _execute_statement(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         _log.debug("%s", sql)
         self._interrupt.check()
-        self._raised = self._blamed = None
+        self._function_error = self._statement_error = None
         return self.connection.execute(sql, list(parameters) or None)
 
     @contextlib.contextmanager
-    def failed(self, doing: str) -> Iterator[None]:
+    def translate_errors(self, doing: str) -> Iterator[None]:
         """Turn DuckDB's errors into ours; the message starts with what was being done."""
         try:
             yield
@@ -282,18 +282,18 @@ class Session:
             raise KeyboardInterrupt from None
         except duckdb.Error as error:
             self._interrupt.check()
-            blamed, self._blamed = self._blamed, None
+            blamed, self._statement_error = self._statement_error, None
             if blamed is not None:
                 raise blamed  # noqa: B904 - it has a cause of its own
             if isinstance(error, duckdb.InvalidInputException):
-                raised, self._raised = self._raised, None
-                if isinstance(raised, KeyboardInterrupt) or str(error).endswith(INTERRUPTED):
+                raised, self._function_error = self._function_error, None
+                if isinstance(raised, KeyboardInterrupt) or str(error).endswith(INTERRUPT_MESSAGE_SUFFIX):
                     raise KeyboardInterrupt from None
                 if raised is not None:
                     what = f"{type(raised).__name__} in a function of ours"
-                    raise self._failure(f"{doing}: {what}") from None
+                    raise self._error_class(f"{doing}: {what}") from None
             small = "the memory limit was too small: " * isinstance(error, duckdb.OutOfMemoryException)
-            raise self._failure(f"{doing}: {small}{first_line(error)}") from error
+            raise self._error_class(f"{doing}: {small}{summarize_error(error)}") from error
         except RuntimeError as error:
             # What a SIGINT becomes that arrives while DuckDB works.
             if str(error) != "Query interrupted":
@@ -301,10 +301,10 @@ class Session:
             raise KeyboardInterrupt from None
 
 
-def _body(query: str) -> str:
+def _strip_query_end(query: str) -> str:
     """Give a query without the semicolons and comments at its end.
 
-    >>> _body("select ';--' as a ; -- done")
+    >>> _strip_query_end("select ';--' as a ; -- done")
     "select ';--' as a "
     """
     text = query.encode()
@@ -316,12 +316,12 @@ def _body(query: str) -> str:
     return text[:end].decode()
 
 
-def complaint(error: SandboxError) -> str | None:
+def find_engine_message(error: SandboxError) -> str | None:
     """Give the engine's whole text behind an error of ours; None where it was not the engine that complained."""
     return str(error.__cause__) if isinstance(error.__cause__, duckdb.Error) else None
 
 
-def first_line(error: BaseException | str) -> str:
+def summarize_error(error: BaseException | str) -> str:
     """Give the first line of a foreign error without DuckDB's prefix (``Binder Error: ``)."""
     text = str(error).strip().splitlines()
     if text and text[0].startswith("Traceback "):  # of a function of Python's that the engine called

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sandbox.engine.lakes.lake_table import LakeFile, LakeTable, Snapshot, missing
+from sandbox.engine.lakes.lake_table import LakeFile, LakeTable, SourceSnapshot, build_missing_extra_error
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -19,17 +19,15 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 # What a reader has to know of a table beyond the first version of the protocol; of these, this one does.
-KNOWN_FEATURES = {
+SUPPORTED_FEATURES = {
     "columnMapping", "deletionVectors", "timestampNtz", "typeWidening", "typeWidening-preview", "v2Checkpoint",
     "vacuumProtocolCheck",
 }  # fmt: skip
-PHYSICAL = "delta.columnMapping.physicalName"
-ID = "delta.columnMapping.id"
+PHYSICAL_NAME_KEY = "delta.columnMapping.physicalName"
+FIELD_ID_KEY = "delta.columnMapping.id"
 
 
-def table(
-    place: str, name: str, *, version: int | None, options: Mapping[str, str] | None = None
-) -> LakeTable:
+def load_table(place: str, name: str, *, version: int | None, options: Mapping[str, str] | None = None) -> LakeTable:
     """Give a Delta table at a version.
 
     Args:
@@ -42,9 +40,9 @@ def table(
         SourceError: It cannot be read, or needs what is not known here.
         ConfigError: There is no such version.
     """
-    found = _opened(place, name, version, options)
+    found = _open_table(place, name, version, options)
     protocol = found.protocol()
-    unknown = sorted(set(protocol.reader_features or ()) - KNOWN_FEATURES)
+    unknown = sorted(set(protocol.reader_features or ()) - SUPPORTED_FEATURES)
     if unknown:
         raise SourceError(
             f"{name}: the Delta table needs {', '.join(unknown)} of its readers, which sandbox does not know",
@@ -52,25 +50,25 @@ def table(
         )
     schema = json.loads(found.schema().to_json())
     mode = found.metadata().configuration.get("delta.columnMapping.mode", "none")
-    fields = {one["name"]: _called(one, mode) for one in schema["fields"]}
+    fields = {one["name"]: _resolve_file_column(one, mode) for one in schema["fields"]}
     if mode != "none":
-        _check_nested(name, schema["fields"])
+        _check_nested_fields(name, schema["fields"])
     return LakeTable(
-        snapshot=Snapshot(kind="delta", version=found.version()),
+        snapshot=SourceSnapshot(kind="delta", version=found.version()),
         schema=pa.schema(found.schema().to_arrow()),
         fields=fields,
-        files=sorted(_files(found, place), key=lambda one: one.name),
+        files=sorted(_list_files(found, place), key=lambda one: one.name),
     )
 
 
-def _opened(place: str, name: str, version: int | None, options: Mapping[str, str] | None) -> DeltaTable:
+def _open_table(place: str, name: str, version: int | None, options: Mapping[str, str] | None) -> DeltaTable:
     try:
         from deltalake import DeltaTable  # noqa: PLC0415 - an extra
         from deltalake.exceptions import DeltaError  # noqa: PLC0415
     except ImportError as error:
-        raise missing("delta", error) from None
+        raise build_missing_extra_error("delta", error) from None
     stored = dict(options or {})
-    with _reported(place, name, version, DeltaError):
+    with _translate_errors(place, name, version, DeltaError):
         newest = DeltaTable(place, storage_options=stored)
     if version is None or version == newest.version():
         return newest
@@ -78,12 +76,12 @@ def _opened(place: str, name: str, version: int | None, options: Mapping[str, st
         raise ConfigError(
             f"[tables.{name}] version = {version}: the newest version of the Delta table is {newest.version()}"
         )
-    with _reported(place, name, version, DeltaError):
+    with _translate_errors(place, name, version, DeltaError):
         return DeltaTable(place, version=version, storage_options=stored)
 
 
 @contextlib.contextmanager
-def _reported(place: str, name: str, version: int | None, failure: type[Exception]) -> Iterator[None]:
+def _translate_errors(place: str, name: str, version: int | None, failure: type[Exception]) -> Iterator[None]:
     """Turn delta-rs's errors into ours."""
     try:
         yield
@@ -100,19 +98,19 @@ def _reported(place: str, name: str, version: int | None, failure: type[Exceptio
         ) from error
 
 
-def _called(field: dict[str, Any], mode: str) -> int | str:
+def _resolve_file_column(field: dict[str, Any], mode: str) -> int | str:
     """Say what data files call a column."""
     metadata: dict[str, Any] = field.get("metadata") or {}
-    if mode == "id" and ID in metadata:
-        return int(metadata[ID])
-    return str(metadata.get(PHYSICAL, field["name"])) if mode == "name" else str(field["name"])
+    if mode == "id" and FIELD_ID_KEY in metadata:
+        return int(metadata[FIELD_ID_KEY])
+    return str(metadata.get(PHYSICAL_NAME_KEY, field["name"])) if mode == "name" else str(field["name"])
 
 
-def _check_nested(name: str, fields: list[dict[str, Any]]) -> None:
+def _check_nested_fields(name: str, fields: list[dict[str, Any]]) -> None:
     """Make sure that fields within columns are called in files as they are in the table."""
     for field in fields:
-        for inner in _inner(field["type"]):
-            physical = (inner.get("metadata") or {}).get(PHYSICAL, inner["name"])
+        for inner in _walk_inner_fields(field["type"]):
+            physical = (inner.get("metadata") or {}).get(PHYSICAL_NAME_KEY, inner["name"])
             if physical != inner["name"]:
                 raise SourceError(
                     f"{name}.{field['name']}: its field {inner['name']} has another name in the Delta table's files (column "
@@ -121,24 +119,24 @@ def _check_nested(name: str, fields: list[dict[str, Any]]) -> None:
                 )
 
 
-def _inner(kind: Any) -> Iterator[dict[str, Any]]:
+def _walk_inner_fields(kind: Any) -> Iterator[dict[str, Any]]:
     """Give the fields within a type, however deep."""
     if not isinstance(kind, dict):
         return
     for field in kind.get("fields", ()):
         yield field
-        yield from _inner(field["type"])
+        yield from _walk_inner_fields(field["type"])
     for part in ("elementType", "keyType", "valueType"):
-        yield from _inner(kind.get(part))
+        yield from _walk_inner_fields(kind.get(part))
 
 
-def _files(found: DeltaTable, place: str) -> Iterator[LakeFile]:
+def _list_files(found: DeltaTable, place: str) -> Iterator[LakeFile]:
     actions = pa.table(found.get_add_actions())
-    kept = _kept(found)
+    kept = _read_deletion_masks(found)
     names = [unquote(path) for path in actions["path"].to_pylist()]
-    columns = _partitions(actions)
+    columns = _read_partition_values(actions)
     for index, (name, size, modified) in enumerate(
-        zip(names, actions["size_bytes"].to_pylist(), _moments(actions), strict=True)
+        zip(names, actions["size_bytes"].to_pylist(), _read_modification_times(actions), strict=True)
     ):
         path = name if "://" in name or name.startswith("/") else f"{place.rstrip('/')}/{name}"
         yield LakeFile(
@@ -147,30 +145,30 @@ def _files(found: DeltaTable, place: str) -> Iterator[LakeFile]:
             bytes=size,
             modified=modified,
             constants=tuple((column, texts[index]) for column, texts in columns.items()),
-            kept=kept.get(_bare(path)),
+            row_mask=kept.get(_strip_scheme(path)),
         )
 
 
-def _kept(found: DeltaTable) -> dict[str, pa.BooleanArray]:
+def _read_deletion_masks(found: DeltaTable) -> dict[str, pa.BooleanArray]:
     """Give the masks of the deletion vectors, by file."""
     masks: dict[str, pa.BooleanArray] = {}
     for batch in pa.RecordBatchReader.from_stream(found.deletion_vectors()):
         for path, mask in zip(batch.column(0).to_pylist(), batch.column(1), strict=True):
-            masks[_bare(unquote(path))] = mask.values
+            masks[_strip_scheme(unquote(path))] = mask.values
     return masks
 
 
-def _bare(path: str) -> str:
+def _strip_scheme(path: str) -> str:
     """Give a path or address without the scheme, by which two spellings of one can be compared."""
     return path.rpartition("://")[2].lstrip("/")
 
 
-def _moments(actions: pa.Table) -> list[int]:
+def _read_modification_times(actions: pa.Table) -> list[int]:
     """Give when files were written, in nanoseconds since 1970 UTC: the log has milliseconds."""
     return [moment * 10**6 for moment in actions["modification_time"].cast(pa.int64()).to_pylist()]
 
 
-def _partitions(actions: pa.Table) -> dict[str, list[str | None]]:
+def _read_partition_values(actions: pa.Table) -> dict[str, list[str | None]]:
     """Give the texts of the partition columns' values, file by file."""
     if "partition" not in actions.column_names:
         return {}

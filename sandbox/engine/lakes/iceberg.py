@@ -16,7 +16,13 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import numpy as np
 import pyarrow as pa
 
-from sandbox.engine.lakes.lake_table import LakeFile, LakeTable, Snapshot, ValuesDeleted, missing
+from sandbox.engine.lakes.lake_table import (
+    EqualityDeletes,
+    LakeFile,
+    LakeTable,
+    SourceSnapshot,
+    build_missing_extra_error,
+)
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -28,26 +34,26 @@ if TYPE_CHECKING:
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
 
-OURS = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO", "init_catalog_tables": "false"}
-MAIN_SCHEMES = {"s3a": "s3", "s3n": "s3"}
+CATALOG_OPTIONS = {"py-io-impl": "pyiceberg.io.pyarrow.PyArrowFileIO", "init_catalog_tables": "false"}
+SCHEME_ALIASES = {"s3a": "s3", "s3n": "s3"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Catalogue:
+class IcebergCatalog:
     """An opened catalogue, or one namespace of it.
 
     Attributes:
-        shown: Its address, for messages.
+        address: Its address, for messages.
         catalog: pyiceberg's.
         tables: By the name that is used here the table's identifier.
     """
 
-    shown: str
+    address: str
     catalog: Catalog
     tables: Mapping[str, tuple[str, ...]]
 
 
-def opened(uri: str, *, base: Path) -> Catalogue:
+def open_catalog(uri: str, *, base: Path) -> IcebergCatalog:
     """Open a catalogue and list its tables.
 
     Args:
@@ -62,61 +68,54 @@ def opened(uri: str, *, base: Path) -> Catalogue:
     try:
         from pyiceberg.catalog import load_catalog  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise missing("iceberg", error) from None
+        raise build_missing_extra_error("iceberg", error) from None
     parts = urlsplit(uri)
     asked = dict(parse_qsl(parts.query))
     shown = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    with reported(shown):
+    with translate_errors(shown):
         if parts.scheme == "iceberg":
             namespace = unquote(parts.path).strip("/").replace("/", ".")
-            catalog = load_catalog(parts.netloc, **OURS)
+            catalog = load_catalog(parts.netloc, **CATALOG_OPTIONS)
         else:
             namespace = asked.get("namespace", "")
             file = (base / unquote(parts.path).removeprefix("/")).absolute()
-            name = asked.get("catalog") or _only_name(file)
+            name = asked.get("catalog") or _find_catalog_name(file)
             # SQLite's own form of a path, percent-encoded: once for it, once for SQLAlchemy.
             place = f"sqlite:///file:{quote(quote(str(file)))}?mode=ro&uri=true"
-            catalog = load_catalog(name, **{**OURS, "type": "sql", "uri": place})
-        return Catalogue(shown=shown, catalog=catalog, tables=_tables(catalog, namespace))
+            catalog = load_catalog(name, **{**CATALOG_OPTIONS, "type": "sql", "uri": place})
+        return IcebergCatalog(address=shown, catalog=catalog, tables=_list_tables(catalog, namespace))
 
 
-def _only_name(file: Path) -> str:
+def _find_catalog_name(file: Path) -> str:
     """Give the name of the one catalogue that a SQLite file holds."""
     if not file.is_file():
-        raise SourceError(
-            f"the source {file} is not there", hint="correct uri in [source]; it starts at sandbox.toml"
-        )
+        raise SourceError(f"the source {file} is not there", hint="correct uri in [source]; it starts at sandbox.toml")
     with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-        names = [
-            name
-            for (name,) in connection.execute("select distinct catalog_name from iceberg_tables order by 1")
-        ]
+        names = [name for (name,) in connection.execute("select distinct catalog_name from iceberg_tables order by 1")]
     if len(names) != 1:
         held = f"several catalogues: {', '.join(names)}" if names else "no table"
-        raise SourceError(
-            f"{file} holds {held}", hint="name one with ?catalog=NAME at the end of uri" if names else ""
-        )
+        raise SourceError(f"{file} holds {held}", hint="name one with ?catalog=NAME at the end of uri" if names else "")
     return str(names[0])
 
 
-def _tables(catalog: Catalog, namespace: str) -> dict[str, tuple[str, ...]]:
+def _list_tables(catalog: Catalog, namespace: str) -> dict[str, tuple[str, ...]]:
     """Give the tables of a namespace by name, or of all by namespace and name."""
     if namespace:
         return {one[-1]: tuple(one) for one in catalog.list_tables(tuple(namespace.split(".")))}
     found: dict[str, tuple[str, ...]] = {}
-    for space in _namespaces(catalog, ()):
+    for space in _list_namespaces(catalog, ()):
         found.update({".".join(one): tuple(one) for one in catalog.list_tables(space)})
     return found
 
 
-def _namespaces(catalog: Catalog, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _list_namespaces(catalog: Catalog, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for space in catalog.list_namespaces(above):
         if len(space) > len(above):  # some catalogues give the one that was asked about
             yield tuple(space)
-            yield from _namespaces(catalog, tuple(space))
+            yield from _list_namespaces(catalog, tuple(space))
 
 
-def table(catalogue: Catalogue, name: str, *, snapshot: int | None) -> LakeTable:
+def load_table(catalogue: IcebergCatalog, name: str, *, snapshot: int | None) -> LakeTable:
     """Give an Iceberg table at a snapshot.
 
     Args:
@@ -128,7 +127,7 @@ def table(catalogue: Catalogue, name: str, *, snapshot: int | None) -> LakeTable
         SourceError: It cannot be read.
         ConfigError: There is no such snapshot.
     """
-    with reported(f"{name}: the Iceberg table in {catalogue.shown}"):
+    with translate_errors(f"{name}: the Iceberg table in {catalogue.address}"):
         found = catalogue.catalog.load_table(catalogue.tables[name])
         chosen = found.current_snapshot() if snapshot is None else found.snapshot_by_id(snapshot)
         if chosen is None and snapshot is not None:
@@ -143,11 +142,11 @@ def table(catalogue: Catalogue, name: str, *, snapshot: int | None) -> LakeTable
         entries = [] if chosen is None else [
             entry for manifest in chosen.manifests(found.io) for entry in manifest.fetch_manifest_entry(found.io)
         ]  # fmt: skip
-        return _described(found, schema, entries, 0 if chosen is None else chosen.snapshot_id)
+        return _describe_table(found, schema, entries, 0 if chosen is None else chosen.snapshot_id)
 
 
-def _described(found: Table, schema: Schema, entries: list[ManifestEntry], snapshot: int) -> LakeTable:
-    from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow  # noqa: PLC0415 - see `opened`
+def _describe_table(found: Table, schema: Schema, entries: list[ManifestEntry], snapshot: int) -> LakeTable:
+    from pyiceberg.io.pyarrow import PyArrowFileIO, schema_to_pyarrow  # noqa: PLC0415 - see `open_catalog`
     from pyiceberg.manifest import DataFileContent, FileFormat  # noqa: PLC0415
 
     data = [entry for entry in entries if entry.data_file.content == DataFileContent.DATA]
@@ -160,23 +159,23 @@ def _described(found: Table, schema: Schema, entries: list[ManifestEntry], snaps
             raise SourceError(
                 f"{entry.data_file.file_path} is {entry.data_file.file_format.name}; sandbox reads Iceberg's Parquet files only"
             )
-    kept = {path: mask for entry in vectors for path, mask in _vectors(found, entry.data_file)}
+    kept = {path: mask for entry in vectors for path, mask in _read_deletion_vectors(found, entry.data_file)}
     unpartitioned = {number for number, spec in found.specs().items() if spec.is_unpartitioned()}
     files = [
         LakeFile(
-            path=path_of(entry.data_file.file_path),
+            path=convert_location(entry.data_file.file_path),
             name=entry.data_file.file_path,
             bytes=entry.data_file.file_size_in_bytes,
-            constants=_constants(found, schema, entry.data_file),
-            kept=kept.get(entry.data_file.file_path),
-            values=tuple(
-                ValuesDeleted(
-                    path=path_of(one.data_file.file_path),
+            constants=_find_constants(found, schema, entry.data_file),
+            row_mask=kept.get(entry.data_file.file_path),
+            equality_deletes=tuple(
+                EqualityDeletes(
+                    path=convert_location(one.data_file.file_path),
                     bytes=one.data_file.file_size_in_bytes,
                     columns=tuple(one.data_file.equality_ids or ()),
                 )
                 for one in by_value
-                if _counts(entry, one, unpartitioned)
+                if _is_delete_applicable(entry, one, unpartitioned)
             ),
         )
         for entry in data
@@ -185,48 +184,46 @@ def _described(found: Table, schema: Schema, entries: list[ManifestEntry], snaps
     assert isinstance(io, PyArrowFileIO)
     systems = {file.path.partition("://")[0]: file.name for file in files if "://" in file.path}
     return LakeTable(
-        snapshot=Snapshot(kind="iceberg", version=snapshot),
+        snapshot=SourceSnapshot(kind="iceberg", version=snapshot),
         schema=schema_to_pyarrow(schema, include_field_ids=True),
         fields={field.name: field.field_id for field in schema.fields},
         files=sorted(files, key=lambda one: one.name),
-        names=None if mapping is None else {
+        name_mapping=None if mapping is None else {
             name: field.field_id for field in mapping if field.field_id is not None for name in field.names
         },
-        places=tuple(
+        position_deletes=tuple(
             LakeFile(
-                path=path_of(one.data_file.file_path), name=one.data_file.file_path, bytes=one.data_file.file_size_in_bytes
+                path=convert_location(one.data_file.file_path), name=one.data_file.file_path, bytes=one.data_file.file_size_in_bytes
             )
             for one in by_place if one not in vectors
         ),
-        system=io.fs_by_scheme(*PyArrowFileIO.parse_location(next(iter(systems.values())))[:2]) if systems else None,
+        file_system=io.fs_by_scheme(*PyArrowFileIO.parse_location(next(iter(systems.values())))[:2]) if systems else None,
     )  # fmt: skip
 
 
-def path_of(location: str) -> str:
+def convert_location(location: str) -> str:
     """Give a location as the engine is asked for it: a path, or an address in a bucket.
 
-    >>> path_of("file:///a%20b/c.parquet"), path_of("s3a://bucket/c.parquet")
+    >>> convert_location("file:///a%20b/c.parquet"), convert_location("s3a://bucket/c.parquet")
     ('/a%20b/c.parquet', 's3://bucket/c.parquet')
     """
     scheme, found, rest = location.partition("://")
     if not found:
         return location.removeprefix("file:")
-    return rest if scheme == "file" else f"{MAIN_SCHEMES.get(scheme, scheme)}://{rest}"
+    return rest if scheme == "file" else f"{SCHEME_ALIASES.get(scheme, scheme)}://{rest}"
 
 
-def _counts(data: ManifestEntry, delete: ManifestEntry, unpartitioned: set[int]) -> bool:
+def _is_delete_applicable(data: ManifestEntry, delete: ManifestEntry, unpartitioned: set[int]) -> bool:
     """Say whether values that are deleted count for a data file: it is older, and of the same partition or there is none."""
     if (data.sequence_number or 0) >= (delete.sequence_number or 0):
         return False
     one, other = data.data_file, delete.data_file
-    return other.spec_id in unpartitioned or (
-        one.spec_id == other.spec_id and one.partition == other.partition
-    )
+    return other.spec_id in unpartitioned or (one.spec_id == other.spec_id and one.partition == other.partition)
 
 
-def _vectors(found: Table, file: DataFile) -> Iterator[tuple[str, pa.BooleanArray]]:
+def _read_deletion_vectors(found: Table, file: DataFile) -> Iterator[tuple[str, pa.BooleanArray]]:
     """Give the masks of a file of deletion vectors, by data file."""
-    from pyiceberg.table.deletion_vector import deletion_vectors_from_puffin_file  # noqa: PLC0415 - see `opened`
+    from pyiceberg.table.deletion_vector import deletion_vectors_from_puffin_file  # noqa: PLC0415 - see `open_catalog`
     from pyiceberg.table.puffin import PuffinFile  # noqa: PLC0415
 
     with found.io.new_input(file.file_path).open() as stream:
@@ -238,7 +235,7 @@ def _vectors(found: Table, file: DataFile) -> Iterator[tuple[str, pa.BooleanArra
         yield vector.referenced_data_file, pa.array(mask)
 
 
-def _constants(found: Table, schema: Schema, file: DataFile) -> tuple[tuple[str, str | None], ...]:
+def _find_constants(found: Table, schema: Schema, file: DataFile) -> tuple[tuple[str, str | None], ...]:
     """Give the columns whose value in all rows of a file the log tells, for files that lack them (see `LakeTable.optional`)."""
     texts: dict[str, str | None] = {
         field.name: str(field.initial_default) for field in schema.fields if field.initial_default is not None
@@ -253,7 +250,7 @@ def _constants(found: Table, schema: Schema, file: DataFile) -> tuple[tuple[str,
 
 
 @contextlib.contextmanager
-def reported(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Turn the errors of pyiceberg and of what it stands on into ours."""
     try:
         yield

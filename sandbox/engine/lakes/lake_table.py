@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import fs
 
-Kind = Literal["delta", "iceberg", "postgres"]
+SnapshotKind = Literal["delta", "iceberg", "postgres"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot:
+class SourceSnapshot:
     """Which version of a table was read.
 
     Attributes:
@@ -25,12 +25,12 @@ class Snapshot:
         version: The version of a Delta table, the id of an Iceberg snapshot, or which transactions a moment of Postgres sees.
     """
 
-    kind: Kind
+    kind: SnapshotKind
     version: int | str
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValuesDeleted:
+class EqualityDeletes:
     """Rows that are deleted by their values: those that agree with a row of a file (Iceberg's equality deletes).
 
     Attributes:
@@ -55,8 +55,8 @@ class LakeFile:
         modified: When it was written, nanoseconds since 1970 UTC; 0 where the log does not say.
         constants: Columns that are not in the file, or not to be read from it, and the text of the value that all its rows
             have; None for NULL.
-        kept: For each of its first rows whether it is not deleted, those behind are not; None where none is.
-        values: What is deleted by value.
+        row_mask: For each of its first rows whether it is not deleted, those behind are not; None where none is.
+        equality_deletes: What is deleted by value.
     """
 
     path: str
@@ -64,8 +64,8 @@ class LakeFile:
     bytes: int
     modified: int = 0
     constants: tuple[tuple[str, str | None], ...] = ()
-    kept: pa.BooleanArray | None = None
-    values: tuple[ValuesDeleted, ...] = ()
+    row_mask: pa.BooleanArray | None = None
+    equality_deletes: tuple[EqualityDeletes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,26 +77,26 @@ class LakeTable:
         schema: Its columns, in order.
         fields: For each column what its files call it: a field id, or a name.
         files: Its data files, sorted by name.
-        names: For files without field ids, the id of each name (Iceberg's name mapping).
-        places: Files of positions of deleted rows, of Parquet (Iceberg's positional deletes).
-        system: pyarrow's file system, where its files lie in a bucket.
+        name_mapping: For files without field ids, the id of each name (Iceberg's name mapping).
+        position_deletes: Files of positions of deleted rows, of Parquet (Iceberg's positional deletes).
+        file_system: pyarrow's file system, where its files lie in a bucket.
     """
 
-    snapshot: Snapshot
+    snapshot: SourceSnapshot
     schema: pa.Schema
     fields: Mapping[str, int | str]
     files: Sequence[LakeFile]
-    names: Mapping[str, int] | None = None
-    places: Sequence[LakeFile] = ()
-    system: fs.FileSystem | None = None
+    name_mapping: Mapping[str, int] | None = None
+    position_deletes: Sequence[LakeFile] = ()
+    file_system: fs.FileSystem | None = None
 
     @property
-    def optional(self) -> bool:
+    def has_fallback_constants(self) -> bool:
         """Whether constants count only for files that lack the column: Iceberg's data files mostly have them."""
         return self.snapshot.kind == "iceberg"
 
 
-def missing(kind: Kind, error: ImportError) -> SourceError:
+def build_missing_extra_error(kind: SnapshotKind, error: ImportError) -> SourceError:
     """Give the error that says which extra of this package reads a kind of table."""
     what = {"delta": "Delta", "iceberg": "Iceberg"}[kind]
     return SourceError(

@@ -5,107 +5,107 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.database_schema import Declared, DeclaredReference
+from sandbox.engine.database_schema import DeclaredReference, DeclaredTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox.engine.postgres.snapshot import Snapshot
+    from sandbox.engine.postgres.snapshot import PostgresSnapshot
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColumnType:
+class CatalogColumn:
     """A column and its type, below all domains.
 
     Attributes:
         name: The column's name.
         type: The type's name in the catalogue, of an array that of its items (``int4``, ``numeric``, ``mood``).
         kind: What the type is: ``b`` for a base type, ``e`` enum, ``c`` composite, ``r`` range, ``m`` multirange.
-        array: Whether it is an array.
+        is_array: Whether it is an array.
         modifier: The type's modifier, -1 if there is none.
         number: Its number in the table.
-        readable: Whether the role may read it.
+        is_readable: Whether the role may read it.
     """
 
     name: str
     type: str
     kind: str
-    array: bool
+    is_array: bool
     modifier: int
     number: int
-    readable: bool
+    is_readable: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class PostgresTable:
     """A table of a database.
 
     Attributes:
         oid: Its number in the catalogue.
-        declared: Its schema, name, key and references.
-        unique: Sets of columns that tell its rows apart and are never NULL; the primary key first.
+        declaration: Its schema, name, key and references.
+        unique_keys: Sets of columns that tell its rows apart and are never NULL; the primary key first.
         columns: In order.
         rows: About how many it has, as the server's statistics say; None where it has none.
         bytes: What it takes on the server's disk, without indexes.
-        plain: Whether it is an ordinary table, whose rows lie in blocks of its own.
-        readable: Whether the role may read all of it.
+        is_ordinary: Whether it is an ordinary table, whose rows lie in blocks of its own.
+        is_readable: Whether the role may read all of it.
     """
 
     oid: int
-    declared: Declared
-    unique: tuple[tuple[str, ...], ...]
-    columns: tuple[ColumnType, ...]
+    declaration: DeclaredTable
+    unique_keys: tuple[tuple[str, ...], ...]
+    columns: tuple[CatalogColumn, ...]
     rows: int | None
     bytes: int
-    plain: bool
-    readable: bool
+    is_ordinary: bool
+    is_readable: bool
 
 
-def tables(snapshot: Snapshot) -> list[Table]:
+def list_tables(snapshot: PostgresSnapshot) -> list[PostgresTable]:
     """Give the tables, partitioned tables, views and foreign tables of a database, by schema and name.
 
     Raises:
         SourceError: The database does not answer.
     """
-    columns: dict[int, list[ColumnType]] = {}
-    for oid, *cells in snapshot.rows(COLUMNS):
+    columns: dict[int, list[CatalogColumn]] = {}
+    for oid, *cells in snapshot.fetch_rows(COLUMNS_QUERY):
         name, number, kind_name, kind, array, modifier, readable = cells
         columns.setdefault(oid, []).append(
-            ColumnType(
-                name=name, type=kind_name, kind=kind, array=array, modifier=modifier, number=number, readable=readable
+            CatalogColumn(
+                name=name, type=kind_name, kind=kind, is_array=array, modifier=modifier, number=number, is_readable=readable
             )
         )  # fmt: skip
     numbers = {oid: {one.number: one.name for one in some} for oid, some in columns.items()}
     unique: dict[int, list[tuple[str, ...]]] = {}
-    for oid, keys in snapshot.rows(KEYS):
+    for oid, keys in snapshot.fetch_rows(KEYS_QUERY):
         unique.setdefault(oid, []).append(tuple(numbers[oid][key] for key in keys))
-    found = snapshot.rows(TABLES)
+    found = snapshot.fetch_rows(TABLES_QUERY)
     places = {oid: (schema, name) for oid, schema, name, *_ in found}
     references: dict[int, list[DeclaredReference]] = {}
-    for oid, own, target, key in snapshot.rows(REFERENCES):
+    for oid, own, target, key in snapshot.fetch_rows(REFERENCES_QUERY):
         if target in places:
-            references.setdefault(oid, []).append(_reference(numbers, places, oid, own, target, key))
+            references.setdefault(oid, []).append(_build_reference(numbers, places, oid, own, target, key))
     return [
-        Table(
+        PostgresTable(
             oid=oid,
-            declared=Declared(
+            declaration=DeclaredTable(
                 schema=schema,
                 table=name,
                 key=next(iter(unique.get(oid, [])), ()),
                 references=tuple(references.get(oid, [])),
             ),
-            unique=tuple(unique.get(oid, [])),
+            unique_keys=tuple(unique.get(oid, [])),
             columns=tuple(columns.get(oid, [])),
             rows=rows,
             bytes=size,
-            plain=plain,
-            readable=readable,
+            is_ordinary=plain,
+            is_readable=readable,
         )
         for oid, schema, name, rows, size, plain, readable in found
     ]
 
 
-def _reference(
+def _build_reference(
     numbers: dict[int, dict[int, str]],
     places: dict[int, tuple[str, str]],
     oid: int,
@@ -122,9 +122,9 @@ def _reference(
     )
 
 
-OURS = """n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'f')
+USER_RELATIONS = """n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'f')
     and not c.relispartition"""
-TABLES = f"""
+TABLES_QUERY = f"""
 select c.oid::bigint, n.nspname::text, c.relname::text,
     (select case when count(*) = count(*) filter (where p.reltuples >= 0) then sum(p.reltuples)::bigint end
         from pg_class p where p.relkind <> 'p' and p.oid in (select c.oid union all select relid from pg_partition_tree(c.oid))),
@@ -133,14 +133,14 @@ select c.oid::bigint, n.nspname::text, c.relname::text,
     c.relkind in ('r', 'm') and not exists (select from pg_inherits i where i.inhparent = c.oid)
         and (select amname from pg_am a where a.oid = c.relam) = 'heap',
     has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
-from pg_class c join pg_namespace n on n.oid = c.relnamespace where {OURS} order by 2, 3"""
+from pg_class c join pg_namespace n on n.oid = c.relnamespace where {USER_RELATIONS} order by 2, 3"""
 # A domain's base type is found by steps; its modifier is the innermost one that says anything.
-COLUMNS = f"""
+COLUMNS_QUERY = f"""
 with recursive steps as (
     select c.oid as relation, a.attname, a.attnum, a.atttypid as type, a.atttypmod as modifier,
         has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select') as readable
     from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
-    where {OURS} and a.attnum > 0 and not a.attisdropped
+    where {USER_RELATIONS} and a.attnum > 0 and not a.attisdropped
   union all
     select relation, attname, attnum, t.typbasetype, case when modifier >= 0 then modifier else t.typtypmod end, readable
     from steps join pg_type t on t.oid = steps.type where t.typtype = 'd'
@@ -149,17 +149,17 @@ select s.relation::bigint, s.attname::text, s.attnum::int, coalesce(i.typname, t
     coalesce(i.typtype, t.typtype)::text, i.oid is not null, s.modifier, s.readable
 from steps s join pg_type t on t.oid = s.type left join pg_type i on i.oid = t.typelem and t.typcategory = 'A'
 where t.typtype <> 'd' order by s.relation, s.attnum"""
-KEYS = (
+KEYS_QUERY = (
     """
 select i.indrelid::bigint, i.indkey[0:i.indnkeyatts - 1]::int[] from pg_index i
 where i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null and not exists (
     select from unnest(i.indkey[0:i.indnkeyatts - 1]) k join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k
     where not a.attnotnull)
     and i.indrelid in (select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where """
-    + OURS
+    + USER_RELATIONS
     + """)
 order by i.indrelid, not i.indisprimary, i.indnkeyatts, i.indexrelid"""
 )
-REFERENCES = """
+REFERENCES_QUERY = """
 select f.conrelid::bigint, f.conkey::int[], f.confrelid::bigint, f.confkey::int[] from pg_constraint f
 where f.contype = 'f' and f.conparentid = 0 order by f.conrelid, f.conname"""

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sandbox.engine.duckdb.session import quote
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.errors import SandboxError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sandbox.engine.postgres.catalog import ColumnType, Table
-    from sandbox.engine.postgres.snapshot import Snapshot
+    from sandbox.engine.postgres.catalog import CatalogColumn, PostgresTable
+    from sandbox.engine.postgres.snapshot import PostgresSnapshot
 
-MOST_DIGITS, USUAL_DIGITS = 38, 18
-ODD = "'NaN'::numeric, 'Infinity'::numeric, '-Infinity'::numeric"
-HEADER = 4  # bytes that a modifier counts, of the value's own header
-UNKEPT = re.compile(r"sandbox: (\w+) (\d+)")
-REASONS = {
+MAX_DIGITS, DEFAULT_DIGITS = 38, 18
+NON_FINITE_NUMERICS = "'NaN'::numeric, 'Infinity'::numeric, '-Infinity'::numeric"
+MODIFIER_HEADER_BYTES = 4  # bytes that a modifier counts, of the value's own header
+UNSUPPORTED_VALUE = re.compile(r"sandbox: (\w+) (\d+)")
+UNSUPPORTED_VALUE_REASONS = {
     "infinite": (
         "holds infinity",
         'leave it out with a view, or read it as text: {} = "VARCHAR" in [tables.{}.types]',
@@ -39,19 +39,19 @@ REASONS = {
     ),
 }
 # By the catalogue's name: what Arrow makes of it, and what the engine calls that.
-PLAIN = {
+NATIVE_TYPES = {
     "bool": (pa.bool_(), "BOOLEAN"), "int2": (pa.int16(), "SMALLINT"), "int4": (pa.int32(), "INTEGER"),
     "int8": (pa.int64(), "BIGINT"), "float4": (pa.float32(), "FLOAT"), "float8": (pa.float64(), "DOUBLE"),
     "text": (pa.string(), "VARCHAR"), "varchar": (pa.string(), "VARCHAR"), "bytea": (pa.binary(), "BLOB"),
     "date": (pa.date32(), "DATE"), "time": (pa.time64("us"), "TIME"), "timestamp": (pa.timestamp("us"), "TIMESTAMP"),
     "timestamptz": (pa.timestamp("us", "UTC"), "TIMESTAMP WITH TIME ZONE"),
 }  # fmt: skip
-TEXTUAL = {"uuid": "UUID", "json": "JSON", "jsonb": "JSON"}
-ENDLESS = {"date", "timestamp", "timestamptz"}
+TEXT_TYPES = {"uuid": "UUID", "json": "JSON", "jsonb": "JSON"}
+TYPES_WITH_INFINITY = {"date", "timestamp", "timestamptz"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class PostgresColumn:
     """How a column is read.
 
     Attributes:
@@ -72,14 +72,14 @@ class Column:
     def arrow_type(self) -> pa.DataType:
         """What arrives."""
         if self.arrow.startswith("["):
-            return pa.list_(ARROW[self.arrow[1:-1]])
-        return ARROW[self.arrow]
+            return pa.list_(ARROW_TYPES[self.arrow[1:-1]])
+        return ARROW_TYPES[self.arrow]
 
 
-ARROW: dict[str, pa.DataType] = {str(one): one for one, _ in PLAIN.values()}
+ARROW_TYPES: dict[str, pa.DataType] = {str(one): one for one, _ in NATIVE_TYPES.values()}
 
 
-def columns_of(snapshot: Snapshot, table: Table, fixed: Mapping[str, str]) -> list[Column]:
+def resolve_columns(snapshot: PostgresSnapshot, table: PostgresTable, fixed: Mapping[str, str]) -> list[PostgresColumn]:
     """Give how a table's columns are read.
 
     Args:
@@ -94,16 +94,16 @@ def columns_of(snapshot: Snapshot, table: Table, fixed: Mapping[str, str]) -> li
         one
         for one in table.columns
         if (one.type == "money" or (one.type == "numeric" and one.modifier < 0))
-        and not one.array
+        and not one.is_array
         and one.name not in fixed
     ]
-    found = _found_scales(snapshot, table, loose) if loose else {}
-    return [_column(one, found, fixed.get(one.name)) for one in table.columns]
+    found = _find_scales(snapshot, table, loose) if loose else {}
+    return [_resolve_column(one, found, fixed.get(one.name)) for one in table.columns]
 
 
 @contextlib.contextmanager
-def explained(
-    name: str, table: Table, told: Callable[[SandboxError], None] = lambda _: None
+def explain_value_errors(
+    name: str, table: PostgresTable, told: Callable[[SandboxError], None] = lambda _: None
 ) -> Iterator[None]:
     """Make errors that come from a value that cannot be kept name the column.
 
@@ -115,56 +115,56 @@ def explained(
     try:
         yield
     except SourceError as error:
-        found = UNKEPT.search(error.message)
+        found = UNSUPPORTED_VALUE.search(error.message)
         if found is None:
             told(error)
             raise
         [column] = [one.name for one in table.columns if one.number == int(found[2])]
-        what, hint = REASONS[found[1]]
-        better = SourceError(
-            f"{name}.{column} {what}, which a sample cannot keep", hint=hint.format(column, name)
-        )
+        what, hint = UNSUPPORTED_VALUE_REASONS[found[1]]
+        better = SourceError(f"{name}.{column} {what}, which a sample cannot keep", hint=hint.format(column, name))
         told(better)
         raise better from error
 
 
-def relation(table: Table) -> str:
+def qualify_table(table: PostgresTable) -> str:
     """Give the table's name, for the server."""
-    return f"{quote(table.declared.schema)}.{quote(table.declared.table)}"
+    return f"{quote_identifier(table.declaration.schema)}.{quote_identifier(table.declaration.table)}"
 
 
-def _column(column: ColumnType, found: Mapping[str, tuple[int, int]], wanted: str | None) -> Column:
-    natural = _natural(column, found)
+def _resolve_column(column: CatalogColumn, found: Mapping[str, tuple[int, int]], wanted: str | None) -> PostgresColumn:
+    natural = _build_native_column(column, found)
     if wanted in {None, natural.kind}:
         return natural
-    return Column(name=column.name, sql=f"{quote(column.name)}::text", arrow="string", kind="VARCHAR")
+    return PostgresColumn(
+        name=column.name, sql=f"{quote_identifier(column.name)}::text", arrow="string", kind="VARCHAR"
+    )
 
 
-def _natural(column: ColumnType, found: Mapping[str, tuple[int, int]]) -> Column:
+def _build_native_column(column: CatalogColumn, found: Mapping[str, tuple[int, int]]) -> PostgresColumn:
     """Give how a column is read where no type is fixed."""
-    name = quote(column.name)
-    if column.array:
-        return _array(column, name)
-    if column.type in PLAIN:
-        arrow, kind = PLAIN[column.type]
+    name = quote_identifier(column.name)
+    if column.is_array:
+        return _build_array_column(column, name)
+    if column.type in NATIVE_TYPES:
+        arrow, kind = NATIVE_TYPES[column.type]
         sql = f"{name}::{column.type}"
-        if column.type in ENDLESS:
-            sql = _unless(f"not isfinite({name})", name, "infinite", column)
-        return Column(name=column.name, sql=sql, arrow=str(arrow), kind=kind)
-    sql, kind = f"{name}::text", TEXTUAL.get(column.type, "VARCHAR")
+        if column.type in TYPES_WITH_INFINITY:
+            sql = _guard_value(f"not isfinite({name})", name, "infinite", column)
+        return PostgresColumn(name=column.name, sql=sql, arrow=str(arrow), kind=kind)
+    sql, kind = f"{name}::text", TEXT_TYPES.get(column.type, "VARCHAR")
     scale = None
     if column.name in found:
         digits, scale = found[column.name]
         sql, kind = f"{name}::numeric::text", f"DECIMAL({digits},{scale})"
     elif column.type == "numeric" and column.modifier >= 0:
-        digits, scale = _declared_scale(column)
-        if digits <= MOST_DIGITS:
-            odd = _unless(f"{name} = 'NaN'::numeric", name, "nan", column)
+        digits, scale = _parse_scale(column)
+        if digits <= MAX_DIGITS:
+            odd = _guard_value(f"{name} = 'NaN'::numeric", name, "nan", column)
             sql, kind = f"({odd})::text", f"DECIMAL({digits},{scale})"
-    return Column(name=column.name, sql=sql, arrow="string", kind=kind, found_scale=scale)
+    return PostgresColumn(name=column.name, sql=sql, arrow="string", kind=kind, found_scale=scale)
 
 
-def _unless(condition: str, value: str, reason: str, column: ColumnType, cast: str = "") -> str:
+def _guard_value(condition: str, value: str, reason: str, column: CatalogColumn, cast: str = "") -> str:
     """Give a value, or a failing conversion that names reason and column; it depends on the row, so it is not tried early."""
     cast = cast or column.type
     return (
@@ -173,50 +173,52 @@ def _unless(condition: str, value: str, reason: str, column: ColumnType, cast: s
     )
 
 
-def _array(column: ColumnType, name: str) -> Column:
-    inner = column.type if column.type in PLAIN and column.type not in ENDLESS else "text"
-    arrow, kind = PLAIN[inner]
+def _build_array_column(column: CatalogColumn, name: str) -> PostgresColumn:
+    inner = column.type if column.type in NATIVE_TYPES and column.type not in TYPES_WITH_INFINITY else "text"
+    arrow, kind = NATIVE_TYPES[inner]
     if inner == "text":
-        kind = PLAIN[column.type][1] if column.type in ENDLESS else TEXTUAL.get(column.type, "VARCHAR")
+        kind = (
+            NATIVE_TYPES[column.type][1]
+            if column.type in TYPES_WITH_INFINITY
+            else TEXT_TYPES.get(column.type, "VARCHAR")
+        )
     if column.type == "numeric" and column.modifier >= 0:
-        digits, scale = _declared_scale(column)
-        kind = f"DECIMAL({digits},{scale})" if digits <= MOST_DIGITS else "VARCHAR"
+        digits, scale = _parse_scale(column)
+        kind = f"DECIMAL({digits},{scale})" if digits <= MAX_DIGITS else "VARCHAR"
     odd = f"array_ndims({name}) > 1 or array_lower({name}, 1) <> 1"
-    sql = _unless(odd, name, "nested", column, cast=f"{inner}[]")
-    return Column(name=column.name, sql=sql, arrow=f"[{arrow}]", kind=f"{kind}[]")
+    sql = _guard_value(odd, name, "nested", column, cast=f"{inner}[]")
+    return PostgresColumn(name=column.name, sql=sql, arrow=f"[{arrow}]", kind=f"{kind}[]")
 
 
-def _declared_scale(column: ColumnType) -> tuple[int, int]:
+def _parse_scale(column: CatalogColumn) -> tuple[int, int]:
     """Give digits and scale of a decimal type; a negative scale (thousands) is 0, with as many digits more."""
-    packed = column.modifier - HEADER
+    packed = column.modifier - MODIFIER_HEADER_BYTES
     digits, scale = (packed >> 16) & 0xFFFF, packed & 0x7FF
     if scale >= 0x400:
         return digits + 0x800 - scale, 0
     return max(digits, scale), scale
 
 
-def _found_scales(
-    snapshot: Snapshot, table: Table, columns: Sequence[ColumnType]
+def _find_scales(
+    snapshot: PostgresSnapshot, table: PostgresTable, columns: Sequence[CatalogColumn]
 ) -> dict[str, tuple[int, int]]:
     """Give digits and scale that hold all values of decimals without declared ones: one pass, in the server."""
     asked = ", ".join(
-        f"max(scale({n})), max(abs({n})) filter (where {n} not in ({ODD}))::text, "
-        f"coalesce(bool_or({n} in ({ODD})), false)"
-        for n in (f"{quote(one.name)}::numeric" for one in columns)
+        f"max(scale({n})), max(abs({n})) filter (where {n} not in ({NON_FINITE_NUMERICS}))::text, "
+        f"coalesce(bool_or({n} in ({NON_FINITE_NUMERICS})), false)"
+        for n in (f"{quote_identifier(one.name)}::numeric" for one in columns)
     )
-    cells = snapshot.rows(f"select {asked} from {relation(table)}")[0]
+    cells = snapshot.fetch_rows(f"select {asked} from {qualify_table(table)}")[0]
     found = {}
     for index, column in enumerate(columns):
         scale, largest, odd = cells[index * 3 : index * 3 + 3]
         scale = scale or 0
         digits = len((largest or "0").partition(".")[0].lstrip("0")) + scale
-        if odd or digits > MOST_DIGITS:
-            what = (
-                "holds NaN or infinity" if odd else f"has {digits} digits, where {MOST_DIGITS} are the most"
-            )
+        if odd or digits > MAX_DIGITS:
+            what = "holds NaN or infinity" if odd else f"has {digits} digits, where {MAX_DIGITS} are the most"
             raise SourceError(
-                f"{table.declared.schema}.{table.declared.table}.{column.name} is numeric without a scale and {what}",
+                f"{table.declaration.schema}.{table.declaration.table}.{column.name} is numeric without a scale and {what}",
                 hint=f'fix its type: {column.name} = "DOUBLE" (or "VARCHAR") in [tables.NAME.types]',
             )
-        found[column.name] = (max(USUAL_DIGITS, digits), scale)
+        found[column.name] = (max(DEFAULT_DIGITS, digits), scale)
     return found

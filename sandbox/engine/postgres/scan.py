@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sandbox.engine.duckdb.arrow_scan import Scanned
-from sandbox.engine.duckdb.session import quote
-from sandbox.engine.postgres.columns import explained, relation
+from sandbox.engine.duckdb.arrow_scan import ScannableTable
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.postgres.columns import explain_value_errors, qualify_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from sandbox.engine.postgres.catalog import Table
-    from sandbox.engine.postgres.columns import Column
-    from sandbox.engine.postgres.snapshot import Snapshot
+    from sandbox.engine.postgres.catalog import PostgresTable
+    from sandbox.engine.postgres.columns import PostgresColumn
+    from sandbox.engine.postgres.snapshot import PostgresSnapshot
     from sandbox.errors import SandboxError
 
-ROWS = "r"  # what a condition calls the table
+ROWS_ALIAS = "r"  # what a condition calls the table
 
 
-class Scan(Scanned):
+class PostgresScan(ScannableTable):
     """All rows of a table, or those in a range of its blocks.
 
     Args:
@@ -37,10 +37,10 @@ class Scan(Scanned):
 
     def __init__(
         self,
-        snapshot: Snapshot,
+        snapshot: PostgresSnapshot,
         name: str,
-        table: Table,
-        columns: Sequence[Column],
+        table: PostgresTable,
+        columns: Sequence[PostgresColumn],
         blocks: tuple[int, int] | None,
         *,
         narrowed: bool,
@@ -48,24 +48,30 @@ class Scan(Scanned):
     ) -> None:
         super().__init__([one.arrow_type for one in columns])
         self._snapshot, self._name, self._table = snapshot, name, table
-        self._columns, self._blocks, self._narrowed, self._failed = columns, blocks, narrowed, failed
+        self._columns, self._blocks, self._is_filtered, self._report_error = columns, blocks, narrowed, failed
 
-    def batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def read_batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Give some columns."""
         names = [f"{self._columns[int(one[1:])].sql} as {one}" for one in read.names]
-        conditions = [] if self._blocks is None else [within(*self._blocks)]
-        if self._narrowed and self._table.oid in self._snapshot.conditions:
+        conditions = [] if self._blocks is None else [build_block_condition(*self._blocks)]
+        if self._is_filtered and self._table.oid in self._snapshot.conditions:
             conditions.append(self._snapshot.conditions[self._table.oid])
         where = f" where {' and '.join(conditions)}" if conditions else ""
-        with explained(self._name, self._table, self._failed):
-            for batch in self._snapshot.batches(
-                f"select {', '.join(names)} from {relation(self._table)} as {ROWS}{where}"
+        with explain_value_errors(self._name, self._table, self._report_error):
+            for batch in self._snapshot.fetch_batches(
+                f"select {', '.join(names)} from {qualify_table(self._table)} as {ROWS_ALIAS}{where}"
             ):
                 yield pa.RecordBatch.from_arrays(batch.columns, schema=read)
 
 
-def grouped(
-    snapshot: Snapshot, name: str, table: Table, columns: Sequence[Column], key: Sequence[str], *, most: int
+def count_groups(
+    snapshot: PostgresSnapshot,
+    name: str,
+    table: PostgresTable,
+    columns: Sequence[PostgresColumn],
+    key: Sequence[str],
+    *,
+    most: int,
 ) -> pa.Table | None:
     """Count the rows of a table by some columns, in the server.
 
@@ -78,14 +84,14 @@ def grouped(
     """
     kinds = [*(one.arrow_type for one in columns), pa.int64(), pa.int64()]
     schema = pa.schema([(f"c{number}", kind) for number, kind in enumerate(kinds)])
-    whole = " and ".join(f"{quote(one)} is not null" for one in key)
+    whole = " and ".join(f"{quote_identifier(one)} is not null" for one in key)
     values = [*(one.sql for one in columns), f"count(*) filter (where {whole})", "count(*)"]
     select = ", ".join(f"{sql} as c{number}" for number, sql in enumerate(values))
     groups = ", ".join(str(number + 1) for number in range(len(columns)))
     by = f" group by {groups}" if columns else ""
-    sql = f"select {select} from {relation(table)} as {ROWS}{by}"
-    with explained(name, table):
-        found = snapshot.apart(lambda: _first(snapshot.batches(sql), most))
+    sql = f"select {select} from {qualify_table(table)} as {ROWS_ALIAS}{by}"
+    with explain_value_errors(name, table):
+        found = snapshot.run_in_thread(lambda: _collect_batches(snapshot.fetch_batches(sql), most))
     if found is None:
         return None
     return pa.Table.from_batches(
@@ -93,7 +99,7 @@ def grouped(
     )
 
 
-def _first(batches: Generator[pa.RecordBatch], most: int) -> list[pa.RecordBatch] | None:
+def _collect_batches(batches: Generator[pa.RecordBatch], most: int) -> list[pa.RecordBatch] | None:
     """Give all batches; None if they have too many rows together."""
     found: list[pa.RecordBatch] = []
     with contextlib.closing(batches):
@@ -104,6 +110,6 @@ def _first(batches: Generator[pa.RecordBatch], most: int) -> list[pa.RecordBatch
     return found
 
 
-def within(first: int, stop: int) -> str:
+def build_block_condition(first: int, stop: int) -> str:
     """Give the condition that a row lies in some blocks; the server reads no other."""
-    return f"{ROWS}.ctid >= '({first},0)'::tid and {ROWS}.ctid < '({stop},0)'::tid"
+    return f"{ROWS_ALIAS}.ctid >= '({first},0)'::tid and {ROWS_ALIAS}.ctid < '({stop},0)'::tid"

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 BATCH_BYTES = 2 * 2**20
-NAP_SECONDS = 0.1  # how long a wait for the rate limit may not notice that the work is over
+POLL_SECONDS = 0.1  # how long a wait for the rate limit may not notice that the work is over
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manners:
+class PostgresLimits:
     """What keeps a database from being hurt.
 
     Attributes:
@@ -41,7 +41,7 @@ class Manners:
     rows_per_second: int | None = None
 
 
-class Snapshot:
+class PostgresSnapshot:
     """One moment of a database: every connection of it sees the same rows, whoever writes meanwhile.
 
     The first connection exports its snapshot and stays in its transaction, the others take it over. Each is read only.
@@ -54,19 +54,19 @@ class Snapshot:
         SourceError: It cannot be reached, or refuses.
     """
 
-    held = True
+    is_consistent = True
 
-    def __init__(self, uri: str, manners: Manners) -> None:
+    def __init__(self, uri: str, manners: PostgresLimits) -> None:
         self.uri = uri
-        self._manners = manners
+        self._limits = manners
         self._lock = threading.Lock()
-        self._idle: list[dbapi.Connection] = []
-        self._busy: set[dbapi.Connection] = set()
-        self._pace = _Pace(manners.rows_per_second)
-        self._closed = False
+        self._idle_connections: list[dbapi.Connection] = []
+        self._busy_connections: set[dbapi.Connection] = set()
+        self._rate_limiter = _RateLimiter(manners.rows_per_second)
+        self._is_closed = False
         self.conditions: dict[int, str] = {}
-        self._first = self._connected()
-        [(self._exported, self.identity, self.encoding)] = self.rows(IDENTITY)
+        self._first_connection = self._open_connection()
+        [(self._snapshot_name, self.identity, self.encoding)] = self.fetch_rows(IDENTITY_QUERY)
 
     def __enter__(self) -> Self:
         return self
@@ -75,14 +75,14 @@ class Snapshot:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_first"):
+        if hasattr(self, "_first_connection"):
             self.close()
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Give all rows of a query (see `batches`)."""
-        return self.apart(lambda: self._rows(sql))
+    def fetch_rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Give all rows of a query (see `fetch_batches`)."""
+        return self.run_in_thread(lambda: self._fetch_rows(sql))
 
-    def apart(self, ask: Callable[[], Answer]) -> Answer:
+    def run_in_thread(self, ask: Callable[[], Answer]) -> Answer:
         """Ask in a thread of its own: in the main one the driver takes Ctrl-C for itself, and makes an error of it."""
         with ThreadPoolExecutor(1, thread_name_prefix="asking Postgres") as worker:
             try:
@@ -91,41 +91,41 @@ class Snapshot:
                 self.cancel()
                 raise
 
-    def _rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def _fetch_rows(self, sql: str) -> list[tuple[Any, ...]]:
         with self._lock:
-            self._busy.add(self._first)
+            self._busy_connections.add(self._first_connection)
         try:
-            with reported(), self._first.cursor() as cursor:
+            with translate_errors(), self._first_connection.cursor() as cursor:
                 cursor.execute(sql)
                 found: list[tuple[Any, ...]] = cursor.fetchall()
                 return found
         finally:
             with self._lock:
-                self._busy.discard(self._first)
+                self._busy_connections.discard(self._first_connection)
 
-    def batches(self, sql: str) -> Generator[pa.RecordBatch]:
+    def fetch_batches(self, sql: str) -> Generator[pa.RecordBatch]:
         """Give the rows of a query in Arrow batches, not faster than manners allow.
 
         Raises:
             SourceError: The database refuses, or does not answer any more.
         """
-        connection = self._lent()
+        connection = self._acquire_connection()
         whole = False
         try:
-            with reported(), connection.cursor() as cursor:
+            with translate_errors(), connection.cursor() as cursor:
                 cursor.adbc_statement.set_options(
                     **{driver.StatementOptions.BATCH_SIZE_HINT_BYTES.value: str(BATCH_BYTES)}
                 )
                 cursor.execute(sql)
                 for batch in cursor.fetch_record_batch():
-                    self._pace.wait(batch.num_rows, lambda: self._closed)
+                    self._rate_limiter.wait(batch.num_rows, lambda: self._is_closed)
                     yield batch
             whole = True
         finally:
-            self._returned(connection, whole=whole)
+            self._release_connection(connection, whole=whole)
 
     @contextlib.contextmanager
-    def narrowed(self, table: int, condition: str | None) -> Iterator[None]:
+    def filter_rows(self, table: int, condition: str | None) -> Iterator[None]:
         """As long as the block lasts, leave out the rows of a table (its oid) for which a condition does not hold."""
         if condition is None:
             yield
@@ -139,48 +139,48 @@ class Snapshot:
     def cancel(self) -> None:
         """End what the database is doing for us; may be called at any time."""
         with self._lock:
-            busy = list(self._busy)
+            busy = list(self._busy_connections)
         for connection in busy:
             with contextlib.suppress(adbc.Error):
                 connection.adbc_cancel()
 
     def close(self) -> None:
         """End every connection, and with it the transactions."""
-        self._closed = True
+        self._is_closed = True
         self.cancel()
         with self._lock:
-            ending, self._idle = self._idle, []
-        for connection in [*ending, self._first]:
+            ending, self._idle_connections = self._idle_connections, []
+        for connection in [*ending, self._first_connection]:
             with contextlib.suppress(adbc.Error):
                 connection.close()
 
-    def _lent(self) -> dbapi.Connection:
+    def _acquire_connection(self) -> dbapi.Connection:
         with self._lock:
-            connection = self._idle.pop() if self._idle else None
+            connection = self._idle_connections.pop() if self._idle_connections else None
         if connection is None:
-            connection = self._connected(self._exported)
+            connection = self._open_connection(self._snapshot_name)
         with self._lock:
-            self._busy.add(connection)
+            self._busy_connections.add(connection)
         return connection
 
-    def _returned(self, connection: dbapi.Connection, *, whole: bool) -> None:
+    def _release_connection(self, connection: dbapi.Connection, *, whole: bool) -> None:
         """Keep a connection for the next query; one in the middle of a result is of no use any more."""
         with self._lock:
-            self._busy.discard(connection)
-            if whole and not self._closed:
-                self._idle.append(connection)
+            self._busy_connections.discard(connection)
+            if whole and not self._is_closed:
+                self._idle_connections.append(connection)
                 return
         with contextlib.suppress(adbc.Error):
             connection.adbc_cancel()
         with contextlib.suppress(adbc.Error):
             connection.close()
 
-    def _connected(self, exported: str | None = None) -> dbapi.Connection:
-        with reported():
+    def _open_connection(self, exported: str | None = None) -> dbapi.Connection:
+        with translate_errors():
             connection = dbapi.connect(self.uri, autocommit=True)
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute(_settings(self._manners))
+                    cursor.execute(_build_settings_statement(self._limits))
                     cursor.fetchall()
                     cursor.execute("begin transaction isolation level repeatable read, read only")
                     if exported is not None:
@@ -193,12 +193,12 @@ class Snapshot:
 
 # The identity is the same only where the rows certainly are: the same database with the same transactions ended. On a
 # standby the list of those that have not ended is not shown, so there every moment is another.
-IDENTITY = """select pg_export_snapshot(), concat_ws('/', current_setting('cluster_name'),
+IDENTITY_QUERY = """select pg_export_snapshot(), concat_ws('/', current_setting('cluster_name'),
     (select oid from pg_catalog.pg_database where datname = current_database()), pg_postmaster_start_time(),
     pg_current_snapshot(), case when pg_is_in_recovery() then clock_timestamp() end), current_setting('server_encoding')"""
 
 
-def _settings(manners: Manners) -> str:
+def _build_settings_statement(manners: PostgresLimits) -> str:
     """Give the statement that makes texts of values independent of the server's settings, and limits what we do."""
     settings = {
         "application_name": f"sandbox {uuid.uuid4().hex[:8]}",
@@ -214,12 +214,10 @@ def _settings(manners: Manners) -> str:
         "lock_timeout": f"{max(1, round(manners.lock_seconds * 1000))}ms",
         "idle_in_transaction_session_timeout": "0",  # while files are written nothing is asked
     }
-    return "select " + ", ".join(
-        f"set_config('{name}', '{value}', false)" for name, value in settings.items()
-    )
+    return "select " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
 
 
-class _Pace:
+class _RateLimiter:
     """Keeps rows from coming faster than so many a second."""
 
     def __init__(self, rows_per_second: int | None) -> None:
@@ -234,20 +232,20 @@ class _Pace:
             self._next = max(self._next, time.monotonic()) + rows / self._limit
             until = self._next
         while (left := until - time.monotonic()) > 0 and not over():
-            time.sleep(min(left, NAP_SECONDS))
+            time.sleep(min(left, POLL_SECONDS))
 
 
 @contextlib.contextmanager
-def reported() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn the driver's errors into ours: those of a stream of rows are the system's, and have no state."""
     try:
         yield
     except (adbc.Error, OSError, pa.ArrowException) as error:
-        raise _ours(error) from error
+        raise _convert_error(error) from error
 
 
 # By the state or, where the driver does not say it, the (English) text: what is said of it, and what to do.
-KNOWN = (
+KNOWN_ERRORS = (
     (
         r"57P0\d|08\w{3}", r"server closed the connection|no connection to the server|terminating connection|SSL connection has been",
         "Postgres ended the connection while it was read: {}",
@@ -272,24 +270,24 @@ KNOWN = (
     ("40001|72000", "conflict with recovery|snapshot too old", "Postgres ended the moment that is read: {}",
      "on a replica, raise max_standby_streaming_delay or set hot_standby_feedback = on"),
 )  # fmt: skip
-UNREACHED = re.compile(
+CONNECTION_FAILURE = re.compile(
     r"failed to connect|connection to server .* failed|could not translate|invalid (URI|connection)",
     re.IGNORECASE,
 )
 
 
-def _ours(error: Exception) -> SourceError:
+def _convert_error(error: Exception) -> SourceError:
     reason = " ".join(str(error).split())
     state = getattr(error, "sqlstate", None) or "-"
     found = re.search(r"(?:ERROR|FATAL|PANIC): +(.*)", reason)
     said = re.sub(r" (DETAIL|HINT|LINE \d+|CONTEXT|Query was): .*", "", found[1] if found else reason)
     said = re.sub(r"^\w+: |\[libpq\] |\.? SQLSTATE.*$", "", said).strip()
-    if UNREACHED.search(reason):
+    if CONNECTION_FAILURE.search(reason):
         return SourceError(
             f"Postgres cannot be reached: {said}",
             hint="look at uri in [source]; user and password come from PGUSER and PGPASSWORD, ~/.pgpass or a service file",
         )
-    for states, texts, message, hint in KNOWN:
+    for states, texts, message, hint in KNOWN_ERRORS:
         if re.fullmatch(states, state) or (state == "-" and re.search(texts, reason)):
             return SourceError(message.format(said), hint=hint)
     return SourceError(f"Postgres: {said}")

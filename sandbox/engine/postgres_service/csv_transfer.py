@@ -9,57 +9,57 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 # By which the text of a value is always the same.
-OPTIONS = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1"
+CONNECTION_OPTIONS = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1"
 # What a column of a table becomes; every other type is kept as its text.
-KINDS = {
+DUCKDB_TYPES = {
     "smallint": "SMALLINT", "integer": "INTEGER", "bigint": "BIGINT", "real": "FLOAT",
     "double precision": "DOUBLE", "numeric": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE",
     "time without time zone": "TIME", "timestamp without time zone": "TIMESTAMP",
     "timestamp with time zone": "TIMESTAMP WITH TIME ZONE", "uuid": "UUID", "bytea": "BLOB",
 }  # fmt: skip
 # Names and types of a relation's columns, for its schema and its name.
-COLUMNS = """
+COLUMNS_QUERY = """
     select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a
     where a.attrelid = (quote_ident(%s) || '.' || quote_ident(%s))::regclass and a.attnum > 0 and not a.attisdropped
     order by a.attnum
 """
 
 
-def unloading(schema: str, table: str, columns: Iterable[str]) -> str:
-    """Give the statement by which Postgres writes a relation as CSV, for `csv`."""
-    texts = ", ".join(f"{_quoted(column)}::text" for column in columns)
-    return (
-        f"copy (select {texts} from {_quoted(schema)}.{_quoted(table)}) to stdout (format csv, force_quote *)"
-    )
+def build_export_statement(schema: str, table: str, columns: Iterable[str]) -> str:
+    """Give the statement by which Postgres writes a relation as CSV, for `build_csv_scan`."""
+    texts = ", ".join(f"{_quote_identifier(column)}::text" for column in columns)
+    return f"copy (select {texts} from {_quote_identifier(schema)}.{_quote_identifier(table)}) to stdout (format csv, force_quote *)"
 
 
-def csv(file: str, columns: Iterable[str]) -> str:
+def build_csv_scan(file: str, columns: Iterable[str]) -> str:
     """Give what DuckDB reads from such a file, all of it text."""
-    read = ", ".join(f"{_literal(column)}: 'VARCHAR'" for column in columns)
+    read = ", ".join(f"{_quote_literal(column)}: 'VARCHAR'" for column in columns)
     return (
-        f"read_csv({_literal(file)}, auto_detect = false, header = false, columns = {{{read}}}, delim = ',', "
+        f"read_csv({_quote_literal(file)}, auto_detect = false, header = false, columns = {{{read}}}, delim = ',', "
         "quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false, strict_mode = true)"
     )
 
 
-def values(columns: Mapping[str, str]) -> str:
+def build_value_list(columns: Mapping[str, str]) -> str:
     """Give DuckDB's list of values for the texts of columns, whose types in Postgres are given."""
-    return ", ".join(f"{_value(_quoted(name), kind)} as {_quoted(name)}" for name, kind in columns.items())
+    return ", ".join(
+        f"{_build_cast(_quote_identifier(name), kind)} as {_quote_identifier(name)}" for name, kind in columns.items()
+    )
 
 
-def _value(name: str, kind: str) -> str:
+def _build_cast(name: str, kind: str) -> str:
     decimal = re.fullmatch(r"numeric\((\d+),(\d+)\)", kind)
     if decimal and int(decimal[1]) <= 38 and int(decimal[2]) <= int(decimal[1]):
         return f"{name}::DECIMAL({decimal[1]},{decimal[2]})"
     if kind == "bytea":
         return f"unhex(substr({name}, 3))"
-    target = KINDS.get(re.sub(r"\(\d+\)", "", kind), "DOUBLE" if decimal else "VARCHAR")
+    target = DUCKDB_TYPES.get(re.sub(r"\(\d+\)", "", kind), "DOUBLE" if decimal else "VARCHAR")
     return f"{name}::{target}"
 
 
-def _quoted(name: str) -> str:
+def _quote_identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def _quote_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"

@@ -9,19 +9,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from sandbox.engine.duckdb.session import Session, literal
-from sandbox.engine.postgres_service.csv_transfer import COLUMNS, csv, unloading, values
-from sandbox.engine.postgres_service.sample_loader import DATABASES, close
-from sandbox.engine.postgres_service.server import MAINTENANCE, PORT, SOCKETS, Server, ran, rows
+from sandbox.engine.duckdb.session import Session, quote_literal
+from sandbox.engine.postgres_service.csv_transfer import (
+    COLUMNS_QUERY,
+    build_csv_scan,
+    build_export_statement,
+    build_value_list,
+)
+from sandbox.engine.postgres_service.sample_loader import DATABASES_QUERY, revoke_public_access
+from sandbox.engine.postgres_service.server import (
+    MAINTENANCE_DATABASE,
+    PORT,
+    SOCKET_FOLDER,
+    PostgresServer,
+    execute_statement,
+    fetch_rows,
+)
 from sandbox.errors import PipelineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-PREFIX = "run_"
+RUN_DATABASE_PREFIX = "run_"
 # Tables with what was done to them since the database was cloned: a truncated or rewritten one has another file.
-TABLES = """
+TABLES_QUERY = """
     select n.nspname, c.relname, c.relfilenode,
            coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0) > 0
     from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_stat_all_tables s on s.relid = c.oid
@@ -31,7 +43,7 @@ TABLES = """
 
 
 @dataclass(frozen=True, kw_only=True)
-class Database:
+class PostgresDatabase:
     """A run's database, and the password of the role of the same name."""
 
     name: str
@@ -40,9 +52,9 @@ class Database:
     @property
     def url(self) -> str:
         """By which the run reaches it: through the socket, without a network."""
-        return f"postgresql:///{self.name}?{urlencode({'host': SOCKETS, **self._login})}"
+        return f"postgresql:///{self.name}?{urlencode({'host': SOCKET_FOLDER, **self._login})}"
 
-    def url_at(self, host: str) -> str:
+    def build_network_url(self, host: str) -> str:
         """Give the address on a network; drivers of Java take it as well, with ``jdbc:`` before it."""
         return f"postgresql://{host}:{PORT}/{self.name}?{urlencode(self._login)}"
 
@@ -51,7 +63,7 @@ class Database:
         return {"user": self.name, "password": self.password}
 
 
-def opened(server: Server, template: str, owner: Mapping[str, str]) -> Database:
+def create_database(server: PostgresServer, template: str, owner: Mapping[str, str]) -> PostgresDatabase:
     """Make a database with the sample in it for one run.
 
     Args:
@@ -59,47 +71,57 @@ def opened(server: Server, template: str, owner: Mapping[str, str]) -> Database:
         template: The database with the sample.
         owner: What names the process that will remove it.
     """
-    database = Database(name=f"{PREFIX}{secrets.token_hex(6)}", password=secrets.token_urlsafe(24))
-    with server.connected(MAINTENANCE) as connection:
-        ran(
+    database = PostgresDatabase(name=f"{RUN_DATABASE_PREFIX}{secrets.token_hex(6)}", password=secrets.token_urlsafe(24))
+    with server.connect(MAINTENANCE_DATABASE) as connection:
+        execute_statement(
             connection,
             "create role {} login nosuperuser nocreatedb nocreaterole password {password}",
             database.name,
             password=database.password,
         )
         try:
-            ran(connection, "create database {} owner {} template {}", database.name, database.name, template)
-            ran(connection, "comment on database {} is {owner}", database.name, owner=json.dumps(dict(owner)))
-            close(connection, database.name)
+            execute_statement(
+                connection, "create database {} owner {} template {}", database.name, database.name, template
+            )
+            execute_statement(
+                connection, "comment on database {} is {owner}", database.name, owner=json.dumps(dict(owner))
+            )
+            revoke_public_access(connection, database.name)
         except BaseException:
-            _dropped(connection, database.name)
+            _drop_database_and_role(connection, database.name)
             raise
-    with server.connected(database.name) as connection:
-        for schema, table, *_ in rows(connection, TABLES):
-            ran(connection, "alter table {}.{} owner to {}", schema, table, database.name)
-        for (schema,) in rows(
+    with server.connect(database.name) as connection:
+        for schema, table, *_ in fetch_rows(connection, TABLES_QUERY):
+            execute_statement(connection, "alter table {}.{} owner to {}", schema, table, database.name)
+        for (schema,) in fetch_rows(
             connection, "select nspname from pg_namespace where nspname !~ '^(pg_|information_)'"
         ):
-            ran(connection, "alter schema {} owner to {}", schema, database.name)
+            execute_statement(connection, "alter schema {} owner to {}", schema, database.name)
     return database
 
 
-def dropped(server: Server, database: str) -> None:
+def drop_database(server: PostgresServer, database: str) -> None:
     """Remove a run's database and its role, whoever is connected."""
-    with server.connected(MAINTENANCE) as connection:
-        _dropped(connection, database)
+    with server.connect(MAINTENANCE_DATABASE) as connection:
+        _drop_database_and_role(connection, database)
 
 
-def swept(server: Server, gone: Callable[[Mapping[str, str]], bool]) -> None:
+def drop_orphan_databases(server: PostgresServer, gone: Callable[[Mapping[str, str]], bool]) -> None:
     """Remove the databases of runs whose owner is gone, as a function tells,."""
-    with server.connected(MAINTENANCE) as connection:
-        for name, comment in rows(connection, DATABASES, [PREFIX]):
+    with server.connect(MAINTENANCE_DATABASE) as connection:
+        for name, comment in fetch_rows(connection, DATABASES_QUERY, [RUN_DATABASE_PREFIX]):
             if comment and gone(json.loads(comment)):
-                _dropped(connection, name)
+                _drop_database_and_role(connection, name)
 
 
-def read_out(
-    server: Server, template: str, database: Database, folder: Path, *, scratch: Path, memory: int
+def export_changed_tables(
+    server: PostgresServer,
+    template: str,
+    database: PostgresDatabase,
+    folder: Path,
+    *,
+    scratch: Path,
+    memory: int,
 ) -> list[str]:
     """Write the tables that a run made or changed as Parquet, and give their names.
 
@@ -116,39 +138,40 @@ def read_out(
     Raises:
         PipelineError: A value cannot be read as its column's type.
     """
-    with server.connected(template, PipelineError) as connection:
-        before = {(schema, table): file for schema, table, file, _ in rows(connection, TABLES)}
+    with server.connect(template, PipelineError) as connection:
+        before = {(schema, table): file for schema, table, file, _ in fetch_rows(connection, TABLES_QUERY)}
     doing = "reading what the run left in Postgres"
     own = dataclasses.replace(server, user=database.name, password=database.password)
     with (
-        own.connected(database.name, PipelineError, doing=doing) as connection,
+        own.connect(database.name, PipelineError, doing=doing) as connection,
         Session(memory=memory, spill=scratch, failure=PipelineError) as session,
     ):
         names = []
-        for schema, table, file, touched in rows(connection, TABLES):
+        for schema, table, file, touched in fetch_rows(connection, TABLES_QUERY):
             if before.get((schema, table)) != file or touched:
                 names.append(table if schema == "public" else f"{schema}.{table}")
-                _written(
-                    connection, session, schema, table, folder / f"{names[-1]}.parquet", scratch / "rows.csv"
-                )
+                _export_table(connection, session, schema, table, folder / f"{names[-1]}.parquet", scratch / "rows.csv")
     return names
 
 
-def _written(connection: Any, session: Session, schema: str, table: str, target: Path, file: Path) -> None:
-    columns = {row[0]: row[1] for row in rows(connection, COLUMNS, [schema, table])}
+def _export_table(connection: Any, session: Session, schema: str, table: str, target: Path, file: Path) -> None:
+    columns = {row[0]: row[1] for row in fetch_rows(connection, COLUMNS_QUERY, [schema, table])}
     if not columns:
         raise PipelineError(f"the table {schema}.{table} that the run left has no column")
-    with file.open("wb") as written, connection.cursor().copy(unloading(schema, table, columns)) as copy:
+    with (
+        file.open("wb") as written,
+        connection.cursor().copy(build_export_statement(schema, table, columns)) as copy,
+    ):
         for chunk in copy:
             written.write(chunk)
     session.execute(
-        f"copy (select {values(columns)} from {csv(str(file), columns)}) to {literal(str(target))} "
+        f"copy (select {build_value_list(columns)} from {build_csv_scan(str(file), columns)}) to {quote_literal(str(target))} "
         "(format parquet, compression zstd)",
         doing=f"the table {schema}.{table} that the run left in Postgres",
     )
     file.unlink()
 
 
-def _dropped(connection: Any, name: str) -> None:
-    ran(connection, "drop database if exists {} with (force)", name)
-    ran(connection, "drop role if exists {}", name)
+def _drop_database_and_role(connection: Any, name: str) -> None:
+    execute_statement(connection, "drop database if exists {} with (force)", name)
+    execute_statement(connection, "drop role if exists {}", name)

@@ -7,11 +7,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.engine.duckdb.session import Session, literal, quote
-from sandbox.engine.duckdb.table_functions import relation
-from sandbox.engine.postgres_service.server import MAINTENANCE, Server, ran, rows
-from sandbox.engine.sql.type_names import item_of
-from sandbox.errors import RuleError
+from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import build_table_function
+from sandbox.engine.postgres_service.server import (
+    MAINTENANCE_DATABASE,
+    PostgresServer,
+    execute_statement,
+    fetch_rows,
+)
+from sandbox.engine.sql.type_names import parse_item_type
+from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,14 +26,14 @@ if TYPE_CHECKING:
 
     from sandbox.model import Progress, TableFiles
 
-TEMPLATE = "sandbox_sample_"
-OWN = "sample"  # for the user's own client; a template must not be connected to while it is cloned
-CHUNK = 2**20
-LONGEST = 63  # bytes of a name
-DATABASES = (
+TEMPLATE_PREFIX = "sandbox_sample_"
+USER_DATABASE = "sample"  # for the user's own client; a template must not be connected to while it is cloned
+CHUNK_BYTES = 2**20
+MAX_NAME_BYTES = 63  # bytes of a name
+DATABASES_QUERY = (
     "select datname, shobj_description(oid, 'pg_database') from pg_database where starts_with(datname, %s)"
 )
-KINDS = {
+POSTGRES_TYPES = {
     "TINYINT": "smallint", "SMALLINT": "smallint", "INTEGER": "integer", "BIGINT": "bigint",
     "UTINYINT": "smallint", "USMALLINT": "integer", "UINTEGER": "bigint", "UBIGINT": "numeric(20,0)",
     "FLOAT": "real", "DOUBLE": "double precision", "VARCHAR": "text", "BOOLEAN": "boolean", "DATE": "date",
@@ -38,39 +43,39 @@ KINDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loaded:
+class TableToLoad:
     """A table of the sample as it is to be loaded.
 
     Attributes:
         files: The table.
         key: Its declared key; may repeat or be NULL in the rows.
-        indexed: Columns that references start from or lead to.
+        index_columns: Columns that references start from or lead to.
     """
 
     files: TableFiles
     key: Sequence[str]
-    indexed: Sequence[tuple[str, ...]]
+    index_columns: Sequence[tuple[str, ...]]
 
 
-def kind(engine_type: str) -> str | None:
+def to_postgres_type(engine_type: str) -> str | None:
     """Give Postgres's type for one of DuckDB's; None where there is none that holds every value.
 
-    >>> kind("UINTEGER"), kind("DECIMAL(12,2)"), kind("VARCHAR[]"), kind("STRUCT(a INTEGER)"), kind("TIMESTAMP_NS")
+    >>> to_postgres_type("UINTEGER"), to_postgres_type("DECIMAL(12,2)"), to_postgres_type("VARCHAR[]"), to_postgres_type("STRUCT(a INTEGER)"), to_postgres_type("TIMESTAMP_NS")
     ('bigint', 'numeric(12,2)', 'text[]', 'json', None)
     """
-    if engine_type in KINDS:
-        return KINDS[engine_type]
+    if engine_type in POSTGRES_TYPES:
+        return POSTGRES_TYPES[engine_type]
     if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", engine_type):
         return f"numeric({match[1]},{match[2]})"
-    if (item := item_of(engine_type)) is not None and item in KINDS and item not in {"BLOB", "JSON"}:
-        return f"{KINDS[item]}[]"
+    if (item := parse_item_type(engine_type)) is not None and item in POSTGRES_TYPES and item not in {"BLOB", "JSON"}:
+        return f"{POSTGRES_TYPES[item]}[]"
     nested = engine_type.endswith("]") or engine_type.startswith(("STRUCT(", "MAP("))
     return "json" if nested and "BLOB" not in engine_type else None
 
 
-def load(
-    server: Server,
-    tables: Sequence[Loaded],
+def load_sample(
+    server: PostgresServer,
+    tables: Sequence[TableToLoad],
     *,
     mark: str,
     own: bool,
@@ -93,90 +98,91 @@ def load(
         RuleError: A column has a type, or a value, that Postgres cannot hold.
         EngineError: Postgres fails.
     """
-    template = TEMPLATE + hashlib.sha256(mark.encode()).hexdigest()[:16]
-    with server.connected(MAINTENANCE) as connection:
-        there = dict(rows(connection, DATABASES, [TEMPLATE]))
+    template = TEMPLATE_PREFIX + hashlib.sha256(mark.encode()).hexdigest()[:16]
+    with server.connect(MAINTENANCE_DATABASE) as connection:
+        there = dict(fetch_rows(connection, DATABASES_QUERY, [TEMPLATE_PREFIX]))
         if there.get(template) == mark:
             return template
-        for name in {*(there if own else ()), template, *([OWN] if own else ())}:
-            ran(connection, "drop database if exists {} with (force)", name)
-        ran(connection, "create database {}", template)
-        for name in (template, MAINTENANCE, "template1"):
-            close(connection, name)
+        for name in {*(there if own else ()), template, *([USER_DATABASE] if own else ())}:
+            execute_statement(connection, "drop database if exists {} with (force)", name)
+        execute_statement(connection, "create database {}", template)
+        for name in (template, MAINTENANCE_DATABASE, "template1"):
+            revoke_public_access(connection, name)
     with (
-        Session(memory=memory, spill=scratch, failure=RuleError) as session,
+        Session(memory=memory, spill=scratch, failure=DataRuleError) as session,
         progress.step("loading the sample into Postgres", total=len(tables), unit="tables") as advance,
     ):
         for table in tables:
-            _load(server, template, session, table, scratch)
+            _load_table(server, template, session, table, scratch)
             advance(1)
-    with server.connected(MAINTENANCE) as connection:
+    with server.connect(MAINTENANCE_DATABASE) as connection:
         if own:
-            ran(connection, "create database {} template {}", OWN, template)
-            close(connection, OWN)
-        ran(connection, "comment on database {} is {mark}", template, mark=mark)
+            execute_statement(connection, "create database {} template {}", USER_DATABASE, template)
+            revoke_public_access(connection, USER_DATABASE)
+        execute_statement(connection, "comment on database {} is {mark}", template, mark=mark)
     return template
 
 
-def close(connection: psycopg.Connection[Any], database: str) -> None:
+def revoke_public_access(connection: psycopg.Connection[Any], database: str) -> None:
     """Let nobody into a database but its owner and the administrator; a clone does not inherit that."""
-    ran(connection, "revoke connect, temporary on database {} from public", database)
+    execute_statement(connection, "revoke connect, temporary on database {} from public", database)
 
 
-def place(name: str) -> tuple[str, str]:
+def split_table_name(name: str) -> tuple[str, str]:
     """Give schema and table of a table's name in ``sandbox.toml``."""
     schema, _, bare = name.rpartition(".")
     return schema or "public", bare
 
 
-def _load(server: Server, template: str, session: Session, table: Loaded, scratch: Path) -> None:
+def _load_table(server: PostgresServer, template: str, session: Session, table: TableToLoad, scratch: Path) -> None:
     name = table.files.name
-    source = relation(table.files)
-    types = {row[0]: row[1] for row in session.rows(f"describe select * from {source}", doing=name)}
-    kinds = _kinds(name, types)
-    schema, bare = place(name)
+    source = build_table_function(table.files)
+    types = {row[0]: row[1] for row in session.fetch_rows(f"describe select * from {source}", doing=name)}
+    kinds = _choose_types(name, types)
+    schema, bare = split_table_name(name)
     file = scratch / "rows.csv"
     texts = ", ".join(
-        f"{_text(column, engine_type)} as {quote(column)}" for column, engine_type in types.items()
+        f"{_build_copy_text(column, engine_type)} as {quote_identifier(column)}"
+        for column, engine_type in types.items()
     )
     session.execute(
-        f"copy (select {texts} from {source}) to {literal(str(file))} (format csv, header false, force_quote *)",
+        f"copy (select {texts} from {source}) to {quote_literal(str(file))} (format csv, header false, force_quote *)",
         doing=f"loading {name}",
     )
-    with server.connected(template, RuleError, doing=f"loading {name} into Postgres") as connection:
-        ran(connection, "create schema if not exists {}", schema)
+    with server.connect(template, DataRuleError, doing=f"loading {name} into Postgres") as connection:
+        execute_statement(connection, "create schema if not exists {}", schema)
         columns = ", ".join(["{} " + one for one in kinds.values()])
-        ran(connection, f"create table {{}}.{{}} ({columns})", schema, bare, *kinds)
-        text = f"copy {quote(schema)}.{quote(bare)} from stdin (format csv)"
+        execute_statement(connection, f"create table {{}}.{{}} ({columns})", schema, bare, *kinds)
+        text = f"copy {quote_identifier(schema)}.{quote_identifier(bare)} from stdin (format csv)"
         with file.open("rb") as lines, connection.cursor().copy(text) as copy:
-            while chunk := lines.read(CHUNK):
+            while chunk := lines.read(CHUNK_BYTES):
                 copy.write(chunk)
         file.unlink()
-        _index(connection, session, table, source)
-        ran(connection, "analyze {}.{}", schema, bare)
+        _create_indexes(connection, session, table, source)
+        execute_statement(connection, "analyze {}.{}", schema, bare)
 
 
-def _kinds(table: str, types: Mapping[str, str]) -> dict[str, str]:
+def _choose_types(table: str, types: Mapping[str, str]) -> dict[str, str]:
     kinds: dict[str, str] = {}
     for column, engine_type in types.items():
-        found = kind(engine_type)
+        found = to_postgres_type(engine_type)
         if found is None:
-            raise RuleError(
+            raise DataRuleError(
                 f"{table}.{column} is {engine_type}, which Postgres has no type for",
                 hint="leave the column out of the source, or give it another type in [tables.NAME.types]",
             )
-        if len(column.encode()) > LONGEST:
-            raise RuleError(f"{table}.{column}: Postgres takes names of at most {LONGEST} bytes")
+        if len(column.encode()) > MAX_NAME_BYTES:
+            raise DataRuleError(f"{table}.{column}: Postgres takes names of at most {MAX_NAME_BYTES} bytes")
         kinds[column] = found
     return kinds
 
 
-def _text(column: str, engine_type: str) -> str:
+def _build_copy_text(column: str, engine_type: str) -> str:
     """Give the SQL of the text by which COPY reads a value."""
-    value = quote(column)
+    value = quote_identifier(column)
     if engine_type == "BLOB":
         return f"'\\x' || hex({value})"
-    target = kind(engine_type)
+    target = to_postgres_type(engine_type)
     if target is not None and target.endswith("[]"):
         escaped = "replace(replace(v::varchar, '\\', '\\\\'), '\"', '\\\"')"
         items = f"list_transform({value}, lambda v: case when v is null then 'NULL' else '\"' || {escaped} || '\"' end)"
@@ -186,25 +192,25 @@ def _text(column: str, engine_type: str) -> str:
     return f"{value}::varchar"
 
 
-def _index(connection: psycopg.Connection[Any], session: Session, table: Loaded, source: str) -> None:
+def _create_indexes(connection: psycopg.Connection[Any], session: Session, table: TableToLoad, source: str) -> None:
     """Make the key and the references quick to look up; a key that is one becomes the primary key."""
-    schema, bare = place(table.files.name)
+    schema, bare = split_table_name(table.files.name)
     done: list[tuple[str, ...]] = []
     if table.key:
-        names = ", ".join(quote(column) for column in table.key)
-        empty = " or ".join(f"{quote(column)} is null" for column in table.key)
-        [(repeated,)] = session.rows(
+        names = ", ".join(quote_identifier(column) for column in table.key)
+        empty = " or ".join(f"{quote_identifier(column)} is null" for column in table.key)
+        [(repeated,)] = session.fetch_rows(
             f"select count(*) from (select {names} from {source} group by {names} having count(*) > 1 or {empty})"
         )
         if not repeated:
             places = ", ".join(["{}"] * len(table.key))
-            ran(connection, f"alter table {{}}.{{}} add primary key ({places})", schema, bare, *table.key)
+            execute_statement(connection, f"alter table {{}}.{{}} add primary key ({places})", schema, bare, *table.key)
             done.append(tuple(table.key))
-    for columns in _distinct([tuple(table.key), *table.indexed]):
+    for columns in _remove_duplicates([tuple(table.key), *table.index_columns]):
         if columns and columns not in done:
             places = ", ".join(["{}"] * len(columns))
-            ran(connection, f"create index on {{}}.{{}} ({places})", schema, bare, *columns)
+            execute_statement(connection, f"create index on {{}}.{{}} ({places})", schema, bare, *columns)
 
 
-def _distinct(columns: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def _remove_duplicates(columns: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(columns))

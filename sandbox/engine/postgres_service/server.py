@@ -9,40 +9,44 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from sandbox.engine.postgres_service.csv_transfer import OPTIONS
-from sandbox.errors import EngineError, SandboxError
+from sandbox.engine.postgres_service.csv_transfer import CONNECTION_OPTIONS
+from sandbox.errors import ContainerEngineError, SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ADMIN = "sandbox"
-MAINTENANCE = "postgres"
+ADMIN_USER = "sandbox"
+MAINTENANCE_DATABASE = "postgres"
 HOST = "127.0.0.1"
 PORT = 5432  # inside its container
-SOCKETS = "/run/sandbox/postgres"  # where its socket lies, in its container and in those of runs
-ANSWER_SECONDS = 5
+SOCKET_FOLDER = "/run/sandbox/postgres"  # where its socket lies, in its container and in those of runs
+CONNECT_TIMEOUT_SECONDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server:
+class PostgresServer:
     """Where the stack's Postgres listens on this machine, and who asks it: its administrator, or a run's role."""
 
     port: int
     password: str
-    user: str = ADMIN
+    user: str = ADMIN_USER
 
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Say whether it answers a query."""
         try:
-            with self.connected(MAINTENANCE) as connection:
+            with self.connect(MAINTENANCE_DATABASE) as connection:
                 connection.execute("select 1")
         except SandboxError:
             return False
         return True
 
     @contextlib.contextmanager
-    def connected(
-        self, database: str, failure: type[SandboxError] = EngineError, *, doing: str = "the stack's Postgres"
+    def connect(
+        self,
+        database: str,
+        failure: type[SandboxError] = ContainerEngineError,
+        *,
+        doing: str = "the stack's Postgres",
     ) -> Iterator[psycopg.Connection[Any]]:
         """Give a connection that commits each statement, for as long as the block lasts.
 
@@ -57,28 +61,28 @@ class Server:
                 password=self.password,
                 dbname=database,
                 autocommit=True,
-                connect_timeout=ANSWER_SECONDS,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
                 sslmode="disable",
                 gssencmode="disable",
-                options=OPTIONS,
+                options=CONNECTION_OPTIONS,
                 application_name="sandbox",
             ) as connection:
                 yield connection
         except psycopg.Error as error:
-            raise failure(f"{doing}: {_reason(error)}") from error
+            raise failure(f"{doing}: {_format_reason(error)}") from error
 
 
-def ran(connection: psycopg.Connection[Any], text: str, *names: str, **values: str) -> None:
+def execute_statement(connection: psycopg.Connection[Any], text: str, *names: str, **values: str) -> None:
     """Carry out a statement in which ``{}`` are names and ``{name}`` are texts, both quoted."""
     literals = {name: sql.Literal(value) for name, value in values.items()}
     connection.execute(sql.SQL(text).format(*map(sql.Identifier, names), **literals))
 
 
-def rows(connection: psycopg.Connection[Any], text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def fetch_rows(connection: psycopg.Connection[Any], text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Give all rows of a query, whose parameters are ``%s``."""
     return connection.execute(text, values).fetchall()
 
 
-def _reason(error: psycopg.Error) -> str:
+def _format_reason(error: psycopg.Error) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -6,32 +6,32 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.string import TextLoader
 
-from sandbox.engine.postgres_service.sample_loader import OWN
-from sandbox.errors import RuleError
+from sandbox.engine.postgres_service.sample_loader import USER_DATABASE
+from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import psycopg
 
-    from sandbox.engine.postgres_service.server import Server
+    from sandbox.engine.postgres_service.server import PostgresServer
 
-CURSOR = "asked"
-CHUNK = 10_000
-KINDS = {
+CURSOR_NAME = "asked"
+CHUNK_ROWS = 10_000
+DUCKDB_TYPES = {
     "int2": "SMALLINT", "int4": "INTEGER", "int8": "BIGINT", "float4": "FLOAT", "float8": "DOUBLE", "bool": "BOOLEAN",
     "text": "VARCHAR", "varchar": "VARCHAR", "bpchar": "VARCHAR", "timestamptz": "TIMESTAMP WITH TIME ZONE",
     "bytea": "BLOB",
 }  # fmt: skip
 
 
-class _Truth(TextLoader):
+class _BooleanLoader(TextLoader):
     def load(self, data: Any) -> str:
         return "true" if bytes(data) == b"t" else "false"
 
 
-def answer(
-    server: Server, query: str, *, most: int | None
+def run_user_query(
+    server: PostgresServer, query: str, *, most: int | None
 ) -> tuple[dict[str, str], list[tuple[str | None, ...]]]:
     """Carry out a person's own query on the user's copy of the sample, which it may only read.
 
@@ -47,30 +47,30 @@ def answer(
     Raises:
         RuleError: Postgres refuses it.
     """
-    with server.connected(OWN, RuleError, doing="the query") as connection:
-        _as_text(connection)
+    with server.connect(USER_DATABASE, DataRuleError, doing="the query") as connection:
+        _register_text_loaders(connection)
         connection.autocommit = False
         connection.read_only = True
-        with connection.cursor(CURSOR) as cursor:
+        with connection.cursor(CURSOR_NAME) as cursor:
             cursor.execute(query.strip().rstrip(";").encode())
             rows: list[tuple[str | None, ...]] = []
             while most is None or len(rows) < most:
-                fetched = cursor.fetchmany(CHUNK if most is None else min(CHUNK, most - len(rows)))
+                fetched = cursor.fetchmany(CHUNK_ROWS if most is None else min(CHUNK_ROWS, most - len(rows)))
                 if not fetched:
                     break
                 rows += fetched
-            return _columns(cursor.description or []), rows
+            return _describe_columns(cursor.description or []), rows
 
 
-def _as_text(connection: psycopg.Connection[Any]) -> None:
+def _register_text_loaders(connection: psycopg.Connection[Any]) -> None:
     for info in connection.adapters.types:
         for oid in (info.oid, info.array_oid):
             if oid:
                 truth = info.name == "bool" and oid == info.oid
-                connection.adapters.register_loader(oid, _Truth if truth else TextLoader)
+                connection.adapters.register_loader(oid, _BooleanLoader if truth else TextLoader)
 
 
-def _columns(described: Sequence[psycopg.Column]) -> dict[str, str]:
+def _describe_columns(described: Sequence[psycopg.Column]) -> dict[str, str]:
     """Give columns by name; one whose name came before gets a number, as DuckDB does it."""
     found: dict[str, str] = {}
     for one in described:
@@ -78,17 +78,17 @@ def _columns(described: Sequence[psycopg.Column]) -> dict[str, str]:
         while name in found:
             number += 1
             name = f"{one.name}_{number}"
-        found[name] = _kind(one.type_display)
+        found[name] = _to_duckdb_type(one.type_display)
     return found
 
 
-def _kind(name: str) -> str:
+def _to_duckdb_type(name: str) -> str:
     """Give DuckDB's name of a type.
 
-    >>> _kind("int4"), _kind("numeric(12, 2)"), _kind("varchar(20)"), _kind("date"), _kind("int4[]")
+    >>> _to_duckdb_type("int4"), _to_duckdb_type("numeric(12, 2)"), _to_duckdb_type("varchar(20)"), _to_duckdb_type("date"), _to_duckdb_type("int4[]")
     ('INTEGER', 'DECIMAL(12,2)', 'VARCHAR', 'DATE', 'INT4[]')
     """
     plain = name.partition("(")[0]
     if plain == "numeric" and not name.endswith("[]"):
         return name.replace("numeric", "DECIMAL").replace(" ", "")
-    return name.upper() if name.endswith("[]") else KINDS.get(plain, name.upper())
+    return name.upper() if name.endswith("[]") else DUCKDB_TYPES.get(plain, name.upper())

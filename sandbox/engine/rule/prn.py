@@ -9,35 +9,35 @@ import hashlib
 import math
 
 PRIME = 2**31 - 1
-DIGITS = 15  # hex digits of a SHA-256 that become an integer; 16 would overflow a signed 64-bit one
+HASH_DIGITS = 15  # hex digits of a SHA-256 that become an integer; 16 would overflow a signed 64-bit one
 
 
-def coefficients(salt: str, unit: str) -> tuple[int, ...]:
+def compute_coefficients(salt: str, unit: str) -> tuple[int, ...]:
     """Give the six coefficients of a unit table's draw, each in [0, P).
 
     Args:
         salt: The salt of the draw.
         unit: The unit table's name as in ``sandbox.toml``.
 
-    >>> coefficients("2026-q4", "customers")[0]
+    >>> compute_coefficients("2026-q4", "customers")[0]
     1289330506
     """
-    return tuple(text_number(f"{salt}/{unit}/{index}") % PRIME for index in range(6))
+    return tuple(hash_to_integer(f"{salt}/{unit}/{index}") % PRIME for index in range(6))
 
 
-def text_number(text: str) -> int:
+def hash_to_integer(text: str) -> int:
     """Give the integer that stands for a canonical text: the first 15 hex digits of its SHA-256.
 
-    >>> text_number("a")
+    >>> hash_to_integer("a")
     912392414677810140
     """
-    return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS], 16)
+    return int(hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_DIGITS], 16)
 
 
-def threshold(probability: float) -> int:
+def compute_threshold(probability: float) -> int:
     """Give the number below which a unit is selected; a probability of 1 selects every unit.
 
-    >>> threshold(1.0) == PRIME, threshold(0.5), threshold(1e-12)
+    >>> compute_threshold(1.0) == PRIME, compute_threshold(0.5), compute_threshold(1e-12)
     (True, 1073741824, 1)
     """
     if probability >= 1:

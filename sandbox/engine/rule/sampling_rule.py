@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import ibis.expr.datatypes as dt
 
-from sandbox.engine.duckdb.session import quote
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule import strata_labels
-from sandbox.engine.rule.prn import DIGITS, PRIME
-from sandbox.engine.sql.ibis_types import fresh, kind_of
-from sandbox.errors import RuleError
+from sandbox.engine.rule.prn import HASH_DIGITS, PRIME
+from sandbox.engine.sql.ibis_types import choose_unused_name, to_ibis_type
+from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sandbox.engine.rule.strata_labels import Labelled
+    from sandbox.engine.rule.strata_labels import LabelDefinition
 
-KEYABLE = "integer, text, UUID, date, timestamp, decimal or boolean"
+KEY_TYPE_NAMES = "integer, text, UUID, date, timestamp, decimal or boolean"
 
 
 @ibis.udf.scalar.builtin(name="epoch_us")  # type: ignore[untyped-decorator, unused-ignore]
-def _microseconds(moment: dt.timestamp) -> dt.int64:
+def _epoch_microseconds(moment: dt.timestamp) -> dt.int64:
     """Give microseconds since 1970 UTC; the engine's own function."""
 
 
@@ -40,184 +40,194 @@ class Draw:
 
     Attributes:
         key: The unit's key columns.
-        coefficients: See `sandbox.engine.rule.prn.coefficients`.
+        coefficients: See `sandbox.engine.rule.prn.compute_coefficients`.
         labels: How a row's stratum is found, one a strata column.
-        table: The table of strata, one row each: ``index``, ``threshold``, and for strata column i ``value_i`` and
+        strata_table: The table of strata, one row each: ``index``, ``threshold``, and for strata column i ``value_i`` and
             ``rare_i``.
-        highest: The highest threshold: what is above it needs no stratum.
-        stratum: The name of the column with a row's stratum (its ``index``).
-        unit: The name of the column with the integer that stands for a row's key.
+        highest_threshold: The highest threshold: what is above it needs no stratum.
+        stratum_column: The name of the column with a row's stratum (its ``index``).
+        unit_column: The name of the column with the integer that stands for a row's key.
     """
 
     key: Sequence[str]
     coefficients: Sequence[int]
-    labels: Sequence[Labelled]
-    table: str
-    highest: int
-    stratum: str
-    unit: str
+    labels: Sequence[LabelDefinition]
+    strata_table: str
+    highest_threshold: int
+    stratum_column: str
+    unit_column: str
 
 
-def selected(relation: str, columns: Mapping[str, str], draw: Draw) -> str:
+def build_selection_query(relation: str, columns: Mapping[str, str], draw: Draw) -> str:
     """Give the SQL of the selected rows of a relation: its columns in order, then stratum and unit.
 
     Raises:
         RuleError: A key column has a type that cannot be a key.
     """
-    table = _table(relation, columns, draw)
-    number = fresh("u", columns)
-    rows = numbered(table, draw.key, draw.coefficients, name=number, taken=columns)
+    table = _build_draw_table(relation, columns, draw)
+    number = choose_unused_name("u", columns)
+    rows = add_random_numbers(table, draw.key, draw.coefficients, name=number, taken=columns)
     # First what no stratum takes, so that the joins that find a row's stratum see few rows.
-    rows = rows.filter(rows[number] < draw.highest)
-    return _with_others(_with_stratum(rows, columns, draw, below=number), columns, draw)
+    rows = rows.filter(rows[number] < draw.highest_threshold)
+    return _expand_placeholder(_join_strata(rows, columns, draw, below=number), columns, draw)
 
 
-def inside(relation: str, columns: Mapping[str, str], draw: Draw) -> str:
-    """Give the SQL of all rows of a relation that have a whole key, selected or not; columns as `selected`."""
-    table = _table(relation, columns, draw)
+def build_frame_query(relation: str, columns: Mapping[str, str], draw: Draw) -> str:
+    """Give the SQL of all rows of a relation that have a whole key, selected or not; columns as `build_selection_query`."""
+    table = _build_draw_table(relation, columns, draw)
     rows = table.filter(*(table[column].notnull() for column in draw.key))
-    return _with_others(_with_stratum(rows, columns, draw), columns, draw)
+    return _expand_placeholder(_join_strata(rows, columns, draw), columns, draw)
 
 
-def labelled(relation: str, columns: Mapping[str, str], key: Sequence[str], found: Sequence[Labelled]) -> str:
+def build_label_query(
+    relation: str, columns: Mapping[str, str], key: Sequence[str], found: Sequence[LabelDefinition]
+) -> str:
     """Give the SQL of the key and the labels of all rows of a relation: ``key_i``, ``value_i``."""
-    table = _unbound(relation, columns)
-    names = strata_labels.label_names(found, columns)
-    rows = strata_labels.add(table, found, names)
+    table = _build_table(relation, columns)
+    names = strata_labels.choose_label_names(found, columns)
+    rows = strata_labels.add_labels(table, found, names)
     keys = {f"key_{index}": rows[column] for index, column in enumerate(key)}
     values = {f"value_{index}": rows[name] for index, name in enumerate(names)}
-    return _sql(rows.select(**keys, **values))
+    return _compile_sql(rows.select(**keys, **values))
 
 
-def _with_stratum(rows: Any, columns: Mapping[str, str], draw: Draw, *, below: str | None = None) -> Any:
+def _join_strata(rows: Any, columns: Mapping[str, str], draw: Draw, *, below: str | None = None) -> Any:
     """Give the rows' columns, their stratum and their unit; only rows whose ``below`` is under its threshold."""
-    kept = [*_deciding(columns, draw), *_stand_in(columns, draw)]
+    kept = [*_find_deciding_columns(columns, draw), *_choose_placeholder_column(columns, draw)]
     if not draw.labels:
-        found = {draw.stratum: ibis.literal(0, "int32"), draw.unit: key_number(rows, draw.key)}
+        found = {
+            draw.stratum_column: ibis.literal(0, "int32"),
+            draw.unit_column: compute_key_number(rows, draw.key),
+        }
         return rows.select(*(rows[column] for column in kept), **found)
     kinds = {f"value_{i}": one.label_type for i, one in enumerate(draw.labels)}
     flags = {f"rare_{i}": dt.boolean for i in range(len(draw.labels))}
-    strata = ibis.table({"index": "int64", "threshold": "int64", **kinds, **flags}, name=draw.table)
-    names = strata_labels.label_names(draw.labels, [*columns, *rows.columns])
-    rows = strata_labels.add(rows, draw.labels, names)
-    match = strata_labels.matches(rows, names, draw.labels, strata)
+    strata = ibis.table({"index": "int64", "threshold": "int64", **kinds, **flags}, name=draw.strata_table)
+    names = strata_labels.choose_label_names(draw.labels, [*columns, *rows.columns])
+    rows = strata_labels.add_labels(rows, draw.labels, names)
+    match = strata_labels.build_stratum_conditions(rows, names, draw.labels, strata)
     if below is not None:
         match.append(rows[below] < strata.threshold)
-    found = {draw.stratum: strata["index"].cast("int32"), draw.unit: key_number(rows, draw.key)}
+    found = {
+        draw.stratum_column: strata["index"].cast("int32"),
+        draw.unit_column: compute_key_number(rows, draw.key),
+    }
     return rows.join(strata, match).select(*(rows[column] for column in kept), **found)
 
 
-def _deciding(columns: Mapping[str, str], draw: Draw) -> dict[str, str]:
+def _find_deciding_columns(columns: Mapping[str, str], draw: Draw) -> dict[str, str]:
     """Give the columns that decide about a row, in order."""
-    needed = {*draw.key, *(name for one in draw.labels for name in one.needed)}
+    needed = {*draw.key, *(name for one in draw.labels for name in one.source_columns)}
     return {name: kind for name, kind in columns.items() if name in needed}
 
 
-def _stand_in(columns: Mapping[str, str], draw: Draw) -> dict[str, str]:
+def _choose_placeholder_column(columns: Mapping[str, str], draw: Draw) -> dict[str, str]:
     """Give the one column that stands for all others in an expression; none where there are no others.
 
     Ibis takes seconds for an expression over two thousand columns, and most of them are only passed on.
     """
-    others = len(columns) > len(_deciding(columns, draw))
-    return {fresh("all other columns", columns): "BOOLEAN"} if others else {}
+    others = len(columns) > len(_find_deciding_columns(columns, draw))
+    return {choose_unused_name("all other columns", columns): "BOOLEAN"} if others else {}
 
 
-def _table(relation: str, columns: Mapping[str, str], draw: Draw) -> Any:
-    return _unbound(relation, _deciding(columns, draw) | _stand_in(columns, draw))
+def _build_draw_table(relation: str, columns: Mapping[str, str], draw: Draw) -> Any:
+    return _build_table(relation, _find_deciding_columns(columns, draw) | _choose_placeholder_column(columns, draw))
 
 
-def _with_others(expression: Any, columns: Mapping[str, str], draw: Draw) -> str:
+def _expand_placeholder(expression: Any, columns: Mapping[str, str], draw: Draw) -> str:
     """Give the SQL of an expression with all columns in order, instead of the one that stands for some of them."""
-    sql = _sql(expression)
-    others = [quote(name) for name in columns if name not in _deciding(columns, draw)]
-    for name in _stand_in(columns, draw):
-        passed_on = rf'"(t\d+)"\.{re.escape(quote(name))}(?: AS {re.escape(quote(name))})?(?=,| FROM )'
+    sql = _compile_sql(expression)
+    others = [quote_identifier(name) for name in columns if name not in _find_deciding_columns(columns, draw)]
+    for name in _choose_placeholder_column(columns, draw):
+        passed_on = (
+            rf'"(t\d+)"\.{re.escape(quote_identifier(name))}(?: AS {re.escape(quote_identifier(name))})?(?=,| FROM )'
+        )
         sql = re.sub(passed_on, lambda match: ", ".join(f'"{match[1]}".{other}' for other in others), sql)
-    names = ", ".join(quote(name) for name in [*columns, draw.stratum, draw.unit])
+    names = ", ".join(quote_identifier(name) for name in [*columns, draw.stratum_column, draw.unit_column])
     return f"SELECT {names} FROM ({sql})"
 
 
-def numbered(
+def add_random_numbers(
     table: Any, key: Sequence[str], coefficients: Sequence[int], *, name: str, taken: Iterable[str] = ()
 ) -> Any:
     """Add each row's permanent random number in [0, P) as a column; NULL where a part of the key is.
 
     ``taken`` are names of further columns. The fold is a column of its own: computing it three times inline costs 40 % of the speed.
     """
-    fold = fresh("x", [*table.columns, *taken, name])
-    folded = table.mutate(**{fold: fold_of(key_number(table, key), coefficients)})
-    return folded.mutate(**{name: number_of(folded[fold], coefficients)})
+    fold = choose_unused_name("x", [*table.columns, *taken, name])
+    folded = table.mutate(**{fold: compute_fold(compute_key_number(table, key), coefficients)})
+    return folded.mutate(**{name: compute_random_number(folded[fold], coefficients)})
 
 
-def fold_of(k: Any, coefficients: Sequence[int]) -> Any:
+def compute_fold(k: Any, coefficients: Sequence[int]) -> Any:
     """Give the fold of a key's integer, in [0, P)."""
     *_, c4, c5 = coefficients
     return ((k & PRIME) + ((k >> 31) & PRIME) * c4 % PRIME + ((k >> 62) & 3) * c5 % PRIME) % PRIME
 
 
-def number_of(x: Any, coefficients: Sequence[int]) -> Any:
+def compute_random_number(x: Any, coefficients: Sequence[int]) -> Any:
     """Give the permanent random number of a fold, in [0, P)."""
     c0, c1, c2, c3, *_ = coefficients
     return ((((x * c3 + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME
 
 
-def key_number(table: Any, key: Sequence[str]) -> Any:
+def compute_key_number(table: Any, key: Sequence[str]) -> Any:
     """Give the signed 64-bit integer that stands for a key.
 
     Raises:
         RuleError: A column has a type that cannot be a key.
     """
-    if is_number(table, key):
+    if is_integer_key(table, key):
         return table[key[0]].cast("int64")
-    text, column = key_text(table, key), table[key[0]]
+    text, column = build_key_text(table, key), table[key[0]]
     if len(key) == 1 and column.type().is_unsigned_integer():
         small = column <= 2**63 - 1
         return ibis.cases(
             (small, column.nullif(ibis.ifelse(small, ibis.null(), column)).cast("int64")),
-            else_=_hashed(text),
+            else_=_hash_text(text),
         )
-    return _hashed(text)
+    return _hash_text(text)
 
 
-def is_number(table: Any, key: Sequence[str]) -> bool:
-    """Say whether a key stands for itself: it is one integer column, all of whose values fit (see `key_number`)."""
+def is_integer_key(table: Any, key: Sequence[str]) -> bool:
+    """Say whether a key stands for itself: it is one integer column, all of whose values fit (see `compute_key_number`)."""
     for column in key:
-        _refuse(column, table[column].type())
+        _check_key_type(column, table[column].type())
     kind = table[key[0]].type()
     fits = kind.is_signed_integer() or (kind.is_unsigned_integer() and kind.nbytes < 8)
     return len(key) == 1 and bool(fits)
 
 
-def key_text(table: Any, key: Sequence[str]) -> Any:
+def build_key_text(table: Any, key: Sequence[str]) -> Any:
     """Give the canonical text of a key, which is hashed."""
-    texts = [canonical_text(table[column]) for column in key]
+    texts = [build_canonical_text(table[column]) for column in key]
     if len(key) == 1:
         return texts[0]
     return functools.reduce(operator.add, [text.length().cast("string") + ":" + text for text in texts])
 
 
-def canonical_text(column: Any) -> Any:
+def build_canonical_text(column: Any) -> Any:
     """Give the text that stands for one part of a key, equal on every engine."""
     kind = column.type()
     if kind.is_uuid():
         return column.cast("string").lower()
     if kind.is_timestamp():
-        return _microseconds(column).cast("string")
+        return _epoch_microseconds(column).cast("string")
     return column.cast("string")
 
 
 def check_key(columns: Mapping[str, str], key: Sequence[str]) -> None:
-    """Make sure that columns can be a key (see `key_number`)."""
+    """Make sure that columns can be a key (see `compute_key_number`)."""
     for column in key:
-        _refuse(column, kind_of(columns[column]))
+        _check_key_type(column, to_ibis_type(columns[column]))
 
 
-def _hashed(text: Any) -> Any:
+def _hash_text(text: Any) -> Any:
     """Give the first 15 hex digits of a text's SHA-256 as an integer (DuckDB reads ``0x…``)."""
-    return (ibis.literal("0x") + text.hexdigest("sha256").substr(0, DIGITS)).cast("int64")
+    return (ibis.literal("0x") + text.hexdigest("sha256").substr(0, HASH_DIGITS)).cast("int64")
 
 
-def _refuse(column: str, kind: Any) -> None:
+def _check_key_type(column: str, kind: Any) -> None:
     allowed = (
         kind.is_integer() or kind.is_string() or kind.is_uuid() or kind.is_date()
         or kind.is_timestamp() or kind.is_decimal() or kind.is_boolean()
@@ -225,18 +235,18 @@ def _refuse(column: str, kind: Any) -> None:
     if allowed:
         return
     if kind.is_floating():
-        raise RuleError(
+        raise DataRuleError(
             f"{column} is a floating point column and cannot be a key: equal numbers need not be equal there",
             hint=f'fix its type in [tables.NAME.types], for example: {column} = "BIGINT"',
         )
-    raise RuleError(
-        f"{column} cannot be a key: its type is not {KEYABLE}", hint="name other columns as the key"
+    raise DataRuleError(
+        f"{column} cannot be a key: its type is not {KEY_TYPE_NAMES}", hint="name other columns as the key"
     )
 
 
-def _unbound(relation: str, columns: Mapping[str, str]) -> Any:
-    return ibis.table({name: kind_of(kind) for name, kind in columns.items()}, name=relation)
+def _build_table(relation: str, columns: Mapping[str, str]) -> Any:
+    return ibis.table({name: to_ibis_type(kind) for name, kind in columns.items()}, name=relation)
 
 
-def _sql(expression: Any) -> str:
+def _compile_sql(expression: Any) -> str:
     return str(ibis.to_sql(expression, dialect="duckdb", pretty=False))

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CONNECT_PORT = 15002
-PATIENCE_SECONDS = 10.0
-OLDEST = (4, 0)  # the first that gives Arrow tables
-EXTRA = "pip install 'sandbox[spark]'"
+CONNECT_TIMEOUT_SECONDS = 10.0
+MIN_SPARK_VERSION = (4, 0)  # the first that gives Arrow tables
+INSTALL_COMMAND = "pip install 'sandbox[spark]'"
 # What decides how values are read; the rest is the cluster's own affair.
-SETTINGS = {
+READ_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.caseSensitive": "true",
@@ -36,17 +36,17 @@ SETTINGS = {
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
 }
-QUIET = {
+DRIVER_SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
     "spark.driver.maxResultSize": "0",  # what is drawn is bounded by the plan
 }
-LOOPBACK = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+LOOPBACK_SETTINGS = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Where:
+class SparkEndpoint:
     """Which Spark.
 
     Attributes:
@@ -60,86 +60,84 @@ class Where:
     python: str | None = None
 
     @property
-    def shown(self) -> str:
+    def address(self) -> str:
         """For messages; what follows the address may be a token."""
         return (self.remote or self.master).partition(";")[0]
 
     @property
-    def here(self) -> bool:
+    def is_local(self) -> bool:
         """Whether everything takes place on this machine, which then need not be reached from outside."""
-        return (
-            self.master.startswith("local") or re.match(r"spark://(127\.|localhost)", self.master) is not None
-        )
+        return self.master.startswith("local") or re.match(r"spark://(127\.|localhost)", self.master) is not None
 
 
-class Cluster:
+class SparkCluster:
     """A session of Spark that lasts as long as a source is read.
 
     Args:
-        where: Which Spark.
+        endpoint: Which Spark.
 
     Raises:
         SourceError: pyspark or Java is not there, Spark does not answer, or it is too old.
     """
 
-    held = False  # its files may change while they are read
+    is_consistent = False  # its files may change while they are read
 
-    def __init__(self, where: Where) -> None:
-        self.where = where
+    def __init__(self, where: SparkEndpoint) -> None:
+        self.endpoint = where
         self._lock = threading.Lock()
-        self._closed = False
+        self._is_closed = False
         try:
-            with _no_advice():
+            with _ignore_pandas_warning():
                 from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra, and slow to import
         except ImportError as error:
             raise SourceError(
-                f'engine = "spark" needs pyspark, which is not installed here: {error}', hint=EXTRA
+                f'engine = "spark" needs pyspark, which is not installed here: {error}', hint=INSTALL_COMMAND
             ) from error
-        # Also in other threads, and later: pandas is loaded and not used (see `_no_advice`).
+        # Also in other threads, and later: pandas is loaded and not used (see `_ignore_pandas_warning`).
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-        _knock(where)
-        with self.reported(), _no_advice():
+        _check_reachable(where)
+        with self.translate_errors(), _ignore_pandas_warning():
             builder = SparkSession.builder.appName("sandbox")
             if where.remote is not None:
                 self.spark: Any = builder.remote(where.remote).getOrCreate()
             else:
-                _started(where)
+                _start_context(where)
                 self.spark = builder.getOrCreate()
-            for name, value in {**SETTINGS, **_python(where)}.items():
+            for name, value in {**READ_SETTINGS, **_choose_python(where)}.items():
                 self.spark.conf.set(name, value)
             version = str(self.spark.version)
-        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST:
+        if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < MIN_SPARK_VERSION:
             self.close()
             raise SourceError(
-                f"Spark at {where.shown} is {version}; 4.0 is the oldest that works",
+                f"Spark at {where.address} is {version}; 4.0 is the oldest that works",
                 hint='read the source with engine = "duckdb", or upgrade the cluster',
             )
         self.version = version
 
-    def parquet(self, paths: Sequence[str], schema: Any = None) -> Any:
+    def read_parquet(self, paths: Sequence[str], schema: Any = None) -> Any:
         """Give Parquet files as a data frame; their own names are meant, whatever a pattern would make of them."""
         reader = self.spark.read if schema is None else self.spark.read.schema(schema)
-        with self.reported():
+        with self.translate_errors():
             return reader.parquet(*(re.sub(r"([\\*?\[\]{}^,])", r"\\\1", path) for path in paths))
 
-    def arrow(self, frame: Any) -> pa.Table:
+    def fetch_table(self, frame: Any) -> pa.Table:
         """Give all rows of a data frame.
 
         Raises:
             SourceError: Spark refuses, or does not answer any more.
         """
-        with self.reported():
+        with self.translate_errors():
             return frame.toArrow()
 
-    def ship(self, archive: str) -> None:
+    def upload_package(self, archive: str) -> None:
         """Let workers import what is in a zip file; a file of one name has one content."""
-        with self.reported():
+        with self.translate_errors():
             self.spark.addArtifacts(archive, pyfile=True)
 
     def cancel(self) -> None:
         """End what Spark is doing for us; may be called at any time."""
         with contextlib.suppress(Exception):
-            if self.where.remote is None:
+            if self.endpoint.remote is None:
                 self.spark.sparkContext.cancelAllJobs()
             else:
                 self.spark.interruptAll()
@@ -147,69 +145,73 @@ class Cluster:
     def close(self) -> None:
         """End the session."""
         with self._lock:
-            if self._closed:
+            if self._is_closed:
                 return
-            self._closed = True
+            self._is_closed = True
         with contextlib.suppress(Exception):
             self.spark.stop()
 
     @contextlib.contextmanager
-    def reported(self) -> Iterator[None]:
+    def translate_errors(self) -> Iterator[None]:
         """Turn Spark's errors into ours."""
         try:
             yield
         except SourceError:
             raise
         except Exception as error:  # py4j, gRPC and Spark each have classes of their own
-            raise _ours(error, self.where) from error
+            raise _convert_error(error, self.endpoint) from error
 
 
-_NOWHERE = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+_DISCARD_OUTPUT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
-def _python(where: Where) -> dict[str, str]:
-    own = sys.executable if where.remote is None and where.here else None
+def _choose_python(where: SparkEndpoint) -> dict[str, str]:
+    own = sys.executable if where.remote is None and where.is_local else None
     python = where.python or own
     return {} if python is None else {"spark.sql.execution.pyspark.python": python}
 
 
-def _knock(where: Where) -> None:
+def _check_reachable(where: SparkEndpoint) -> None:
     """Connect and hang up: Spark itself tries for minutes.
 
     Raises:
         SourceError: Nobody answers at the address.
     """
-    address = urlsplit(where.shown)
+    address = urlsplit(where.address)
     if address.scheme not in {"sc", "spark"} or address.hostname is None or "," in address.netloc:
         return
     try:
         port = address.port or CONNECT_PORT
-        with socket.create_connection((address.hostname, port), PATIENCE_SECONDS):
+        with socket.create_connection((address.hostname, port), CONNECT_TIMEOUT_SECONDS):
             pass
     except (OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).lower()
         raise SourceError(
-            f"Spark at {where.shown} cannot be reached: {reason}",
+            f"Spark at {where.address} cannot be reached: {reason}",
             hint='look at [source.spark]: remote = "sc://host:15002" or master = "spark://host:7077"; is it running?',
         ) from error
 
 
-def _started(where: Where) -> None:
+def _start_context(where: SparkEndpoint) -> None:
     """Start the JVM and its context; what it logs goes to nobody's terminal."""
     from pyspark import SparkConf, SparkContext  # noqa: PLC0415 - see above
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
 
     conf = SparkConf().setMaster(where.master).setAppName("sandbox")
-    for name, value in {**QUIET, **SETTINGS, **(LOOPBACK if where.here else {})}.items():
+    for name, value in {
+        **DRIVER_SETTINGS,
+        **READ_SETTINGS,
+        **(LOOPBACK_SETTINGS if where.is_local else {}),
+    }.items():
         conf.set(name, value)
     gateway: Any = SparkContext._gateway  # noqa: SLF001 - one JVM serves all that this process does
     if gateway is None:
-        gateway = launch_gateway(conf=conf, popen_kwargs=_NOWHERE)  # type: ignore[no-untyped-call]
+        gateway = launch_gateway(conf=conf, popen_kwargs=_DISCARD_OUTPUT)  # type: ignore[no-untyped-call]
     SparkContext(conf=conf, gateway=gateway)
 
 
 @contextlib.contextmanager
-def _no_advice() -> Iterator[None]:
+def _ignore_pandas_warning() -> Iterator[None]:
     """Keep what pyspark says of pandas, which is not used here, from those who cannot do anything about it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -217,7 +219,7 @@ def _no_advice() -> Iterator[None]:
 
 
 # What a message holds: what is said of it, and what to do.
-KNOWN = (
+KNOWN_ERRORS = (
     (
         r"PYTHON_VERSION_MISMATCH|ModuleNotFoundError|Cannot run program|(?<!PySpark)ImportError",
         "the workers of Spark at {where} cannot carry out what is to be done there: {python}",
@@ -245,15 +247,16 @@ KNOWN = (
 )  # fmt: skip
 
 
-def _ours(error: Exception, where: Where) -> SourceError:
+def _convert_error(error: Exception, where: SparkEndpoint) -> SourceError:
     text = str(error)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     said = re.sub(r"^.*?(\[[A-Z_.]+\] )", r"\1", first)[:400]
-    for pattern, message, hint in KNOWN:
+    for pattern, message, hint in KNOWN_ERRORS:
         if re.search(pattern, text):
             raised = re.search(rf"^.*?({pattern}.*)$", text, re.MULTILINE)
             python = raised[1][:400] if raised else said
-            return SourceError(message.format(where=where.shown, said=said, python=python), hint=hint)
+            return SourceError(message.format(where=where.address, said=said, python=python), hint=hint)
     return SourceError(
-        f"Spark at {where.shown} failed: {said}", hint="its own log says more; look at the cluster's web page"
+        f"Spark at {where.address} failed: {said}",
+        hint="its own log says more; look at the cluster's web page",
     )

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sandbox.engine.spark.table import PLACE
+from sandbox.engine.spark.table import ROW_NUMBER_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox.engine.content_digest import Sums
-    from sandbox.engine.spark.cluster import Cluster
-    from sandbox.engine.spark.table import Table
+    from sandbox.engine.content_digest import RowSums
+    from sandbox.engine.spark.cluster import SparkCluster
+    from sandbox.engine.spark.table import SparkTable
 
-    Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+    ExecutorTask = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
-CHOSEN = "chosen_place"
-UNIT = "unit"
-REPORT = "part int, path string, bytes bigint, sha256 string, rows bigint, upper string, lower string"
-FIELDS = pa.schema(
+SELECTED_ROW_COLUMN = "chosen_place"
+UNIT_COLUMN = "unit"
+REPORT_SCHEMA = "part int, path string, bytes bigint, sha256 string, rows bigint, upper string, lower string"
+REPORT_FIELDS = pa.schema(
     [
         ("part", pa.int32()), ("path", pa.string()), ("bytes", pa.int64()), ("sha256", pa.string()), ("rows", pa.int64()),
         ("upper", pa.string()), ("lower", pa.string()),
@@ -30,7 +30,7 @@ FIELDS = pa.schema(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class PartReport:
     """What a worker wrote.
 
     Attributes:
@@ -38,24 +38,24 @@ class Report:
         path: Of the file.
         bytes: Its size.
         sha256: Its digest (hex).
-        sums: Of its rows (see `sandbox.engine.content_digest.sums`).
+        sums: Of its rows (see `sandbox.engine.content_digest.compute_row_sums`).
     """
 
     part: int
     path: str
     bytes: int
     sha256: str
-    sums: Sums
+    sums: RowSums
 
     @property
-    def batch(self) -> pa.RecordBatch:
+    def record_batch(self) -> pa.RecordBatch:
         """The report as it travels: whole numbers of the sums may have more than 64 bits."""
         rows, upper, lower = self.sums
         values = [self.part, self.path, self.bytes, self.sha256, rows, str(upper), str(lower)]
-        return pa.record_batch([[value] for value in values], schema=FIELDS)
+        return pa.record_batch([[value] for value in values], schema=REPORT_FIELDS)
 
 
-def part() -> int:
+def read_partition_number() -> int:
     """Give the number of the part that this worker works on."""
     from pyspark import TaskContext  # noqa: PLC0415 - an extra
 
@@ -63,17 +63,17 @@ def part() -> int:
     return int(context.partitionId())
 
 
-def tried(cluster: Cluster, work: Work) -> None:
+def check_executor(cluster: SparkCluster, work: ExecutorTask) -> None:
     """Let one worker do something with one row, which it gives back.
 
     Raises:
         SourceError: It cannot.
     """
-    with cluster.reported():
-        cluster.arrow(cluster.spark.range(1).mapInArrow(work, "id bigint"))
+    with cluster.translate_errors():
+        cluster.fetch_table(cluster.spark.range(1).mapInArrow(work, "id bigint"))
 
 
-def reported(table: Table, file: int, places: pa.Table | None, work: Work) -> list[Report]:
+def run_on_executors(table: SparkTable, file: int, places: pa.Table | None, work: ExecutorTask) -> list[PartReport]:
     """Let workers do something with rows of a file, and give what they report, in the file's order.
 
     A worker gets the rows of its part in the file's order, with the columns ``c<n>`` that the file holds; a part may have none. The
@@ -90,15 +90,17 @@ def reported(table: Table, file: int, places: pa.Table | None, work: Work) -> li
     """
     from pyspark.sql import functions  # noqa: PLC0415 - an extra
 
-    with table.cluster.reported():
-        rows = table.frame([file], narrowed=False)
+    with table.cluster.translate_errors():
+        rows = table.build_frame([file], narrowed=False)
         if places is not None:
             chosen = table.cluster.spark.createDataFrame(places)
-            rows = rows.join(functions.broadcast(chosen), rows[PLACE] == chosen[CHOSEN]).drop(CHOSEN)
-        found = table.cluster.arrow(rows.drop(PLACE).mapInArrow(work, REPORT))
-    return sorted(map(_read, found.to_pylist()), key=lambda one: one.part)
+            rows = rows.join(functions.broadcast(chosen), rows[ROW_NUMBER_COLUMN] == chosen[SELECTED_ROW_COLUMN]).drop(
+                SELECTED_ROW_COLUMN
+            )
+        found = table.cluster.fetch_table(rows.drop(ROW_NUMBER_COLUMN).mapInArrow(work, REPORT_SCHEMA))
+    return sorted(map(_parse_report, found.to_pylist()), key=lambda one: one.part)
 
 
-def _read(row: dict[str, Any]) -> Report:
+def _parse_report(row: dict[str, Any]) -> PartReport:
     sums = (row.pop("rows"), int(row.pop("upper")), int(row.pop("lower")))
-    return Report(sums=sums, **row)
+    return PartReport(sums=sums, **row)

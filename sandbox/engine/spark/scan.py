@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sandbox.engine.duckdb.arrow_scan import Scanned
-from sandbox.engine.spark.table import PLACE, Table, named
+from sandbox.engine.duckdb.arrow_scan import ScannableTable
+from sandbox.engine.spark.table import ROW_NUMBER_COLUMN, SparkTable, alias_expression
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 BATCH_ROWS = 1 << 17
 
 
-class Scan(Scanned):
+class SparkScan(ScannableTable):
     """The rows of some files of a table: its columns, and behind them a row's place in its file, from 0.
 
     Args:
@@ -28,40 +28,42 @@ class Scan(Scanned):
 
     def __init__(
         self,
-        table: Table,
+        table: SparkTable,
         pieces: Sequence[Sequence[int]],
         *,
         narrowed: bool,
         failed: Callable[[SandboxError], None],
     ) -> None:
         super().__init__([*(table.kinds[name] for name in table.columns), pa.int64()])
-        self._table, self._pieces, self._narrowed, self._failed = table, pieces, narrowed, failed
+        self._table, self._pieces, self._is_filtered, self._report_error = table, pieces, narrowed, failed
 
-    def batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
+    def read_batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Give some columns, in the files' order."""
         for piece in self._pieces:
             try:
-                found = self._asked(piece, read)
+                found = self._fetch_piece(piece, read)
             except SandboxError as error:
-                self._failed(error)
+                self._report_error(error)
                 raise
             yield from found.to_batches(max_chunksize=BATCH_ROWS)
 
-    def _asked(self, piece: Sequence[int], read: pa.Schema) -> pa.Table:
+    def _fetch_piece(self, piece: Sequence[int], read: pa.Schema) -> pa.Table:
         table = self._table
-        held = [f"c{number}" for number in table.own.values() if f"c{number}" in read.names]
-        frame = table.frame(piece, self._narrowed)
+        held = [f"c{number}" for number in table.file_columns.values() if f"c{number}" in read.names]
+        frame = table.build_frame(piece, self._is_filtered)
         placed = len(piece) == 1
-        chosen = [*(frame[name] for name in held), *([frame[PLACE]] if placed else [])]
-        found = table.cluster.arrow(frame.select(*chosen) if chosen else frame.select(named("1", "one")))
+        chosen = [*(frame[name] for name in held), *([frame[ROW_NUMBER_COLUMN]] if placed else [])]
+        found = table.cluster.fetch_table(
+            frame.select(*chosen) if chosen else frame.select(alias_expression("1", "one"))
+        )
         if placed:
-            found = found.sort_by(PLACE)
-        return pa.table({name: self._column(name, found, piece, read) for name in read.names}, schema=read)
+            found = found.sort_by(ROW_NUMBER_COLUMN)
+        return pa.table({name: self._build_column(name, found, piece, read) for name in read.names}, schema=read)
 
-    def _column(self, name: str, found: pa.Table, piece: Sequence[int], read: pa.Schema) -> Any:
+    def _build_column(self, name: str, found: pa.Table, piece: Sequence[int], read: pa.Schema) -> Any:
         kind = read.field(name).type
         if int(name[1:]) == len(self._table.columns):
-            return found.column(PLACE).cast(kind)  # files are asked for one by one where it matters
+            return found.column(ROW_NUMBER_COLUMN).cast(kind)  # files are asked for one by one where it matters
         constants = self._table.constants.get(self._table.columns[int(name[1:])])
         if constants is None:
             return found.column(name).cast(kind)

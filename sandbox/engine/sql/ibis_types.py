@@ -10,7 +10,7 @@ import ibis.expr.datatypes as dt
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SIMPLE = {
+IBIS_TYPES = {
     "TINYINT": "int8", "SMALLINT": "int16", "INTEGER": "int32", "BIGINT": "int64",
     "UTINYINT": "uint8", "USMALLINT": "uint16", "UINTEGER": "uint32", "UBIGINT": "uint64",
     "VARCHAR": "string", "UUID": "uuid", "DATE": "date", "BOOLEAN": "boolean", "TIME": "time",
@@ -20,17 +20,17 @@ SIMPLE = {
 }  # fmt: skip
 
 
-def kind_of(engine_type: str) -> Any:
+def to_ibis_type(engine_type: str) -> Any:
     """Give Ibis's type for the engine's name of one; ``unknown`` for those that no rule needs."""
     if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", engine_type):
         return dt.Decimal(int(match[1]), int(match[2]))
-    return dt.dtype(SIMPLE[engine_type]) if engine_type in SIMPLE else dt.unknown
+    return dt.dtype(IBIS_TYPES[engine_type]) if engine_type in IBIS_TYPES else dt.unknown
 
 
-def fresh(name: str, taken: Iterable[str]) -> str:
+def choose_unused_name(name: str, taken: Iterable[str]) -> str:
     """Give a column name that is not taken, whatever the case of its letters.
 
-    >>> fresh("u", ["U", "u_", "v"])
+    >>> choose_unused_name("u", ["U", "u_", "v"])
     'u__'
     """
     lower = {one.lower() for one in taken}

@@ -14,20 +14,20 @@ import ibis
 import sqlglot
 from sqlglot import exp
 
-from sandbox.engine.sql.ibis_types import kind_of
-from sandbox.errors import RuleError
+from sandbox.engine.sql.ibis_types import to_ibis_type
+from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
-COMPARISONS: Mapping[type[exp.Expr], Any] = {
+SIGNED_INTEGER_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
+COMPARISON_OPERATORS: Mapping[type[exp.Expr], Any] = {
     exp.EQ: operator.eq, exp.NEQ: operator.ne, exp.LT: operator.lt, exp.LTE: operator.le, exp.GT: operator.gt,
     exp.GTE: operator.ge,
 }  # fmt: skip
 
 
-def condition(text: str, columns: Mapping[str, str], table: Any) -> Any:
+def build_condition(text: str, columns: Mapping[str, str], table: Any) -> Any:
     """Give a checked condition over a table.
 
     Args:
@@ -38,69 +38,69 @@ def condition(text: str, columns: Mapping[str, str], table: Any) -> Any:
     Raises:
         RuleError: It has a part that another database may understand in another way.
     """
-    return _Reader(columns, table).truth(sqlglot.parse_one(text, read="duckdb"))
+    return _ConditionBuilder(columns, table).build_boolean(sqlglot.parse_one(text, read="duckdb"))
 
 
-class _Reader:
+class _ConditionBuilder:
     def __init__(self, columns: Mapping[str, str], table: Any) -> None:
         self._names = {name.lower(): name for name in columns}
         self._columns = columns
         self._table = table
 
-    def truth(self, node: exp.Expr) -> Any:  # noqa: PLR0911 - one a kind of node
+    def build_boolean(self, node: exp.Expr) -> Any:  # noqa: PLR0911 - one a kind of node
         """Give a condition."""
         match node:
             case exp.Paren():
-                return self.truth(node.this)
+                return self.build_boolean(node.this)
             case exp.And() | exp.Or():
                 both = operator.and_ if isinstance(node, exp.And) else operator.or_
-                return both(self.truth(node.left), self.truth(node.right))
+                return both(self.build_boolean(node.left), self.build_boolean(node.right))
             case exp.Not():
-                return ~self.truth(node.this)
+                return ~self.build_boolean(node.this)
             case exp.Is() if isinstance(node.expression, exp.Null):
-                return self._column(node.this)[0].isnull()
+                return self._resolve_column(node.this)[0].isnull()
             case exp.Between():
                 low, high = node.args["low"], node.args["high"]
-                return self._compared(node.this, low, operator.ge, node) & self._compared(
+                return self._build_comparison(node.this, low, operator.ge, node) & self._build_comparison(
                     node.this, high, operator.le, node
                 )
             case exp.In() if node.expressions and not node.args.get("query"):
-                ways = [self._compared(node.this, one, operator.eq, node) for one in node.expressions]
+                ways = [self._build_comparison(node.this, one, operator.eq, node) for one in node.expressions]
                 return functools.reduce(operator.or_, ways)
             case exp.Column():
-                found, kind = self._column(node)
+                found, kind = self._resolve_column(node)
                 if kind == "BOOLEAN":
                     return found
-            case _ if (compare := COMPARISONS.get(type(node))) is not None:
-                return self._compared(node.this, node.expression, compare, node)
+            case _ if (compare := COMPARISON_OPERATORS.get(type(node))) is not None:
+                return self._build_comparison(node.this, node.expression, compare, node)
             case _:
                 pass
-        raise self._unsaid(node)
+        raise self._build_error(node)
 
-    def _compared(self, left: exp.Expr, right: exp.Expr, compare: Any, whole: exp.Expr) -> Any:
+    def _build_comparison(self, left: exp.Expr, right: exp.Expr, compare: Any, whole: exp.Expr) -> Any:
         """Compare a column with a value of its type, or with a column of the same one."""
-        column, kind = self._column(left)
+        column, kind = self._resolve_column(left)
         if kind == "VARCHAR" and compare not in {operator.eq, operator.ne}:
-            raise self._unsaid(whole)  # texts are ordered by languages in some places
+            raise self._build_error(whole)  # texts are ordered by languages in some places
         if isinstance(right, exp.Column):
-            other, same = self._column(right)
+            other, same = self._resolve_column(right)
             if same != kind:
-                raise self._unsaid(whole)
+                raise self._build_error(whole)
             return compare(column, other)
-        return compare(column, self._value(right, kind))
+        return compare(column, self._build_literal(right, kind))
 
-    def _column(self, node: exp.Expr) -> tuple[Any, str]:
+    def _resolve_column(self, node: exp.Expr) -> tuple[Any, str]:
         if isinstance(node, exp.Paren):
-            return self._column(node.this)
+            return self._resolve_column(node.this)
         name = self._names.get(node.name.lower()) if isinstance(node, exp.Column) else None
         if name is None:
-            raise self._unsaid(node)
+            raise self._build_error(node)
         kind = self._columns[name]
-        if kind not in {*INTEGERS, "VARCHAR", "DATE", "BOOLEAN"} and not kind.startswith("DECIMAL("):
-            raise self._unsaid(node)
+        if kind not in {*SIGNED_INTEGER_TYPES, "VARCHAR", "DATE", "BOOLEAN"} and not kind.startswith("DECIMAL("):
+            raise self._build_error(node)
         return self._table[name], kind
 
-    def _value(self, node: exp.Expr, kind: str) -> Any:
+    def _build_literal(self, node: exp.Expr, kind: str) -> Any:
         if isinstance(node, exp.Cast) and kind == "DATE" and node.to.is_type("date"):
             node = node.this
         negative = isinstance(node, exp.Neg)
@@ -113,21 +113,21 @@ class _Reader:
                 return ibis.literal(text, "string")
             if literal.is_string and kind == "DATE" and not negative:
                 return ibis.literal(text).cast("date")
-            if literal.is_int and kind in INTEGERS:
+            if literal.is_int and kind in SIGNED_INTEGER_TYPES:
                 return ibis.literal(int(text))
-            if literal.is_number and kind.startswith("DECIMAL(") and _fits(text, kind):
-                return ibis.literal(text).cast(kind_of(kind))
-        raise self._unsaid(node)
+            if literal.is_number and kind.startswith("DECIMAL(") and _is_within_scale(text, kind):
+                return ibis.literal(text).cast(to_ibis_type(kind))
+        raise self._build_error(node)
 
     @staticmethod
-    def _unsaid(node: exp.Expr) -> RuleError:
-        return RuleError(
+    def _build_error(node: exp.Expr) -> DataRuleError:
+        return DataRuleError(
             f"{node.sql(dialect='duckdb')} may mean another thing in another database",
             hint="compare columns with numbers, texts and dates; or make a view that has only the rows that count",
         )
 
 
-def _fits(text: str, kind: str) -> bool:
+def _is_within_scale(text: str, kind: str) -> bool:
     """Say whether a number has no more digits after the point than a type keeps."""
     scale = int(kind.rstrip(")").partition(",")[2])
     whole, _, fraction = text.lstrip("-").partition(".")

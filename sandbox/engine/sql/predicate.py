@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING, Any
 import sqlglot
 from sqlglot.errors import SqlglotError
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.errors import RuleError, SandboxError
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.errors import DataRuleError, SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sandbox.engine.duckdb.session import Session
 
-PARTS = {
+ALLOWED_NODE_CLASSES = {
     "CONJUNCTION", "COMPARISON", "BETWEEN", "CASE", "OPERATOR", "FUNCTION", "CAST", "TYPE", "COLUMN_REF", "CONSTANT",
 }  # fmt: skip
-WORDS = {
+NODE_CLASS_DESCRIPTIONS = {
     "SUBQUERY": "a subquery", "WINDOW": "a window", "PARAMETER": "a parameter", "STAR": "*", "LAMBDA": "a lambda",
     "COLLATE": "a collation", "POSITIONAL_REFERENCE": "a column's number", "DEFAULT": "a default",
 }  # fmt: skip
-UNSTEADY = "which does not depend on the row alone"
+NONDETERMINISM_REASON = "which does not depend on the row alone"
 # What takes these depends on the session's time zone as well, which is always UTC.
-ZONED = ["TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"]
-MACROS = {"nullif", "if", "split_part", "days_in_month", "date_add", "fmod", "fdiv"}
+TIME_ZONE_TYPES = ["TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"]
+DETERMINISTIC_MACROS = {"nullif", "if", "split_part", "days_in_month", "date_add", "fmod", "fdiv"}
 
 
-def checked(session: Session, text: str, columns: Mapping[str, str]) -> str:
+def parse_condition(session: Session, text: str, columns: Mapping[str, str]) -> str:
     """Give a condition as SQL with every name quoted.
 
     Args:
@@ -45,57 +45,57 @@ def checked(session: Session, text: str, columns: Mapping[str, str]) -> str:
         RuleError: It is no single condition, uses other columns, subqueries, aggregates or windows, gives no truth value,
             or depends on more than the row: ``random()``, ``now()``.
     """
-    sql = _rewritten(text)
-    found = session.rows("select json_serialize_sql(?)", [f"select 1 where ({sql})"])[0][0]
+    sql = _rewrite_condition(text)
+    found = session.fetch_rows("select json_serialize_sql(?)", [f"select 1 where ({sql})"])[0][0]
     parsed = json.loads(found)
     if parsed["error"]:
-        raise RuleError(f"it cannot be read: {parsed['error_message']}")
-    nodes = list(_nodes(parsed["statements"][0]["node"]["where_clause"]))
-    _check_parts(nodes)
+        raise DataRuleError(f"it cannot be read: {parsed['error_message']}")
+    nodes = list(_walk_nodes(parsed["statements"][0]["node"]["where_clause"]))
+    _check_node_classes(nodes)
     _check_columns(session, nodes, columns)
     _check_functions(session, nodes)
-    _check_truth(session, sql, columns)
+    _check_boolean_result(session, sql, columns)
     return sql
 
 
-def columns_of(sql: str, columns: Mapping[str, str]) -> list[str]:
+def find_condition_columns(sql: str, columns: Mapping[str, str]) -> list[str]:
     """Give the columns that a checked condition uses, in their order."""
     tree = sqlglot.parse_one(sql, dialect="duckdb")
     used = {part.name.lower() for one in tree.find_all(sqlglot.exp.Column) for part in one.parts}
     return [name for name in columns if name.lower() in used]
 
 
-def _rewritten(text: str) -> str:
+def _rewrite_condition(text: str) -> str:
     try:
         statements = [one for one in sqlglot.parse(text, dialect="duckdb") if one is not None]
     except (SqlglotError, RecursionError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
-        raise RuleError(f"it cannot be read: {lines[0]}") from None
+        raise DataRuleError(f"it cannot be read: {lines[0]}") from None
     if len(statements) != 1:
-        raise RuleError("it is not one condition")
+        raise DataRuleError("it is not one condition")
     statement = statements[0]
     if not isinstance(statement, sqlglot.exp.Condition) or isinstance(statement, sqlglot.exp.Query):
-        raise RuleError("it is a statement, not a condition")
+        raise DataRuleError("it is a statement, not a condition")
     return statement.sql(dialect="duckdb", identify=True, comments=False)
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def _walk_nodes(tree: Any) -> Iterator[dict[str, Any]]:
     """Give every expression of the engine's tree."""
     if isinstance(tree, dict):
         if "class" in tree:
             yield tree
         for one in tree.values():
-            yield from _nodes(one)
+            yield from _walk_nodes(one)
     elif isinstance(tree, list):
         for one in tree:
-            yield from _nodes(one)
+            yield from _walk_nodes(one)
 
 
-def _check_parts(nodes: list[dict[str, Any]]) -> None:
+def _check_node_classes(nodes: list[dict[str, Any]]) -> None:
     for node in nodes:
-        if node["class"] not in PARTS:
-            what = WORDS.get(node["class"], node["class"].lower().replace("_", " "))
-            raise RuleError(f"it has {what}; a condition compares a row's own columns")
+        if node["class"] not in ALLOWED_NODE_CLASSES:
+            what = NODE_CLASS_DESCRIPTIONS.get(node["class"], node["class"].lower().replace("_", " "))
+            raise DataRuleError(f"it has {what}; a condition compares a row's own columns")
 
 
 def _check_columns(session: Session, nodes: list[dict[str, Any]], columns: Mapping[str, str]) -> None:
@@ -103,9 +103,9 @@ def _check_columns(session: Session, nodes: list[dict[str, Any]], columns: Mappi
     used = [node["column_names"][0] for node in nodes if node["class"] == "COLUMN_REF"]
     for name in sorted({name for name in used if name.lower() not in known}):
         bare = "select count(*) from duckdb_functions() where function_name = ?"
-        if session.rows(bare, [name.lower()])[0][0]:  # current_date and others that are called without ()
-            raise RuleError(f"it has {name}, {UNSTEADY}")
-        raise RuleError(f"there is no column {name}")
+        if session.fetch_rows(bare, [name.lower()])[0][0]:  # current_date and others that are called without ()
+            raise DataRuleError(f"it has {name}, {NONDETERMINISM_REASON}")
+        raise DataRuleError(f"there is no column {name}")
 
 
 def _check_functions(session: Session, nodes: list[dict[str, Any]]) -> None:
@@ -113,30 +113,28 @@ def _check_functions(session: Session, nodes: list[dict[str, Any]]) -> None:
         if node["class"] != "FUNCTION":
             continue
         name = node["function_name"].lower()
-        found = session.rows(
+        found = session.fetch_rows(
             "select distinct function_type, stability, list_has_any(coalesce(parameter_types, []), ?) "
             "from duckdb_functions() where function_name = ?",
-            [ZONED, name],
+            [TIME_ZONE_TYPES, name],
         )
         kinds = {kind for kind, _, _ in found}
         if "scalar" not in kinds and kinds & {"aggregate", "window"}:
-            raise RuleError(f"it has the aggregate {name}(); a condition compares a row's own columns")
+            raise DataRuleError(f"it has the aggregate {name}(); a condition compares a row's own columns")
         steady = all(
-            kind != "scalar"
-            or stability == "CONSISTENT"
-            or (stability == "CONSISTENT_WITHIN_QUERY" and zoned)
+            kind != "scalar" or stability == "CONSISTENT" or (stability == "CONSISTENT_WITHIN_QUERY" and zoned)
             for kind, stability, zoned in found
         )
         ages = name == "age" and len(node["arguments"]) == 1  # counts from today
-        if not steady or ages or not ("scalar" in kinds or name in MACROS):
-            raise RuleError(f"it has {name}(), {UNSTEADY}")
+        if not steady or ages or not ("scalar" in kinds or name in DETERMINISTIC_MACROS):
+            raise DataRuleError(f"it has {name}(), {NONDETERMINISM_REASON}")
 
 
-def _check_truth(session: Session, sql: str, columns: Mapping[str, str]) -> None:
-    row = ", ".join(f"null::{kind} as {quote(name)}" for name, kind in columns.items())
+def _check_boolean_result(session: Session, sql: str, columns: Mapping[str, str]) -> None:
+    row = ", ".join(f"null::{kind} as {quote_identifier(name)}" for name, kind in columns.items())
     try:
-        found = session.rows(f"select any_value(typeof({sql})), any_value({sql}) from (select {row})")[0][0]
+        found = session.fetch_rows(f"select any_value(typeof({sql})), any_value({sql}) from (select {row})")[0][0]
     except SandboxError as error:
-        raise RuleError(error.message.removeprefix("a query: ")) from None
+        raise DataRuleError(error.message.removeprefix("a query: ")) from None
     if found != "BOOLEAN":
-        raise RuleError(f"it gives {found}, not true or false")
+        raise DataRuleError(f"it gives {found}, not true or false")

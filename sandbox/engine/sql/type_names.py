@@ -4,55 +4,55 @@ from __future__ import annotations
 
 import re
 
-NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)")
-MOMENTS = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
+NUMBER_TYPE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)")
+TEMPORAL_TYPE = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
 
 
-def comparable(one: str, other: str) -> bool:
+def are_comparable(one: str, other: str) -> bool:
     """Say whether values of two types can be equal: of one type, or both numbers, moments, or one a text.
 
-    >>> comparable("INTEGER", "DECIMAL(10,2)"), comparable("DATE", "BIGINT"), comparable("UUID", "VARCHAR")
+    >>> are_comparable("INTEGER", "DECIMAL(10,2)"), are_comparable("DATE", "BIGINT"), are_comparable("UUID", "VARCHAR")
     (True, False, True)
     """
     both = (
-        all(NUMBERS.fullmatch(kind) for kind in (one, other)),
-        all(MOMENTS.fullmatch(kind) for kind in (one, other)),
+        all(NUMBER_TYPE.fullmatch(kind) for kind in (one, other)),
+        all(TEMPORAL_TYPE.fullmatch(kind) for kind in (one, other)),
     )
     return one == other or "VARCHAR" in (one, other) or any(both)
 
 
-def item_of(engine_type: str) -> str | None:
+def parse_item_type(engine_type: str) -> str | None:
     """Give the type of a list's or array's items; None for anything else.
 
-    >>> item_of("STRUCT(a INTEGER)[]"), item_of("DOUBLE[3]"), item_of("DATE")
+    >>> parse_item_type("STRUCT(a INTEGER)[]"), parse_item_type("DOUBLE[3]"), parse_item_type("DATE")
     ('STRUCT(a INTEGER)', 'DOUBLE', None)
     """
     match = re.fullmatch(r"(.+)\[\d*\]", engine_type, flags=re.DOTALL)
     return match[1] if match else None
 
 
-def fields_of(engine_type: str) -> dict[str, str] | None:
+def parse_field_types(engine_type: str) -> dict[str, str] | None:
     """Give the fields of a struct, or ``key`` and ``value`` of a map; None for anything else.
 
-    >>> fields_of('STRUCT(a DECIMAL(3,1), "b ""c"", d" VARCHAR[])')
+    >>> parse_field_types('STRUCT(a DECIMAL(3,1), "b ""c"", d" VARCHAR[])')
     {'a': 'DECIMAL(3,1)', 'b "c", d': 'VARCHAR[]'}
     """
     match = re.fullmatch(r"(STRUCT|MAP)\((.*)\)", engine_type, flags=re.DOTALL)
     if match is None:
         return None
-    parts = _split(match[2])
+    parts = _split_fields(match[2])
     if match[1] == "MAP":
         return {"key": parts[0], "value": parts[1]}
     named = [re.fullmatch(r'("(?:[^"]|"")*"|\S+) (.*)', part, flags=re.DOTALL) for part in parts]
     assert all(named), f"a struct's fields have names: {engine_type}"
-    return {_bare(one[1]): one[2] for one in named if one}
+    return {_unquote_name(one[1]): one[2] for one in named if one}
 
 
-def _bare(name: str) -> str:
+def _unquote_name(name: str) -> str:
     return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
-def _split(text: str) -> list[str]:
+def _split_fields(text: str) -> list[str]:
     """Split at the commas that are neither within parentheses nor within quotes."""
     parts, depth, quoted, start = [], 0, False, 0
     for index, letter in enumerate(text):

@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
-WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
+WORD_PATTERN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
 # Words at the end that do not change what a name stands for.
-NEUTRAL = set(
+NEUTRAL_WORDS = set(
     """
     number no nr num nummer numero numer value text string str raw clean lower primary secondary home work
     office private personal main alt alternate other normalized line current
     """.split()  # noqa: SIM905 - a list of words is read as such
 ) | {"1", "2", "3", "4"}
-PERSONS = set(
+PERSON_WORDS = set(
     """
     customer client user patient employee member contact person people player author owner recipient sender
     passenger driver student teacher guest cardholder holder subscriber applicant candidate participant buyer
@@ -28,7 +28,7 @@ PERSONS = set(
     """.split()  # noqa: SIM905 - a list of words is read as such
 )
 # What a name may end with, word by word, and what that stands for.
-ENDINGS: dict[str, tuple[str, ...]] = {
+ENDINGS_BY_MEANING: dict[str, tuple[str, ...]] = {
     "email": (
         "email", "e mail", "mail", "email address", "mail address", "emailaddress", "email adresse", "emailadresse",
         "mailadresse", "courriel", "correo", "correo electronico", "epost", "e post", "sahkoposti", "adres email",
@@ -72,7 +72,7 @@ ENDINGS: dict[str, tuple[str, ...]] = {
     "password": ("password", "passwd", "pwd", "password hash", "passwort", "mot de passe", "contrasena"),
 }  # fmt: skip
 # Words before these that make something else of them.
-OTHERWISE = {
+EXCLUDING_WORDS = {
     "card": {
         "score",
         "report",
@@ -90,39 +90,41 @@ OTHERWISE = {
     "address": {"memory", "web", "url", "contract", "wallet", "base", "server", "bus", "cell"},
     "mail": {"direct", "junk", "snail"},
 }
-_PHRASES = {tuple(ending.split()): what for what, endings in ENDINGS.items() for ending in endings}
-_LONGEST = max(map(len, _PHRASES))
+_MEANINGS_BY_PHRASE = {
+    tuple(ending.split()): what for what, endings in ENDINGS_BY_MEANING.items() for ending in endings
+}
+_MAX_PHRASE_WORDS = max(map(len, _MEANINGS_BY_PHRASE))
 
 
-def words(name: str) -> list[str]:
+def split_words(name: str) -> list[str]:
     """Take a name apart, without accents.
 
-    >>> words("customerE-Mail_2"), words("Téléphone"), words("HTTPServerIP")
+    >>> split_words("customerE-Mail_2"), split_words("Téléphone"), split_words("HTTPServerIP")
     (['customer', 'e', 'mail', '2'], ['telephone'], ['http', 'server', 'ip'])
     """
     plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
-    return [word.lower().replace("ß", "ss") for word in WORDS.findall(plain.replace("ß", "ss"))]
+    return [word.lower().replace("ß", "ss") for word in WORD_PATTERN.findall(plain.replace("ß", "ss"))]
 
 
-def meaning(column: str, table: str) -> str | None:
-    """Give what a column holds by its name: one of `ENDINGS`; None where that is nothing personal.
+def classify_column_name(column: str, table: str) -> str | None:
+    """Give what a column holds by its name: one of `ENDINGS_BY_MEANING`; None where that is nothing personal.
 
-    >>> meaning("email_address", "t"), meaning("email_sent_count", "t"), meaning("name", "customers"), meaning("name", "products")
+    >>> classify_column_name("email_address", "t"), classify_column_name("email_sent_count", "t"), classify_column_name("name", "customers"), classify_column_name("name", "products")
     ('email', None, 'name', None)
     """
-    parts = words(column)
-    while len(parts) > 1 and parts[-1] in NEUTRAL:
+    parts = split_words(column)
+    while len(parts) > 1 and parts[-1] in NEUTRAL_WORDS:
         parts = parts[:-1]
-    for length in range(min(_LONGEST, len(parts)), 0, -1):
-        found = _PHRASES.get(tuple(parts[-length:]))
+    for length in range(min(_MAX_PHRASE_WORDS, len(parts)), 0, -1):
+        found = _MEANINGS_BY_PHRASE.get(tuple(parts[-length:]))
         if found is not None:
             before = parts[-length - 1] if len(parts) > length else ""
-            return None if before in OTHERWISE.get(parts[-1], ()) else found
+            return None if before in EXCLUDING_WORDS.get(parts[-1], ()) else found
     if parts and parts[-1] in ("name", "nom", "nombre", "nome", "naam", "namn", "nimi"):
-        owners = parts[:-1] or words(table)
-        return "name" if any(_singular(word) & PERSONS for word in owners) else None
+        owners = parts[:-1] or split_words(table)
+        return "name" if any(_list_singulars(word) & PERSON_WORDS for word in owners) else None
     return None
 
 
-def _singular(word: str) -> set[str]:
+def _list_singulars(word: str) -> set[str]:
     return {word, word.removesuffix("s"), word.removesuffix("en")}

@@ -10,78 +10,82 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.masking.names import FAMILY, GIVEN, MORE_GIVEN
+from sandbox.masking.names import FAMILY_NAMES, GIVEN_NAMES, MORE_GIVEN_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*\.)+[A-Za-z]{2,24}\b(?!:)")
-PHONE = re.compile(r"(?:\+|00)[1-9][\d\s()./-]{6,18}\d|\(\d{3}\)\s?\d{3}[-.\s]\d{4}|\d{3}[-.]\d{3}[-.]\d{4}")
-CARD = re.compile(r"(?:3[47]\d{2}|4\d{3}|5[1-5]\d{2}|2[2-7]\d{2}|6\d{3})(?:[ -]?\d{2,6}){2,3}[ -]?\d{1,4}")
-IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
-SSN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
-DNI = re.compile(r"([XYZ]?\d{7,8})-?([A-Z])")
-SWEDISH = re.compile(r"(?:\d{2})?(\d{6})[-+](\d{4})")
-FINNISH = re.compile(r"(\d{6})[-+A-FU-Y](\d{3})([0-9A-Y])")
-FRENCH = re.compile(r"([12]\d{2}(?:0[1-9]|1[0-2]|[2-9]\d)(?:\d{2}|2[AB])\d{6})(\d{2})")
-ITALIAN = re.compile(r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]")
-BRITISH = re.compile(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]")
-PERSON = re.compile(r"[^\W\d_][^\W\d_'’.-]*(?:[ ,'’.-]+[^\W\d_][^\W\d_'’.-]*){0,4}\.?")
-BARE = str.maketrans("øłđı", "oldi")
+EMAIL_PATTERN = re.compile(r"(?<![\w.+-])[\w.+-]+@[A-Za-z0-9](?:[A-Za-z0-9-]*\.)+[A-Za-z]{2,24}\b(?!:)")
+PHONE_PATTERN = re.compile(r"(?:\+|00)[1-9][\d\s()./-]{6,18}\d|\(\d{3}\)\s?\d{3}[-.\s]\d{4}|\d{3}[-.]\d{3}[-.]\d{4}")
+CARD_PATTERN = re.compile(r"(?:3[47]\d{2}|4\d{3}|5[1-5]\d{2}|2[2-7]\d{2}|6\d{3})(?:[ -]?\d{2,6}){2,3}[ -]?\d{1,4}")
+IBAN_PATTERN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+SSN_PATTERN = re.compile(r"(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}")
+DNI_PATTERN = re.compile(r"([XYZ]?\d{7,8})-?([A-Z])")
+SWEDISH_ID_PATTERN = re.compile(r"(?:\d{2})?(\d{6})[-+](\d{4})")
+FINNISH_ID_PATTERN = re.compile(r"(\d{6})[-+A-FU-Y](\d{3})([0-9A-Y])")
+FRENCH_ID_PATTERN = re.compile(r"([12]\d{2}(?:0[1-9]|1[0-2]|[2-9]\d)(?:\d{2}|2[AB])\d{6})(\d{2})")
+ITALIAN_ID_PATTERN = re.compile(r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]")
+BRITISH_ID_PATTERN = re.compile(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]")
+PERSON_NAME_PATTERN = re.compile(r"[^\W\d_][^\W\d_'’.-]*(?:[ ,'’.-]+[^\W\d_][^\W\d_'’.-]*){0,4}\.?")
+LETTER_REPLACEMENTS = str.maketrans("øłđı", "oldi")
 DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
-FINNISH_SIGNS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
+FINNISH_CHECK_CHARACTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 
 
-def _plain(name: str) -> str:
+def _normalize_name(name: str) -> str:
     """Give a name without accents and capitals."""
-    letters = unicodedata.normalize("NFKD", name.casefold().translate(BARE))
+    letters = unicodedata.normalize("NFKD", name.casefold().translate(LETTER_REPLACEMENTS))
     return "".join(one for one in letters if not unicodedata.combining(one))
 
 
-_GIVEN = {_plain(name) for name in (*GIVEN, *MORE_GIVEN)}
-_NAMES = _GIVEN | {_plain(name) for name in FAMILY} | {_plain(name).replace("ue", "u") for name in FAMILY}
+_NORMALIZED_GIVEN_NAMES = {_normalize_name(name) for name in (*GIVEN_NAMES, *MORE_GIVEN_NAMES)}
+_NORMALIZED_NAMES = (
+    _NORMALIZED_GIVEN_NAMES
+    | {_normalize_name(name) for name in FAMILY_NAMES}
+    | {_normalize_name(name).replace("ue", "u") for name in FAMILY_NAMES}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sign:
+class ValuePattern:
     """One thing that values can be.
 
     Attributes:
-        what: As `sandbox.masking.detect.column_names` calls it.
-        words: How a message calls values that are it.
+        meaning: As `sandbox.masking.detect.column_names` calls it.
+        description: How a message calls values that are it.
         test: Whether one value is.
-        share: The least share of values for which a column is.
-        least: The fewest values that must be it.
+        min_share: The least share of values for which a column is.
+        min_count: The fewest values that must be it.
         distinct: Whether each value counts once: a few codes that happen to be names are no names.
     """
 
-    what: str
-    words: str
+    meaning: str
+    description: str
     test: Callable[[str], bool]
-    share: float
-    least: int = 1
+    min_share: float
+    min_count: int = 1
     distinct: bool = False
 
 
-def recognised(values: Sequence[str]) -> tuple[str, str] | None:
+def classify_values(values: Sequence[str]) -> tuple[str, str] | None:
     """Give what values are and a sentence that says so; None where they are nothing personal.
 
     Args:
         values: Texts; empty ones do not count.
     """
     filled = Counter(value for value in values if value.strip())
-    for sign in SIGNS:
+    for sign in VALUE_PATTERNS:
         tried = len(filled) if sign.distinct else filled.total()
         count = sum(1 if sign.distinct else times for value, times in filled.items() if sign.test(value))
-        if count >= sign.least and count >= sign.share * tried:
+        if count >= sign.min_count and count >= sign.min_share * tried:
             noun = f"{'different ' * sign.distinct}value{'s' * (tried != 1)}"
-            return sign.what, f"{100 * count / tried:.0f} % of {tried:,} {noun} {sign.words}"
+            return sign.meaning, f"{100 * count / tried:.0f} % of {tried:,} {noun} {sign.description}"
     return None
 
 
-def is_phone(value: str) -> bool:
+def is_phone_number(value: str) -> bool:
     """Say whether a text is written like a telephone number, with its country or in North America."""
-    return PHONE.fullmatch(value.strip()) is not None
+    return PHONE_PATTERN.fullmatch(value.strip()) is not None
 
 
 def is_iban(value: str) -> bool:
@@ -91,28 +95,30 @@ def is_iban(value: str) -> bool:
     (True, False)
     """
     plain = value.replace(" ", "").upper()
-    if IBAN.fullmatch(plain) is None:
+    if IBAN_PATTERN.fullmatch(plain) is None:
         return False
     return int("".join(str(int(letter, 36)) for letter in plain[4:] + plain[:4])) % 97 == 1
 
 
-def is_card(value: str) -> bool:
+def is_card_number(value: str) -> bool:
     """Say whether a text is a payment card's number: issuer, length and check digit (Luhn).
 
-    >>> is_card("4111 1111 1111 1111"), is_card("4111 1111 1111 1112")
+    >>> is_card_number("4111 1111 1111 1111"), is_card_number("4111 1111 1111 1112")
     (True, False)
     """
     digits = re.sub(r"[ -]", "", value.strip())
-    return CARD.fullmatch(value.strip()) is not None and 13 <= len(digits) <= 19 and luhn(digits)
+    return (
+        CARD_PATTERN.fullmatch(value.strip()) is not None and 13 <= len(digits) <= 19 and has_luhn_check_digit(digits)
+    )
 
 
-def luhn(digits: str) -> bool:
+def has_luhn_check_digit(digits: str) -> bool:
     """Say whether the last digit checks the others (ISO 7812)."""
     doubled = [int(one) * (1 + index % 2) for index, one in enumerate(reversed(digits))]
     return sum(one // 10 + one % 10 for one in doubled) % 10 == 0
 
 
-def is_ip(value: str) -> bool:
+def is_ip_address(value: str) -> bool:
     """Say whether a text is an IP address, of version 4 or 6."""
     if value.count(".") != 3 and value.count(":") < 2:
         return False
@@ -131,42 +137,45 @@ def is_national_id(value: str) -> bool:
     """
     text = value.strip()
     return (
-        SSN.fullmatch(text) is not None
-        or BRITISH.fullmatch(text.replace(" ", "")) is not None
-        or ITALIAN.fullmatch(text) is not None
-        or any(test(text) for test in (_is_spanish, _is_swedish, _is_finnish, _is_french, _is_german))
+        SSN_PATTERN.fullmatch(text) is not None
+        or BRITISH_ID_PATTERN.fullmatch(text.replace(" ", "")) is not None
+        or ITALIAN_ID_PATTERN.fullmatch(text) is not None
+        or any(
+            test(text)
+            for test in (_is_spanish_id, _is_swedish_id, _is_finnish_id, _is_french_id, _is_german_tax_number)
+        )
     )
 
 
-def _is_spanish(text: str) -> bool:
-    match = DNI.fullmatch(text)
+def _is_spanish_id(text: str) -> bool:
+    match = DNI_PATTERN.fullmatch(text)
     if match is None or len(match[1]) != 8:
         return False
     number = match[1].replace("X", "0").replace("Y", "1").replace("Z", "2")
     return DNI_LETTERS[int(number) % 23] == match[2]
 
 
-def _is_swedish(text: str) -> bool:
-    match = SWEDISH.fullmatch(text)
-    return match is not None and _is_day(match[1], "%y%m%d") and luhn(match[1] + match[2])
+def _is_swedish_id(text: str) -> bool:
+    match = SWEDISH_ID_PATTERN.fullmatch(text)
+    return match is not None and _is_date(match[1], "%y%m%d") and has_luhn_check_digit(match[1] + match[2])
 
 
-def _is_finnish(text: str) -> bool:
-    match = FINNISH.fullmatch(text)
-    if match is None or not _is_day(match[1], "%d%m%y"):
+def _is_finnish_id(text: str) -> bool:
+    match = FINNISH_ID_PATTERN.fullmatch(text)
+    if match is None or not _is_date(match[1], "%d%m%y"):
         return False
-    return FINNISH_SIGNS[int(match[1] + match[2]) % 31] == match[3]
+    return FINNISH_CHECK_CHARACTERS[int(match[1] + match[2]) % 31] == match[3]
 
 
-def _is_french(text: str) -> bool:
-    match = FRENCH.fullmatch(text.replace(" ", ""))
+def _is_french_id(text: str) -> bool:
+    match = FRENCH_ID_PATTERN.fullmatch(text.replace(" ", ""))
     if match is None:
         return False
     number = int(match[1].replace("2A", "19").replace("2B", "18"))
     return 97 - number % 97 == int(match[2])
 
 
-def _is_german(text: str) -> bool:
+def _is_german_tax_number(text: str) -> bool:
     """A German tax number: eleven digits, of which the first ten repeat one or two, and a check digit (ISO 7064)."""
     plain = text.replace(" ", "")
     if re.fullmatch(r"[1-9]\d{10}", plain) is None or not 1 <= 10 - len(set(plain[:10])) <= 2:
@@ -178,7 +187,7 @@ def _is_german(text: str) -> bool:
     return (11 - product) % 10 == int(plain[10])
 
 
-def _is_day(digits: str, form: str) -> bool:
+def _is_date(digits: str, form: str) -> bool:
     try:
         dt.datetime.strptime(digits, form).replace(tzinfo=dt.UTC)
     except ValueError:
@@ -186,37 +195,61 @@ def _is_day(digits: str, form: str) -> bool:
     return True
 
 
-def is_person(value: str) -> bool:
+def is_person_name(value: str) -> bool:
     """Say whether a text reads like a person's name: words of letters, two to five, one of them a usual given name."""
     parts = re.split(r"[ ,.-]+", value.strip().strip("."))
-    if not 2 <= len(parts) <= 5 or PERSON.fullmatch(value.strip()) is None:
+    if not 2 <= len(parts) <= 5 or PERSON_NAME_PATTERN.fullmatch(value.strip()) is None:
         return False
-    return _plain(parts[0]) in _GIVEN or ("," in value and _plain(parts[1]) in _GIVEN)
+    return _normalize_name(parts[0]) in _NORMALIZED_GIVEN_NAMES or (
+        "," in value and _normalize_name(parts[1]) in _NORMALIZED_GIVEN_NAMES
+    )
 
 
-def is_name(value: str) -> bool:
+def is_common_name(value: str) -> bool:
     """Say whether a text is one word that is a usual given or family name."""
-    return _plain(value.strip()) in _NAMES
+    return _normalize_name(value.strip()) in _NORMALIZED_NAMES
 
 
-SIGNS = (
-    Sign(
-        what="email",
-        words="are or hold e-mail addresses",
-        test=lambda one: EMAIL.search(one) is not None,
-        share=0.05,
+VALUE_PATTERNS = (
+    ValuePattern(
+        meaning="email",
+        description="are or hold e-mail addresses",
+        test=lambda one: EMAIL_PATTERN.search(one) is not None,
+        min_share=0.05,
     ),
-    Sign(what="bank account", words="are IBANs with right check digits", test=is_iban, share=0.2),
-    Sign(
-        what="bank account",
-        words="are card numbers with a right check digit",
-        test=is_card,
-        share=0.6,
-        least=3,
+    ValuePattern(meaning="bank account", description="are IBANs with right check digits", test=is_iban, min_share=0.2),
+    ValuePattern(
+        meaning="bank account",
+        description="are card numbers with a right check digit",
+        test=is_card_number,
+        min_share=0.6,
+        min_count=3,
     ),
-    Sign(what="national id", words="are national ids of people", test=is_national_id, share=0.8, least=3),
-    Sign(what="phone", words="are telephone numbers", test=is_phone, share=0.5, least=2),
-    Sign(what="IP address", words="are IP addresses", test=is_ip, share=0.8, least=2),
-    Sign(what="name", words="read like names of people", test=is_person, share=0.25, least=5, distinct=True),
-    Sign(what="name", words="are usual names of people", test=is_name, share=0.5, least=10, distinct=True),
+    ValuePattern(
+        meaning="national id",
+        description="are national ids of people",
+        test=is_national_id,
+        min_share=0.8,
+        min_count=3,
+    ),
+    ValuePattern(
+        meaning="phone", description="are telephone numbers", test=is_phone_number, min_share=0.5, min_count=2
+    ),
+    ValuePattern(meaning="IP address", description="are IP addresses", test=is_ip_address, min_share=0.8, min_count=2),
+    ValuePattern(
+        meaning="name",
+        description="read like names of people",
+        test=is_person_name,
+        min_share=0.25,
+        min_count=5,
+        distinct=True,
+    ),
+    ValuePattern(
+        meaning="name",
+        description="are usual names of people",
+        test=is_common_name,
+        min_share=0.5,
+        min_count=10,
+        distinct=True,
+    ),
 )

@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from sandbox.config import Project
 
 
-def labels(project: Project, name: str) -> dict[str, str]:
+def build_labels(project: Project, name: str) -> dict[str, str]:
     """Give the labels of everything that a runtime holds for one sandbox of a project."""
     return {"project": project.settings.project.name, "path": str(project.root), "sandbox": name}
 
 
-def object_name(project: Project, name: str) -> str:
+def build_object_name(project: Project, name: str) -> str:
     """Give the beginning of the names of a sandbox's objects: ``sbx-<project>-<8 of SHA-256 of the path>-<name>``."""
     place = hashlib.sha256(str(project.root.resolve()).encode()).hexdigest()[:8]
     return f"sbx-{project.settings.project.name}-{place}-{name}"

@@ -5,47 +5,53 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.containers.docker import images
-from sandbox.containers.docker.client import connected
-from sandbox.model import is_own_image
-from sandbox.project.services.labels import labels, object_name
-from sandbox.project.services.services import ADDRESS, notebooks, state
+from sandbox.containers.docker.client import open_shared_client
+from sandbox.model import is_custom_image
+from sandbox.project.services.labels import build_labels, build_object_name
+from sandbox.project.services.services import NOTEBOOK_URL_FILE, build_notebooks_path, make_services_folder
 from sandbox.project.stack import read_lock
-from sandbox.provisioner.lock.request import PYTHONS
+from sandbox.provisioner.lock.request import SUPPORTED_PYTHONS
 from sandbox.provisioner.services import notebook
-from sandbox.store.paths import home
+from sandbox.store.paths import find_home_folder
 
 if TYPE_CHECKING:
     from sandbox.config import Project
-    from sandbox.manifest.lock import BaseImage
+    from sandbox.manifest.lock import LockedImage
     from sandbox.model import Progress, Sample
 
 
-def up(project: Project, sample: Sample, *, name: str, frozen: bool, progress: Progress) -> str:
+def start_notebook(project: Project, sample: Sample, *, name: str, frozen: bool, progress: Progress) -> str:
     """Bring up a project's notebook on a sample, and give its address.
 
     Raises:
         EngineError: It cannot be brought up.
     """
     stack = project.settings.stack
-    made = notebook.image(PYTHONS[0], _base(project), home=home(), progress=progress, frozen=frozen)
-    wanted = notebook.Wanted(
-        name=object_name(project, name),
-        labels=labels(project, name),
-        state=state(project, name),
+    made = notebook.ensure_notebook_image(
+        SUPPORTED_PYTHONS[0],
+        _find_base_image(project),
+        home=find_home_folder(),
+        progress=progress,
+        frozen=frozen,
+    )
+    wanted = notebook.NotebookRequest(
+        name=build_object_name(project, name),
+        labels=build_labels(project, name),
+        state=make_services_folder(project, name),
         image=made.reference,
         cpus=stack.limits.cpus,
         sample=sample.path,
-        notebooks=notebooks(project),
-        memory_bytes=project.limits(connected().about["MemTotal"]).memory_bytes,
-        address=state(project, name) / ADDRESS,
+        notebooks=build_notebooks_path(project),
+        memory_bytes=project.resolve_limits(open_shared_client().engine_info["MemTotal"]).memory_bytes,
+        address_file=make_services_folder(project, name) / NOTEBOOK_URL_FILE,
     )
-    return notebook.up(wanted, progress=progress)
+    return notebook.start_notebook(wanted, progress=progress)
 
 
-def _base(project: Project) -> BaseImage | None:
+def _find_base_image(project: Project) -> LockedImage | None:
     """Give the base image that the project's lock names, where it is one of sandbox's own."""
     lock = read_lock(project)
-    if lock is None or is_own_image(lock.inputs.image):
+    if lock is None or is_custom_image(lock.inputs.image):
         return None
-    entry = lock.platforms.get(images.platform(connected()))
+    entry = lock.platforms.get(images.read_platform(open_shared_client()))
     return entry.base if entry else None

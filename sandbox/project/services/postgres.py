@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any
 from sandbox.containers import ownership
 from sandbox.dbt import runs
 from sandbox.engine.postgres_service import run_databases, server
-from sandbox.engine.postgres_service.sample_loader import Loaded
-from sandbox.model import POSTGRES
-from sandbox.project.services.labels import labels, object_name
-from sandbox.project.services.services import PASSWORDS, state
+from sandbox.engine.postgres_service.sample_loader import TableToLoad
+from sandbox.model import POSTGRES_SERVICE
+from sandbox.project.services.labels import build_labels, build_object_name
+from sandbox.project.services.services import PASSWORDS_FILE, make_services_folder
 from sandbox.project.stack import read_lock
 from sandbox.provisioner.images import service
 from sandbox.provisioner.services import postgres
-from sandbox.store.folder import staging
-from sandbox.store.paths import home
+from sandbox.store.folder import make_staging_folder
+from sandbox.store.paths import find_home_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sandbox.config import Project
-    from sandbox.engine.postgres_service.run_databases import Database
+    from sandbox.engine.postgres_service.run_databases import PostgresDatabase
     from sandbox.model import Progress, Sample
     from sandbox.provisioner.images.service import ServiceImage
-    from sandbox.provisioner.services.postgres import Postgres
+    from sandbox.provisioner.services.postgres import PostgresService
 
 
-def image(project: Project, *, frozen: bool, progress: Progress) -> ServiceImage:
+def build_postgres_image(project: Project, *, frozen: bool, progress: Progress) -> ServiceImage:
     """Give the image of a project's Postgres, from what its lock names.
 
     Raises:
@@ -38,12 +38,14 @@ def image(project: Project, *, frozen: bool, progress: Progress) -> ServiceImage
         FrozenError: It cannot be made of what the lock names.
     """
     lock = read_lock(project)
-    return service.make(POSTGRES, home=home(), progress=progress, lock=lock, frozen=frozen)
+    return service.ensure_service_image(
+        POSTGRES_SERVICE, home=find_home_folder(), progress=progress, lock=lock, frozen=frozen
+    )
 
 
-def up(
+def start_postgres(
     project: Project, sample: Sample, *, name: str, own: bool, frozen: bool, progress: Progress
-) -> Postgres:
+) -> PostgresService:
     """Bring up a project's Postgres with a sample in it.
 
     Args:
@@ -58,44 +60,44 @@ def up(
         EngineError: It cannot be brought up.
         RuleError: The sample has what Postgres cannot hold.
     """
-    asked = postgres.Wanted(
-        name=object_name(project, name),
-        labels=labels(project, name),
-        state=state(project, name),
+    asked = postgres.PostgresRequest(
+        name=build_object_name(project, name),
+        labels=build_labels(project, name),
+        state=make_services_folder(project, name),
         sample=sample.fingerprint,
-        tables=_tables(project, sample),
-        own=own,
+        tables=_list_tables_to_load(project, sample),
+        belongs_to_sandbox=own,
         cpus=project.settings.stack.limits.cpus,
-        memory=project.settings.sample.memory,
-        image=image(project, frozen=frozen, progress=progress).reference,
-        passwords=state(project, name) / PASSWORDS,
-        by_network=project.settings.stack.network == "services",
+        loading_memory_bytes=project.settings.sample.memory,
+        image=build_postgres_image(project, frozen=frozen, progress=progress).reference,
+        password_file=make_services_folder(project, name) / PASSWORDS_FILE,
+        needs_network=project.settings.stack.network == "services",
     )
-    return postgres.up(asked, progress=progress)
+    return postgres.start_postgres(asked, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Own:
-    """A run's own database (see `sandbox.runner.pipeline_database.OwnDatabase`).
+class PostgresRunDatabase:
+    """A run's own database (see `sandbox.runner.pipeline_database.PipelineDatabase`).
 
     Attributes:
         postgres: The server.
         database: The run's.
         state: A folder for what is on its way.
         memory: Bytes that reading may take.
-        read: Whether what the run left is read out; a run that writes its outputs itself leaves nothing else.
+        collects_outputs: Whether what the run left is read out; a run that writes its outputs itself leaves nothing else.
     """
 
-    postgres: Postgres
-    database: Database
+    postgres: PostgresService
+    database: PostgresDatabase
     state: Path
     memory: int
-    read: bool
+    collects_outputs: bool
 
     @property
     def volumes(self) -> Mapping[str, str]:
         """The socket's."""
-        return {self.postgres.socket: server.SOCKETS}
+        return {self.postgres.socket: server.SOCKET_FOLDER}
 
     @property
     def network(self) -> str | None:
@@ -105,15 +107,15 @@ class Own:
     @property
     def variables(self) -> Mapping[str, str]:
         """Its address."""
-        address = self.database.url_at(POSTGRES) if self.network else self.database.url
+        address = self.database.build_network_url(POSTGRES_SERVICE) if self.network else self.database.url
         return {"SANDBOX_DATABASE_URL": address}
 
-    def read_out(self, folder: Path) -> None:
+    def export_outputs(self, folder: Path) -> None:
         """Write the tables that the run made or changed."""
-        if not self.read:
+        if not self.collects_outputs:
             return
-        with staging(self.state, label="reading") as scratch:
-            run_databases.read_out(
+        with make_staging_folder(self.state, label="reading") as scratch:
+            run_databases.export_changed_tables(
                 self.postgres.server,
                 self.postgres.template,
                 self.database,
@@ -124,8 +126,8 @@ class Own:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Databases:
-    """A database for each run (see `sandbox.runner.pipeline_database.Databases`)."""
+class PostgresDatabases:
+    """A database for each run (see `sandbox.runner.pipeline_database.PipelineDatabaseFactory`)."""
 
     project: Project
     sample: Sample
@@ -137,13 +139,13 @@ class Databases:
     def identity(self) -> Mapping[str, Any]:
         """The server's image decides what it answers; a run on a network may find there what another does not."""
         network = self.project.settings.stack.network
-        made = image(self.project, frozen=self.frozen, progress=self.progress)
+        made = build_postgres_image(self.project, frozen=self.frozen, progress=self.progress)
         return {"postgres": made.id, **({"network": network} if network != "none" else {})}
 
     @contextlib.contextmanager
-    def opened(self, sample: Sample) -> Iterator[Own]:
+    def open_database(self, sample: Sample) -> Iterator[PostgresRunDatabase]:
         """Clone a sample for a run; databases of runs whose process was killed are removed first."""
-        service = up(
+        service = start_postgres(
             self.project,
             sample,
             name=self.name,
@@ -151,26 +153,26 @@ class Databases:
             frozen=self.frozen,
             progress=self.progress,
         )
-        run_databases.swept(service.server, _gone)
-        database = run_databases.opened(service.server, service.template, ownership.current().labels)
+        run_databases.drop_orphan_databases(service.server, _is_owner_gone)
+        database = run_databases.create_database(service.server, service.template, ownership.identify_owner().labels)
         try:
-            yield Own(
+            yield PostgresRunDatabase(
                 postgres=service,
                 database=database,
-                state=state(self.project, self.name),
+                state=make_services_folder(self.project, self.name),
                 memory=self.project.settings.sample.memory,
-                read=not runs.is_dbt(self.project),  # which names its models itself, views too
+                collects_outputs=not runs.is_dbt_project(self.project),  # which names its models itself, views too
             )
         finally:
-            run_databases.dropped(service.server, database.name)
+            run_databases.drop_database(service.server, database.name)
 
 
-def _gone(labelled: Mapping[str, str]) -> bool:
-    named = ownership.named(labelled)
-    return named is not None and named.gone
+def _is_owner_gone(labelled: Mapping[str, str]) -> bool:
+    named = ownership.parse_owner(labelled)
+    return named is not None and named.has_ended
 
 
-def _tables(project: Project, sample: Sample) -> Sequence[Loaded]:
+def _list_tables_to_load(project: Project, sample: Sample) -> Sequence[TableToLoad]:
     tables = project.settings.tables
     led_to: dict[str, list[tuple[str, ...]]] = {name: [] for name in sample.tables}
     for name, table in tables.items():
@@ -178,6 +180,6 @@ def _tables(project: Project, sample: Sample) -> Sequence[Loaded]:
             led_to[name].append(tuple(one.columns))
             led_to[one.table].append(tuple(one.key))
     return [
-        Loaded(files=files, key=tables[name].key or [], indexed=led_to[name])
+        TableToLoad(files=files, key=tables[name].key or [], index_columns=led_to[name])
         for name, files in sorted(sample.tables.items())
     ]

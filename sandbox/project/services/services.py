@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.config.config_problems import nearest
-from sandbox.errors import EngineError, UsageError
-from sandbox.model import NOTEBOOK, POSTGRES
+from sandbox.config.config_problems import suggest_name
+from sandbox.errors import ContainerEngineError, UsageError
+from sandbox.model import NOTEBOOK_SERVICE, POSTGRES_SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from sandbox.config import Project
-    from sandbox.containers.protocol import Held, Runtime
+    from sandbox.containers.protocol import Runtime, RuntimeObject
     from sandbox.model import Progress, Sample
-    from sandbox.project.services.postgres import Databases
+    from sandbox.project.services.postgres import PostgresDatabases
 
-PASSWORDS = "pgpass"
-ADDRESS = "notebook.url"
+PASSWORDS_FILE = "pgpass"
+NOTEBOOK_URL_FILE = "notebook.url"
 
 
-def wanted(project: Project) -> bool:
+def needs_postgres(project: Project) -> bool:
     """Say whether a project has a Postgres: as a service, or because its pipeline reads from one."""
     settings = project.settings
-    return POSTGRES in settings.stack.services or POSTGRES in settings.pipeline.inputs
+    return POSTGRES_SERVICE in settings.stack.services or POSTGRES_SERVICE in settings.pipeline.inputs
 
 
-def up(
+def start_services(
     project: Project, sample: Sample, *, name: str, runtime: Runtime, frozen: bool, progress: Progress
 ) -> list[dict[str, str]]:
     """Bring up a project's services with its sample in them, and say how the user's own client reaches each, as JSON.
@@ -36,45 +36,49 @@ def up(
         EngineError: One cannot be brought up, or there is no engine.
     """
     made = []
-    if wanted(project) or project.settings.stack.services:
-        require_engine(runtime)
-    if wanted(project):
+    if needs_postgres(project) or project.settings.stack.services:
+        check_container_engine(runtime)
+    if needs_postgres(project):
         from sandbox.project.services import postgres as postgres_service  # noqa: PLC0415 - heavy, and most projects have no service
 
-        postgres = postgres_service.up(project, sample, name=name, own=True, frozen=frozen, progress=progress)
-        made.append(_postgres(postgres.url, postgres.passwords))
-    if NOTEBOOK in project.settings.stack.services:
+        postgres = postgres_service.start_postgres(
+            project, sample, name=name, own=True, frozen=frozen, progress=progress
+        )
+        made.append(_describe_postgres(postgres.url, postgres.password_file))
+    if NOTEBOOK_SERVICE in project.settings.stack.services:
         from sandbox.project.services import notebook  # noqa: PLC0415
 
-        made.append(_notebook(notebook.up(project, sample, name=name, frozen=frozen, progress=progress)))
+        made.append(
+            _describe_notebook(notebook.start_notebook(project, sample, name=name, frozen=frozen, progress=progress))
+        )
     return made
 
 
-def databases(
+def build_databases(
     project: Project, sample: Sample, *, name: str, runtime: Runtime, frozen: bool, progress: Progress
-) -> Databases | None:
+) -> PostgresDatabases | None:
     """Give what makes the databases of a project's runs; None where its pipeline reads from none.
 
     Raises:
         EngineError: Services need a container engine, and runs are processes here.
     """
-    if POSTGRES not in project.settings.pipeline.inputs:
+    if POSTGRES_SERVICE not in project.settings.pipeline.inputs:
         return None
-    require_engine(runtime)
-    from sandbox.project.services.postgres import Databases  # noqa: PLC0415 - see `up`
+    check_container_engine(runtime)
+    from sandbox.project.services.postgres import PostgresDatabases  # noqa: PLC0415 - see `start_services`
 
-    return Databases(project=project, sample=sample, name=name, frozen=frozen, progress=progress)
-
-
-def _postgres(url: str, passwords: Path) -> dict[str, str]:
-    return {"service": POSTGRES, "url": url, "passwords": str(passwords)}
+    return PostgresDatabases(project=project, sample=sample, name=name, frozen=frozen, progress=progress)
 
 
-def _notebook(url: str) -> dict[str, str]:
-    return {"service": NOTEBOOK, "url": url}
+def _describe_postgres(url: str, passwords: Path) -> dict[str, str]:
+    return {"service": POSTGRES_SERVICE, "url": url, "passwords": str(passwords)}
 
 
-def known(root: Path, name: str, running: Sequence[Held]) -> list[dict[str, str]]:
+def _describe_notebook(url: str) -> dict[str, str]:
+    return {"service": NOTEBOOK_SERVICE, "url": url}
+
+
+def describe_running_services(root: Path, name: str, running: Sequence[RuntimeObject]) -> list[dict[str, str]]:
     """Give the same of the services of a sandbox that run, by what is kept of them.
 
     Args:
@@ -85,17 +89,17 @@ def known(root: Path, name: str, running: Sequence[Held]) -> list[dict[str, str]
     folder = root / ".sandbox" / "services" / name
     roles = {one.labels.get("role") for one in running}
     found = []
-    if POSTGRES in roles and (passwords := folder / PASSWORDS).is_file():
-        from sandbox.provisioner.services.postgres import url  # noqa: PLC0415 - see `up`
+    if POSTGRES_SERVICE in roles and (passwords := folder / PASSWORDS_FILE).is_file():
+        from sandbox.provisioner.services.postgres import build_url  # noqa: PLC0415 - see `start_services`
 
         port = int(passwords.read_text("utf-8").split(":")[1])
-        found.append(_postgres(url(port), passwords))
-    if NOTEBOOK in roles and (address := folder / ADDRESS).is_file():
-        found.append(_notebook(address.read_text("utf-8")))
+        found.append(_describe_postgres(build_url(port), passwords))
+    if NOTEBOOK_SERVICE in roles and (address := folder / NOTEBOOK_URL_FILE).is_file():
+        found.append(_describe_notebook(address.read_text("utf-8")))
     return found
 
 
-def show_log(
+def stream_service_log(
     project: Project, service: str, *, name: str, follow: bool, take: Callable[[bytes], object]
 ) -> None:
     """Hand what a sandbox's service printed to a function; with ``follow`` until it ends.
@@ -105,40 +109,40 @@ def show_log(
         EngineError: The engine does not answer.
     """
     from sandbox.containers.docker import inventory, services  # noqa: PLC0415
-    from sandbox.containers.docker.client import connected  # noqa: PLC0415
-    from sandbox.project.services.labels import labels  # noqa: PLC0415 - see `up`
+    from sandbox.containers.docker.client import open_shared_client  # noqa: PLC0415
+    from sandbox.project.services.labels import build_labels  # noqa: PLC0415 - see `start_services`
 
-    client = connected()
-    there = {one.labels["role"]: one.id for one in inventory.containers(client, labels(project, name))}
-    there = {role: one for role, one in there.items() if role in {POSTGRES, NOTEBOOK}}
+    client = open_shared_client()
+    there = {one.labels["role"]: one.id for one in inventory.list_containers(client, build_labels(project, name))}
+    there = {role: one for role, one in there.items() if role in {POSTGRES_SERVICE, NOTEBOOK_SERVICE}}
     if service not in there:
         raise UsageError(
-            f"sandbox {name} has no service {service!r}{nearest(service, there)}",
+            f"sandbox {name} has no service {service!r}{suggest_name(service, there)}",
             hint=f"it has {', '.join(sorted(there))}" if there else "bring services up: sandbox create",
         )
-    services.show(client, there[service], follow=follow, take=take)
+    services.read_log(client, there[service], follow=follow, take=take)
 
 
-def require_engine(runtime: Runtime) -> None:
+def check_container_engine(runtime: Runtime) -> None:
     """Make sure that services can be had.
 
     Raises:
         EngineError: Runs are processes of this machine.
     """
     if runtime.name != "docker":
-        raise EngineError(
+        raise ContainerEngineError(
             "services are containers, and there is no container engine here (the runtime is local)",
             hint="start Docker and leave out SANDBOX_RUNTIME=local, or take services and inputs out of sandbox.toml",
         )
 
 
-def state(project: Project, name: str) -> Path:
+def make_services_folder(project: Project, name: str) -> Path:
     """Give the folder for what is kept of a sandbox's services."""
-    folder = project.state / "services" / name
+    folder = project.state_folder / "services" / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
 
-def notebooks(project: Project) -> Path:
+def build_notebooks_path(project: Project) -> Path:
     """Give where a project's notebooks lie; they are the user's work, and stay when sandboxes go."""
-    return project.state / "notebooks"
+    return project.state_folder / "notebooks"

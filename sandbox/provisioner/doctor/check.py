@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class DoctorCheck:
     """What was looked at, and what came of it.
 
     Attributes:
@@ -40,24 +40,24 @@ class Check:
         }
 
 
-def good(name: str, detail: str, items: Iterable[str] = ()) -> Check:
+def pass_check(name: str, detail: str, items: Iterable[str] = ()) -> DoctorCheck:
     """Give a check that found all well."""
-    return Check(name=name, ok=True, detail=detail, items=tuple(items))
+    return DoctorCheck(name=name, ok=True, detail=detail, items=tuple(items))
 
 
-def bad(name: str, detail: str, fix: str, items: Iterable[str] = ()) -> Check:
+def fail_check(name: str, detail: str, fix: str, items: Iterable[str] = ()) -> DoctorCheck:
     """Give a check that found something, with the one thing to do about it."""
-    return Check(name=name, ok=False, detail=detail, fix=fix, items=tuple(items))
+    return DoctorCheck(name=name, ok=False, detail=detail, fix=fix, items=tuple(items))
 
 
-def unchecked(name: str, because: str) -> Check:
+def skip_check(name: str, because: str) -> DoctorCheck:
     """Give a check that something else stood in the way of."""
-    return Check(name=name, ok=None, detail=because)
+    return DoctorCheck(name=name, ok=None, detail=because)
 
 
-def carried_out(name: str, check: Callable[[], Check], fix: str = "") -> Check:
+def run_check(name: str, check: Callable[[], DoctorCheck], fix: str = "") -> DoctorCheck:
     """Carry out a check; an error of ours is what it found, and ``fix`` what to do where the error does not say."""
     try:
         return check()
     except SandboxError as error:
-        return bad(name, error.message, error.hint or fix)
+        return fail_check(name, error.message, error.hint or fix)

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.model import Progress
-    from sandbox.provisioner.doctor.check import Check
+    from sandbox.provisioner.doctor.check import DoctorCheck
 
 
-def doctor(
+def run_doctor(
     root: Path | None, *, home: Path, runtime: Literal["auto", "docker", "local"], progress: Progress
-) -> list[Check]:
+) -> list[DoctorCheck]:
     """Check this machine, and say one thing to do for each failure.
 
     Args:
@@ -25,14 +25,14 @@ def doctor(
         progress: Shows what is being checked.
     """
     with progress.step("checking this machine"):
-        found = machine_checks.machine(home, root)
+        found = machine_checks.check_machine(home, root)
     if runtime == "local":
-        return [*found, machine_checks.local()]
+        return [*found, machine_checks.check_local_python()]
     # Imports the Docker SDK, which a check of the local runtime need not pay.
     from sandbox.provisioner.doctor import engine_checks  # noqa: PLC0415
 
     with progress.step("checking the container engine"):
-        engine = engine_checks.engine(home)
+        engine = engine_checks.check_engine(home)
     if runtime == "auto" and not engine[0].ok:
-        return [*found, *engine, machine_checks.local()]
+        return [*found, *engine, machine_checks.check_local_python()]
     return [*found, *engine]

@@ -11,132 +11,134 @@ from typing import TYPE_CHECKING
 
 from sandbox.containers import ownership
 from sandbox.containers.docker import images
-from sandbox.containers.docker.client import connect, translated
+from sandbox.containers.docker.client import open_client, translate_errors
 from sandbox.containers.docker.runtime import DockerRuntime
-from sandbox.containers.protocol import LABEL, Job, Mount
-from sandbox.model import Environment, Limits
+from sandbox.containers.protocol import LABEL_PREFIX, Job, Mount
+from sandbox.model import Environment, ResourceLimits
 from sandbox.provisioner.doctor import address_pool, trial_results
-from sandbox.provisioner.doctor.check import Check, bad, carried_out, good, unchecked
-from sandbox.provisioner.doctor.machine_checks import space
+from sandbox.provisioner.doctor.check import DoctorCheck, fail_check, pass_check, run_check, skip_check
+from sandbox.provisioner.doctor.machine_checks import check_space
 from sandbox.provisioner.images import base as bases
-from sandbox.scratch import scratch
-from sandbox.store.folder import staging
+from sandbox.scratch import make_scratch_folder
+from sandbox.store.folder import make_staging_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from sandbox.model import Outcome
+    from sandbox.model import JobResult
 
-ENGINE = "container engine"
-BASE = "base image"
-ALWAYS = ("images", "space for images", address_pool.NAME, trial_results.CLOCK)
-RUNNING = (
+ENGINE_CHECK = "container engine"
+BASE_CHECK = "base image"
+ENGINE_CHECKS = ("images", "space for images", address_pool.POOL_CHECK, trial_results.CLOCK_CHECK)
+TRIAL_CHECKS = (
     "build",
-    trial_results.OWNERSHIP,
-    trial_results.MEMORY,
-    trial_results.PROCESSES,
-    trial_results.NETWORK,
+    trial_results.OWNERSHIP_CHECK,
+    trial_results.MEMORY_CHECK,
+    trial_results.PROCESSES_CHECK,
+    trial_results.NETWORK_CHECK,
 )
-MEMORY_BYTES = 96 * 2**20
-PIDS = 32
-CREATE = "sandbox create"
+TRIAL_MEMORY_BYTES = 96 * 2**20
+TRIAL_PIDS = 32
+CREATE_COMMAND = "sandbox create"
 
-_TAKE_MEMORY = (
-    f"exec python3 -c 'b = bytearray({2 * MEMORY_BYTES}); b[::4096] = b\"x\" * len(b[::4096]); print(len(b))'"
+_MEMORY_COMMAND = (
+    f"exec python3 -c 'b = bytearray({2 * TRIAL_MEMORY_BYTES}); b[::4096] = b\"x\" * len(b[::4096]); print(len(b))'"
 )
-_TAKE_PROCESSES = "for i in $(seq 200); do sleep 5 & done; wait"
-_NO_ROUTE = "test $(wc -l </proc/net/route) -le 1"  # but for the line of titles
-_SEE_NETWORK = (
-    "cat /proc/net/dev; exec python3 -c 'import socket; socket.create_connection((\"1.1.1.1\", 53), 2)'"
-)
+_PROCESSES_COMMAND = "for i in $(seq 200); do sleep 5 & done; wait"
+_NO_ROUTE_TEST = "test $(wc -l </proc/net/route) -le 1"  # but for the line of titles
+_NETWORK_COMMAND = "cat /proc/net/dev; exec python3 -c 'import socket; socket.create_connection((\"1.1.1.1\", 53), 2)'"
 
 
-def engine(home: Path) -> list[Check]:
+def check_engine(home: Path) -> list[DoctorCheck]:
     """Check the engine, then what needs it; what cannot be checked says what stands in the way."""
     runtime = DockerRuntime()
-    answers = carried_out(ENGINE, lambda: good(ENGINE, runtime.check()))
+    answers = run_check(ENGINE_CHECK, lambda: pass_check(ENGINE_CHECK, runtime.check()))
     if not answers.ok:
-        return [answers, *(unchecked(name, "no engine answers") for name in (BASE, *ALWAYS, *RUNNING))]
-    with contextlib.closing(connect()) as client:
-        answers = good(ENGINE, f"{answers.detail}, API {client.api.api_version}")
-        return [answers, *_dependent(runtime, client, home)]
+        return [
+            answers,
+            *(skip_check(name, "no engine answers") for name in (BASE_CHECK, *ENGINE_CHECKS, *TRIAL_CHECKS)),
+        ]
+    with contextlib.closing(open_client()) as client:
+        answers = pass_check(ENGINE_CHECK, f"{answers.detail}, API {client.api.api_version}")
+        return [answers, *_run_dependent_checks(runtime, client, home)]
 
 
-def _dependent(runtime: DockerRuntime, client: images.Client, home: Path) -> list[Check]:
-    base = _present_base(client)
-    always: dict[str, Callable[[], Check]] = {
-        "images": lambda: _images(client),
-        "space for images": lambda: _space(client),
-        address_pool.NAME: lambda: address_pool.pool(client),
-        trial_results.CLOCK: lambda: _clock(client),
+def _run_dependent_checks(runtime: DockerRuntime, client: images.Client, home: Path) -> list[DoctorCheck]:
+    base = _find_base_reference(client)
+    always: dict[str, Callable[[], DoctorCheck]] = {
+        "images": lambda: _check_images(client),
+        "space for images": lambda: _check_image_space(client),
+        address_pool.POOL_CHECK: lambda: address_pool.check_address_pool(client),
+        trial_results.CLOCK_CHECK: lambda: _check_clock(client),
     }
-    found = [_base(base), *(carried_out(name, always[name], trial_results.LOG) for name in ALWAYS)]
+    found = [
+        _check_base(base),
+        *(run_check(name, always[name], trial_results.LOG_HINT) for name in ENGINE_CHECKS),
+    ]
     if base is None:
-        return [*found, *(unchecked(name, "there is no base image") for name in RUNNING)]
+        return [*found, *(skip_check(name, "there is no base image") for name in TRIAL_CHECKS)]
     trial = _Trial(runtime, base, home)
-    running: dict[str, Callable[[], Check]] = {
-        "build": lambda: _build(client, base),
-        trial_results.OWNERSHIP: trial.ownership,
-        trial_results.MEMORY: trial.memory,
-        trial_results.PROCESSES: trial.processes,
-        trial_results.NETWORK: trial.network,
+    running: dict[str, Callable[[], DoctorCheck]] = {
+        "build": lambda: _check_build(client, base),
+        trial_results.OWNERSHIP_CHECK: trial.check_ownership,
+        trial_results.MEMORY_CHECK: trial.check_memory,
+        trial_results.PROCESSES_CHECK: trial.check_processes,
+        trial_results.NETWORK_CHECK: trial.check_network,
     }
-    return [*found, *(carried_out(name, running[name], trial_results.LOG) for name in RUNNING)]
+    return [*found, *(run_check(name, running[name], trial_results.LOG_HINT) for name in TRIAL_CHECKS)]
 
 
-def _present_base(client: images.Client) -> str | None:
-    return next((one for one in (bases.MADE, bases.OFFICIAL) if images.find(client, one)), None)
+def _find_base_reference(client: images.Client) -> str | None:
+    return next((one for one in (bases.LOCAL_BASE, bases.OFFICIAL_BASE) if images.find_image(client, one)), None)
 
 
-def _base(base: str | None) -> Check:
+def _check_base(base: str | None) -> DoctorCheck:
     if base is None:
-        return bad(BASE, "not there yet; it is needed to build offline", CREATE)
-    return good(BASE, base.partition("@")[0])
+        return fail_check(BASE_CHECK, "not there yet; it is needed to build offline", CREATE_COMMAND)
+    return pass_check(BASE_CHECK, base.partition("@")[0])
 
 
-def _images(client: images.Client) -> Check:
-    found = [image for image in images.ours(client, {"role": "image"}) if image.tags]
+def _check_images(client: images.Client) -> DoctorCheck:
+    found = [image for image in images.list_images(client, {"role": "image"}) if image.tags]
     if not found:
-        return bad("images", "none is built yet; one is needed to run offline", CREATE)
+        return fail_check("images", "none is built yet; one is needed to run offline", CREATE_COMMAND)
     names = sorted(tag for image in found for tag in image.tags)
     total = sum(image.bytes for image in found) / 1e9
-    return good("images", f"{len(names)} built, {total:.1f} GB", names)
+    return pass_check("images", f"{len(names)} built, {total:.1f} GB", names)
 
 
-def _space(client: images.Client) -> Check:
-    with translated("ask the Docker Engine where its images lie"):
+def _check_image_space(client: images.Client) -> DoctorCheck:
+    with translate_errors("ask the Docker Engine where its images lie"):
         place = Path(str(client.info().get("DockerRootDir") or "/"))
     if not place.exists():  # in a virtual machine, as with Docker Desktop
-        return unchecked("space for images", f"{place} is not on this machine's own disk")
-    return space("space for images", place)
+        return skip_check("space for images", f"{place} is not on this machine's own disk")
+    return check_space("space for images", place)
 
 
-def _clock(client: images.Client) -> Check:
-    with translated("ask the Docker Engine for its time"):
+def _check_clock(client: images.Client) -> DoctorCheck:
+    with translate_errors("ask the Docker Engine for its time"):
         said = str(client.info().get("SystemTime", ""))
-    return trial_results.clock(said, now=dt.datetime.now(dt.UTC))
+    return trial_results.judge_clock(said, now=dt.datetime.now(dt.UTC))
 
 
-def _build(client: images.Client, base: str) -> Check:
+def _check_build(client: images.Client, base: str) -> DoctorCheck:
     tag = f"sandbox/doctor:{uuid.uuid4().hex[:12]}"
     # With its owner in it, what is left of a check that was killed is known: see `unused_images.left`.
-    labels = {"managed": "true", "role": "doctor", **ownership.current().labels}
-    with scratch("doctor") as context:
+    labels = {"managed": "true", "role": "doctor", **ownership.identify_owner().labels}
+    with make_scratch_folder("doctor") as context:
         lines = [
             "ARG BASE",
             "FROM ${BASE}",
-            *(f'LABEL "{LABEL}.{name}"="{value}"' for name, value in labels.items()),
+            *(f'LABEL "{LABEL_PREFIX}.{name}"="{value}"' for name, value in labels.items()),
             "COPY built /built",
-            f"RUN test -s /built && {_NO_ROUTE}",
+            f"RUN test -s /built && {_NO_ROUTE_TEST}",
         ]
         (context / "Dockerfile").write_text("\n".join(lines) + "\n", "utf-8")
         (context / "built").write_text("built\n", "utf-8")
-        built = images.build(
-            client, context, tag=tag, arguments={"BASE": base}, labels={}, step=lambda _: None
-        )
-    images.remove(client, built)
-    return good("build", "an image was built with no network")
+        built = images.build_image(client, context, tag=tag, arguments={"BASE": base}, labels={}, step=lambda _: None)
+    images.remove_image(client, built)
+    return pass_check("build", "an image was built with no network")
 
 
 class _Trial:
@@ -149,35 +151,35 @@ class _Trial:
             id="0" * 64, runtime="docker", reference=base, platform="", python="3.13", base=base
         )
 
-    def ownership(self) -> Check:
+    def check_ownership(self) -> DoctorCheck:
         """Check that what a job makes belongs to the caller, and can be read."""
-        with self._folder() as folder:
-            outcome, said = self._run("echo made >file", folder)
+        with self._make_folder() as folder:
+            outcome, said = self._run_command("echo made >file", folder)
             made = folder / "file"
             whose = made.stat().st_uid if made.exists() else None
-        return trial_results.ownership(outcome, said, owner=whose, caller=os.getuid())
+        return trial_results.judge_ownership(outcome, said, owner=whose, caller=os.getuid())
 
-    def memory(self) -> Check:
+    def check_memory(self) -> DoctorCheck:
         """Check that a job that takes too much memory is ended."""
-        return trial_results.memory(*self._tried(_TAKE_MEMORY))
+        return trial_results.judge_memory(*self._run_in_new_folder(_MEMORY_COMMAND))
 
-    def processes(self) -> Check:
+    def check_processes(self) -> DoctorCheck:
         """Check that a job cannot start processes without end."""
-        return trial_results.processes(*self._tried(_TAKE_PROCESSES), most=PIDS)
+        return trial_results.judge_processes(*self._run_in_new_folder(_PROCESSES_COMMAND), most=TRIAL_PIDS)
 
-    def network(self) -> Check:
+    def check_network(self) -> DoctorCheck:
         """Check that a job sees no network but its own loopback."""
-        return trial_results.network(*self._tried(_SEE_NETWORK))
+        return trial_results.judge_network(*self._run_in_new_folder(_NETWORK_COMMAND))
 
-    def _tried(self, command: str) -> tuple[Outcome, str]:
-        with self._folder() as folder:
-            return self._run(command, folder)
+    def _run_in_new_folder(self, command: str) -> tuple[JobResult, str]:
+        with self._make_folder() as folder:
+            return self._run_command(command, folder)
 
-    def _folder(self) -> AbstractContextManager[Path]:
+    def _make_folder(self) -> AbstractContextManager[Path]:
         """Give a folder where samples lie, because an engine in a virtual machine sees only some of the disk."""
-        return staging(self._home, label="doctor")
+        return make_staging_folder(self._home, label="doctor")
 
-    def _run(self, command: str, folder: Path) -> tuple[Outcome, str]:
+    def _run_command(self, command: str, folder: Path) -> tuple[JobResult, str]:
         said: list[bytes] = []
         place = Mount(source=folder, target="/work", writable=True)
         job = Job(
@@ -188,7 +190,7 @@ class _Trial:
             workdir=place,
             mounts=(place,),
             variables={},
-            limits=Limits(cpus=1, memory_bytes=MEMORY_BYTES, timeout_seconds=30, pids=PIDS),
+            limits=ResourceLimits(cpus=1, memory_bytes=TRIAL_MEMORY_BYTES, timeout_seconds=30, pids=TRIAL_PIDS),
         )
         outcome = self._runtime.run(job, stdout=said.append, stderr=said.append)
         return outcome, b"".join(said).decode("utf-8", "replace")

@@ -7,80 +7,80 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from sandbox.errors import EngineError
-from sandbox.provisioner.doctor.check import Check, bad, carried_out, good
+from sandbox.errors import ContainerEngineError
+from sandbox.provisioner.doctor.check import DoctorCheck, fail_check, pass_check, run_check
 from sandbox.provisioner.local import interpreters
 from sandbox.provisioner.lock import tools
-from sandbox.provisioner.lock.request import PYTHONS
+from sandbox.provisioner.lock.request import SUPPORTED_PYTHONS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NEEDED_BYTES = 2 * 10**9  # an image, its wheels, and room for a build
-BUILT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # no machine's clock can be before this
+MIN_FREE_BYTES = 2 * 10**9  # an image, its wheels, and room for a build
+EARLIEST_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # no machine's clock can be before this
 
 
-def machine(home: Path, root: Path | None) -> list[Check]:
+def check_machine(home: Path, root: Path | None) -> list[DoctorCheck]:
     """Check what every runtime needs."""
     places = {"space for samples": home}
     if root is not None:
         places["space for runs"] = root
     return [
-        carried_out("git", _git),
-        carried_out("uv", _uv),
-        *(space(name, place) for name, place in places.items()),
-        _clock(),
+        run_check("git", _check_git),
+        run_check("uv", _check_uv),
+        *(check_space(name, place) for name, place in places.items()),
+        _check_clock(),
     ]
 
 
-def local() -> Check:
+def check_local_python() -> DoctorCheck:
     """Check whether runs without containers have the stack's Python."""
-    wanted = PYTHONS[0]
-    found = interpreters.interpreter(wanted)
+    wanted = SUPPORTED_PYTHONS[0]
+    found = interpreters.find_interpreter(wanted)
     what = f"Python {found.version} at {found.path}"
-    if found.minor == wanted:
-        return good("Python for local runs", what)
-    return bad(
+    if found.minor_version == wanted:
+        return pass_check("Python for local runs", what)
+    return fail_check(
         "Python for local runs",
         f"{what}; the stack has {wanted}, and results may differ",
         f"uv python install {wanted}",
     )
 
 
-def space(name: str, place: Path) -> Check:
+def check_space(name: str, place: Path) -> DoctorCheck:
     """Check the free space where something lies, or will lie."""
     there = next(folder for folder in (place, *place.parents) if folder.exists())
     free = shutil.disk_usage(there).free
     detail = f"{free / 1e9:.1f} GB free at {there}"
-    if free >= NEEDED_BYTES:
-        return good(name, detail)
-    return bad(name, f"{detail}; {NEEDED_BYTES / 1e9:.0f} GB are needed", f"free some space at {there}")
+    if free >= MIN_FREE_BYTES:
+        return pass_check(name, detail)
+    return fail_check(name, f"{detail}; {MIN_FREE_BYTES / 1e9:.0f} GB are needed", f"free some space at {there}")
 
 
-def _git() -> Check:
+def _check_git() -> DoctorCheck:
     fix = "install git: https://git-scm.com/downloads"
     if shutil.which("git") is None:
-        return bad("git", "not found on the PATH", fix)
-    return good("git", _version(["git", "--version"]))
+        return fail_check("git", "not found on the PATH", fix)
+    return pass_check("git", _read_version(["git", "--version"]))
 
 
-def _uv() -> Check:
-    return good("uv", _version([tools.find_uv(), "--version"]))
+def _check_uv() -> DoctorCheck:
+    return pass_check("uv", _read_version([tools.find_uv(), "--version"]))
 
 
-def _version(command: list[str]) -> str:
+def _read_version(command: list[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     except OSError as error:
-        raise EngineError(f"{command[0]} cannot be started: {error.strerror}") from error
+        raise ContainerEngineError(f"{command[0]} cannot be started: {error.strerror}") from error
     if done.returncode != 0:
-        raise EngineError(f"{' '.join(command)} ends with {done.returncode}: {done.stderr.strip()}")
+        raise ContainerEngineError(f"{' '.join(command)} ends with {done.returncode}: {done.stderr.strip()}")
     return done.stdout.strip()
 
 
-def _clock() -> Check:
+def _check_clock() -> DoctorCheck:
     now = dt.datetime.now(dt.UTC)
     shown = f"{now:%Y-%m-%d %H:%M} UTC"
-    if now >= BUILT:
-        return good("clock", shown)
-    return bad("clock", f"{shown}, which cannot be", "set the clock: sudo timedatectl set-ntp true")
+    if now >= EARLIEST_TIME:
+        return pass_check("clock", shown)
+    return fail_check("clock", f"{shown}, which cannot be", "set the clock: sudo timedatectl set-ntp true")

@@ -12,12 +12,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from sandbox.containers.docker import images
-from sandbox.containers.docker.client import connect
-from sandbox.errors import EngineError, FrozenError, SandboxError
-from sandbox.manifest.lock import BaseImage
-from sandbox.model import Silent
+from sandbox.containers.docker.client import open_client
+from sandbox.errors import ContainerEngineError, FrozenMismatchError, SandboxError
+from sandbox.manifest.lock import LockedImage
+from sandbox.model import SilentProgress
 from sandbox.store import paths
-from sandbox.store.folder import locked, staging
+from sandbox.store.folder import lock_path, make_staging_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
     from sandbox.model import Progress
 
-MADE = "sandbox/base:trixie"
+LOCAL_BASE = "sandbox/base:trixie"
 # The index of python:3.13-slim-trixie with Python 3.13.15 on Debian 13.6, for linux/amd64 and linux/arm64.
-OFFICIAL = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
+OFFICIAL_BASE = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
 SCRIPT_LINES = 487  # that images/base/rootfs.sh prints, about
 
 
-def ensure(
+def ensure_base(
     client: images.Client,
-    wanted: BaseImage | None,
+    wanted: LockedImage | None,
     *,
     home: Path,
     progress: Progress,
     frozen: bool = False,
-) -> BaseImage:
+) -> LockedImage:
     """Give a base image that the engine holds: the wanted one, else the one made here, else the official one.
 
     Args:
@@ -52,81 +52,81 @@ def ensure(
         FrozenError: ``frozen``, and the wanted one cannot be had.
         EngineError: No base can be had.
     """
-    found = present(client, wanted)
+    found = find_base(client, wanted)
     if found is not None and wanted in (None, found):
         return found
-    with locked(home / "base"):
-        if wanted is not None and _pulled(client, wanted.reference, progress):
-            return _of_reference(wanted.reference)
-        found = found or present(client, wanted) or _obtained(client, home=home, progress=progress)
+    with lock_path(home / "base"):
+        if wanted is not None and _try_pull(client, wanted.reference, progress):
+            return _parse_reference(wanted.reference)
+        found = found or find_base(client, wanted) or _pull_or_build_base(client, home=home, progress=progress)
     if wanted is not None and found != wanted:
-        differs = f"the base image is {_name(found)}, and sandbox.lock says {_name(wanted)}"
+        differs = f"the base image is {_format_name(found)}, and sandbox.lock says {_format_name(wanted)}"
         if frozen:
-            raise FrozenError(
+            raise FrozenMismatchError(
                 differs,
                 hint="let this machine reach the registry that has it, or take the one that is here, and commit the file:\n"
                 "sandbox create, where the lock may change",
             )
-        progress.say(differs)
+        progress.print_message(differs)
     return found
 
 
-def official() -> BaseImage:
+def describe_official_base() -> LockedImage:
     """Give the base image from a registry that this version of sandbox is made for."""
-    return _of_reference(OFFICIAL)
+    return _parse_reference(OFFICIAL_BASE)
 
 
-def _name(base: BaseImage) -> str:
+def _format_name(base: LockedImage) -> str:
     return base.reference if "@" in base.reference else f"{base.reference} ({base.digest[:19]})"
 
 
-def _of_reference(reference: str) -> BaseImage:
-    return BaseImage(reference=reference, digest=reference.partition("@")[2])
+def _parse_reference(reference: str) -> LockedImage:
+    return LockedImage(reference=reference, digest=reference.partition("@")[2])
 
 
-def present(client: images.Client, wanted: BaseImage | None) -> BaseImage | None:
+def find_base(client: images.Client, wanted: LockedImage | None) -> LockedImage | None:
     """Give the base that the engine holds already, the wanted one first; None where it holds none."""
-    if wanted is not None and "@" in wanted.reference and images.find(client, wanted.reference):
+    if wanted is not None and "@" in wanted.reference and images.find_image(client, wanted.reference):
         return wanted
-    made = images.find(client, MADE)
+    made = images.find_image(client, LOCAL_BASE)
     if made is not None:
-        return BaseImage(reference=MADE, digest=made.layers[-1])
-    return _of_reference(OFFICIAL) if images.find(client, OFFICIAL) else None
+        return LockedImage(reference=LOCAL_BASE, digest=made.layers[-1])
+    return _parse_reference(OFFICIAL_BASE) if images.find_image(client, OFFICIAL_BASE) else None
 
 
-def _obtained(client: images.Client, *, home: Path, progress: Progress) -> BaseImage:
-    if _pulled(client, OFFICIAL, progress):
-        return _of_reference(OFFICIAL)
-    progress.say("no registry answers: making the base image from Debian's archive")
-    image = _make(client, home=home, progress=progress)
-    return BaseImage(reference=MADE, digest=image.layers[-1])
+def _pull_or_build_base(client: images.Client, *, home: Path, progress: Progress) -> LockedImage:
+    if _try_pull(client, OFFICIAL_BASE, progress):
+        return _parse_reference(OFFICIAL_BASE)
+    progress.print_message("no registry answers: making the base image from Debian's archive")
+    image = _build_base(client, home=home, progress=progress)
+    return LockedImage(reference=LOCAL_BASE, digest=image.layers[-1])
 
 
-def _pulled(client: images.Client, reference: str, progress: Progress) -> bool:
+def _try_pull(client: images.Client, reference: str, progress: Progress) -> bool:
     """Pull a base by digest if a registry offers it; False where none does or it broke off."""
-    if "@" not in reference or not images.offered(client, reference):
+    if "@" not in reference or not images.is_in_registry(client, reference):
         return False
     try:
         with progress.step(f"pulling {reference.partition('@')[0]}", unit="bytes") as advance:
-            images.pull(client, reference, advance)
-    except EngineError as error:
-        progress.say(error.message)
+            images.pull_image(client, reference, advance)
+    except ContainerEngineError as error:
+        progress.print_message(error.message)
         return False
     return True
 
 
-def _make(client: images.Client, *, home: Path, progress: Progress) -> images.Image:
-    script = paths.packaged("images") / "base" / "rootfs.sh"
-    with staging(home, label="base") as scratch:
+def _build_base(client: images.Client, *, home: Path, progress: Progress) -> images.EngineImage:
+    script = paths.find_packaged_folder("images") / "base" / "rootfs.sh"
+    with make_staging_folder(home, label="base") as scratch:
         file = scratch / "rootfs.tar"
         with progress.step("making the base image", total=SCRIPT_LINES, unit="steps") as advance:
-            _run(script, file, advance)
+            _run_script(script, file, advance)
         with progress.step("importing the base image"):
             labels = {"managed": "true", "role": "base", "base": "trixie"}
-            return images.import_tar(client, file, MADE, labels)
+            return images.import_tar(client, file, LOCAL_BASE, labels)
 
 
-def _run(script: Path, file: Path, advance: Callable[[float], None]) -> None:
+def _run_script(script: Path, file: Path, advance: Callable[[float], None]) -> None:
     """Run the script; its bit for execution may be lost in an installed wheel, so bash is named."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
         try:
@@ -140,7 +140,7 @@ def _run(script: Path, file: Path, advance: Callable[[float], None]) -> None:
                 start_new_session=True,
             )
         except OSError as error:
-            raise EngineError(f"the base image cannot be made: bash: {error.strerror}") from error
+            raise ContainerEngineError(f"the base image cannot be made: bash: {error.strerror}") from error
         with process:
             assert process.stdout is not None
             try:
@@ -152,26 +152,26 @@ def _run(script: Path, file: Path, advance: Callable[[float], None]) -> None:
                 raise
         if process.returncode != 0:
             complaints.seek(0)
-            raise _failed(complaints.read())
+            raise _explain_failure(complaints.read())
 
 
-def _failed(said: str) -> EngineError:
-    lines = deque(said.strip().splitlines(), maxlen=images.LAST_LINES)
+def _explain_failure(said: str) -> ContainerEngineError:
+    lines = deque(said.strip().splitlines(), maxlen=images.LOG_TAIL_LINES)
     hint = ""
     while lines and lines[-1].startswith("hint: "):
         hint = lines.pop().removeprefix("hint: ")
     reason = lines.pop() if lines else "no reason was given"
     before = "".join(f"\n  {line}" for line in lines)
-    return EngineError(
+    return ContainerEngineError(
         f"no registry answers, and the base image cannot be made here: {reason}{before}",
         hint=f"{hint or 'see what it says'},\nor do without containers: SANDBOX_RUNTIME=local",
     )
 
 
-class _Printed(Silent):
+class _PrintedProgress(SilentProgress):
     """Progress as lines, for a command that has no other."""
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         """Print it."""
         print(f"base: {message}", flush=True)  # noqa: T201
 
@@ -179,15 +179,15 @@ class _Printed(Silent):
 def main(arguments: list[str]) -> int:
     """Make sure that the base image is there, and say which it is; what ``images/base/make.sh`` runs."""
     try:
-        with contextlib.closing(connect()) as client:
-            found = ensure(client, None, home=paths.home(), progress=_Printed())
+        with contextlib.closing(open_client()) as client:
+            found = ensure_base(client, None, home=paths.find_home_folder(), progress=_PrintedProgress())
     except SandboxError as error:
         if "--optional" in arguments:
             print(f"base: {error.message}; going on without one")  # noqa: T201
             return 0
         print(f"base: {error.message}\nhint: {error.hint}", file=sys.stderr)  # noqa: T201
         return error.status
-    print(f"base: {_name(found)} is in the engine")  # noqa: T201
+    print(f"base: {_format_name(found)} is in the engine")  # noqa: T201
     return 0
 
 

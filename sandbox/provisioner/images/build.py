@@ -9,47 +9,47 @@ from sandbox.containers.docker import images
 from sandbox.provisioner import environment_id
 from sandbox.provisioner.images import debian_packages
 from sandbox.provisioner.lock import pins, wheels
-from sandbox.store.folder import reported, staging
+from sandbox.store.folder import make_staging_folder, translate_os_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.manifest.lock import BaseImage, PlatformLock
+    from sandbox.manifest.lock import LockedImage, PlatformLock
     from sandbox.model import Environment, Progress
     from sandbox.provisioner.lock.request import StackRequest
 
-BUILD_SECONDS = 1800  # for the engine to answer while a step of a build runs
+BUILD_TIMEOUT_SECONDS = 1800  # for the engine to answer while a step of a build runs
 
 
-def build(
+def build_environment_image(
     client: images.Client,
     request: StackRequest,
     entry: PlatformLock,
     wanted: Environment,
-    base: BaseImage,
+    base: LockedImage,
     *,
     home: Path,
     progress: Progress,
 ) -> None:
-    """Build the image of a lock's entry (see `sandbox.provisioner.images.environment.make`); stages that it leaves are removed."""
-    target = pins.Target(platform=wanted.platform, python=entry.python, container=True)
+    """Build the image of a lock's entry (see `sandbox.provisioner.images.environment.ensure_image_environment`); stages that it leaves are removed."""
+    target = pins.InstallTarget(platform=wanted.platform, python=entry.python, in_container=True)
     (home / "images" / wanted.id).write_text("", "utf-8")
-    found = wheels.fetch(entry.libraries, target, home=home, progress=progress)
+    found = wheels.fetch_wheels(entry.libraries, target, home=home, progress=progress)
     debian = None
     if wanted_ones := entry.packages.get(request.image):
-        debian = debian_packages.fetch(
+        debian = debian_packages.fetch_packages(
             client, request.image, base, wanted=wanted_ones, home=home, progress=progress
         )
-    with reported(home), staging(home, label="build") as context:
-        _render(context, request, entry, found)
+    with translate_os_errors(home), make_staging_folder(home, label="build") as context:
+        _fill_context(context, request, entry, found)
         if debian is not None:
-            debian_packages.lay_out(debian.folder, context)
-        labels = _labels(request, wanted)
-        steps = _instructions((context / "Dockerfile").read_text("utf-8")) + len(labels)
-        client.api.timeout = BUILD_SECONDS
+            debian_packages.copy_packages(debian.path, context)
+        labels = _build_labels(request, wanted)
+        steps = _count_instructions((context / "Dockerfile").read_text("utf-8")) + len(labels)
+        client.api.timeout = BUILD_TIMEOUT_SECONDS
         try:
             with progress.step(f"building {wanted.reference}", total=steps, unit="steps") as advance:
-                images.build(
+                images.build_image(
                     client,
                     context,
                     tag=wanted.reference,
@@ -58,16 +58,16 @@ def build(
                     step=lambda _: advance(1),
                 )
         finally:
-            for stage in images.stages(client, wanted.id):
-                images.remove(client, stage)
+            for stage in images.list_build_stages(client, wanted.id):
+                images.remove_image(client, stage)
 
 
-def _instructions(dockerfile: str) -> int:
+def _count_instructions(dockerfile: str) -> int:
     """Count a Dockerfile's instructions, which begin their lines; the engine makes one more of each label."""
     return sum(line.partition(" ")[0].isupper() for line in dockerfile.splitlines() if line[:1].isalpha())
 
 
-def _labels(request: StackRequest, wanted: Environment) -> dict[str, str]:
+def _build_labels(request: StackRequest, wanted: Environment) -> dict[str, str]:
     return {
         "managed": "true",
         "role": "image",
@@ -75,21 +75,21 @@ def _labels(request: StackRequest, wanted: Environment) -> dict[str, str]:
         "environment": wanted.id,
         "base": wanted.base,
         "python": wanted.python,
-        "schema": str(environment_id.BUILDER),
+        "schema": str(environment_id.BUILDER_VERSION),
     }
 
 
-def _render(context: Path, request: StackRequest, entry: PlatformLock, found: list[Path]) -> None:
+def _fill_context(context: Path, request: StackRequest, entry: PlatformLock, found: list[Path]) -> None:
     """Fill the build context: the Dockerfile, the pins and exactly the wheels that they name."""
-    shutil.copy(pins.dockerfile(request.image), context / "Dockerfile")
-    (context / "requirements.txt").write_text(pins.write(entry.libraries), "utf-8")
+    shutil.copy(pins.find_dockerfile(request.image), context / "Dockerfile")
+    (context / "requirements.txt").write_text(pins.format_pins(entry.libraries), "utf-8")
     folder = context / "wheels"
     folder.mkdir()
     for wheel in found:
-        _linked(wheel, folder / wheel.name)
+        _link_or_copy(wheel, folder / wheel.name)
 
 
-def _linked(source: Path, target: Path) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
     except OSError:  # another file system, or one without links

@@ -5,30 +5,30 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from sandbox.containers.docker.client import translated
+from sandbox.containers.docker.client import translate_errors
 from sandbox.containers.docker.runtime import DockerRuntime
 from sandbox.containers.protocol import Job, Mount
-from sandbox.errors import EngineError
-from sandbox.model import Ending, Limits
-from sandbox.provisioner.doctor.check import Check, bad, good
-from sandbox.store.folder import staging
+from sandbox.errors import ContainerEngineError
+from sandbox.model import ResourceLimits, RunOutcome
+from sandbox.provisioner.doctor.check import DoctorCheck, fail_check, pass_check
+from sandbox.store.folder import make_staging_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.containers.docker.images import Client
     from sandbox.model import Environment
-    from sandbox.provisioner.images.custom_image import OwnImage
+    from sandbox.provisioner.images.custom_image import CustomImage
 
-SHELL = "own image: shell"
-VOLUMES = "own image: volumes"
-PLACES = "own image: folders"
-PYTHON = "own image: python"
-SECONDS = 60.0
-MEMORY_BYTES = 512 * 2**20
+SHELL_CHECK = "own image: shell"
+VOLUMES_CHECK = "own image: volumes"
+FOLDERS_CHECK = "own image: folders"
+PYTHON_CHECK = "own image: python"
+TRIAL_SECONDS = 60.0
+TRIAL_MEMORY_BYTES = 512 * 2**20
 
 # Each line that comes back names something that is missing; what is asked for is what every run has.
-_TRY = """
+_TRIAL_SCRIPT = """
 echo begun
 { echo made > "$HOME/made"; } 2>&- || echo "missing home"
 { echo made > /tmp/made; } 2>&- || echo "missing tmp"
@@ -39,21 +39,23 @@ echo ended
 """
 
 
-def require(client: Client, environment: Environment, *, own: OwnImage, python: bool, home: Path) -> None:
+def check_contract(client: Client, environment: Environment, *, own: CustomImage, python: bool, home: Path) -> None:
     """Make sure that an image can be run in.
 
     Raises:
         EngineError: It cannot; the message names all that is missing.
     """
-    missing = [check for check in checked(client, environment, python=python, home=home) if check.ok is False]
+    missing = [
+        check for check in run_contract_checks(client, environment, python=python, home=home) if check.ok is False
+    ]
     if missing:
         lines = "".join(f"\n  {check.detail}" for check in missing)
-        raise EngineError(
+        raise ContainerEngineError(
             f"runs cannot use the image {own.name}:{lines}", hint="\n".join(check.fix for check in missing)
         )
 
 
-def checked(client: Client, environment: Environment, *, python: bool, home: Path) -> list[Check]:
+def run_contract_checks(client: Client, environment: Environment, *, python: bool, home: Path) -> list[DoctorCheck]:
     """Try what a run asks of an image.
 
     Args:
@@ -62,71 +64,70 @@ def checked(client: Client, environment: Environment, *, python: bool, home: Pat
         python: Whether runs need a ``python`` in it.
         home: A folder of this machine that the engine sees.
     """
-    with translated(f"look at the image {environment.reference}"):
+    with translate_errors(f"look at the image {environment.reference}"):
         config = client.api.inspect_image(environment.reference).get("Config") or {}
     volumes = sorted(config.get("Volumes") or {})
     found = [
-        bad(
-            VOLUMES,
+        fail_check(
+            VOLUMES_CHECK,
             f"it declares volumes, which a run could write to and which would stay on this disk: {', '.join(volumes)}",
             "take VOLUME out of its Dockerfile, and out of what it builds on",
         )
         if volumes
-        else good(VOLUMES, "none is declared")
+        else pass_check(VOLUMES_CHECK, "none is declared")
     ]
-    ending, said = _tried(environment, home)
+    ending, said = _run_trial(environment, home)
     lines = said.splitlines()
-    if "begun" not in lines or ending is not Ending.SUCCEEDED:
+    if "begun" not in lines or ending is not RunOutcome.SUCCEEDED:
         reason = lines[-1] if lines else f"it {ending.value.replace('_', ' ')}"
         fix = "give it a /bin/sh that any user may start; an image FROM scratch has none"
-        return [*found, bad(SHELL, f"the command of a run cannot be started: {reason}", fix)]
-    found.append(good(SHELL, "/bin/sh starts as a user without rights"))
+        return [*found, fail_check(SHELL_CHECK, f"the command of a run cannot be started: {reason}", fix)]
+    found.append(pass_check(SHELL_CHECK, "/bin/sh starts as a user without rights"))
     wrong = [name for name in ("home", "tmp", "output", "sample") if f"missing {name}" in lines]
     found.append(
-        bad(
-            PLACES,
+        fail_check(
+            FOLDERS_CHECK,
             f"a run cannot use its {', '.join(wrong)}",
             "keep /home, /tmp and /sandbox free of links and files of the image's own",
         )
         if wrong
-        else good(PLACES, "home, /tmp, the sample and the output are as in every run")
+        else pass_check(FOLDERS_CHECK, "home, /tmp, the sample and the output are as in every run")
     )
     if python:
         found.append(
-            bad(
-                PYTHON,
+            fail_check(
+                PYTHON_CHECK,
                 "there is no python of 3.11 or later on its PATH",
                 'install one, or leave kind = "dbt" and inputs = ["duckdb"] out, which need it',
             )
             if "missing python" in lines
-            else good(PYTHON, "there is one on its PATH")
+            else pass_check(PYTHON_CHECK, "there is one on its PATH")
         )
     return found
 
 
-def _tried(environment: Environment, home: Path) -> tuple[Ending, str]:
+def _run_trial(environment: Environment, home: Path) -> tuple[RunOutcome, str]:
     said: list[bytes] = []
-    with staging(home, label="contract") as folder:
+    with make_staging_folder(home, label="contract") as folder:
         places = {one: folder / one for one in ("code", "sample", "output")}
         for place in places.values():
             place.mkdir()
         (places["sample"] / "given").write_text("given\n", "utf-8")
         code, sample, output = (
-            Mount(source=place, target=f"/sandbox/{one}", writable=one == "output")
-            for one, place in places.items()
+            Mount(source=place, target=f"/sandbox/{one}", writable=one == "output") for one, place in places.items()
         )
         job = Job(
             name=f"sbx-contract-{uuid.uuid4().hex[:12]}",
             labels={"role": "contract"},
             environment=environment,
-            command=_TRY,
+            command=_TRIAL_SCRIPT,
             workdir=code,
             mounts=(code, sample, output),
             variables={},
-            limits=Limits(cpus=1, memory_bytes=MEMORY_BYTES, timeout_seconds=SECONDS),
+            limits=ResourceLimits(cpus=1, memory_bytes=TRIAL_MEMORY_BYTES, timeout_seconds=TRIAL_SECONDS),
         )
         try:
             outcome = DockerRuntime().run(job, stdout=said.append, stderr=said.append)
-        except EngineError as error:
-            return Ending.FAILED, error.message
+        except ContainerEngineError as error:
+            return RunOutcome.FAILED, error.message
     return outcome.ending, b"".join(said).decode("utf-8", "replace")

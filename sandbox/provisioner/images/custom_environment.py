@@ -6,33 +6,39 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from sandbox.containers.docker import images
-from sandbox.containers.docker.client import connect
-from sandbox.errors import EngineError
-from sandbox.manifest.canonical_json import digest
-from sandbox.manifest.lock import BaseImage
+from sandbox.containers.docker.client import open_client
+from sandbox.errors import ContainerEngineError
+from sandbox.manifest.canonical_json import hash_json
+from sandbox.manifest.lock import LockedImage
 from sandbox.model import Environment
 from sandbox.provisioner import environment_id
-from sandbox.provisioner.doctor.check import Check, bad, carried_out, good, unchecked
+from sandbox.provisioner.doctor.check import DoctorCheck, fail_check, pass_check, run_check, skip_check
 from sandbox.provisioner.images import base as bases
 from sandbox.provisioner.images import contract
-from sandbox.provisioner.images.dockerfile import BASE
+from sandbox.provisioner.images.dockerfile import BASE_ARGUMENT
 from sandbox.provisioner.lock import pins
-from sandbox.store.folder import locked, reported, staging
-from sandbox.store.leases import use
+from sandbox.store.folder import lock_path, make_staging_folder, translate_os_errors
+from sandbox.store.leases import acquire_lease
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.manifest.lock import Lock
+    from sandbox.manifest.lock import LockDocument
     from sandbox.model import Progress
-    from sandbox.provisioner.images.custom_image import OwnImage
+    from sandbox.provisioner.images.custom_image import CustomImage
 
-IMAGE = "own image"
-BUILD_SECONDS = 1800  # for the engine to answer while a step of a build runs
+IMAGE_CHECK = "own image"
+BUILD_TIMEOUT_SECONDS = 1800  # for the engine to answer while a step of a build runs
 
 
-def make(
-    own: OwnImage, lock: Lock, *, python: bool, home: Path, progress: Progress, frozen: bool = False
+def ensure_custom_environment(
+    own: CustomImage,
+    lock: LockDocument,
+    *,
+    python: bool,
+    home: Path,
+    progress: Progress,
+    frozen: bool = False,
 ) -> Environment:
     """Give the environment of an own image, building it if it is not there (see `sandbox.provisioner.environment`).
 
@@ -48,122 +54,124 @@ def make(
         EngineError: The engine does not hold it, or what it builds on; the build failed; or it does not do what a run
             asks of an image.
     """
-    with contextlib.closing(connect()) as client:
-        platform = images.platform(client)
-        wanted_base = pins.entry(lock, platform).base
-        if own.taken is None:
-            found = _found(client, own, platform, pull=progress)
+    with contextlib.closing(open_client()) as client:
+        platform = images.read_platform(client)
+        wanted_base = pins.find_platform_entry(lock, platform).base
+        if own.dockerfile_inputs is None:
+            found = _ensure_named_image(client, own, platform, pull=progress)
         else:
-            ground = _ground(client, own, wanted_base, home=home, progress=progress, frozen=frozen)
-            found = _environment(own, platform, ground)
-            with locked(home / "images" / found.id[:16]):
-                if images.find(client, found.reference) is None:
-                    _build(client, own, found, ground, home=home, progress=progress)
+            ground = _ensure_bases(client, own, wanted_base, home=home, progress=progress, frozen=frozen)
+            found = _describe_environment(own, platform, ground)
+            with lock_path(home / "images" / found.id[:16]):
+                if images.find_image(client, found.reference) is None:
+                    _build_image(client, own, found, ground, home=home, progress=progress)
         place = home / "images" / found.id
-        if not use(place):
+        if not acquire_lease(place):
             with progress.step(f"trying what runs ask of {own.name}"):
-                contract.require(client, found, own=own, python=python, home=home)
-            with reported(place):
+                contract.check_contract(client, found, own=own, python=python, home=home)
+            with translate_os_errors(place):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.touch()
-            use(place)
+            acquire_lease(place)
     return found
 
 
-def checked(own: OwnImage, lock: Lock | None, *, python: bool, home: Path) -> list[Check]:
+def run_custom_image_checks(
+    own: CustomImage, lock: LockDocument | None, *, python: bool, home: Path
+) -> list[DoctorCheck]:
     """Check that an own image is there and does what a run asks; nothing is built or pulled."""
 
-    def look() -> Check:
-        found = _look(client, own, lock)
+    def check_presence() -> DoctorCheck:
+        found = _find_environment(client, own, lock)
         if found is None:
-            return bad(IMAGE, f"{own.name} is not built yet", "sandbox create")
-        return good(IMAGE, found.reference)
+            return fail_check(IMAGE_CHECK, f"{own.name} is not built yet", "sandbox create")
+        return pass_check(IMAGE_CHECK, found.reference)
 
     try:
-        with contextlib.closing(connect()) as client:
-            there = carried_out(IMAGE, look)
+        with contextlib.closing(open_client()) as client:
+            there = run_check(IMAGE_CHECK, check_presence)
             if not there.ok:
                 return [there]
-            environment = _look(client, own, lock)
+            environment = _find_environment(client, own, lock)
             assert environment is not None
-            return [there, *contract.checked(client, environment, python=python, home=home)]
-    except EngineError as error:
-        return [unchecked(IMAGE, error.message)]
+            return [there, *contract.run_contract_checks(client, environment, python=python, home=home)]
+    except ContainerEngineError as error:
+        return [skip_check(IMAGE_CHECK, error.message)]
 
 
-def _look(client: images.Client, own: OwnImage, lock: Lock | None) -> Environment | None:
+def _find_environment(client: images.Client, own: CustomImage, lock: LockDocument | None) -> Environment | None:
     """Give the environment if the engine holds its image already."""
-    platform = images.platform(client)
-    if own.taken is None:
-        return _found(client, own, platform, pull=None)
+    platform = images.read_platform(client)
+    if own.dockerfile_inputs is None:
+        return _ensure_named_image(client, own, platform, pull=None)
     entry = lock.platforms.get(platform) if lock else None
-    wanted = _environment(own, platform, _held(client, own, entry.base if entry else None))
-    return wanted if images.find(client, wanted.reference) else None
+    wanted = _describe_environment(own, platform, _find_bases(client, own, entry.base if entry else None))
+    return wanted if images.find_image(client, wanted.reference) else None
 
 
-def _found(client: images.Client, own: OwnImage, platform: str, pull: Progress | None) -> Environment:
+def _ensure_named_image(client: images.Client, own: CustomImage, platform: str, pull: Progress | None) -> Environment:
     """Give the environment of an image by name. Only what a digest names is pulled, if anything is."""
-    image = images.find(client, own.name)
-    if image is None and pull and "@sha256:" in own.name and images.offered(client, own.name):
+    image = images.find_image(client, own.name)
+    if image is None and pull and "@sha256:" in own.name and images.is_in_registry(client, own.name):
         with pull.step(f"pulling {own.name.partition('@')[0]}", unit="bytes") as advance:
-            image = images.pull(client, own.name, advance)
+            image = images.pull_image(client, own.name, advance)
     if image is None:
-        raise EngineError(
+        raise ContainerEngineError(
             f"the engine does not hold the image {own.name} that stack.image names, and nothing is pulled implicitly",
             hint=f"docker pull {own.name}\nor build it: docker build --tag {own.name.partition('@')[0]} .",
         )
     if image.platform != platform:
-        raise EngineError(
+        raise ContainerEngineError(
             f"the image {own.name} is for {image.platform}, and the engine's containers are {platform}",
             hint=f"docker pull --platform {platform} {own.name}",
         )
-    return _named(own, image)
+    return _describe_named_image(own, image)
 
 
-def _named(own: OwnImage, image: images.Image) -> Environment:
-    content = digest({"builder": environment_id.BUILDER, "layers": list(image.layers)})
+def _describe_named_image(own: CustomImage, image: images.EngineImage) -> Environment:
+    content = hash_json({"builder": environment_id.BUILDER_VERSION, "layers": list(image.layers)})
     return Environment(
         id=content, runtime="docker", reference=own.name, platform=image.platform, python="", base=own.name
     )
 
 
-def _ground(
+def _ensure_bases(
     client: images.Client,
-    own: OwnImage,
-    wanted: BaseImage | None,
+    own: CustomImage,
+    wanted: LockedImage | None,
     *,
     home: Path,
     progress: Progress,
     frozen: bool,
-) -> list[BaseImage]:
+) -> list[LockedImage]:
     """Give the images that a Dockerfile builds on, which the engine has to hold; our own base is made where it is asked for."""
-    assert own.taken is not None
-    if own.taken.ours:
-        ours = wanted if wanted and (wanted.reference == bases.MADE or "@" in wanted.reference) else None
-        bases.ensure(client, ours, home=home, progress=progress, frozen=frozen)
-    return _held(client, own, wanted)
+    assert own.dockerfile_inputs is not None
+    if own.dockerfile_inputs.uses_sandbox_base:
+        ours = wanted if wanted and (wanted.reference == bases.LOCAL_BASE or "@" in wanted.reference) else None
+        bases.ensure_base(client, ours, home=home, progress=progress, frozen=frozen)
+    return _find_bases(client, own, wanted)
 
 
-def _held(client: images.Client, own: OwnImage, wanted: BaseImage | None) -> list[BaseImage]:
-    assert own.taken is not None
+def _find_bases(client: images.Client, own: CustomImage, wanted: LockedImage | None) -> list[LockedImage]:
+    assert own.dockerfile_inputs is not None
     found = []
-    if own.taken.ours and (base := bases.present(client, wanted)) is not None:
+    if own.dockerfile_inputs.uses_sandbox_base and (base := bases.find_base(client, wanted)) is not None:
         found.append(base)
-    for name in own.taken.images:
-        image = images.find(client, name)
+    for name in own.dockerfile_inputs.images:
+        image = images.find_image(client, name)
         if image is None:
-            raise EngineError(
+            raise ContainerEngineError(
                 f"{own.name} builds on {name}, which the engine does not hold, and nothing is pulled implicitly",
                 hint=f"docker pull {name}",
             )
-        found.append(BaseImage(reference=name, digest="sha256:" + digest(list(image.layers))))
+        found.append(LockedImage(reference=name, digest="sha256:" + hash_json(list(image.layers))))
     return found
 
 
-def _environment(own: OwnImage, platform: str, ground: list[BaseImage]) -> Environment:
-    identifier = digest(
+def _describe_environment(own: CustomImage, platform: str, ground: list[LockedImage]) -> Environment:
+    identifier = hash_json(
         {
-            "builder": environment_id.BUILDER,
+            "builder": environment_id.BUILDER_VERSION,
             "own": own.digest,
             "bases": [base.digest for base in ground],
             "platform": platform,
@@ -180,11 +188,11 @@ def _environment(own: OwnImage, platform: str, ground: list[BaseImage]) -> Envir
     )
 
 
-def _build(
+def _build_image(
     client: images.Client,
-    own: OwnImage,
+    own: CustomImage,
     wanted: Environment,
-    ground: list[BaseImage],
+    ground: list[LockedImage],
     *,
     home: Path,
     progress: Progress,
@@ -195,28 +203,30 @@ def _build(
         "image": "own",
         "environment": wanted.id,
         "base": wanted.base,
-        "schema": str(environment_id.BUILDER),
+        "schema": str(environment_id.BUILDER_VERSION),
     }
-    with reported(home), staging(home, label="build") as context:
+    with translate_os_errors(home), make_staging_folder(home, label="build") as context:
         for path, content in own.files.items():
             (context / path).parent.mkdir(parents=True, exist_ok=True)
             (context / path).write_bytes(content)
-        client.api.timeout = BUILD_SECONDS
+        client.api.timeout = BUILD_TIMEOUT_SECONDS
         try:
             with progress.step(f"building {own.name}"):
-                images.build(
+                images.build_image(
                     client,
                     context,
                     tag=wanted.reference,
-                    arguments={BASE: ground[0].reference} if own.taken and own.taken.ours else {},
+                    arguments={BASE_ARGUMENT: ground[0].reference}
+                    if own.dockerfile_inputs and own.dockerfile_inputs.uses_sandbox_base
+                    else {},
                     labels=labels,
                     step=lambda _: None,
                     network=own.network,
                 )
-        except EngineError as error:
+        except ContainerEngineError as error:
             if own.network or "RUN" not in error.message:
                 raise
-            raise EngineError(
+            raise ContainerEngineError(
                 error.message,
                 hint='images are built with no network; if a step needs one: build_network = "default" in [stack]',
             ) from error

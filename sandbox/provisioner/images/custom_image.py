@@ -8,42 +8,40 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sandbox.errors import ConfigError
-from sandbox.manifest.canonical_json import digest
+from sandbox.manifest.canonical_json import hash_json
 from sandbox.provisioner.images import dockerfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-DOCKERFILE = "Dockerfile"
+DOCKERFILE_NAME = "Dockerfile"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OwnImage:
+class CustomImage:
     """What ``stack.image`` names, where it is none of ours.
 
     Attributes:
         name: As it is written there.
         files: The Dockerfile, and what it copies, by their paths in the build's context; empty for an image by name.
-        taken: What the Dockerfile takes; None for an image by name.
+        dockerfile_inputs: What the Dockerfile takes; None for an image by name.
         network: Whether its build may reach a network.
     """
 
     name: str
     files: Mapping[str, bytes] = field(default_factory=dict)
-    taken: dockerfile.Taken | None = None
+    dockerfile_inputs: dockerfile.DockerfileInputs | None = None
     network: bool = False
 
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of all that the user wrote of it."""
-        if self.taken is None:
-            return digest({"image": self.name})
-        return digest(
-            {"files": {path: hashlib.sha256(content).hexdigest() for path, content in self.files.items()}}
-        )
+        if self.dockerfile_inputs is None:
+            return hash_json({"image": self.name})
+        return hash_json({"files": {path: hashlib.sha256(content).hexdigest() for path, content in self.files.items()}})
 
 
-def own_image(name: str, read: Callable[[str], bytes], *, network: bool) -> OwnImage:
+def read_custom_image(name: str, read: Callable[[str], bytes], *, network: bool) -> CustomImage:
     """Read what an image of one's own is made of.
 
     Args:
@@ -60,14 +58,14 @@ def own_image(name: str, read: Callable[[str], bytes], *, network: bool) -> OwnI
             hint="a path is relative to sandbox.toml, as in ./docker",
         )
     if not name.startswith("./"):
-        return OwnImage(name=name)
+        return CustomImage(name=name)
     path = PurePosixPath(name)
-    if not (path.name.startswith(DOCKERFILE) or path.name.lower().endswith(".dockerfile")):
-        path /= DOCKERFILE
+    if not (path.name.startswith(DOCKERFILE_NAME) or path.name.lower().endswith(".dockerfile")):
+        path /= DOCKERFILE_NAME
     content = read(str(path))
     try:
-        taken = dockerfile.taken(str(path), content.decode("utf-8-sig"))
+        taken = dockerfile.parse_dockerfile(str(path), content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 text: {error}", hint="save it as UTF-8") from error
     copied = {file: read(str(path.parent / file)) for file in taken.files}
-    return OwnImage(name=name, files={**copied, DOCKERFILE: content}, taken=taken, network=network)
+    return CustomImage(name=name, files={**copied, DOCKERFILE_NAME: content}, dockerfile_inputs=taken, network=network)

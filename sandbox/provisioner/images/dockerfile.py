@@ -12,31 +12,31 @@ from sandbox.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BASE = "BASE"  # the build argument that names our own base image
-_OURS = (f"${BASE}", f"${{{BASE}}}")
-_PLAIN = "name a file beside the Dockerfile; the code itself is in every run, so it need not be copied"
+BASE_ARGUMENT = "BASE"  # the build argument that names our own base image
+_BASE_REFERENCES = (f"${BASE_ARGUMENT}", f"${{{BASE_ARGUMENT}}}")
+_COPY_HINT = "name a file beside the Dockerfile; the code itself is in every run, so it need not be copied"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Taken:
+class DockerfileInputs:
     """What is taken.
 
     Attributes:
         images: What its ``FROM`` and ``COPY --from`` name, stages of its own left out, in order.
-        ours: Whether one of them is our own base image, ``FROM ${BASE}``.
+        uses_sandbox_base: Whether one of them is our own base image, ``FROM ${BASE}``.
         files: Paths of files beside it, normalised, sorted.
     """
 
     images: tuple[str, ...]
-    ours: bool
+    uses_sandbox_base: bool
     files: tuple[str, ...]
 
 
-def taken(name: str, text: str) -> Taken:
+def parse_dockerfile(name: str, text: str) -> DockerfileInputs:
     r"""Read a Dockerfile.
 
-    >>> taken("Dockerfile", "FROM python:3.13 AS a\nCOPY b.txt ./\nFROM a\nCOPY --from=a /x /x")
-    Taken(images=('python:3.13',), ours=False, files=('b.txt',))
+    >>> parse_dockerfile("Dockerfile", "FROM python:3.13 AS a\nCOPY b.txt ./\nFROM a\nCOPY --from=a /x /x")
+    DockerfileInputs(images=('python:3.13',), uses_sandbox_base=False, files=('b.txt',))
 
     Raises:
         ConfigError: It copies a folder by a pattern or an address, or an image is named by a variable.
@@ -45,38 +45,38 @@ def taken(name: str, text: str) -> Taken:
     stages: set[str] = set()
     files: set[str] = set()
     given = False
-    for line, instruction, rest in _instructions(text):
+    for line, instruction, rest in _split_instructions(text):
         where = f"{name}, line {line}"
-        flags, arguments = _flags(rest)
+        flags, arguments = _split_flags(rest)
         if instruction == "ARG":
-            given = given or rest.partition("=")[0] == BASE
+            given = given or rest.partition("=")[0] == BASE_ARGUMENT
         elif instruction == "FROM":
             words = arguments.split()
             if not words:
                 raise ConfigError(f"{where}: FROM names no image")
-            if words[0] in _OURS and not given:
-                raise ConfigError(f"{where}: {words[0]} has no value", hint=f"write ARG {BASE} before it")
-            _image(where, words[0], stages, images)
+            if words[0] in _BASE_REFERENCES and not given:
+                raise ConfigError(f"{where}: {words[0]} has no value", hint=f"write ARG {BASE_ARGUMENT} before it")
+            _add_image(where, words[0], stages, images)
             if len(words) == 3:
                 stages.add(words[2].casefold())
         elif instruction in {"COPY", "ADD"}:
             if "from" in flags:
-                _image(where, flags["from"], stages, images)
+                _add_image(where, flags["from"], stages, images)
             else:
-                files.update(_source(where, one) for one in _sources(where, arguments))
+                files.update(_normalize_source(where, one) for one in _list_sources(where, arguments))
     if not images and not stages:
         raise ConfigError(
             f"{name} has no FROM", hint="begin with ARG BASE and FROM ${BASE}, which is sandbox's own base"
         )
-    ours = any(one in _OURS for one in images)
-    return Taken(
-        images=tuple(dict.fromkeys(one for one in images if one not in _OURS)),
-        ours=ours,
+    ours = any(one in _BASE_REFERENCES for one in images)
+    return DockerfileInputs(
+        images=tuple(dict.fromkeys(one for one in images if one not in _BASE_REFERENCES)),
+        uses_sandbox_base=ours,
         files=tuple(sorted(files)),
     )
 
 
-def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
+def _split_instructions(text: str) -> Iterator[tuple[int, str, str]]:
     """Give each instruction's line, name in capitals, and the rest, its continued lines joined."""
     gathered, first, document = "", 1, None
     for number, raw in enumerate(text.splitlines(), start=1):
@@ -97,7 +97,7 @@ def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
         gathered = ""
 
 
-def _flags(rest: str) -> tuple[dict[str, str], str]:
+def _split_flags(rest: str) -> tuple[dict[str, str], str]:
     flags = {}
     while match := re.match(r"--([a-z]+)(?:=(\S+))?\s+", rest):
         flags[match[1]] = match[2] or ""
@@ -105,10 +105,10 @@ def _flags(rest: str) -> tuple[dict[str, str], str]:
     return flags, rest
 
 
-def _image(where: str, name: str, stages: set[str], images: list[str]) -> None:
+def _add_image(where: str, name: str, stages: set[str], images: list[str]) -> None:
     if name.casefold() in stages or name == "scratch" or name.isdigit():
         return
-    if "$" in name and name not in _OURS:
+    if "$" in name and name not in _BASE_REFERENCES:
         raise ConfigError(
             f"{where}: the image {name} is named by a variable",
             hint="write its name, best with its digest; only ${BASE} is known, which is sandbox's own base",
@@ -116,7 +116,7 @@ def _image(where: str, name: str, stages: set[str], images: list[str]) -> None:
     images.append(name)
 
 
-def _sources(where: str, arguments: str) -> list[str]:
+def _list_sources(where: str, arguments: str) -> list[str]:
     if arguments.startswith("["):
         try:
             words = [str(one) for one in json.loads(arguments)]
@@ -127,8 +127,8 @@ def _sources(where: str, arguments: str) -> list[str]:
     return [one for one in words[:-1] if not one.startswith("<<")]
 
 
-def _source(where: str, source: str) -> str:
+def _normalize_source(where: str, source: str) -> str:
     parts = [part for part in source.split("/") if part not in {"", "."}]
     if not parts or ".." in parts or "://" in source or re.search(r"[*?\[$]", source):
-        raise ConfigError(f"{where}: {source} is no file beside it", hint=_PLAIN)
+        raise ConfigError(f"{where}: {source} is no file beside it", hint=_COPY_HINT)
     return "/".join(parts)

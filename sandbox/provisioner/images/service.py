@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.containers.docker import images
-from sandbox.containers.docker.client import connect
-from sandbox.manifest.canonical_json import digest, file_digest
-from sandbox.model import is_own_image
+from sandbox.containers.docker.client import open_client
+from sandbox.manifest.canonical_json import hash_file, hash_json
+from sandbox.model import is_custom_image
 from sandbox.provisioner import environment_id
 from sandbox.provisioner.images import base as bases
 from sandbox.provisioner.images import debian_packages, image_usage
 from sandbox.store import paths
-from sandbox.store.folder import locked, reported, staging
+from sandbox.store.folder import lock_path, make_staging_folder, translate_os_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.manifest.lock import BaseImage, Lock
+    from sandbox.manifest.lock import LockDocument, LockedImage
     from sandbox.model import Progress
 
-BUILD_SECONDS = 1800  # for the engine to answer while a step of a build runs
+BUILD_TIMEOUT_SECONDS = 1800  # for the engine to answer while a step of a build runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,8 @@ class ServiceImage:
     id: str
 
 
-def make(
-    name: str, *, home: Path, progress: Progress, lock: Lock | None = None, frozen: bool = False
+def ensure_service_image(
+    name: str, *, home: Path, progress: Progress, lock: LockDocument | None = None, frozen: bool = False
 ) -> ServiceImage:
     """Give the image of a service, building it if it is not there.
 
@@ -50,61 +50,61 @@ def make(
         EngineError: The engine does not answer, a package cannot be had, or the build fails.
         FrozenError: The archive has other packages than the lock names, or the base is another and may not be.
     """
-    with contextlib.closing(connect()) as client:
-        entry = lock.platforms.get(images.platform(client)) if lock else None
-        own = lock is not None and is_own_image(lock.inputs.image)  # then the lock names the base of that
+    with contextlib.closing(open_client()) as client:
+        entry = lock.platforms.get(images.read_platform(client)) if lock else None
+        own = lock is not None and is_custom_image(lock.inputs.image)  # then the lock names the base of that
         asked = entry.base if entry and not own else None
-        ground = bases.ensure(client, asked, home=home, progress=progress, frozen=frozen)
+        ground = bases.ensure_base(client, asked, home=home, progress=progress, frozen=frozen)
         locked_ones = entry.packages.get(name) if entry and (own or ground == asked) else None
-        folder = debian_packages.fetch(
+        folder = debian_packages.fetch_packages(
             client, name, ground, wanted=locked_ones, home=home, progress=progress
-        ).folder
-        wanted = _wanted(name, ground, debian_packages.digests(folder))
-        image_usage.use(home, wanted.id)
-        if images.find(client, wanted.reference) is None:
-            with locked(home / "images" / wanted.id[:16]):
-                if images.find(client, wanted.reference) is None:
-                    _build(client, name, ground, folder, wanted, home=home, progress=progress)
+        ).path
+        wanted = _describe_image(name, ground, debian_packages.read_digests(folder))
+        image_usage.lease_image(home, wanted.id)
+        if images.find_image(client, wanted.reference) is None:
+            with lock_path(home / "images" / wanted.id[:16]):
+                if images.find_image(client, wanted.reference) is None:
+                    _build_image(client, name, ground, folder, wanted, home=home, progress=progress)
     return wanted
 
 
-def _wanted(name: str, base: BaseImage, contents: dict[str, str]) -> ServiceImage:
-    own = paths.packaged("images") / name
-    files = {path.name: file_digest(path) for path in sorted(own.iterdir()) if path.is_file()}
-    identifier = digest(
-        {"builder": environment_id.BUILDER, "base": base.digest, "files": files, "packages": contents}
+def _describe_image(name: str, base: LockedImage, contents: dict[str, str]) -> ServiceImage:
+    own = paths.find_packaged_folder("images") / name
+    files = {path.name: hash_file(path) for path in sorted(own.iterdir()) if path.is_file()}
+    identifier = hash_json(
+        {"builder": environment_id.BUILDER_VERSION, "base": base.digest, "files": files, "packages": contents}
     )
     return ServiceImage(reference=f"sandbox/{name}:{identifier[:16]}", id=identifier)
 
 
-def _build(
+def _build_image(
     client: images.Client,
     name: str,
-    base: BaseImage,
+    base: LockedImage,
     folder: Path,
     wanted: ServiceImage,
     *,
     home: Path,
     progress: Progress,
 ) -> None:
-    own = paths.packaged("images") / name
-    with reported(home), staging(home, label="build") as context:
+    own = paths.find_packaged_folder("images") / name
+    with translate_os_errors(home), make_staging_folder(home, label="build") as context:
         for path in own.iterdir():
             if path.is_file():
                 shutil.copy(path, context)
-        debian_packages.lay_out(folder, context)
+        debian_packages.copy_packages(folder, context)
         labels = {
             "managed": "true",
             "role": "image",
             "image": name,
             "environment": wanted.id,
             "base": f"{base.reference.partition('@')[0]}@{base.digest}",
-            "schema": str(environment_id.BUILDER),
+            "schema": str(environment_id.BUILDER_VERSION),
         }
-        client.api.timeout = BUILD_SECONDS
+        client.api.timeout = BUILD_TIMEOUT_SECONDS
         try:
             with progress.step(f"building {wanted.reference}"):
-                images.build(
+                images.build_image(
                     client,
                     context,
                     tag=wanted.reference,
@@ -113,5 +113,5 @@ def _build(
                     step=lambda _: None,
                 )
         finally:
-            for stage in images.stages(client, wanted.id):
-                images.remove(client, stage)
+            for stage in images.list_build_stages(client, wanted.id):
+                images.remove_image(client, stage)

@@ -6,14 +6,14 @@ import shutil
 from typing import TYPE_CHECKING
 
 from sandbox.containers.local.run import SYSTEM_PATH
-from sandbox.errors import EngineError
-from sandbox.manifest.canonical_json import canonical
+from sandbox.errors import ContainerEngineError
+from sandbox.manifest.canonical_json import encode_canonical_json
 from sandbox.model import Environment
 from sandbox.provisioner import environment_id
 from sandbox.provisioner.local import interpreters
 from sandbox.provisioner.lock import pins, tools, wheels
-from sandbox.store.folder import locked, reported, staging, sync, write
-from sandbox.store.leases import use
+from sandbox.store.folder import lock_path, make_staging_folder, sync_folder, translate_os_errors, write_file
+from sandbox.store.leases import acquire_lease
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from sandbox.model import Progress
     from sandbox.provisioner.lock.request import StackRequest
 
-MARKER = "sandbox-environment.json"
+MARKER_FILE = "sandbox-environment.json"
 
 
-def make(
-    request: StackRequest, entry: PlatformLock, target: pins.Target, *, home: Path, progress: Progress
+def ensure_virtual_environment(
+    request: StackRequest, entry: PlatformLock, target: pins.InstallTarget, *, home: Path, progress: Progress
 ) -> Environment:
     """Give the virtual environment of a lock's entry, making it if it is not there (see `environment`)."""
     if request.image == "spark":
-        _require_java()
-    interpreter = interpreters.interpreter(request.python)
-    identifier = environment_id.of_host(target.platform, interpreter.version, entry.libraries)
+        _check_java()
+    interpreter = interpreters.find_interpreter(request.python)
+    identifier = environment_id.compute_host_id(target.platform, interpreter.version, entry.libraries)
     place = home / "environments" / identifier
     wanted = Environment(
         id=identifier,
@@ -42,41 +42,41 @@ def make(
         python=target.python,
         base=f"CPython {interpreter.version} at {interpreter.path}",
     )
-    if use(place) and _complete(place):
+    if acquire_lease(place) and _is_complete(place):
         return wanted
-    with locked(place):
-        if not _complete(place):
+    with lock_path(place):
+        if not _is_complete(place):
             if request.python != target.python:
-                progress.say(
+                progress.print_message(
                     f"this machine has no Python {request.python}: runs use its Python {interpreter.version}"
                 )
-            _install(entry, target, interpreter, place, home=home, progress=progress)
-        use(place)
+            _create_environment(entry, target, interpreter, place, home=home, progress=progress)
+        acquire_lease(place)
     return wanted
 
 
-def _require_java() -> None:
+def _check_java() -> None:
     """Make sure that a run finds what the image has beside its libraries; which Java that is does not change rows."""
     if shutil.which("java", path=SYSTEM_PATH) is None:
-        raise EngineError(
+        raise ContainerEngineError(
             f"the image spark needs Java, and the local runtime finds none (it looks in {SYSTEM_PATH})",
             hint="install Java 17 or later (on Debian: apt-get install default-jre-headless), or use Docker",
         )
 
 
-def python_of(environment: Path) -> Path:
+def build_python_path(environment: Path) -> Path:
     """Give the interpreter of a virtual environment."""
     return environment / "bin" / "python"
 
 
-def _complete(place: Path) -> bool:
+def _is_complete(place: Path) -> bool:
     """True where nothing is missing and the interpreter that it was made with is still there."""
-    return (place / MARKER).is_file() and python_of(place).exists()
+    return (place / MARKER_FILE).is_file() and build_python_path(place).exists()
 
 
-def _install(
+def _create_environment(
     entry: PlatformLock,
-    target: pins.Target,
+    target: pins.InstallTarget,
     interpreter: interpreters.Interpreter,
     place: Path,
     *,
@@ -84,22 +84,22 @@ def _install(
     progress: Progress,
 ) -> None:
     """Make it in its place, because a virtual environment cannot be moved; the marker, written last, makes it count."""
-    found = wheels.fetch(entry.libraries, target, home=home, progress=progress)
-    with reported(place):
+    found = wheels.fetch_wheels(entry.libraries, target, home=home, progress=progress)
+    with translate_os_errors(place):
         if place.exists():
             shutil.rmtree(place)
     failed = f"the libraries cannot be installed for Python {interpreter.version}"
     with (
-        reported(home),
-        staging(home, label="install") as folder,
+        translate_os_errors(home),
+        make_staging_folder(home, label="install") as folder,
         progress.step(f"making an environment of Python {interpreter.version}"),
     ):
         for wheel in found:
             (folder / wheel.name).symlink_to(wheel)
-        (folder / "requirements.txt").write_text(pins.write(entry.libraries), "utf-8")
+        (folder / "requirements.txt").write_text(pins.format_pins(entry.libraries), "utf-8")
         uv: list[str | Path] = [tools.find_uv(), "--quiet", "--no-config", "--offline", "--no-cache"]
-        variables = tools.uv_variables()
-        tools.run(
+        variables = tools.build_uv_variables()
+        tools.run_tool(
             [*uv, "venv", "--no-project", "--python", interpreter.path, place],
             cwd=folder,
             variables=variables,
@@ -116,16 +116,24 @@ def _install(
             "--require-hashes",
         ]
         options = ["--link-mode", "copy", "--compile-bytecode", "--only-binary", ":all:"]
-        tools.run(
-            [*uv, *install, *options, "--python", python_of(place), "--requirement", "requirements.txt"],
+        tools.run_tool(
+            [
+                *uv,
+                *install,
+                *options,
+                "--python",
+                build_python_path(place),
+                "--requirement",
+                "requirements.txt",
+            ],
             cwd=folder,
             variables=variables,
             failed=failed,
         )
-        sync(place)
+        sync_folder(place)
         about = {
             "format_version": 1,
             "python": interpreter.version,
             "libraries": {one.name: one.version for one in entry.libraries},
         }
-        write(place / MARKER, canonical(about))
+        write_file(place / MARKER_FILE, encode_canonical_json(about))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sandbox.provisioner.lock import pins, tools
 
-_ASK = "import platform; print(platform.python_implementation(), platform.python_version())"
+_VERSION_SCRIPT = "import platform; print(platform.python_implementation(), platform.python_version())"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,39 +24,41 @@ class Interpreter:
     version: str
 
     @property
-    def minor(self) -> str:
+    def minor_version(self) -> str:
         """Major and minor."""
         return self.version.rpartition(".")[0]
 
 
 @functools.cache
-def interpreter(wanted: str) -> Interpreter:
+def find_interpreter(wanted: str) -> Interpreter:
     """Give an interpreter of the wanted version if this machine has one, else the one that runs this.
 
     Looked for are this interpreter, ``python3.x`` on the PATH and what uv installed; nothing is downloaded.
     """
-    own = Interpreter(path=_own(), version=platform.python_version())
-    if own.minor == wanted:
+    own = Interpreter(path=_find_own_interpreter(), version=platform.python_version())
+    if own.minor_version == wanted:
         return own
-    return _on_path(wanted) or _of_uv(wanted) or own
+    return _find_on_path(wanted) or _find_uv_python(wanted) or own
 
 
-def target(wanted: str) -> pins.Target:
+def build_host_target(wanted: str) -> pins.InstallTarget:
     """Give what the local runtime's libraries are for."""
-    return pins.Target(platform=pins.host_platform(), python=interpreter(wanted).minor, container=False)
+    return pins.InstallTarget(
+        platform=pins.read_host_platform(), python=find_interpreter(wanted).minor_version, in_container=False
+    )
 
 
-def _own() -> Path:
+def _find_own_interpreter() -> Path:
     """Give the interpreter itself, not the virtual environment that this may run in."""
     return Path(getattr(sys, "_base_executable", None) or sys.executable)
 
 
-def _on_path(wanted: str) -> Interpreter | None:
+def _find_on_path(wanted: str) -> Interpreter | None:
     found = shutil.which(f"python{wanted}")
-    return _asked(Path(found), wanted) if found else None
+    return _probe_interpreter(Path(found), wanted) if found else None
 
 
-def _of_uv(wanted: str) -> Interpreter | None:
+def _find_uv_python(wanted: str) -> Interpreter | None:
     done = subprocess.run(
         [
             tools.find_uv(),
@@ -67,21 +69,21 @@ def _of_uv(wanted: str) -> Interpreter | None:
             "--no-project",
             wanted,
         ],
-        env=tools.uv_variables(),
+        env=tools.build_uv_variables(),
         cwd=tempfile.gettempdir(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-    return _asked(Path(done.stdout.strip()), wanted) if done.returncode == 0 else None
+    return _probe_interpreter(Path(done.stdout.strip()), wanted) if done.returncode == 0 else None
 
 
-def _asked(path: Path, wanted: str) -> Interpreter | None:
+def _probe_interpreter(path: Path, wanted: str) -> Interpreter | None:
     """Ask an interpreter what it is; None where it does not run (a shim without a version) or is another."""
     try:
         done = subprocess.run(
-            [path, "-I", "-S", "-c", _ASK],
+            [path, "-I", "-S", "-c", _VERSION_SCRIPT],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.errors import FrozenError
-from sandbox.manifest.lock import Lock
-from sandbox.model import is_own_image
-from sandbox.provisioner.lock.lock_diff import differing
-from sandbox.provisioner.lock.resolver import inputs
+from sandbox.errors import FrozenMismatchError
+from sandbox.manifest.lock import LockDocument
+from sandbox.model import is_custom_image
+from sandbox.provisioner.lock.lock_diff import compare_entries
+from sandbox.provisioner.lock.resolver import compute_inputs
 
 if TYPE_CHECKING:
-    from sandbox.manifest.lock import Inputs, PlatformLock
+    from sandbox.manifest.lock import LockInputs, PlatformLock
     from sandbox.provisioner.lock.request import StackRequest
 
-HINT = "if that is meant, bring the file up to date where it may change, and commit it: sandbox create"
+UPDATE_HINT = "if that is meant, bring the file up to date where it may change, and commit it: sandbox create"
 
 
-def check_frozen(wanted: StackRequest | Lock, committed: Lock | None) -> None:
+def check_frozen(wanted: StackRequest | LockDocument, committed: LockDocument | None) -> None:
     """Make sure that a committed lock still is what is asked for.
 
     Args:
@@ -29,23 +29,25 @@ def check_frozen(wanted: StackRequest | Lock, committed: Lock | None) -> None:
         FrozenError: Something differs; the message names all of it.
     """
     if committed is None:
-        raise FrozenError(
+        raise FrozenMismatchError(
             "there is no sandbox.lock, and nothing may be resolved (--frozen)",
             hint="sandbox lock, and commit the file",
         )
-    now = wanted.inputs if isinstance(wanted, Lock) else inputs(wanted)
-    others = _inputs(committed.inputs, now)
-    if isinstance(wanted, Lock):
+    now = wanted.inputs if isinstance(wanted, LockDocument) else compute_inputs(wanted)
+    others = _compare_inputs(committed.inputs, now)
+    if isinstance(wanted, LockDocument):
         for platform, entry in wanted.platforms.items():
-            others += [f"{platform}: {line}" for line in _entry(committed.platforms.get(platform), entry)]
+            others += [f"{platform}: {line}" for line in _compare_entries(committed.platforms.get(platform), entry)]
         if None not in (wanted.sample, committed.sample) and wanted.sample != committed.sample:
-            others.append(f"the sample is {_short(wanted.sample)}, and was {_short(committed.sample)}")
+            others.append(
+                f"the sample is {_abbreviate_digest(wanted.sample)}, and was {_abbreviate_digest(committed.sample)}"
+            )
     if others:
         lines = "".join(f"\n  {line}" for line in others)
-        raise FrozenError(f"sandbox.lock is not what is asked for:{lines}", hint=HINT)
+        raise FrozenMismatchError(f"sandbox.lock is not what is asked for:{lines}", hint=UPDATE_HINT)
 
 
-def _inputs(then: Inputs, now: Inputs) -> list[str]:
+def _compare_inputs(then: LockInputs, now: LockInputs) -> list[str]:
     found = [
         f"stack.{name} is {getattr(now, name)!r}, and was {getattr(then, name)!r}"
         for name in ("image", "python", "requirements")
@@ -59,20 +61,22 @@ def _inputs(then: Inputs, now: Inputs) -> list[str]:
     if now.pins != then.pins and now.image == then.image:
         found.append(
             f"stack.image is made of other files: {now.image}"
-            if is_own_image(now.image)
+            if is_custom_image(now.image)
             else f"the image {now.image!r} of this version of sandbox pins other libraries"
         )
     return found
 
 
-def _entry(then: PlatformLock | None, now: PlatformLock) -> list[str]:
+def _compare_entries(then: PlatformLock | None, now: PlatformLock) -> list[str]:
     if then is None:
         return ["is not in it"]
-    found = [str(one) for one in differing(then, now)]
+    found = [str(one) for one in compare_entries(then, now)]
     if not found and then.environment and now.environment and then.environment != now.environment:
-        return [f"the environment is {_short(now.environment)}, and was {_short(then.environment)}"]
+        return [
+            f"the environment is {_abbreviate_digest(now.environment)}, and was {_abbreviate_digest(then.environment)}"
+        ]
     return found
 
 
-def _short(digest: str | None) -> str:
+def _abbreviate_digest(digest: str | None) -> str:
     return str(digest).removeprefix("sha256:")[:16]

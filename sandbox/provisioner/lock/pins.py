@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.errors import ConfigError, FrozenError
-from sandbox.manifest.lock import Library
+from sandbox.errors import ConfigError, FrozenMismatchError
+from sandbox.manifest.lock import LockedLibrary
 from sandbox.store import paths
 
 if TYPE_CHECKING:
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
-    from sandbox.manifest.lock import Lock, PlatformLock
+    from sandbox.manifest.lock import LockDocument, PlatformLock
 
-MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 CONTAINER_PLATFORMS = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 GLIBC_MINOR = 40  # of the base: Debian 13 has glibc 2.41, and 2.40 is the newest that uv and pip both know
-_PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)\s*(?:;\s*(?P<marker>.*))?$")
+_PIN_PATTERN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)\s*(?:;\s*(?P<marker>.*))?$")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class InstallTarget:
     """Where libraries are installed: in a container, or on this machine.
 
     Attributes:
         platform: For example ``linux/amd64``.
         python: Major and minor.
-        container: True where the image's C library counts, and not this machine's.
+        in_container: True where the image's C library counts, and not this machine's.
     """
 
     platform: str
     python: str
-    container: bool
+    in_container: bool
 
     @property
     def wheel_tags(self) -> frozenset[Tag]:
         """The tags of the wheels that can be installed here."""
-        return frozenset(self._tags())
+        return frozenset(self._list_tags())
 
-    def platform_tags(self) -> list[str]:
+    def list_platform_tags(self) -> list[str]:
         """Give the platform tags of wheels that can be installed here, the most specific first."""
-        if not self.container:
+        if not self.in_container:
             from packaging import tags  # noqa: PLC0415 - slow, and what is there needs none
 
             return list(tags.platform_tags())
@@ -59,23 +59,23 @@ class Target:
             *(f"manylinux{alias}_{machine}" for alias in aliases),
         ]
 
-    def _tags(self) -> Iterator[Tag]:
-        from packaging import tags  # noqa: PLC0415 - see `platform_tags`
+    def _list_tags(self) -> Iterator[Tag]:
+        from packaging import tags  # noqa: PLC0415 - see `list_platform_tags`
 
         major, minor = (int(part) for part in self.python.split("."))
-        platforms = self.platform_tags()
+        platforms = self.list_platform_tags()
         yield from tags.cpython_tags((major, minor), platforms=platforms)
         yield from tags.compatible_tags((major, minor), interpreter=f"cp{major}{minor}", platforms=platforms)
 
-    def holds(self, marker: str | None) -> bool:
+    def matches_marker(self, marker: str | None) -> bool:
         """Tell whether an environment marker holds here."""
         if not marker:
             return True
-        from packaging.markers import Marker, default_environment  # noqa: PLC0415 - see `platform_tags`
+        from packaging.markers import Marker, default_environment  # noqa: PLC0415 - see `list_platform_tags`
 
         here = {name: str(value) for name, value in default_environment().items()}
         here |= {"python_version": self.python, "python_full_version": f"{self.python}.0"}
-        if self.container:
+        if self.in_container:
             here |= {
                 "os_name": "posix",
                 "sys_platform": "linux",
@@ -89,24 +89,24 @@ class Target:
         return Marker(marker).evaluate(here)
 
 
-def host_platform() -> str:
+def read_host_platform() -> str:
     """Give this machine's platform, as in ``linux/amd64``."""
     machine = host.machine().lower()
     system = {"nt": "windows"}.get(os.name, host.system().lower())
-    return f"{system}/{MACHINES.get(machine, machine)}"
+    return f"{system}/{ARCHITECTURES.get(machine, machine)}"
 
 
-def targets(python: str) -> list[Target]:
+def list_targets(python: str) -> list[InstallTarget]:
     """Give what every lock is resolved for."""
-    return [Target(platform=one, python=python, container=True) for one in CONTAINER_PLATFORMS]
+    return [InstallTarget(platform=one, python=python, in_container=True) for one in CONTAINER_PLATFORMS]
 
 
-def key(target: Target, python: str) -> str:
+def format_platform_key(target: InstallTarget, python: str) -> str:
     """Give a target's name in the lock of a stack that has this Python."""
     return target.platform if target.python == python else f"{target.platform}-python{target.python}"
 
 
-def entry(lock: Lock, key: str) -> PlatformLock:
+def find_platform_entry(lock: LockDocument, key: str) -> PlatformLock:
     """Give what a lock has for a platform.
 
     Raises:
@@ -114,61 +114,61 @@ def entry(lock: Lock, key: str) -> PlatformLock:
     """
     found = lock.platforms.get(key)
     if found is None:
-        raise FrozenError(
+        raise FrozenMismatchError(
             f"sandbox.lock has nothing for {key}; it has {', '.join(sorted(lock.platforms))}",
             hint="run this on such a machine, and commit the file: sandbox lock",
         )
     return found
 
 
-def image_file(image: str, name: str) -> Path:
+def find_image_file(image: str, name: str) -> Path:
     """Give a file of one of the images."""
-    return paths.packaged("images") / image / name
+    return paths.find_packaged_folder("images") / image / name
 
 
-def dockerfile(image: str) -> Path:
+def find_dockerfile(image: str) -> Path:
     """Give an image's Dockerfile, which copies nothing else of ours; one that is only other libraries has python's."""
-    own = image_file(image, "Dockerfile")
-    return own if own.is_file() else image_file("python", "Dockerfile")
+    own = find_image_file(image, "Dockerfile")
+    return own if own.is_file() else find_image_file("python", "Dockerfile")
 
 
-def of_image(image: str, target: Target) -> list[Library]:
+def read_image_pins(image: str, target: InstallTarget) -> list[LockedLibrary]:
     """Give the libraries of an image, as pinned with it."""
-    lock = image_file(image, "requirements.lock")
-    return read(lock.read_text("utf-8"), target, origin=f"images/{image}/requirements.lock")
+    lock = find_image_file(image, "requirements.lock")
+    return parse_pins(lock.read_text("utf-8"), target, origin=f"images/{image}/requirements.lock")
 
 
-def read(text: str, target: Target, *, origin: str) -> list[Library]:
+def parse_pins(text: str, target: InstallTarget, *, origin: str) -> list[LockedLibrary]:
     """Read a requirements file of pins with hashes: what one target needs of it, sorted by name.
 
     Raises:
         ConfigError: A line is no pin, or has no hash.
     """
-    from packaging.utils import canonicalize_name  # noqa: PLC0415 - see `Target.platform_tags`
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - see `InstallTarget.list_platform_tags`
 
     found = []
-    for entry in _entries(text):
+    for entry in _split_entries(text):
         pin, *hashes = [part.strip() for part in entry.split("--hash=")]
-        match = _PIN.match(pin)
+        match = _PIN_PATTERN.match(pin)
         if match is None or not hashes:
             raise ConfigError(
                 f"{origin} has something that is no exact version with hashes: {pin}",
                 hint=f"only libraries that an index has as wheels are supported; remove what asks for {pin}",
             )
-        if target.holds(match["marker"]):
+        if target.matches_marker(match["marker"]):
             name = canonicalize_name(match["name"])
-            found.append(Library(name=name, version=match["version"], hashes=sorted(hashes)))
+            found.append(LockedLibrary(name=name, version=match["version"], hashes=sorted(hashes)))
     return sorted(found, key=lambda one: one.name)
 
 
-def _entries(text: str) -> Iterator[str]:
+def _split_entries(text: str) -> Iterator[str]:
     for line in text.replace("\\\n", " ").splitlines():
         entry = line.strip()
         if entry and not entry.startswith("#"):
             yield entry
 
 
-def write(libraries: Iterable[Library], *, hashes: bool = True) -> str:
+def format_pins(libraries: Iterable[LockedLibrary], *, hashes: bool = True) -> str:
     """Write pins as a requirements file, the same bytes for the same libraries."""
     lines = []
     for one in sorted(libraries, key=lambda one: one.name):

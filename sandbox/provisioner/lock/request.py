@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.errors import ConfigError
-from sandbox.provisioner.images.custom_image import OwnImage, own_image
+from sandbox.provisioner.images.custom_image import CustomImage, read_custom_image
 from sandbox.store import paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sandbox.config.settings import StackSection
-    from sandbox.manifest.lock import Library
-from sandbox.model import is_own_image
+    from sandbox.manifest.lock import LockedLibrary
+from sandbox.model import is_custom_image
 
-PYTHONS = ("3.13",)
+SUPPORTED_PYTHONS = ("3.13",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,19 +28,19 @@ class StackRequest:
         python: The interpreter's version, major and minor.
         requirements: The project's requirements file.
         libraries: What that file asks for, one PEP 508 requirement each, normalised and sorted.
-        pinned: The exact versions of it that come with hashes, which nothing else may stand in for.
-        own: The user's own image, where it is none of ours; it brings its own Python and libraries.
+        pinned_libraries: The exact versions of it that come with hashes, which nothing else may stand in for.
+        custom_image: The user's own image, where it is none of ours; it brings its own Python and libraries.
     """
 
     image: str
     python: str
     requirements: str | None = None
     libraries: tuple[str, ...] = ()
-    pinned: tuple[Library, ...] = ()
-    own: OwnImage | None = None
+    pinned_libraries: tuple[LockedLibrary, ...] = ()
+    custom_image: CustomImage | None = None
 
 
-def request(stack: StackSection, read: Callable[[str], bytes]) -> StackRequest:
+def build_request(stack: StackSection, read: Callable[[str], bytes]) -> StackRequest:
     """Give what one version of the code asks of its stack.
 
     Args:
@@ -50,32 +50,32 @@ def request(stack: StackSection, read: Callable[[str], bytes]) -> StackRequest:
     Raises:
         ConfigError: The image, the Python or a requirement is wrong or not supported, or the file is not there.
     """
-    if is_own_image(stack.image):
-        own = own_image(stack.image, read, network=stack.build_network == "default")
-        return StackRequest(image=stack.image, python=stack.python, own=own)
-    _require_image(stack.image)
-    if stack.python not in PYTHONS:
+    if is_custom_image(stack.image):
+        own = read_custom_image(stack.image, read, network=stack.build_network == "default")
+        return StackRequest(image=stack.image, python=stack.python, custom_image=own)
+    _check_image(stack.image)
+    if stack.python not in SUPPORTED_PYTHONS:
         raise ConfigError(
-            f'stack.python = "{stack.python}" is not supported yet: the image {stack.image!r} has Python {PYTHONS[0]}',
-            hint=f'write python = "{PYTHONS[0]}" in [stack]',
+            f'stack.python = "{stack.python}" is not supported yet: the image {stack.image!r} has Python {SUPPORTED_PYTHONS[0]}',
+            hint=f'write python = "{SUPPORTED_PYTHONS[0]}" in [stack]',
         )
     if stack.requirements is None:
         return StackRequest(image=stack.image, python=stack.python)
     name = stack.requirements
-    from sandbox.provisioner.lock.requirements import asked  # noqa: PLC0415 - slow to import, and often there is no such file
+    from sandbox.provisioner.lock.requirements import read_requirements  # noqa: PLC0415 - slow to import, and often there is no such file
 
-    libraries, pinned = asked(name, read, python=stack.python)
+    libraries, pinned = read_requirements(name, read, python=stack.python)
     return StackRequest(
         image=stack.image,
         python=stack.python,
         requirements=name,
         libraries=libraries,
-        pinned=pinned,
+        pinned_libraries=pinned,
     )
 
 
-def _require_image(image: str) -> None:
-    images = paths.packaged("images")
+def _check_image(image: str) -> None:
+    images = paths.find_packaged_folder("images")
     known = sorted(file.parent.name for file in images.glob("*/requirements.lock"))
     if image not in known:
         raise ConfigError(

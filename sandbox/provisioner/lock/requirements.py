@@ -11,18 +11,18 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from sandbox.errors import ConfigError
-from sandbox.manifest.lock import Library
+from sandbox.manifest.lock import LockedLibrary
 from sandbox.provisioner.lock import uv_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-PLAIN = "a library by name, as in `requests>=2.32`"
+PLAIN_LIBRARY = "a library by name, as in `requests>=2.32`"
 
 
-def asked(
+def read_requirements(
     name: str, read: Callable[[str], bytes], *, python: str
-) -> tuple[tuple[str, ...], tuple[Library, ...]]:
+) -> tuple[tuple[str, ...], tuple[LockedLibrary, ...]]:
     """Give what a requirements file asks for, normalised and sorted, and what of it comes with hashes.
 
     Args:
@@ -33,27 +33,27 @@ def asked(
     Raises:
         ConfigError: It is of an unknown kind, damaged, or asks for something that no index has (a path, a URL).
     """
-    text = _text(name, read)
+    text = _read_text(name, read)
     kind = PurePosixPath(name).name
     if kind == "uv.lock":
         project = str(PurePosixPath(name).with_name("pyproject.toml"))
-        beside = _text(project, read)
-        list(_of_pyproject(project, beside, python=python, elsewhere=True))
-        wanted = _of_text(name, uv_lock.exported(name, text, beside))
+        beside = _read_text(project, read)
+        list(_parse_pyproject(project, beside, python=python, elsewhere=True))
+        wanted = _parse_text(name, uv_lock.export_requirements(name, text, beside))
     elif kind.endswith(".toml"):
-        wanted = _of_pyproject(name, text, python=python)
+        wanted = _parse_pyproject(name, text, python=python)
     elif kind.endswith((".txt", ".in")):
-        wanted = _of_text(name, text)
+        wanted = _parse_text(name, text)
     else:
         raise ConfigError(
             f"stack.requirements names {name}, which is of an unknown kind",
             hint="a requirements.txt, a pyproject.toml or a uv.lock is understood",
         )
     found = dict(sorted(((str(one), hashes) for one, hashes in wanted), key=lambda one: one[0].lower()))
-    return tuple(found), tuple(_pinned(found))
+    return tuple(found), tuple(_find_pinned_libraries(found))
 
 
-def _text(name: str, read: Callable[[str], bytes]) -> str:
+def _read_text(name: str, read: Callable[[str], bytes]) -> str:
     try:
         return read(name).decode("utf-8-sig")
     except OSError as error:
@@ -65,23 +65,21 @@ def _text(name: str, read: Callable[[str], bytes]) -> str:
         raise ConfigError(f"{name} is not UTF-8 text: {error}", hint="save it as UTF-8") from error
 
 
-def _pinned(found: Mapping[str, tuple[str, ...]]) -> Iterator[Library]:
+def _find_pinned_libraries(found: Mapping[str, tuple[str, ...]]) -> Iterator[LockedLibrary]:
     for entry, hashes in found.items():
         one = Requirement(entry)
         [*specifiers] = one.specifier
         if hashes and len(specifiers) == 1 and specifiers[0].operator == "==":
-            yield Library(
-                name=canonicalize_name(one.name), version=specifiers[0].version, hashes=sorted(hashes)
-            )
+            yield LockedLibrary(name=canonicalize_name(one.name), version=specifiers[0].version, hashes=sorted(hashes))
 
 
-def _of_text(name: str, text: str) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
-    for number, line in _lines(text):
+def _parse_text(name: str, text: str) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
+    for number, line in _split_entries(text):
         entry, *hashes = (part.strip() for part in line.split(" --hash="))
-        yield _requirement(f"{name}, line {number}", entry), tuple(hashes)
+        yield _parse_requirement(f"{name}, line {number}", entry), tuple(hashes)
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def _split_entries(text: str) -> Iterator[tuple[int, str]]:
     """Give a requirements file's entries with the number of their first line; comments are left out."""
     gathered, first = "", 1
     for number, raw in enumerate(text.splitlines(), start=1):
@@ -98,7 +96,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         yield first, gathered.strip()
 
 
-def _of_pyproject(
+def _parse_pyproject(
     name: str, text: str, *, python: str, elsewhere: bool = False
 ) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
     try:
@@ -111,10 +109,10 @@ def _of_pyproject(
             f"{name} does not list its libraries under [project] dependencies",
             hint="list them there, or name a requirements.txt in stack.requirements",
         )
-    _require_python(name, str(project.get("requires-python", "")), python)
+    _check_python(name, str(project.get("requires-python", "")), python)
     sources = {} if elsewhere else content.get("tool", {}).get("uv", {}).get("sources", {})
     for number, entry in enumerate(project.get("dependencies", ()), start=1):
-        wanted = _requirement(f"{name}, dependency {number}", str(entry))
+        wanted = _parse_requirement(f"{name}, dependency {number}", str(entry))
         if wanted.name in sources:
             raise ConfigError(
                 f"{name} takes {wanted.name} from a place of its own (tool.uv.sources), which it does not lock",
@@ -123,7 +121,7 @@ def _of_pyproject(
         yield wanted, ()
 
 
-def _require_python(name: str, wanted: str, python: str) -> None:
+def _check_python(name: str, wanted: str, python: str) -> None:
     try:
         fits = SpecifierSet(wanted).contains(f"{python}.99", prereleases=True)
     except InvalidSpecifier as error:
@@ -135,22 +133,22 @@ def _require_python(name: str, wanted: str, python: str) -> None:
         )
 
 
-def _requirement(where: str, entry: str) -> Requirement:
+def _parse_requirement(where: str, entry: str) -> Requirement:
     refused = f"{where}: {entry!r} is not supported yet"
     if entry.startswith("-"):
         raise ConfigError(
             refused,
-            hint=f"{PLAIN} is; which index they come from is a setting of pip (pip config set global.index-url ...)",
+            hint=f"{PLAIN_LIBRARY} is; which index they come from is a setting of pip (pip config set global.index-url ...)",
         )
     try:
         wanted = Requirement(entry)
     except InvalidRequirement as error:
         if "://" in entry or entry.startswith((".", "/", "git+")) or entry.endswith((".whl", ".tar.gz")):
-            raise ConfigError(f"{refused}: it is a path or an address", hint=f"{PLAIN} is") from error
+            raise ConfigError(f"{refused}: it is a path or an address", hint=f"{PLAIN_LIBRARY} is") from error
         reason = str(error).splitlines()[0]
         raise ConfigError(
-            f"{where}: {entry!r} is not a requirement: {reason}", hint=f"write {PLAIN}"
+            f"{where}: {entry!r} is not a requirement: {reason}", hint=f"write {PLAIN_LIBRARY}"
         ) from error
     if wanted.url is not None:
-        raise ConfigError(f"{refused}: it names an address", hint=f"{PLAIN} is")
+        raise ConfigError(f"{refused}: it names an address", hint=f"{PLAIN_LIBRARY} is")
     return wanted

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.manifest.canonical_json import digest, file_digest
-from sandbox.manifest.lock import Inputs, Lock, PlatformLock
-from sandbox.model import is_own_image
+from sandbox.manifest.canonical_json import hash_file, hash_json
+from sandbox.manifest.lock import LockDocument, LockInputs, PlatformLock
+from sandbox.model import is_custom_image
 from sandbox.provisioner.local import interpreters
 from sandbox.provisioner.lock import pins
 
@@ -15,37 +15,35 @@ if TYPE_CHECKING:
     from sandbox.provisioner.lock.request import StackRequest
 
 
-def inputs(request: StackRequest) -> Inputs:
+def compute_inputs(request: StackRequest) -> LockInputs:
     """Give what a lock of this request depends on."""
-    if request.own is not None:
-        return Inputs(
+    if request.custom_image is not None:
+        return LockInputs(
             image=request.image,
             python=request.python,
             requirements=None,
             libraries=[],
-            pins=request.own.digest,
+            pins=request.custom_image.digest,
         )
-    ours = [
-        file_digest(pins.image_file(request.image, name)) for name in ("requirements.in", "requirements.lock")
-    ]
-    return Inputs(
+    ours = [hash_file(pins.find_image_file(request.image, name)) for name in ("requirements.in", "requirements.lock")]
+    return LockInputs(
         image=request.image,
         python=request.python,
         requirements=request.requirements,
         libraries=list(request.libraries),
-        hashes=digest([one.model_dump() for one in request.pinned]) if request.pinned else None,
-        pins=digest(ours),
+        hashes=hash_json([one.model_dump() for one in request.pinned_libraries]) if request.pinned_libraries else None,
+        pins=hash_json(ours),
     )
 
 
-def resolve(
+def resolve_lock(
     request: StackRequest,
     *,
-    previous: Lock | None,
+    previous: LockDocument | None,
     upgrade: bool,
     progress: Progress,
     runtime: Literal["docker", "local"] = "docker",
-) -> Lock:
+) -> LockDocument:
     """Give the lock of a request, for every platform of containers and, for the local runtime, for this machine.
 
     Without a requirements file the image's own pins are the answer, with no network. A previous lock of the same
@@ -62,30 +60,32 @@ def resolve(
         ConfigError: No versions fit together, or a library has no wheel for a platform.
         EngineError: The package index cannot be reached.
     """
-    wanted = pins.targets(request.python)
+    wanted = pins.list_targets(request.python)
     if runtime == "local":
-        here = interpreters.target(request.python)
-        if pins.key(here, request.python) not in {pins.key(one, request.python) for one in wanted}:
+        here = interpreters.build_host_target(request.python)
+        if pins.format_platform_key(here, request.python) not in {
+            pins.format_platform_key(one, request.python) for one in wanted
+        }:
             wanted.append(here)
-    current = inputs(request)
+    current = compute_inputs(request)
     kept = previous.platforms if previous and previous.inputs == current and not upgrade else {}
-    missing = [one for one in wanted if pins.key(one, request.python) not in kept]
+    missing = [one for one in wanted if pins.format_platform_key(one, request.python) not in kept]
     if previous and kept and not missing:
         return previous
-    from sandbox.provisioner.lock.uv_resolver import chosen  # noqa: PLC0415 - most locks have all that is wanted
+    from sandbox.provisioner.lock.uv_resolver import resolve_libraries  # noqa: PLC0415 - most locks have all that is wanted
 
     known = previous.platforms if previous and not upgrade else {}
-    found = chosen(request, missing, known, progress)
+    found = resolve_libraries(request, missing, known, progress)
     platforms = dict(kept)
     same = previous is not None and previous.inputs.image == request.image
     for one in missing:
-        name = pins.key(one, request.python)
+        name = pins.format_platform_key(one, request.python)
         platforms[name] = PlatformLock(python=one.python, libraries=found[one])
-        if name in known and same and not is_own_image(request.image):
+        if name in known and same and not is_custom_image(request.image):
             # What other libraries do not touch stays; an image of the user's own says itself what its base is.
             kept_too = {"base": known[name].base, "packages": known[name].packages}
             platforms[name] = platforms[name].model_copy(update=kept_too)
-    return Lock(
+    return LockDocument(
         inputs=current,
         platforms=dict(sorted(platforms.items())),
         services=previous.services if previous else {},

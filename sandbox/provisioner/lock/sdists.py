@@ -13,8 +13,8 @@ import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.errors import EngineError
-from sandbox.manifest.canonical_json import file_digest
+from sandbox.errors import ContainerEngineError
+from sandbox.manifest.canonical_json import hash_file
 from sandbox.provisioner.lock import tools
 from sandbox.store import paths
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from sandbox.manifest.lock import Library
+    from sandbox.manifest.lock import LockedLibrary
     from sandbox.model import Progress
 
-FILE = "sdists.json"
-TOOLS = "build.lock"
-EPOCH = (1980, 1, 1, 0, 0, 0)
+SDISTS_FILE = "sdists.json"
+BUILD_TOOLS_FILE = "build.lock"
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,23 +47,23 @@ class Sdist:
     wheel: str
 
 
-def known(image: str | None = None) -> list[Sdist]:
+def list_sdists(image: str | None = None) -> list[Sdist]:
     """Give the sources that images pin, or one image does."""
     return [
         Sdist(image=file.parent.name, **one)
-        for file in sorted(paths.packaged("images").glob(f"{image or '*'}/{FILE}"))
+        for file in sorted(paths.find_packaged_folder("images").glob(f"{image or '*'}/{SDISTS_FILE}"))
         for one in json.loads(file.read_text("utf-8"))
     ]
 
 
-def of(library: Library) -> Sdist | None:
+def find_sdist(library: LockedLibrary) -> Sdist | None:
     """Give the source that a library is built of; None where it has wheels."""
-    return next((one for one in known() if f"sha256:{one.wheel}" in library.hashes), None)
+    return next((one for one in list_sdists() if f"sha256:{one.wheel}" in library.hashes), None)
 
 
-def as_wheels(libraries: Iterable[Library]) -> list[Library]:
+def replace_sdist_hashes(libraries: Iterable[LockedLibrary]) -> list[LockedLibrary]:
     """Give libraries with the hash of the wheel in place of the hash of a source that it is built of."""
-    built = {f"sha256:{one.source}": one for one in known()}
+    built = {f"sha256:{one.source}": one for one in list_sdists()}
     found = []
     for library in libraries:
         one = next((built[value] for value in library.hashes if value in built), None)
@@ -72,7 +72,7 @@ def as_wheels(libraries: Iterable[Library]) -> list[Library]:
     return found
 
 
-def build(one: Sdist, folder: Path, progress: Progress) -> Path:
+def build_wheel(one: Sdist, folder: Path, progress: Progress) -> Path:
     """Download a source and build its wheel.
 
     Args:
@@ -84,7 +84,7 @@ def build(one: Sdist, folder: Path, progress: Progress) -> Path:
         EngineError: The index cannot be reached or offers other bytes, or what was built is not what is pinned.
     """
     failed = f"{one.name} {one.version} cannot be built"
-    pins = paths.packaged("images") / one.image / TOOLS
+    pins = paths.find_packaged_folder("images") / one.image / BUILD_TOOLS_FILE
     wanted = folder / "source.txt"
     wanted.write_text(f"{one.name}=={one.version} --hash=sha256:{one.source}\n", "utf-8")
     tool = folder / "tools"
@@ -104,10 +104,10 @@ def build(one: Sdist, folder: Path, progress: Progress) -> Path:
                 pins,
             ],
         ):
-            tools.run(command, cwd=folder, variables=tools.uv_variables(), failed=failed)
-        tools.run(
+            tools.run_tool(command, cwd=folder, variables=tools.build_uv_variables(), failed=failed)
+        tools.run_tool(
             [
-                *tools.pip_command(), "--python", tool / "bin" / "python", "wheel", "--quiet", "--no-input", "--no-cache-dir",
+                *tools.build_pip_command(), "--python", tool / "bin" / "python", "wheel", "--quiet", "--no-input", "--no-cache-dir",
                 "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-binary=:all:",
                 "--require-hashes", "--requirement", wanted, "--wheel-dir", folder / "built",
             ],
@@ -117,9 +117,9 @@ def build(one: Sdist, folder: Path, progress: Progress) -> Path:
         )  # fmt: skip
         [made] = (folder / "built").glob("*.whl")
         wheel = folder / made.name
-        _plain(made, wheel)
-    if (digest := file_digest(wheel)) != one.wheel:
-        raise EngineError(
+        _normalize_wheel(made, wheel)
+    if (digest := hash_file(wheel)) != one.wheel:
+        raise ContainerEngineError(
             f"{one.name} {one.version} became another wheel on this machine than the one that sandbox pins "
             f"(SHA-256 {digest}, not {one.wheel})",
             hint=f"it is made with {sys.executable}: try another Python, and please tell us",
@@ -127,11 +127,11 @@ def build(one: Sdist, folder: Path, progress: Progress) -> Path:
     return wheel
 
 
-def _plain(made: Path, target: Path) -> None:
+def _normalize_wheel(made: Path, target: Path) -> None:
     """Write a wheel anew so that its bytes follow from its files: in order, undated, not compressed."""
     with zipfile.ZipFile(made) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as plain:
         for entry in sorted(source.infolist(), key=lambda one: one.filename):
-            written = zipfile.ZipInfo(entry.filename, EPOCH)
+            written = zipfile.ZipInfo(entry.filename, ZIP_EPOCH)
             written.create_system = 3
             written.external_attr = (0o100755 if entry.external_attr >> 16 & 0o100 else 0o100644) << 16
             written.file_size = entry.file_size

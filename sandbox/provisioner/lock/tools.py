@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 
 import uv
 
-from sandbox.errors import ConfigError, EngineError, SandboxError
+from sandbox.errors import ConfigError, ContainerEngineError, SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-ESSENTIAL_LINES = 12
-_NETWORK = re.compile(
+MAX_ERROR_LINES = 12
+_NETWORK_ERROR = re.compile(
     r"failed to fetch|error sending request|dns error|could not connect|connection (refused|reset|error|broken)"
     r"|name resolution|network is unreachable|timed out|certificate|tls|proxy"
     r"|from versions: none"  # pip of an index that it cannot reach; every library was seen when it was resolved
     r"|network connectivity is disabled|could not fetch url|max retries",
     re.IGNORECASE,
 )
-_NOISE = re.compile(r"^\s*(\[notice\]|WARNING: (There was an error checking|Location ))|^\s*$")
+_NOISE_LINE = re.compile(r"^\s*(\[notice\]|WARNING: (There was an error checking|Location ))|^\s*$")
 
 
 def find_uv() -> str:
@@ -37,10 +37,10 @@ def find_uv() -> str:
     try:
         return str(uv.find_uv_bin())
     except FileNotFoundError as error:
-        raise EngineError("uv, which resolves libraries, is not there", hint="pip install uv") from error
+        raise ContainerEngineError("uv, which resolves libraries, is not there", hint="pip install uv") from error
 
 
-def uv_variables() -> dict[str, str]:
+def build_uv_variables() -> dict[str, str]:
     """Give the environment for uv: the caller's, without what would change what it finds or where it installs."""
     kept = {
         name: value
@@ -54,14 +54,14 @@ def uv_variables() -> dict[str, str]:
     return kept
 
 
-def pip_command() -> list[str]:
+def build_pip_command() -> list[str]:
     """Give the start of a pip command line: this interpreter's pip, else one that uv brings."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
     return [find_uv(), "tool", "run", "pip"]
 
 
-def run(
+def run_tool(
     command: Sequence[str | Path],
     *,
     cwd: Path,
@@ -92,26 +92,26 @@ def run(
             check=False,
         )
     except OSError as error:
-        raise EngineError(f"{failed}: {command[0]} cannot be started: {error.strerror}") from error
+        raise ContainerEngineError(f"{failed}: {command[0]} cannot be started: {error.strerror}") from error
     if done.returncode == 0:
         return done.stdout
-    raise failure(failed, done.stderr or done.stdout)
+    raise explain_failure(failed, done.stderr or done.stdout)
 
 
-def failure(failed: str, said: str) -> SandboxError:
+def explain_failure(failed: str, said: str) -> SandboxError:
     """Turn what a tool said before it failed into an error of ours."""
-    lines = [line.rstrip() for line in said.splitlines() if not _NOISE.match(line)]
-    essential = "\n".join(f"  {line}" for line in lines[-ESSENTIAL_LINES:])
+    lines = [line.rstrip() for line in said.splitlines() if not _NOISE_LINE.match(line)]
+    essential = "\n".join(f"  {line}" for line in lines[-MAX_ERROR_LINES:])
     message = f"{failed}:\n{essential}" if essential else failed
     # A resolver that found no solution did reach its index, whatever a library's name looks like.
-    if "No solution found" not in said and _NETWORK.search(said):
-        return EngineError(
+    if "No solution found" not in said and _NETWORK_ERROR.search(said):
+        return ContainerEngineError(
             message,
             hint="see whether this machine reaches its package index: pip download --no-deps six\n"
             "(a mirror is set with: pip config set global.index-url ..., and UV_DEFAULT_INDEX for uv)",
         )
     if "DO NOT MATCH THE HASHES" in said:
-        return EngineError(
+        return ContainerEngineError(
             message,
             hint="the index offers other bytes than were locked; if you know why and trust them: sandbox lock --upgrade",
         )

@@ -10,15 +10,15 @@ from packaging.utils import canonicalize_name
 
 from sandbox.errors import ConfigError
 from sandbox.provisioner.lock import tools
-from sandbox.scratch import scratch
+from sandbox.scratch import make_scratch_folder
 
-OFFLINE = (
+EXPORT_ARGUMENTS = (
     "export", "--frozen", "--offline", "--no-config", "--no-cache", "--quiet", "--no-emit-project", "--no-default-groups",
     "--no-header", "--no-annotate",
 )  # fmt: skip
 
 
-def exported(name: str, text: str, pyproject: str) -> str:
+def export_requirements(name: str, text: str, pyproject: str) -> str:
     """Give the lines of a requirements file, each an exact version with its hashes; nothing is resolved, without a network.
 
     What belongs to the project itself is in it: no dependency groups, no extras, and not the project.
@@ -35,24 +35,24 @@ def exported(name: str, text: str, pyproject: str) -> str:
         packages: list[dict[str, Any]] = tomllib.loads(text).get("package", [])
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name} is not TOML: {error}", hint="make it again: uv lock") from error
-    _require_current(name, packages, pyproject)
-    with scratch("uv") as folder:
+    _check_current(name, packages, pyproject)
+    with make_scratch_folder("uv") as folder:
         (folder / "uv.lock").write_text(text, "utf-8")
         (folder / "pyproject.toml").write_text(pyproject, "utf-8")
-        lines = tools.run(
-            [tools.find_uv(), *OFFLINE],
+        lines = tools.run_tool(
+            [tools.find_uv(), *EXPORT_ARGUMENTS],
             cwd=folder,
-            variables=tools.uv_variables(),
+            variables=tools.build_uv_variables(),
             failed=f"uv cannot read {name}",
         )
     foreign = [line.rstrip(" \\") for line in lines.splitlines() if not line.startswith(" ")]
-    foreign = [line for line in foreign if not _of_an_index(line)]
+    foreign = [line for line in foreign if not _is_from_index(line)]
     if foreign:
-        raise _refusal(name, foreign, packages)
+        raise _explain_foreign_libraries(name, foreign, packages)
     return lines
 
 
-def _require_current(name: str, packages: list[dict[str, Any]], pyproject: str) -> None:
+def _check_current(name: str, packages: list[dict[str, Any]], pyproject: str) -> None:
     """Names are enough to see that somebody forgot to lock: what versions fit is for uv to say."""
     project: dict[str, Any] = tomllib.loads(pyproject).get("project", {})
     own = canonicalize_name(str(project.get("name", "")))
@@ -72,15 +72,15 @@ def _require_current(name: str, packages: list[dict[str, Any]], pyproject: str) 
         )
 
 
-def _of_an_index(line: str) -> bool:
+def _is_from_index(line: str) -> bool:
     try:
         return Requirement(line.partition(" --hash")[0]).url is None
     except InvalidRequirement:
         return False
 
 
-def _refusal(name: str, foreign: list[str], packages: list[dict[str, Any]]) -> ConfigError:
-    found = dict(_place(line, packages) for line in foreign)
+def _explain_foreign_libraries(name: str, foreign: list[str], packages: list[dict[str, Any]]) -> ConfigError:
+    found = dict(_find_source(line, packages) for line in foreign)
     listed = "".join(f"\n  {library} from {place}" for library, place in sorted(found.items()))
     without = " ".join(f"--no-emit-package {library}" for library in sorted(found))
     return ConfigError(
@@ -91,7 +91,7 @@ def _refusal(name: str, foreign: list[str], packages: list[dict[str, Any]]) -> C
     )
 
 
-def _place(line: str, packages: list[dict[str, Any]]) -> tuple[str, str]:
+def _find_source(line: str, packages: list[dict[str, Any]]) -> tuple[str, str]:
     """Give a library's name and where it comes from, of a line that uv wrote for it."""
     for one in packages:
         library, source = str(one.get("name")), one.get("source", {})

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.provisioner.lock import pins, sdists, tools, wheels
-from sandbox.scratch import scratch
+from sandbox.scratch import make_scratch_folder
 from sandbox.store import paths
 
 if TYPE_CHECKING:
-    from sandbox.manifest.lock import Library, PlatformLock
+    from sandbox.manifest.lock import LockedLibrary, PlatformLock
     from sandbox.model import Progress
     from sandbox.provisioner.lock.request import StackRequest
 
@@ -22,49 +22,49 @@ _UV_PLATFORMS = {
 }
 
 
-def chosen(
+def resolve_libraries(
     request: StackRequest,
-    missing: list[pins.Target],
+    missing: list[pins.InstallTarget],
     known: dict[str, PlatformLock],
     progress: Progress,
-) -> dict[pins.Target, list[Library]]:
-    if request.own is not None:
+) -> dict[pins.InstallTarget, list[LockedLibrary]]:
+    if request.custom_image is not None:
         return {one: [] for one in missing}
     if not request.libraries:
-        return {one: pins.of_image(request.image, one) for one in missing}
-    built = _built(request.image, missing[0], progress) if missing else []
+        return {one: pins.read_image_pins(request.image, one) for one in missing}
+    built = _fetch_built_wheels(request.image, missing[0], progress) if missing else []
     with progress.step("resolving libraries", total=len(missing), unit="platforms") as advance:
 
-        def resolved(target: pins.Target) -> list[Library]:
-            entry = known.get(pins.key(target, request.python))
-            libraries = _compile(request, target, entry.libraries if entry else [], built)
+        def resolve_target(target: pins.InstallTarget) -> list[LockedLibrary]:
+            entry = known.get(pins.format_platform_key(target, request.python))
+            libraries = _compile_requirements(request, target, entry.libraries if entry else [], built)
             advance(1)
             return libraries
 
         with ThreadPoolExecutor(max_workers=len(missing)) as pool:
-            return dict(zip(missing, pool.map(resolved, missing), strict=True))
+            return dict(zip(missing, pool.map(resolve_target, missing), strict=True))
 
 
-def _built(image: str, target: pins.Target, progress: Progress) -> list[Path]:
+def _fetch_built_wheels(image: str, target: pins.InstallTarget, progress: Progress) -> list[Path]:
     """Give the wheels of an image that no index has: uv has to see them, and they fit every target."""
-    libraries = [one for one in pins.of_image(image, target) if sdists.of(one)]
-    return wheels.fetch(libraries, target, home=paths.home(), progress=progress)
+    libraries = [one for one in pins.read_image_pins(image, target) if sdists.find_sdist(one)]
+    return wheels.fetch_wheels(libraries, target, home=paths.find_home_folder(), progress=progress)
 
 
-def _compile(
-    request: StackRequest, target: pins.Target, known: list[Library], built: list[Path]
-) -> list[Library]:
+def _compile_requirements(
+    request: StackRequest, target: pins.InstallTarget, known: list[LockedLibrary], built: list[Path]
+) -> list[LockedLibrary]:
     """Let uv choose versions for one target; what is known already, then the image's pins, are preferred."""
     assert request.requirements is not None
     name = Path(request.requirements).name
-    preferred = {one.name: one for one in (*pins.of_image(request.image, target), *known)}
-    with scratch("resolve") as folder:
+    preferred = {one.name: one for one in (*pins.read_image_pins(request.image, target), *known)}
+    with make_scratch_folder("resolve") as folder:
         ours = folder / "image.in"
-        ours.write_bytes(pins.image_file(request.image, "requirements.in").read_bytes())
+        ours.write_bytes(pins.find_image_file(request.image, "requirements.in").read_bytes())
         theirs = folder / f"{name}.in"
         theirs.write_text("".join(f"{line}\n" for line in request.libraries), "utf-8")
         output = folder / "resolved.txt"  # uv prefers the versions that its output file holds already
-        output.write_text(pins.write(preferred.values(), hashes=False), "utf-8")
+        output.write_text(pins.format_pins(preferred.values(), hashes=False), "utf-8")
         command = [
             tools.find_uv(), "pip", "compile", ours.name, theirs.name, "--output-file", output.name,
             "--generate-hashes", "--no-header", "--no-annotate", "--only-binary", ":all:", "--quiet",
@@ -72,14 +72,14 @@ def _compile(
         ]  # fmt: skip
         for wheel in built:
             command += ["--find-links", str(wheel.parent)]
-        if target.container:
+        if target.in_container:
             command += ["--python-platform", _UV_PLATFORMS[target.platform]]
-        tools.run(
+        tools.run_tool(
             command,
             cwd=folder,
-            variables=tools.uv_variables(),
+            variables=tools.build_uv_variables(),
             failed=f"the libraries of {request.requirements} cannot be resolved for {target.platform}",
         )
-        found = pins.read(output.read_text("utf-8"), target, origin=request.requirements)
-    named = {(one.name, one.version): one for one in request.pinned}
-    return sdists.as_wheels(named.get((one.name, one.version), one) for one in found)
+        found = pins.parse_pins(output.read_text("utf-8"), target, origin=request.requirements)
+    named = {(one.name, one.version): one for one in request.pinned_libraries}
+    return sdists.replace_sdist_hashes(named.get((one.name, one.version), one) for one in found)

@@ -14,53 +14,53 @@ from urllib.parse import urlencode
 from sandbox.containers.docker import engine_api as plan
 from sandbox.containers.docker import images
 from sandbox.containers.docker import services as docker_services
-from sandbox.containers.docker.client import connect
-from sandbox.containers.local.permissions import show
+from sandbox.containers.docker.client import open_client
+from sandbox.containers.local.permissions import make_readable
 from sandbox.containers.protocol import Mount
-from sandbox.manifest.canonical_json import digest
-from sandbox.manifest.lock import Lock, PlatformLock
-from sandbox.model import NOTEBOOK
+from sandbox.manifest.canonical_json import hash_json
+from sandbox.manifest.lock import LockDocument, PlatformLock
+from sandbox.model import NOTEBOOK_SERVICE
 from sandbox.provisioner.images import environment
 from sandbox.provisioner.lock import pins
 from sandbox.provisioner.lock.request import StackRequest
-from sandbox.provisioner.lock.resolver import inputs
+from sandbox.provisioner.lock.resolver import compute_inputs
 from sandbox.provisioner.services import services
 from sandbox.store import paths
-from sandbox.store.folder import locked, reported, write
+from sandbox.store.folder import lock_path, translate_os_errors, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.manifest.lock import BaseImage
+    from sandbox.manifest.lock import LockedImage
     from sandbox.model import Environment, Progress
 
-FIRST = "sample.py"
-PORT = 2718
-NOTEBOOKS = "/sandbox/notebooks"
+FIRST_NOTEBOOK = "sample.py"
+NOTEBOOK_PORT = 2718
+NOTEBOOKS_PATH = "/sandbox/notebooks"
 PROBE_SECONDS = 2.0
 # What the service is: raised when one that runs must be made again although its image and sample are the same.
-VERSION = 1
+SERVICE_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted(services.Wanted):
+class NotebookRequest(services.ServiceRequest):
     """A notebook that a sandbox wants.
 
     Attributes:
         sample: The folder of the sample.
         notebooks: The folder for the user's notebooks; the first is put there.
         memory_bytes: What it may use.
-        address: The file for its address, which holds its token.
+        address_file: The file for its address, which holds its token.
     """
 
     sample: Path
     notebooks: Path
     memory_bytes: int
-    address: Path
+    address_file: Path
 
 
-def image(
-    python: str, base: BaseImage | None, *, home: Path, progress: Progress, frozen: bool
+def ensure_notebook_image(
+    python: str, base: LockedImage | None, *, home: Path, progress: Progress, frozen: bool
 ) -> Environment:
     """Give the image of the notebook, made of the libraries that this version of sandbox pins.
 
@@ -74,59 +74,59 @@ def image(
     Raises:
         EngineError: It cannot be made.
     """
-    request = StackRequest(image=NOTEBOOK, python=python)
-    with contextlib.closing(connect()) as client:
-        platform = images.platform(client)
-    target = pins.Target(platform=platform, python=python, container=True)
-    entry = PlatformLock(python=python, libraries=pins.of_image(NOTEBOOK, target), base=base)
-    lock = Lock(inputs=inputs(request), platforms={platform: entry})
-    return environment.make(request, lock, home=home, progress=progress, frozen=frozen)
+    request = StackRequest(image=NOTEBOOK_SERVICE, python=python)
+    with contextlib.closing(open_client()) as client:
+        platform = images.read_platform(client)
+    target = pins.InstallTarget(platform=platform, python=python, in_container=True)
+    entry = PlatformLock(python=python, libraries=pins.read_image_pins(NOTEBOOK_SERVICE, target), base=base)
+    lock = LockDocument(inputs=compute_inputs(request), platforms={platform: entry})
+    return environment.ensure_image_environment(request, lock, home=home, progress=progress, frozen=frozen)
 
 
-def up(wanted: Wanted, *, progress: Progress) -> str:
+def start_notebook(wanted: NotebookRequest, *, progress: Progress) -> str:
     """Bring a notebook up, wait until it answers, and give its address, which lets in whoever has it.
 
     Raises:
         EngineError: The engine does not answer, the service ends or does not become ready; what was made is removed.
     """
-    with contextlib.closing(connect()) as client, locked(wanted.state / NOTEBOOK):
-        password = services.password(wanted.state)
-        user = plan.user(os.getuid(), os.getgid(), rootless=plan.engine(client.about).rootless)
-        _lay_out(wanted, user)
-        service = _service(wanted, password, user)
-        with services.started(client, service) as container:
-            port = docker_services.port(client, container, PORT)
-            services.wait(client, container, lambda: _answers(port), named="the notebook", progress=progress)
-    address = (
-        f"http://{docker_services.LOOPBACK}:{port}/?{urlencode({'file': FIRST, 'access_token': password})}"
-    )
-    write(wanted.address, address, mode=0o600)
+    with contextlib.closing(open_client()) as client, lock_path(wanted.state / NOTEBOOK_SERVICE):
+        password = services.ensure_password(wanted.state)
+        user = plan.choose_user(os.getuid(), os.getgid(), rootless=plan.parse_engine_info(client.engine_info).rootless)
+        _prepare_folders(wanted, user)
+        service = _build_service(wanted, password, user)
+        with services.open_service(client, service) as container:
+            port = docker_services.find_port(client, container, NOTEBOOK_PORT)
+            services.wait_until_ready(
+                client, container, lambda: _is_ready(port), named="the notebook", progress=progress
+            )
+    address = f"http://{docker_services.LOOPBACK_ADDRESS}:{port}/?{urlencode({'file': FIRST_NOTEBOOK, 'access_token': password})}"
+    write_file(wanted.address_file, address, mode=0o600)
     return address
 
 
-def _lay_out(wanted: Wanted, user: plan.User) -> None:
+def _prepare_folders(wanted: NotebookRequest, user: plan.ContainerUser) -> None:
     """Put the first notebook where there is none, and let the service's user write there."""
-    with reported(wanted.notebooks):
+    with translate_os_errors(wanted.notebooks):
         wanted.notebooks.mkdir(parents=True, exist_ok=True)
         if not any(wanted.notebooks.glob("*.py")):
-            shutil.copyfile(paths.packaged("templates") / "notebook.py", wanted.notebooks / FIRST)
-        if user.lent:
+            shutil.copyfile(paths.find_packaged_folder("templates") / "notebook.py", wanted.notebooks / FIRST_NOTEBOOK)
+        if user.needs_chown:
             for place in (wanted.notebooks, *wanted.notebooks.rglob("*")):
                 os.chown(place, user.uid, user.gid, follow_symlinks=False)
-    if user.lent:
-        show([wanted.sample / part for part in ("tables", "weights")])
+    if user.needs_chown:
+        make_readable([wanted.sample / part for part in ("tables", "weights")])
 
 
-def _service(wanted: Wanted, password: str, user: plan.User) -> docker_services.Service:
-    service = docker_services.Service(
-        name=f"{wanted.name}-{NOTEBOOK}",
+def _build_service(wanted: NotebookRequest, password: str, user: plan.ContainerUser) -> docker_services.ServiceSpec:
+    service = docker_services.ServiceSpec(
+        name=f"{wanted.name}-{NOTEBOOK_SERVICE}",
         image=wanted.image,
-        labels={**wanted.labels, "role": NOTEBOOK},
-        port=PORT,
-        volumes={"data": services.STATE},
-        secrets={services.PASSWORD: password.encode()},
+        labels={**wanted.labels, "role": NOTEBOOK_SERVICE},
+        port=NOTEBOOK_PORT,
+        volumes={"data": services.STATE_PATH},
+        secrets={services.PASSWORD_PATH: password.encode()},
         variables={
-            "HOME": plan.HOME,
+            "HOME": plan.HOME_PATH,
             "TZ": "UTC",
             "SANDBOX_SAMPLE": "/sandbox/sample",
             "SANDBOX_WEIGHTS": "/sandbox/weights",
@@ -134,27 +134,33 @@ def _service(wanted: Wanted, password: str, user: plan.User) -> docker_services.
         mounts=(
             Mount(source=wanted.sample / "tables", target="/sandbox/sample"),
             Mount(source=wanted.sample / "weights", target="/sandbox/weights"),
-            Mount(source=wanted.notebooks, target=NOTEBOOKS, writable=True),
+            Mount(source=wanted.notebooks, target=NOTEBOOKS_PATH, writable=True),
         ),
         command=(
-            *("marimo", "edit", "--headless", "--host", "0.0.0.0", "--port", str(PORT)),  # noqa: S104 - in its container
-            *("--token-password-file", services.PASSWORD, "--skip-update-check"),
-            *("--timeout", f"{wanted.idle_seconds / 60:g}", NOTEBOOKS),
+            *("marimo", "edit", "--headless", "--host", "0.0.0.0", "--port", str(NOTEBOOK_PORT)),  # noqa: S104 - in its container
+            *("--token-password-file", services.PASSWORD_PATH, "--skip-update-check"),
+            *("--timeout", f"{wanted.idle_seconds / 60:g}", NOTEBOOKS_PATH),
         ),
-        workdir=NOTEBOOKS,
+        workdir=NOTEBOOKS_PATH,
         user=str(user),
-        tmpfs={plan.HOME: f"rw,nosuid,nodev,mode=0700,uid={user.uid},gid={user.gid},size=256m"},
+        tmpfs={plan.HOME_PATH: f"rw,nosuid,nodev,mode=0700,uid={user.uid},gid={user.gid},size=256m"},
         memory_bytes=wanted.memory_bytes,
         cpus=wanted.cpus,
     )
-    config = digest({"body": docker_services.body(service), "password": password, "version": VERSION})
-    return dataclasses.replace(service, labels={**service.labels, services.CONFIG: config})
+    config = hash_json(
+        {
+            "body": docker_services.build_service_body(service),
+            "password": password,
+            "version": SERVICE_VERSION,
+        }
+    )
+    return dataclasses.replace(service, labels={**service.labels, services.CONFIG_LABEL: config})
 
 
-def _answers(port: int) -> bool:
+def _is_ready(port: int) -> bool:
     """Say whether it answers; never by way of a proxy."""
     with contextlib.closing(
-        http.client.HTTPConnection(docker_services.LOOPBACK, port, timeout=PROBE_SECONDS)
+        http.client.HTTPConnection(docker_services.LOOPBACK_ADDRESS, port, timeout=PROBE_SECONDS)
     ) as connection:
         try:
             connection.request("GET", "/health")

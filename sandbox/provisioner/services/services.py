@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.containers.docker import inventory, services
-from sandbox.store.folder import write
+from sandbox.store.folder import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 READY_SECONDS = 90.0
 IDLE_SECONDS = 3600
-CONFIG = "config"
-STATE = "/var/lib/sandbox"  # in the container: a volume with what the service keeps, its password among it
-PASSWORD = f"{STATE}/password"
+CONFIG_LABEL = "config"
+STATE_PATH = "/var/lib/sandbox"  # in the container: a volume with what the service keeps, its password among it
+PASSWORD_PATH = f"{STATE_PATH}/password"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class ServiceRequest:
     """A service that a sandbox wants.
 
     Attributes:
@@ -46,31 +46,31 @@ class Wanted:
     idle_seconds: int = IDLE_SECONDS
 
 
-def password(state: Path) -> str:
+def ensure_password(state: Path) -> str:
     """Give the password of a sandbox's services, made once."""
     place = state / "password"
     if not place.is_file():
-        write(place, secrets.token_urlsafe(24), mode=0o600)
+        write_file(place, secrets.token_urlsafe(24), mode=0o600)
     return place.read_text("utf-8")
 
 
 @contextlib.contextmanager
-def started(client: Client, service: services.Service) -> Iterator[str]:
+def open_service(client: Client, service: services.ServiceSpec) -> Iterator[str]:
     """Give the id of a service's container, started; one that was made now is removed again if the block fails.
 
     Raises:
         EngineError: The engine refuses.
     """
-    container, made = _container(client, service)
+    container, made = _ensure_container(client, service)
     try:
         yield container
     except BaseException:
         if made:
-            services.discard(client, container, _volumes(service))
+            services.remove_service(client, container, _list_volume_names(service))
         raise
 
 
-def wait(
+def wait_until_ready(
     client: Client, container: str, answers: Callable[[], bool], *, named: str, progress: Progress
 ) -> None:
     """Wait until a service answers.
@@ -83,22 +83,24 @@ def wait(
     deadline = time.monotonic() + READY_SECONDS
     with progress.step(f"waiting for {named}"):
         while not answers():
-            services.wait(client, container, seconds=deadline - time.monotonic())
+            services.pause_while_running(client, container, seconds=deadline - time.monotonic())
 
 
-def _container(client: Client, service: services.Service) -> tuple[str, bool]:
+def _ensure_container(client: Client, service: services.ServiceSpec) -> tuple[str, bool]:
     """Give the service's container, started, and whether it was made now."""
-    wanted = service.labels[CONFIG]
+    wanted = service.labels[CONFIG_LABEL]
     same = {name: service.labels[name] for name in ("project", "path", "sandbox", "role")}
-    for held in inventory.containers(client, same):
-        if held.labels.get(CONFIG) == wanted and (held.running or services.begun(client, held.id)):
+    for held in inventory.list_containers(client, same):
+        if held.labels.get(CONFIG_LABEL) == wanted and (held.running or services.has_started(client, held.id)):
             if not held.running:
-                services.start(client, held.id)
+                services.start_service(client, held.id)
             return held.id, False
-        services.discard(client, held.id, _volumes(service))
-    services.discard(client, None, _volumes(service))  # of a try that was killed before it had a container
-    return services.make(client, service), True
+        services.remove_service(client, held.id, _list_volume_names(service))
+    services.remove_service(
+        client, None, _list_volume_names(service)
+    )  # of a try that was killed before it had a container
+    return services.create_service(client, service), True
 
 
-def _volumes(service: services.Service) -> list[str]:
-    return [service.volume(one) for one in service.volumes]
+def _list_volume_names(service: services.ServiceSpec) -> list[str]:
+    return [service.format_volume_name(one) for one in service.volumes]

@@ -7,21 +7,21 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.formatting import NOTHING, cut, number, share, value
+from sandbox.formatting import NO_VALUE, format_number, format_share, format_value, truncate_text
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from sandbox.manifest.diff import ColumnProfile, Estimate, Histogram, Rows, Spread
+    from sandbox.manifest.diff import ColumnProfile, ColumnSummary, Histogram, OutputEstimate, RowCounts
 
-WIDTH, HEIGHT = 240, 64  # of a histogram, in its own units
-_TOP = 6
-_LONGEST = 40
-_DECIMAL = re.compile(r"(-?)(\d+)((?:\.\d+)?)", re.ASCII)
+HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 240, 64  # of a histogram, in its own units
+_MAX_FREQUENT_VALUES = 6
+_MAX_VALUE_LENGTH = 40
+_DECIMAL_PATTERN = re.compile(r"(-?)(\d+)((?:\.\d+)?)", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Piece:
+class BarSegment:
     """A part of a bar: how many rows, and the percentage of the bar's width that it takes."""
 
     kind: str
@@ -47,18 +47,18 @@ class Gauge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chart:
+class HistogramChart:
     """A histogram of both sides: production's as the path of an area, the candidate's as that of a line."""
 
     baseline: str
     candidate: str
     low: str
     high: str
-    said: str
+    description: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Top:
+class FrequentValue:
     """A frequent value: its share of each side's rows, in words and in percent of the largest one."""
 
     value: JsonValue
@@ -67,12 +67,12 @@ class Top:
     widths: tuple[float, float]
 
 
-def bar(rows: Rows) -> list[Piece]:
+def build_row_bar(rows: RowCounts) -> list[BarSegment]:
     """Give the parts of an output's bar; those that are not empty are wide enough to be seen.
 
-    >>> from sandbox.manifest.diff import Rows
-    >>> rows = Rows(baseline=1000, candidate=1000, added=0, removed=0, changed=1, unchanged=999)
-    >>> [(piece.kind, piece.width) for piece in bar(rows)]
+    >>> from sandbox.manifest.diff import RowCounts
+    >>> rows = RowCounts(baseline=1000, candidate=1000, added=0, removed=0, changed=1, unchanged=999)
+    >>> [(piece.kind, piece.width) for piece in build_row_bar(rows)]
     [('unchanged', 99.01), ('changed', 0.99)]
     """
     counts = {
@@ -84,17 +84,17 @@ def bar(rows: Rows) -> list[Piece]:
     total = sum(counts.values())
     least = {kind: max(count, total / 100) for kind, count in counts.items() if count}
     return [
-        Piece(kind=kind, count=counts[kind], width=round(100 * part / sum(least.values()), 2))
+        BarSegment(kind=kind, count=counts[kind], width=round(100 * part / sum(least.values()), 2))
         for kind, part in least.items()
     ]
 
 
-def gauge(estimate: Estimate) -> Gauge | None:
+def build_gauge(estimate: OutputEstimate) -> Gauge | None:
     """Give the picture of the units affected in production; None where there is no interval to draw.
 
-    >>> from sandbox.manifest.diff import Estimate, UnitsAffected
-    >>> units = UnitsAffected(status="estimated", sample=9, estimate=300.0, low=200.0, high=380.0)
-    >>> found = gauge(Estimate(status="estimated", reason=None, unit="customers", population=10_000, units_affected=units))
+    >>> from sandbox.manifest.diff import OutputEstimate, AffectedUnits
+    >>> units = AffectedUnits(status="estimated", sample=9, estimate=300.0, low=200.0, high=380.0)
+    >>> found = build_gauge(OutputEstimate(status="estimated", reason=None, unit="customers", population=10_000, units_affected=units))
     >>> found.interval, found.low, found.estimate, found.high, found.ticks
     ('2.0 % to 3.8 %', 50.0, 75.0, 95.0, [(0.0, '0 %'), (50.0, '2.0 %'), (100.0, '4.0 %')])
     """
@@ -103,38 +103,36 @@ def gauge(estimate: Estimate) -> Gauge | None:
         return None
     if units.estimate is None or units.low is None or units.high is None or units.low >= units.high:
         return None
-    low, middle, high = (
-        min(max(one / population, 0.0), 1.0) for one in (units.low, units.estimate, units.high)
-    )
-    most = _round_up(high)
+    low, middle, high = (min(max(one / population, 0.0), 1.0) for one in (units.low, units.estimate, units.high))
+    most = _choose_axis_end(high)
 
-    def place(part: float) -> float:
+    def scale_to_axis(part: float) -> float:
         return round(100 * part / most, 1)
 
     return Gauge(
-        population=f"all {number(population)} {estimate.unit or 'units'}",
-        part=share(middle),
+        population=f"all {format_number(population)} {estimate.unit or 'units'}",
+        part=format_share(middle),
         filled=round(100 * middle, 2),
-        interval=f"{share(low)} to {share(high)}",
-        low=place(low),
-        estimate=place(middle),
-        high=place(high),
-        ticks=[(0.0, "0 %"), (50.0, share(most / 2)), (100.0, share(most))],
+        interval=f"{format_share(low)} to {format_share(high)}",
+        low=scale_to_axis(low),
+        estimate=scale_to_axis(middle),
+        high=scale_to_axis(high),
+        ticks=[(0.0, "0 %"), (50.0, format_share(most / 2)), (100.0, format_share(most))],
     )
 
 
-def _round_up(part: float) -> float:
+def _choose_axis_end(part: float) -> float:
     """Give the end of an axis for shares up to this one: 1, 2, 4 or 6 times a power of ten, at most 1."""
     power = 10.0 ** math.floor(math.log10(part))
     least: float = next(step for step in (1.0, 2.0, 4.0, 6.0, 10.0) if step * power >= part * (1 - 1e-9))
     return min(least * power, 1.0)
 
 
-def chart(histogram: Histogram) -> Chart | None:
+def build_histogram(histogram: Histogram) -> HistogramChart | None:
     """Give the picture of a histogram; None where it has no bin that holds anything.
 
     >>> from sandbox.manifest.diff import Histogram
-    >>> found = chart(Histogram(edges=[0, 5, 10], baseline=[0.5, 0.5], candidate=[0.25, 0.75]))
+    >>> found = build_histogram(Histogram(edges=[0, 5, 10], baseline=[0.5, 0.5], candidate=[0.25, 0.75]))
     >>> found.baseline, found.candidate, (found.low, found.high)
     ('M0 64V21.3H120V21.3H240V64Z', 'M0 42.7H120V0H240', ('0', '10'))
     """
@@ -146,30 +144,30 @@ def chart(histogram: Histogram) -> Chart | None:
     paths = []
     for side in sides:
         steps = [
-            f"{_short(HEIGHT * (1 - part / most))}H{_short((place + 1) * WIDTH / bins)}"
+            f"{_format_coordinate(HISTOGRAM_HEIGHT * (1 - part / most))}H{_format_coordinate((place + 1) * HISTOGRAM_WIDTH / bins)}"
             for place, part in enumerate(side[:bins])
         ]
         paths.append("V".join(steps))
     before, after = sides
     farthest = max(range(bins), key=lambda place: abs(after[place] - before[place]))
     ends = (histogram.edges[0], histogram.edges[-1]) if histogram.edges else ("", "")
-    low, high = (cut(edge(end), 16) if end != "" else "" for end in ends)
-    return Chart(
-        baseline=f"M0 {HEIGHT}V{paths[0]}V{HEIGHT}Z",
+    low, high = (truncate_text(format_edge(end), 16) if end != "" else "" for end in ends)
+    return HistogramChart(
+        baseline=f"M0 {HISTOGRAM_HEIGHT}V{paths[0]}V{HISTOGRAM_HEIGHT}Z",
         candidate=f"M0 {paths[1]}",
         low=low,
         high=high,
-        said=(
+        description=(
             f"histogram of {bins} bins{f' from {low} to {high}' if low else ''}, baseline as area and candidate as line; they differ "
-            f"most in bin {farthest + 1}: {share(before[farthest])} and {share(after[farthest])}"
+            f"most in bin {farthest + 1}: {format_share(before[farthest])} and {format_share(after[farthest])}"
         ),
     )
 
 
-def edge(found: JsonValue) -> str:
+def format_edge(found: JsonValue) -> str:
     """Give where an axis ends.
 
-    >>> edge(72686.35), edge("2026-01-01"), edge(0.25)
+    >>> format_edge(72686.35), format_edge("2026-01-01"), format_edge(0.25)
     ('72,686', '2026-01-01', '0.25')
     """
     if isinstance(found, int | float) and not isinstance(found, bool):
@@ -178,74 +176,74 @@ def edge(found: JsonValue) -> str:
         else:
             text = f"{found:.4g}"
         return text.replace("-", "−")
-    return value(found)
+    return format_value(found)
 
 
-def top(profile: ColumnProfile) -> list[Top]:
+def list_frequent_values(profile: ColumnProfile) -> list[FrequentValue]:
     """Give the most frequent values of either side."""
-    some = profile.top[:_TOP]
+    some = profile.top[:_MAX_FREQUENT_VALUES]
     most = max((part for one in some for part in (one.baseline, one.candidate)), default=0.0) or 1.0
     return [
-        Top(
-            value=cut(one.value, _LONGEST) if isinstance(one.value, str) else one.value,
-            baseline=share(one.baseline),
-            candidate=share(one.candidate),
+        FrequentValue(
+            value=truncate_text(one.value, _MAX_VALUE_LENGTH) if isinstance(one.value, str) else one.value,
+            baseline=format_share(one.baseline),
+            candidate=format_share(one.candidate),
             widths=(round(100 * one.baseline / most, 1), round(100 * one.candidate / most, 1)),
         )
         for one in some
     ]
 
 
-def spread(profile: ColumnProfile) -> list[tuple[str, str, str]]:
+def build_statistics_rows(profile: ColumnProfile) -> list[tuple[str, str, str]]:
     """Give a column's figures on both sides, as far as there are any."""
     before, after = profile.baseline, profile.candidate
     given = [
-        ("NULL", _nulls(before), _nulls(after)),
-        ("distinct", _count(before.distinct), _count(after.distinct)),
-        ("least", _figure(before, before.min), _figure(after, after.min)),
-        ("median", _median(before), _median(after)),
-        ("mean", _value(before.mean), _value(after.mean)),
-        ("greatest", _figure(before, before.max), _figure(after, after.max)),
+        ("NULL", _format_null_share(before), _format_null_share(after)),
+        ("distinct", _format_distinct(before.distinct), _format_distinct(after.distinct)),
+        ("least", _format_statistic(before, before.min), _format_statistic(after, after.min)),
+        ("median", _format_median(before), _format_median(after)),
+        ("mean", _format_scalar(before.mean), _format_scalar(after.mean)),
+        ("greatest", _format_statistic(before, before.max), _format_statistic(after, after.max)),
     ]
-    return [row for row in given if {row[1], row[2]} != {NOTHING}]
+    return [row for row in given if {row[1], row[2]} != {NO_VALUE}]
 
 
-def _nulls(found: Spread) -> str:
-    return share(found.nulls / found.rows) if found.nulls and found.rows else NOTHING
+def _format_null_share(found: ColumnSummary) -> str:
+    return format_share(found.nulls / found.rows) if found.nulls and found.rows else NO_VALUE
 
 
-def _count(count: int | None) -> str:
-    return NOTHING if count is None else number(count)
+def _format_distinct(count: int | None) -> str:
+    return NO_VALUE if count is None else format_number(count)
 
 
-def _median(found: Spread) -> str:
-    return _figure(found, found.quantiles[len(found.quantiles) // 2]) if found.quantiles else NOTHING
+def _format_median(found: ColumnSummary) -> str:
+    return _format_statistic(found, found.quantiles[len(found.quantiles) // 2]) if found.quantiles else NO_VALUE
 
 
-def _figure(found: Spread, one: JsonValue) -> str:
+def _format_statistic(found: ColumnSummary, one: JsonValue) -> str:
     """Give a value of a column; decimals are texts, and read like other numbers.
 
-    >>> from sandbox.manifest.diff import Spread
-    >>> numbers, texts = (Spread(rows=9, nulls=0, distinct=9, mean=mean) for mean in (3.5, None))
-    >>> _figure(numbers, "-539085.80"), _figure(texts, "-539085.80"), _figure(numbers, "NaN")
+    >>> from sandbox.manifest.diff import ColumnSummary
+    >>> numbers, texts = (ColumnSummary(rows=9, nulls=0, distinct=9, mean=mean) for mean in (3.5, None))
+    >>> _format_statistic(numbers, "-539085.80"), _format_statistic(texts, "-539085.80"), _format_statistic(numbers, "NaN")
     ('−539,085.80', '-539085.80', 'NaN')
     """
-    decimal = _DECIMAL.fullmatch(one) if isinstance(one, str) and found.mean is not None else None
+    decimal = _DECIMAL_PATTERN.fullmatch(one) if isinstance(one, str) and found.mean is not None else None
     if decimal is None:
-        return _value(one)
+        return _format_scalar(one)
     sign, whole, fraction = decimal.groups()
     return f"{'−' if sign else ''}{int(whole):,}{fraction}"
 
 
-def _value(found: JsonValue) -> str:
+def _format_scalar(found: JsonValue) -> str:
     if found is None:
-        return NOTHING
+        return NO_VALUE
     if isinstance(found, float):
         return (f"{found:,.2f}" if 100 <= abs(found) < 1e15 else f"{found:.4g}").replace("-", "−")
     if isinstance(found, int) and not isinstance(found, bool):
-        return number(found).replace("-", "−")
-    return cut(value(found), _LONGEST)
+        return format_number(found).replace("-", "−")
+    return truncate_text(format_value(found), _MAX_VALUE_LENGTH)
 
 
-def _short(amount: float) -> str:
+def _format_coordinate(amount: float) -> str:
     return f"{amount:.1f}".removesuffix(".0")

@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import sandbox
-from sandbox.formatting import duration, number, size
+from sandbox.formatting import format_duration, format_number, format_size
 from sandbox.report import dbt_changes, estimates, findings
 from sandbox.report import sample_profile as profile_words
 from sandbox.report.html import charts
-from sandbox.report.templates import page, shown
+from sandbox.report.templates import render_template, sanitize_text
 
 if TYPE_CHECKING:
-    from sandbox.manifest.diff import ColumnProfile, DiffDocument, Example, OutputDiff, Side
-    from sandbox.manifest.profile import Profile
+    from sandbox.manifest.diff import ColumnProfile, DiffDocument, DiffSide, OutputDiff, RowExample
+    from sandbox.manifest.profile import SampleProfile
     from sandbox.report.html.charts import Gauge
 
-LARGEST = 900_000
+MAX_REPORT_BYTES = 900_000
 """So many bytes a report may have before it shows less of the outputs that weigh least."""
-_OPEN = 4  # so many outputs are unfolded
+_UNFOLDED_OUTPUTS = 4  # so many outputs are unfolded
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class DetailLevel:
     """How much is shown: of how many outputs everything, of how many at least the bar; then items of each list."""
 
     whole: int
@@ -34,17 +34,17 @@ class Room:
     shown_charts: int = 3
 
 
-ROOMS = (
-    Room(whole=60),
-    Room(whole=60, columns=15, charts=3, cells=15),
-    Room(whole=12),
-    Room(whole=3, bars=50),
-    Room(whole=0, bars=20),
+DETAIL_LEVELS = (
+    DetailLevel(whole=60),
+    DetailLevel(whole=60, columns=15, charts=3, cells=15),
+    DetailLevel(whole=12),
+    DetailLevel(whole=3, bars=50),
+    DetailLevel(whole=0, bars=20),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class CostRow:
     """One figure of both runs."""
 
     name: str
@@ -53,48 +53,48 @@ class Cost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lead:
+class LeadEstimate:
     """What is said of production at the top, and the picture of it."""
 
     name: str | None
-    said: str
+    text: str
     gauge: Gauge | None
 
 
-def html(document: DiffDocument, profile: Profile | None = None) -> str:
+def render_html(document: DiffDocument, profile: SampleProfile | None = None) -> str:
     """Give the report: a whole HTML document; every name and value in it is text, whatever it holds.
 
     It stays under a megabyte: where everything does not fit, the outputs that weigh least show less.
     """
     text = ""
-    for room in ROOMS:
-        text = _page(document, profile, room)
-        if len(text.encode()) <= LARGEST:
+    for room in DETAIL_LEVELS:
+        text = _render_page(document, profile, room)
+        if len(text.encode()) <= MAX_REPORT_BYTES:
             break
     return text
 
 
-def _page(document: DiffDocument, profile: Profile | None, room: Room) -> str:
-    ordered = findings.worst_first(document)
-    differing = [(name, output) for name, output in ordered if not output.same]
-    return page(
+def _render_page(document: DiffDocument, profile: SampleProfile | None, room: DetailLevel) -> str:
+    ordered = findings.sort_outputs(document)
+    differing = [(name, output) for name, output in ordered if not output.is_same]
+    return render_template(
         "report.html",
-        finish=shown,
+        finish=sanitize_text,
         given={
             "document": document,
-            "verdict": findings.VERDICTS[document.verdict],
-            "headline": findings.headline(document),
-            "dbt_changes": dbt_changes.changes(document),
-            "lead": lead(document, ordered),
+            "verdict": findings.VERDICT_TEXTS[document.verdict],
+            "headline": findings.summarize_diff(document),
+            "dbt_changes": dbt_changes.describe_model_changes(document),
+            "lead": choose_lead_estimate(document, ordered),
             "differing": differing,
-            "equal": [(name, output) for name, output in ordered if output.same],
-            "tiles": tiles(document),
+            "equal": [(name, output) for name, output in ordered if output.is_same],
+            "tiles": build_tiles(document),
             "pictures": charts,
             "room": room,
-            "open": _OPEN,
-            "examples": by_kind,
-            "distributions": distributions,
-            "costs": costs(document.baseline, document.candidate),
+            "open": _UNFOLDED_OUTPUTS,
+            "examples": group_examples,
+            "distributions": sort_profiles,
+            "costs": build_cost_rows(document.baseline, document.candidate),
             "profile": profile,
             "profile_words": profile_words,
             "version": sandbox.__version__,
@@ -102,25 +102,29 @@ def _page(document: DiffDocument, profile: Profile | None, room: Room) -> str:
     )
 
 
-def lead(document: DiffDocument, ordered: list[tuple[str, OutputDiff]]) -> Lead | None:
+def choose_lead_estimate(document: DiffDocument, ordered: list[tuple[str, OutputDiff]]) -> LeadEstimate | None:
     """Give what the change would do to production, by the output that weighs most."""
-    said = findings.in_production(document)
+    said = findings.describe_estimates(document)
     if not said:
         return None
     for name, output in ordered:
-        if not output.same and estimates.sentence(output) is not None:
-            return Lead(name=name, said=said[0], gauge=charts.gauge(output.estimate))
-    return Lead(name=None, said=said[0], gauge=None)
+        if not output.is_same and estimates.describe_estimate(output) is not None:
+            return LeadEstimate(name=name, text=said[0], gauge=charts.build_gauge(output.estimate))
+    return LeadEstimate(name=None, text=said[0], gauge=None)
 
 
-def tiles(document: DiffDocument) -> list[tuple[str, str, str]]:
+def build_tiles(document: DiffDocument) -> list[tuple[str, str, str]]:
     """Give the figures at the top: what it is, how much, and of what."""
     outputs = list(document.outputs.values())
-    differing = [output for output in outputs if not output.same]
+    differing = [output for output in outputs if not output.is_same]
     rows = sum(output.rows.different for output in outputs)
     given = [
-        ("outputs that differ", number(len(differing)), f"of {number(len(outputs))}"),
-        ("rows that differ", number(rows), f"of {number(sum(output.rows.baseline for output in outputs))}"),
+        ("outputs that differ", format_number(len(differing)), f"of {format_number(len(outputs))}"),
+        (
+            "rows that differ",
+            format_number(rows),
+            f"of {format_number(sum(output.rows.baseline for output in outputs))}",
+        ),
     ]
     counted = [
         (output.estimate.units_affected.sample, output.estimate.unit)
@@ -130,17 +134,17 @@ def tiles(document: DiffDocument) -> list[tuple[str, str, str]]:
     if counted and document.sample:
         most, unit = max(counted)
         held = document.sample.units.get(unit)
-        of = f"of {number(held)} in the sample" if held is not None else "in the sample"
-        given.append((f"{unit} affected", number(most), f"{of}, by one output"))
+        of = f"of {format_number(held)} in the sample" if held is not None else "in the sample"
+        given.append((f"{unit} affected", format_number(most), f"{of}, by one output"))
     if document.tests:
         failing = sum(test.outcome == "newly_failing" for test in document.tests)
-        given.append(("data tests newly failing", number(failing), f"of {number(len(document.tests))}"))
+        given.append(("data tests newly failing", format_number(failing), f"of {format_number(len(document.tests))}"))
     broken_rules = sum(not result.held for result in document.gate)
-    given.append(("rules of the gate broken", number(broken_rules), f"of {number(len(document.gate))}"))
+    given.append(("rules of the gate broken", format_number(broken_rules), f"of {format_number(len(document.gate))}"))
     return given
 
 
-def by_kind(output: OutputDiff) -> list[tuple[str, list[Example], list[str]]]:
+def group_examples(output: OutputDiff) -> list[tuple[str, list[RowExample], list[str]]]:
     """Give the examples of each kind that there is, and the columns of added and removed rows."""
     given = []
     for kind in ("changed", "added", "removed"):
@@ -153,32 +157,32 @@ def by_kind(output: OutputDiff) -> list[tuple[str, list[Example], list[str]]]:
     return given
 
 
-def distributions(output: OutputDiff) -> list[tuple[str, ColumnProfile]]:
+def sort_profiles(output: OutputDiff) -> list[tuple[str, ColumnProfile]]:
     """Give the profiles, those of the columns that changed most first."""
 
-    def weight(item: tuple[str, ColumnProfile]) -> int:
+    def sort_key(item: tuple[str, ColumnProfile]) -> int:
         found = output.columns.get(item[0])
         return -found.changed if found else 0
 
-    return sorted(output.profiles.items(), key=weight)
+    return sorted(output.profiles.items(), key=sort_key)
 
 
-def costs(baseline: Side, candidate: Side) -> list[Cost]:
+def build_cost_rows(baseline: DiffSide, candidate: DiffSide) -> list[CostRow]:
     """Give what both runs took, as far as it was measured."""
     figures = [
-        ("wall time", baseline.seconds, candidate.seconds, duration),
-        ("processor time", baseline.cpu_seconds, candidate.cpu_seconds, duration),
-        ("peak memory", baseline.peak_memory_bytes, candidate.peak_memory_bytes, _size),
-        ("read from disk", baseline.bytes_read, candidate.bytes_read, _size),
-        ("written to disk", baseline.bytes_written, candidate.bytes_written, _size),
-        ("outputs", baseline.output_bytes, candidate.output_bytes, _size),
+        ("wall time", baseline.seconds, candidate.seconds, format_duration),
+        ("processor time", baseline.cpu_seconds, candidate.cpu_seconds, format_duration),
+        ("peak memory", baseline.peak_memory_bytes, candidate.peak_memory_bytes, _format_bytes),
+        ("read from disk", baseline.bytes_read, candidate.bytes_read, _format_bytes),
+        ("written to disk", baseline.bytes_written, candidate.bytes_written, _format_bytes),
+        ("outputs", baseline.output_bytes, candidate.output_bytes, _format_bytes),
     ]
     return [
-        Cost(name=name, baseline=words(before), candidate=words(after))
+        CostRow(name=name, baseline=words(before), candidate=words(after))
         for name, before, after, words in figures
         if before is not None or after is not None
     ]
 
 
-def _size(count: float | None) -> str:
-    return size(None if count is None else int(count))
+def _format_bytes(count: float | None) -> str:
+    return format_size(None if count is None else int(count))

@@ -8,21 +8,21 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.formatting import many, size
+from sandbox.formatting import format_count, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import RenderableType
 
-SHOWN = 15
+MAX_ROWS = 15
 
 
-def garbage(fields: Mapping[str, Any], *, done: bool) -> RenderableType:
+def render_cleanup(fields: Mapping[str, Any], *, done: bool) -> RenderableType:
     """Show the JSON of ``sandbox gc`` for people: the largest things, and what all of them take."""
     removed, used = fields["removed"], fields["in_use"]
     if not removed:
-        kept = f"; {many(len(used), 'thing')} in use" if used else ""
+        kept = f"; {format_count(len(used), 'thing')} in use" if used else ""
         return Text(f"nothing to remove{kept}")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("kind", "name", "project"):
@@ -30,14 +30,14 @@ def garbage(fields: Mapping[str, Any], *, done: bool) -> RenderableType:
     table.add_column("size", justify="right")
     table.add_column("why")
     largest = sorted(removed, key=lambda one: -one["bytes"])
-    for one in largest[:SHOWN]:
+    for one in largest[:MAX_ROWS]:
         name = one["name"] if "/" in one["name"] else one["name"][:28]
-        table.add_row(one["kind"], name, one["project"] or "", size(one["bytes"]), one["reason"])
+        table.add_row(one["kind"], name, one["project"] or "", format_size(one["bytes"]), one["reason"])
     lines: list[RenderableType] = [table]
-    if len(removed) > SHOWN:
-        lines.append(Text(f"and {len(removed) - SHOWN} more", style="dim"))
+    if len(removed) > MAX_ROWS:
+        lines.append(Text(f"and {len(removed) - MAX_ROWS} more", style="dim"))
     verb = "removed" if done else "to remove:"
-    head = f"{verb} {many(len(removed), 'thing')}, {size(fields['bytes'])}"
+    head = f"{verb} {format_count(len(removed), 'thing')}, {format_size(fields['bytes'])}"
     if used:
-        head += f"; {many(len(used), 'thing')} in use, left alone"
+        head += f"; {format_count(len(used), 'thing')} in use, left alone"
     return Group(*lines, Text(head, style="bold"))

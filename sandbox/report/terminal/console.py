@@ -9,7 +9,7 @@ from rich.console import Console
 PLAIN_WIDTH = 120
 
 
-def console(*, stderr: bool) -> Console:
+def create_console(*, stderr: bool) -> Console:
     """Give a console on stdout or stderr; nothing in what it prints is taken for markup, emoji or a number to colour."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PLAIN_WIDTH

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from sandbox.report.terminal.diff import render
+from sandbox.report.terminal.diff import render_diff
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from sandbox.manifest.diff import DiffDocument
 
 
-def demo(document: DiffDocument, folder: Path, planted: str) -> Group:
+def render_demo(document: DiffDocument, folder: Path, planted: str) -> Group:
     """Show the comparison, the mistake that was planted, and what to try next."""
     return Group(
-        render(document),
+        render_diff(document),
         Text.assemble(("the mistake in the change: ", "bold"), planted),
         Text.assemble(("next: ", "dim"), f"cd {folder} && git diff, mend it, then: sandbox diff"),
     )

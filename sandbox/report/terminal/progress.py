@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from sandbox.formatting import duration, number, size, visible
+from sandbox.formatting import escape_hidden, format_duration, format_number, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.progress_bar import ProgressBar
 
-_MOMENT = 1.0  # seconds; a shorter step leaves no line behind
+_MIN_SECONDS = 1.0  # seconds; a shorter step leaves no line behind
 
 
 class RichProgress:
@@ -28,66 +28,66 @@ class RichProgress:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self._open = 0
+        self._task_count = 0
         self._bars: Progress | None = None
 
     @contextlib.contextmanager
-    def step(
-        self, name: str, *, total: float | None = None, unit: str = ""
-    ) -> Iterator[Callable[[float], None]]:
+    def step(self, name: str, *, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
         """Show a step (see `sandbox.model.Progress.step`)."""
         if not self._console.is_terminal:
-            self.say(name)
+            self.print_message(name)
             yield lambda _: None
             return
         started = time.monotonic()
-        bars = self._enter()
-        task = bars.add_task(visible(name), total=total, unit=unit)
+        bars = self._start_task()
+        task = bars.add_task(escape_hidden(name), total=total, unit=unit)
         try:
             yield lambda amount: bars.advance(task, amount)
         except BaseException:
-            self._leave(bars, task)
+            self._finish_task(bars, task)
             raise
-        self._leave(bars, task)
-        if time.monotonic() - started >= _MOMENT:
-            self._print(
+        self._finish_task(bars, task)
+        if time.monotonic() - started >= _MIN_SECONDS:
+            self._print_line(
                 Text.assemble(
-                    ("✓ ", "green"), visible(name), (f" {duration(time.monotonic() - started)}", "dim")
+                    ("✓ ", "green"),
+                    escape_hidden(name),
+                    (f" {format_duration(time.monotonic() - started)}", "dim"),
                 )
             )
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         """Show one line that stays."""
-        self._print(Text(visible(message)))
+        self._print_line(Text(escape_hidden(message)))
 
-    def _print(self, line: Text) -> None:
+    def _print_line(self, line: Text) -> None:
         self._console.print(line, soft_wrap=True)
 
-    def _enter(self) -> Progress:
+    def _start_task(self) -> Progress:
         with self._lock:
             if self._bars is None:
                 self._bars = Progress(
                     SpinnerColumn(),
                     TextColumn("{task.description}", markup=False),
-                    _Bar(),
-                    _Left(),
+                    _StepBarColumn(),
+                    _TimeLeftColumn(),
                     console=self._console,
                     transient=True,
                 )
                 self._bars.start()
-            self._open += 1
+            self._task_count += 1
             return self._bars
 
-    def _leave(self, bars: Progress, task: TaskID) -> None:
+    def _finish_task(self, bars: Progress, task: TaskID) -> None:
         with self._lock:
             bars.remove_task(task)
-            self._open -= 1
-            if self._open == 0:
+            self._task_count -= 1
+            if self._task_count == 0:
                 bars.stop()
                 self._bars = None
 
 
-class _Bar(ProgressColumn):
+class _StepBarColumn(ProgressColumn):
     """A bar where it is known how far the step goes."""
 
     def __init__(self) -> None:
@@ -98,20 +98,20 @@ class _Bar(ProgressColumn):
         return Text() if task.total is None else self._bar.render(task)
 
 
-class _Left(ProgressColumn):
+class _TimeLeftColumn(ProgressColumn):
     """How far it is, and how long is left after a moment; how long it has taken where the end is not known."""
 
     def render(self, task: Task) -> Text:
         elapsed = task.elapsed or 0.0
         if task.total is None:
-            return Text(duration(elapsed) if elapsed >= _MOMENT else "", "dim")
+            return Text(format_duration(elapsed) if elapsed >= _MIN_SECONDS else "", "dim")
         unit = str(task.fields["unit"])
-        done = f"{_amount(task.completed, unit)} of {_amount(task.total, unit)}{'' if unit == 'bytes' else ' ' + unit}"
-        if elapsed < _MOMENT or not task.completed or task.completed >= task.total:
+        done = f"{_format_amount(task.completed, unit)} of {_format_amount(task.total, unit)}{'' if unit == 'bytes' else ' ' + unit}"
+        if elapsed < _MIN_SECONDS or not task.completed or task.completed >= task.total:
             return Text(done, "dim")
         left = elapsed * (task.total - task.completed) / task.completed
-        return Text(f"{done}, {duration(left)} left", "dim")
+        return Text(f"{done}, {format_duration(left)} left", "dim")
 
 
-def _amount(amount: float, unit: str) -> str:
-    return size(int(amount)) if unit == "bytes" else number(int(amount))
+def _format_amount(amount: float, unit: str) -> str:
+    return format_size(int(amount)) if unit == "bytes" else format_number(int(amount))

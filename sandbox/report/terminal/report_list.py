@@ -9,9 +9,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.formatting import age, visible
+from sandbox.formatting import escape_hidden, format_age
 from sandbox.report import findings
-from sandbox.report.terminal.diff import STYLES
+from sandbox.report.terminal.diff import VERDICT_STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sandbox.manifest.diff import DiffDocument
 
 
-def listing(reports: Sequence[tuple[DiffDocument, Path]], damaged: Mapping[str, str]) -> Group:
+def render_report_list(reports: Sequence[tuple[DiffDocument, Path]], damaged: Mapping[str, str]) -> Group:
     """Give a line a report: when, what was compared, the verdict, what was found."""
     if not reports and not damaged:
         return Group(Text("there is no report yet; compare something: sandbox diff"))
@@ -32,13 +32,17 @@ def listing(reports: Sequence[tuple[DiffDocument, Path]], damaged: Mapping[str, 
     for document, _ in reports:
         table.add_row(
             Text(document.id),
-            Text(age(document.created)),
-            Text(visible(f"{findings.side(document.baseline)} → {findings.side(document.candidate)}")),
-            Text(findings.VERDICTS[document.verdict], STYLES[document.verdict]),
-            Text(visible(findings.headline(document))),
+            Text(format_age(document.created)),
+            Text(
+                escape_hidden(
+                    f"{findings.describe_side(document.baseline)} → {findings.describe_side(document.candidate)}"
+                )
+            ),
+            Text(findings.VERDICT_TEXTS[document.verdict], VERDICT_STYLES[document.verdict]),
+            Text(escape_hidden(findings.summarize_diff(document))),
         )
     parts: list[RenderableType] = [table]
     parts += [
-        Text.assemble((f"{name}: ", "yellow"), visible(problem)) for name, problem in sorted(damaged.items())
+        Text.assemble((f"{name}: ", "yellow"), escape_hidden(problem)) for name, problem in sorted(damaged.items())
     ]
     return Group(*parts)

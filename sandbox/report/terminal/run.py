@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.formatting import duration, number, size, visible
+from sandbox.formatting import escape_hidden, format_duration, format_number, format_size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,23 +16,27 @@ if TYPE_CHECKING:
     from sandbox.runner.run import Run
 
 
-def run(found: Run) -> RenderableType:
+def render_run(found: Run) -> RenderableType:
     """Show a run that succeeded: what it made, what it cost, where it lies."""
     record = found.record
-    memory = f", {size(record.peak_memory_bytes)} at most" if record.peak_memory_bytes else ""
+    memory = f", {format_size(record.peak_memory_bytes)} at most" if record.peak_memory_bytes else ""
     raised = record.memory_raised_from
     second = (
-        f" the second time, with {size(record.limits.memory_bytes)} after {size(raised)}" if raised else ""
+        f" the second time, with {format_size(record.limits.memory_bytes)} after {format_size(raised)}"
+        if raised
+        else ""
     )
     again = " (ran before; --fresh runs it again)" if found.cached else ""
-    took = duration(record.wall_seconds)
-    head = Text(f"{visible(found.version.ref)}: succeeded{second} in {took}{memory}{again}", style="bold")
+    took = format_duration(record.wall_seconds)
+    head = Text(f"{escape_hidden(found.version.ref)}: succeeded{second} in {took}{memory}{again}", style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("output")
     table.add_column("rows", justify="right")
     table.add_column("size", justify="right")
     for name, output in record.outputs.items():
         table.add_row(
-            Text(visible(name)), number(output.rows), size(sum(file.bytes for file in output.files))
+            Text(escape_hidden(name)),
+            format_number(output.rows),
+            format_size(sum(file.bytes for file in output.files)),
         )
-    return Group(head, table, Text(str(found.output), style="dim"))
+    return Group(head, table, Text(str(found.output_folder), style="dim"))

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.formatting import age, many, number, size, visible
+from sandbox.formatting import escape_hidden, format_age, format_count, format_number, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from sandbox.manifest.lock import Lock
+    from sandbox.manifest.lock import LockDocument
     from sandbox.manifest.sample import SampleManifest
     from sandbox.manifest.sandbox_record import SandboxRecord
     from sandbox.model import Environment
-    from sandbox.provisioner.lock.lock_diff import Moved
+    from sandbox.provisioner.lock.lock_diff import LockChange
 
 
-def created(
+def render_sandbox(
     record: SandboxRecord,
     manifest: SampleManifest,
     *,
@@ -33,33 +33,31 @@ def created(
 ) -> RenderableType:
     """Show a sandbox that is ready, in three lines and one for each service."""
     units = ", ".join(
-        f"{number(sum(one.sampled for one in draw.strata))} of {number(sum(one.population for one in draw.strata))} {unit}"
+        f"{format_number(sum(one.sampled for one in draw.strata))} of {format_number(sum(one.population for one in draw.strata))} {unit}"
         for unit, draw in manifest.units.items()
     )
-    when = (
-        "drawn just now" if drawn else f"drawn {age(manifest.drawn)}; to draw again: sandbox sample --refresh"
-    )
+    when = "drawn just now" if drawn else f"drawn {format_age(manifest.drawn)}; to draw again: sandbox sample --refresh"
     stack = record.environment
     return Group(
         Text(f"sandbox {record.name} is ready", style="bold"),
         Text(f"sample  {record.sample[:16]}  {units}, {when}"),
-        Text(f"stack   {stack.id[:16]}  {stack.runtime}, {_made_of(stack)}"),
-        *map(service, services),
+        Text(f"stack   {stack.id[:16]}  {stack.runtime}, {_describe_stack(stack)}"),
+        *map(render_service, services),
         Text("next: sandbox diff", style="dim"),
     )
 
 
-def _made_of(stack: Environment) -> str:
+def _describe_stack(stack: Environment) -> str:
     return f"Python {stack.python} on {stack.base}" if stack.python else f"an image of your own, {stack.base}"
 
 
-def service(one: Mapping[str, str]) -> RenderableType:
+def render_service(one: Mapping[str, str]) -> RenderableType:
     """Show how the user's own client reaches a service."""
     client = f"PGPASSFILE={shlex.quote(one['passwords'])} psql " if "passwords" in one else ""
     return Text(f"{one['service']}  {client}{one['url']}", overflow="fold")
 
 
-def locked(lock: Lock, path: Path, *, changed: bool, moved: Sequence[Moved]) -> RenderableType:
+def render_lock(lock: LockDocument, path: Path, *, changed: bool, moved: Sequence[LockChange]) -> RenderableType:
     """Show what a lock holds, and what is another than in the one before."""
     head = Text(f"{path}: {'written' if changed else 'up to date'}", style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -68,22 +66,22 @@ def locked(lock: Lock, path: Path, *, changed: bool, moved: Sequence[Moved]) -> 
     for platform, entry in lock.platforms.items():
         base = entry.base.reference if entry.base else "made when it is needed"
         table.add_row(platform, entry.python, str(len(entry.libraries)), base)
-    return Group(head, table, *([_moved(moved)] if moved else []))
+    return Group(head, table, *([_render_lock_changes(moved)] if moved else []))
 
 
-def _moved(moved: Sequence[Moved]) -> RenderableType:
+def _render_lock_changes(moved: Sequence[LockChange]) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("moved", "from", "to", "platforms"):
         table.add_column(column)
     for one in moved:
         files = " (other files)" if one.before == one.after else ""
         table.add_row(
-            visible(one.name), one.before or "–", f"{one.after or '–'}{files}", ", ".join(one.platforms)
+            escape_hidden(one.name), one.before or "–", f"{one.after or '–'}{files}", ", ".join(one.platforms)
         )
     return table
 
 
-def listing(records: Sequence[SandboxRecord], fields: Mapping[str, Any]) -> RenderableType:
+def render_sandboxes(records: Sequence[SandboxRecord], fields: Mapping[str, Any]) -> RenderableType:
     """Show the sandboxes of a project, with what they use now."""
     if not records:
         return Text("no sandbox yet; to make one: sandbox create")
@@ -96,22 +94,22 @@ def listing(records: Sequence[SandboxRecord], fields: Mapping[str, Any]) -> Rend
         cpu, memory = one["cpu_percent"], one["memory_bytes"]
         table.add_row(
             record.name,
-            age(record.created),
+            format_age(record.created),
             record.environment.runtime,
             str(len(one["running"])),
             f"{cpu:.0f} %" if cpu is not None else "–",
-            size(memory) if memory is not None else "–",
+            format_size(memory) if memory is not None else "–",
             *(
-                size(one[part]) if one[part] is not None else "gone"
+                format_size(one[part]) if one[part] is not None else "gone"
                 for part in ("sample_bytes", "environment_bytes")
             ),
         )
-    held = f"{many(fields['runs'], 'run')}, {size(fields['runs_bytes'])}; all that this project keeps: {size(fields['state_bytes'])}"
+    held = f"{format_count(fields['runs'], 'run')}, {format_size(fields['runs_bytes'])}; all that this project keeps: {format_size(fields['state_bytes'])}"
     running = [one for sandbox in fields["sandboxes"] for one in sandbox["services"]]
-    return Group(table, *map(service, running), Text(held, style="dim"))
+    return Group(table, *map(render_service, running), Text(held, style="dim"))
 
 
-class Check(Protocol):
+class CheckRow(Protocol):
     """One check of the machine; ``ok`` is None where it could not be made."""
 
     @property
@@ -124,17 +122,17 @@ class Check(Protocol):
     def fix(self) -> str | None: ...
 
 
-MARKS = {True: ("ok", "green"), False: ("failed", "bold red"), None: ("not checked", "yellow")}
+CHECK_MARKS = {True: ("ok", "green"), False: ("failed", "bold red"), None: ("not checked", "yellow")}
 
 
-def diagnosis(checks: Sequence[Check]) -> RenderableType:
+def render_checks(checks: Sequence[CheckRow]) -> RenderableType:
     """Show every check, with one fix for each that failed."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column()
     table.add_column(overflow="fold")
     for check in checks:
-        mark, style = MARKS[check.ok]
+        mark, style = CHECK_MARKS[check.ok]
         table.add_row(check.name, Text(mark, style=style), Text(check.detail))
         if check.ok is False and check.fix:
             table.add_row("", "", Text(check.fix, style="cyan"))

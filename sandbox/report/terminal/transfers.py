@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from sandbox.formatting import many, size, visible
+from sandbox.formatting import escape_hidden, format_count, format_size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
     from sandbox.samples.transfer import Transfer
 
 
-def pushed(sample: Sample, store: str, transfer: Transfer) -> RenderableType:
+def render_push(sample: Sample, store: str, transfer: Transfer) -> RenderableType:
     """Show that a sample is in a store, and how somebody else gets it."""
-    name, store = sample.fingerprint[:16], visible(store)
+    name, store = sample.fingerprint[:16], escape_hidden(store)
     return Group(
-        Text(f"sample {name} is in {store}: {_amount(transfer)}", style="bold"),
+        Text(f"sample {name} is in {store}: {_format_amount(transfer)}", style="bold"),
         Text(f"to get it elsewhere: sandbox sample pull {name} --store {shlex.quote(store)}", style="dim"),
     )
 
 
-def pulled(sample: Sample, transfer: Transfer, *, used: bool) -> RenderableType:
+def render_pull(sample: Sample, transfer: Transfer, *, used: bool) -> RenderableType:
     """Show that a sample is here, and whether the project uses it."""
-    head = f"sample {sample.fingerprint[:16]} is here: {_amount(transfer)}"
+    head = f"sample {sample.fingerprint[:16]} is here: {_format_amount(transfer)}"
     remark = (
         Text("it is the sample that this project asks for; next: sandbox create", style="dim")
         if used
         else Text("it is not what sandbox.toml asks for, so this project does not use it", style="yellow")
     )
-    return Group(Text(head, style="bold"), remark, Text(visible(str(sample.path)), style="dim"))
+    return Group(Text(head, style="bold"), remark, Text(escape_hidden(str(sample.path)), style="dim"))
 
 
-def _amount(transfer: Transfer) -> str:
+def _format_amount(transfer: Transfer) -> str:
     if not transfer.files:
         return "everything was there already"
-    there = f", {many(transfer.there, 'file')} there already" if transfer.there else ""
-    return f"{many(transfer.files, 'file')}, {size(transfer.bytes)}{there}"
+    there = f", {format_count(transfer.files_present, 'file')} there already" if transfer.files_present else ""
+    return f"{format_count(transfer.files, 'file')}, {format_size(transfer.bytes)}{there}"

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 
-def statements(sample: Path) -> list[str]:
+def build_statements(sample: Path) -> list[str]:
     """Give the SQL that makes the views, with the files where this run sees them."""
     made = []
     for folder in sorted(path for path in sample.iterdir() if path.is_dir()):
@@ -16,15 +16,15 @@ def statements(sample: Path) -> list[str]:
         # What a pattern would match is not what is named.
         files = [re.sub(r"([*?\[])", r"[\1]", str(path)) for path in sorted(folder.glob("*.parquet"))]
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        made.append(f"create schema if not exists {_quoted(schema or 'main')}")
+        made.append(f"create schema if not exists {_quote_name(schema or 'main')}")
         made.append(
-            f"create view {_quoted(schema or 'main')}.{_quoted(table)} as "
+            f"create view {_quote_name(schema or 'main')}.{_quote_name(table)} as "
             f"select * from read_parquet([{listed}], hive_partitioning = false)"
         )
     return made
 
 
-def _quoted(name: str) -> str:
+def _quote_name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     except ImportError:
         sys.exit('inputs = ["duckdb"] needs the library duckdb in the stack: name it in [stack] requirements')
     with duckdb.connect(os.environ["SANDBOX_DATABASE"]) as connection:
-        for statement in statements(Path(os.environ["SANDBOX_SAMPLE"])):
+        for statement in build_statements(Path(os.environ["SANDBOX_SAMPLE"])):
             connection.execute(statement)
 
 

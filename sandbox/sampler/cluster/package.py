@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sandbox
-from sandbox.engine.duckdb.session import VERSION
+from sandbox.engine.duckdb.session import DUCKDB_VERSION
 from sandbox.engine.spark import executor_tasks
 from sandbox.errors import SourceError, StoreError
 from sandbox.sampler.cluster import worker
@@ -21,11 +21,11 @@ from sandbox.sampler.cluster import worker
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.engine.spark.cluster import Cluster
-    from sandbox.store.remote import Remote
+    from sandbox.engine.spark.cluster import SparkCluster
+    from sandbox.store.remote import RemoteStore
 
 
-def shipped(cluster: Cluster, store: Remote, stage: str) -> None:
+def ship_package(cluster: SparkCluster, store: RemoteStore, stage: str) -> None:
     """Let the workers of a cluster have the code, and make sure that one can carry it out and write to the store.
 
     Args:
@@ -37,16 +37,17 @@ def shipped(cluster: Cluster, store: Remote, stage: str) -> None:
         SourceError: Something is missing there.
         StoreError: It writes elsewhere, or what it writes is not for us to move.
     """
-    content = _archive(Path(sandbox.__file__).parent)
+    content = _build_archive(Path(sandbox.__file__).parent)
     with tempfile.TemporaryDirectory(prefix="sandbox-code-") as folder:
         file = Path(folder) / f"sandbox-{hashlib.sha256(content).hexdigest()[:16]}.zip"
         file.write_bytes(content)
-        cluster.ship(str(file))
-        with understood():
-            executor_tasks.tried(
-                cluster, functools.partial(worker.tried, VERSION, store.address, f"{stage}/tried")
+        cluster.upload_package(str(file))
+        with translate_worker_errors():
+            executor_tasks.check_executor(
+                cluster,
+                functools.partial(worker.check_worker, DUCKDB_VERSION, store.address, f"{stage}/tried"),
             )
-    if "tried" not in store.sizes(stage):
+    if "tried" not in store.list_sizes(stage):
         raise StoreError(
             f"what a worker of Spark writes to {store.name} is not seen from here",
             hint="the store has to be one folder or bucket, under one name, for all workers and for this machine",
@@ -55,7 +56,7 @@ def shipped(cluster: Cluster, store: Remote, stage: str) -> None:
 
 
 @contextlib.contextmanager
-def understood() -> Iterator[None]:
+def translate_worker_errors() -> Iterator[None]:
     """Turn our own errors that workers raised, which Spark wraps, into ours again."""
     try:
         yield
@@ -69,7 +70,7 @@ def understood() -> Iterator[None]:
         raise SourceError(f"a worker of Spark: {said[2]}") from error
 
 
-def _archive(package: Path) -> bytes:
+def _build_archive(package: Path) -> bytes:
     """Give the package's modules as a zip file; the same code gives the same bytes."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:

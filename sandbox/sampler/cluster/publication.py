@@ -7,42 +7,48 @@ import time
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
-from sandbox.manifest.canonical_json import digest
-from sandbox.manifest.profile import Profile
-from sandbox.samples.catalog import MANIFEST, files
-from sandbox.samples.incoming import differences
-from sandbox.samples.remote import MOST_POINTER, complete, named, parsed, require_request
-from sandbox.samples.transfer import at_a_stretch, carried_out, read
+from sandbox.manifest.canonical_json import hash_json
+from sandbox.manifest.profile import SampleProfile
+from sandbox.samples.catalog import MANIFEST_FILE, list_files
+from sandbox.samples.incoming import list_differences
+from sandbox.samples.remote import (
+    MAX_POINTER_BYTES,
+    check_request,
+    fetch_complete_manifest,
+    fetch_manifest,
+    fetch_requested_fingerprint,
+)
+from sandbox.samples.transfer import read_chunks, transfer_files, write_uninterrupted
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.manifest.sample import SampleManifest, Stored
+    from sandbox.manifest.sample import SampleManifest, StoredFile
     from sandbox.model import Progress
-    from sandbox.samples.transfer import Advance
-    from sandbox.store.remote import Remote
+    from sandbox.samples.transfer import AdvanceCallback
+    from sandbox.store.remote import RemoteStore
 
-DRAWING = "drawing"
-ABANDONED_AFTER = 7 * 86_400  # seconds in which a draw that goes on has written something
+DRAWS_FOLDER = "drawing"
+ABANDONED_AFTER_SECONDS = 7 * 86_400  # seconds in which a draw that goes on has written something
 
 
-def sweep(store: Remote) -> None:
+def remove_abandoned_draws(store: RemoteStore) -> None:
     """Remove what draws that were killed have left in a store; a week without a file means that one was."""
-    store.require()
+    store.check_exists()
     newest: dict[str, int] = {}
-    for path, size, written in store.entries(DRAWING):
+    for path, size, written in store.list_entries(DRAWS_FOLDER):
         if size is not None:
             draw = path.split("/")[0]
             newest[draw] = max(newest.get(draw, 0), written)
     for draw, written in newest.items():
-        if time.time() - written / 1e9 > ABANDONED_AFTER:
-            store.clear(f"{DRAWING}/{draw}")
+        if time.time() - written / 1e9 > ABANDONED_AFTER_SECONDS:
+            store.remove_folder(f"{DRAWS_FOLDER}/{draw}")
 
 
-def published(
-    store: Remote, manifest: SampleManifest, folder: Path, staged: Mapping[str, str], progress: Progress
+def publish_sample(
+    store: RemoteStore, manifest: SampleManifest, folder: Path, staged: Mapping[str, str], progress: Progress
 ) -> None:
     """Give the files of a sample their place in a store, and let the store name it for its request.
 
@@ -59,47 +65,47 @@ def published(
         StoreError: What was written is not there, or cannot be moved.
     """
     place = f"samples/{manifest.fingerprint}"
-    there = store.sizes(place)
-    offered = parsed(store, manifest.fingerprint) if MANIFEST in there else None
-    if offered is None or list(differences(offered, there)):
-        _require_written(store, manifest, staged)
-        wanted = {file.path for file in files(manifest)}
-        for name in sorted(there, key=lambda one: one != MANIFEST):  # without one it is no sample
-            if name == MANIFEST or name not in wanted:
+    there = store.list_sizes(place)
+    offered = fetch_manifest(store, manifest.fingerprint) if MANIFEST_FILE in there else None
+    if offered is None or list(list_differences(offered, there)):
+        _check_staged_parts(store, manifest, staged)
+        wanted = {file.path for file in list_files(manifest)}
+        for name in sorted(there, key=lambda one: one != MANIFEST_FILE):  # without one it is no sample
+            if name == MANIFEST_FILE or name not in wanted:
                 store.remove(f"{place}/{name}")
 
-        def put(file: Stored, advance: Advance, stop: threading.Event) -> None:
+        def publish_file(file: StoredFile, advance: AdvanceCallback, stop: threading.Event) -> None:
             if stop.is_set():
                 return
             if file.path in staged:
                 store.move(staged[file.path], f"{place}/{file.path}")
                 advance(file.bytes)
             else:
-                store.write(f"{place}/{file.path}", read(folder / file.path, advance))
+                store.write(f"{place}/{file.path}", read_chunks(folder / file.path, advance))
 
         doing = f"publishing {manifest.fingerprint[:12]} in {store.name}"
-        carried_out(doing, files(manifest), files(manifest), put, progress)
-        at_a_stretch(store, f"{place}/{MANIFEST}", manifest.text().encode())
-    request = f"requests/{digest(manifest.specification)}"
-    if store.text(request, most=MOST_POINTER) != f"{manifest.fingerprint}\n":
-        at_a_stretch(store, request, f"{manifest.fingerprint}\n".encode())
+        transfer_files(doing, list_files(manifest), list_files(manifest), publish_file, progress)
+        write_uninterrupted(store, f"{place}/{MANIFEST_FILE}", manifest.to_json_text().encode())
+    request = f"requests/{hash_json(manifest.specification)}"
+    if store.read_text(request, most=MAX_POINTER_BYTES) != f"{manifest.fingerprint}\n":
+        write_uninterrupted(store, request, f"{manifest.fingerprint}\n".encode())
 
 
-def there(store: Remote, request: str) -> SampleManifest | None:
+def find_manifest(store: RemoteStore, request: str) -> SampleManifest | None:
     """Give the manifest of the sample that a store names for a request; None where it names none.
 
     Raises:
         StoreError: The sample is damaged, or was drawn for something else.
     """
-    fingerprint = named(store, request)
+    fingerprint = fetch_requested_fingerprint(store, request)
     if fingerprint is None:
         return None
-    manifest, _ = complete(store, fingerprint)
-    require_request(manifest, request, store)
+    manifest, _ = fetch_complete_manifest(store, fingerprint)
+    check_request(manifest, request, store)
     return manifest
 
 
-def profile(store: Remote, manifest: SampleManifest) -> Profile | None:
+def read_profile(store: RemoteStore, manifest: SampleManifest) -> SampleProfile | None:
     """Give the profile of a sample in a store; None where it has none.
 
     Raises:
@@ -108,16 +114,16 @@ def profile(store: Remote, manifest: SampleManifest) -> Profile | None:
     if manifest.profile is None:
         return None
     path = f"samples/{manifest.fingerprint}/{manifest.profile.path}"
-    text = store.text(path, most=manifest.profile.bytes)
+    text = store.read_text(path, most=manifest.profile.bytes)
     if text is None or hashlib.sha256(text.encode()).hexdigest() != manifest.profile.sha256:
-        raise StoreError(f"{store.shown(path)} is not what the manifest says")
-    return Profile.parse(text, origin=store.shown(path))
+        raise StoreError(f"{store.format_address(path)} is not what the manifest says")
+    return SampleProfile.parse(text, origin=store.format_address(path))
 
 
-def _require_written(store: Remote, manifest: SampleManifest, staged: Mapping[str, str]) -> None:
+def _check_staged_parts(store: RemoteStore, manifest: SampleManifest, staged: Mapping[str, str]) -> None:
     """Make sure that what workers say they wrote is where this machine sees it."""
-    wanted = {staged[file.path]: file.bytes for file in files(manifest) if file.path in staged}
-    found = {f"{DRAWING}/{path}": size for path, size, _ in store.entries(DRAWING)}
+    wanted = {staged[file.path]: file.bytes for file in list_files(manifest) if file.path in staged}
+    found = {f"{DRAWS_FOLDER}/{path}": size for path, size, _ in store.list_entries(DRAWS_FOLDER)}
     lacking = [path for path, size in wanted.items() if found.get(path) != size]
     if lacking:
         raise StoreError(

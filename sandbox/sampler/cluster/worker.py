@@ -15,29 +15,29 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from sandbox.engine.content_digest import sums
-from sandbox.engine.duckdb.session import VERSION, Session, literal, quote
-from sandbox.engine.duckdb.table_functions import file_list
+from sandbox.engine.content_digest import compute_row_sums
+from sandbox.engine.duckdb.session import DUCKDB_VERSION, Session, quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.engine.spark import executor_tasks
-from sandbox.engine.sql.ibis_types import fresh
+from sandbox.engine.sql.ibis_types import choose_unused_name
 from sandbox.errors import SourceError
-from sandbox.manifest.canonical_json import file_digest
+from sandbox.manifest.canonical_json import hash_file
 from sandbox.masking.duckdb_functions import Masking
-from sandbox.samples.transfer import read
-from sandbox.store.remote import opened
+from sandbox.samples.transfer import read_chunks
+from sandbox.store.remote import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sandbox.config.settings import Mask
+    from sandbox.config.settings import MaskEntry
     from sandbox.masking.secret import Secret
 
-ROWS = "rows of a part"
-MEMORY = 2**29  # bytes that the worker's engine may hold before it spills
+PART_ROWS_VIEW = "rows of a part"
+SESSION_MEMORY = 2**29  # bytes that the worker's engine may hold before it spills
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class WriteTask:
     """How the rows of a file become parts of the sample.
 
     Attributes:
@@ -48,37 +48,38 @@ class Recipe:
         secret: Of the masks; None where none needs one.
         engine: The version of the engine, which has to be the same.
         group_rows: How many rows make a row group.
-        store: Where to write, as `sandbox.store.remote.opened` takes it.
+        store: Where to write, as `sandbox.store.remote.open_store` takes it.
         path: What the names of parts begin with there.
     """
 
     table: str
     columns: Mapping[str, str]
     constants: Mapping[str, str | None]
-    masks: Mapping[str, Mask]
+    masks: Mapping[str, MaskEntry]
     secret: Secret | None
     engine: str
     group_rows: int
     store: str
     path: str
 
-    def select(self, masking: Masking, *, unit: bool) -> str:
+    def build_select(self, masking: Masking, *, unit: bool) -> str:
         """Give the SELECT that makes the sample's rows of those that arrive."""
         own = [
-            f"{_value(self.constants[name])}::{kind} as {quote(name)}"
+            f"{_format_constant(self.constants[name])}::{kind} as {quote_identifier(name)}"
             if name in self.constants
-            else f"c{number}::{kind} as {quote(name)}"
+            else f"c{number}::{kind} as {quote_identifier(name)}"
             for number, (name, kind) in enumerate(self.columns.items())
         ]
-        number = executor_tasks.UNIT if unit else "null::bigint"
-        mark = fresh("unit number", self.columns)
+        number = executor_tasks.UNIT_COLUMN if unit else "null::bigint"
+        mark = choose_unused_name("unit number", self.columns)
         masked = ", ".join(
-            f"{masking.expression(self.table, name, unit=mark)} as {quote(name)}" for name in self.columns
+            f"{masking.build_expression(self.table, name, unit=mark)} as {quote_identifier(name)}"
+            for name in self.columns
         )
-        return f"select {masked} from (select {', '.join(own)}, {number} as {quote(mark)} from {quote(ROWS)})"
+        return f"select {masked} from (select {', '.join(own)}, {number} as {quote_identifier(mark)} from {quote_identifier(PART_ROWS_VIEW)})"
 
 
-def written(recipe: Recipe, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def write_part(recipe: WriteTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Write the rows of a part and report it; of no rows there is no part.
 
     Raises:
@@ -89,51 +90,53 @@ def written(recipe: Recipe, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
     first = next(batches, None)
     if first is None:
         return
-    _require(recipe.engine)
+    _check_engine_version(recipe.engine)
     rows = pa.RecordBatchReader.from_batches(first.schema, itertools.chain([first], batches))
-    number = executor_tasks.part()
+    number = executor_tasks.read_partition_number()
     with tempfile.TemporaryDirectory(prefix="sandbox-part-") as folder:
         file = Path(folder) / "part.parquet"
-        found = _copied(recipe, rows, file)
+        found = _write_masked_rows(recipe, rows, file)
         path = f"{recipe.path}-{number:04d}.{uuid.uuid4().hex}.parquet"
-        opened(recipe.store, base=Path("/")).write(path, read(file, lambda _: None))
-        yield executor_tasks.Report(
-            part=number, path=path, bytes=file.stat().st_size, sha256=file_digest(file), sums=found
-        ).batch
+        open_store(recipe.store, base=Path("/")).write(path, read_chunks(file, lambda _: None))
+        yield executor_tasks.PartReport(
+            part=number, path=path, bytes=file.stat().st_size, sha256=hash_file(file), sums=found
+        ).record_batch
 
 
-def tried(engine: str, store: str, path: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Try what `written` needs: the code, the same engine, and a store that can be written.
+def check_worker(engine: str, store: str, path: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Try what `write_part` needs: the code, the same engine, and a store that can be written.
 
     Raises:
         StoreError: The store cannot be written.
         SourceError: The worker's engine is another one.
     """
     for batch in batches:
-        _require(engine)
-        opened(store, base=Path("/")).write(path, [b"\n"])
+        _check_engine_version(engine)
+        open_store(store, base=Path("/")).write(path, [b"\n"])
         yield batch
 
 
-def _require(engine: str) -> None:
-    if engine != VERSION:
-        raise SourceError(f"the workers have DuckDB {VERSION}, and here it is {engine}")
+def _check_engine_version(engine: str) -> None:
+    if engine != DUCKDB_VERSION:
+        raise SourceError(f"the workers have DuckDB {DUCKDB_VERSION}, and here it is {engine}")
 
 
-def _copied(recipe: Recipe, rows: pa.RecordBatchReader, file: Path) -> tuple[int, int, int]:
+def _write_masked_rows(recipe: WriteTask, rows: pa.RecordBatchReader, file: Path) -> tuple[int, int, int]:
     masks = {recipe.table: recipe.masks}
-    with Session(memory=MEMORY, threads=1, spill=file.parent, encrypted=bool(recipe.masks)) as session:
+    with Session(memory=SESSION_MEMORY, threads=1, spill=file.parent, encrypted=bool(recipe.masks)) as session:
         session.execute("set preserve_insertion_order = true")
-        masking = Masking.of(session, masks, recipe.secret, {recipe.table: recipe.columns})
-        session.lend(ROWS, rows)
-        select = recipe.select(masking, unit=executor_tasks.UNIT in rows.schema.names)
+        masking = Masking.register(session, masks, recipe.secret, {recipe.table: recipe.columns})
+        session.register_table(PART_ROWS_VIEW, rows)
+        select = recipe.build_select(masking, unit=executor_tasks.UNIT_COLUMN in rows.schema.names)
         session.execute(
-            f"copy ({select}) to {literal(str(file))} "
+            f"copy ({select}) to {quote_literal(str(file))} "
             f"(format parquet, compression zstd, row_group_size {recipe.group_rows})",
             doing=f"writing {recipe.table}",
         )
-        return sums(session, f"read_parquet({file_list([file])}, hive_partitioning = false)", recipe.columns)
+        return compute_row_sums(
+            session, f"read_parquet({format_file_list([file])}, hive_partitioning = false)", recipe.columns
+        )
 
 
-def _value(text: str | None) -> str:
-    return "null" if text is None else literal(text)
+def _format_constant(text: str | None) -> str:
+    return "null" if text is None else quote_literal(text)

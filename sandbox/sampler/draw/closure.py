@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.sampler.draw.extraction import ROWS
-from sandbox.sampler.plan.pushdown import named_by_keys, narrowed
-from sandbox.sampler.plan.unit_of_row import belonging, joined, numbered
-from sandbox.sources.checks.schema_check import typed_pairs
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.sampler.draw.extraction import ITEM_ROWS_VIEW
+from sandbox.sampler.plan.pushdown import build_key_filter, filter_rows
+from sandbox.sampler.plan.unit_of_row import build_numbering_query, build_unit_join, build_unit_query
+from sandbox.sources.checks.schema_check import pair_reference_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandbox.sampler.draw.extraction import Extraction
-    from sandbox.sampler.plan.plan import Step
-    from sandbox.sampler.plan.references import Link
+    from sandbox.sampler.plan.plan import TableStep
+    from sandbox.sampler.plan.references import ReferenceLink
 
-MISSING = "keys that are missing"
-FETCHED = "rows that were missing"
+MISSING_KEYS_TABLE = "keys that are missing"
+FETCHED_ROWS_CTE = "rows that were missing"
 
 
 @dataclass(kw_only=True)
@@ -29,12 +29,12 @@ class Closure:
     Attributes:
         extraction: The draw.
         links: Every declared reference.
-        gained: For each table the last turn that brought rows of it.
+        last_turn_with_rows: For each table the last turn that brought rows of it.
     """
 
     extraction: Extraction
-    links: Sequence[Link]
-    gained: dict[str, int] = field(default_factory=dict)
+    links: Sequence[ReferenceLink]
+    last_turn_with_rows: dict[str, int] = field(default_factory=dict)
 
     def follow(self) -> None:
         """Follow every reference to a fixpoint.
@@ -44,83 +44,86 @@ class Closure:
         plan = self.extraction.plan
         complete = {step.table for step in plan.steps if step.keep == "all"}
         links = [link for link in self.links if link.target not in complete]
-        self.gained = {step.table: 0 for step in plan.steps}
+        self.last_turn_with_rows = {step.table: 0 for step in plan.steps}
         turn = 0
         with self.extraction.progress.step("following references"):
-            while pending := [(n, link) for n, link in enumerate(links) if self.gained[link.table] >= turn]:
+            while pending := [
+                (n, link) for n, link in enumerate(links) if self.last_turn_with_rows[link.table] >= turn
+            ]:
                 turn += 1
                 for number, link in pending:
-                    self._follow(link, number, turn)
+                    self._fetch_referenced_rows(link, number, turn)
 
-    def _follow(self, link: Link, number: int, turn: int) -> None:
+    def _fetch_referenced_rows(self, link: ReferenceLink, number: int, turn: int) -> None:
         """Fetch the rows that one reference lacks; what the source lacks too is not asked for again."""
-        missing = self._missing(link, number, turn)
+        missing = self._find_missing_keys(link, number, turn)
         if not missing:
             return
         extraction = self.extraction
         step = next(one for one in extraction.plan.steps if one.table == link.target)
-        written = extraction.written[link.target]
-        fetched = f"select t.* from {quote(ROWS)} t semi join {quote(MISSING)} r on {link.on}"
-        select = self._with_unit(step, fetched)
+        written = extraction.writers[link.target]
+        fetched = f"select t.* from {quote_identifier(ITEM_ROWS_VIEW)} t semi join {quote_identifier(MISSING_KEYS_TABLE)} r on {link.join_condition}"
+        select = self._add_unit_columns(step, fetched)
         before = written.rows
         total = sum(item.bytes for item in extraction.items[link.target])
         doing = f"fetching {missing:,} rows of {link.target} that {link.table} refers to"
         table = extraction.plan.tables[link.target]
-        pairs = typed_pairs(extraction.plan.tables, link.table, link.reference)
-        asked = named_by_keys(extraction.session, table, [(two, one) for one, two in pairs], quote(MISSING))
+        pairs = pair_reference_columns(extraction.plan.tables, link.table, link.reference)
+        asked = build_key_filter(
+            extraction.session,
+            table,
+            [(two, one) for one, two in pairs],
+            quote_identifier(MISSING_KEYS_TABLE),
+        )
         with (
-            narrowed(table, asked),
+            filter_rows(table, asked),
             extraction.progress.step(doing, total=total, unit="bytes") as advance,
         ):
             for item in extraction.items[link.target]:
-                extraction.item(
-                    link.target, item, select, f"closure-{turn:03d}-{number:03d}-{item.label}", turn
-                )
+                extraction.write_item(link.target, item, select, f"closure-{turn:03d}-{number:03d}-{item.label}", turn)
                 advance(item.bytes)
         if written.rows > before:
-            self.gained[link.target] = turn
+            self.last_turn_with_rows[link.target] = turn
 
-    def _missing(self, link: Link, number: int, turn: int) -> int:
+    def _find_missing_keys(self, link: ReferenceLink, number: int, turn: int) -> int:
         """Find the keys that rows of the turn before name and the sample lacks, and give their number."""
         session, columns = self.extraction.session, link.reference.columns
-        rows, target = self.extraction.known[link.table], self.extraction.known[link.target]
-        names = ", ".join(f"r.{quote(column)}" for column in columns)
-        asked = quote(f"keys asked for {number}")
-        same = " and ".join(f"r.{quote(column)} = d.{quote(column)}" for column in columns)
+        rows, target = self.extraction.sampled_rows[link.table], self.extraction.sampled_rows[link.target]
+        names = ", ".join(f"r.{quote_identifier(column)}" for column in columns)
+        asked = quote_identifier(f"keys asked for {number}")
+        same = " and ".join(f"r.{quote_identifier(column)} = d.{quote_identifier(column)}" for column in columns)
+        session.execute(f"create temp table if not exists {asked} as select {names} from {rows.relation} r where false")
         session.execute(
-            f"create temp table if not exists {asked} as select {names} from {rows.relation} r where false"
-        )
-        session.execute(
-            f"create or replace temp table {quote(MISSING)} as select distinct {names} from {rows.relation} r "
-            f"anti join {target.relation} t on {link.on} anti join {asked} d on {same} "
-            f"where r.{quote(rows.marks.turn)} = {turn - 1} and {link.refers}",
+            f"create or replace temp table {quote_identifier(MISSING_KEYS_TABLE)} as select distinct {names} from {rows.relation} r "
+            f"anti join {target.relation} t on {link.join_condition} anti join {asked} d on {same} "
+            f"where r.{quote_identifier(rows.marks.turn)} = {turn - 1} and {link.row_condition}",
             doing=f"following {link.table} → {link.target}",
         )
-        session.execute(f"insert into {asked} select * from {quote(MISSING)}")
-        return int(session.rows(f"select count(*) from {quote(MISSING)}")[0][0])
+        session.execute(f"insert into {asked} select * from {quote_identifier(MISSING_KEYS_TABLE)}")
+        return int(session.fetch_rows(f"select count(*) from {quote_identifier(MISSING_KEYS_TABLE)}")[0][0])
 
-    def _with_unit(self, step: Step, fetched: str) -> str:
+    def _add_unit_columns(self, step: TableStep, fetched: str) -> str:
         """Add stratum (none: they were not drawn) and unit to the rows that a statement gives.
 
         The unit is what shifts dates. A unit table's row is one itself; that of a child is found through the source, where
         it is needed at all.
         """
         extraction = self.extraction
-        plan, marks = extraction.plan, extraction.known[step.table].marks
-        unit, stratum = quote(marks.unit), f"null::integer as {quote(marks.stratum)}"
+        plan, marks = extraction.plan, extraction.sampled_rows[step.table].marks
+        unit, stratum = quote_identifier(marks.unit), f"null::integer as {quote_identifier(marks.stratum)}"
         shifted = any(mask.kind == "date_shift" for mask in plan.masks.get(step.table, {}).values())
         if step.unit is None or not shifted:
             return f"select f.*, {stratum}, null::bigint as {unit} from ({fetched}) f"
         if step.through is None:
-            columns = {**plan.tables[step.table].columns, marks.place: "BIGINT"}
-            numbers = numbered(extraction.frames[step.table], FETCHED, columns)
-            place = quote(marks.place)
+            columns = {**plan.tables[step.table].columns, marks.row_number: "BIGINT"}
+            numbers = build_numbering_query(extraction.frames[step.table], FETCHED_ROWS_CTE, columns)
+            place = quote_identifier(marks.row_number)
             return (
-                f"with {quote(FETCHED)} as ({fetched}) select f.*, {stratum}, n.{unit} from {quote(FETCHED)} f "
+                f"with {quote_identifier(FETCHED_ROWS_CTE)} as ({fetched}) select f.*, {stratum}, n.{unit} from {quote_identifier(FETCHED_ROWS_CTE)} f "
                 f"left join ({numbers}) n on f.{place} = n.{place}"
             )
-        units = belonging(plan, extraction.frames, extraction.source, step, framed=False)
+        units = build_unit_query(plan, extraction.frames, extraction.source, step, framed=False)
         return (
             f"select f.*, {stratum}, u.unit as {unit} from ({fetched}) f "
-            f"left join ({units}) u on {joined(plan, step, 'f', 'u')}"
+            f"left join ({units}) u on {build_unit_join(plan, step, 'f', 'u')}"
         )

@@ -11,13 +11,13 @@ from sandbox.sampler.draw.work_items import RANGE_BYTES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.sampler.plan.plan import Plan
+    from sandbox.sampler.plan.plan import SamplePlan
 
-SPARE = 1.1  # the guess of a sample's size may be a little low
-KNOWN = 48  # bytes of what is known of a drawn row, roughly
+SIZE_MARGIN = 1.1  # the guess of a sample's size may be a little low
+BYTES_PER_SAMPLED_ROW = 48  # bytes of what is known of a drawn row, roughly
 
 
-def check_space(plan: Plan, memory: int, store: Path, *, written: int, here: bool = True) -> None:
+def check_disk_space(plan: SamplePlan, memory: int, store: Path, *, written: int, here: bool = True) -> None:
     """Make sure that the sample fits, and what spills while it is drawn.
 
     Args:
@@ -31,8 +31,8 @@ def check_space(plan: Plan, memory: int, store: Path, *, written: int, here: boo
         StoreError: It does not.
     """
     free = shutil.disk_usage(store).free
-    needed = int(plan.expected_bytes * SPARE) - written if here else 0
-    spilled = max(0, spill(plan) - memory)
+    needed = int(plan.expected_bytes * SIZE_MARGIN) - written if here else 0
+    spilled = max(0, estimate_spill(plan) - memory)
     if needed + spilled > free:
         beside = f" and {spilled / 1e9:.1f} GB while it is drawn" if spilled >= 5e7 else ""
         raise StoreError(
@@ -41,18 +41,18 @@ def check_space(plan: Plan, memory: int, store: Path, *, written: int, here: boo
         )
 
 
-def spill(plan: Plan) -> int:
+def estimate_spill(plan: SamplePlan) -> int:
     """Give the bytes that a draw holds at most, roughly: what is known of drawn rows, and the rows of one item."""
-    rows = sum(plan.expected[step.table].rows for step in plan.steps if step.keep != "all")
-    return rows * KNOWN + max(
-        (_item(plan, step.table) for step in plan.steps if step.keep != "all"), default=0
+    rows = sum(plan.expected_sizes[step.table].rows for step in plan.steps if step.keep != "all")
+    return rows * BYTES_PER_SAMPLED_ROW + max(
+        (_estimate_item_bytes(plan, step.table) for step in plan.steps if step.keep != "all"), default=0
     )
 
 
-def _item(plan: Plan, name: str) -> int:
+def _estimate_item_bytes(plan: SamplePlan, name: str) -> int:
     """Give the bytes of the drawn rows of a table's largest item, before compression."""
     table = plan.tables[name]
-    largest = max(map(table.size_of, table.files), default=0)
+    largest = max(map(table.estimate_size, table.files), default=0)
     if table.format in {"parquet", "duckdb"}:
         largest = min(largest, RANGE_BYTES)
-    return int(plan.expected[name].rows * table.width * largest / max(1, table.bytes))
+    return int(plan.expected_sizes[name].rows * table.width * largest / max(1, table.bytes))

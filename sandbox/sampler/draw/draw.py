@@ -9,29 +9,42 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import masking
 from sandbox.engine.duckdb.session import Session
-from sandbox.engine.duckdb.table_functions import file_list
+from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.errors import SourceError
-from sandbox.manifest.canonical_json import file_digest
-from sandbox.manifest.sample import Stored
+from sandbox.manifest.canonical_json import hash_file
+from sandbox.manifest.sample import StoredFile
 from sandbox.sampler.cluster import package, publication
-from sandbox.sampler.cluster.writer import Afar
+from sandbox.sampler.cluster.writer import ClusterWriter
 from sandbox.sampler.draw import sampled_rows, weights
 from sandbox.sampler.draw.closure import Closure
-from sandbox.sampler.draw.disk_space import check_space
+from sandbox.sampler.draw.disk_space import check_disk_space
 from sandbox.sampler.draw.extraction import Extraction
-from sandbox.sampler.draw.integrity import Checks
+from sandbox.sampler.draw.integrity import IntegrityChecks
 from sandbox.sampler.draw.journal import Journal
-from sandbox.sampler.draw.manifest import Drawn, header, manifest
-from sandbox.sampler.draw.parquet_writer import space_reported
-from sandbox.sampler.plan.references import links
-from sandbox.sampler.profile.compare import profiled
-from sandbox.samples.catalog import MANIFEST, PROFILE, folder_of, load, remember
-from sandbox.samples.verify import verify
-from sandbox.sources.attach import attach
+from sandbox.sampler.draw.manifest import DrawResult, build_manifest, compute_draw_digest
+from sandbox.sampler.draw.parquet_writer import translate_disk_errors
+from sandbox.sampler.plan.references import list_links
+from sandbox.sampler.profile.compare import profile_sample
+from sandbox.samples.catalog import (
+    MANIFEST_FILE,
+    PROFILE_FILE,
+    load_sample,
+    record_sample,
+    resolve_sample_path,
+)
+from sandbox.samples.verify import verify_sample
+from sandbox.sources.attach import attach_tables
 from sandbox.sources.checks import personal_columns
-from sandbox.sources.discover import changed
-from sandbox.sources.projection import lean_source
-from sandbox.store.folder import locked, publish, readable, reported, unfinished, write
+from sandbox.sources.discover import find_changed_files
+from sandbox.sources.projection import project_tables
+from sandbox.store.folder import (
+    lock_path,
+    make_readable,
+    open_resumable_folder,
+    publish_folder,
+    translate_os_errors,
+    write_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,26 +54,26 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from sandbox.masking import Secret
     from sandbox.model import Progress, Sample
-    from sandbox.sampler.plan.plan import Plan
-    from sandbox.store.remote import Remote
+    from sandbox.sampler.plan.plan import SamplePlan
+    from sandbox.store.remote import RemoteStore
 
-SMALL = 2**28  # bytes of memory below which comparing the sample with production works on one thread
+MIN_PARALLEL_MEMORY = 2**28  # bytes of memory below which comparing the sample with production works on one thread
 
 
 @dataclass(frozen=True, kw_only=True)
-class Begun:
+class DrawContext:
     """A draw that has begun: of what, for whom, where its journal lies, and the secret of its masks."""
 
     project: Project
-    plan: Plan
+    plan: SamplePlan
     journal: Journal
     secret: Secret | None
     progress: Progress
 
 
-def draw(
+def draw_sample(
     project: Project,
-    plan: Plan,
+    plan: SamplePlan,
     *,
     home: Path,
     threads: int | None = None,
@@ -89,25 +102,25 @@ def draw(
     """
     with (
         contextlib.closing(plan.listing),
-        _begun(project, plan, home, here=True, progress=progress) as begun,
+        _open_draw(project, plan, home, here=True, progress=progress) as begun,
     ):
-        found = _extracted(begun, threads=threads, whole=whole)
-        target = folder_of(home, found.fingerprint)
-        if target.exists() and verify(target, progress):
+        found = _extract_sample(begun, threads=threads, whole=whole)
+        target = resolve_sample_path(home, found.fingerprint)
+        if target.exists() and verify_sample(target, progress):
             # What is stored under this name is not what the name says; nothing can be lost by replacing it.
-            with reported(target):
+            with translate_os_errors(target):
                 shutil.rmtree(target)
-        readable(begun.journal.sample)
-        publish(begun.journal.sample, target)
-    sample, _ = load(home, found.fingerprint)
-    remember(project, sample.fingerprint)
+        make_readable(begun.journal.sample)
+        publish_folder(begun.journal.sample, target)
+    sample, _ = load_sample(home, found.fingerprint)
+    record_sample(project, sample.fingerprint)
     return sample
 
 
-def draw_into(
-    store: Remote,
+def draw_into_store(
+    store: RemoteStore,
     project: Project,
-    plan: Plan,
+    plan: SamplePlan,
     *,
     home: Path,
     threads: int | None = None,
@@ -124,81 +137,85 @@ def draw_into(
         project: The project.
         plan: What `survey` gave; its tables are read by a cluster.
         home: The folder that a user's projects share, where keys of drawn rows wait while it goes on.
-        threads: As for `draw`.
-        whole: As for `draw`.
+        threads: As for `draw_sample`.
+        whole: As for `draw_sample`.
         progress: Shows the steps.
 
     Raises:
-        SandboxError: As for `draw`; also where the workers cannot carry it out.
+        SandboxError: As for `draw_sample`; also where the workers cannot carry it out.
     """
     with (
         contextlib.closing(plan.listing),
-        _begun(project, plan, home, here=False, progress=progress) as begun,
+        _open_draw(project, plan, home, here=False, progress=progress) as begun,
     ):
-        publication.sweep(store)
-        cluster: Any = plan.listing.moment
-        afar = Afar(cluster=cluster, store=store, masks=plan.masks, secret=begun.secret)
-        with afar.working():
-            package.shipped(cluster, store, afar.stage)
-            found = _extracted(begun, threads=threads, whole=whole, afar=afar)
-            publication.published(store, found, begun.journal.sample, afar.staged, progress)
+        publication.remove_abandoned_draws(store)
+        cluster: Any = plan.listing.connection
+        afar = ClusterWriter(cluster=cluster, store=store, masks=plan.masks, secret=begun.secret)
+        with afar.run_workers():
+            package.ship_package(cluster, store, afar.stage)
+            found = _extract_sample(begun, threads=threads, whole=whole, afar=afar)
+            publication.publish_sample(store, found, begun.journal.sample, afar.staged_paths, progress)
     return found
 
 
 @contextlib.contextmanager
-def _begun(project: Project, plan: Plan, home: Path, *, here: bool, progress: Progress) -> Iterator[Begun]:
-    """Begin a draw, in a folder that goes with its end, or waits for the next (see `draw`)."""
-    personal_columns.refuse(plan.suspects, project.settings)
+def _open_draw(
+    project: Project, plan: SamplePlan, home: Path, *, here: bool, progress: Progress
+) -> Iterator[DrawContext]:
+    """Begin a draw, in a folder that goes with its end, or waits for the next (see `draw_sample`)."""
+    personal_columns.check_personal_columns(plan.personal_columns, project.settings)
     store = home / "samples"
     secret = None
     if masking.needs_secret(plan.masks):
-        secret = masking.secret(home, root=project.root, progress=progress)
-    with locked(store / plan.request), unfinished(store, plan.request[:32]) as folder:
-        head = header(plan, project.settings.sample.memory, secret)
-        journal = Journal.opened(folder, head if here else f"{head} afar")
+        secret = masking.load_secret(home, root=project.root, progress=progress)
+    with lock_path(store / plan.request), open_resumable_folder(store, plan.request[:32]) as folder:
+        head = compute_draw_digest(plan, project.settings.sample.memory, secret)
+        journal = Journal.open(folder, head if here else f"{head} afar")
         try:
-            check_space(plan, project.settings.sample.memory, store, written=journal.bytes, here=here)
-            with space_reported(folder):
-                yield Begun(project=project, plan=plan, journal=journal, secret=secret, progress=progress)
+            check_disk_space(plan, project.settings.sample.memory, store, written=journal.bytes, here=here)
+            with translate_disk_errors(folder):
+                yield DrawContext(project=project, plan=plan, journal=journal, secret=secret, progress=progress)
         except KeyboardInterrupt:
-            _keep(journal, progress)
+            _keep_unfinished_draw(journal, progress)
             raise
         except SourceError as error:
             if error.lost:
-                _keep(journal, progress)
+                _keep_unfinished_draw(journal, progress)
             raise
 
 
-def _keep(journal: Journal, progress: Progress) -> None:
+def _keep_unfinished_draw(journal: Journal, progress: Progress) -> None:
     """Say what an interrupted draw leaves for the next one, or leave nothing."""
-    if journal.parts:
-        progress.say(
-            f"{journal.parts} parts are written and kept for a week; the next draw goes on from there"
+    if journal.part_count:
+        progress.print_message(
+            f"{journal.part_count} parts are written and kept for a week; the next draw goes on from there"
         )
     else:
         shutil.rmtree(journal.folder, ignore_errors=True)
 
 
-def _extracted(begun: Begun, *, threads: int | None, whole: bool, afar: Afar | None = None) -> SampleManifest:
+def _extract_sample(
+    begun: DrawContext, *, threads: int | None, whole: bool, afar: ClusterWriter | None = None
+) -> SampleManifest:
     project, plan, journal, progress = begun.project, begun.plan, begun.journal, begun.progress
     spill = journal.folder / "spill"
-    with reported(spill):
+    with translate_os_errors(spill):
         spill.mkdir(mode=0o700)
     masked = any(mask.kind != "none" for masks in plan.masks.values() for mask in masks.values())
     memory = project.settings.sample.memory
     with Session(memory=memory, threads=threads, spill=spill, encrypted=masked) as session:
         session.execute("set preserve_insertion_order = true")
-        attach(session, plan.tables.values())
-        every = links(plan.steps, plan.tables)
+        attach_tables(session, plan.tables.values())
+        every = list_links(plan.steps, plan.tables)
         try:
-            extraction = _prepared(session, begun, afar)
-            extraction.tables()
+            extraction = _prepare_extraction(session, begun, afar)
+            extraction.write_tables()
             Closure(extraction=extraction, links=every).follow()
             extraction.finish()
             with progress.step("checking keys and references"):
-                checks = Checks(extraction=extraction, links=every)
-                checks.keys(project.settings)
-                findings = checks.findings()
+                checks = IntegrityChecks(extraction=extraction, links=every)
+                checks.check_keys(project.settings)
+                findings = checks.collect_findings()
         except SourceError as error:
             _check_unchanged(plan)  # which says more than what came of it
             if plan.listing.remote is not None and afar is None:
@@ -206,62 +223,62 @@ def _extracted(begun: Begun, *, threads: int | None, whole: bool, afar: Afar | N
                 raise SourceError(error.message, hint=hint, lost=True) from error
             raise
         _check_unchanged(plan)
-        sampled = _weighed(extraction)
-        profile = _profiled(extraction, project, whole=whole)
+        sampled = _write_weights(extraction)
+        profile = _write_profile(extraction, project, whole=whole)
         with progress.step("computing the content digests"):
-            drawn = Drawn(
+            drawn = DrawResult(
                 extraction=extraction,
                 findings=findings,
-                sampled=sampled,
+                sample_sizes=sampled,
                 profile=profile,
                 secret=begun.secret,
             )
-            found = manifest(drawn)
-    write(journal.sample / MANIFEST, found.text())
+            found = build_manifest(drawn)
+    write_file(journal.sample / MANIFEST_FILE, found.to_json_text())
     return found
 
 
-def _prepared(session: Session, begun: Begun, afar: Afar | None) -> Extraction:
+def _prepare_extraction(session: Session, begun: DrawContext, afar: ClusterWriter | None) -> Extraction:
     project, plan = begun.project, begun.plan
     keys = {name: table.key or [] for name, table in project.settings.tables.items()}
-    columns = sampled_rows.needed_columns(plan, keys)
+    columns = sampled_rows.list_needed_columns(plan, keys)
     columns_of_tables = {name: table.columns for name, table in plan.tables.items()}
     extraction = Extraction(
         session=session,
         plan=plan,
         journal=begun.journal,
-        masking=masking.Masking.of(session, plan.masks, begun.secret, columns_of_tables),
-        source=lean_source(session, plan.tables, sampled_rows.deciding_columns(plan, columns)),
+        masking=masking.Masking.register(session, plan.masks, begun.secret, columns_of_tables),
+        source=project_tables(session, plan.tables, sampled_rows.add_frame_columns(plan, columns)),
         columns=columns,
         memory=project.settings.sample.memory,
         progress=begun.progress,
-        afar=afar,
+        cluster_writer=afar,
     )
     extraction.prepare()
-    if begun.journal.done:
+    if begun.journal.records:
         parts = sum(len(items) for items in extraction.items.values())
-        begun.progress.say(f"resuming: {len(begun.journal.done)} of {parts} parts are there")
+        begun.progress.print_message(f"resuming: {len(begun.journal.records)} of {parts} parts are there")
     return extraction
 
 
-def _check_unchanged(plan: Plan) -> None:
+def _check_unchanged(plan: SamplePlan) -> None:
     """Make sure that the files that were read are still those that were counted."""
-    if moved := changed(plan.listing, plan.tables):
+    if moved := find_changed_files(plan.listing, plan.tables):
         raise SourceError(
             f"the source changed while it was read: {', '.join(moved[:5])}",
             hint="draw again when nothing writes to it",
         )
 
 
-def _weighed(extraction: Extraction) -> dict[str, list[int]]:
+def _write_weights(extraction: Extraction) -> dict[str, list[int]]:
     """Write the weights of each unit table and give the sampled units of each stratum."""
     folder = extraction.journal.sample / "weights"
     return {
-        name: weights.written(
+        name: weights.write_weights(
             extraction.session,
             unit,
             extraction.frames[name],
-            extraction.known[name],
+            extraction.sampled_rows[name],
             extraction.masking,
             folder / f"{name}.parquet",
         )
@@ -269,15 +286,17 @@ def _weighed(extraction: Extraction) -> dict[str, list[int]]:
     }
 
 
-def _profiled(extraction: Extraction, project: Project, *, whole: bool) -> Stored:
+def _write_profile(extraction: Extraction, project: Project, *, whole: bool) -> StoredFile:
     """Write how alike the sample and production are."""
     folder = extraction.journal.sample
-    sample = {name: written.relation(extraction.session) for name, written in extraction.written.items()}
-    weighed = {name: _reading([folder / "weights" / f"{name}.parquet"]) for name in extraction.plan.units}
+    sample = {name: written.build_relation(extraction.session) for name, written in extraction.writers.items()}
+    weighed = {
+        name: _build_parquet_relation([folder / "weights" / f"{name}.parquet"]) for name in extraction.plan.units
+    }
     extraction.session.execute("set preserve_insertion_order = false")  # which takes less memory
-    if project.settings.sample.memory < SMALL:
+    if project.settings.sample.memory < MIN_PARALLEL_MEMORY:
         extraction.session.execute("set threads = 1")  # each thread reads with buffers of its own
-    found = profiled(
+    found = profile_sample(
         extraction.session,
         extraction.plan,
         sample,
@@ -286,10 +305,10 @@ def _profiled(extraction: Extraction, project: Project, *, whole: bool) -> Store
         whole=whole,
         progress=extraction.progress,
     )
-    path = folder / PROFILE
-    write(path, found.text())
-    return Stored(path=PROFILE, bytes=path.stat().st_size, sha256=file_digest(path))
+    path = folder / PROFILE_FILE
+    write_file(path, found.to_json_text())
+    return StoredFile(path=PROFILE_FILE, bytes=path.stat().st_size, sha256=hash_file(path))
 
 
-def _reading(paths: list[Path]) -> str:
-    return f"read_parquet({file_list(paths)}, hive_partitioning = false)"
+def _build_parquet_relation(paths: list[Path]) -> str:
+    return f"read_parquet({format_file_list(paths)}, hive_partitioning = false)"

@@ -11,19 +11,23 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.model import Silent
-from sandbox.sampler.draw.parquet_writer import Written
-from sandbox.sampler.draw.prefetch import ahead
-from sandbox.sampler.draw.sampled_rows import complete, empty
-from sandbox.sampler.draw.work_items import RANGE_BYTES, items
-from sandbox.sampler.plan.frame import prepared
-from sandbox.sampler.plan.pushdown import drawn_by_rule, named_by_keys, narrowed
-from sandbox.sources.checks.key_check import whole
-from sandbox.sources.checks.schema_check import applies, matching, typed_pairs
-from sandbox.sources.files.file_errors import blamed
-from sandbox.sources.files.parquet_footer import footer
-from sandbox.sources.table import placed, reading
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.model import SilentProgress
+from sandbox.sampler.draw.parquet_writer import ParquetTableWriter
+from sandbox.sampler.draw.prefetch import build_prefetcher
+from sandbox.sampler.draw.sampled_rows import create_empty_table, create_whole_table_view
+from sandbox.sampler.draw.work_items import RANGE_BYTES, list_items
+from sandbox.sampler.plan.frame import prepare_frame
+from sandbox.sampler.plan.pushdown import build_key_filter, build_rule_filter, filter_rows
+from sandbox.sources.checks.key_check import build_not_null_condition
+from sandbox.sources.checks.schema_check import (
+    build_join_condition,
+    build_when_condition,
+    pair_reference_columns,
+)
+from sandbox.sources.files.file_errors import translate_file_errors
+from sandbox.sources.files.parquet_footer import read_footer
+from sandbox.sources.table import build_select, has_row_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,21 +37,21 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.masking import Masking
     from sandbox.model import Progress
-    from sandbox.sampler.cluster.writer import Afar
+    from sandbox.sampler.cluster.writer import ClusterWriter
     from sandbox.sampler.draw.journal import Journal
-    from sandbox.sampler.draw.sampled_rows import Known
-    from sandbox.sampler.draw.work_items import Item
-    from sandbox.sampler.plan.frame import Frame
-    from sandbox.sampler.plan.plan import Plan, Step
-    from sandbox.sources.projection import LeanSource
+    from sandbox.sampler.draw.sampled_rows import SampledRows
+    from sandbox.sampler.draw.work_items import WorkItem
+    from sandbox.sampler.plan.frame import SamplingFrame
+    from sandbox.sampler.plan.plan import SamplePlan, TableStep
+    from sandbox.sources.projection import SourceProjection
     from sandbox.sources.table import SourceTable
 
 # Of an item, from which it shows how far it is within: while the engine is asked it works a third slower.
-WATCHED_BYTES = 512 * 2**20
-ROWS = "rows of an item"
-CHOSEN = "chosen rows of an item"
-AHEAD = "rows read ahead"
-PARENTS = "keys of drawn parents"
+MIN_WATCHED_BYTES = 512 * 2**20
+ITEM_ROWS_VIEW = "rows of an item"
+CHOSEN_ROWS_TABLE = "chosen rows of an item"
+PREFETCHED_ROWS_VIEW = "rows read ahead"
+PARENT_KEYS_TABLE = "keys of drawn parents"
 
 
 @dataclass(kw_only=True)
@@ -63,26 +67,26 @@ class Extraction:
         columns: For each table the columns that are to be known of its drawn rows.
         memory: Bytes that the engine may hold before it spills.
         progress: Shows the steps.
-        afar: Where the workers of a cluster write the parts; None where they are written here.
+        cluster_writer: Where the workers of a cluster write the parts; None where they are written here.
         items: The items of each table.
         frames: The frame of each unit table, once it is drawn.
-        written: The parts of each table.
-        known: What is known of each table's drawn rows.
+        writers: The parts of each table.
+        sampled_rows: What is known of each table's drawn rows.
     """
 
     session: Session
-    plan: Plan
+    plan: SamplePlan
     journal: Journal
     masking: Masking
-    source: LeanSource
+    source: SourceProjection
     columns: Mapping[str, tuple[str, ...]]
     memory: int
     progress: Progress
-    afar: Afar | None = None
-    items: dict[str, list[Item]] = field(default_factory=dict)
-    frames: dict[str, Frame] = field(default_factory=dict)
-    written: dict[str, Written] = field(default_factory=dict)
-    known: dict[str, Known] = field(default_factory=dict)
+    cluster_writer: ClusterWriter | None = None
+    items: dict[str, list[WorkItem]] = field(default_factory=dict)
+    frames: dict[str, SamplingFrame] = field(default_factory=dict)
+    writers: dict[str, ParquetTableWriter] = field(default_factory=dict)
+    sampled_rows: dict[str, SampledRows] = field(default_factory=dict)
 
     def prepare(self) -> None:
         """Find the items, and make ready what drawing them needs.
@@ -93,129 +97,129 @@ class Extraction:
         """
         for step in self.plan.steps:
             table = self.plan.tables[step.table]
-            self.items[step.table] = items(table, row_groups(table))
-            self.known[step.table] = known = self._known(step)
+            self.items[step.table] = list_items(table, read_row_groups(table))
+            self.sampled_rows[step.table] = known = self._create_sampled_rows(step)
             unit = known.marks.unit if step.unit is not None else None
             masked = (
-                f"{self.masking.expression(step.table, column, unit=unit)} as {quote(column)}"
+                f"{self.masking.build_expression(step.table, column, unit=unit)} as {quote_identifier(column)}"
                 for column in table.columns
             )
-            writing: Callable[..., Written] = Written if self.afar is None else self.afar.table
-            self.written[step.table] = writing(
+            writing: Callable[..., ParquetTableWriter] = (
+                ParquetTableWriter if self.cluster_writer is None else self.cluster_writer.add_table
+            )
+            self.writers[step.table] = writing(
                 table=table,
                 columns=", ".join(masked),
                 journal=self.journal,
-                group_rows=table.group_rows(self.memory),
+                group_rows=table.compute_row_group_rows(self.memory),
             )
             (self.journal.sample / "tables" / step.table).mkdir(parents=True, exist_ok=True)
         for name, unit_plan in self.plan.units.items():
-            self.frames[name] = prepared(self.session, self.plan.tables, unit_plan)
+            self.frames[name] = prepare_frame(self.session, self.plan.tables, unit_plan)
 
-    def _known(self, step: Step) -> Known:
+    def _create_sampled_rows(self, step: TableStep) -> SampledRows:
         table, columns = self.plan.tables[step.table], self.columns[step.table]
         if step.keep == "all":
-            return complete(self.session, table, columns, self.source.relation(step.table))
-        return empty(self.session, table, columns)
+            return create_whole_table_view(self.session, table, columns, self.source.quote_relation(step.table))
+        return create_empty_table(self.session, table, columns)
 
-    def tables(self) -> None:
+    def write_tables(self) -> None:
         """Write units, children and whole lookups."""
         steps = [step for step in self.plan.steps if step.keep != "referenced"]
         total = sum(item.bytes for step in steps for item in self.items[step.table])
         with self.progress.step("drawing", total=total, unit="bytes") as advance:
             for step in steps:
-                rows = self.plan.expected[step.table].rows
+                rows = self.plan.expected_sizes[step.table].rows
                 with self.progress.step(f"drawing {step.table}", total=rows, unit="rows") as counted:
-                    self._table(step, advance, counted)
+                    self._write_table(step, advance, counted)
 
     def finish(self) -> None:
         """Leave an empty part, which has the columns, for each table without rows."""
-        for name, written in self.written.items():
-            marks = self.known[name].marks
-            nothing = (
-                f"(select *, null::bigint as {quote(marks.unit)} from ({reading(written.table)}) where false)"
-            )
+        for name, written in self.writers.items():
+            marks = self.sampled_rows[name].marks
+            nothing = f"(select *, null::bigint as {quote_identifier(marks.unit)} from ({build_select(written.table)}) where false)"
             written.finish(self.session, nothing)
 
-    def _table(self, step: Step, advance: Callable[[float], None], counted: Callable[[float], None]) -> None:
+    def _write_table(self, step: TableStep, advance: Callable[[float], None], counted: Callable[[float], None]) -> None:
         items = self.items[step.table]
-        with self._ahead(step, items) as found:
-            select = self._selection(step)  # while the first item is read
-            with narrowed(self.plan.tables[step.table], self._pushed(step)):
+        with self._prefetch_items(step, items) as found:
+            select = self._build_selection(step)  # while the first item is read
+            with filter_rows(self.plan.tables[step.table], self._build_pushdown_condition(step)):
                 for item, rows in zip(items, found, strict=False):
-                    before = self.written[step.table].rows
-                    with self._advancing(item, advance):
+                    before = self.writers[step.table].rows
+                    with self._show_item_progress(item, advance):
                         if step.keep == "all":
-                            self._whole(step.table, item)
+                            self._write_whole_item(step.table, item)
                         else:
-                            self.item(step.table, item, select, f"part-{item.label}", 0, rows)
-                    counted(self.written[step.table].rows - before)
+                            self.write_item(step.table, item, select, f"part-{item.label}", 0, rows)
+                    counted(self.writers[step.table].rows - before)
 
     @contextlib.contextmanager
-    def _ahead(self, step: Step, items: list[Item]) -> Iterator[Iterator[pa.Table | None]]:
+    def _prefetch_items(self, step: TableStep, items: list[WorkItem]) -> Iterator[Iterator[pa.Table | None]]:
         """Give what is read ahead of each item: a unit table's rows that may be drawn, or None."""
-        table, place = self.plan.tables[step.table], self.known[step.table].marks.place
+        table, place = self.plan.tables[step.table], self.sampled_rows[step.table].marks.row_number
         reader = None
         if step.role == "unit":
-            reader = ahead(table, self.plan.units[step.table], place, self.memory)
+            reader = build_prefetcher(table, self.plan.units[step.table], place, self.memory)
         if reader is None:
             yield itertools.repeat(None)
             return
-        with blamed(table.format, table.files), reader.reading(items) as found:
+        with translate_file_errors(table.format, table.files), reader.prefetch_items(items) as found:
             yield found
 
     @contextlib.contextmanager
-    def _advancing(self, item: Item, advance: Callable[[float], None]) -> Iterator[None]:
+    def _show_item_progress(self, item: WorkItem, advance: Callable[[float], None]) -> Iterator[None]:
         """Advance by an item's bytes when the block has ended; within a large item also while it goes on."""
         told = 0
-        if item.bytes < WATCHED_BYTES or isinstance(self.progress, Silent):
+        if item.bytes < MIN_WATCHED_BYTES or isinstance(self.progress, SilentProgress):
             yield
         else:
 
-            def seen(share: float) -> None:
+            def report_share(share: float) -> None:
                 nonlocal told
                 # An item takes several statements, and only the first of them is long.
                 if (reached := int(share * item.bytes)) > told:
                     advance(reached - told)
                     told = reached
 
-            with self.session.watched(seen):
+            with self.session.watch_progress(report_share):
                 yield
         advance(item.bytes - told)
 
-    def _pushed(self, step: Step) -> Any:
-        """Give what a database or a cluster may leave out of a table before it is selected from (see `_selection`)."""
+    def _build_pushdown_condition(self, step: TableStep) -> Any:
+        """Give what a database or a cluster may leave out of a table before it is selected from (see `_build_selection`)."""
         table = self.plan.tables[step.table]
         if step.role == "unit":
-            return drawn_by_rule(table, self.plan.units[step.table])
+            return build_rule_filter(table, self.plan.units[step.table])
         if step.through is None:
             return None
-        pairs = typed_pairs(self.plan.tables, step.table, step.through)
-        return named_by_keys(self.session, table, pairs, quote(PARENTS))
+        pairs = pair_reference_columns(self.plan.tables, step.table, step.through)
+        return build_key_filter(self.session, table, pairs, quote_identifier(PARENT_KEYS_TABLE))
 
-    def _selection(self, step: Step) -> str:
+    def _build_selection(self, step: TableStep) -> str:
         """Give the SQL of what is drawn of an item's rows, with stratum and unit."""
-        marks = self.known[step.table].marks
-        columns = {**self.plan.tables[step.table].columns, marks.place: "BIGINT"}
+        marks = self.sampled_rows[step.table].marks
+        columns = {**self.plan.tables[step.table].columns, marks.row_number: "BIGINT"}
         if step.role == "unit":
-            return self.frames[step.table].selected(ROWS, columns)
+            return self.frames[step.table].build_sample_query(ITEM_ROWS_VIEW, columns)
         if step.through is None:
             return ""
-        parent, keys = self.known[step.through.table], step.through.key
-        names = ", ".join(quote(key) for key in keys)
-        unit = quote(marks.unit)
+        parent, keys = self.sampled_rows[step.through.table], step.through.key
+        names = ", ".join(quote_identifier(key) for key in keys)
+        unit = quote_identifier(marks.unit)
         self.session.execute(
-            f"create or replace temp table {quote(PARENTS)} as select {names}, min({quote(parent.marks.unit)}) as {unit} "
-            f"from {parent.drawn} where {whole(keys)} group by {names}",
+            f"create or replace temp table {quote_identifier(PARENT_KEYS_TABLE)} as select {names}, min({quote_identifier(parent.marks.unit)}) as {unit} "
+            f"from {parent.drawn_relation} where {build_not_null_condition(keys)} group by {names}",
             doing=f"drawing {step.table}",
         )
-        on = matching(typed_pairs(self.plan.tables, step.table, step.through), "r", "p")
+        on = build_join_condition(pair_reference_columns(self.plan.tables, step.table, step.through), "r", "p")
         return (
-            f"select r.*, null::integer as {quote(marks.stratum)}, p.{unit} from {quote(ROWS)} r "
-            f"join {quote(PARENTS)} p on {on} and {applies(step.through, 'r')}"
+            f"select r.*, null::integer as {quote_identifier(marks.stratum)}, p.{unit} from {quote_identifier(ITEM_ROWS_VIEW)} r "
+            f"join {quote_identifier(PARENT_KEYS_TABLE)} p on {on} and {build_when_condition(step.through, 'r')}"
         )
 
-    def item(
-        self, name: str, item: Item, select: str, label: str, turn: int, ahead: pa.Table | None = None
+    def write_item(
+        self, name: str, item: WorkItem, select: str, label: str, turn: int, ahead: pa.Table | None = None
     ) -> None:
         """Write what a statement gives for an item, in the file's order, and keep what is to be known of it.
 
@@ -227,59 +231,62 @@ class Extraction:
             turn: The turn of the closure, or 0.
             ahead: Those of the item's rows that were read ahead; None reads the item now.
         """
-        written, known = self.written[name], self.known[name]
+        written, known = self.writers[name], self.sampled_rows[name]
         doing = f"drawing {name}"
-        self._open(name, item, numbered=True, ahead=ahead)
+        self._open_item(name, item, numbered=True, ahead=ahead)
         rows = f"({select})"
-        with blamed(written.table.format, written.table.files):
-            if not written.finished(label):
-                rows = quote(CHOSEN)
-                chosen = written.chosen(select, known)
+        with translate_file_errors(written.table.format, written.table.files):
+            if not written.resume_part(label):
+                rows = quote_identifier(CHOSEN_ROWS_TABLE)
+                chosen = written.build_projection(select, known)
                 self.session.execute(f"create or replace temp table {rows} as {chosen}", doing=doing)
-                written.write(self.session, label, item.file, rows, known.marks.place)
+                written.write(self.session, label, item.file, rows, known.marks.row_number)
             known.add(self.session, rows, turn, doing=doing)
-            self.session.execute(f"drop table if exists {quote(CHOSEN)}")
+            self.session.execute(f"drop table if exists {quote_identifier(CHOSEN_ROWS_TABLE)}")
 
-    def _whole(self, name: str, item: Item) -> None:
+    def _write_whole_item(self, name: str, item: WorkItem) -> None:
         """Write an item as it is: it streams."""
-        written, label = self.written[name], f"part-{item.label}"
-        if not written.finished(label):
-            thinned = written.table.thinned  # what leaves rows out does not keep their order
-            self._open(name, item, numbered=thinned or item.stop is not None)
-            marks = self.known[name].marks
-            rows = f"(select *, null::bigint as {quote(marks.unit)} from {quote(ROWS)})"
-            written.whole(self.session, label, item.file, rows, marks.place if thinned else None)
+        written, label = self.writers[name], f"part-{item.label}"
+        if not written.resume_part(label):
+            thinned = written.table.has_deleted_rows  # what leaves rows out does not keep their order
+            self._open_item(name, item, numbered=thinned or item.stop is not None)
+            marks = self.sampled_rows[name].marks
+            rows = f"(select *, null::bigint as {quote_identifier(marks.unit)} from {quote_identifier(ITEM_ROWS_VIEW)})"
+            written.write_all_rows(self.session, label, item.file, rows, marks.row_number if thinned else None)
 
-    def _open(self, name: str, item: Item, *, numbered: bool, ahead: pa.Table | None = None) -> None:
+    def _open_item(self, name: str, item: WorkItem, *, numbered: bool, ahead: pa.Table | None = None) -> None:
         """Make an item's rows readable, with their place if they are to be numbered."""
-        table, place = self.plan.tables[name], self.known[name].marks.place
-        rows = reading(table, item.file, number=place if numbered else None)
+        table, place = self.plan.tables[name], self.sampled_rows[name].marks.row_number
+        rows = build_select(table, item.file, number=place if numbered else None)
         if ahead is not None:
-            self.session.lend(AHEAD, ahead)
+            self.session.register_table(PREFETCHED_ROWS_VIEW, ahead)
             kinds = {**table.columns, place: "BIGINT"}
-            names = ", ".join(f"{quote(column)}::{kind} as {quote(column)}" for column, kind in kinds.items())
-            rows = f"select {names} from {quote(AHEAD)}"
+            names = ", ".join(
+                f"{quote_identifier(column)}::{kind} as {quote_identifier(column)}" for column, kind in kinds.items()
+            )
+            rows = f"select {names} from {quote_identifier(PREFETCHED_ROWS_VIEW)}"
         elif item.stop is not None:
-            rows = f"select * from ({rows}) where {quote(place)} >= {item.first} and {quote(place)} < {item.stop}"
-        with blamed(table.format, table.files):
+            rows = f"select * from ({rows}) where {quote_identifier(place)} >= {item.first} and {quote_identifier(place)} < {item.stop}"
+        with translate_file_errors(table.format, table.files):
             self.session.execute(
-                f"create or replace temp view {quote(ROWS)} as {rows}", doing=f"drawing {name}"
+                f"create or replace temp view {quote_identifier(ITEM_ROWS_VIEW)} as {rows}",
+                doing=f"drawing {name}",
             )
 
 
-def row_groups(table: SourceTable) -> dict[int, list[int]]:
+def read_row_groups(table: SourceTable) -> dict[int, list[int]]:
     """Give the rows of each row group of those files of a table that are large enough to be cut.
 
     Raises:
         SourceError: A file is not there any more, or is no Parquet file any more.
     """
-    if not placed(table):
+    if not has_row_numbers(table):
         return {}
     found = {}
     for index, file in enumerate(table.files):
-        if table.groups:
-            found[index] = list(table.groups)
+        if table.row_groups:
+            found[index] = list(table.row_groups)
         elif file.bytes > RANGE_BYTES:
-            groups = footer(file)
+            groups = read_footer(file)
             found[index] = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
     return found

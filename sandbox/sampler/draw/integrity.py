@@ -5,32 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.sampler.plan.references import described
-from sandbox.sampler.plan.unit_of_row import belonging, joined
-from sandbox.sources.checks.key_check import check_unique
-from sandbox.sources.projection import EXACT_UP_TO
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.sampler.plan.references import count_dangling_rows
+from sandbox.sampler.plan.unit_of_row import build_unit_join, build_unit_query
+from sandbox.sources.checks.key_check import check_unique_keys
+from sandbox.sources.projection import MAX_EXACT_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.config.settings import Settings
-    from sandbox.manifest.sample import Dangling
+    from sandbox.manifest.sample import ReferenceSummary
     from sandbox.sampler.draw.extraction import Extraction
-    from sandbox.sampler.plan.plan import Step
-    from sandbox.sampler.plan.references import Link
+    from sandbox.sampler.plan.plan import TableStep
+    from sandbox.sampler.plan.references import ReferenceLink
 
 
 @dataclass(frozen=True, kw_only=True)
-class Findings:
+class IntegrityFindings:
     """What the checks found, by table: its references, and for children how many rows belong to no unit."""
 
-    references: Mapping[str, list[Dangling]]
-    outside: Mapping[str, int | None]
+    references: Mapping[str, list[ReferenceSummary]]
+    outside_frame: Mapping[str, int | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checks:
+class IntegrityChecks:
     """The checks of one draw.
 
     Attributes:
@@ -39,91 +39,89 @@ class Checks:
     """
 
     extraction: Extraction
-    links: Sequence[Link]
+    links: Sequence[ReferenceLink]
 
-    def keys(self, settings: Settings) -> None:
+    def check_keys(self, settings: Settings) -> None:
         """Check the keys of tables that were too large to be checked whole: a repeated key is drawn whole.
 
         Raises:
             RuleError: A key repeats.
         """
-        plan, known = self.extraction.plan, self.extraction.known
+        plan, known = self.extraction.plan, self.extraction.sampled_rows
         shared = {name for name, unit in plan.units.items() if unit.shared}
         for name, table in settings.tables.items():
-            if table.key and name not in shared and plan.tables[name].rows > EXACT_UP_TO:
-                check_unique(self.extraction.session, name, known[name].relation, table.key)
+            if table.key and name not in shared and plan.tables[name].rows > MAX_EXACT_ROWS:
+                check_unique_keys(self.extraction.session, name, known[name].relation, table.key)
 
-    def findings(self) -> Findings:
+    def collect_findings(self) -> IntegrityFindings:
         """Carry out all checks that only count."""
-        return Findings(references=self.references(), outside=self.outside())
+        return IntegrityFindings(references=self.describe_references(), outside_frame=self.count_outside_frame())
 
-    def references(self) -> dict[str, list[Dangling]]:
+    def describe_references(self) -> dict[str, list[ReferenceSummary]]:
         """Describe every reference, over the whole source where that is small enough, else over the drawn rows."""
         extraction = self.extraction
         tables, source = extraction.plan.tables, extraction.source.relations
-        sample = {name: known.relation for name, known in extraction.known.items()}
-        found: dict[str, list[Dangling]] = {name: [] for name in tables}
+        sample = {name: known.relation for name, known in extraction.sampled_rows.items()}
+        found: dict[str, list[ReferenceSummary]] = {name: [] for name in tables}
         for link in self.links:
-            exact = all(tables[name].rows <= EXACT_UP_TO for name in (link.table, link.target))
+            exact = all(tables[name].rows <= MAX_EXACT_ROWS for name in (link.table, link.target))
             found[link.table].append(
-                described(
+                count_dangling_rows(
                     extraction.session,
                     link,
                     source if exact else sample,
-                    self._masked(link),
+                    self._mask_columns(link),
                     checked="source" if exact else "sample",
-                    holds=self._holds(link),
+                    holds=self._has_all_targets(link),
                 )
             )
         return found
 
-    def outside(self) -> dict[str, int | None]:
+    def count_outside_frame(self) -> dict[str, int | None]:
         """Count for each unit table and child the rows of the source that belong to no unit; None where that takes too long."""
         children = [step for step in self.extraction.plan.steps if step.through is not None]
-        units: dict[str, int | None] = {
-            name: unit.outside for name, unit in self.extraction.plan.units.items()
-        }
-        return units | {step.table: self._outside(step) for step in children}
+        units: dict[str, int | None] = {name: unit.outside for name, unit in self.extraction.plan.units.items()}
+        return units | {step.table: self._count_child_rows_outside_frame(step) for step in children}
 
-    def _outside(self, step: Step) -> int | None:
+    def _count_child_rows_outside_frame(self, step: TableStep) -> int | None:
         extraction = self.extraction
         plan, source = extraction.plan, extraction.source
-        if any(plan.tables[name].rows > EXACT_UP_TO for name in _chain(step, plan.steps)):
+        if any(plan.tables[name].rows > MAX_EXACT_ROWS for name in _list_path_to_unit(step, plan.steps)):
             return None
-        units = belonging(plan, extraction.frames, source, step, framed=True)
-        inside = extraction.session.rows(
-            f"select count(*) from {source.relation(step.table)} r semi join ({units}) u "
-            f"on {joined(plan, step, 'r', 'u')}",
+        units = build_unit_query(plan, extraction.frames, source, step, framed=True)
+        inside = extraction.session.fetch_rows(
+            f"select count(*) from {source.quote_relation(step.table)} r semi join ({units}) u "
+            f"on {build_unit_join(plan, step, 'r', 'u')}",
             doing=f"counting {step.table} outside the frame",
         )
         return plan.tables[step.table].rows - int(inside[0][0])
 
-    def _holds(self, link: Link) -> bool:
+    def _has_all_targets(self, link: ReferenceLink) -> bool:
         """Say whether no drawn row names a row that the source has and the sample lacks."""
-        known, session = self.extraction.known, self.extraction.session
-        names = ", ".join(f"r.{quote(column)}" for column in link.reference.columns)
+        known, session = self.extraction.sampled_rows, self.extraction.session
+        names = ", ".join(f"r.{quote_identifier(column)}" for column in link.reference.columns)
         lacking = (
             f"select distinct {names} from {known[link.table].relation} r "
-            f"anti join {known[link.target].relation} t on {link.on} where {link.refers}"
+            f"anti join {known[link.target].relation} t on {link.join_condition} where {link.row_condition}"
         )
-        if not session.rows(f"select count(*) from ({lacking})")[0][0]:
+        if not session.fetch_rows(f"select count(*) from ({lacking})")[0][0]:
             return True
-        target = self.extraction.source.relation(link.target)
-        there = f"select count(*) from ({lacking}) r semi join {target} t on {link.on}"
-        return bool(session.rows(there)[0][0] == 0)
+        target = self.extraction.source.quote_relation(link.target)
+        there = f"select count(*) from ({lacking}) r semi join {target} t on {link.join_condition}"
+        return bool(session.fetch_rows(there)[0][0] == 0)
 
-    def _masked(self, link: Link) -> list[str]:
+    def _mask_columns(self, link: ReferenceLink) -> list[str]:
         """Give the SQL of a reference's columns as the sample has them; a shift needs a unit, and nothing has one here."""
         masks = self.extraction.plan.masks.get(link.table, {})
         return [
             "null"
             if column in masks and masks[column].kind == "date_shift"
-            else self.extraction.masking.expression(link.table, column)
+            else self.extraction.masking.build_expression(link.table, column)
             for column in link.reference.columns
         ]
 
 
-def _chain(step: Step, steps: Sequence[Step]) -> list[str]:
+def _list_path_to_unit(step: TableStep, steps: Sequence[TableStep]) -> list[str]:
     """Give a child, its parent and so on up to the unit."""
     by_name = {one.table: one for one in steps}
     chain = [step.table]

@@ -13,18 +13,18 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.manifest.canonical_json import file_digest
-from sandbox.store.folder import reported, sync_file, write
+from sandbox.manifest.canonical_json import hash_file
+from sandbox.store.folder import sync_file, translate_os_errors, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-JOURNAL = "journal.jsonl"
+JOURNAL_NAME = "journal.jsonl"
 FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class PartRecord:
     """An item that is done: its part (``path`` below the sample's folder), or that it gave no rows.
 
     Where there are no rows there is no part: 0 bytes and no digest.
@@ -43,17 +43,17 @@ class Journal:
     Attributes:
         folder: Where it lies.
         sample: The folder that the parts lie in.
-        done: What was recorded when it was opened, by path.
-        added: How many were recorded since.
+        records: What was recorded when it was opened, by path.
+        added_count: How many were recorded since.
     """
 
     folder: Path
     sample: Path
-    done: dict[str, Done] = field(default_factory=dict)
-    added: int = 0
+    records: dict[str, PartRecord] = field(default_factory=dict)
+    added_count: int = 0
 
     @classmethod
-    def opened(cls, folder: Path, header: str) -> Journal:
+    def open(cls, folder: Path, header: str) -> Journal:
         """Give the journal of a folder, or a new one where there is none that fits; what it does not name is removed.
 
         Args:
@@ -63,9 +63,9 @@ class Journal:
         Raises:
             StoreError: It cannot be written.
         """
-        with reported(folder):
-            lines = _lines(folder / JOURNAL)
-            done = _done(lines[1:]) if lines[:1] == [_header(header)] else {}
+        with translate_os_errors(folder):
+            lines = _read_lines(folder / JOURNAL_NAME)
+            done = _parse_records(lines[1:]) if lines[:1] == [_build_header(header)] else {}
             sample = folder / "sample"
             for path in folder.iterdir():
                 if path != sample:
@@ -74,64 +74,64 @@ class Journal:
             for path in sample.rglob("*"):
                 if not path.is_dir() and path.relative_to(sample).as_posix() not in done:
                     path.unlink()
-            head = [_header(header), *(dataclasses.asdict(one) for one in done.values())]
-            write(folder / JOURNAL, "".join(map(_line, head)), mode=0o600)
-        return cls(folder=folder, sample=sample, done=done)
+            head = [_build_header(header), *(dataclasses.asdict(one) for one in done.values())]
+            write_file(folder / JOURNAL_NAME, "".join(map(_format_line, head)), mode=0o600)
+        return cls(folder=folder, sample=sample, records=done)
 
     @property
     def bytes(self) -> int:
         """Bytes of the parts that were there."""
-        return sum(one.bytes for one in self.done.values())
+        return sum(one.bytes for one in self.records.values())
 
     @property
-    def parts(self) -> int:
+    def part_count(self) -> int:
         """How many items are done."""
-        return len(self.done) + self.added
+        return len(self.records) + self.added_count
 
-    def finished(self, path: str) -> Done | None:
+    def find_part(self, path: str) -> PartRecord | None:
         """Give what was recorded of a part, if it is still what was recorded."""
-        done = self.done.get(path)
+        done = self.records.get(path)
         if done is None or not done.rows:
             return done
         part = self.sample / path
-        with reported(part):
-            whole = part.is_file() and part.stat().st_size == done.bytes and file_digest(part) == done.sha256
+        with translate_os_errors(part):
+            whole = part.is_file() and part.stat().st_size == done.bytes and hash_file(part) == done.sha256
         return done if whole else None
 
-    def add(self, path: str, rows: int) -> Done:
+    def add(self, path: str, rows: int) -> PartRecord:
         """Record that a part is written; it and the record are on the disk when this returns, unless there are no rows.
 
         Raises:
             StoreError: They cannot be brought there.
         """
-        done = Done(path=path, rows=rows)
-        with reported(self.sample / path):
+        done = PartRecord(path=path, rows=rows)
+        with translate_os_errors(self.sample / path):
             if rows:
                 sync_file(self.sample / path)
-                done = self.described(path, rows)
-            with (self.folder / JOURNAL).open("ab") as file:
-                file.write(_line(dataclasses.asdict(done)).encode())
+                done = self.describe_part(path, rows)
+            with (self.folder / JOURNAL_NAME).open("ab") as file:
+                file.write(_format_line(dataclasses.asdict(done)).encode())
                 file.flush()
                 if rows:
                     os.fsync(file.fileno())
-        self.added += 1
+        self.added_count += 1
         return done
 
-    def described(self, path: str, rows: int = 0) -> Done:
+    def describe_part(self, path: str, rows: int = 0) -> PartRecord:
         """Give what a file that is written is like; nothing is recorded."""
         file = self.sample / path
-        return Done(path=path, rows=rows, bytes=file.stat().st_size, sha256=file_digest(file))
+        return PartRecord(path=path, rows=rows, bytes=file.stat().st_size, sha256=hash_file(file))
 
 
-def _header(digest: str) -> dict[str, Any]:
+def _build_header(digest: str) -> dict[str, Any]:
     return {"format_version": FORMAT_VERSION, "draw": digest}
 
 
-def _line(value: dict[str, Any]) -> str:
+def _format_line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def _read_lines(path: Path) -> list[dict[str, Any]]:
     """Read the lines up to the first that is torn; nothing where there is no journal."""
     try:
         content = path.read_bytes()
@@ -149,6 +149,6 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _done(lines: list[dict[str, Any]]) -> dict[str, Done]:
-    names = {field.name for field in dataclasses.fields(Done)}
-    return {line["path"]: Done(**line) for line in lines if line.keys() == names}
+def _parse_records(lines: list[dict[str, Any]]) -> dict[str, PartRecord]:
+    names = {field.name for field in dataclasses.fields(PartRecord)}
+    return {line["path"]: PartRecord(**line) for line in lines if line.keys() == names}

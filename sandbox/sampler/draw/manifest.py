@@ -10,36 +10,43 @@ from typing import TYPE_CHECKING, Any
 
 import sandbox
 from sandbox import masking
-from sandbox.engine.duckdb.session import VERSION
-from sandbox.manifest.canonical_json import digest, file_digest
-from sandbox.manifest.sample import Column, File, SampleManifest, Snapshot, SourceFile, Stratum, Table, Unit
-from sandbox.samples.fingerprint import fingerprint
+from sandbox.engine.duckdb.session import DUCKDB_VERSION
+from sandbox.manifest.canonical_json import hash_file, hash_json
+from sandbox.manifest.sample import (
+    RowsFile,
+    SampledColumn,
+    SampledTable,
+    SampleManifest,
+    SnapshotRecord,
+    SourceFileRecord,
+    StratumRecord,
+    UnitDrawRecord,
+)
+from sandbox.samples.fingerprint import compute_fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.manifest.sample import Stored
+    from sandbox.manifest.sample import StoredFile
     from sandbox.masking import Secret
     from sandbox.sampler.draw.extraction import Extraction
-    from sandbox.sampler.draw.integrity import Findings
-    from sandbox.sampler.draw.journal import Done
-    from sandbox.sampler.plan.plan import Plan, Step, UnitPlan
+    from sandbox.sampler.draw.integrity import IntegrityFindings
+    from sandbox.sampler.draw.journal import PartRecord
+    from sandbox.sampler.plan.plan import SamplePlan, TableStep, UnitPlan
 
 
-def header(plan: Plan, memory: int, secret: Secret | None) -> str:
+def compute_draw_digest(plan: SamplePlan, memory: int, secret: Secret | None) -> str:
     """Give the digest (hex) of everything that decides what a draw writes, bytes and all: row groups depend on memory."""
     deciding = {
-        "plan": {
-            name: getattr(plan, name) for name in ("specification", "tables", "units", "steps", "masks")
-        },
-        "groups": [table.group_rows(memory) for table in plan.tables.values()],
+        "plan": {name: getattr(plan, name) for name in ("specification", "tables", "units", "steps", "masks")},
+        "groups": [table.compute_row_group_rows(memory) for table in plan.tables.values()],
         "secret": secret.id if secret else None,
-        "tool": {"sandbox": sandbox.__version__, "duckdb": VERSION},
+        "tool": {"sandbox": sandbox.__version__, "duckdb": DUCKDB_VERSION},
     }
-    return digest(json.loads(json.dumps(deciding, default=_plain)))
+    return hash_json(json.loads(json.dumps(deciding, default=_convert_to_json)))
 
 
-def _plain(value: Any) -> Any:
+def _convert_to_json(value: Any) -> Any:
     """Give JSON of what a plan is made of."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.compare}
@@ -47,35 +54,35 @@ def _plain(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class DrawResult:
     """All that the manifest is made of.
 
     Attributes:
         extraction: The draw, when all is written.
         findings: What the checks found.
-        sampled: For each unit table n_h of each stratum.
+        sample_sizes: For each unit table n_h of each stratum.
         profile: The file that compares the sample with production.
         secret: The secret of the masks.
     """
 
     extraction: Extraction
-    findings: Findings
-    sampled: Mapping[str, list[int]]
-    profile: Stored
+    findings: IntegrityFindings
+    sample_sizes: Mapping[str, list[int]]
+    profile: StoredFile
     secret: Secret | None
 
 
-def manifest(drawn: Drawn) -> SampleManifest:
+def build_manifest(drawn: DrawResult) -> SampleManifest:
     """Give the manifest of what was drawn; the content digests are computed here."""
     extraction = drawn.extraction
     plan, folder = extraction.plan, extraction.journal.sample
-    tables = {step.table: _table(drawn, step) for step in plan.steps}
-    units = {name: _unit(unit, drawn.sampled[name]) for name, unit in plan.units.items()}
+    tables = {step.table: _describe_table(drawn, step) for step in plan.steps}
+    units = {name: _describe_unit(unit, drawn.sample_sizes[name]) for name, unit in plan.units.items()}
     contents = {name: table.content for name, table in tables.items()}
     salts = plan.specification["units"]
     weights = {name: f"weights/{name}.parquet" for name in plan.units}
     return SampleManifest(
-        fingerprint=fingerprint(plan.specification, units, tables, contents),
+        fingerprint=compute_fingerprint(plan.specification, units, tables, contents),
         specification=dict(plan.specification),
         drawn=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         salt=next(salts[name]["salt"] for name in plan.units),
@@ -84,38 +91,38 @@ def manifest(drawn: Drawn) -> SampleManifest:
         not_sampled=list(plan.not_sampled),
         source={
             name: [
-                SourceFile(path=one.name, bytes=one.bytes, modified=one.modified, etag=one.etag or None)
+                SourceFileRecord(path=one.name, bytes=one.bytes, modified=one.modified, etag=one.etag or None)
                 for one in table.files
             ]
             for name, table in plan.tables.items()
         },
         snapshots={
-            name: Snapshot(kind=table.snapshot.kind, version=table.snapshot.version)
+            name: SnapshotRecord(kind=table.snapshot.kind, version=table.snapshot.version)
             for name, table in plan.tables.items()
             if table.snapshot is not None
         },
         weights={
-            name: File(
+            name: RowsFile(
                 path=path,
                 bytes=(folder / path).stat().st_size,
-                sha256=file_digest(folder / path),
-                rows=sum(drawn.sampled[name]),
+                sha256=hash_file(folder / path),
+                rows=sum(drawn.sample_sizes[name]),
             )
             for name, path in weights.items()
         },
-        masking=masking.described(plan.masks),
+        masking=masking.describe_masks(plan.masks),
         masking_key=drawn.secret.id if drawn.secret else None,
         profile=drawn.profile,
-        tool={"sandbox": sandbox.__version__, "duckdb": VERSION},
+        tool={"sandbox": sandbox.__version__, "duckdb": DUCKDB_VERSION},
     )
 
 
-def _table(drawn: Drawn, step: Step) -> Table:
+def _describe_table(drawn: DrawResult, step: TableStep) -> SampledTable:
     extraction = drawn.extraction
-    written = extraction.written[step.table]
-    files = [_file(written.parts[path]) for path in sorted(written.parts)]
-    columns, content = written.content(extraction.session)
-    return Table(
+    written = extraction.writers[step.table]
+    files = [_describe_file(written.parts[path]) for path in sorted(written.parts)]
+    columns, content = written.describe_content(extraction.session)
+    return SampledTable(
         role=step.role,
         keep=step.keep,
         belongs_to=step.through.table if step.through else None,
@@ -123,26 +130,26 @@ def _table(drawn: Drawn, step: Step) -> Table:
         source_rows=extraction.plan.tables[step.table].rows,
         rows=written.rows,
         bytes=sum(file.bytes for file in files),
-        columns=[Column(name=name, type=kind) for name, kind in columns.items()],
+        columns=[SampledColumn(name=name, type=kind) for name, kind in columns.items()],
         files=files,
         content=content,
-        outside_frame=drawn.findings.outside.get(step.table),
+        outside_frame=drawn.findings.outside_frame.get(step.table),
         references=drawn.findings.references[step.table],
     )
 
 
-def _file(done: Done) -> File:
-    return File(path=done.path, bytes=done.bytes, sha256=done.sha256, rows=done.rows)
+def _describe_file(done: PartRecord) -> RowsFile:
+    return RowsFile(path=done.path, bytes=done.bytes, sha256=done.sha256, rows=done.rows)
 
 
-def _unit(unit: UnitPlan, sampled: list[int]) -> Unit:
-    return Unit(
+def _describe_unit(unit: UnitPlan, sampled: list[int]) -> UnitDrawRecord:
+    return UnitDrawRecord(
         key=list(unit.key),
         null_keys=unit.null_keys,
         coefficients=list(unit.coefficients),
         strata=[
-            Stratum(
-                values=unit.values(stratum),
+            StratumRecord(
+                values=unit.describe_stratum(stratum),
                 population=stratum.population,
                 probability=stratum.probability,
                 threshold=stratum.threshold,

@@ -7,24 +7,24 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import literal, quote
-from sandbox.engine.duckdb.table_functions import file_list
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.errors import SourceError, StoreError
-from sandbox.samples.contents import columns_and_content
-from sandbox.sources.files.file_errors import blamed
+from sandbox.samples.contents import describe_parquet_files
+from sandbox.sources.files.file_errors import translate_file_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.engine.duckdb.session import Session
-    from sandbox.sampler.draw.journal import Done, Journal
-    from sandbox.sampler.draw.sampled_rows import Known
+    from sandbox.sampler.draw.journal import Journal, PartRecord
+    from sandbox.sampler.draw.sampled_rows import SampledRows
     from sandbox.sources.table import SourceTable
 
 
 @dataclass(kw_only=True)
-class Written:
+class ParquetTableWriter:
     """A table of the sample while it is being written.
 
     Attributes:
@@ -40,7 +40,7 @@ class Written:
     columns: str
     journal: Journal
     group_rows: int
-    parts: dict[str, Done] = field(default_factory=dict)
+    parts: dict[str, PartRecord] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -52,23 +52,23 @@ class Written:
         """The parts, in order."""
         return [self.journal.sample / path for path in sorted(self.parts)]
 
-    def path(self, name: str) -> str:
+    def build_part_path(self, name: str) -> str:
         """Give the path of a part below the sample's folder."""
         return f"tables/{self.table.name}/{name}.parquet"
 
-    def finished(self, name: str) -> bool:
+    def resume_part(self, name: str) -> bool:
         """Say whether a part was written by a draw that did not end, and take it over."""
-        done = self.journal.finished(self.path(name))
+        done = self.journal.find_part(self.build_part_path(name))
         if done is None:
             return False
-        self._take(done)
+        self._add_part(done)
         return True
 
-    def chosen(self, select: str, known: Known) -> str:  # noqa: ARG002 - what is written elsewhere reads no more than this
+    def build_projection(self, select: str, known: SampledRows) -> str:  # noqa: ARG002 - what is written elsewhere reads no more than this
         """Give the SELECT of what has to be held of an item's drawn rows, by that which gives all of them."""
         return select
 
-    def whole(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
+    def write_all_rows(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
         """Write all rows of an item (see `write`)."""
         self.write(session, name, file, rows, order)
 
@@ -83,17 +83,17 @@ class Written:
             order: The column that they are ordered by; None where they come in order.
 
         Raises:
-            SourceError: The source cannot be read, or the part not written (see `space_reported`).
+            SourceError: The source cannot be read, or the part not written (see `translate_disk_errors`).
             StoreError: It cannot be brought to the disk.
         """
-        path = self.path(name)
+        path = self.build_part_path(name)
         target = self.journal.sample / path
-        ordered = f" order by {quote(order)}" if order else ""
-        with blamed(self.table.format, [self.table.files[file]]):
-            count = self._copied(session, f"select {self.columns} from {rows}{ordered}", target)
+        ordered = f" order by {quote_identifier(order)}" if order else ""
+        with translate_file_errors(self.table.format, [self.table.files[file]]):
+            count = self._copy_rows(session, f"select {self.columns} from {rows}{ordered}", target)
         if not count:
             target.unlink(missing_ok=True)
-        self._take(self.journal.add(path, count))
+        self._add_part(self.journal.add(path, count))
 
     def finish(self, session: Session, empty: str) -> None:
         """Leave an empty part, which has the columns, where there are no rows at all.
@@ -104,41 +104,43 @@ class Written:
         """
         if self.parts:
             return
-        path = self.path("part-00000")
-        self._copied(session, f"select {self.columns} from {empty}", self.journal.sample / path)
-        self.parts[path] = self.journal.described(path)
+        path = self.build_part_path("part-00000")
+        self._copy_rows(session, f"select {self.columns} from {empty}", self.journal.sample / path)
+        self.parts[path] = self.journal.describe_part(path)
 
-    def relation(self, session: Session) -> str:  # noqa: ARG002 - see `chosen`
+    def build_relation(self, session: Session) -> str:  # noqa: ARG002 - see `build_projection`
         """Give SQL that can stand after ``from``: all rows, as they are written."""
-        return f"read_parquet({file_list(self.paths)}, hive_partitioning = false)"
+        return f"read_parquet({format_file_list(self.paths)}, hive_partitioning = false)"
 
-    def content(self, session: Session) -> tuple[dict[str, str], str]:
+    def describe_content(self, session: Session) -> tuple[dict[str, str], str]:
         """Give the columns as they are written, with the engine's names of their types, and the content digest."""
-        return columns_and_content(session, self.paths)
+        return describe_parquet_files(session, self.paths)
 
-    def _copied(self, session: Session, select: str, target: Path) -> int:
+    def _copy_rows(self, session: Session, select: str, target: Path) -> int:
         sql = (
-            f"copy ({select}) to {literal(str(target))} "
+            f"copy ({select}) to {quote_literal(str(target))} "
             f"(format parquet, compression zstd, row_group_size {self.group_rows})"
         )
-        with blamed(self.table.format, self.table.files):
-            return int(session.rows(sql, doing=f"drawing {self.table.name}")[0][0])
+        with translate_file_errors(self.table.format, self.table.files):
+            return int(session.fetch_rows(sql, doing=f"drawing {self.table.name}")[0][0])
 
-    def _take(self, done: Done) -> None:
+    def _add_part(self, done: PartRecord) -> None:
         if done.rows:
             self.parts[done.path] = done
 
 
 @contextlib.contextmanager
-def space_reported(folder: Path) -> Iterator[None]:
+def translate_disk_errors(folder: Path) -> Iterator[None]:
     """Tell the engine's complaints about the disk that it writes to from those about the source."""
     try:
         yield
     except SourceError as error:
         full = re.search(
-            r"no space left|disk quota|file too large|max_temp_directory_size", _chain(error), re.IGNORECASE
+            r"no space left|disk quota|file too large|max_temp_directory_size",
+            _join_error_texts(error),
+            re.IGNORECASE,
         )
-        if full is None and str(folder) not in _chain(error):
+        if full is None and str(folder) not in _join_error_texts(error):
             raise
         raise StoreError(
             f"the sample cannot be written to {folder.parent}: {full[0].lower() if full else error.message}",
@@ -146,7 +148,7 @@ def space_reported(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _chain(error: BaseException) -> str:
+def _join_error_texts(error: BaseException) -> str:
     """Give the texts of an error and of those that it came from."""
     texts = []
     current: BaseException | None = error

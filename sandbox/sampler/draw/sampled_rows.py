@@ -8,47 +8,47 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.sql import predicate
-from sandbox.engine.sql.ibis_types import fresh
+from sandbox.engine.sql.ibis_types import choose_unused_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from sandbox.engine.duckdb.session import Session
-    from sandbox.sampler.plan.plan import Plan
+    from sandbox.sampler.plan.plan import SamplePlan
     from sandbox.sources.table import SourceTable
 
 
 @dataclass(frozen=True, kw_only=True)
-class Marks:
+class MarkColumns:
     """The names of the columns that stand beside a table's own, none of which is called so.
 
     Attributes:
-        place: A row's place in its file.
+        row_number: A row's place in its file.
         stratum: The index of its stratum, in a unit table.
         unit: The number of the unit that it belongs to; NULL for lookups.
         turn: 0 for what was drawn, else the turn of the closure that brought it.
     """
 
-    place: str
+    row_number: str
     stratum: str
     unit: str
     turn: str
 
     @classmethod
-    def beside(cls, columns: Mapping[str, str]) -> Marks:
+    def from_columns(cls, columns: Mapping[str, str]) -> MarkColumns:
         """Give names that are not taken; ``stratum`` and ``unit`` are those of `sandbox.sampler.plan.frame`."""
         return cls(
-            place=fresh("place", columns),
-            stratum=fresh("stratum", columns),
-            unit=fresh("unit number", columns),
-            turn=fresh("turn", columns),
+            row_number=choose_unused_name("place", columns),
+            stratum=choose_unused_name("stratum", columns),
+            unit=choose_unused_name("unit number", columns),
+            turn=choose_unused_name("turn", columns),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
+class SampledRows:
     """The rows of one table that are in the sample.
 
     Attributes:
@@ -59,20 +59,20 @@ class Known:
 
     relation: str
     columns: tuple[str, ...]
-    marks: Marks
+    marks: MarkColumns
 
     @property
-    def drawn(self) -> str:
+    def drawn_relation(self) -> str:
         """SQL that can stand after ``from``: without what only closure brought."""
-        return f"(select * from {self.relation} where {quote(self.marks.turn)} = 0)"
+        return f"(select * from {self.relation} where {quote_identifier(self.marks.turn)} = 0)"
 
     def add(self, session: Session, rows: str, turn: int, *, doing: str) -> None:
         """Add rows of a relation (SQL that can stand after ``from``) with the table's columns, stratum and unit."""
-        names = ", ".join(quote(name) for name in (*self.columns, self.marks.stratum, self.marks.unit))
+        names = ", ".join(quote_identifier(name) for name in (*self.columns, self.marks.stratum, self.marks.unit))
         session.execute(f"insert into {self.relation} select {names}, {turn} from {rows}", doing=doing)
 
 
-def needed_columns(plan: Plan, keys: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+def list_needed_columns(plan: SamplePlan, keys: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
     """Give for each table the columns that references start from or lead to, and its key.
 
     Args:
@@ -90,35 +90,35 @@ def needed_columns(plan: Plan, keys: Mapping[str, Iterable[str]]) -> dict[str, t
     return {table: tuple(names) for table, names in columns.items()}
 
 
-def deciding_columns(plan: Plan, needed: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
+def add_frame_columns(plan: SamplePlan, needed: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     """Give for each table also the columns that narrow its frame.
 
     Args:
         plan: The plan.
-        needed: What `needed_columns` gives.
+        needed: What `list_needed_columns` gives.
     """
     found = {name: list(columns) for name, columns in needed.items()}
     for name, unit in plan.units.items():
         if unit.where is not None:
-            found[name] += predicate.columns_of(unit.where, plan.tables[name].columns)
+            found[name] += predicate.find_condition_columns(unit.where, plan.tables[name].columns)
     return found
 
 
-def empty(session: Session, table: SourceTable, columns: tuple[str, ...]) -> Known:
+def create_empty_table(session: Session, table: SourceTable, columns: tuple[str, ...]) -> SampledRows:
     """Make the table that the rows of a table are added to as they are drawn."""
-    marks = Marks.beside(table.columns)
-    name = quote(f"known of {table.name.encode().hex()}")  # the engine takes "A" and "a" for one name
-    kinds = [f"{quote(column)} {table.columns[column]}" for column in columns]
+    marks = MarkColumns.from_columns(table.columns)
+    name = quote_identifier(f"known of {table.name.encode().hex()}")  # the engine takes "A" and "a" for one name
+    kinds = [f"{quote_identifier(column)} {table.columns[column]}" for column in columns]
     kinds += [
-        f"{quote(marks.stratum)} INTEGER",
-        f"{quote(marks.unit)} BIGINT",
-        f"{quote(marks.turn)} INTEGER",
+        f"{quote_identifier(marks.stratum)} INTEGER",
+        f"{quote_identifier(marks.unit)} BIGINT",
+        f"{quote_identifier(marks.turn)} INTEGER",
     ]
     session.execute(f"create temp table {name} ({', '.join(kinds)})")
-    return Known(relation=name, columns=columns, marks=marks)
+    return SampledRows(relation=name, columns=columns, marks=marks)
 
 
-def complete(session: Session, table: SourceTable, columns: tuple[str, ...], source: str) -> Known:
+def create_whole_table_view(session: Session, table: SourceTable, columns: tuple[str, ...], source: str) -> SampledRows:
     """Give the rows of a table that comes whole: they are read where they lie.
 
     Args:
@@ -127,11 +127,14 @@ def complete(session: Session, table: SourceTable, columns: tuple[str, ...], sou
         columns: The columns.
         source: SQL that can stand after ``from`` and has these columns: the table as the source has it.
     """
-    marks = Marks.beside(table.columns)
-    name = quote(f"known of {table.name.encode().hex()}")
-    names = [quote(column) for column in columns]
-    names += [f"null::integer as {quote(marks.stratum)}", f"null::bigint as {quote(marks.unit)}"]
+    marks = MarkColumns.from_columns(table.columns)
+    name = quote_identifier(f"known of {table.name.encode().hex()}")
+    names = [quote_identifier(column) for column in columns]
+    names += [
+        f"null::integer as {quote_identifier(marks.stratum)}",
+        f"null::bigint as {quote_identifier(marks.unit)}",
+    ]
     session.execute(
-        f"create temp view {name} as select {', '.join(names)}, 0 as {quote(marks.turn)} from {source}"
+        f"create temp view {name} as select {', '.join(names)}, 0 as {quote_identifier(marks.turn)} from {source}"
     )
-    return Known(relation=name, columns=columns, marks=marks)
+    return SampledRows(relation=name, columns=columns, marks=marks)

@@ -16,7 +16,7 @@ RANGE_BYTES = 256 * 2**20  # of a file; what is drawn of it waits in memory unti
 
 
 @dataclass(frozen=True, kw_only=True)
-class Item:
+class WorkItem:
     """Rows of the source that are read at once.
 
     Attributes:
@@ -37,15 +37,15 @@ class Item:
     def label(self) -> str:
         """What tells its part from the others of its table.
 
-        >>> Item(file=3, number=None, first=0, stop=None, bytes=9).label
+        >>> WorkItem(file=3, number=None, first=0, stop=None, bytes=9).label
         '00003'
-        >>> Item(file=3, number=12, first=500, stop=600, bytes=9).label
+        >>> WorkItem(file=3, number=12, first=500, stop=600, bytes=9).label
         '00003-0012'
         """
         return f"{self.file:05d}" if self.number is None else f"{self.file:05d}-{self.number:04d}"
 
 
-def items(table: SourceTable, groups: Mapping[int, Sequence[int]]) -> list[Item]:
+def list_items(table: SourceTable, groups: Mapping[int, Sequence[int]]) -> list[WorkItem]:
     """Give the items of a table, file after file.
 
     Args:
@@ -55,27 +55,27 @@ def items(table: SourceTable, groups: Mapping[int, Sequence[int]]) -> list[Item]
     """
     found = []
     for index, file in enumerate(table.files):
-        size = table.size_of(file)
-        ranges = cut(groups.get(index, ()), size)
+        size = table.estimate_size(file)
+        ranges = split_row_groups(groups.get(index, ()), size)
         if len(ranges) < 2:
-            found.append(Item(file=index, number=None, first=0, stop=None, bytes=size))
+            found.append(WorkItem(file=index, number=None, first=0, stop=None, bytes=size))
             continue
         rows = ranges[-1][1]
         found += [
-            Item(file=index, number=number, first=first, stop=stop, bytes=size * (stop - first) // rows)
+            WorkItem(file=index, number=number, first=first, stop=stop, bytes=size * (stop - first) // rows)
             for number, (first, stop) in enumerate(ranges)
         ]
     return found
 
 
-def cut(groups: Sequence[int], size: int) -> list[tuple[int, int]]:
+def split_row_groups(groups: Sequence[int], size: int) -> list[tuple[int, int]]:
     """Cut a file at the ends of its row groups into ranges of about equal length: the first row and the one behind.
 
     Args:
         groups: The rows of each row group.
         size: Bytes of the file.
 
-    >>> cut([100, 100, 100, 100], 2 * RANGE_BYTES)
+    >>> split_row_groups([100, 100, 100, 100], 2 * RANGE_BYTES)
     [(0, 200), (200, 400)]
     """
     ends = list(itertools.accumulate(groups))

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import literal, quote
-from sandbox.engine.duckdb.table_functions import file_list
-from sandbox.manifest.sample import half_of
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.manifest.sample import compute_half_fingerprint
 from sandbox.model import Sample, TableFiles
 
 if TYPE_CHECKING:
@@ -20,29 +20,27 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
 
 
-def fingerprint(manifest: SampleManifest) -> str:
+def compute_fingerprint(manifest: SampleManifest) -> str:
     """Give the half's own fingerprint."""
-    return half_of(manifest.fingerprint)
+    return compute_half_fingerprint(manifest.fingerprint)
 
 
-def chosen(manifest: SampleManifest, folder: Path, unit: str) -> str:
+def build_half_units_query(manifest: SampleManifest, folder: Path, unit: str) -> str:
     """Give the SQL of the half's units of one unit table: the columns of its key, as they are stored."""
     key = manifest.units[unit].key
-    names = ", ".join(quote(name) for name in key)
+    names = ", ".join(quote_identifier(name) for name in key)
     parts = " || ".join(
-        f"length({quote(name)}::varchar) || ':' || {quote(name)}::varchar || '/'" for name in key
+        f"length({quote_identifier(name)}::varchar) || ':' || {quote_identifier(name)}::varchar || '/'" for name in key
     )
-    weights = f"read_parquet({file_list([folder / manifest.weights[unit].path])}, hive_partitioning = false)"
-    text = f"{literal(f'{manifest.fingerprint}/{unit}/')} || {parts}"
+    weights = f"read_parquet({format_file_list([folder / manifest.weights[unit].path])}, hive_partitioning = false)"
+    text = f"{quote_literal(f'{manifest.fingerprint}/{unit}/')} || {parts}"
     return f"select {names} from {weights} where substr(sha256({text}), 1, 1) < '8'"
 
 
-def at(folder: Path, manifest: SampleManifest) -> Sample:
+def build_half_sample(folder: Path, manifest: SampleManifest) -> Sample:
     """Give the half that was written to a folder."""
     tables = {
-        name: TableFiles(
-            name=name, format="parquet", paths=tuple(sorted(folder / file.path for file in table.files))
-        )
+        name: TableFiles(name=name, format="parquet", paths=tuple(sorted(folder / file.path for file in table.files)))
         for name, table in manifest.tables.items()
     }
-    return Sample(fingerprint=fingerprint(manifest), path=folder, tables=tables)
+    return Sample(fingerprint=compute_fingerprint(manifest), path=folder, tables=tables)

@@ -6,14 +6,14 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import Session, literal, quote
-from sandbox.engine.duckdb.table_functions import file_list
+from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.errors import StoreError
-from sandbox.sampler.half_sample.selection import at, chosen
-from sandbox.sampler.plan.table_order import steps
-from sandbox.sources.checks.key_check import whole
-from sandbox.sources.checks.schema_check import applies, matching
-from sandbox.store.folder import reported
+from sandbox.sampler.half_sample.selection import build_half_sample, build_half_units_query
+from sandbox.sampler.plan.table_order import order_tables
+from sandbox.sources.checks.key_check import build_not_null_condition
+from sandbox.sources.checks.schema_check import build_join_condition, build_when_condition
+from sandbox.store.folder import translate_os_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from sandbox.config.settings import Reference, Settings
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
-    from sandbox.sampler.plan.plan import Step
+    from sandbox.sampler.plan.plan import TableStep
 
-KEPT = "in_half"
-PLACE = "place_in_file"
-PART = "number_of_file"
-CHOSEN = "units of the half"
+IN_HALF_COLUMN = "in_half"
+ROW_NUMBER_COLUMN = "place_in_file"
+FILE_NUMBER_COLUMN = "number_of_file"
+HALF_UNITS_TABLE = "units of the half"
 
 
-def halved(sample: Sample, manifest: SampleManifest, settings: Settings, target: Path) -> Sample:
+def write_half_sample(sample: Sample, manifest: SampleManifest, settings: Settings, target: Path) -> Sample:
     """Write half of a sample as ``target/tables/<table>/*.parquet``, files and rows in the sample's order.
 
     Args:
@@ -43,24 +43,28 @@ def halved(sample: Sample, manifest: SampleManifest, settings: Settings, target:
     """
     rows = {name: table.source_rows for name, table in manifest.tables.items()}
     with Session(memory=settings.sample.memory, failure=StoreError) as session:
-        half = _Half(
-            session=session, sample=sample, manifest=manifest, steps=steps(settings, rows), target=target
+        half = _HalfSampleWriter(
+            session=session,
+            sample=sample,
+            manifest=manifest,
+            steps=order_tables(settings, rows),
+            target=target,
         )
         half.read()
-        half.core()
-        half.closure()
+        half.keep_units()
+        half.follow_references()
         half.write()
-    return at(target, manifest)
+    return build_half_sample(target, manifest)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Half:
+class _HalfSampleWriter:
     """A half while it is made. Each table but whole lookups is a temp table of its keys and references."""
 
     session: Session
     sample: Sample
     manifest: SampleManifest
-    steps: tuple[Step, ...]
+    steps: tuple[TableStep, ...]
     target: Path
 
     def read(self) -> None:
@@ -68,36 +72,37 @@ class _Half:
         for step in self.steps:
             if step.keep == "all":
                 continue
-            names = "".join(f", {quote(name)}" for name in self._needed(step))
+            names = "".join(f", {quote_identifier(name)}" for name in self._list_needed_columns(step))
             parts = [
-                f"select {number} as {PART}, file_row_number as {PLACE}{names} from {_reading(path)}"
-                for number, path in enumerate(self._files(step))
+                f"select {number} as {FILE_NUMBER_COLUMN}, file_row_number as {ROW_NUMBER_COLUMN}{names} from {_build_parquet_relation(path)}"
+                for number, path in enumerate(self._list_files(step))
             ]
             self.session.execute(
-                f"create temp table {quote(step.table)} as select *, false as {KEPT} "
+                f"create temp table {quote_identifier(step.table)} as select *, false as {IN_HALF_COLUMN} "
                 f"from ({' union all '.join(parts)})",
                 doing=f"reading {step.table} of the sample",
             )
 
-    def core(self) -> None:
+    def keep_units(self) -> None:
         """Keep half of the units and, table by table, the rows that come with them."""
         for step in self.steps:
             if step.role == "unit":
-                units = chosen(self.manifest, self.sample.path, step.table)
-                self.session.execute(f"create or replace temp table {quote(CHOSEN)} as {units}")
+                units = build_half_units_query(self.manifest, self.sample.path, step.table)
+                self.session.execute(f"create or replace temp table {quote_identifier(HALF_UNITS_TABLE)} as {units}")
                 same = " and ".join(
-                    f"r.{quote(name)} = t.{quote(name)}" for name in self.manifest.units[step.table].key
+                    f"r.{quote_identifier(name)} = t.{quote_identifier(name)}"
+                    for name in self.manifest.units[step.table].key
                 )
-                self._keep(step.table, f"select 1 from {quote(CHOSEN)} t where {same}")
+                self._keep_rows(step.table, f"select 1 from {quote_identifier(HALF_UNITS_TABLE)} t where {same}")
             elif step.through is not None:
-                on = self._on(step.table, step.through)
-                self._keep(
+                on = self._build_join_condition(step.table, step.through)
+                self._keep_rows(
                     step.table,
-                    f"select 1 from {quote(step.through.table)} t where t.{KEPT} and {on} "
-                    f"and {applies(step.through, 'r')}",
+                    f"select 1 from {quote_identifier(step.through.table)} t where t.{IN_HALF_COLUMN} and {on} "
+                    f"and {build_when_condition(step.through, 'r')}",
                 )
 
-    def closure(self) -> None:
+    def follow_references(self) -> None:
         """Keep what kept rows refer to, until nothing is added."""
         loose = {step.table for step in self.steps if step.keep != "all"}
         links = [
@@ -107,46 +112,46 @@ class _Half:
             for reference in step.references
             if reference.table in loose
         ]
-        while sum(self._followed(table, reference) for table, reference in links):
+        while sum(self._keep_referenced_rows(table, reference) for table, reference in links):
             pass
 
     def write(self) -> None:
         """Write the kept rows of each file; whole lookups as they are."""
         for step in self.steps:
-            for number, path in enumerate(self._files(step)):
+            for number, path in enumerate(self._list_files(step)):
                 place = self.target / path.relative_to(self.sample.path)
-                with reported(place):
+                with translate_os_errors(place):
                     place.parent.mkdir(parents=True, exist_ok=True)
                 if step.keep == "all":
-                    with reported(place):
+                    with translate_os_errors(place):
                         shutil.copyfile(path, place)
                     continue
-                kept = f"select {PLACE} from {quote(step.table)} where {KEPT} and {PART} = {number}"
+                kept = f"select {ROW_NUMBER_COLUMN} from {quote_identifier(step.table)} where {IN_HALF_COLUMN} and {FILE_NUMBER_COLUMN} = {number}"
                 self.session.execute(
-                    f"copy (select * exclude (file_row_number) from {_reading(path)} "
-                    f"where file_row_number in ({kept}) order by file_row_number) to {literal(str(place))} (format parquet, compression zstd)",
+                    f"copy (select * exclude (file_row_number) from {_build_parquet_relation(path)} "
+                    f"where file_row_number in ({kept}) order by file_row_number) to {quote_literal(str(place))} (format parquet, compression zstd)",
                     doing=f"writing half of {step.table}",
                 )
 
-    def _followed(self, table: str, reference: Reference) -> int:
+    def _keep_referenced_rows(self, table: str, reference: Reference) -> int:
         """Keep the rows that one reference names; give how many are new.
 
         Targets are rows ``r`` here, and what names them ``t``.
         """
-        on = self._on(table, reference, row="t", target="r")
-        return self._keep(
+        on = self._build_join_condition(table, reference, row="t", target="r")
+        return self._keep_rows(
             reference.table,
-            f"select 1 from {quote(table)} t where t.{KEPT} and {on} and {applies(reference, 't')}",
+            f"select 1 from {quote_identifier(table)} t where t.{IN_HALF_COLUMN} and {on} and {build_when_condition(reference, 't')}",
         )
 
-    def _keep(self, table: str, matching_rows: str) -> int:
-        [(count,)] = self.session.rows(
-            f"update {quote(table)} r set {KEPT} = true where not {KEPT} and exists ({matching_rows})",
+    def _keep_rows(self, table: str, matching_rows: str) -> int:
+        [(count,)] = self.session.fetch_rows(
+            f"update {quote_identifier(table)} r set {IN_HALF_COLUMN} = true where not {IN_HALF_COLUMN} and exists ({matching_rows})",
             doing=f"halving {table}",
         )
         return int(count)
 
-    def _on(self, table: str, reference: Reference, *, row: str = "r", target: str = "t") -> str:
+    def _build_join_condition(self, table: str, reference: Reference, *, row: str = "r", target: str = "t") -> str:
         types = {
             name: {column.name: column.type for column in self.manifest.tables[name].columns}
             for name in (table, reference.table)
@@ -155,9 +160,9 @@ class _Half:
             ((column, types[table][column]), (name, types[reference.table][name]))
             for column, name in zip(reference.columns, reference.key, strict=True)
         ]
-        return f"{matching(pairs, row, target)} and {whole(reference.columns, row)}"
+        return f"{build_join_condition(pairs, row, target)} and {build_not_null_condition(reference.columns, row)}"
 
-    def _needed(self, step: Step) -> list[str]:
+    def _list_needed_columns(self, step: TableStep) -> list[str]:
         named = {name for reference in step.references for name in reference.columns}
         named |= {name for reference in step.references for name, _ in reference.when}
         named |= {
@@ -171,9 +176,9 @@ class _Half:
             named |= set(self.manifest.units[step.table].key)
         return sorted(named)
 
-    def _files(self, step: Step) -> list[Path]:
+    def _list_files(self, step: TableStep) -> list[Path]:
         return [self.sample.path / file.path for file in self.manifest.tables[step.table].files]
 
 
-def _reading(path: Path) -> str:
-    return f"read_parquet({file_list([path])}, hive_partitioning = false, file_row_number = true)"
+def _build_parquet_relation(path: Path) -> str:
+    return f"read_parquet({format_file_list([path])}, hive_partitioning = false, file_row_number = true)"

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def floors(populations: Sequence[int], minimum: int) -> list[float]:
+def compute_floors(populations: Sequence[int], minimum: int) -> list[float]:
     """Give each stratum's least inclusion probability.
 
     It makes a realised sample of fewer than ``minimum`` units rarer than 1 in 700; strata that are hardly larger come
     whole. A minimum of 0 asks for nothing.
 
-    >>> floors([20, 10_000], 30)[0]
+    >>> compute_floors([20, 10_000], 30)[0]
     1.0
     """
     if minimum == 0:
@@ -28,7 +28,7 @@ def floors(populations: Sequence[int], minimum: int) -> list[float]:
     return [1.0 if population <= safe else safe / population for population in populations]
 
 
-def probabilities(slopes: Sequence[float], least: Sequence[float], scale: float) -> list[float]:
+def compute_probabilities(slopes: Sequence[float], least: Sequence[float], scale: float) -> list[float]:
     """Give ``min(1, max(floor, scale · slope))`` of each stratum.
 
     A slope is a_h / N_h: 1 for proportional allocation, 1 / √N_h for power, S_h for Neyman.
@@ -36,9 +36,7 @@ def probabilities(slopes: Sequence[float], least: Sequence[float], scale: float)
     return [min(1.0, max(floor, scale * slope)) for slope, floor in zip(slopes, least, strict=True)]
 
 
-def scale_for(
-    target: float, costs: Sequence[float], slopes: Sequence[float], least: Sequence[float]
-) -> float:
+def solve_scale(target: float, costs: Sequence[float], slopes: Sequence[float], least: Sequence[float]) -> float:
     """Solve ``Σ cost · min(1, max(floor, λ · slope)) = target`` for λ, exactly.
 
     The sum is piecewise linear in λ, and rises; its breakpoints are where a stratum leaves its floor and where it
@@ -53,20 +51,20 @@ def scale_for(
     Returns:
         λ; 0.0 where the floors alone reach the target, infinity where all strata together do not.
 
-    >>> scale_for(50, [100, 100], [1, 1], [0, 0.4])
+    >>> solve_scale(50, [100, 100], [1, 1], [0, 0.4])
     0.1
     """
 
-    def cost_at(scale: float) -> float:
-        return math.fsum(c * p for c, p in zip(costs, probabilities(slopes, least, scale), strict=True))
+    def compute_cost(scale: float) -> float:
+        return math.fsum(c * p for c, p in zip(costs, compute_probabilities(slopes, least, scale), strict=True))
 
-    if cost_at(0.0) >= target:
+    if compute_cost(0.0) >= target:
         return 0.0
     if math.fsum(costs) <= target:
         return math.inf
     points = sorted({f / s for f, s in zip(least, slopes, strict=True)} | {1 / s for s in slopes} | {0.0})
     # At the last point the sum may fall short by a rounding.
-    index = min(bisect.bisect_left(points, target, key=cost_at), len(points) - 1)
+    index = min(bisect.bisect_left(points, target, key=compute_cost), len(points) - 1)
     low, high = points[index - 1], points[index]
     strata = list(zip(costs, slopes, least, strict=True))
     rising = [(c, s) for c, s, f in strata if f / s <= low and high <= 1 / s]
@@ -74,6 +72,4 @@ def scale_for(
     if not rising:
         return high
     found = (target - math.fsum(resting)) / math.fsum(c * s for c, s in rising)
-    return min(
-        max(found, low), high
-    )  # so that a larger target never gives a smaller λ, not even by a rounding
+    return min(max(found, low), high)  # so that a larger target never gives a smaller λ, not even by a rounding

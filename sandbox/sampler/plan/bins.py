@@ -8,8 +8,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from sandbox.engine.sql.type_names import NUMBERS
-from sandbox.errors import RuleError, SandboxError
+from sandbox.engine.sql.type_names import NUMBER_TYPE
+from sandbox.errors import DataRuleError, SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.sampler.plan.plan import StrataColumn
 
-FLOATS = ("FLOAT", "DOUBLE")
-COUNTED_WHOLE = 500_000  # rows up to which every value is counted at once
-VALUES = "values_of_quantiles"
-PARTS = "parts_of_quantiles"
+FLOAT_TYPES = ("FLOAT", "DOUBLE")
+MAX_EXACT_ROWS = 500_000  # rows up to which every value is counted at once
+VALUES_VIEW = "values_of_quantiles"
+PARTS_TABLE = "parts_of_quantiles"
 
-Values = Callable[[tuple[str, ...]], str]
+ValuesBuilder = Callable[[tuple[str, ...]], str]
 
 
-def declared(session: Session, column: StrataColumn, bins: Sequence[float | int | str]) -> tuple[str, ...]:
+def parse_declared_edges(session: Session, column: StrataColumn, bins: Sequence[float | int | str]) -> tuple[str, ...]:
     """Give the edges that the file names, as the engine writes them in the column's type, ascending.
 
     Between whole numbers an edge of 18.5 is one of 19: the bins hold the same values.
@@ -33,27 +33,27 @@ def declared(session: Session, column: StrataColumn, bins: Sequence[float | int 
     Raises:
         RuleError: One is no value of the column's type, or they do not ascend.
     """
-    texts = [_text(column, edge) for edge in bins]
+    texts = [_format_edge(column, edge) for edge in bins]
     try:
-        found = session.rows(
+        found = session.fetch_rows(
             f"select edge::varchar from (select unnest(?::varchar[])::{column.type} as edge) group by edge order by edge",
             [texts],
         )
-        asked = session.rows(f"select unnest(?::varchar[])::{column.type}::varchar", [texts])
+        asked = session.fetch_rows(f"select unnest(?::varchar[])::{column.type}::varchar", [texts])
     except SandboxError as error:
         reason = error.message.removeprefix("a query: ")
-        raise RuleError(
-            f"bins of {column.name}, which is {column.type}: {reason}", hint=_hint(column)
+        raise DataRuleError(
+            f"bins of {column.name}, which is {column.type}: {reason}", hint=_suggest_bins(column)
         ) from None
     edges = tuple(row[0] for row in found)
     if list(dict.fromkeys(row[0] for row in asked)) != list(edges):
         shown = ", ".join(map(str, bins))
-        raise RuleError(f"bins of {column.name} must ascend: {shown}", hint=_hint(column))
+        raise DataRuleError(f"bins of {column.name} must ascend: {shown}", hint=_suggest_bins(column))
     return edges
 
 
-def at_quantiles(
-    session: Session, column: StrataColumn, values: Values, rows: int, count: int
+def find_quantile_edges(
+    session: Session, column: StrataColumn, values: ValuesBuilder, rows: int, count: int
 ) -> tuple[str, ...]:
     """Give the edges that part the frame into as many bins as asked for, as evenly as equal values allow.
 
@@ -69,31 +69,29 @@ def at_quantiles(
         count: How many bins, at least 2.
     """
     doing = f"finding the quantiles of {column.name}"
-    splits = _splits(session, column, values(()), count, doing) if rows > COUNTED_WHOLE else ()
-    session.execute(
-        f"create or replace temp view {VALUES} as select * from {values(splits)} where value_0 >= 0"
-    )
+    splits = _estimate_split_points(session, column, values(()), count, doing) if rows > MAX_EXACT_ROWS else ()
+    session.execute(f"create or replace temp view {VALUES_VIEW} as select * from {values(splits)} where value_0 >= 0")
     # Where a target lies: only values there are counted one by one.
     session.execute(
-        f"create or replace temp table {PARTS} as "
-        f"with parts as (select value_0 as part, count(*) as n, min(value_1) as least from {VALUES} group by 1), "
+        f"create or replace temp table {PARTS_TABLE} as "
+        f"with parts as (select value_0 as part, count(*) as n, min(value_1) as least from {VALUES_VIEW} group by 1), "
         "placed as (select part, n, sum(n) over (order by part) - n as below, sum(n) over () as total, "
         "lead(least) over (order by part) as following from parts) "
-        f"select *, {_targets(count)} from placed",
+        f"select *, {_build_target_columns(count)} from placed",
         doing=doing,
     )
-    found = session.rows(
-        f"with counted as (select value_0 as part, value_1 as value, count(*) as n from {VALUES} "
-        f"where value_0 in (select part from {PARTS} where low < high) group by 1, 2), "
+    found = session.fetch_rows(
+        f"with counted as (select value_0 as part, value_1 as value, count(*) as n from {VALUES_VIEW} "
+        f"where value_0 in (select part from {PARTS_TABLE} where low < high) group by 1, 2), "
         "placed as (select value, c.n, p.total, "
         "p.below + sum(c.n) over (partition by part order by value rows unbounded preceding) - c.n as below, "
         "coalesce(lead(value) over (partition by part order by value), p.following) as following "
-        f"from counted c join {PARTS} p using (part)) "
-        f"select {as_text(column.type, 'value')}, {as_text(column.type, 'following')}, below::hugeint, n::hugeint, "
-        f"total::hugeint, {_targets(count)} from placed where low < high order by value",
+        f"from counted c join {PARTS_TABLE} p using (part)) "
+        f"select {build_text_expression(column.type, 'value')}, {build_text_expression(column.type, 'following')}, below::hugeint, n::hugeint, "
+        f"total::hugeint, {_build_target_columns(count)} from placed where low < high order by value",
         doing=doing,
     )
-    session.execute(f"drop view {VALUES}; drop table {PARTS}")
+    session.execute(f"drop view {VALUES_VIEW}; drop table {PARTS_TABLE}")
     edges: dict[str, None] = {}
     for value, following, below, here, total, low, high in found:
         for step in range(max(1, low), min(high, count)):
@@ -104,50 +102,50 @@ def at_quantiles(
     return tuple(edges)
 
 
-def as_text(kind: str, value: str) -> str:
+def build_text_expression(kind: str, value: str) -> str:
     """Give the SQL of a value's text, by which it is known in plans and documents; −0 is 0."""
-    return f"({value} + 0)::varchar" if kind in FLOATS else f"{value}::varchar"
+    return f"({value} + 0)::varchar" if kind in FLOAT_TYPES else f"{value}::varchar"
 
 
-def _targets(count: int) -> str:
+def _build_target_columns(count: int) -> str:
     """Give the SQL of the targets j / count, as ``low`` to below ``high``, that lie among ``n`` rows after ``below``."""
     reached = [f"(({place}) * {count} + total - 1) // total" for place in ("below", "below + n")]
     return f"({reached[0]})::bigint as low, ({reached[1]})::bigint as high"
 
 
-def _splits(session: Session, column: StrataColumn, values: str, count: int, doing: str) -> tuple[str, ...]:
+def _estimate_split_points(
+    session: Session, column: StrataColumn, values: str, count: int, doing: str
+) -> tuple[str, ...]:
     """Give values a little below and above each quantile, so that few rows lie between; a guess is good enough."""
     reach = min(0.002, 0.1 / count)
-    shares = sorted(
-        share for step in range(1, count) for share in (step / count - reach, step / count + reach)
-    )
-    found = session.rows(
+    shares = sorted(share for step in range(1, count) for share in (step / count - reach, step / count + reach))
+    found = session.fetch_rows(
         f"select unnest(approx_quantile(value_1, ?::float[])::{column.type}[])::varchar from {values} where value_0 >= 0",
         [shares],
         doing=doing,
     )
     texts = [row[0] for row in found if row[0] not in (None, "nan")]
-    ordered = session.rows(
+    ordered = session.fetch_rows(
         f"select x::varchar from (select distinct unnest(?::varchar[])::{column.type} as x) order by x",
         [texts],
     )
     return tuple(row[0] for row in ordered)
 
 
-def _text(column: StrataColumn, edge: float | str) -> str:
+def _format_edge(column: StrataColumn, edge: float | str) -> str:
     """Give an edge as text of the column's type: the least value of it that the edge does not exceed."""
-    number = NUMBERS.fullmatch(column.type) is not None
+    number = NUMBER_TYPE.fullmatch(column.type) is not None
     if number != (not isinstance(edge, str)):
         kind = "a number" if number else "a text, like a date"
-        raise RuleError(
+        raise DataRuleError(
             f"bins of {column.name}: {edge!r} is not {kind}, and {column.name} is {column.type}",
-            hint=_hint(column),
+            hint=_suggest_bins(column),
         )
     if isinstance(edge, str):
         if column.type == "DATE" and not re.fullmatch(r"\d{4,}-\d\d-\d\d", edge.strip()):
-            raise RuleError(f"bins of {column.name}: {edge!r} is no date", hint=_hint(column))
+            raise DataRuleError(f"bins of {column.name}: {edge!r} is no date", hint=_suggest_bins(column))
         return edge
-    if column.type in FLOATS:
+    if column.type in FLOAT_TYPES:
         return repr(edge)
     decimal = re.fullmatch(r"DECIMAL\(\d+,(\d+)\)", column.type)
     scale = 10 ** int(decimal[1]) if decimal else 1
@@ -157,8 +155,8 @@ def _text(column: StrataColumn, edge: float | str) -> str:
     return f"{sign}{rest[:-digits]}.{rest[-digits:]}" if digits else f"{sign}{rest}"
 
 
-def _hint(column: StrataColumn) -> str:
-    if NUMBERS.fullmatch(column.type):
+def _suggest_bins(column: StrataColumn) -> str:
+    if NUMBER_TYPE.fullmatch(column.type):
         return f'for example: {{column = "{column.name}", bins = [18, 30, 65]}}'
     example = '"12:00:00"' if column.type == "TIME" else '"2025-01-01", "2026-01-01"'
     return f'for example: {{column = "{column.name}", bins = [{example}]}}'

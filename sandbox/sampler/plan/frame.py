@@ -1,6 +1,6 @@
 """The sampling frame of one unit table in a session: which of its rows are in it, in which stratum, and selected.
 
-What counting and drawing share. `prepared` makes the tables that the sampling rule joins with; the rest is SQL over
+What counting and drawing share. `prepare_frame` makes the tables that the sampling rule joins with; the rest is SQL over
 whatever rows of the unit table it is given: a file of the source, a range of one, or a table of the session.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule import sampling_rule
-from sandbox.engine.sql.ibis_types import fresh
-from sandbox.sampler.plan.strata.strata_labels import labelled, session_name, strata_table
+from sandbox.engine.sql.ibis_types import choose_unused_name
+from sandbox.sampler.plan.strata.strata_labels import build_session_name, create_strata_table, prepare_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import UnitPlan
     from sandbox.sources.table import SourceTable
 
-NARROWED = "rows of the frame"
+FRAME_ROWS_CTE = "rows of the frame"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class SamplingFrame:
     """The frame of one unit table, ready in a session.
 
     Attributes:
@@ -42,7 +42,7 @@ class Frame:
     stratum: str
     unit: str
 
-    def selected(self, rows: str, columns: Mapping[str, str]) -> str:
+    def build_sample_query(self, rows: str, columns: Mapping[str, str]) -> str:
         """Give the SQL of the selected rows of a relation.
 
         Args:
@@ -52,14 +52,22 @@ class Frame:
         Returns:
             A SELECT of all those columns in order, then `stratum` and `unit`.
         """
-        return narrowed(rows, self.where, sampling_rule.selected(reads(rows, self.where), columns, self.draw))
+        return add_filter(
+            rows,
+            self.where,
+            sampling_rule.build_selection_query(choose_relation(rows, self.where), columns, self.draw),
+        )
 
-    def inside(self, rows: str, columns: Mapping[str, str]) -> str:
-        """Give the SQL of the rows of a relation that are in the frame, selected or not (see `selected`)."""
-        return narrowed(rows, self.where, sampling_rule.inside(reads(rows, self.where), columns, self.draw))
+    def build_frame_query(self, rows: str, columns: Mapping[str, str]) -> str:
+        """Give the SQL of the rows of a relation that are in the frame, selected or not (see `build_sample_query`)."""
+        return add_filter(
+            rows,
+            self.where,
+            sampling_rule.build_frame_query(choose_relation(rows, self.where), columns, self.draw),
+        )
 
 
-def prepared(session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan) -> Frame:
+def prepare_frame(session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan) -> SamplingFrame:
     """Put what the draw of a unit table needs into a session, and give its frame.
 
     Args:
@@ -72,36 +80,36 @@ def prepared(session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan
         SourceError: A table that strata columns are taken from cannot be read.
     """
     table = tables[unit.table]
-    found = labelled(session, tables, unit.table, unit.columns)
-    strata = session_name("strata", unit.table)
-    strata_table(session, strata, unit)
-    stratum = fresh("stratum", table.columns)
-    number = fresh("unit number", table.columns)
+    found = prepare_labels(session, tables, unit.table, unit.columns)
+    strata = build_session_name("strata", unit.table)
+    create_strata_table(session, strata, unit)
+    stratum = choose_unused_name("stratum", table.columns)
+    number = choose_unused_name("unit number", table.columns)
     draw = sampling_rule.Draw(
         key=unit.key,
         coefficients=unit.coefficients,
         labels=found,
-        table=strata,
-        highest=max(stratum.threshold for stratum in unit.strata),
-        stratum=stratum,
-        unit=number,
+        strata_table=strata,
+        highest_threshold=max(stratum.threshold for stratum in unit.strata),
+        stratum_column=stratum,
+        unit_column=number,
     )
-    return Frame(draw=draw, where=unit.where, strata=strata, stratum=stratum, unit=number)
+    return SamplingFrame(draw=draw, where=unit.where, strata=strata, stratum=stratum, unit=number)
 
 
-def reads(rows: str, where: str | None) -> str:
-    """Give the name of the relation that a SELECT for `narrowed` reads."""
-    return rows if where is None else NARROWED
+def choose_relation(rows: str, where: str | None) -> str:
+    """Give the name of the relation that a SELECT for `add_filter` reads."""
+    return rows if where is None else FRAME_ROWS_CTE
 
 
-def narrowed(rows: str, where: str | None, select: str) -> str:
+def add_filter(rows: str, where: str | None, select: str) -> str:
     """Give a SELECT over the rows of a relation for which a condition holds.
 
     Args:
         rows: The relation's name.
         where: The condition; None takes every row.
-        select: It reads what `reads` gives.
+        select: It reads what `choose_relation` gives.
     """
     if where is None:
         return select
-    return f"with {quote(NARROWED)} as (select * from {quote(rows)} where {where}) select * from ({select})"
+    return f"with {quote_identifier(FRAME_ROWS_CTE)} as (select * from {quote_identifier(rows)} where {where}) select * from ({select})"

@@ -13,32 +13,36 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.engine.sql.ibis_types import fresh
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.sql.ibis_types import choose_unused_name
 from sandbox.sampler.plan import allocation
-from sandbox.sampler.plan.frame import prepared
-from sandbox.sampler.plan.strata.strata import allocated
-from sandbox.sampler.plan.strata.strata_labels import session_name
-from sandbox.sources.checks.key_check import whole
-from sandbox.sources.checks.schema_check import applies, matching, typed_pairs
-from sandbox.sources.files.file_errors import blamed
-from sandbox.sources.table import reading
+from sandbox.sampler.plan.frame import prepare_frame
+from sandbox.sampler.plan.strata.strata import assign_probabilities
+from sandbox.sampler.plan.strata.strata_labels import build_session_name
+from sandbox.sources.checks.key_check import build_not_null_condition
+from sandbox.sources.checks.schema_check import (
+    build_join_condition,
+    build_when_condition,
+    pair_reference_columns,
+)
+from sandbox.sources.files.file_errors import translate_file_errors
+from sandbox.sources.table import build_select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.config.settings import Reference
     from sandbox.engine.duckdb.session import Session
-    from sandbox.sampler.plan.plan import Step, UnitPlan
+    from sandbox.sampler.plan.plan import TableStep, UnitPlan
     from sandbox.sources.table import SourceTable
 
-PILOT = 5_000  # units
-PILOT_LEAST = 5  # in a stratum
-FEW = 0.2  # the share of distinct values up to which the engine writes a dictionary
-MEASURED_ROWS = 50_000
-MEASURED_BYTES = 64 * 2**20  # before compression
+PILOT_UNITS = 5_000  # units
+MIN_PILOT_UNITS_PER_STRATUM = 5  # in a stratum
+MAX_DICTIONARY_SHARE = 0.2  # the share of distinct values up to which the engine writes a dictionary
+MAX_MEASURED_ROWS = 50_000
+MAX_MEASURED_BYTES = 64 * 2**20  # before compression
 # What a byte of the source becomes as Parquet, roughly.
-SHRINKS = {
+PARQUET_RATIOS = {
     "parquet": 1.0,
     "csv": 0.3,
     "jsonl": 0.12,
@@ -50,51 +54,54 @@ SHRINKS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Costs:
+class UnitCosts:
     """What the sample of one unit costs, in bytes.
 
     Attributes:
-        own: For each stratum what one of its units costs with all that belongs to it.
-        named: For each stratum what the rows of such lookups cost that one of its units names; units may share them, so
+        unit_bytes: For each stratum what one of its units costs with all that belongs to it.
+        lookup_bytes: For each stratum what the rows of such lookups cost that one of its units names; units may share them, so
             together they cost at most that.
-        fixed: What the lookups cost that come whole.
-        referenced: What those cost that come as far as they are referenced, if all of their rows come.
-        row: For each table that was measured the bytes of a row.
-        rows: For each table that belongs to the unit, by stratum, how many of its rows come with one.
-        lookups: For each lookup that comes as far as it is referenced, by stratum, how many rows a unit names.
-        pilot: How many units were looked at.
+        whole_lookup_bytes: What the lookups cost that come whole.
+        referenced_lookup_bytes: What those cost that come as far as they are referenced, if all of their rows come.
+        row_bytes: For each table that was measured the bytes of a row.
+        rows_per_unit: For each table that belongs to the unit, by stratum, how many of its rows come with one.
+        lookup_rows_per_unit: For each lookup that comes as far as it is referenced, by stratum, how many rows a unit names.
+        pilot_units: How many units were looked at.
     """
 
-    own: Sequence[float]
-    named: Sequence[float]
-    fixed: float
-    referenced: float
-    row: Mapping[str, float]
-    rows: Mapping[str, Sequence[float]]
-    lookups: Mapping[str, Sequence[float]]
-    pilot: int
+    unit_bytes: Sequence[float]
+    lookup_bytes: Sequence[float]
+    whole_lookup_bytes: float
+    referenced_lookup_bytes: float
+    row_bytes: Mapping[str, float]
+    rows_per_unit: Mapping[str, Sequence[float]]
+    lookup_rows_per_unit: Mapping[str, Sequence[float]]
+    pilot_units: int
 
-    def ways(self, size: float, populations: Sequence[float]) -> list[tuple[float, list[float]]]:
+    def list_budgets(self, size: float, populations: Sequence[float]) -> list[tuple[float, list[float]]]:
         """Give the size that is left for strata and what they cost: with referenced rows counted singly, or whole."""
-        singly = [n * (a + b) for n, a, b in zip(populations, self.own, self.named, strict=True)]
-        wholly = [n * a for n, a in zip(populations, self.own, strict=True)]
-        return [(size - self.fixed, singly), (size - self.fixed - self.referenced, wholly)]
+        singly = [n * (a + b) for n, a, b in zip(populations, self.unit_bytes, self.lookup_bytes, strict=True)]
+        wholly = [n * a for n, a in zip(populations, self.unit_bytes, strict=True)]
+        return [
+            (size - self.whole_lookup_bytes, singly),
+            (size - self.whole_lookup_bytes - self.referenced_lookup_bytes, wholly),
+        ]
 
 
-def guessed(table: SourceTable) -> float:
+def estimate_row_bytes(table: SourceTable) -> float:
     """Give the bytes of a row as Parquet, from the size of the table's files alone."""
     packed = all(file.name.endswith(".gz") for file in table.files)
-    return table.bytes * (1.0 if packed else SHRINKS[table.format]) / max(1, table.rows)
+    return table.bytes * (1.0 if packed else PARQUET_RATIOS[table.format]) / max(1, table.rows)
 
 
-def measured(
+def measure_costs(
     session: Session,
     tables: Mapping[str, SourceTable],
     unit: UnitPlan,
-    steps: Sequence[Step],
+    steps: Sequence[TableStep],
     *,
     lookups: bool,
-) -> Costs:
+) -> UnitCosts:
     """Measure what units cost.
 
     Args:
@@ -104,101 +111,105 @@ def measured(
         steps: All tables of the sample.
         lookups: Whether lookups count.
     """
-    return _Pilot(session=session, tables=tables, unit=unit, steps=steps).costs(with_lookups=lookups)
+    return _PilotDraw(session=session, tables=tables, unit=unit, steps=steps).measure(with_lookups=lookups)
 
 
 @dataclass(kw_only=True)
-class _Pilot:
+class _PilotDraw:
     session: Session
     tables: Mapping[str, SourceTable]
     unit: UnitPlan
-    steps: Sequence[Step]
-    row: dict[str, float] = field(default_factory=dict)
+    steps: Sequence[TableStep]
+    row_bytes: dict[str, float] = field(default_factory=dict)
 
-    def costs(self, *, with_lookups: bool) -> Costs:
+    def measure(self, *, with_lookups: bool) -> UnitCosts:
         family = [step for step in self.steps if step.unit == self.unit.table]
         for step in family:
-            self._drawn(step)
-        units = self._counts(self.unit.table, f"count(distinct {self._number})")
+            self._draw_table(step)
+        units = self._count_by_stratum(self.unit.table, f"count(distinct {self._unit_column})")
         others = [step for step in self.steps if step.role == "lookup"] if with_lookups else []
         for step in others:
-            self.row[step.table] = self._bytes(step.table, f"({reading(self.tables[step.table])})", [])
-        size = {step.table: self.tables[step.table].rows * self.row[step.table] for step in others}
-        rows = {step.table: _each(self._counts(step.table, "count(*)"), units) for step in family}
+            self.row_bytes[step.table] = self._measure_row_bytes(
+                step.table, f"({build_select(self.tables[step.table])})", []
+            )
+        size = {step.table: self.tables[step.table].rows * self.row_bytes[step.table] for step in others}
+        rows = {step.table: _divide_by_units(self._count_by_stratum(step.table, "count(*)"), units) for step in family}
         own = [0.0] * len(units)
         for name, each in rows.items():
-            own = _plus(own, each, self.row[name])
-        lookups = self._named(family, [step for step in others if step.keep == "referenced"], units)
+            own = _add_scaled(own, each, self.row_bytes[name])
+        lookups = self._count_lookup_rows(family, [step for step in others if step.keep == "referenced"], units)
         named = [0.0] * len(units)
         for name, each in lookups.items():
-            named = _plus(named, each, self.row[name])
+            named = _add_scaled(named, each, self.row_bytes[name])
         for step in family:
-            self.session.execute(f"drop table {self._name(step.table)}")
-        return Costs(
-            own=own,
-            named=named,
-            fixed=sum(size[step.table] for step in others if step.keep == "all"),
-            referenced=sum(size[step.table] for step in others if step.keep == "referenced"),
-            row=self.row,
-            rows=rows,
-            lookups=lookups,
-            pilot=int(sum(units)),
+            self.session.execute(f"drop table {self._build_table_name(step.table)}")
+        return UnitCosts(
+            unit_bytes=own,
+            lookup_bytes=named,
+            whole_lookup_bytes=sum(size[step.table] for step in others if step.keep == "all"),
+            referenced_lookup_bytes=sum(size[step.table] for step in others if step.keep == "referenced"),
+            row_bytes=self.row_bytes,
+            rows_per_unit=rows,
+            lookup_rows_per_unit=lookups,
+            pilot_units=int(sum(units)),
         )
 
     @property
-    def _taken(self) -> set[str]:
+    def _column_names(self) -> set[str]:
         return {name for table in self.tables.values() for name in table.columns}
 
     @property
-    def _stratum(self) -> str:
-        return quote(fresh("stratum", self._taken))
+    def _stratum_column(self) -> str:
+        return quote_identifier(choose_unused_name("stratum", self._column_names))
 
     @property
-    def _number(self) -> str:
-        return quote(fresh("unit number", self._taken))
+    def _unit_column(self) -> str:
+        return quote_identifier(choose_unused_name("unit number", self._column_names))
 
-    def _name(self, table: str) -> str:
-        return quote(session_name("pilot", table))
+    def _build_table_name(self, table: str) -> str:
+        return quote_identifier(build_session_name("pilot", table))
 
-    def _drawn(self, step: Step) -> None:
+    def _draw_table(self, step: TableStep) -> None:
         """Put the pilot's rows of a table into the session, as far as references need them, and measure some whole."""
         table = self.tables[step.table]
-        rows = self._unit_rows() if step.through is None else self._child_rows(step, step.through)
-        kept = [*(quote(name) for name in self._needed(step.table)), self._stratum, self._number]
-        with blamed(table.format, table.files):
+        rows = self._build_unit_query() if step.through is None else self._build_child_query(step, step.through)
+        kept = [
+            *(quote_identifier(name) for name in self._list_needed_columns(step.table)),
+            self._stratum_column,
+            self._unit_column,
+        ]
+        with translate_file_errors(table.format, table.files):
             self.session.execute(
-                f"create or replace temp table {self._name(step.table)} as select {', '.join(kept)} from {rows}",
+                f"create or replace temp table {self._build_table_name(step.table)} as select {', '.join(kept)} from {rows}",
                 doing=f"measuring {step.table}",
             )
-        self.row[step.table] = self._bytes(step.table, rows, [f"hash({self._number})"])
+        self.row_bytes[step.table] = self._measure_row_bytes(step.table, rows, [f"hash({self._unit_column})"])
 
-    def _unit_rows(self) -> str:
+    def _build_unit_query(self) -> str:
         """Give SQL that can stand after ``from``: the pilot's rows of the unit table, with stratum and unit."""
         unit, table = self.unit, self.tables[self.unit.table]
         populations, flat = [one.population for one in unit.strata], [1.0] * len(unit.strata)
-        least = allocation.floors(populations, PILOT_LEAST)
-        scale = allocation.scale_for(PILOT, populations, flat, least)
-        chosen = allocation.probabilities(flat, least, scale)
-        frame = prepared(self.session, self.tables, allocated(unit, chosen))
-        source = session_name("pilot source", unit.table)
-        self.session.execute(f"create or replace temp view {quote(source)} as {reading(table)}")
-        own = ", ".join(quote(name) for name in table.columns)
+        least = allocation.compute_floors(populations, MIN_PILOT_UNITS_PER_STRATUM)
+        scale = allocation.solve_scale(PILOT_UNITS, populations, flat, least)
+        chosen = allocation.compute_probabilities(flat, least, scale)
+        frame = prepare_frame(self.session, self.tables, assign_probabilities(unit, chosen))
+        source = build_session_name("pilot source", unit.table)
+        self.session.execute(f"create or replace temp view {quote_identifier(source)} as {build_select(table)}")
+        own = ", ".join(quote_identifier(name) for name in table.columns)
         return (
-            f"(select {own}, {quote(frame.stratum)} as {self._stratum}, {quote(frame.unit)} as {self._number} "
-            f"from ({frame.selected(source, table.columns)}))"
+            f"(select {own}, {quote_identifier(frame.stratum)} as {self._stratum_column}, {quote_identifier(frame.unit)} as {self._unit_column} "
+            f"from ({frame.build_sample_query(source, table.columns)}))"
         )
 
-    def _child_rows(self, step: Step, through: Reference) -> str:
-        keys = ", ".join(quote(name) for name in through.key)
-        on = (
-            f"{matching(typed_pairs(self.tables, step.table, through), 'r', 't')} and {applies(through, 'r')}"
-        )
+    def _build_child_query(self, step: TableStep, through: Reference) -> str:
+        keys = ", ".join(quote_identifier(name) for name in through.key)
+        on = f"{build_join_condition(pair_reference_columns(self.tables, step.table, through), 'r', 't')} and {build_when_condition(through, 'r')}"
         return (
-            f"(select r.*, t.{self._stratum}, t.{self._number} from ({reading(self.tables[step.table])}) r join "
-            f"(select distinct {keys}, {self._stratum}, {self._number} from {self._name(through.table)}) t on {on})"
+            f"(select r.*, t.{self._stratum_column}, t.{self._unit_column} from ({build_select(self.tables[step.table])}) r join "
+            f"(select distinct {keys}, {self._stratum_column}, {self._unit_column} from {self._build_table_name(through.table)}) t on {on})"
         )
 
-    def _needed(self, table: str) -> list[str]:
+    def _list_needed_columns(self, table: str) -> list[str]:
         """Give the columns of a table that references lead to, or from."""
         names: dict[str, None] = {}
         for step in self.steps:
@@ -208,72 +219,75 @@ class _Pilot:
                 names |= dict.fromkeys(own if step.table == table else ())
         return list(names)
 
-    def _counts(self, table: str, what: str) -> list[float]:
+    def _count_by_stratum(self, table: str, what: str) -> list[float]:
         """Give a count over the pilot's rows of a table, by stratum."""
-        found = dict(self.session.rows(f"select {self._stratum}, {what} from {self._name(table)} group by 1"))
+        found = dict(
+            self.session.fetch_rows(
+                f"select {self._stratum_column}, {what} from {self._build_table_name(table)} group by 1"
+            )
+        )
         return [float(found.get(index, 0)) for index in range(len(self.unit.strata))]
 
-    def _named(
-        self, family: Sequence[Step], lookups: Sequence[Step], units: Sequence[float]
+    def _count_lookup_rows(
+        self, family: Sequence[TableStep], lookups: Sequence[TableStep], units: Sequence[float]
     ) -> dict[str, list[float]]:
         """Give for each lookup, by stratum, how many of its rows a unit of the pilot names, each counted once a unit."""
         named = {step.table: [0.0] * len(units) for step in lookups}
         for step in family:
             for one in step.references:
                 if one.table in named:
-                    key = ", ".join([self._number, *(quote(name) for name in one.columns)])
-                    counted = f"count(distinct row({key})) filter ({whole(one.columns)} and {applies(one)})"
-                    found = _each(self._counts(step.table, counted), units)
-                    named[one.table] = _plus(named[one.table], found, 1.0)
+                    key = ", ".join([self._unit_column, *(quote_identifier(name) for name in one.columns)])
+                    counted = f"count(distinct row({key})) filter ({build_not_null_condition(one.columns)} and {build_when_condition(one)})"
+                    found = _divide_by_units(self._count_by_stratum(step.table, counted), units)
+                    named[one.table] = _add_scaled(named[one.table], found, 1.0)
         first = dict(named)
         for step in lookups:
             # What a looked-up row names in turn is at most one row more for each of its references.
             for one in step.references:
                 if one.table in named and one.table != step.table:
-                    named[one.table] = _plus(named[one.table], first[step.table], 1.0)
+                    named[one.table] = _add_scaled(named[one.table], first[step.table], 1.0)
         return named
 
-    def _bytes(self, name: str, rows: str, order: Sequence[str]) -> float:
+    def _measure_row_bytes(self, name: str, rows: str, order: Sequence[str]) -> float:
         """Write some rows to memory as Parquet and give the bytes of one.
 
         Which rows is up to a hash, their order to their values, as in most tables: none of it to the source's layout.
         """
         table = self.tables[name]
-        own = ", ".join(quote(column) for column in table.columns)
-        most = max(1, min(MEASURED_ROWS, int(MEASURED_BYTES / max(1.0, table.width))))
+        own = ", ".join(quote_identifier(column) for column in table.columns)
+        most = max(1, min(MAX_MEASURED_ROWS, int(MAX_MEASURED_BYTES / max(1.0, table.width))))
         by = ", ".join([*order, f"hash({own})"])
-        with blamed(table.format, table.files):
+        with translate_file_errors(table.format, table.files):
             batches = list(
-                self.session.batches(
+                self.session.fetch_batches(
                     f"select {own} from {rows} order by {by} limit {most}",
                     size=most,
                     doing=f"measuring {name}",
                 )
             )
         count = sum(batch.num_rows for batch in batches)
-        return _encoded(batches) / count if count else guessed(table)
+        return _measure_parquet_bytes(batches) / count if count else estimate_row_bytes(table)
 
 
-def _encoded(batches: Sequence[pa.RecordBatch]) -> float:
+def _measure_parquet_bytes(batches: Sequence[pa.RecordBatch]) -> float:
     """Give the bytes of rows as Parquet, without what a file takes that has none; encoded as the engine does it."""
     table = pa.Table.from_batches(batches)
     encodings = {
         field.name: encoding
         for field, column in zip(table.schema, table.columns, strict=True)
-        if (encoding := _encoding(field.type)) and pc.count_distinct(column).as_py() > FEW * len(column)
+        if (encoding := _choose_encoding(field.type))
+        and pc.count_distinct(column).as_py() > MAX_DICTIONARY_SHARE * len(column)
     }
     dictionary = [name for name in table.column_names if name not in encodings]
     sizes = []
     for part in (table, table.slice(0, 0)):
         sink = pa.BufferOutputStream()
-        pq.write_table(
-            part, sink, compression="zstd", use_dictionary=dictionary, column_encoding=encodings or None
-        )
+        pq.write_table(part, sink, compression="zstd", use_dictionary=dictionary, column_encoding=encodings or None)
         sizes.append(sink.getvalue().size)
     return max(1.0, float(sizes[0] - sizes[1]))
 
 
-def _encoding(kind: pa.DataType) -> str | None:
+def _choose_encoding(kind: pa.DataType) -> str | None:
     """Give how a column of many distinct values is encoded; None leaves that to the writer."""
     if pa.types.is_integer(kind) or pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
         return "DELTA_BINARY_PACKED"
@@ -282,11 +296,11 @@ def _encoding(kind: pa.DataType) -> str | None:
     return "BYTE_STREAM_SPLIT" if pa.types.is_floating(kind) else None
 
 
-def _plus(one: Sequence[float], other: Sequence[float], factor: float) -> list[float]:
+def _add_scaled(one: Sequence[float], other: Sequence[float], factor: float) -> list[float]:
     return [a + factor * b for a, b in zip(one, other, strict=True)]
 
 
-def _each(totals: Sequence[float], units: Sequence[float]) -> list[float]:
+def _divide_by_units(totals: Sequence[float], units: Sequence[float]) -> list[float]:
     """Give what one unit of each stratum takes; the average of all where the pilot has none of a stratum."""
     average = sum(totals) / max(1.0, sum(units))
     return [total / count if count else average for total, count in zip(totals, units, strict=True)]

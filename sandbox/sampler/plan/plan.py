@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
-from sandbox.engine.sql.type_names import NUMBERS
+from sandbox.engine.sql.type_names import NUMBER_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pydantic import JsonValue
 
-    from sandbox.config.settings import Mask, Reference
-    from sandbox.sources.checks.personal_columns import Suspect
-    from sandbox.sources.listing import Listing
+    from sandbox.config.settings import MaskEntry, Reference
+    from sandbox.sources.checks.personal_columns import PersonalColumn
+    from sandbox.sources.listing import SourceListing
     from sandbox.sources.table import SourceTable
 
-Role = Literal["unit", "child", "lookup"]
-Keep = Literal["all", "referenced"]
+TableRole = Literal["unit", "child", "lookup"]
+KeepMode = Literal["all", "referenced"]
 LabelKind = Literal["value", "bin", "nan", "rare", "null"]
 
-ORDER = {"value": 0, "bin": 0, "nan": 1, "rare": 2, "null": 3}
+LABEL_ORDER = {"value": 0, "bin": 0, "nan": 1, "rare": 2, "null": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Label:
+class StratumLabel:
     """What a stratum has in one strata column: a value, a bin, NaN beside bins, the merged rare values, or NULL.
 
     ``text`` is the engine's text of the value, or the bin's number; None for the others.
@@ -60,7 +60,7 @@ class StrataColumn:
     edges: tuple[str, ...] | None = None
 
     @property
-    def needed(self) -> tuple[str, ...]:
+    def needed_columns(self) -> tuple[str, ...]:
         """The columns of the unit table that it is found by."""
         if not self.path:
             return (self.column,)
@@ -68,16 +68,16 @@ class StrataColumn:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stratum:
+class PlannedStratum:
     """One stratum: its labels, one a strata column; N_h; π_h (``threshold / P``); and the threshold."""
 
-    labels: tuple[Label, ...]
+    labels: tuple[StratumLabel, ...]
     population: int
     probability: float
     threshold: int
 
     @property
-    def expected(self) -> float:
+    def expected_units(self) -> float:
         """How many of its units the sample will have, on average."""
         return self.population * self.probability
 
@@ -103,7 +103,7 @@ class UnitPlan:
     key: tuple[str, ...]
     coefficients: tuple[int, ...]
     columns: tuple[StrataColumn, ...]
-    strata: tuple[Stratum, ...]
+    strata: tuple[PlannedStratum, ...]
     null_keys: int
     where: str | None = None
     narrowed_by: tuple[str, ...] = ()
@@ -111,9 +111,9 @@ class UnitPlan:
     shared: bool = False
 
     @property
-    def needed(self) -> tuple[str, ...]:
+    def needed_columns(self) -> tuple[str, ...]:
         """The columns of its table that say which rows are units of the frame, in which stratum, and selected."""
-        names = [*self.key, *self.narrowed_by, *(name for one in self.columns for name in one.needed)]
+        names = [*self.key, *self.narrowed_by, *(name for one in self.columns for name in one.needed_columns)]
         return tuple(dict.fromkeys(names))
 
     @property
@@ -122,9 +122,9 @@ class UnitPlan:
         return sum(stratum.population for stratum in self.strata)
 
     @property
-    def expected(self) -> float:
+    def expected_units(self) -> float:
         """How many units the sample will have, on average."""
-        return math.fsum(stratum.expected for stratum in self.strata)
+        return math.fsum(stratum.expected_units for stratum in self.strata)
 
     @property
     def half_width_95(self) -> float:
@@ -140,28 +140,28 @@ class UnitPlan:
         least = min(stratum.probability for stratum in self.strata)
         return 1 if least >= 1 else math.ceil(math.log(0.05) / math.log1p(-least))
 
-    def values(self, stratum: Stratum) -> dict[str, JsonValue]:
+    def describe_stratum(self, stratum: PlannedStratum) -> dict[str, JsonValue]:
         """Give a stratum's values as they stand in documents."""
         pairs = zip(self.columns, stratum.labels, strict=True)
-        return {column.name: _json(column, label) for column, label in pairs}
+        return {column.name: _convert_label(column, label) for column, label in pairs}
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give it as JSON values."""
         return {
             "key": list(self.key),
             "population": self.population,
-            "expected": round(self.expected, 1),
+            "expected": round(self.expected_units, 1),
             "null_keys": self.null_keys,
             "outside_frame": self.outside,
             "half_width_95": self.half_width_95,
             "detectable_units": self.detectable_units,
             "strata": [
                 {
-                    "values": self.values(stratum),
+                    "values": self.describe_stratum(stratum),
                     "population": stratum.population,
                     "probability": stratum.probability,
                     "threshold": stratum.threshold,
-                    "expected": round(stratum.expected, 1),
+                    "expected": round(stratum.expected_units, 1),
                 }
                 for stratum in self.strata
             ],
@@ -169,7 +169,7 @@ class UnitPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class TableStep:
     """One table of the sample and how its rows are found.
 
     Attributes:
@@ -183,14 +183,14 @@ class Step:
 
     table: str
     unit: str | None
-    role: Role
-    keep: Keep | None
+    role: TableRole
+    keep: KeepMode | None
     through: Reference | None
     references: tuple[Reference, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
+class ExpectedSize:
     """What a table will take in the sample, roughly."""
 
     rows: int
@@ -198,7 +198,7 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class SamplePlan:
     """What a sample would take.
 
     Attributes:
@@ -208,51 +208,51 @@ class Plan:
         tables: The tables of the sample as the source has them.
         units: The draw of each unit table, ``[sample]``'s first.
         steps: The tables in the order in which they are drawn: units, children after their parents, lookups.
-        expected: For each table what it will take.
-        measured: The tables whose bytes a row were measured; those of others are guessed from the source's files.
+        expected_sizes: For each table what it will take.
+        measured_tables: The tables whose bytes a row were measured; those of others are guessed from the source's files.
         not_sampled: Tables of the source that ``sandbox.toml`` does not name.
         warnings: What a person should know: one sentence each.
         masks: By table and column how values are masked; what is not there is left as it is.
-        suspects: Columns that look personal and have no rule; with any, nothing is drawn.
+        personal_columns: Columns that look personal and have no rule; with any, nothing is drawn.
     """
 
     specification: Mapping[str, Any]
     request: str
-    listing: Listing
+    listing: SourceListing
     tables: Mapping[str, SourceTable]
     units: Mapping[str, UnitPlan]
-    steps: tuple[Step, ...]
-    expected: Mapping[str, Expected]
+    steps: tuple[TableStep, ...]
+    expected_sizes: Mapping[str, ExpectedSize]
     not_sampled: tuple[str, ...]
     warnings: tuple[str, ...]
-    measured: tuple[str, ...] = ()
-    masks: Mapping[str, Mapping[str, Mask]] = field(default_factory=dict)
-    suspects: tuple[Suspect, ...] = ()
+    measured_tables: tuple[str, ...] = ()
+    masks: Mapping[str, Mapping[str, MaskEntry]] = field(default_factory=dict)
+    personal_columns: tuple[PersonalColumn, ...] = ()
 
     @property
     def expected_rows(self) -> int:
         """Rows of all tables together, roughly."""
-        return sum(one.rows for one in self.expected.values())
+        return sum(one.rows for one in self.expected_sizes.values())
 
     @property
     def expected_bytes(self) -> int:
         """Bytes of Parquet of all tables together, roughly."""
-        return sum(one.bytes for one in self.expected.values())
+        return sum(one.bytes for one in self.expected_sizes.values())
 
-    def fields(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Give the JSON of ``sandbox plan --json``."""
         return {
             "format_version": 1,
             "request": self.request,
-            "units": {name: unit.fields() for name, unit in self.units.items()},
-            "tables": {step.table: self._table(step) for step in self.steps},
+            "units": {name: unit.to_dict() for name, unit in self.units.items()},
+            "tables": {step.table: self._describe_table(step) for step in self.steps},
             "expected": {"rows": self.expected_rows, "bytes": self.expected_bytes},
             "not_sampled": list(self.not_sampled),
             "warnings": list(self.warnings),
         }
 
-    def _table(self, step: Step) -> dict[str, Any]:
-        source, expected = self.tables[step.table], self.expected[step.table]
+    def _describe_table(self, step: TableStep) -> dict[str, Any]:
+        source, expected = self.tables[step.table], self.expected_sizes[step.table]
         return {
             "role": step.role,
             "unit": step.unit,
@@ -262,24 +262,24 @@ class Plan:
             "source_bytes": source.bytes,
             "expected_rows": expected.rows,
             "expected_bytes": expected.bytes,
-            "bytes_measured": step.table in self.measured,
+            "bytes_measured": step.table in self.measured_tables,
         }
 
 
-def order_of(columns: Sequence[StrataColumn], labels: Sequence[Label]) -> list[tuple[int, Decimal, str]]:
+def build_sort_key(columns: Sequence[StrataColumn], labels: Sequence[StratumLabel]) -> list[tuple[int, Decimal, str]]:
     """Give what strata are ordered by: values, numbers as such; then NaN, the rare ones, NULL."""
-    return [_order(column, label) for column, label in zip(columns, labels, strict=True)]
+    return [_build_label_sort_key(column, label) for column, label in zip(columns, labels, strict=True)]
 
 
-def _order(column: StrataColumn, label: Label) -> tuple[int, Decimal, str]:
+def _build_label_sort_key(column: StrataColumn, label: StratumLabel) -> tuple[int, Decimal, str]:
     text = label.text or ""
-    number = label.kind == "bin" or (label.kind == "value" and NUMBERS.fullmatch(column.type) is not None)
+    number = label.kind == "bin" or (label.kind == "value" and NUMBER_TYPE.fullmatch(column.type) is not None)
     if not number or text == "nan":
-        return ORDER["nan" if number else label.kind], Decimal(0), text
-    return ORDER[label.kind], Decimal(text), text
+        return LABEL_ORDER["nan" if number else label.kind], Decimal(0), text
+    return LABEL_ORDER[label.kind], Decimal(text), text
 
 
-def _json(column: StrataColumn, label: Label) -> JsonValue:
+def _convert_label(column: StrataColumn, label: StratumLabel) -> JsonValue:
     match label.kind:
         case "null":
             return None
@@ -291,14 +291,14 @@ def _json(column: StrataColumn, label: Label) -> JsonValue:
             assert label.text is not None
             ends = [None, *(column.edges or ()), None]
             low, high = ends[int(label.text) : int(label.text) + 2]
-            return {"from": _value(column.type, low), "to": _value(column.type, high)}
+            return {"from": _convert_value(column.type, low), "to": _convert_value(column.type, high)}
         case "value":
-            return _value(column.type, label.text)
+            return _convert_value(column.type, label.text)
         case _:
             assert_never(label.kind)
 
 
-def _value(kind: str, text: str | None) -> JsonValue:
+def _convert_value(kind: str, text: str | None) -> JsonValue:
     """Give a value as JSON has it; what has no exact place there (decimals, moments, infinity) stays text."""
     if text is None:
         return None

@@ -5,41 +5,45 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.engine.sql.ibis_types import fresh
-from sandbox.manifest.sample import Dangling
-from sandbox.sources.checks.key_check import whole
-from sandbox.sources.checks.schema_check import applies, matching, typed_pairs
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.sql.ibis_types import choose_unused_name
+from sandbox.manifest.sample import ReferenceSummary
+from sandbox.sources.checks.key_check import build_not_null_condition
+from sandbox.sources.checks.schema_check import (
+    build_join_condition,
+    build_when_condition,
+    pair_reference_columns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.config.settings import Reference
     from sandbox.engine.duckdb.session import Session
-    from sandbox.sampler.plan.plan import Step
+    from sandbox.sampler.plan.plan import TableStep
     from sandbox.sources.table import SourceTable
 
-EXAMPLES = 5
-DANGLING = "dangling"
+MAX_EXAMPLES = 5
+DANGLING_TABLE = "dangling"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Link:
+class ReferenceLink:
     """A reference between two tables of the source.
 
     Attributes:
         table: The table that holds it.
         number: Tells it from the others of its table.
         reference: What it says.
-        on: The SQL condition between a row ``r`` and its target ``t``.
-        refers: The SQL condition that a row ``r`` names one at all: no part is NULL, and the reference is for such rows.
+        join_condition: The SQL condition between a row ``r`` and its target ``t``.
+        row_condition: The SQL condition that a row ``r`` names one at all: no part is NULL, and the reference is for such rows.
     """
 
     table: str
     number: int
     reference: Reference
-    on: str
-    refers: str
+    join_condition: str
+    row_condition: str
 
     @property
     def target(self) -> str:
@@ -47,30 +51,30 @@ class Link:
         return self.reference.table
 
 
-def links(steps: tuple[Step, ...], tables: Mapping[str, SourceTable]) -> list[Link]:
+def list_links(steps: tuple[TableStep, ...], tables: Mapping[str, SourceTable]) -> list[ReferenceLink]:
     """Give every declared reference."""
     return [
-        Link(
+        ReferenceLink(
             table=step.table,
             number=number,
             reference=reference,
-            on=matching(typed_pairs(tables, step.table, reference), "r", "t"),
-            refers=f"{whole(reference.columns, 'r')} and {applies(reference, 'r')}",
+            join_condition=build_join_condition(pair_reference_columns(tables, step.table, reference), "r", "t"),
+            row_condition=f"{build_not_null_condition(reference.columns, 'r')} and {build_when_condition(reference, 'r')}",
         )
         for step in steps
         for number, reference in enumerate(step.references)
     ]
 
 
-def described(
+def count_dangling_rows(
     session: Session,
-    link: Link,
+    link: ReferenceLink,
     relations: Mapping[str, str],
     masked: Sequence[str],
     *,
     checked: str,
     holds: bool,
-) -> Dangling:
+) -> ReferenceSummary:
     """Count a reference's rows that name nothing or have a NULL part.
 
     Args:
@@ -83,22 +87,22 @@ def described(
     """
     columns = link.reference.columns
     rows, targets = relations[link.table], relations[link.target]
-    names = ", ".join(f"r.{quote(column)}" for column in columns)
-    number = quote(fresh("rows", columns))
+    names = ", ".join(f"r.{quote_identifier(column)}" for column in columns)
+    number = quote_identifier(choose_unused_name("rows", columns))
     doing = f"checking {link.table} → {link.target}"
     session.execute(
-        f"create or replace temp table {DANGLING} as select {names}, count(*) as {number} from {rows} r "
-        f"anti join {targets} t on {link.on} where {link.refers} group by {names}",
+        f"create or replace temp table {DANGLING_TABLE} as select {names}, count(*) as {number} from {rows} r "
+        f"anti join {targets} t on {link.join_condition} where {link.row_condition} group by {names}",
         doing=doing,
     )
-    count = session.rows(f"select coalesce(sum({number}), 0)::bigint from {DANGLING}")[0][0]
+    count = session.fetch_rows(f"select coalesce(sum({number}), 0)::bigint from {DANGLING_TABLE}")[0][0]
     texts = ", ".join(f"({column})::varchar" for column in masked)
-    some = f"select * from {DANGLING} order by all limit {EXAMPLES}"
-    examples = session.rows(f"select {texts} from ({some})", doing=doing)
-    empty = f"not ({whole(columns, 'r')}) and {applies(link.reference, 'r')}"
-    nulls = session.rows(f"select count(*) from {rows} r where {empty}", doing=doing)[0][0]
-    session.execute(f"drop table {DANGLING}")
-    return Dangling(
+    some = f"select * from {DANGLING_TABLE} order by all limit {MAX_EXAMPLES}"
+    examples = session.fetch_rows(f"select {texts} from ({some})", doing=doing)
+    empty = f"not ({build_not_null_condition(columns, 'r')}) and {build_when_condition(link.reference, 'r')}"
+    nulls = session.fetch_rows(f"select count(*) from {rows} r where {empty}", doing=doing)[0][0]
+    session.execute(f"drop table {DANGLING_TABLE}")
+    return ReferenceSummary(
         columns=list(columns),
         table=link.target,
         key=list(link.reference.key),

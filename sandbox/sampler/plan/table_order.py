@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.config.unit_membership import WHOLE_UP_TO, families
+from sandbox.config.unit_membership import MAX_WHOLE_LOOKUP_ROWS, resolve_unit_membership
 from sandbox.errors import ConfigError
-from sandbox.sampler.plan.plan import Step
+from sandbox.sampler.plan.plan import TableStep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.config.settings import Settings
-    from sandbox.config.unit_membership import Families
-    from sandbox.sampler.plan.plan import Keep
+    from sandbox.config.unit_membership import UnitMembership
+    from sandbox.sampler.plan.plan import KeepMode
 
 
-def steps(settings: Settings, rows: Mapping[str, int]) -> tuple[Step, ...]:
+def order_tables(settings: Settings, rows: Mapping[str, int]) -> tuple[TableStep, ...]:
     """Give the tables in the order in which they are drawn: units, children after their parents, lookups.
 
     Args:
@@ -26,17 +26,17 @@ def steps(settings: Settings, rows: Mapping[str, int]) -> tuple[Step, ...]:
     Raises:
         ConfigError: A child's references do not lead to a unit, or nothing says which rows of a lookup come.
     """
-    found = families(settings)
+    found = resolve_unit_membership(settings)
     if found.problems:
         raise ConfigError(f"[{'.'.join(map(str, found.problems[0].key))}]: {found.problems[0].message}")
-    units = [_drawn(settings, name, found) for name in found.units]
+    units = [_build_family_step(settings, name, found) for name in found.units]
     lookups = sorted(set(settings.tables) - set(found.units))
-    return (*units, *(_lookup(settings, name, rows[name]) for name in lookups))
+    return (*units, *(_build_lookup_step(settings, name, rows[name]) for name in lookups))
 
 
-def _drawn(settings: Settings, name: str, found: Families) -> Step:
-    through = found.through.get(name)
-    return Step(
+def _build_family_step(settings: Settings, name: str, found: UnitMembership) -> TableStep:
+    through = found.unit_references.get(name)
+    return TableStep(
         table=name,
         unit=found.units[name],
         role="child" if through else "unit",
@@ -46,9 +46,9 @@ def _drawn(settings: Settings, name: str, found: Families) -> Step:
     )
 
 
-def _lookup(settings: Settings, name: str, rows: int) -> Step:
+def _build_lookup_step(settings: Settings, name: str, rows: int) -> TableStep:
     table = settings.tables[name]
-    keep: Keep = table.keep or ("all" if rows <= WHOLE_UP_TO else "referenced")
+    keep: KeepMode = table.keep or ("all" if rows <= MAX_WHOLE_LOOKUP_ROWS else "referenced")
     named = any(
         one.table == name
         for other, section in settings.tables.items()
@@ -60,6 +60,4 @@ def _lookup(settings: Settings, name: str, rows: int) -> Step:
             f"[tables.{name}] is to come as far as it is referenced, and no table references it ({rows:,} rows)",
             hint=f'add its references, or keep = "all", or leave [tables.{name}] out',
         )
-    return Step(
-        table=name, unit=None, role="lookup", keep=keep, through=None, references=table.all_references
-    )
+    return TableStep(table=name, unit=None, role="lookup", keep=keep, through=None, references=table.all_references)

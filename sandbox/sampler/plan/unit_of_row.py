@@ -5,21 +5,27 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule import sampling_rule
-from sandbox.sampler.plan.frame import NARROWED, narrowed
-from sandbox.sources.checks.key_check import whole
-from sandbox.sources.checks.schema_check import applies, matching, typed_pairs
+from sandbox.sampler.plan.frame import FRAME_ROWS_CTE, add_filter
+from sandbox.sources.checks.key_check import build_not_null_condition
+from sandbox.sources.checks.schema_check import (
+    build_join_condition,
+    build_when_condition,
+    pair_reference_columns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.sampler.plan.frame import Frame
-    from sandbox.sampler.plan.plan import Plan, Step
-    from sandbox.sources.projection import LeanSource
+    from sandbox.sampler.plan.frame import SamplingFrame
+    from sandbox.sampler.plan.plan import SamplePlan, TableStep
+    from sandbox.sources.projection import SourceProjection
 
 
-def numbered(frame: Frame, rows: str, columns: Mapping[str, str], *, where: str | None = None) -> str:
+def build_numbering_query(
+    frame: SamplingFrame, rows: str, columns: Mapping[str, str], *, where: str | None = None
+) -> str:
     """Give the SQL of the rows of a unit table that have a whole key, with their unit's number and no stratum.
 
     Args:
@@ -29,11 +35,20 @@ def numbered(frame: Frame, rows: str, columns: Mapping[str, str], *, where: str 
         where: A condition that narrows it.
     """
     plain = dataclasses.replace(frame.draw, labels=())
-    return narrowed(rows, where, sampling_rule.inside(rows if where is None else NARROWED, columns, plain))
+    return add_filter(
+        rows,
+        where,
+        sampling_rule.build_frame_query(rows if where is None else FRAME_ROWS_CTE, columns, plain),
+    )
 
 
-def belonging(
-    plan: Plan, frames: Mapping[str, Frame], source: LeanSource, step: Step, *, framed: bool
+def build_unit_query(
+    plan: SamplePlan,
+    frames: Mapping[str, SamplingFrame],
+    source: SourceProjection,
+    step: TableStep,
+    *,
+    framed: bool,
 ) -> str:
     """Give the SQL of the units of a child's rows: the columns ``key_i`` of its parent and ``unit``, by the source.
 
@@ -52,23 +67,23 @@ def belonging(
     name = source.names[parent.table]
     if parent.through is None:
         frame = frames[parent.table]
-        unit = f"p.{quote(frame.unit)}"
+        unit = f"p.{quote_identifier(frame.unit)}"
         where = frame.where if framed else None
-        relation = f"({numbered(frame, name, source.columns[parent.table], where=where)}) p"
+        relation = f"({build_numbering_query(frame, name, source.columns[parent.table], where=where)}) p"
     else:
         unit = "u.unit"
-        units = belonging(plan, frames, source, parent, framed=framed)
-        relation = f"{quote(name)} p join ({units}) u on {joined(plan, parent, 'p', 'u')}"
-    names = ", ".join(f"p.{quote(key)} as key_{index}" for index, key in enumerate(keys))
-    groups = ", ".join(f"p.{quote(key)}" for key in keys)
-    return f"select {names}, min({unit}) as unit from {relation} where {whole(keys, 'p')} group by {groups}"
+        units = build_unit_query(plan, frames, source, parent, framed=framed)
+        relation = f"{quote_identifier(name)} p join ({units}) u on {build_unit_join(plan, parent, 'p', 'u')}"
+    names = ", ".join(f"p.{quote_identifier(key)} as key_{index}" for index, key in enumerate(keys))
+    groups = ", ".join(f"p.{quote_identifier(key)}" for key in keys)
+    return f"select {names}, min({unit}) as unit from {relation} where {build_not_null_condition(keys, 'p')} group by {groups}"
 
 
-def joined(plan: Plan, step: Step, row: str, target: str) -> str:
-    """Give the SQL condition that leads from a child's row to `belonging`."""
+def build_unit_join(plan: SamplePlan, step: TableStep, row: str, target: str) -> str:
+    """Give the SQL condition that leads from a child's row to `build_unit_query`."""
     assert step.through is not None
     pairs = [
         (own, (f"key_{index}", kind))
-        for index, (own, (_, kind)) in enumerate(typed_pairs(plan.tables, step.table, step.through))
+        for index, (own, (_, kind)) in enumerate(pair_reference_columns(plan.tables, step.table, step.through))
     ]
-    return f"{matching(pairs, row, target)} and {applies(step.through, row)}"
+    return f"{build_join_condition(pairs, row, target)} and {build_when_condition(step.through, row)}"

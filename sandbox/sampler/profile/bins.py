@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sandbox.engine.duckdb.session import quote
+from sandbox.engine.duckdb.session import quote_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sandbox.engine.duckdb.session import Session
-    from sandbox.sampler.profile.columns import Compared
+    from sandbox.sampler.profile.columns import ComparableColumn
 
-BANDS = 50
-LOOK = 100_000  # rows, from which edges and frequent values are taken
-CLEARER = 8  # how much more is looked at where that many times fewer rows were seen
-FREQUENT = 0.002  # the share of rows from which a text has a bin of its own
-LEAST = 5  # and the rows
-IDENTIFYING = 64  # columns that tell rows apart well enough to pick some by
+QUANTILE_BINS = 50
+EDGE_SAMPLE_ROWS = 100_000  # rows, from which edges and frequent values are taken
+RESAMPLE_FACTOR = 8  # how much more is looked at where that many times fewer rows were seen
+MIN_FREQUENT_SHARE = 0.002  # the share of rows from which a text has a bin of its own
+MIN_FREQUENT_ROWS = 5  # and the rows
+MAX_HASHED_COLUMNS = 64  # columns that tell rows apart well enough to pick some by
 
 
 @dataclass(frozen=True, kw_only=True)
-class Binned:
+class ColumnBins:
     """Production's rows of one column by bins; the last bin is NULL.
 
     Attributes:
@@ -39,7 +39,7 @@ class Binned:
         answers: To the column's question about broken values.
     """
 
-    column: Compared
+    column: ComparableColumn
     edges: tuple[Any, ...]
     counts: NDArray[np.float64]
     highest: float | None
@@ -47,9 +47,9 @@ class Binned:
     answers: Mapping[str, Any]
 
     @property
-    def ordered(self) -> bool:
+    def is_ordered(self) -> bool:
         """Whether the bins have an order."""
-        return self.column.ordered
+        return self.column.is_ordered
 
     @property
     def rows(self) -> int:
@@ -62,19 +62,19 @@ class Binned:
         return self.counts / max(1.0, float(self.counts.sum()))
 
     @property
-    def upper(self) -> list[float]:
+    def upper_ends(self) -> list[float]:
         """The upper ends of all ordered bins."""
         return [*self.edges, *([self.highest] if len(self.counts) > len(self.edges) + 1 else [])]
 
     @property
     def widths(self) -> NDArray[np.float64]:
         """How far apart the upper ends of neighbouring bins are."""
-        return np.diff(np.array(self.upper, np.float64))
+        return np.diff(np.array(self.upper_ends, np.float64))
 
-    def places(self, values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[np.int64]:
+    def find_bins(self, values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Give the bin of each value of the sample; values are numbers, or places among `edges` from 1 on."""
         bins = len(self.counts)
-        if self.ordered:
+        if self.is_ordered:
             found = np.searchsorted(np.array(self.edges, np.float64), values, side="left")
             found = np.minimum(found, bins - 2)
         else:
@@ -83,55 +83,57 @@ class Binned:
         return np.where(missing, bins - 1, found).astype(np.int64)
 
 
-def binned(
+def bin_columns(
     session: Session,
     rows: str,
-    columns: Sequence[Compared],
+    columns: Sequence[ComparableColumn],
     *,
     like: str,
     count: int,
     alike: Sequence[str],
     doing: str,
-) -> list[Binned]:
+) -> list[ColumnBins]:
     """Bin production's rows of some columns.
 
     Args:
         session: The engine.
-        rows: The SELECT of the rows, of which `Compared.value` is asked as of ``r``.
+        rows: The SELECT of the rows, of which `ComparableColumn.value` is asked as of ``r``.
         columns: The columns.
         like: The SELECT of the rows, roughly, that the edges are taken from: of these some are picked.
         count: How many those are, roughly.
         alike: Columns by whose values they are picked, where there are many.
         doing: What is being done, for messages.
     """
-    values = ", ".join(f"{column.value('r')} as c{index}" for index, column in enumerate(columns))
-    edges = _seen(session, f"select {values} from ({like}) r", columns, count, alike=alike, doing=doing)
-    raw = "".join(f", r.{quote(one.name)} as {one.raw}" for one in columns if one.question or one.exact)
+    values = ", ".join(f"{column.build_expression('r')} as c{index}" for index, column in enumerate(columns))
+    edges = _estimate_edges(session, f"select {values} from ({like}) r", columns, count, alike=alike, doing=doing)
+    raw = "".join(
+        f", r.{quote_identifier(one.name)} as {one.raw_name}" for one in columns if one.question or one.is_exact
+    )
     figures: list[str] = []
     parameters: list[Any] = []
     for index, (column, ends) in enumerate(zip(columns, edges, strict=True)):
-        figures += _figures(index, column, len(ends))
-        figures += column.asked.values()
+        figures += _build_aggregates(index, column, len(ends))
+        figures += column.aggregates.values()
         parameters += [ends] * (column.kind is not None and len(ends) > 0)
-    found = session.rows(
+    found = session.fetch_rows(
         f"select count(*), {', '.join(figures)} from (select {values}{raw} from ({rows}) r)",
         parameters,
         doing=doing,
     )[0]
     cells = iter(found[1:])
     return [
-        _binned(
+        _build_column_bins(
             column,
             tuple(ends),
             found[0],
             [next(cells) for _ in range(4)],
-            [next(cells) for _ in column.asked],
+            [next(cells) for _ in column.aggregates],
         )
         for column, ends in zip(columns, edges, strict=True)
     ]
 
 
-def tallied(session: Session, tally: str, column: Compared, *, doing: str) -> Binned:
+def bin_tally(session: Session, tally: str, column: ComparableColumn, *, doing: str) -> ColumnBins:
     """Bin numbers of which there are few different ones, exactly.
 
     Args:
@@ -140,15 +142,15 @@ def tallied(session: Session, tally: str, column: Compared, *, doing: str) -> Bi
         column: What they are called.
         doing: What is being done, for messages.
     """
-    rows = sorted(session.rows(tally, doing=doing))
+    rows = sorted(session.fetch_rows(tally, doing=doing))
     values = np.array([row[0] for row in rows], np.float64)
     often = np.array([row[1] for row in rows], np.float64)
     reached = np.cumsum(often)
     count = float(often.sum())
-    ranks = np.arange(1, BANDS) * (count / BANDS)
+    ranks = np.arange(1, QUANTILE_BINS) * (count / QUANTILE_BINS)
     edges = np.unique(values[np.searchsorted(reached, ranks)]) if count else values
     counts = np.bincount(np.searchsorted(edges, values), often, minlength=len(edges) or 1)
-    return Binned(
+    return ColumnBins(
         column=column,
         edges=tuple(edges.tolist()),
         counts=np.append(counts, 0.0),
@@ -158,69 +160,72 @@ def tallied(session: Session, tally: str, column: Compared, *, doing: str) -> Bi
     )
 
 
-def place(column: Compared, row: str, edges: Sequence[Any]) -> tuple[str, list[Any]]:
-    """Give the SQL of what `Binned.places` takes of a row of the sample, and its parameters."""
+def build_bin_expression(column: ComparableColumn, row: str, edges: Sequence[Any]) -> tuple[str, list[Any]]:
+    """Give the SQL of what `ColumnBins.find_bins` takes of a row of the sample, and its parameters."""
     if column.kind != "category":
-        return column.value(row), []
+        return column.build_expression(row), []
     if not edges:
-        return f"case when {column.value(row)} is not null then 0 end", []
-    return _position(column.value(row)), [list(edges)]
+        return f"case when {column.build_expression(row)} is not null then 0 end", []
+    return _build_position_expression(column.build_expression(row)), [list(edges)]
 
 
-def _seen(
+def _estimate_edges(
     session: Session,
     values: str,
-    columns: Sequence[Compared],
+    columns: Sequence[ComparableColumn],
     count: int,
     *,
     alike: Sequence[str],
     doing: str,
 ) -> list[list[Any]]:
-    """Look at some rows, and give what `_edges` gives of them.
+    """Look at some rows, and give what `_compute_edges` gives of them.
 
     Rows that are equal are picked together, so few may be seen of a table that repeats itself, or of a narrow frame;
     then it is looked at more closely.
     """
-    look = quote("profile look")
-    part = max(1, math.ceil(count / LOOK))
+    look = quote_identifier("profile look")
+    part = max(1, math.ceil(count / EDGE_SAMPLE_ROWS))
     while True:
         picked = (
-            f" where hash({', '.join(f'r.{quote(one)}' for one in alike)}) % {part} = 0" if part > 1 else ""
+            f" where hash({', '.join(f'r.{quote_identifier(one)}' for one in alike)}) % {part} = 0" if part > 1 else ""
         )
         session.execute(f"create or replace temp table {look} as {values}{picked}", doing=doing)
-        if part == 1 or session.counted(f"from {look}", doing=doing) >= LOOK // CLEARER:
+        if (
+            part == 1
+            or session.count_user_query_rows(f"from {look}", doing=doing) >= EDGE_SAMPLE_ROWS // RESAMPLE_FACTOR
+        ):
             break
-        part = max(1, part // CLEARER)
-    edges = _edges(session, look, columns)
+        part = max(1, part // RESAMPLE_FACTOR)
+    edges = _compute_edges(session, look, columns)
     session.execute(f"drop table {look}")
     return edges
 
 
-def _edges(session: Session, look: str, columns: Sequence[Compared]) -> list[list[Any]]:
+def _compute_edges(session: Session, look: str, columns: Sequence[ComparableColumn]) -> list[list[Any]]:
     """Give the edges of ordered columns and the frequent values of the others."""
-    ordered = [index for index, column in enumerate(columns) if column.ordered]
-    shares = [rank / BANDS for rank in range(1, BANDS)]
+    ordered = [index for index, column in enumerate(columns) if column.is_ordered]
+    shares = [rank / QUANTILE_BINS for rank in range(1, QUANTILE_BINS)]
     found: dict[int, list[Any]] = {}
     if ordered:
         quantiles = ", ".join(f"quantile_disc(c{index}, {shares}::double[])" for index in ordered)
-        cells = session.rows(f"select {quantiles} from {look}")[0]
+        cells = session.fetch_rows(f"select {quantiles} from {look}")[0]
         found = {index: sorted(set(cell or [])) for index, cell in zip(ordered, cells, strict=True)}
     for index, column in enumerate(columns):
         if column.kind == "category":
-            found[index] = _frequent(session, look, index)
+            found[index] = _find_frequent_values(session, look, index)
     return [found.get(index, []) for index in range(len(columns))]
 
 
-def _frequent(session: Session, look: str, index: int) -> list[Any]:
-    rows = session.rows(
+def _find_frequent_values(session: Session, look: str, index: int) -> list[Any]:
+    rows = session.fetch_rows(
         f"select c{index} from {look} where c{index} is not null group by 1 "
-        f"having count(*) >= greatest({LEAST}, {FREQUENT} * (select count(*) from {look})) "
-        f"order by count(*) desc, 1 limit {BANDS - 1}"
+        f"having count(*) >= greatest({MIN_FREQUENT_ROWS}, {MIN_FREQUENT_SHARE} * (select count(*) from {look})) "
+        f"order by count(*) desc, 1 limit {QUANTILE_BINS - 1}"
     )
     return sorted(row[0] for row in rows)
 
 
-def _figures(index: int, column: Compared, edges: int) -> list[str]:
+def _build_aggregates(index: int, column: ComparableColumn, edges: int) -> list[str]:
     """Give four aggregates: rows with a value, their bins, the greatest, the sum."""
     value = f"c{index}"
     none = "null"
@@ -228,41 +233,41 @@ def _figures(index: int, column: Compared, edges: int) -> list[str]:
         bins = none
     elif column.kind == "category":
         every = ", ".join(str(one) for one in range(1, edges + 1))
-        bins = f"histogram_exact({_position(value)}, [{every}]::integer[])"
+        bins = f"histogram_exact({_build_position_expression(value)}, [{every}]::integer[])"
     else:
         bins = f"histogram({value}, ?::double[])"
-    if column.exact:  # Of the numbers as they are: what the question asks as well is found once.
-        own = column.raw
+    if column.is_exact:  # Of the numbers as they are: what the question asks as well is found once.
+        own = column.raw_name
         return [f"count({own})", bins, f"max({own})::double", f"sum({own})::double"]
     return [
         f"count({value})",
         bins,
-        f"max({value})" if column.ordered else none,
+        f"max({value})" if column.is_ordered else none,
         f"fsum({value})" if column.kind == "number" else none,
     ]
 
 
-def _position(value: str) -> str:
+def _build_position_expression(value: str) -> str:
     """Give the SQL of a text's place among the frequent ones: NULL for NULL, 0 for one that is not frequent."""
     return f"case when {value} is not null then coalesce(list_position(?::varchar[], {value}), 0) end"
 
 
-def _binned(
-    column: Compared, edges: tuple[Any, ...], rows: int, cells: list[Any], answers: list[Any]
-) -> Binned:
+def _build_column_bins(
+    column: ComparableColumn, edges: tuple[Any, ...], rows: int, cells: list[Any], answers: list[Any]
+) -> ColumnBins:
     present, bins, highest, total = cells
     found: Mapping[Any, int] = bins or {}
     keys = range(1, len(edges) + 1) if column.kind == "category" else edges
     counts = [float(found.get(key, 0)) for key in keys]
     others = present - sum(counts)
     # An ordered column whose greatest value is an edge has nothing beyond it.
-    if not column.ordered or others or not edges:
+    if not column.is_ordered or others or not edges:
         counts.append(others)
-    return Binned(
+    return ColumnBins(
         column=column,
         edges=edges,
         counts=np.array([*counts, rows - present], np.float64),
         highest=highest,
         total=total,
-        answers=dict(zip(column.asked, answers, strict=True)),
+        answers=dict(zip(column.aggregates, answers, strict=True)),
     )

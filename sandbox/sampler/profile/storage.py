@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.manifest.profile import Profile
-from sandbox.samples.catalog import PROFILE, folder_of
-from sandbox.store.folder import write
+from sandbox.manifest.profile import SampleProfile
+from sandbox.samples.catalog import PROFILE_FILE, resolve_sample_path
+from sandbox.store.folder import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,23 +14,26 @@ if TYPE_CHECKING:
     from sandbox.config.settings import Project
 
 
-def later(project: Project, fingerprint: str) -> Path:
+def build_profile_path(project: Project, fingerprint: str) -> Path:
     """Give where the whole profile of a sample lies, which was made after it: a stored sample never changes."""
-    return project.state / "profiles" / f"{fingerprint}.json"
+    return project.state_folder / "profiles" / f"{fingerprint}.json"
 
 
-def known(project: Project, home: Path, fingerprint: str) -> Profile | None:
+def find_profile(project: Project, home: Path, fingerprint: str) -> SampleProfile | None:
     """Give a sample's profile, the whole one if there is one; None where there is none.
 
     Raises:
         StoreError: It is damaged or of an unknown format.
     """
-    for path in (later(project, fingerprint), folder_of(home, fingerprint) / PROFILE):
+    for path in (
+        build_profile_path(project, fingerprint),
+        resolve_sample_path(home, fingerprint) / PROFILE_FILE,
+    ):
         if path.is_file():
-            return Profile.read(path)
+            return SampleProfile.read(path)
     return None
 
 
-def keep(project: Project, fingerprint: str, profile: Profile) -> None:
+def write_profile(project: Project, fingerprint: str, profile: SampleProfile) -> None:
     """Record a profile that was made after the sample."""
-    write(later(project, fingerprint), profile.text())
+    write_file(build_profile_path(project, fingerprint), profile.to_json_text())

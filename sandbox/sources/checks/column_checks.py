@@ -6,28 +6,28 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sandbox.engine.duckdb.session import literal, quote
-from sandbox.engine.sql.type_names import MOMENTS, NUMBERS
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.sql.type_names import NUMBER_TYPE, TEMPORAL_TYPE
 from sandbox.manifest.scan import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.config.settings import Range
+    from sandbox.config.settings import RangeEntry
 
-MOSTLY = 0.95  # the share of a text column's values that are of one kind, from which the others look wrong
-CROWDED = 0.9  # the share of the days around a sentinel that are the sentinel itself
-SHOWN = 80  # characters of an example
+SAME_KIND_SHARE = 0.95  # the share of a text column's values that are of one kind, from which the others look wrong
+SENTINEL_SHARE = 0.9  # the share of the days around a sentinel that are the sentinel itself
+MAX_EXAMPLE_LENGTH = 80  # characters of an example
 
 # Columns that say by their name that they look ahead.
-AHEAD = (
+FUTURE_NAME_PARTS = (
     "due", "valid", "expir", "until", "end", "next", "renew", "schedul", "plan", "deliver", "forecast", "effective",
     "deadline", "matur", "target", "expected", "eta", "_to", "future", "close", "terminat", "depart", "arriv",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class ColumnQuestion:
     """What is asked of one column, as aggregates over its table.
 
     Attributes:
@@ -35,17 +35,17 @@ class Question:
         type: The engine's name of its type.
         key: Whether it is part of the table's key or of a reference.
         limits: The range that ``sandbox.toml`` declares.
-        asked: Name -> SQL of an aggregate; the answers come under these names.
+        aggregates: Name -> SQL of an aggregate; the answers come under these names.
     """
 
     name: str
     type: str
     key: bool
-    limits: Range | None
-    asked: Mapping[str, str] = field(default_factory=dict)
+    limits: RangeEntry | None
+    aggregates: Mapping[str, str] = field(default_factory=dict)
 
 
-def question(name: str, kind: str, *, key: bool, limits: Range | None, now: dt.datetime) -> Question:
+def build_question(name: str, kind: str, *, key: bool, limits: RangeEntry | None, now: dt.datetime) -> ColumnQuestion:
     """Give what to ask of a column.
 
     Args:
@@ -55,54 +55,57 @@ def question(name: str, kind: str, *, key: bool, limits: Range | None, now: dt.d
         limits: Its declared range; None where there is none.
         now: The moment of the scan, in UTC; what lies more than a day after it lies in the future.
     """
-    column = quote(name)
-    text = _of_text(column, key=key) if kind == "VARCHAR" else {}
-    asked = _of_values(column, kind, limits, now) | text
-    return Question(name=name, type=kind, key=key, limits=limits, asked=asked)
+    column = quote_identifier(name)
+    text = _build_text_aggregates(column, key=key) if kind == "VARCHAR" else {}
+    asked = _build_value_aggregates(column, kind, limits, now) | text
+    return ColumnQuestion(name=name, type=kind, key=key, limits=limits, aggregates=asked)
 
 
-def glance(name: str, kind: str, *, column: str, limits: Range | None, now: dt.datetime) -> Question:
+def build_basic_question(
+    name: str, kind: str, *, column: str, limits: RangeEntry | None, now: dt.datetime
+) -> ColumnQuestion:
     """Give what to ask of a column where its table is read anyway: all but what takes each text apart.
 
     Args:
         name: The column.
         kind: The engine's name of its type.
         column: SQL of its value.
-        limits: As for `question`.
-        now: As for `question`.
+        limits: As for `build_question`.
+        now: As for `build_question`.
     """
-    asked = _of_values(column, kind, limits, now)
-    return Question(name=name, type=kind, key=False, limits=limits, asked=asked)
+    asked = _build_value_aggregates(column, kind, limits, now)
+    return ColumnQuestion(name=name, type=kind, key=False, limits=limits, aggregates=asked)
 
 
-def misfit(table: str, column: str, kind: str, limits: Range) -> list[Finding]:
+def find_range_mismatch(table: str, column: str, kind: str, limits: RangeEntry) -> list[Finding]:
     """Say that a declared range does not fit its column; nothing where it does."""
     dated = isinstance(limits.min if limits.min is not None else limits.max, dt.date)
-    if (MOMENTS if dated else NUMBERS).fullmatch(kind):
+    if (TEMPORAL_TYPE if dated else NUMBER_TYPE).fullmatch(kind):
         return []
-    said = (
-        f"{table}.{column} is {kind}: its range in sandbox.toml is one of {'dates' if dated else 'numbers'}"
-    )
+    said = f"{table}.{column} is {kind}: its range in sandbox.toml is one of {'dates' if dated else 'numbers'}"
     return [Finding(kind="out_of_range", severity="error", table=table, columns=[column], message=said)]
 
 
-def _of_values(column: str, kind: str, limits: Range | None, now: dt.datetime) -> dict[str, str]:
+def _build_value_aggregates(column: str, kind: str, limits: RangeEntry | None, now: dt.datetime) -> dict[str, str]:
     asked = {"values": f"count({column})"}
     if kind in ("FLOAT", "DOUBLE"):
-        asked |= {"nan": _where(f"isnan({column})"), "infinite": _where(f"isinf({column})")}
-    elif MOMENTS.fullmatch(kind):
-        asked |= _of_moments(column, now)
+        asked |= {
+            "nan": _build_filtered_count(f"isnan({column})"),
+            "infinite": _build_filtered_count(f"isinf({column})"),
+        }
+    elif TEMPORAL_TYPE.fullmatch(kind):
+        asked |= _build_temporal_aggregates(column, now)
     if limits is not None:
-        asked |= _of_range(column, kind, limits)
-    if kind == "VARCHAR" or NUMBERS.fullmatch(kind) or MOMENTS.fullmatch(kind) or kind == "BOOLEAN":
+        asked |= _build_range_aggregates(column, kind, limits)
+    if kind == "VARCHAR" or NUMBER_TYPE.fullmatch(kind) or TEMPORAL_TYPE.fullmatch(kind) or kind == "BOOLEAN":
         asked |= {"least": f"min({column})::varchar", "greatest": f"max({column})::varchar"}
     return asked
 
 
-def findings(
+def find_column_problems(
     table: str,
     rows: int,
-    asked: Question,
+    asked: ColumnQuestion,
     answers: Mapping[str, Any],
     *,
     hidden: bool,
@@ -114,97 +117,103 @@ def findings(
         table: The table.
         rows: How many it has.
         asked: The column.
-        answers: By the names of `Question.asked`.
+        answers: By the names of `ColumnQuestion.asked`.
         hidden: Whether values of it must not be shown.
         every: What all rows are called that were asked about.
     """
     if rows == 0:
         return []
-    judge = _Judge(table=table, rows=rows, asked=asked, answers=answers, hidden=hidden, every=every)
-    return [*judge.emptiness(), *judge.text(), *judge.numbers(), *judge.moments(), *judge.limits()]
+    judge = _ColumnFindings(
+        table=table, rows=rows, question=asked, answers=answers, hidden=hidden, all_rows_phrase=every
+    )
+    return [
+        *judge.find_empty_column(),
+        *judge.find_text_problems(),
+        *judge.find_number_problems(),
+        *judge.find_temporal_problems(),
+        *judge.find_range_problems(),
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Judge:
+class _ColumnFindings:
     table: str
     rows: int
-    asked: Question
+    question: ColumnQuestion
     answers: Mapping[str, Any]
     hidden: bool
-    every: str
+    all_rows_phrase: str
 
-    def emptiness(self) -> Iterator[Finding]:
+    def find_empty_column(self) -> Iterator[Finding]:
         values = self.answers["values"]
         if values == 0:
-            yield self._finding("all_null", "note", f"is NULL in {self.every}", count=self.rows)
-        elif self._constant(values):
-            shown = "" if self.hidden else f": {short(self.answers['least'])}"
-            yield self._finding("constant", "note", f"is the same in {self.every}{shown}")
+            yield self._build_finding("all_null", "note", f"is NULL in {self.all_rows_phrase}", count=self.rows)
+        elif self._is_constant(values):
+            shown = "" if self.hidden else f": {truncate_example(self.answers['least'])}"
+            yield self._build_finding("constant", "note", f"is the same in {self.all_rows_phrase}{shown}")
 
-    def text(self) -> Iterator[Finding]:
+    def find_text_problems(self) -> Iterator[Finding]:
         of = self.answers
         if "empty" not in of:
             return
         filled = of["values"] - of["empty"]
         if of["spaced"]:
             said = "has white space around keys, which then match nothing"
-            yield self._finding("key_space", "warning", said, count=of["spaced"], ends="spaced")
+            yield self._build_finding("key_space", "warning", said, count=of["spaced"], ends="spaced")
         if of["damaged"]:
             said = "has the character that stands for text that could not be decoded (U+FFFD)"
-            yield self._finding("damaged_text", "warning", said, count=of["damaged"])
+            yield self._build_finding("damaged_text", "warning", said, count=of["damaged"])
         if of["empty"] and of["values"] < self.rows:
             nulls = self.rows - of["values"]
             said = f"has empty texts beside {nulls:,} NULLs"
-            yield self._finding("empty_text", "note", said, count=of["empty"])
+            yield self._build_finding("empty_text", "note", said, count=of["empty"])
         for kind, name in (("number", "numbers"), ("date", "dates")):
             others = filled - of[kind]
-            if 0 < others <= (1 - MOSTLY) * filled:
+            if 0 < others <= (1 - SAME_KIND_SHARE) * filled:
                 said = f"holds {name}, and also texts that are none"
-                yield self._finding("mixed", "warning", said, count=others, ends=f"no_{kind}")
+                yield self._build_finding("mixed", "warning", said, count=others, ends=f"no_{kind}")
 
-    def numbers(self) -> Iterator[Finding]:
-        if self.asked.type not in ("FLOAT", "DOUBLE"):
+    def find_number_problems(self) -> Iterator[Finding]:
+        if self.question.type not in ("FLOAT", "DOUBLE"):
             return
         counts = {"NaN": self.answers["nan"], "infinite": self.answers["infinite"]}
         found = [f"{name} {count:,} times" for name, count in counts.items() if count]
         if found:
             said = f"is {' and '.join(found)}"
-            yield self._finding("not_finite", "warning", said, count=sum(counts.values()), told=True)
+            yield self._build_finding("not_finite", "warning", said, count=sum(counts.values()), told=True)
 
-    def moments(self) -> Iterator[Finding]:
+    def find_temporal_problems(self) -> Iterator[Finding]:
         of = self.answers
-        if not MOMENTS.fullmatch(self.asked.type):
+        if not TEMPORAL_TYPE.fullmatch(self.question.type):
             return
-        looks_ahead = any(word in self.asked.name.lower() for word in AHEAD)
+        looks_ahead = any(word in self.question.name.lower() for word in FUTURE_NAME_PARTS)
         if of["future"] and of["future"] <= of["values"] / 2 and not looks_ahead:
-            yield self._finding("future", "warning", "lies in the future", count=of["future"], ends="future")
+            yield self._build_finding("future", "warning", "lies in the future", count=of["future"], ends="future")
         if of["last"]:
             said = "is in the year 9999, which stands for something else"
-            yield self._finding("sentinel", "note", said, count=of["last"])
+            yield self._build_finding("sentinel", "note", said, count=of["last"])
         for year in (1900, 1970):
             here, around = of[f"on_{year}"], of[f"near_{year}"]
-            if here > 1 and here >= CROWDED * around:
+            if here > 1 and here >= SENTINEL_SHARE * around:
                 said = f"is {year}-01-01, which stands for something else"
-                yield self._finding("sentinel", "warning", said, count=here)
+                yield self._build_finding("sentinel", "warning", said, count=here)
 
-    def limits(self) -> Iterator[Finding]:
-        if self.asked.limits is None or "below" not in self.answers:
+    def find_range_problems(self) -> Iterator[Finding]:
+        if self.question.limits is None or "below" not in self.answers:
             return
         for side, limit, word in (
-            ("below", self.asked.limits.min, "less"),
-            ("above", self.asked.limits.max, "more"),
+            ("below", self.question.limits.min, "less"),
+            ("above", self.question.limits.max, "more"),
         ):
             if limit is not None and self.answers[side]:
                 said = f"is {word} than {limit}"
-                yield self._finding("out_of_range", "warning", said, count=self.answers[side], ends=side)
+                yield self._build_finding("out_of_range", "warning", said, count=self.answers[side], ends=side)
 
-    def _constant(self, values: int) -> bool:
+    def _is_constant(self, values: int) -> bool:
         least = self.answers.get("least")
-        return (
-            self.rows > 1 and values == self.rows and least is not None and least == self.answers["greatest"]
-        )
+        return self.rows > 1 and values == self.rows and least is not None and least == self.answers["greatest"]
 
-    def _finding(
+    def _build_finding(
         self,
         kind: Any,
         severity: Any,
@@ -216,98 +225,98 @@ class _Judge:
     ) -> Finding:
         """Make a finding; ``ends`` names the answers with its least and greatest example."""
         texts = [self.answers[f"{ends}_{end}"] for end in ("least", "greatest")] if ends else []
-        examples = [[short(text)] for text in dict.fromkeys(texts) if text is not None]
-        where = "" if count is None or told or kind == "all_null" else f", {_rows(count)}"
+        examples = [[truncate_example(text)] for text in dict.fromkeys(texts) if text is not None]
+        where = "" if count is None or told or kind == "all_null" else f", {_format_rows(count)}"
         return Finding(
             kind=kind,
             severity=severity,
             table=self.table,
-            columns=[self.asked.name],
+            columns=[self.question.name],
             count=count,
             share=None if count is None else count / self.rows,
-            message=f"{self.table}.{self.asked.name} {said}{where}",
+            message=f"{self.table}.{self.question.name} {said}{where}",
             examples=[] if self.hidden else examples,
             hidden=self.hidden and bool(examples),
         )
 
 
-def aggregates(questions: Sequence[Question]) -> str:
+def build_aggregates(questions: Sequence[ColumnQuestion]) -> str:
     """Give the SQL of all answers, in order, after the number of rows."""
-    return ", ".join(["count(*)", *(sql for one in questions for sql in one.asked.values())])
+    return ", ".join(["count(*)", *(sql for one in questions for sql in one.aggregates.values())])
 
 
-def answered(questions: Sequence[Question], cells: Sequence[Any]) -> list[dict[str, Any]]:
+def split_answers(questions: Sequence[ColumnQuestion], cells: Sequence[Any]) -> list[dict[str, Any]]:
     """Give each question its answers back, from the cells after the number of rows."""
     found = iter(cells)
-    return [{name: next(found) for name in one.asked} for one in questions]
+    return [{name: next(found) for name in one.aggregates} for one in questions]
 
 
-def _of_text(column: str, *, key: bool) -> dict[str, str]:
+def _build_text_aggregates(column: str, *, key: bool) -> dict[str, str]:
     spaced = f"{column} <> trim({column}, ' \t\r\n')" if key else "false"
     number = f"try_cast({column} as double) is not null"
     date = f"try_cast({column} as date) is not null"
     return {
-        "empty": _where(f"{column} = ''"),
-        "damaged": _where(f"contains({column}, '\ufffd')"),
-        "spaced": _where(spaced),
-        **_ends("spaced", column, spaced),
-        "number": _where(f"{number} and {column} <> ''"),
-        **_ends("no_number", column, f"not ({number}) and {column} <> ''"),
-        "date": _where(f"{date} and {column} <> ''"),
-        **_ends("no_date", column, f"not ({date}) and {column} <> ''"),
+        "empty": _build_filtered_count(f"{column} = ''"),
+        "damaged": _build_filtered_count(f"contains({column}, '\ufffd')"),
+        "spaced": _build_filtered_count(spaced),
+        **_build_extremes("spaced", column, spaced),
+        "number": _build_filtered_count(f"{number} and {column} <> ''"),
+        **_build_extremes("no_number", column, f"not ({number}) and {column} <> ''"),
+        "date": _build_filtered_count(f"{date} and {column} <> ''"),
+        **_build_extremes("no_date", column, f"not ({date}) and {column} <> ''"),
     }
 
 
-def _of_moments(column: str, now: dt.datetime) -> dict[str, str]:
-    tomorrow = literal((now + dt.timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S"))
+def _build_temporal_aggregates(column: str, now: dt.datetime) -> dict[str, str]:
+    tomorrow = quote_literal((now + dt.timedelta(days=1)).strftime("%Y-%m-%d %H:%M:%S"))
     moment = f"try_cast({column} as timestamp)"  # a DATE may lie beyond all timestamps
     finite = f"isfinite({column})"
     future = f"{finite} and {moment} > timestamp {tomorrow} and {moment} < timestamp '9999-01-01'"
     asked = {
-        "future": _where(future),
-        **_ends("future", column, future),
-        "last": _where(
+        "future": _build_filtered_count(future),
+        **_build_extremes("future", column, future),
+        "last": _build_filtered_count(
             f"{finite} and {moment} >= timestamp '9999-01-01' and {moment} < timestamp '10000-01-01'"
         ),
     }
     for year in (1900, 1970):
         near = f"{moment} >= timestamp '{year - 1}-01-01' and {moment} < timestamp '{year + 1}-01-01'"
-        asked[f"on_{year}"] = _where(f"{finite} and {moment} = timestamp '{year}-01-01'")
-        asked[f"near_{year}"] = _where(f"{finite} and {near}")
+        asked[f"on_{year}"] = _build_filtered_count(f"{finite} and {moment} = timestamp '{year}-01-01'")
+        asked[f"near_{year}"] = _build_filtered_count(f"{finite} and {near}")
     return asked
 
 
-def _of_range(column: str, kind: str, limits: Range) -> dict[str, str]:
+def _build_range_aggregates(column: str, kind: str, limits: RangeEntry) -> dict[str, str]:
     asked: dict[str, str] = {}
-    finite = f"isfinite({column}) and " if kind in ("FLOAT", "DOUBLE") or MOMENTS.fullmatch(kind) else ""
+    finite = f"isfinite({column}) and " if kind in ("FLOAT", "DOUBLE") or TEMPORAL_TYPE.fullmatch(kind) else ""
     for side, limit, sign in (("below", limits.min, "<"), ("above", limits.max, ">")):
         condition = "false"
         if limit is not None:
-            condition = f"{finite}{column} {sign} {literal(str(limit))}::{_wide(kind)}"
-        asked |= {side: _where(condition), **_ends(side, column, condition)}
+            condition = f"{finite}{column} {sign} {quote_literal(str(limit))}::{_choose_comparison_type(kind)}"
+        asked |= {side: _build_filtered_count(condition), **_build_extremes(side, column, condition)}
     return asked
 
 
-def _wide(kind: str) -> str:
+def _choose_comparison_type(kind: str) -> str:
     """Give the type in which a limit is compared; 0.5 must not become the integer 1."""
-    return "double" if NUMBERS.fullmatch(kind) else kind
+    return "double" if NUMBER_TYPE.fullmatch(kind) else kind
 
 
-def _ends(name: str, column: str, condition: str) -> dict[str, str]:
+def _build_extremes(name: str, column: str, condition: str) -> dict[str, str]:
     return {
         f"{name}_least": f"min({column}) filter (where {condition})::varchar",
         f"{name}_greatest": f"max({column}) filter (where {condition})::varchar",
     }
 
 
-def _where(condition: str) -> str:
+def _build_filtered_count(condition: str) -> str:
     return f"count(*) filter (where {condition})"
 
 
-def _rows(count: int) -> str:
+def _format_rows(count: int) -> str:
     return f"in {count:,} row{'' if count == 1 else 's'}"
 
 
-def short(text: str) -> str:
+def truncate_example(text: str) -> str:
     """Give an example, cut where it is long."""
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    return text if len(text) <= MAX_EXAMPLE_LENGTH else text[: MAX_EXAMPLE_LENGTH - 1] + "…"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.engine.sql.ibis_types import fresh
-from sandbox.errors import RuleError
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.sql.ibis_types import choose_unused_name
+from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sandbox.engine.duckdb.session import Session
 
-EXAMPLES = 5
+MAX_EXAMPLES = 5
 
 
-def check_unique(session: Session, table: str, relation: str, key: Sequence[str]) -> None:
+def check_unique_keys(session: Session, table: str, relation: str, key: Sequence[str]) -> None:
     """Make sure that no key repeats; rows with a NULL part have no key.
 
     Args:
@@ -28,31 +28,31 @@ def check_unique(session: Session, table: str, relation: str, key: Sequence[str]
     Raises:
         RuleError: One does.
     """
-    columns = ", ".join(quote(column) for column in key)
+    columns = ", ".join(quote_identifier(column) for column in key)
     repeated = (
-        f"select count(*) as {quote(fresh('rows', key))}, {columns} from {relation} where {whole(key)} "
+        f"select count(*) as {quote_identifier(choose_unused_name('rows', key))}, {columns} from {relation} where {build_not_null_condition(key)} "
         f"group by {columns} having count(*) > 1"
     )
-    texts = ", ".join(f"{quote(column)}::varchar" for column in key)
+    texts = ", ".join(f"{quote_identifier(column)}::varchar" for column in key)
     doing = f"checking the keys of {table}"
-    examples = session.rows(f"select {texts} from ({repeated}) order by all limit {EXAMPLES}", doing=doing)
+    examples = session.fetch_rows(f"select {texts} from ({repeated}) order by all limit {MAX_EXAMPLES}", doing=doing)
     if not examples:
         return
-    keys, rows = session.rows(f"select count(*), sum(#1)::bigint from ({repeated})", doing=doing)[0]
+    keys, rows = session.fetch_rows(f"select count(*), sum(#1)::bigint from ({repeated})", doing=doing)[0]
     shown = "; ".join(", ".join(f"{c} = {v}" for c, v in zip(key, row, strict=True)) for row in examples)
-    raise RuleError(
+    raise DataRuleError(
         f"{table}: {keys:,} keys ({', '.join(key)}) repeat, in {rows:,} rows; for example {shown}",
         hint=f"name in [tables.{table}] key the columns that tell its rows apart, or remove the repeated rows",
     )
 
 
-def null_keys(session: Session, table: str, relation: str, key: Sequence[str]) -> int:
+def count_null_keys(session: Session, table: str, relation: str, key: Sequence[str]) -> int:
     """Count the rows in which a part of the key is NULL."""
-    sql = f"select count(*) from {relation} where not ({whole(key)})"
-    return int(session.rows(sql, doing=f"checking the keys of {table}")[0][0])
+    sql = f"select count(*) from {relation} where not ({build_not_null_condition(key)})"
+    return int(session.fetch_rows(sql, doing=f"checking the keys of {table}")[0][0])
 
 
-def whole(columns: Sequence[str], alias: str = "") -> str:
+def build_not_null_condition(columns: Sequence[str], alias: str = "") -> str:
     """Give the SQL condition that no column is NULL."""
     prefix = f"{alias}." if alias else ""
-    return " and ".join(f"{prefix}{quote(column)} is not null" for column in columns)
+    return " and ".join(f"{prefix}{quote_identifier(column)} is not null" for column in columns)

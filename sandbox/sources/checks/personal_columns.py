@@ -7,39 +7,44 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.config import toml_quoting
-from sandbox.config.unit_membership import families
-from sandbox.engine.duckdb.session import quote
+from sandbox.config.unit_membership import resolve_unit_membership
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.errors import ConfigError
-from sandbox.masking.detect.column_names import meaning
-from sandbox.masking.detect.value_patterns import recognised
-from sandbox.masking.kinds import KINDS
-from sandbox.sources.files.file_errors import blamed
-from sandbox.sources.table import reading
+from sandbox.masking.detect.column_names import classify_column_name
+from sandbox.masking.detect.value_patterns import classify_values
+from sandbox.masking.kinds import MASK_KINDS
+from sandbox.sources.files.file_errors import translate_file_errors
+from sandbox.sources.table import build_select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.config.settings import Mask, Settings
+    from sandbox.config.settings import MaskEntry, Settings
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.table import SourceTable
 
-VALUES = 1000  # of a column are looked at
-LENGTH = 500  # characters of each
-PLACES = 3  # in which they lie: a table's first, middle and last files, or parts of its one file
-WIDTH = 200  # columns that are looked at in one go
-DAYS = 30
-TEXT = re.compile(r"VARCHAR|JSON|BLOB|.*[)\]]", re.DOTALL)
-WHOLE = re.compile(r"U?(BIG|HUGE)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
-MOMENT = re.compile(r"DATE|TIMESTAMP.*")
+MAX_VALUES = 1000  # of a column are looked at
+MAX_VALUE_LENGTH = 500  # characters of each
+RANGES_PER_FILE = 3  # in which they lie: a table's first, middle and last files, or parts of its one file
+MAX_COLUMNS_PER_QUERY = 200  # columns that are looked at in one go
+SHIFT_DAYS = 30
+TEXT_TYPES = re.compile(r"VARCHAR|JSON|BLOB|.*[)\]]", re.DOTALL)
+WHOLE_NUMBER_TYPES = re.compile(r"U?(BIG|HUGE)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
+DATE_TYPES = re.compile(r"DATE|TIMESTAMP.*")
 # Types that can hold what a name says, beside text.
-TYPES = {"phone": WHOLE, "national id": WHOLE, "bank account": WHOLE, "birth date": MOMENT}
+TYPES_BY_MEANING = {
+    "phone": WHOLE_NUMBER_TYPES,
+    "national id": WHOLE_NUMBER_TYPES,
+    "bank account": WHOLE_NUMBER_TYPES,
+    "birth date": DATE_TYPES,
+}
 # The masks that fit, the best first; "null" fits everything.
-PROPOSED = {
+MASKS_BY_MEANING = {
     "email": ("email",), "phone": ("phone", "key"), "name": ("name",), "birth date": ("date_shift",),
     "bank account": ("key",), "national id": ("key",), "IP address": ("hash",), "address": ("text",),
     "user name": ("key",), "password": ("redact",),
 }  # fmt: skip
-HELD = {
+PHRASES_BY_MEANING = {
     "email": "e-mail addresses", "phone": "telephone numbers", "name": "names of people", "birth date": "birth dates",
     "bank account": "account or card numbers", "national id": "national ids of people", "IP address": "IP addresses",
     "address": "addresses of people", "user name": "user names", "password": "passwords",
@@ -47,27 +52,27 @@ HELD = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suspect:
+class PersonalColumn:
     """A column that looks personal.
 
     Attributes:
         table, column: Which.
-        why: The end of a sentence about it.
-        line: What to write into the table's masks.
+        reason: The end of a sentence about it.
+        mask_line: What to write into the table's masks.
     """
 
     table: str
     column: str
-    why: str
-    line: str
+    reason: str
+    mask_line: str
 
 
-def suspected(
+def find_personal_columns(
     session: Session,
     settings: Settings,
     tables: Mapping[str, SourceTable],
-    masks: Mapping[str, Mapping[str, Mask]],
-) -> tuple[Suspect, ...]:
+    masks: Mapping[str, Mapping[str, MaskEntry]],
+) -> tuple[PersonalColumn, ...]:
     """Find the columns that look personal and have no rule, in the order of tables and columns.
 
     The same files give the same answer. Of each table a bounded number of rows is read.
@@ -82,25 +87,26 @@ def suspected(
     session.execute("set preserve_insertion_order = true")  # or the first rows would be any
     for name, table in tables.items():
         ruled = masks.get(name, {})
-        open_ones = [
-            column for column, kind in table.columns.items() if column not in ruled and _can_be(kind)
-        ]
-        looked_at = [column for column in open_ones if _is_shown(table.columns[column])]
-        values = _values(session, table, looked_at)
+        open_ones = [column for column, kind in table.columns.items() if column not in ruled and _can_be_personal(kind)]
+        looked_at = [column for column in open_ones if _has_recognisable_values(table.columns[column])]
+        values = _read_values(session, table, looked_at)
         for column in open_ones:
-            if judged := _judged(column, table, values.get(column, [])):
+            if judged := _classify_column(column, table, values.get(column, [])):
                 what, why = judged
-                proposed = _proposal(settings, name, column, table.columns[column], what)
+                proposed = _suggest_mask(settings, name, column, table.columns[column], what)
                 found.append(
-                    Suspect(
-                        table=name, column=column, why=why, line=f"{toml_quoting.key(column)} = {proposed}"
+                    PersonalColumn(
+                        table=name,
+                        column=column,
+                        reason=why,
+                        mask_line=f"{toml_quoting.quote_key(column)} = {proposed}",
                     )
                 )
     session.execute("set preserve_insertion_order = false")
     return tuple(found)
 
 
-def refuse(suspects: Sequence[Suspect], settings: Settings) -> None:
+def check_personal_columns(suspects: Sequence[PersonalColumn], settings: Settings) -> None:
     """Stop where columns look personal and have no rule.
 
     Raises:
@@ -109,64 +115,62 @@ def refuse(suspects: Sequence[Suspect], settings: Settings) -> None:
     if not suspects:
         return
     count = "a column looks" if len(suspects) == 1 else f"{len(suspects)} columns look"
-    lines = [f"  {one.table}.{one.column}: {one.why}" for one in suspects]
+    lines = [f"  {one.table}.{one.column}: {one.reason}" for one in suspects]
     has = "has" if len(suspects) == 1 else "have"
     raise ConfigError(
         "\n".join([f"{count} personal and {has} no mask:", *lines]),
         hint='add these lines to sandbox.toml, with "none" for what may stay as it is:\n'
-        + rules(suspects, settings),
+        + format_mask_rules(suspects, settings),
     )
 
 
-def rules(suspects: Sequence[Suspect], settings: Settings) -> str:
+def format_mask_rules(suspects: Sequence[PersonalColumn], settings: Settings) -> str:
     """Give the TOML that rules on every suspect; a section that the file has already is named in a comment."""
     sections: dict[str, list[str]] = {}
     for one in suspects:
-        sections.setdefault(one.table, []).append(one.line)
+        sections.setdefault(one.table, []).append(one.mask_line)
     parts = []
     for table, lines in sections.items():
-        header = f"[tables.{toml_quoting.key(table)}.mask]"
+        header = f"[tables.{toml_quoting.quote_key(table)}.mask]"
         parts += [f"# in {header}, which is there:" if settings.tables[table].mask else header, *lines]
     return "\n".join(parts)
 
 
-def warning(suspect: Suspect) -> str:
+def format_warning(suspect: PersonalColumn) -> str:
     """Give the sentence for a plan."""
     return (
-        f"{suspect.table}.{suspect.column} looks personal: {suspect.why}; a sample needs a rule in "
-        f"[tables.{toml_quoting.key(suspect.table)}.mask]: {suspect.line}"
+        f"{suspect.table}.{suspect.column} looks personal: {suspect.reason}; a sample needs a rule in "
+        f"[tables.{toml_quoting.quote_key(suspect.table)}.mask]: {suspect.mask_line}"
     )
 
 
-def _can_be(engine_type: str) -> bool:
-    return any(one.fullmatch(engine_type) for one in (TEXT, WHOLE, MOMENT))
+def _can_be_personal(engine_type: str) -> bool:
+    return any(one.fullmatch(engine_type) for one in (TEXT_TYPES, WHOLE_NUMBER_TYPES, DATE_TYPES))
 
 
-def _is_shown(engine_type: str) -> bool:
+def _has_recognisable_values(engine_type: str) -> bool:
     """Say whether the values of a type may show what they are: texts, and numbers that could be a card's."""
-    return _is_text(engine_type) or WHOLE.fullmatch(engine_type) is not None
+    return _is_text(engine_type) or WHOLE_NUMBER_TYPES.fullmatch(engine_type) is not None
 
 
 def _is_text(engine_type: str) -> bool:
-    return (
-        engine_type != "BLOB" and TEXT.fullmatch(engine_type) is not None and "DECIMAL" not in engine_type[:7]
-    )
+    return engine_type != "BLOB" and TEXT_TYPES.fullmatch(engine_type) is not None and "DECIMAL" not in engine_type[:7]
 
 
-def _judged(column: str, table: SourceTable, values: Sequence[str]) -> tuple[str, str] | None:
+def _classify_column(column: str, table: SourceTable, values: Sequence[str]) -> tuple[str, str] | None:
     """Say what a column is and why: by its values, or by its name where they do not speak against it."""
-    if shown := recognised(values):
+    if shown := classify_values(values):
         return shown
-    what = meaning(column, table.name)
+    what = classify_column_name(column, table.name)
     engine_type = table.columns[column]
-    if what is None or not (_is_text(engine_type) or TYPES.get(what, TEXT).fullmatch(engine_type)):
+    if what is None or not (_is_text(engine_type) or TYPES_BY_MEANING.get(what, TEXT_TYPES).fullmatch(engine_type)):
         return None
-    if _is_text(engine_type) and _contradicted(what, [value for value in values if value.strip()]):
+    if _is_text(engine_type) and _has_contradicting_values(what, [value for value in values if value.strip()]):
         return None
-    return what, f"by its name it holds {HELD[what]}"
+    return what, f"by its name it holds {PHRASES_BY_MEANING[what]}"
 
 
-def _contradicted(what: str, values: Sequence[str]) -> bool:
+def _has_contradicting_values(what: str, values: Sequence[str]) -> bool:
     """Say whether values cannot be what the name of their column says."""
     tests = {
         "email": lambda one: "@" in one or " " not in one,
@@ -180,16 +184,16 @@ def _contradicted(what: str, values: Sequence[str]) -> bool:
     return bool(values) and what in tests and sum(map(tests[what], values)) < len(values) / 10
 
 
-def _values(session: Session, table: SourceTable, columns: Sequence[str]) -> dict[str, list[str]]:
+def _read_values(session: Session, table: SourceTable, columns: Sequence[str]) -> dict[str, list[str]]:
     """Give some distinct values of each column, cut to a length."""
     values: dict[str, list[str]] = {}
-    for start in range(0, len(columns), WIDTH):
-        some = columns[start : start + WIDTH]
-        texts = ", ".join(f"left({quote(column)}::varchar, {LENGTH})" for column in some)
+    for start in range(0, len(columns), MAX_COLUMNS_PER_QUERY):
+        some = columns[start : start + MAX_COLUMNS_PER_QUERY]
+        texts = ", ".join(f"left({quote_identifier(column)}::varchar, {MAX_VALUE_LENGTH})" for column in some)
         rows: list[tuple[str | None, ...]] = []
-        with blamed(table.format, table.files):
-            for relation, limit in _places(table):
-                rows += session.rows(
+        with translate_file_errors(table.format, table.files):
+            for relation, limit in _list_value_relations(table):
+                rows += session.fetch_rows(
                     f"select {texts} from ({relation}) limit {limit}",
                     doing=f"looking at values of {table.name}",
                 )
@@ -198,24 +202,21 @@ def _values(session: Session, table: SourceTable, columns: Sequence[str]) -> dic
     return values
 
 
-def _places(table: SourceTable) -> list[tuple[str, int]]:
+def _list_value_relations(table: SourceTable) -> list[tuple[str, int]]:
     """Give the relations that values are taken from, and how many from each."""
     if not table.files:
         return []
     files = sorted({0, len(table.files) // 2, len(table.files) - 1})
-    if len(files) > 1 or table.format != "parquet" or table.rows <= VALUES:
-        return [(reading(table, file), -(-VALUES // len(files))) for file in files]
-    number = quote("place of the row")
-    step = VALUES // PLACES
-    rows = reading(table, 0, number="place of the row")
-    starts = [(table.rows - step) * place // (PLACES - 1) for place in range(PLACES)]
-    return [
-        (f"select * from ({rows}) where {number} between {start} and {start + step - 1}", step)
-        for start in starts
-    ]
+    if len(files) > 1 or table.format != "parquet" or table.rows <= MAX_VALUES:
+        return [(build_select(table, file), -(-MAX_VALUES // len(files))) for file in files]
+    number = quote_identifier("place of the row")
+    step = MAX_VALUES // RANGES_PER_FILE
+    rows = build_select(table, 0, number="place of the row")
+    starts = [(table.rows - step) * place // (RANGES_PER_FILE - 1) for place in range(RANGES_PER_FILE)]
+    return [(f"select * from ({rows}) where {number} between {start} and {start + step - 1}", step) for start in starts]
 
 
-def _proposal(settings: Settings, table: str, column: str, engine_type: str, what: str) -> str:
+def _suggest_mask(settings: Settings, table: str, column: str, engine_type: str, what: str) -> str:
     """Give the mask, as TOML, that fits what a column is, its type and what it is used for."""
     section = settings.tables[table]
     bound = {name for one in section.all_references for name in one.columns} | set(section.key or ())
@@ -229,8 +230,10 @@ def _proposal(settings: Settings, table: str, column: str, engine_type: str, wha
     if column in {stratum.column for draw in settings.sample.draws.values() for stratum in draw.strata}:
         return '"none"'
     if column in bound:
-        return '"key"' if KINDS["key"].takes(engine_type) else '"none"'
-    for kind in PROPOSED[what]:
-        if KINDS[kind].takes(engine_type) and (kind != "date_shift" or table in families(settings).units):
-            return f'{{ kind = "date_shift", days = {DAYS} }}' if kind == "date_shift" else f'"{kind}"'
+        return '"key"' if MASK_KINDS["key"].can_mask(engine_type) else '"none"'
+    for kind in MASKS_BY_MEANING[what]:
+        if MASK_KINDS[kind].can_mask(engine_type) and (
+            kind != "date_shift" or table in resolve_unit_membership(settings).units
+        ):
+            return f'{{ kind = "date_shift", days = {SHIFT_DAYS} }}' if kind == "date_shift" else f'"{kind}"'
     return '"null"'

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import literal, quote
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.rule import sampling_rule
-from sandbox.engine.sql.type_names import NUMBERS, comparable
-from sandbox.errors import ConfigError, RuleError
-from sandbox.sources.listing import suggestion
+from sandbox.engine.sql.type_names import NUMBER_TYPE, are_comparable
+from sandbox.errors import ConfigError, DataRuleError
+from sandbox.sources.listing import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from sandbox.config.settings import Reference, Settings
     from sandbox.sources.table import SourceTable
 
-WEIGHTS = ("stratum", "probability", "weight")  # the columns that stand beside the key in a sample's weights
+WEIGHTS_COLUMNS = (
+    "stratum",
+    "probability",
+    "weight",
+)  # the columns that stand beside the key in a sample's weights
 
 
-def check_tables(settings: Settings) -> None:
+def check_table_names(settings: Settings) -> None:
     """Make sure that every table's name can be a folder's.
 
     Raises:
@@ -38,24 +42,22 @@ def check_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> None
     """
     missing = [
         (table, column, where)
-        for table, column, where in [*_named(settings), *_drawn(settings, tables)]
+        for table, column, where in [*_list_named_columns(settings), *_list_draw_columns(settings, tables)]
         if column not in tables[table].columns
     ]
     if missing:
         lines = [f"{table} has no column {column}, which {where} names" for table, column, where in missing]
-        hints = [
-            suggestion(column, tables[table].columns, f"columns of {table}") for table, column, _ in missing
-        ]
-        raise RuleError("\n".join(lines), hint="\n".join(dict.fromkeys(hints)))
+        hints = [suggest_name(column, tables[table].columns, f"columns of {table}") for table, column, _ in missing]
+        raise DataRuleError("\n".join(lines), hint="\n".join(dict.fromkeys(hints)))
     for unit in settings.sample.draws:
-        _check_unit(settings, tables[unit], unit)
+        _check_unit_table(settings, tables[unit], unit)
     for name, table in settings.tables.items():
         for reference in table.all_references:
-            _check_comparable(tables, name, reference)
-            _check_when(tables[name], reference)
+            _check_reference_types(tables, name, reference)
+            _check_when_values(tables[name], reference)
 
 
-def _named(settings: Settings) -> Iterator[tuple[str, str, str]]:
+def _list_named_columns(settings: Settings) -> Iterator[tuple[str, str, str]]:
     """Give every column that a table's section names: its table, its name and where it is named."""
     for name, table in settings.tables.items():
         for column in table.key or ():
@@ -69,62 +71,62 @@ def _named(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 yield reference.table, column, f"a reference in [tables.{name}]"
 
 
-def _drawn(settings: Settings, tables: Mapping[str, SourceTable]) -> Iterator[tuple[str, str, str]]:
-    """Give every column that a draw names (see `_named`)."""
+def _list_draw_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> Iterator[tuple[str, str, str]]:
+    """Give every column that a draw names (see `_list_named_columns`)."""
     columns = {name: table.columns for name, table in tables.items()}
     for unit, draw in settings.sample.draws.items():
         where = "[sample]" if unit == settings.sample.unit else f"[sample.also.{unit}]"
         for stratum in draw.strata:
-            yield *place(settings, columns, unit, stratum.column), f"strata in {where}"
-        if draw.neyman is not None:
-            yield unit, draw.neyman, f"allocation in {where}"
+            yield *resolve_column(settings, columns, unit, stratum.column), f"strata in {where}"
+        if draw.neyman_column is not None:
+            yield unit, draw.neyman_column, f"allocation in {where}"
 
 
-def _check_unit(settings: Settings, table: SourceTable, unit: str) -> None:
+def _check_unit_table(settings: Settings, table: SourceTable, unit: str) -> None:
     key = settings.tables[unit].key or []
     sampling_rule.check_key(table.columns, key)
-    for column in table.asked:
+    for column in table.postgres_columns:
         if column.name in key and column.found_scale:
-            raise RuleError(
+            raise DataRuleError(
                 f"{unit}.{column.name} is numeric without a scale and has values with up to {column.found_scale} digits after "
                 "the point: as a key it needs a scale, or other values would change which rows are drawn",
                 hint=f'fix its type in [tables.{unit}.types]: {column.name} = "{column.kind}"',
             )
-    taken = sorted({column.lower() for column in key} & set(WEIGHTS))
+    taken = sorted({column.lower() for column in key} & set(WEIGHTS_COLUMNS))
     if taken:
-        raise RuleError(
+        raise DataRuleError(
             f"{unit}: a key column cannot be called {taken[0]}: the sample's weights have a column of that name"
         )
-    measure = settings.sample.draws[unit].neyman
-    if measure is not None and not NUMBERS.fullmatch(table.columns[measure]):
-        raise RuleError(
+    measure = settings.sample.draws[unit].neyman_column
+    if measure is not None and not NUMBER_TYPE.fullmatch(table.columns[measure]):
+        raise DataRuleError(
             f'{unit}: allocation = "neyman:{measure}" needs a number, and {measure} is {table.columns[measure]}',
             hint='name a numeric column, or use allocation = "power"',
         )
 
 
-def _check_comparable(tables: Mapping[str, SourceTable], name: str, reference: Reference) -> None:
-    for (column, kind), (target, other) in typed_pairs(tables, name, reference):
-        if not comparable(kind, other):
-            raise RuleError(
+def _check_reference_types(tables: Mapping[str, SourceTable], name: str, reference: Reference) -> None:
+    for (column, kind), (target, other) in pair_reference_columns(tables, name, reference):
+        if not are_comparable(kind, other):
+            raise DataRuleError(
                 f"{name}.{column} is {kind} and cannot be compared with {reference.table}.{target}, which is {other}",
                 hint=f"correct the reference in [tables.{name}], or fix a type in [tables.{name}.types]",
             )
 
 
-def _check_when(table: SourceTable, reference: Reference) -> None:
+def _check_when_values(table: SourceTable, reference: Reference) -> None:
     for column, value in reference.when:
         kind = table.columns[column]
-        numeric = NUMBERS.fullmatch(kind) is not None
+        numeric = NUMBER_TYPE.fullmatch(kind) is not None
         fits = {bool: kind == "BOOLEAN", str: kind == "VARCHAR"}.get(type(value), numeric)
         if not fits:
-            raise RuleError(
+            raise DataRuleError(
                 f"{table.name}.{column} is {kind} and never equals {value!r}, which a reference's when asks for",
                 hint=f"write a value of its type; or fix the type in [tables.{table.name}.types]",
             )
 
 
-def typed_pairs(
+def pair_reference_columns(
     tables: Mapping[str, SourceTable], name: str, reference: Reference
 ) -> list[tuple[tuple[str, str], tuple[str, str]]]:
     """Give a reference's columns and those that they name, each with its type."""
@@ -134,32 +136,32 @@ def typed_pairs(
     ]
 
 
-def matching(pairs: list[tuple[tuple[str, str], tuple[str, str]]], row: str, target: str) -> str:
+def build_join_condition(pairs: list[tuple[tuple[str, str], tuple[str, str]]], row: str, target: str) -> str:
     """Give the SQL condition that a row refers to a target row; a text and a number agree if they read the same."""
     conditions = []
     for (column, kind), (name, other) in pairs:
-        one, two = f"{row}.{quote(column)}", f"{target}.{quote(name)}"
+        one, two = f"{row}.{quote_identifier(column)}", f"{target}.{quote_identifier(name)}"
         if (kind == "VARCHAR") != (other == "VARCHAR"):
             one, two = f"{one}::varchar", f"{two}::varchar"
         conditions.append(f"{one} = {two}")
     return " and ".join(conditions)
 
 
-def applies(reference: Reference, row: str = "") -> str:
+def build_when_condition(reference: Reference, row: str = "") -> str:
     """Give the SQL condition that a reference is one for a row: that it holds what ``when`` asks for."""
     prefix = f"{row}." if row else ""
-    conditions = [f"{prefix}{quote(column)} = {_literal(value)}" for column, value in reference.when]
+    conditions = [f"{prefix}{quote_identifier(column)} = {_quote_value(value)}" for column, value in reference.when]
     return " and ".join(conditions) or "true"
 
 
-def _literal(value: str | float | bool) -> str:
+def _quote_value(value: str | float | bool) -> str:
     """Give the SQL of a value of ``when``."""
     if isinstance(value, str):
-        return literal(value)
+        return quote_literal(value)
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
-def place(settings: Settings, columns: Mapping[str, Iterable[str]], unit: str, name: str) -> tuple[str, str]:
+def resolve_column(settings: Settings, columns: Mapping[str, Iterable[str]], unit: str, name: str) -> tuple[str, str]:
     """Give the table and the column that an entry of ``strata`` means; they need not be there.
 
     A column of the unit table stays one whatever its name; else what stands before a dot is a table of the file.

@@ -10,10 +10,10 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.engine.duckdb.table_functions import delimiter
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.table_functions import detect_delimiter
 from sandbox.errors import SourceError
-from sandbox.sources.table import Layout, grouped, raw_csv
+from sandbox.sources.table import CsvLayout, build_csv_reader, group_by_layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,16 +21,25 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFile
 
-POSITIVE, NEGATIVE, UNSIGNED, NUMBER, NOT_FINITE, BOOLEAN, DATE, TIMESTAMP, INSTANT, TEXT = (
-    1 << bit for bit in range(10)
-)
-DAY = r"\d{4}-\d\d-\d\d"
-CLOCK = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
-ZONE = r"(Z|[+-]\d\d(:?\d\d)?)"
-DECIMAL = r"-?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?"
+(
+    POSITIVE_INTEGER,
+    NEGATIVE_INTEGER,
+    UNSIGNED_BIGINT,
+    DECIMAL_NUMBER,
+    NON_FINITE_NUMBER,
+    BOOLEAN,
+    DATE,
+    TIMESTAMP,
+    ZONED_TIMESTAMP,
+    TEXT,
+) = (1 << bit for bit in range(10))
+DATE_PATTERN = r"\d{4}-\d\d-\d\d"
+TIME_PATTERN = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
+ZONE_PATTERN = r"(Z|[+-]\d\d(:?\d\d)?)"
+DECIMAL_PATTERN = r"-?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?"
 
 
-def layout_of(file: SourceFile) -> Layout:
+def read_layout(file: SourceFile) -> CsvLayout:
     """Read a file's header.
 
     Raises:
@@ -38,7 +47,7 @@ def layout_of(file: SourceFile) -> Layout:
     """
     try:
         with (
-            file.unpacked() as stream,
+            file.open_decompressed() as stream,
             io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines,
         ):
             first = lines.readline()
@@ -46,7 +55,7 @@ def layout_of(file: SourceFile) -> Layout:
                 first += more
         if any("\udc80" <= letter <= "\udcff" for letter in first):  # the engine judges the other lines
             raise SourceError(f"{file.path}: line 1 is not UTF-8", hint="write the file again in UTF-8")
-        mark = delimiter(first)
+        mark = detect_delimiter(first)
         names = next(csv.reader([first], delimiter=mark, strict=True), [])
     except (OSError, EOFError, csv.Error) as error:
         raise SourceError(f"{file.path}: the header cannot be read: {error}") from error
@@ -57,40 +66,41 @@ def layout_of(file: SourceFile) -> Layout:
         twice = sorted({name for name in names if name and lower.count(name.lower()) > 1})
         what = f"names {', '.join(twice)} more than once" if twice else "has a column without a name"
         raise SourceError(f"{file.path}: the header {what}", hint="give every column a name of its own")
-    return Layout(delimiter=mark, columns=tuple(names), packed=file.packed)
+    return CsvLayout(delimiter=mark, columns=tuple(names), is_gzipped=file.is_gzipped)
 
 
-def types_and_rows(
-    session: Session, files: Sequence[SourceFile], layouts: Sequence[Layout], fixed: Mapping[str, str]
+def infer_types_and_row_count(
+    session: Session, files: Sequence[SourceFile], layouts: Sequence[CsvLayout], fixed: Mapping[str, str]
 ) -> tuple[dict[str, str], int]:
     """Give each column's type, those in ``fixed`` as they are, and the number of rows, in one pass over all files."""
     names = layouts[0].columns
     found = [name for name in names if name not in fixed]
-    seen = "".join(f", bit_or({_classified(quote(name))})" for name in found)
-    columns = ", ".join(quote(name) for name in names)
+    seen = "".join(f", bit_or({_build_classifier_sql(quote_identifier(name))})" for name in found)
+    columns = ", ".join(quote_identifier(name) for name in names)
     rows = " union all ".join(
-        f"select {columns} from {raw_csv(paths, layout)}" for layout, paths in grouped(files, layouts).items()
+        f"select {columns} from {build_csv_reader(paths, layout)}"
+        for layout, paths in group_by_layout(files, layouts).items()
     )
-    count, *masks = session.rows(f"select count(*){seen} from ({rows})", doing="reading the column types")[0]
-    types = {name: _type(mask or 0) for name, mask in zip(found, masks, strict=True)}
+    count, *masks = session.fetch_rows(f"select count(*){seen} from ({rows})", doing="reading the column types")[0]
+    types = {name: _choose_type(mask or 0) for name, mask in zip(found, masks, strict=True)}
     return {name: fixed.get(name) or types[name] for name in names}, count
 
 
-def types_of_texts(session: Session, texts: Mapping[str, Sequence[str | None]]) -> dict[str, str]:
+def infer_types_of_texts(session: Session, texts: Mapping[str, Sequence[str | None]]) -> dict[str, str]:
     """Give the types of columns whose values are known as texts, by the same rule; an empty text makes it text."""
     found = {}
     for name, values in texts.items():
-        masks = session.rows(
-            f"select bit_or({_classified('value')}), count_if(value = '') from (select unnest(?::varchar[]) as value)",
+        masks = session.fetch_rows(
+            f"select bit_or({_build_classifier_sql('value')}), count_if(value = '') from (select unnest(?::varchar[]) as value)",
             [list(values)],
             doing="reading the column types",
         )
         [(mask, empty)] = masks
-        found[name] = "VARCHAR" if empty else _type(mask or 0)
+        found[name] = "VARCHAR" if empty else _choose_type(mask or 0)
     return found
 
 
-def moment_of(session: Session, select: str, column: str, kind: str) -> str:
+def infer_temporal_type(session: Session, select: str, column: str, kind: str) -> str:
     """Give DATE or TIMESTAMP for a column of text whose values are all written as one, else VARCHAR.
 
     Args:
@@ -99,8 +109,8 @@ def moment_of(session: Session, select: str, column: str, kind: str) -> str:
         column: The column.
         kind: The type that it is said to have.
     """
-    [(mask,)] = session.rows(
-        f"select bit_or({_classified(quote(column))}) | max(case when {quote(column)} = '' then {TEXT} else 0 end) "
+    [(mask,)] = session.fetch_rows(
+        f"select bit_or({_build_classifier_sql(quote_identifier(column))}) | max(case when {quote_identifier(column)} = '' then {TEXT} else 0 end) "
         f"from ({select})",
         doing="reading the column types",
     )
@@ -108,44 +118,44 @@ def moment_of(session: Session, select: str, column: str, kind: str) -> str:
     return kind if mask and mask & ~allowed == 0 else "VARCHAR"
 
 
-def _classified(value: str) -> str:
+def _build_classifier_sql(value: str) -> str:
     """Give the SQL of the bit for how a value is written; NULL for an empty field."""
     return f"""case
         when {value} is null or {value} = '' then null
         when try_cast({value} as bigint)::varchar = {value}
-            then case when {value}[1] = '-' then {NEGATIVE} else {POSITIVE} end
-        when try_cast({value} as ubigint)::varchar = {value} then {UNSIGNED}
-        when regexp_full_match({value}, '{DECIMAL}') and try_cast({value} as double) is not null
-            then case when regexp_full_match({value}, '-?\\d+') then {TEXT} else {NUMBER} end
-        when regexp_full_match({value}, '-?(nan|inf|infinity)', 'i') then {NOT_FINITE}
+            then case when {value}[1] = '-' then {NEGATIVE_INTEGER} else {POSITIVE_INTEGER} end
+        when try_cast({value} as ubigint)::varchar = {value} then {UNSIGNED_BIGINT}
+        when regexp_full_match({value}, '{DECIMAL_PATTERN}') and try_cast({value} as double) is not null
+            then case when regexp_full_match({value}, '-?\\d+') then {TEXT} else {DECIMAL_NUMBER} end
+        when regexp_full_match({value}, '-?(nan|inf|infinity)', 'i') then {NON_FINITE_NUMBER}
         when lower({value}) in ('true', 'false') then {BOOLEAN}
-        when regexp_full_match({value}, '{DAY}') and try_cast({value} as date) is not null then {DATE}
-        when regexp_full_match({value}, '{DAY}{CLOCK}') and try_cast({value} as timestamp) is not null
+        when regexp_full_match({value}, '{DATE_PATTERN}') and try_cast({value} as date) is not null then {DATE}
+        when regexp_full_match({value}, '{DATE_PATTERN}{TIME_PATTERN}') and try_cast({value} as timestamp) is not null
             then {TIMESTAMP}
-        when regexp_full_match({value}, '{DAY}{CLOCK}{ZONE}') and try_cast({value} as timestamptz) is not null
-            then {INSTANT}
+        when regexp_full_match({value}, '{DATE_PATTERN}{TIME_PATTERN}{ZONE_PATTERN}') and try_cast({value} as timestamptz) is not null
+            then {ZONED_TIMESTAMP}
         else {TEXT} end"""
 
 
-def _type(mask: int) -> str:
+def _choose_type(mask: int) -> str:
     """Give the type that holds all values of a column.
 
-    >>> _type(POSITIVE), _type(POSITIVE | NUMBER), _type(DATE | TIMESTAMP), _type(POSITIVE | TEXT), _type(0)
+    >>> _choose_type(POSITIVE_INTEGER), _choose_type(POSITIVE_INTEGER | DECIMAL_NUMBER), _choose_type(DATE | TIMESTAMP), _choose_type(POSITIVE_INTEGER | TEXT), _choose_type(0)
     ('BIGINT', 'DOUBLE', 'TIMESTAMP', 'VARCHAR', 'VARCHAR')
     """
-    integers = POSITIVE | NEGATIVE
+    integers = POSITIVE_INTEGER | NEGATIVE_INTEGER
     choices = (
         (integers, "BIGINT"),
-        (POSITIVE | UNSIGNED, "UBIGINT"),
+        (POSITIVE_INTEGER | UNSIGNED_BIGINT, "UBIGINT"),
         (BOOLEAN, "BOOLEAN"),
         (DATE, "DATE"),
         (DATE | TIMESTAMP, "TIMESTAMP"),
-        (INSTANT, "TIMESTAMP WITH TIME ZONE"),
+        (ZONED_TIMESTAMP, "TIMESTAMP WITH TIME ZONE"),
     )
     if mask == 0:
         return "VARCHAR"
     for allowed, kind in choices:
         if mask & ~allowed == 0:
             return kind
-    numbers = integers | NUMBER | NOT_FINITE
-    return "DOUBLE" if mask & ~numbers == 0 and mask & (integers | NUMBER) else "VARCHAR"
+    numbers = integers | DECIMAL_NUMBER | NON_FINITE_NUMBER
+    return "DOUBLE" if mask & ~numbers == 0 and mask & (integers | DECIMAL_NUMBER) else "VARCHAR"

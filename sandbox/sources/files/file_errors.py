@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import complaint, first_line
+from sandbox.engine.duckdb.session import find_engine_message, summarize_error
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
@@ -20,32 +20,32 @@ CSV_HINT = (
     'fields with line ends or delimiters in "…", a quote within them doubled'
 )
 
-MEMORY = "Out of Memory Error"  # which no file is to blame for
+OUT_OF_MEMORY_PREFIX = "Out of Memory Error"  # which no file is to blame for
 JSON_HINT = "JSON Lines is one JSON object a line, in UTF-8"
 
 
 @contextlib.contextmanager
-def blamed(form: SourceFormat, files: Sequence[SourceFile]) -> Iterator[None]:
+def translate_file_errors(form: SourceFormat, files: Sequence[SourceFile]) -> Iterator[None]:
     """Make the engine's errors about a table's files say which file is broken, and where."""
     try:
         yield
     except SourceError as error:
-        reason = complaint(error)
-        if reason is None or reason.startswith(MEMORY):
+        reason = find_engine_message(error)
+        if reason is None or reason.startswith(OUT_OF_MEMORY_PREFIX):
             raise
         match form:
             case "csv":
-                raise _csv(reason, files) from error
+                raise _explain_csv_error(reason, files) from error
             case "jsonl":
-                raise _jsonl(reason, files) from error
+                raise _explain_jsonl_error(reason, files) from error
             case _:
-                raise _plain(reason, files) from error
+                raise _explain_read_error(reason, files) from error
 
 
-def _csv(reason: str, files: Sequence[SourceFile]) -> SourceError:
+def _explain_csv_error(reason: str, files: Sequence[SourceFile]) -> SourceError:
     where = re.search(r"CSV Error on Line: (\d+)", reason)
     if where is None:
-        return _plain(reason, files, hint=CSV_HINT)
+        return _explain_read_error(reason, files, hint=CSV_HINT)
     named = re.search(r"^\s*file = (.*)$", reason, flags=re.MULTILINE)
     file = named[1] if named else files[0].name
     wanted = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", reason)
@@ -62,15 +62,15 @@ def _csv(reason: str, files: Sequence[SourceFile]) -> SourceError:
     return SourceError(f"{file}: line {where[1]} {what}{text}", hint=CSV_HINT)
 
 
-def _jsonl(reason: str, files: Sequence[SourceFile]) -> SourceError:
-    return first_broken(files) or _plain(reason, files)
+def _explain_jsonl_error(reason: str, files: Sequence[SourceFile]) -> SourceError:
+    return find_jsonl_error(files) or _explain_read_error(reason, files)
 
 
-def first_broken(files: Sequence[SourceFile]) -> SourceError | None:
+def find_jsonl_error(files: Sequence[SourceFile]) -> SourceError | None:
     """Give what is wrong with the first line of JSON Lines that is not an object; None where all are."""
     for file in files:
         try:
-            found = _broken_json(file)
+            found = _find_broken_line(file)
         except (OSError, EOFError) as error:
             return SourceError(f"{file.path} cannot be read: {error}")
         if found is not None:
@@ -79,8 +79,8 @@ def first_broken(files: Sequence[SourceFile]) -> SourceError | None:
     return None
 
 
-def _broken_json(file: SourceFile) -> tuple[int, str] | None:
-    with file.unpacked() as lines:
+def _find_broken_line(file: SourceFile) -> tuple[int, str] | None:
+    with file.open_decompressed() as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
@@ -93,10 +93,10 @@ def _broken_json(file: SourceFile) -> tuple[int, str] | None:
     return None
 
 
-def _plain(reason: str, files: Sequence[SourceFile], hint: str = "") -> SourceError:
+def _explain_read_error(reason: str, files: Sequence[SourceFile], hint: str = "") -> SourceError:
     """Name the file that the engine named, or all there are."""
     named = [file for file in files if file.path in reason]
-    first = first_line(reason)
+    first = summarize_error(reason)
     first = first.removeprefix(f"{named[0].path}: ") if named else first
     shown = named[0].path if named else ", ".join(file.path for file in files[:3])
     more = "" if named or len(files) <= 3 else f" or {len(files) - 3} more"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sandbox.errors import SourceError
-from sandbox.sources.listing import TOGETHER
+from sandbox.sources.listing import MAX_CONCURRENT_REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sandbox.sources.listing import SourceFile
 
 
-def footer(file: SourceFile) -> pq.FileMetaData:
+def read_footer(file: SourceFile) -> pq.FileMetaData:
     """Give the footer of a Parquet file.
 
     Raises:
@@ -34,9 +34,9 @@ def footer(file: SourceFile) -> pq.FileMetaData:
         ) from None
 
 
-def footers_of(files: Sequence[SourceFile]) -> list[pq.FileMetaData]:
-    """Give the footers of several files, those of a bucket some at a time (see `footer`)."""
+def read_footers(files: Sequence[SourceFile]) -> list[pq.FileMetaData]:
+    """Give the footers of several files, those of a bucket some at a time (see `read_footer`)."""
     if not any(file.system is not None for file in files):
-        return [footer(file) for file in files]
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        return list(pool.map(footer, files))
+        return [read_footer(file) for file in files]
+    with ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS) as pool:
+        return list(pool.map(read_footer, files))

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.compare import data_tests, judge
-from sandbox.compare.data_tests import judge_tests, outcome
+from sandbox.compare import evaluate_gate, run_data_tests
+from sandbox.compare.data_tests import classify_test_outcome, evaluate_data_tests
 from sandbox.config.settings import DataTestEntry, GateSection
-from sandbox.engine.duckdb.session import Session, literal
-from sandbox.manifest.diff import DataTest
-from sandbox.model import Silent, TableFiles
+from sandbox.engine.duckdb.session import Session, quote_literal
+from sandbox.manifest.diff import DataTestResult
+from sandbox.model import SilentProgress, TableFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,15 +25,15 @@ def table(path: Path, **columns: list[Any]) -> TableFiles:
     return TableFiles(name=path.stem, format="parquet", paths=(path,))
 
 
-def carried_out(sql: str, baseline: TableFiles, candidate: TableFiles, **sample: TableFiles) -> DataTest:
-    [found] = data_tests(
+def carried_out(sql: str, baseline: TableFiles, candidate: TableFiles, **sample: TableFiles) -> DataTestResult:
+    [found] = run_data_tests(
         [DataTestEntry(name="rule", sql=sql)],
         {"orders": baseline},
         {"orders": candidate},
         sample=sample,
         memory=2**28,
         threads=1,
-        progress=Silent(),
+        progress=SilentProgress(),
     )
     return found
 
@@ -81,10 +81,10 @@ def test_a_query_that_fails_is_not_evaluated_and_not_held(orders: tuple[TableFil
     assert (found.outcome, found.candidate_failures) == ("not_evaluated", None)
     assert "ordres" in found.problems["candidate"]
     for accepted in ("no-new-failures", "no-failures"):
-        [result] = judge_tests([found], GateSection.model_validate({"tests": accepted}))
+        [result] = evaluate_data_tests([found], GateSection.model_validate({"tests": accepted}))
         assert not result.held
         assert "rule" in result.found
-    [result] = judge_tests([found], GateSection.model_validate({"tests": "any"}))
+    [result] = evaluate_data_tests([found], GateSection.model_validate({"tests": "any"}))
     assert result.held
 
 
@@ -133,11 +133,9 @@ def test_outputs_of_every_format_can_be_tested_and_views_of_a_database_cannot(tm
     (tmp_path / "orders.jsonl").write_text('{"id": 1, "amount": 2.5}\n{"id": 2, "amount": -1}\n')
     file = tmp_path / "o.duckdb"
     with Session() as session:
-        session.execute(f"attach {literal(str(file))} as o")
+        session.execute(f"attach {quote_literal(str(file))} as o")
         session.execute("create table o.orders as select 1 as id, -1.0 as amount")
-        session.execute(
-            f"create view o.spy as select * from read_text({literal(str(tmp_path / 'secret.csv'))})"
-        )
+        session.execute(f"create view o.spy as select * from read_text({quote_literal(str(tmp_path / 'secret.csv'))})")
     made = [
         TableFiles(name="orders", format="csv", paths=(tmp_path / "orders.csv",)),
         TableFiles(name="orders", format="jsonl", paths=(tmp_path / "orders.jsonl",)),
@@ -168,11 +166,14 @@ def test_a_query_larger_than_the_memory_spills(tmp_path: Path, orders: tuple[Tab
     ],
 )
 def test_the_gate_of_data_tests(counts: tuple[int, int], accepted: str, held: bool) -> None:
-    test = DataTest(
-        name="rule", baseline_failures=counts[0], candidate_failures=counts[1], outcome=outcome(*counts)
+    test = DataTestResult(
+        name="rule",
+        baseline_failures=counts[0],
+        candidate_failures=counts[1],
+        outcome=classify_test_outcome(*counts),
     )
-    [result] = judge_tests([test], GateSection.model_validate({"tests": accepted}))
+    [result] = evaluate_data_tests([test], GateSection.model_validate({"tests": accepted}))
     assert (result.rule, result.output, result.held) == ("tests", None, held)
-    verdict, results = judge({}, GateSection.model_validate({"tests": accepted}), {}, [test])
+    verdict, results = evaluate_gate({}, GateSection.model_validate({"tests": accepted}), {}, [test])
     assert (verdict != "outside_gate", results) == (held, [result])
-    assert judge({}, GateSection(), {}) == ("same", [])
+    assert evaluate_gate({}, GateSection(), {}) == ("same", [])

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.compare import Rules, Tolerance, compare
-from sandbox.compare.units.sampled_units import Drawn
+from sandbox.compare import OutputRules, Tolerance, compare_tables
+from sandbox.compare.units.sampled_units import UnitTableDraw
 from sandbox.errors import StoreError
-from sandbox.manifest.sample import Stratum
-from sandbox.model import Silent, TableFiles
+from sandbox.manifest.sample import StratumRecord
+from sandbox.model import SilentProgress, TableFiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ def draw(
     *,
     strata: Sequence[int] | None = None,
     populations: Sequence[int] = (),
-) -> Drawn:
+) -> UnitTableDraw:
     """Give a draw of the units with these keys, one stratum unless told, of ten times as many."""
     table = pa.table(keys)
     strata = strata or [0] * len(table)
@@ -45,37 +45,41 @@ def draw(
     populations = populations or [WEIGHT * count for count in counts]
     pq.write_table(table.append_column("stratum", pa.array(strata)), folder / "weights.parquet")
     types = {"int64": "BIGINT", "string": "VARCHAR", "date32[day]": "DATE"}
-    return Drawn(
+    return UnitTableDraw(
         table="customers",
         key=tuple(table.column_names),
         types=tuple(types[str(type_)] for type_ in table.schema.types),
         weights=folder / "weights.parquet",
         strata=[
-            Stratum(values={}, population=n, probability=count / n, threshold=1, sampled=count)
+            StratumRecord(values={}, population=n, probability=count / n, threshold=1, sampled=count)
             for n, count in zip(populations, counts, strict=True)
         ],
-        outside={"orders": 7},
+        rows_outside_units={"orders": 7},
     )
 
 
 def diff(
-    baseline: TableFiles, candidate: TableFiles, drawn: Drawn, rules: Rules | None = None, **rest: Any
+    baseline: TableFiles,
+    candidate: TableFiles,
+    drawn: UnitTableDraw,
+    rules: OutputRules | None = None,
+    **rest: Any,
 ) -> OutputDiff:
-    return compare(
+    return compare_tables(
         {"t": baseline},
         {"t": candidate},
-        rules={"t": rules or Rules()},
+        rules={"t": rules or OutputRules()},
         units={"customers": drawn.key},
         draws={"customers": drawn},
         identical=rest.get("identical", ()),
         memory=2**28,
         threads=2,
-        progress=Silent(),
+        progress=SilentProgress(),
     )["t"]
 
 
 @pytest.fixture
-def drawn(tmp_path: Path) -> Drawn:
+def drawn(tmp_path: Path) -> UnitTableDraw:
     return draw(tmp_path, {"customer_id": list(range(UNITS))})
 
 
@@ -83,7 +87,7 @@ def both(tmp_path: Path, before: dict[str, Any], after: dict[str, Any]) -> tuple
     return parquet(tmp_path / "before.parquet", before), parquet(tmp_path / "after.parquet", after)
 
 
-def test_units_rows_totals_and_means_are_scaled_up(tmp_path: Path, drawn: Drawn) -> None:
+def test_units_rows_totals_and_means_are_scaled_up(tmp_path: Path, drawn: UnitTableDraw) -> None:
     ids = list(range(UNITS))
     before = {"customer_id": ids, "value": [10.0] * UNITS}
     # Customer 39 is gone, 40 of them is new but not drawn, and customers 0 to 3 have another value.
@@ -128,10 +132,10 @@ def test_every_unit_drawn_gives_exact_figures(tmp_path: Path) -> None:
     assert (found.totals["value"].change.status, found.totals["value"].change.low) == ("exact", 1)
 
 
-def test_rows_of_a_unit_are_summed_and_a_missing_unit_counts_as_zero(tmp_path: Path, drawn: Drawn) -> None:
+def test_rows_of_a_unit_are_summed_and_a_missing_unit_counts_as_zero(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"order_id": [1, 2, 3, 4], "customer_id": [0, 0, 1, 2], "amount": [1, 2, 4, None]}
     after = {"order_id": [1, 2, 5], "customer_id": [0, 0, 3], "amount": [1, 3, 8]}
-    found = diff(*both(tmp_path, before, after), drawn, Rules(key=("order_id",))).estimate
+    found = diff(*both(tmp_path, before, after), drawn, OutputRules(key=("order_id",))).estimate
     assert found.units_affected is not None
     assert found.units_affected.sample == 4
     assert found.totals["amount"].baseline.estimate == 10 * 7
@@ -140,19 +144,19 @@ def test_rows_of_a_unit_are_summed_and_a_missing_unit_counts_as_zero(tmp_path: P
     assert set(found.totals) == {"amount"}, "keys have no totals"
 
 
-def test_a_row_that_changes_its_unit_touches_both(tmp_path: Path, drawn: Drawn) -> None:
+def test_a_row_that_changes_its_unit_touches_both(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"order_id": [1, 2], "customer_id": [0, 1], "amount": [5, 5]}
-    found = diff(*both(tmp_path, before, before | {"customer_id": [3, 1]}), drawn, Rules(key=("order_id",)))
+    found = diff(*both(tmp_path, before, before | {"customer_id": [3, 1]}), drawn, OutputRules(key=("order_id",)))
     assert found.estimate.units_affected is not None
     assert found.estimate.units_affected.sample == 2
     assert found.estimate.rows_changed.estimate == 10
     assert found.estimate.totals["amount"].change.estimate == 0
 
 
-def test_rows_without_a_known_unit_are_left_out_and_counted(tmp_path: Path, drawn: Drawn) -> None:
+def test_rows_without_a_known_unit_are_left_out_and_counted(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"order_id": [1, 2, 3], "customer_id": [0, None, 777], "amount": [1, 10, 100]}
     found = diff(
-        *both(tmp_path, before, before | {"amount": [2, 20, 200]}), drawn, Rules(key=("order_id",))
+        *both(tmp_path, before, before | {"amount": [2, 20, 200]}), drawn, OutputRules(key=("order_id",))
     ).estimate
     assert found.left_out is not None
     assert (found.left_out.baseline, found.left_out.candidate, found.left_out.different) == (2, 2, 2)
@@ -161,7 +165,7 @@ def test_rows_without_a_known_unit_are_left_out_and_counted(tmp_path: Path, draw
     assert found.units_affected.sample == 1
 
 
-def test_rows_without_a_key_of_their_own_belong_to_their_unit(tmp_path: Path, drawn: Drawn) -> None:
+def test_rows_without_a_key_of_their_own_belong_to_their_unit(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"customer_id": [0, 0, 0, 1], "kind": ["a", "a", "b", "a"]}
     after = {"customer_id": [0, 0, 1, 1], "kind": ["a", "b", "a", "c"]}
     found = diff(*both(tmp_path, before, after), drawn).estimate
@@ -174,40 +178,40 @@ def test_rows_without_a_key_of_their_own_belong_to_their_unit(tmp_path: Path, dr
     )
 
 
-def test_repeated_rows_are_counted_one_by_one(tmp_path: Path, drawn: Drawn) -> None:
+def test_repeated_rows_are_counted_one_by_one(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"customer_id": [5] * 7, "kind": ["a"] * 7}
     after = {"customer_id": [5] * 3, "kind": ["a"] * 3}
     found = diff(*both(tmp_path, before, after), drawn).estimate
     assert found.rows_removed.estimate == 40
 
 
-def test_values_within_their_tolerance_do_not_affect_a_unit(tmp_path: Path, drawn: Drawn) -> None:
+def test_values_within_their_tolerance_do_not_affect_a_unit(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"customer_id": [0, 1], "value": [1.0, 1.0]}
-    rules = Rules(tolerance={"value": Tolerance(abs=0.1)})
+    rules = OutputRules(tolerance={"value": Tolerance(abs=0.1)})
     found = diff(*both(tmp_path, before, before | {"value": [1.05, 2.0]}), drawn, rules).estimate
     assert found.units_affected is not None
     assert found.units_affected.sample == 1
     assert found.totals["value"].change.estimate == 10, "what is within the tolerance moves no total"
 
 
-def test_noise_neither_affects_a_unit_nor_has_a_total(tmp_path: Path, drawn: Drawn) -> None:
+def test_noise_neither_affects_a_unit_nor_has_a_total(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"customer_id": [0, 1, 2], "value": [1, 1, 1], "now": [1, 2, 3]}
     after = before | {"value": [1, 1, 4], "now": [7, 8, 9]}
-    found = diff(*both(tmp_path, before, after), drawn, Rules(tainted=frozenset({"now"}))).estimate
+    found = diff(*both(tmp_path, before, after), drawn, OutputRules(tainted=frozenset({"now"}))).estimate
     assert found.units_affected is not None
     assert found.units_affected.sample == 1
     assert set(found.totals) == {"value"}
     keyless = {"customer_id": [0, 0, 1], "value": [1, 1, 1], "now": [1, 2, 3]}
     both_ = both(tmp_path, keyless, keyless | {"now": [7, 8, 9], "value": [1, 2, 1]})
-    found = diff(*both_, drawn, Rules(tainted=frozenset({"now"}))).estimate
+    found = diff(*both_, drawn, OutputRules(tainted=frozenset({"now"}))).estimate
     assert found.units_affected is not None
     assert found.units_affected.sample == 1
     assert (found.rows_added.estimate, found.rows_removed.estimate) == (10, 10)
 
 
-def test_a_unit_key_that_is_noise_is_not_estimated(tmp_path: Path, drawn: Drawn) -> None:
+def test_a_unit_key_that_is_noise_is_not_estimated(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"order_id": [0, 1], "customer_id": [1, 1]}
-    rules = Rules(key=("order_id",), tainted=frozenset({"customer_id"}))
+    rules = OutputRules(key=("order_id",), tainted=frozenset({"customer_id"}))
     found = diff(*both(tmp_path, before, before | {"customer_id": [2, 2]}), drawn, rules).estimate
     assert found.status == "not_estimated"
     assert "differs from run to run" in str(found.reason)
@@ -215,7 +219,7 @@ def test_a_unit_key_that_is_noise_is_not_estimated(tmp_path: Path, drawn: Drawn)
 
 @pytest.mark.parametrize("identical", [("t",), ()])
 def test_nothing_found_gives_the_largest_number_that_would_have_hidden(
-    tmp_path: Path, drawn: Drawn, identical: tuple[str, ...]
+    tmp_path: Path, drawn: UnitTableDraw, identical: tuple[str, ...]
 ) -> None:
     before = {"customer_id": [0, 1], "value": [1, 1]}
     found = diff(*both(tmp_path, before, before), drawn, identical=identical).estimate
@@ -236,7 +240,7 @@ def test_nothing_found_gives_the_largest_number_that_would_have_hidden(
     ],
 )
 def test_a_unit_key_of_another_type_finds_its_units(
-    tmp_path: Path, drawn: Drawn, values: list[Any], kind: pa.DataType
+    tmp_path: Path, drawn: UnitTableDraw, values: list[Any], kind: pa.DataType
 ) -> None:
     before = {"customer_id": pa.array(values, kind), "value": [1, 1]}
     found = diff(*both(tmp_path, before, before | {"value": [2, 1]}), drawn).estimate
@@ -246,27 +250,27 @@ def test_a_unit_key_of_another_type_finds_its_units(
     assert found.units_affected.sample == 1
 
 
-def test_a_text_that_only_reads_like_a_key_is_no_unit(tmp_path: Path, drawn: Drawn) -> None:
+def test_a_text_that_only_reads_like_a_key_is_no_unit(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"customer_id": ["007", "1", "x"], "value": [1, 1, 1]}
     found = diff(*both(tmp_path, before, before | {"value": [2, 2, 2]}), drawn).estimate
     assert found.left_out is not None
     assert found.left_out.baseline == 2
 
 
-def test_a_unit_key_that_cannot_hold_one_says_so(tmp_path: Path, drawn: Drawn) -> None:
+def test_a_unit_key_that_cannot_hold_one_says_so(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"customer_id": [[0], [1]], "value": [1, 1]}
     found = diff(*both(tmp_path, before, before | {"value": [2, 2]}), drawn).estimate
     assert found.status == "not_estimated"
     assert found.reason == "its customer_id is BIGINT[], and the key of customers is BIGINT"
 
 
-def test_rows_of_no_drawn_unit_at_all_are_not_estimated(tmp_path: Path, drawn: Drawn) -> None:
+def test_rows_of_no_drawn_unit_at_all_are_not_estimated(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"customer_id": [900, 901], "value": [1, 1]}
     found = diff(*both(tmp_path, before, before | {"value": [2, 2]}), drawn).estimate
     assert found.reason == "no row of it belongs to a unit of the sample"
 
 
-def test_an_output_without_a_unit_is_not_estimated(tmp_path: Path, drawn: Drawn) -> None:
+def test_an_output_without_a_unit_is_not_estimated(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"day": [1, 2], "value": [1, 1]}
     found = diff(*both(tmp_path, before, before | {"value": [2, 2]}), drawn)
     assert found.estimate.status == "not_estimated"
@@ -285,11 +289,11 @@ def test_an_output_without_a_unit_is_not_estimated(tmp_path: Path, drawn: Drawn)
     ],
 )
 def test_a_unit_key_that_finds_no_unit_says_why(
-    tmp_path: Path, drawn: Drawn, unit_key: tuple[str, ...], said: str
+    tmp_path: Path, drawn: UnitTableDraw, unit_key: tuple[str, ...], said: str
 ) -> None:
     before = {"customer_id": [1], "day": [1], "gone": [1]}
     after = {"customer_id": [1], "day": [2]}
-    found = diff(*both(tmp_path, before, after), drawn, Rules(key=("customer_id",), unit_key=unit_key))
+    found = diff(*both(tmp_path, before, after), drawn, OutputRules(key=("customer_id",), unit_key=unit_key))
     assert str(found.estimate.reason).startswith(said)
 
 
@@ -297,8 +301,8 @@ def test_composite_keys_in_another_order(tmp_path: Path) -> None:
     drawn = draw(tmp_path, {"country": ["DE", "DE", "FR"], "number": [1, 2, 1]})
     before = {"number": [1, 2, 1], "country": ["DE", "DE", "FR"], "value": [1, 1, 1]}
     after = before | {"value": [2, 1, 1]}
-    rules = Rules(unit_key=("number", "country"))
-    for one in (Rules(), rules):
+    rules = OutputRules(unit_key=("number", "country"))
+    for one in (OutputRules(), rules):
         found = diff(*both(tmp_path, before, after), drawn, one).estimate
         assert found.left_out is not None
         assert found.left_out.baseline == 0
@@ -306,7 +310,7 @@ def test_composite_keys_in_another_order(tmp_path: Path) -> None:
         assert found.units_affected.sample == 1
 
 
-def test_many_columns_are_all_summed(tmp_path: Path, drawn: Drawn) -> None:
+def test_many_columns_are_all_summed(tmp_path: Path, drawn: UnitTableDraw) -> None:
     names = [f"n{index}" for index in range(95)]
     before = {"customer_id": [3, 4], **{name: [index, 1] for index, name in enumerate(names)}}
     after = {"customer_id": [3, 4], **{name: [index + 1, 1] for index, name in enumerate(names)}}
@@ -315,7 +319,7 @@ def test_many_columns_are_all_summed(tmp_path: Path, drawn: Drawn) -> None:
     assert found.totals["n94"].baseline.estimate == 950
 
 
-def test_huge_numbers_and_infinities_do_not_stop_a_comparison(tmp_path: Path, drawn: Drawn) -> None:
+def test_huge_numbers_and_infinities_do_not_stop_a_comparison(tmp_path: Path, drawn: UnitTableDraw) -> None:
     large = pa.array([Decimal(10) ** 37, Decimal(10) ** 37 * 9], pa.decimal128(38, 0))
     before = {
         "order": [1, 2],
@@ -324,14 +328,14 @@ def test_huge_numbers_and_infinities_do_not_stop_a_comparison(tmp_path: Path, dr
         "whole": pa.array([2**64 - 1] * 2, pa.uint64()),
         "odd": [float("inf"), float("nan")],
     }
-    found = diff(*both(tmp_path, before, before | {"whole": [1, 1]}), drawn, Rules(key=("order",))).estimate
+    found = diff(*both(tmp_path, before, before | {"whole": [1, 1]}), drawn, OutputRules(key=("order",))).estimate
     assert found.totals["large"].baseline.estimate == pytest.approx(1e39)
     assert found.totals["odd"].baseline.status == "not_estimated"
     assert found.totals["whole"].change.estimate == pytest.approx(-2 * 10 * 2**64)
 
 
 @pytest.mark.parametrize("damage", ["missing", "other", "short"])
-def test_weights_that_are_not_the_draws_are_named(tmp_path: Path, drawn: Drawn, damage: str) -> None:
+def test_weights_that_are_not_the_draws_are_named(tmp_path: Path, drawn: UnitTableDraw, damage: str) -> None:
     if damage == "missing":
         drawn.weights.unlink()
     elif damage == "other":
@@ -371,7 +375,7 @@ def test_slices_are_sought_among_the_units_own_columns(tmp_path: Path) -> None:
         "kind": ["own"] * 1799,
         "value": [2.0 if one else 1.0 for one in hit[:1799]],
     }
-    rules = Rules(key=("order_id",), unit_key=("buyer",))
+    rules = OutputRules(key=("order_id",), unit_key=("buyer",))
     found = diff(*both(tmp_path, before, after), drawn, rules)
     assert (found.rows.changed, found.rows.removed) == (300, 1)
     [best, *others] = found.segments

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def test_the_figures_of_a_small_table_are_exact(compared: Compared) -> None:
     baseline = "select i as id, i::double as v, 'same' as s from range(100) t(i)"
     candidate = (
-        "select id, case when id = 7 then null when id = 8 then 'nan' else v + 100 end as v, s from ("
-        + baseline
-        + ")"
+        "select id, case when id = 7 then null when id = 8 then 'nan' else v + 100 end as v, s from (" + baseline + ")"
     )
     found = compared(baseline, candidate)
     assert list(found.profiles) == ["v"]
@@ -63,9 +61,7 @@ def test_frequent_values_stand_beside_each_other(compared: Compared) -> None:
 )
 def test_moments_have_histograms(compared: Compared, type_: str, low: str, high: str) -> None:
     query = "select i as id, (timestamp '2026-01-01' + to_days({day}))::{type} as at from range(200) t(i)"
-    found = compared(
-        query.format(day="(i % 4)::int", type=type_), query.format(day="(i % 4)::int + 1", type=type_)
-    )
+    found = compared(query.format(day="(i % 4)::int", type=type_), query.format(day="(i % 4)::int + 1", type=type_))
     profile = found.profiles["at"]
     assert (profile.baseline.min, profile.candidate.max) == (low, high)
     assert profile.histogram is not None
@@ -98,9 +94,7 @@ def test_long_text_is_cut_everywhere(compared: Compared) -> None:
 
 def test_of_a_large_table_the_distribution_comes_from_a_part_and_says_so(compared: Compared) -> None:
     baseline = "select i as id, hash(i) % 1000 as v, i % 5 as w from range(400000) t(i)"
-    found = compared(
-        baseline, f"select id, case when id % 10 = 0 then 5000 else v end as v, w from ({baseline})"
-    )
+    found = compared(baseline, f"select id, case when id % 10 = 0 then 5000 else v end as v, w from ({baseline})")
     profile = found.profiles["v"]
     assert list(found.profiles) == ["v"]
     assert (profile.one_in, profile.exact) == (8, True)
@@ -119,14 +113,12 @@ def test_many_added_rows_bring_the_profile_of_every_column(compared: Compared) -
 def test_equal_tables_have_no_profile_and_no_segment(compared: Compared) -> None:
     query = "select i as id, i % 5 as w from range(100) t(i)"
     found = compared(query, query + " order by hash(i)")
-    assert (found.profiles, found.segments, found.same) == ({}, [], True)
+    assert (found.profiles, found.segments, found.is_same) == ({}, [], True)
 
 
 def test_where_nearly_every_row_differs_the_counts_are_the_same(compared: Compared) -> None:
     baseline = "select i as id, i::double as v, 'n' || i as s from range(60000) t(i)"
-    candidate = (
-        f"select case when id % 100 = 0 then id + 100000 else id end as id, v + 1 as v, s from ({baseline})"
-    )
+    candidate = f"select case when id % 100 = 0 then id + 100000 else id end as id, v + 1 as v, s from ({baseline})"
     found = compared(baseline, candidate)
     rows = found.rows
     assert (rows.added, rows.removed, rows.changed, rows.unchanged) == (600, 600, 59_400, 0)

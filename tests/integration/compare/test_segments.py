@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.compare import Rules
+from sandbox.compare import OutputRules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.manifest.diff import OutputDiff, Segment
+    from sandbox.manifest.diff import OutputDiff, RowSegment
 
     Compared = Callable[..., OutputDiff]
 
@@ -23,11 +23,9 @@ from range({rows}) t(i)
 """
 
 
-def found(compared: Compared, where: str, rows: int = 20_000, change: str = "amount + 1") -> list[Segment]:
+def found(compared: Compared, where: str, rows: int = 20_000, change: str = "amount + 1") -> list[RowSegment]:
     baseline = ROWS.format(rows=rows)
-    candidate = (
-        f"select * replace (case when {where} then {change} else amount end as amount) from ({baseline})"
-    )
+    candidate = f"select * replace (case when {where} then {change} else amount end as amount) from ({baseline})"
     return compared(baseline, candidate).segments
 
 
@@ -97,7 +95,7 @@ def test_added_and_removed_rows_have_segments_too(compared: Compared) -> None:
 def test_noise_is_in_no_segment(compared: Compared) -> None:
     baseline = f"select *, 1 as made_at from ({ROWS.format(rows=3000)})"
     candidate = f"select * replace (case when country = 'DE' then 2 else 1 end as made_at) from ({baseline})"
-    rules = Rules(key=("id",), tainted=frozenset({"made_at"}))
+    rules = OutputRules(key=("id",), tainted=frozenset({"made_at"}))
     assert compared(baseline, candidate).segments
     assert compared(baseline, candidate, rules).segments == []
 

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.compare import Rules, Tolerance
-from sandbox.compare.units.sampled_units import Drawn
-from sandbox.compare.units.separability import Question, entangled
-from sandbox.engine.duckdb.session import literal
+from sandbox.compare import OutputRules, Tolerance
+from sandbox.compare.units.sampled_units import UnitTableDraw
+from sandbox.compare.units.separability import SeparabilityInput, find_separability_problem
+from sandbox.engine.duckdb.session import quote_literal
 from sandbox.errors import PipelineError
 from sandbox.model import TableFiles
 
@@ -27,7 +27,7 @@ def asked(
     folder: Path,
     whole: dict[str, Any],
     half: dict[str, Any],
-    rules: Rules | None = None,
+    rules: OutputRules | None = None,
     *,
     kept: list[int] | None = None,
 ) -> str | None:
@@ -37,18 +37,23 @@ def asked(
         pq.write_table(pa.table(columns), paths[name])
     units = folder / "kept.parquet"
     pq.write_table(pa.table({"customer_id": pa.array(KEPT if kept is None else kept, pa.int64())}), units)
-    drawn = Drawn(
-        table="customers", key=("customer_id",), types=("BIGINT",), weights=units, strata=[], outside={}
+    drawn = UnitTableDraw(
+        table="customers",
+        key=("customer_id",),
+        types=("BIGINT",),
+        weights=units,
+        strata=[],
+        rows_outside_units={},
     )
-    question = Question(
+    question = SeparabilityInput(
         whole=TableFiles(name="t", format="parquet", paths=(paths["whole"],)),
         half=TableFiles(name="t", format="parquet", paths=(paths["half"],)),
-        drawn=drawn,
-        kept=f"select * from read_parquet({literal(str(units))})",
-        rules=rules or Rules(),
+        draw=drawn,
+        half_units_sql=f"select * from read_parquet({quote_literal(str(units))})",
+        rules=rules or OutputRules(),
         key=("customer_id",),
     )
-    return entangled(question, memory=2**28)
+    return find_separability_problem(question, memory=2**28)
 
 
 def test_rows_that_stay_the_same_are_separable(tmp_path: Path) -> None:
@@ -84,9 +89,9 @@ def test_sums_may_round_but_whole_numbers_may_not(tmp_path: Path) -> None:
 def test_tolerances_ignored_columns_and_noise_count_as_everywhere(tmp_path: Path) -> None:
     half = HALF | {"value": [1.05, 2.0]}
     for rules in (
-        Rules(tolerance={"value": Tolerance(abs=0.1)}),
-        Rules(ignore=frozenset({"value"})),
-        Rules(tainted=frozenset({"value"})),
+        OutputRules(tolerance={"value": Tolerance(abs=0.1)}),
+        OutputRules(ignore=frozenset({"value"})),
+        OutputRules(tainted=frozenset({"value"})),
     ):
         assert asked(tmp_path, WHOLE, half) is not None
         assert asked(tmp_path, WHOLE, half, rules) is None
@@ -119,20 +124,20 @@ def test_an_output_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     question_ = tmp_path / "half.parquet"
     question_.write_bytes(b"PAR1 no table PAR1")
     with pytest.raises(PipelineError):
-        entangled(
-            Question(
+        find_separability_problem(
+            SeparabilityInput(
                 whole=TableFiles(name="t", format="parquet", paths=(tmp_path / "whole.parquet",)),
                 half=TableFiles(name="t", format="parquet", paths=(question_,)),
-                drawn=Drawn(
+                draw=UnitTableDraw(
                     table="customers",
                     key=("customer_id",),
                     types=("BIGINT",),
                     weights=tmp_path,
                     strata=[],
-                    outside={},
+                    rows_outside_units={},
                 ),
-                kept="select 1",
-                rules=Rules(),
+                half_units_sql="select 1",
+                rules=OutputRules(),
                 key=(),
             ),
             memory=2**28,

@@ -9,15 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.compare import Rules, Tolerance, compare, tables
-from sandbox.engine.duckdb.session import Session, literal
-from sandbox.errors import ConfigError, PipelineError, RuleError, SandboxError, SourceError
-from sandbox.model import Silent, TableFiles
+from sandbox.compare import OutputRules, Tolerance, compare_tables, resolve_tables
+from sandbox.engine.duckdb.session import Session, quote_literal
+from sandbox.errors import ConfigError, DataRuleError, PipelineError, SandboxError, SourceError
+from sandbox.model import SilentProgress, TableFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.compare import Origin
+    from sandbox.compare import TableOrigin
     from sandbox.manifest.diff import OutputDiff
 
 CUSTOMERS = {"customers": ("customer_id",)}
@@ -33,12 +33,12 @@ def parquet(path: Path, columns: dict[str, Any] | list[tuple[str, Any]]) -> Tabl
 def diff(
     baseline: TableFiles,
     candidate: TableFiles,
-    rules: Rules | None = None,
+    rules: OutputRules | None = None,
     units: dict[str, tuple[str, ...]] | None = None,
-    origin: Origin = "project",
+    origin: TableOrigin = "project",
     **rest: Any,
 ) -> OutputDiff:
-    return compare(
+    return compare_tables(
         {"t": baseline},
         {"t": candidate},
         rules={"t": rules} if rules else {},
@@ -46,7 +46,7 @@ def diff(
         identical=rest.get("identical", ()),
         memory=rest.get("memory", 2**28),
         threads=rest.get("threads", 2),
-        progress=Silent(),
+        progress=SilentProgress(),
         origin=origin,
     )["t"]
 
@@ -60,19 +60,19 @@ ODD = [
 def test_columns_of_any_name_are_compared(tmp_path: Path) -> None:
     before = parquet(tmp_path / "a.parquet", {"id": [1, 2], **{name: [1, 2] for name in ODD}})
     after = parquet(tmp_path / "b.parquet", {"id": [1, 2], **{name: [1, 3] for name in ODD}})
-    found = diff(before, after, Rules(key=("id",)))
+    found = diff(before, after, OutputRules(key=("id",)))
     assert {name: column.changed for name, column in found.columns.items()} == {
         "id": 0,
         **dict.fromkeys(ODD, 1),
     }
-    keyed = diff(before, after, Rules(key=tuple(ODD)))
+    keyed = diff(before, after, OutputRules(key=tuple(ODD)))
     assert (keyed.rows.added, keyed.rows.removed, keyed.rows.unchanged) == (1, 1, 1)
 
 
 def test_names_that_differ_in_capitals_only_are_different_columns(tmp_path: Path) -> None:
     before = parquet(tmp_path / "a.parquet", [("id", [1]), ("a", [1]), ("A", [2]), ("B", [3])])
     after = parquet(tmp_path / "b.parquet", [("id", [1]), ("A", [9]), ("a", [1]), ("b", [3])])
-    found = diff(before, after, Rules(key=("id",)))
+    found = diff(before, after, OutputRules(key=("id",)))
     assert {name: column.changed for name, column in found.columns.items()} == {"id": 0, "a": 0, "A": 1}
     assert (found.schema_.added, found.schema_.removed) == (["b"], ["B"])
     assert found.schema_.reordered
@@ -81,19 +81,17 @@ def test_names_that_differ_in_capitals_only_are_different_columns(tmp_path: Path
 def test_nested_fields_are_not_mistaken_for_columns(tmp_path: Path) -> None:
     rows = [{"x": 1, "deep": {"y": [1, 2], "m": "z"}}, None]
     before = parquet(tmp_path / "a.parquet", [("s", rows), ("a", [1, 2]), ("A", [3, 4]), ("l", [[1], None])])
-    found = diff(before, before, Rules(key=("a",)))
+    found = diff(before, before, OutputRules(key=("a",)))
     assert list(found.columns) == ["s", "a", "A", "l"]
 
 
 def test_renamed_and_ignored_columns(tmp_path: Path) -> None:
-    before = parquet(
-        tmp_path / "a.parquet", {"id": [1, 2], "value": [1, 2], "loaded": [1, 1], "gone": [0, 0]}
-    )
+    before = parquet(tmp_path / "a.parquet", {"id": [1, 2], "value": [1, 2], "loaded": [1, 1], "gone": [0, 0]})
     after = parquet(tmp_path / "b.parquet", {"id": [1, 2], "ltv": [1, 5], "loaded": [2, 2], "new": [0, 0]})
     found = diff(
         before,
         after,
-        Rules(key=("id",), rename={"ltv": "value", "not_there": "gone"}, ignore=frozenset({"loaded"})),
+        OutputRules(key=("id",), rename={"ltv": "value", "not_there": "gone"}, ignore=frozenset({"loaded"})),
     )
     assert found.schema_.renamed == {"value": "ltv"}
     assert (found.schema_.added, found.schema_.removed, found.ignored) == (["new"], ["gone"], ["loaded"])
@@ -105,14 +103,14 @@ def test_all_formats_of_one_table_are_the_same(tmp_path: Path) -> None:
     with Session() as session:
         for name in ("t.parquet", "t.csv", "t.jsonl"):
             kind = "(format json)" if name.endswith("jsonl") else ""
-            target = literal(str(tmp_path / name))
+            target = quote_literal(str(tmp_path / name))
             session.execute(f"copy ({query}) to {target} {kind}")
-        session.execute(f"attach {literal(str(tmp_path / 't.duckdb'))} as f")
+        session.execute(f"attach {quote_literal(str(tmp_path / 't.duckdb'))} as f")
         session.execute(f"create schema f.s; create table f.s.t as {query}")
     named = [str(tmp_path / name) for name in ("t.parquet", "t.csv", "t.jsonl", "t.duckdb:s.t")]
     for one in named:
         for other in named:
-            found = diff(*tables(one, other), units={}, origin="tables")
+            found = diff(*resolve_tables(one, other), units={}, origin="tables")
             assert found.rows.unchanged == 20, (one, other)
             assert found.key.columns == ["id"]
 
@@ -122,7 +120,7 @@ def test_parts_with_other_columns_are_read_by_name(tmp_path: Path) -> None:
     second = parquet(tmp_path / "2.parquet", {"id": [2], "w": [5], "v": [2]})
     both = TableFiles(name="t", format="parquet", paths=(*first.paths, *second.paths))
     whole = parquet(tmp_path / "whole.parquet", {"id": [1, 2], "v": [1, 2], "w": [None, 6]})
-    found = diff(whole, both, Rules(key=("id",)))
+    found = diff(whole, both, OutputRules(key=("id",)))
     assert found.columns["w"].changed == found.rows.changed == 1
 
 
@@ -149,7 +147,7 @@ def test_a_composite_key_of_dimensions_comes_before_a_number_that_is_unique_by_a
 def test_repeated_and_null_keys_are_counted_and_never_paired(tmp_path: Path) -> None:
     before = parquet(tmp_path / "a.parquet", {"id": [1, 1, 2, None, 3], "v": [1, 2, 3, 4, 5]})
     after = parquet(tmp_path / "b.parquet", {"id": [1, 1, 2, None, 3], "v": [2, 9, 3, 8, 6]})
-    found = diff(before, after, Rules(key=("id",)))
+    found = diff(before, after, OutputRules(key=("id",)))
     assert (found.key.baseline_duplicates, found.key.candidate_duplicates) == (2, 2)
     assert (found.key.baseline_nulls, found.key.candidate_nulls) == (1, 1)
     assert (found.rows.removed, found.rows.added, found.rows.changed, found.rows.unchanged) == (2, 2, 1, 2)
@@ -158,31 +156,27 @@ def test_repeated_and_null_keys_are_counted_and_never_paired(tmp_path: Path) -> 
 def test_one_key_of_very_many_rows_does_not_explode(tmp_path: Path) -> None:
     many = 30_000
     before = parquet(tmp_path / "a.parquet", {"id": [1] * many + list(range(many)), "v": [0] * (2 * many)})
-    after = parquet(
-        tmp_path / "b.parquet", {"id": [1] * many + list(range(many)), "v": [0] * (2 * many - 1) + [1]}
-    )
+    after = parquet(tmp_path / "b.parquet", {"id": [1] * many + list(range(many)), "v": [0] * (2 * many - 1) + [1]})
     started = time.monotonic()
-    found = diff(before, after, Rules(key=("id",)))
+    found = diff(before, after, OutputRules(key=("id",)))
     assert (found.rows.changed, found.rows.different) == (1, 1)
     assert time.monotonic() - started < 20  # a join would make nine hundred million rows
 
 
 def test_units_of_changed_added_and_removed_rows_are_counted_once(tmp_path: Path) -> None:
-    before = parquet(
-        tmp_path / "a.parquet", {"order_id": [1, 2, 3, 4], "customer_id": [1, 1, 2, 3], "v": [1, 1, 1, 1]}
-    )
+    before = parquet(tmp_path / "a.parquet", {"order_id": [1, 2, 3, 4], "customer_id": [1, 1, 2, 3], "v": [1, 1, 1, 1]})
     after = parquet(
         tmp_path / "b.parquet", {"order_id": [1, 2, 3, 5], "customer_id": [1, 1, 4, None], "v": [2, 2, 1, 1]}
     )
-    found = diff(before, after, Rules(key=("order_id",)))
+    found = diff(before, after, OutputRules(key=("order_id",)))
     # 1 changed twice, 2 became 4, 3 was removed; the added row names no unit.
     assert found.estimate.units_affected is not None
     assert found.estimate.units_affected.sample == 4
     assert (found.estimate.unit, found.estimate.status) == ("customers", "not_estimated")
-    renamed = diff(before, after, Rules(key=("order_id",), unit_key=("v",)))
+    renamed = diff(before, after, OutputRules(key=("order_id",), unit_key=("v",)))
     assert renamed.estimate.units_affected is not None
     assert renamed.estimate.units_affected.sample == 2
-    other = diff(before, after, Rules(key=("order_id",)), units={"shops": ("shop_id",)})
+    other = diff(before, after, OutputRules(key=("order_id",)), units={"shops": ("shop_id",)})
     assert other.estimate.units_affected is None
     assert "unit_key" in str(other.estimate.reason)
 
@@ -197,9 +191,9 @@ def test_examples_do_not_depend_on_threads_or_the_order_of_rows(tmp_path: Path) 
         tmp_path / "c.parquet",
         {"id": [n + 7 for n in numbers[::-1]], "v": [n + 7 + (n % 3 == 0) for n in numbers[::-1]]},
     )
-    first = diff(before, after, Rules(key=("id",)), threads=1).examples
+    first = diff(before, after, OutputRules(key=("id",)), threads=1).examples
     assert [example.kind for example in first] == ["changed"] * 5 + ["removed"] * 5 + ["added"] * 5
-    assert diff(before, back, Rules(key=("id",)), threads=2).examples == first
+    assert diff(before, back, OutputRules(key=("id",)), threads=2).examples == first
     for example in first[:5]:
         assert example.key["id"] == (example.baseline or {})["v"]
 
@@ -207,10 +201,10 @@ def test_examples_do_not_depend_on_threads_or_the_order_of_rows(tmp_path: Path) 
 def test_empty_tables_and_outputs_of_one_side(tmp_path: Path) -> None:
     empty = parquet(tmp_path / "a.parquet", {"id": pa.array([], pa.int64())})
     full = parquet(tmp_path / "b.parquet", {"id": [1, 2]})
-    assert diff(empty, full, Rules(key=("id",))).rows.added == 2
-    assert diff(empty, empty, Rules(key=("id",))).same
-    assert diff(empty, empty).same
-    given = compare(
+    assert diff(empty, full, OutputRules(key=("id",))).rows.added == 2
+    assert diff(empty, empty, OutputRules(key=("id",))).is_same
+    assert diff(empty, empty).is_same
+    given = compare_tables(
         {"gone": full},
         {"new": full},
         rules={},
@@ -218,7 +212,7 @@ def test_empty_tables_and_outputs_of_one_side(tmp_path: Path) -> None:
         identical=(),
         memory=2**28,
         threads=1,
-        progress=Silent(),
+        progress=SilentProgress(),
     )
     assert [(name, one.status, one.rows.added, one.rows.removed) for name, one in given.items()] == [
         ("gone", "removed", 0, 2),
@@ -234,7 +228,7 @@ def test_tables_without_a_common_column_share_no_row(tmp_path: Path) -> None:
     found = diff(before, after)
     assert (found.rows.removed, found.rows.added, found.rows.unchanged) == (2, 1, 0)
     assert (found.schema_.removed, found.schema_.added) == (["a"], ["b"])
-    ignored = diff(before, after, Rules(ignore=frozenset({"a", "b"})))
+    ignored = diff(before, after, OutputRules(ignore=frozenset({"a", "b"})))
     assert (ignored.rows.removed, ignored.rows.added, ignored.rows.unchanged) == (1, 0, 1)
 
 
@@ -246,35 +240,35 @@ def test_identical_files_are_only_counted(tmp_path: Path) -> None:
     assert found.columns["v"].match_rate == 1.0
 
 
-@pytest.mark.parametrize(("origin", "failure"), [("project", ConfigError), ("tables", RuleError)])
+@pytest.mark.parametrize(("origin", "failure"), [("project", ConfigError), ("tables", DataRuleError)])
 def test_a_key_that_is_not_there_names_the_nearest_column(
-    tmp_path: Path, origin: Origin, failure: type[SandboxError]
+    tmp_path: Path, origin: TableOrigin, failure: type[SandboxError]
 ) -> None:
     table = parquet(tmp_path / "a.parquet", {"customer_id": [1]})
     with pytest.raises(failure, match='"custmer_id"') as raised:
-        diff(table, table, Rules(key=("custmer_id",)), origin=origin)
+        diff(table, table, OutputRules(key=("custmer_id",)), origin=origin)
     assert raised.value.hint == 'did you mean "customer_id"?'
 
 
 @pytest.mark.parametrize(
     ("rules", "said", "hint"),
     [
-        (Rules(rename={"ltvv": "valu"}), 'rename of t names "ltvv"', 'did you mean "ltv"?'),
-        (Rules(ignore=frozenset({"valu"})), 'ignore of t names "valu"', 'did you mean "value"?'),
+        (OutputRules(rename={"ltvv": "valu"}), 'rename of t names "ltvv"', 'did you mean "ltv"?'),
+        (OutputRules(ignore=frozenset({"valu"})), 'ignore of t names "valu"', 'did you mean "value"?'),
         (
-            Rules(rename={"ltv": "value"}, tolerance={"ltv": Tolerance(abs=1)}),
+            OutputRules(rename={"ltv": "value"}, tolerance={"ltv": Tolerance(abs=1)}),
             'tolerance of t names "ltv", which is value in production',
             'columns are called as in production: "value"',
         ),
         (
-            Rules(rename={"ltv": "value"}, ignore=frozenset({"ltv"})),
+            OutputRules(rename={"ltv": "value"}, ignore=frozenset({"ltv"})),
             'ignore of t names "ltv", which is value in production',
             'columns are called as in production: "value"',
         ),
     ],
 )
 def test_a_rule_for_a_column_that_is_not_there_is_an_error(
-    tmp_path: Path, rules: Rules, said: str, hint: str
+    tmp_path: Path, rules: OutputRules, said: str, hint: str
 ) -> None:
     baseline = parquet(tmp_path / "a.parquet", {"id": [1], "value": [1]})
     candidate = parquet(tmp_path / "b.parquet", {"id": [1], "ltv": [1]})
@@ -285,9 +279,7 @@ def test_a_rule_for_a_column_that_is_not_there_is_an_error(
 
 @pytest.mark.parametrize("broken", ["truncated", "text", "empty", "inside"])
 def test_an_output_that_cannot_be_read_is_named(tmp_path: Path, broken: str) -> None:
-    good = parquet(
-        tmp_path / "good.parquet", {"id": list(range(5000)), "v": [str(n) * 9 for n in range(5000)]}
-    )
+    good = parquet(tmp_path / "good.parquet", {"id": list(range(5000)), "v": [str(n) * 9 for n in range(5000)]})
     content = good.paths[0].read_bytes()
     path = tmp_path / "sales.parquet"
     path.write_bytes(
@@ -300,21 +292,21 @@ def test_an_output_that_cannot_be_read_is_named(tmp_path: Path, broken: str) -> 
     )
     bad = TableFiles(name="sales", format="parquet", paths=(path,))
     with pytest.raises(PipelineError, match=r"the candidate's sales \(sales.parquet\) cannot be read"):
-        diff(good, bad, Rules(key=("id",)))
+        diff(good, bad, OutputRules(key=("id",)))
     with pytest.raises(SourceError, match=r"the baseline's sales"):
-        diff(bad, good, Rules(key=("id",)), origin="tables")
+        diff(bad, good, OutputRules(key=("id",)), origin="tables")
 
 
 def test_a_misspelt_table_of_a_database_is_suggested(tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
     with Session() as session:
-        session.execute(f"attach {literal(str(path))} as f; create table f.customers as select 1 as id")
+        session.execute(f"attach {quote_literal(str(path))} as f; create table f.customers as select 1 as id")
         session.execute("create view f.peek as select 1 as id")
     with pytest.raises(SourceError, match="no table 'custmers'") as raised:
-        diff(*tables(f"{path}:custmers", f"{path}:customers"), origin="tables")
+        diff(*resolve_tables(f"{path}:custmers", f"{path}:customers"), origin="tables")
     assert raised.value.hint == 'did you mean "customers"?'
     with pytest.raises(SourceError, match="no table 'peek'"):  # a view would run its query here
-        diff(*tables(f"{path}:peek", f"{path}:customers"), origin="tables")
+        diff(*resolve_tables(f"{path}:peek", f"{path}:customers"), origin="tables")
 
 
 @pytest.mark.parametrize(
@@ -335,7 +327,7 @@ def test_what_is_no_table_is_said_with_what_to_name(tmp_path: Path, named: str, 
         (tmp_path / name).write_text("x")
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match=said) as raised:
-        tables(str(tmp_path / named), str(tmp_path / named))
+        resolve_tables(str(tmp_path / named), str(tmp_path / named))
     assert raised.value.hint
 
 
@@ -344,12 +336,12 @@ def test_a_table_of_a_database_may_have_any_name(tmp_path: Path, member: str) ->
     place = tmp_path / "odd.duckdb:folder" / "w.duckdb"
     place.parent.mkdir()
     with Session() as session:
-        session.execute(f"attach {literal(str(place))} as w")
+        session.execute(f"attach {quote_literal(str(place))} as w")
         session.execute("create schema w.s")
         for name in ("plain", "with:colon", "of.duckdb:name"):
             session.execute(f'create table w."{name}" as select 1 as id')
         session.execute("create table w.s.t as select 1 as id")
-    both = tables(f"{place}:{member}", f"{place}:{member}")
+    both = resolve_tables(f"{place}:{member}", f"{place}:{member}")
     assert both[0].member == member
     assert diff(*both, origin="tables").rows.unchanged == 1
 
@@ -359,7 +351,7 @@ def test_a_folder_of_parts_is_one_table(tmp_path: Path) -> None:
     parquet(tmp_path / "t" / "part-1.parquet", {"id": [1]})
     parquet(tmp_path / "t" / "part-2.parquet", {"id": [2]})
     (tmp_path / "t" / "_SUCCESS").write_text("")
-    folder, _ = tables(str(tmp_path / "t"), str(tmp_path / "t"))
+    folder, _ = resolve_tables(str(tmp_path / "t"), str(tmp_path / "t"))
     assert [path.name for path in folder.paths] == ["part-1.parquet", "part-2.parquet"]
     assert diff(folder, folder, origin="tables").rows.unchanged == 2
 
@@ -373,9 +365,7 @@ def test_a_wide_table_is_compared(tmp_path: Path) -> None:
     assert sum(column.changed for column in found.columns.values()) == 1
 
 
-LARGE = (
-    "select i as id, 'k' || (i % 300) as part, i // 300 as number, hash(i) % 97 as v from range(150000) t(i)"
-)
+LARGE = "select i as id, 'k' || (i % 300) as part, i // 300 as number, hash(i) % 97 as v from range(150000) t(i)"
 
 
 @pytest.mark.parametrize(
@@ -401,16 +391,14 @@ def test_a_large_table_is_compared_like_a_small_one(
             ("candidate", f"from ({candidate}) order by hash(v, part)"),
         ):
             path = tmp_path / f"{side}.parquet"
-            session.execute(f"copy ({query}) to {literal(str(path))}")
+            session.execute(f"copy ({query}) to {quote_literal(str(path))}")
             files.append(TableFiles(name="t", format="parquet", paths=(path,)))
-        [(same,)] = session.rows(
-            f"select count(*) from ((from ({baseline})) intersect all (from ({candidate})))"
-        )
-        [(moved,)] = session.rows(
+        [(same,)] = session.fetch_rows(f"select count(*) from ((from ({baseline})) intersect all (from ({candidate})))")
+        [(moved,)] = session.fetch_rows(
             f"select count(*) filter (v <> 11 and hash(part, v) % 50 = 0) from ({baseline})"
         )
     names = tuple(key.split(", ")) if key else ()
-    found = diff(files[0], files[1], Rules(key=names or None))
+    found = diff(files[0], files[1], OutputRules(key=names or None))
     assert (found.key.baseline_duplicates, found.key.baseline_nulls) == (duplicates, nulls)
     assert found.rows.unchanged == same
     assert found.rows.changed in ((moved, moved - 1) if names else (0,))

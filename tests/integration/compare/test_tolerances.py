@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.compare import Rules, Tolerance
+from sandbox.compare import OutputRules, Tolerance
 from sandbox.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,19 +50,15 @@ def test_a_tolerance_says_what_counts_as_equal(
 ) -> None:
     tables = [f"select 1 as id, {value} as v" for value in (baseline, candidate)]
     assert compared(*tables).rows.changed == 1
-    rules = Rules(key=("id",), tolerance={"v": tolerance})
+    rules = OutputRules(key=("id",), tolerance={"v": tolerance})
     assert compared(*tables, rules).rows.changed == (not equal)
     assert compared(tables[1], tables[0], rules).rows.changed == (not equal)
 
 
 def test_a_type_has_a_tolerance_where_a_column_has_none(compared: Compared) -> None:
-    before = (
-        "select 1 as id, 1.0::double as a, 1.0::double as b, 1.00::decimal(9, 2) as c, 'x' as s, [1, 2] as l"
-    )
-    after = (
-        "select 1 as id, 1.4::double as a, 1.4::double as b, 1.40::decimal(9, 2) as c, 'X' as s, [2, 1] as l"
-    )
-    rules = Rules(
+    before = "select 1 as id, 1.0::double as a, 1.0::double as b, 1.00::decimal(9, 2) as c, 'x' as s, [1, 2] as l"
+    after = "select 1 as id, 1.4::double as a, 1.4::double as b, 1.40::decimal(9, 2) as c, 'X' as s, [2, 1] as l"
+    rules = OutputRules(
         key=("id",),
         tolerance={"a": Tolerance(abs=0.1)},
         type_tolerance={
@@ -75,7 +71,7 @@ def test_a_type_has_a_tolerance_where_a_column_has_none(compared: Compared) -> N
 
 
 def test_a_key_knows_no_tolerance(compared: Compared) -> None:
-    rules = Rules(key=("id",), tolerance={"id": Tolerance(case=False)})
+    rules = OutputRules(key=("id",), tolerance={"id": Tolerance(case=False)})
     found = compared({"id": ["a", "A"], "v": [1, 2]}, {"id": ["a", "A"], "v": [1, 3]}, rules)
     assert (found.rows.changed, found.rows.unchanged, found.key.baseline_duplicates) == (1, 1, 0)
 
@@ -95,10 +91,10 @@ def test_a_tolerance_that_means_nothing_is_an_error(
 ) -> None:
     query = f"select 1 as id, {value} as v"
     with pytest.raises(ConfigError, match=f"the tolerance of v says {named}"):
-        compared(query, query, Rules(key=("id",), tolerance={"v": tolerance}))
+        compared(query, query, OutputRules(key=("id",), tolerance={"v": tolerance}))
 
 
 def test_a_tolerance_of_a_column_whose_type_changed_is_no_error(compared: Compared) -> None:
-    rules = Rules(key=("id",), tolerance={"v": Tolerance(abs=1)})
+    rules = OutputRules(key=("id",), tolerance={"v": Tolerance(abs=1)})
     found: Any = compared("select 1 as id, 1 as v", "select 1 as id, 'one' as v", rules)
     assert (found.rows.changed, list(found.schema_.type_changed)) == (1, ["v"])

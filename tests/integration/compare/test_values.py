@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.compare import Rules, Tolerance, compare
-from sandbox.engine.duckdb.session import Session, literal
-from sandbox.model import Silent, TableFiles
+from sandbox.compare import OutputRules, Tolerance, compare_tables
+from sandbox.engine.duckdb.session import Session, quote_literal
+from sandbox.model import SilentProgress, TableFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 def written(folder: Path, name: str, query: str) -> TableFiles:
     path = folder / f"{name}.parquet"
     with Session() as session:
-        session.execute(f"copy ({query}) to {literal(str(path))}")
+        session.execute(f"copy ({query}) to {quote_literal(str(path))}")
     return TableFiles(name="t", format="parquet", paths=(path,))
 
 
-def diff(folder: Path, baseline: str, candidate: str, rules: Rules | None = None) -> OutputDiff:
-    return compare(
+def diff(folder: Path, baseline: str, candidate: str, rules: OutputRules | None = None) -> OutputDiff:
+    return compare_tables(
         {"t": written(folder, "baseline", baseline)},
         {"t": written(folder, "candidate", candidate)},
-        rules={"t": rules or Rules(key=("id",))},
+        rules={"t": rules or OutputRules(key=("id",))},
         units={},
         identical=(),
         memory=2**28,
         threads=2,
-        progress=Silent(),
+        progress=SilentProgress(),
     )["t"]
 
 
@@ -134,29 +134,27 @@ ALIKE = {
 
 @pytest.mark.parametrize("type_", ALIKE)
 @pytest.mark.parametrize("key", [("id",), None])
-def test_nested_values_with_the_same_leaves_differ(
-    tmp_path: Path, type_: str, key: tuple[str, ...] | None
-) -> None:
+def test_nested_values_with_the_same_leaves_differ(tmp_path: Path, type_: str, key: tuple[str, ...] | None) -> None:
     path = tmp_path / "t.duckdb"
     one, two = (TableFiles(name="t", format="duckdb", paths=(path,), member=side) for side in ("one", "two"))
     pairs = [(first, second) for first in ALIKE[type_] for second in ALIKE[type_] if first != second]
     with Session() as session:
-        session.execute(f"attach {literal(str(path))} as f")
+        session.execute(f"attach {quote_literal(str(path))} as f")
         for side, values in (
             ("one", [first for first, _ in pairs]),
             ("two", [second for _, second in pairs]),
         ):
             rows = ", ".join(f"({place}, ({value})::{type_})" for place, value in enumerate(values))
             session.execute(f"create table f.{side} as select * from (values {rows}) t(id, v)")
-    found = compare(
+    found = compare_tables(
         {"t": one},
         {"t": two},
-        rules={"t": Rules(key=key)},
+        rules={"t": OutputRules(key=key)},
         units={},
         identical=(),
         memory=2**28,
         threads=2,
-        progress=Silent(),
+        progress=SilentProgress(),
     )["t"]
     assert found.rows.changed == len(pairs)
 
@@ -164,9 +162,9 @@ def test_nested_values_with_the_same_leaves_differ(
 def test_nested_zeros_have_no_sign_without_a_key_either(tmp_path: Path) -> None:
     negative = "[-(0::DOUBLE), -(0::DOUBLE)]"
     zeros = "select {v} as v, {{'a': {v}}} as s, map {{'k': {v}}} as m from range(2)"
-    found = diff(tmp_path, zeros.format(v=negative), zeros.format(v="[0::DOUBLE, 0::DOUBLE]"), Rules())
+    found = diff(tmp_path, zeros.format(v=negative), zeros.format(v="[0::DOUBLE, 0::DOUBLE]"), OutputRules())
     assert found.key.source == "none"
-    assert found.same
+    assert found.is_same
 
 
 def test_a_key_whose_types_cannot_be_compared_pairs_no_row(tmp_path: Path) -> None:
@@ -188,23 +186,21 @@ def test_every_type_is_compared_and_shown(tmp_path: Path) -> None:
     path = tmp_path / "all.duckdb"
     columns = ", ".join(f"{value} as c{place}" for place, value in enumerate(TYPES))
     with Session() as session:
-        session.execute(f"attach {literal(str(path))} as f")
+        session.execute(f"attach {quote_literal(str(path))} as f")
         session.execute(f"create table f.one as select i as id, {columns} from range(3) t(i)")
         session.execute("create table f.two as select * from f.one where id > 0")
         sets = ", ".join(f"c{place} = null" for place in range(len(TYPES)))
         session.execute(f"update f.two set {sets} where id = 1")
-    one, two = (
-        TableFiles(name="t", format="duckdb", paths=(path,), member=member) for member in ("one", "two")
-    )
-    found = compare(
+    one, two = (TableFiles(name="t", format="duckdb", paths=(path,), member=member) for member in ("one", "two"))
+    found = compare_tables(
         {"t": one},
         {"t": two},
-        rules={"t": Rules(key=("id",))},
+        rules={"t": OutputRules(key=("id",))},
         units={},
         identical=(),
         memory=2**28,
         threads=2,
-        progress=Silent(),
+        progress=SilentProgress(),
     )["t"]
     assert (found.rows.removed, found.rows.changed, found.rows.unchanged) == (1, 1, 1)
     assert {name for name, column in found.columns.items() if column.to_null == 1} == {
@@ -220,9 +216,8 @@ def test_tolerance_is_inclusive_and_exact_for_decimals(tmp_path: Path) -> None:
     found = diff(
         tmp_path,
         f"select id, v::DECIMAL(9,2) as v from {values}",
-        "select id, (v + case id when 1 then 0.01 when 2 then 0.02 else 0 end)::DECIMAL(9,2) as v "
-        f"from {values}",
-        Rules(key=("id",), tolerance={"v": Tolerance(abs=0.01)}),
+        f"select id, (v + case id when 1 then 0.01 when 2 then 0.02 else 0 end)::DECIMAL(9,2) as v from {values}",
+        OutputRules(key=("id",), tolerance={"v": Tolerance(abs=0.01)}),
     )
     assert (found.rows.changed, found.rows.unchanged) == (1, 2)
 
@@ -248,9 +243,9 @@ def test_statistics_that_leave_out_nan_mislead_nobody(tmp_path: Path, values: tu
         pq.write_table(pa.table({"id": [1, 2], "amount": column}), path)
         tables[side] = {"t": TableFiles(name="t", format="parquet", paths=(path,))}
     for key in (("id",), ("amount",), None):
-        found = compare(
-            tables["baseline"], tables["candidate"], rules={"t": Rules(key=key)}, units={}, identical=(),
-            memory=10**9, threads=2, progress=Silent(),
+        found = compare_tables(
+            tables["baseline"], tables["candidate"], rules={"t": OutputRules(key=key)}, units={}, identical=(),
+            memory=10**9, threads=2, progress=SilentProgress(),
         )["t"]  # fmt: skip
         differing = sum(math.isnan(value) or value != 1.0 for value in values)
         assert found.rows.changed + found.rows.added == differing

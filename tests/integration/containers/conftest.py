@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from sandbox.containers.docker.client import connect
+from sandbox.containers.docker.client import open_client
 from sandbox.containers.docker.runtime import DockerRuntime
 from sandbox.containers.protocol import Job, Mount, Runtime
-from sandbox.errors import EngineError
-from sandbox.model import Ending, Environment, Limits, Outcome
+from sandbox.errors import ContainerEngineError
+from sandbox.model import Environment, JobResult, ResourceLimits, RunOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,10 +59,10 @@ class Jobs:
             workdir=code,
             mounts=(code, self.mount("sample"), self.mount("output", writable=True)),
             variables={},
-            limits=Limits(cpus=2, memory_bytes=memory, timeout_seconds=seconds, pids=pids),
+            limits=ResourceLimits(cpus=2, memory_bytes=memory, timeout_seconds=seconds, pids=pids),
         )
 
-    def run(self, runtime: Runtime, job: Job) -> tuple[Outcome, str]:
+    def run(self, runtime: Runtime, job: Job) -> tuple[JobResult, str]:
         """Give the outcome and all output, errors included."""
         output: list[bytes] = []
         outcome = runtime.run(job, stdout=output.append, stderr=output.append)
@@ -80,21 +80,21 @@ def jobs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Jobs]:
         patch.delenv("DOCKER_HOST", raising=False)
         runtime = DockerRuntime()
         outcome, _ = made.run(runtime, made.job("true", name="next"))
-        assert outcome.ending is Ending.SUCCEEDED
+        assert outcome.ending is RunOutcome.SUCCEEDED
         # A request that was under way when its owner was killed is still carried out, later where the engine is busy.
         deadline = time.monotonic() + 30
-        while runtime.held({"run": made.token}) and time.monotonic() < deadline:
-            runtime.reap()
+        while runtime.list_objects({"run": made.token}) and time.monotonic() < deadline:
+            runtime.remove_leftovers()
             time.sleep(0.1)
-        assert not runtime.held({"run": made.token})
+        assert not runtime.list_objects({"run": made.token})
 
 
 @pytest.fixture
 def engine() -> Iterator[docker.DockerClient]:
     """The engine of this machine, with the base image in it."""
     try:
-        client = connect()
-    except EngineError as error:
+        client = open_client()
+    except ContainerEngineError as error:
         missing(f"{error.message}; to get one: make engine")
         raise
     try:

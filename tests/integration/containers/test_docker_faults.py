@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 import docker
 import pytest
 
-from sandbox.containers.docker.client import connect, translated
+from sandbox.containers.docker.client import open_client, translate_errors
 from sandbox.containers.docker.runtime import DockerRuntime
-from sandbox.errors import EngineError
-from sandbox.model import Ending
-from sandbox.provisioner.doctor.address_pool import pool
+from sandbox.errors import ContainerEngineError
+from sandbox.model import RunOutcome
+from sandbox.provisioner.doctor.address_pool import check_address_pool
 from tests.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -57,12 +57,10 @@ def of(engine: docker.DockerClient, jobs: Jobs) -> list[docker.models.containers
     return found
 
 
-def test_no_socket_is_an_engine_error_that_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_no_socket_is_an_engine_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
-    with pytest.raises(EngineError, match="no socket") as caught:
-        connect()
+    with pytest.raises(ContainerEngineError, match="no socket") as caught:
+        open_client()
     assert caught.value.status == 14
     assert "SANDBOX_RUNTIME=local" in caught.value.hint
 
@@ -74,8 +72,8 @@ def test_a_socket_that_nobody_listens_on_is_an_engine_that_is_not_running(
     with socket.socket(socket.AF_UNIX) as deaf:
         deaf.bind(str(path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-    with pytest.raises(EngineError, match="not running"):
-        connect()
+    with pytest.raises(ContainerEngineError, match="not running"):
+        open_client()
 
 
 def test_a_socket_that_never_answers_is_given_up(
@@ -86,32 +84,32 @@ def test_a_socket_that_never_answers_is_given_up(
         silent.bind(str(path))
         silent.listen()
         monkeypatch.setenv("DOCKER_HOST", f"unix://{path}")
-        with pytest.raises(EngineError, match=r"no answer in time|timed out"):
-            connect(timeout=0.5)
+        with pytest.raises(ContainerEngineError, match=r"no answer in time|timed out"):
+            open_client(timeout=0.5)
 
 
 def test_an_engine_on_another_machine_is_refused_without_asking_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "ssh://user@build.example.org")
-    with pytest.raises(EngineError, match="another machine"):
-        connect()
+    with pytest.raises(ContainerEngineError, match="another machine"):
+        open_client()
 
 
 def test_a_context_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setenv("DOCKER_CONTEXT", "no-such-context")
-    with pytest.raises(EngineError, match="no-such-context"):
-        connect()
+    with pytest.raises(ContainerEngineError, match="no-such-context"):
+        open_client()
 
 
 def test_an_engine_that_is_too_old_is_refused(proxy: Proxy) -> None:
     proxy.answer = lambda chunk: chunk.replace(b"Api-Version: 1.", b"Api-Version: 0.")
-    with pytest.raises(EngineError, match=r"oldest that works|no longer supported"):
-        connect()
+    with pytest.raises(ContainerEngineError, match=r"oldest that works|no longer supported"):
+        open_client()
 
 
 @pytest.mark.parametrize("kept", [0, 10, 100, 300])
 def test_an_answer_that_is_cut_short_is_an_engine_error(proxy: Proxy, kept: int) -> None:
-    client = connect()
+    client = open_client()
     cut = False
 
     def answer(chunk: bytes) -> bytes | None:
@@ -123,7 +121,7 @@ def test_an_answer_that_is_cut_short_is_an_engine_error(proxy: Proxy, kept: int)
         return chunk[:kept]
 
     proxy.answer = answer
-    with pytest.raises(EngineError, match="cannot list images"), translated("list images"):
+    with pytest.raises(ContainerEngineError, match="cannot list images"), translate_errors("list images"):
         client.images.list()
     client.close()
 
@@ -135,13 +133,11 @@ def test_an_engine_that_is_slow_is_waited_for(jobs: Jobs, proxy: Proxy) -> None:
 
     proxy.answer = slowly
     outcome, output = jobs.run(DockerRuntime(), jobs.job("echo well"))
-    assert (outcome.ending, output) == (Ending.SUCCEEDED, "well\n")
+    assert (outcome.ending, output) == (RunOutcome.SUCCEEDED, "well\n")
 
 
-def test_a_refusal_to_start_is_an_engine_error_and_leaves_nothing(
-    jobs: Jobs, engine: docker.DockerClient
-) -> None:
-    with pytest.raises(EngineError, match="cannot create"):
+def test_a_refusal_to_start_is_an_engine_error_and_leaves_nothing(jobs: Jobs, engine: docker.DockerClient) -> None:
+    with pytest.raises(ContainerEngineError, match="cannot create"):
         jobs.run(DockerRuntime(), jobs.job("true", image="sandbox/no-such-image:latest"))
     assert not of(engine, jobs)
 
@@ -154,12 +150,12 @@ def test_an_engine_that_goes_away_in_mid_run_makes_it_lost_and_the_next_run_clea
     outcome = runtime.run(
         jobs.job("sleep 0.5; echo started; sleep 60"), stdout=lambda _: proxy.close(), stderr=lambda _: None
     )
-    assert (outcome.ending, outcome.status, outcome.signal) == (Ending.LOST, None, None)
+    assert (outcome.ending, outcome.status, outcome.signal) == (RunOutcome.LOST, None, None)
     assert outcome.isolation is not None
     assert [one.status for one in of(engine, jobs)] == ["running"]
     monkeypatch.delenv("DOCKER_HOST")
     runtime.check()
-    assert jobs.job("").name in runtime.reap()
+    assert jobs.job("").name in runtime.remove_leftovers()
     assert not of(engine, jobs)
     gc.collect()
 
@@ -169,13 +165,11 @@ def test_an_engine_that_goes_away_while_it_starts_a_run_makes_it_lost(
 ) -> None:
     proxy.cut_at = b"/start HTTP"
     outcome, _ = jobs.run(DockerRuntime(grace=0.2), jobs.job("sleep 60"))
-    assert (outcome.ending, outcome.isolation) == (Ending.LOST, None)
+    assert (outcome.ending, outcome.isolation) == (RunOutcome.LOST, None)
     assert not of(engine, jobs)
 
 
-def test_output_that_is_cut_off_makes_the_run_lost(
-    jobs: Jobs, engine: docker.DockerClient, proxy: Proxy
-) -> None:
+def test_output_that_is_cut_off_makes_the_run_lost(jobs: Jobs, engine: docker.DockerClient, proxy: Proxy) -> None:
     taken: list[bytes] = []
 
     def answer(chunk: bytes) -> bytes | None:
@@ -188,15 +182,13 @@ def test_output_that_is_cut_off_makes_the_run_lost(
     outcome = DockerRuntime(grace=0.2).run(
         jobs.job("sleep 0.3; echo MARK; sleep 30"), stdout=taken.append, stderr=lambda _: None
     )
-    assert (outcome.ending, taken) == (Ending.LOST, [b"MA"])
+    assert (outcome.ending, taken) == (RunOutcome.LOST, [b"MA"])
     assert outcome.wall_seconds < 10
     assert not of(engine, jobs)
 
 
 @pytest.mark.parametrize("how", ["kill", "remove"])
-def test_a_container_that_somebody_else_ends_is_told_so(
-    jobs: Jobs, engine: docker.DockerClient, how: str
-) -> None:
+def test_a_container_that_somebody_else_ends_is_told_so(jobs: Jobs, engine: docker.DockerClient, how: str) -> None:
     def end(_: bytes) -> None:
         (one,) = of(engine, jobs)
         if how == "kill":
@@ -205,7 +197,7 @@ def test_a_container_that_somebody_else_ends_is_told_so(
             one.remove(force=True)
 
     outcome = DockerRuntime().run(jobs.job("echo started; sleep 60"), stdout=end, stderr=lambda _: None)
-    expected = (Ending.SIGNALLED, signal.SIGKILL) if how == "kill" else (Ending.LOST, None)
+    expected = (RunOutcome.SIGNALLED, signal.SIGKILL) if how == "kill" else (RunOutcome.LOST, None)
     assert (outcome.ending, outcome.signal) == expected
     assert not of(engine, jobs)
 
@@ -218,8 +210,8 @@ def test_containers_of_others_that_were_made_from_our_images_are_left_alone(
     )
     try:
         runtime = DockerRuntime()
-        assert theirs.name not in runtime.reap()
-        assert not runtime.held({"run": jobs.token})
+        assert theirs.name not in runtime.remove_leftovers()
+        assert not runtime.list_objects({"run": jobs.token})
         assert [one.id for one in of(engine, jobs)] == [theirs.id]
     finally:
         theirs.remove()
@@ -227,7 +219,7 @@ def test_containers_of_others_that_were_made_from_our_images_are_left_alone(
 
 OWNER = """
 import pickle, sys
-from sandbox.containers.docker import DockerRuntime
+from sandbox.containers.docker.runtime import DockerRuntime
 DockerRuntime().run(pickle.load(sys.stdin.buffer), stdout=sys.stdout.buffer.write, stderr=print)
 """
 
@@ -237,9 +229,7 @@ def test_a_run_whose_owner_is_killed_at_any_moment_is_cleaned_up_by_the_next(
     jobs: Jobs, engine: docker.DockerClient, seconds: float
 ) -> None:
     code = OWNER.replace("DockerRuntime().run", "print('ready', flush=True); DockerRuntime().run")
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(pickle.dumps(jobs.job("sleep 60")))
@@ -248,11 +238,11 @@ def test_a_run_whose_owner_is_killed_at_any_moment_is_cleaned_up_by_the_next(
         time.sleep(seconds)
         process.kill()
     outcome, _ = jobs.run(DockerRuntime(), jobs.job("true"))
-    assert outcome.ending is Ending.SUCCEEDED
+    assert outcome.ending is RunOutcome.SUCCEEDED
     # A request that was under way when its owner was killed is still carried out, later where the engine is busy.
     deadline = time.monotonic() + 30
     while of(engine, jobs) and time.monotonic() < deadline:
-        DockerRuntime().reap()
+        DockerRuntime().remove_leftovers()
         time.sleep(0.1)
     assert not of(engine, jobs)
 
@@ -331,9 +321,9 @@ def test_an_engine_that_is_stopped_in_mid_run_makes_it_lost(
         stdout=lambda _: process.terminate(),
         stderr=lambda _: None,
     )
-    assert outcome.ending is Ending.LOST
+    assert outcome.ending is RunOutcome.LOST
     process.wait(30)
-    with pytest.raises(EngineError, match=r"no Docker Engine is running|not running") as caught:
+    with pytest.raises(ContainerEngineError, match=r"no Docker Engine is running|not running") as caught:
         DockerRuntime().check()
     assert caught.value.status == 14
     gc.collect()
@@ -348,9 +338,9 @@ def test_an_engine_without_addresses_for_networks_is_told_and_nothing_is_left(
 ) -> None:
     with contextlib.closing(docker.DockerClient(base_url=second_engine[1])) as client:
         before = {one["Id"] for one in client.api.networks()}
-        assert pool(client).ok
+        assert check_address_pool(client).ok
         taken = client.api.create_network("taken", driver="bridge")["Id"]
-        found = pool(client)
+        found = check_address_pool(client)
         assert (found.ok, found.fix) == (False, "docker network prune")
         assert found.detail.startswith("room for 1 more: ")
         assert {one["Id"] for one in client.api.networks()} == {*before, taken}

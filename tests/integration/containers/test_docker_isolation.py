@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.containers.docker.runtime import DockerRuntime
-from sandbox.model import Ending
+from sandbox.model import RunOutcome
 
 if TYPE_CHECKING:
     import docker
@@ -46,7 +46,7 @@ def test_no_address_can_be_reached(jobs: Jobs, runtime: DockerRuntime, address: 
                 print("reached", port)
     """
     outcome, output = jobs.run(runtime, jobs.job(python(code)))
-    assert outcome.ending is Ending.SUCCEEDED
+    assert outcome.ending is RunOutcome.SUCCEEDED
     expected = "Connection refused" if address == "127.0.0.1" else "Network is unreachable"
     assert [expected in line for line in output.splitlines()] == [True] * 5, output
 
@@ -73,9 +73,7 @@ def test_only_the_output_can_be_written(jobs: Jobs, runtime: DockerRuntime, path
         jobs.mount(folder).source.chmod(0o777)  # neither is it for want of permission
     outcome, output = jobs.run(runtime, jobs.job(f"echo x > {path}"))
     assert outcome.status == 2
-    assert "Read-only file system" in output or "Permission denied" in output or "nonexistent" in output, (
-        output
-    )
+    assert "Read-only file system" in output or "Permission denied" in output or "nonexistent" in output, output
 
 
 def test_a_file_of_the_sample_cannot_be_changed_or_removed(jobs: Jobs, runtime: DockerRuntime) -> None:
@@ -104,14 +102,10 @@ def test_what_was_made_with_a_narrow_umask_can_be_read(jobs: Jobs, runtime: Dock
     assert (jobs.folder / "secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_nothing_of_the_host_can_be_seen(
-    jobs: Jobs, runtime: DockerRuntime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_of_the_host_can_be_seen(jobs: Jobs, runtime: DockerRuntime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-host")
     monkeypatch.setenv("HTTPS_PROXY", "http://user:of-the-host@proxy")
-    _, output = jobs.run(
-        runtime, jobs.job(f"env; cat /proc/*/environ; ls /proc | grep -c '^[0-9]'; ls {jobs.folder}")
-    )
+    _, output = jobs.run(runtime, jobs.job(f"env; cat /proc/*/environ; ls /proc | grep -c '^[0-9]'; ls {jobs.folder}"))
     assert "of-the-host" not in output
     assert "No such file" in output
 
@@ -151,7 +145,7 @@ def test_a_fork_bomb_is_contained(jobs: Jobs, runtime: DockerRuntime) -> None:
             made += 1
     """
     outcome, output = jobs.run(runtime, jobs.job(python(code), pids=64))
-    assert outcome.ending is Ending.SUCCEEDED
+    assert outcome.ending is RunOutcome.SUCCEEDED
     assert int(output.split()[0]) < 64
     assert "temporarily unavailable" in output
 
@@ -160,26 +154,26 @@ def test_a_fork_bomb_is_contained(jobs: Jobs, runtime: DockerRuntime) -> None:
 def test_filling_a_temporary_folder_is_contained(jobs: Jobs, runtime: DockerRuntime, folder: str) -> None:
     command = f"dd if=/dev/zero of={folder}/file bs=1M; status=$?; du -m {folder}/file; exit $status"
     outcome, output = jobs.run(runtime, jobs.job(command, memory=128 * MIB))
-    assert (outcome.ending, outcome.status) == (Ending.FAILED, 1)
+    assert (outcome.ending, outcome.status) == (RunOutcome.FAILED, 1)
     assert "No space left on device" in output
 
 
 def test_temporary_files_count_towards_memory(jobs: Jobs, runtime: DockerRuntime) -> None:
     command = "dd if=/dev/zero of=/tmp/file bs=1M count=60; exec python3 -c \"x = b'x' * (100 * 2**20)\""
     outcome, _ = jobs.run(runtime, jobs.job(command, memory=128 * MIB))
-    assert outcome.ending is Ending.OUT_OF_MEMORY
+    assert outcome.ending is RunOutcome.OUT_OF_MEMORY
 
 
 def test_processors_are_limited(jobs: Jobs, runtime: DockerRuntime) -> None:
-    outcome, _ = jobs.run(
-        runtime, jobs.job("grep -q . /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max")
-    )
+    outcome, _ = jobs.run(runtime, jobs.job("grep -q . /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max"))
     assert outcome.isolation is not None
     assert outcome.isolation.cpus == 2
 
 
 def test_a_user_without_an_entry_has_a_home_and_a_name(jobs: Jobs, runtime: DockerRuntime) -> None:
-    code = "import getpass, os, pathlib; (pathlib.Path.home() / 'x').write_text(''); print(getpass.getuser(), os.getuid())"
+    code = (
+        "import getpass, os, pathlib; (pathlib.Path.home() / 'x').write_text(''); print(getpass.getuser(), os.getuid())"
+    )
     _, output = jobs.run(runtime, jobs.job(f'python3 -c "{code}"'))
     assert output.split() == ["sandbox", str(os.getuid() or 1000)]
 
@@ -194,7 +188,7 @@ def test_a_caller_who_is_not_root_has_runs_as_themselves(jobs: Jobs, engine: doc
         folder.chmod(0o755)
     code = f"""
         import os, pickle, sys
-        from sandbox.containers.docker import DockerRuntime
+        from sandbox.containers.docker.runtime import DockerRuntime
         DockerRuntime().check()  # the interpreter's own files may be root's: now all that is needed is imported
         os.setgroups([{socket.st_gid}])
         os.setgid(4321)

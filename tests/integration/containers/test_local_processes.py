@@ -16,7 +16,7 @@ import pytest
 
 from sandbox.containers.local import cgroups, job_folder
 from sandbox.containers.local.runtime import LocalRuntime
-from sandbox.model import Ending
+from sandbox.model import RunOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,15 +35,15 @@ def runtime() -> LocalRuntime:
 @pytest.fixture
 def sampled(runtime: LocalRuntime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LocalRuntime:
     """The runtime where no control group may be made."""
-    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
-    assert cgroups.possible("x") is None
+    monkeypatch.setattr(cgroups, "CGROUP_ROOT", tmp_path)
+    assert cgroups.plan_control_group("x") is None
     return runtime
 
 
 @pytest.fixture
 def kept(runtime: LocalRuntime) -> Iterator[LocalRuntime]:
     """The runtime where the kernel keeps the limits."""
-    group = cgroups.possible("x")
+    group = cgroups.plan_control_group("x")
     if group is None:
         what = "no control group may be made here; run the tests as root"
         pytest.fail(what) if os.environ.get("CI") == "true" else pytest.skip(what)
@@ -81,7 +81,7 @@ def test_too_many_processes_end_the_run_and_it_says_why(jobs: Jobs, sampled: Loc
         time.sleep(30)
     """
     outcome, output = jobs.run(sampled, jobs.job(python(code), "local", pids=32))
-    assert (outcome.ending, outcome.signal) == (Ending.SIGNALLED, signal.SIGKILL)
+    assert (outcome.ending, outcome.signal) == (RunOutcome.SIGNALLED, signal.SIGKILL)
     assert "more than 32 processes" in output
     assert not living("41.5")
 
@@ -94,7 +94,7 @@ def test_threads_count_as_processes(jobs: Jobs, sampled: LocalRuntime) -> None:
         time.sleep(30)
     """
     outcome, _ = jobs.run(sampled, jobs.job(python(code), "local", pids=32))
-    assert outcome.ending is Ending.SIGNALLED
+    assert outcome.ending is RunOutcome.SIGNALLED
 
 
 def test_a_fork_bomb_is_ended(jobs: Jobs, sampled: LocalRuntime) -> None:
@@ -109,16 +109,14 @@ def test_a_fork_bomb_is_ended(jobs: Jobs, sampled: LocalRuntime) -> None:
         os.execvp("sleep", ["sleep", "42.5"])
     """
     outcome, _ = jobs.run(sampled, jobs.job(python(code), "local", pids=16))
-    assert outcome.ending is Ending.SIGNALLED
+    assert outcome.ending is RunOutcome.SIGNALLED
     assert not living("42.5")
 
 
 def test_memory_of_all_processes_together_counts(jobs: Jobs, sampled: LocalRuntime) -> None:
-    command = (
-        "for i in 1 2 3; do python3 -c \"x = b'x' * (80 * 2**20); import time; time.sleep(20)\" & done; wait"
-    )
+    command = "for i in 1 2 3; do python3 -c \"x = b'x' * (80 * 2**20); import time; time.sleep(20)\" & done; wait"
     outcome, _ = jobs.run(sampled, jobs.job(command, "local", memory=200 * MIB))
-    assert outcome.ending is Ending.OUT_OF_MEMORY
+    assert outcome.ending is RunOutcome.OUT_OF_MEMORY
     assert outcome.wall_seconds < 15
 
 
@@ -134,20 +132,20 @@ def test_memory_that_forked_processes_share_counts_once(jobs: Jobs, sampled: Loc
             os.wait()
     """
     outcome, output = jobs.run(sampled, jobs.job(python(code), "local", memory=250 * MIB))
-    assert outcome.ending is Ending.SUCCEEDED, output
+    assert outcome.ending is RunOutcome.SUCCEEDED, output
     assert 100 * MIB <= (outcome.peak_memory_bytes or 0) <= 250 * MIB
 
 
 def test_reserving_address_space_is_not_using_memory(jobs: Jobs, sampled: LocalRuntime) -> None:
     code = "import mmap, time; m = mmap.mmap(-1, 4 * 2**30); time.sleep(0.5)"
     outcome, output = jobs.run(sampled, jobs.job(f'python3 -c "{code}"', "local", memory=200 * MIB))
-    assert outcome.ending is Ending.SUCCEEDED, output
+    assert outcome.ending is RunOutcome.SUCCEEDED, output
 
 
 def test_the_kernel_keeps_a_run_below_its_memory(jobs: Jobs, kept: LocalRuntime) -> None:
     code = "import sys; x = b'x' * (2 * 10**9)"
     outcome, _ = jobs.run(kept, jobs.job(f'python3 -c "{code}"', "local", memory=128 * MIB))
-    assert (outcome.ending, outcome.signal) == (Ending.OUT_OF_MEMORY, signal.SIGKILL)
+    assert (outcome.ending, outcome.signal) == (RunOutcome.OUT_OF_MEMORY, signal.SIGKILL)
     assert outcome.peak_memory_bytes == 128 * MIB
 
 
@@ -156,23 +154,21 @@ def test_a_child_killed_by_the_kernel_for_memory_is_told_although_the_run_goes_o
 ) -> None:
     command = "python3 -c \"x = b'x' * 10**9\"; echo went on"
     outcome, output = jobs.run(kept, jobs.job(command, "local", memory=128 * MIB))
-    assert (outcome.ending, outcome.status) == (Ending.OUT_OF_MEMORY, 0)
+    assert (outcome.ending, outcome.status) == (RunOutcome.OUT_OF_MEMORY, 0)
     assert "went on" in output
 
 
 def test_the_kernel_contains_a_fork_bomb(jobs: Jobs, kept: LocalRuntime) -> None:
     command = "bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 1; echo contained"
     outcome, output = jobs.run(kept, jobs.job(command, "local", pids=64))
-    assert outcome.ending in {Ending.SUCCEEDED, Ending.FAILED, Ending.SIGNALLED}
+    assert outcome.ending in {RunOutcome.SUCCEEDED, RunOutcome.FAILED, RunOutcome.SIGNALLED}
     assert outcome.wall_seconds >= 0
     assert not jobs.run(kept, jobs.job("true", "local"))[1], output
 
 
-def test_a_daemon_without_an_environment_is_found_in_the_control_group(
-    jobs: Jobs, kept: LocalRuntime
-) -> None:
+def test_a_daemon_without_an_environment_is_found_in_the_control_group(jobs: Jobs, kept: LocalRuntime) -> None:
     outcome, _ = jobs.run(kept, jobs.job("setsid env -i /bin/sleep 46.5 & sleep 0.3", "local"))
-    assert outcome.ending is Ending.SUCCEEDED
+    assert outcome.ending is RunOutcome.SUCCEEDED
     assert not living("46.5")
 
 
@@ -188,7 +184,7 @@ def test_a_daemon_is_ended_when_the_time_is_up(jobs: Jobs, runtime: LocalRuntime
         time.sleep(30)
     """
     outcome, _ = jobs.run(runtime, jobs.job(python(code), "local", seconds=1))
-    assert outcome.ending is Ending.TIMED_OUT
+    assert outcome.ending is RunOutcome.TIMED_OUT
     assert not living("43.5")
 
 
@@ -203,34 +199,28 @@ def test_processors_are_limited_by_affinity_and_the_callers_stay(jobs: Jobs, run
 
 
 def test_the_environment_comes_first_on_the_path(jobs: Jobs, runtime: LocalRuntime) -> None:
-    _, output = jobs.run(
-        runtime, jobs.job("command -v python3; python3 -c 'import sys; print(sys.prefix)'", "local")
-    )
+    _, output = jobs.run(runtime, jobs.job("command -v python3; python3 -c 'import sys; print(sys.prefix)'", "local"))
     assert output.split() == [f"{sys.prefix}/bin/python3", sys.prefix]
 
 
 OWNER = """
 import pickle, sys
-from sandbox.containers.local import LocalRuntime
+from sandbox.containers.local.runtime import LocalRuntime
 job = pickle.load(sys.stdin.buffer)
 LocalRuntime().run(job, stdout=lambda chunk: print(chunk.decode(), end="", flush=True), stderr=print)
 """
 
 
-def test_what_a_run_leaves_whose_owner_is_killed_is_cleaned_up_by_the_next(
-    jobs: Jobs, kept: LocalRuntime
-) -> None:
+def test_what_a_run_leaves_whose_owner_is_killed_is_cleaned_up_by_the_next(jobs: Jobs, kept: LocalRuntime) -> None:
     runtime = kept
     job = jobs.job("setsid sleep 44.5 & echo started; sleep 44.5", "local")
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(pickle.dumps(job))
         process.stdin.close()
         assert process.stdout.readline() == b"started\n"
-        (held,) = runtime.held({"run": jobs.token})
+        (held,) = runtime.list_objects({"run": jobs.token})
         assert held.running
         assert held.memory_bytes
         until = time.monotonic() + 30
@@ -239,24 +229,22 @@ def test_what_a_run_leaves_whose_owner_is_killed_is_cleaned_up_by_the_next(
             time.sleep(0.02)
         process.kill()
     outcome, _ = jobs.run(runtime, jobs.job("true", "local"))
-    assert outcome.ending is Ending.SUCCEEDED
+    assert outcome.ending is RunOutcome.SUCCEEDED
     assert not living("44.5")
-    assert not runtime.held({"run": jobs.token})
-    assert not (job_folder.root() / job.name).exists()
+    assert not runtime.list_objects({"run": jobs.token})
+    assert not (job_folder.make_root_folder() / job.name).exists()
 
 
 def test_removing_what_is_at_work_ends_it(jobs: Jobs, runtime: LocalRuntime) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(pickle.dumps(jobs.job("echo started; sleep 45.5", "local")))
         process.stdin.close()
         process.stdout.readline()
-        (held,) = runtime.held({"run": jobs.token})
-        runtime.remove(held)
-        runtime.remove(held)
+        (held,) = runtime.list_objects({"run": jobs.token})
+        runtime.remove_object(held)
+        runtime.remove_object(held)
         process.wait(10)
     assert not living("45.5")
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.containers.local.runtime import LocalRuntime
-from sandbox.errors import EngineError
+from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 CALLER = """
 import pickle, sys
-from sandbox.containers.{module} import {runtime}
+from sandbox.containers.{module}.runtime import {runtime}
 with open(sys.argv[1], "rb") as file:
     job = pickle.load(file)
-sys.exit({runtime}().shell(job))
+sys.exit({runtime}().run_shell(job))
 """
 RUNTIMES = {"docker": "DockerRuntime", "local": "LocalRuntime"}
 
@@ -128,5 +128,5 @@ def test_the_terminal_is_as_before_afterwards(typist: Typist) -> None:
 
 
 def test_there_must_be_a_terminal(jobs: Jobs) -> None:
-    with pytest.raises(EngineError, match="needs a terminal"):
-        LocalRuntime().shell(jobs.job("exec /bin/sh", "local"))
+    with pytest.raises(ContainerEngineError, match="needs a terminal"):
+        LocalRuntime().run_shell(jobs.job("exec /bin/sh", "local"))

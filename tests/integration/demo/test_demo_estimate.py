@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.compare import Rules, compare
-from sandbox.compare.units.sampled_units import draws
-from sandbox.config import FILE, load
-from sandbox.demo import make
-from sandbox.model import Silent, TableFiles
-from sandbox.project.sample import sample
+from sandbox.compare import OutputRules, compare_tables
+from sandbox.compare.units.sampled_units import build_unit_draws
+from sandbox.config import CONFIG_FILE_NAME, load_project
+from sandbox.demo import create_demo
+from sandbox.model import SilentProgress, TableFiles
+from sandbox.project.sample import ensure_sample
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.compare.units.sampled_units import Drawn
+    from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.manifest.diff import OutputDiff
 
 OUTPUT = "customer_value"
@@ -31,7 +31,7 @@ SALTS = ("one", "two", "three")
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("estimate") / "shop"
-    make(folder, scale=0.1, progress=Silent())
+    create_demo(folder, scale=0.1, progress=SilentProgress())
     archive = subprocess.run(["git", "archive", "main"], cwd=folder, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as content:
         content.extractall(folder.parent / "production", filter="data")
@@ -61,24 +61,22 @@ def outputs(shop: Path, tables: Path, target: Path) -> list[TableFiles]:
     return made
 
 
-def compared(made: list[TableFiles], drawn: dict[str, Drawn] | None) -> OutputDiff:
+def compared(made: list[TableFiles], drawn: dict[str, UnitTableDraw] | None) -> OutputDiff:
     key = ("customer_id",)
-    return compare(
+    return compare_tables(
         {OUTPUT: made[0]},
         {OUTPUT: made[1]},
-        rules={OUTPUT: Rules(key=key, unit_key=key)},
+        rules={OUTPUT: OutputRules(key=key, unit_key=key)},
         units={"customers": key},
         draws=drawn,
         identical=(),
         memory=2**29,
         threads=2,
-        progress=Silent(),
+        progress=SilentProgress(),
     )[OUTPUT]
 
 
-def test_the_planted_mistake_is_estimated_as_it_is(
-    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_planted_mistake_is_estimated_as_it_is(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "home"))
     everything = tmp_path / "everything"
     for path in (shop / "warehouse").iterdir():
@@ -88,10 +86,10 @@ def test_the_planted_mistake_is_estimated_as_it_is(
     truth = compared(outputs(shop, everything, tmp_path / "whole"), None).rows
     assert truth.changed > 100
     for salt in SALTS:
-        project = load(shop / FILE, start=shop, environ={}, flags={("sample", "salt"): salt})
-        drawn = sample(project, progress=Silent())
+        project = load_project(shop / CONFIG_FILE_NAME, start=shop, environ={}, flags={("sample", "salt"): salt})
+        drawn = ensure_sample(project, progress=SilentProgress())
         made = outputs(shop, drawn.sample.path / "tables", tmp_path / salt)
-        found = compared(made, draws(drawn.manifest, drawn.sample.path)).estimate
+        found = compared(made, build_unit_draws(drawn.manifest, drawn.sample.path)).estimate
         for figure, value in (
             (found.units_affected, truth.changed + truth.removed),
             (found.rows_changed, truth.changed),

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.demo import make
-from sandbox.engine.duckdb.session import Session, literal
-from sandbox.model import Silent
+from sandbox.demo import create_demo
+from sandbox.engine.duckdb.session import Session, quote_literal
+from sandbox.model import SilentProgress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +31,7 @@ runpy.run_path("pipeline.py", run_name="__main__")
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "my shop"
-    make(folder, scale=SCALE, progress=Silent())
+    create_demo(folder, scale=SCALE, progress=SilentProgress())
     return folder
 
 
@@ -82,9 +82,9 @@ def digests(folder: Path) -> dict[str, str]:
 
 def moved(baseline: Path, candidate: Path, output: str) -> dict[str, int]:
     """Count the rows of an output that were removed, added and changed, by customer_id."""
-    ours, theirs = (literal(str(folder / f"{output}.parquet")) for folder in (baseline, candidate))
+    ours, theirs = (quote_literal(str(folder / f"{output}.parquet")) for folder in (baseline, candidate))
     with Session() as session:
-        [row] = session.rows(
+        [row] = session.fetch_rows(
             f"select count(b.customer_id), count(*) filter (c.customer_id is null),"
             f" count(*) filter (b.customer_id is null), count(*) filter (b.customer_id = c.customer_id and b <> c)"
             f" from read_parquet({ours}) b full join read_parquet({theirs}) c on b.customer_id = c.customer_id"
@@ -96,7 +96,7 @@ def test_every_output_is_written_and_has_rows(baseline: Path) -> None:
     assert set(digests(baseline)) == OUTPUTS
     with Session() as session:
         for output in OUTPUTS:
-            [(rows,)] = session.rows(f"select count(*) from {literal(str(baseline / f'{output}.parquet'))}")
+            [(rows,)] = session.fetch_rows(f"select count(*) from {quote_literal(str(baseline / f'{output}.parquet'))}")
             assert rows > 100, output
 
 
@@ -114,9 +114,9 @@ def test_other_files_and_order_of_rows_give_the_same_bytes(
     with Session() as session:
         for table in sample.iterdir():
             (shuffled / table.name).mkdir(parents=True)
-            rows = f"from read_parquet({literal(str(table / '*.parquet'))}, file_row_number = true)"
+            rows = f"from read_parquet({quote_literal(str(table / '*.parquet'))}, file_row_number = true)"
             for part in range(3):
-                target = literal(str(shuffled / table.name / f"{part}.parquet"))
+                target = quote_literal(str(shuffled / table.name / f"{part}.parquet"))
                 session.execute(
                     f"copy (select * exclude (file_row_number) {rows} where file_row_number % 3 = {part}"
                     f" order by file_row_number desc) to {target}"
@@ -134,11 +134,11 @@ def test_planted_change_is_wrong_for_a_small_share_of_customers(baseline: Path, 
 def test_planted_change_affects_exactly_the_customers_with_orders_of_no_status(
     shop: Path, baseline: Path, candidate: Path
 ) -> None:
-    orders = literal(str(shop / "warehouse" / "orders" / "*.parquet"))
-    ours, theirs = (literal(str(folder / "customer_value.parquet")) for folder in (baseline, candidate))
+    orders = quote_literal(str(shop / "warehouse" / "orders" / "*.parquet"))
+    ours, theirs = (quote_literal(str(folder / "customer_value.parquet")) for folder in (baseline, candidate))
     with Session() as session:
-        affected = session.rows(f"select customer_id from (from {ours} except from {theirs}) order by 1")
-        without = session.rows(
+        affected = session.fetch_rows(f"select customer_id from (from {ours} except from {theirs}) order by 1")
+        without = session.fetch_rows(
             f"select distinct customer_id from {orders} where status is null and customer_id is not null order by 1"
         )
     assert affected == without
@@ -154,8 +154,8 @@ def test_planted_change_moves_one_downstream_output_and_no_other(baseline: Path,
 
 def test_nobody_is_worth_less_than_nothing(baseline: Path) -> None:
     with Session() as session:
-        path = literal(str(baseline / "customer_value.parquet"))
-        [(negative, positive)] = session.rows(
+        path = quote_literal(str(baseline / "customer_value.parquet"))
+        [(negative, positive)] = session.fetch_rows(
             f"select count(*) filter (lifetime_value < 0), count(*) filter (lifetime_value > 0) from {path}"
         )
     assert negative == 0

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.config.project_file import load
-from sandbox.demo import make, repository
+from sandbox.config.project_file import load_project
+from sandbox.demo import create_demo, repository
 from sandbox.errors import SandboxError, StoreError, UsageError
-from sandbox.model import Silent
-from sandbox.store.paths import packaged
+from sandbox.model import SilentProgress
+from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ SCALE = 0.002
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo") / "my shop größe"
-    make(folder, scale=SCALE, progress=Silent())
+    create_demo(folder, scale=SCALE, progress=SilentProgress())
     return folder
 
 
@@ -40,9 +40,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 def test_main_is_production_and_one_model_is_changed(shop: Path) -> None:
     assert git(shop, "branch", "--show-current") == "main"
-    assert git(shop, "log", "--reverse", "--format=%s").splitlines() == [
-        one.message for one in repository.COMMITS
-    ]
+    assert git(shop, "log", "--reverse", "--format=%s").splitlines() == [one.message for one in repository.COMMITS]
     assert git(shop, "status", "--porcelain") == " M models/outputs/customer_value.sql"
 
 
@@ -61,15 +59,15 @@ def test_warehouse_and_state_are_not_tracked(shop: Path) -> None:
 
 
 def test_every_template_reaches_the_project(shop: Path) -> None:
-    templates = packaged("templates") / "demo"
+    templates = find_packaged_folder("templates") / "demo"
     stored = {str(path.relative_to(templates / "project")) for path in _files(templates / "project")}
-    assert stored == {repository.template(path) for one in repository.COMMITS for path in one.paths}
+    assert stored == {repository.resolve_template_path(path) for one in repository.COMMITS for path in one.paths}
     changed = {str(path.relative_to(templates / "change")) for path in _files(templates / "change")}
-    assert changed == set(repository.CHANGED)
+    assert changed == set(repository.CHANGED_PATHS)
 
 
 def test_settings_are_valid_and_name_every_table(shop: Path) -> None:
-    project = load(None, start=shop, environ={}, flags={})
+    project = load_project(None, start=shop, environ={}, flags={})
     tables = {path.stem for path in (shop / "warehouse").iterdir()}
     assert set(project.settings.tables) == tables
     models = {path.stem for path in (shop / "models" / "outputs").iterdir()}
@@ -90,7 +88,7 @@ def test_user_configuration_hooks_and_surroundings_play_no_part(
     )
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere.git"))
-    make(tmp_path / "shop", scale=SCALE, progress=Silent())
+    create_demo(tmp_path / "shop", scale=SCALE, progress=SilentProgress())
     monkeypatch.undo()
     assert git(tmp_path / "shop", "rev-parse", "main") == git(shop, "rev-parse", "main")
     assert not (tmp_path / "elsewhere.git").exists()
@@ -99,7 +97,7 @@ def test_user_configuration_hooks_and_surroundings_play_no_part(
 def test_folder_with_something_in_it_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="not an empty folder") as caught:
-        make(tmp_path, scale=SCALE, progress=Silent())
+        create_demo(tmp_path, scale=SCALE, progress=SilentProgress())
     assert "sandbox demo" in caught.value.hint
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -107,13 +105,13 @@ def test_folder_with_something_in_it_is_refused_and_kept(tmp_path: Path) -> None
 def test_file_of_that_name_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "shop").write_text("mine")
     with pytest.raises(UsageError, match="not an empty folder"):
-        make(tmp_path / "shop", scale=SCALE, progress=Silent())
+        create_demo(tmp_path / "shop", scale=SCALE, progress=SilentProgress())
     assert (tmp_path / "shop").read_text() == "mine"
 
 
 def test_empty_folder_one_stands_in_is_filled_in_place(tmp_path: Path) -> None:
     before = tmp_path.stat().st_ino
-    make(tmp_path, scale=SCALE, progress=Silent())
+    create_demo(tmp_path, scale=SCALE, progress=SilentProgress())
     assert tmp_path.stat().st_ino == before
     assert git(tmp_path, "status", "--porcelain") == " M models/outputs/customer_value.sql"
     assert not list(tmp_path.glob(".making*"))
@@ -133,32 +131,30 @@ def test_failing_git_leaves_nothing(
     if empty_folder_is_there:
         (around / "shop").mkdir()
     with pytest.raises(StoreError, match=r"git init failed .*128.*no space left"):
-        make(around / "shop", scale=SCALE, progress=Silent())
+        create_demo(around / "shop", scale=SCALE, progress=SilentProgress())
     assert list(around.rglob("*")) == ([around / "shop"] if empty_folder_is_there else [])
 
 
 def test_missing_git_is_said_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match="git is not installed"):
-        make(tmp_path / "shop", scale=SCALE, progress=Silent())
+        create_demo(tmp_path / "shop", scale=SCALE, progress=SilentProgress())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_parent_that_cannot_hold_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SandboxError, match="file"):
-        make(tmp_path / "file" / "shop", scale=SCALE, progress=Silent())
+        create_demo(tmp_path / "file" / "shop", scale=SCALE, progress=SilentProgress())
 
 
 def test_interrupt_leaves_nothing(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from sandbox.demo import make; from sandbox.model import Silent\n"
-        "make(Path(sys.argv[1]), scale=4, progress=Silent())"
+        "import sys; from pathlib import Path; from sandbox.demo import create_demo; from sandbox.model import SilentProgress\n"
+        "create_demo(Path(sys.argv[1]), scale=4, progress=SilentProgress())"
     )
     around = tmp_path / "around"
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(around / "shop")], stderr=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen([sys.executable, "-c", code, str(around / "shop")], stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 30
         while not list(around.rglob("customers.parquet")) and time.monotonic() < deadline:
             time.sleep(0.02)

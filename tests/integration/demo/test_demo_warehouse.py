@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.config.project_file import load
+from sandbox.config.project_file import load_project
 from sandbox.demo import repository, warehouse
-from sandbox.engine.duckdb.session import Session, literal, quote
-from sandbox.model import Silent
+from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
+from sandbox.model import SilentProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,12 +22,12 @@ TABLES = ("customers", "products", "orders", "order_items", "payments")
 
 
 def written(folder: Path, *, threads: int) -> Path:
-    warehouse.make(folder, scale=SCALE, progress=Silent(), threads=threads)
+    warehouse.write_warehouse(folder, scale=SCALE, progress=SilentProgress(), threads=threads)
     return folder
 
 
 def files(folder: Path, table: str) -> str:
-    return literal(
+    return quote_literal(
         str(folder / f"{table}.parquet" if (folder / f"{table}.parquet").exists() else folder / table / "*")
     )
 
@@ -48,19 +48,17 @@ def shop(folder: Path) -> Iterator[Session]:
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("project")
-    repository.make(folder)
-    return load(None, start=folder, environ={}, flags={}).settings
+    repository.create_repository(folder)
+    return load_project(None, start=folder, environ={}, flags={}).settings
 
 
 def one(session: Session, sql: str) -> Any:
-    [(value,)] = session.rows(sql)
+    [(value,)] = session.fetch_rows(sql)
     return value
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_values_are_the_same_for_any_thread_count_and_every_time(
-    folder: Path, tmp_path: Path, threads: int
-) -> None:
+def test_values_are_the_same_for_any_thread_count_and_every_time(folder: Path, tmp_path: Path, threads: int) -> None:
     again = written(tmp_path, threads=threads)
     with Session() as session:
         for table in TABLES:
@@ -73,7 +71,7 @@ def test_values_are_the_same_for_any_thread_count_and_every_time(
 
 
 def test_values_are_those_of_every_other_machine(shop: Session) -> None:
-    figures = shop.rows(
+    figures = shop.fetch_rows(
         "select (select count(*) from orders), (select sum(amount) from payments)::varchar,"
         " (select sum(product_id * line) from order_items)::bigint,"
         " (select max(full_name) from customers where customer_id = 100004)"
@@ -83,7 +81,7 @@ def test_values_are_those_of_every_other_machine(shop: Session) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_declared_key_is_a_key(shop: Session, settings: Settings, table: str) -> None:
-    key = ", ".join(quote(column) for column in settings.tables[table].key or ())
+    key = ", ".join(quote_identifier(column) for column in settings.tables[table].key or ())
     assert one(shop, f"select count(*) - count(distinct ({key})) from {table}") == 0
 
 
@@ -91,12 +89,12 @@ def test_declared_references_hold_but_for_guests(shop: Session, settings: Settin
     checked = []
     for table in TABLES:
         for reference in settings.tables[table].all_references:
-            ours = ", ".join(f"t.{quote(column)}" for column in reference.columns)
-            theirs = ", ".join(f"p.{quote(column)}" for column in reference.key)
+            ours = ", ".join(f"t.{quote_identifier(column)}" for column in reference.columns)
+            theirs = ", ".join(f"p.{quote_identifier(column)}" for column in reference.key)
             dangling = one(
                 shop,
                 f"select count(*) from {table} t where ({ours}) is not null and not"
-                f" exists (from {reference.table} p where ({theirs}) = ({ours})) and t.{quote(reference.columns[0])} is not null",
+                f" exists (from {reference.table} p where ({theirs}) = ({ours})) and t.{quote_identifier(reference.columns[0])} is not null",
             )
             checked.append((table, reference.table, dangling))
     assert sorted(checked) == [
@@ -114,7 +112,7 @@ def test_a_few_orders_are_by_guests_and_nothing_else_lacks_its_reference(shop: S
 
 
 def test_few_customers_order_much(shop: Session) -> None:
-    shares = shop.rows(
+    shares = shop.fetch_rows(
         "select sum(n) filter (rank <= total * 0.01) / sum(n), sum(n) filter (rank > total * 0.5) / sum(n) from"
         " (select count(*) n, row_number() over (order by count(*) desc) as rank, count(*) over () as total"
         "  from orders where customer_id is not null group by customer_id)"
@@ -135,28 +133,28 @@ def test_few_products_sell_much(shop: Session) -> None:
 
 def test_year_and_week_have_seasons_and_the_shop_grows(shop: Session) -> None:
     months = dict(
-        shop.rows("select month(ordered_at), count(*) from orders where year(ordered_at) = 2025 group by 1")
+        shop.fetch_rows("select month(ordered_at), count(*) from orders where year(ordered_at) = 2025 group by 1")
     )
     assert months[12] > 2 * months[2]
-    days = dict(shop.rows("select isodow(ordered_at), count(*) from orders group by 1"))
+    days = dict(shop.fetch_rows("select isodow(ordered_at), count(*) from orders group by 1"))
     assert days[7] < days[5]
-    years = shop.rows(
+    years = shop.fetch_rows(
         "select count(*) from orders where order_year < 2026 group by order_year order by order_year"
     )
     assert years == sorted(years)
 
 
 def test_countries_and_segments_are_unequal_and_the_rare_ones_are_there(shop: Session) -> None:
-    countries = dict(shop.rows("select country, count(*) from customers group by 1"))
+    countries = dict(shop.fetch_rows("select country, count(*) from customers group by 1"))
     assert len(countries) == 12
     assert countries["DE"] > 50 * countries["LU"] > 0
-    segments = dict(shop.rows("select segment, count(*) from customers group by 1"))
+    segments = dict(shop.fetch_rows("select segment, count(*) from customers group by 1"))
     assert set(segments) == {"consumer", "business", "reseller", "public"}
     assert 0 < segments["public"] < 0.01 * sum(segments.values())
 
 
 def test_refunds_failures_and_unpaid_orders_are_there(shop: Session) -> None:
-    kinds = set(shop.rows("select distinct kind, status from payments"))
+    kinds = set(shop.fetch_rows("select distinct kind, status from payments"))
     assert kinds == {
         ("charge", "settled"),
         ("charge", "failed"),
@@ -168,7 +166,7 @@ def test_refunds_failures_and_unpaid_orders_are_there(shop: Session) -> None:
 
 
 def test_orders_without_a_status_are_the_call_centres_before_may_2023(shop: Session) -> None:
-    found = shop.rows("select distinct channel, order_year from orders where status is null")
+    found = shop.fetch_rows("select distinct channel, order_year from orders where status is null")
     assert found == [("phone", 2023)]
     assert one(shop, "select max(month(ordered_at)) from orders where status is null") == 4
 
@@ -177,7 +175,7 @@ def test_columns_have_the_types_one_expects(shop: Session) -> None:
     types = {
         (table, name): kind
         for table in TABLES
-        for name, kind, *_ in shop.rows(f"describe {table}")
+        for name, kind, *_ in shop.fetch_rows(f"describe {table}")
     }  # fmt: skip
     assert types["customers", "customer_id"] == "BIGINT"
     assert types["customers", "birth_date"] == "DATE"
@@ -202,7 +200,7 @@ def test_personal_data_is_invented(shop: Session) -> None:
 
 
 def test_every_personal_column_has_a_rule(shop: Session, settings: Settings) -> None:
-    columns = {name for name, *_ in shop.rows("describe customers")}
+    columns = {name for name, *_ in shop.fetch_rows("describe customers")}
     assert set(settings.tables["customers"].mask) == columns & {
         "full_name",
         "email",
@@ -214,6 +212,4 @@ def test_every_personal_column_has_a_rule(shop: Session, settings: Settings) -> 
 
 def test_big_tables_have_several_files(folder: Path) -> None:
     for table in ("orders", "order_items", "payments"):
-        assert [path.name for path in sorted((folder / table).iterdir())] == [
-            f"{y}.parquet" for y in range(2023, 2027)
-        ]
+        assert [path.name for path in sorted((folder / table).iterdir())] == [f"{y}.parquet" for y in range(2023, 2027)]

@@ -16,12 +16,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from ruamel.yaml import YAML
 
-from sandbox.commands.init.ci_files import rendered
+from sandbox.commands.init.ci_files import render_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.commands.init.ci_files import Ci
+    from sandbox.commands.init.ci_files import CiProvider
     from tests.conftest import Shop
 
 BIN = Path(sys.executable).parent
@@ -32,14 +32,12 @@ MARKER = "<!-- sandbox diff -->"
 @pytest.mark.parametrize("folder", ["", "jobs/it's ours"])
 @pytest.mark.parametrize("store", [False, True])
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
-def test_job_keeps_to_the_servers_schema(ci: Ci, folder: str, store: bool, tmp_path: Path) -> None:
-    text = rendered(ci, PurePosixPath(folder), store=store)
+def test_job_keeps_to_the_servers_schema(ci: CiProvider, folder: str, store: bool, tmp_path: Path) -> None:
+    text = render_job(ci, PurePosixPath(folder), store=store)
     file = tmp_path / f"{ci}.yml"
     file.write_text(text)
     schema = ["--builtin-schema", SCHEMAS[ci], *(["--data-transform", "gitlab-ci"] if ci == "gitlab" else [])]
-    done = subprocess.run(
-        [BIN / "check-jsonschema", *schema, file], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([BIN / "check-jsonschema", *schema, file], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert ("sandbox sample pull" in text) == store
     for script in shell_scripts(ci, text):
@@ -53,12 +51,12 @@ def test_job_keeps_to_the_servers_schema(ci: Ci, folder: str, store: bool, tmp_p
         assert found.returncode == 0, found.stdout
 
 
-def job(ci: Ci, text: str) -> Any:
+def job(ci: CiProvider, text: str) -> Any:
     loaded = YAML(typ="safe").load(text)
     return loaded["jobs"]["diff"] if ci == "github" else loaded["sandbox-diff"]
 
 
-def shell_scripts(ci: Ci, text: str) -> list[str]:
+def shell_scripts(ci: CiProvider, text: str) -> list[str]:
     if ci == "gitlab":
         return ["\n".join(["set -eo pipefail", *job(ci, text)["script"]])]  # as GitLab's runner does
     return [step["run"] for step in job(ci, text)["steps"] if "run" in step and step.get("shell") != "python"]
@@ -114,9 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         return {"id": number, "body": body, "user": {"type": kind}, "system": False}
 
     def _answer(self, content: object, *, status: int = 200) -> None:
-        self.server.tokens |= {
-            self.headers.get(name) for name in ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN")
-        }
+        self.server.tokens |= {self.headers.get(name) for name in ("Authorization", "PRIVATE-TOKEN", "JOB-TOKEN")}
         self.send_response(status)
         self.end_headers()
         self.wfile.write(json.dumps(content).encode())
@@ -137,7 +133,7 @@ def comments() -> Iterator[Comments]:
             thread.join()
 
 
-def environment(ci: Ci, server: Comments, report: Path) -> dict[str, str]:
+def environment(ci: CiProvider, server: Comments, report: Path) -> dict[str, str]:
     if ci == "github":
         return {
             "GITHUB_API_URL": server.address,
@@ -158,9 +154,9 @@ def environment(ci: Ci, server: Comments, report: Path) -> dict[str, str]:
     }
 
 
-def comment(ci: Ci, server: Comments, report: Path, *, status: int) -> str:
+def comment(ci: CiProvider, server: Comments, report: Path, *, status: int) -> str:
     """Run the job's own script that writes the comment, and give what it printed."""
-    text = rendered(ci, PurePosixPath(), store=False)
+    text = render_job(ci, PurePosixPath(), store=False)
     if ci == "github":
         [script] = [step["run"] for step in job(ci, text)["steps"] if step.get("shell") == "python"]
     else:
@@ -177,7 +173,7 @@ def comment(ci: Ci, server: Comments, report: Path, *, status: int) -> str:
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
-def test_one_comment_is_written_then_updated(ci: Ci, tmp_path: Path) -> None:
+def test_one_comment_is_written_then_updated(ci: CiProvider, tmp_path: Path) -> None:
     report = tmp_path / "sandbox-report"
     report.mkdir()
     with comments() as server:
@@ -193,13 +189,11 @@ def test_one_comment_is_written_then_updated(ci: Ci, tmp_path: Path) -> None:
         assert "status 15" in server.bodies[written]
         assert server.bodies[3] == f"{MARKER} not by the job"
         assert len(server.bodies) == 151
-        assert {token for token in server.tokens if token} == {
-            "Bearer the-token" if ci == "github" else "the-token"
-        }
+        assert {token for token in server.tokens if token} == {"Bearer the-token" if ci == "github" else "the-token"}
 
 
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
-def test_token_that_may_not_write_fails_nothing(ci: Ci, tmp_path: Path) -> None:
+def test_token_that_may_not_write_fails_nothing(ci: CiProvider, tmp_path: Path) -> None:
     with comments() as server:
         server.allowed = False
         assert "no comment was written" in comment(ci, server, tmp_path, status=1)
@@ -211,7 +205,7 @@ def test_github_steps_compare_keep_the_report_and_fail_by_the_gate(shop: Shop, t
     shop.git("checkout", "-q", "-b", "feature")
     shop.edit("pipeline.py", "count(order_id)", "count(*)")
     shop.git("commit", "-am", "feature")
-    steps = job("github", rendered("github", PurePosixPath(), store=False))["steps"]
+    steps = job("github", render_job("github", PurePosixPath(), store=False))["steps"]
     scripts = {step["name"]: step["run"] for step in steps if "name" in step and "run" in step}
     wrapper = tmp_path / "bin"
     wrapper.mkdir()

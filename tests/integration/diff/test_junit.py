@@ -11,12 +11,12 @@ import pytest
 import xmlschema
 from jsonschema import Draft202012Validator, ValidationError, validate
 
-from sandbox.compare.data_tests import judge_tests
+from sandbox.compare.data_tests import evaluate_data_tests
 from sandbox.config.settings import GateSection
-from sandbox.manifest.diff import DataTest, DiffDocument, GateResult
-from sandbox.manifest.diff_schema import FILE, schema, text
-from sandbox.report.junit import junit
-from sandbox.store.paths import packaged
+from sandbox.manifest.diff import DataTestResult, DiffDocument, GateResult
+from sandbox.manifest.diff_schema import SCHEMA_FILENAME, build_diff_schema, render_diff_schema
+from sandbox.report.junit import render_junit
+from sandbox.store.paths import find_packaged_folder
 
 XSD = xmlschema.XMLSchema(str(Path(__file__).with_name("junit-10.xsd")))
 HOSTILE = "a<b>&\"'\x00\x0b\x1f\ufffe\ud800]]>\u202e\U0001f600\r\n\t"
@@ -63,10 +63,10 @@ def test_each_output_is_a_suite_and_each_rule_a_case() -> None:
         rule("total_change value.total", None, held=False, found="not estimated"),
     ]
     tests = [
-        DataTest(name="positive", baseline_failures=0, candidate_failures=4, outcome="newly_failing"),
-        DataTest(name="known", baseline_failures=2, candidate_failures=0, outcome="fixed"),
+        DataTestResult(name="positive", baseline_failures=0, candidate_failures=4, outcome="newly_failing"),
+        DataTestResult(name="known", baseline_failures=2, candidate_failures=0, outcome="fixed"),
     ]
-    written = junit(document(gate=gate, tests=tests))
+    written = render_junit(document(gate=gate, tests=tests))
     XSD.validate(written)
     root = ET.fromstring(written)
     suites = {suite.get("name"): suite for suite in root}
@@ -93,14 +93,14 @@ def test_each_output_is_a_suite_and_each_rule_a_case() -> None:
 )
 def test_a_data_test_that_the_gate_accepts_is_no_failure(limit: str, failing: set[str]) -> None:
     tests = [
-        DataTest(name="new", baseline_failures=0, candidate_failures=4, outcome="newly_failing"),
-        DataTest(name="more", baseline_failures=2, candidate_failures=4, outcome="failed"),
-        DataTest(name="still", baseline_failures=2, candidate_failures=1, outcome="failed"),
-        DataTest(name="broken", baseline_failures=2, candidate_failures=None, outcome="not_evaluated"),
-        DataTest(name="good", baseline_failures=0, candidate_failures=0, outcome="passed"),
+        DataTestResult(name="new", baseline_failures=0, candidate_failures=4, outcome="newly_failing"),
+        DataTestResult(name="more", baseline_failures=2, candidate_failures=4, outcome="failed"),
+        DataTestResult(name="still", baseline_failures=2, candidate_failures=1, outcome="failed"),
+        DataTestResult(name="broken", baseline_failures=2, candidate_failures=None, outcome="not_evaluated"),
+        DataTestResult(name="good", baseline_failures=0, candidate_failures=0, outcome="passed"),
     ]
-    [judged] = judge_tests(tests, GateSection.model_validate({"tests": limit}))
-    written = junit(document(gate=[judged], tests=tests))
+    [judged] = evaluate_data_tests(tests, GateSection.model_validate({"tests": limit}))
+    written = render_junit(document(gate=[judged], tests=tests))
     XSD.validate(written)
     [_, overall, suite] = ET.fromstring(written)
     assert {case.get("name") for case in suite if case.find("failure") is not None} == failing
@@ -113,22 +113,22 @@ def test_a_data_test_that_the_gate_accepts_is_no_failure(limit: str, failing: se
 def test_names_that_xml_cannot_hold_are_shown() -> None:
     outputs = {HOSTILE: document().outputs["value"]}
     gate = [rule("changed_rows", HOSTILE, held=False, found=HOSTILE)]
-    written = junit(document(outputs=outputs, gate=gate))
+    written = render_junit(document(outputs=outputs, gate=gate))
     XSD.validate(written)
     [suite] = ET.fromstring(written.encode())
     assert "a<b>&\"'⟨U+0000⟩⟨U+000B⟩⟨U+001F⟩⟨U+FFFE⟩⟨U+D800⟩]]>" in str(suite.get("name"))
 
 
 def test_shipped_schema_is_the_one_that_the_classes_make() -> None:
-    shipped = (packaged("templates") / FILE).read_text("utf-8")
-    how = f"python -c 'from sandbox.manifest.schema import text; print(text(), end=\"\")' > templates/{FILE}"
-    assert shipped == text(), f"the document has changed; write the schema again: {how}"
-    Draft202012Validator.check_schema(schema())
+    shipped = (find_packaged_folder("templates") / SCHEMA_FILENAME).read_text("utf-8")
+    how = f"python -c 'from sandbox.manifest.diff_schema import render_diff_schema; print(render_diff_schema(), end=\"\")' > templates/{SCHEMA_FILENAME}"
+    assert shipped == render_diff_schema(), f"the document has changed; write the schema again: {how}"
+    Draft202012Validator.check_schema(build_diff_schema())
 
 
 def test_schema_takes_what_is_written_and_refuses_what_is_not() -> None:
-    fields = json.loads(document().text())
-    validate(fields, schema())
+    fields = json.loads(document().to_json_text())
+    validate(fields, build_diff_schema())
     wrongs: tuple[dict[str, Any], ...] = (
         {"verdict": "fine"},
         {"format_version": 2},
@@ -137,4 +137,4 @@ def test_schema_takes_what_is_written_and_refuses_what_is_not() -> None:
     )
     for wrong in wrongs:
         with pytest.raises(ValidationError):
-            validate({**fields, **wrong}, schema())
+            validate({**fields, **wrong}, build_diff_schema())

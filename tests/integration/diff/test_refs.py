@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
@@ -40,19 +38,19 @@ def origin(tmp_path: Path) -> Path:
 def test_ref_that_is_only_on_the_remote_is_found_there(origin: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", str(origin), "clone")
     clone = Repository(tmp_path / "clone")
-    assert clone.commit("main") == git(origin, "rev-parse", "main")
-    assert not clone.shallow
+    assert clone.resolve_commit("main") == git(origin, "rev-parse", "main")
+    assert not clone.is_shallow
 
 
 def test_shallow_clone_without_the_ref_says_how_to_fetch_it(origin: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "-q", "--depth", "1", origin.as_uri(), "clone")
     clone = Repository(tmp_path / "clone")
-    assert clone.shallow
+    assert clone.is_shallow
     with pytest.raises(ConfigError, match="there is no git ref 'main'") as caught:
-        clone.commit("main")
+        clone.resolve_commit("main")
     assert "git fetch origin main:refs/remotes/origin/main" in caught.value.hint
     git(tmp_path / "clone", "fetch", "-q", "--depth", "1", "origin", "main:refs/remotes/origin/main")
-    assert clone.commit("main") == git(origin, "rev-parse", "main")
+    assert clone.resolve_commit("main") == git(origin, "rev-parse", "main")
 
 
 def test_settings_that_differ_in_commit_index_and_folder_are_no_code_anywhere(origin: Path) -> None:
@@ -60,6 +58,6 @@ def test_settings_that_differ_in_commit_index_and_folder_are_no_code_anywhere(or
     git(origin, "add", "sandbox.toml")
     (origin / "sandbox.toml").write_text("# not staged\n")
     code = Repository(origin)
-    with code.code("main~1") as earlier, code.code("main") as now, code.code(None) as here:
+    with code.open_code("main~1") as earlier, code.open_code("main") as now, code.open_code(None) as here:
         assert now.version.tree == here.version.tree != earlier.version.tree
     assert git(origin, "status", "--porcelain") == "MM sandbox.toml", "the user's own index is as it was"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.containers import fixed_environment
-from sandbox.model import Limits, Sample, Variation
-from sandbox.runner.variation import another, limits_of, offered, variables_of
+from sandbox.model import ResourceLimits, RunVariation, Sample
+from sandbox.runner.variation import build_thread_variables, choose_variation, prepare_tables, vary_limits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-VARIATION = Variation(threads=1, file_order="reversed")
+VARIATION = RunVariation(threads=1, file_order="reversed")
 
 
 @pytest.fixture
@@ -28,13 +28,11 @@ def sample(tmp_path: Path) -> Sample:
 
 def test_each_tables_files_have_their_names_in_reverse_and_nothing_is_copied(sample: Sample) -> None:
     tables = sample.path / "tables"
-    with offered(sample, VARIATION) as view:
+    with prepare_tables(sample, VARIATION) as view:
         for table in ("orders", "shop.customers"):
             names = sorted(file.name for file in (view / table).iterdir())
             assert names == ["0.parquet", "1.parquet", "2.parquet"]
-            assert [(view / table / name).read_text() for name in names] == [
-                f"{table} {n}" for n in (2, 1, 0)
-            ]
+            assert [(view / table / name).read_text() for name in names] == [f"{table} {n}" for n in (2, 1, 0)]
         assert (view / "orders" / "0.parquet").samefile(tables / "orders" / "2.parquet")
         assert {path.name for path in sample.path.iterdir()} == {"tables"}
     assert list(sample.path.parent.iterdir()) == [sample.path]
@@ -42,7 +40,7 @@ def test_each_tables_files_have_their_names_in_reverse_and_nothing_is_copied(sam
 
 
 def test_other_runs_see_the_sample_itself(sample: Sample) -> None:
-    with offered(sample, None) as tables:
+    with prepare_tables(sample, None) as tables:
         assert tables == sample.path / "tables"
 
 
@@ -51,21 +49,21 @@ def test_store_without_hard_links_is_copied(sample: Sample, monkeypatch: pytest.
         raise PermissionError
 
     monkeypatch.setattr(type(sample.path), "hardlink_to", refused)
-    with offered(sample, VARIATION) as view:
+    with prepare_tables(sample, VARIATION) as view:
         assert (view / "orders" / "0.parquet").read_text() == "orders 2"
 
 
 @pytest.mark.parametrize(("cpus", "threads"), [(0.5, 2), (1, 2), (2, 1), (2.5, 2), (8, 7)])
 def test_thread_count_is_another_one_and_near(cpus: float, threads: int) -> None:
-    limits = Limits(cpus=cpus, memory_bytes=10**9, timeout_seconds=60)
-    variation = another(limits)
-    assert variation.threads == threads != fixed_environment.threads(limits)
-    assert set(variables_of(variation).values()) == {str(threads)}
-    varied = limits_of(variation, limits, processors=64)
+    limits = ResourceLimits(cpus=cpus, memory_bytes=10**9, timeout_seconds=60)
+    variation = choose_variation(limits)
+    assert variation.threads == threads != fixed_environment.count_threads(limits)
+    assert set(build_thread_variables(variation).values()) == {str(threads)}
+    varied = vary_limits(variation, limits, processors=64)
     assert (varied.cpus, varied.memory_bytes) == (threads, limits.memory_bytes)
     assert varied.timeout_seconds > limits.timeout_seconds
 
 
 def test_no_more_processors_are_promised_than_there_are() -> None:
-    limits = Limits(cpus=1, memory_bytes=10**9, timeout_seconds=60)
-    assert limits_of(another(limits), limits, processors=1).cpus == 1
+    limits = ResourceLimits(cpus=1, memory_bytes=10**9, timeout_seconds=60)
+    assert vary_limits(choose_variation(limits), limits, processors=1).cpus == 1

@@ -25,4 +25,4 @@ def converges(request: pytest.FixtureRequest) -> Iterator[None]:
     assert made.status == 0, made.stderr
     assert shop.run("rm", "--yes", env=env).status == 0
     if in_docker:
-        assert DockerRuntime().held({"path": str(shop.root)}) == []
+        assert DockerRuntime().list_objects({"path": str(shop.root)}) == []

@@ -88,9 +88,7 @@ def main() -> None:
             spared.append(point)
         if killed not in {0, signal.SIGKILL} or again or checked:
             wrong[point] = [steps[point - 1], f"killed: {killed}, again: {again}, check: {checked}"]
-    json.dump(
-        {"steps": steps, "killed": [one for one in points if one not in spared], "wrong": wrong}, sys.stdout
-    )
+    json.dump({"steps": steps, "killed": [one for one in points if one not in spared], "wrong": wrong}, sys.stdout)
 
 
 if __name__ == "__main__":

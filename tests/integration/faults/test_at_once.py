@@ -33,9 +33,7 @@ def started(shop: Shop, *words: str, env: dict[str, str]) -> subprocess.Popen[st
 
 @pytest.mark.docker
 @pytest.mark.slow
-def test_eight_creates_at_once_make_one_sandbox_and_all_succeed(
-    shop: Shop, tmp_path: Path, engine: str
-) -> None:
+def test_eight_creates_at_once_make_one_sandbox_and_all_succeed(shop: Shop, tmp_path: Path, engine: str) -> None:
     own = dataclasses.replace(shop, home=tmp_path / "home")
     processes = [started(own, "create", "--json", env={"SANDBOX_RUNTIME": "docker"}) for _ in range(8)]
     ended = [(*process.communicate(timeout=600), process.returncode) for process in processes]

@@ -150,9 +150,7 @@ def test_hostile_code_is_refused_or_contained_and_the_record_tells_it(shop: Shop
         "/usr/sbin/docker-init",
         "/sbin/docker-init",
     }
-    assert {
-        name: result for name, result in found.items() if result not in contained.get(name, REFUSED)
-    } == {}
+    assert {name: result for name, result in found.items() if result not in contained.get(name, REFUSED)} == {}
     assert record["isolation"] == {
         "network": "none",
         "root_filesystem": "read-only",

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.containers.docker import images
-from sandbox.containers.docker.client import connect
+from sandbox.containers.docker.client import open_client
 from sandbox.containers.docker.runtime import DockerRuntime
-from sandbox.manifest.lock import Library, Lock, PlatformLock
-from sandbox.model import Silent
-from sandbox.provisioner.environments import environment
+from sandbox.manifest.lock import LockDocument, LockedLibrary, PlatformLock
+from sandbox.model import SilentProgress
+from sandbox.provisioner.environments import ensure_environment
 from sandbox.provisioner.lock import pins
 from sandbox.provisioner.lock.request import StackRequest
-from sandbox.provisioner.lock.resolver import inputs
+from sandbox.provisioner.lock.resolver import compute_inputs
 
 if TYPE_CHECKING:
     from tests.conftest import Shop
@@ -59,19 +59,19 @@ for path in {removed!r}:
 CHECK = """
 import json, os, time
 from pathlib import Path
-from sandbox.containers.docker import DockerRuntime
-from sandbox.scratch import STAGED, sweep
+from sandbox.containers.docker.runtime import DockerRuntime
+from sandbox.scratch import STAGED_PREFIX, remove_leftover_paths
 root, home, runtime = Path({root!r}), Path({home!r}), DockerRuntime()
 until = time.monotonic() + 10
-while (left := runtime.held({{"path": str(root)}})) and time.monotonic() < until:
-    runtime.reap()
+while (left := runtime.list_objects({{"path": str(root)}})) and time.monotonic() < until:
+    runtime.remove_leftovers()
     time.sleep(0.05)
 assert not left, left
-for path in [*root.rglob(STAGED + "*"), *home.rglob(STAGED + "*")]:
+for path in [*root.rglob(STAGED_PREFIX + "*"), *home.rglob(STAGED_PREFIX + "*")]:
     if not path.exists():  # it lay in one that is swept already
         continue
     os.utime(path, (1, 1))
-    sweep(path.parent)
+    remove_leftover_paths(path.parent)
     assert not path.exists(), path
 record = json.loads((root / ".sandbox/sandboxes/default.json").read_text())
 assert record["sample"] == {fingerprint!r}, record
@@ -153,17 +153,17 @@ def test_run_killed_at_any_step_is_done_by_the_next(turns: Turns) -> None:
 SERVICES = """
 import shutil
 from pathlib import Path
-from sandbox.containers.docker import DockerRuntime
+from sandbox.containers.docker.runtime import DockerRuntime
 runtime = DockerRuntime()
-for one in sorted(runtime.held({{"path": {root!r}}}), key=lambda one: one.kind):  # containers before their volumes
-    runtime.remove(one)
+for one in sorted(runtime.list_objects({{"path": {root!r}}}), key=lambda one: one.kind):  # containers before their volumes
+    runtime.remove_object(one)
 shutil.rmtree(Path({root!r}) / ".sandbox/services", ignore_errors=True)
 """
 UP = """
 import psycopg
 from pathlib import Path
-from sandbox.containers.docker import DockerRuntime
-held = sorted((one.name.partition("-default-")[2], one.running) for one in DockerRuntime().held({{"path": {root!r}}}))
+from sandbox.containers.docker.runtime import DockerRuntime
+held = sorted((one.name.partition("-default-")[2], one.running) for one in DockerRuntime().list_objects({{"path": {root!r}}}))
 assert held == [("postgres", True), ("postgres-data", False), ("postgres-socket", False)], held
 host, port, _, user, password = (Path({root!r}) / ".sandbox/services/default/pgpass").read_text().strip().split(":")
 with psycopg.connect(host=host, port=port, user=user, password=password, dbname="sample") as connection:
@@ -189,68 +189,66 @@ def test_create_with_a_service_killed_at_its_steps_is_completed_by_the_next(turn
     finally:
         assert shop.run("rm", "--yes", env={"SANDBOX_RUNTIME": "docker"}).status == 0
     assert steps.count("http.client.send") >= 5
-    assert DockerRuntime().held({"path": root}) == []
+    assert DockerRuntime().list_objects({"path": root}) == []
 
 
 BUILD = """
 import contextlib, sys
 from pathlib import Path
-from sandbox.manifest.lock import Lock
-from sandbox.model import Silent
-from sandbox.stack.environments import environment
-from sandbox.stack.wanted import StackRequest
-class Steps(Silent):
+from sandbox.manifest.lock import LockDocument
+from sandbox.model import SilentProgress
+from sandbox.provisioner.environments import ensure_environment
+from sandbox.provisioner.lock.request import StackRequest
+class Steps(SilentProgress):
     @contextlib.contextmanager
     def step(self, name, **_):
         sys.audit("sandbox.test.step", name)
         yield lambda _: sys.audit("sandbox.test.step", name)
-request, lock = StackRequest(image="python", python="3.13"), Lock.parse({lock!r}, origin="test")
-environment(request, lock, "docker", home=Path({home!r}), progress=Steps())
+request, lock = StackRequest(image="python", python="3.13"), LockDocument.parse({lock!r}, origin="test")
+ensure_environment(request, lock, "docker", home=Path({home!r}), progress=Steps())
 """
 REMOVED = """
 import contextlib, shutil
 from pathlib import Path
-from sandbox.containers import docker_images as images
-from sandbox.containers.docker_client import connect
+from sandbox.containers.docker import images
+from sandbox.containers.docker.client import open_client
 home = Path({home!r})
 shutil.rmtree(home / "images", ignore_errors=True)
-with contextlib.closing(connect()) as client:
-    for image in images.ours(client, {{"environment": {id!r}}}):
-        images.remove(client, image)
+with contextlib.closing(open_client()) as client:
+    for image in images.list_images(client, {{"environment": {id!r}}}):
+        images.remove_image(client, image)
 """
 BUILT = """
 import contextlib, os, time
 from pathlib import Path
-from sandbox.containers import docker_images as images
-from sandbox.containers.docker_client import connect
-from sandbox.scratch import STAGED, sweep
-for path in Path({home!r}).rglob(STAGED + "*"):
+from sandbox.containers.docker import images
+from sandbox.containers.docker.client import open_client
+from sandbox.scratch import STAGED_PREFIX, remove_leftover_paths
+for path in Path({home!r}).rglob(STAGED_PREFIX + "*"):
     if not path.exists():  # it lay in one that is swept already
         continue
     os.utime(path, (1, 1))
-    sweep(path.parent)
+    remove_leftover_paths(path.parent)
     assert not path.exists(), path
-with contextlib.closing(connect()) as client:
+with contextlib.closing(open_client()) as client:
     wanted = {{"label": "dev.sandbox.stage=" + {id!r}}}
     until = time.monotonic() + 20
     while client.api.containers(all=True, filters=wanted) and time.monotonic() < until:
         time.sleep(0.1)
     assert not client.api.containers(all=True, filters=wanted)
-    assert not images.stages(client, {id!r})
-    (image,) = images.ours(client, {{"environment": {id!r}}})
+    assert not images.list_build_stages(client, {id!r})
+    (image,) = images.list_images(client, {{"environment": {id!r}}})
     assert image.tags
 """
 
 
-def test_a_build_killed_at_its_steps_is_done_by_the_next_and_leaves_no_stage(
-    tmp_path: Path, engine: str
-) -> None:
+def test_a_build_killed_at_its_steps_is_done_by_the_next_and_leaves_no_stage(tmp_path: Path, engine: str) -> None:
     request = StackRequest(image="python", python="3.13")
     lock = small_lock(request)
     home = tmp_path / "home"
     (home / "wheels").mkdir(parents=True)
-    made = environment(request, lock, "docker", home=home, progress=Silent())
-    names = {"home": str(home), "id": made.id, "lock": lock.text()}
+    made = ensure_environment(request, lock, "docker", home=home, progress=SilentProgress())
+    names = {"home": str(home), "id": made.id, "lock": lock.to_json_text()}
     asked = {
         "modules": MODULES,
         "program": BUILD.format(**names),
@@ -260,18 +258,20 @@ def test_a_build_killed_at_its_steps_is_done_by_the_next_and_leaves_no_stage(
         "every": 9,
     }
     steps = carried_out(asked, dict(os.environ))
-    with contextlib.closing(connect()) as client:
-        for image in images.ours(client, {"environment": made.id}):
-            images.remove(client, image)
+    with contextlib.closing(open_client()) as client:
+        for image in images.list_images(client, {"environment": made.id}):
+            images.remove_image(client, image)
     assert steps.count("sandbox.test.step") >= 2
 
 
-def small_lock(request: StackRequest) -> Lock:
+def small_lock(request: StackRequest) -> LockDocument:
     """Give a lock of one small library that no other test's equals."""
     unique = f"sha256:{secrets.token_hex(32)}"
     platforms = {}
-    for target in pins.targets(request.python):
-        (library,) = [one for one in pins.of_image(request.image, target) if one.name == "tzdata"]
-        own = Library(name=library.name, version=library.version, hashes=sorted([*library.hashes, unique]))
-        platforms[pins.key(target, request.python)] = PlatformLock(python=target.python, libraries=[own])
-    return Lock(inputs=inputs(request), platforms=platforms)
+    for target in pins.list_targets(request.python):
+        (library,) = [one for one in pins.read_image_pins(request.image, target) if one.name == "tzdata"]
+        own = LockedLibrary(name=library.name, version=library.version, hashes=sorted([*library.hashes, unique]))
+        platforms[pins.format_platform_key(target, request.python)] = PlatformLock(
+            python=target.python, libraries=[own]
+        )
+    return LockDocument(inputs=compute_inputs(request), platforms=platforms)

@@ -29,71 +29,72 @@ if killed:
     sys.addaudithook(hook)
 """
 SPILL = """
-from sandbox.engine.duck import Session
+from sandbox.engine.duckdb.session import Session
 with Session(memory=2**26, threads=1) as session:
     session.execute("create temp table t as select range as a, random() as b, uuid() as c from range(3000000)")
     if killed:  # what it spilled goes with the connection, before its folder
         os.kill(os.getpid(), signal.SIGKILL)
 """
 HALF = """
-from sandbox.compare import Rules
-from sandbox.compare.drawn import Drawn
-from sandbox.compare.separable import Question, entangled
+from sandbox.compare import OutputRules
+from sandbox.compare.units.sampled_units import UnitTableDraw
+from sandbox.compare.units.separability import SeparabilityInput, find_separability_problem
 from sandbox.model import TableFiles
 table = TableFiles(name="t", format="parquet", paths=(home / "not there",))
-drawn = Drawn(table="t", key=("id",), types=("BIGINT",), weights=home / "not there", strata=[], outside={})
-entangled(Question(whole=table, half=table, drawn=drawn, kept="select 1", rules=Rules(), key=("id",)), memory=2**28)
+drawn = UnitTableDraw(table="t", key=("id",), types=("BIGINT",), weights=home / "not there", strata=[], outside={})
+find_separability_problem(SeparabilityInput(whole=table, half=table, drawn=drawn, kept="select 1", rules=OutputRules(), key=("id",)), memory=2**28)
 """
 RESOLVE = """
-from sandbox.stack import pins
-from sandbox.stack.libraries import _compile
-from sandbox.stack.wanted import StackRequest
+from sandbox.provisioner.lock import pins
+from sandbox.provisioner.lock.uv_resolver import _compile_requirements
+from sandbox.provisioner.lock.request import StackRequest
 request = StackRequest(image="python", python="3.13", requirements="requirements.txt", libraries=("tzdata==0",))
-_compile(request, pins.targets("3.13")[0], [], [])
+_compile_requirements(request, pins.list_targets("3.13")[0], [], [])
 """
 UV = """
-from sandbox.stack.uv_lock import exported
+from sandbox.provisioner.lock.uv_lock import export_requirements
 locked = '[[package]]\\nname = "x"\\nversion = "1"\\nsource = { virtual = "." }\\n'
-exported("uv.lock", "version = 1\\n" + locked, '[project]\\nname = "x"\\nversion = "1"\\n')
+export_requirements("uv.lock", "version = 1\\n" + locked, '[project]\\nname = "x"\\nversion = "1"\\n')
 """
 DBT = """
-from sandbox.commands import init_dbt
-from sandbox.model import Environment, Silent
+from sandbox.commands.init import dbt
+from sandbox.model import Environment, SilentProgress
 none = Environment(id="0" * 64, runtime="local", reference=str(home / "none"), platform="", python="", base="")
-init_dbt.stack.resolve = lambda *_, **__: None
-init_dbt.stack.environment = lambda *_, **__: none
-init_dbt._parsed(home, runtime="local", progress=Silent())
+dbt.provisioner.resolve_lock = lambda *_, **__: None
+dbt.provisioner.ensure_environment = lambda *_, **__: none
+dbt._parse_project(home, runtime="local", progress=SilentProgress())
 """
 LOCAL = """
-from sandbox.containers import local_place
-from sandbox.model import Limits
-with local_place.made("sbx-killed", {}, Limits(cpus=1, memory_bytes=10**8, timeout_seconds=9)):
+from sandbox.containers.local import job_folder
+from sandbox.model import ResourceLimits
+with job_folder.create_job_folder("sbx-killed", {}, ResourceLimits(cpus=1, memory_bytes=10**8, timeout_seconds=9)):
     pass
 """
 ENGINE = """
-from sandbox.containers.docker import DockerRuntime
-from sandbox.containers.docker_client import connect
-from sandbox.manifest.lock import BaseImage
-from sandbox.model import Environment, Silent
-from sandbox.stack import check_engine, contract, packages, service_image
+from sandbox.containers.docker.runtime import DockerRuntime
+from sandbox.containers.docker.client import open_client
+from sandbox.manifest.lock import LockedImage
+from sandbox.model import Environment, SilentProgress
+from sandbox.provisioner.doctor import engine_checks
+from sandbox.provisioner.images import contract, debian_packages, service
 base = "sandbox/base:trixie"
 image = Environment(id="0" * 64, runtime="docker", reference=base, platform="", python="", base=base)
 """
 DOCTOR_BUILDS = (
-    f"{ENGINE}\nwith contextlib.closing(connect()) as client:\n    check_engine._build(client, base)\n"
+    f"{ENGINE}\nwith contextlib.closing(open_client()) as client:\n    engine_checks._check_build(client, base)\n"
 )
-DOCTOR_TRIES = f"{ENGINE}\ncheck_engine._Trial(DockerRuntime(), base, home).ownership()\n"
-CONTRACT = f"{ENGINE}\ncontract._tried(image, home)\n"
+DOCTOR_TRIES = f"{ENGINE}\nengine_checks._Trial(DockerRuntime(), base, home).check_ownership()\n"
+CONTRACT = f"{ENGINE}\ncontract._run_trial(image, home)\n"
 SERVICE = (
     ENGINE
     + """
 folder = home / "packages" / "none"
 folder.mkdir(parents=True, exist_ok=True)
-(folder / packages.PINS).write_text("{}")
-wanted = service_image.ServiceImage(reference="sandbox/postgres:killed", id="0" * 64)
-with contextlib.closing(connect()) as client:
-    digest = BaseImage(reference=base, digest="sha256:" + "0" * 64)
-    service_image._build(client, "postgres", digest, folder, wanted, home=home, progress=Silent())
+(folder / debian_packages.PINS_FILE).write_text("{}")
+wanted = service.ServiceImage(reference="sandbox/postgres:killed", id="0" * 64)
+with contextlib.closing(open_client()) as client:
+    digest = LockedImage(reference=base, digest="sha256:" + "0" * 64)
+    service._build_image(client, "postgres", digest, folder, wanted, home=home, progress=SilentProgress())
 """
 )
 
@@ -184,9 +185,7 @@ def test_a_temporary_folder_of_a_killed_process_is_swept_up(
         pytest.param(SERVICE, "build", id="what a service is built of"),
     ],
 )
-def test_a_folder_that_an_engine_sees_is_swept_up(
-    machine: Machine, engine: str, program: str, label: str
-) -> None:
+def test_a_folder_that_an_engine_sees_is_swept_up(machine: Machine, engine: str, program: str, label: str) -> None:
     swept(machine, program, label, content=True)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.containers.local import cgroups
-from sandbox.model import Limits
+from sandbox.model import ResourceLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +32,14 @@ taken = b"x" * {bytes}
 @pytest.fixture
 def small_machine() -> Iterator[ControlGroup]:
     """A control group that stands for a machine with 2 GiB of memory."""
-    group = cgroups.possible(f"machine-{uuid.uuid4().hex[:12]}")
+    group = cgroups.plan_control_group(f"machine-{uuid.uuid4().hex[:12]}")
     if group is None:
         what = "no control group may be made here; run the tests as root"
         if os.environ.get("CI") == "true":
             pytest.fail(what)
         pytest.skip(what)
     assert group is not None
-    assert group.make(Limits(cpus=1, memory_bytes=MACHINE, timeout_seconds=1, pids=2000))
+    assert group.create(ResourceLimits(cpus=1, memory_bytes=MACHINE, timeout_seconds=1, pids=2000))
     yield group
     group.remove()
 
@@ -48,7 +48,7 @@ def run(shop: Shop, machine: ControlGroup, *words: str) -> Done:
     from tests.conftest import Done  # noqa: PLC0415
 
     script = 'while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift; exec "$@"'
-    doors = [str(door) for door in machine.doors]
+    doors = [str(door) for door in machine.procs_files]
     done = subprocess.run(
         ["/bin/sh", "-c", script, "sh", *doors, "--", sys.executable, "-m", "sandbox", "run", *words],
         cwd=shop.root,

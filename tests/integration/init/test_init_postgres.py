@@ -14,9 +14,7 @@ from tests.integration.sources.server import PASSWORD, started
 ENV = {"PGPASSWORD": PASSWORD}
 
 
-def test_a_database_is_proposed_with_its_keys_references_and_schemas(
-    tmp_path: Path, sandbox_home: Path
-) -> None:
+def test_a_database_is_proposed_with_its_keys_references_and_schemas(tmp_path: Path, sandbox_home: Path) -> None:
     folder = Shop(root=tmp_path, home=sandbox_home)
     # Not pytest's own folder, which only its owner may enter: the server has a user of its own.
     with tempfile.TemporaryDirectory(prefix="sandbox-pg-") as place:
@@ -36,9 +34,7 @@ def test_a_database_is_proposed_with_its_keys_references_and_schemas(
                 planned = folder.run("plan", "--json", env=ENV)
                 assert planned.status == 0, planned.stderr
                 written = (tmp_path / "sandbox.toml").read_text("utf-8")
-                refused = folder.run(
-                    "init", "--force", server.uri.replace("postgres@", "postgres:geheim@"), env=ENV
-                )
+                refused = folder.run("init", "--force", server.uri.replace("postgres@", "postgres:geheim@"), env=ENV)
     found = tomllib.loads(written)
     assert found["source"]["uri"] == server.uri
     assert found["sample"]["unit"] == "people"

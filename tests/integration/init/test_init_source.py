@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from sandbox import suggest
-from sandbox.model import Silent
+from sandbox.model import SilentProgress
 from sandbox.suggest import hash_slice
 from tests.conftest import Shop
 
@@ -71,9 +71,7 @@ def test_baseball_is_understood_and_can_be_planned_at_once(folder: Shop, basebal
         )
         .fetchall()
     )
-    assert (
-        f"# yearID, teamID → Teams: {share * 100:.1f} % of rows" in (folder.root / "sandbox.toml").read_text()
-    )
+    assert f"# yearID, teamID → Teams: {share * 100:.1f} % of rows" in (folder.root / "sandbox.toml").read_text()
     planned = folder.run("plan", "--json")
     assert planned.status == 0, planned.stderr
 
@@ -161,9 +159,7 @@ def test_what_cannot_be_is_said(folder: Shop, arguments: list[str], status: int,
     assert not (folder.root / "sandbox.toml").exists()
 
 
-def test_large_tables_are_looked_at_in_part_without_being_misled(
-    folder: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_tables_are_looked_at_in_part_without_being_misled(folder: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every row of some values: a key that repeats only between far-apart rows, and the share of a reference."""
     table(folder, "customers", "select i as customer_id from range(20000) t(i)")
     # order_id names no row: each is there twice, half of the table apart.
@@ -172,12 +168,12 @@ def test_large_tables_are_looked_at_in_part_without_being_misled(
         "orders",
         "select i % 20000 as order_id, i // 20000 as line, (i * 7) % 21500 as customer_id from range(40000) t(i)",
     )
-    monkeypatch.setattr(hash_slice, "WHOLE", 4000)
-    found = suggest.proposed("data/", base=folder.root, progress=Silent())
+    monkeypatch.setattr(hash_slice, "MAX_FULL_SCAN_ROWS", 4000)
+    found = suggest.build_proposal("data/", base=folder.root, progress=SilentProgress())
     orders = found.tables["orders"]
     assert orders.key is not None
     assert orders.key.columns == ("order_id", "line")
-    assert "one value in 10" in orders.key.how
+    assert "one value in 10" in orders.key.evidence
     (reference,) = orders.references
     assert reference.table == "customers"
     assert abs(reference.share - 40 / 43) < 0.02

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from sandbox.config.project_file import load
-from sandbox.engine.duckdb.session import Session, quote
-from sandbox.model import Silent
-from sandbox.sampler.plan.frame import prepared
-from sandbox.sampler.plan.planner import survey
-from sandbox.sources.table import reading
+from sandbox.config.project_file import load_project
+from sandbox.engine.duckdb.session import Session, quote_identifier
+from sandbox.model import SilentProgress
+from sandbox.sampler.plan.frame import prepare_frame
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.sources.table import build_select
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.sampler.plan.plan import Plan
+    from sandbox.sampler.plan.plan import SamplePlan
 
 HEADER = """\
 version = 1
@@ -61,29 +61,29 @@ class Place:
             connection.execute(f"copy ({select}) to '{target}' {options}")
         return path
 
-    def plan(self, sections: str, *, threads: int = 2) -> Plan:
+    def plan(self, sections: str, *, threads: int = 2) -> SamplePlan:
         """Say what a sample would take."""
         file = self.root / "sandbox.toml"
         file.write_text(HEADER + sections, "utf-8")
-        project = load(file, start=self.root, environ={}, flags={})
-        return survey(project, threads=threads, progress=Silent())
+        project = load_project(file, start=self.root, environ={}, flags={})
+        return plan_sample(project, threads=threads, progress=SilentProgress())
 
-    def selected(self, plan: Plan, unit: str, columns: str) -> list[Row]:
+    def selected(self, plan: SamplePlan, unit: str, columns: str) -> list[Row]:
         """Give columns of the selected rows, then each row's stratum and unit, in order."""
         return self._framed(plan, unit, columns, inside=False)
 
-    def inside(self, plan: Plan, unit: str, columns: str) -> list[Row]:
+    def inside(self, plan: SamplePlan, unit: str, columns: str) -> list[Row]:
         """Give columns of the rows of the frame, then each row's stratum and unit, in order."""
         return self._framed(plan, unit, columns, inside=True)
 
-    def _framed(self, plan: Plan, unit: str, columns: str, *, inside: bool) -> list[Row]:
+    def _framed(self, plan: SamplePlan, unit: str, columns: str, *, inside: bool) -> list[Row]:
         table = plan.tables[unit]
         with Session(threads=2) as session:
-            frame = prepared(session, plan.tables, plan.units[unit])
-            session.execute(f"create temp view of_source as {reading(table)}")
-            sql = (frame.inside if inside else frame.selected)("of_source", table.columns)
-            names = f"{columns}, {quote(frame.stratum)}, {quote(frame.unit)}"
-            return session.rows(f"select {names} from ({sql}) order by all")
+            frame = prepare_frame(session, plan.tables, plan.units[unit])
+            session.execute(f"create temp view of_source as {build_select(table)}")
+            sql = (frame.build_frame_query if inside else frame.build_sample_query)("of_source", table.columns)
+            names = f"{columns}, {quote_identifier(frame.stratum)}, {quote_identifier(frame.unit)}"
+            return session.fetch_rows(f"select {names} from ({sql}) order by all")
 
 
 @pytest.fixture
@@ -93,11 +93,11 @@ def place(tmp_path: Path) -> Place:
     return Place(root=root)
 
 
-def labels(plan: Plan, unit: str) -> list[dict[str, Any]]:
+def labels(plan: SamplePlan, unit: str) -> list[dict[str, Any]]:
     """Give the values of each stratum, as documents have them."""
-    return [plan.units[unit].values(stratum) for stratum in plan.units[unit].strata]
+    return [plan.units[unit].describe_stratum(stratum) for stratum in plan.units[unit].strata]
 
 
-def populations(plan: Plan, unit: str) -> list[int]:
+def populations(plan: SamplePlan, unit: str) -> list[int]:
     """Give N_h of each stratum."""
     return [stratum.population for stratum in plan.units[unit].strata]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.errors import ConfigError, RuleError
+from sandbox.errors import ConfigError, DataRuleError
 
 if TYPE_CHECKING:
-    from sandbox.sampler.plan.plan import Plan
+    from sandbox.sampler.plan.plan import SamplePlan
     from tests.integration.plan.conftest import Place
 
 SECTIONS = """
@@ -23,24 +23,22 @@ min_per_stratum = 0
 [tables.customers]
 key = ["id"]
 """
-CUSTOMERS = (
-    "select range as id, range % 5 as region, 'n' || range % 3 as name, range % 2 = 0 as flag from range(400)"
-)
+CUSTOMERS = "select range as id, range % 5 as region, 'n' || range % 3 as name, range % 2 = 0 as flag from range(400)"
 
 
 def sections(strata: str, more: str = "") -> str:
     return SECTIONS.replace("STRATA", strata) + more
 
 
-def found(plan: Plan) -> dict[Any, int]:
+def found(plan: SamplePlan) -> dict[Any, int]:
     unit = plan.units["customers"]
     return {
-        tuple(str(v) if isinstance(v, dict) else v for v in unit.values(one).values()): one.population
+        tuple(str(v) if isinstance(v, dict) else v for v in unit.describe_stratum(one).values()): one.population
         for one in unit.strata
     }
 
 
-def check_consistent(place: Place, plan: Plan) -> None:
+def check_consistent(place: Place, plan: SamplePlan) -> None:
     rows = place.inside(plan, "customers", "id")
     populations = [one.population for one in plan.units["customers"].strata]
     assert Counter(row[1] for row in rows) == dict(enumerate(populations))
@@ -86,7 +84,7 @@ def test_null_keys_are_counted_within_the_frame(place: Place) -> None:
 )
 def test_conditions_that_are_none_are_refused(place: Place, where: str, message: str) -> None:
     place.copy("customers.parquet", CUSTOMERS)
-    with pytest.raises(RuleError, match=message):
+    with pytest.raises(DataRuleError, match=message):
         place.plan(sections("", f'where = "{where}"\n'))
 
 
@@ -113,7 +111,9 @@ def test_a_condition_means_what_the_engine_takes_it_for(place: Place, where: str
     assert inside == {row[0] for row in place.inside(everything, "expected", "id")}
 
 
-REGIONS = 'references = { region = "regions.id" }\n[tables.regions]\nreferences = { zone = "zones.id" }\n[tables.zones]\n'
+REGIONS = (
+    'references = { region = "regions.id" }\n[tables.regions]\nreferences = { zone = "zones.id" }\n[tables.zones]\n'
+)
 
 
 def with_regions(place: Place) -> None:
@@ -172,33 +172,29 @@ def test_a_value_of_when_that_never_equals_its_column_is_refused(place: Place) -
         '[[tables.customers.reference]]\ncolumns = ["region"]\ntable = "regions"\nkey = ["id"]\n'
         "when = { name = 1 }\n[tables.regions]\n"
     )
-    with pytest.raises(RuleError, match=r"customers\.name is VARCHAR and never equals 1"):
+    with pytest.raises(DataRuleError, match=r"customers\.name is VARCHAR and never equals 1"):
         place.plan(sections("", more))
 
 
 def test_a_referenced_key_may_repeat_as_long_as_it_says_one_stratum(place: Place) -> None:
     with_regions(place)
-    place.copy(
-        "regions.parquet", "select unnest([0, 0, 1]) as id, unnest(['a', 'a', 'b']) as name, 0 as zone"
-    )
+    place.copy("regions.parquet", "select unnest([0, 0, 1]) as id, unnest(['a', 'a', 'b']) as name, 0 as zone")
     plan = place.plan(sections('"regions.name"', REGIONS))
     assert found(plan) == {("a",): 80, ("b",): 80, (None,): 240}
     check_consistent(place, plan)
-    place.copy(
-        "regions.parquet", "select unnest([0, 0, 1]) as id, unnest(['a', 'c', 'b']) as name, 0 as zone"
-    )
-    with pytest.raises(RuleError, match="rows of regions with id = 0 have a and c"):
+    place.copy("regions.parquet", "select unnest([0, 0, 1]) as id, unnest(['a', 'c', 'b']) as name, 0 as zone")
+    with pytest.raises(DataRuleError, match="rows of regions with id = 0 have a and c"):
         place.plan(sections('"regions.name"', REGIONS))
 
 
 def test_a_table_that_is_not_referred_to_or_in_two_ways_makes_no_strata(place: Place) -> None:
     with_regions(place)
-    with pytest.raises(RuleError, match="no reference leads from customers to zones"):
+    with pytest.raises(DataRuleError, match="no reference leads from customers to zones"):
         place.plan(sections('"zones.title"', "[tables.zones]\n"))
     twice = 'references = { region = "regions.id", code = "regions.code" }\n[tables.regions]\n'
-    with pytest.raises(RuleError, match="customers refers to it by region and code"):
+    with pytest.raises(DataRuleError, match="customers refers to it by region and code"):
         place.plan(sections('"regions.half"', twice))
-    with pytest.raises(RuleError, match="regions has no column nope"):
+    with pytest.raises(DataRuleError, match="regions has no column nope"):
         place.plan(sections('"regions.nope"', REGIONS))
 
 
@@ -207,7 +203,7 @@ VISITS = "select range // 3 as id, range % 3 as visit, 'c' || (range // 3) % 4 a
 
 def test_rows_that_share_a_key_are_one_unit(place: Place) -> None:
     place.copy("customers.parquet", VISITS)
-    with pytest.raises(RuleError, match="300 keys"):
+    with pytest.raises(DataRuleError, match="300 keys"):
         place.plan(sections('"city"'))
     plan = place.plan(sections('"city", {column = "kind", quantiles = 2}', 'duplicates = "unit"\n'))
     unit = plan.units["customers"]
@@ -222,15 +218,12 @@ def test_rows_that_share_a_key_are_one_unit(place: Place) -> None:
 
 def test_rows_that_share_a_key_must_share_a_stratum(place: Place) -> None:
     place.copy("customers.parquet", VISITS)
-    with pytest.raises(RuleError, match=r"those with id = 0 lie in 0 \| 1") as raised:
+    with pytest.raises(DataRuleError, match=r"those with id = 0 lie in 0 \| 1") as raised:
         place.plan(sections('"visit"', 'duplicates = "unit"\n'))
     assert "take out of strata" in raised.value.hint
     # Merged, the values are one stratum.
     plan = place.plan(sections('{column = "visit", rare_below = 1000}', 'duplicates = "unit"\n'))
-    assert (
-        found(plan) == {({"rare_below": 1000}["rare_below"],): 300}
-        or len(plan.units["customers"].strata) == 1
-    )
+    assert found(plan) == {({"rare_below": 1000}["rare_below"],): 300} or len(plan.units["customers"].strata) == 1
     assert plan.units["customers"].population == 300
 
 
@@ -238,7 +231,15 @@ def test_rare_values_of_shared_keys_are_counted_by_unit(place: Place) -> None:
     place.copy("customers.parquet", f"{VISITS} where id <> 4 or visit = 0")
     plan = place.plan(sections('{column = "kind", rare_below = 43}', 'duplicates = "unit"\n'))
     unit = plan.units["customers"]
-    assert [unit.values(one)["kind"] for one in unit.strata] == [0, 1, 2, 3, 4, 5, {"rare_below": 43}]
+    assert [unit.describe_stratum(one)["kind"] for one in unit.strata] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        {"rare_below": 43},
+    ]
 
 
 def test_several_units_have_a_draw_each(place: Place) -> None:
@@ -254,11 +255,11 @@ def test_several_units_have_a_draw_each(place: Place) -> None:
         place.plan(sections("", tables + also))
     plan = place.plan(sections("", tables + 'belongs_to = "products"\n' + also))
     assert list(plan.units) == ["customers", "products"]
-    assert plan.units["products"].expected == pytest.approx(90, abs=0.01)
+    assert plan.units["products"].expected_units == pytest.approx(90, abs=0.01)
     assert [(one.table, one.unit, one.role) for one in plan.steps] == [
         ("customers", "customers", "unit"), ("products", "products", "unit"), ("orders", "products", "child")
     ]  # fmt: skip
-    assert plan.expected["orders"].rows == pytest.approx(2000 * 90 / 300, abs=1)
+    assert plan.expected_sizes["orders"].rows == pytest.approx(2000 * 90 / 300, abs=1)
     assert len(place.selected(plan, "products", "id")) == pytest.approx(90, abs=40)
     assert plan.units["customers"].coefficients != plan.units["products"].coefficients
 

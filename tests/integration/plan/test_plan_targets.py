@@ -11,13 +11,13 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from sandbox.errors import RuleError
+from sandbox.errors import DataRuleError
 from sandbox.report.terminal import samples
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.sampler.plan.plan import Plan
+    from sandbox.sampler.plan.plan import SamplePlan
     from tests.integration.plan.conftest import Place
 
 SECTIONS = """
@@ -63,11 +63,11 @@ def split(place: Place) -> None:
         (place.source / f"{name}.parquet").unlink()
 
 
-def planned(place: Place, target: str, threads: int = 2) -> Plan:
+def planned(place: Place, target: str, threads: int = 2) -> SamplePlan:
     return place.plan(SECTIONS.replace("TARGET", target), threads=threads)
 
 
-def written(place: Place, plan: Plan) -> dict[str, int]:
+def written(place: Place, plan: SamplePlan) -> dict[str, int]:
     """Give what the selected units take with their orders and products, written by the engine."""
     ids = [row[0] for row in place.selected(plan, "customers", "id")]
     chosen = {
@@ -93,9 +93,9 @@ def test_a_size_is_that_of_what_is_written_with_children_and_lookups(place: Plac
     taken = written(place, plan)
     assert sum(taken.values()) == pytest.approx(700_000, rel=0.15)
     for name in ("customers", "orders", "rates"):
-        assert plan.expected[name].bytes == pytest.approx(taken[name], rel=0.2)
-    assert set(plan.measured) == {"customers", "orders", "products", "rates"}
-    assert plan.expected["orders"].rows == pytest.approx(plan.units["customers"].expected * 4, rel=0.05)
+        assert plan.expected_sizes[name].bytes == pytest.approx(taken[name], rel=0.2)
+    assert set(plan.measured_tables) == {"customers", "orders", "products", "rates"}
+    assert plan.expected_sizes["orders"].rows == pytest.approx(plan.units["customers"].expected_units * 4, rel=0.05)
 
 
 def test_a_size_that_all_or_nothing_reaches_says_so(place: Place) -> None:
@@ -123,27 +123,22 @@ def test_no_layout_of_the_source_changes_a_threshold(place: Place, target: str) 
 
 def spreads() -> dict[Any, float]:
     with duckdb.connect() as connection:
-        rows = connection.execute(
-            f"select country, amount from ({CUSTOMERS}) where isfinite(amount)"
-        ).fetchall()
+        rows = connection.execute(f"select country, amount from ({CUSTOMERS}) where isfinite(amount)").fetchall()
     return {
-        country: statistics.stdev(amount for one, amount in rows if one == country)
-        for country in ("DE", "FR", None)
+        country: statistics.stdev(amount for one, amount in rows if one == country) for country in ("DE", "FR", None)
     }
 
 
 def test_neyman_allocation_follows_the_spread_of_each_stratum(place: Place) -> None:
     source(place)
     unit = planned(place, 'units = 900\nmin_per_stratum = 0\nallocation = "neyman:amount"').units["customers"]
-    found = {unit.values(one)["country"]: one.probability for one in unit.strata}
+    found = {unit.describe_stratum(one)["country"]: one.probability for one in unit.strata}
     expected = spreads()
-    assert (
-        expected["FR"] == 0
-    )  # all its values are equal, so it counts with the smallest spread of the others
+    assert expected["FR"] == 0  # all its values are equal, so it counts with the smallest spread of the others
     expected["FR"] = min(one for one in expected.values() if one > 0)
     for country, spread in expected.items():
         assert found[country] / found["DE"] == pytest.approx(spread / expected["DE"], rel=1e-6)
-    assert unit.expected == pytest.approx(900, abs=0.01)
+    assert unit.expected_units == pytest.approx(900, abs=0.01)
 
 
 def test_the_value_of_a_unit_of_several_rows_is_their_sum(place: Place) -> None:
@@ -156,16 +151,14 @@ def test_the_value_of_a_unit_of_several_rows_is_their_sum(place: Place) -> None:
         '[tables.customers]\nkey = ["id"]\nduplicates = "unit"\n'
     )
     # Each unit of the one half sums to 1, of the other to 5: no spread anywhere.
-    assert [one.probability for one in plan.units["customers"].strata] == pytest.approx(
-        [0.15, 0.15], rel=1e-6
-    )
+    assert [one.probability for one in plan.units["customers"].strata] == pytest.approx([0.15, 0.15], rel=1e-6)
 
 
 def test_a_column_that_is_no_number_has_no_spread(place: Place) -> None:
     source(place)
-    with pytest.raises(RuleError, match="code is VARCHAR"):
+    with pytest.raises(DataRuleError, match="code is VARCHAR"):
         planned(place, 'rate = 0.1\nallocation = "neyman:code"')
-    with pytest.raises(RuleError, match="customers has no column nme, which allocation"):
+    with pytest.raises(DataRuleError, match="customers has no column nme, which allocation"):
         planned(place, 'rate = 0.1\nallocation = "neyman:nme"')
 
 
@@ -175,7 +168,7 @@ def test_power_allocation_goes_with_the_root_of_the_population(place: Place) -> 
         '[sample]\nunit = "customers"\nstrata = ["large"]\nunits = 80\nmin_per_stratum = 0\nallocation = "power"\n'
         '[tables.customers]\nkey = ["id"]\n'
     )
-    expected = [one.expected for one in plan.units["customers"].strata]
+    expected = [one.expected_units for one in plan.units["customers"].strata]
     assert expected[1] / expected[0] == pytest.approx(math.sqrt(900 / 100), rel=1e-6)
     assert sum(expected) == pytest.approx(80, abs=0.001)
 
@@ -216,12 +209,8 @@ def test_real_tables_with_two_units_bins_quantiles_and_a_frame(place: Place, bas
     plan = place.plan(BASEBALL)
     people, teams = plan.units["People"], plan.units["Teams"]
     with duckdb.connect() as connection:
-        connection.execute(
-            "create table p as from read_csv(?, all_varchar = true)", [str(baseball / "People.csv")]
-        )
-        outside = connection.execute(
-            "select count(*) from p where coalesce(birthYear::int, 0) < 1900"
-        ).fetchall()
+        connection.execute("create table p as from read_csv(?, all_varchar = true)", [str(baseball / "People.csv")])
+        outside = connection.execute("select count(*) from p where coalesce(birthYear::int, 0) < 1900").fetchall()
         weights = [int(e) for e in people.columns[1].edges or ()]
         inside = connection.execute(
             "select (debut >= '1950-01-01')::int + (debut >= '2000-01-01')::int as d, "
@@ -229,9 +218,7 @@ def test_real_tables_with_two_units_bins_quantiles_and_a_frame(place: Place, bas
             "group by all order by d nulls last, w nulls last",
             weights,
         ).fetchall()
-        connection.execute(
-            "create table t as from read_csv(?, all_varchar = true)", [str(baseball / "Teams.csv")]
-        )
+        connection.execute("create table t as from read_csv(?, all_varchar = true)", [str(baseball / "Teams.csv")])
         active = connection.execute(
             "select active, count(*) from t left join read_csv($1, all_varchar = true) f using (franchID) "
             "group by 1 order by 1",
@@ -239,8 +226,8 @@ def test_real_tables_with_two_units_bins_quantiles_and_a_frame(place: Place, bas
         ).fetchall()
     assert people.outside == outside[0][0]
     assert [one.population for one in people.strata] == [row[2] for row in inside]
-    assert [(teams.values(one)["TeamsFranchises.active"], one.population) for one in teams.strata] == active
-    assert teams.expected == pytest.approx(300, abs=0.01)
+    assert [(teams.describe_stratum(one)["TeamsFranchises.active"], one.population) for one in teams.strata] == active
+    assert teams.expected_units == pytest.approx(300, abs=0.01)
     families = {one.table: one.unit for one in plan.steps}
     assert families["BattingPost"] == families["AwardsPlayers"] == "People"
     assert families["TeamsFranchises"] is None
@@ -251,7 +238,7 @@ def test_the_plan_shows_on_one_screen_what_a_sample_takes(place: Place, baseball
     place.source.symlink_to(baseball)
     plan = place.plan(BASEBALL)
     console = Console(width=120, file=io.StringIO(), record=True)
-    console.print(samples.plan(plan))
+    console.print(samples.render_plan(plan))
     text = console.export_text()
     assert len(text.splitlines()) <= 40
     for part in (
@@ -262,7 +249,7 @@ def test_the_plan_shows_on_one_screen_what_a_sample_takes(place: Place, baseball
         "± ",
     ):
         assert part in text
-    fields = plan.fields()
+    fields = plan.to_dict()
     assert fields["units"]["People"]["outside_frame"] == plan.units["People"].outside
     assert fields["tables"]["BattingPost"]["unit"] == "People"
     assert fields["units"]["People"]["strata"][0]["values"]["debut"] == {"from": None, "to": "1950-01-01"}

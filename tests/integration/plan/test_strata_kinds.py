@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.errors import RuleError
+from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
-    from sandbox.sampler.plan.plan import Plan
+    from sandbox.sampler.plan.plan import SamplePlan
     from tests.integration.plan.conftest import Place
 
 SECTIONS = """
@@ -31,17 +31,17 @@ def sections(strata: str, more: str = "") -> str:
     return SECTIONS.replace("STRATA", strata) + more
 
 
-def labels(plan: Plan) -> list[Any]:
+def labels(plan: SamplePlan) -> list[Any]:
     unit = plan.units["customers"]
-    return [next(iter(unit.values(one).values())) for one in unit.strata]
+    return [next(iter(unit.describe_stratum(one).values())) for one in unit.strata]
 
 
-def counted(place: Place, plan: Plan) -> dict[int, int]:
+def counted(place: Place, plan: SamplePlan) -> dict[int, int]:
     """Count the rows of each stratum as the frame finds them."""
     return Counter(row[1] for row in place.inside(plan, "customers", "id"))
 
 
-def check_consistent(place: Place, plan: Plan) -> None:
+def check_consistent(place: Place, plan: SamplePlan) -> None:
     populations = [one.population for one in plan.units["customers"].strata]
     assert counted(place, plan) == dict(enumerate(populations))
     inside = set(place.inside(plan, "customers", "id"))
@@ -70,9 +70,7 @@ def check_consistent(place: Place, plan: Plan) -> None:
         ("uuid", ["'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'"], ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]),
     ],
 )
-def test_values_of_any_plain_type_are_labels(
-    place: Place, kind: str, values: list[str], expected: list[Any]
-) -> None:
+def test_values_of_any_plain_type_are_labels(place: Place, kind: str, values: list[str], expected: list[Any]) -> None:
     rows = ", ".join(f"({value}::{kind})" for value in values)
     place.copy(
         "customers.parquet",
@@ -113,7 +111,7 @@ def test_bins_are_half_open_in_every_ordered_type(
     )
     strata = f'{{column = "v", bins = {bins}}}'
     if expected is None:
-        with pytest.raises(RuleError, match="bins of v, which is UTINYINT"):
+        with pytest.raises(DataRuleError, match="bins of v, which is UTINYINT"):
             place.plan(sections(strata))
         return
     plan = place.plan(sections(strata))
@@ -133,11 +131,9 @@ def test_bins_are_half_open_in_every_ordered_type(
         ("boolean", "[3]", "cannot have bins: it is BOOLEAN"),
     ],
 )
-def test_bins_that_do_not_fit_their_column_are_refused(
-    place: Place, kind: str, bins: str, message: str
-) -> None:
+def test_bins_that_do_not_fit_their_column_are_refused(place: Place, kind: str, bins: str, message: str) -> None:
     place.copy("customers.parquet", f"select 1 as id, null::{kind} as v")
-    with pytest.raises(RuleError, match=message) as raised:
+    with pytest.raises(DataRuleError, match=message) as raised:
         place.plan(sections(f'{{column = "v", bins = {bins}}}'))
     assert raised.value.hint
 
@@ -145,7 +141,7 @@ def test_bins_that_do_not_fit_their_column_are_refused(
 @pytest.mark.parametrize("kind", ["integer[]", "blob", "interval", "struct(a integer)"])
 def test_columns_of_many_values_make_no_strata(place: Place, kind: str) -> None:
     place.copy("customers.parquet", f"select 1 as id, null::{kind} as v")
-    with pytest.raises(RuleError, match="v cannot make strata"):
+    with pytest.raises(DataRuleError, match="v cannot make strata"):
         place.plan(sections('"v"'))
 
 
@@ -189,9 +185,7 @@ def test_quantiles_of_many_rows_are_as_exact_as_of_few(place: Place) -> None:
 
 def nearest(values: list[int], count: int) -> list[int]:
     """Give for each quantile the value below which the share of rows is nearest to it."""
-    below = dict(
-        zip(sorted(Counter(values)), accumulate(n for _, n in sorted(Counter(values).items())), strict=True)
-    )
+    below = dict(zip(sorted(Counter(values)), accumulate(n for _, n in sorted(Counter(values).items())), strict=True))
     distinct = sorted(below)
     before = {value: below[previous] for previous, value in pairwise(distinct)}
     targets = [step * len(values) / count for step in range(1, count)]
@@ -200,13 +194,11 @@ def nearest(values: list[int], count: int) -> list[int]:
 
 def test_rare_values_and_plain_ones_stand_beside_bins(place: Place) -> None:
     draw = random.Random(3)
-    rows = ", ".join(
-        f"({n}, {draw.choice(['null', 1, 2, 3])}, {draw.choice(['true', 'false'])})" for n in range(300)
-    )
+    rows = ", ".join(f"({n}, {draw.choice(['null', 1, 2, 3])}, {draw.choice(['true', 'false'])})" for n in range(300))
     place.copy("customers.parquet", f"select * from (values {rows}) t(id, v, w)")
     plan = place.plan(sections('{column = "v", bins = [3]}, {column = "w", rare_below = 1000}'))
     unit = plan.units["customers"]
-    assert [unit.values(one) for one in unit.strata] == [
+    assert [unit.describe_stratum(one) for one in unit.strata] == [
         {"v": {"from": None, "to": 3}, "w": {"rare_below": 1000}},
         {"v": {"from": 3, "to": None}, "w": {"rare_below": 1000}},
         {"v": None, "w": {"rare_below": 1000}},
@@ -215,21 +207,17 @@ def test_rare_values_and_plain_ones_stand_beside_bins(place: Place) -> None:
 
 
 def test_more_than_ten_thousand_strata_name_the_widest_column(place: Place) -> None:
-    place.copy(
-        "customers.parquet", "select range as id, range % 150 as a, range % 101 as b from range(30000)"
-    )
-    with pytest.raises(RuleError, match="the widest column is a, with 150 values") as raised:
+    place.copy("customers.parquet", "select range as id, range % 150 as a, range % 101 as b from range(30000)")
+    with pytest.raises(DataRuleError, match="the widest column is a, with 150 values") as raised:
         place.plan(sections('"a", "b"'))
     assert "rare_below" in raised.value.hint
-    with pytest.raises(RuleError, match="the widest column is a, with 150 values") as raised:
+    with pytest.raises(DataRuleError, match="the widest column is a, with 150 values") as raised:
         place.plan(sections('{column = "a", quantiles = 150}, "b"'))
     assert "fewer bins" in raised.value.hint
 
 
 def test_a_column_with_a_dot_in_its_name_stays_a_column(place: Place) -> None:
-    place.copy(
-        "customers.parquet", 'select range as id, range % 2 as "regions.name", 1 as region from range(100)'
-    )
+    place.copy("customers.parquet", 'select range as id, range % 2 as "regions.name", 1 as region from range(100)')
     place.copy("regions.parquet", "select 1 as id, 'other' as name")
     more = 'references = { region = "regions.id" }\n[tables.regions]\n'
     plan = place.plan(sections('"regions.name"', more))

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.containers.docker.client import connect
-from sandbox.errors import EngineError
-from sandbox.manifest.lock import Library, Lock, PlatformLock
-from sandbox.model import Silent
+from sandbox.containers.docker.client import open_client
+from sandbox.errors import ContainerEngineError
+from sandbox.manifest.lock import LockDocument, LockedLibrary, PlatformLock
+from sandbox.model import SilentProgress
 from sandbox.provisioner.images import base as bases
 from sandbox.provisioner.local import interpreters
 from sandbox.provisioner.lock import pins
 from sandbox.provisioner.lock.request import StackRequest
-from sandbox.provisioner.lock.resolver import inputs
+from sandbox.provisioner.lock.resolver import compute_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SMALL = "tzdata"
 
 
-class Watched(Silent):
+class Watched(SilentProgress):
     """Progress that remembers its steps."""
 
     def __init__(self) -> None:
@@ -36,13 +36,11 @@ class Watched(Silent):
         self.said: list[str] = []
 
     @contextlib.contextmanager
-    def step(
-        self, name: str, *, total: float | None = None, unit: str = ""
-    ) -> Iterator[Callable[[float], None]]:
+    def step(self, name: str, *, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
         self.steps.append(name)
         yield lambda _: None
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         self.said.append(message)
 
 
@@ -65,13 +63,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engine(home: Path) -> Iterator[images.Client]:
     """A Docker Engine that holds a base image."""
     try:
-        client = connect()
-    except EngineError as error:
+        client = open_client()
+    except ContainerEngineError as error:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(f"{error.message}; get one with: make engine")
     with contextlib.closing(client):
-        bases.ensure(client, None, home=home, progress=Silent())
+        bases.ensure_base(client, None, home=home, progress=SilentProgress())
         yield client
 
 
@@ -102,27 +100,29 @@ def plain() -> StackRequest:
 
 
 @pytest.fixture
-def small(plain: StackRequest) -> Lock:
+def small(plain: StackRequest) -> LockDocument:
     """A lock of one small library that no other test's lock equals, so that its environment is really made."""
     return _small_lock(plain)
 
 
 @pytest.fixture(scope="session")
-def small_lock() -> Callable[[StackRequest], Lock]:
+def small_lock() -> Callable[[StackRequest], LockDocument]:
     return _small_lock
 
 
-def _small_lock(plain: StackRequest) -> Lock:
+def _small_lock(plain: StackRequest) -> LockDocument:
     unique = f"sha256:{secrets.token_hex(32)}"
     platforms = {}
-    for target in (*pins.targets(plain.python), interpreters.target(plain.python)):
+    for target in (*pins.list_targets(plain.python), interpreters.build_host_target(plain.python)):
         libraries = [
-            Library(name=one.name, version=one.version, hashes=sorted([*one.hashes, unique]))
-            for one in pins.of_image(plain.image, target)
+            LockedLibrary(name=one.name, version=one.version, hashes=sorted([*one.hashes, unique]))
+            for one in pins.read_image_pins(plain.image, target)
             if one.name == SMALL
         ]
-        platforms[pins.key(target, plain.python)] = PlatformLock(python=target.python, libraries=libraries)
-    return Lock(inputs=inputs(plain), platforms=platforms)
+        platforms[pins.format_platform_key(target, plain.python)] = PlatformLock(
+            python=target.python, libraries=libraries
+        )
+    return LockDocument(inputs=compute_inputs(plain), platforms=platforms)
 
 
 @pytest.fixture

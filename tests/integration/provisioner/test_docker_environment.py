@@ -15,14 +15,14 @@ import docker
 import pytest
 
 from sandbox.containers.docker import images
-from sandbox.errors import EngineError, FrozenError
-from sandbox.manifest.lock import BaseImage
-from sandbox.model import Silent
-from sandbox.provisioner.environments import environment, recorded
+from sandbox.errors import ContainerEngineError, FrozenMismatchError
+from sandbox.manifest.lock import LockedImage
+from sandbox.model import SilentProgress
+from sandbox.provisioner.environments import ensure_environment, record_environment
 from sandbox.provisioner.images import base as bases
-from sandbox.provisioner.images.environment import rebased
+from sandbox.provisioner.images.environment import add_base_image
 from sandbox.provisioner.lock.frozen_check import check_frozen
-from sandbox.provisioner.lock.lock_diff import moved
+from sandbox.provisioner.lock.lock_diff import compare_locks
 from sandbox.provisioner.lock.request import StackRequest
 from sandbox.store import paths
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from sandbox.manifest.lock import Lock
+    from sandbox.manifest.lock import LockDocument
     from sandbox.model import Environment
 
 pytestmark = pytest.mark.docker
@@ -38,25 +38,25 @@ pytestmark = pytest.mark.docker
 
 @pytest.fixture(scope="module")
 def built(
-    engine: images.Client, home: Path, watched: Any, small_lock: Callable[[StackRequest], Lock]
-) -> Iterator[tuple[StackRequest, Lock, Environment]]:
+    engine: images.Client, home: Path, watched: Any, small_lock: Callable[[StackRequest], LockDocument]
+) -> Iterator[tuple[StackRequest, LockDocument, Environment]]:
     """One image for all tests here, asked for by three at once."""
     request = StackRequest(image="python", python="3.13")
     lock = small_lock(request)
     seen = [watched() for _ in range(3)]
     with ThreadPoolExecutor(max_workers=3) as pool:
-        made = list(pool.map(lambda one: environment(request, lock, "docker", home=home, progress=one), seen))
+        made = list(pool.map(lambda one: ensure_environment(request, lock, "docker", home=home, progress=one), seen))
     assert len(set(made)) == 1
     assert sum("building" in step for one in seen for step in one.steps) == 1, "built more than once"
     yield request, lock, made[0]
-    image = images.find(engine, made[0].reference)
+    image = images.find_image(engine, made[0].reference)
     assert image is not None
-    images.remove(engine, image)
+    images.remove_image(engine, image)
 
 
 @pytest.fixture
 def in_image(
-    printed: Callable[..., bytes], built: tuple[StackRequest, Lock, Environment]
+    printed: Callable[..., bytes], built: tuple[StackRequest, LockDocument, Environment]
 ) -> Callable[..., str]:
     """What a script prints in the image."""
 
@@ -104,7 +104,7 @@ def test_two_builds_of_one_lock_hold_the_same_files(
     engine: images.Client,
     home: Path,
     plain: StackRequest,
-    small: Lock,
+    small: LockDocument,
     progress: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -112,105 +112,104 @@ def test_two_builds_of_one_lock_hold_the_same_files(
     client = docker.APIClient
     monkeypatch.setattr(client, "build", functools.partialmethod(client.build, nocache=True))
     held = []
-    made = environment(plain, small, "docker", home=home, progress=progress)
+    made = ensure_environment(plain, small, "docker", home=home, progress=progress)
     for _ in range(2):
-        assert environment(plain, small, "docker", home=home, progress=progress) == made
+        assert ensure_environment(plain, small, "docker", home=home, progress=progress) == made
         held.append(contents(engine, made.reference))
-        image = images.find(engine, made.reference)
+        image = images.find_image(engine, made.reference)
         assert image is not None
-        images.remove(engine, image)
+        images.remove_image(engine, image)
         time.sleep(1.1)
     one, other = held
     assert progress.steps.count(f"building {made.reference}") == 2
     assert one.keys() == other.keys()
-    assert {name: what[:-1] for name, what in one.items()} == {
-        name: what[:-1] for name, what in other.items()
-    }
+    assert {name: what[:-1] for name, what in one.items()} == {name: what[:-1] for name, what in other.items()}
     tzdata = next(name for name in one if name.endswith("site-packages/tzdata/__init__.py"))
     assert one[tzdata][-1] != other[tzdata][-1], "the engine did not build it twice"
 
 
 def test_no_day_stands_in_the_image(in_image: Callable[..., str]) -> None:
-    said = in_image(
-        "print([line for line in open('/etc/shadow') if line.startswith('sandbox:')])", user="0:0"
-    )
+    said = in_image("print([line for line in open('/etc/shadow') if line.startswith('sandbox:')])", user="0:0")
     assert said == "['sandbox:!::0:99999:7:::\\n']\n"
 
 
 def test_the_image_carries_our_labels_and_nothing_else_is_left(
-    engine: images.Client, built: tuple[StackRequest, Lock, Environment]
+    engine: images.Client, built: tuple[StackRequest, LockDocument, Environment]
 ) -> None:
     made = built[2]
-    [image] = images.ours(engine, {"environment": made.id})
+    [image] = images.list_images(engine, {"environment": made.id})
     assert image.tags == (made.reference,)
     assert image.labels["managed"] == "true"
     assert image.labels["base"] == made.base
-    assert images.stages(engine, made.id) == []
+    assert images.list_build_stages(engine, made.id) == []
 
 
 def test_a_second_call_builds_nothing_and_needs_no_network(
-    built: tuple[StackRequest, Lock, Environment], home: Path, no_index: None, progress: Any
+    built: tuple[StackRequest, LockDocument, Environment], home: Path, no_index: None, progress: Any
 ) -> None:
     request, lock, made = built
-    assert environment(request, lock, "docker", home=home, progress=progress) == made
+    assert ensure_environment(request, lock, "docker", home=home, progress=progress) == made
     assert progress.steps == []
 
 
 def test_what_was_built_is_written_into_the_lock_once(
-    engine: images.Client, built: tuple[StackRequest, Lock, Environment], home: Path, progress: Any
+    engine: images.Client, built: tuple[StackRequest, LockDocument, Environment], home: Path, progress: Any
 ) -> None:
     request, lock, made = built
-    written = recorded(lock, made)
+    written = record_environment(lock, made)
     entry = written.platforms[made.platform]
-    image = images.find(engine, made.reference)
+    image = images.find_image(engine, made.reference)
     assert image is not None
     assert (entry.environment, entry.layers) == (made.id, list(image.layers))
     assert entry.base is not None
     assert made.base.endswith(entry.base.digest)
-    assert recorded(written, made) is written
+    assert record_environment(written, made) is written
     check_frozen(written, lock)
-    assert environment(request, written, "docker", home=home, progress=progress, frozen=True) == made
+    assert ensure_environment(request, written, "docker", home=home, progress=progress, frozen=True) == made
 
 
 def test_another_base_than_the_lock_names_is_refused_when_frozen_and_said_otherwise(
-    built: tuple[StackRequest, Lock, Environment], home: Path, progress: Any
+    built: tuple[StackRequest, LockDocument, Environment], home: Path, progress: Any
 ) -> None:
     request, lock, made = built
-    foreign = BaseImage(reference=bases.MADE, digest="sha256:" + "0" * 64)
+    foreign = LockedImage(reference=bases.LOCAL_BASE, digest="sha256:" + "0" * 64)
     entry = lock.platforms[made.platform].model_copy(update={"base": foreign})
     elsewhere = lock.model_copy(update={"platforms": lock.platforms | {made.platform: entry}})
-    with pytest.raises(FrozenError, match="the base image is"):
-        environment(request, elsewhere, "docker", home=home, progress=progress, frozen=True)
-    assert environment(request, elsewhere, "docker", home=home, progress=progress) == made
+    with pytest.raises(FrozenMismatchError, match="the base image is"):
+        ensure_environment(request, elsewhere, "docker", home=home, progress=progress, frozen=True)
+    assert ensure_environment(request, elsewhere, "docker", home=home, progress=progress) == made
     assert any("sandbox.lock says" in line for line in progress.said)
 
 
 def test_an_upgrade_names_the_base_that_comes_next_and_says_where_that_is_another(
-    built: tuple[StackRequest, Lock, Environment], home: Path, progress: Any
+    built: tuple[StackRequest, LockDocument, Environment], home: Path, progress: Any
 ) -> None:
     _, lock, made = built
-    written = recorded(lock, made)
-    assert rebased(lock, written, home=home, progress=progress) == written
+    written = record_environment(lock, made)
+    assert add_base_image(lock, written, home=home, progress=progress) == written
     entry = written.platforms[made.platform]
     foreign = entry.model_copy(
-        update={"base": BaseImage(reference=bases.MADE, digest="sha256:" + "0" * 64), "environment": "0" * 64}
+        update={
+            "base": LockedImage(reference=bases.LOCAL_BASE, digest="sha256:" + "0" * 64),
+            "environment": "0" * 64,
+        }
     )
     before = written.model_copy(update={"platforms": written.platforms | {made.platform: foreign}})
-    now = rebased(lock, before, home=home, progress=progress)
+    now = add_base_image(lock, before, home=home, progress=progress)
     assert now.platforms[made.platform] == entry.model_copy(update={"layers": None})
-    (one,) = moved(before, now)
-    assert (one.of, one.platforms) == ("base", (made.platform,))
-    assert one.before == f"{bases.MADE} ({'0' * 16})"
+    (one,) = compare_locks(before, now)
+    assert (one.kind, one.platforms) == ("base", (made.platform,))
+    assert one.before == f"{bases.LOCAL_BASE} ({'0' * 16})"
     assert one.after != one.before
 
 
 def test_a_step_that_fails_shows_its_last_lines(engine: images.Client, tmp_path: Path) -> None:
-    base = bases.ensure(engine, None, home=tmp_path, progress=Silent())
+    base = bases.ensure_base(engine, None, home=tmp_path, progress=SilentProgress())
     dockerfile = 'ARG BASE\nFROM ${BASE}\nRUN seq 100 && echo "no space for this" && exit 3\n'
     (tmp_path / "Dockerfile").write_text(dockerfile)
     steps: list[str] = []
-    with pytest.raises(EngineError) as caught:
-        images.build(
+    with pytest.raises(ContainerEngineError) as caught:
+        images.build_image(
             engine,
             tmp_path,
             tag="sandbox/broken:test",
@@ -222,15 +221,15 @@ def test_a_step_that_fails_shows_its_last_lines(engine: images.Client, tmp_path:
     assert "returned a non-zero code: 3" in caught.value.message
     assert "\n  79\n" not in caught.value.message
     assert len(steps) >= 3
-    assert images.find(engine, "sandbox/broken:test") is None
+    assert images.find_image(engine, "sandbox/broken:test") is None
 
 
 def test_a_build_has_no_network(engine: images.Client, tmp_path: Path) -> None:
-    base = bases.ensure(engine, None, home=tmp_path, progress=Silent())
+    base = bases.ensure_base(engine, None, home=tmp_path, progress=SilentProgress())
     connect = "import socket; socket.create_connection(('1.1.1.1', 53), 3)"
     (tmp_path / "Dockerfile").write_text(f'ARG BASE\nFROM ${{BASE}}\nRUN python3 -c "{connect}"\n')
-    with pytest.raises(EngineError, match="Network is unreachable"):
-        images.build(
+    with pytest.raises(ContainerEngineError, match="Network is unreachable"):
+        images.build_image(
             engine,
             tmp_path,
             tag="sandbox/networked:test",
@@ -246,7 +245,11 @@ def test_the_scripts_end_at_once_where_everything_is_there(
 ) -> None:
     monkeypatch.delenv("SANDBOX_RUNTIME", raising=False)
     done = subprocess.run(
-        ["bash", paths.packaged("images") / script], capture_output=True, text=True, check=False, timeout=20
+        ["bash", paths.find_packaged_folder("images") / script],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1
@@ -254,18 +257,18 @@ def test_the_scripts_end_at_once_where_everything_is_there(
 
 
 def test_an_engine_that_is_not_there_is_an_error_of_the_engine(
-    plain: StackRequest, small: Lock, home: Path, progress: Any, monkeypatch: pytest.MonkeyPatch
+    plain: StackRequest, small: LockDocument, home: Path, progress: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    with pytest.raises(EngineError, match="no Docker Engine is running"):
-        environment(plain, small, "docker", home=home, progress=progress)
+    with pytest.raises(ContainerEngineError, match="no Docker Engine is running"):
+        ensure_environment(plain, small, "docker", home=home, progress=progress)
 
 
 @pytest.mark.parametrize(("arguments", "status"), [([], 1), (["--optional"], 0)])
 def test_the_script_says_when_no_engine_can_be_had(arguments: list[str], status: int) -> None:
     variables = os.environ | {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
     done = subprocess.run(
-        ["bash", paths.packaged("images") / "engine.sh", *arguments],
+        ["bash", paths.find_packaged_folder("images") / "engine.sh", *arguments],
         capture_output=True,
         text=True,
         check=False,

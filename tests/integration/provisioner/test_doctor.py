@@ -16,17 +16,17 @@ import pytest
 from sandbox.containers import ownership
 from sandbox.containers.docker import engine_api as plan
 from sandbox.provisioner.doctor import address_pool, machine_checks
-from sandbox.provisioner.doctor.doctor import doctor
+from sandbox.provisioner.doctor.doctor import run_doctor
 from tests.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.containers.docker import images
-    from sandbox.provisioner.doctor.check import Check
+    from sandbox.provisioner.doctor.check import DoctorCheck
 
 
-def by_name(found: list[Check]) -> dict[str, Check]:
+def by_name(found: list[DoctorCheck]) -> dict[str, DoctorCheck]:
     named = {check.name: check for check in found}
     assert len(named) == len(found), "a check's name is unique"
     return named
@@ -36,7 +36,7 @@ def by_name(found: list[Check]) -> dict[str, Check]:
 def test_a_working_engine_passes_what_is_tried_in_containers(
     engine: images.Client, home: Path, tmp_path: Path, progress: Any
 ) -> None:
-    found = by_name(doctor(tmp_path, home=home, runtime="docker", progress=progress))
+    found = by_name(run_doctor(tmp_path, home=home, runtime="docker", progress=progress))
     tried = ("build", "files belong to you", "memory limit", "process limit", "no network")
     assert {name: found[name].detail for name in tried if not found[name].ok} == {}
     for name in (
@@ -57,13 +57,16 @@ def test_a_working_engine_passes_what_is_tried_in_containers(
 @pytest.mark.docker
 def test_a_network_of_a_check_that_was_killed_goes_with_the_next(engine: images.Client) -> None:
     # What is labelled with another start than the process of this number has is a process that has ended.
-    gone = replace(ownership.current(), started="0").labels
+    gone = replace(ownership.identify_owner(), start_time="0").labels
     made = engine.api.create_network(
-        "sbx-doctor-killed", driver="bridge", internal=True, labels=plan.labels({"role": "doctor", **gone})
+        "sbx-doctor-killed",
+        driver="bridge",
+        internal=True,
+        labels=plan.build_container_labels({"role": "doctor", **gone}),
     )["Id"]
     mine = engine.api.create_network("not-ours", driver="bridge", internal=True)["Id"]
     try:
-        assert address_pool.pool(engine).ok
+        assert address_pool.check_address_pool(engine).ok
         left = {one["Id"] for one in engine.api.networks()}
         assert made not in left
         assert mine in left
@@ -79,7 +82,7 @@ def test_a_refusing_socket_fails_one_check_and_the_rest_is_not_checked(
     with socket.socket(socket.AF_UNIX) as refusing:  # bound, and nobody listens
         refusing.bind(str(place))
         monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
-        found = by_name(doctor(None, home=tmp_path, runtime="docker", progress=progress))
+        found = by_name(run_doctor(None, home=tmp_path, runtime="docker", progress=progress))
     failed = [check for check in found.values() if check.ok is False]
     assert [check.name for check in failed] == ["container engine"]
     assert "connection refused" in failed[0].detail
@@ -94,7 +97,7 @@ def test_the_local_runtime_asks_nothing_of_an_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
-    found = by_name(doctor(None, home=tmp_path, runtime="local", progress=progress))
+    found = by_name(run_doctor(None, home=tmp_path, runtime="local", progress=progress))
     assert "container engine" not in found
     assert "Python 3." in found["Python for local runs"].detail
 
@@ -103,7 +106,7 @@ def test_a_tool_that_is_not_there_is_named_with_its_fix(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = by_name(doctor(None, home=tmp_path, runtime="local", progress=progress))
+    found = by_name(run_doctor(None, home=tmp_path, runtime="local", progress=progress))
     assert found["git"].ok is False
     assert "install git" in found["git"].fix
 
@@ -141,9 +144,7 @@ class Broken:
 
 
 @pytest.fixture
-def broken(
-    engine: images.Client, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Broken]:
+def broken(engine: images.Client, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
     path = tmp_path_factory.mktemp("p") / "s"
     proxy = Proxy(path)
     yield Broken(root=tmp_path, proxy=proxy, socket=path)
@@ -246,9 +247,7 @@ def test_images_are_counted_and_named_in_json_only(broken: Broken, engine: image
 
 def _labelled(engine: images.Client, tag: str, **labels: str) -> None:
     container = engine.api.create_container("sandbox/base:trixie", "true")["Id"]
-    changes = [
-        f'LABEL "dev.sandbox.{name}"="{value}"' for name, value in {"managed": "true", **labels}.items()
-    ]
+    changes = [f'LABEL "dev.sandbox.{name}"="{value}"' for name, value in {"managed": "true", **labels}.items()]
     try:
         name, _, version = tag.partition(":")
         engine.api.commit(container, repository=name, tag=version, changes=changes)
@@ -260,8 +259,8 @@ def _labelled(engine: images.Client, tag: str, **labels: str) -> None:
 def test_a_disk_with_less_space_than_is_needed_fails_wherever_something_lies_on_it(
     engine: images.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
 ) -> None:
-    monkeypatch.setattr(machine_checks, "NEEDED_BYTES", 2 * shutil.disk_usage(tmp_path).total)
-    found = by_name(doctor(tmp_path, home=tmp_path, runtime="docker", progress=progress))
+    monkeypatch.setattr(machine_checks, "MIN_FREE_BYTES", 2 * shutil.disk_usage(tmp_path).total)
+    found = by_name(run_doctor(tmp_path, home=tmp_path, runtime="docker", progress=progress))
     where = {"space for samples": tmp_path, "space for runs": tmp_path}
     where["space for images"] = Path(str(engine.info()["DockerRootDir"]))
     assert [name for name, check in found.items() if check.ok is False] == [
@@ -275,8 +274,8 @@ def test_a_disk_with_less_space_than_is_needed_fails_wherever_something_lies_on_
 
 
 def test_a_clock_before_this_program_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(machine_checks, "BUILT", machine_checks.BUILT.replace(year=2999))
-    found = by_name(machine_checks.machine(tmp_path, None))
+    monkeypatch.setattr(machine_checks, "EARLIEST_TIME", machine_checks.EARLIEST_TIME.replace(year=2999))
+    found = by_name(machine_checks.check_machine(tmp_path, None))
     assert found["clock"].ok is False
     assert "which cannot be" in found["clock"].detail
     assert "timedatectl" in found["clock"].fix
@@ -285,7 +284,7 @@ def test_a_clock_before_this_program_is_said(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_python_that_is_not_the_stacks_is_named_with_how_to_get_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: Any
 ) -> None:
-    monkeypatch.setattr(machine_checks, "PYTHONS", ("3.99",))
-    found = by_name(doctor(None, home=tmp_path, runtime="local", progress=progress))["Python for local runs"]
+    monkeypatch.setattr(machine_checks, "SUPPORTED_PYTHONS", ("3.99",))
+    found = by_name(run_doctor(None, home=tmp_path, runtime="local", progress=progress))["Python for local runs"]
     assert (found.ok, found.fix) == (False, "uv python install 3.99")
     assert "the stack has 3.99" in found.detail

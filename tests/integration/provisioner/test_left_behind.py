@@ -33,8 +33,8 @@ MONTH = 31 * 86_400
 HOLD = """
 import sys
 from pathlib import Path
-from sandbox.stack.unused_images import use
-use(Path(sys.argv[1]), sys.argv[2])
+from sandbox.provisioner.images.image_usage import lease_image
+lease_image(Path(sys.argv[1]), sys.argv[2])
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -60,9 +60,7 @@ class Held:
         return made
 
     def network(self, name: str, labels: Mapping[str, str]) -> str:
-        made = str(
-            self.engine.api.create_network(name, driver="bridge", internal=True, labels=dict(labels))["Id"]
-        )
+        made = str(self.engine.api.create_network(name, driver="bridge", internal=True, labels=dict(labels))["Id"])
         self._made.append(("network", made))
         return made
 
@@ -78,9 +76,7 @@ class Held:
         name, _, version = tag.partition(":")
         try:
             made = str(
-                self.engine.api.commit(
-                    container, repository=name or None, tag=version or None, changes=changes
-                )["Id"]
+                self.engine.api.commit(container, repository=name or None, tag=version or None, changes=changes)["Id"]
             )
         finally:
             self.engine.api.remove_container(container)
@@ -91,9 +87,7 @@ class Held:
         """Say which of them there still are."""
         api = self.engine.api
         ids = {one["Id"] for one in api.containers(all=True)} | {one["Id"] for one in api.networks()}
-        ids |= {one["Name"] for one in api.volumes()["Volumes"] or ()} | {
-            one["Id"] for one in api.images(all=True)
-        }
+        ids |= {one["Name"] for one in api.volumes()["Volumes"] or ()} | {one["Id"] for one in api.images(all=True)}
         return [one in ids for one in made]
 
     def close(self) -> None:
@@ -132,7 +126,9 @@ def own(shop: Shop, tmp_path: Path) -> Shop:
 
 def labelled(root: Path, sandbox: str, **more: str) -> dict[str, str]:
     """The labels of a service of a sandbox."""
-    return plan.labels({"project": "shop", "path": str(root), "sandbox": sandbox, "role": "postgres", **more})
+    return plan.build_container_labels(
+        {"project": "shop", "path": str(root), "sandbox": sandbox, "role": "postgres", **more}
+    )
 
 
 def whole(held: Held, labels: Mapping[str, str]) -> tuple[str, str, str]:
@@ -146,9 +142,7 @@ def names(found: Any) -> set[str]:
     return {one["name"] for one in found["removed"]}
 
 
-def test_what_belongs_to_a_sandbox_that_is_gone_goes_and_nothing_else(
-    own: Shop, held: Held, tmp_path: Path
-) -> None:
+def test_what_belongs_to_a_sandbox_that_is_gone_goes_and_nothing_else(own: Shop, held: Held, tmp_path: Path) -> None:
     gone = whole(held, labelled(own.root, "gone"))
     stays = [
         *whole(held, labelled(own.root, "default")),
@@ -184,14 +178,10 @@ def test_what_belongs_to_a_sandbox_that_is_gone_goes_and_nothing_else(
     assert mine <= names(done.json)
     assert not any(held.there(*gone))
     assert all(held.there(*stays))
-    assert not any(
-        "sandbox is gone" in one["reason"] for one in own.run("gc", "--dry-run", "--json").json["removed"]
-    )
+    assert not any("sandbox is gone" in one["reason"] for one in own.run("gc", "--dry-run", "--json").json["removed"])
 
 
-def test_what_a_project_had_goes_when_its_folder_is_gone_and_then_it_is_forgotten(
-    own: Shop, held: Held
-) -> None:
+def test_what_a_project_had_goes_when_its_folder_is_gone_and_then_it_is_forgotten(own: Shop, held: Held) -> None:
     had = whole(held, labelled(own.root, "default"))
     shutil.rmtree(own.root)
     elsewhere = dataclasses.replace(own, root=own.home)
@@ -230,7 +220,7 @@ def test_a_run_that_goes_on_keeps_what_its_sandbox_has(own: Shop, held: Held) ->
     service = whole(held, labelled(own.root, "gone"))
     run = held.container(
         f"sbx-test-{secrets.token_hex(6)}",
-        labelled(own.root, "gone", role="run", **ownership.current().labels),
+        labelled(own.root, "gone", role="run", **ownership.identify_owner().labels),
     )
     assert own.run("gc", "--yes").status == 0
     assert all(held.there(*service, run))
@@ -241,8 +231,10 @@ def test_a_run_that_goes_on_keeps_what_its_sandbox_has(own: Shop, held: Held) ->
 
 def test_objects_of_a_process_that_was_killed_go_whatever_they_are(own: Shop, held: Held) -> None:
     # What is labelled with another start than the process of this number has is a process that has ended.
-    gone = plan.labels({"role": "doctor", **dataclasses.replace(ownership.current(), started="0").labels})
-    mine = plan.labels({"role": "doctor", **ownership.current().labels})
+    gone = plan.build_container_labels(
+        {"role": "doctor", **dataclasses.replace(ownership.identify_owner(), start_time="0").labels}
+    )
+    mine = plan.build_container_labels({"role": "doctor", **ownership.identify_owner().labels})
     image, living = f"sandbox/doctor:{secrets.token_hex(6)}", f"sandbox/doctor:{secrets.token_hex(6)}"
     left = [*whole(held, gone), held.image(gone, image)]
     stays = [*whole(held, mine), held.image(mine, living)]
@@ -295,17 +287,13 @@ def test_an_image_of_a_service_goes_when_it_is_idle_and_no_container_uses_it(own
     image = held.image(final("postgres", identifier), reference)
     derived = held.image(final("postgres", identifier), f"theirs-{identifier[:8]}:own")
     place = used(own.home, identifier, seconds_ago=MONTH)
-    service = held.container(
-        f"sbx-test-{secrets.token_hex(6)}", labelled(own.root, "default"), image=reference
-    )
+    service = held.container(f"sbx-test-{secrets.token_hex(6)}", labelled(own.root, "default"), image=reference)
     kept = own.run("gc", "--yes", "--json").json
     assert all(held.there(image, service)), "a sandbox has a container of it"
     assert identifier not in names(kept)
     assert identifier in {one["name"] for one in kept["in_use"]}
     held.engine.api.remove_container(service)
-    (removed,) = [
-        one for one in own.run("gc", "--yes", "--json").json["removed"] if one["name"] == identifier
-    ]
+    (removed,) = [one for one in own.run("gc", "--yes", "--json").json["removed"] if one["name"] == identifier]
     assert removed["kind"] == "image"
     assert removed["bytes"] > 10**6
     assert held.there(image, derived) == [False, True]
@@ -314,7 +302,7 @@ def test_an_image_of_a_service_goes_when_it_is_idle_and_no_container_uses_it(own
 
 def test_an_image_says_when_it_was_used_and_by_whom(tmp_path: Path) -> None:
     place = used(tmp_path, "0" * 64, seconds_ago=MONTH)
-    image_usage.use(tmp_path, "0" * 64)
+    image_usage.lease_image(tmp_path, "0" * 64)
     assert time.time() - place.stat().st_mtime < MONTH
     os.utime(place, (1, 1))
-    assert leases.in_use(place), "this process uses it"
+    assert leases.is_in_use(place), "this process uses it"

@@ -7,43 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.errors import FrozenError
-from sandbox.model import Silent
-from sandbox.provisioner.environments import environment, recorded
+from sandbox.errors import FrozenMismatchError
+from sandbox.model import SilentProgress
+from sandbox.provisioner.environments import ensure_environment, record_environment
 from sandbox.provisioner.local import interpreters
-from sandbox.provisioner.local.environment import MARKER
+from sandbox.provisioner.local.environment import MARKER_FILE
 
 if TYPE_CHECKING:
-    from sandbox.manifest.lock import Lock
+    from sandbox.manifest.lock import LockDocument
     from sandbox.model import Environment
     from sandbox.provisioner.lock.request import StackRequest
 
 
-def make(plain: StackRequest, lock: Lock, home: Path, progress: Any = None) -> Environment:
-    return environment(plain, lock, "local", home=home, progress=progress or Silent())
+def make(plain: StackRequest, lock: LockDocument, home: Path, progress: Any = None) -> Environment:
+    return ensure_environment(plain, lock, "local", home=home, progress=progress or SilentProgress())
 
 
 def installed(made: Environment) -> str:
     python = Path(made.reference) / "bin" / "python"
-    script = (
-        "import sys, importlib.metadata as m; print(sys.prefix, sorted(d.name for d in m.distributions()))"
-    )
+    script = "import sys, importlib.metadata as m; print(sys.prefix, sorted(d.name for d in m.distributions()))"
     return subprocess.run([python, "-I", "-c", script], check=True, capture_output=True, text=True).stdout
 
 
-def test_an_environment_has_exactly_the_locked_libraries(
-    plain: StackRequest, small: Lock, home: Path
-) -> None:
+def test_an_environment_has_exactly_the_locked_libraries(plain: StackRequest, small: LockDocument, home: Path) -> None:
     made = make(plain, small, home)
     assert installed(made) == f"{made.reference} ['tzdata']\n"
     assert made.runtime == "local"
-    assert made.python == interpreters.interpreter("3.13").minor
-    assert interpreters.interpreter("3.13").version in made.base
-    assert recorded(small, made) is small
+    assert made.python == interpreters.find_interpreter("3.13").minor_version
+    assert interpreters.find_interpreter("3.13").version in made.base
+    assert record_environment(small, made) is small
 
 
 def test_a_second_call_makes_nothing_and_needs_no_network(
-    plain: StackRequest, small: Lock, home: Path, progress: Any, request: pytest.FixtureRequest
+    plain: StackRequest, small: LockDocument, home: Path, progress: Any, request: pytest.FixtureRequest
 ) -> None:
     first = make(plain, small, home)
     request.getfixturevalue("no_index")
@@ -52,12 +48,12 @@ def test_a_second_call_makes_nothing_and_needs_no_network(
 
 
 def test_what_was_begun_and_not_ended_is_made_again_from_kept_wheels_without_network(
-    plain: StackRequest, small: Lock, home: Path, progress: Any, request: pytest.FixtureRequest
+    plain: StackRequest, small: LockDocument, home: Path, progress: Any, request: pytest.FixtureRequest
 ) -> None:
     made = make(plain, small, home)
     request.getfixturevalue("no_index")
     place = Path(made.reference)
-    (place / MARKER).unlink()
+    (place / MARKER_FILE).unlink()
     (place / "left over").touch()
     assert make(plain, small, home, progress) == made
     assert [step.partition(" of ")[0] for step in progress.steps] == ["making an environment"]
@@ -65,7 +61,7 @@ def test_what_was_begun_and_not_ended_is_made_again_from_kept_wheels_without_net
     assert installed(made).endswith("['tzdata']\n")
 
 
-def test_calls_at_once_make_it_once(plain: StackRequest, small: Lock, home: Path, watched: Any) -> None:
+def test_calls_at_once_make_it_once(plain: StackRequest, small: LockDocument, home: Path, watched: Any) -> None:
     seen = [watched() for _ in range(3)]
     with ThreadPoolExecutor(max_workers=3) as pool:
         made = list(pool.map(lambda one: make(plain, small, home, one), seen))
@@ -74,8 +70,8 @@ def test_calls_at_once_make_it_once(plain: StackRequest, small: Lock, home: Path
 
 
 def test_a_lock_without_this_machine_is_refused_when_frozen(
-    plain: StackRequest, small: Lock, home: Path, progress: Any
+    plain: StackRequest, small: LockDocument, home: Path, progress: Any
 ) -> None:
     foreign = small.model_copy(update={"platforms": {}})
-    with pytest.raises(FrozenError, match="nothing for"):
-        environment(plain, foreign, "local", home=home, progress=progress, frozen=True)
+    with pytest.raises(FrozenMismatchError, match="nothing for"):
+        ensure_environment(plain, foreign, "local", home=home, progress=progress, frozen=True)

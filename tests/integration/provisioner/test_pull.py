@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.containers.docker import images
-from sandbox.errors import EngineError
+from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,13 +87,13 @@ def test_an_image_is_pulled_and_found_by_its_digest(engine: images.Client) -> No
     manifest, blobs = image_of_one_file(b"content")
     with registry(manifest, blobs) as address:
         reference = f"{address}/tests/base:named@{digest_of(manifest)}"
-        assert images.find(engine, reference) is None
-        assert images.offered(engine, reference)
-        pulled = images.pull(engine, reference, lambda _: None)
+        assert images.find_image(engine, reference) is None
+        assert images.is_in_registry(engine, reference)
+        pulled = images.pull_image(engine, reference, lambda _: None)
     try:
         assert pulled.layers == (list(blobs)[1],)
         assert pulled.tags == ()
-        assert images.find(engine, reference) == pulled
+        assert images.find_image(engine, reference) == pulled
     finally:
         engine.api.remove_image(pulled.id, force=True)
 
@@ -101,8 +101,8 @@ def test_an_image_is_pulled_and_found_by_its_digest(engine: images.Client) -> No
 def test_what_a_registry_does_not_have_is_not_offered(engine: images.Client) -> None:
     manifest, blobs = image_of_one_file(b"content")
     with registry(manifest, blobs) as address:
-        assert not images.offered(engine, f"{address}/tests/base:named@sha256:{'0' * 64}")
-    assert not images.offered(engine, f"{address}/tests/base:named@{digest_of(manifest)}"), "it is gone"
+        assert not images.is_in_registry(engine, f"{address}/tests/base:named@sha256:{'0' * 64}")
+    assert not images.is_in_registry(engine, f"{address}/tests/base:named@{digest_of(manifest)}"), "it is gone"
 
 
 def test_a_pull_that_breaks_off_is_an_error_and_leaves_no_image(engine: images.Client) -> None:
@@ -110,6 +110,6 @@ def test_a_pull_that_breaks_off_is_an_error_and_leaves_no_image(engine: images.C
     del blobs[list(blobs)[1]]
     with registry(manifest, blobs) as address:
         reference = f"{address}/tests/base:named@{digest_of(manifest)}"
-        with pytest.raises(EngineError, match="cannot pull"):
-            images.pull(engine, reference, lambda _: None)
-        assert images.find(engine, reference) is None
+        with pytest.raises(ContainerEngineError, match="cannot pull"):
+            images.pull_image(engine, reference, lambda _: None)
+        assert images.find_image(engine, reference) is None

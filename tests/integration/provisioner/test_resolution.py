@@ -5,46 +5,44 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.config.settings import StackSection
-from sandbox.errors import ConfigError, EngineError
-from sandbox.model import Silent
+from sandbox.errors import ConfigError, ContainerEngineError
+from sandbox.model import SilentProgress
 from sandbox.provisioner.local import interpreters
 from sandbox.provisioner.lock import pins
-from sandbox.provisioner.lock.request import StackRequest, request
-from sandbox.provisioner.lock.resolver import resolve
+from sandbox.provisioner.lock.request import StackRequest, build_request
+from sandbox.provisioner.lock.resolver import resolve_lock
 
 if TYPE_CHECKING:
-    from sandbox.manifest.lock import Lock
+    from sandbox.manifest.lock import LockDocument
 
 
 def asking(content: str, name: str = "requirements.txt") -> StackRequest:
-    return request(StackSection(requirements=name), lambda _: content.encode())
+    return build_request(StackSection(requirements=name), lambda _: content.encode())
 
 
-def resolved(wanted: StackRequest, *, previous: Lock | None = None, upgrade: bool = False) -> Lock:
-    return resolve(wanted, previous=previous, upgrade=upgrade, progress=Silent())
+def resolved(wanted: StackRequest, *, previous: LockDocument | None = None, upgrade: bool = False) -> LockDocument:
+    return resolve_lock(wanted, previous=previous, upgrade=upgrade, progress=SilentProgress())
 
 
-def versions(lock: Lock, platform: str = "linux/amd64") -> dict[str, str]:
+def versions(lock: LockDocument, platform: str = "linux/amd64") -> dict[str, str]:
     return {one.name: one.version for one in lock.platforms[platform].libraries}
 
 
 @pytest.mark.usefixtures("no_index")
 def test_without_requirements_the_images_own_pins_need_no_network(plain: StackRequest, progress: Any) -> None:
-    lock = resolve(plain, previous=None, upgrade=True, progress=progress, runtime="local")
+    lock = resolve_lock(plain, previous=None, upgrade=True, progress=progress, runtime="local")
     assert {"duckdb", "pandas", "pyarrow"} <= versions(lock).keys()
     assert progress.steps == []
-    assert pins.key(interpreters.target("3.13"), "3.13") in lock.platforms
+    assert pins.format_platform_key(interpreters.build_host_target("3.13"), "3.13") in lock.platforms
 
 
 def test_a_lock_from_a_machine_with_another_python_is_completed_and_keeps_the_rest(
     plain: StackRequest, progress: Any
 ) -> None:
     both = resolved(plain)
-    key = pins.key(interpreters.target("3.13"), "3.13")
-    foreign = both.model_copy(
-        update={"platforms": {one: entry for one, entry in both.platforms.items() if one != key}}
-    )
-    completed = resolve(plain, previous=foreign, upgrade=False, progress=progress, runtime="local")
+    key = pins.format_platform_key(interpreters.build_host_target("3.13"), "3.13")
+    foreign = both.model_copy(update={"platforms": {one: entry for one, entry in both.platforms.items() if one != key}})
+    completed = resolve_lock(plain, previous=foreign, upgrade=False, progress=progress, runtime="local")
     assert completed.platforms.keys() == both.platforms.keys() | {key}
     assert completed.platforms["linux/arm64"] is both.platforms["linux/arm64"]
 
@@ -91,6 +89,6 @@ def test_requirements_that_cannot_be_met_say_why(content: str, reason: str) -> N
 
 @pytest.mark.usefixtures("no_index")
 def test_an_index_out_of_reach_is_not_taken_for_a_wrong_requirement() -> None:
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(ContainerEngineError) as caught:
         resolved(asking("six\n"))
     assert "127.0.0.1:9" in caught.value.message

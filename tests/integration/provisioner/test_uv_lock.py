@@ -6,8 +6,8 @@ import pytest
 
 from sandbox.config.settings import StackSection
 from sandbox.errors import ConfigError
-from sandbox.manifest.lock import Library
-from sandbox.model import Silent
+from sandbox.manifest.lock import LockedLibrary
+from sandbox.model import SilentProgress
 from sandbox.provisioner.lock import request, resolver
 
 if TYPE_CHECKING:
@@ -80,21 +80,21 @@ def files(**changed: str) -> Callable[[str], bytes]:
 
 
 def asked(**changed: str) -> request.StackRequest:
-    return request.request(StackSection(requirements="code/uv.lock"), files(**changed))
+    return request.build_request(StackSection(requirements="code/uv.lock"), files(**changed))
 
 
 def test_a_uv_lock_is_taken_with_its_versions_markers_and_hashes_without_groups_and_the_project() -> None:
     found = asked()
     assert found.libraries == ('colorama==0.4.6; sys_platform == "win32"', "six==1.16.0")
-    assert found.pinned[1] == Library(name="six", version="1.16.0", hashes=sorted(SIX))
+    assert found.pinned_libraries[1] == LockedLibrary(name="six", version="1.16.0", hashes=sorted(SIX))
 
 
 def test_only_the_files_that_a_uv_lock_names_may_be_installed() -> None:
     """The index has more files of a version than somebody's lock: what was not locked then is not trusted now."""
-    wheel = LOCK.replace(
-        f'sdist = {{ url = "https://files.example/six-1.16.0.tar.gz", hash = "{SIX[0]}" }}\n', ""
+    wheel = LOCK.replace(f'sdist = {{ url = "https://files.example/six-1.16.0.tar.gz", hash = "{SIX[0]}" }}\n', "")
+    lock = resolver.resolve_lock(
+        asked(**{"code/uv.lock": wheel}), previous=None, upgrade=False, progress=SilentProgress()
     )
-    lock = resolver.resolve(asked(**{"code/uv.lock": wheel}), previous=None, upgrade=False, progress=Silent())
     for entry in lock.platforms.values():
         libraries = {one.name: one for one in entry.libraries}
         assert libraries["six"].hashes == [SIX[1]]
@@ -104,15 +104,15 @@ def test_only_the_files_that_a_uv_lock_names_may_be_installed() -> None:
 
 def test_a_requirements_file_that_has_hashes_keeps_them() -> None:
     text = f"six==1.16.0 \\\n    --hash={SIX[1]}\n"
-    found = request.request(StackSection(requirements="requirements.txt"), lambda _: text.encode())
+    found = request.build_request(StackSection(requirements="requirements.txt"), lambda _: text.encode())
     assert found.libraries == ("six==1.16.0",)
-    assert found.pinned == (Library(name="six", version="1.16.0", hashes=[SIX[1]]),)
+    assert found.pinned_libraries == (LockedLibrary(name="six", version="1.16.0", hashes=[SIX[1]]),)
 
 
 def test_other_hashes_are_another_request() -> None:
     other = asked(**{"code/uv.lock": LOCK.replace(SIX[1], f"sha256:{'6' * 64}")})
     assert other.libraries == asked().libraries
-    assert resolver.inputs(other) != resolver.inputs(asked())
+    assert resolver.compute_inputs(other) != resolver.compute_inputs(asked())
 
 
 @pytest.mark.parametrize(
@@ -127,9 +127,7 @@ def test_other_hashes_are_another_request() -> None:
 )
 def test_what_no_index_has_is_refused_by_name_with_where_it_is_from(source: str, said: str) -> None:
     head, _, _ = LOCK.rpartition('source = { registry = "https://index.example/simple" }')
-    wheel = (
-        f'wheels = [{{ url = "https://files.example/six-1.16.0-py2.py3-none-any.whl", hash = "{SIX[1]}" }}]\n'
-    )
+    wheel = f'wheels = [{{ url = "https://files.example/six-1.16.0-py2.py3-none-any.whl", hash = "{SIX[1]}" }}]\n'
     kept = wheel if source.startswith("url") else ""
     if source.startswith("path"):
         kept = f'wheels = [{{ filename = "six-1.16.0-py2.py3-none-any.whl", hash = "{SIX[1]}" }}]\n'
@@ -164,4 +162,4 @@ def test_a_uv_lock_without_its_project_is_refused() -> None:
         return files()(path if path.endswith("lock") else "nowhere")
 
     with pytest.raises(ConfigError, match=r"code/pyproject\.toml cannot be read"):
-        request.request(StackSection(requirements="code/uv.lock"), read)
+        request.build_request(StackSection(requirements="code/uv.lock"), read)

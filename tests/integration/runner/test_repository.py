@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.errors import ConfigError
 from sandbox.runner.repository import Repository
-from sandbox.scratch import STAGED
+from sandbox.scratch import STAGED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(
-        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
@@ -47,13 +45,13 @@ def project(tmp_path: Path) -> Path:
 
 
 def tree(folder: Path, ref: str | None, include: Sequence[str] = (), left_out: Sequence[str] = ()) -> str:
-    with Repository(folder, left_out=left_out).code(ref, include=include) as code:
+    with Repository(folder, excluded_paths=left_out).open_code(ref, include=include) as code:
         return code.version.tree
 
 
 def exported(folder: Path, ref: str | None, place: Path, include: Sequence[str] = ()) -> set[str]:
     place.mkdir()
-    with Repository(folder).code(ref, include=include) as code:
+    with Repository(folder).open_code(ref, include=include) as code:
         code.export(place)
     return {str(path.relative_to(place)) for path in place.rglob("*") if not path.is_dir()}
 
@@ -92,11 +90,11 @@ def test_equal_code_has_an_equal_tree_wherever_it_comes_from(project: Path) -> N
 
 
 def test_version_says_whether_the_working_tree_differs_from_its_commit(project: Path) -> None:
-    with Repository(project).code(None) as code:
+    with Repository(project).open_code(None) as code:
         assert not code.version.dirty
         assert code.version.commit == git(project, "rev-parse", "HEAD")
     (project / "b.py").write_text("")
-    with Repository(project).code(None) as code:
+    with Repository(project).open_code(None) as code:
         assert code.version.dirty
 
 
@@ -171,28 +169,28 @@ def test_unresolved_merge_is_run_as_it_lies_there(project: Path, tmp_path: Path)
 
 def test_missing_ref_names_what_there_is(project: Path) -> None:
     with pytest.raises(ConfigError, match="no git ref 'mian'") as caught:
-        Repository(project).commit("mian")
+        Repository(project).resolve_commit("mian")
     assert "main" in caught.value.hint
 
 
 @pytest.mark.parametrize("ref", ["--help", "-x", "main..main", "", "main:pipeline.py"])
 def test_what_is_no_ref_is_refused_and_never_taken_for_a_flag(project: Path, ref: str) -> None:
     with pytest.raises(ConfigError, match="no git ref"):
-        Repository(project).commit(ref)
+        Repository(project).resolve_commit(ref)
 
 
 def test_missing_local_ref_falls_back_to_origin(project: Path, tmp_path: Path) -> None:
     git(project, "branch", "production")
     git(tmp_path, "clone", "--branch", "main", str(project), "clone")
     clone = tmp_path / "clone"
-    assert Repository(clone).commit("production") == git(project, "rev-parse", "production")
+    assert Repository(clone).resolve_commit("production") == git(project, "rev-parse", "production")
 
 
 def test_shallow_clone_says_how_to_fetch(project: Path, tmp_path: Path) -> None:
     git(project, "commit", "--allow-empty", "-m", "second")
     git(tmp_path, "clone", "--depth", "1", "--branch", "main", f"file://{project}", "clone")
     with pytest.raises(ConfigError) as caught:
-        Repository(tmp_path / "clone").commit("v1")
+        Repository(tmp_path / "clone").resolve_commit("v1")
     assert "git fetch origin v1" in caught.value.hint
 
 
@@ -202,10 +200,10 @@ def test_no_repository_and_no_commit_are_told_apart(tmp_path: Path) -> None:
     assert "git init" in caught.value.hint
     git(tmp_path, "init", "-b", "main")
     (tmp_path / "a.py").write_text("")
-    with Repository(tmp_path).code(None) as code:
+    with Repository(tmp_path).open_code(None) as code:
         assert code.version.commit is None
     with pytest.raises(ConfigError, match="no git ref 'main'"):
-        Repository(tmp_path).commit("main")
+        Repository(tmp_path).resolve_commit("main")
 
 
 def test_call_from_a_git_hook_keeps_to_the_project(
@@ -220,7 +218,7 @@ def test_call_from_a_git_hook_keeps_to_the_project(
 def test_file_of_a_version_is_read_without_an_export(project: Path) -> None:
     (project / "pipeline.py").write_text("print(2)\n")
     repository = Repository(project)
-    with repository.code("main") as production, repository.code(None) as candidate:
+    with repository.open_code("main") as production, repository.open_code(None) as candidate:
         assert production.read("pipeline.py") == b"print(1)\n"
         assert candidate.read("pipeline.py") == b"print(2)\n"
         with pytest.raises(ConfigError, match=r"requirements\.txt is not in main"):
@@ -231,7 +229,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sandbox.runner.repository import Repository
-with Repository(Path(sys.argv[1])).code(None):
+with Repository(Path(sys.argv[1])).open_code(None):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -241,7 +239,7 @@ def test_what_a_killed_command_left_of_a_version_goes_with_the_next(project: Pat
     done = subprocess.run([sys.executable, "-c", KILLED, project], check=False)
     assert done.returncode == -signal.SIGKILL
     assert set(Path(tempfile.gettempdir()).glob("sandbox-code*")) <= before
-    (left,) = (project / ".sandbox").glob(f"{STAGED}*")
+    (left,) = (project / ".sandbox").glob(f"{STAGED_PREFIX}*")
     os.utime(left, (1, 1))
     tree(project, None)
-    assert not list((project / ".sandbox").glob(f"{STAGED}*"))
+    assert not list((project / ".sandbox").glob(f"{STAGED_PREFIX}*"))

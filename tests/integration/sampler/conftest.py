@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from sandbox.config.project_file import load
-from sandbox.model import Sample, Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
+from sandbox.config.project_file import load_project
+from sandbox.model import Sample, SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
 from sandbox.samples import catalog
 
 if TYPE_CHECKING:
@@ -77,14 +77,14 @@ class Place:
         """Write sandbox.toml and load it."""
         file = self.root / "sandbox.toml"
         file.write_text(HEADER + sections, "utf-8")
-        return load(file, start=self.root, environ={}, flags={})
+        return load_project(file, start=self.root, environ={}, flags={})
 
     def draw(self, sections: str = CUSTOMERS, *, threads: int = 2) -> tuple[Sample, SampleManifest]:
         """Draw the sample of the source as it is."""
         project = self.project(sections)
-        plan = survey(project, threads=threads, progress=Silent())
-        sample = draw(project, plan, home=self.home, threads=threads, progress=Silent())
-        return catalog.load(self.home, sample.fingerprint)
+        plan = plan_sample(project, threads=threads, progress=SilentProgress())
+        sample = draw_sample(project, plan, home=self.home, threads=threads, progress=SilentProgress())
+        return catalog.load_sample(self.home, sample.fingerprint)
 
 
 def rows(sample: Sample, table: str, columns: str = "*") -> list[tuple[Any, ...]]:

@@ -12,17 +12,15 @@ import pytest
 
 from sandbox.engine.rule import polars_reader, prn
 from sandbox.errors import SourceError
-from sandbox.model import Silent
+from sandbox.model import SilentProgress
 from sandbox.sampler.draw import prefetch, work_items
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
 
 if TYPE_CHECKING:
     from tests.integration.sampler.conftest import Place
 
-VECTORS = json.loads(
-    (Path(__file__).parents[2] / "unit" / "engine" / "prn-vectors.json").read_text(encoding="utf-8")
-)
+VECTORS = json.loads((Path(__file__).parents[2] / "unit" / "engine" / "prn-vectors.json").read_text(encoding="utf-8"))
 UNIT = """
 [sample]
 salt = "s"
@@ -47,23 +45,21 @@ EVERY_TYPE = """
 def parts(place: Place, home: str) -> dict[str, bytes]:
     """Draw into a home of its own, and give the content of every Parquet file of the sample."""
     project = place.project(UNIT)
-    plan = survey(project, progress=Silent())
-    sample = draw(project, plan, home=place.root / home, progress=Silent())
-    return {
-        path.relative_to(sample.path).as_posix(): path.read_bytes() for path in sample.path.rglob("*.parquet")
-    }
+    plan = plan_sample(project, progress=SilentProgress())
+    sample = draw_sample(project, plan, home=place.root / home, progress=SilentProgress())
+    return {path.relative_to(sample.path).as_posix(): path.read_bytes() for path in sample.path.rglob("*.parquet")}
 
 
 def spied(monkeypatch: pytest.MonkeyPatch) -> list[pa.Table | None]:
     """Record what is read ahead."""
     found: list[pa.Table | None] = []
-    read = polars_reader.read
+    read = polars_reader.read_candidate_rows
 
     def kept(*arguments: Any, **options: Any) -> pa.Table | None:
         found.append(read(*arguments, **options))
         return found[-1]
 
-    monkeypatch.setattr(polars_reader, "read", kept)
+    monkeypatch.setattr(polars_reader, "read_candidate_rows", kept)
     return found
 
 
@@ -81,7 +77,7 @@ def test_a_draw_that_reads_ahead_writes_the_same_bytes(
             "(row_group_size 4096)",
         )
     whole = parts(place, "whole")
-    monkeypatch.setattr(prefetch, "WORTH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "MIN_PREFETCH_BYTES", 0)
     found = spied(monkeypatch)
     assert parts(place, "ahead") == whole
     rows = [table.num_rows for table in found if table is not None]
@@ -94,7 +90,7 @@ def test_ranges_of_a_file_are_read_ahead(place: Place, monkeypatch: pytest.Monke
     monkeypatch.setattr(work_items, "RANGE_BYTES", 200_000)
     monkeypatch.setattr("sandbox.sampler.draw.extraction.RANGE_BYTES", 200_000)
     whole = parts(place, "whole")
-    monkeypatch.setattr(prefetch, "WORTH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "MIN_PREFETCH_BYTES", 0)
     found = spied(monkeypatch)
     assert parts(place, "ahead") == whole
     assert len([table for table in found if table is not None]) > 2
@@ -106,24 +102,20 @@ def test_what_cannot_be_read_ahead_is_read_in_full(place: Place, monkeypatch: py
     path = place.write("customers.parquet", b"")
     pq.write_table(table, path, use_deprecated_int96_timestamps=True)
     whole = parts(place, "whole")
-    monkeypatch.setattr(prefetch, "WORTH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "MIN_PREFETCH_BYTES", 0)
     found = spied(monkeypatch)
     assert parts(place, "ahead") == whole
     assert found == []
 
 
-def test_a_damaged_page_is_reported_as_without_reading_ahead(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = place.copy(
-        "customers.parquet", "select range as id, 1 as g, sha256(range::varchar) as v from range(9000)"
-    )
+def test_a_damaged_page_is_reported_as_without_reading_ahead(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = place.copy("customers.parquet", "select range as id, 1 as g, sha256(range::varchar) as v from range(9000)")
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 5000] = bytes(5000)
     path.write_bytes(content)
     with pytest.raises(SourceError) as full:
         parts(place, "whole")
-    monkeypatch.setattr(prefetch, "WORTH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "MIN_PREFETCH_BYTES", 0)
     with pytest.raises(SourceError) as early:
         parts(place, "ahead")
     assert early.value.message == full.value.message
@@ -135,14 +127,18 @@ def test_the_numbers_are_the_published_ones(tmp_path: Path, group: dict[str, Any
     path = tmp_path / "keys.parquet"
     pq.write_table(pa.table({"k": pa.array(list(numbers), pa.int64())}), path)
     for below in sorted(numbers.values()):
-        wanted = polars_reader.Wanted(
-            columns=("k",), key="k", coefficients=group["coefficients"], below=below, place="place"
+        wanted = polars_reader.PolarsReadRequest(
+            columns=("k",),
+            key="k",
+            coefficients=group["coefficients"],
+            threshold=below,
+            row_number_column="place",
         )
         chosen = {key for key, u in numbers.items() if u < below}
-        found = polars_reader.read(str(path), wanted, (0, None), small=False)
+        found = polars_reader.read_candidate_rows(str(path), wanted, (0, None), small=False)
         assert found is not None
         assert set(found["k"].to_pylist()) == chosen
         outside = {key for key in numbers if not 0 <= key < prn.PRIME}
-        found = polars_reader.read(str(path), wanted, (0, None), small=True)
+        found = polars_reader.read_candidate_rows(str(path), wanted, (0, None), small=True)
         assert found is not None
         assert set(found["k"].to_pylist()) == chosen | outside

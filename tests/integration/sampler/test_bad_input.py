@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.errors import ConfigError, RuleError, SandboxError, SourceError
-from sandbox.model import Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
+from sandbox.errors import ConfigError, DataRuleError, SandboxError, SourceError
+from sandbox.model import SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
 
 if TYPE_CHECKING:
     from tests.integration.sampler.conftest import Place
@@ -94,9 +94,7 @@ def test_a_truncated_parquet_file(place: Place) -> None:
 
 
 def test_a_parquet_file_that_is_damaged_inside(place: Place) -> None:
-    path = place.copy(
-        "customers.parquet", "select range as id, 'name ' || hash(range) as name from range(100000)"
-    )
+    path = place.copy("customers.parquet", "select range as id, 'name ' || hash(range) as name from range(100000)")
     content = bytearray(path.read_bytes())
     content[2000:400_000] = b"\0" * 398_000
     path.write_bytes(content)
@@ -192,7 +190,7 @@ def test_missing_columns_are_named_all_at_once(place: Place) -> None:
         '[tables.orders]\nreferences = { customer_id = "customers.id" }\n'
     )
     error = failure(place, sections)
-    assert isinstance(error, RuleError)
+    assert isinstance(error, DataRuleError)
     assert "customers has no column contry" in error.message
     assert "customers has no column ids" in error.message
     assert "orders has no column customer_id" in error.message
@@ -203,7 +201,7 @@ def test_missing_columns_are_named_all_at_once(place: Place) -> None:
 def test_a_key_that_repeats(place: Place) -> None:
     place.write("customers.csv", GOOD + "7,FR\n7,FR\n9,FR\n")
     error = failure(place)
-    assert isinstance(error, RuleError)
+    assert isinstance(error, DataRuleError)
     assert "customers: 2 keys (id) repeat, in 5 rows; for example id = 7; id = 9" in error.message
     assert "[tables.customers]" in error.hint
 
@@ -211,11 +209,9 @@ def test_a_key_that_repeats(place: Place) -> None:
 def test_a_key_of_another_table_that_repeats(place: Place) -> None:
     place.write("customers.csv", GOOD)
     place.write("orders.csv", "order_id,customer_id\n1,2\n1,3\n")
-    sections = (
-        CUSTOMERS + '[tables.orders]\nkey = ["order_id"]\nreferences = { customer_id = "customers.id" }\n'
-    )
+    sections = CUSTOMERS + '[tables.orders]\nkey = ["order_id"]\nreferences = { customer_id = "customers.id" }\n'
     error = failure(place, sections)
-    assert isinstance(error, RuleError)
+    assert isinstance(error, DataRuleError)
     assert "orders: 1 keys (order_id) repeat, in 2 rows" in error.message
 
 
@@ -225,14 +221,14 @@ def test_a_key_of_another_table_that_repeats(place: Place) -> None:
 def test_a_unit_table_without_units(place: Place, content: str, words: str) -> None:
     place.write("customers.csv", content)
     error = failure(place)
-    assert isinstance(error, RuleError)
+    assert isinstance(error, DataRuleError)
     assert f"there is nothing to sample in customers: {words}" in error.message
 
 
 def test_a_floating_point_key(place: Place) -> None:
     place.write("customers.csv", "id,country\n1.5,DE\n")
     error = failure(place)
-    assert isinstance(error, RuleError)
+    assert isinstance(error, DataRuleError)
     assert "floating point" in error.message
 
 
@@ -243,7 +239,7 @@ def test_a_stratum_column_with_a_million_values_stops_early(place: Place) -> Non
     )
     began = time.monotonic()
     error = failure(place, CUSTOMERS.replace("rate", 'strata = ["narrow", "wide"]\nrate'))
-    assert isinstance(error, RuleError)
+    assert isinstance(error, DataRuleError)
     assert "more than 10,000 strata; the widest column is wide, with 1,000,000 values" in error.message
     assert "rare_below = 200" in error.hint
     assert time.monotonic() - began < 10
@@ -252,14 +248,14 @@ def test_a_stratum_column_with_a_million_values_stops_early(place: Place) -> Non
 def test_a_wide_stratum_column_of_a_large_table_is_not_even_counted(place: Place) -> None:
     place.copy("customers.parquet", "select range as id, range // 2 as wide from range(2100000)")
     error = failure(place, CUSTOMERS.replace("rate", 'strata = ["wide"]\nrate'))
-    assert isinstance(error, RuleError)
+    assert isinstance(error, DataRuleError)
     assert "the widest column is wide, with about 1," in error.message
 
 
 def test_a_stratum_column_that_is_no_value(place: Place) -> None:
     place.copy("customers.parquet", "select range as id, [range] as tags from range(10)")
     error = failure(place, CUSTOMERS.replace("rate", 'strata = ["tags"]\nrate'))
-    assert isinstance(error, RuleError)
+    assert isinstance(error, DataRuleError)
     assert "customers.tags cannot make strata: it is BIGINT[]" in error.message
 
 
@@ -269,12 +265,10 @@ def test_a_stratum_column_that_is_no_value(place: Place) -> None:
         ("BIGNIT", ConfigError, "'BIGNIT' is not a column type"),
         ("HUGEINT", ConfigError, "'HUGEINT' is not a column type that a sample can keep"),
         ("BIGINT); drop table x; --", ConfigError, "is not a column type"),
-        ("DATE", RuleError, "customers.country is to be DATE, and 'DE' is not"),
+        ("DATE", DataRuleError, "customers.country is to be DATE, and 'DE' is not"),
     ],
 )
-def test_a_fixed_type_that_does_not_fit(
-    place: Place, kind: str, error_class: type[SandboxError], words: str
-) -> None:
+def test_a_fixed_type_that_does_not_fit(place: Place, kind: str, error_class: type[SandboxError], words: str) -> None:
     place.write("customers.csv", GOOD)
     error = failure(place, CUSTOMERS + f'[tables.customers.types]\ncountry = "{kind}"\n')
     assert isinstance(error, error_class)
@@ -285,24 +279,24 @@ def test_a_reference_between_types_that_cannot_be_compared(place: Place) -> None
     place.write("customers.csv", GOOD)
     place.write("orders.csv", "order_id,day\n1,2024-01-01\n")
     error = failure(place, CUSTOMERS + '[tables.orders]\nreferences = { day = "customers.id" }\n')
-    assert isinstance(error, RuleError)
+    assert isinstance(error, DataRuleError)
     assert "orders.day is DATE and cannot be compared with customers.id" in error.message
 
 
 def test_a_source_that_changes_while_it_is_read(place: Place) -> None:
     path = place.write("customers.csv", GOOD)
     project = place.project(CUSTOMERS)
-    plan = survey(project, progress=Silent())
+    plan = plan_sample(project, progress=SilentProgress())
     os.utime(path, ns=(1, 1))
     with pytest.raises(SourceError, match=r"changed while it was read: customers\.csv"):
-        draw(project, plan, home=place.home, progress=Silent())
+        draw_sample(project, plan, home=place.home, progress=SilentProgress())
     assert [path.name for path in (place.home / "samples").iterdir() if "lock" not in path.name] == []
 
 
 def test_a_file_that_is_added_while_the_source_is_read(place: Place) -> None:
     place.write("customers/1.csv", GOOD)
     project = place.project(CUSTOMERS)
-    plan = survey(project, progress=Silent())
+    plan = plan_sample(project, progress=SilentProgress())
     place.write("customers/2.csv", "id,country\n99,FR\n")
     with pytest.raises(SourceError, match="the files of customers"):
-        draw(project, plan, home=place.home, progress=Silent())
+        draw_sample(project, plan, home=place.home, progress=SilentProgress())

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.model import Silent
-from sandbox.samples.verify import verify
+from sandbox.model import SilentProgress
+from sandbox.samples.verify import verify_sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,9 +133,7 @@ def test_the_sample_is_what_the_specification_says(
     people = source(baseball, "People")
     chosen, weights = expected_players(people, 0.2)
     assert 0.2 < len(chosen) / len(people) < 0.24
-    assert bag(sampled(read, sample, "People")) == bag(
-        [row.values() for row in people if row["playerID"] in chosen]
-    )
+    assert bag(sampled(read, sample, "People")) == bag([row.values() for row in people if row["playerID"] in chosen])
     for table in CHILDREN:
         rows = [row.values() for row in source(baseball, table) if row["playerID"] in chosen]
         assert bag(sampled(read, sample, table)) == bag(rows)
@@ -164,18 +162,12 @@ def test_dangling_references_are_counted_as_the_tables_have_them(
     drawn: tuple[Sample, SampleManifest], baseball: Path
 ) -> None:
     tables = drawn[1].tables
-    found = {
-        (name, one.table): (one.dangling, one.nulls)
-        for name, table in tables.items()
-        for one in table.references
-    }
+    found = {(name, one.table): (one.dangling, one.nulls) for name, table in tables.items() for one in table.references}
     assert found[("CollegePlaying", "Schools")] == (10, 0)
     assert found[("AllstarFull", "Teams")] == (139, 1)
     others = {pair: counts for pair, counts in found.items() if counts != (0, 0)}
     assert set(others) == {("CollegePlaying", "Schools"), ("AllstarFull", "Teams")}
-    assert all(
-        one.checked == "source" and one.holds_in_sample for t in tables.values() for one in t.references
-    )
+    assert all(one.checked == "source" and one.holds_in_sample for t in tables.values() for one in t.references)
     schools = {row["schoolID"] for row in source(baseball, "Schools")}
     missing = sorted({row["schoolID"] or "" for row in source(baseball, "CollegePlaying")} - schools)
     examples = next(one.examples for one in tables["CollegePlaying"].references if one.table == "Schools")
@@ -199,9 +191,7 @@ def test_threads_and_splits_and_shuffles_change_nothing(
     assert again.fingerprint == fingerprint
 
 
-def test_a_higher_rate_keeps_every_player(
-    place: Place, drawn: tuple[Sample, SampleManifest], read: Read
-) -> None:
+def test_a_higher_rate_keeps_every_player(place: Place, drawn: tuple[Sample, SampleManifest], read: Read) -> None:
     fewer = {row[0] for row in read(drawn[0], "People", "playerID")}
     more, _ = place.draw(sections(0.35))
     players = {row[0] for row in read(more, "People", "playerID")}
@@ -209,4 +199,4 @@ def test_a_higher_rate_keeps_every_player(
 
 
 def test_what_is_drawn_verifies(drawn: tuple[Sample, SampleManifest]) -> None:
-    assert verify(drawn[0].path, Silent()) == []
+    assert verify_sample(drawn[0].path, SilentProgress()) == []

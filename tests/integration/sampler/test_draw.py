@@ -9,11 +9,11 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.manifest.canonical_json import digest
-from sandbox.model import Silent
-from sandbox.sampler.plan.planner import survey
-from sandbox.samples.specification import request_id, specification
-from sandbox.samples.verify import verify
+from sandbox.manifest.canonical_json import hash_json
+from sandbox.model import SilentProgress
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.samples.specification import build_specification, compute_request_id
+from sandbox.samples.verify import verify_sample
 
 if TYPE_CHECKING:
     from tests.integration.sampler.conftest import Place, Read
@@ -36,9 +36,7 @@ CUSTOMERS = (
     "select range as id, ['DE', 'FR', 'US', null][1 + (range % 17 % 4)::int] as country, 'n ' || range as label, "
     "range % 9 / 4 as score, date '2024-01-01' + (range % 99)::int as since from range(3000)"
 )
-ORDERS = (
-    "select range as order_id, range * 7919 % 3100 as customer_id, 'x' || range % 7 as note from range(20000)"
-)
+ORDERS = "select range as order_id, range * 7919 % 3100 as customer_id, 'x' || range % 7 as note from range(20000)"
 
 
 def shop(rate: float = 0.1) -> str:
@@ -102,15 +100,15 @@ def test_a_higher_rate_keeps_every_row(place: Place, read: Read) -> None:
 def test_a_target_of_units_is_met_on_average(place: Place) -> None:
     whole(place)
     sections = shop().replace("rate = 0.1", "units = 500")
-    plan = survey(place.project(sections), progress=Silent())
-    assert plan.units["customers"].expected == pytest.approx(500, abs=0.01)
+    plan = plan_sample(place.project(sections), progress=SilentProgress())
+    assert plan.units["customers"].expected_units == pytest.approx(500, abs=0.01)
     _, manifest = place.draw(sections)
     assert manifest.tables["customers"].rows == pytest.approx(500, abs=5 * math.sqrt(500))
 
 
 def test_a_target_below_the_floors_says_so(place: Place) -> None:
     whole(place)
-    plan = survey(place.project(shop().replace("rate = 0.1", "units = 3")), progress=Silent())
+    plan = plan_sample(place.project(shop().replace("rate = 0.1", "units = 3")), progress=SilentProgress())
     assert "min_per_stratum = 5 alone takes about" in plan.warnings[0]
 
 
@@ -118,9 +116,7 @@ def test_a_target_below_the_floors_says_so(place: Place) -> None:
 def test_rows_keep_the_order_of_the_source_within_a_part(place: Place, read: Read, form: str) -> None:
     place.copy(f"customers.{form}", CUSTOMERS.replace("range(3000)", "range(200000)"))
     place.copy(f"orders/1.{form}", ORDERS.replace("range(20000)", "range(200000)"))
-    place.copy(
-        f"orders/2.{form}", "select order_id + 200000 as order_id, customer_id, note from (" + ORDERS + ")"
-    )
+    place.copy(f"orders/2.{form}", "select order_id + 200000 as order_id, customer_id, note from (" + ORDERS + ")")
     sample, manifest = place.draw(shop(0.3))
     for name, key in (("customers", "id"), ("orders", "order_id")):
         keys = [row[0] for row in read(sample, name, key)]
@@ -182,17 +178,15 @@ def test_the_request_is_the_digest_of_the_specification(place: Place) -> None:
     whole(place)
     sample, manifest = place.draw(shop())
     assert manifest.fingerprint == sample.fingerprint
-    assert manifest.specification == specification(place.project(shop()).settings)
-    assert request_id(place.project(shop()).settings) == digest(manifest.specification)
+    assert manifest.specification == build_specification(place.project(shop()).settings)
+    assert compute_request_id(place.project(shop()).settings) == hash_json(manifest.specification)
 
 
 def test_more_units_in_the_source_make_another_sample_although_none_is_drawn(place: Place) -> None:
     whole(place)
     first, manifest = place.draw(shop())
     for more in range(3000, 3100):
-        place.copy(
-            "customers.parquet", f"{CUSTOMERS} union all select {more}, 'DE', 'n', 0.5, date '2024-01-01'"
-        )
+        place.copy("customers.parquet", f"{CUSTOMERS} union all select {more}, 'DE', 'n', 0.5, date '2024-01-01'")
         second, grown = place.draw(shop())
         if grown.tables["customers"].content == manifest.tables["customers"].content:
             break
@@ -204,7 +198,7 @@ def test_more_units_in_the_source_make_another_sample_although_none_is_drawn(pla
 def test_null_keys_are_counted_and_never_selected(place: Place, read: Read) -> None:
     place.write("customers.csv", "id,country\n" + "".join(f"{n},DE\n" for n in range(100)) + ",DE\n,FR\n")
     sections = shop(1.0).partition("[tables.orders]")[0]
-    plan = survey(place.project(sections), progress=Silent())
+    plan = plan_sample(place.project(sections), progress=SilentProgress())
     assert plan.warnings == ("customers: 2 rows have no whole key; they are never selected",)
     sample, manifest = place.draw(sections)
     assert manifest.units["customers"].null_keys == 2
@@ -275,12 +269,8 @@ def test_any_name_of_a_column_survives(place: Place, read: Read) -> None:
         ),
     ]
     columns = ", ".join('range as "' + name.replace('"', '""') + '"' for name in names)
-    place.copy(
-        "customers.parquet", f"select range as id, (range < 20)::int as country, {columns} from range(300)"
-    )
-    place.copy(
-        "orders.csv", f"select range as order_id, range % 300 as customer_id, {columns} from range(900)"
-    )
+    place.copy("customers.parquet", f"select range as id, (range < 20)::int as country, {columns} from range(300)")
+    place.copy("orders.csv", f"select range as order_id, range % 300 as customer_id, {columns} from range(900)")
     sample, manifest = place.draw(shop(0.5))
     assert len({one.threshold for one in manifest.units["customers"].strata}) == 2
     assert [column.name for column in manifest.tables["customers"].columns] == ["id", "country", *names]
@@ -310,7 +300,7 @@ def test_nested_and_unusual_types_come_through(place: Place, read: Read) -> None
     types = {column.name: column.type for column in manifest.tables["customers"].columns}
     assert types["s"] == "STRUCT(a BIGINT, b BIGINT[])"
     assert (types["u"], types["z"], types["small"]) == ("UUID", "TIMESTAMP WITH TIME ZONE", "UTINYINT")
-    assert verify(sample.path, Silent()) == []
+    assert verify_sample(sample.path, SilentProgress()) == []
 
 
 def test_types_come_from_all_files_not_from_the_first_rows(place: Place) -> None:
@@ -326,9 +316,7 @@ def test_types_come_from_all_files_not_from_the_first_rows(place: Place) -> None
 def test_a_fixed_type_wins(place: Place, read: Read) -> None:
     place.write("customers.csv", "id,country\n1,007\n2,\n")
     sections = shop(1.0).partition("[tables.orders]")[0]
-    sample, manifest = place.draw(
-        sections + '[tables.customers.types]\nid = "VARCHAR"\ncountry = "INTEGER"\n'
-    )
+    sample, manifest = place.draw(sections + '[tables.customers.types]\nid = "VARCHAR"\ncountry = "INTEGER"\n')
     assert [column.type for column in manifest.tables["customers"].columns] == ["VARCHAR", "INTEGER"]
     assert sorted(read(sample, "customers")) == [("1", 7), ("2", None)]
 
@@ -388,10 +376,10 @@ def test_a_child_without_rows_keeps_its_columns(place: Place, read: Read) -> Non
 
 def test_the_plan_is_close_to_what_is_drawn(place: Place) -> None:
     whole(place)
-    plan = survey(place.project(shop()), progress=Silent())
+    plan = plan_sample(place.project(shop()), progress=SilentProgress())
     _, manifest = place.draw(shop())
     for name, table in manifest.tables.items():
-        assert plan.expected[name].rows == pytest.approx(table.rows, rel=0.25)
-    fields = plan.fields()
+        assert plan.expected_sizes[name].rows == pytest.approx(table.rows, rel=0.25)
+    fields = plan.to_dict()
     assert fields["tables"]["orders"]["belongs_to"] == "customers"
     assert fields["units"]["customers"]["population"] == 3000

@@ -10,10 +10,10 @@ import pytest
 
 from sandbox.engine.duckdb import session as duckdb_session
 from sandbox.errors import SourceError
-from sandbox.model import Silent
+from sandbox.model import SilentProgress
 from sandbox.sampler.draw import extraction
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,9 +41,7 @@ class Recorded:
         self.threads: set[str] = set()
 
     @contextlib.contextmanager
-    def step(
-        self, name: str, *, total: float | None = None, unit: str = ""
-    ) -> Iterator[Callable[[float], None]]:
+    def step(self, name: str, *, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
         del unit
         self.totals[name], amounts = total, self.amounts.setdefault(name, [])
 
@@ -53,7 +51,7 @@ class Recorded:
 
         yield advance
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         """Say nothing."""
 
 
@@ -64,10 +62,10 @@ def sources(place: Place) -> None:
 
 def test_a_draw_says_how_far_it_is_within_a_large_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     sources(place)
-    monkeypatch.setattr(duckdb_session, "WATCH_SECONDS", 0.01)
-    monkeypatch.setattr(extraction, "WATCHED_BYTES", 2**20)
+    monkeypatch.setattr(duckdb_session, "PROGRESS_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(extraction, "MIN_WATCHED_BYTES", 2**20)
     project, progress = place.project(SECTIONS), Recorded()
-    draw(project, survey(project, progress=Silent()), home=place.home, progress=progress)
+    draw_sample(project, plan_sample(project, progress=SilentProgress()), home=place.home, progress=progress)
     amounts = progress.amounts["drawing"]
     assert sum(amounts) == progress.totals["drawing"]
     assert min(amounts) >= 0
@@ -78,7 +76,7 @@ def test_a_draw_says_how_far_it_is_within_a_large_file(place: Place, monkeypatch
 def test_a_draw_that_nobody_watches_starts_no_thread(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.copy("customers.csv", "select range as id from range(1000)")
     place.copy("places.csv", "select range as id from range(10)")
-    monkeypatch.setattr(extraction, "WATCHED_BYTES", 0)
+    monkeypatch.setattr(extraction, "MIN_WATCHED_BYTES", 0)
     started: list[str] = []
     start = threading.Thread.start
 
@@ -88,19 +86,19 @@ def test_a_draw_that_nobody_watches_starts_no_thread(place: Place, monkeypatch: 
 
     monkeypatch.setattr(threading.Thread, "start", noted)
     project = place.project(SECTIONS)
-    plan = survey(project, progress=Silent())
-    draw(project, plan, home=place.home, progress=Silent())
+    plan = plan_sample(project, progress=SilentProgress())
+    draw_sample(project, plan, home=place.home, progress=SilentProgress())
     assert started == []
-    draw(project, plan, home=place.home / "other", progress=Recorded())
+    draw_sample(project, plan, home=place.home / "other", progress=Recorded())
     assert set(started) == {"watching a statement"}
 
 
 def test_watching_ends_with_its_block_also_when_a_statement_fails() -> None:
     with duckdb_session.Session() as session:
         setting = "select current_setting('enable_progress_bar')"
-        with session.watched(lambda _: None):
-            assert session.rows(setting) == [(True,)]
-        assert session.rows(setting) == [(False,)], "what is counted is slow"
-        with pytest.raises(SourceError), session.watched(lambda _: None):
+        with session.watch_progress(lambda _: None):
+            assert session.fetch_rows(setting) == [(True,)]
+        assert session.fetch_rows(setting) == [(False,)], "what is counted is slow"
+        with pytest.raises(SourceError), session.watch_progress(lambda _: None):
             session.execute("select * from nowhere")
-        assert session.rows(setting) == [(False,)]
+        assert session.fetch_rows(setting) == [(False,)]

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.errors import StoreError
 from sandbox.sampler.half_sample import selection
-from sandbox.sampler.half_sample.writer import halved
+from sandbox.sampler.half_sample.writer import write_half_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,9 +60,7 @@ def drawn(place: Any) -> tuple[Any, Sample, SampleManifest]:
         "items.parquet",
         "select i % 1000 as order_id, i // 1000 as line, (i * 31) % 90 as product_id from range(3000) t(i)",
     )
-    place.copy(
-        "products.parquet", "select i as id, case when i > 50 then i - 50 end as parent from range(100) t(i)"
-    )
+    place.copy("products.parquet", "select i as id, case when i > 50 then i - 50 end as parent from range(100) t(i)")
     place.copy("countries.parquet", "select * from (values ('DE'), ('FR')) t(code)")
     return (place.project(SHOP), *place.draw(SHOP))
 
@@ -72,13 +70,13 @@ def made(drawn: Any, tmp_path: Path) -> Sample:
     project, sample, manifest = drawn
     target = tmp_path / "half"
     target.mkdir()
-    return halved(sample, manifest, project.settings, target)
+    return write_half_sample(sample, manifest, project.settings, target)
 
 
 def kept(drawn: Any) -> set[int]:
     _, sample, manifest = drawn
     with duckdb.connect() as connection:
-        found = connection.execute(selection.chosen(manifest, sample.path, "customers")).fetchall()
+        found = connection.execute(selection.build_half_units_query(manifest, sample.path, "customers")).fetchall()
     return {key for (key,) in found}
 
 
@@ -106,9 +104,7 @@ def test_what_belongs_to_its_units_is_in_it_and_the_rest_only_where_it_is_referr
     assert len(read(made, "items")) < len(read(sample, "items"))
 
 
-def test_every_reference_that_holds_in_the_sample_holds_in_the_half(
-    drawn: Any, made: Sample, read: Read
-) -> None:
+def test_every_reference_that_holds_in_the_sample_holds_in_the_half(drawn: Any, made: Sample, read: Read) -> None:
     _, sample, manifest = drawn
     for table, described in manifest.tables.items():
         for reference in described.references:
@@ -119,9 +115,7 @@ def test_every_reference_that_holds_in_the_sample_holds_in_the_half(
             assert named & there <= still, (table, column)
 
 
-def test_whole_lookups_and_the_files_names_and_the_rows_order_stay(
-    drawn: Any, made: Sample, read: Read
-) -> None:
+def test_whole_lookups_and_the_files_names_and_the_rows_order_stay(drawn: Any, made: Sample, read: Read) -> None:
     _, sample, _ = drawn
     assert read(made, "countries") == read(sample, "countries")
     assert set(made.tables) == set(sample.tables)
@@ -136,7 +130,7 @@ def test_the_same_sample_has_the_same_half_with_a_name_of_its_own(
 ) -> None:
     project, sample, manifest = drawn
     (tmp_path / "again").mkdir()
-    again = halved(sample, manifest, project.settings, tmp_path / "again")
+    again = write_half_sample(sample, manifest, project.settings, tmp_path / "again")
     assert again.fingerprint == made.fingerprint != sample.fingerprint
     assert all(read(again, name) == read(made, name) for name in made.tables)
 
@@ -148,4 +142,4 @@ def test_a_file_that_cannot_be_read_is_named(drawn: Any, tmp_path: Path) -> None
     path.write_bytes(b"PAR1")
     (tmp_path / "half").mkdir()
     with pytest.raises(StoreError, match="orders"):
-        halved(sample, manifest, project.settings, tmp_path / "half")
+        write_half_sample(sample, manifest, project.settings, tmp_path / "half")

@@ -13,11 +13,11 @@ import pytest
 
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
-from sandbox.model import Silent
+from sandbox.model import SilentProgress
 from sandbox.sampler.draw import work_items
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
-from sandbox.samples.verify import verify
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.samples.verify import verify_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,16 +57,14 @@ def test_any_column_name_can_be_a_key_a_reference_a_stratum_and_masked(place: Pl
         place.copy("customers.parquet", f"select range as {quoted}, range % 3 as g from range(200)")
         place.copy("orders.parquet", f"select range as n, range % 220 as {quoted} from range(900)")
         sample, manifest = place.draw(
-            UNIT.replace('["id"]', f"[{toml}]")
-            .replace("rate", f"strata = [{toml}]\nrate")
-            .replace("0.5", "0.9")
+            UNIT.replace('["id"]', f"[{toml}]").replace("rate", f"strata = [{toml}]\nrate").replace("0.5", "0.9")
             + f'[tables.customers.mask]\n{toml} = "none"\n'
             + f'[[tables.orders.reference]]\ncolumns = [{toml}]\ntable = "customers"\nkey = [{toml}]\n'
         )
         drawn = {row[0] for row in read(sample, "customers", quoted)}
         assert {row[0] for row in read(sample, "orders", quoted)} == drawn
         assert manifest.tables["orders"].references[0].holds_in_sample
-        assert verify(sample.path, Silent()) == []
+        assert verify_sample(sample.path, SilentProgress()) == []
 
 
 def test_two_thousand_columns_come_through(place: Place) -> None:
@@ -76,7 +74,7 @@ def test_two_thousand_columns_come_through(place: Place) -> None:
     sample, manifest = place.draw(UNIT)
     assert len(manifest.tables["customers"].columns) == 2000
     assert 10 < manifest.tables["customers"].rows < 50
-    assert verify(sample.path, Silent()) == []
+    assert verify_sample(sample.path, SilentProgress()) == []
 
 
 def test_nested_values_long_decimals_and_time_zones_come_through_unchanged(place: Place) -> None:
@@ -87,9 +85,7 @@ def test_nested_values_long_decimals_and_time_zones_come_through_unchanged(place
         "pairs": pa.array([[("k", n), ("ü", None)] for n in range(50)], pa.map_(pa.string(), pa.int64())),
         "long": pa.array([decimal.Decimal(10**38 - 1 - n) for n in range(50)], pa.decimal128(38, 0)),
         "fine": pa.array([decimal.Decimal(n).scaleb(-37) for n in range(50)], pa.decimal128(38, 37)),
-        "moment": pa.array(
-            [dt.datetime(2024, 3, 31, 1, 30, tzinfo=zone)] * 50, pa.timestamp("us", "America/Phoenix")
-        ),
+        "moment": pa.array([dt.datetime(2024, 3, 31, 1, 30, tzinfo=zone)] * 50, pa.timestamp("us", "America/Phoenix")),
         "nanos": pa.array([2**62 + n for n in range(50)], pa.timestamp("ns")),
         "empty": pa.array([b""] * 50),
     }
@@ -172,15 +168,11 @@ def old(path: Path) -> None:
 def with_dictionaries(path: Path) -> None:
     table = pa.table({"id": pa.array(range(1000)), "g": ["x", "y", None, "z"] * 250, "t": [MOMENT] * 1000})
     table = table.set_column(1, "g", table["g"].dictionary_encode())
-    pq.write_table(
-        table, path, use_dictionary=True, data_page_version="2.0", compression="gzip", row_group_size=100
-    )
+    pq.write_table(table, path, use_dictionary=True, data_page_version="2.0", compression="gzip", row_group_size=100)
 
 
 @pytest.mark.parametrize("write", [by_polars, old, with_dictionaries])
-def test_files_of_other_writers_give_the_same_rows(
-    place: Place, read: Read, write: Callable[[Path], None]
-) -> None:
+def test_files_of_other_writers_give_the_same_rows(place: Place, read: Read, write: Callable[[Path], None]) -> None:
     write(place.source / "customers.parquet")
     sections = UNIT.replace("rate", 'strata = ["g"]\nrate')
     sample, manifest = place.draw(sections)
@@ -223,11 +215,9 @@ def test_a_large_file_is_cut_into_parts_with_the_same_content(
 @pytest.mark.parametrize("change", ["touched", "replaced", "removed", "added"])
 def test_files_that_change_between_counting_and_drawing_are_detected(place: Place, change: str) -> None:
     for part in range(2):
-        place.copy(
-            f"customers/{part}.parquet", f"select range as id from range({part * 500}, {part * 500 + 500})"
-        )
+        place.copy(f"customers/{part}.parquet", f"select range as id from range({part * 500}, {part * 500 + 500})")
     project = place.project(UNIT)
-    plan = survey(project, threads=2, progress=Silent())
+    plan = plan_sample(project, threads=2, progress=SilentProgress())
     file = place.source / "customers/1.parquet"
     if change == "touched":
         file.touch()
@@ -238,7 +228,7 @@ def test_files_that_change_between_counting_and_drawing_are_detected(place: Plac
     else:
         place.copy("customers/2.parquet", "select 7::bigint as id")
     with pytest.raises(SourceError, match="the source changed while it was read: "):
-        draw(project, plan, home=place.home, threads=2, progress=Silent())
+        draw_sample(project, plan, home=place.home, threads=2, progress=SilentProgress())
     assert [path.name for path in (place.home / "samples").iterdir() if not path.name.endswith(".lock")] == []
 
 
@@ -247,10 +237,8 @@ def test_what_spills_while_masks_apply_is_encrypted(tmp_path: Path) -> None:
         spill = tmp_path / str(encrypted)
         spill.mkdir()
         with Session(memory=128 * 10**6, threads=1, spill=spill, encrypted=encrypted) as session:
-            session.execute(
-                "create temp table t as select 'SECRET ' || range as v, range as n from range(6000000)"
-            )
-            session.rows("select count(*) from t where n % 2 = 0")
+            session.execute("create temp table t as select 'SECRET ' || range as v, range as n from range(6000000)")
+            session.fetch_rows("select count(*) from t where n % 2 = 0")
             files = [path for path in spill.rglob("*") if path.is_file()]
             spilled = b"".join(path.read_bytes() for path in files)
             assert len(spilled) > 10**6
@@ -268,9 +256,7 @@ def test_a_draw_in_little_memory_spills_and_gives_the_same_sample(place: Place) 
     assert len({sample.fingerprint for sample in samples}) == 1
 
 
-def test_the_catalogue_of_the_engine_is_not_confused_by_a_table_of_its_names(
-    place: Place, read: Read
-) -> None:
+def test_the_catalogue_of_the_engine_is_not_confused_by_a_table_of_its_names(place: Place, read: Read) -> None:
     names = ["rows of an item", "known of 61", "lean 61", "sqlite_master", "information_schema.tables"]
     place.copy("customers.parquet", "select range as id from range(50)")
     more = ""

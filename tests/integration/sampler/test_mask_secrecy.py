@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.conftest import Shop
 
 SECRET = "correct-horse-battery-staple-and-more-of-them"
-KEY = Secret.of(SECRET).key
+KEY = Secret.from_text(SECRET).key
 FORMS = [SECRET.encode(), KEY, KEY.hex().encode(), repr(KEY).encode()]
 SHOW = "\nprint(sorted(os.environ.items()))\n"
 
@@ -79,7 +79,7 @@ def test_the_secret_is_in_no_file_log_or_other_process(shop: Shop) -> None:
     assert KEY.hex() not in printed + again
     assert known | more == set()
     manifests = [SampleManifest.read(path) for path in shop.home.glob("samples/*/manifest.json")]
-    assert Secret.of(SECRET).id in {one.masking_key for one in manifests}
+    assert Secret.from_text(SECRET).id in {one.masking_key for one in manifests}
     places = [shop.root, shop.home / "samples"]
     found = [path for place in places for path in place.rglob("*") if path.is_file() and mentions(path)]
     assert found == []

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.errors import ConfigError
-from sandbox.masking import Secret, secret
-from sandbox.masking.secret import FILE_VARIABLE, VARIABLE
-from sandbox.model import Silent
-from sandbox.store.secret_environment import private, withhold
+from sandbox.masking import Secret, load_secret
+from sandbox.masking.secret import SECRET_FILE_VARIABLE, SECRET_VARIABLE
+from sandbox.model import SilentProgress
+from sandbox.store.secret_environment import read_secret_variable, remove_secret_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 TEXT = "0123456789abcdef" * 4
 
 
-class Told(Silent):
+class Told(SilentProgress):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         self.lines.append(message)
 
 
 def test_a_secret_is_made_once_for_its_owner_alone_and_announced_once(tmp_path: Path) -> None:
     told = Told()
-    first = secret(tmp_path / "home", progress=told)
-    assert secret(tmp_path / "home", progress=told) == first
+    first = load_secret(tmp_path / "home", progress=told)
+    assert load_secret(tmp_path / "home", progress=told) == first
     place = tmp_path / "home" / "mask.key"
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert len(place.read_text().strip()) == 64
@@ -41,13 +41,13 @@ def test_a_secret_is_made_once_for_its_owner_alone_and_announced_once(tmp_path: 
     assert str(place) in told.lines[0]
     assert "share" in told.lines[0]
     assert place.read_text().strip() not in told.lines[0]
-    assert secret(tmp_path / "another") != first
+    assert load_secret(tmp_path / "another") != first
 
 
 def test_processes_at_the_same_time_agree_on_one(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from sandbox.sampler.masking import secret; "
-        "print(secret(Path(sys.argv[1])).id)"
+        "import sys; from pathlib import Path; from sandbox.masking import load_secret; "
+        "print(load_secret(Path(sys.argv[1])).id)"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
     running = [
@@ -64,41 +64,37 @@ def test_processes_at_the_same_time_agree_on_one(tmp_path: Path) -> None:
     assert len(ids.pop().strip()) == 16
 
 
-def test_the_environment_and_a_file_come_before_ones_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_and_a_file_come_before_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "team.key"
     place.write_text(f"{TEXT}\n")
     place.chmod(0o600)
-    monkeypatch.setenv(FILE_VARIABLE, str(place))
-    assert secret(tmp_path / "home") == Secret.of(TEXT)
+    monkeypatch.setenv(SECRET_FILE_VARIABLE, str(place))
+    assert load_secret(tmp_path / "home") == Secret.from_text(TEXT)
     assert not (tmp_path / "home").exists()
-    monkeypatch.delenv(FILE_VARIABLE)
-    monkeypatch.setenv(VARIABLE, TEXT)
-    assert secret(tmp_path / "home") == Secret.of(TEXT)
-    monkeypatch.setenv(FILE_VARIABLE, str(place))
+    monkeypatch.delenv(SECRET_FILE_VARIABLE)
+    monkeypatch.setenv(SECRET_VARIABLE, TEXT)
+    assert load_secret(tmp_path / "home") == Secret.from_text(TEXT)
+    monkeypatch.setenv(SECRET_FILE_VARIABLE, str(place))
     with pytest.raises(ConfigError, match="are both set"):
-        secret(tmp_path / "home")
+        load_secret(tmp_path / "home")
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666, 0o620])
-def test_a_file_that_others_can_reach_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
-) -> None:
+def test_a_file_that_others_can_reach_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
     place = tmp_path / "team.key"
     place.write_text(TEXT)
     place.chmod(mode)
-    monkeypatch.setenv(FILE_VARIABLE, str(place))
+    monkeypatch.setenv(SECRET_FILE_VARIABLE, str(place))
     with pytest.raises(ConfigError, match=f"mode {mode:o}") as caught:
-        secret(tmp_path / "home")
+        load_secret(tmp_path / "home")
     assert caught.value.hint == f"chmod 600 '{place}'"
 
 
 def test_ones_own_file_is_watched_too(tmp_path: Path) -> None:
-    secret(tmp_path)
+    load_secret(tmp_path)
     (tmp_path / "mask.key").chmod(0o644)
     with pytest.raises(ConfigError, match="others can read it"):
-        secret(tmp_path)
+        load_secret(tmp_path)
 
 
 def test_a_file_in_the_project_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,54 +102,50 @@ def test_a_file_in_the_project_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     place.parent.mkdir(parents=True)
     place.write_text(TEXT)
     place.chmod(0o600)
-    monkeypatch.setenv(FILE_VARIABLE, str(place))
+    monkeypatch.setenv(SECRET_FILE_VARIABLE, str(place))
     with pytest.raises(ConfigError, match="could be committed"):
-        secret(tmp_path / "home", root=tmp_path / "project")
+        load_secret(tmp_path / "home", root=tmp_path / "project")
 
 
 @pytest.mark.parametrize("text", ["hunter2", "x" * 31, "   " + "x" * 31 + "\n"])
-def test_a_short_secret_is_refused_and_not_quoted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
-    monkeypatch.setenv(VARIABLE, text)
+def test_a_short_secret_is_refused_and_not_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(SECRET_VARIABLE, text)
     with pytest.raises(ConfigError, match="too short") as caught:
-        secret(tmp_path)
+        load_secret(tmp_path)
     assert text.strip() not in caught.value.message + caught.value.hint
 
 
-def test_a_file_that_is_no_text_is_refused_without_its_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_no_text_is_refused_without_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "team.key"
     place.write_bytes(b"\xff\xfe" * 40)
     place.chmod(0o600)
-    monkeypatch.setenv(FILE_VARIABLE, str(place))
+    monkeypatch.setenv(SECRET_FILE_VARIABLE, str(place))
     with pytest.raises(ConfigError, match="cannot be read as text") as caught:
-        secret(tmp_path / "home")
+        load_secret(tmp_path / "home")
     assert caught.value.__cause__ is None
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(FILE_VARIABLE, str(tmp_path / "nowhere"))
+    monkeypatch.setenv(SECRET_FILE_VARIABLE, str(tmp_path / "nowhere"))
     with pytest.raises(ConfigError, match="is not there"):
-        secret(tmp_path / "home")
+        load_secret(tmp_path / "home")
 
 
 def test_a_secret_does_not_show_itself() -> None:
-    made = Secret.of(TEXT)
+    made = Secret.from_text(TEXT)
     assert TEXT not in repr(made)
     assert made.key.hex() not in repr(made)
     assert made.id in repr(made)
     assert made.id not in made.key.hex()
-    assert Secret.of(f" {TEXT}\n") == made
+    assert Secret.from_text(f" {TEXT}\n") == made
 
 
 def test_withheld_variables_are_known_here_and_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sandbox.store.secret_environment._withheld", {})
-    monkeypatch.setenv(VARIABLE, TEXT)
-    withhold()
-    assert private(VARIABLE) == TEXT
+    monkeypatch.setattr("sandbox.store.secret_environment._withheld_values", {})
+    monkeypatch.setenv(SECRET_VARIABLE, TEXT)
+    remove_secret_variables()
+    assert read_secret_variable(SECRET_VARIABLE) == TEXT
     seen = subprocess.run(
         [sys.executable, "-c", "import os; print(*os.environ)"], capture_output=True, text=True, check=True
     )
-    assert VARIABLE not in seen.stdout
+    assert SECRET_VARIABLE not in seen.stdout

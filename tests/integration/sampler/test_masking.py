@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.config.settings import Mask
+from sandbox.config.settings import MaskEntry
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
 from sandbox.masking import Masking, Secret
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
     from tests.integration.sampler.conftest import Place, Read
 
-SECRET = Secret.of("a secret of the tests, 32 and more letters")
+SECRET = Secret.from_text("a secret of the tests, 32 and more letters")
 COLUMNS = {
-    "tiny": ("TINYINT", Mask(kind="key")), "small": ("SMALLINT", Mask(kind="key")), "plain": ("INTEGER", Mask(kind="key")),
-    "big": ("BIGINT", Mask(kind="key")), "unsigned": ("UBIGINT", Mask(kind="key")),
-    "long": ("DECIMAL(38,0)", Mask(kind="key")), "code": ("VARCHAR", Mask(kind="key")), "id": ("UUID", Mask(kind="key")),
-    "mail": ("VARCHAR", Mask(kind="email")), "who": ("VARCHAR", Mask(kind="name")), "tel": ("VARCHAR", Mask(kind="phone")),
-    "note": ("VARCHAR", Mask(kind="text")), "digest": ("VARCHAR", Mask(kind="hash")), "raw": ("BLOB", Mask(kind="hash")),
-    "day": ("DATE", Mask(kind="date_shift", days=9)), "at": ("TIMESTAMP", Mask(kind="date_shift", days=9)),
-    "at_s": ("TIMESTAMP_S", Mask(kind="date_shift", days=9)), "at_ms": ("TIMESTAMP_MS", Mask(kind="date_shift", days=9)),
-    "at_ns": ("TIMESTAMP_NS", Mask(kind="date_shift", days=9)),
-    "when": ("TIMESTAMP WITH TIME ZONE", Mask(kind="date_shift", days=9)),
-    "share": ("DOUBLE", Mask(kind="noise", relative=0.1)), "half": ("FLOAT", Mask(kind="noise", relative=0.1)),
-    "money": ("DECIMAL(10,2)", Mask(kind="noise", relative=0.1)), "age": ("UTINYINT", Mask(kind="bucket", width=5)),
-    "gone": ("STRUCT(a INTEGER, b VARCHAR[])", Mask(kind="null")), "secret": ("VARCHAR", Mask(kind="redact")),
-    "kept": ("JSON", Mask(kind="none")), 'a "quoted" näme': ("VARCHAR", Mask(kind="text")),
+    "tiny": ("TINYINT", MaskEntry(kind="key")), "small": ("SMALLINT", MaskEntry(kind="key")), "plain": ("INTEGER", MaskEntry(kind="key")),
+    "big": ("BIGINT", MaskEntry(kind="key")), "unsigned": ("UBIGINT", MaskEntry(kind="key")),
+    "long": ("DECIMAL(38,0)", MaskEntry(kind="key")), "code": ("VARCHAR", MaskEntry(kind="key")), "id": ("UUID", MaskEntry(kind="key")),
+    "mail": ("VARCHAR", MaskEntry(kind="email")), "who": ("VARCHAR", MaskEntry(kind="name")), "tel": ("VARCHAR", MaskEntry(kind="phone")),
+    "note": ("VARCHAR", MaskEntry(kind="text")), "digest": ("VARCHAR", MaskEntry(kind="hash")), "raw": ("BLOB", MaskEntry(kind="hash")),
+    "day": ("DATE", MaskEntry(kind="date_shift", days=9)), "at": ("TIMESTAMP", MaskEntry(kind="date_shift", days=9)),
+    "at_s": ("TIMESTAMP_S", MaskEntry(kind="date_shift", days=9)), "at_ms": ("TIMESTAMP_MS", MaskEntry(kind="date_shift", days=9)),
+    "at_ns": ("TIMESTAMP_NS", MaskEntry(kind="date_shift", days=9)),
+    "when": ("TIMESTAMP WITH TIME ZONE", MaskEntry(kind="date_shift", days=9)),
+    "share": ("DOUBLE", MaskEntry(kind="noise", relative=0.1)), "half": ("FLOAT", MaskEntry(kind="noise", relative=0.1)),
+    "money": ("DECIMAL(10,2)", MaskEntry(kind="noise", relative=0.1)), "age": ("UTINYINT", MaskEntry(kind="bucket", width=5)),
+    "gone": ("STRUCT(a INTEGER, b VARCHAR[])", MaskEntry(kind="null")), "secret": ("VARCHAR", MaskEntry(kind="redact")),
+    "kept": ("JSON", MaskEntry(kind="none")), 'a "quoted" näme': ("VARCHAR", MaskEntry(kind="text")),
 }  # fmt: skip
 VALUES = """
     select 100::tinyint, 1000::smallint, 100000, 10000000000 + i, 18446744073709551615::ubigint, 10000000000000000000000::decimal(38, 0),
@@ -63,83 +63,83 @@ def session() -> Any:
 
 def bound(session: Session, secret: Secret = SECRET) -> Masking:
     masks = {"rows": {name: mask for name, (_, mask) in COLUMNS.items()}}
-    return Masking.of(session, masks, secret, {"rows": {name: kind for name, (kind, _) in COLUMNS.items()}})
+    return Masking.register(session, masks, secret, {"rows": {name: kind for name, (kind, _) in COLUMNS.items()}})
 
 
 def test_every_type_is_kept_and_every_value_changed_but_null(session: Session) -> None:
     masking = bound(session)
     for name, (kind, mask) in COLUMNS.items():
         value = '"' + name.replace('"', '""') + '"'
-        changed = masking.expression("rows", name, unit="unit")
-        [(found, same, nulls, rows)] = session.rows(
+        changed = masking.build_expression("rows", name, unit="unit")
+        [(found, same, nulls, rows)] = session.fetch_rows(
             f"select any_value(typeof({changed})), count(*) filter ({changed} = {value}), "
             f"count(*) filter (({changed}) is null), count(*) from rows where {value} is not null"
         )
         assert found == kind or mask.kind == "null", name
         assert same == (rows if mask.kind == "none" else 0), name
         assert nulls == (rows if mask.kind == "null" else 0), name
-        assert session.rows(f"select {changed} from rows where {value} is null") == [(None,)], name
+        assert session.fetch_rows(f"select {changed} from rows where {value} is null") == [(None,)], name
 
 
 def test_masks_are_the_same_in_another_session_table_and_number_of_threads(session: Session) -> None:
     with Session(threads=1) as other:
         other.execute("create table elsewhere as select 'ab' || i as code from range(4999, -1, -1) as r(i)")
-        masking = Masking.of(
-            other, {"elsewhere": {"code": Mask(kind="key")}}, SECRET, {"elsewhere": {"code": "VARCHAR"}}
+        masking = Masking.register(
+            other, {"elsewhere": {"code": MaskEntry(kind="key")}}, SECRET, {"elsewhere": {"code": "VARCHAR"}}
         )
-        there = other.rows(
-            f"select code, {masking.expression('elsewhere', 'code')} from elsewhere order by code"
+        there = other.fetch_rows(
+            f"select code, {masking.build_expression('elsewhere', 'code')} from elsewhere order by code"
         )
-    here = session.rows(
-        f"select code, {bound(session).expression('rows', 'code')} from rows where code is not null order by code"
+    here = session.fetch_rows(
+        f"select code, {bound(session).build_expression('rows', 'code')} from rows where code is not null order by code"
     )
     assert here == there
 
 
 def test_another_secret_gives_other_masks(session: Session) -> None:
-    other = Secret.of("another secret of the tests, as long as that")
+    other = Secret.from_text("another secret of the tests, as long as that")
     for name in ("big", "code", "mail", "who", "tel", "note", "digest", "raw", "id", "share", "money"):
-        one, two = (bound(session, secret).expression("rows", name) for secret in (SECRET, other))
-        [(same, rows)] = session.rows(f"select count(*) filter ({one} = {two}), count({name}) from rows")
+        one, two = (bound(session, secret).build_expression("rows", name) for secret in (SECRET, other))
+        [(same, rows)] = session.fetch_rows(f"select count(*) filter ({one} = {two}), count({name}) from rows")
         assert same < rows / 100, name
 
 
 def test_an_alias_says_which_relation_is_meant(session: Session) -> None:
-    changed = bound(session).expression("rows", "day", unit="unit", row="a")
-    assert session.rows(f"select count({changed}) from rows a join rows b using (unit)")[0][0] == 5000
+    changed = bound(session).build_expression("rows", "day", unit="unit", row="a")
+    assert session.fetch_rows(f"select count({changed}) from rows a join rows b using (unit)")[0][0] == 5000
 
 
 def test_an_error_in_a_function_becomes_ours_without_values(session: Session) -> None:
     def broken(values: pa.Array) -> pa.Array:
         raise ValueError(f"cannot stand {values[0]}")
 
-    session.function("broken", broken, ["VARCHAR"], "VARCHAR")
+    session.register_function("broken", broken, ["VARCHAR"], "VARCHAR")
     with pytest.raises(SourceError, match="writing: ValueError in a function of ours") as caught:
         session.execute("create table broken as select broken(mail) from rows", doing="writing")
     assert "anna" not in str(caught.value) + repr(caught.value.__cause__) + repr(caught.value.__context__)
-    assert session.rows("select 1") == [(1,)]
+    assert session.fetch_rows("select 1") == [(1,)]
 
 
 def test_an_interruption_in_a_function_stays_one(session: Session) -> None:
     def interrupted(values: pa.Array) -> pa.Array:
         raise KeyboardInterrupt
 
-    session.function("interrupted", interrupted, ["VARCHAR"], "VARCHAR")
+    session.register_function("interrupted", interrupted, ["VARCHAR"], "VARCHAR")
     with pytest.raises(KeyboardInterrupt):
-        session.rows("select interrupted(mail) from rows")
+        session.fetch_rows("select interrupted(mail) from rows")
 
 
 ENDLESS = """
 import sys
-from sandbox.config.settings import Mask
-from sandbox.engine.duck import Session
-from sandbox.sampler.masking import Masking, Secret
+from sandbox.config.settings import MaskEntry
+from sandbox.engine.duckdb.session import Session
+from sandbox.masking import Masking, Secret
 with Session(threads=2) as session:
-    masks = {"t": {"x": Mask(kind="key")}}
-    masking = Masking.of(session, masks, Secret.of("x" * 40), {"t": {"x": "VARCHAR"}})
+    masks = {"t": {"x": MaskEntry(kind="key")}}
+    masking = Masking.register(session, masks, Secret.from_text("x" * 40), {"t": {"x": "VARCHAR"}})
     print("ready", flush=True)
     try:
-        session.rows(f"select count({masking.expression('t', 'x')}) from (select 'a' || i as x from range(10000000000) as r(i))")
+        session.fetch_rows(f"select count({masking.build_expression('t', 'x')}) from (select 'a' || i as x from range(10000000000) as r(i))")
     except KeyboardInterrupt:
         print("interrupted", flush=True)
 """
@@ -193,9 +193,7 @@ def source(place: Place) -> None:
         "timestamp '1990-01-01' + to_days((1 + i * 7 % 400)::integer + 10) as placed, 'note of ' || i as note from range(2000) as r(i)",
         "(format parquet)",
     )
-    place.copy(
-        "codes.parquet", "select 'K' || i as code, i as rank from range(13) as r(i)", "(format parquet)"
-    )
+    place.copy("codes.parquet", "select 'K' || i as code, i as rank from range(13) as r(i)", "(format parquet)")
 
 
 def test_a_masked_sample_joins_as_the_source_does(place: Place, read: Read) -> None:
@@ -209,9 +207,7 @@ def test_a_masked_sample_joins_as_the_source_does(place: Place, read: Read) -> N
     ten_days = dt.timedelta(days=10)
     for number, customer, code, placed in orders:
         assert ranks[code] == number % 13
-        assert placed.date() - customers[customer] == ten_days, (
-            "intervals of a unit survive, from table to table"
-        )
+        assert placed.date() - customers[customer] == ten_days, "intervals of a unit survive, from table to table"
     assert manifest.masking == {
         "customers": {"id": "key", "email": "email", "born": "date_shift(days=30)"},
         "orders": {"customer": "key", "code": "key", "placed": "date_shift(days=30)", "note": "text"},
@@ -226,7 +222,7 @@ def test_a_masked_sample_joins_as_the_source_does(place: Place, read: Read) -> N
 def weights(manifest: Any, folder: Path) -> list[tuple[Any, ...]]:
     path = str(folder / manifest.weights["customers"].path).replace("'", "''")
     with Session() as session:
-        return session.rows(f"select id from read_parquet('{path}')")
+        return session.fetch_rows(f"select id from read_parquet('{path}')")
 
 
 def test_the_same_secret_gives_the_same_masks_in_another_draw(place: Place, read: Read) -> None:
@@ -240,9 +236,7 @@ def test_the_same_secret_gives_the_same_masks_in_another_draw(place: Place, read
     assert all(one[key] == other[key] for key in both)
 
 
-def test_another_secret_gives_another_sample(
-    place: Place, read: Read, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_secret_gives_another_sample(place: Place, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     source(place)
     first, one = place.draw(SHOP.format(note="text"))
     monkeypatch.setenv("SANDBOX_MASK_KEY", "another secret for masks, long enough for it")
@@ -255,9 +249,7 @@ def test_another_secret_gives_another_sample(
 
 def test_a_sample_without_keyed_masks_makes_no_secret(place: Place) -> None:
     place.copy("customers.parquet", "select i as id, 'x' as note from range(50) as r(i)", "(format parquet)")
-    sections = (
-        SHOP.format(note="text").partition("[tables.orders]")[0].partition("[tables.customers.mask]")[0]
-    )
+    sections = SHOP.format(note="text").partition("[tables.orders]")[0].partition("[tables.customers.mask]")[0]
     _, manifest = place.draw(sections + '[tables.customers.mask]\nnote = "redact"\n')
     assert manifest.masking_key is None
     assert not (place.home / "mask.key").exists()
@@ -270,7 +262,7 @@ def test_nothing_unmasked_lies_in_the_store(place: Place) -> None:
     with Session() as session:
         for path in sample.path.rglob("*.parquet"):
             literal = str(path).replace("'", "''")
-            texts.append(str(session.rows(f"select columns(*)::varchar from read_parquet('{literal}')")))
+            texts.append(str(session.fetch_rows(f"select columns(*)::varchar from read_parquet('{literal}')")))
     texts += [path.read_text() for path in place.home.rglob("*.json")]
     everything = "\n".join(texts)
     assert "redacted" in everything

@@ -9,11 +9,11 @@ import pytest
 
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError
-from sandbox.model import Silent
-from sandbox.sampler.plan.planner import survey
-from sandbox.sources.checks.personal_columns import suspected
-from sandbox.sources.discover import listed
-from sandbox.sources.open_table import opened
+from sandbox.model import SilentProgress
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.sources.checks.personal_columns import find_personal_columns
+from sandbox.sources.discover import list_source
+from sandbox.sources.open_table import open_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,18 +85,14 @@ def test_what_the_hint_says_is_enough(place: Place) -> None:
     with pytest.raises(ConfigError) as caught:
         place.draw(SECTIONS.format(more=""))
     first, _, second = caught.value.hint.partition("\n")[2].partition('[tables."')
-    sections = SECTIONS.format(more='[tables."' + second).replace(
-        'notes = "none"\n', f'notes = "none"\n{first}'
-    )
+    sections = SECTIONS.format(more='[tables."' + second).replace('notes = "none"\n', f'notes = "none"\n{first}')
     tomllib.loads(sections)
     _, manifest = place.draw(sections)
     assert set(manifest.masking) == {"customers", "odd table"}
 
 
 def test_none_is_a_rule(place: Place) -> None:
-    place.copy(
-        "customers.parquet", "select i as id, 'x@y.de' as email from range(20) as r(i)", "(format parquet)"
-    )
+    place.copy("customers.parquet", "select i as id, 'x@y.de' as email from range(20) as r(i)", "(format parquet)")
     sections = SECTIONS.partition("[tables.customers.mask]")[0].replace('strata = ["country"]\n', "")
     _, manifest = place.draw(sections + '[tables.customers.mask]\nemail = "none"\n')
     assert manifest.masking == {}
@@ -104,7 +100,7 @@ def test_none_is_a_rule(place: Place) -> None:
 
 def test_a_plan_warns_and_goes_on(place: Place) -> None:
     source(place)
-    plan = survey(place.project(SECTIONS.format(more="")), progress=Silent())
+    plan = plan_sample(place.project(SECTIONS.format(more="")), progress=SilentProgress())
     said = [one for one in plan.warnings if "looks personal" in one]
     assert len(said) == 5
     assert said[0] == (
@@ -114,9 +110,7 @@ def test_a_plan_warns_and_goes_on(place: Place) -> None:
 
 
 def test_a_column_that_a_reference_masks_has_its_rule(place: Place) -> None:
-    place.copy(
-        "customers.parquet", "select 'c' || i || '@web.de' as id from range(50) as r(i)", "(format parquet)"
-    )
+    place.copy("customers.parquet", "select 'c' || i || '@web.de' as id from range(50) as r(i)", "(format parquet)")
     place.copy(
         "orders.parquet",
         "select 'c' || i || '@web.de' as customer from range(50) as r(i)",
@@ -170,7 +164,7 @@ def test_nested_columns_are_looked_into(place: Place) -> None:
 
 
 def test_real_tables_of_people_and_teams(baseball: Path) -> None:
-    listing = listed(".", base=baseball)
+    listing = list_source(".", base=baseball)
     project = {
         "version": 1,
         "project": {"name": "x"},
@@ -181,8 +175,8 @@ def test_real_tables_of_people_and_teams(baseball: Path) -> None:
 
     settings = Settings.model_validate(project | {"tables": {name: {} for name in listing.files}})
     with Session(threads=2) as session:
-        tables = {name: opened(session, listing, name, {}) for name in listing.files}
-        twice = [suspected(session, settings, tables, {}) for _ in range(2)]
+        tables = {name: open_table(session, listing, name, {}) for name in listing.files}
+        twice = [find_personal_columns(session, settings, tables, {}) for _ in range(2)]
     assert [(one.table, one.column) for one in twice[0]] == [
         ("People", "nameFirst"), ("People", "nameLast"), ("People", "nameGiven"),
     ]  # fmt: skip
@@ -191,5 +185,5 @@ def test_real_tables_of_people_and_teams(baseball: Path) -> None:
 
 def found(place: Place) -> list[str]:
     sections = SECTIONS.partition("[tables.customers.mask]")[0].replace('strata = ["country"]\n', "")
-    plan = survey(place.project(sections), progress=Silent())
-    return [one.column for one in plan.suspects]
+    plan = plan_sample(place.project(sections), progress=SilentProgress())
+    return [one.column for one in plan.personal_columns]

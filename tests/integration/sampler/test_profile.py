@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.engine.duckdb.session import Session
-from sandbox.engine.duckdb.table_functions import file_list
+from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.errors import StoreError
-from sandbox.manifest.profile import Profile
-from sandbox.model import Silent
-from sandbox.sampler.plan.planner import survey
+from sandbox.manifest.profile import SampleProfile
+from sandbox.model import SilentProgress
+from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sampler.profile import compare as profiles
 from sandbox.sampler.profile import rows, storage
-from sandbox.sampler.profile.bins import tallied
-from sandbox.sampler.profile.compare import profiled, profiled_later
+from sandbox.sampler.profile.bins import bin_tally
+from sandbox.sampler.profile.compare import profile_sample, profile_stored_sample
 
 if TYPE_CHECKING:
     from sandbox.config.settings import Project
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
-    from sandbox.sampler.plan.plan import Plan
+    from sandbox.sampler.plan.plan import SamplePlan
     from tests.integration.sampler.conftest import Place
 
 SHOP = """
@@ -57,15 +57,13 @@ ITEMS = "select hash(range) % 16000 as order_id, hash(range + 9) % 12 as quantit
 
 
 def shop(place: Place, form: str = "parquet") -> None:
-    place.copy(
-        f"customers.{form}", CUSTOMERS if form == "parquet" else CUSTOMERS.replace(", [range] as list", "")
-    )
+    place.copy(f"customers.{form}", CUSTOMERS if form == "parquet" else CUSTOMERS.replace(", [range] as list", ""))
     place.copy(f"orders.{form}", ORDERS)
     place.copy(f"items.{form}", ITEMS)
 
 
-def profile_of(sample: Sample) -> Profile:
-    return Profile.read(sample.path / "profile.json")
+def profile_of(sample: Sample) -> SampleProfile:
+    return SampleProfile.read(sample.path / "profile.json")
 
 
 def compared(
@@ -76,15 +74,15 @@ def compared(
     threads: int = 2,
     rows: str = "true",
     weights: str = "*",
-) -> Profile:
+) -> SampleProfile:
     """Compare a stored sample again; ``rows`` narrows what is taken for drawn, ``weights`` changes them."""
-    plan: Plan = survey(place.project(sections), progress=Silent())
-    tables = {name: f"read_parquet({file_list(one.paths)})" for name, one in sample.tables.items()}
-    weighed = f"read_parquet({file_list([sample.path / 'weights' / 'customers.parquet'])})"
+    plan: SamplePlan = plan_sample(place.project(sections), progress=SilentProgress())
+    tables = {name: f"read_parquet({format_file_list(one.paths)})" for name, one in sample.tables.items()}
+    weighed = f"read_parquet({format_file_list([sample.path / 'weights' / 'customers.parquet'])})"
     with Session(threads=threads) as session:
-        return profiled(
+        return profile_sample(
             session, plan, tables, {"customers": f"(select {weights} from {weighed} where {rows})"},
-            ranges={}, whole=False, progress=Silent(),
+            ranges={}, whole=False, progress=SilentProgress(),
         )  # fmt: skip
 
 
@@ -98,7 +96,7 @@ def test_every_column_of_units_and_children_is_compared_and_none_is_notable(plac
         "items": ["order_id", "quantity"],
     }
     assert list(found.tables["items"].children) == ["items"]
-    assert found.notable() == []
+    assert found.list_notable_columns() == []
     kinds = {name: column.kind for name, column in found.tables["customers"].columns.items()}
     assert kinds == {
         "id": "number", "country": "category", "score": "number", "asked": "category", "since": "moment",
@@ -120,9 +118,7 @@ def test_what_the_strata_fix_is_exact_and_the_rest_is_not(place: Place) -> None:
     assert score.bins is not None
     assert score.total is not None
     assert score.total.error > 0
-    assert score.total.z == pytest.approx(
-        (score.total.sample - score.total.population) / score.total.error, rel=1e-3
-    )
+    assert score.total.z == pytest.approx((score.total.sample - score.total.population) / score.total.error, rel=1e-3)
     assert len(score.bins.edges) == len(score.bins.population) == len(score.bins.sample) == 50
     assert sum(score.bins.population) == pytest.approx(1, abs=1e-4)
 
@@ -145,7 +141,7 @@ def test_rare_texts_are_one_value_together_and_are_not_told(place: Place) -> Non
     remark = found.tables["customers"].columns["remark"]
     assert remark.categories is not None
     assert remark.categories.values == [None]
-    assert "nobody" not in found.text()
+    assert "nobody" not in found.to_json_text()
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
@@ -153,25 +149,25 @@ def test_the_same_sample_has_the_same_profile_whatever_the_threads(place: Place,
     shop(place, form)
     sample, _ = place.draw(SHOP, threads=1)
     stored = (sample.path / "profile.json").read_text("utf-8")
-    assert compared(place, sample, threads=1).text() == stored
-    assert compared(place, sample, threads=2).text() == stored
+    assert compared(place, sample, threads=1).to_json_text() == stored
+    assert compared(place, sample, threads=2).to_json_text() == stored
 
 
 def test_units_left_out_by_what_they_are_are_found(place: Place) -> None:
     shop(place)
     sample, _ = place.draw(SHOP)
     odd = "id in (select id from read_parquet({}) where score < 90)".format(
-        file_list(sample.tables["customers"].paths)
+        format_file_list(sample.tables["customers"].paths)
     )
     found = compared(place, sample, rows=odd)
-    assert "customers.score" in [f"{table}.{column}" for table, column, _ in found.notable()]
+    assert "customers.score" in [f"{table}.{column}" for table, column, _ in found.list_notable_columns()]
 
 
 def test_a_stratum_that_is_left_out_is_found(place: Place) -> None:
     shop(place)
     sample, _ = place.draw(SHOP)
     found = compared(place, sample, rows="stratum <> 1")
-    assert "customers.country" in [f"{table}.{column}" for table, column, _ in found.notable()]
+    assert "customers.country" in [f"{table}.{column}" for table, column, _ in found.list_notable_columns()]
 
 
 def test_units_said_to_be_of_another_stratum_are_found(place: Place) -> None:
@@ -183,7 +179,7 @@ def test_units_said_to_be_of_another_stratum_are_found(place: Place) -> None:
         place, sample, sections,
         rows="stratum <> 3", weights="id, case stratum when 0 then 1 when 1 then 0 else stratum end as stratum",
     )  # fmt: skip
-    assert "customers.country" in [f"{table}.{column}" for table, column, _ in found.notable()]
+    assert "customers.country" in [f"{table}.{column}" for table, column, _ in found.list_notable_columns()]
 
 
 def test_of_masked_columns_only_the_nulls_are_compared_and_no_value_is_told(place: Place) -> None:
@@ -201,32 +197,30 @@ def test_of_masked_columns_only_the_nulls_are_compared_and_no_value_is_told(plac
     assert found.tables["orders"].columns["customer_id"].bins is None, "it names the masked key"
     assert found.tables["orders"].columns["amount"].bins is not None
     assert found.tables["orders"].children["orders"].compared
-    assert found.notable() == []
+    assert found.list_notable_columns() == []
 
 
-def test_tables_too_large_are_left_out_until_all_is_asked_for(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tables_too_large_are_left_out_until_all_is_asked_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     shop(place)
-    monkeypatch.setattr(rows, "EXACT_UP_TO", 10_000)
+    monkeypatch.setattr(rows, "MAX_EXACT_ROWS", 10_000)
     sample, manifest = place.draw(SHOP)
     found = profile_of(sample)
     assert {name: table.reason for name, table in found.tables.items()} == {
-        "customers": None, "orders": profiles.TOO_LARGE, "items": profiles.TOO_LARGE,
+        "customers": None, "orders": profiles.TOO_LARGE_REASON, "items": profiles.TOO_LARGE_REASON,
     }  # fmt: skip
-    assert not found.complete
+    assert not found.is_complete
     project = place.project(SHOP)
     whole = later(project, sample, manifest)
-    assert whole.complete
+    assert whole.is_complete
     assert whole.tables["orders"].columns["amount"].bins is not None
-    storage.keep(project, sample.fingerprint, whole)
-    assert storage.known(project, place.home, sample.fingerprint) == whole
+    storage.write_profile(project, sample.fingerprint, whole)
+    assert storage.find_profile(project, place.home, sample.fingerprint) == whole
     assert profile_of(sample) == found, "a stored sample never changes"
 
 
-def later(project: Project, sample: Sample, manifest: SampleManifest) -> Profile:
-    plan = survey(project, progress=Silent())
-    return profiled_later(plan, sample, manifest, ranges={}, memory=2**30, progress=Silent())
+def later(project: Project, sample: Sample, manifest: SampleManifest) -> SampleProfile:
+    plan = plan_sample(project, progress=SilentProgress())
+    return profile_stored_sample(plan, sample, manifest, ranges={}, memory=2**30, progress=SilentProgress())
 
 
 def test_a_source_that_moved_on_is_not_compared_with_an_older_sample(place: Place) -> None:
@@ -240,7 +234,7 @@ def test_a_source_that_moved_on_is_not_compared_with_an_older_sample(place: Plac
 def test_edges_come_from_some_rows_of_a_large_table_and_counts_from_all(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.sampler.profile.bins.LOOK", 2_500)
+    monkeypatch.setattr("sandbox.sampler.profile.bins.EDGE_SAMPLE_ROWS", 2_500)
     shop(place)
     sample, _ = place.draw(SHOP)
     amount = profile_of(sample).tables["orders"].columns["amount"].bins
@@ -253,7 +247,7 @@ def test_edges_come_from_some_rows_of_a_large_table_and_counts_from_all(
 def test_a_table_of_few_different_rows_is_looked_at_until_enough_are_seen(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.sampler.profile.bins.LOOK", 20)
+    monkeypatch.setattr("sandbox.sampler.profile.bins.EDGE_SAMPLE_ROWS", 20)
     shop(place)
     place.copy("items.parquet", "select range % 40 as order_id, 7 as quantity, 'a' as word from range(30000)")
     sample, _ = place.draw(SHOP)
@@ -264,10 +258,8 @@ def test_a_table_of_few_different_rows_is_looked_at_until_enough_are_seen(
     assert (word.values, quantity.edges) == (["a", None], [7])
 
 
-def test_the_files_of_a_table_do_not_change_its_profile(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sandbox.sampler.profile.bins.LOOK", 2_500)
+def test_the_files_of_a_table_do_not_change_its_profile(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sandbox.sampler.profile.bins.EDGE_SAMPLE_ROWS", 2_500)
     shop(place)
     found = profile_of(place.draw(SHOP)[0])
     (place.source / "orders.parquet").unlink()
@@ -282,8 +274,8 @@ def test_children_are_tallied_into_exact_quantiles() -> None:
         ", ".join(f"({value}::double, {count})" for value, count in often.items())
     )
     with Session() as session:
-        found = tallied(session, tally, profiles.CHILDREN, doing="a tally")
-        empty = tallied(session, f"from ({tally}) where c0 < 0", profiles.CHILDREN, doing="a tally")
+        found = bin_tally(session, tally, profiles.CHILD_COUNT_COLUMN, doing="a tally")
+        empty = bin_tally(session, f"from ({tally}) where c0 < 0", profiles.CHILD_COUNT_COLUMN, doing="a tally")
     assert found.edges == (0, 2, 40)
     assert found.counts.tolist() == [500, 310, 189, 1, 0]
     assert (found.highest, found.total, found.rows) == (1000, 10 + 600 + 7560 + 1000, 1000)
@@ -302,8 +294,7 @@ def test_a_child_table_without_rows_has_nothing_to_compare(place: Place) -> None
 def test_many_columns_with_names_of_all_kinds_are_compared(place: Place) -> None:
     names = ['a "b"', "unit", "c0", "r", "select", "🦆"] + [f"x{index}" for index in range(150)]
     columns = ", ".join(
-        'hash(range + {}) % 100 as "{}"'.format(index, name.replace('"', '""'))
-        for index, name in enumerate(names)
+        'hash(range + {}) % 100 as "{}"'.format(index, name.replace('"', '""')) for index, name in enumerate(names)
     )
     place.copy("customers.parquet", f"select range as id, {columns} from range(400)")
     sample, _ = place.draw(
@@ -330,14 +321,14 @@ def test_numbers_that_are_none_and_times_without_end_count_as_nulls(place: Place
     assert day.nulls is not None
     assert (x.nulls.population, day.nulls.population) == (0.5, 0.2)
     assert x.total.population == sum(number for number in range(500) if number % 4 > 1)
-    json.loads(profile_of(sample).text())
+    json.loads(profile_of(sample).to_json_text())
 
 
 def test_a_sample_without_weights_for_a_stratum_does_not_break_the_comparison(place: Place) -> None:
     shop(place)
     sample, _ = place.draw(SHOP)
     found = compared(place, sample, rows="false")
-    assert {table.reason for table in found.tables.values()} == {profiles.UNSEEN}
+    assert {table.reason for table in found.tables.values()} == {profiles.UNSAMPLED_STRATUM_REASON}
 
 
 def test_the_frame_is_what_is_compared_with(place: Place) -> None:
@@ -348,8 +339,8 @@ def test_the_frame_is_what_is_compared_with(place: Place) -> None:
     score = found.tables["customers"].columns["score"]
     assert score.bins is not None
     assert score.bins.edges[0] > 60
-    assert found.notable() == []
-    plan = survey(place.project(sections), progress=Silent())
+    assert found.list_notable_columns() == []
+    plan = plan_sample(place.project(sections), progress=SilentProgress())
     assert replace(plan, masks={}).units["customers"].where is not None
 
 
@@ -422,7 +413,7 @@ def test_no_value_of_a_masked_column_is_in_the_findings(place: Place) -> None:
     text = (place.draw(BROKEN)[0].path / "profile.json").read_text()
     assert "Ann" not in text
     assert "-7.25" not in text
-    hidden = [one for one in Profile.parse(text, origin="").findings if one.hidden]
+    hidden = [one for one in SampleProfile.parse(text, origin="").findings if one.hidden]
     assert [(one.columns, one.count, one.share) for one in hidden] == [(["salary"], 4, 0.01)]
 
 

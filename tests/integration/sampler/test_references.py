@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.errors import RuleError
+from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
@@ -86,12 +86,8 @@ def test_referenced_lookups_are_followed_through_lookups_of_lookups(place: Place
 
 
 def test_composite_references_to_other_columns_than_the_key(place: Place, read: Read) -> None:
-    place.copy(
-        "customers.parquet", "select range as id, range % 7 as y, 'n' || range % 11 as n from range(300)"
-    )
-    place.copy(
-        "terms.csv", "select range as id, range % 7 as year, 'n' || range // 7 as number from range(77)"
-    )
+    place.copy("customers.parquet", "select range as id, range % 7 as y, 'n' || range % 11 as n from range(300)")
+    place.copy("terms.csv", "select range as id, range % 7 as year, 'n' || range // 7 as number from range(77)")
     sample, manifest = place.draw(
         UNIT
         + '[[tables.customers.reference]]\ncolumns = ["y", "n"]\ntable = "terms"\nkey = ["year", "number"]\n'
@@ -166,8 +162,7 @@ def test_a_text_and_a_number_agree_if_they_read_the_same(place: Place, read: Rea
     place.write("customers.csv", "id,code\n1,12\n2,13\n")
     place.write("codes.csv", "code,name\n12,x\n13,y\n007,z\n")
     sample, manifest = place.draw(
-        UNIT.replace("0.2", "1.0")
-        + 'references = { code = "codes.code" }\n[tables.codes]\nkeep = "referenced"\n'
+        UNIT.replace("0.2", "1.0") + 'references = { code = "codes.code" }\n[tables.codes]\nkeep = "referenced"\n'
     )
     assert sorted(read(sample, "codes", "name")) == [("x",), ("y",)]
     assert manifest.tables["customers"].references[0].dangling == 0
@@ -179,16 +174,14 @@ def test_a_lookup_key_that_repeats_is_an_error_only_where_it_is_declared(place: 
     sections = UNIT.replace("0.2", "1.0") + 'references = { code = "codes.code" }\n[tables.codes]\n'
     sample, _ = place.draw(sections)
     assert sorted(read(sample, "codes", "name")) == [("x",), ("y",)]
-    with pytest.raises(RuleError, match="codes: 1 keys"):
+    with pytest.raises(DataRuleError, match="codes: 1 keys"):
         place.draw(sections + 'key = ["code"]\n')
 
 
 @pytest.mark.slow
-def test_beyond_five_million_rows_keys_and_references_are_checked_on_the_drawn_rows(
-    place: Place, read: Read
-) -> None:
+def test_beyond_five_million_rows_keys_and_references_are_checked_on_the_drawn_rows(place: Place, read: Read) -> None:
     place.copy("customers.parquet", "select range % 5000100 as id from range(5000200)")
-    with pytest.raises(RuleError, match="keys \\(id\\) repeat"):
+    with pytest.raises(DataRuleError, match="keys \\(id\\) repeat"):
         place.draw(UNIT.replace("0.2", "1.0").replace('salt = "s"', 'salt = "s"\nmemory = "2GiB"'))
     place.copy("customers.parquet", "select range as id from range(1000)")
     place.copy("orders.parquet", "select range % 1100 as customer from range(5000200)")
@@ -201,9 +194,7 @@ def test_beyond_five_million_rows_keys_and_references_are_checked_on_the_drawn_r
     assert {row[0] for row in read(sample, "orders")} == {row[0] for row in read(sample, "customers")}
 
 
-def test_a_polymorphic_reference_is_followed_only_for_the_rows_that_it_is_for(
-    place: Place, read: Read
-) -> None:
+def test_a_polymorphic_reference_is_followed_only_for_the_rows_that_it_is_for(place: Place, read: Read) -> None:
     place.copy("customers.parquet", "select range as id from range(200)")
     place.copy(
         "notes.parquet",
@@ -211,7 +202,9 @@ def test_a_polymorphic_reference_is_followed_only_for_the_rows_that_it_is_for(
     )
     for name in ("posts", "photos"):
         place.copy(f"{name}.parquet", "select range as id from range(40)")
-    reference = '[[tables.notes.reference]]\ncolumns = ["subject"]\ntable = "{0}s"\nkey = ["id"]\nwhen = {{ kind = "{0}" }}\n'
+    reference = (
+        '[[tables.notes.reference]]\ncolumns = ["subject"]\ntable = "{0}s"\nkey = ["id"]\nwhen = {{ kind = "{0}" }}\n'
+    )
     sample, manifest = place.draw(
         UNIT
         + '[tables.notes]\nreferences = { customer = "customers.id" }\n'
@@ -250,31 +243,23 @@ def test_two_units_draw_each_for_itself_and_share_what_they_point_at(place: Plac
         name: set(pq.read_table(sample.path / manifest.weights[name].path)["id"].to_pylist())
         for name in ("customers", "products")
     }
-    found = {
-        name: {row[0] for row in read(sample, name, "id")} for name in ("customers", "products", "orders")
-    }
+    found = {name: {row[0] for row in read(sample, name, "id")} for name in ("customers", "products", "orders")}
     assert 0 < len(weighed["customers"]) < len(found["customers"])
     assert 0 < len(weighed["products"]) < len(found["products"])
-    assert all(
-        sum(one.sampled for one in manifest.units[name].strata) == len(units)
-        for name, units in weighed.items()
-    )
+    assert all(sum(one.sampled for one in manifest.units[name].strata) == len(units) for name, units in weighed.items())
     assert {order for order in range(3000) if order % 400 in weighed["customers"]} <= found["orders"]
     assert {row[0] for row in read(sample, "reviews", "product")} <= weighed["products"]
     orders = read(sample, "orders", "customer, product")
     assert {row[0] for row in orders} <= found["customers"]
     assert {row[1] for row in orders} <= found["products"]
-    assert all(
-        reference.holds_in_sample for table in manifest.tables.values() for reference in table.references
-    )
+    assert all(reference.holds_in_sample for table in manifest.tables.values() for reference in table.references)
 
 
 def test_examples_of_dangling_keys_are_masked_as_the_column_is(place: Place) -> None:
     place.copy("customers.parquet", "select 'c' || range as id from range(100)")
     place.copy("orders.parquet", "select 'c' || range as customer from range(90, 110)")
     _, manifest = place.draw(
-        UNIT
-        + '[tables.customers.mask]\nid = "key"\n[tables.orders]\nreferences = { customer = "customers.id" }\n'
+        UNIT + '[tables.customers.mask]\nid = "key"\n[tables.orders]\nreferences = { customer = "customers.id" }\n'
     )
     reference = manifest.tables["orders"].references[0]
     assert (reference.dangling, len(reference.examples)) == (10, 5)
@@ -295,18 +280,14 @@ def test_masked_references_lead_where_unmasked_ones_do(place: Place, read: Read)
         assert sorted(read(masked, name, columns)) == sorted(read(plain, name, columns))
     names: dict[int, int] = dict(read(masked, "customers", "id, plain"))
     assert all(names[customer] == own for customer, own in read(masked, "orders", "customer, plain"))
-    assert all(
-        names[other] == (own + 1) % 500 for other, own in read(masked, "customers", "advised_by, plain")
-    )
+    assert all(names[other] == (own + 1) % 500 for other, own in read(masked, "customers", "advised_by, plain"))
     weighed = pq.read_table(masked.path / manifest.weights["customers"].path)["id"].to_pylist()
     drawn = {row[0] for row in read(plain, "orders", "customer")}
     assert {names[key] for key in weighed} == drawn
     assert weighed == sorted(weighed)
 
 
-def test_dates_shift_with_their_unit_also_where_only_closure_brought_the_row(
-    place: Place, read: Read
-) -> None:
+def test_dates_shift_with_their_unit_also_where_only_closure_brought_the_row(place: Place, read: Read) -> None:
     day = "date '2024-01-01'"
     place.copy("customers.parquet", f"select range as id, range as plain, {day} as since from range(300)")
     place.copy(

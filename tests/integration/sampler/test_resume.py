@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from sandbox.errors import SourceError
-from sandbox.model import Sample, Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.draw.journal import JOURNAL
-from sandbox.sampler.plan.planner import survey
-from sandbox.samples.verify import verify
+from sandbox.model import Sample, SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.draw.journal import JOURNAL_NAME
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.samples.verify import verify_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sandbox.config.settings import Project
-    from sandbox.sampler.plan.plan import Plan
+    from sandbox.sampler.plan.plan import SamplePlan
     from tests.integration.sampler.conftest import Place
 
 SECTIONS = """
@@ -71,27 +71,25 @@ def project(place: Place) -> Project:
     return place.project(SECTIONS)
 
 
-class Listening(Silent):
+class Listening(SilentProgress):
     """Progress that remembers what was said."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         self.said.append(message)
 
 
-def drawn(project: Project, plan: Plan, home: Path) -> tuple[Sample, list[str]]:
+def drawn(project: Project, plan: SamplePlan, home: Path) -> tuple[Sample, list[str]]:
     progress = Listening()
-    return draw(project, plan, home=home, threads=2, progress=progress), progress.said
+    return draw_sample(project, plan, home=home, threads=2, progress=progress), progress.said
 
 
 def content(sample: Sample) -> dict[str, bytes]:
     """Give every file's bytes, the manifest's without the time at which it was drawn."""
     files = {
-        path.relative_to(sample.path).as_posix(): path.read_bytes()
-        for path in sample.path.rglob("*")
-        if path.is_file()
+        path.relative_to(sample.path).as_posix(): path.read_bytes() for path in sample.path.rglob("*") if path.is_file()
     }
     manifest = json.loads(files.pop("manifest.json"))
     del manifest["drawn"]
@@ -100,9 +98,7 @@ def content(sample: Sample) -> dict[str, bytes]:
 
 def left(home: Path) -> list[str]:
     return [
-        path.name
-        for path in (home / "samples").iterdir()
-        if not path.name.endswith(".lock") and len(path.name) != 64
+        path.name for path in (home / "samples").iterdir() if not path.name.endswith(".lock") and len(path.name) != 64
     ]
 
 
@@ -112,7 +108,7 @@ def unfinished(home: Path) -> Path:
 
 
 def test_a_draw_killed_at_any_moment_resumes_to_the_same_bytes(project: Project, place: Place) -> None:
-    plan = survey(project, threads=2, progress=Silent())
+    plan = plan_sample(project, threads=2, progress=SilentProgress())
     expected, _ = drawn(project, plan, place.home)
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["sandbox.sampler.draw.draw", "sandbox.sampler.plan.planner"])
@@ -120,7 +116,9 @@ def test_a_draw_killed_at_any_moment_resumes_to_the_same_bytes(project: Project,
 
     def started(home: Path) -> multiprocessing.process.BaseProcess:
         running = processes.Process(
-            target=draw, args=(project, plan), kwargs={"home": home, "threads": 2, "progress": Silent()}
+            target=draw_sample,
+            args=(project, plan),
+            kwargs={"home": home, "threads": 2, "progress": SilentProgress()},
         )
         running.start()
         return running
@@ -168,29 +166,25 @@ class Impatient(Listening):
         self._home, self._parts = home, parts
 
     @contextlib.contextmanager
-    def step(
-        self, name: str, *, total: float | None = None, unit: str = ""
-    ) -> Iterator[Callable[[float], None]]:
+    def step(self, name: str, *, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
         def advance(_: float) -> None:
-            lines = (unfinished(self._home) / JOURNAL).read_text().splitlines()
+            lines = (unfinished(self._home) / JOURNAL_NAME).read_text().splitlines()
             if len(lines) > self._parts:
                 os.kill(os.getpid(), signal.SIGINT)
 
         yield advance
 
 
-def interrupted(project: Project, home: Path, parts: int = 3) -> tuple[Plan, list[str]]:
+def interrupted(project: Project, home: Path, parts: int = 3) -> tuple[SamplePlan, list[str]]:
     """Draw and be interrupted."""
-    plan = survey(project, threads=2, progress=Silent())
+    plan = plan_sample(project, threads=2, progress=SilentProgress())
     progress = Impatient(home, parts)
     with pytest.raises(KeyboardInterrupt):
-        draw(project, plan, home=home, threads=2, progress=progress)
+        draw_sample(project, plan, home=home, threads=2, progress=progress)
     return plan, progress.said
 
 
-def test_an_interrupted_draw_says_what_it_keeps_and_the_next_one_takes_it_up(
-    project: Project, place: Place
-) -> None:
+def test_an_interrupted_draw_says_what_it_keeps_and_the_next_one_takes_it_up(project: Project, place: Place) -> None:
     plan, said = interrupted(project, place.home)
     assert said[-1] == "3 parts are written and kept for a week; the next draw goes on from there"
     folder = unfinished(place.home)
@@ -202,11 +196,11 @@ def test_an_interrupted_draw_says_what_it_keeps_and_the_next_one_takes_it_up(
     for path, time_written in kept.items():
         assert (sample.path / path.relative_to(folder / "sample")).stat().st_mtime_ns == time_written
     assert left(place.home) == []
-    assert verify(sample.path, Silent()) == []
+    assert verify_sample(sample.path, SilentProgress()) == []
 
 
 def torn(folder: Path) -> None:
-    journal = folder / JOURNAL
+    journal = folder / JOURNAL_NAME
     journal.write_bytes(journal.read_bytes()[:-20])
 
 
@@ -226,13 +220,13 @@ def half_written_part(folder: Path) -> None:
 
 
 def another_header(folder: Path) -> None:
-    journal = folder / JOURNAL
+    journal = folder / JOURNAL_NAME
     header, *lines = journal.read_text().splitlines(keepends=True)
     journal.write_text("".join([header.replace("draw", "other"), *lines]))
 
 
 def no_journal(folder: Path) -> None:
-    (folder / JOURNAL).unlink()
+    (folder / JOURNAL_NAME).unlink()
 
 
 @pytest.mark.parametrize(
@@ -257,14 +251,14 @@ def test_what_is_not_as_the_journal_says_is_written_again(
     )
     whole, _ = drawn(project, plan, place.root / "other" / "home")
     assert left(place.home) == []
-    assert verify(sample.path, Silent()) == []
+    assert verify_sample(sample.path, SilentProgress()) == []
     assert len(content(whole)) == len(content(sample))
 
 
 def test_another_source_rate_or_secret_starts_again(project: Project, place: Place) -> None:
     interrupted(project, place.home)
     (place.source / "orders/2.parquet").touch()
-    plan = survey(project, threads=2, progress=Silent())
+    plan = plan_sample(project, threads=2, progress=SilentProgress())
     assert not any("resuming" in line for line in drawn(project, plan, place.home)[1])
     shutil.rmtree(place.home)
     interrupted(project, place.home)
@@ -286,9 +280,9 @@ def test_an_interruption_before_the_first_part_leaves_nothing_behind(project: Pr
         def step(self, name: str, *, total: float | None = None, unit: str = "") -> NoReturn:
             raise KeyboardInterrupt
 
-    plan = survey(project, threads=2, progress=Silent())
+    plan = plan_sample(project, threads=2, progress=SilentProgress())
     with pytest.raises(KeyboardInterrupt):
-        draw(project, plan, home=place.home, threads=2, progress=Hasty())
+        draw_sample(project, plan, home=place.home, threads=2, progress=Hasty())
     assert left(place.home) == []
 
 
@@ -299,7 +293,7 @@ def test_what_nobody_takes_up_is_swept_after_a_week(project: Project, place: Pla
     week = 7 * 86_400
     for age, swept in ((week - 3600, False), (week + 3600, True)):
         os.utime(folder, (time.time() - age,) * 2)
-        drawn(other, survey(other, threads=2, progress=Silent()), place.home)
+        drawn(other, plan_sample(other, threads=2, progress=SilentProgress()), place.home)
         assert folder.exists() is not swept
 
 
@@ -312,7 +306,7 @@ def test_nothing_unmasked_is_in_the_folder_of_a_draw(project: Project, place: Pl
 def test_a_sample_can_be_read_by_everybody_whatever_the_umask(project: Project, place: Place) -> None:
     before = os.umask(0o077)
     try:
-        sample, _ = drawn(project, survey(project, threads=2, progress=Silent()), place.home)
+        sample, _ = drawn(project, plan_sample(project, threads=2, progress=SilentProgress()), place.home)
     finally:
         os.umask(before)
     for path in (sample.path, *sample.path.rglob("*")):

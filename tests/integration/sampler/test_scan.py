@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.errors import SourceError
-from sandbox.manifest.scan import Finding, Scan
-from sandbox.model import Silent
-from sandbox.scan.scan import scanned
+from sandbox.manifest.scan import Finding, ScanDocument
+from sandbox.model import SilentProgress
+from sandbox.scan.scan import scan_source
 
 if TYPE_CHECKING:
     from tests.integration.sampler.conftest import Place
@@ -31,11 +31,11 @@ references = { customer_id = "customers.id" }
 ALONE = '[sample]\nunit = "customers"\nrate = 0.5\n[tables.customers]\nkey = ["id"]\n'
 
 
-def scan(place: Place, sections: str = ALONE) -> Scan:
-    return scanned(place.project(sections), now=NOW, progress=Silent())
+def scan(place: Place, sections: str = ALONE) -> ScanDocument:
+    return scan_source(place.project(sections), now=NOW, progress=SilentProgress())
 
 
-def one(found: Scan, kind: str) -> Finding:
+def one(found: ScanDocument, kind: str) -> Finding:
     (finding,) = [finding for finding in found.findings if finding.kind == kind]
     return finding
 
@@ -76,9 +76,7 @@ def test_keys_that_may_repeat_are_no_finding(place: Place) -> None:
 
 def test_references_to_nothing_are_counted_with_their_share(place: Place) -> None:
     customers(place, "range % 3 as kind")
-    place.copy(
-        "orders.csv", "select range as order_id, if(range < 4, null, range) as customer_id from range(125)"
-    )
+    place.copy("orders.csv", "select range as order_id, if(range < 4, null, range) as customer_id from range(125)")
     found = one(scan(place, SHOP), "dangling")
     assert (found.table, found.columns, found.count, found.share) == ("orders", ["customer_id"], 25, 0.2)
     assert found.examples == [["100"], ["101"], ["102"], ["103"], ["104"]]
@@ -96,7 +94,9 @@ def test_columns_of_nothing_and_of_one_value_are_noted(place: Place) -> None:
 
 def test_values_outside_of_their_range_are_counted(place: Place) -> None:
     customers(place, "range - 2 as age, range / 100 as share, date '2020-01-01' + range::int as since")
-    ranges = "[tables.customers.ranges]\nage = { min = 0, max = 95 }\nshare = { max = 0.5 }\nsince = { min = 2020-01-11 }\n"
+    ranges = (
+        "[tables.customers.ranges]\nage = { min = 0, max = 95 }\nshare = { max = 0.5 }\nsince = { min = 2020-01-11 }\n"
+    )
     found = {
         (finding.columns[0], finding.message.split(",")[0]): (finding.count, finding.examples)
         for finding in scan(place, ALONE + ranges).findings
@@ -141,9 +141,7 @@ def test_dates_that_stand_for_something_else_are_found_where_they_stand_out(plac
 
 
 def test_numbers_that_are_none_are_counted(place: Place) -> None:
-    customers(
-        place, "case range % 10 when 0 then 'nan'::double when 1 then '-inf'::double else range end as score"
-    )
+    customers(place, "case range % 10 when 0 then 'nan'::double when 1 then '-inf'::double else range end as score")
     found = one(scan(place), "not_finite")
     assert (found.count, found.message) == (20, "customers.score is NaN 10 times and infinite 10 times")
 
@@ -191,9 +189,7 @@ def test_lines_of_another_width_are_counted(place: Place) -> None:
     place.write("customers/a.csv", "id,note\n1,a\n2,b,c\n3,b\n4\n5,x,y\n")
     place.write("customers/b.csv", "id,note\n6,a\n7,b\n")
     found = scan(place)
-    assert sorted(
-        finding.message.split(";")[0] for finding in found.findings if finding.kind == "unreadable"
-    ) == [
+    assert sorted(finding.message.split(";")[0] for finding in found.findings if finding.kind == "unreadable") == [
         "customers/a.csv: line 3 has more fields than the header, and 1 more that has more fields than the header",
         "customers/a.csv: line 5 has fewer fields than the header",
     ]
@@ -265,8 +261,8 @@ def test_values_of_masked_and_personal_columns_are_not_shown(place: Place) -> No
         "duplicate_keys": True,
         "mixed": True,
     }
-    assert "person1" not in found.text()
-    assert "secret" not in found.text()
+    assert "person1" not in found.to_json_text()
+    assert "secret" not in found.to_json_text()
 
 
 def test_a_table_without_rows_has_no_finding(place: Place) -> None:
@@ -283,5 +279,5 @@ def test_a_source_that_is_not_there_is_an_error(place: Place) -> None:
 def test_the_document_is_read_back_as_it_was_written(place: Place) -> None:
     customers(place, "1 as one")
     found = scan(place)
-    assert Scan.parse(found.text(), origin="here") == found
+    assert ScanDocument.parse(found.to_json_text(), origin="here") == found
     assert found.scanned == "2026-06-01T12:00:00+00:00"

@@ -20,17 +20,17 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
-from sandbox.config.project_file import load as load_project
+from sandbox.config.project_file import load_project
 from sandbox.errors import StoreError, UsageError
-from sandbox.model import Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
+from sandbox.model import SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
 from sandbox.samples import remote
-from sandbox.samples.catalog import load
-from sandbox.samples.specification import request_id
-from sandbox.samples.transfer import PARALLEL, Transfer
-from sandbox.samples.verify import verify
-from sandbox.store.remote import Remote, opened
+from sandbox.samples.catalog import load_sample
+from sandbox.samples.specification import compute_request_id
+from sandbox.samples.transfer import MAX_PARALLEL_TRANSFERS, Transfer
+from sandbox.samples.verify import verify_sample
+from sandbox.store.remote import RemoteStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,23 +59,23 @@ SHARE = """
 import sys
 from pathlib import Path
 from sandbox.errors import SandboxError
-from sandbox.model import Silent
-from sandbox.sampler import share
-from sandbox.store.remote import opened
+from sandbox.model import SilentProgress
+from sandbox.samples import remote
+from sandbox.store.remote import open_store
 verb, home, fingerprint, place = sys.argv[1:]
-store = opened(place, base=Path("/"))
+store = open_store(place, base=Path("/"))
 print("begun", flush=True)
 try:
     if verb == "push":
-        print(share.push(Path(home) / "samples" / fingerprint, store, Silent()))
+        print(remote.push_sample(Path(home) / "samples" / fingerprint, store, SilentProgress()))
     else:
-        print(share.pull(Path(home), store, fingerprint, progress=Silent())[1])
+        print(remote.pull_sample(Path(home), store, fingerprint, progress=SilentProgress())[1])
 except KeyboardInterrupt:
     sys.exit(130)
 """
 
 
-class Watched(Silent):
+class Watched(SilentProgress):
     """Progress that says so when bytes move, and remembers the steps."""
 
     def __init__(self) -> None:
@@ -105,8 +105,8 @@ class Team:
     root: str
 
     @property
-    def store(self) -> Remote:
-        return opened(self.uri, base=Path("/"))
+    def store(self) -> RemoteStore:
+        return open_store(self.uri, base=Path("/"))
 
     def read(self, path: str) -> bytes:
         with self.system.open_input_stream(f"{self.root}/{path}") as stream:
@@ -171,13 +171,18 @@ def made(root: Path, tables: dict[str, str], settings: str) -> tuple[Sample, str
     file = root / "sandbox.toml"
     file.write_text(settings)
     project = load_project(file, start=root, environ={}, flags={})
-    sample = draw(project, survey(project, progress=Silent()), home=root / "home", progress=Silent())
-    return sample, request_id(project.settings)
+    sample = draw_sample(
+        project,
+        plan_sample(project, progress=SilentProgress()),
+        home=root / "home",
+        progress=SilentProgress(),
+    )
+    return sample, compute_request_id(project.settings)
 
 
 def copied(sample: Sample, home: Path) -> Sample:
     shutil.copytree(sample.path, home / "samples" / sample.path.name)
-    return load(home, sample.fingerprint)[0]
+    return load_sample(home, sample.fingerprint)[0]
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +227,7 @@ def other(tmp_path: Path) -> Path:
 
 
 def push(team: Team, sample: Sample) -> Transfer:
-    return remote.push(sample.path, team.store, Silent())
+    return remote.push_sample(sample.path, team.store, SilentProgress())
 
 
 def left(home: Path) -> set[str]:
@@ -234,19 +239,17 @@ def left(home: Path) -> set[str]:
 
 
 def content(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_what_one_pushes_another_pulls_with_the_same_bytes(team: Team, drawn: Sample, other: Path) -> None:
     sent = push(team, drawn)
     assert sent.files == len(content(drawn.path)) - 1
-    pulled, received = remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    pulled, received = remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
     assert received == sent
     assert content(pulled.path) == content(drawn.path)
-    assert verify(pulled.path, Silent()) == []
-    assert pulled == load(other, drawn.fingerprint)[0]
+    assert verify_sample(pulled.path, SilentProgress()) == []
+    assert pulled == load_sample(other, drawn.fingerprint)[0]
     assert left(other / "samples" / ".pulled") == set()
 
 
@@ -257,26 +260,26 @@ def test_layout_of_the_store(team: Team, drawn: Sample, original: tuple[Sample, 
     found = team.names()
     assert {name for name in found if not name.startswith("pushes/")} == names | {request}
     assert team.read(request) == f"{drawn.fingerprint}\n".encode()
-    assert remote.named(team.store, request.partition("/")[2]) == drawn.fingerprint
-    assert remote.named(team.store, "0" * 64) is None
+    assert remote.fetch_requested_fingerprint(team.store, request.partition("/")[2]) == drawn.fingerprint
+    assert remote.fetch_requested_fingerprint(team.store, "0" * 64) is None
 
 
 def test_second_push_and_second_pull_transfer_nothing(team: Team, drawn: Sample, other: Path) -> None:
     sent = push(team, drawn)
-    assert push(team, drawn) == Transfer(files=0, bytes=0, there=sent.files)
-    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
-    again = remote.pull(other, team.store, drawn.fingerprint, progress=Silent())[1]
-    assert again == Transfer(files=0, bytes=0, there=sent.files)
+    assert push(team, drawn) == Transfer(files=0, bytes=0, files_present=sent.files)
+    remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
+    again = remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())[1]
+    assert again == Transfer(files=0, bytes=0, files_present=sent.files)
 
 
 def test_push_goes_on_where_an_interrupted_one_ended(team: Team, drawn: Sample, other: Path) -> None:
     total = push(team, drawn).files
     prefix = f"samples/{drawn.fingerprint}"
-    lost = load(drawn.path.parents[1], drawn.fingerprint)[0].tables["orders"].paths[0]
+    lost = load_sample(drawn.path.parents[1], drawn.fingerprint)[0].tables["orders"].paths[0]
     team.remove(f"{prefix}/manifest.json")
     team.put(f"{prefix}/{lost.relative_to(drawn.path).as_posix()}", b"cut off")
-    assert push(team, drawn) == Transfer(files=1, bytes=lost.stat().st_size, there=total - 1)
-    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    assert push(team, drawn) == Transfer(files=1, bytes=lost.stat().st_size, files_present=total - 1)
+    remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
 
 
 def test_push_sends_everything_where_the_store_has_other_bytes_and_no_manifest(
@@ -287,8 +290,8 @@ def test_push_sends_everything_where_the_store_has_other_bytes_and_no_manifest(
         if name != "manifest.json":
             team.put(f"samples/{drawn.fingerprint}/{name}", b"\0" * len(bytes_))
     team.put(f"samples/{drawn.fingerprint}/tables/orders/named otherwise.parquet", b"theirs")
-    assert push(team, drawn).there == 0
-    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    assert push(team, drawn).files_present == 0
+    remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
 
 
 def test_push_leaves_a_complete_sample_of_other_bytes_alone(team: Team, drawn: Sample) -> None:
@@ -313,7 +316,7 @@ def test_push_mends_a_store_that_lost_a_file_or_whose_manifest_is_broken(
     assert push(team, drawn).files == 1
     team.put(f"{prefix}/manifest.json", b"{")
     push(team, drawn)
-    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
 
 
 def test_damaged_sample_is_not_pushed(team: Team, drawn: Sample) -> None:
@@ -335,8 +338,8 @@ def test_pull_goes_on_with_what_an_interrupted_one_brought(team: Team, drawn: Sa
     (partial / cut).write_bytes((drawn.path / cut).read_bytes()[:-7])
     (partial / "tables/of/another.parquet").write_bytes(b"what an earlier manifest named")
     watched = Watched()
-    pulled, received = remote.pull(other, team.store, drawn.fingerprint, progress=watched)
-    assert received.there == 1
+    pulled, received = remote.pull_sample(other, team.store, drawn.fingerprint, progress=watched)
+    assert received.files_present == 1
     assert watched.moved == watched.total == received.bytes
     assert content(pulled.path) == content(drawn.path)
 
@@ -347,24 +350,24 @@ def test_what_nobody_went_on_pulling_for_a_week_is_removed(team: Team, drawn: Sa
     for name, age in (("1" * 64, 8 * 86_400), ("2" * 64, 6 * 86_400)):
         (partials / name / "tables").mkdir(parents=True)
         os.utime(partials / name, (time.time() - age,) * 2)
-    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
     assert [path.name for path in partials.iterdir()] == ["2" * 64]
 
 
 def test_fingerprint_may_be_cut_where_it_stays_unique(team: Team, drawn: Sample) -> None:
     push(team, drawn)
     name = drawn.fingerprint
-    assert remote.meant(team.store, name[:5]) == name
-    assert remote.meant(team.store, name) == name
+    assert remote.resolve_fingerprint(team.store, name[:5]) == name
+    assert remote.resolve_fingerprint(team.store, name) == name
     with pytest.raises(StoreError, match="there is no sample") as caught:
-        remote.meant(team.store, ("0" if name[0] != "0" else "1") + name[1:5])
+        remote.resolve_fingerprint(team.store, ("0" if name[0] != "0" else "1") + name[1:5])
     assert caught.value.hint == f"there are: {name[:16]}"
     for wrong in ("", "xyz", name + "0", "../" + name):
         with pytest.raises(UsageError):
-            remote.meant(team.store, wrong)
+            remote.resolve_fingerprint(team.store, wrong)
     team.put(f"samples/{name[:5]}{'f' * 59}/manifest.json", b"{}")
     with pytest.raises(UsageError, match=r"2 samples in .* begin with"):
-        remote.meant(team.store, name[:5])
+        remote.resolve_fingerprint(team.store, name[:5])
 
 
 def test_what_is_not_there_is_said_with_a_few_that_are(team: Team, drawn: Sample, other: Path) -> None:
@@ -372,7 +375,7 @@ def test_what_is_not_there_is_said_with_a_few_that_are(team: Team, drawn: Sample
     for digit in "123456":
         team.put(f"samples/{digit * 64}/manifest.json", b"{}")
     with pytest.raises(StoreError, match="there is no sample 000000000000 in") as caught:
-        remote.pull(other, team.store, "0" * 64, progress=Silent())
+        remote.pull_sample(other, team.store, "0" * 64, progress=SilentProgress())
     assert caught.value.hint.startswith("there are: ")
     assert caught.value.hint.endswith(" and 2 more")
 
@@ -381,24 +384,22 @@ def test_sample_without_manifest_is_not_complete(team: Team, drawn: Sample, othe
     push(team, drawn)
     team.remove(f"samples/{drawn.fingerprint}/manifest.json")
     with pytest.raises(StoreError, match="is not complete: its manifest is not there"):
-        remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+        remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
 
 
-def test_damaged_sample_here_is_replaced_by_the_one_in_the_store(
-    team: Team, drawn: Sample, other: Path
-) -> None:
+def test_damaged_sample_here_is_replaced_by_the_one_in_the_store(team: Team, drawn: Sample, other: Path) -> None:
     push(team, drawn)
-    pulled, _ = remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    pulled, _ = remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
     pulled.tables["orders"].paths[0].unlink()
     (pulled.path / "stray").write_text("x")
-    remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+    remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
     assert content(pulled.path) == content(drawn.path)
 
 
 def test_sample_drawn_for_something_else_is_refused(team: Team, drawn: Sample, other: Path) -> None:
     push(team, drawn)
     with pytest.raises(StoreError, match="drawn for something else"):
-        remote.pull(other, team.store, drawn.fingerprint, request="1" * 64, progress=Silent())
+        remote.pull_sample(other, team.store, drawn.fingerprint, request="1" * 64, progress=SilentProgress())
     assert left(other) == set()
 
 
@@ -406,24 +407,18 @@ def test_pointer_that_is_no_fingerprint_is_refused(team: Team) -> None:
     for text in (b"../../etc", b"\xff\xfe", b"a" * 300):
         team.put("requests/1", text)
         with pytest.raises(StoreError):
-            remote.named(team.store, "1")
+            remote.fetch_requested_fingerprint(team.store, "1")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         pytest.param(lambda m, f: f.update(path="../escaped.parquet"), "cannot be part of a sample", id="up"),
-        pytest.param(
-            lambda m, f: f.update(path="tables/../../x"), "cannot be part of a sample", id="up below"
-        ),
+        pytest.param(lambda m, f: f.update(path="tables/../../x"), "cannot be part of a sample", id="up below"),
         pytest.param(lambda m, f: f.update(path="/tmp/escaped"), "cannot be part of a sample", id="absolute"),
-        pytest.param(
-            lambda m, f: f.update(path="tables\\..\\x"), "cannot be part of a sample", id="backslash"
-        ),
+        pytest.param(lambda m, f: f.update(path="tables\\..\\x"), "cannot be part of a sample", id="backslash"),
         pytest.param(lambda m, f: f.update(path="tables/a\0b"), "cannot be part of a sample", id="nul"),
-        pytest.param(
-            lambda m, f: f.update(path="manifest.json"), "cannot be part of a sample", id="manifest"
-        ),
+        pytest.param(lambda m, f: f.update(path="manifest.json"), "cannot be part of a sample", id="manifest"),
         pytest.param(lambda m, f: f.update(path="weights/customers.parquet"), "twice", id="twice"),
         pytest.param(
             lambda m, f: m["profile"].update(path="../profile.json"),
@@ -460,7 +455,7 @@ def test_hostile_manifest_is_refused_and_nothing_stays(
     change(manifest, manifest["tables"]["orders"]["files"][0])
     team.put(path, json.dumps(manifest).encode())
     with pytest.raises(StoreError, match=message):
-        remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+        remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
     assert left(other) == set()
     assert not (other / "samples" / drawn.fingerprint).exists()
 
@@ -470,7 +465,7 @@ def test_manifest_that_is_none_is_refused(team: Team, drawn: Sample, other: Path
     push(team, drawn)
     team.put(f"samples/{drawn.fingerprint}/manifest.json", text)
     with pytest.raises(StoreError):
-        remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+        remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
     assert left(other) == set()
 
 
@@ -493,7 +488,7 @@ def test_changed_missing_and_extra_files_are_refused(team: Team, drawn: Sample, 
     for change, message in changes:
         change()
         with pytest.raises(StoreError, match=message) as caught:
-            remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+            remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
         assert "push it again" in caught.value.hint
         assert left(other) == set()
 
@@ -505,7 +500,7 @@ def test_pull_that_does_not_fit_on_the_disk_is_refused_before_it_begins(
     usage = shutil.disk_usage(drawn.path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
     with pytest.raises(StoreError, match="is to be pulled takes"):
-        remote.pull(other, team.store, drawn.fingerprint, progress=Silent())
+        remote.pull_sample(other, team.store, drawn.fingerprint, progress=SilentProgress())
 
 
 def test_five_that_push_and_pull_at_the_same_time_do_not_disturb_each_other(
@@ -528,16 +523,14 @@ def started(verb: str, home: Path, sample: Sample, team: Team) -> subprocess.Pop
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_interrupted_push_and_pull_go_on_to_the_same_bytes(
-    team: Team, large: Sample, other: Path, how: int
-) -> None:
+def test_interrupted_push_and_pull_go_on_to_the_same_bytes(team: Team, large: Sample, other: Path, how: int) -> None:
     home = large.path.parents[1]
     prefix = f"samples/{large.fingerprint}/"
     for verb, place in [("push", home), ("pull", other)]:
 
         def complete(verb: str = verb) -> int:
             if verb == "pull":  # as many as are fetched at a time may be in the making
-                return len(left(other / "samples" / ".pulled")) - PARALLEL
+                return len(left(other / "samples" / ".pulled")) - MAX_PARALLEL_TRANSFERS
             return len([name for name in team.names() if name.startswith(prefix) and ".staged-" not in name])
 
         running = started(verb, place, large, team)
@@ -556,41 +549,37 @@ def test_interrupted_push_and_pull_go_on_to_the_same_bytes(
     assert left(other / "samples" / ".pulled") == set()
 
 
-def test_bucket_that_is_not_there_is_told_from_an_empty_one(
-    team: Team, drawn: Sample, tmp_path: Path
-) -> None:
-    assert remote.named(team.store, "1") is None
-    missing = opened("s3://nowhere/x" if team.uri.startswith("s3:") else "no/where", base=tmp_path)
+def test_bucket_that_is_not_there_is_told_from_an_empty_one(team: Team, drawn: Sample, tmp_path: Path) -> None:
+    assert remote.fetch_requested_fingerprint(team.store, "1") is None
+    missing = open_store("s3://nowhere/x" if team.uri.startswith("s3:") else "no/where", base=tmp_path)
     for call in (
-        lambda: remote.named(missing, "1"),
-        lambda: remote.push(drawn.path, missing, Silent()),
-        lambda: remote.pull(tmp_path, missing, "1" * 64, progress=Silent()),
+        lambda: remote.fetch_requested_fingerprint(missing, "1"),
+        lambda: remote.push_sample(drawn.path, missing, SilentProgress()),
+        lambda: remote.pull_sample(tmp_path, missing, "1" * 64, progress=SilentProgress()),
     ):
         with pytest.raises(StoreError, match=r"cannot be used: there is no (bucket nowhere|folder .*/no)$"):
             call()
 
 
-def test_no_message_has_credentials(
-    credentials: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_message_has_credentials(credentials: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for address in ("s3://AKIDEXAMPLE:wJalrXUtnFEMI@team/x", "abfss://:wJalrXUtnFEMI@account.example.org/c"):
         with pytest.raises(StoreError, match="credentials belong in the environment") as caught:
-            opened(address, base=tmp_path)
+            open_store(address, base=tmp_path)
         assert "wJalr" not in f"{caught.value.message}{caught.value.hint}"
         assert "AKID" not in f"{caught.value.message}{caught.value.hint}"
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "127.0.0.1")  # so that it is in the server's own words
     with pytest.raises(StoreError, match=r"s3://team/x cannot be read: it cannot be reached .*…") as caught:
-        remote.named(opened("s3://team/x?endpoint_override=127.0.0.1:9&region=x", base=tmp_path), "1")
+        remote.fetch_requested_fingerprint(
+            open_store("s3://team/x?endpoint_override=127.0.0.1:9&region=x", base=tmp_path), "1"
+        )
     assert "127.0.0.1" not in caught.value.message
     assert "AWS_ENDPOINT_URL" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    "address", ["ftp://host/x", "file://host/x", "s3:///x", "s3://team/x#y", "https://a/b"]
-)
+@pytest.mark.parametrize("address", ["ftp://host/x", "file://host/x", "s3:///x", "s3://team/x#y", "https://a/b"])
 def test_address_of_no_store_is_refused(tmp_path: Path, address: str) -> None:
     with pytest.raises(StoreError):
-        opened(address, base=tmp_path)
+        open_store(address, base=tmp_path)
 
 
 def test_folder_may_be_named_by_path_or_uri(tmp_path: Path) -> None:
@@ -603,45 +592,43 @@ def test_folder_may_be_named_by_path_or_uri(tmp_path: Path) -> None:
         "ä b",
         "./x/../ä b",
     ):
-        assert opened(name, base=tmp_path).root == str(place)
+        assert open_store(name, base=tmp_path).root == str(place)
 
 
 def test_folder_whose_parent_is_not_there_is_not_made(tmp_path: Path, drawn: Sample) -> None:
     """A share that is not mounted must not become a folder on this disk."""
     with pytest.raises(StoreError, match="there is no folder"):
-        remote.push(drawn.path, opened("mnt/share", base=tmp_path), Silent())
+        remote.push_sample(drawn.path, open_store("mnt/share", base=tmp_path), SilentProgress())
     assert not (tmp_path / "mnt").exists()
 
 
 def test_folder_that_may_not_be_written_is_told(tmp_path: Path, drawn: Sample) -> None:
     (tmp_path / "store").write_text("a file")
     with pytest.raises(StoreError, match="store cannot be written"):
-        remote.push(drawn.path, opened("store", base=tmp_path), Silent())
+        remote.push_sample(drawn.path, open_store("store", base=tmp_path), SilentProgress())
 
 
-def test_links_and_pipes_in_a_store_are_no_files_of_a_sample(
-    tmp_path: Path, drawn: Sample, other: Path
-) -> None:
-    store = opened("store", base=tmp_path)
-    remote.push(drawn.path, store, Silent())
+def test_links_and_pipes_in_a_store_are_no_files_of_a_sample(tmp_path: Path, drawn: Sample, other: Path) -> None:
+    store = open_store("store", base=tmp_path)
+    remote.push_sample(drawn.path, store, SilentProgress())
     victim = tmp_path / "store" / "samples" / drawn.fingerprint / "weights" / "customers.parquet"
     victim.unlink()
     os.mkfifo(victim)
     with pytest.raises(StoreError, match="is no plain file"):
-        remote.pull(other, store, drawn.fingerprint, progress=Silent())
+        remote.pull_sample(other, store, drawn.fingerprint, progress=SilentProgress())
 
 
 def test_half_written_files_of_a_killed_push_are_swept_and_never_pulled(
     tmp_path: Path, drawn: Sample, other: Path
 ) -> None:
-    store = opened("store", base=tmp_path)
+    store = open_store("store", base=tmp_path)
     folder = tmp_path / "store" / "samples" / drawn.fingerprint / "tables"
     folder.mkdir(parents=True)
     ancient, recent = folder / ".staged-1", folder / ".staged-2"
     for path in (ancient, recent):
         path.write_bytes(b"half")
     os.utime(ancient, (0, 0))
-    remote.push(drawn.path, store, Silent())
+    remote.push_sample(drawn.path, store, SilentProgress())
     assert not ancient.exists()
     assert recent.exists()
-    remote.pull(other, store, drawn.fingerprint, progress=Silent())
+    remote.pull_sample(other, store, drawn.fingerprint, progress=SilentProgress())

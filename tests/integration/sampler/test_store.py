@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.errors import StoreError
-from sandbox.model import Silent
+from sandbox.model import SilentProgress
 from sandbox.samples import catalog
-from sandbox.samples.catalog import load, samples
-from sandbox.samples.specification import request_id
-from sandbox.samples.verify import verify
+from sandbox.samples.catalog import list_samples, load_sample
+from sandbox.samples.specification import compute_request_id
+from sandbox.samples.verify import verify_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,21 +41,21 @@ DRAW = """
 import resource, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which is ignored in a shell's background
 from pathlib import Path
-from sandbox.sampler.draw import draw
-from sandbox.sampler.survey import survey
-from sandbox.config.load import load
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.config.project_file import load_project
 from sandbox.errors import SandboxError
-from sandbox.model import Silent
-from sandbox.report.console import console
-from sandbox.report.progress import RichProgress
-progress = RichProgress(console(stderr=True)) if sys.argv[4] == "shown" else Silent()
-project = load(Path(sys.argv[1]), start=Path("/"), environ={}, flags={})
-plan = survey(project, progress=Silent())
+from sandbox.model import SilentProgress
+from sandbox.report.terminal.console import create_console
+from sandbox.report.terminal.progress import RichProgress
+progress = RichProgress(create_console(stderr=True)) if sys.argv[4] == "shown" else SilentProgress()
+project = load_project(Path(sys.argv[1]), start=Path("/"), environ={}, flags={})
+plan = plan_sample(project, progress=SilentProgress())
 if limit := int(sys.argv[3]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 print("drawing", flush=True)
 try:
-    draw(project, plan, home=Path(sys.argv[2]), progress=progress)
+    draw_sample(project, plan, home=Path(sys.argv[2]), progress=progress)
 except SandboxError as error:
     print(type(error).__name__, error.message)
     sys.exit(error.status)
@@ -74,20 +74,20 @@ def drawn(place: Place) -> Sample:
 def test_what_is_drawn_is_found_again_without_the_source(place: Place, drawn: Sample) -> None:
     project = place.project(SECTIONS)
     shutil.rmtree(place.source)
-    assert catalog.drawn(project, place.home) == drawn
-    pointer = project.state / "requests" / request_id(project.settings)
+    assert catalog.find_sample(project, place.home) == drawn
+    pointer = project.state_folder / "requests" / compute_request_id(project.settings)
     assert pointer.read_text() == drawn.fingerprint + "\n"
-    assert (project.state / ".gitignore").read_text() == "*\n"
-    assert samples(place.home) == [drawn]
+    assert (project.state_folder / ".gitignore").read_text() == "*\n"
+    assert list_samples(place.home) == [drawn]
 
 
 def test_another_request_is_not_drawn_yet(place: Place, drawn: Sample) -> None:
-    assert catalog.drawn(place.project(SECTIONS.replace("0.5", "0.6")), place.home) is None
+    assert catalog.find_sample(place.project(SECTIONS.replace("0.5", "0.6")), place.home) is None
 
 
 def test_a_pointer_to_a_sample_that_is_gone_counts_as_not_drawn(place: Place, drawn: Sample) -> None:
     shutil.rmtree(drawn.path)
-    assert catalog.drawn(place.project(SECTIONS), place.home) is None
+    assert catalog.find_sample(place.project(SECTIONS), place.home) is None
 
 
 def test_a_sample_that_is_in_the_store_is_used_as_it_is(place: Place, drawn: Sample) -> None:
@@ -95,13 +95,11 @@ def test_a_sample_that_is_in_the_store_is_used_as_it_is(place: Place, drawn: Sam
     again, _ = place.draw(SECTIONS)
     assert again == drawn
     assert {path: path.stat().st_mtime_ns for path in drawn.path.rglob("*")} == before
-    assert [path.name for path in (place.home / "samples").iterdir() if "lock" not in path.name] == [
-        drawn.fingerprint
-    ]
+    assert [path.name for path in (place.home / "samples").iterdir() if "lock" not in path.name] == [drawn.fingerprint]
 
 
 def test_a_complete_sample_verifies(drawn: Sample) -> None:
-    assert verify(drawn.path, Silent()) == []
+    assert verify_sample(drawn.path, SilentProgress()) == []
 
 
 def rewritten(path: Path) -> None:
@@ -143,46 +141,42 @@ def respecified(path: Path) -> None:
         (lambda path: (path / "manifest.json").unlink(), "is not there"),
     ],
 )
-def test_verify_names_every_kind_of_damage(
-    drawn: Sample, damage: Callable[[Path], object], problem: str
-) -> None:
+def test_verify_names_every_kind_of_damage(drawn: Sample, damage: Callable[[Path], object], problem: str) -> None:
     damage(drawn.path)
-    found = verify(drawn.path, Silent())
+    found = verify_sample(drawn.path, SilentProgress())
     assert len(found) == 1
     assert problem in found[0]
 
 
 def test_content_that_is_not_what_the_manifest_says_is_found_even_if_the_hashes_fit(drawn: Sample) -> None:
     text = (drawn.path / "manifest.json").read_text()
-    _, manifest = load(drawn.path.parents[1], drawn.fingerprint)
+    _, manifest = load_sample(drawn.path.parents[1], drawn.fingerprint)
     content = manifest.tables["orders"].content
     (drawn.path / "manifest.json").write_text(text.replace(content, content[::-1]))
-    assert verify(drawn.path, Silent()) == ["the content of orders is not the recorded one"]
+    assert verify_sample(drawn.path, SilentProgress()) == ["the content of orders is not the recorded one"]
 
 
 def test_a_sample_of_an_unknown_format_is_refused(place: Place, drawn: Sample) -> None:
     text = (drawn.path / "manifest.json").read_text()
     (drawn.path / "manifest.json").write_text(text.replace('"format_version": 1', '"format_version": 99'))
     with pytest.raises(StoreError, match="format version 99"):
-        load(place.home, drawn.fingerprint)
+        load_sample(place.home, drawn.fingerprint)
 
 
 def test_a_sample_that_is_not_there_is_named(place: Place) -> None:
     with pytest.raises(StoreError, match="there is no sample abc"):
-        load(place.home, "abc")
+        load_sample(place.home, "abc")
 
 
 def test_a_pointer_that_names_no_sample_is_refused(place: Place, drawn: Sample) -> None:
     project = place.project(SECTIONS)
-    pointer = project.state / "requests" / request_id(project.settings)
+    pointer = project.state_folder / "requests" / compute_request_id(project.settings)
     pointer.write_text("../../etc")
     with pytest.raises(StoreError, match="does not name a sample"):
-        catalog.drawn(project, place.home)
+        catalog.find_sample(project, place.home)
 
 
-def test_a_disk_too_small_is_said_before_anything_is_drawn(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_disk_too_small_is_said_before_anything_is_drawn(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.copy("customers.parquet", "select range as id from range(1000)")
     place.copy("orders.parquet", "select range as id, range % 1000 as customer from range(3000)")
     usage = shutil.disk_usage(place.root)
@@ -206,18 +200,14 @@ def left(place: Place) -> list[str]:
 
 def test_a_disk_that_fills_up_leaves_nothing_behind(place: Place) -> None:
     place.copy("customers.parquet", "select range as id from range(1000)")
-    place.copy(
-        "orders.parquet", "select range % 1000 as customer, md5(range::varchar) as t from range(300000)"
-    )
+    place.copy("orders.parquet", "select range % 1000 as customer, md5(range::varchar) as t from range(300000)")
     out, errors = process(place, limit=1_000_000).communicate(timeout=60)
     assert "StoreError the sample cannot be written to" in out, errors
     assert left(place) == []
 
 
 @pytest.mark.parametrize("progress", ["silent", "shown"])
-def test_an_interrupted_draw_ends_soon_and_keeps_the_parts_that_are_whole(
-    place: Place, progress: str
-) -> None:
+def test_an_interrupted_draw_ends_soon_and_keeps_the_parts_that_are_whole(place: Place, progress: str) -> None:
     place.copy("customers.parquet", "select range as id from range(1000000)")
     for part in range(4):
         place.copy(
@@ -234,7 +224,7 @@ def test_an_interrupted_draw_ends_soon_and_keeps_the_parts_that_are_whole(
     assert all(name.startswith(".unfinished-") for name in left(place))
     sample, _ = place.draw(SECTIONS)
     assert left(place) == [sample.fingerprint]
-    assert verify(sample.path, Silent()) == []
+    assert verify_sample(sample.path, SilentProgress()) == []
 
 
 def test_a_damaged_sample_is_named_and_drawn_again_whole(place: Place, drawn: Sample) -> None:
@@ -242,10 +232,10 @@ def test_a_damaged_sample_is_named_and_drawn_again_whole(place: Place, drawn: Sa
     content = file.read_bytes()
     file.write_bytes(content[:-10])
     with pytest.raises(StoreError, match=r"is damaged: tables/orders/.* has .* bytes, not"):
-        catalog.drawn(place.project(SECTIONS), place.home)
+        catalog.find_sample(place.project(SECTIONS), place.home)
     file.write_bytes(content[:100] + bytes([content[100] ^ 1]) + content[101:])
-    assert verify(drawn.path, Silent())
+    assert verify_sample(drawn.path, SilentProgress())
     again, _ = place.draw(SECTIONS)
     assert again.path == drawn.path
     assert file.read_bytes() == content
-    assert verify(drawn.path, Silent()) == []
+    assert verify_sample(drawn.path, SilentProgress()) == []

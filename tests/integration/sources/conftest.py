@@ -13,10 +13,10 @@ import pytest
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
-from sandbox.config.project_file import load
-from sandbox.model import Sample, Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
+from sandbox.config.project_file import load_project
+from sandbox.model import Sample, SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
 from sandbox.samples import catalog
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Lake:
         file = self.root / "sandbox.toml"
         head = f'version = 1\n[project]\nname = "lake"\n[source]\nuri = "{uri}"\n{more}\n'
         file.write_text(f'{head}[pipeline]\ncommand = "true"\n{sections}', "utf-8")
-        return load(file, start=self.root, environ={}, flags={})
+        return load_project(file, start=self.root, environ={}, flags={})
 
     def draw(
         self, sections: str = SECTIONS, *, uri: str = "source", more: str = "", home: Path | None = None
@@ -129,9 +129,9 @@ class Lake:
         """Draw the sample of the source as it is."""
         project = self.project(sections, uri=uri, more=more)
         home = home or self.home
-        plan = survey(project, threads=2, progress=Silent())
-        sample = draw(project, plan, home=home, threads=2, progress=Silent())
-        return catalog.load(home, sample.fingerprint)
+        plan = plan_sample(project, threads=2, progress=SilentProgress())
+        sample = draw_sample(project, plan, home=home, threads=2, progress=SilentProgress())
+        return catalog.load_sample(home, sample.fingerprint)
 
 
 Contents = Callable[["SampleManifest"], dict[str, tuple[object, ...]]]
@@ -238,9 +238,7 @@ class Bucket:
     def __init__(self, endpoint: str, name: str) -> None:
         self.name = name
         self.uri = f"s3://{name}/ware house"
-        self.system = fs.S3FileSystem(
-            endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True
-        )
+        self.system = fs.S3FileSystem(endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True)
         self.system.create_dir(name)
 
     def upload(self, folder: Path) -> None:

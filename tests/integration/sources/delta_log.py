@@ -23,9 +23,7 @@ B85 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;
 def field(name: str, kind: Any, physical: str | None = None, number: int = 0) -> dict[str, Any]:
     """Give a column of a schema, mapped where it has a physical name."""
     metadata = (
-        {}
-        if physical is None
-        else {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": physical}
+        {} if physical is None else {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": physical}
     )
     return {"name": name, "type": kind, "nullable": True, "metadata": metadata}
 

@@ -13,12 +13,12 @@ import pytest
 from sandbox.engine.duckdb.remote_files import RemoteFile
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
-from sandbox.model import Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
-from sandbox.sources.discover import listed
-from sandbox.sources.open_table import opened
-from sandbox.sources.table import reading
+from sandbox.model import SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.sources.discover import list_source
+from sandbox.sources.open_table import open_table
+from sandbox.sources.table import build_select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,13 +86,13 @@ def test_only_the_columns_and_row_groups_that_are_needed_are_fetched(
 
     monkeypatch.setattr(RemoteFile, "read", counted)
     with Session(threads=2) as session:
-        table = opened(session, listed(bucket.uri, base=lake.root), "people", {})
+        table = open_table(session, list_source(bucket.uri, base=lake.root), "people", {})
         whole = table.bytes
         fetched = 0
-        session.rows(f"select bit_xor(hash(id)) from ({reading(table)})")
+        session.fetch_rows(f"select bit_xor(hash(id)) from ({build_select(table)})")
         column, fetched = fetched, 0
-        session.rows(
-            f"select bit_xor(hash(noise, text)) from ({reading(table)}) where id between 70000 and 70100"
+        session.fetch_rows(
+            f"select bit_xor(hash(noise, text)) from ({build_select(table)}) where id between 70000 and 70100"
         )
         group = fetched
     assert 0 < column < whole / 4
@@ -104,11 +104,11 @@ def test_a_file_that_is_replaced_between_counting_and_drawing(lake: Lake, bucket
     write(lake, "people.csv", "select i as id from range(10, 99) r(i)")
     bucket.upload(lake.source)
     project = lake.project(ONE, uri=bucket.uri)
-    plan = survey(project, threads=1, progress=Silent())
+    plan = plan_sample(project, threads=1, progress=SilentProgress())
     write(lake, "people.csv", "select i as id from range(10, 99) r(i) order by i desc")
     bucket.upload(lake.source)
     with pytest.raises(SourceError, match=r"changed while it was read: people\.csv"):
-        draw(project, plan, home=lake.home, threads=1, progress=Silent())
+        draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
 
 
 def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
@@ -122,7 +122,7 @@ def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
         )
     bucket.upload(lake.source)
     project = lake.project(ONE, uri=bucket.uri)
-    plan = survey(project, threads=1, progress=Silent())
+    plan = plan_sample(project, threads=1, progress=SilentProgress())
     with monkeypatch.context() as patch:
         opened_file, reads = RemoteFile.__init__, 0
 
@@ -146,21 +146,21 @@ def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
         with pytest.raises(
             SourceError, match=r"^s3://[^,]*\.parquet cannot be read: AWS Error NETWORK_CONNECTION"
         ) as caught:
-            draw(project, plan, home=lake.home, threads=1, progress=Silent())
+            draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
     assert "goes on where this one was" in caught.value.hint
     [unfinished] = [path for path in (lake.home / "samples").iterdir() if (path / "journal.jsonl").is_file()]
     done = len((unfinished / "journal.jsonl").read_text().splitlines()) - 1
     assert 0 < done < 4
     said: list[str] = []
 
-    class Told(Silent):
-        def say(self, message: str) -> None:
+    class Told(SilentProgress):
+        def print_message(self, message: str) -> None:
             said.append(message)
 
-    again = survey(project, threads=1, progress=Silent())
-    sample = draw(project, again, home=lake.home, threads=1, progress=Told())
+    again = plan_sample(project, threads=1, progress=SilentProgress())
+    sample = draw_sample(project, again, home=lake.home, threads=1, progress=Told())
     assert said[0].startswith(f"resuming: {done} of 4 parts")
-    fresh = draw(project, again, home=lake.root / "home 2", threads=1, progress=Silent())
+    fresh = draw_sample(project, again, home=lake.root / "home 2", threads=1, progress=SilentProgress())
     assert sample.fingerprint == fresh.fingerprint
     assert [path.read_bytes() for path in sample.tables["people"].paths] == [
         path.read_bytes() for path in fresh.tables["people"].paths
@@ -178,7 +178,7 @@ def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
 )
 def test_buckets_that_cannot_be_read(lake: Lake, bucket: Bucket, uri: str, words: str) -> None:
     with pytest.raises(SourceError, match=words) as caught:
-        survey(lake.project(ONE, uri=uri.format(bucket=bucket.uri)), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE, uri=uri.format(bucket=bucket.uri)), threads=1, progress=SilentProgress())
     assert caught.value.status == 11
 
 
@@ -189,7 +189,7 @@ def test_a_truncated_file_in_a_bucket_is_named(lake: Lake, bucket: Bucket) -> No
     broken.write_bytes(broken.read_bytes()[:-50])
     bucket.upload(lake.source)
     with pytest.raises(SourceError, match=r"s3://.*/people/2\.parquet is not a complete Parquet file"):
-        survey(lake.project(ONE, uri=bucket.uri), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE, uri=bucket.uri), threads=1, progress=SilentProgress())
 
 
 def test_what_is_hidden_or_nested_in_a_bucket_is_as_in_a_folder(lake: Lake, bucket: Bucket) -> None:
@@ -197,11 +197,11 @@ def test_what_is_hidden_or_nested_in_a_bucket_is_as_in_a_folder(lake: Lake, buck
                  "nested/2024/x.parquet", "top.parquet"):  # fmt: skip
         write(lake, name, "select 1 as id")
     bucket.upload(lake.source)
-    there = listed(bucket.uri, base=lake.root)
-    here = listed("source", base=lake.root)
+    there = list_source(bucket.uri, base=lake.root)
+    here = list_source("source", base=lake.root)
     assert {name: [file.name for file in files] for name, (_, files) in there.files.items()} == {
         name: [file.name for file in files] for name, (_, files) in here.files.items()
     }
     assert there.problems.keys() == here.problems.keys() == {"nested"}
     assert dict(there.files["people"][1][0].constants) == {"a": "1", "_d": "2"}
-    assert urlsplit(there.shown).scheme == "s3"
+    assert urlsplit(there.display_name).scheme == "s3"

@@ -24,23 +24,23 @@ from chdb.session import Session
 from pyarrow import parquet
 from sqlglot import exp
 
-from sandbox.demo import make
-from sandbox.engine.spark.cluster import Cluster, Where
-from sandbox.errors import RuleError
-from sandbox.model import Dialect, Silent
+from sandbox.demo import create_demo
+from sandbox.engine.spark.cluster import SparkCluster, SparkEndpoint
+from sandbox.errors import DataRuleError
+from sandbox.model import SilentProgress, SqlDialect
 from sandbox.sampler.plan import warehouse_sql
-from sandbox.sampler.plan.planner import survey
+from sandbox.sampler.plan.planner import plan_sample
 from tests.integration.sources.conftest import Lake
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES
 from tests.integration.sources.server import PASSWORD, started
 
 if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
-    from sandbox.sampler.plan.plan import Plan, UnitPlan
+    from sandbox.sampler.plan.plan import SamplePlan, UnitPlan
     from tests.integration.sources.conftest import Arrow
 
 KEPT = Path(__file__).parent / "compiled"
-WAREHOUSES: tuple[Dialect, ...] = ("snowflake", "bigquery", "trino", "clickhouse", "databricks")
+WAREHOUSES: tuple[SqlDialect, ...] = ("snowflake", "bigquery", "trino", "clickhouse", "databricks")
 # Two units, one with a key of two columns and strata of every kind; children by one column and by two, NULL and dangling
 # references, polymorphic ones, a number that is named by a text, lookups named by several tables, rows that only closure
 # brings into a unit's table, rows that share a key.
@@ -127,7 +127,7 @@ def shop(lake: Lake, _: Path) -> str:
 
 
 def demo(lake: Lake, _: Path) -> str:
-    make(lake.root / "demo", scale=0.02, progress=Silent())
+    create_demo(lake.root / "demo", scale=0.02, progress=SilentProgress())
     shutil.copytree(lake.root / "demo" / "warehouse", lake.source, dirs_exist_ok=True)
     return unmasked(_sections((lake.root / "demo" / "sandbox.toml").read_text("utf-8")))
 
@@ -178,8 +178,7 @@ def key_kinds(lake: Lake, _: Path) -> str:
     draws = "".join(f"[sample.also.{name}]\nrate = 0.4\n" for name in others)
     keys = {"several": '"day", "price", "small", "word"'}
     tables = "".join(
-        f'[tables.{name}]\nkey = [{keys.get(name, chr(34) + "k" + chr(34))}]\nduplicates = "unit"\n'
-        for name in KINDS
+        f'[tables.{name}]\nkey = [{keys.get(name, chr(34) + "k" + chr(34))}]\nduplicates = "unit"\n' for name in KINDS
     )
     return f'[sample]\nsalt = "kinds"\nunit = "{first}"\nrate = 0.4\n{draws}{tables}'
 
@@ -223,7 +222,7 @@ class Made:
     """A project, its plan, and the sample that was drawn from files."""
 
     lake: Lake
-    plan: Plan
+    plan: SamplePlan
     sample: Path
     manifest: SampleManifest
 
@@ -236,7 +235,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     sample, manifest = lake.draw(sections)
     return Made(
         lake=lake,
-        plan=survey(lake.project(sections), progress=Silent()),
+        plan=plan_sample(lake.project(sections), progress=SilentProgress()),
         sample=sample.path / "tables",
         manifest=manifest,
     )
@@ -284,13 +283,11 @@ def in_spark(made: Made, arrow: Arrow) -> Iterator[Carry]:
         pytest.skip("there is no Java; to get it: tests/integration/sources/java.sh")
     with (
         tempfile.TemporaryDirectory() as place,
-        contextlib.closing(Cluster(Where(remote=None, master="local[2]"))) as cluster,
+        contextlib.closing(SparkCluster(SparkEndpoint(remote=None, master="local[2]"))) as cluster,
     ):
         for number, (name, files) in enumerate(sources(made)):
-            parquet.write_table(
-                pa.concat_tables([arrow(file) for file in files]), f"{place}/{number}.parquet"
-            )
-            frame = cluster.parquet([f"{place}/{number}.parquet"])
+            parquet.write_table(pa.concat_tables([arrow(file) for file in files]), f"{place}/{number}.parquet")
+            frame = cluster.read_parquet([f"{place}/{number}.parquet"])
             frame.createOrReplaceTempView("`" + name.replace("`", "``") + "`")
         yield lambda sql: cluster.spark.sql(sql).toArrow()
 
@@ -301,13 +298,11 @@ def in_clickhouse(made: Made, arrow: Arrow) -> Iterator[Carry]:
         for number, (name, files) in enumerate(sources(made)):
             rows = pa.concat_tables([arrow(file) for file in files])
             parquet.write_table(rows, f"{place}/{number}.parquet")
-            session.query(
-                f"create view {_name(name)} as select * from file('{place}/{number}.parquet', 'Parquet')"
-            )
+            session.query(f"create view {_name(name)} as select * from file('{place}/{number}.parquet', 'Parquet')")
         yield lambda sql: parquet.read_table(io.BytesIO(session.query(sql, "Parquet").bytes()))
 
 
-ENGINES: dict[Dialect, Callable[[Made, Arrow], Iterator[Carry]]] = {
+ENGINES: dict[SqlDialect, Callable[[Made, Arrow], Iterator[Carry]]] = {
     "duckdb": in_duckdb,
     "postgres": in_postgres,
     "databricks": in_spark,
@@ -318,45 +313,41 @@ SLOW = [pytest.param(one, marks=pytest.mark.slow) if one == "databricks" else on
 
 @pytest.mark.parametrize("dialect", SLOW)
 def test_what_is_compiled_gives_the_rows_and_counts_of_the_sample(
-    made: Made, arrow: Arrow, dialect: Dialect
+    made: Made, arrow: Arrow, dialect: SqlDialect
 ) -> None:
-    statements = warehouse_sql.statements(made.plan, dialect)
+    statements = warehouse_sql.compile_plan(made.plan, dialect)
     with contextlib.contextmanager(ENGINES[dialect])(made, arrow) as carry:
         for one in statements:
             rows = carry(one.sql)
-            if one.gives == warehouse_sql.COUNTS:
+            if one.title == warehouse_sql.COUNTS_TITLE:
                 assert counted(rows) == populations(made.plan.units[one.table])
             else:
                 assert rows.num_rows == made.manifest.tables[one.table].rows
                 assert not different(rows, made.sample / one.table)
-    assert sorted(one.table for one in statements if one.gives == warehouse_sql.ROWS) == sorted(
-        made.plan.tables
-    )
+    assert sorted(one.table for one in statements if one.title == warehouse_sql.ROWS_TITLE) == sorted(made.plan.tables)
 
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)
-def test_for_warehouses_the_text_is_kept(lake: Lake, dialect: Dialect) -> None:
+def test_for_warehouses_the_text_is_kept(lake: Lake, dialect: SqlDialect) -> None:
     """After a change that is meant: write what `kept` gives into the file, and look at the difference."""
     assert kept(lake, dialect) == (KEPT / f"{dialect}.sql").read_text("utf-8")
 
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)
-def test_for_warehouses_each_statement_is_one_select_of_the_dialect(lake: Lake, dialect: Dialect) -> None:
-    for one in warehouse_sql.statements(
-        survey(lake.project(shop(lake, lake.root)), progress=Silent()), dialect
+def test_for_warehouses_each_statement_is_one_select_of_the_dialect(lake: Lake, dialect: SqlDialect) -> None:
+    for one in warehouse_sql.compile_plan(
+        plan_sample(lake.project(shop(lake, lake.root)), progress=SilentProgress()), dialect
     ):
         [parsed] = sqlglot.parse(one.sql, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
         assert isinstance(parsed, exp.Query)
-        assert not [
-            called.name for called in parsed.find_all(exp.Anonymous) if "sandbox" in called.name.lower()
-        ]
+        assert not [called.name for called in parsed.find_all(exp.Anonymous) if "sandbox" in called.name.lower()]
         assert {table.name for table in parsed.find_all(exp.Table)} <= {*TABLES, *_ctes(parsed)}
 
 
 @pytest.mark.parametrize("dialect", ["snowflake", "trino", "databricks", "clickhouse"])
-def test_odd_names_are_quoted_so_that_nothing_of_them_is_sql(lake: Lake, dialect: Dialect) -> None:
-    for one in warehouse_sql.statements(
-        survey(lake.project(odd_names(lake, lake.root)), progress=Silent()), dialect
+def test_odd_names_are_quoted_so_that_nothing_of_them_is_sql(lake: Lake, dialect: SqlDialect) -> None:
+    for one in warehouse_sql.compile_plan(
+        plan_sample(lake.project(odd_names(lake, lake.root)), progress=SilentProgress()), dialect
     ):
         [parsed] = sqlglot.parse(one.sql, read=dialect)
         assert parsed is not None
@@ -366,23 +357,23 @@ def test_odd_names_are_quoted_so_that_nothing_of_them_is_sql(lake: Lake, dialect
             *_ctes(parsed),
         }
         texts = {text.name for text in parsed.find_all(exp.Literal) if text.is_string}
-        assert {"a'b", 'c"d', "\n--"} <= texts or one.table == "group" or one.gives == warehouse_sql.COUNTS
+        assert {"a'b", 'c"d', "\n--"} <= texts or one.table == "group" or one.title == warehouse_sql.COUNTS_TITLE
 
 
 def test_a_name_that_cannot_be_said_is_refused(lake: Lake) -> None:
-    plan = survey(lake.project(odd_names(lake, lake.root)), progress=Silent())
-    with pytest.raises(RuleError, match=r"the name .* cannot be said in bigquery: it has"):
-        warehouse_sql.statements(plan, "bigquery")
+    plan = plan_sample(lake.project(odd_names(lake, lake.root)), progress=SilentProgress())
+    with pytest.raises(DataRuleError, match=r"the name .* cannot be said in bigquery: it has"):
+        warehouse_sql.compile_plan(plan, "bigquery")
 
 
 @pytest.mark.parametrize(
     ("dialect", "name"), [("clickhouse", "back\\slash"), ("databricks", "${setting}"), ("bigquery", "a`b")]
 )
-def test_a_column_that_cannot_be_said_is_refused(lake: Lake, dialect: Dialect, name: str) -> None:
+def test_a_column_that_cannot_be_said_is_refused(lake: Lake, dialect: SqlDialect, name: str) -> None:
     plan = surveyed(lake, f"select i as k, 1 as {_name(name)} from range(9) as r(i)", "")
-    with pytest.raises(RuleError, match="cannot be said in"):
-        warehouse_sql.statements(plan, dialect)
-    assert warehouse_sql.statements(plan, "snowflake")
+    with pytest.raises(DataRuleError, match="cannot be said in"):
+        warehouse_sql.compile_plan(plan, dialect)
+    assert warehouse_sql.compile_plan(plan, "snowflake")
 
 
 @pytest.mark.parametrize(
@@ -415,21 +406,19 @@ def test_a_column_that_cannot_be_said_is_refused(lake: Lake, dialect: Dialect, n
 )
 @pytest.mark.parametrize("dialect", WAREHOUSES)
 def test_what_may_mean_another_thing_is_refused(
-    lake: Lake, dialect: Dialect, select: str, sections: str, message: str
+    lake: Lake, dialect: SqlDialect, select: str, sections: str, message: str
 ) -> None:
     plan = surveyed(lake, f"{select} from range(20) as r(i)", sections)
-    with pytest.raises(RuleError, match=message):
-        warehouse_sql.statements(plan, dialect)
+    with pytest.raises(DataRuleError, match=message):
+        warehouse_sql.compile_plan(plan, dialect)
 
 
 def test_a_reference_that_is_compared_in_other_ways_is_refused(lake: Lake) -> None:
     with duckdb.connect() as connection:
-        connection.execute(
-            f"copy (select i::double as k from range(9) as r(i)) to '{_quoted(lake.source)}/c.parquet'"
-        )
+        connection.execute(f"copy (select i::double as k from range(9) as r(i)) to '{_quoted(lake.source)}/c.parquet'")
     plan = surveyed(lake, "select i as k from range(9) as r(i)", '[tables.c]\nreferences = { k = "t.k" }')
-    with pytest.raises(RuleError, match="c → t: k is DOUBLE and k is BIGINT"):
-        warehouse_sql.statements(plan, "trino")
+    with pytest.raises(DataRuleError, match="c → t: k is DOUBLE and k is BIGINT"):
+        warehouse_sql.compile_plan(plan, "trino")
 
 
 def test_the_command_prints_the_sql_and_says_that_it_was_not_run(lake: Lake) -> None:
@@ -439,10 +428,7 @@ def test_the_command_prints_the_sql_and_says_that_it_was_not_run(lake: Lake) -> 
     assert done.stdout.splitlines()[0].endswith(
         "as SQL for snowflake; compiled, not run: no test carries it out there."
     )
-    assert (
-        len([one for one in sqlglot.parse(done.stdout, read="snowflake") if one is not None])
-        == len(TABLES) + 3
-    )
+    assert len([one for one in sqlglot.parse(done.stdout, read="snowflake") if one is not None]) == len(TABLES) + 3
     found = json.loads(planned(lake, "--sql", "duckdb", "--json").stdout)
     assert found["run"]
     assert {one["table"] for one in found["statements"]} == set(TABLES)
@@ -452,20 +438,18 @@ def test_the_command_prints_the_sql_and_says_that_it_was_not_run(lake: Lake) -> 
 def test_the_command_refuses_with_the_exit_status_of_a_rule(lake: Lake) -> None:
     lake.project(odd_names(lake, lake.root))
     done = planned(lake, "--sql", "bigquery")
-    assert done.returncode == RuleError.status
+    assert done.returncode == DataRuleError.status
     assert not done.stdout
     assert "cannot be said in bigquery" in done.stderr
 
 
 def test_personal_values_are_said_to_be_unmasked(lake: Lake) -> None:
     plan = surveyed(lake, "select i as k, 'x' as email from range(9) as r(i)", "")
-    assert "-- Nothing is masked" in warehouse_sql.script(
-        warehouse_sql.statements(plan, "trino"), plan, "trino"
+    assert "-- Nothing is masked" in warehouse_sql.format_script(
+        warehouse_sql.compile_plan(plan, "trino"), plan, "trino"
     )
     harmless = surveyed(lake, "select i as k, i as x from range(9) as r(i)", "")
-    assert "masked" not in warehouse_sql.script(
-        warehouse_sql.statements(harmless, "trino"), harmless, "trino"
-    )
+    assert "masked" not in warehouse_sql.format_script(warehouse_sql.compile_plan(harmless, "trino"), harmless, "trino")
 
 
 def planned(lake: Lake, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -479,7 +463,7 @@ def planned(lake: Lake, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def surveyed(lake: Lake, select: str, sections: str) -> Plan:
+def surveyed(lake: Lake, select: str, sections: str) -> SamplePlan:
     """Give the plan of one table ``t`` with the key ``k``."""
     with duckdb.connect() as connection:
         connection.execute(f"copy ({select}) to '{_quoted(lake.source)}/t.parquet' (format parquet)")
@@ -487,17 +471,17 @@ def surveyed(lake: Lake, select: str, sections: str) -> Plan:
     outside = outside.removeprefix("t]") if outside.startswith("t]") else f"[tables.{outside}"
     text = f'[sample]\nunit = "t"\nrate = 0.5\n{inside}\n[tables.t]\nkey = ["k"]\n{outside if outside != "[tables." else ""}'
     project = lake.project(text)
-    return survey(project, progress=Silent())
+    return plan_sample(project, progress=SilentProgress())
 
 
-def kept(lake: Lake, dialect: Dialect) -> str:
+def kept(lake: Lake, dialect: SqlDialect) -> str:
     """Give the SQL of the shop with few strata, or a reader would not see the rest."""
     few = shop(lake, lake.root)
     for old, new in FEW.items():
         assert old in few
         few = few.replace(old, new)
-    plan = survey(lake.project(few), progress=Silent())
-    return warehouse_sql.script(warehouse_sql.statements(plan, dialect), plan, dialect)
+    plan = plan_sample(lake.project(few), progress=SilentProgress())
+    return warehouse_sql.format_script(warehouse_sql.compile_plan(plan, dialect), plan, dialect)
 
 
 FEW = {

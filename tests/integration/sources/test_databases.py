@@ -20,15 +20,15 @@ import pytest
 from sandbox.engine.database_schema import DeclaredReference
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
-from sandbox.model import Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.draw.extraction import row_groups
-from sandbox.sampler.draw.work_items import RANGE_BYTES, items
-from sandbox.sampler.plan.planner import survey
+from sandbox.model import SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.draw.extraction import read_row_groups
+from sandbox.sampler.draw.work_items import RANGE_BYTES, list_items
+from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sources import database_file
-from sandbox.sources.discover import listed
-from sandbox.sources.open_table import opened
-from sandbox.sources.table import reading
+from sandbox.sources.discover import list_source
+from sandbox.sources.open_table import open_table
+from sandbox.sources.table import build_select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,10 +72,7 @@ def as_sqlite(plain: Path, file: Path, arrow: Arrow) -> None:
             columns = ", ".join(f'"{one.name}" {kinds.get(str(one.type), "TEXT")}' for one in rows.schema)
             connection.execute(f"create table {path.stem} ({columns})")
             values = (
-                tuple(
-                    one if one is None or isinstance(one, int | float | str) else str(one)
-                    for one in row.values()
-                )
+                tuple(one if one is None or isinstance(one, int | float | str) else str(one) for one in row.values())
                 for row in rows.to_pylist()
             )
             marks = ", ".join("?" * len(rows.schema))
@@ -126,7 +123,7 @@ def test_keys_and_references_that_a_duckdb_file_declares(lake: Lake) -> None:
             create table "s.2".children (u integer references "s.2".parents (u), y integer, n varchar,
                 foreign key (y, n) references "s.2".parents (y, n));
         """)
-    children, parents, people = sorted(database_file.declared(file), key=lambda one: one.table)
+    children, parents, people = sorted(database_file.read_declared_tables(file), key=lambda one: one.table)
     assert (people.schema, people.table, people.key) == ("main", "people", ("id",))
     assert (parents.schema, parents.key) == ("s.2", ("y", "n"))
     assert children.key == ()
@@ -145,7 +142,7 @@ def test_keys_and_references_that_a_sqlite_file_declares(lake: Lake) -> None:
                 foreign key (y, n) references parents);
             create virtual table words using fts5(text);
         """)
-    found = {one.table: one for one in database_file.declared(file)}
+    found = {one.table: one for one in database_file.read_declared_tables(file)}
     assert found["parents"].key == ("y", "n")
     assert found['chil"dren'].key == ("id",)
     assert {(one.columns, one.table, one.key) for one in found['chil"dren'].references} == {
@@ -159,8 +156,8 @@ def columns(
     lake: Lake, uri: str, types: dict[str, str] | None = None
 ) -> tuple[dict[str, str], list[tuple[object, ...]]]:
     with Session(threads=2) as session:
-        table = opened(session, listed(uri, base=lake.root), "people", types or {})
-        return dict(table.columns), session.rows(f"select * from ({reading(table)})")
+        table = open_table(session, list_source(uri, base=lake.root), "people", types or {})
+        return dict(table.columns), session.fetch_rows(f"select * from ({build_select(table)})")
 
 
 def sqlite_file(lake: Lake, *statements: str) -> Path:
@@ -193,9 +190,7 @@ def test_a_sqlite_column_of_several_kinds_is_refused_or_read_as_text(lake: Lake)
         "create table people (id integer primary key, v)",
         "insert into people values (1, 5), (2, 'v'), (3, null), (4, 2.5)",
     )
-    with pytest.raises(
-        SourceError, match=r"people\.v holds values of several kinds: integer and real and text"
-    ):
+    with pytest.raises(SourceError, match=r"people\.v holds values of several kinds: integer and real and text"):
         columns(lake, "a.db")
     types, rows = columns(lake, "a.db", {"v": "VARCHAR"})
     assert types["v"] == "VARCHAR"
@@ -205,9 +200,7 @@ def test_a_sqlite_column_of_several_kinds_is_refused_or_read_as_text(lake: Lake)
 
 
 def test_numbers_that_a_double_cannot_hold_are_no_doubles(lake: Lake) -> None:
-    sqlite_file(
-        lake, "create table people (id, v)", "insert into people values (1, 9007199254740993), (2, 0.5)"
-    )
+    sqlite_file(lake, "create table people (id, v)", "insert into people values (1, 9007199254740993), (2, 0.5)")
     with pytest.raises(SourceError, match="integer and real"):
         columns(lake, "a.db")
 
@@ -215,7 +208,7 @@ def test_numbers_that_a_double_cannot_hold_are_no_doubles(lake: Lake) -> None:
 def test_text_of_a_sqlite_file_that_is_not_utf8(lake: Lake) -> None:
     sqlite_file(lake, "create table people (id, v)", "insert into people values (1, cast(x'ff' as text))")
     with pytest.raises(SourceError, match=r"a\.db"):
-        survey(lake.project(ONE, uri="a.db"), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE, uri="a.db"), threads=1, progress=SilentProgress())
 
 
 def test_conditions_on_sqlite_columns_whatever_their_names(lake: Lake) -> None:
@@ -226,12 +219,12 @@ def test_conditions_on_sqlite_columns_whatever_their_names(lake: Lake) -> None:
         "insert into people select i, i % 7, 'x' || (i % 3), i * 0.5 from s",
     )
     with Session(threads=2) as session:
-        table = opened(session, listed("a.db", base=lake.root), "people", {})
-        rows = reading(table)
-        found = session.rows(
+        table = open_table(session, list_source("a.db", base=lake.root), "people", {})
+        rows = build_select(table)
+        found = session.fetch_rows(
             f'select count(*), sum(id) from ({rows}) where "c1" = 3 and "a""b" in (\'x1\', \'x2\') and "not" > 100'
         )
-        joined = session.rows(f"select count(*) from ({rows}) a join ({rows}) b using (id)")
+        joined = session.fetch_rows(f"select count(*) from ({rows}) a join ({rows}) b using (id)")
     expected = [i for i in range(1, 50001) if i % 7 == 3 and i % 3 and i * 0.5 > 100]
     assert found == [(len(expected), sum(expected))]
     assert joined == [(50000,)]
@@ -254,9 +247,9 @@ def test_a_writer_does_not_disturb_a_draw_from_a_file_in_wal_mode(lake: Lake) ->
     numbered = "with recursive s(i) as (select 1 union all select i + 1 from s where i < 500) "
     sqlite_file(lake, numbered + "insert into people select i, i * 0.5 from s")
     project = lake.project(ONE.replace("0.5", "1.0"), uri="a.db")
-    plan = survey(project, threads=1, progress=Silent())
+    plan = plan_sample(project, threads=1, progress=SilentProgress())
     write_elsewhere(file)
-    sample = draw(project, plan, home=lake.home, threads=1, progress=Silent())
+    sample = draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
     read = [one for path in sample.tables["people"].paths for one in pq.read_table(path)["id"].to_pylist()]
     assert sorted(read) == list(range(1, 501))
 
@@ -266,18 +259,16 @@ def test_a_wal_that_the_engine_cannot_find_is_refused(lake: Lake) -> None:
         connection.execute("create table people as select 1 as id")
     (lake.root / "a.duckdb.wal").write_bytes(b"rows that were committed")
     with pytest.raises(SourceError, match=r"has a \? in its path"):
-        survey(lake.project(ONE, uri="a.duckdb"), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE, uri="a.duckdb"), threads=1, progress=SilentProgress())
 
 
 def test_a_writer_between_counting_and_drawing_is_noticed_without_wal(lake: Lake) -> None:
-    file = sqlite_file(
-        lake, "create table people (id integer, v real)", "insert into people values (1, 0.5), (2, 1.5)"
-    )
+    file = sqlite_file(lake, "create table people (id integer, v real)", "insert into people values (1, 0.5), (2, 1.5)")
     project = lake.project(ONE.replace("0.5", "1.0"), uri="a.db")
-    plan = survey(project, threads=1, progress=Silent())
+    plan = plan_sample(project, threads=1, progress=SilentProgress())
     write_elsewhere(file)
     with pytest.raises(SourceError, match=r"the source changed while it was read: a\.db"):
-        draw(project, plan, home=lake.home, threads=1, progress=Silent())
+        draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
 
 
 def test_a_duckdb_file_that_changes_or_is_open_elsewhere(lake: Lake) -> None:
@@ -286,7 +277,7 @@ def test_a_duckdb_file_that_changes_or_is_open_elsewhere(lake: Lake) -> None:
     with duckdb.connect(str(file)) as connection:
         connection.execute("create table people as select i as id from range(1000) r(i)")
     project = lake.project(ONE, uri="a.duckdb")
-    plan = survey(project, threads=1, progress=Silent())
+    plan = plan_sample(project, threads=1, progress=SilentProgress())
     script = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('insert into people values (5000)'); print('in', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", script, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -294,17 +285,15 @@ def test_a_duckdb_file_that_changes_or_is_open_elsewhere(lake: Lake) -> None:
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(SourceError, match="is open for writing in another program"):
-            survey(project, threads=1, progress=Silent())
+            plan_sample(project, threads=1, progress=SilentProgress())
         other.communicate()
     with pytest.raises(SourceError, match=r"the source changed while it was read: a\.duckdb"):
-        draw(project, plan, home=lake.home, threads=1, progress=Silent())
+        draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
 
 
 def test_duckdb_types_that_a_sample_cannot_keep(lake: Lake) -> None:
     with duckdb_file(lake.root / "a.duckdb") as connection:
-        connection.execute(
-            "create type mood as enum ('a', 'b'); create table people (id integer, m mood, h hugeint)"
-        )
+        connection.execute("create type mood as enum ('a', 'b'); create table people (id integer, m mood, h hugeint)")
         connection.execute("insert into people values (1, 'b', 170141183460469231731687303715884105727)")
     with pytest.raises(SourceError, match=r"people\.h is HUGEINT, which Parquet cannot keep"):
         columns(lake, "a.duckdb")
@@ -319,8 +308,8 @@ def test_a_large_duckdb_table_is_cut_and_keeps_its_rows(lake: Lake, monkeypatch:
         connection.execute("delete from people where id between 1000 and 300000")
     monkeypatch.setattr("sandbox.sampler.draw.work_items.RANGE_BYTES", 2**20)
     with Session(threads=2) as session:
-        table = opened(session, listed("a.duckdb", base=lake.root), "people", {})
-        assert len(items(table, row_groups(table))) > 2
+        table = open_table(session, list_source("a.duckdb", base=lake.root), "people", {})
+        assert len(list_items(table, read_row_groups(table))) > 2
     assert RANGE_BYTES > 2**20
     _, manifest = lake.draw(ONE.replace("0.5", "1.0"), uri="a.duckdb")
     assert manifest.tables["people"].rows == 600000 - 299001
@@ -363,17 +352,15 @@ def test_ctrl_c_while_a_sqlite_file_is_read_ends_the_command_as_interrupted(lake
         (None, SourceError, "is not there"),
     ],
 )
-def test_files_that_are_no_database(
-    lake: Lake, content: bytes | None, error: type[Exception], words: str
-) -> None:
+def test_files_that_are_no_database(lake: Lake, content: bytes | None, error: type[Exception], words: str) -> None:
     if content is not None:
         (lake.root / "a.db").write_bytes(content)
     with pytest.raises(error, match=words):
-        survey(lake.project(ONE, uri="a.db"), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE, uri="a.db"), threads=1, progress=SilentProgress())
 
 
 def test_a_table_that_a_database_lacks(lake: Lake) -> None:
     sqlite_file(lake, "create table peeple (id integer)")
     with pytest.raises(ConfigError, match="the source has no table people") as caught:
-        survey(lake.project(ONE, uri="a.db"), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE, uri="a.db"), threads=1, progress=SilentProgress())
     assert caught.value.hint == 'did you mean "peeple"?'

@@ -15,12 +15,12 @@ import pytest
 
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
-from sandbox.model import Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
-from sandbox.sources.discover import listed
-from sandbox.sources.open_table import opened
-from sandbox.sources.table import reading
+from sandbox.model import SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.sources.discover import list_source
+from sandbox.sources.open_table import open_table
+from sandbox.sources.table import build_select
 from tests.integration.sources import delta_log
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ def as_delta(plain: Path, lake: Lake, arrow: Arrow) -> None:
         written(lake, name, rows.slice(0, half), partition_by=PARTITIONS.get(name))
         written(lake, name, rows.slice(half - 20), mode="append")
         at_fault = rows.filter(pc.is_in(rows[key], rows.slice(half - 20, 20)[key]))
-        texts = (
-            "'" + value.replace("'", "''") + "'" for value in at_fault[key].cast(pa.string()).to_pylist()
-        )
+        texts = ("'" + value.replace("'", "''") + "'" for value in at_fault[key].cast(pa.string()).to_pylist())
         staged = deltalake.DeltaTable(str(lake.root.parent / "staged" / name))
         staged.delete(f"cast({key} as string) in ({', '.join(texts)})")
         written(lake, name, at_fault, mode="append")
@@ -113,9 +111,9 @@ def by_delta(place: Path, version: int | None = None) -> Rows:
 
 def by_sandbox(lake: Lake, version: int | None = None, part: str = "") -> Rows:
     with Session(threads=2) as session:
-        table = opened(session, listed("source", base=lake.root), "people", {}, version=version)
-        found = session.rows(f"select * from ({reading(table)}) {part} order by id")
-        assert table.rows == len(session.rows(f"select 1 from ({reading(table)})"))
+        table = open_table(session, list_source("source", base=lake.root), "people", {}, version=version)
+        found = session.fetch_rows(f"select * from ({build_select(table)}) {part} order by id")
+        assert table.rows == len(session.fetch_rows(f"select 1 from ({build_select(table)})"))
     return found
 
 
@@ -173,18 +171,16 @@ def test_a_version_is_part_of_what_is_asked_for(lake: Lake) -> None:
 def test_a_newer_version_does_not_disturb_a_draw_and_a_lost_file_ends_it(lake: Lake) -> None:
     written(lake, "people", pa.table({"id": range(100)}))
     project = lake.project(ONE)
-    plan = survey(project, threads=1, progress=Silent())
+    plan = plan_sample(project, threads=1, progress=SilentProgress())
     written(lake, "people", pa.table({"id": range(100, 200)}), mode="overwrite")
-    sample = draw(project, plan, home=lake.home, threads=1, progress=Silent())
-    assert all(
-        one < 100 for path in sample.tables["people"].paths for one in pq.read_table(path)["id"].to_pylist()
-    )
+    sample = draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
+    assert all(one < 100 for path in sample.tables["people"].paths for one in pq.read_table(path)["id"].to_pylist())
     for path in plan.tables["people"].files:
         Path(path.path).unlink()
     with pytest.raises(SourceError, match=r"changed while it was read: part-"):
-        draw(project, plan, home=lake.root / "home 2", threads=1, progress=Silent())
+        draw_sample(project, plan, home=lake.root / "home 2", threads=1, progress=SilentProgress())
     with pytest.raises(SourceError, match="is not a complete Parquet file"):
-        survey(lake.project(ONE + "version = 0\n"), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE + "version = 0\n"), threads=1, progress=SilentProgress())
 
 
 def test_a_table_without_rows(lake: Lake) -> None:
@@ -193,13 +189,13 @@ def test_a_table_without_rows(lake: Lake) -> None:
     )
     assert by_sandbox(lake) == []
     with pytest.raises(SandboxError, match="there is nothing to sample in people"):
-        survey(lake.project(ONE), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE), threads=1, progress=SilentProgress())
 
 
 def test_a_column_of_text_that_is_to_be_a_number(lake: Lake) -> None:
     written(lake, "people", pa.table({"id": ["1", "2"], "p": ["1", "x"]}), partition_by=["p"])
     with pytest.raises(SandboxError, match=r"people\.p is to be BIGINT, and 'x' is not"):
-        survey(lake.project(ONE + '[tables.people.types]\np = "BIGINT"\n'), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE + '[tables.people.types]\np = "BIGINT"\n'), threads=1, progress=SilentProgress())
 
 
 @pytest.mark.parametrize(
@@ -221,7 +217,7 @@ def test_versions_that_are_not_there(lake: Lake, section: str, error: type[Excep
     written(lake, "people", pa.table({"id": range(10)}))
     pq.write_table(pa.table({"id": range(10)}), lake.source / "plain.parquet")
     with pytest.raises(error, match=words):
-        survey(lake.project(ONE + section + "\n"), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE + section + "\n"), threads=1, progress=SilentProgress())
 
 
 def test_what_cannot_be_read_of_a_delta_table(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,23 +227,23 @@ def test_what_cannot_be_read_of_a_delta_table(lake: Lake, monkeypatch: pytest.Mo
     head = delta_log.table([delta_log.field("id", "long")], [], ["someNewThing"])
     delta_log.commit(root, 0, *head, delta_log.add(root, "f.parquet", {}))
     with pytest.raises(SourceError, match="someNewThing"):
-        survey(lake.project(ONE), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE), threads=1, progress=SilentProgress())
     inner = {"type": "struct", "fields": [delta_log.field("was", "long", "col-7", 7)]}
     mode = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "9"}
     fields = [delta_log.field("id", "long", "id", 1), delta_log.field("nested", inner, "nested", 2)]
     delta_log.commit(root, 0, *delta_log.table(fields, [], ["columnMapping"], **mode))
     with pytest.raises(SourceError, match=r"people\.nested: its field was has another name"):
-        survey(lake.project(ONE), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE), threads=1, progress=SilentProgress())
     (root / "_delta_log" / f"{0:020d}.json").write_text("{broken")
     with pytest.raises(SourceError, match=r"the Delta table in .* cannot be read"):
-        survey(lake.project(ONE), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE), threads=1, progress=SilentProgress())
     monkeypatch.setitem(sys.modules, "deltalake", None)
     with pytest.raises(SourceError, match="which is not installed") as caught:
-        survey(lake.project(ONE), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE), threads=1, progress=SilentProgress())
     assert "pip install 'sandbox[delta]'" in caught.value.hint
 
 
 def test_a_uri_that_is_itself_a_delta_table(lake: Lake) -> None:
     written(lake, "people", pa.table({"id": range(10)}))
     with pytest.raises(SourceError, match="is itself a Delta table"):
-        survey(lake.project(ONE, uri="source/people"), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE, uri="source/people"), threads=1, progress=SilentProgress())

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 
-from sandbox.demo import make
-from sandbox.model import Silent
+from sandbox.demo import create_demo
+from sandbox.model import SilentProgress
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def rewritten(tables: dict[str, pa.Table], kind: str, folder: Path) -> str:
             deltalake.write_deltalake(str(folder / "lake" / name), rows.slice(0, half))
             deltalake.write_deltalake(str(folder / "lake" / name), rows.slice(half), mode="append")
         return "lake/"
-    catalogue = SqlCatalog(
-        "lake", uri=f"sqlite:///{folder}/catalogue.db", warehouse=f"file://{folder}/iceberg"
-    )
+    catalogue = SqlCatalog("lake", uri=f"sqlite:///{folder}/catalogue.db", warehouse=f"file://{folder}/iceberg")
     catalogue.create_namespace("shop")
     for name, rows in tables.items():
         half = len(rows) // 2
@@ -58,7 +56,7 @@ def rewritten(tables: dict[str, pa.Table], kind: str, folder: Path) -> str:
 
 
 def demo(project: Path) -> dict[str, pa.Table]:
-    make(project, scale=0.05, progress=Silent())
+    create_demo(project, scale=0.05, progress=SilentProgress())
     return {
         path.stem: rows_of(f"read_parquet('{path if path.is_file() else path / '*.parquet'}')")
         for path in sorted((project / "warehouse").iterdir())

@@ -21,11 +21,11 @@ from pyiceberg.utils.config import Config
 
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
-from sandbox.model import Silent
-from sandbox.sampler.plan.planner import survey
-from sandbox.sources.discover import listed
-from sandbox.sources.open_table import opened
-from sandbox.sources.table import reading
+from sandbox.model import SilentProgress
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.sources.discover import list_source
+from sandbox.sources.open_table import open_table
+from sandbox.sources.table import build_select
 from tests.integration.sources.iceberg_log import delete_places, delete_values
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def people(catalog: SqlCatalog, rows: pa.Table, **more: Any) -> Table:
 
 def by_sandbox(lake: Lake, snapshot: int | None = None, columns: str = "*") -> Rows:
     with Session(threads=2) as session:
-        table = opened(session, listed(URI, base=lake.root), "people", {}, snapshot=snapshot)
-        found = session.rows(f"select {columns} from ({reading(table)}) order by id")
+        table = open_table(session, list_source(URI, base=lake.root), "people", {}, snapshot=snapshot)
+        found = session.fetch_rows(f"select {columns} from ({build_select(table)}) order by id")
         assert table.rows == len(found)
     return found
 
@@ -77,9 +77,7 @@ def by_sandbox(lake: Lake, snapshot: int | None = None, columns: str = "*") -> R
 def by_iceberg(table: Table, snapshot: int | None = None) -> Rows:
     """Give a table's rows as pyiceberg itself reads them."""
     table.refresh()
-    return sorted(
-        map(tuple, (row.values() for row in table.scan(snapshot_id=snapshot).to_arrow().to_pylist()))
-    )
+    return sorted(map(tuple, (row.values() for row in table.scan(snapshot_id=snapshot).to_arrow().to_pylist())))
 
 
 def test_iceberg_tables_give_the_sample_of_the_plain_ones(
@@ -88,9 +86,7 @@ def test_iceberg_tables_give_the_sample_of_the_plain_ones(
     for path in sorted(plain[0].glob("*.parquet")):
         rows = arrow(path)
         half, key = len(rows) // 2, rows.column_names[0]
-        table = catalog.create_table(
-            f"shop.{path.stem}", schema=rows.schema, properties={"format-version": "2"}
-        )
+        table = catalog.create_table(f"shop.{path.stem}", schema=rows.schema, properties={"format-version": "2"})
         table.append(rows.slice(0, half))
         table.append(rows.slice(half - 20))
         twice = rows.slice(half - 20, 20)
@@ -106,9 +102,7 @@ def test_iceberg_tables_give_the_sample_of_the_plain_ones(
 
 
 def test_changes_of_the_schema_and_older_snapshots(lake: Lake, catalog: SqlCatalog) -> None:
-    table = people(
-        catalog, pa.table({"id": pa.array([1, 2], pa.int32()), "old": ["a", "b"], "gone": ["x", "y"]})
-    )
+    table = people(catalog, pa.table({"id": pa.array([1, 2], pa.int32()), "old": ["a", "b"], "gone": ["x", "y"]}))
     first = table.current_snapshot()
     assert first is not None
     with table.update_schema() as change:
@@ -118,17 +112,11 @@ def test_changes_of_the_schema_and_older_snapshots(lake: Lake, catalog: SqlCatal
         change.add_column("gone", StringType())  # another column of that name
         change.add_column("day", DateType())
     table.append(
-        pa.table(
-            {"id": pa.array([3], pa.int64()), 'ne"w': ["c"], "gone": ["back"], "day": [dt.date(2024, 1, 1)]}
-        )
+        pa.table({"id": pa.array([3], pa.int64()), 'ne"w': ["c"], "gone": ["back"], "day": [dt.date(2024, 1, 1)]})
     )
     expected = [(1, "a", None, None), (2, "b", None, None), (3, "c", "back", dt.date(2024, 1, 1))]
     assert by_sandbox(lake) == expected == by_iceberg(table)
-    assert (
-        by_sandbox(lake, first.snapshot_id)
-        == [(1, "a", "x"), (2, "b", "y")]
-        == by_iceberg(table, first.snapshot_id)
-    )
+    assert by_sandbox(lake, first.snapshot_id) == [(1, "a", "x"), (2, "b", "y")] == by_iceberg(table, first.snapshot_id)
 
 
 def test_rows_that_are_deleted_by_place(lake: Lake, catalog: SqlCatalog) -> None:
@@ -136,9 +124,7 @@ def test_rows_that_are_deleted_by_place(lake: Lake, catalog: SqlCatalog) -> None
     table.append(pa.table({"id": range(5000, 5010), "v": ["w"] * 10}))
     before = table.current_snapshot()
     assert before is not None
-    first, second = sorted(
-        (task.file for task in table.scan().plan_files()), key=lambda file: -file.record_count
-    )
+    first, second = sorted((task.file for task in table.scan().plan_files()), key=lambda file: -file.record_count)
     delete_places(table, {first.file_path: [0, *range(2000, 3000)], second.file_path: [9]})
     delete_places(table, {first.file_path: [0, 4999]})
     gone = {0, *range(2000, 3000), 4999, 5009}
@@ -149,9 +135,7 @@ def test_rows_that_are_deleted_by_place(lake: Lake, catalog: SqlCatalog) -> None
 
 def test_rows_that_are_deleted_by_value_where_they_are_older(lake: Lake, catalog: SqlCatalog) -> None:
     table = people(catalog, pa.table({"id": [1, 2, 3, 4], "a": ["x", None, "x", "y"], "b": [1, 1, 2, None]}))
-    delete_values(
-        table, pa.table({"a": pa.array(["x", None], pa.string()), "b": pa.array([2, 1], pa.int64())})
-    )
+    delete_values(table, pa.table({"a": pa.array(["x", None], pa.string()), "b": pa.array([2, 1], pa.int64())}))
     table.append(pa.table({"id": [5, 6], "a": ["x", None], "b": [2, 1]}))  # the same values again, later
     assert [row[0] for row in by_sandbox(lake)] == [1, 4, 5, 6]
     delete_values(table, pa.table({"id": [6]}))
@@ -174,9 +158,7 @@ def test_deletes_by_value_count_for_their_partition_only(lake: Lake, catalog: Sq
     assert sorted(by_sandbox(lake), key=str) == [(1, "b"), (2, "a")]
 
 
-def test_files_of_hive_tables_that_were_added_have_their_partition_and_names(
-    lake: Lake, catalog: SqlCatalog
-) -> None:
+def test_files_of_hive_tables_that_were_added_have_their_partition_and_names(lake: Lake, catalog: SqlCatalog) -> None:
     schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "p", StringType()))
     spec = PartitionSpec(PartitionField(source_id=2, field_id=1000, transform=IdentityTransform(), name="p"))
     table = catalog.create_table("shop.people", schema=schema, partition_spec=spec)
@@ -208,7 +190,7 @@ def test_without_a_namespace_tables_have_its_name(
     people(catalog, pa.table({"id": [1]}))
     catalog.create_namespace("shop.eu")
     catalog.create_table("shop.eu.stock", schema=pa.schema([("id", pa.int64())]))
-    assert sorted(listed("iceberg+sqlite:///catalog.db", base=lake.root).files) == [
+    assert sorted(list_source("iceberg+sqlite:///catalog.db", base=lake.root).files) == [
         "shop.eu.stock",
         "shop.people",
     ]
@@ -219,18 +201,16 @@ def test_without_a_namespace_tables_have_its_name(
     second.create_namespace("shop")
     second.create_table("shop.people", schema=pa.schema([("id", pa.int64())]))
     second.close()
-    assert list(listed("iceberg://here/shop", base=lake.root).files) == ["people"]
+    assert list(list_source("iceberg://here/shop", base=lake.root).files) == ["people"]
     with pytest.raises(SourceError, match="several catalogues: here, prod"):
-        listed(URI, base=lake.root)
-    assert list(listed(f"{URI}&catalog=prod", base=lake.root).files) == ["people"]
+        list_source(URI, base=lake.root)
+    assert list(list_source(f"{URI}&catalog=prod", base=lake.root).files) == ["people"]
 
 
-def test_what_cannot_be_read_of_iceberg(
-    lake: Lake, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_read_of_iceberg(lake: Lake, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
     def failure(sections: str = ONE, uri: str = URI) -> SandboxError:
         with pytest.raises(SandboxError) as caught:
-            survey(lake.project(sections, uri=uri), threads=1, progress=Silent())
+            plan_sample(lake.project(sections, uri=uri), threads=1, progress=SilentProgress())
         return caught.value
 
     assert "holds no table" in failure().message

@@ -9,11 +9,11 @@ import pytest
 
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SandboxError, SourceError
-from sandbox.model import Silent
-from sandbox.sampler.plan.planner import survey
-from sandbox.sources.discover import listed
-from sandbox.sources.open_table import opened
-from sandbox.sources.table import reading
+from sandbox.model import SilentProgress
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.sources.discover import list_source
+from sandbox.sources.open_table import open_table
+from sandbox.sources.table import build_select
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,9 +65,9 @@ def test_types_of_partition_columns_come_from_all_their_values(lake: Lake) -> No
     make(lake, "a=1/b=2024-01-01/c=007", "select 1 as id")
     make(lake, "a=-5/b=__HIVE_DEFAULT_PARTITION__/c=8", "select 2 as id")
     with Session() as session:
-        table = opened(session, listed("source", base=lake.root), "people", {})
+        table = open_table(session, list_source("source", base=lake.root), "people", {})
         assert dict(table.columns) == {"id": "INTEGER", "a": "BIGINT", "b": "DATE", "c": "VARCHAR"}
-        found = session.rows(f"select id, a, b::varchar, c from ({reading(table)}) order by id")
+        found = session.fetch_rows(f"select id, a, b::varchar, c from ({build_select(table)}) order by id")
     assert found == [(1, 1, "2024-01-01", "007"), (2, -5, None, "8")]
 
 
@@ -83,8 +83,8 @@ def test_a_column_that_the_files_have_too_is_the_files(lake: Lake) -> None:
     make(lake, "a=1", "select 1 as id, 'own' as a")
     make(lake, "a=2", "select 2 as id, 'other' as a")
     with Session() as session:
-        table = opened(session, listed("source", base=lake.root), "people", {})
-        found = session.rows(f"select id, a from ({reading(table)}) order by id")
+        table = open_table(session, list_source("source", base=lake.root), "people", {})
+        found = session.fetch_rows(f"select id, a from ({build_select(table)}) order by id")
     assert found == [(1, "own"), (2, "other")]
 
 
@@ -105,7 +105,7 @@ def test_layouts_that_are_no_one_table(lake: Lake, folders: list[str], words: st
     for folder in folders:
         make(lake, folder, "select 1 as id")
     with pytest.raises(SourceError) as caught:
-        survey(lake.project(ONE), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE), threads=1, progress=SilentProgress())
     assert words in caught.value.message
 
 
@@ -116,28 +116,28 @@ def test_a_condition_on_a_partition_leaves_the_other_files_unread(lake: Lake) ->
     middle = len(text) // 2
     broken.write_bytes(text[:4] + b"\0" * (middle - 4) + text[middle:])  # its footer is whole
     with Session() as session:
-        table = opened(session, listed("source", base=lake.root), "people", {})
-        hashed = f"select bit_xor(hash(id)) from ({reading(table)})"
-        assert session.rows(f"{hashed} where a = 1 and id >= 0") == session.rows(
+        table = open_table(session, list_source("source", base=lake.root), "people", {})
+        hashed = f"select bit_xor(hash(id)) from ({build_select(table)})"
+        assert session.fetch_rows(f"{hashed} where a = 1 and id >= 0") == session.fetch_rows(
             "select bit_xor(hash(i)) from range(100) r(i)"
         )
         with pytest.raises(SandboxError, match="a query"):
-            session.rows(hashed)
+            session.fetch_rows(hashed)
 
 
 def test_a_fixed_type_that_a_partition_does_not_fit(lake: Lake) -> None:
     make(lake, "a=1", "select 1 as id")
     make(lake, "a=x", "select 2 as id")
     with pytest.raises(SandboxError, match=r"people\.a is to be BIGINT, and 'x' is not"):
-        survey(lake.project(ONE + "[tables.people.types]\na = 'BIGINT'\n"), threads=1, progress=Silent())
+        plan_sample(lake.project(ONE + "[tables.people.types]\na = 'BIGINT'\n"), threads=1, progress=SilentProgress())
 
 
 def test_a_partition_that_comes_while_it_is_drawn(lake: Lake) -> None:
-    from sandbox.sampler.draw.draw import draw  # noqa: PLC0415 - the sampler is slow to import
+    from sandbox.sampler.draw.draw import draw_sample  # noqa: PLC0415 - the sampler is slow to import
 
     make(lake, "a=1", "select i as id from range(100) r(i)")
     project = lake.project(ONE)
-    plan = survey(project, threads=1, progress=Silent())
+    plan = plan_sample(project, threads=1, progress=SilentProgress())
     make(lake, "a=2", "select i + 100 as id from range(100) r(i)")
     with pytest.raises(SourceError, match="changed while it was read"):
-        draw(project, plan, home=lake.home, threads=1, progress=Silent())
+        draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())

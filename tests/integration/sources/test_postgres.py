@@ -27,20 +27,20 @@ from testcontainers.core.network import Network
 from sandbox.demo import warehouse
 from sandbox.engine.database_schema import DeclaredReference
 from sandbox.engine.duckdb.session import Session
-from sandbox.engine.duckdb.table_functions import relation
+from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.engine.postgres import catalog
-from sandbox.engine.postgres.snapshot import Manners, Snapshot
-from sandbox.errors import ConfigError, RuleError, SourceError, StoreError
-from sandbox.model import Silent
+from sandbox.engine.postgres.snapshot import PostgresLimits, PostgresSnapshot
+from sandbox.errors import ConfigError, DataRuleError, SourceError, StoreError
+from sandbox.model import SilentProgress
 from sandbox.provisioner.images import service
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
-from sandbox.sampler.profile.compare import profiled_later
-from sandbox.scan.scan import scanned
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.sampler.profile.compare import profile_stored_sample
+from sandbox.scan.scan import scan_source
 from sandbox.sources import postgres
-from sandbox.sources.discover import listed
-from sandbox.sources.open_table import opened
-from sandbox.store.paths import packaged
+from sandbox.sources.discover import list_source
+from sandbox.sources.open_table import open_table
+from sandbox.store.paths import find_packaged_folder
 from tests.e2e import test_baseball
 from tests.integration.sources.server import PASSWORD, Server, started
 
@@ -90,8 +90,7 @@ def fill(server: Server, folder: Path, arrow: Arrow) -> None:
         files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
         with duckdb.connect() as connection:
             kinds = dict(
-                row[:2]
-                for row in connection.execute("describe from read_parquet(?)", [str(files[0])]).fetchall()
+                row[:2] for row in connection.execute("describe from read_parquet(?)", [str(files[0])]).fetchall()
             )
         odd = {
             name: kind.replace("DECIMAL", "numeric")
@@ -108,7 +107,7 @@ def test_the_same_rows_have_the_same_digests_and_the_same_fingerprint(
     assert contents(manifest) == contents(plain[1])
     assert manifest.fingerprint == plain[1].fingerprint
     assert {one.kind for one in manifest.snapshots.values()} == {"postgres"}
-    assert PASSWORD not in manifest.text()
+    assert PASSWORD not in manifest.to_json_text()
 
 
 def test_only_rows_that_may_be_drawn_leave_the_database(lake: Lake, filled: Server) -> None:
@@ -148,20 +147,20 @@ def test_the_catalogue_gives_keys_references_types_and_sizes(database: Server) -
         "create view seen as select id from parted",
         "analyze",
     )
-    with Snapshot(database.uri, Manners()) as snapshot:
-        found = {f"{one.declared.schema}.{one.declared.table}": one for one in catalog.tables(snapshot)}
+    with PostgresSnapshot(database.uri, PostgresLimits()) as snapshot:
+        found = {f"{one.declaration.schema}.{one.declaration.table}": one for one in catalog.list_tables(snapshot)}
     assert set(found) == {"other.orders", "public.Lines", "public.parted", "public.seen"}
     lines, orders = found["public.Lines"], found["other.orders"]
-    assert (lines.declared.key, lines.unique) == (("id",), (("id",),))
-    assert lines.declared.references == (
+    assert (lines.declaration.key, lines.unique_keys) == (("id",), (("id",),))
+    assert lines.declaration.references == (
         DeclaredReference(columns=("year", "number"), schema="other", table="orders", key=("year", "number")),
     )
     assert [one.name for one in lines.columns] == ["id", "year", "number", "other"]
-    assert orders.declared.key == ("year", "number")
+    assert orders.declaration.key == ("year", "number")
     price, mood = orders.columns[2:]
     assert (price.type, price.modifier - 4) == ("numeric", 12 << 16 | 2)
-    assert (mood.type, mood.kind, mood.array) == ("mood", "e", True)
-    assert (found["public.parted"].rows, found["public.parted"].plain) == (1000, False)
+    assert (mood.type, mood.kind, mood.is_array) == ("mood", "e", True)
+    assert (found["public.parted"].rows, found["public.parted"].is_ordinary) == (1000, False)
     assert found["public.parted"].bytes > 0
 
 
@@ -209,7 +208,7 @@ def test_every_type_comes_without_loss_or_as_its_text(lake: Lake, database: Serv
     with duckdb.connect() as connection:
         connection.execute("set timezone = 'UTC'")
         rows = connection.sql(
-            f"select columns(*)::varchar from {relation(sample.tables['types'])} order by id"
+            f"select columns(*)::varchar from {build_table_function(sample.tables['types'])} order by id"
         )
         first, second = (dict(zip(rows.columns, row, strict=True)) for row in rows.fetchall())
     assert {name: (kinds[name], first[name]) for name in EXPECTED} == EXPECTED
@@ -258,7 +257,7 @@ def test_a_key_without_a_declared_scale_is_whole_or_has_a_fixed_type(lake: Lake,
     assert 0 < whole.tables["loose"].rows < 400
 
     database.execute("alter table loose alter id type numeric", "insert into loose values (0.25)")
-    with pytest.raises(RuleError, match=r"loose\.id is numeric without a scale .* up to 2 digits") as caught:
+    with pytest.raises(DataRuleError, match=r"loose\.id is numeric without a scale .* up to 2 digits") as caught:
         lake.draw(sections, uri=database.uri)
     fixed = 'id = "DECIMAL(18,2)"'
     assert fixed in caught.value.hint
@@ -286,9 +285,7 @@ def test_names_of_other_schemas_cases_and_scripts(lake: Lake, database: Server) 
     assert all(reference.holds_in_sample for reference in manifest.tables["bills"].references)
 
 
-def test_a_name_in_another_case_or_schema_is_an_error_that_knows_the_right_one(
-    lake: Lake, database: Server
-) -> None:
+def test_a_name_in_another_case_or_schema_is_an_error_that_knows_the_right_one(lake: Lake, database: Server) -> None:
     database.execute(
         'create table "Orders" (id int primary key)',
         "create schema sales",
@@ -341,7 +338,7 @@ def test_what_the_role_may_not_read_is_named(lake: Lake, database: Server) -> No
     database.execute("drop owned by reader", "drop role reader")
 
 
-class Watching(Silent):
+class Watching(SilentProgress):
     """Does something when a step begins, and hears what is said."""
 
     def __init__(self, begins: str, act: Callable[[], None]) -> None:
@@ -349,30 +346,30 @@ class Watching(Silent):
         self.said: list[str] = []
 
     @contextlib.contextmanager
-    def step(
-        self, name: str, *, total: float | None = None, unit: str = ""
-    ) -> Iterator[Callable[[float], None]]:
+    def step(self, name: str, *, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
         if name == self.begins:
             self.begins = ""
             self.act()
         yield lambda _: None
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         self.said.append(message)
 
 
-def surveyed_and_drawn(project: Project, home: Path, progress: Silent) -> Sample:
-    return draw(
-        project, survey(project, threads=2, progress=Silent()), home=home, threads=2, progress=progress
+def surveyed_and_drawn(project: Project, home: Path, progress: SilentProgress) -> Sample:
+    return draw_sample(
+        project,
+        plan_sample(project, threads=2, progress=SilentProgress()),
+        home=home,
+        threads=2,
+        progress=progress,
     )
 
 
 OURS = "from pg_stat_activity where application_name like 'sandbox%'"
 
 
-def test_a_connection_that_is_ended_in_the_middle_ends_the_draw_and_leaves_nothing(
-    lake: Lake, filled: Server
-) -> None:
+def test_a_connection_that_is_ended_in_the_middle_ends_the_draw_and_leaves_nothing(lake: Lake, filled: Server) -> None:
     project = lake.project(uri=filled.uri)
     watching = Watching("drawing visits", lambda: filled.just(f"select pg_terminate_backend(pid) {OURS}"))
     with pytest.raises(SourceError, match="ended the connection") as caught:
@@ -408,10 +405,10 @@ def test_a_draw_that_was_interrupted_goes_on_only_if_nothing_was_written(
 
 def test_a_table_that_is_dropped_before_it_is_opened_is_an_error(lake: Lake, database: Server) -> None:
     database.execute("create table people (id int primary key)", "insert into people values (1)")
-    found = listed(database.uri, base=lake.root)
+    found = list_source(database.uri, base=lake.root)
     database.execute("drop table people")
     with Session() as session, pytest.raises(SourceError, match="does not exist; it was there") as caught:
-        opened(session, found, "people", {})
+        open_table(session, found, "people", {})
     assert caught.value.status == 11
 
 
@@ -453,9 +450,7 @@ def test_a_sample_under_write_load_is_of_one_moment_and_blocks_nobody(lake: Lake
             while not over.is_set():
                 number = moved[0]
                 cursor.execute(
-                    move.format(
-                        one=number % 20000 + 1, other=(number * 7 + 3) % 20000 + 1, new=30000 + number
-                    )
+                    move.format(one=number % 20000 + 1, other=(number * 7 + 3) % 20000 + 1, new=30000 + number)
                     if number % 20000 != (number * 7 + 3) % 20000
                     else "select 1"
                 )
@@ -472,9 +467,9 @@ def test_a_sample_under_write_load_is_of_one_moment_and_blocks_nobody(lake: Lake
     for worker in workers:
         worker.start()
     try:
-        plan = survey(project, threads=2, progress=Silent())
+        plan = plan_sample(project, threads=2, progress=SilentProgress())
         before = moved[0]
-        sample = draw(project, plan, home=lake.home, threads=2, progress=Silent())
+        sample = draw_sample(project, plan, home=lake.home, threads=2, progress=SilentProgress())
         during = moved[0] - before
     finally:
         over.set()
@@ -482,7 +477,7 @@ def test_a_sample_under_write_load_is_of_one_moment_and_blocks_nobody(lake: Lake
             worker.join()
     with duckdb.connect() as connection:
         found = {
-            name: connection.sql(f"select {what} from {relation(sample.tables[name])}").fetchall()[0]
+            name: connection.sql(f"select {what} from {build_table_function(sample.tables[name])}").fetchall()[0]
             for name, what in {"accounts": "sum(amount), count(*)", "people": "0, count(*)"}.items()
         }
     (total, accounts), (_, people) = found["accounts"], found["people"]
@@ -494,9 +489,9 @@ def test_a_sample_under_write_load_is_of_one_moment_and_blocks_nobody(lake: Lake
 
 
 def test_rows_come_no_faster_than_they_may(filled: Server) -> None:
-    with Snapshot(filled.uri, Manners(rows_per_second=1000)) as snapshot:
+    with PostgresSnapshot(filled.uri, PostgresLimits(rows_per_second=1000)) as snapshot:
         began = time.monotonic()
-        rows = sum(one.num_rows for one in snapshot.batches("select * from public.visits limit 500"))
+        rows = sum(one.num_rows for one in snapshot.fetch_batches("select * from public.visits limit 500"))
         assert (rows, time.monotonic() - began >= 0.5) == (500, True)
 
 
@@ -523,17 +518,15 @@ def test_the_first_strata_are_counted_by_the_server(lake: Lake, database: Server
         "create table people (id int, country text, primary key (id))",
         "insert into people select n, (array['DE', 'FR', null])[n % 3 + 1] from generate_series(1, 900) n",
     )
-    sections = f"{one('people')}".replace(
-        "rate = 1.0", 'rate = 0.1\nstrata = ["country"]\nmin_per_stratum = 5'
-    )
+    sections = f"{one('people')}".replace("rate = 1.0", 'rate = 0.1\nstrata = ["country"]\nmin_per_stratum = 5')
     project = lake.project(sections, uri=database.uri)
-    plan = survey(project, progress=Silent())
+    plan = plan_sample(project, progress=SilentProgress())
     assert [stratum.population for stratum in plan.units["people"].strata] == [300, 300, 300]
 
 
 def demo(folder: Path, _: Path) -> str:
-    warehouse.make(folder, scale=0.02, progress=Silent())
-    return (packaged("templates") / "demo" / "project" / "sandbox.toml").read_text("utf-8")
+    warehouse.write_warehouse(folder, scale=0.02, progress=SilentProgress())
+    return (find_packaged_folder("templates") / "demo" / "project" / "sandbox.toml").read_text("utf-8")
 
 
 def from_csv(folder: Path, baseball: Path) -> str:
@@ -580,29 +573,32 @@ def test_a_command_that_waits_for_the_database_is_interrupted_at_once(lake: Lake
 
 def test_a_source_is_planned_scanned_and_compared(lake: Lake, filled: Server) -> None:
     project = lake.project(uri=filled.uri)
-    found = scanned(project, now=dt.datetime(2026, 11, 26, tzinfo=dt.UTC), progress=Silent())
+    found = scan_source(project, now=dt.datetime(2026, 11, 26, tzinfo=dt.UTC), progress=SilentProgress())
     assert found.tables["people"].rows == 600
     assert not [one for one in found.findings if one.severity == "error"]
     sample, manifest = lake.draw(uri=filled.uri)
-    plan = survey(project, progress=Silent())
-    profile = profiled_later(plan, sample, manifest, ranges={}, memory=2**30, progress=Silent())
+    plan = plan_sample(project, progress=SilentProgress())
+    profile = profile_stored_sample(plan, sample, manifest, ranges={}, memory=2**30, progress=SilentProgress())
     assert set(profile.tables) == set(manifest.tables)
     filled.execute("create table something (a int)", "drop table something")
     with pytest.raises(StoreError, match="changed since the sample was drawn"):
-        profiled_later(
-            survey(project, progress=Silent()), sample, manifest, ranges={}, memory=2**30, progress=Silent()
+        profile_stored_sample(
+            plan_sample(project, progress=SilentProgress()),
+            sample,
+            manifest,
+            ranges={},
+            memory=2**30,
+            progress=SilentProgress(),
         )
 
 
 @pytest.fixture
 def container(engine: str, sandbox_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """A server in a container of the image that stacks have."""
-    image = service.make("postgres", home=sandbox_home, progress=Silent())
+    image = service.ensure_service_image("postgres", home=sandbox_home, progress=SilentProgress())
     monkeypatch.setattr(testcontainers_config, "ryuk_disabled", True)
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
-    start = (
-        f"printf %s '{PASSWORD}' > /var/lib/sandbox/password && exec /bin/sh /usr/local/bin/sandbox-postgres"
-    )
+    start = f"printf %s '{PASSWORD}' > /var/lib/sandbox/password && exec /bin/sh /usr/local/bin/sandbox-postgres"
     made = DockerContainer(image.reference).with_exposed_ports(5432).with_command(["/bin/sh", "-c", start])
     with Network() as network, made.with_network(network) as one:
         port = int(one.get_exposed_port(5432))

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from sandbox.demo import make
+from sandbox.demo import create_demo
 from sandbox.engine.spark import table
 from sandbox.errors import ConfigError, SourceError
-from sandbox.model import Silent
+from sandbox.model import SilentProgress
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
 
 if TYPE_CHECKING:
@@ -50,15 +50,15 @@ def test_keys_of_every_kind_give_the_sample_of_the_plain_tables_and_other_rows_s
 ) -> None:
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     came: dict[str, int] = {}
-    frame = table.Table.frame
+    frame = table.SparkTable.build_frame
 
-    def counted(self: table.Table, files: Any, narrowed: bool) -> Any:
+    def counted(self: table.SparkTable, files: Any, narrowed: bool) -> Any:
         found = frame(self, files, narrowed)
         if narrowed and self.condition is not None:
             came[self.name] = came.get(self.name, 0) + found.count()
         return found
 
-    monkeypatch.setattr(table.Table, "frame", counted)
+    monkeypatch.setattr(table.SparkTable, "build_frame", counted)
     _, manifest = lake.draw(more=spark(cluster))
     assert contents(manifest) == contents(plain[1])
     assert manifest.fingerprint == plain[1].fingerprint
@@ -89,19 +89,19 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_draw_changes_nothing(
 ) -> None:
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     killed = threading.Event()
-    frame = table.Table.frame
+    frame = table.SparkTable.build_frame
 
     def kill() -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(cluster.processes["worker-0"].pid, signal.SIGKILL)
         killed.set()
 
-    def watched(self: table.Table, files: Any, narrowed: bool) -> Any:
+    def watched(self: table.SparkTable, files: Any, narrowed: bool) -> Any:
         if narrowed and not killed.is_set():
             threading.Timer(0.05, kill).start()
         return frame(self, files, narrowed)
 
-    monkeypatch.setattr(table.Table, "frame", watched)
+    monkeypatch.setattr(table.SparkTable, "build_frame", watched)
     try:
         _, manifest = lake.draw(more=spark(cluster))
     finally:
@@ -113,15 +113,13 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_draw_changes_nothing(
 
 def with_spark(project: Path, where: str) -> None:
     file = project / "sandbox.toml"
-    text = file.read_text("utf-8").replace(
-        "[sample]", f'engine = "spark"\n[source.spark]\n{where}\n[sample]', 1
-    )
+    text = file.read_text("utf-8").replace("[sample]", f'engine = "spark"\n[source.spark]\n{where}\n[sample]', 1)
     file.write_text(text, "utf-8")
 
 
 def test_the_demo_by_connect(tmp_path: Path, cluster: Cluster) -> None:
     project = tmp_path / "shöp"
-    make(project, scale=0.02, progress=Silent())
+    create_demo(project, scale=0.02, progress=SilentProgress())
     expected = sampled(project, tmp_path / "first")["fingerprint"]
     shutil.rmtree(project / ".sandbox")
     with_spark(project, f'remote = "{cluster.connect()}"')
@@ -145,9 +143,7 @@ def test_baseball_by_a_cluster(tmp_path: Path, cluster: Cluster, baseball: Path)
 def test_a_cluster_that_is_not_there(lake: Lake, readable: Path) -> None:
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     for where in ('remote = "sc://127.0.0.1:1"', 'master = "spark://127.0.0.1:1"'):
-        with pytest.raises(
-            SourceError, match=r"127\.0\.0\.1:1 cannot be reached: connection refused"
-        ) as caught:
+        with pytest.raises(SourceError, match=r"127\.0\.0\.1:1 cannot be reached: connection refused") as caught:
             lake.draw(more=f'engine = "spark"\n[source.spark]\n{where}\n')
         assert "[source.spark]" in caught.value.hint
 
@@ -174,9 +170,7 @@ def test_a_machine_without_java(lake: Lake, readable: Path, tmp_path: Path) -> N
 def test_what_spark_does_not_read(lake: Lake, cluster: Cluster, tmp_path: Path) -> None:
     (lake.source / "words.csv").write_text("word,class\na,1\n", "utf-8")
     with pytest.raises(SourceError, match='words is csv; engine = "spark"'):
-        lake.draw(
-            '[sample]\nunit = "words"\nrate = 0.5\n[tables.words]\nkey = ["word"]\n', more=spark(cluster)
-        )
+        lake.draw('[sample]\nunit = "words"\nrate = 0.5\n[tables.words]\nkey = ["word"]\n', more=spark(cluster))
     place = tmp_path / "some.duckdb"
     with duckdb.connect(str(place)) as connection:
         connection.execute("create table words as select 'a' as word")

@@ -16,15 +16,15 @@ import duckdb
 import pytest
 from pyarrow import fs
 
-from sandbox.demo import make
+from sandbox.demo import create_demo
 from sandbox.engine.spark import executor_tasks
 from sandbox.errors import SourceError, StoreError
-from sandbox.model import Silent
+from sandbox.model import SilentProgress
 from sandbox.project import sharing
-from sandbox.project.sample import compared, sample
-from sandbox.samples.catalog import requested
-from sandbox.samples.verify import verify
-from sandbox.store.remote import opened
+from sandbox.project.sample import ensure_profiled_sample, ensure_sample
+from sandbox.samples.catalog import read_requested_fingerprint
+from sandbox.samples.verify import verify_sample
+from sandbox.store.remote import open_store
 from tests.integration.sources.cluster import Cluster
 from tests.integration.sources.conftest import Lake
 from tests.integration.sources.projects import sampled
@@ -101,30 +101,30 @@ def test_it_is_the_sample_that_is_drawn_here_and_can_be_pulled(
 ) -> None:
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     project = lake.project(more=written_by(cluster))
-    found = compared(project, refresh=False, profile=False, progress=Silent())
+    found = ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
     assert contents(found.manifest) == contents(plain[1])
     assert found.manifest.fingerprint == plain[1].fingerprint
     assert found.drawn
     assert found.profile is not None
 
     store, home = lake.root / STORE, lake.home / "samples"
-    assert found.place == f"{store}/samples/{found.manifest.fingerprint}"
+    assert found.location == f"{store}/samples/{found.manifest.fingerprint}"
     assert not list(home.glob("*/")), "its rows did not come here"
     beside = {"manifest.json", "profile.json", *(one.path for one in found.manifest.weights.values())}
     tables = {file.path for table in found.manifest.tables.values() for file in table.files}
     assert set(files(store / "samples" / found.manifest.fingerprint)) == beside | tables
     assert files(store / "drawing") == []
 
-    again = compared(project, refresh=False, profile=False, progress=Silent())
+    again = ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
     assert not again.drawn
     assert again.manifest == found.manifest
     assert again.profile == found.profile
-    assert requested(project) == found.manifest.fingerprint
+    assert read_requested_fingerprint(project) == found.manifest.fingerprint
 
-    here = sample(project, progress=Silent())
+    here = ensure_sample(project, progress=SilentProgress())
     assert here.pulled == str(store)
     assert here.sample.fingerprint == plain[1].fingerprint
-    assert verify(here.sample.path, Silent()) == []
+    assert verify_sample(here.sample.path, SilentProgress()) == []
 
 
 def test_a_file_is_written_in_parts_in_its_order_and_is_masked(lake: Lake, cluster: Cluster) -> None:
@@ -139,7 +139,7 @@ def test_a_file_is_written_in_parts_in_its_order_and_is_masked(lake: Lake, clust
     _, expected = lake.draw(LARGE)
     shutil.rmtree(lake.home)
     project = lake.project(LARGE, more=written_by(cluster))
-    found = compared(project, refresh=False, profile=False, progress=Silent())
+    found = ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
     assert found.manifest.fingerprint == expected.fingerprint
     written = found.manifest.tables
     assert all(len(written[name].files) > 1 for name in ("people", "lookup"))
@@ -180,7 +180,7 @@ def test_a_worker_that_is_killed_while_it_writes_changes_nothing(
     watching.start()
     try:
         project = lake.project(more=written_by(cluster))
-        found = compared(project, refresh=False, profile=False, progress=Silent())
+        found = ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
     finally:
         seen = killed.is_set()
         killed.set()
@@ -191,7 +191,7 @@ def test_a_worker_that_is_killed_while_it_writes_changes_nothing(
     assert seen
     assert found.manifest.fingerprint == plain[1].fingerprint
     assert files(staged) == []
-    assert verify(sample(project, progress=Silent()).sample.path, Silent()) == []
+    assert verify_sample(ensure_sample(project, progress=SilentProgress()).sample.path, SilentProgress()) == []
 
 
 def test_parts_that_are_written_twice_count_once(
@@ -201,47 +201,50 @@ def test_parts_that_are_written_twice_count_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
-    reported = executor_tasks.reported
+    reported = executor_tasks.run_on_executors
 
-    def twice(*about: Any) -> list[executor_tasks.Report]:
+    def twice(*about: Any) -> list[executor_tasks.PartReport]:
         reported(*about)
         return reported(*about)
 
-    monkeypatch.setattr(executor_tasks, "reported", twice)
+    monkeypatch.setattr(executor_tasks, "run_on_executors", twice)
     project = lake.project(ONE, more=written_by(cluster))
-    found = compared(project, refresh=False, profile=False, progress=Silent())
+    found = ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
     assert found.manifest.fingerprint == few[1]
     assert files(lake.root / STORE / "drawing") == []
-    assert verify(sample(project, progress=Silent()).sample.path, Silent()) == []
+    assert verify_sample(ensure_sample(project, progress=SilentProgress()).sample.path, SilentProgress()) == []
 
 
 def test_nothing_is_left_of_a_draw_that_fails(
     lake: Lake, cluster: Cluster, few: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
-    reported = executor_tasks.reported
+    reported = executor_tasks.run_on_executors
 
-    def changed(table: Any, *about: Any) -> list[executor_tasks.Report]:
+    def changed(table: Any, *about: Any) -> list[executor_tasks.PartReport]:
         found = reported(table, *about)
         os.utime(lake.source / "words.parquet")
         return found
 
-    monkeypatch.setattr(executor_tasks, "reported", changed)
+    monkeypatch.setattr(executor_tasks, "run_on_executors", changed)
     with pytest.raises(SourceError, match="changed while it was read: words"):
-        compared(lake.project(ONE, more=written_by(cluster)), refresh=False, profile=False, progress=Silent())
+        ensure_profiled_sample(
+            lake.project(ONE, more=written_by(cluster)),
+            refresh=False,
+            profile=False,
+            progress=SilentProgress(),
+        )
     assert files(lake.root / STORE) == []
     assert [path for path in files(lake.home / "samples") if not path.endswith(".lock")] == []
 
 
-def test_workers_that_cannot_carry_it_out(
-    lake: Lake, cluster: Cluster, few: tuple[Path, str], tmp_path: Path
-) -> None:
+def test_workers_that_cannot_carry_it_out(lake: Lake, cluster: Cluster, few: tuple[Path, str], tmp_path: Path) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     venv.create(tmp_path / "bare", with_pip=False)
     for python in (str(tmp_path / "bare" / "bin" / "python"), str(tmp_path / "none")):
         project = lake.project(ONE, more=written_by(cluster, python=python))
         with pytest.raises(SourceError, match="cannot carry out what is to be done there") as caught:
-            compared(project, refresh=False, profile=False, progress=Silent())
+            ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
         assert "[source.spark] python" in caught.value.hint
     assert files(lake.root / STORE) == []
 
@@ -257,12 +260,15 @@ def test_workers_for_which_the_store_is_another_folder(
     ):
         monkeypatch.setattr(
             sharing,
-            "opened",
-            lambda store, base, at=place: replace(opened(store, base=base), address=str(tmp_path / at)),
+            "open_store",
+            lambda store, base, at=place: replace(open_store(store, base=base), address=str(tmp_path / at)),
         )
         with pytest.raises(StoreError, match=message):
-            compared(
-                lake.project(ONE, more=written_by(cluster)), refresh=False, profile=False, progress=Silent()
+            ensure_profiled_sample(
+                lake.project(ONE, more=written_by(cluster)),
+                refresh=False,
+                profile=False,
+                progress=SilentProgress(),
             )
         assert files(lake.root / STORE) == []
 
@@ -272,18 +278,18 @@ def test_a_bucket_as_the_store(lake: Lake, bucket: Bucket, few: tuple[Path, str]
     (tmp_path / "spark").mkdir()
     with Cluster(tmp_path / "spark") as cluster:  # whose workers have the bucket's credentials
         project = lake.project(ONE, more=written_by(cluster, store=bucket.uri))
-        found = compared(project, refresh=False, profile=False, progress=Silent())
+        found = ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
         assert found.manifest.fingerprint == few[1]
         assert found.profile is not None
-        here = sample(project, progress=Silent())
-    assert verify(here.sample.path, Silent()) == []
+        here = ensure_sample(project, progress=SilentProgress())
+    assert verify_sample(here.sample.path, SilentProgress()) == []
     left = bucket.system.get_file_info(fs.FileSelector(bucket.name, recursive=True))
     assert not [info.path for info in left if info.is_file and "/drawing/" in info.path]
 
 
 def test_the_command_with_masks_by_connect(tmp_path: Path, cluster: Cluster) -> None:
     project = tmp_path / "shöp"
-    make(project, scale=0.02, progress=Silent())
+    create_demo(project, scale=0.02, progress=SilentProgress())
     expected = sampled(project, tmp_path / "first")["fingerprint"]
     shutil.rmtree(project / ".sandbox")
     file = project / "sandbox.toml"

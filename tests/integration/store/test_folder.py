@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.errors import StoreError
-from sandbox.scratch import sweep
-from sandbox.store.folder import locked, staged, write
+from sandbox.scratch import remove_leftover_paths
+from sandbox.store.folder import lock_path, stage_folder, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 STAGE = """
 import sys, time
 from pathlib import Path
-from sandbox.store.folder import staged
-with staged(Path(sys.argv[1])) as folder:
+from sandbox.store.folder import stage_folder
+with stage_folder(Path(sys.argv[1])) as folder:
     (folder / "half").write_text("made")
     print(folder, flush=True)
     time.sleep(60)
@@ -35,7 +35,7 @@ def left(folder: Path) -> list[str]:
 
 
 def fail(target: Path, error: type[BaseException]) -> None:
-    with staged(target) as folder:
+    with stage_folder(target) as folder:
         (folder / "a").write_text("x")
         raise error
 
@@ -47,7 +47,7 @@ def age(path: Path) -> None:
 
 def test_folder_appears_whole_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "target"
-    with staged(target) as folder:
+    with stage_folder(target) as folder:
         (folder / "a").write_text("x")
         assert not target.exists()
     assert (target / "a").read_text() == "x"
@@ -62,8 +62,8 @@ def test_folder_never_appears_when_the_block_fails(tmp_path: Path, error: type[B
 
 
 def test_who_was_first_stays(tmp_path: Path) -> None:
-    with staged(tmp_path / "target") as second:
-        with staged(tmp_path / "target") as first:
+    with stage_folder(tmp_path / "target") as second:
+        with stage_folder(tmp_path / "target") as first:
             (first / "a").write_text("first")
         (second / "a").write_text("second")
     assert (tmp_path / "target" / "a").read_text() == "first"
@@ -71,8 +71,8 @@ def test_who_was_first_stays(tmp_path: Path) -> None:
 
 
 def test_file_is_replaced_whole(tmp_path: Path) -> None:
-    write(tmp_path / "a", "first")
-    write(tmp_path / "a", b"second", mode=0o600)
+    write_file(tmp_path / "a", "first")
+    write_file(tmp_path / "a", b"second", mode=0o600)
     assert (tmp_path / "a").read_bytes() == b"second"
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
     assert left(tmp_path) == ["a"]
@@ -81,8 +81,8 @@ def test_file_is_replaced_whole(tmp_path: Path) -> None:
 def test_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
-        write(tmp_path / "file" / "below", "x")
-    with pytest.raises(StoreError, match="cannot be written"), staged(tmp_path / "file" / "below"):
+        write_file(tmp_path / "file" / "below", "x")
+    with pytest.raises(StoreError, match="cannot be written"), stage_folder(tmp_path / "file" / "below"):
         pass
 
 
@@ -92,10 +92,10 @@ def test_what_a_killed_process_left_is_swept_and_what_lives_is_not(tmp_path: Pat
         assert maker.stdout is not None
         half_made = tmp_path / maker.stdout.readline().strip()
         age(half_made)
-        sweep(tmp_path)
+        remove_leftover_paths(tmp_path)
         assert half_made.is_dir(), "its maker lives"
         maker.send_signal(signal.SIGKILL)
-    sweep(tmp_path)
+    remove_leftover_paths(tmp_path)
     assert left(tmp_path) == []
 
 
@@ -103,13 +103,13 @@ def test_fresh_things_are_not_swept(tmp_path: Path) -> None:
     (tmp_path / ".staged-new").mkdir()
     (tmp_path / ".staged-file").write_text("")
     age(tmp_path / ".staged-file")
-    sweep(tmp_path)
+    remove_leftover_paths(tmp_path)
     assert left(tmp_path) == [".staged-new"]
 
 
 def add(path: Path) -> None:
     for _ in range(50):
-        with locked(path):
+        with lock_path(path):
             path.write_text(str(int(path.read_text()) + 1))
 
 

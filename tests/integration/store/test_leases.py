@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.scratch import half_made
+from sandbox.scratch import find_leftover_paths
 from sandbox.store import leases
-from sandbox.store.folder import staging
+from sandbox.store.folder import make_staging_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ USER = """
 import sys
 from pathlib import Path
 from sandbox.store import leases
-print(leases.use(Path(sys.argv[1])), flush=True)
+print(leases.acquire_lease(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
 
@@ -37,9 +37,7 @@ def place(tmp_path: Path) -> Path:
 
 def test_a_folder_is_removed_only_when_the_last_process_that_uses_it_has_ended(place: Path) -> None:
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", USER, str(place)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        subprocess.Popen([sys.executable, "-c", USER, str(place)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         for _ in range(2)
     ]
     for process in processes:
@@ -47,25 +45,25 @@ def test_a_folder_is_removed_only_when_the_last_process_that_uses_it_has_ended(p
             assert process.stdout is not None
             assert process.stdout.readline() == b"True\n"
             os.utime(place, (1, 1))
-            assert leases.in_use(place)
-            assert not leases.retire(place)
+            assert leases.is_in_use(place)
+            assert not leases.remove_if_unused(place)
             process.kill()
-    assert leases.retire(place)
+    assert leases.remove_if_unused(place)
     assert not place.exists()
     assert not list(place.parent.iterdir())
 
 
 def test_what_is_gone_can_neither_be_used_nor_removed(place: Path) -> None:
-    assert leases.retire(place)
-    assert not leases.use(place)
-    assert not leases.retire(place)
-    assert not leases.in_use(place)
+    assert leases.remove_if_unused(place)
+    assert not leases.acquire_lease(place)
+    assert not leases.remove_if_unused(place)
+    assert not leases.is_in_use(place)
 
 
 def test_use_is_remembered_and_protects_for_a_moment(place: Path) -> None:
-    assert not leases.in_use(place)
+    assert not leases.is_in_use(place)
     os.utime(place)
-    assert leases.in_use(place)
+    assert leases.is_in_use(place)
 
 
 def test_whoever_comes_while_it_is_removed_finds_nothing(place: Path) -> None:
@@ -73,9 +71,9 @@ def test_whoever_comes_while_it_is_removed_finds_nothing(place: Path) -> None:
 
     def come() -> None:
         came.set()
-        found.append(leases.use(place))
+        found.append(leases.acquire_lease(place))
 
-    with leases.alone(place) as nobody_else:
+    with leases.lock_if_unused(place) as nobody_else:
         assert nobody_else
         thread = threading.Thread(target=come)
         thread.start()
@@ -85,9 +83,7 @@ def test_whoever_comes_while_it_is_removed_finds_nothing(place: Path) -> None:
     assert found == [False]
 
 
-def test_what_a_run_left_closed_is_removed_and_nothing_that_a_link_leads_to(
-    place: Path, tmp_path: Path
-) -> None:
+def test_what_a_run_left_closed_is_removed_and_nothing_that_a_link_leads_to(place: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir(mode=0o500)
     closed = place / "output" / "closed"
@@ -95,16 +91,16 @@ def test_what_a_run_left_closed_is_removed_and_nothing_that_a_link_leads_to(
     (closed / "file").write_text("x")
     (place / "link").symlink_to(outside)
     closed.chmod(0)
-    assert leases.retire(place)
+    assert leases.remove_if_unused(place)
     assert outside.stat().st_mode & 0o777 == 0o500
 
 
 def test_what_is_being_filled_is_not_taken_for_left_behind(tmp_path: Path) -> None:
-    with staging(tmp_path, label="run") as folder:
+    with make_staging_folder(tmp_path, label="run") as folder:
         os.utime(folder, (1, 1))
-        assert half_made(tmp_path) == []
+        assert find_leftover_paths(tmp_path) == []
     left = tmp_path / ".staged-run-x"
     left.mkdir()
-    assert half_made(tmp_path) == []  # whoever made it may not hold it yet
+    assert find_leftover_paths(tmp_path) == []  # whoever made it may not hold it yet
     os.utime(left, (1, 1))
-    assert half_made(tmp_path) == [left]
+    assert find_leftover_paths(tmp_path) == [left]

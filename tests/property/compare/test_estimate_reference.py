@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.compare import Rules, Tolerance, compare
-from sandbox.compare.units.output_estimate import PerUnit, estimate
-from sandbox.compare.units.sampled_units import Drawn
-from sandbox.manifest.diff import LeftOut
-from sandbox.manifest.sample import Stratum
-from sandbox.model import Silent, TableFiles
+from sandbox.compare import OutputRules, Tolerance, compare_tables
+from sandbox.compare.units.output_estimate import UnitTotals, estimate_output
+from sandbox.compare.units.sampled_units import UnitTableDraw
+from sandbox.manifest.diff import RowsWithoutUnit
+from sandbox.manifest.sample import StratumRecord
+from sandbox.model import SilentProgress, TableFiles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,20 +86,23 @@ def test_every_figure_equals_that_of_a_plain_account(
     weights = tmp_path / "weights.parquet"
     stratum = [unit % 2 for unit in range(UNITS)]
     pq.write_table(pa.table({"customer_id": list(range(UNITS)), "stratum": stratum}), weights)
-    strata = [Stratum(values={}, population=n, probability=4 / n, threshold=1, sampled=4) for n in (4, 40)]
-    drawn = Drawn(
-        table="customers", key=("customer_id",), types=("BIGINT",), weights=weights, strata=strata, outside={}
+    strata = [StratumRecord(values={}, population=n, probability=4 / n, threshold=1, sampled=4) for n in (4, 40)]
+    drawn = UnitTableDraw(
+        table="customers",
+        key=("customer_id",),
+        types=("BIGINT",),
+        weights=weights,
+        strata=strata,
+        rows_outside_units={},
     )
-    tables = [
-        write(tmp_path / f"{name}.parquet", rows, keyed=keyed) for name, rows in (("b", before), ("c", after))
-    ]
-    rules = Rules(
+    tables = [write(tmp_path / f"{name}.parquet", rows, keyed=keyed) for name, rows in (("b", before), ("c", after))]
+    rules = OutputRules(
         key=("row",) if keyed else None,
         tolerance={"value": Tolerance(abs=tolerance)} if tolerance else {},
         unit_key=("customer_id",),
         ignore=frozenset(),
     )
-    output = compare(
+    output = compare_tables(
         {"t": tables[0]},
         {"t": tables[1]},
         rules={"t": rules},
@@ -108,7 +111,7 @@ def test_every_figure_equals_that_of_a_plain_account(
         identical=(),
         memory=2**28,
         threads=1,
-        progress=Silent(),
+        progress=SilentProgress(),
     )["t"]
     # Without a declared key one may be found, and then rows are told apart by it.
     by_key = bool(output.key.columns)
@@ -129,9 +132,9 @@ def test_every_figure_equals_that_of_a_plain_account(
         return summed([row for row in rows if row[2] is not None], None)
 
     outside = [[row for row in rows if row[1] not in units] for rows in (before, after)]
-    expected = estimate(
+    expected = estimate_output(
         drawn,
-        PerUnit(
+        UnitTotals(
             stratum=np.array(stratum),
             affected=per_unit("affected") > 0,
             added=per_unit("added"),
@@ -140,7 +143,7 @@ def test_every_figure_equals_that_of_a_plain_account(
             rows=(summed(before, None), summed(after, None)),
             sums={"value": (summed(before, 2), summed(after, 2))},
             counts={"value": (counted(before), counted(after))},
-            left_out=LeftOut(
+            rows_without_unit=RowsWithoutUnit(
                 baseline=len(outside[0]),
                 candidate=len(outside[1]),
                 different=sum(

@@ -17,8 +17,8 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.compare import Rules, Tolerance, compare
-from sandbox.model import Silent, TableFiles
+from sandbox.compare import OutputRules, Tolerance, compare_tables
+from sandbox.model import SilentProgress, TableFiles
 
 MIDNIGHT = dt.datetime(2026, 1, 1)  # noqa: DTZ001 -- pipelines write moments without a zone
 VALUES: dict[str, tuple[Any, list[Any]]] = {
@@ -76,11 +76,11 @@ def test_counts_equal_those_of_diffly(  # one table is partly a copy of the othe
             path = Path(folder) / f"{side}.parquet"
             table.write_parquet(path)
             files[side] = {"t": TableFiles(name="t", format="parquet", paths=(path,))}
-        ours = compare(
+        ours = compare_tables(
             files["baseline"],
             files["candidate"],
             rules={
-                "t": Rules(
+                "t": OutputRules(
                     key=("a", "b"),
                     tolerance={
                         **{name: Tolerance(abs=tolerance) for name in {"fraction", "small"} & set(columns)},
@@ -92,7 +92,7 @@ def test_counts_equal_those_of_diffly(  # one table is partly a copy of the othe
             identical=(),
             memory=2**28,
             threads=1,
-            progress=Silent(),
+            progress=SilentProgress(),
         )["t"]
     rows = ours.rows
     assert rows.added == theirs.num_rows_right_only()

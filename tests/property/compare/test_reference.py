@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.compare import Rules, Tolerance, compare
+from sandbox.compare import OutputRules, Tolerance, compare_tables
 from sandbox.compare.rows import detail_sample, hash_prefilter
-from sandbox.compare.rules import EXACT
-from sandbox.model import Silent, TableFiles
+from sandbox.compare.rules import NO_TOLERANCE
+from sandbox.model import SilentProgress, TableFiles
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import OutputDiff
@@ -81,7 +81,7 @@ def files(folder: Path, name: str, table: list[Row]) -> TableFiles:
     return TableFiles(name=name, format="parquet", paths=(path,))
 
 
-def diff(baseline: list[Row], candidate: list[Row], rules: Rules, threads: int = 1) -> OutputDiff:
+def diff(baseline: list[Row], candidate: list[Row], rules: OutputRules, threads: int = 1) -> OutputDiff:
     """Compare twice: as small tables are compared, and as large ones are, equal rows set aside before."""
     with tempfile.TemporaryDirectory() as folder:
         sides = [
@@ -90,17 +90,17 @@ def diff(baseline: list[Row], candidate: list[Row], rules: Rules, threads: int =
         ]
 
         def found() -> OutputDiff:
-            return compare(
+            return compare_tables(
                 *sides,
                 rules={"t": rules},
                 units={"units": ("id",)},
                 identical=(),
                 memory=2**28,
                 threads=threads,
-                progress=Silent(),
+                progress=SilentProgress(),
             )["t"]
 
-        with mock.patch.object(detail_sample, "ROWS", 1), mock.patch.object(hash_prefilter, "MOST", 1.0):
+        with mock.patch.object(detail_sample, "MAX_SAMPLE_ROWS", 1), mock.patch.object(hash_prefilter, "MAX_REMAINING_SHARE", 1.0):
             large = found()
         small = found()
     parts_alone: dict[str, Any] = {"profiles": {}, "segments": [], "examples": []}
@@ -119,7 +119,7 @@ class Reference:
     columns: tuple[tuple[str, int], ...] = ()
 
 
-def normal(value: Any, tolerance: Tolerance = EXACT) -> Any:
+def normal(value: Any, tolerance: Tolerance = NO_TOLERANCE) -> Any:
     if isinstance(value, float):
         return "NaN" if math.isnan(value) else value + 0.0
     if isinstance(value, dict):
@@ -146,7 +146,7 @@ def equal(before: Any, after: Any, tolerance: Tolerance) -> bool:
     return bool(abs(float(after - before)) <= tolerance.abs + tolerance.rel * abs(float(before)))
 
 
-def reference(baseline: list[Row], candidate: list[Row], rules: Rules) -> Reference:
+def reference(baseline: list[Row], candidate: list[Row], rules: OutputRules) -> Reference:
     """Group by key; pair where a key is whole and unique on both sides; else cancel equal rows."""
     names = [name for name in NAMES if name not in rules.ignore]
     groups: dict[Row, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
@@ -165,7 +165,7 @@ def reference(baseline: list[Row], candidate: list[Row], rules: Rules) -> Refere
                 and not equal(
                     before[0][NAMES.index(name)],
                     after[0][NAMES.index(name)],
-                    rules.tolerance.get(name, EXACT),
+                    rules.tolerance.get(name, NO_TOLERANCE),
                 )
             ]
             columns.update(differing)
@@ -178,9 +178,7 @@ def reference(baseline: list[Row], candidate: list[Row], rules: Rules) -> Refere
         there, here = (Counter(row_of(row, names, rules) for row in side) for side in (before, after))
         for some, sign in ((there, 1), (here, -1)):
             for row, count in some.items():
-                nets[tuple(v for v, name in zip(row, names, strict=True) if name not in rules.tainted)] += (
-                    sign * count
-                )
+                nets[tuple(v for v, name in zip(row, names, strict=True) if name not in rules.tainted)] += sign * count
         found.removed += (there - here).total()
         found.added += (here - there).total()
         found.unchanged += (there & here).total()
@@ -191,12 +189,12 @@ def reference(baseline: list[Row], candidate: list[Row], rules: Rules) -> Refere
     )
 
 
-def row_of(row: Row, names: list[str], rules: Rules) -> Row:
+def row_of(row: Row, names: list[str], rules: OutputRules) -> Row:
     """Give a row as it is compared with others; a key knows no tolerance."""
     return tuple(
         normal(
             row[NAMES.index(name)],
-            EXACT if name in (rules.key or ()) else rules.tolerance.get(name, EXACT),
+            NO_TOLERANCE if name in (rules.key or ()) else rules.tolerance.get(name, NO_TOLERANCE),
         )
         for name in names
     )
@@ -222,7 +220,7 @@ def agrees(diff_: OutputDiff, expected: Reference) -> None:
 def test_counts_with_repeated_and_null_keys_equal_a_plain_computation(
     baseline: list[Row], candidate: list[Row], key: tuple[str, ...], tolerance: dict[str, Tolerance]
 ) -> None:
-    rules = Rules(key=key, tolerance=tolerance)
+    rules = OutputRules(key=key, tolerance=tolerance)
     found = diff(baseline, candidate, rules)
     agrees(found, reference(baseline, candidate, rules))
     for side, table in (("baseline", baseline), ("candidate", candidate)):
@@ -238,7 +236,7 @@ def test_counts_with_repeated_and_null_keys_equal_a_plain_computation(
 def test_counts_and_columns_of_unique_keys_equal_a_plain_computation(
     baseline: list[Row], candidate: list[Row], tolerance: dict[str, Tolerance]
 ) -> None:
-    rules = Rules(key=("id",), tolerance=tolerance)
+    rules = OutputRules(key=("id",), tolerance=tolerance)
     expected = reference(baseline, candidate, rules)
     found = diff(baseline, candidate, rules)
     agrees(found, expected)
@@ -257,20 +255,20 @@ def test_what_tainted_columns_alone_explain_is_noise(
     tolerance: dict[str, Tolerance],
     tainted: frozenset[str],
 ) -> None:
-    rules = Rules(key=key, tolerance=tolerance, tainted=tainted)
+    rules = OutputRules(key=key, tolerance=tolerance, tainted=tainted)
     found, expected = diff(baseline, candidate, rules), reference(baseline, candidate, rules)
     assert (found.rows.noise, found.rows.different) == (
         expected.noise,
         expected.added + expected.removed + expected.changed,
     )
-    assert found.same == (found.rows.different == expected.noise)
+    assert found.is_same == (found.rows.different == expected.noise)
 
 
 @bounded
 @given(rows, rows)
 def test_tables_without_a_key_are_compared_as_multisets(baseline: list[Row], candidate: list[Row]) -> None:
     doubled, other = baseline + baseline[:1] * 2, candidate + candidate[:1] * 2
-    rules = Rules(ignore=frozenset({"part"}))
+    rules = OutputRules(ignore=frozenset({"part"}))
     found = diff(doubled, other, rules)
     if found.key.source == "none":
         agrees(found, reference(doubled, other, rules))
@@ -284,10 +282,10 @@ def test_tables_without_a_key_are_compared_as_multisets(baseline: list[Row], can
 def test_a_table_does_not_differ_from_itself_in_another_order(
     table: list[Row], key: tuple[str, ...] | None, tolerance: dict[str, Tolerance]
 ) -> None:
-    found = diff(table, table[::-1], Rules(key=key, tolerance=tolerance), threads=2)
+    found = diff(table, table[::-1], OutputRules(key=key, tolerance=tolerance), threads=2)
     assert found.rows.different == 0
     assert found.rows.unchanged == len(table)
-    assert found.schema_.same
+    assert found.schema_.is_same
     assert found.examples == []
     assert all(column.changed == 0 and column.match_rate == 1.0 for column in found.columns.values())
 
@@ -297,10 +295,10 @@ def test_a_table_does_not_differ_from_itself_in_another_order(
 def test_neither_threads_nor_the_order_of_rows_matter(
     baseline: list[Row], candidate: list[Row], key: tuple[str, ...] | None, random: Any
 ) -> None:
-    first = diff(baseline, candidate, Rules(key=key))
+    first = diff(baseline, candidate, OutputRules(key=key))
     random.shuffle(baseline)
     random.shuffle(candidate)
-    again = diff(baseline, candidate, Rules(key=key), threads=2)
+    again = diff(baseline, candidate, OutputRules(key=key), threads=2)
     assert again.model_copy(update={"examples": []}) == first.model_copy(update={"examples": []})
 
 
@@ -310,8 +308,8 @@ def test_swapping_the_sides_swaps_added_and_removed(
     baseline: list[Row], candidate: list[Row], key: tuple[str, ...] | None
 ) -> None:
     there, back = (
-        diff(baseline, candidate, Rules(key=key)).rows,
-        diff(candidate, baseline, Rules(key=key)).rows,
+        diff(baseline, candidate, OutputRules(key=key)).rows,
+        diff(candidate, baseline, OutputRules(key=key)).rows,
     )
     assert (there.added, there.removed) == (back.removed, back.added)
     assert (there.changed, there.unchanged) == (back.changed, back.unchanged)
@@ -322,7 +320,7 @@ def test_swapping_the_sides_swaps_added_and_removed(
 def test_a_tolerance_never_adds_differences(
     baseline: list[Row], candidate: list[Row], key: tuple[str, ...], tolerance: dict[str, Tolerance]
 ) -> None:
-    strict = diff(baseline, candidate, Rules(key=key))
-    loose = diff(baseline, candidate, Rules(key=key, tolerance=tolerance))
+    strict = diff(baseline, candidate, OutputRules(key=key))
+    loose = diff(baseline, candidate, OutputRules(key=key, tolerance=tolerance))
     assert loose.rows.different <= strict.rows.different
     assert all(column.changed <= strict.columns[name].changed for name, column in loose.columns.items())

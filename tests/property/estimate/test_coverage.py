@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from sandbox.engine.rule.prn import PRIME, coefficients, threshold
-from sandbox.estimate.affected_units import units_affected
-from sandbox.estimate.design import Design
-from sandbox.estimate.quantiles import quantile
-from sandbox.estimate.ratios import change_of_ratio, ratio
-from sandbox.estimate.totals import change, total
+from sandbox.engine.rule.prn import PRIME, compute_coefficients, compute_threshold
+from sandbox.estimate.affected_units import estimate_affected_units
+from sandbox.estimate.design import SamplingDesign
+from sandbox.estimate.quantiles import estimate_quantile
+from sandbox.estimate.ratios import estimate_ratio, estimate_ratio_change
+from sandbox.estimate.totals import estimate_total, estimate_total_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sandbox.estimate.result import Result
+    from sandbox.estimate.result import IntervalEstimate
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 POPULATION = np.array([6000, 2000, 300])
-THRESHOLDS = np.array([threshold(rate) for rate in (0.04, 0.1, 0.4)])
+THRESHOLDS = np.array([compute_threshold(rate) for rate in (0.04, 0.1, 0.4)])
 STRATUM = np.repeat(np.arange(3), POPULATION)
 SIZE = int(POPULATION.sum())
 KEYS = np.arange(1, SIZE + 1) * 4_321
@@ -35,19 +35,19 @@ DRAWS = 1200
 
 def numbers(salt: str) -> Array:
     """Give the permanent random number of each key."""
-    c0, c1, c2, c3, c4, c5 = coefficients(salt, "customers")
+    c0, c1, c2, c3, c4, c5 = compute_coefficients(salt, "customers")
     x = ((KEYS & PRIME) + ((KEYS >> 31) & PRIME) * c4 % PRIME + ((KEYS >> 62) & 3) * c5 % PRIME) % PRIME
     found: Array = ((((c3 * x + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME
     return found
 
 
-def draws(count: int = DRAWS) -> Iterator[tuple[Array, Design]]:
+def draws(count: int = DRAWS) -> Iterator[tuple[Array, SamplingDesign]]:
     """Give which units are drawn, and the design, for one salt after the other."""
     for salt in range(count):
         drawn = numbers(f"salt {salt}") < THRESHOLDS[STRATUM]
         yield (
             drawn,
-            Design.of(
+            SamplingDesign.from_arrays(
                 population=POPULATION,
                 sampled=np.bincount(STRATUM[drawn], minlength=3),
                 probability=THRESHOLDS / PRIME,
@@ -61,7 +61,7 @@ def test_units_affected_are_held_at_every_count(count: int) -> None:
     place = np.random.default_rng(count).permutation(SIZE)
     held = []
     for drawn, design in draws():
-        found = units_affected(design, place[drawn] < count)
+        found = estimate_affected_units(design, place[drawn] < count)
         assert found.low is not None
         assert found.high is not None
         held.append(found.low <= count <= found.high)
@@ -78,21 +78,21 @@ AFTER = np.where(AFFECTED, BEFORE * RNG.random(SIZE), BEFORE)
 MEDIAN = float(np.sort(VALUES)[(len(VALUES) + 1) // 2 - 1])
 
 
-def median(drawn: Array, design: Design) -> Result:
+def median(drawn: Array, design: SamplingDesign) -> IntervalEstimate:
     kept = drawn[OWNER]
-    return quantile(design, VALUES[kept], (np.cumsum(drawn) - 1)[OWNER[kept]], 0.5)
+    return estimate_quantile(design, VALUES[kept], (np.cumsum(drawn) - 1)[OWNER[kept]], 0.5)
 
 
-FIGURES: dict[str, tuple[float, Callable[[Array, Design], Result]]] = {
-    "total": (BEFORE.sum(), lambda i, design: total(design, BEFORE[i])),
-    "ratio": (BEFORE.sum() / ROWS.sum(), lambda i, design: ratio(design, BEFORE[i], ROWS[i])),
+FIGURES: dict[str, tuple[float, Callable[[Array, SamplingDesign], IntervalEstimate]]] = {
+    "total": (BEFORE.sum(), lambda i, design: estimate_total(design, BEFORE[i])),
+    "ratio": (BEFORE.sum() / ROWS.sum(), lambda i, design: estimate_ratio(design, BEFORE[i], ROWS[i])),
     "change": (
         (AFTER - BEFORE).sum(),
-        lambda i, design: change(design, BEFORE[i], AFTER[i], AFFECTED[i]),
+        lambda i, design: estimate_total_change(design, BEFORE[i], AFTER[i], AFFECTED[i]),
     ),
     "change of a ratio": (
         (AFTER - BEFORE).sum() / ROWS.sum(),
-        lambda i, design: change_of_ratio(design, (BEFORE[i], ROWS[i]), (AFTER[i], ROWS[i]), AFFECTED[i]),
+        lambda i, design: estimate_ratio_change(design, (BEFORE[i], ROWS[i]), (AFTER[i], ROWS[i]), AFFECTED[i]),
     ),
     "median": (MEDIAN, median),
 }
@@ -115,8 +115,8 @@ def test_a_figure_that_many_units_carry_is_held_by_its_interval(name: str) -> No
 def test_what_few_units_carry_has_no_interval(name: str) -> None:
     few = np.where(RNG.permutation(SIZE) < 80, BEFORE, 0.0)
     for drawn, design in draws(100):
-        sides = (np.zeros(design.units), few[drawn], few[drawn] > 0)
-        found = total(design, few[drawn]) if name == "total" else change(design, *sides)
+        sides = (np.zeros(design.unit_count), few[drawn], few[drawn] > 0)
+        found = estimate_total(design, few[drawn]) if name == "total" else estimate_total_change(design, *sides)
         assert np.count_nonzero(few[drawn]) < 30
         assert (found.status, found.low, found.high) == ("bounded", None, None)
         assert found.estimate is not None

@@ -10,24 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.estimate.affected_units import units_affected
-from sandbox.estimate.design import Design
-from sandbox.estimate.quantiles import quantile
-from sandbox.estimate.ratios import change_of_ratio, ratio
-from sandbox.estimate.row_counts import rows
-from sandbox.estimate.totals import change, total
+from sandbox.estimate.affected_units import estimate_affected_units
+from sandbox.estimate.design import SamplingDesign
+from sandbox.estimate.quantiles import estimate_quantile
+from sandbox.estimate.ratios import estimate_ratio, estimate_ratio_change
+from sandbox.estimate.row_counts import estimate_row_count
+from sandbox.estimate.totals import estimate_total, estimate_total_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.estimate.result import Result
+    from sandbox.estimate.result import IntervalEstimate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """A draw and what its units hold."""
 
-    design: Design
+    design: SamplingDesign
     baseline: np.ndarray[Any, np.dtype[np.float64]]
     candidate: np.ndarray[Any, np.dtype[np.float64]]
     affected: np.ndarray[Any, np.dtype[np.bool_]]
@@ -36,7 +36,7 @@ class Case:
     def permuted(self, order: np.ndarray[Any, np.dtype[np.int64]]) -> Case:
         design = self.design
         return Case(
-            design=Design(
+            design=SamplingDesign(
                 population=design.population,
                 sampled=design.sampled,
                 probability=design.probability,
@@ -77,7 +77,7 @@ def cases(draw: st.DrawFn, *, complete: bool = False) -> Case:
     baseline = rng.integers(-50, 50, units).astype(np.float64) * scale
     candidate = baseline + rng.integers(-9, 9, units) * affected
     return Case(
-        design=Design.of(
+        design=SamplingDesign.from_arrays(
             population=population, sampled=sampled, probability=[p for _, _, p in strata], stratum=stratum
         ),
         baseline=baseline,
@@ -87,24 +87,24 @@ def cases(draw: st.DrawFn, *, complete: bool = False) -> Case:
     )
 
 
-FIGURES: dict[str, Callable[[Case], Result]] = {
-    "total": lambda c: total(c.design, c.candidate),
-    "change": lambda c: change(c.design, c.baseline, c.candidate, c.affected),
-    "ratio": lambda c: ratio(c.design, c.candidate, c.rows),
-    "change of ratio": lambda c: change_of_ratio(
+FIGURES: dict[str, Callable[[Case], IntervalEstimate]] = {
+    "total": lambda c: estimate_total(c.design, c.candidate),
+    "change": lambda c: estimate_total_change(c.design, c.baseline, c.candidate, c.affected),
+    "ratio": lambda c: estimate_ratio(c.design, c.candidate, c.rows),
+    "change of ratio": lambda c: estimate_ratio_change(
         c.design, (c.baseline, c.rows), (c.candidate, c.rows + c.affected), c.affected
     ),
-    "affected": lambda c: units_affected(c.design, c.affected),
-    "rows": lambda c: rows(c.design, c.rows * c.affected, most=5),
-    "quantile": lambda c: quantile(c.design, c.candidate, np.arange(c.design.units), 0.3),
+    "affected": lambda c: estimate_affected_units(c.design, c.affected),
+    "rows": lambda c: estimate_row_count(c.design, c.rows * c.affected, most=5),
+    "quantile": lambda c: estimate_quantile(c.design, c.candidate, np.arange(c.design.unit_count), 0.3),
 }
 
 
-def numbers(result: Result) -> list[float | None]:
+def numbers(result: IntervalEstimate) -> list[float | None]:
     return [result.estimate, result.low, result.high]
 
 
-def agree(one: Result, other: Result, *, scale: float = 1.0, near: float = 0.0) -> None:
+def agree(one: IntervalEstimate, other: IntervalEstimate, *, scale: float = 1.0, near: float = 0.0) -> None:
     assert one.status == other.status
     for a, b in zip(numbers(one), numbers(other), strict=True):
         assert (a is None) == (b is None)
@@ -127,7 +127,7 @@ def test_an_estimate_lies_between_its_limits(case: Case, name: str) -> None:
 @given(case=cases(), name=st.sampled_from(sorted(FIGURES)), seed=st.integers(0, 2**32))
 @settings(max_examples=200)
 def test_the_order_of_units_does_not_matter(case: Case, name: str, seed: int) -> None:
-    order = np.random.default_rng(seed).permutation(case.design.units)
+    order = np.random.default_rng(seed).permutation(case.design.unit_count)
     size = float(np.abs(case.candidate).sum()) + 1
     agree(FIGURES[name](case), FIGURES[name](case.permuted(order)), near=1e-6 * size)
 
@@ -144,12 +144,12 @@ def test_scaled_values_scale_the_figure(case: Case, name: str, power: int) -> No
 
 @given(case=cases(complete=True))
 def test_a_complete_sample_is_exact(case: Case) -> None:
-    found = total(case.design, case.candidate)
+    found = estimate_total(case.design, case.candidate)
     truth = float(case.candidate.sum())
     assert found.status == "exact"
     assert numbers(found) == pytest.approx([truth] * 3, rel=1e-12)
-    assert numbers(units_affected(case.design, case.affected)) == [float(case.affected.sum())] * 3
-    assert rows(case.design, case.rows, most=5).estimate == case.rows.sum()
+    assert numbers(estimate_affected_units(case.design, case.affected)) == [float(case.affected.sum())] * 3
+    assert estimate_row_count(case.design, case.rows, most=5).estimate == case.rows.sum()
 
 
 @given(case=cases())
@@ -157,14 +157,14 @@ def test_weights_add_up_to_the_population_and_no_group_stays_thin(case: Case) ->
     groups = case.design.groups
     assert groups.population.sum() == case.design.population.sum()
     seen = groups.sampled > 0
-    assert groups.sums(groups.weight)[seen] == pytest.approx(groups.population[seen])
+    assert groups.sum_by_group(groups.weight)[seen] == pytest.approx(groups.population[seen])
     thin = ~groups.complete & (groups.sampled < 2)
     assert not thin.any() or np.count_nonzero(~groups.complete) == 1
 
 
 @given(case=cases())
 def test_units_affected_stay_within_what_the_sample_proves(case: Case) -> None:
-    found = units_affected(case.design, case.affected)
+    found = estimate_affected_units(case.design, case.affected)
     if found.low is not None and found.high is not None:
         assert found.low >= (case.affected.sum() if case.affected.any() else 0)
         assert found.high <= case.design.population.sum() - (~case.affected).sum()

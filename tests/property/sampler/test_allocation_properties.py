@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sandbox.config.settings import DrawSection
 from sandbox.engine.rule import prn
 from sandbox.sampler.plan import allocation
-from sandbox.sampler.plan.plan import Stratum, UnitPlan
-from sandbox.sampler.plan.target_size import Ask, asked, probabilities
+from sandbox.sampler.plan.plan import PlannedStratum, UnitPlan
+from sandbox.sampler.plan.target_size import SampleTarget, build_target, choose_probabilities
 
 POPULATIONS = st.lists(st.integers(1, 10**7), min_size=1, max_size=30)
 MINIMUM = st.integers(0, 100)
@@ -37,11 +37,11 @@ def drawn(data: st.DataObject) -> tuple[list[int], list[float]]:
 
 
 def unit(populations: list[int]) -> UnitPlan:
-    strata = [Stratum(labels=(), population=n, probability=1.0, threshold=prn.PRIME) for n in populations]
+    strata = [PlannedStratum(labels=(), population=n, probability=1.0, threshold=prn.PRIME) for n in populations]
     return UnitPlan(
         table="t",
         key=("id",),
-        coefficients=prn.coefficients("", "t"),
+        coefficients=prn.compute_coefficients("", "t"),
         columns=(),
         strata=tuple(strata),
         null_keys=0,
@@ -54,14 +54,12 @@ def section(**fields: Any) -> DrawSection:
 
 @pytest.mark.parametrize("rule", RULES)
 @given(data=st.data(), minimum=MINIMUM, share=st.floats(0.001, 1.2))
-def test_a_reachable_target_is_met_and_floors_hold(
-    rule: str, data: st.DataObject, minimum: int, share: float
-) -> None:
+def test_a_reachable_target_is_met_and_floors_hold(rule: str, data: st.DataObject, minimum: int, share: float) -> None:
     populations, spreads = drawn(data)
-    slopes, least = rising(rule, populations, spreads), allocation.floors(populations, minimum)
+    slopes, least = rising(rule, populations, spreads), allocation.compute_floors(populations, minimum)
     target = share * sum(populations)
-    scale = allocation.scale_for(target, populations, slopes, least)
-    found = allocation.probabilities(slopes, least, scale)
+    scale = allocation.solve_scale(target, populations, slopes, least)
+    found = allocation.compute_probabilities(slopes, least, scale)
     reached = math.fsum(n * p for n, p in zip(populations, found, strict=True))
     lowest = math.fsum(n * p for n, p in zip(populations, least, strict=True))
     assert math.isclose(reached, min(max(target, lowest), sum(populations)), rel_tol=1e-9)
@@ -80,8 +78,8 @@ def test_a_larger_target_lowers_no_threshold(
     def thresholds(share: float) -> list[int]:
         amount = share if target == "rate" else max(1, round(share * sum(populations)))
         draw = section(**{target: amount}, allocation=rule, min_per_stratum=minimum)
-        chosen, _ = probabilities(draw, plan, asked(draw, plan, None), slopes)
-        return [prn.threshold(one) for one in chosen]
+        chosen, _ = choose_probabilities(draw, plan, build_target(draw, plan, None), slopes)
+        return [prn.compute_threshold(one) for one in chosen]
 
     smaller, larger = (thresholds(share) for share in sorted(shares))
     assert all(a <= b for a, b in zip(smaller, larger, strict=True))
@@ -100,12 +98,12 @@ def test_a_size_is_reached_by_the_cheaper_way_to_reckon_and_nests(
     plan, slopes = unit(populations), [1.0] * len(populations)
     wholly = [n * c for n, c in zip(populations, own, strict=True)]
     singly = [1.5 * cost for cost in wholly]
-    least = allocation.floors(populations, minimum)
+    least = allocation.compute_floors(populations, minimum)
 
     def chosen(size: float) -> list[float]:
         draw = section(size=int(size), min_per_stratum=minimum)
-        ask = Ask(name="size", ways=[(size, singly), (size - referenced, wholly)], unit="bytes")
-        return probabilities(draw, plan, ask, slopes)[0]
+        ask = SampleTarget(name="size", budgets=[(size, singly), (size - referenced, wholly)], unit="bytes")
+        return choose_probabilities(draw, plan, ask, slopes)[0]
 
     def cost(found: list[float]) -> float:
         ways = [(0.0, singly), (referenced, wholly)]
@@ -113,6 +111,8 @@ def test_a_size_is_reached_by_the_cheaper_way_to_reckon_and_nests(
 
     smaller, larger = sorted(sizes)
     found = chosen(larger)
-    assert all(prn.threshold(a) <= prn.threshold(b) for a, b in zip(chosen(smaller), found, strict=True))
+    assert all(
+        prn.compute_threshold(a) <= prn.compute_threshold(b) for a, b in zip(chosen(smaller), found, strict=True)
+    )
     most = cost([1.0] * len(populations))
     assert math.isclose(cost(found), min(max(larger, cost(least)), most), rel_tol=1e-6)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.engine.duckdb.session import Session
-from sandbox.sources.discover import listed
-from sandbox.sources.open_table import opened
-from sandbox.sources.table import reading
+from sandbox.sources.discover import list_source
+from sandbox.sources.open_table import open_table
+from sandbox.sources.table import build_select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,9 +58,9 @@ def read_back(
             header = ",".join(f"c{number}" for number in range(len(columns)))
             lines = [header, *(",".join(map(quoted, row)) for row in rows[index::files])]
             file.write("".join(line + line_end for line in lines))
-    table = opened(session, listed(".", base=folder), "t", {})
+    table = open_table(session, list_source(".", base=folder), "t", {})
     cells = ", ".join(f"c{number}::varchar" for number in range(len(columns)))
-    return list(table.columns.values()), session.rows(f"select {cells} from ({reading(table)})")
+    return list(table.columns.values()), session.fetch_rows(f"select {cells} from ({build_select(table)})")
 
 
 @given(

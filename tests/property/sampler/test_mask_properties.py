@@ -8,10 +8,10 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sandbox.config.settings import Mask
-from sandbox.masking.integers import masked
-from sandbox.masking.kinds import function
-from sandbox.masking.prf import permuted
+from sandbox.config.settings import MaskEntry
+from sandbox.masking.integers import mask_integers
+from sandbox.masking.kinds import build_mask_function
+from sandbox.masking.prf import permute_values
 
 SECRETS = st.binary(min_size=32, max_size=32)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
@@ -26,7 +26,7 @@ TYPES = {
 
 def apply(kind: str, engine_type: str, values: list[Any], secret: bytes, **options: Any) -> list[Any]:
     array = pa.array(values, TYPES[engine_type])
-    return list(function(Mask(kind=kind, **options), engine_type, secret)(array).to_pylist())  # type: ignore[arg-type]
+    return list(build_mask_function(MaskEntry(kind=kind, **options), engine_type, secret)(array).to_pylist())  # type: ignore[arg-type]
 
 
 @given(SECRETS, st.sets(TEXTS | SIMILAR, max_size=60))
@@ -39,7 +39,7 @@ def test_different_texts_keep_different_keys(secret: bytes, values: set[str]) ->
 
 @given(SECRETS, st.sets(st.integers(-(10**38) + 1, 10**38 - 1) | st.integers(-300, 300), max_size=60))
 def test_different_integers_keep_different_keys_of_as_many_digits(secret: bytes, values: set[int]) -> None:
-    found = masked(secret, list(values))
+    found = mask_integers(secret, list(values))
     assert len(set(found)) == len(values)
     assert [len(str(one)) for one in found] == [len(str(one)) for one in values]
 
@@ -49,7 +49,7 @@ def test_a_permutation_stays_within_its_range(secret: bytes, size: int, data: st
     import numpy as np  # noqa: PLC0415 - beside its one use
 
     values = data.draw(st.lists(st.integers(0, size - 1), unique=True, max_size=40))
-    found = permuted(secret, np.array(values, np.uint64), size)
+    found = permute_values(secret, np.array(values, np.uint64), size)
     assert len(set(found.tolist())) == len(values)
     assert all(one < size for one in found.tolist())
 

@@ -19,15 +19,15 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.config.project_file import load
-from sandbox.engine.duckdb.session import Session, quote
-from sandbox.model import Silent
-from sandbox.sampler.plan.frame import prepared
-from sandbox.sampler.plan.planner import survey
-from sandbox.sources.table import reading
+from sandbox.config.project_file import load_project
+from sandbox.engine.duckdb.session import Session, quote_identifier
+from sandbox.model import SilentProgress
+from sandbox.sampler.plan.frame import prepare_frame
+from sandbox.sampler.plan.planner import plan_sample
+from sandbox.sources.table import build_select
 
 if TYPE_CHECKING:
-    from sandbox.sampler.plan.plan import Plan
+    from sandbox.sampler.plan.plan import SamplePlan
 
 P = 2**31 - 1
 Row = dict[str, Any]
@@ -45,9 +45,7 @@ DAYS = [dt.date(2024, 1, 1), dt.date(2024, 2, 29), dt.date(2024, 3, 1), dt.date(
 
 
 def rows_of(draw: st.DataObject) -> list[Row]:
-    number = st.one_of(
-        st.none(), st.just(math.nan), st.sampled_from([-1.5, 0.0, -0.0, 0.5, 2.0, 1e300, math.inf])
-    )
+    number = st.one_of(st.none(), st.just(math.nan), st.sampled_from([-1.5, 0.0, -0.0, 0.5, 2.0, 1e300, math.inf]))
     row = st.fixed_dictionaries(
         {
             "cat": st.sampled_from([None, "", "a", "b", "B", "é'"]),
@@ -82,9 +80,7 @@ def quantiles(values: list[Any], count: int) -> list[Any]:
     for step in range(1, count):
         wanted = Fraction(step * len(there), count)
         ways = [
-            (abs(sum(one < value for one in there) - wanted), value)
-            for value in sorted(set(there))
-            if value > there[0]
+            (abs(sum(one < value for one in there) - wanted), value) for value in sorted(set(there)) if value > there[0]
         ]
         edges |= {min(ways)[1]} if ways else set()
     return sorted(edges)
@@ -187,9 +183,7 @@ references = {{ zone = "zones.id" }}
 """
 
 
-def planned(
-    root: Path, case: Case, files: list[list[Row]], threads: int
-) -> tuple[Plan, list[tuple[Any, ...]]]:
+def planned(root: Path, case: Case, files: list[list[Row]], threads: int) -> tuple[SamplePlan, list[tuple[Any, ...]]]:
     source = root / f"{len(files)}-{threads}"
     for index, part in enumerate(files):
         target = source / "source" / "units" / f"{index}.parquet"
@@ -201,14 +195,16 @@ def planned(
     pq.write_table(pa.Table.from_pylist(zones), source / "source" / "zones.parquet")
     file = source / "sandbox.toml"
     file.write_text(case.toml, "utf-8")
-    plan = survey(load(file, start=source, environ={}, flags={}), threads=threads, progress=Silent())
+    plan = plan_sample(
+        load_project(file, start=source, environ={}, flags={}), threads=threads, progress=SilentProgress()
+    )
     with Session(threads=threads) as session:
-        frame = prepared(session, plan.tables, plan.units["units"])
+        frame = prepare_frame(session, plan.tables, plan.units["units"])
         table = plan.tables["units"]
-        session.execute(f"create view units as {reading(table)}")
-        found = frame.selected("units", table.columns)
-        rows = session.rows(
-            f"select id, {quote(frame.stratum)}, {quote(frame.unit)} from ({found}) order by 1"
+        session.execute(f"create view units as {build_select(table)}")
+        found = frame.build_sample_query("units", table.columns)
+        rows = session.fetch_rows(
+            f"select id, {quote_identifier(frame.stratum)}, {quote_identifier(frame.unit)} from ({found}) order by 1"
         )
     return plan, rows
 
@@ -234,9 +230,7 @@ def test_counts_and_selection_are_those_of_plain_python_whatever_the_layout(
         frame, where = rows, ""
     case = Case(rows=rows, ways=ways, where=where, rate=rate, minimum=minimum)
     labels = [labels_for(way, frame) for way in ways]
-    strata = {
-        row["id"]: {NAMES[way]: label(row) for way, label in zip(ways, labels, strict=True)} for row in frame
-    }
+    strata = {row["id"]: {NAMES[way]: label(row) for way, label in zip(ways, labels, strict=True)} for row in frame}
     sizes = Counter(key_of(one) for one in strata.values())
     limits = {}
     for one, size in sizes.items():
@@ -248,15 +242,13 @@ def test_counts_and_selection_are_those_of_plain_python_whatever_the_layout(
     random.Random(len(rows)).shuffle(shuffled)
     with TemporaryDirectory() as folder:
         plan, found = planned(Path(folder), case, [rows], 1)
-        again, same = planned(
-            Path(folder), case, [part for part in (shuffled[::2], shuffled[1::2]) if part], 2
-        )
+        again, same = planned(Path(folder), case, [part for part in (shuffled[::2], shuffled[1::2]) if part], 2)
     unit = plan.units["units"]
-    assert {key_of(unit.values(one)): one.population for one in unit.strata} == sizes
-    assert {key_of(unit.values(one)): one.threshold for one in unit.strata} == limits
+    assert {key_of(unit.describe_stratum(one)): one.population for one in unit.strata} == sizes
+    assert {key_of(unit.describe_stratum(one)): one.threshold for one in unit.strata} == limits
     assert unit.outside == len(rows) - len(frame)
     assert [row[0] for row in found] == expected
-    assert all(unit.values(unit.strata[row[1]]) == strata[row[0]] for row in found)
+    assert all(unit.describe_stratum(unit.strata[row[1]]) == strata[row[0]] for row in found)
     assert all(row[2] == hashed(row[0]) for row in found)
     assert again.units == plan.units
     assert same == found

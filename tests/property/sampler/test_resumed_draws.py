@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.config.project_file import load
-from sandbox.model import Silent
-from sandbox.sampler.draw.draw import draw
-from sandbox.sampler.plan.planner import survey
+from sandbox.config.project_file import load_project
+from sandbox.model import SilentProgress
+from sandbox.sampler.draw.draw import draw_sample
+from sandbox.sampler.plan.planner import plan_sample
 from sandbox.samples import catalog
 
 if TYPE_CHECKING:
@@ -50,16 +50,14 @@ keep = "referenced"
 KEYS = st.one_of(st.none(), st.integers(0, 12))
 
 
-class Interrupting(Silent):
+class Interrupting(SilentProgress):
     """Progress that interrupts the draw at its n-th step forward."""
 
     def __init__(self, steps: int) -> None:
         self._left = steps
 
     @contextlib.contextmanager
-    def step(
-        self, name: str, *, total: float | None = None, unit: str = ""
-    ) -> Iterator[Callable[[float], None]]:
+    def step(self, name: str, *, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
         def advance(_: float) -> None:
             self._left -= 1
             if self._left == 0:
@@ -80,13 +78,13 @@ def write(folder: Path, rows: dict[str, list[tuple[int | None, ...]]], files: in
 
 def drawn(root: Path, *, interrupt: int = 0) -> tuple[Sample, SampleManifest]:
     (root / "sandbox.toml").write_text(PROJECT)
-    project = load(root / "sandbox.toml", start=root, environ={}, flags={})
-    plan = survey(project, threads=2, progress=Silent())
+    project = load_project(root / "sandbox.toml", start=root, environ={}, flags={})
+    plan = plan_sample(project, threads=2, progress=SilentProgress())
     if interrupt:
         with contextlib.suppress(KeyboardInterrupt):
-            draw(project, plan, home=root / "home", threads=2, progress=Interrupting(interrupt))
-    sample = draw(project, plan, home=root / "home", threads=1, progress=Silent())
-    return catalog.load(root / "home", sample.fingerprint)
+            draw_sample(project, plan, home=root / "home", threads=2, progress=Interrupting(interrupt))
+    sample = draw_sample(project, plan, home=root / "home", threads=1, progress=SilentProgress())
+    return catalog.load_sample(root / "home", sample.fingerprint)
 
 
 @given(

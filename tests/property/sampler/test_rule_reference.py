@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sandbox.engine.duckdb.session import Session
 from sandbox.engine.rule import prn, sampling_rule
-from sandbox.engine.sql.ibis_types import kind_of
+from sandbox.engine.sql.ibis_types import to_ibis_type
 
 if TYPE_CHECKING:
     import uuid
@@ -83,14 +83,14 @@ def session() -> Iterator[Session]:
 
 
 def found(session: Session, table: pa.Table, columns: dict[str, str], salt: str, unit: str) -> list[int]:
-    expression = sampling_rule.numbered(
-        ibis.table({name: kind_of(kind) for name, kind in columns.items()}, name="keys"),
+    expression = sampling_rule.add_random_numbers(
+        ibis.table({name: to_ibis_type(kind) for name, kind in columns.items()}, name="keys"),
         list(columns),
-        prn.coefficients(salt, unit),
+        prn.compute_coefficients(salt, unit),
         name="u",
     )
     session.connection.register("keys", table)
-    rows = session.rows(f"select u from ({ibis.to_sql(expression, dialect='duckdb')})")
+    rows = session.fetch_rows(f"select u from ({ibis.to_sql(expression, dialect='duckdb')})")
     return [row[0] for row in rows]
 
 
@@ -116,10 +116,10 @@ def test_uuid_keys_are_their_lower_case_text(session: Session, keys: list[uuid.U
         "create or replace table ids as select unnest(?::varchar[])::uuid as k",
         [[str(k).upper() for k in keys]],
     )
-    expression = sampling_rule.numbered(
-        ibis.table({"k": "uuid"}, name="ids"), ["k"], prn.coefficients("s", "t"), name="u"
+    expression = sampling_rule.add_random_numbers(
+        ibis.table({"k": "uuid"}, name="ids"), ["k"], prn.compute_coefficients("s", "t"), name="u"
     )
-    rows = session.rows(f"select u from ({ibis.to_sql(expression, dialect='duckdb')})")
+    rows = session.fetch_rows(f"select u from ({ibis.to_sql(expression, dialect='duckdb')})")
     assert [row[0] for row in rows] == [reference([str(key)], "s", "t") for key in keys]
 
 
@@ -128,16 +128,11 @@ def test_uuid_keys_are_their_lower_case_text(session: Session, keys: list[uuid.U
     kinds=st.lists(st.sampled_from([k for k in KINDS if "DECIMAL" not in k]), min_size=2, max_size=3),
 )
 @settings(max_examples=25, deadline=None)
-def test_composite_keys_agree_with_the_specification(
-    session: Session, drawn: st.DataObject, kinds: list[str]
-) -> None:
+def test_composite_keys_agree_with_the_specification(session: Session, drawn: st.DataObject, kinds: list[str]) -> None:
     parts = [drawn.draw(st.lists(KINDS[kind][0], min_size=5, max_size=5)) for kind in kinds]
     columns = {f"p{index}": kind for index, kind in enumerate(kinds)}
     table = pa.table(
-        {
-            name: pa.array(cells, KINDS[kind][1])
-            for (name, kind), cells in zip(columns.items(), parts, strict=True)
-        }
+        {name: pa.array(cells, KINDS[kind][1]) for (name, kind), cells in zip(columns.items(), parts, strict=True)}
     )
     expected = [reference(list(row), "s", "t") for row in zip(*parts, strict=True)]
     assert found(session, table, columns, "s", "t") == expected

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.dbt.manifest import BY_TESTS, described
-from sandbox.sources.table import Declared
+from sandbox.dbt.manifest import TEST_ORIGIN, parse_manifest
+from sandbox.sources.table import DeclaredConstraints
 
 
 def node(kind: str, name: str, **given: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def source(name: str, location: str | None = None) -> dict[str, Any]:
 
 
 def test_keys_and_references_come_from_tests_also_of_packages_and_with_nested_arguments() -> None:
-    found = described(
+    found = parse_manifest(
         manifest(
             {
                 "model.a": node("model", "a", depends_on={"nodes": ["source.lines", "source.orders"]}),
@@ -59,9 +59,7 @@ def test_keys_and_references_come_from_tests_also_of_packages_and_with_nested_ar
                     arguments={"field": "id"},
                     column_name="order_id",
                 ),
-                "t3": about(
-                    "unique", "source.orders", column_name="lower(code)"
-                ),  # an expression is no column
+                "t3": about("unique", "source.orders", column_name="lower(code)"),  # an expression is no column
                 "t4": {
                     **about("unique", "source.orders", column_name="id"),
                     "config": {"where": "id > 0"},
@@ -78,20 +76,20 @@ def test_keys_and_references_come_from_tests_also_of_packages_and_with_nested_ar
         ("raw.lines", "shop.lines", "lines"),
         ("raw.orders", "shop.orders", "orders"),
     ]
-    assert found.declared == {
-        "source.lines": Declared(
-            key=("order_id", "line"), references={("order_id",): ("source.orders", ("id",))}, how=BY_TESTS
+    assert found.declarations == {
+        "source.lines": DeclaredConstraints(
+            key=("order_id", "line"),
+            references={("order_id",): ("source.orders", ("id",))},
+            evidence=TEST_ORIGIN,
         )
     }
 
 
 def test_models_have_the_key_that_they_configure_else_the_one_that_is_tested() -> None:
-    found = described(
+    found = parse_manifest(
         manifest(
             {
-                "model.a": node(
-                    "model", "a", config={"materialized": "incremental", "unique_key": ["x", "y"]}
-                ),
+                "model.a": node("model", "a", config={"materialized": "incremental", "unique_key": ["x", "y"]}),
                 "model.b": node("model", "b", config={"materialized": "incremental", "unique_key": "md5(z)"}),
                 "model.c": node("model", "c", config={"materialized": "ephemeral"}),
                 "t1": about("unique", "model.b", column_name="z"),
@@ -105,15 +103,11 @@ def test_models_have_the_key_that_they_configure_else_the_one_that_is_tested() -
 def test_seeds_are_the_source_only_where_there_is_no_other() -> None:
     seeds = {"seed.s": node("seed", "s"), "seed.unread": node("seed", "unread")}
     reads = node("model", "a", depends_on={"nodes": ["seed.s", "source.orders"]})
-    alone = described(manifest({**seeds, "model.a": reads}))
+    alone = parse_manifest(manifest({**seeds, "model.a": reads}))
     assert [(one.names, one.file, one.seed) for one in alone.inputs] == [(("s", "s"), "seeds/s.csv", True)]
-    both = described(
+    both = parse_manifest(
         manifest({**seeds, "model.a": reads}, {"source.orders": source("orders", "'data/{name}.parquet'")})
     )
-    assert [(one.id, one.file, one.seed) for one in both.inputs] == [
-        ("source.orders", "data/orders.parquet", False)
-    ]
-    pattern = described(
-        manifest({"model.a": reads}, {"source.orders": source("orders", "data/{name}/*.csv")})
-    )
+    assert [(one.id, one.file, one.seed) for one in both.inputs] == [("source.orders", "data/orders.parquet", False)]
+    pattern = parse_manifest(manifest({"model.a": reads}, {"source.orders": source("orders", "data/{name}/*.csv")}))
     assert pattern.inputs[0].file is None

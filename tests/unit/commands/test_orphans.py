@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.commands.cleanup.orphans import UNRECORDED_SECONDS, kept, orphans, still
+from sandbox.commands.cleanup.orphans import UNRECORDED_SECONDS, find_orphans, has_sandbox, is_orphan
 from sandbox.containers import ownership
-from sandbox.containers.protocol import Held
-from sandbox.store.folder import locked
+from sandbox.containers.protocol import RuntimeObject
+from sandbox.store.folder import lock_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 LONG_AGO = time.time() - UNRECORDED_SECONDS - 60
 
 
-def held(root: Path, sandbox: str = "wide", **more: str) -> Held:
+def held(root: Path, sandbox: str = "wide", **more: str) -> RuntimeObject:
     labels = {"path": str(root), "sandbox": sandbox, **more}
-    return Held(id=f"{root}/{sandbox}/{more}", name="sbx", kind="volume", labels=labels)
+    return RuntimeObject(id=f"{root}/{sandbox}/{more}", name="sbx", kind="volume", labels=labels)
 
 
 def recorded(root: Path, name: str) -> None:
@@ -49,45 +49,45 @@ def age(folder: Path) -> None:
 def test_only_what_has_no_record_is_an_orphan(tmp_path: Path) -> None:
     recorded(tmp_path, "default")
     lost = held(tmp_path, "wide")
-    assert orphans([held(tmp_path, "default"), lost], {tmp_path}) == [lost]
-    assert still(lost)
+    assert find_orphans([held(tmp_path, "default"), lost], {tmp_path}) == [lost]
+    assert is_orphan(lost)
     recorded(tmp_path, "wide")
-    assert not still(lost), "somebody made it meanwhile"
+    assert not is_orphan(lost), "somebody made it meanwhile"
 
 
 def test_of_projects_of_others_nothing_is_an_orphan(tmp_path: Path) -> None:
-    assert orphans([held(tmp_path / "theirs")], {tmp_path}) == []
+    assert find_orphans([held(tmp_path / "theirs")], {tmp_path}) == []
 
 
 @pytest.mark.parametrize("labels", [{}, {"path": "/"}, {"sandbox": "wide"}, {"path": "", "sandbox": ""}])
 def test_what_names_no_sandbox_is_no_orphan(labels: Mapping[str, str]) -> None:
-    one = Held(id="1", name="sbx", kind="network", labels=labels)
-    assert orphans([one], {Path("/"), Path()}) == []
-    assert not still(one)
+    one = RuntimeObject(id="1", name="sbx", kind="network", labels=labels)
+    assert find_orphans([one], {Path("/"), Path()}) == []
+    assert not is_orphan(one)
 
 
 def test_a_living_process_keeps_what_its_sandbox_has_and_no_other(tmp_path: Path) -> None:
-    living, dead = ownership.current(), dataclasses.replace(ownership.current(), started="0")
+    living, dead = ownership.identify_owner(), dataclasses.replace(ownership.identify_owner(), start_time="0")
     service, other = held(tmp_path, "wide"), held(tmp_path, "narrow")
-    assert orphans([service, other, held(tmp_path, "wide", **living.labels)], {tmp_path}) == [other]
+    assert find_orphans([service, other, held(tmp_path, "wide", **living.labels)], {tmp_path}) == [other]
     killed = held(tmp_path, "wide", **dead.labels)
-    assert orphans([service, killed], {tmp_path}) == [service, killed]
+    assert find_orphans([service, killed], {tmp_path}) == [service, killed]
 
 
 def test_what_a_run_brought_up_without_a_record_is_kept_while_it_is_used(tmp_path: Path) -> None:
     folder = brought_up(tmp_path, "wide")
-    assert not kept(tmp_path, "wide")
+    assert not has_sandbox(tmp_path, "wide")
     (folder / "pgpass").touch()
-    assert kept(tmp_path, "wide"), "it was used a moment ago"
+    assert has_sandbox(tmp_path, "wide"), "it was used a moment ago"
     age(folder)
-    with locked(folder / "postgres"):
+    with lock_path(folder / "postgres"):
         age(folder)
-        assert kept(tmp_path, "wide"), "it is being brought up"
+        assert has_sandbox(tmp_path, "wide"), "it is being brought up"
     age(folder)
-    assert not kept(tmp_path, "wide")
-    assert not kept(tmp_path, "wide"), "to ask is no use"
+    assert not has_sandbox(tmp_path, "wide")
+    assert not has_sandbox(tmp_path, "wide"), "to ask is no use"
 
 
 def test_what_cannot_be_looked_at_is_kept(tmp_path: Path) -> None:
     recorded(tmp_path, "default")
-    assert kept(tmp_path, "wide" * 100), "no file system has such names"
+    assert has_sandbox(tmp_path, "wide" * 100), "no file system has such names"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.compare import Rules
+from sandbox.compare import OutputRules
 from sandbox.errors import ConfigError
-from sandbox.impact.production_baseline import unit_of
+from sandbox.impact.production_baseline import choose_unit
 
 KEYS = {"customers": ["customer_id"], "stores": ["region", "number"]}
 
@@ -25,14 +25,17 @@ KEYS = {"customers": ["customer_id"], "stores": ["region", "number"]}
 def test_unit_is_found_by_name_or_as_declared(
     columns: list[str], declared: tuple[str, ...] | None, expected: tuple[str, tuple[str, ...]] | None
 ) -> None:
-    assert unit_of(columns, Rules(unit_key=declared), keys=KEYS, masking={}) == expected
+    assert choose_unit(columns, OutputRules(unit_key=declared), keys=KEYS, masking={}) == expected
 
 
 def test_masked_unit_key_cannot_be_found_in_what_production_made() -> None:
     masking = {"customers": {"customer_id": "key"}}
     with pytest.raises(ConfigError, match="customer_id of customers is masked"):
-        unit_of(["customer_id"], Rules(), keys=KEYS, masking=masking)
-    both = unit_of(["customer_id", "region", "number"], Rules(), keys=KEYS, masking=masking)
+        choose_unit(["customer_id"], OutputRules(), keys=KEYS, masking=masking)
+    both = choose_unit(["customer_id", "region", "number"], OutputRules(), keys=KEYS, masking=masking)
     assert both == ("stores", ("region", "number")), "another unit's key does as well"
     others = {"customers": {"email": "email"}}
-    assert unit_of(["customer_id"], Rules(), keys=KEYS, masking=others) == ("customers", ("customer_id",))
+    assert choose_unit(["customer_id"], OutputRules(), keys=KEYS, masking=others) == (
+        "customers",
+        ("customer_id",),
+    )

@@ -6,36 +6,36 @@ from typing import Any
 
 import pytest
 
-from sandbox.compare import judge
+from sandbox.compare import evaluate_gate
 from sandbox.config.settings import GateSection
 from sandbox.manifest.diff import (
     ColumnChanges,
-    Estimate,
-    Figure,
+    EstimatedFigure,
     GateResult,
-    Key,
-    LeftOut,
     OutputDiff,
-    Rows,
-    Total,
+    OutputEstimate,
+    RowCounts,
+    RowKey,
+    RowsWithoutUnit,
+    TotalChange,
 )
 
-NARROW = Figure(status="estimated", estimate=-0.01, low=-0.015, high=-0.005)
+NARROW = EstimatedFigure(status="estimated", estimate=-0.01, low=-0.015, high=-0.005)
 
 
-def output(relative: Figure | None = None, **update: Any) -> OutputDiff:
-    estimate = Estimate(
+def output(relative: EstimatedFigure | None = None, **update: Any) -> OutputDiff:
+    estimate = OutputEstimate(
         status="estimated",
         reason=None,
         unit="customers",
-        share=Figure(status="estimated", estimate=0.02, low=0.01, high=0.03),
-        totals={"value": Total(relative=relative or NARROW)},
+        share=EstimatedFigure(status="estimated", estimate=0.02, low=0.01, high=0.03),
+        totals={"value": TotalChange(relative=relative or NARROW)},
     )
     made = OutputDiff(
         status="compared",
         identical=False,
-        key=Key(columns=["id"], source="declared"),
-        rows=Rows(baseline=100, candidate=100, added=0, removed=0, changed=5, unchanged=95),
+        key=RowKey(columns=["id"], source="declared"),
+        rows=RowCounts(baseline=100, candidate=100, added=0, removed=0, changed=5, unchanged=95),
         columns={
             "value": ColumnChanges(changed=5, match_rate=0.95),
             "name": ColumnChanges(changed=5, match_rate=0.95),
@@ -51,7 +51,7 @@ def gate(limit: str, named: str = "t.value") -> GateSection:
 
 
 def judged(found: OutputDiff, limit: str, named: str = "t.value") -> GateResult:
-    _, results = judge({"t": found}, gate(limit, named), {})
+    _, results = evaluate_gate({"t": found}, gate(limit, named), {})
     return results[-1]
 
 
@@ -63,7 +63,7 @@ def test_the_whole_interval_must_lie_within_the_limit(limit: str, held: bool) ->
 
 
 def test_an_interval_that_reaches_beyond_on_the_other_side_does_not_hold() -> None:
-    wide = Figure(status="estimated", estimate=0.0, low=-0.001, high=0.03)
+    wide = EstimatedFigure(status="estimated", estimate=0.0, low=-0.001, high=0.03)
     assert not judged(output(wide), "2%").held
 
 
@@ -73,7 +73,7 @@ def test_a_doubtful_interval_is_said_to_be_so() -> None:
 
 
 def test_an_exact_change_is_judged_as_it_is() -> None:
-    exact = Figure(status="exact", estimate=0.01, low=0.01, high=0.01)
+    exact = EstimatedFigure(status="exact", estimate=0.01, low=0.01, high=0.01)
     assert judged(output(exact), "1%").held
     assert judged(output(exact), "0.9%").found == "+1 %"
 
@@ -81,15 +81,15 @@ def test_an_exact_change_is_judged_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("found", "named", "said"),
     [
-        (output(Figure(status="bounded", estimate=0.0001)), "t.value", "without an interval"),
-        (output(Figure(status="not_estimated")), "t.value", "not estimated"),
+        (output(EstimatedFigure(status="bounded", estimate=0.0001)), "t.value", "without an interval"),
+        (output(EstimatedFigure(status="not_estimated")), "t.value", "not estimated"),
         (output(), "u.value", "no such output"),
         (output(), "t.valeu", "no such column"),
         (output(), "t.name", "no numbers"),
         (output(tainted=["value"]), "t.value", "from run to run"),
         (output(status="removed"), "t.value", "output removed"),
         (
-            output(estimate=Estimate(status="not_estimated", reason="units depend on each other")),
+            output(estimate=OutputEstimate(status="not_estimated", reason="units depend on each other")),
             "t.value",
             "units depend on each other",
         ),
@@ -102,40 +102,40 @@ def test_what_changed_and_cannot_be_evaluated_does_not_hold(found: OutputDiff, n
 
 
 def test_a_total_of_which_no_value_changed_holds() -> None:
-    none = Estimate(status="not_estimated", reason="no unit")
+    none = OutputEstimate(status="not_estimated", reason="no unit")
     assert judged(output(estimate=none), "0%", "t.other").held
-    same = Rows(baseline=100, candidate=100, added=0, removed=0, changed=0, unchanged=100)
+    same = RowCounts(baseline=100, candidate=100, added=0, removed=0, changed=0, unchanged=100)
     assert judged(output(rows=same, estimate=none), "0%").found == "no change in the sample"
-    more = Rows(baseline=100, candidate=101, added=1, removed=0, changed=0, unchanged=100)
+    more = RowCounts(baseline=100, candidate=101, added=1, removed=0, changed=0, unchanged=100)
     assert not judged(output(rows=more, estimate=none), "0%", "t.other").held
 
 
 def test_an_outputs_own_limit_names_the_column_alone() -> None:
     own = GateSection.model_validate({"changed_rows": "100%", "total_change": {"value": "1%"}})
-    verdict, results = judge({"t": output()}, GateSection(), {"t": own})
+    verdict, results = evaluate_gate({"t": output()}, GateSection(), {"t": own})
     assert verdict == "outside_gate"
     assert [one.rule for one in results] == ["changed_rows", "schema", "total_change t.value"]
 
 
 def test_names_with_dots_are_told_apart() -> None:
     found = output()
-    _, results = judge({"main.t": found, "main": found}, gate("2%", "main.t.value"), {})
+    _, results = evaluate_gate({"main.t": found, "main": found}, gate("2%", "main.t.value"), {})
     assert (results[-1].output, results[-1].held) == ("main.t", True)
 
 
 def test_changed_rows_are_weighted_to_production_and_said_so() -> None:
-    _, [rows, *_] = judge({"t": output()}, GateSection(changed_rows=0.02), {})
+    _, [rows, *_] = evaluate_gate({"t": output()}, GateSection(changed_rows=0.02), {})
     assert (rows.held, rows.found) == (True, "2 %, weighted to production,")
 
 
 @pytest.mark.parametrize(
     "estimate",
     [
-        Estimate(status="not_estimated", reason="none"),
-        output().estimate.model_copy(update={"left_out": LeftOut(baseline=3, candidate=3, different=1)}),
-        output().estimate.model_copy(update={"share": Figure(status="bounded", estimate=0.0)}),
+        OutputEstimate(status="not_estimated", reason="none"),
+        output().estimate.model_copy(update={"left_out": RowsWithoutUnit(baseline=3, candidate=3, different=1)}),
+        output().estimate.model_copy(update={"share": EstimatedFigure(status="bounded", estimate=0.0)}),
     ],
 )
-def test_no_weight_makes_a_difference_vanish(estimate: Estimate) -> None:
-    _, [rows, *_] = judge({"t": output(estimate=estimate)}, GateSection(changed_rows=0.02), {})
+def test_no_weight_makes_a_difference_vanish(estimate: OutputEstimate) -> None:
+    _, [rows, *_] = evaluate_gate({"t": output(estimate=estimate)}, GateSection(changed_rows=0.02), {})
     assert (rows.held, rows.found) == (False, "5 %")

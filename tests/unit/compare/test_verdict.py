@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from sandbox.compare import judge
+from sandbox.compare import evaluate_gate
 from sandbox.config.settings import GateSection
-from sandbox.manifest.diff import Estimate, Key, OutputDiff, Rows, SchemaChanges
+from sandbox.manifest.diff import OutputDiff, OutputEstimate, RowCounts, RowKey, SchemaChanges
 
 
 def output(
     baseline: int = 100, status: Any = "compared", schema: SchemaChanges | None = None, **counts: int
 ) -> OutputDiff:
-    rows = Rows(
+    rows = RowCounts(
         baseline=baseline,
         candidate=baseline,
         **{"added": 0, "removed": 0, "changed": 0, "unchanged": 0, **counts},
@@ -20,10 +20,10 @@ def output(
     return OutputDiff(
         status=status,
         identical=False,
-        key=Key(columns=[], source="none"),
+        key=RowKey(columns=[], source="none"),
         schema_=schema or SchemaChanges(),
         rows=rows,
-        estimate=Estimate(status="not_estimated", reason=None),
+        estimate=OutputEstimate(status="not_estimated", reason=None),
     )
 
 
@@ -32,7 +32,7 @@ def gate(**rules: Any) -> GateSection:
 
 
 def test_nothing_different_is_the_same() -> None:
-    verdict, results = judge({"a": output(), "b": output()}, gate(), {})
+    verdict, results = evaluate_gate({"a": output(), "b": output()}, gate(), {})
     assert verdict == "same"
     assert [(one.rule, one.output, one.held) for one in results] == [
         ("changed_rows", "a", True),
@@ -40,83 +40,83 @@ def test_nothing_different_is_the_same() -> None:
         ("changed_rows", "b", True),
         ("schema", "b", True),
     ]
-    assert judge({}, gate(), {}) == ("same", [])
+    assert evaluate_gate({}, gate(), {}) == ("same", [])
 
 
 def test_by_default_no_row_may_differ() -> None:
     for differing in (output(added=1), output(removed=1), output(changed=1)):
-        assert judge({"a": differing}, gate(), {})[0] == "outside_gate"
+        assert evaluate_gate({"a": differing}, gate(), {})[0] == "outside_gate"
 
 
 def test_a_share_at_the_limit_is_within() -> None:
     for percent in ("0.7%", "7%", "0.1%"):
         limit = gate(changed_rows=percent)
         at = round(float(percent[:-1]) * 1000)
-        assert judge({"a": output(baseline=100_000, changed=at)}, limit, {})[0] == "within_gate"
-        assert judge({"a": output(baseline=100_000, changed=at + 1)}, limit, {})[0] == "outside_gate"
+        assert evaluate_gate({"a": output(baseline=100_000, changed=at)}, limit, {})[0] == "within_gate"
+        assert evaluate_gate({"a": output(baseline=100_000, changed=at + 1)}, limit, {})[0] == "outside_gate"
 
 
 def test_added_removed_and_changed_rows_count_together_and_noise_does_not() -> None:
     limit = gate(changed_rows="3%")
-    assert judge({"a": output(added=1, removed=1, changed=1)}, limit, {})[0] == "within_gate"
-    assert judge({"a": output(added=1, removed=1, changed=2)}, limit, {})[0] == "outside_gate"
-    assert judge({"a": output(added=1, removed=1, changed=2, noise=1)}, limit, {})[0] == "within_gate"
+    assert evaluate_gate({"a": output(added=1, removed=1, changed=1)}, limit, {})[0] == "within_gate"
+    assert evaluate_gate({"a": output(added=1, removed=1, changed=2)}, limit, {})[0] == "outside_gate"
+    assert evaluate_gate({"a": output(added=1, removed=1, changed=2, noise=1)}, limit, {})[0] == "within_gate"
 
 
 def test_any_difference_to_no_rows_is_everything() -> None:
-    assert judge({"a": output(baseline=0, added=1)}, gate(changed_rows="99%"), {})[0] == "outside_gate"
-    assert judge({"a": output(baseline=0, added=1)}, gate(changed_rows="100%"), {})[0] == "within_gate"
-    assert judge({"a": output(baseline=0)}, gate(), {})[0] == "same"
+    assert evaluate_gate({"a": output(baseline=0, added=1)}, gate(changed_rows="99%"), {})[0] == "outside_gate"
+    assert evaluate_gate({"a": output(baseline=0, added=1)}, gate(changed_rows="100%"), {})[0] == "within_gate"
+    assert evaluate_gate({"a": output(baseline=0)}, gate(), {})[0] == "same"
 
 
 def test_the_worst_output_decides_by_its_own_limit_if_it_has_one() -> None:
     outputs = {"a": output(changed=10), "b": output(changed=1)}
-    verdict, results = judge(outputs, gate(changed_rows="5%"), {})
+    verdict, results = evaluate_gate(outputs, gate(changed_rows="5%"), {})
     assert verdict == "outside_gate"
     assert [one.output for one in results if not one.held] == ["a"]
-    assert judge(outputs, gate(changed_rows="5%"), {"a": gate(changed_rows="10%")})[0] == "within_gate"
-    assert judge(outputs, gate(changed_rows="100%"), {"b": gate(changed_rows="0%")})[0] == "outside_gate"
+    assert evaluate_gate(outputs, gate(changed_rows="5%"), {"a": gate(changed_rows="10%")})[0] == "within_gate"
+    assert evaluate_gate(outputs, gate(changed_rows="100%"), {"b": gate(changed_rows="0%")})[0] == "outside_gate"
 
 
 @pytest.mark.parametrize("changes", [{"added": ["x"]}, {"removed": ["x"]}])
 def test_another_schema_breaks_the_gate_unless_any_is_accepted(changes: dict[str, Any]) -> None:
     outputs = {"a": output(schema=SchemaChanges(**changes))}
-    assert judge(outputs, gate(), {})[0] == "outside_gate"
-    assert judge(outputs, gate(schema="any"), {})[0] == "within_gate"
-    assert judge(outputs, gate(), {"a": gate(schema="any")})[0] == "within_gate"
+    assert evaluate_gate(outputs, gate(), {})[0] == "outside_gate"
+    assert evaluate_gate(outputs, gate(schema="any"), {})[0] == "within_gate"
+    assert evaluate_gate(outputs, gate(), {"a": gate(schema="any")})[0] == "within_gate"
 
 
 def test_another_order_and_a_declared_renaming_are_the_same() -> None:
     changes = SchemaChanges(renamed={"a": "b"}, reordered=True)
-    assert judge({"a": output(schema=changes)}, gate(), {})[0] == "same"
+    assert evaluate_gate({"a": output(schema=changes)}, gate(), {})[0] == "same"
 
 
 @pytest.mark.parametrize("status", ["added", "removed"])
 def test_an_output_of_one_side_breaks_the_schema_rule_even_if_it_is_empty(status: str) -> None:
-    verdict, results = judge({"a": output(baseline=0, status=status)}, gate(), {})
+    verdict, results = evaluate_gate({"a": output(baseline=0, status=status)}, gate(), {})
     assert verdict == "outside_gate"
     assert [(one.rule, one.held) for one in results] == [("changed_rows", True), ("schema", False)]
-    assert judge({"a": output(baseline=0, status=status)}, gate(schema="any"), {})[0] == "within_gate"
+    assert evaluate_gate({"a": output(baseline=0, status=status)}, gate(schema="any"), {})[0] == "within_gate"
 
 
 def test_a_rule_that_cannot_be_evaluated_is_not_held() -> None:
-    verdict, results = judge({"a": output()}, gate(total_change={"a.x": "5%"}), {})
+    verdict, results = evaluate_gate({"a": output()}, gate(total_change={"a.x": "5%"}), {})
     assert verdict == "outside_gate"
     assert results[-1].found == "not estimated: there is no such column to compare"
 
 
 def test_an_outputs_own_rules_are_not_held_where_it_was_not_compared() -> None:
     own = gate(changed_rows="1%", total_change={"x": "5%"})
-    verdict, results = judge({"a": output()}, gate(), {"a": gate(), "b": own, "c": gate()})
+    verdict, results = evaluate_gate({"a": output()}, gate(), {"a": gate(), "b": own, "c": gate()})
     assert verdict == "outside_gate"
     assert [(one.rule, one.found) for one in results if not one.held] == [
         ("changed_rows b", "not compared"),
         ("total_change b.x", "not estimated: there is no such output"),
     ]
-    assert judge({"a": output()}, gate(), {"b": gate()})[0] == "same"
+    assert evaluate_gate({"a": output()}, gate(), {"b": gate()})[0] == "same"
 
 
 def test_tiny_shares_are_not_said_to_be_nothing() -> None:
-    _, results = judge({"a": output(baseline=10**9, changed=1)}, gate(), {})
+    _, results = evaluate_gate({"a": output(baseline=10**9, changed=1)}, gate(), {})
     assert results[0].found == "0.0000001 %"
     assert not results[0].held

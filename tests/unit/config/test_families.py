@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sandbox.config.settings import Settings
-from sandbox.config.settings_checks import problems
-from sandbox.config.unit_membership import families
+from sandbox.config.settings_checks import find_problems
+from sandbox.config.unit_membership import resolve_unit_membership
 
 CUSTOMER = {"customer_id": "customers.id"}
 
@@ -31,7 +31,7 @@ def two_units(tables: dict[str, dict[str, Any]]) -> Settings:
 
 
 def messages(made: Settings) -> list[str]:
-    return [f"{'.'.join(map(str, one.key))}: {one.message}" for one in problems(made)]
+    return [f"{'.'.join(map(str, one.key))}: {one.message}" for one in find_problems(made)]
 
 
 def test_each_family_is_followed_from_its_own_unit() -> None:
@@ -43,7 +43,7 @@ def test_each_family_is_followed_from_its_own_unit() -> None:
             "rates": {},
         }
     )
-    found = families(made)
+    found = resolve_unit_membership(made)
     assert found.problems == []
     assert found.units == {
         "customers": "customers", "products": "products", "orders": "customers", "prices": "products", "items": "customers",
@@ -52,7 +52,7 @@ def test_each_family_is_followed_from_its_own_unit() -> None:
 
 def test_a_unit_that_refers_to_another_stays_a_unit() -> None:
     made = two_units({"products": {"key": ["id"], "references": {"owner": "customers.id"}}})
-    assert families(made).units == {"customers": "customers", "products": "products"}
+    assert resolve_unit_membership(made).units == {"customers": "customers", "products": "products"}
 
 
 def test_references_that_lead_to_two_units_need_belongs_to() -> None:
@@ -68,8 +68,8 @@ def test_two_references_to_one_table_are_told_apart_by_a_column() -> None:
     assert 'belongs_to = "caller"' in message
     (message,) = messages(settings({"calls": {**calls, "belongs_to": "customers"}}))
     assert '2 references lead to customers; name a column of one: "caller" or "callee"' in message
-    found = families(settings({"calls": {**calls, "belongs_to": "callee"}}))
-    assert found.through["calls"].columns == ("callee",)
+    found = resolve_unit_membership(settings({"calls": {**calls, "belongs_to": "callee"}}))
+    assert found.unit_references["calls"].columns == ("callee",)
 
 
 def test_tables_that_point_at_each_other_need_no_word_where_one_way_leads_to_the_unit() -> None:
@@ -79,10 +79,10 @@ def test_tables_that_point_at_each_other_need_no_word_where_one_way_leads_to_the
             "payments": {"references": {"order_id": "orders.id"}},
         }
     )
-    found = families(made)
+    found = resolve_unit_membership(made)
     assert found.problems == []
-    assert found.through["orders"].table == "customers"
-    assert found.through["payments"].table == "orders"
+    assert found.unit_references["orders"].table == "customers"
+    assert found.unit_references["payments"].table == "orders"
 
 
 def test_lookups_that_point_at_each_other_belong_to_no_unit() -> None:
@@ -93,7 +93,7 @@ def test_lookups_that_point_at_each_other_belong_to_no_unit() -> None:
             "staff": {"references": {"store": "stores.id", "boss": "staff.id"}},
         }
     )
-    assert dict(families(made).units) == {"customers": "customers", "visits": "customers"}
+    assert dict(resolve_unit_membership(made).units) == {"customers": "customers", "visits": "customers"}
 
 
 @pytest.mark.parametrize(

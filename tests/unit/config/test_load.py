@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.config import load
+from sandbox.config import load_project
 from sandbox.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ key = ["id"]
 def read(folder: Path, text: str, environ: dict[str, str] | None = None, **flags: str) -> Project:
     (folder / "sandbox.toml").write_text(text, "utf-8")
     given: dict[tuple[str, ...], str] = {("stack", name): value for name, value in flags.items()}
-    return load(None, start=folder, environ=environ or {}, flags=given)
+    return load_project(None, start=folder, environ=environ or {}, flags=given)
 
 
 def refusal(folder: Path, text: str, environ: dict[str, str] | None = None) -> str:
@@ -53,12 +53,12 @@ def test_file_is_found_in_a_folder_above(tmp_path: Path) -> None:
     (tmp_path / "sandbox.toml").write_text(MINIMAL)
     below = tmp_path / "models" / "ä b"
     below.mkdir(parents=True)
-    assert load(None, start=below, environ={}, flags={}).root == tmp_path.resolve()
+    assert load_project(None, start=below, environ={}, flags={}).root == tmp_path.resolve()
 
 
 def test_missing_file_says_what_to_type_next(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"there is no sandbox\.toml") as caught:
-        load(None, start=tmp_path, environ={}, flags={})
+        load_project(None, start=tmp_path, environ={}, flags={})
     assert "sandbox demo" in caught.value.hint
 
 
@@ -212,9 +212,7 @@ def test_warehouses_are_refused_as_compiled_and_never_run(tmp_path: Path, scheme
 def test_manners_towards_a_database_are_for_databases(tmp_path: Path) -> None:
     more = "[source.postgres]\nstatement_timeout = '5m'\n"
     assert "source.postgres" in refusal(tmp_path, MINIMAL + more)
-    found = read(
-        tmp_path, MINIMAL.replace("warehouse", "postgresql://host/db") + more
-    ).settings.source.postgres
+    found = read(tmp_path, MINIMAL.replace("warehouse", "postgresql://host/db") + more).settings.source.postgres
     assert found is not None
     assert (found.statement_timeout, found.lock_timeout, found.rows_per_second) == (300.0, 10.0, None)
 
@@ -227,15 +225,11 @@ def test_mask_none_is_accepted_because_somebody_looked(tmp_path: Path) -> None:
 def test_both_forms_of_reference_give_the_same(tmp_path: Path) -> None:
     short = '[tables.orders]\nreferences = { c = "customers.id" }\n'
     long = '[[tables.orders.reference]]\ncolumns = ["c"]\ntable = "customers"\nkey = ["id"]\n'
-    given = [
-        read(tmp_path, MINIMAL + form).settings.tables["orders"].all_references for form in (short, long)
-    ]
+    given = [read(tmp_path, MINIMAL + form).settings.tables["orders"].all_references for form in (short, long)]
     assert given[0] == given[1]
 
 
 def test_table_of_a_schema_is_referenced_by_its_last_dot(tmp_path: Path) -> None:
-    text = (
-        MINIMAL + '[tables."sales.customers"]\n[tables.orders]\nreferences = { c = "sales.customers.id" }\n'
-    )
+    text = MINIMAL + '[tables."sales.customers"]\n[tables.orders]\nreferences = { c = "sales.customers.id" }\n'
     (reference,) = read(tmp_path, text).settings.tables["orders"].all_references
     assert (reference.table, reference.key) == ("sales.customers", ("id",))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.compare import Tolerance, rules
-from sandbox.config import load
+from sandbox.compare import Tolerance, build_output_rules
+from sandbox.config import load_project
 from sandbox.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ key = ["id"]
 
 def read(folder: Path, addition: str) -> Project:
     (folder / "sandbox.toml").write_text(MINIMAL + addition, "utf-8")
-    return load(None, start=folder, environ={}, flags={})
+    return load_project(None, start=folder, environ={}, flags={})
 
 
 def test_tolerances_of_every_kind_are_read(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_tolerances_of_every_kind_are_read(tmp_path: Path) -> None:
         LIST = { set = true }
         """,
     ).settings.outputs["value"]
-    found = rules(section)
+    found = build_output_rules(section)
     assert found.tolerance == {
         "total": Tolerance(abs=0.01, rel=1e-9),
         "name": Tolerance(case=False, space=False),

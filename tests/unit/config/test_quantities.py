@@ -18,9 +18,7 @@ def test_what_is_no_size_is_refused(text: object) -> None:
         parse_size(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("1h30m", 5400), ("250ms", 0.25), (3, 3), ("2d", 172_800)]
-)
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("1h30m", 5400), ("250ms", 0.25), (3, 3), ("2d", 172_800)])
 def test_durations_add_up(text: object, seconds: float) -> None:
     assert parse_duration(text) == seconds
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from sandbox.containers.docker import engine_api as plan
-from sandbox.containers.docker.client import remote
-from sandbox.containers.docker.usage import from_engine
+from sandbox.containers.docker.client import is_remote
+from sandbox.containers.docker.usage import parse_stats
 from sandbox.containers.protocol import Job, Mount
-from sandbox.containers.usage import Figures
-from sandbox.model import Environment, Limits
+from sandbox.containers.usage import ResourceUsage
+from sandbox.model import Environment, ResourceLimits
 
-ENGINE = plan.Engine(
+ENGINE = plan.EngineInfo(
     version="27", storage="overlay2", rootless=False, seccomp=True, selinux=False, memory_bytes=8 * 10**9
 )
 CODE = Mount(source=Path("/home/ü ser/a, b"), target="/sandbox/code")
@@ -33,17 +33,17 @@ JOB = Job(
     workdir=CODE,
     mounts=(CODE, OUTPUT),
     variables={"SANDBOX_SEED": "1"},
-    limits=Limits(cpus=1.5, memory_bytes=2**30, timeout_seconds=60, pids=99),
+    limits=ResourceLimits(cpus=1.5, memory_bytes=2**30, timeout_seconds=60, pids=99),
 )
 
 
 def body(**changes: Any) -> dict[str, Any]:
     asked: dict[str, Any] = {
-        "user": plan.User(uid=1000, gid=100),
+        "user": plan.ContainerUser(uid=1000, gid=100),
         "engine": ENGINE,
         "owner": {"owner-pid": "1"},
     }
-    return plan.container(JOB, **{**asked, **changes})
+    return plan.build_container_body(JOB, **{**asked, **changes})
 
 
 def test_everything_that_isolates_is_asked_for() -> None:
@@ -81,28 +81,28 @@ def test_labels_say_whose_a_container_is_and_a_job_cannot_deny_it() -> None:
     labels = body()["Labels"]
     assert labels["dev.sandbox.managed"] == "true"
     assert labels["dev.sandbox.owner-pid"] == "1"
-    assert plan.unlabelled({**labels, "com.example": "x"})["project"] == "shop"
-    assert "com.example" not in plan.unlabelled({**labels, "com.example": "x"})
+    assert plan.parse_labels({**labels, "com.example": "x"})["project"] == "shop"
+    assert "com.example" not in plan.parse_labels({**labels, "com.example": "x"})
 
 
 def test_files_that_the_engine_labels_for_others_can_be_read_where_it_does() -> None:
-    engine = plan.engine({"SecurityOptions": ["name=seccomp,profile=default", "name=selinux"]})
+    engine = plan.parse_engine_info({"SecurityOptions": ["name=seccomp,profile=default", "name=selinux"]})
     assert "label=disable" in body(engine=engine)["HostConfig"]["SecurityOpt"]
 
 
 @pytest.mark.parametrize(
     ("uid", "rootless", "expected"),
     [
-        (0, False, plan.User(uid=1000, gid=1000, lent=True)),
-        (501, False, plan.User(uid=501, gid=20)),
-        (501, True, plan.User(uid=0, gid=0)),
-        (0, True, plan.User(uid=0, gid=0)),
+        (0, False, plan.ContainerUser(uid=1000, gid=1000, needs_chown=True)),
+        (501, False, plan.ContainerUser(uid=501, gid=20)),
+        (501, True, plan.ContainerUser(uid=0, gid=0)),
+        (0, True, plan.ContainerUser(uid=0, gid=0)),
     ],
 )
 def test_a_run_is_the_caller_and_never_root_of_the_machine(
-    uid: int, rootless: bool, expected: plan.User
+    uid: int, rootless: bool, expected: plan.ContainerUser
 ) -> None:
-    assert plan.user(uid, 20 if uid else 0, rootless=rootless) == expected
+    assert plan.choose_user(uid, 20 if uid else 0, rootless=rootless) == expected
 
 
 def inspected(**changes: Any) -> dict[str, Any]:
@@ -117,8 +117,8 @@ def inspected(**changes: Any) -> dict[str, Any]:
 
 
 def test_isolation_is_what_the_engine_says() -> None:
-    isolation = plan.isolation(inspected(), asked=JOB.mounts, engine=ENGINE)
-    assert isolation.complete
+    isolation = plan.parse_isolation(inspected(), asked=JOB.mounts, engine=ENGINE)
+    assert isolation.is_complete
     assert (isolation.capabilities, isolation.no_new_privileges, isolation.seccomp) == (
         "none",
         True,
@@ -131,9 +131,9 @@ def test_isolation_that_the_engine_did_not_put_in_force_is_not_claimed() -> None
     unlike = {"NetworkMode": "bridge", "ReadonlyRootfs": False, "CapDrop": None, "SecurityOpt": None}
     answer = inspected(**unlike, Memory=0, NanoCpus=0, PidsLimit=None)
     answer["Mounts"][0]["RW"] = True
-    engine = plan.engine({"SecurityOptions": []})
-    isolation = plan.isolation(answer, asked=JOB.mounts, engine=engine)
-    assert not isolation.complete
+    engine = plan.parse_engine_info({"SecurityOptions": []})
+    isolation = plan.parse_isolation(answer, asked=JOB.mounts, engine=engine)
+    assert not isolation.is_complete
     assert (isolation.network, isolation.root_filesystem, isolation.sample) == (
         "services",
         "writable",
@@ -159,24 +159,22 @@ def test_isolation_that_the_engine_did_not_put_in_force_is_not_claimed() -> None
     ],
 )
 def test_an_engine_is_remote_unless_its_address_is_of_this_machine(address: str, expected: bool) -> None:
-    assert remote(address) == expected
+    assert is_remote(address) == expected
 
 
 def test_figures_of_the_engine_are_read_for_both_versions_of_control_groups() -> None:
     first = {
         "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
         "memory_stats": {"stats": {"total_rss": 1000, "total_shmem": 24}},
-        "blkio_stats": {
-            "io_service_bytes_recursive": [{"op": "Read", "value": 7}, {"op": "Total", "value": 7}]
-        },
+        "blkio_stats": {"io_service_bytes_recursive": [{"op": "Read", "value": 7}, {"op": "Total", "value": 7}]},
     }
     second = {
         "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
         "memory_stats": {"stats": {"anon": 1000, "shmem": 24}},
         "blkio_stats": {"io_service_bytes_recursive": [{"op": "read", "value": 7}]},
     }
-    expected = Figures(cpu_seconds=2.5, memory_bytes=1024, bytes_read=7, bytes_written=0)
-    assert from_engine(first) == from_engine(second) == expected
+    expected = ResourceUsage(cpu_seconds=2.5, memory_bytes=1024, bytes_read=7, bytes_written=0)
+    assert parse_stats(first) == parse_stats(second) == expected
 
 
 def test_of_a_container_that_has_ended_the_engine_says_nothing() -> None:
@@ -185,10 +183,10 @@ def test_of_a_container_that_has_ended_the_engine_says_nothing() -> None:
         "memory_stats": {},
         "blkio_stats": {"io_service_bytes_recursive": None},
     }
-    assert from_engine(ended) == Figures()
+    assert parse_stats(ended) == ResourceUsage()
 
 
 def test_the_highest_figures_stay() -> None:
-    early = Figures(cpu_seconds=1.0, memory_bytes=500, bytes_read=None, kills=1)
-    late = Figures(cpu_seconds=2.0, memory_bytes=100, bytes_read=3, kills=0)
-    assert early.together(late) == Figures(cpu_seconds=2.0, memory_bytes=500, bytes_read=3, kills=1)
+    early = ResourceUsage(cpu_seconds=1.0, memory_bytes=500, bytes_read=None, kills=1)
+    late = ResourceUsage(cpu_seconds=2.0, memory_bytes=100, bytes_read=3, kills=0)
+    assert early.merge_peaks(late) == ResourceUsage(cpu_seconds=2.0, memory_bytes=500, bytes_read=3, kills=1)

@@ -6,55 +6,55 @@ import time
 
 import pytest
 
-from sandbox.containers.outcome import Cause, End, classify, watch
-from sandbox.model import Ending
+from sandbox.containers.outcome import EndCause, EndStatus, classify_end, wait_for_end
+from sandbox.model import RunOutcome
 
 
 @pytest.mark.parametrize(
     ("cause", "status", "out_of_memory", "expected"),
     [
-        (Cause.EXITED, 0, False, End(Ending.SUCCEEDED, 0, None)),
-        (Cause.EXITED, 3, False, End(Ending.FAILED, 3, None)),
-        (Cause.EXITED, 127, False, End(Ending.FAILED, 127, None)),
-        (Cause.EXITED, 128, False, End(Ending.FAILED, 128, None)),
-        (Cause.EXITED, 255, False, End(Ending.FAILED, 255, None)),
-        (Cause.EXITED, 137, False, End(Ending.SIGNALLED, None, 9)),
-        (Cause.EXITED, 139, False, End(Ending.SIGNALLED, None, 11)),
-        (Cause.EXITED, 0, True, End(Ending.OUT_OF_MEMORY, 0, None)),
-        (Cause.EXITED, 137, True, End(Ending.OUT_OF_MEMORY, None, 9)),
-        (Cause.TIMED_OUT, 143, False, End(Ending.TIMED_OUT, None, 15)),
-        (Cause.TIMED_OUT, 0, False, End(Ending.TIMED_OUT, 0, None)),
-        (Cause.TIMED_OUT, 137, True, End(Ending.OUT_OF_MEMORY, None, 9)),
-        (Cause.STOPPED, 0, False, End(Ending.SIGNALLED, None, 15)),
-        (Cause.STOPPED, 137, False, End(Ending.SIGNALLED, None, 9)),
-        (Cause.MEMORY, 137, False, End(Ending.OUT_OF_MEMORY, None, 9)),
-        (Cause.PROCESSES, 137, False, End(Ending.SIGNALLED, None, 9)),
-        (Cause.LOST, 0, False, End(Ending.LOST, None, None)),
-        (Cause.LOST, 137, True, End(Ending.LOST, None, None)),
-        (Cause.EXITED, None, False, End(Ending.SIGNALLED, None, 9)),
+        (EndCause.EXITED, 0, False, EndStatus(RunOutcome.SUCCEEDED, 0, None)),
+        (EndCause.EXITED, 3, False, EndStatus(RunOutcome.FAILED, 3, None)),
+        (EndCause.EXITED, 127, False, EndStatus(RunOutcome.FAILED, 127, None)),
+        (EndCause.EXITED, 128, False, EndStatus(RunOutcome.FAILED, 128, None)),
+        (EndCause.EXITED, 255, False, EndStatus(RunOutcome.FAILED, 255, None)),
+        (EndCause.EXITED, 137, False, EndStatus(RunOutcome.SIGNALLED, None, 9)),
+        (EndCause.EXITED, 139, False, EndStatus(RunOutcome.SIGNALLED, None, 11)),
+        (EndCause.EXITED, 0, True, EndStatus(RunOutcome.OUT_OF_MEMORY, 0, None)),
+        (EndCause.EXITED, 137, True, EndStatus(RunOutcome.OUT_OF_MEMORY, None, 9)),
+        (EndCause.TIMED_OUT, 143, False, EndStatus(RunOutcome.TIMED_OUT, None, 15)),
+        (EndCause.TIMED_OUT, 0, False, EndStatus(RunOutcome.TIMED_OUT, 0, None)),
+        (EndCause.TIMED_OUT, 137, True, EndStatus(RunOutcome.OUT_OF_MEMORY, None, 9)),
+        (EndCause.STOPPED, 0, False, EndStatus(RunOutcome.SIGNALLED, None, 15)),
+        (EndCause.STOPPED, 137, False, EndStatus(RunOutcome.SIGNALLED, None, 9)),
+        (EndCause.MEMORY, 137, False, EndStatus(RunOutcome.OUT_OF_MEMORY, None, 9)),
+        (EndCause.PROCESSES, 137, False, EndStatus(RunOutcome.SIGNALLED, None, 9)),
+        (EndCause.LOST, 0, False, EndStatus(RunOutcome.LOST, None, None)),
+        (EndCause.LOST, 137, True, EndStatus(RunOutcome.LOST, None, None)),
+        (EndCause.EXITED, None, False, EndStatus(RunOutcome.SIGNALLED, None, 9)),
     ],
 )
 def test_the_ending_follows_from_cause_status_and_memory(
-    cause: Cause, status: int | None, out_of_memory: bool, expected: End
+    cause: EndCause, status: int | None, out_of_memory: bool, expected: EndStatus
 ) -> None:
-    assert classify(cause, status, out_of_memory=out_of_memory) == expected
+    assert classify_end(cause, status, out_of_memory=out_of_memory) == expected
 
 
 def test_only_status_zero_of_a_run_that_ended_by_itself_is_success() -> None:
     succeeded = [
         (cause, status, memory)
-        for cause in Cause
+        for cause in EndCause
         for status in (None, *range(256))
         for memory in (False, True)
-        if classify(cause, status, out_of_memory=memory).ending is Ending.SUCCEEDED
+        if classify_end(cause, status, out_of_memory=memory).ending is RunOutcome.SUCCEEDED
     ]
-    assert succeeded == [(Cause.EXITED, 0, False)]
+    assert succeeded == [(EndCause.EXITED, 0, False)]
 
 
 def test_a_signal_and_a_status_are_never_told_together() -> None:
-    for cause in Cause:
+    for cause in EndCause:
         for status in range(256):
-            end = classify(cause, status)
+            end = classify_end(cause, status)
             assert end.status is None or end.signal is None
             assert end.signal is None or end.signal in signal.valid_signals()
 
@@ -62,13 +62,13 @@ def test_a_signal_and_a_status_are_never_told_together() -> None:
 def test_watching_tells_the_end_at_once() -> None:
     ended = threading.Event()
     ended.set()
-    assert watch(ended, deadline=time.monotonic() + 60, stop=None) is Cause.EXITED
+    assert wait_for_end(ended, deadline=time.monotonic() + 60, stop=None) is EndCause.EXITED
 
 
 def test_watching_tells_each_reason_to_end_a_run() -> None:
     later, never = time.monotonic() + 60, threading.Event()
     stop = threading.Event()
     stop.set()
-    assert watch(never, deadline=time.monotonic(), stop=None) is Cause.TIMED_OUT
-    assert watch(never, deadline=later, stop=stop) is Cause.STOPPED
-    assert watch(never, deadline=later, stop=None, trouble=lambda: Cause.MEMORY) is Cause.MEMORY
+    assert wait_for_end(never, deadline=time.monotonic(), stop=None) is EndCause.TIMED_OUT
+    assert wait_for_end(never, deadline=later, stop=stop) is EndCause.STOPPED
+    assert wait_for_end(never, deadline=later, stop=None, trouble=lambda: EndCause.MEMORY) is EndCause.MEMORY

@@ -11,11 +11,11 @@ import sqlglot
 
 from sandbox.engine.rule import sampling_rule
 from sandbox.engine.sql import dialects
-from sandbox.engine.sql.ibis_types import kind_of
-from sandbox.errors import RuleError
+from sandbox.engine.sql.ibis_types import to_ibis_type
+from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
-    from sandbox.model import Dialect
+    from sandbox.model import SqlDialect
 
 KEPT = Path(__file__).parent / "compiled"
 COLUMNS = {
@@ -26,32 +26,32 @@ KEYS = (
     ("customer_id",), ("number",), ("email",), ("token",), ("day",), ("seen",), ("zoned",), ("price",), ("active",),
     ("number", "email"), ("unsigned", "day"),
 )  # fmt: skip
-WAREHOUSES: tuple[Dialect, ...] = ("snowflake", "bigquery", "trino", "clickhouse", "databricks")
+WAREHOUSES: tuple[SqlDialect, ...] = ("snowflake", "bigquery", "trino", "clickhouse", "databricks")
 
 
-def compiled(dialect: Dialect) -> str:
+def compiled(dialect: SqlDialect) -> str:
     """Give the SQL of each key's integer, or why there is none."""
-    table = ibis.table({name: kind_of(kind) for name, kind in COLUMNS.items()}, name="rows")
+    table = ibis.table({name: to_ibis_type(kind) for name, kind in COLUMNS.items()}, name="rows")
     lines = []
     for key in KEYS:
         try:
-            dialects.check_key(dialect, COLUMNS, key)
-            number = sampling_rule.key_number(table, key).name("k").as_table()
-            found = dialects.compiled(number, dialect).sql(dialect=dialect)
-        except RuleError as error:
+            dialects.check_portable_key(dialect, COLUMNS, key)
+            number = sampling_rule.compute_key_number(table, key).name("k").as_table()
+            found = dialects.compile_select(number, dialect).sql(dialect=dialect)
+        except DataRuleError as error:
             found = f"-- {error.message}"
         lines.append(f"-- {', '.join(key)}\n{found}\n")
     return "".join(lines)
 
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)
-def test_keys_are_compiled_to_the_text_that_is_kept(dialect: Dialect) -> None:
+def test_keys_are_compiled_to_the_text_that_is_kept(dialect: SqlDialect) -> None:
     """After a change that is meant: write what `compiled` gives into the file, and look at the difference."""
     assert compiled(dialect) == (KEPT / f"{dialect}.sql").read_text("utf-8")
 
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)
-def test_what_is_compiled_is_one_select_of_its_dialect(dialect: Dialect) -> None:
+def test_what_is_compiled_is_one_select_of_its_dialect(dialect: SqlDialect) -> None:
     for line in compiled(dialect).splitlines():
         if not line.startswith("--"):
             assert isinstance(sqlglot.parse_one(line, read=dialect), sqlglot.exp.Select)
@@ -59,12 +59,10 @@ def test_what_is_compiled_is_one_select_of_its_dialect(dialect: Dialect) -> None
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)
 @pytest.mark.parametrize("kind", ["UBIGINT", "TIMESTAMP_NS"])
-def test_a_key_that_cannot_be_said_exactly_is_refused_with_its_name_and_type(
-    dialect: Dialect, kind: str
-) -> None:
-    with pytest.raises(RuleError, match=f"the key k is {kind}, which cannot be said exactly in {dialect}"):
-        dialects.check_key(dialect, {"k": kind}, ["k"])
-    dialects.check_key("duckdb", {"k": kind}, ["k"])
+def test_a_key_that_cannot_be_said_exactly_is_refused_with_its_name_and_type(dialect: SqlDialect, kind: str) -> None:
+    with pytest.raises(DataRuleError, match=f"the key k is {kind}, which cannot be said exactly in {dialect}"):
+        dialects.check_portable_key(dialect, {"k": kind}, ["k"])
+    dialects.check_portable_key("duckdb", {"k": kind}, ["k"])
 
 
 @pytest.mark.parametrize(
@@ -76,8 +74,8 @@ def test_a_key_that_cannot_be_said_exactly_is_refused_with_its_name_and_type(
     ],
 )
 def test_types_that_one_database_reads_in_its_own_way_are_refused_there(
-    dialect: Dialect, kind: str, other: str
+    dialect: SqlDialect, kind: str, other: str
 ) -> None:
-    with pytest.raises(RuleError, match="cannot be said exactly"):
-        dialects.check_key(dialect, {"a": "BIGINT", "k": kind}, ["a", "k"])
-    dialects.check_key(dialect, {"a": "BIGINT", "k": other}, ["a", "k"])
+    with pytest.raises(DataRuleError, match="cannot be said exactly"):
+        dialects.check_portable_key(dialect, {"a": "BIGINT", "k": kind}, ["a", "k"])
+    dialects.check_portable_key(dialect, {"a": "BIGINT", "k": other}, ["a", "k"])

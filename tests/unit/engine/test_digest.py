@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.engine.content_digest import combined, content_digest, sums
+from sandbox.engine.content_digest import combine_row_sums, compute_content_digest, compute_row_sums
 from sandbox.engine.duckdb.session import Session
 
 
 def digest(select: str, *, threads: int = 1) -> str:
     with Session(threads=threads) as session:
-        columns = {row[0]: row[1] for row in session.rows(f"describe {select}")}
-        return content_digest(session, f"({select})", columns)
+        columns = {row[0]: row[1] for row in session.fetch_rows(f"describe {select}")}
+        return compute_content_digest(session, f"({select})", columns)
 
 
 MANY = (
@@ -26,15 +26,17 @@ def test_the_order_of_rows_does_not_matter() -> None:
 
 def test_parts_add_up_to_the_whole_wherever_they_are_summed() -> None:
     with Session(threads=1) as session:
-        columns = {row[0]: row[1] for row in session.rows(f"describe {MANY}")}
+        columns = {row[0]: row[1] for row in session.fetch_rows(f"describe {MANY}")}
     found = []
     for part in ("a < 10", "a >= 10 and a < 3000", "a >= 3000", "false"):
         with Session(threads=1) as session:
-            found.append(sums(session, f"(select * from ({MANY}) where {part})", columns))
-    assert combined(columns, found) == digest(MANY)
-    assert combined(columns, found[:2]) != digest(MANY)
+            found.append(compute_row_sums(session, f"(select * from ({MANY}) where {part})", columns))
+    assert combine_row_sums(columns, found) == digest(MANY)
+    assert combine_row_sums(columns, found[:2]) != digest(MANY)
     assert (
-        combined(columns, []) == combined(columns, found[3:]) == digest(f"select * from ({MANY}) where false")
+        combine_row_sums(columns, [])
+        == combine_row_sums(columns, found[3:])
+        == digest(f"select * from ({MANY}) where false")
     )
 
 

@@ -11,21 +11,22 @@ import pytest
 
 from sandbox.engine.duckdb.session import Session
 from sandbox.engine.rule import prn, sampling_rule
-from sandbox.engine.sql.ibis_types import kind_of
-from sandbox.errors import RuleError
+from sandbox.engine.sql.ibis_types import to_ibis_type
+from sandbox.errors import DataRuleError
 
 VECTORS = json.loads((Path(__file__).parent / "prn-vectors.json").read_text("utf-8"))
 
 
 def numbers(columns: dict[str, str], rows: str, salt: str, unit: str) -> list[tuple[Any, ...]]:
-    table = ibis.table({name: kind_of(kind) for name, kind in columns.items()}, name="rows")
+    table = ibis.table({name: to_ibis_type(kind) for name, kind in columns.items()}, name="rows")
     names = list(columns)
     sql = ibis.to_sql(
-        sampling_rule.numbered(table, names, prn.coefficients(salt, unit), name="u"), dialect="duckdb"
+        sampling_rule.add_random_numbers(table, names, prn.compute_coefficients(salt, unit), name="u"),
+        dialect="duckdb",
     )
     with Session(threads=1) as session:
         session.execute(f"create table rows as {rows}")
-        return session.rows(f"select {', '.join(names)}, u from ({sql})")
+        return session.fetch_rows(f"select {', '.join(names)}, u from ({sql})")
 
 
 def test_the_prime_is_the_published_one() -> None:
@@ -34,7 +35,7 @@ def test_the_prime_is_the_published_one() -> None:
 
 @pytest.mark.parametrize("group", VECTORS["integer_keys"], ids=lambda group: repr(group["salt"]))
 def test_integer_keys_have_the_published_coefficients_and_numbers(group: dict[str, Any]) -> None:
-    assert list(prn.coefficients(group["salt"], group["unit"])) == group["coefficients"]
+    assert list(prn.compute_coefficients(group["salt"], group["unit"])) == group["coefficients"]
     keys = ", ".join(f"('{key}'::bigint)" for key, _ in group["key_u"])
     found = numbers({"k": "BIGINT"}, f"select * from (values {keys}) v(k)", group["salt"], group["unit"])
     assert {str(key): u for key, u in found} == dict(group["key_u"])
@@ -64,14 +65,14 @@ def test_a_key_with_a_null_part_has_no_number() -> None:
 
 @pytest.mark.parametrize("kind", ["DOUBLE", "FLOAT"])
 def test_a_floating_point_key_is_refused_with_a_way_out(kind: str) -> None:
-    with pytest.raises(RuleError, match="floating point") as raised:
+    with pytest.raises(DataRuleError, match="floating point") as raised:
         sampling_rule.check_key({"k": kind}, ["k"])
     assert "[tables.NAME.types]" in raised.value.hint
 
 
 @pytest.mark.parametrize("kind", ["BLOB", "INTEGER[]", "STRUCT(a INTEGER)", "TIME", "INTERVAL"])
 def test_other_types_are_refused_as_keys(kind: str) -> None:
-    with pytest.raises(RuleError, match="k cannot be a key"):
+    with pytest.raises(DataRuleError, match="k cannot be a key"):
         sampling_rule.check_key({"k": kind}, ["k"])
 
 
@@ -84,7 +85,7 @@ def test_plain_types_can_be_keys(kind: str) -> None:
 
 def test_the_fold_is_computed_once() -> None:
     draw = sampling_rule.Draw(
-        key=["k"], coefficients=prn.coefficients("", "t"), labels=(), table="strata", highest=5,
-        stratum="stratum", unit="unit",
+        key=["k"], coefficients=prn.compute_coefficients("", "t"), labels=(), strata_table="strata", highest_threshold=5,
+        stratum_column="stratum", unit_column="unit",
     )  # fmt: skip
-    assert sampling_rule.selected("rows", {"k": "BIGINT"}, draw).count(">> 62") == 1
+    assert sampling_rule.build_selection_query("rows", {"k": "BIGINT"}, draw).count(">> 62") == 1

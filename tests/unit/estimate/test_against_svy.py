@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 import svy
 
-from sandbox.estimate.design import Design
-from sandbox.estimate.quantiles import quantile
-from sandbox.estimate.ratios import ratio
-from sandbox.estimate.totals import spread, total
+from sandbox.estimate.design import SamplingDesign
+from sandbox.estimate.quantiles import estimate_quantile
+from sandbox.estimate.ratios import estimate_ratio
+from sandbox.estimate.totals import estimate_standard_error, estimate_total
 
 DIGITS = 1e-9
 Numbers = np.ndarray[Any, np.dtype[Any]]
@@ -23,7 +23,7 @@ Numbers = np.ndarray[Any, np.dtype[Any]]
 class Drawn:
     """A sample of units with several rows each, as both libraries see it."""
 
-    design: Design
+    design: SamplingDesign
     values: Numbers
     sizes: Numbers
     unit: Numbers
@@ -32,11 +32,11 @@ class Drawn:
 
     def sums(self, values: Numbers) -> Numbers:
         """Sum rows within their unit."""
-        return np.bincount(self.unit, values, minlength=self.design.units)
+        return np.bincount(self.unit, values, minlength=self.design.unit_count)
 
     def error(self, residuals: Numbers) -> float:
         """Give the standard error of a total of rows' residuals."""
-        return spread(self.design, self.sums(residuals)).error
+        return estimate_standard_error(self.design, self.sums(residuals)).error
 
 
 def drawn(population: list[int], sampled: list[int], seed: int) -> Drawn:
@@ -62,7 +62,7 @@ def drawn(population: list[int], sampled: list[int], seed: int) -> Drawn:
     )
     survey = svy.Sample(frame, svy.Design(stratum="stratum", psu="unit", wgt="weight", pop_size="population"))
     return Drawn(
-        design=Design.of(
+        design=SamplingDesign.from_arrays(
             population=counts, sampled=taken, probability=taken / counts, stratum=stratum.tolist()
         ),
         values=values,
@@ -92,7 +92,7 @@ def one(found: Any, row: int = 0) -> tuple[float, float]:
 def test_totals_agree(name: str) -> None:
     sample = SAMPLES[name]
     figure, error = one(sample.estimation.total("value"))
-    assert total(sample.design, sample.sums(sample.values)).estimate == pytest.approx(figure, rel=DIGITS)
+    assert estimate_total(sample.design, sample.sums(sample.values)).estimate == pytest.approx(figure, rel=DIGITS)
     assert sample.error(sample.values) == pytest.approx(error, rel=DIGITS)
 
 
@@ -101,7 +101,7 @@ def test_totals_of_a_domain_agree(name: str) -> None:
     sample = SAMPLES[name]
     figure, error = one(sample.estimation.total("value", by="domain"), 1)
     inside = np.where(sample.domain, sample.values, 0.0)
-    assert total(sample.design, sample.sums(inside)).estimate == pytest.approx(figure, rel=DIGITS)
+    assert estimate_total(sample.design, sample.sums(inside)).estimate == pytest.approx(figure, rel=DIGITS)
     assert sample.error(inside) == pytest.approx(error, rel=DIGITS)
 
 
@@ -120,9 +120,9 @@ def test_ratios_agree(name: str) -> None:
 
 
 def check_ratio(sample: Drawn, below: Numbers, figure: float, error: float) -> None:
-    found = ratio(sample.design, sample.sums(sample.values), sample.sums(below)).estimate
+    found = estimate_ratio(sample.design, sample.sums(sample.values), sample.sums(below)).estimate
     assert found == pytest.approx(figure, rel=DIGITS)
-    whole = total(sample.design, sample.sums(below)).estimate
+    whole = estimate_total(sample.design, sample.sums(below)).estimate
     assert found is not None
     assert whole is not None
     assert sample.error((sample.values - found * below) / whole) == pytest.approx(error, rel=DIGITS)
@@ -132,7 +132,7 @@ def test_the_interval_of_one_stratum_agrees() -> None:
     # With several strata the degrees of freedom differ: svy takes n − H, we Satterthwaite's.
     sample = SAMPLES["one stratum"]
     svys = sample.estimation.total("value").estimates[0]
-    found = total(sample.design, sample.sums(sample.values))
+    found = estimate_total(sample.design, sample.sums(sample.values))
     assert found.status == "estimated"
     assert (found.low, found.high) == pytest.approx((float(svys.lci), float(svys.uci)), rel=1e-8)
 
@@ -142,7 +142,7 @@ def test_the_interval_of_one_stratum_agrees() -> None:
 def test_quantiles_agree(name: str, share: float) -> None:
     sample = SAMPLES[name]
     svys = sample.estimation.quantile("value", p=share).estimates[0]
-    found = quantile(sample.design, sample.values, sample.unit, share)
+    found = estimate_quantile(sample.design, sample.values, sample.unit, share)
     assert found.estimate == pytest.approx(float(svys.est), rel=DIGITS)
     # svy centres the interval at the share that the quantile reaches, one row's weight above ours at most.
     weights = sample.design.groups.weight[sample.unit]
@@ -161,9 +161,9 @@ def test_the_share_behind_woodruffs_interval_has_svys_error(name: str) -> None:
     figure, error = one(sample.estimation.mean("low"))
     reached = (sample.values <= 10).astype(float)
     rows = np.ones(len(reached))
-    whole = total(sample.design, sample.sums(rows)).estimate
+    whole = estimate_total(sample.design, sample.sums(rows)).estimate
     assert whole is not None
-    assert ratio(sample.design, sample.sums(reached), sample.sums(rows)).estimate == pytest.approx(
+    assert estimate_ratio(sample.design, sample.sums(reached), sample.sums(rows)).estimate == pytest.approx(
         figure, rel=DIGITS
     )
     assert sample.error((reached - figure) / whole) == pytest.approx(error, rel=DIGITS)

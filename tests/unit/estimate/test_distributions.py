@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.estimate.distributions import gamma_quantile, t_quantile
+from sandbox.estimate.distributions import compute_gamma_quantile, compute_t_quantile
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from sandbox.estimate.distributions import gamma_quantile, t_quantile
     ],
 )
 def test_students_t(degrees: float, expected: float) -> None:
-    assert t_quantile(0.975, degrees) == pytest.approx(expected, rel=1e-11)
+    assert compute_t_quantile(0.975, degrees) == pytest.approx(expected, rel=1e-11)
 
 
 @pytest.mark.parametrize(
@@ -36,5 +36,5 @@ def test_students_t(degrees: float, expected: float) -> None:
     ],
 )
 def test_gamma(shape: float, low: float, high: float) -> None:
-    assert gamma_quantile(0.025, shape) == pytest.approx(low, rel=1e-10)
-    assert gamma_quantile(0.975, shape) == pytest.approx(high, rel=1e-10)
+    assert compute_gamma_quantile(0.025, shape) == pytest.approx(low, rel=1e-10)
+    assert compute_gamma_quantile(0.975, shape) == pytest.approx(high, rel=1e-10)

@@ -8,14 +8,19 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from sandbox.estimate.design import Design
-from sandbox.estimate.ratios import change_of_ratio, ratio
-from sandbox.estimate.result import NOT_ESTIMATED, Result
-from sandbox.estimate.totals import change, effective_units, spread, total
+from sandbox.estimate.design import SamplingDesign
+from sandbox.estimate.ratios import estimate_ratio, estimate_ratio_change
+from sandbox.estimate.result import NOT_ESTIMATED, IntervalEstimate
+from sandbox.estimate.totals import (
+    compute_effective_units,
+    estimate_standard_error,
+    estimate_total,
+    estimate_total_change,
+)
 
 Y = np.array([12.5, 7.25, 30.0, 0.0, 18.75, 4.5, 9.0, 22.0, 3.5, 41.0, 16.0, 8.0])
 X = np.array([3.0, 2, 6, 1, 4, 1, 2, 5, 1, 9, 4, 2])
-THREE = Design.of(
+THREE = SamplingDesign.from_arrays(
     population=[50, 12, 90],
     sampled=[5, 4, 3],
     probability=[0.1, 0.3, 0.03],
@@ -23,25 +28,25 @@ THREE = Design.of(
 )
 
 
-def one(units: int, population: int) -> Design:
-    return Design.of(
+def one(units: int, population: int) -> SamplingDesign:
+    return SamplingDesign.from_arrays(
         population=[population], sampled=[units], probability=[units / population], stratum=[0] * units
     )
 
 
 def test_a_stratified_total_agrees_with_samplics() -> None:
     # TaylorEstimator(PopParam.total), weights N_h/n_h, fpc 1 − n_h/N_h.
-    assert total(THREE, Y).estimate == pytest.approx(2752.0, rel=1e-12)
-    assert spread(THREE, Y).error == pytest.approx(913.172799912481, rel=1e-12)
+    assert estimate_total(THREE, Y).estimate == pytest.approx(2752.0, rel=1e-12)
+    assert estimate_standard_error(THREE, Y).error == pytest.approx(913.172799912481, rel=1e-12)
 
 
 def test_a_stratified_ratio_agrees_with_samplics() -> None:
     # TaylorEstimator(PopParam.ratio), likewise.
-    found = ratio(THREE, Y, X).estimate
+    found = estimate_ratio(THREE, Y, X).estimate
     assert found == pytest.approx(4.320251177394034, rel=1e-12)
     residuals = (Y - found * X) / 637.0
     assert float((THREE.groups.weight * X).sum()) == 637.0
-    assert spread(THREE, residuals).error == pytest.approx(0.17876552745806504, rel=1e-12)
+    assert estimate_standard_error(THREE, residuals).error == pytest.approx(0.17876552745806504, rel=1e-12)
 
 
 def test_variance_and_degrees_agree_with_exact_fractions() -> None:
@@ -53,7 +58,7 @@ def test_variance_and_degrees_agree_with_exact_fractions() -> None:
         parts.append((population**2 * (1 - Fraction(sampled, population)) * square / sampled, sampled - 1))
     variance = sum((v for v, _ in parts), Fraction(0))
     degrees = variance**2 / sum((v**2 / d for v, d in parts), Fraction(0))
-    found = spread(THREE, Y)
+    found = estimate_standard_error(THREE, Y)
     assert found.error == pytest.approx(math.sqrt(variance), rel=1e-12)
     assert found.degrees == pytest.approx(float(degrees), rel=1e-12)
 
@@ -61,7 +66,7 @@ def test_variance_and_degrees_agree_with_exact_fractions() -> None:
 def test_a_total_by_hand() -> None:
     # 40 of 400, twenty 1s and twenty 3s: Ŷ = 800, s² = 40/39, V = 400² · 0.9 · s² / 40, t(39) = 2.0226909.
     half = 2.022690920036762 * math.sqrt(400**2 * 0.9 * (40 / 39) / 40)
-    found = total(one(40, 400), [1.0, 3.0] * 20)
+    found = estimate_total(one(40, 400), [1.0, 3.0] * 20)
     assert found.status == "estimated"
     assert found.estimate == 800
     assert found.low == pytest.approx(800 - half, rel=1e-10)
@@ -69,12 +74,14 @@ def test_a_total_by_hand() -> None:
 
 
 def test_the_variance_of_a_merged_group_by_hand() -> None:
-    design = Design.of(population=[8, 40], sampled=[1, 4], probability=[0.1, 0.2], stratum=[0, 1, 1, 1, 1])
+    design = SamplingDesign.from_arrays(
+        population=[8, 40], sampled=[1, 4], probability=[0.1, 0.2], stratum=[0, 1, 1, 1, 1]
+    )
     w, y = np.array([16.0, 8, 8, 8, 8]), np.array([1.0, 2, 3, 4, 10])
     assert design.groups.weight.tolist() == pytest.approx(w)
     e = y - (w * y).sum() / 48
     expected = 5 / 4 * ((1 - np.array([0.1, 0.2, 0.2, 0.2, 0.2])) * (w * e) ** 2).sum()
-    found = spread(design, y)
+    found = estimate_standard_error(design, y)
     assert found.error == pytest.approx(math.sqrt(expected), rel=1e-12)
     assert found.degrees == pytest.approx(4)
 
@@ -83,7 +90,7 @@ def test_a_change_counts_only_affected_units() -> None:
     baseline, candidate = np.ones(40), np.full(40, 1.5)
     candidate[39] = 99.0
     touched = np.arange(40) < 35
-    found = change(one(40, 400), baseline, candidate, touched)
+    found = estimate_total_change(one(40, 400), baseline, candidate, touched)
     assert found.status == "estimated"
     assert found.estimate == pytest.approx(10 * 0.5 * 35)
 
@@ -91,7 +98,7 @@ def test_a_change_counts_only_affected_units() -> None:
 @pytest.mark.parametrize(("units", "status"), [(29, "bounded"), (30, "estimated")])
 def test_an_interval_needs_thirty_effective_units(units: int, status: str) -> None:
     changes = np.where(np.arange(100) < units, 2.0, 0.0)
-    found = total(one(100, 1000), changes)
+    found = estimate_total(one(100, 1000), changes)
     assert found.status == status
     assert (found.low is None) == (found.high is None) == (status == "bounded")
     assert found.estimate == 20 * units
@@ -100,60 +107,66 @@ def test_an_interval_needs_thirty_effective_units(units: int, status: str) -> No
 def test_one_dominant_unit_makes_an_interval_doubtful() -> None:
     changes = np.where(np.arange(400) < 200, 1.0, 0.0)
     changes[0] = 5.0
-    kappa, share = effective_units(one(400, 4000), changes)
+    kappa, share = compute_effective_units(one(400, 4000), changes)
     assert kappa == pytest.approx(204**2 / 224)
     assert share == pytest.approx(25 / 224)
-    assert total(one(400, 4000), changes).status == "probably_too_narrow"
+    assert estimate_total(one(400, 4000), changes).status == "probably_too_narrow"
 
 
 def test_no_change_is_zero_without_an_interval() -> None:
-    assert change(one(40, 400), np.ones(40), np.ones(40), np.ones(40, bool)) == Result(
+    assert estimate_total_change(one(40, 400), np.ones(40), np.ones(40), np.ones(40, bool)) == IntervalEstimate(
         status="bounded", estimate=0.0
     )
 
 
 def test_changes_in_complete_strata_alone_carry_no_interval() -> None:
-    design = Design.of(
+    design = SamplingDesign.from_arrays(
         population=[40, 400], sampled=[40, 40], probability=[1.0, 0.1], stratum=[0] * 40 + [1] * 40
     )
-    assert total(design, [1.0] * 40 + [0.0] * 40) == Result(status="bounded", estimate=40.0)
+    assert estimate_total(design, [1.0] * 40 + [0.0] * 40) == IntervalEstimate(status="bounded", estimate=40.0)
 
 
 def test_a_complete_sample_gives_exact_figures() -> None:
-    design = Design.of(population=[3, 2], sampled=[3, 2], probability=[1.0, 0.9], stratum=[0, 0, 0, 1, 1])
-    assert total(design, [1, 2, 3, 4, 5.5]) == Result(status="exact", estimate=15.5, low=15.5, high=15.5)
-    assert ratio(design, [1, 2, 3, 4, 5], [1, 1, 1, 1, 2]).estimate == 2.5
-    assert ratio(design, [1, 2, 3, 4, 5], [1, 1, 1, 1, 2]).status == "exact"
+    design = SamplingDesign.from_arrays(
+        population=[3, 2], sampled=[3, 2], probability=[1.0, 0.9], stratum=[0, 0, 0, 1, 1]
+    )
+    assert estimate_total(design, [1, 2, 3, 4, 5.5]) == IntervalEstimate(
+        status="exact", estimate=15.5, low=15.5, high=15.5
+    )
+    assert estimate_ratio(design, [1, 2, 3, 4, 5], [1, 1, 1, 1, 2]).estimate == 2.5
+    assert estimate_ratio(design, [1, 2, 3, 4, 5], [1, 1, 1, 1, 2]).status == "exact"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_is_not_estimated(value: float) -> None:
     values = np.ones(40)
     values[3] = value
-    assert total(one(40, 400), values) == NOT_ESTIMATED
-    assert ratio(one(40, 400), values, np.ones(40)) == NOT_ESTIMATED
-    assert change(one(40, 400), np.ones(40), values, np.ones(40, bool)) == NOT_ESTIMATED
-    assert change(one(40, 400), values, values, np.zeros(40, bool)).estimate == 0
+    assert estimate_total(one(40, 400), values) == NOT_ESTIMATED
+    assert estimate_ratio(one(40, 400), values, np.ones(40)) == NOT_ESTIMATED
+    assert estimate_total_change(one(40, 400), np.ones(40), values, np.ones(40, bool)) == NOT_ESTIMATED
+    assert estimate_total_change(one(40, 400), values, values, np.zeros(40, bool)).estimate == 0
 
 
 def test_figures_beyond_the_range_of_doubles_are_not_estimated() -> None:
-    assert total(one(40, 400), np.full(40, 1e308)) == NOT_ESTIMATED
-    assert change(one(40, 400), np.full(40, -1.7e308), np.full(40, 1.7e308), np.ones(40)) == NOT_ESTIMATED
-    assert ratio(one(40, 400), np.full(40, 1e300), np.full(40, 1e-300)) == NOT_ESTIMATED
+    assert estimate_total(one(40, 400), np.full(40, 1e308)) == NOT_ESTIMATED
+    assert (
+        estimate_total_change(one(40, 400), np.full(40, -1.7e308), np.full(40, 1.7e308), np.ones(40)) == NOT_ESTIMATED
+    )
+    assert estimate_ratio(one(40, 400), np.full(40, 1e300), np.full(40, 1e-300)) == NOT_ESTIMATED
 
 
 def test_units_that_nothing_stands_for_leave_nothing_to_estimate() -> None:
-    design = Design.of(population=[5, 2], sampled=[0, 2], probability=[0.1, 1.0], stratum=[1, 1])
-    assert total(design, [1, 1]) == NOT_ESTIMATED
-    assert ratio(design, [1, 1], [1, 1]) == NOT_ESTIMATED
+    design = SamplingDesign.from_arrays(population=[5, 2], sampled=[0, 2], probability=[0.1, 1.0], stratum=[1, 1])
+    assert estimate_total(design, [1, 1]) == NOT_ESTIMATED
+    assert estimate_ratio(design, [1, 1], [1, 1]) == NOT_ESTIMATED
 
 
 def test_a_ratio_to_nothing_is_not_estimated() -> None:
-    assert ratio(one(40, 400), np.ones(40), np.zeros(40)) == NOT_ESTIMATED
+    assert estimate_ratio(one(40, 400), np.ones(40), np.zeros(40)) == NOT_ESTIMATED
 
 
 def test_a_constant_ratio_has_no_width() -> None:
-    found = ratio(one(40, 400), 3 * np.arange(1, 41), np.arange(1, 41))
+    found = estimate_ratio(one(40, 400), 3 * np.arange(1, 41), np.arange(1, 41))
     assert found.low == pytest.approx(3)
     assert found.high == pytest.approx(3)
 
@@ -161,7 +174,7 @@ def test_a_constant_ratio_has_no_width() -> None:
 def test_the_change_of_a_ratio_by_hand() -> None:
     design, x = one(100, 1000), np.ones(100)
     moved = np.where(np.arange(100) < 50, 1.0, 0.0)
-    found = change_of_ratio(design, (x, x), (x + moved, x), np.arange(100) < 50)
+    found = estimate_ratio_change(design, (x, x), (x + moved, x), np.arange(100) < 50)
     # Denominators are the same, so it is the mean change: 0.5, s² = 25/99, error √(0.9 s²/100), t(99) = 1.984217.
     half = 1.984216951 * math.sqrt(0.9 * 25 / 99 / 100)
     assert found.estimate == pytest.approx(0.5)
@@ -170,7 +183,7 @@ def test_the_change_of_a_ratio_by_hand() -> None:
 
 def test_few_affected_units_give_the_change_of_a_ratio_no_interval() -> None:
     x, touched = np.ones(1000), np.arange(1000) < 20
-    found = change_of_ratio(one(1000, 10_000), (x, x), (x + touched, x), touched)
+    found = estimate_ratio_change(one(1000, 10_000), (x, x), (x + touched, x), touched)
     assert found.status == "bounded"
     assert found.estimate == pytest.approx(0.02)
     assert found.low is None
@@ -178,5 +191,5 @@ def test_few_affected_units_give_the_change_of_a_ratio_no_interval() -> None:
 
 def test_no_change_of_a_ratio_is_zero() -> None:
     x = np.arange(1, 41)
-    found = change_of_ratio(one(40, 400), (x, x), (2 * x, x), np.zeros(40, bool))
-    assert found == Result(status="bounded", estimate=0.0)
+    found = estimate_ratio_change(one(40, 400), (x, x), (2 * x, x), np.zeros(40, bool))
+    assert found == IntervalEstimate(status="bounded", estimate=0.0)

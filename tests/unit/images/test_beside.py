@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.store.paths import packaged
+from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,9 @@ def test_the_adapter_is_that_of_productions_target(
     (tmp_path / "dbt_project.yml").write_text("name: shop\nprofile: shop\n")
     (tmp_path / "profiles.yml").write_text(text)
     monkeypatch.chdir(tmp_path)
-    specification = importlib.util.spec_from_file_location("beside", packaged("images") / "dbt" / "beside.py")
+    specification = importlib.util.spec_from_file_location(
+        "beside", find_packaged_folder("images") / "dbt" / "beside.py"
+    )
     assert specification is not None
     assert specification.loader is not None
     program = importlib.util.module_from_spec(specification)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.store.paths import packaged
+from sandbox.store.paths import find_packaged_folder
 
 SAID = {
     "dbt found 3 package(s) specified in packages.yml, but only 0 package(s) installed in dbt_packages. "
@@ -59,7 +59,7 @@ def test_a_project_for_postgres_that_runs_on_duckdb_is_told_where_it_can_run() -
 
 
 def program() -> Any:
-    place = packaged("images") / "dbt" / "explain.py"
+    place = find_packaged_folder("images") / "dbt" / "explain.py"
     specification = importlib.util.spec_from_file_location("explain", place)
     assert specification is not None
     assert specification.loader is not None

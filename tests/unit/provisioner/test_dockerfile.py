@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.errors import ConfigError
-from sandbox.provisioner.images.dockerfile import taken
+from sandbox.provisioner.images.dockerfile import parse_dockerfile
 
 EVERYTHING = r"""
 # syntax=docker/dockerfile:1
@@ -27,8 +27,8 @@ copy lower.txt /
 
 
 def test_images_and_files_are_found_whatever_they_are_written_like() -> None:
-    found = taken("Dockerfile", EVERYTHING)
-    assert found.ours
+    found = parse_dockerfile("Dockerfile", EVERYTHING)
+    assert found.uses_sandbox_base
     assert found.images == ("registry.example/team/tools:2", "busybox:1.36")
     assert found.files == ("conf/settings.toml", "lower.txt", "requirements.txt", "with space.txt")
 
@@ -48,4 +48,4 @@ def test_images_and_files_are_found_whatever_they_are_written_like() -> None:
 )
 def test_what_cannot_be_told_is_refused_by_its_line(text: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        taken("Dockerfile", text)
+        parse_dockerfile("Dockerfile", text)

@@ -4,53 +4,54 @@ import json
 
 import pytest
 
-from sandbox.errors import FrozenError, StoreError
-from sandbox.manifest.lock import BaseImage, Library, Lock, PlatformLock
-from sandbox.model import Silent
+from sandbox.errors import FrozenMismatchError, StoreError
+from sandbox.manifest.lock import LockDocument, LockedImage, LockedLibrary, PlatformLock
+from sandbox.model import SilentProgress
 from sandbox.provisioner.lock.frozen_check import check_frozen
 from sandbox.provisioner.lock.request import StackRequest
-from sandbox.provisioner.lock.resolver import inputs, resolve
+from sandbox.provisioner.lock.resolver import compute_inputs, resolve_lock
 
 PLAIN = StackRequest(image="python", python="3.13")
-BASE = BaseImage(reference="sandbox/base:trixie", digest="sha256:" + "a" * 64)
+BASE = LockedImage(reference="sandbox/base:trixie", digest="sha256:" + "a" * 64)
 
 
-def lock_of(request: StackRequest = PLAIN, **changes: object) -> Lock:
+def lock_of(request: StackRequest = PLAIN, **changes: object) -> LockDocument:
     entry = PlatformLock(
-        python="3.13", libraries=[Library(name="duckdb", version="2.0.0", hashes=["sha256:" + "0" * 64])]
+        python="3.13",
+        libraries=[LockedLibrary(name="duckdb", version="2.0.0", hashes=["sha256:" + "0" * 64])],
     ).model_copy(update=changes)
-    return Lock(inputs=inputs(request), platforms={"linux/amd64": entry}, sample="f" * 64)
+    return LockDocument(inputs=compute_inputs(request), platforms={"linux/amd64": entry}, sample="f" * 64)
 
 
 def test_a_lock_is_read_back_as_it_was_written() -> None:
     lock = lock_of(base=BASE, environment="b" * 64, layers=[BASE.digest])
-    assert Lock.parse(lock.text(), origin="test") == lock
+    assert LockDocument.parse(lock.to_json_text(), origin="test") == lock
 
 
 def test_a_lock_is_written_in_a_stable_order() -> None:
-    resolved = resolve(PLAIN, previous=None, upgrade=False, progress=Silent())
-    again = resolve(PLAIN, previous=None, upgrade=False, progress=Silent())
-    assert resolved.text() == again.text()
-    fields = json.loads(resolved.text())
+    resolved = resolve_lock(PLAIN, previous=None, upgrade=False, progress=SilentProgress())
+    again = resolve_lock(PLAIN, previous=None, upgrade=False, progress=SilentProgress())
+    assert resolved.to_json_text() == again.to_json_text()
+    fields = json.loads(resolved.to_json_text())
     assert list(fields["platforms"]) == ["linux/amd64", "linux/arm64"]
     names = [one["name"] for one in fields["platforms"]["linux/amd64"]["libraries"]]
     assert names == sorted(names)
 
 
 def test_a_lock_of_an_unknown_format_is_refused() -> None:
-    fields = lock_of().fields() | {"format_version": 2}
+    fields = lock_of().to_dict() | {"format_version": 2}
     with pytest.raises(StoreError, match="format version 2"):
-        Lock.parse(json.dumps(fields), origin="sandbox.lock")
+        LockDocument.parse(json.dumps(fields), origin="sandbox.lock")
 
 
 def test_a_lock_of_the_same_inputs_is_kept_as_it_is() -> None:
-    first = resolve(PLAIN, previous=None, upgrade=False, progress=Silent())
-    assert resolve(PLAIN, previous=first, upgrade=False, progress=Silent()) is first
+    first = resolve_lock(PLAIN, previous=None, upgrade=False, progress=SilentProgress())
+    assert resolve_lock(PLAIN, previous=first, upgrade=False, progress=SilentProgress()) is first
 
 
 def test_the_sample_outlives_a_new_resolution() -> None:
     before = lock_of().model_copy(update={"inputs": lock_of().inputs.model_copy(update={"pins": "0"})})
-    resolved = resolve(PLAIN, previous=before, upgrade=False, progress=Silent())
+    resolved = resolve_lock(PLAIN, previous=before, upgrade=False, progress=SilentProgress())
     assert resolved.sample == before.sample
     assert resolved.platforms.keys() == {"linux/amd64", "linux/arm64"}
 
@@ -65,7 +66,7 @@ def test_a_lock_that_was_never_built_accepts_any_base_when_frozen() -> None:
 
 
 def test_without_a_lock_frozen_is_refused() -> None:
-    with pytest.raises(FrozenError, match=r"there is no sandbox\.lock"):
+    with pytest.raises(FrozenMismatchError, match=r"there is no sandbox\.lock"):
         check_frozen(PLAIN, None)
 
 
@@ -83,15 +84,15 @@ def test_without_a_lock_frozen_is_refused() -> None:
         ),
         (lock_of(libraries=[]), "linux/amd64: duckdb fell out"),
         (
-            lock_of(libraries=[Library(name="duckdb", version="2.0.1", hashes=["sha256:" + "0" * 64])]),
+            lock_of(libraries=[LockedLibrary(name="duckdb", version="2.0.1", hashes=["sha256:" + "0" * 64])]),
             "duckdb is 2.0.1, and was 2.0.0",
         ),
         (
-            lock_of(libraries=[Library(name="duckdb", version="2.0.0", hashes=["sha256:" + "1" * 64])]),
+            lock_of(libraries=[LockedLibrary(name="duckdb", version="2.0.0", hashes=["sha256:" + "1" * 64])]),
             "duckdb 2.0.0 has other files",
         ),
         (
-            lock_of(base=BaseImage(reference="python:3.13@sha256:1", digest="sha256:1")),
+            lock_of(base=LockedImage(reference="python:3.13@sha256:1", digest="sha256:1")),
             "the base image is python:3.13 (1), and was sandbox/base:trixie (aaaaaaaaaaaaaaaa)",
         ),
         (lock_of(environment="c" * 64), "the environment is cccccccccccccccc, and was bbbbbbbbbbbbbbbb"),
@@ -101,9 +102,9 @@ def test_without_a_lock_frozen_is_refused() -> None:
         ),
     ],
 )
-def test_what_differs_is_named_when_frozen(wanted: StackRequest | Lock, differs: str) -> None:
+def test_what_differs_is_named_when_frozen(wanted: StackRequest | LockDocument, differs: str) -> None:
     committed = lock_of(base=BASE, environment="b" * 64)
-    with pytest.raises(FrozenError) as caught:
+    with pytest.raises(FrozenMismatchError) as caught:
         check_frozen(wanted, committed)
     assert differs in caught.value.message
     assert caught.value.status == 18

@@ -1,32 +1,39 @@
 from __future__ import annotations
 
-from sandbox.manifest.lock import BaseImage, Inputs, Library, Lock, Package, PlatformLock
-from sandbox.provisioner.lock.lock_diff import moved
+from sandbox.manifest.lock import (
+    LockDocument,
+    LockedImage,
+    LockedLibrary,
+    LockedPackage,
+    LockInputs,
+    PlatformLock,
+)
+from sandbox.provisioner.lock.lock_diff import compare_locks
 
-INPUTS = Inputs(image="python", python="3.13", requirements=None, libraries=[], pins="p")
+INPUTS = LockInputs(image="python", python="3.13", requirements=None, libraries=[], pins="p")
 
 
-def lock_of(versions: dict[str, str], *, packages: dict[str, str] | None = None, base: str = "a") -> Lock:
-    libraries = [Library(name=name, version=version, hashes=[version]) for name, version in versions.items()]
+def lock_of(versions: dict[str, str], *, packages: dict[str, str] | None = None, base: str = "a") -> LockDocument:
+    libraries = [LockedLibrary(name=name, version=version, hashes=[version]) for name, version in versions.items()]
     debian = [
-        Package(name=name, version=version, hash=f"sha256:{version[-1] * 64}")
+        LockedPackage(name=name, version=version, hash=f"sha256:{version[-1] * 64}")
         for name, version in (packages or {}).items()
     ]
     entry = PlatformLock(
         python="3.13",
         libraries=libraries,
         packages={"postgres": debian} if debian else {},
-        base=BaseImage(reference="sandbox/base:trixie", digest=f"sha256:{base * 64}"),
+        base=LockedImage(reference="sandbox/base:trixie", digest=f"sha256:{base * 64}"),
     )
     other = entry.model_copy(update={"packages": {}, "base": None})
-    return Lock(inputs=INPUTS, platforms={"linux/amd64": entry, "linux/arm64": other})
+    return LockDocument(inputs=INPUTS, platforms={"linux/amd64": entry, "linux/arm64": other})
 
 
 def test_what_moved_came_in_and_fell_out_is_told_once_for_all_platforms_that_it_is_on() -> None:
     before = lock_of({"six": "1.16.0", "pytz": "2024.1"}, packages={"libpq5": "17.5"})
     after = lock_of({"six": "1.17.0", "tzdata": "2026.1"}, packages={"libpq5": "17.6"}, base="b")
     both = ("linux/amd64", "linux/arm64")
-    found = [(one.of, one.name, one.before, one.after, one.platforms) for one in moved(before, after)]
+    found = [(one.kind, one.name, one.before, one.after, one.platforms) for one in compare_locks(before, after)]
     assert found == [
         (
             "base",
@@ -47,10 +54,10 @@ def test_the_same_version_of_other_files_has_moved() -> None:
     entry = after.platforms["linux/amd64"]
     libraries = [entry.libraries[0].model_copy(update={"hashes": ["others"]})]
     platforms = {**after.platforms, "linux/amd64": entry.model_copy(update={"libraries": libraries})}
-    (one,) = moved(lock_of({"six": "1.16.0"}), after.model_copy(update={"platforms": platforms}))
+    (one,) = compare_locks(lock_of({"six": "1.16.0"}), after.model_copy(update={"platforms": platforms}))
     assert str(one) == "six 1.16.0 has other files"
     assert one.platforms == ("linux/amd64",)
 
 
 def test_of_equal_locks_nothing_has_moved() -> None:
-    assert moved(lock_of({"six": "1.16.0"}), lock_of({"six": "1.16.0"})) == []
+    assert compare_locks(lock_of({"six": "1.16.0"}), lock_of({"six": "1.16.0"})) == []

@@ -3,26 +3,26 @@ from __future__ import annotations
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from sandbox.errors import ConfigError, FrozenError
-from sandbox.manifest.lock import Inputs, Library, Lock
+from sandbox.errors import ConfigError, FrozenMismatchError
+from sandbox.manifest.lock import LockDocument, LockedLibrary, LockInputs
 from sandbox.provisioner.lock import pins
 
-AMD64 = pins.Target(platform="linux/amd64", python="3.13", container=True)
-ARM64 = pins.Target(platform="linux/arm64", python="3.13", container=True)
+AMD64 = pins.InstallTarget(platform="linux/amd64", python="3.13", in_container=True)
+ARM64 = pins.InstallTarget(platform="linux/arm64", python="3.13", in_container=True)
 HASHES = ["sha256:" + "0" * 64, "sha256:" + "1" * 64]
 
 
 def test_pins_written_are_read_back() -> None:
     libraries = [
-        Library(name="numpy", version="2.5.5", hashes=HASHES),
-        Library(name="six", version="1.17.0", hashes=HASHES[:1]),
+        LockedLibrary(name="numpy", version="2.5.5", hashes=HASHES),
+        LockedLibrary(name="six", version="1.17.0", hashes=HASHES[:1]),
     ]
-    assert pins.read(pins.write(libraries), AMD64, origin="test") == libraries
+    assert pins.parse_pins(pins.format_pins(libraries), AMD64, origin="test") == libraries
 
 
 def test_the_same_pins_are_the_same_bytes_in_any_order() -> None:
-    one, other = (Library(name=name, version="1", hashes=HASHES) for name in "ab")
-    assert pins.write([one, other]) == pins.write([other, one])
+    one, other = (LockedLibrary(name=name, version="1", hashes=HASHES) for name in "ab")
+    assert pins.format_pins([one, other]) == pins.format_pins([other, one])
 
 
 def test_markers_choose_what_a_target_needs() -> None:
@@ -32,9 +32,9 @@ def test_markers_choose_what_a_target_needs() -> None:
         f"pywin32==1 ; sys_platform == 'win32' --hash={HASHES[0]}\n"
         f"fast==1 ; platform_machine == 'aarch64' --hash={HASHES[0]}\n"
     )
-    older = pins.Target(platform="linux/amd64", python="3.11", container=True)
+    older = pins.InstallTarget(platform="linux/amd64", python="3.11", in_container=True)
     found = {
-        target: [(one.name, one.version) for one in pins.read(text, target, origin="test")]
+        target: [(one.name, one.version) for one in pins.parse_pins(text, target, origin="test")]
         for target in (AMD64, ARM64, older)
     }
     assert found[AMD64] == [("numpy", "2.5.5")]
@@ -45,7 +45,7 @@ def test_markers_choose_what_a_target_needs() -> None:
 @pytest.mark.parametrize("line", ["six==1.17.0", f"six>=1 --hash={HASHES[0]}", f"./six --hash={HASHES[0]}"])
 def test_what_is_no_exact_version_with_hashes_is_refused(line: str) -> None:
     with pytest.raises(ConfigError, match="no exact version"):
-        pins.read(f"{line}\n", AMD64, origin="test")
+        pins.parse_pins(f"{line}\n", AMD64, origin="test")
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_a_container_takes_the_wheels_of_its_own_platform(wheel: str, amd64: boo
 
 
 def test_the_image_pins_the_same_libraries_for_both_platforms() -> None:
-    found = pins.of_image("python", AMD64)
+    found = pins.read_image_pins("python", AMD64)
     assert {"duckdb", "pandas", "pyarrow", "numpy"} <= {one.name for one in found}
-    assert found == pins.of_image("python", ARM64)
+    assert found == pins.read_image_pins("python", ARM64)
     assert all(value.startswith("sha256:") and len(value) == 71 for one in found for value in one.hashes)
 
 
@@ -78,8 +78,8 @@ def test_the_image_pins_the_same_libraries_for_both_platforms() -> None:
 def test_the_image_pins_hold_for_hosts_with_another_python(python: str) -> None:
     names = [
         one.name
-        for one in pins.of_image(
-            "python", pins.Target(platform="linux/amd64", python=python, container=False)
+        for one in pins.read_image_pins(
+            "python", pins.InstallTarget(platform="linux/amd64", python=python, in_container=False)
         )
     ]
     assert len(names) == len(set(names))
@@ -87,12 +87,12 @@ def test_the_image_pins_hold_for_hosts_with_another_python(python: str) -> None:
 
 
 def test_a_host_with_another_python_has_a_name_of_its_own() -> None:
-    other = pins.Target(platform="linux/amd64", python="3.11", container=False)
-    assert pins.key(AMD64, "3.13") == "linux/amd64"
-    assert pins.key(other, "3.13") == "linux/amd64-python3.11"
+    other = pins.InstallTarget(platform="linux/amd64", python="3.11", in_container=False)
+    assert pins.format_platform_key(AMD64, "3.13") == "linux/amd64"
+    assert pins.format_platform_key(other, "3.13") == "linux/amd64-python3.11"
 
 
 def test_a_platform_that_is_not_in_the_lock_is_named() -> None:
-    inputs = Inputs(image="python", python="3.13", requirements=None, libraries=[], pins="0")
-    with pytest.raises(FrozenError, match="nothing for darwin/arm64"):
-        pins.entry(Lock(inputs=inputs, platforms={}), "darwin/arm64")
+    inputs = LockInputs(image="python", python="3.13", requirements=None, libraries=[], pins="0")
+    with pytest.raises(FrozenMismatchError, match="nothing for darwin/arm64"):
+        pins.find_platform_entry(LockDocument(inputs=inputs, platforms={}), "darwin/arm64")

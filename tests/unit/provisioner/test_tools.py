@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.errors import ConfigError, EngineError
+from sandbox.errors import ConfigError, ContainerEngineError
 from sandbox.provisioner.lock import tools
 
 
@@ -13,14 +13,20 @@ from sandbox.provisioner.lock import tools
             "error: No solution found when resolving dependencies\n  cause: no version of proxy==99",
             ConfigError,
         ),
-        ("error: Failed to fetch: `https://index.example/simple/six/`\n  cause: dns error", EngineError),
-        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", EngineError),
+        (
+            "error: Failed to fetch: `https://index.example/simple/six/`\n  cause: dns error",
+            ContainerEngineError,
+        ),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", ContainerEngineError),
         ("ERROR: Could not find a version that satisfies six==1.0 (from versions: 1.16.0)", ConfigError),
-        ("ERROR: Could not find a version that satisfies six==1.0 (from versions: none)", EngineError),
+        (
+            "ERROR: Could not find a version that satisfies six==1.0 (from versions: none)",
+            ContainerEngineError,
+        ),
     ],
 )
 def test_failures_of_tools_are_told_apart(said: str, kind: type[Exception]) -> None:
-    error = tools.failure("it failed", said)
+    error = tools.explain_failure("it failed", said)
     assert type(error) is kind
     assert error.message.startswith("it failed:\n")
     assert error.hint
@@ -28,7 +34,7 @@ def test_failures_of_tools_are_told_apart(said: str, kind: type[Exception]) -> N
 
 def test_only_the_last_lines_of_a_tool_are_shown_and_its_notices_are_not() -> None:
     said = "".join(f"line {number}\n" for number in range(100)) + "\n[notice] A new release of pip\n"
-    message = tools.failure("it failed", said).message
+    message = tools.explain_failure("it failed", said).message
     assert message.endswith("line 99")
     assert "line 87" not in message
 
@@ -39,7 +45,7 @@ def test_a_projects_own_settings_do_not_reach_uv(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
     monkeypatch.delenv("UV_INDEX_URL", raising=False)
     monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
-    variables = tools.uv_variables()
+    variables = tools.build_uv_variables()
     assert not {"VIRTUAL_ENV", "UV_CONSTRAINT"} & variables.keys()
     assert variables["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
     assert variables["UV_PYTHON_DOWNLOADS"] == "never"

@@ -9,14 +9,14 @@ from sandbox.provisioner.lock import requirements
 
 
 def libraries(content: str, name: str = "requirements.txt") -> tuple[str, ...]:
-    return requirements.asked(name, lambda _: content.encode(), python="3.13")[0]
+    return requirements.read_requirements(name, lambda _: content.encode(), python="3.13")[0]
 
 
 def test_without_a_file_nothing_is_asked_for_beside_the_image() -> None:
     def read(path: str) -> bytes:
         raise AssertionError(path)
 
-    request = stack_request.request(StackSection(), read)
+    request = stack_request.build_request(StackSection(), read)
     assert request == stack_request.StackRequest(image="python", python="3.13")
 
 
@@ -88,7 +88,7 @@ def test_other_kinds_of_file_are_refused(name: str) -> None:
 
 def test_a_file_that_is_not_text_is_refused() -> None:
     with pytest.raises(ConfigError, match="not UTF-8"):
-        requirements.asked("requirements.txt", lambda _: b"\xff\xfe\x00", python="3.13")
+        requirements.read_requirements("requirements.txt", lambda _: b"\xff\xfe\x00", python="3.13")
 
 
 def test_a_missing_file_is_named() -> None:
@@ -96,7 +96,7 @@ def test_a_missing_file_is_named() -> None:
         raise FileNotFoundError(2, "No such file or directory", path)
 
     with pytest.raises(ConfigError, match=r"reqs/base\.txt cannot be read"):
-        stack_request.request(StackSection(requirements="reqs/base.txt"), read)
+        stack_request.build_request(StackSection(requirements="reqs/base.txt"), read)
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_a_missing_file_is_named() -> None:
 def test_what_there_is_not_is_refused(key: str, value: str, said: str) -> None:
     section = StackSection.model_validate({key: value})
     with pytest.raises(ConfigError, match=said):
-        stack_request.request(section, lambda _: b"")
+        stack_request.build_request(section, lambda _: b"")

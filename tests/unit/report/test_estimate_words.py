@@ -8,30 +8,28 @@ from typing import Any
 import pytest
 
 from sandbox.manifest.diff import (
+    AffectedUnits,
     ColumnChanges,
-    Estimate,
-    Figure,
-    Key,
-    LeftOut,
-    Moved,
+    EstimatedFigure,
+    FigureChange,
     OutputDiff,
-    Rows,
-    Total,
-    UnitsAffected,
+    OutputEstimate,
+    RowCounts,
+    RowKey,
+    RowsWithoutUnit,
+    TotalChange,
 )
 from sandbox.report import estimates
 
-AFFECTED = UnitsAffected(status="estimated", estimate=41283.0, low=37_200.0, high=45_600.0, sample=413)
-FALL = Total(
-    baseline=Figure(status="estimated", estimate=9e7, low=8e7, high=1e8),
-    change=Figure(status="estimated", estimate=-182_345.6, low=-203_332.6, high=-161_358.6),
-    relative=Figure(status="estimated", estimate=-0.002, low=-0.003, high=-0.001),
+AFFECTED = AffectedUnits(status="estimated", estimate=41283.0, low=37_200.0, high=45_600.0, sample=413)
+FALL = TotalChange(
+    baseline=EstimatedFigure(status="estimated", estimate=9e7, low=8e7, high=1e8),
+    change=EstimatedFigure(status="estimated", estimate=-182_345.6, low=-203_332.6, high=-161_358.6),
+    relative=EstimatedFigure(status="estimated", estimate=-0.002, low=-0.003, high=-0.001),
 )
 
 
-def output(
-    columns: tuple[str, ...] = ("lifetime_value",), *, rows: Any = None, **estimate: Any
-) -> OutputDiff:
+def output(columns: tuple[str, ...] = ("lifetime_value",), *, rows: Any = None, **estimate: Any) -> OutputDiff:
     given = {
         "status": "estimated",
         "reason": None,
@@ -43,15 +41,15 @@ def output(
     return OutputDiff(
         status="compared",
         identical=False,
-        key=Key(columns=["customer_id"], source="declared"),
-        rows=rows or Rows(baseline=9, candidate=9, added=0, removed=0, changed=3, unchanged=6),
+        key=RowKey(columns=["customer_id"], source="declared"),
+        rows=rows or RowCounts(baseline=9, candidate=9, added=0, removed=0, changed=3, unchanged=6),
         columns={name: ColumnChanges(changed=3, match_rate=0.5) for name in columns},
-        estimate=Estimate.model_validate(given | estimate),
+        estimate=OutputEstimate.model_validate(given | estimate),
     )
 
 
-def rows(**counts: int) -> Rows:
-    return Rows.model_validate(
+def rows(**counts: int) -> RowCounts:
+    return RowCounts.model_validate(
         {"baseline": 9, "candidate": 9, "added": 0, "removed": 0, "changed": 0, "unchanged": 9} | counts
     )
 
@@ -63,18 +61,18 @@ def test_the_examples_in_the_documentation_hold() -> None:
 
 
 def test_the_sentence_that_a_person_needs() -> None:
-    assert estimates.sentence(output()) == (
+    assert estimates.describe_estimate(output()) == (
         "In production about 41,300 of 1.2 M customers (3.4 %, 95 %: 3.1 to 3.8 %) would get another lifetime value; "
         "the total falls by 182,000 ± 21,000."
     )
 
 
 def test_several_of_something_are_other_ones() -> None:
-    assert "would get other order items;" in str(estimates.sentence(output(("order_items",))))
+    assert "would get other order items;" in str(estimates.describe_estimate(output(("order_items",))))
 
 
 def test_several_columns_are_told_apart_by_name() -> None:
-    said = str(estimates.sentence(output(("orders", "lifetime_value"))))
+    said = str(estimates.describe_estimate(output(("orders", "lifetime_value"))))
     assert "would get other rows; the total of lifetime_value falls by" in said
 
 
@@ -87,54 +85,53 @@ def test_several_columns_are_told_apart_by_name() -> None:
     ],
 )
 def test_rows_that_come_and_go(counts: dict[str, int], said: str) -> None:
-    assert said in str(estimates.sentence(output((), rows=rows(**counts), totals={})))
+    assert said in str(estimates.describe_estimate(output((), rows=rows(**counts), totals={})))
 
 
 def test_a_doubtful_total_and_one_without_an_interval_say_so() -> None:
-    doubtful = FALL.model_copy(
-        update={"change": FALL.change.model_copy(update={"status": "probably_too_narrow"})}
-    )
-    assert "± 21,000, probably more." in str(estimates.sentence(output(totals={"lifetime_value": doubtful})))
-    bounded = Total(change=Figure(status="bounded", estimate=-5.0))
-    said = str(estimates.sentence(output(totals={"lifetime_value": bounded})))
+    doubtful = FALL.model_copy(update={"change": FALL.change.model_copy(update={"status": "probably_too_narrow"})})
+    assert "± 21,000, probably more." in str(estimates.describe_estimate(output(totals={"lifetime_value": doubtful})))
+    bounded = TotalChange(change=EstimatedFigure(status="bounded", estimate=-5.0))
+    said = str(estimates.describe_estimate(output(totals={"lifetime_value": bounded})))
     assert said.endswith("too few of them were drawn to say how far the total moves.")
 
 
 def test_nothing_found_says_what_would_have_been_seen() -> None:
-    none = UnitsAffected(status="bounded", estimate=0.0, low=0.0, high=298.0, sample=0)
+    none = AffectedUnits(status="bounded", estimate=0.0, low=0.0, high=298.0, sample=0)
     same = output((), rows=rows(), units_affected=none, totals={})
-    assert estimates.sentence(same) == (
+    assert estimates.describe_estimate(same) == (
         "No difference; a change that affects more than 298 customers would have been seen with 95 % probability."
     )
     every = none.model_copy(update={"status": "exact", "high": 0.0})
-    assert estimates.sentence(output((), rows=rows(), units_affected=every, totals={})) == (
+    assert estimates.describe_estimate(output((), rows=rows(), units_affected=every, totals={})) == (
         "No difference, in all 1,200,000 customers."
     )
-    elsewhere = output(units_affected=none, totals={}, left_out=LeftOut(baseline=4, candidate=4, different=3))
-    assert str(estimates.sentence(elsewhere)).startswith(
+    elsewhere = output(units_affected=none, totals={}, left_out=RowsWithoutUnit(baseline=4, candidate=4, different=3))
+    assert str(estimates.describe_estimate(elsewhere)).startswith(
         "No difference in rows of the customers that were drawn;"
     )
 
 
 def test_every_unit_seen_needs_no_about() -> None:
-    exact = UnitsAffected(status="exact", estimate=3.0, low=3.0, high=3.0, sample=3)
-    said = str(estimates.sentence(output(units_affected=exact, population=400)))
+    exact = AffectedUnits(status="exact", estimate=3.0, low=3.0, high=3.0, sample=3)
+    said = str(estimates.describe_estimate(output(units_affected=exact, population=400)))
     assert said.startswith("In production 3 of 400 customers (0.8 %) would")
 
 
 def test_what_is_not_estimated_has_no_sentence_but_a_reason() -> None:
     none = output(status="not_estimated", reason="no column names a unit")
-    assert estimates.sentence(none) is None
-    assert estimates.reason(none) == "no column names a unit"
-    assert estimates.figures(none) == []
-    assert estimates.notes(none) == []
+    assert estimates.describe_estimate(none) is None
+    assert estimates.explain_missing_estimate(none) == "no column names a unit"
+    assert estimates.build_figure_rows(none) == []
+    assert estimates.describe_exclusions(none) == []
 
 
 def test_notes_say_what_no_figure_counts() -> None:
     noted = output(
-        left_out=LeftOut(baseline=12, candidate=13, different=2), outside={"orders": 3400, "payments": None}
+        left_out=RowsWithoutUnit(baseline=12, candidate=13, different=2),
+        outside={"orders": 3400, "payments": None},
     )
-    assert estimates.notes(noted) == [
+    assert estimates.describe_exclusions(noted) == [
         (
             "left out: 12 rows of the baseline and 13 of the candidate, 2 of which differ, which name none of the "
             "customers that were drawn"
@@ -147,31 +144,31 @@ def test_notes_say_what_no_figure_counts() -> None:
 
 
 def test_figures_are_those_that_move_with_a_picture_each() -> None:
-    mean = Moved(
-        baseline=Figure(status="estimated", estimate=75.0, low=70.0, high=80.0),
-        change=Figure(status="estimated", estimate=-0.15, low=-0.2, high=-0.1),
+    mean = FigureChange(
+        baseline=EstimatedFigure(status="estimated", estimate=75.0, low=70.0, high=80.0),
+        change=EstimatedFigure(status="estimated", estimate=-0.15, low=-0.2, high=-0.1),
     )
-    unmoved = Total(change=Figure(status="bounded", estimate=0.0))
-    lines = estimates.figures(
+    unmoved = TotalChange(change=EstimatedFigure(status="bounded", estimate=0.0))
+    lines = estimates.build_figure_rows(
         output(totals={"lifetime_value": FALL, "other": unmoved}, means={"lifetime_value": mean})
     )
-    assert [line.what for line in lines] == [
+    assert [line.label for line in lines] == [
         "customers affected",
         "total of lifetime_value",
         "mean of lifetime_value",
     ]
     assert lines[0].interval == "37,200 to 45,600"
-    assert (lines[1].found, lines[1].interval) == ("−182,000 of 90 M", "−203,000 to −161,000")
-    assert (lines[2].found, lines[2].interval) == ("−0.150 of 75", "−0.200 to −0.100")
+    assert (lines[1].value, lines[1].interval) == ("−182,000 of 90 M", "−203,000 to −161,000")
+    assert (lines[2].value, lines[2].interval) == ("−0.150 of 75", "−0.200 to −0.100")
     for line in lines:
-        assert line.picture is not None
-        places = [line.picture.low, line.picture.estimate, line.picture.high]
+        assert line.chart is not None
+        places = [line.chart.low, line.chart.estimate, line.chart.high]
         assert places == sorted(places)
-        assert all(0 <= place <= 100 for place in (*places, line.picture.zero))
+        assert all(0 <= place <= 100 for place in (*places, line.chart.zero))
 
 
 def test_an_interval_across_zero_has_its_zero_inside() -> None:
-    drawn = estimates.picture(Figure(status="estimated", estimate=1.0, low=-1.0, high=3.0))
+    drawn = estimates.build_interval_chart(EstimatedFigure(status="estimated", estimate=1.0, low=-1.0, high=3.0))
     assert drawn is not None
     assert drawn.low < drawn.zero < drawn.estimate < drawn.high
 
@@ -179,18 +176,18 @@ def test_an_interval_across_zero_has_its_zero_inside() -> None:
 @pytest.mark.parametrize(
     "figure",
     [
-        Figure(status="bounded", estimate=1.0, low=1.0),
-        Figure(status="exact", estimate=1.0, low=1.0, high=1.0),
+        EstimatedFigure(status="bounded", estimate=1.0, low=1.0),
+        EstimatedFigure(status="exact", estimate=1.0, low=1.0, high=1.0),
     ],
 )
-def test_what_is_no_interval_has_no_picture(figure: Figure) -> None:
-    assert estimates.picture(figure) is None
+def test_what_is_no_interval_has_no_picture(figure: EstimatedFigure) -> None:
+    assert estimates.build_interval_chart(figure) is None
 
 
 def test_equal_outputs_share_what_is_said_of_them() -> None:
-    none = UnitsAffected(status="bounded", estimate=0.0, low=0.0, high=298.0, sample=0)
+    none = AffectedUnits(status="bounded", estimate=0.0, low=0.0, high=298.0, sample=0)
     same = output((), rows=rows(), units_affected=none, totals={})
     other = output((), rows=rows(), status="not_estimated", reason="why")
-    said = estimates.unseen([("a", same), ("b", same), ("c", other)])
+    said = estimates.describe_equal_outputs([("a", same), ("b", same), ("c", other)])
     assert said[0].startswith("a, b: No difference;")
     assert said[1] == "c: Not estimated for production: why."

@@ -24,7 +24,7 @@ def test_off_a_terminal_a_step_is_one_plain_line() -> None:
     with progress.step("drawing [orders]", total=10, unit="rows") as advance:
         advance(5)
         with progress.step("inside"):
-            progress.say("a \x1b[31mword\u202e")
+            progress.print_message("a \x1b[31mword\u202e")
     assert target.getvalue() == "drawing [orders]\ninside\na ⟨U+001B⟩[31mword⟨U+202E⟩\n"
 
 
@@ -37,7 +37,7 @@ def test_on_a_terminal_nested_steps_show_how_far_they_are() -> None:
     ):
         advance(250)
         time.sleep(1.2)
-        progress.say("still here")
+        progress.print_message("still here")
     shown = target.getvalue()
     assert "250 of 1,000 rows" in shown
     assert "left" in shown

@@ -7,19 +7,19 @@ from typing import Any
 
 from rich.console import Console
 
-from sandbox.manifest.scan import Finding, Scan, ScannedTable
-from sandbox.report.terminal.scan import MOST, scan
+from sandbox.manifest.scan import Finding, ScanDocument, ScannedTable
+from sandbox.report.terminal.scan import MAX_FINDINGS, render_scan
 
 
 def printed(*findings: Finding, not_scanned: tuple[str, ...] = ()) -> str:
-    found = Scan(
+    found = ScanDocument(
         scanned="2026-06-01T12:00:00+00:00",
         tables={"orders": ScannedTable(files=1, bytes=1000, rows=50, columns=3)},
         findings=list(findings),
         not_scanned=list(not_scanned),
     )
     console = Console(file=io.StringIO(), width=200, markup=False)
-    console.print(scan(found))
+    console.print(render_scan(found))
     return str(console.file.getvalue())  # type: ignore[attr-defined]
 
 
@@ -45,7 +45,7 @@ def test_values_that_may_be_personal_are_said_to_be_withheld() -> None:
 
 def test_many_findings_still_fit_one_screen() -> None:
     text = printed(*[finding()] * 200)
-    assert len(text.splitlines()) <= MOST + 3
+    assert len(text.splitlines()) <= MAX_FINDINGS + 3
     assert "175 more findings; all of them: sandbox scan --json" in text
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.config.settings import Settings
 from sandbox.errors import ConfigError
-from sandbox.sampler.plan.table_order import steps
+from sandbox.sampler.plan.table_order import order_tables
 
 CUSTOMER = {"customer_id": "customers.id"}
 
@@ -27,7 +27,7 @@ def settings(tables: dict[str, dict[str, Any]]) -> Settings:
 
 def roles(tables: dict[str, dict[str, Any]], rows: int = 10) -> dict[str, tuple[str, str | None]]:
     made = settings(tables)
-    return {one.table: (one.role, one.keep) for one in steps(made, dict.fromkeys(made.tables, rows))}
+    return {one.table: (one.role, one.keep) for one in order_tables(made, dict.fromkeys(made.tables, rows))}
 
 
 def test_children_come_after_their_parents_at_any_depth() -> None:
@@ -54,7 +54,7 @@ def test_belongs_to_chooses_between_two_ways_to_the_unit() -> None:
         "reviews": {"references": {"order_id": "orders.id", **CUSTOMER}, "belongs_to": "orders"},
     }
     made = settings(tables)
-    found = {one.table: one for one in steps(made, dict.fromkeys(made.tables, 1))}
+    found = {one.table: one for one in order_tables(made, dict.fromkeys(made.tables, 1))}
     through = found["reviews"].through
     assert through is not None
     assert through.table == "orders"

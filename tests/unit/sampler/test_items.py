@@ -5,15 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.sampler.draw.work_items import RANGE_BYTES, cut, items
+from sandbox.sampler.draw.work_items import RANGE_BYTES, list_items, split_row_groups
 from sandbox.sources.listing import SourceFile
 from sandbox.sources.table import SourceTable
 
 
 def table(*sizes: int) -> SourceTable:
     files = tuple(
-        SourceFile(path=f"/{n}.parquet", name=f"{n}.parquet", bytes=size, modified=0)
-        for n, size in enumerate(sizes)
+        SourceFile(path=f"/{n}.parquet", name=f"{n}.parquet", bytes=size, modified=0) for n, size in enumerate(sizes)
     )
     return SourceTable(name="t", format="parquet", files=files, columns={"id": "BIGINT"}, rows=9, width=8.0)
 
@@ -23,7 +22,7 @@ def test_the_ranges_are_whole_row_groups_and_cover_the_file_once(groups: list[in
     ends = {0}
     for rows in groups:
         ends.add(max(ends) + rows)
-    ranges = cut(groups, size)
+    ranges = split_row_groups(groups, size)
     assert [row for one in ranges for row in one][::2] == [0, *(stop for _, stop in ranges)][: len(ranges)]
     assert all(first < stop and {first, stop} <= ends for first, stop in ranges if sum(groups))
     assert sum(stop - first for first, stop in ranges) == sum(groups)
@@ -31,7 +30,7 @@ def test_the_ranges_are_whole_row_groups_and_cover_the_file_once(groups: list[in
 
 
 def test_small_files_and_one_large_row_group_stay_whole() -> None:
-    found = items(table(10, 9 * RANGE_BYTES), {1: [1_000_000]})
+    found = list_items(table(10, 9 * RANGE_BYTES), {1: [1_000_000]})
     assert [(one.label, one.stop, one.bytes) for one in found] == [
         ("00000", None, 10),
         ("00001", None, 9 * RANGE_BYTES),
@@ -39,7 +38,7 @@ def test_small_files_and_one_large_row_group_stay_whole() -> None:
 
 
 def test_a_large_file_makes_parts_of_about_equal_size_in_its_order() -> None:
-    found = items(table(5, 4 * RANGE_BYTES), {1: [100] * 40})
+    found = list_items(table(5, 4 * RANGE_BYTES), {1: [100] * 40})
     assert [one.label for one in found] == ["00000", "00001-0000", "00001-0001", "00001-0002", "00001-0003"]
     assert [(one.first, one.stop) for one in found[1:]] == [
         (0, 1000),

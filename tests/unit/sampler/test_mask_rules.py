@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.config.settings import Settings
-from sandbox.config.settings_checks import problems
+from sandbox.config.settings_checks import find_problems
 from sandbox.errors import ConfigError
-from sandbox.masking import described, needs_secret, resolved
-from sandbox.sampler.plan.plan import Label, StrataColumn, Stratum, UnitPlan
-from sandbox.sampler.plan.strata.small_strata import warnings
+from sandbox.masking import describe_masks, needs_secret, resolve_masks
+from sandbox.sampler.plan.plan import PlannedStratum, StrataColumn, StratumLabel, UnitPlan
+from sandbox.sampler.plan.strata.small_strata import list_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +28,7 @@ def settings(tables: Mapping[str, Any], **sample: Any) -> Settings:
     sections: dict[str, Any] = {name: {} for name in COLUMNS}
     sections["customers"]["key"] = ["id"]
     sections["orders"]["references"] = {"customer": "customers.id"}
-    sections["payments"]["reference"] = [
-        {"columns": ["year", "number"], "table": "orders", "key": ["year", "number"]}
-    ]
+    sections["payments"]["reference"] = [{"columns": ["year", "number"], "table": "orders", "key": ["year", "number"]}]
     for name, section in tables.items():
         sections[name] = sections[name] | section
     return Settings.model_validate(
@@ -45,7 +43,7 @@ def settings(tables: Mapping[str, Any], **sample: Any) -> Settings:
 
 
 def kinds(tables: Mapping[str, Any], **sample: Any) -> dict[str, dict[str, str]]:
-    found = resolved(settings(tables, **sample), COLUMNS)
+    found = resolve_masks(settings(tables, **sample), COLUMNS)
     return {table: {column: mask.kind for column, mask in ones.items()} for table, ones in found.items()}
 
 
@@ -97,9 +95,7 @@ def test_masks_that_make_values_equal_are_refused_for_references(kind: str) -> N
     assert '"key"' in said
 
 
-@pytest.mark.parametrize(
-    "mask", [{"kind": "noise", "relative": 0.1}, {"kind": "bucket", "width": 10}, "null"]
-)
+@pytest.mark.parametrize("mask", [{"kind": "noise", "relative": 0.1}, {"kind": "bucket", "width": 10}, "null"])
 def test_masks_that_make_values_equal_are_refused_for_keys(mask: Any) -> None:
     assert "customers.id is part of " in refused({"customers": {"mask": {"id": mask}}})
 
@@ -118,9 +114,7 @@ def test_a_mask_that_does_not_fit_names_column_type_and_what_does(column: str, m
 
 
 def test_a_mask_that_does_not_fit_the_other_end_of_a_reference_is_refused() -> None:
-    said = refused(
-        {"customers": {"references": {"x": "countries.code"}}, "countries": {"mask": {"code": "key"}}}
-    )
+    said = refused({"customers": {"references": {"x": "countries.code"}}, "countries": {"mask": {"code": "key"}}})
     assert "customers.x is DOUBLE" in said
 
 
@@ -135,13 +129,8 @@ def test_all_problems_are_reported_at_once() -> None:
 
 
 def test_a_masked_column_makes_no_strata() -> None:
-    assert "customers.country makes strata" in refused(
-        {"customers": {"mask": {"country": "text"}}}, strata=["country"]
-    )
-    assert (
-        kinds({"customers": {"mask": {"country": "none"}}}, strata=["country"])["customers"]["country"]
-        == "none"
-    )
+    assert "customers.country makes strata" in refused({"customers": {"mask": {"country": "text"}}}, strata=["country"])
+    assert kinds({"customers": {"mask": {"country": "none"}}}, strata=["country"])["customers"]["country"] == "none"
 
 
 def test_a_masked_column_of_a_table_that_the_unit_references_makes_no_strata() -> None:
@@ -180,7 +169,7 @@ def test_buckets_of_whole_numbers_are_whole() -> None:
 def test_options_are_checked_with_the_file(mask: Any, says: str) -> None:
     found = [
         one
-        for one in problems(settings({"customers": {"mask": {"born": mask}}}))
+        for one in find_problems(settings({"customers": {"mask": {"born": mask}}}))
         if one.key == ("tables", "customers", "mask", "born")
     ]
     assert any(says in one.message for one in found)
@@ -193,15 +182,15 @@ def test_options_out_of_range_are_refused(mask: Any) -> None:
 
 
 def test_documents_have_kind_and_options() -> None:
-    masks = resolved(
+    masks = resolve_masks(
         settings({"customers": {"mask": {"x": {"kind": "noise", "relative": 0.1}, "email": "none"}}}), COLUMNS
     )
-    assert described(masks) == {"customers": {"x": "noise(relative=0.1)"}}
+    assert describe_masks(masks) == {"customers": {"x": "noise(relative=0.1)"}}
 
 
 @pytest.mark.parametrize(("mask", "needed"), [("none", False), ("redact", False), ("email", True)])
 def test_only_keyed_masks_need_a_secret(mask: str, needed: bool) -> None:
-    assert needs_secret(resolved(settings({"customers": {"mask": {"email": mask}}}), COLUMNS)) is needed
+    assert needs_secret(resolve_masks(settings({"customers": {"mask": {"email": mask}}}), COLUMNS)) is needed
 
 
 def unit(populations: list[int]) -> UnitPlan:
@@ -211,7 +200,9 @@ def unit(populations: list[int]) -> UnitPlan:
         coefficients=(1, 2, 3, 4, 5, 6),
         columns=(StrataColumn(name="country", column="country", type="VARCHAR"),),
         strata=tuple(
-            Stratum(labels=(Label(kind="value", text=f"C{n}"),), population=n, probability=1.0, threshold=1)
+            PlannedStratum(
+                labels=(StratumLabel(kind="value", text=f"C{n}"),), population=n, probability=1.0, threshold=1
+            )
             for n in populations
         ),
         null_keys=0,
@@ -219,17 +210,18 @@ def unit(populations: list[int]) -> UnitPlan:
 
 
 def test_small_strata_are_named_where_something_is_masked() -> None:
-    masks = resolved(settings({"customers": {"mask": {"email": "email"}}}), COLUMNS)
-    [said] = warnings({"customers": unit([1, 4, 5, 100])}, masks)
+    masks = resolve_masks(settings({"customers": {"mask": {"email": "email"}}}), COLUMNS)
+    [said] = list_warnings({"customers": unit([1, 4, 5, 100])}, masks)
     assert "2 strata have fewer than 5 units in the population" in said
     assert "C1 (k = 1), C4 (k = 4);" in said
-    assert warnings({"customers": unit([5, 100])}, masks) == []
+    assert list_warnings({"customers": unit([5, 100])}, masks) == []
 
 
 def test_small_strata_are_nobodys_business_where_nothing_is_masked() -> None:
     assert (
-        warnings(
-            {"customers": unit([1])}, resolved(settings({"customers": {"mask": {"email": "none"}}}), COLUMNS)
+        list_warnings(
+            {"customers": unit([1])},
+            resolve_masks(settings({"customers": {"mask": {"email": "none"}}}), COLUMNS),
         )
         == []
     )

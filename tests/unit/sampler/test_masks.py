@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sandbox.config.settings import Mask
-from sandbox.masking.detect.value_patterns import is_phone
-from sandbox.masking.integers import masked_signed
-from sandbox.masking.kinds import function
+from sandbox.config.settings import MaskEntry
+from sandbox.masking.detect.value_patterns import is_phone_number
+from sandbox.masking.integers import mask_signed
+from sandbox.masking.kinds import build_mask_function
 from sandbox.masking.prf import siphash
 
 if TYPE_CHECKING:
@@ -50,11 +50,9 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def masked(
-    kind: str, engine_type: str, values: Sequence[Any], secret: bytes = SECRET, **options: Any
-) -> list[Any]:
+def masked(kind: str, engine_type: str, values: Sequence[Any], secret: bytes = SECRET, **options: Any) -> list[Any]:
     array = pa.array(values, TYPES[engine_type])
-    found = function(Mask(kind=kind, **options), engine_type, secret)(array)  # type: ignore[arg-type]
+    found = build_mask_function(MaskEntry(kind=kind, **options), engine_type, secret)(array)  # type: ignore[arg-type]
     assert found.type == array.type
     assert found.is_null().equals(array.is_null())
     return list(found.to_pylist())
@@ -98,9 +96,7 @@ def test_masks_are_the_same_on_every_machine() -> None:
     ("engine_type", "least", "most"),
     [("TINYINT", -128, 127), ("UTINYINT", 0, 255), ("SMALLINT", -(2**15), 2**15 - 1)],
 )
-def test_key_is_one_to_one_over_the_whole_range_and_leaves_nothing(
-    engine_type: str, least: int, most: int
-) -> None:
+def test_key_is_one_to_one_over_the_whole_range_and_leaves_nothing(engine_type: str, least: int, most: int) -> None:
     values = list(range(least, most + 1))
     found = masked("key", engine_type, values)
     assert sorted(found) == values
@@ -109,7 +105,7 @@ def test_key_is_one_to_one_over_the_whole_range_and_leaves_nothing(
 
 def test_key_is_one_to_one_over_a_million_numbers() -> None:
     values = np.arange(-500_000, 500_000, dtype=np.int64) * 7_919_999 + 3
-    found = masked_signed(SECRET, values)
+    found = mask_signed(SECRET, values)
     assert len(np.unique(found)) == len(values)
     assert (found == values).sum() == 0
 
@@ -244,7 +240,7 @@ def test_phones_keep_country_and_form_and_are_nobodys_where_that_exists(value: s
     [found] = masked("phone", "VARCHAR", [value])
     assert re.fullmatch(pattern, found)
     assert found != value
-    assert is_phone(found)
+    assert is_phone_number(found)
 
 
 def test_hash_gives_128_bits() -> None:
@@ -254,9 +250,7 @@ def test_hash_gives_128_bits() -> None:
     assert len(blob) == 16
 
 
-@pytest.mark.parametrize(
-    "engine_type", ["INTEGER", "BIGINT", "UBIGINT", "DOUBLE", "DECIMAL(10,2)", "DECIMAL(30,2)"]
-)
+@pytest.mark.parametrize("engine_type", ["INTEGER", "BIGINT", "UBIGINT", "DOUBLE", "DECIMAL(10,2)", "DECIMAL(30,2)"])
 def test_noise_stays_within_its_share(engine_type: str) -> None:
     wrap = Decimal if engine_type.startswith("DECIMAL") else int
     values = [wrap(n * 997) for n in range(1, 500)]
@@ -296,17 +290,13 @@ def test_noise_leaves_what_is_no_number() -> None:
         ("DECIMAL(10,2)", 0.001, [Decimal("1.30")], [Decimal("1.30")]),
     ],
 )
-def test_buckets_begin_at_multiples(
-    engine_type: str, width: float, values: list[Any], expected: list[Any]
-) -> None:
+def test_buckets_begin_at_multiples(engine_type: str, width: float, values: list[Any], expected: list[Any]) -> None:
     assert masked("bucket", engine_type, values, width=width) == expected
 
 
-def shifted(
-    engine_type: str, values: Sequence[Any], units: Sequence[int | None], days: int = 30
-) -> list[Any]:
+def shifted(engine_type: str, values: Sequence[Any], units: Sequence[int | None], days: int = 30) -> list[Any]:
     array = pa.array(values, TYPES[engine_type])
-    change = function(Mask(kind="date_shift", days=days), engine_type, SECRET)
+    change = build_mask_function(MaskEntry(kind="date_shift", days=days), engine_type, SECRET)
     return list(change(array, pa.array(units, pa.int64())).to_pylist())
 
 
@@ -339,7 +329,7 @@ def test_years_that_stand_for_always_and_never_stay() -> None:
 
 
 def test_moments_at_the_end_of_nanoseconds_do_not_wrap_around() -> None:
-    change = function(Mask(kind="date_shift", days=30), "TIMESTAMP_NS", SECRET)
+    change = build_mask_function(MaskEntry(kind="date_shift", days=30), "TIMESTAMP_NS", SECRET)
     ends = pa.array([-(2**63) + 1, 2**63 - 1], pa.int64()).cast(pa.timestamp("ns"))
     for unit in range(20):
         found = change(ends, pa.array([unit, unit], pa.int64())).cast(pa.int64()).to_pylist()

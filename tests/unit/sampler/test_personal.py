@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sandbox.masking.detect import value_patterns
-from sandbox.masking.detect.column_names import meaning
-from sandbox.masking.detect.value_patterns import recognised
+from sandbox.masking.detect.column_names import classify_column_name
+from sandbox.masking.detect.value_patterns import classify_values
 
 PERSONAL = {
     "email": "email Email EMAIL e_mail customerEmail email_address emailAddress contact_email_2 primary_email courriel correo",
@@ -37,22 +37,20 @@ HARMLESS = """
 """.split()  # noqa: SIM905 - a list of words is read as such
 
 
-@pytest.mark.parametrize(
-    ("what", "column"), [(what, one) for what, names in PERSONAL.items() for one in names.split()]
-)
+@pytest.mark.parametrize(("what", "column"), [(what, one) for what, names in PERSONAL.items() for one in names.split()])
 def test_usual_names_of_personal_columns_are_known(what: str, column: str) -> None:
-    assert meaning(column, "orders") == what
+    assert classify_column_name(column, "orders") == what
 
 
 @pytest.mark.parametrize("column", HARMLESS)
 def test_names_that_only_sound_so_are_not(column: str) -> None:
-    assert meaning(column, "orders") is None
+    assert classify_column_name(column, "orders") is None
 
 
 def test_a_name_is_a_persons_where_the_table_holds_persons() -> None:
-    assert meaning("name", "customers") == "name"
-    assert meaning("name", "products") is None
-    assert meaning("Name", "dim_Kunden") == "name"
+    assert classify_column_name("name", "customers") == "name"
+    assert classify_column_name("name", "products") is None
+    assert classify_column_name("Name", "dim_Kunden") == "name"
 
 
 @pytest.mark.parametrize(
@@ -66,17 +64,15 @@ def test_ibans_are_known_by_their_check_digits(value: str) -> None:
     assert not value_patterns.is_iban(value[:3] + str((int(value[3]) + 1) % 10) + value[4:])
 
 
-@pytest.mark.parametrize(
-    "value", ["4111111111111111", "5500 0000 0000 0004", "3400-000000-00009", "6011000000000004"]
-)
+@pytest.mark.parametrize("value", ["4111111111111111", "5500 0000 0000 0004", "3400-000000-00009", "6011000000000004"])
 def test_card_numbers_are_known_by_issuer_and_check_digit(value: str) -> None:
-    assert value_patterns.is_card(value)
-    assert not value_patterns.is_card(value[:-1] + str((int(value[-1]) + 1) % 10))
+    assert value_patterns.is_card_number(value)
+    assert not value_patterns.is_card_number(value[:-1] + str((int(value[-1]) + 1) % 10))
 
 
 @pytest.mark.parametrize("value", ["9111111111111111", "411111111111", "4111", "1700000000000"])
 def test_other_long_numbers_are_no_card_numbers(value: str) -> None:
-    assert not value_patterns.is_card(value)
+    assert not value_patterns.is_card_number(value)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +96,12 @@ def test_national_ids_are_known_by_form_and_check_digit(value: str, wrong: str) 
 
 @pytest.mark.parametrize("value", ["192.168.0.1", "2001:db8::1", "::1"])
 def test_ip_addresses_are_known(value: str) -> None:
-    assert value_patterns.is_ip(value)
+    assert value_patterns.is_ip_address(value)
 
 
 @pytest.mark.parametrize("value", ["1.2.3", "999.1.1.1", "12:30:45", "00:1B:44:11:3A:B7", "1.2.3.4.5"])
 def test_times_versions_and_hardware_addresses_are_no_ip_addresses(value: str) -> None:
-    assert not value_patterns.is_ip(value)
+    assert not value_patterns.is_ip_address(value)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +120,7 @@ def test_times_versions_and_hardware_addresses_are_no_ip_addresses(value: str) -
     ],
 )
 def test_values_show_what_a_column_holds(values: list[str], what: str) -> None:
-    found = recognised(values)
+    found = classify_values(values)
     assert found is not None
     assert found[0] == what
 
@@ -151,12 +147,12 @@ def test_values_show_what_a_column_holds(values: list[str], what: str) -> None:
     ],
 )
 def test_values_that_only_look_alike_do_not(values: list[str]) -> None:
-    assert recognised(values) is None
+    assert classify_values(values) is None
 
 
 def test_the_reason_has_the_figures() -> None:
-    assert recognised(["a@b.de"] * 980 + ["?"] * 20) == (
+    assert classify_values(["a@b.de"] * 980 + ["?"] * 20) == (
         "email",
         "98 % of 1,000 values are or hold e-mail addresses",
     )
-    assert recognised(["a@b.de", "", " "]) == ("email", "100 % of 1 value are or hold e-mail addresses")
+    assert classify_values(["a@b.de", "", " "]) == ("email", "100 % of 1 value are or hold e-mail addresses")

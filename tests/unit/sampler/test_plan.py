@@ -8,21 +8,21 @@ import pytest
 
 from sandbox.config.settings import Reference
 from sandbox.engine.rule import prn
-from sandbox.sampler.plan.plan import Label, StrataColumn, Stratum, UnitPlan, order_of
+from sandbox.sampler.plan.plan import PlannedStratum, StrataColumn, StratumLabel, UnitPlan, build_sort_key
 
 
 def unit(*strata: tuple[str | None, int, float], kind: str = "VARCHAR", rare: bool = False) -> UnitPlan:
     return UnitPlan(
         table="t",
         key=("id",),
-        coefficients=prn.coefficients("", "t"),
+        coefficients=prn.compute_coefficients("", "t"),
         columns=(StrataColumn(name="c", column="c", type=kind, rare_below=3 if rare else None),),
         strata=tuple(
-            Stratum(
-                labels=(Label(kind="value" if text is not None else "rare" if rare else "null", text=text),),
+            PlannedStratum(
+                labels=(StratumLabel(kind="value" if text is not None else "rare" if rare else "null", text=text),),
                 population=population,
                 probability=probability,
-                threshold=prn.threshold(probability),
+                threshold=prn.compute_threshold(probability),
             )
             for text, population, probability in strata
         ),
@@ -49,45 +49,45 @@ def test_the_detectable_number_is_the_smallest_that_is_seen_with_95_percent() ->
 
 def test_strata_show_their_values_as_json() -> None:
     integers = unit(("12", 1, 1.0), (None, 1, 1.0), kind="BIGINT")
-    assert [integers.values(one) for one in integers.strata] == [{"c": 12}, {"c": None}]
+    assert [integers.describe_stratum(one) for one in integers.strata] == [{"c": 12}, {"c": None}]
     merged = unit(("x", 1, 1.0), (None, 1, 1.0), rare=True)
-    assert [merged.values(one) for one in merged.strata] == [{"c": "x"}, {"c": {"rare_below": 3}}]
-    assert unit(("true", 1, 1.0), kind="BOOLEAN").fields()["strata"][0]["values"] == {"c": True}
+    assert [merged.describe_stratum(one) for one in merged.strata] == [{"c": "x"}, {"c": {"rare_below": 3}}]
+    assert unit(("true", 1, 1.0), kind="BOOLEAN").to_dict()["strata"][0]["values"] == {"c": True}
 
 
 def column(kind: str, edges: tuple[str, ...] | None = None) -> StrataColumn:
     return StrataColumn(name="c", column="c", type=kind, edges=edges)
 
 
-def shown(made: StrataColumn, *labels: Label) -> list[object]:
+def shown(made: StrataColumn, *labels: StratumLabel) -> list[object]:
     plan = UnitPlan(
         table="t", key=("id",), coefficients=(), columns=(made,), null_keys=0,
-        strata=tuple(Stratum(labels=(one,), population=1, probability=1.0, threshold=1) for one in labels),
+        strata=tuple(PlannedStratum(labels=(one,), population=1, probability=1.0, threshold=1) for one in labels),
     )  # fmt: skip
-    return [plan.values(one)["c"] for one in plan.strata]
+    return [plan.describe_stratum(one)["c"] for one in plan.strata]
 
 
 def test_bins_show_where_they_begin_and_end() -> None:
-    bins = [Label(kind="bin", text=str(index)) for index in range(3)]
+    bins = [StratumLabel(kind="bin", text=str(index)) for index in range(3)]
     assert shown(column("INTEGER", ("18", "65")), *bins) == [
         {"from": None, "to": 18}, {"from": 18, "to": 65}, {"from": 65, "to": None}
     ]  # fmt: skip
     assert shown(column("DATE", ("2024-01-01",)), bins[0]) == [{"from": None, "to": "2024-01-01"}]
     assert shown(column("DOUBLE", ("0.5", "inf")), bins[1]) == [{"from": 0.5, "to": "inf"}]
-    assert shown(column("DOUBLE", ()), bins[0], Label(kind="nan"), Label(kind="null")) == [
+    assert shown(column("DOUBLE", ()), bins[0], StratumLabel(kind="nan"), StratumLabel(kind="null")) == [
         {"from": None, "to": None}, "nan", None
     ]  # fmt: skip
 
 
 def test_strata_are_ordered_as_their_values_are() -> None:
     labels = [
-        Label(kind="value", text="10"), Label(kind="null"), Label(kind="value", text="-inf"), Label(kind="rare"),
-        Label(kind="value", text="9.5"), Label(kind="value", text="nan"),
+        StratumLabel(kind="value", text="10"), StratumLabel(kind="null"), StratumLabel(kind="value", text="-inf"), StratumLabel(kind="rare"),
+        StratumLabel(kind="value", text="9.5"), StratumLabel(kind="value", text="nan"),
     ]  # fmt: skip
-    ordered = sorted(labels, key=lambda label: order_of([column("DOUBLE")], [label]))
+    ordered = sorted(labels, key=lambda label: build_sort_key([column("DOUBLE")], [label]))
     assert [one.text or one.kind for one in ordered] == ["-inf", "9.5", "10", "nan", "rare", "null"]
-    texts = [Label(kind="value", text="10"), Label(kind="value", text="9")]
-    assert sorted(texts, key=lambda label: order_of([column("VARCHAR")], [label])) == texts
+    texts = [StratumLabel(kind="value", text="10"), StratumLabel(kind="value", text="9")]
+    assert sorted(texts, key=lambda label: build_sort_key([column("VARCHAR")], [label])) == texts
 
 
 def test_a_plan_names_the_columns_that_decide_about_a_row() -> None:
@@ -96,4 +96,4 @@ def test_a_plan_names_the_columns_that_decide_about_a_row() -> None:
         table="t", key=("id",), coefficients=(), strata=(), null_keys=0, where="x > 1", narrowed_by=("x", "id"),
         columns=(column("DOUBLE"), StrataColumn(name="regions.n", column="n", type="DATE", path=(hop,))),
     )  # fmt: skip
-    assert made.needed == ("id", "x", "c", "region", "kind")
+    assert made.needed_columns == ("id", "x", "c", "region", "kind")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.config.settings import Settings
-from sandbox.samples.specification import request_id, specification
+from sandbox.samples.specification import build_specification, compute_request_id
 
 BASE: dict[str, Any] = {
     "version": 1,
@@ -47,7 +47,7 @@ def changed(path: str, value: Any) -> Settings:
     ],
 )
 def test_the_request_does_not_depend_on(path: str, value: Any) -> None:
-    assert request_id(changed(path, value)) == request_id(Settings.model_validate(BASE))
+    assert compute_request_id(changed(path, value)) == compute_request_id(Settings.model_validate(BASE))
 
 
 @pytest.mark.parametrize(
@@ -70,25 +70,25 @@ def test_the_request_does_not_depend_on(path: str, value: Any) -> None:
     ],
 )
 def test_the_request_depends_on(path: str, value: Any) -> None:
-    assert request_id(changed(path, value)) != request_id(Settings.model_validate(BASE))
+    assert compute_request_id(changed(path, value)) != compute_request_id(Settings.model_validate(BASE))
 
 
 def test_both_forms_of_a_reference_ask_for_the_same() -> None:
     long = [{"columns": ["customer_id"], "table": "customers", "key": ["id"]}]
     settings = changed("tables.orders", {"reference": long})
-    assert specification(settings) == specification(Settings.model_validate(BASE))
+    assert build_specification(settings) == build_specification(Settings.model_validate(BASE))
 
 
 def test_a_reference_that_holds_for_some_rows_asks_for_something_else() -> None:
     entry = {"columns": ["customer_id"], "table": "customers", "key": ["id"]}
     plain = changed("tables.orders", {"reference": [entry]})
     some = changed("tables.orders", {"reference": [{**entry, "when": {"kind": "order"}}]})
-    assert request_id(plain) != request_id(some)
+    assert compute_request_id(plain) != compute_request_id(some)
 
 
 def test_edges_are_equal_however_they_are_written() -> None:
     ids = {
-        request_id(changed("sample.strata", [{"column": "age", "bins": bins}]))
+        compute_request_id(changed("sample.strata", [{"column": "age", "bins": bins}]))
         for bins in ([18, 65.5], [18.0, 65.5])
     }
     assert len(ids) == 1
@@ -97,7 +97,7 @@ def test_edges_are_equal_however_they_are_written() -> None:
 def test_a_further_unit_is_drawn_with_the_first_ones_salt_unless_it_has_its_own() -> None:
     def asked(**also: Any) -> str:
         settings = changed("sample.also", {"orders": {"rate": 0.1, **also}})
-        return request_id(
+        return compute_request_id(
             settings.model_copy(update={"sample": settings.sample.model_copy(update={"salt": "x"})})
         )
 

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.masking.rules import described
+from sandbox.masking.rules import describe_masks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.config.settings import Mask
+    from sandbox.config.settings import MaskEntry
     from sandbox.sampler.plan.plan import UnitPlan
 
-FEW = 5  # units in the population; below, statistical offices suppress a cell
-NAMED = 5
+MIN_POPULATION = 5  # units in the population; below, statistical offices suppress a cell
+MAX_EXAMPLES = 5
 
 
-def warnings(units: Mapping[str, UnitPlan], masks: Mapping[str, Mapping[str, Mask]]) -> list[str]:
+def list_warnings(units: Mapping[str, UnitPlan], masks: Mapping[str, Mapping[str, MaskEntry]]) -> list[str]:
     """Give a sentence for each unit table with strata of few units, where anything is masked at all."""
-    if not described(masks):
+    if not describe_masks(masks):
         return []
-    return [sentence for unit in units.values() if (sentence := _warning(unit))]
+    return [sentence for unit in units.values() if (sentence := _format_warning(unit))]
 
 
-def _warning(unit: UnitPlan) -> str:
-    small = [stratum for stratum in unit.strata if stratum.population < FEW] if unit.columns else []
+def _format_warning(unit: UnitPlan) -> str:
+    small = [stratum for stratum in unit.strata if stratum.population < MIN_POPULATION] if unit.columns else []
     if not small:
         return ""
     named = ", ".join(
-        f"{'/'.join(str(value) for value in unit.values(stratum).values())} (k = {stratum.population})"
-        for stratum in small[:NAMED]
+        f"{'/'.join(str(value) for value in unit.describe_stratum(stratum).values())} (k = {stratum.population})"
+        for stratum in small[:MAX_EXAMPLES]
     )
-    more = f" and {len(small) - NAMED} more" if len(small) > NAMED else ""
+    more = f" and {len(small) - MAX_EXAMPLES} more" if len(small) > MAX_EXAMPLES else ""
     which = "1 stratum has" if len(small) == 1 else f"{len(small)} strata have"
     return (
-        f"{unit.table}: {which} fewer than {FEW} units in the population, and masks hide little there: {named}{more}; "
+        f"{unit.table}: {which} fewer than {MIN_POPULATION} units in the population, and masks hide little there: {named}{more}; "
         "merge rare values with rare_below, or use fewer strata"
     )

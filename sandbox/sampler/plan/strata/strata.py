@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.rule import prn
 from sandbox.engine.sql import predicate
-from sandbox.errors import RuleError
+from sandbox.errors import DataRuleError
 from sandbox.sampler.plan import bins, pushdown
-from sandbox.sampler.plan.plan import Stratum, UnitPlan
-from sandbox.sampler.plan.pushdown import Counted
-from sandbox.sampler.plan.strata.strata_columns import strata_columns
-from sandbox.sampler.plan.strata.strata_counts import LOOK_FIRST, Counting
-from sandbox.sampler.plan.strata.strata_labels import labelled
-from sandbox.sources.open_table import never_null
-from sandbox.sources.projection import lean
+from sandbox.sampler.plan.plan import PlannedStratum, UnitPlan
+from sandbox.sampler.plan.pushdown import StrataSource
+from sandbox.sampler.plan.strata.strata_columns import find_strata_columns
+from sandbox.sampler.plan.strata.strata_counts import ESTIMATE_ROWS, StrataCounter
+from sandbox.sampler.plan.strata.strata_labels import prepare_labels
+from sandbox.sources.open_table import has_no_nulls
+from sandbox.sources.projection import project_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sandbox.sources.table import SourceTable
 
 
-def sketched(session: Session, settings: Settings, tables: Mapping[str, SourceTable], unit: str) -> UnitPlan:
+def count_strata(session: Session, settings: Settings, tables: Mapping[str, SourceTable], unit: str) -> UnitPlan:
     """Find the strata of a unit table and count them; every unit of it comes.
 
     Args:
@@ -40,46 +40,41 @@ def sketched(session: Session, settings: Settings, tables: Mapping[str, SourceTa
             10,000 strata.
     """
     section, table = settings.tables[unit], tables[unit]
-    where = _where(session, unit, section.where, table)
-    columns = strata_columns(settings, tables, unit)
+    where = _check_where(session, unit, section.where, table)
+    columns = find_strata_columns(settings, tables, unit)
     key = tuple(section.key or ())
-    narrowed_by = predicate.columns_of(where, table.columns) if where else []
+    narrowed_by = predicate.find_condition_columns(where, table.columns) if where else []
     entries = settings.sample.draws[unit].strata
     shared = section.duplicates == "unit"
     counted = None
-    if not (
-        where
-        or shared
-        or any(one.path for one in columns)
-        or any(one.bins or one.quantiles for one in entries)
-    ):
-        counted = pushdown.counted(session, table, [one.column for one in columns], key)
+    if not (where or shared or any(one.path for one in columns) or any(one.bins or one.quantiles for one in entries)):
+        counted = pushdown.count_groups_in_source(session, table, [one.column for one in columns], key)
     if counted is None:
-        used = dict.fromkeys([*key, *narrowed_by, *(name for one in columns for name in one.needed)])
-        counted = Counted(
-            relation=lean(session, table, used), columns={name: table.columns[name] for name in used}
+        used = dict.fromkeys([*key, *narrowed_by, *(name for one in columns for name in one.needed_columns)])
+        counted = StrataSource(
+            relation=project_table(session, table, used), columns={name: table.columns[name] for name in used}
         )
-    counting = Counting(
+    counting = StrataCounter(
         session=session,
         table=table,
         source=counted,
         key=key,
         where=where,
         shared=shared,
-        keyed=table.rows > LOOK_FIRST and never_null(table, key),
+        has_whole_keys=table.rows > ESTIMATE_ROWS and has_no_nulls(table, key),
     )
     columns = tuple(
-        _with_edges(counting, tables, column, entry)
+        _add_edges(counting, tables, column, entry)
         for column, entry in zip(columns, settings.sample.draws[unit].strata, strict=True)
     )
-    counts = counting.counted(columns, labelled(session, tables, unit, columns))
+    counts = counting.count(columns, prepare_labels(session, tables, unit, columns))
     return UnitPlan(
         table=unit,
         key=key,
-        coefficients=prn.coefficients(settings.sample.draws[unit].salt, unit),
+        coefficients=prn.compute_coefficients(settings.sample.draws[unit].salt, unit),
         columns=counts.columns,
         strata=tuple(
-            Stratum(labels=labels, population=count, probability=1.0, threshold=prn.PRIME)
+            PlannedStratum(labels=labels, population=count, probability=1.0, threshold=prn.PRIME)
             for labels, count in counts.strata
         ),
         null_keys=counts.null_keys,
@@ -90,9 +85,9 @@ def sketched(session: Session, settings: Settings, tables: Mapping[str, SourceTa
     )
 
 
-def allocated(unit: UnitPlan, chosen: Sequence[float]) -> UnitPlan:
+def assign_probabilities(unit: UnitPlan, chosen: Sequence[float]) -> UnitPlan:
     """Give the draw of a unit table with the inclusion probability of each stratum."""
-    levels = [prn.threshold(probability) for probability in chosen]
+    levels = [prn.compute_threshold(probability) for probability in chosen]
     strata = tuple(
         dataclasses.replace(stratum, probability=level / prn.PRIME, threshold=level)
         for stratum, level in zip(unit.strata, levels, strict=True)
@@ -100,30 +95,30 @@ def allocated(unit: UnitPlan, chosen: Sequence[float]) -> UnitPlan:
     return dataclasses.replace(unit, strata=strata)
 
 
-def _where(session: Session, unit: str, text: str | None, table: SourceTable) -> str | None:
+def _check_where(session: Session, unit: str, text: str | None, table: SourceTable) -> str | None:
     if text is None:
         return None
     try:
-        return predicate.checked(session, text, table.columns)
-    except RuleError as error:
-        raise RuleError(
+        return predicate.parse_condition(session, text, table.columns)
+    except DataRuleError as error:
+        raise DataRuleError(
             f"[tables.{unit}] where = {text!r}: {error.message}",
             hint="for example: where = \"signed_up < '2026-10-01'\"",
         ) from error
 
 
-def _with_edges(
-    counting: Counting, tables: Mapping[str, SourceTable], column: StrataColumn, entry: StratumColumn
+def _add_edges(
+    counting: StrataCounter, tables: Mapping[str, SourceTable], column: StrataColumn, entry: StratumColumn
 ) -> StrataColumn:
     if entry.bins is not None:
-        return dataclasses.replace(column, edges=bins.declared(counting.session, column, entry.bins))
+        return dataclasses.replace(column, edges=bins.parse_declared_edges(counting.session, column, entry.bins))
     if entry.quantiles is None:
         return column
-    (found,) = labelled(counting.session, tables, counting.table.name, [column])
+    (found,) = prepare_labels(counting.session, tables, counting.table.name, [column])
 
-    def values(splits: tuple[str, ...]) -> str:
+    def build_values(splits: tuple[str, ...]) -> str:
         both = [dataclasses.replace(found, edges=splits), dataclasses.replace(found, edges=None)]
-        return f"(select value_0, value_1 from {counting.values(both)} where {counting.whole})"
+        return f"(select value_0, value_1 from {counting.build_values(both)} where {counting.whole_key_condition})"
 
-    cut = bins.at_quantiles(counting.session, column, values, counting.table.rows, entry.quantiles)
+    cut = bins.find_quantile_edges(counting.session, column, build_values, counting.table.rows, entry.quantiles)
     return dataclasses.replace(column, edges=cut)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.sql.ibis_types import SIMPLE
-from sandbox.engine.sql.type_names import MOMENTS, NUMBERS
-from sandbox.errors import RuleError
+from sandbox.engine.sql.ibis_types import IBIS_TYPES
+from sandbox.engine.sql.type_names import NUMBER_TYPE, TEMPORAL_TYPE
+from sandbox.errors import DataRuleError
 from sandbox.sampler.plan.plan import StrataColumn
-from sandbox.sources.checks.schema_check import place
+from sandbox.sources.checks.schema_check import resolve_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,12 +16,10 @@ if TYPE_CHECKING:
     from sandbox.config.settings import Reference, Settings, StratumColumn
     from sandbox.sources.table import SourceTable
 
-Path = tuple["Reference", ...]
+ReferencePath = tuple["Reference", ...]
 
 
-def strata_columns(
-    settings: Settings, tables: Mapping[str, SourceTable], unit: str
-) -> tuple[StrataColumn, ...]:
+def find_strata_columns(settings: Settings, tables: Mapping[str, SourceTable], unit: str) -> tuple[StrataColumn, ...]:
     """Give the strata columns of a unit's draw, which are known to be there.
 
     Raises:
@@ -30,7 +28,7 @@ def strata_columns(
     columns = {name: table.columns for name, table in tables.items()}
     found = []
     for entry in settings.sample.draws[unit].strata:
-        table, column = place(settings, columns, unit, entry.column)
+        table, column = resolve_column(settings, columns, unit, entry.column)
         kind = columns[table][column]
         _check_type(f"{table}.{column}", entry, kind)
         found.append(
@@ -38,26 +36,26 @@ def strata_columns(
                 name=entry.column,
                 column=column,
                 type=kind,
-                path=_path(settings, unit, table, entry.column),
+                path=_find_reference_path(settings, unit, table, entry.column),
                 rare_below=entry.rare_below,
             )
         )
     return tuple(found)
 
 
-def _path(settings: Settings, unit: str, table: str, name: str) -> Path:
+def _find_reference_path(settings: Settings, unit: str, table: str, name: str) -> ReferencePath:
     """Give the one shortest chain of references from the unit table to another."""
     if table == unit:
         return ()
     seen = {unit}
-    chains: list[Path] = [(one,) for one in settings.tables[unit].all_references if one.table != unit]
+    chains: list[ReferencePath] = [(one,) for one in settings.tables[unit].all_references if one.table != unit]
     while chains:
         found = [chain for chain in chains if chain[-1].table == table]
         if len(found) == 1:
             return found[0]
         if found:
             ways = " and ".join(" → ".join(", ".join(one.columns) for one in chain) for chain in found)
-            raise RuleError(
+            raise DataRuleError(
                 f"strata: {name} does not say which {table} is meant: {unit} refers to it by {ways}",
                 hint="copy the column into the unit table under a name of its own, or take it out of strata",
             )
@@ -68,22 +66,22 @@ def _path(settings: Settings, unit: str, table: str, name: str) -> Path:
             for one in settings.tables[chain[-1].table].all_references
             if one.table not in seen
         ]
-    raise RuleError(
+    raise DataRuleError(
         f"strata: {name} is a column of {table}, and no reference leads from {unit} to {table}",
         hint=f"add the reference to [tables.{unit}], or name a column of {unit}",
     )
 
 
 def _check_type(name: str, entry: StratumColumn, kind: str) -> None:
-    if kind not in SIMPLE and not kind.startswith("DECIMAL("):
-        raise RuleError(
+    if kind not in IBIS_TYPES and not kind.startswith("DECIMAL("):
+        raise DataRuleError(
             f"{name} cannot make strata: it is {kind}",
             hint="name columns of single values: text, numbers, dates, booleans",
         )
-    ordered = NUMBERS.fullmatch(kind) or MOMENTS.fullmatch(kind) or kind == "TIME"
+    ordered = NUMBER_TYPE.fullmatch(kind) or TEMPORAL_TYPE.fullmatch(kind) or kind == "TIME"
     if (entry.bins is not None or entry.quantiles is not None) and not ordered:
         way = "bins" if entry.bins is not None else "quantiles"
-        raise RuleError(
+        raise DataRuleError(
             f"{name} cannot have {way}: it is {kind}",
             hint=f'bins and quantiles are for numbers, dates and times; use {{column = "{entry.column}", rare_below = 200}}',
         )

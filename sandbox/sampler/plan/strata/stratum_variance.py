@@ -10,9 +10,9 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote
-from sandbox.sampler.plan.frame import prepared
-from sandbox.sources.projection import lean
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.sampler.plan.frame import prepare_frame
+from sandbox.sources.projection import project_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import UnitPlan
     from sandbox.sources.table import SourceTable
 
-STEPS = 2.0**36
-LARGEST = "largest of each stratum"
+STEPS_PER_LARGEST = 2.0**36
+LARGEST_TABLE = "largest of each stratum"
 
 
-def deviations(
-    session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan, column: str
-) -> list[float]:
+def compute_deviations(session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan, column: str) -> list[float]:
     """Give S_h of each stratum; where a stratum's values are all equal, the smallest that is positive.
 
     The value of a unit is the sum over its rows. NULL, NaN and infinity count as nothing: they are left out. Where no
@@ -42,35 +40,35 @@ def deviations(
     Source: S² = (Σy² − (Σy)²/n) / (n − 1); Neyman 1934; Cochran 1977, ch. 5.
     """
     table = tables[unit.table]
-    used = list(dict.fromkeys([*unit.needed, column]))
-    relation = lean(session, table, used)
-    frame = prepared(session, tables, unit)
-    inside = frame.inside(relation, {name: table.columns[name] for name in used})
+    used = list(dict.fromkeys([*unit.needed_columns, column]))
+    relation = project_table(session, table, used)
+    frame = prepare_frame(session, tables, unit)
+    inside = frame.build_frame_query(relation, {name: table.columns[name] for name in used})
     doing = f"measuring {column} of {unit.table}"
-    value, stratum = f"{quote(column)}::double", quote(frame.stratum)
-    rows = f"(select {stratum} as h, {quote(frame.unit)} as k, {value} as y from ({inside}) where isfinite({value}))"
+    value, stratum = f"{quote_identifier(column)}::double", quote_identifier(frame.stratum)
+    rows = f"(select {stratum} as h, {quote_identifier(frame.unit)} as k, {value} as y from ({inside}) where isfinite({value}))"
     session.execute(
-        f"create or replace temp table {quote(LARGEST)} as select h, max(abs(y)) as m from {rows} group by h",
+        f"create or replace temp table {quote_identifier(LARGEST_TABLE)} as select h, max(abs(y)) as m from {rows} group by h",
         doing=doing,
     )
-    steps = f"(select h, k, round(y / m * {STEPS})::hugeint as y from {rows} join {quote(LARGEST)} using (h) where m > 0)"
+    steps = f"(select h, k, round(y / m * {STEPS_PER_LARGEST})::hugeint as y from {rows} join {quote_identifier(LARGEST_TABLE)} using (h) where m > 0)"
     if unit.shared:
         steps = f"(select h, sum(y) as y from {steps} group by h, k)"
-    found = session.rows(
+    found = session.fetch_rows(
         f"select h, any_value(m), count(*), sum(y)::hugeint, sum(y * y)::hugeint from {steps} "
-        f"join {quote(LARGEST)} using (h) group by h",
+        f"join {quote_identifier(LARGEST_TABLE)} using (h) group by h",
         doing=doing,
     )
-    session.execute(f"drop table {quote(LARGEST)}")
-    spreads = {h: largest * _spread(n, total, squares) for h, largest, n, total, squares in found}
+    session.execute(f"drop table {quote_identifier(LARGEST_TABLE)}")
+    spreads = {h: largest * _compute_deviation(n, total, squares) for h, largest, n, total, squares in found}
     positive = [one for one in spreads.values() if one > 0]
     least = min(positive, default=1.0)
     return [spreads.get(index) or least for index in range(len(unit.strata))]
 
 
-def _spread(count: int, total: int, squares: int) -> float:
-    """Give the standard deviation of whole numbers, in units of `STEPS`."""
+def _compute_deviation(count: int, total: int, squares: int) -> float:
+    """Give the standard deviation of whole numbers, in units of `STEPS_PER_LARGEST`."""
     if count < 2:
         return 0.0
     variance = Fraction(squares * count - total * total, count * (count - 1))
-    return math.sqrt(variance) / STEPS
+    return math.sqrt(variance) / STEPS_PER_LARGEST
