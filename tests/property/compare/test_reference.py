@@ -100,7 +100,10 @@ def diff(baseline: list[Row], candidate: list[Row], rules: OutputRules, threads:
                 progress=SilentProgress(),
             )["t"]
 
-        with mock.patch.object(detail_sample, "MAX_SAMPLE_ROWS", 1), mock.patch.object(hash_prefilter, "MAX_REMAINING_SHARE", 1.0):
+        with (
+            mock.patch.object(detail_sample, "MAX_SAMPLE_ROWS", 1),
+            mock.patch.object(hash_prefilter, "MAX_REMAINING_SHARE", 1.0),
+        ):
             large = found()
         small = found()
     parts_alone: dict[str, Any] = {"profiles": {}, "segments": [], "examples": []}
