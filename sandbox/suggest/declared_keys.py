@@ -44,4 +44,4 @@ def _list_declared_tables(listing: SourceListing) -> Iterator[tuple[str, InCatal
             yield database_file.format_table_name(one.schema, one.table), one
     for name, (form, pieces) in listing.files.items():
         if form == "postgres":
-            yield name, pieces[0].handle[1].declared
+            yield name, pieces[0].handle[1].declaration
