@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup engine base demo test cluster lint format bench clean
+.PHONY: help setup engine base demo unit test cluster lint format docs bench clean
 
 help:  ## Show this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ lint: setup  ## Check style, types and layers.
 format: setup  ## Put the code into its style.
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: setup  ## Write the pages and schemas that are made from the code.
+	@$(BIN)/python docs/generate.py
 
 bench: setup base  ## Measure speed and memory against peers and limits (Spark needs Java 17 or later).
 	@for one in benchmarks/*/run.py; do $(BIN)/python $$one; done

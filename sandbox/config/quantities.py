@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, JsonValue, WithJsonSchema
 
 BYTES_PER_UNIT = {
     "B": 1,
@@ -70,6 +70,27 @@ def parse_share(value: Any) -> float:
     return share
 
 
-Size = Annotated[int, BeforeValidator(parse_size)]
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-Share = Annotated[float, BeforeValidator(parse_share)]
+def parse_memory(value: Any) -> int | str:
+    """Return a size in bytes, or ``auto``.
+
+    >>> parse_memory("auto"), parse_memory("1KB")
+    ('auto', 1000)
+    """
+    return "auto" if value == "auto" else parse_size(value)
+
+
+def _allow_text(kind: str, pattern: str, *others: str) -> WithJsonSchema:
+    """Return the JSON Schema of a number that may also be written with its unit, or as one of some words."""
+    forms: list[JsonValue] = [{"type": kind, "minimum": 0}, {"type": "string", "pattern": pattern}]
+    return WithJsonSchema({"anyOf": [*forms, *({"const": word} for word in others)]})
+
+
+SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*([KMGTkmgt][Ii]?)?[Bb]?\s*$"
+Size = Annotated[int, BeforeValidator(parse_size), _allow_text("integer", SIZE_PATTERN)]
+MemoryLimit = Annotated[
+    int | Literal["auto"], BeforeValidator(parse_memory), _allow_text("integer", SIZE_PATTERN, "auto")
+]
+Duration = Annotated[
+    float, BeforeValidator(parse_duration), _allow_text("number", r"^\s*(\d+(\.\d+)?\s*(ms|s|m|h|d)?\s*)+$")
+]
+Share = Annotated[float, BeforeValidator(parse_share), _allow_text("number", r"^\s*\d+(\.\d+)?\s*%?\s*$")]

@@ -8,14 +8,27 @@ import stat
 from pathlib import Path
 
 from sandbox.store.folder import translate_os_errors, write_file
-from sandbox.store.paths import find_home_folder
+from sandbox.store.paths import find_home_folder, find_packaged_folder
+
+SCHEMA_FILENAME = "sandbox.schema.json"
+GUIDE_FILENAME = "configuration.md"
 
 
 def make_state_folder(folder: Path) -> None:
-    """Make the project's state folder, which keeps itself out of git, and remember where the project lies."""
+    """Make the project's state folder, which git ignores, with the guides to ``sandbox.toml``; register the project."""
     if not (folder / ".gitignore").is_file():
         write_file(folder / ".gitignore", "*\n")
+    write_guides(folder)
     register_project(folder.parent)
+
+
+def write_guides(folder: Path) -> None:
+    """Write the schema and the description of ``sandbox.toml`` into a folder, unless they are there already."""
+    for kind, name in (("templates", SCHEMA_FILENAME), ("docs", GUIDE_FILENAME)):
+        text = (find_packaged_folder(kind) / name).read_text("utf-8")
+        path = folder / name
+        if not path.is_file() or path.read_text("utf-8") != text:
+            write_file(path, text)
 
 
 def register_project(root: Path) -> None:

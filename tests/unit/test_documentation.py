@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from jsonschema import Draft202012Validator, ValidationError, validate
+from pydantic import TypeAdapter
 
 from sandbox import errors
 from sandbox.cli import COMMANDS
 from sandbox.config import Settings
+from sandbox.config.settings_schema import build_settings_schema
 from sandbox.manifest.lock import LockDocument
 from sandbox.manifest.run import RunRecord
 from sandbox.manifest.sample import SampleManifest
@@ -21,6 +25,19 @@ if TYPE_CHECKING:
     from sandbox.manifest.document import Document
 
 ROOT = Path(__file__).parents[2]
+
+
+def load_generator() -> Any:
+    """Return docs/generate.py as a module."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generate = load_generator()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -57,3 +74,41 @@ def test_links_of_the_documents_lead_somewhere() -> None:
     for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\(([^)#]+)", document.read_text("utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize("page", sorted(generate.render_pages(), key=str), ids=lambda path: path.name)
+def test_generated_pages_are_up_to_date(page: Path) -> None:
+    assert page.read_text("utf-8") == generate.render_pages()[page], "make docs"
+
+
+def test_every_key_of_the_settings_is_described() -> None:
+    text = generate.render_configuration()
+    for title, model in generate.list_sections(Settings, ""):
+        assert f"## {title}\n" in text
+        for name, field in model.model_fields.items():
+            assert field.description, f"{title} {name}"
+            assert field.examples or generate.find_section(field), f"{title} {name}"
+
+
+def test_examples_of_the_keys_are_valid() -> None:
+    for title, model in generate.list_sections(Settings, ""):
+        for name, field in model.model_fields.items():
+            for example in field.examples or []:
+                adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
+                assert adapter.validate_python(example) is not None, f"{title} {name}"
+
+
+def test_the_schema_accepts_what_the_settings_accept() -> None:
+    schema = build_settings_schema()
+    Draft202012Validator.check_schema(schema)
+    for file in (ROOT / "templates" / "demo" / "project" / "sandbox.toml",):
+        validate(tomllib.loads(file.read_text("utf-8")), schema)
+    wrong = {
+        "version": 1,
+        "project": {"name": "x"},
+        "source": {"uri": "x"},
+        "sample": {"unit": "x", "size": "1 XB"},
+        "tables": {},
+    }
+    with pytest.raises(ValidationError, match="1 XB"):
+        validate(wrong, schema)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.config import settings_checks
 from sandbox.config.project_file import CONFIG_FILE_NAME, resolve_settings
-from sandbox.config.settings import Settings
+from sandbox.config.settings import STATE_FOLDER, Settings
 from sandbox.errors import ConfigError, SandboxError, UsageError
+from sandbox.project.registry import make_state_folder
 from sandbox.provisioner.lock.requirements import read_requirements
 from sandbox.report import settings_file as report
 from sandbox.runner.repository import Repository
@@ -99,6 +100,7 @@ def write_settings(found: Proposal, file: Path, around: ProjectContext) -> Setti
     """Write a proposal, once it is sure that it can be read."""
     text = report.render_settings(found, around)
     check_settings_text(file, text)
+    make_state_folder(file.parent / STATE_FOLDER)
     write_file(file, text)
     return SettingsResult(file=file, proposal=found)
 
