@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup engine base demo unit test cluster lint format docs bench clean
+.PHONY: help setup engine base demo unit test cluster lint format docs pictures bench clean
 
 help:  ## Show this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ demo: .venv/.package  ## Make a small project in demo/ and run the main job on i
 		cd demo && { ../$(BIN)/sandbox diff || [[ $$? == 1 ]]; }; \
 	else $(BIN)/sandbox demo demo; fi
 
+unit: setup lint  ## Check style, types and layers, and run the tests that need no engine.
+	$(BIN)/pytest --numprocesses 2 sandbox tests/unit
+
 test: setup lint  ## Check everything: style, types, layers, and all tests (real engine, real files).
 	@images/engine.sh $(if $(filter true,$(CI)),,--optional)
 	@images/base/make.sh $(if $(filter true,$(CI)),,--optional)
@@ -63,6 +66,9 @@ format: setup  ## Put the code into its style.
 
 docs: setup  ## Write the pages and schemas that are made from the code.
 	@$(BIN)/python docs/generate.py
+
+pictures:  ## Draw the pictures of docs/architecture.md (needs Graphviz).
+	@for one in docs/pictures/*.dot; do dot -Tsvg "$$one" -o "$${one%.dot}.svg"; done
 
 bench: setup base  ## Measure speed and memory against peers and limits (Spark needs Java 17 or later).
 	@for one in benchmarks/*/run.py; do $(BIN)/python $$one; done
