@@ -1,11 +1,11 @@
-"""What a session needs before it reads tables of a source that are more than files."""
+"""Attach opened source tables to another session."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from sandbox.sources import database_file, lakehouse, postgres, spark
-from sandbox.sources.reaching import register_bucket_files
+from sandbox.sources.listing import register_bucket_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def attach_tables(session: Session, tables: Iterable[SourceTable]) -> None:
-    """Make a session ready to read tables that another one opened.
+    """Make tables opened by one session readable in another.
 
     Raises:
-        SourceError: What they need cannot be read.
+        SourceError: A file or server cannot be read.
     """
     for table in tables:
         register_bucket_files(session, table.files)

@@ -1,4 +1,4 @@
-"""Buckets as sources: what lies in them, found by one listing."""
+"""List the files of a bucket."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def list_bucket(uri: str, *, base: Path) -> tuple[RemoteStore, SourceTree]:
-    """Look through a bucket, or what lies below a prefix in it.
+    """List the objects of a bucket, or below a prefix of it.
 
     Raises:
-        SourceError: It cannot be reached, is not there, or may not be read.
+        SourceError: The bucket is unreachable, missing, empty or forbidden.
     """
     with translate_store_errors():
         remote = open_store(uri, base=base)
-        found = remote.list_entries()
-        if not found:
+        entries = remote.list_entries()
+        if not entries:
             remote.check_exists()
             raise StoreError(f"there is nothing in {remote.name}", hint="correct uri in [source]")
     scheme = uri.partition("://")[0]
     files: list[SourceFile] = []
     folders: set[str] = set()
-    for name, size, modified in found:
+    for name, size, modified in entries:
         *steps, last = name.split("/")
         kept = _select_visible_folders(steps)
         folders.update("/".join(steps[: end + 1]) for end in range(len(kept)))
@@ -42,14 +42,14 @@ def list_bucket(uri: str, *, base: Path) -> tuple[RemoteStore, SourceTree]:
         files.append(SourceFile(path=address, name=name, bytes=size, modified=modified, system=remote.system))
     return remote, SourceTree(
         root=remote.name.rstrip("/"),
-        files=sorted(files, key=lambda one: one.name.split("/")),
+        files=sorted(files, key=lambda file: file.name.split("/")),
         folders=sorted(folders),
     )
 
 
 @contextlib.contextmanager
 def translate_store_errors() -> Iterator[None]:
-    """Turn what a store says of itself into what a source says."""
+    """Translate errors of a remote store into errors of the source."""
     try:
         yield
     except StoreError as error:
@@ -57,7 +57,7 @@ def translate_store_errors() -> Iterator[None]:
 
 
 def _select_visible_folders(steps: list[str]) -> list[str]:
-    """Give the folders above a file as far as they are looked at: what is hidden is not, nor below what is no partition."""
+    """Return the leading folders of a path up to the first hidden or non-partition folder."""
     kept: list[str] = []
     for step in steps:
         if not is_visible(step) and step != DELTA_LOG:
@@ -69,5 +69,5 @@ def _select_visible_folders(steps: list[str]) -> list[str]:
 
 
 def _is_table_folder(steps: list[str]) -> bool:
-    """Say whether files in a folder may be a table's: it is a table's own, or a partition."""
+    """Check whether a folder is a table's own or one of its partitions."""
     return all("=" in step for step in steps[1:])

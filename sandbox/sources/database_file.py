@@ -1,4 +1,4 @@
-"""Database files as sources: the tables that they hold, opened, and what a session needs to read them."""
+"""Open tables of DuckDB and SQLite files and attach them to sessions."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from sandbox.sources.listing import SourceFormat
 
 HEADER_BYTES = 16
-WIDTH_SAMPLE_ROWS = 10_000  # rows from which the width of a row is guessed
-UNSUPPORTED_TYPES = ("HUGEINT", "UHUGEINT", "BIT", "VARINT", "BIGNUM")  # Parquet has no place for them
+WIDTH_SAMPLE_ROWS = 10_000  # rows sampled to estimate the width of a row
+UNSUPPORTED_TYPES = ("HUGEINT", "UHUGEINT", "BIT", "VARINT", "BIGNUM")  # not representable in Parquet
 TEMPORAL_TYPES = {"DATE": "DATE", "DATETIME": "TIMESTAMP", "TIMESTAMP": "TIMESTAMP"}
 WAL_SUFFIXES = {"duckdb": ".wal", "sqlite": "-wal"}
 
 
 def detect_format(path: Path) -> SourceFormat | None:
-    """Give whose database a file is; None where it is none that is known."""
+    """Return the format of a database file; None if it is not a known one."""
     with path.open("rb") as file:
-        found = detect_database_format(file.read(HEADER_BYTES))
-    return None if found is None else ("duckdb" if found == DUCKDB else "sqlite")
+        database = detect_database_format(file.read(HEADER_BYTES))
+    return None if database is None else ("duckdb" if database == DUCKDB else "sqlite")
 
 
 def read_declared_tables(path: Path) -> list[DeclaredTable]:
-    """Give the tables of a database file with the keys and references that it declares.
+    """Read the tables of a database file with their declared keys and references.
 
     Raises:
-        SourceError: It cannot be read.
+        SourceError: The file cannot be read.
     """
     if detect_format(path) == "duckdb":
         return database_file.list_declared_tables(str(path))
@@ -47,39 +47,39 @@ def read_declared_tables(path: Path) -> list[DeclaredTable]:
 
 
 def format_table_name(schema: str, table: str) -> str:
-    """Give what ``sandbox.toml`` calls a table: those of the first schema have no prefix."""
+    """Return a table's name in ``sandbox.toml``: without prefix in the schema ``main``."""
     return table if schema == "main" else f"{schema}.{table}"
 
 
 def list_tables(path: Path) -> tuple[dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]], dict[str, str]]:
-    """Give the tables of a database file, each as that one file, and the problems of names that stand for two."""
+    """List the tables of a database file, and the problems of ambiguous names."""
     form = detect_format(path)
     assert form in WAL_SUFFIXES
     state, more = path.stat(), Path(f"{path}{WAL_SUFFIXES[form]}")
-    beside = more.stat() if more.exists() and more.stat().st_size else None  # readers make an empty one
+    beside = more.stat() if more.exists() and more.stat().st_size else None  # readers create an empty one
     snapshot = sqlite.SQLiteSnapshot(str(path)) if form == "sqlite" else None
-    found: dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = {}
+    tables: dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = {}
     problems = {}
-    for one in (
+    for declared in (
         database_file.list_declared_tables(str(path)) if snapshot is None else sqlite.list_declared_tables(snapshot)
     ):
-        name = format_table_name(one.schema, one.table)
-        if name in found:
+        name = format_table_name(declared.schema, declared.table)
+        if name in tables:
             problems[name] = f"{path} has two tables that are called {name} here; rename one"
         file = SourceFile(
             path=str(path),
             name=path.name,
             bytes=state.st_size + (beside.st_size if beside else 0),
             modified=max(state.st_mtime_ns, beside.st_mtime_ns if beside else 0),
-            table_path=(one.schema, one.table),
+            table_path=(declared.schema, declared.table),
             handle=snapshot,
         )
-        found[name] = (form, (file,))
-    return {name: one for name, one in found.items() if name not in problems}, problems
+        tables[name] = (form, (file,))
+    return {name: entry for name, entry in tables.items() if name not in problems}, problems
 
 
 def attach_table(session: Session, table: SourceTable) -> None:
-    """Let a session read a table of a database file.
+    """Make a table of a database file readable in a session.
 
     Raises:
         SourceError: The file cannot be read.
@@ -95,10 +95,10 @@ def attach_table(session: Session, table: SourceTable) -> None:
 
 
 def open_duckdb_table(session: Session, name: str, file: SourceFile, fixed: Mapping[str, str]) -> SourceTable:
-    """Give a table of a DuckDB file.
+    """Open a table of a DuckDB file.
 
     Raises:
-        SourceError: It cannot be read, or a column's type is none that a sample can keep.
+        SourceError: The table cannot be read, or a column's type is not representable in Parquet.
     """
     database_file.attach_database(session, file.path)
     relation = database_file.qualify_table(*file.table_path)
@@ -126,13 +126,13 @@ def open_duckdb_table(session: Session, name: str, file: SourceFile, fixed: Mapp
 
 
 def open_sqlite_table(session: Session, name: str, file: SourceFile, fixed: Mapping[str, str]) -> SourceTable:
-    """Give a table of a SQLite file: its types are those of all its values, and of what is declared where these fit.
+    """Open a table of a SQLite file. Types follow the values, and the declarations if all values fit.
 
     Raises:
-        SourceError: It cannot be read, or a column holds values of several kinds and no type is fixed for it.
+        SourceError: The table cannot be read, or a column without a fixed type holds values of several kinds.
     """
     cells, declared_types = sqlite.resolve_columns(file.handle, file.table_path[1], fixed)
-    types = {one.name: one.kind for one in cells}
+    types = {cell.name: cell.kind for cell in cells}
     table = SourceTable(
         name=name,
         format="sqlite",
@@ -144,15 +144,15 @@ def open_sqlite_table(session: Session, name: str, file: SourceFile, fixed: Mapp
     )
     attach_table(session, table)
     doing = f"reading {name}"
-    for one in cells:
-        wanted = declared_types[one.name].upper().partition("(")[0].strip()
-        if one.kind == "BIGINT" and wanted.startswith("BOOL"):
-            fits = f"bool_and({quote_identifier(one.name)} in (0, 1))"
+    for cell in cells:
+        declared = declared_types[cell.name].upper().partition("(")[0].strip()
+        if cell.kind == "BIGINT" and declared.startswith("BOOL"):
+            fits = f"bool_and({quote_identifier(cell.name)} in (0, 1))"
             if session.fetch_rows(f"select {fits} from ({build_select(table)})", doing=doing) == [(True,)]:
-                types[one.name] = "BOOLEAN"
-        elif one.kind == "VARCHAR" and wanted in TEMPORAL_TYPES:
-            types[one.name] = csv_schema.infer_temporal_type(
-                session, build_select(table), one.name, TEMPORAL_TYPES[wanted]
+                types[cell.name] = "BOOLEAN"
+        elif cell.kind == "VARCHAR" and declared in TEMPORAL_TYPES:
+            types[cell.name] = csv_schema.infer_temporal_type(
+                session, build_select(table), cell.name, TEMPORAL_TYPES[declared]
             )
     relation = f"({build_select(table)})"
     [(rows,)] = session.fetch_rows(f"select count(*) from {relation}", doing=doing)
@@ -160,19 +160,19 @@ def open_sqlite_table(session: Session, name: str, file: SourceFile, fixed: Mapp
     return replace(table, columns=types, rows=rows, width=width, share=_estimate_file_share(file, rows, width))
 
 
-def _compute_row_groups(places: int) -> tuple[int, ...]:
-    """Give the rows of the engine's row groups, those that are deleted among them."""
-    whole, rest = divmod(places, database_file.ROW_GROUP_SIZE)
-    return (database_file.ROW_GROUP_SIZE,) * whole + ((rest,) if rest else ())
+def _compute_row_groups(row_ids: int) -> tuple[int, ...]:
+    """Return the rows of DuckDB's row groups, deleted rows included."""
+    whole, remainder = divmod(row_ids, database_file.ROW_GROUP_SIZE)
+    return (database_file.ROW_GROUP_SIZE,) * whole + ((remainder,) if remainder else ())
 
 
 def _estimate_file_share(file: SourceFile, rows: int, width: float) -> float:
-    """Guess which part of a file is a table's."""
+    """Estimate a table's share of a file."""
     return min(1.0, rows * width / max(1, file.bytes))
 
 
 def _estimate_row_width(session: Session, relation: str) -> float:
-    """Guess the bytes of a row."""
+    """Estimate the bytes of a row."""
     [(width,)] = session.fetch_rows(
         f"select avg(strlen(r::varchar)) from (select * from {relation} limit {WIDTH_SAMPLE_ROWS}) r",
         doing="looking at rows",

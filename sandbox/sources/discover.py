@@ -1,4 +1,4 @@
-"""What a source has: the kind of place that its uri names decides who looks."""
+"""List the tables of a source, dispatching on its uri."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 
 def list_configured_source(section: SourceSection, *, base: Path) -> SourceListing:
-    """List the tables of the source that ``[source]`` names, read by the engine that it names (see `list_source`)."""
+    """List the tables of the source in ``[source]`` for its configured engine (see `list_source`)."""
     listing = list_source(section.uri, base=base, section=section.postgres)
     return spark.connect_cluster(listing, section.spark) if section.engine == "spark" else listing
 
 
 def list_source(uri: str, *, base: Path, section: PostgresSection | None = None) -> SourceListing:
-    """List the tables of a source; what is hidden (``.x``, ``_x``) or of another format is no table.
+    """List the tables of a source, without hidden files (``.x``, ``_x``) and other formats.
 
     Args:
         uri: As in ``[source]``.
-        base: The folder that a path is relative to.
-        section: How a Postgres database is treated.
+        base: The folder for relative paths.
+        section: Settings of a Postgres database.
 
     Raises:
-        SourceError: It is not there or cannot be read.
+        SourceError: The source is missing or unreadable.
     """
     if postgres.is_postgres_uri(uri):
         return postgres.list_database(uri, base=base, section=section)
@@ -44,9 +44,9 @@ def list_source(uri: str, *, base: Path, section: PostgresSection | None = None)
         names: folder.FilesByTable = dict.fromkeys(catalogue.tables, ("iceberg", ()))
         return SourceListing(uri=uri, base=base, display_name=catalogue.address, files=names, catalogue=catalogue)
     if "://" in uri:
-        remote, found = bucket.list_bucket(uri, base=base)
-        files, problems = _list_tree_tables(found)
-        return SourceListing(uri=uri, base=base, display_name=found.root, files=files, problems=problems, remote=remote)
+        remote, tree = bucket.list_bucket(uri, base=base)
+        files, problems = _list_tree_tables(tree)
+        return SourceListing(uri=uri, base=base, display_name=tree.root, files=files, problems=problems, remote=remote)
     root = (base / uri).absolute()
     try:
         if root.is_file() and database_file.detect_format(root) is not None:
@@ -64,29 +64,29 @@ def list_source(uri: str, *, base: Path, section: PostgresSection | None = None)
     return SourceListing(uri=uri, base=base, display_name=str(root), files=files, problems=problems)
 
 
-def _list_tree_tables(found: folder.SourceTree) -> tuple[folder.FilesByTable, dict[str, str]]:
-    """Give the tables of a folder or bucket."""
-    if folder.DELTA_LOG in found.folders:
-        parent = found.root.rpartition("/")[0]
+def _list_tree_tables(tree: folder.SourceTree) -> tuple[folder.FilesByTable, dict[str, str]]:
+    """Return the tables of a folder or bucket, and the problems of others."""
+    if folder.DELTA_LOG in tree.folders:
+        parent = tree.root.rpartition("/")[0]
         raise SourceError(
-            f"the source {found.root} is itself a Delta table",
+            f"the source {tree.root} is itself a Delta table",
             hint=f"name the folder that it lies in: {parent}",
         )
-    return folder.find_tables(found)
+    return folder.find_tables(tree)
 
 
 def find_changed_files(before: SourceListing, tables: Mapping[str, SourceTable]) -> list[str]:
-    """Give the files of tables that are no longer as they were, by name.
+    """Return the names of the tables' files changed since they were listed.
 
     Args:
-        before: What the source had.
-        tables: What was read of it.
+        before: The source as it was listed.
+        tables: The tables read from it.
 
     Raises:
-        SourceError: It cannot be read any more.
+        SourceError: The source cannot be read any more.
     """
     if postgres.is_postgres_uri(before.uri):
-        return []  # every query saw the same moment
+        return []  # every query read one snapshot
     now = list_source(before.uri, base=before.base)
     moved = []
     for name, table in tables.items():
@@ -99,12 +99,12 @@ def find_changed_files(before: SourceListing, tables: Mapping[str, SourceTable])
 
 
 def _find_changed_files_of_table(table: SourceTable, there: tuple[SourceFile, ...]) -> list[str]:
-    """Give the files of a table that are no longer as they were; ``there`` are those that it has now."""
+    """Return the names of a table's changed files; ``there`` are its present files."""
     if table.snapshot is not None:
-        # Newer versions do not matter; what is read of this one must be there to the end.
+        # Newer versions do not matter, but the files of this version must remain.
         return [file.name for file in table.files if file.read_size() != file.bytes]
     if any(file.handle is not None and file.handle.is_consistent for file in table.files):
-        return []  # every query saw the same moment
+        return []  # every query read one snapshot
     now = fetch_etags(there)
     if now == table.files:
         return []

@@ -1,7 +1,7 @@
-"""A folder of tables: a table is a file, a folder of files of one format, or a folder that is partitioned by columns.
+"""Find the tables of a folder: single files, folders of files of one format, and partitioned folders.
 
-What lies below the folder is found by whoever knows the place (`list_folder` here); what that makes is decided by `find_tables`,
-which looks at names alone. Partitioned folders are named ``column=value``, as Hive does it.
+`list_folder` lists a local folder; `find_tables` derives the tables from names alone. Partition folders are named
+``column=value``, as in Hive.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ FORMAT_BY_SUFFIX: Mapping[str, SourceFormat] = {
     ".jsonl": "jsonl", ".jsonl.gz": "jsonl", ".ndjson": "jsonl", ".ndjson.gz": "jsonl",
 }  # fmt: skip
 SUPPORTED_FORMATS = "Parquet (.parquet), CSV (.csv, .csv.gz) or JSON Lines (.jsonl, .ndjson)"
-DELTA_LOG = "_delta_log"  # the folder that makes its parent a Delta table
+DELTA_LOG = "_delta_log"  # marks its parent as a Delta table
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceTree:
-    """What is visible below a folder.
+    """Visible files and folders below a folder.
 
     Attributes:
-        root: The folder, for messages; what lies in it is called ``root/name``.
-        files: Its files, sorted by name. Those below a folder of a table only if it is a partition's.
+        root: The folder, for messages; its entries are shown as ``root/name``.
+        files: Its files, sorted by name. In folders of a table only those of partitions.
         folders: The names of its folders, sorted.
     """
 
@@ -47,7 +47,7 @@ class SourceTree:
 
 
 def list_folder(root: Path) -> SourceTree:
-    """Look through a folder of this machine.
+    """List a folder of this machine.
 
     Raises:
         OSError: It cannot be read.
@@ -61,13 +61,15 @@ def list_folder(root: Path) -> SourceTree:
             continue
         state = entry.stat()
         files.append(SourceFile(path=entry.path, name=name, bytes=state.st_size, modified=state.st_mtime_ns))
-    return SourceTree(root=str(root), files=sorted(files, key=lambda one: one.name.split("/")), folders=sorted(folders))
+    return SourceTree(
+        root=str(root), files=sorted(files, key=lambda file: file.name.split("/")), folders=sorted(folders)
+    )
 
 
 def _walk_visible_entries(folder: Path | str, inside: str) -> Iterator[os.DirEntry[str]]:
-    """Give what is visible in a folder and below; ``inside`` is the folder's own name, empty for the source."""
-    with os.scandir(folder) as found:
-        entries = [entry for entry in found if is_visible(entry.name) or entry.name == DELTA_LOG]
+    """Yield visible entries in and below a folder; ``inside`` is its own name, empty for the source."""
+    with os.scandir(folder) as scanned:
+        entries = [entry for entry in scanned if is_visible(entry.name) or entry.name == DELTA_LOG]
     for entry in entries:
         yield entry
         if entry.is_dir() and (not inside or "=" in entry.name):
@@ -75,7 +77,7 @@ def _walk_visible_entries(folder: Path | str, inside: str) -> Iterator[os.DirEnt
 
 
 def is_visible(name: str) -> bool:
-    """Say whether a file or folder may be a table's or part of one.
+    """Check whether a file or folder can be a table or part of one.
 
     >>> is_visible("_SUCCESS"), is_visible(".x.crc"), is_visible("_day=3")
     (False, False, True)
@@ -84,34 +86,34 @@ def is_visible(name: str) -> bool:
 
 
 def find_tables(tree: SourceTree) -> tuple[FilesByTable, dict[str, str]]:
-    """Give the tables of a folder, and for what cannot be read as one the problem."""
-    found: dict[str, list[tuple[SourceFormat, tuple[SourceFile, ...]]]] = {}
+    """Return the tables of a folder, and the problems of folders and names without one."""
+    candidates: dict[str, list[tuple[SourceFormat, tuple[SourceFile, ...]]]] = {}
     problems: dict[str, str] = {}
     for file in tree.files:
         if "/" not in file.name and (form := find_format(file.name)) is not None:
-            found.setdefault(strip_format_suffix(file.name), []).append((form, (file,)))
+            candidates.setdefault(strip_format_suffix(file.name), []).append((form, (file,)))
     for name in tree.folders:
         if "/" in name or name == DELTA_LOG:
             continue
         try:
-            found.setdefault(name, []).append(_resolve_table_folder(tree, name))
+            candidates.setdefault(name, []).append(_resolve_table_folder(tree, name))
         except ValueError as error:
             problems[name] = str(error)
-    for name, ways in found.items():
+    for name, ways in candidates.items():
         if len(ways) > 1:
             names = ", ".join(sorted(files[0].name if files else f"{name}/" for _, files in ways))
             problems[name] = f"the source has the table {name} more than once: {names}; keep one"
-    return {name: ways[0] for name, ways in found.items() if name not in problems}, problems
+    return {name: ways[0] for name, ways in candidates.items() if name not in problems}, problems
 
 
 def find_format(name: str) -> SourceFormat | None:
-    """Give the format that a file's name promises; None where it is no table."""
+    """Return the format by a file's suffix; None for other files."""
     suffix = _find_suffix(name)
     return FORMAT_BY_SUFFIX[suffix] if suffix else None
 
 
 def strip_format_suffix(name: str) -> str:
-    """Give the table's name in a file's name: ``orders`` for ``orders.csv.gz``."""
+    """Return the table name of a file: ``orders`` for ``orders.csv.gz``."""
     return name[: -len(_find_suffix(name) or "") or None]
 
 
@@ -121,19 +123,19 @@ def _find_suffix(name: str) -> str | None:
 
 
 def _resolve_table_folder(tree: SourceTree, name: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
-    """Give the format and files of a table's folder.
+    """Return the format and files of a table's folder.
 
     Raises:
-        ValueError: It cannot be read as a table; the text says why.
+        ValueError: It is not a readable table; the text is the reason.
     """
     if f"{name}/{DELTA_LOG}" in tree.folders:
         return "delta", ()
     folder, below = f"{tree.root}/{name}", f"{name}/"
-    inside = [one.rpartition("/")[2] for one in tree.folders if one.startswith(below)]
-    strange = [one for one in inside if "=" not in one]
+    inside = [step.rpartition("/")[2] for step in tree.folders if step.startswith(below)]
+    strange = [step for step in inside if "=" not in step]
     if strange:
-        found = ", ".join(strange[:3])
-        raise ValueError(f"{folder} has folders in it ({found}) that are no partitions (column=value)")
+        shown = ", ".join(strange[:3])
+        raise ValueError(f"{folder} has folders in it ({shown}) that are no partitions (column=value)")
     files = {file: form for file in tree.files if file.name.startswith(below) and (form := find_format(file.name))}
     if not files:
         raise ValueError(f"{folder} holds no file that is {SUPPORTED_FORMATS}")
@@ -146,7 +148,7 @@ def _resolve_table_folder(tree: SourceTree, name: str) -> tuple[SourceFormat, tu
 
 
 def _check_same_partitions(folder: str, files: Sequence[SourceFile]) -> None:
-    """Make sure that all files lie in folders of the same columns."""
+    """Check that all files have the same partition columns."""
     columns = [", ".join(column for column, _ in file.constants) or "no column" for file in files]
     for file, ones in zip(files, columns, strict=True):
         if ones != columns[0]:
@@ -157,20 +159,20 @@ def _check_same_partitions(folder: str, files: Sequence[SourceFile]) -> None:
 
 
 def _parse_partition(folder: str, file: SourceFile) -> SourceFile:
-    """Give a file with the values in the names of its folders.
+    """Return a file with the constants in its partition folders.
 
     Raises:
-        ValueError: They are not written as Hive writes them.
+        ValueError: The folders are not in Hive's notation.
     """
-    found: dict[str, str | None] = {}
+    constants: dict[str, str | None] = {}
     for step in file.name.split("/")[1:-1]:
         column, _, text = step.partition("=")
         try:
             column, value = unquote(column, errors="strict"), unquote(text, errors="strict")
         except UnicodeDecodeError:
             raise ValueError(f"{folder}: the folder {step} is not written in UTF-8") from None
-        if not column or column.lower() in {one.lower() for one in found}:
+        if not column or column.lower() in {name.lower() for name in constants}:
             what = f"names the column {column} twice" if column else f"has the folder {step}, which names no column"
             raise ValueError(f"{folder}: {file.name} {what}")
-        found[column] = None if text == NULL_PARTITION else value
-    return replace(file, constants=tuple(found.items()))
+        constants[column] = None if text == NULL_PARTITION else value
+    return replace(file, constants=tuple(constants.items()))

@@ -1,4 +1,4 @@
-"""Tables of lakes: opened at a version, and what a session needs to leave their deleted rows out."""
+"""Open lakehouse tables at a version and load their deleted rows into sessions."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from sandbox.sources.files.lakehouse_files import (
     name_position_deletes_table,
 )
 from sandbox.sources.files.parquet_footer import read_footer, read_footers
-from sandbox.sources.listing import SourceFile
-from sandbox.sources.reaching import register_bucket_files
+from sandbox.sources.listing import SourceFile, register_bucket_files
 from sandbox.sources.table import SourceTable, build_select
 
 if TYPE_CHECKING:
@@ -36,61 +35,63 @@ if TYPE_CHECKING:
     from sandbox.engine.lakes.lake_table import EqualityDeletes, LakeTable
     from sandbox.sources.listing import SourceListing
 
-ROW_NUMBERS_PER_BATCH = 1 << 20  # of deleted rows that are looked at together
+ROW_NUMBERS_PER_BATCH = 1 << 20  # deleted row numbers inserted at once
 FIELD_ID_KEY = b"PARQUET:field_id"
 DATA_FILE_PATHS_VIEW = "paths of data files"
 
 
 def open_delta_table(session: Session, listing: SourceListing, name: str, *, version: int | None) -> SourceTable:
-    """Give a Delta table of a folder or bucket (see `open_lake_table`).
+    """Open a Delta table of a folder or bucket (see `open_lake_table`).
 
     Raises:
-        ConfigError: It has no such version.
+        ConfigError: The table has no such version.
     """
-    place = f"{listing.display_name}/{name}"
+    path = f"{listing.display_name}/{name}"
     if listing.remote is None:
-        return open_lake_table(session, name, delta.load_table(place, name, version=version))
-    lake = delta.load_table(place, name, version=version, options=build_storage_options(listing.uri))
+        return open_lake_table(session, name, delta.load_table(path, name, version=version))
+    lake = delta.load_table(path, name, version=version, options=build_storage_options(listing.uri))
     return open_lake_table(session, name, replace(lake, file_system=listing.remote.system))
 
 
 def open_iceberg_table(session: Session, listing: SourceListing, name: str, *, snapshot: int | None) -> SourceTable:
-    """Give an Iceberg table of a catalogue (see `open_lake_table`).
+    """Open an Iceberg table of a catalogue (see `open_lake_table`).
 
     Raises:
-        ConfigError: It has no such snapshot.
+        ConfigError: The table has no such snapshot.
     """
     assert listing.catalogue is not None
     return open_lake_table(session, name, iceberg.load_table(listing.catalogue, name, snapshot=snapshot))
 
 
 def open_lake_table(session: Session, name: str, lake: LakeTable) -> SourceTable:
-    """Give a table of a lake as it is at its version.
+    """Open a lakehouse table at its version.
 
     Args:
-        session: The engine; it is made ready to read the table (see `attach_table`).
+        session: The query engine; the table is attached to it (see `attach_table`).
         name: The table.
-        lake: What its log says.
+        lake: Its metadata.
 
     Raises:
-        SourceError: A data file is not there, or does not fit the table.
+        SourceError: A data file is missing or does not fit the table.
     """
-    files = [_build_source_file(lake, one) for one in lake.files]
+    files = [_build_source_file(lake, file) for file in lake.files]
     footers = read_footers(files)
-    schemas = [one.schema.to_arrow_schema() for one in footers]
+    schemas = [footer.schema.to_arrow_schema() for footer in footers]
     for file, schema in zip(files, schemas, strict=True):
         _check_nested_fields(file, schema, lake)
     deleted, deleting = _collect_deleted_rows(lake)
     placed = {*deleted.keep_masks, *_find_files_with_position_deletes(session, name, deleted)}
     shapes = []
-    for index, (one, schema) in enumerate(zip(lake.files, schemas, strict=True)):
+    for index, (lake_file, schema) in enumerate(zip(lake.files, schemas, strict=True)):
         files[index], shape = _build_file_mapping(lake, files[index], schema)
-        numbers = [deleting.index(value) for value in one.equality_deletes]
-        called = [tuple(_find_field_name(lake, schema, key) for key in value.columns) for value in one.equality_deletes]
+        numbers = [deleting.index(value) for value in lake_file.equality_deletes]
+        called = [
+            tuple(_find_field_name(lake, schema, key) for key in value.columns) for value in lake_file.equality_deletes
+        ]
         values = tuple(zip(numbers, called, strict=True))
-        shapes.append(replace(shape, has_position_deletes=one.path in placed, equality_deletes=values))
-    rows = sum(one.num_rows for one in footers)
-    total = sum(one.row_group(i).total_byte_size for one in footers for i in range(one.num_row_groups))
+        shapes.append(replace(shape, has_position_deletes=lake_file.path in placed, equality_deletes=values))
+    rows = sum(footer.num_rows for footer in footers)
+    total = sum(footer.row_group(i).total_byte_size for footer in footers for i in range(footer.num_row_groups))
     table = SourceTable(
         name=name,
         format="parquet",
@@ -111,29 +112,33 @@ def open_lake_table(session: Session, name: str, lake: LakeTable) -> SourceTable
     return replace(table, rows=count[0][0])
 
 
-def _build_source_file(lake: LakeTable, one: LakeFile) -> SourceFile:
+def _build_source_file(lake: LakeTable, file: LakeFile) -> SourceFile:
     return SourceFile(
-        path=one.path,
-        name=one.name,
-        bytes=one.bytes,
-        modified=one.modified,
-        constants=one.constants,
-        system=lake.file_system if "://" in one.path else None,
+        path=file.path,
+        name=file.name,
+        bytes=file.bytes,
+        modified=file.modified,
+        constants=file.constants,
+        system=lake.file_system if "://" in file.path else None,
     )
 
 
 def _build_file_mapping(lake: LakeTable, file: SourceFile, held: pa.Schema) -> tuple[SourceFile, DataFileMapping]:
-    """Give a data file with its constants, and what it calls the columns that it calls otherwise."""
-    found = {column: _find_field_name(lake, held, key) for column, key in lake.fields.items()}
-    constants = tuple(one for one in file.constants if not lake.has_fallback_constants or found.get(one[0], "") is None)
+    """Return a data file with its constants, and its mapping of renamed columns."""
+    field_names = {column: _find_field_name(lake, held, key) for column, key in lake.fields.items()}
+    constants = tuple(
+        constant
+        for constant in file.constants
+        if not lake.has_fallback_constants or field_names.get(constant[0], "") is None
+    )
     named = tuple(column for column, _ in constants)
-    names = tuple((column, name) for column, name in found.items() if column != name and column not in named)
+    names = tuple((column, name) for column, name in field_names.items() if column != name and column not in named)
     return replace(file, constants=constants), DataFileMapping(names=names, constants=named)
 
 
 def _collect_deleted_rows(lake: LakeTable) -> tuple[DeletedRows, list[EqualityDeletes]]:
-    """Give what is deleted of a table, and the files of deleted values in the order in which they are numbered."""
-    deleting = list(dict.fromkeys(value for one in lake.files for value in one.equality_deletes))
+    """Return a table's deleted rows, and the files of deleted values in the order of their numbers."""
+    deleting = list(dict.fromkeys(value for data_file in lake.files for value in data_file.equality_deletes))
     values = []
     for value in deleting:
         file = _build_source_file(lake, LakeFile(path=value.path, name=value.path, bytes=value.bytes))
@@ -144,9 +149,13 @@ def _collect_deleted_rows(lake: LakeTable) -> tuple[DeletedRows, list[EqualityDe
         values.append((file, tuple(name for name in names if name is not None)))
     return (
         DeletedRows(
-            keep_masks={one.path: one.row_mask for one in lake.files if one.row_mask is not None},
-            position_delete_files=tuple(_build_source_file(lake, one) for one in lake.position_deletes),
-            data_file_paths={one.name: one.path for one in lake.files} if lake.position_deletes else {},
+            keep_masks={
+                data_file.path: data_file.row_mask for data_file in lake.files if data_file.row_mask is not None
+            },
+            position_delete_files=tuple(_build_source_file(lake, data_file) for data_file in lake.position_deletes),
+            data_file_paths={data_file.name: data_file.path for data_file in lake.files}
+            if lake.position_deletes
+            else {},
             equality_delete_files=tuple(values),
         ),
         deleting,
@@ -154,16 +163,16 @@ def _collect_deleted_rows(lake: LakeTable) -> tuple[DeletedRows, list[EqualityDe
 
 
 def _find_files_with_position_deletes(session: Session, name: str, deleted: DeletedRows) -> set[str]:
-    """Give the data files of which rows are deleted by files of places."""
+    """Return the data files named in files of deleted row numbers."""
     register_bucket_files(session, deleted.files)
     if not deleted.position_delete_files:
         return set()
     with translate_file_errors("parquet", deleted.position_delete_files):
-        found = session.fetch_rows(
+        rows = session.fetch_rows(
             f"select distinct file_path from {_build_parquet_reader(deleted.position_delete_files)}",
             doing=f"reading {name}",
         )
-    return {deleted.data_file_paths[path] for (path,) in found if path in deleted.data_file_paths}
+    return {deleted.data_file_paths[path] for (path,) in rows if path in deleted.data_file_paths}
 
 
 def _build_parquet_reader(files: Sequence[SourceFile]) -> str:
@@ -171,30 +180,30 @@ def _build_parquet_reader(files: Sequence[SourceFile]) -> str:
 
 
 def build_storage_options(uri: str) -> dict[str, str]:
-    """Give what delta-rs needs to reach a bucket as pyarrow does: what the address says; the environment says the rest.
+    """Return delta-rs options equivalent to the parameters of a bucket's address, completed from the environment.
 
     >>> build_storage_options("s3://bucket/x?endpoint_override=127.0.0.1:9000&scheme=http&region=eu")
     {'AWS_ENDPOINT_URL': 'http://127.0.0.1:9000', 'AWS_ALLOW_HTTP': 'true', 'AWS_REGION': 'eu'}
     """
-    asked = dict(parse_qsl(urlsplit(uri).query))
-    found = {}
-    endpoint = asked.get("endpoint_override") or os.environ.get("AWS_ENDPOINT_URL")
+    parameters = dict(parse_qsl(urlsplit(uri).query))
+    options = {}
+    endpoint = parameters.get("endpoint_override") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint and "://" not in endpoint:
-        endpoint = f"{asked.get('scheme', 'https')}://{endpoint}"
+        endpoint = f"{parameters.get('scheme', 'https')}://{endpoint}"
     if endpoint:
-        found["AWS_ENDPOINT_URL"] = endpoint
+        options["AWS_ENDPOINT_URL"] = endpoint
         if endpoint.startswith("http://"):
-            found["AWS_ALLOW_HTTP"] = "true"
-    if "region" in asked:
-        found["AWS_REGION"] = asked["region"]
-    return found
+            options["AWS_ALLOW_HTTP"] = "true"
+    if "region" in parameters:
+        options["AWS_REGION"] = parameters["region"]
+    return options
 
 
 def attach_table(session: Session, table: SourceTable) -> None:
-    """Put what is deleted of a table into a session that is to read it; nothing for other tables.
+    """Load a table's deleted rows into a session; no effect without deleted rows.
 
     Raises:
-        SourceError: A file that says what is deleted cannot be read.
+        SourceError: A file with deletes cannot be read.
     """
     if table.deleted_rows is None or not table.has_deleted_rows:
         return
@@ -214,7 +223,7 @@ def attach_table(session: Session, table: SourceTable) -> None:
                 doing=f"reading {table.name}",
             )
         for number, (file, names) in enumerate(deleted.equality_delete_files):
-            columns = ", ".join(f"{quote_identifier(one)} as value_{index}" for index, one in enumerate(names))
+            columns = ", ".join(f"{quote_identifier(column)} as value_{index}" for index, column in enumerate(names))
             session.execute(
                 f"create or replace temp table {quote_identifier(name_equality_deletes_table(table.name, number))} as "
                 f"select distinct {columns} from {_build_parquet_reader([file])}",
@@ -223,7 +232,7 @@ def attach_table(session: Session, table: SourceTable) -> None:
 
 
 def _list_deleted_row_numbers(kept: pa.BooleanArray) -> Iterator[pa.Table]:
-    """Give the places of deleted rows, some at a time."""
+    """Yield the row numbers of deleted rows in batches."""
     for start in range(0, len(kept), ROW_NUMBERS_PER_BATCH):
         some = kept.slice(start, ROW_NUMBERS_PER_BATCH)
         places = pa.array(range(start, start + len(some)), pa.int64())
@@ -231,7 +240,7 @@ def _list_deleted_row_numbers(kept: pa.BooleanArray) -> Iterator[pa.Table]:
 
 
 def _find_field_name(lake: LakeTable, held: pa.Schema, key: int | str) -> str | None:
-    """Give the name of a column in a data file, by its field id or by the name that the log gives it."""
+    """Return a column's name in a data file by field id or name; None if it is missing."""
     if isinstance(key, str):
         return key if key in held.names else None
     return next((field.name for field in held if _read_field_id(lake, field) == key), None)
@@ -243,7 +252,7 @@ def _read_field_id(lake: LakeTable, field: pa.Field) -> int | None:
 
 
 def _check_nested_fields(file: SourceFile, held: pa.Schema, lake: LakeTable) -> None:
-    """Make sure that fields within columns are called in a data file as they are in the table."""
+    """Check that nested fields have the same names in a data file as in the table."""
     for column in lake.schema:
         name = _find_field_name(lake, held, lake.fields[column.name])
         if name is None:
@@ -257,12 +266,12 @@ def _check_nested_fields(file: SourceFile, held: pa.Schema, lake: LakeTable) -> 
             )
 
 
-def _have_same_fields(one: list[pa.Field], other: list[pa.Field]) -> bool:
-    """Say whether fields are the same: by their names, and by their ids where both have some."""
-    return [field.name for field in one] == [field.name for field in other] and all(
+def _have_same_fields(fields: list[pa.Field], other: list[pa.Field]) -> bool:
+    """Check that fields have the same names, and the same ids if both have ids."""
+    return [field.name for field in fields] == [field.name for field in other] and all(
         a == b or None in (a, b)
         for a, b in zip(
-            ((field.metadata or {}).get(FIELD_ID_KEY) for field in one),
+            ((field.metadata or {}).get(FIELD_ID_KEY) for field in fields),
             ((field.metadata or {}).get(FIELD_ID_KEY) for field in other),
             strict=True,
         )
@@ -270,7 +279,7 @@ def _have_same_fields(one: list[pa.Field], other: list[pa.Field]) -> bool:
 
 
 def _list_nested_fields(kind: pa.DataType) -> Iterator[pa.Field]:
-    """Give the fields within a type, however deep, in order."""
+    """Yield the fields nested in a type, depth first."""
     if pa.types.is_struct(kind):
         for field in kind:
             yield field
@@ -283,7 +292,7 @@ def _list_nested_fields(kind: pa.DataType) -> Iterator[pa.Field]:
 
 
 def _check_row_number_column(table: SourceTable, held: Sequence[pa.Schema]) -> None:
-    """Make sure that a row's place can be told where rows are deleted by it."""
+    """Check that no column hides the row number of files with deletes by row number."""
     for file, shape, schema in zip(table.files, table.file_mappings, held, strict=True):
         if shape.has_position_deletes and ROW_NUMBER_COLUMN in {name.lower() for name in schema.names}:
             raise SourceError(

@@ -1,4 +1,4 @@
-"""A source: its tables, and the files that they lie in."""
+"""Represent the tables of a source and their files."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, cast
 
+from sandbox.engine.duckdb import remote_files
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sandbox.engine.duckdb.session import Session
     from sandbox.engine.lakes.iceberg import IcebergCatalog
     from sandbox.store.remote import RemoteStore
 
-MAX_CONCURRENT_REQUESTS = 16  # files of a bucket that are asked about at once
+MAX_CONCURRENT_REQUESTS = 16  # concurrent requests to a bucket
 SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "iceberg", "duckdb", "sqlite", "postgres", "spark"]
 
 
 class Closeable(Protocol):
-    """What holds something open."""
+    """A resource to close."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the resource."""
         ...
 
 
@@ -35,17 +37,16 @@ class SourceFile:
     """A file of the source.
 
     Attributes:
-        path: Absolute; in a bucket its address.
+        path: Absolute path, or address in a bucket.
         name: Relative to the source's folder, with forward slashes.
         bytes: Its size.
         modified: Nanoseconds since 1970 UTC.
-        table_path: Where in a database the table is: its schema and its name there; of a server also which moment of it.
-        handle: What reads a SQLite file, or a table of Postgres.
+        table_path: Schema and name of a table in a database; for a server also its snapshot.
+        handle: Reader of a SQLite file or a Postgres table.
         system: pyarrow's file system, for a file in a bucket.
-        etag: What the bucket calls this content of the file; empty where that is not known.
-        blocks: Of a table of Postgres the first block and the one behind the last; None for all.
-        constants: Columns that its rows have in common and that stand in the names of its folders, with the value's text;
-            None for NULL.
+        etag: The bucket's ETag; empty if unknown.
+        blocks: First block and end block (exclusive) of a part of a Postgres table; None for all.
+        constants: (column, text) for the partition columns in its path; None for NULL.
     """
 
     path: str
@@ -57,7 +58,7 @@ class SourceFile:
     system: Any = field(default=None, compare=False, repr=False)
     etag: str = ""
     blocks: tuple[int, int] | None = None
-    constants: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)  # its name tells them
+    constants: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)  # implied by the name
 
     @property
     def is_gzipped(self) -> bool:
@@ -72,11 +73,11 @@ class SourceFile:
 
     @property
     def key(self) -> str:
-        """What the bucket's file system calls it."""
+        """Its path in the bucket's file system."""
         return self.path.partition("://")[2]
 
     def read_size(self) -> int | None:
-        """Give its bytes as it is now; None where it is not there."""
+        """Return its present size in bytes; None if it is missing."""
         if self.system is not None:
             return cast("int | None", self.system.get_file_info(self.key).size)
         try:
@@ -97,17 +98,17 @@ class SourceFile:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceListing:
-    """What a source has.
+    """Tables and files of a source.
 
     Attributes:
-        uri: Where it is, as ``sandbox.toml`` says.
-        base: The folder that the uri is relative to.
-        display_name: Where it is, for messages.
-        files: For each table its format and files, sorted by name.
-        problems: For each table that is there but cannot be read as one, what is wrong with it.
+        uri: As in ``sandbox.toml``.
+        base: The folder for a relative uri.
+        display_name: The address for messages.
+        files: Table -> format and files, sorted by name.
+        problems: Table -> the reason it cannot be read.
         remote: The bucket, if it is one.
-        catalogue: The catalogue of Iceberg tables, if it is one.
-        connection: The moment of a database that is held until `close`.
+        catalogue: The Iceberg catalogue, if it is one.
+        connection: The database snapshot held until `close`.
     """
 
     uri: str
@@ -121,22 +122,22 @@ class SourceListing:
 
     @property
     def is_folder(self) -> bool:
-        """Whether tables are its files and folders."""
+        """Whether its tables are files and folders."""
         if self.catalogue is not None or self.connection is not None:
             return False
         return not any(form in {"duckdb", "sqlite"} for form, _ in self.files.values())
 
     def close(self) -> None:
-        """Let go of what is held open for reading."""
+        """Release the connection."""
         if self.connection is not None:
             self.connection.close()
 
     def find_table(self, table: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
-        """Give a table's format and files.
+        """Return a table's format and files.
 
         Raises:
-            SourceError: It is there but cannot be read as a table.
-            ConfigError: It is not there.
+            SourceError: It exists but cannot be read as a table.
+            ConfigError: It does not exist.
         """
         if table in self.problems:
             raise SourceError(self.problems[table])
@@ -150,10 +151,10 @@ class SourceListing:
 
 
 def fetch_etags(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
-    """Give files with their etags, where they lie in a bucket: sizes and whole seconds do not tell all changes.
+    """Return files with their etags in a bucket; sizes and whole seconds do not reveal every change.
 
     Raises:
-        OSError: One is not there, or cannot be reached.
+        OSError: A file is missing or unreachable.
     """
     if not any(file.system is not None for file in files):
         return tuple(files)
@@ -163,19 +164,26 @@ def fetch_etags(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
 
 def _fetch_etag(file: SourceFile) -> SourceFile:
     with file.system.open_input_file(file.key) as stream:
-        about = stream.metadata() or {}
-    return replace(file, etag=about.get(b"ETag", about.get("ETag", b"")).decode())
+        metadata = stream.metadata() or {}
+    return replace(file, etag=metadata.get(b"ETag", metadata.get("ETag", b"")).decode())
+
+
+def register_bucket_files(session: Session, files: Iterable[SourceFile]) -> None:
+    """Make files of a bucket readable in a session."""
+    for file in files:
+        if file.system is not None:
+            remote_files.register_remote_files(session, file.system, {file.path: (file.bytes, file.modified)})
 
 
 def suggest_name(name: str, valid: Iterable[str], what: str) -> str:
-    """Give a hint: the closest valid name, or else all of them.
+    """Return a hint with the closest valid name, or with all of them.
 
     >>> suggest_name("custmers", ["customers", "orders"], "tables there")
     'did you mean "customers"?'
     """
     names = sorted(valid)
-    close = difflib.get_close_matches(name.lower(), [one.lower() for one in names], n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), [valid_name.lower() for valid_name in names], n=1, cutoff=0.6)
     if close:
-        return f'did you mean "{next(one for one in names if one.lower() == close[0])}"?'
+        return f'did you mean "{next(valid_name for valid_name in names if valid_name.lower() == close[0])}"?'
     shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     return f"{what}: {shown or 'none'}"

@@ -1,4 +1,4 @@
-"""Opening a table of the source: its columns and types, whatever the format, checked across all its files."""
+"""Open source tables of every format with columns and types checked across all files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from sandbox.sources import database_file, lakehouse, postgres, spark
 from sandbox.sources.files import csv_schema
 from sandbox.sources.files.file_errors import JSON_HINT, find_jsonl_error, translate_file_errors
 from sandbox.sources.files.parquet_footer import read_footer, read_footers
-from sandbox.sources.listing import fetch_etags, suggest_name
-from sandbox.sources.reaching import register_bucket_files
+from sandbox.sources.listing import fetch_etags, register_bucket_files, suggest_name
 from sandbox.sources.table import SourceTable, build_compression_option, build_csv_reader, build_select
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ TYPE_NAMES = (
     "DECIMAL(18,2)", "VARCHAR", "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "UUID", "BLOB", "JSON",
 )  # fmt: skip
 TYPE_REPLACEMENTS = {"HUGEINT": "DECIMAL(38,0)", '"NULL"': "VARCHAR"}
-UNSUPPORTED_TYPES = ("HUGEINT", "UHUGEINT", "BIT", "VARINT", "BIGNUM")  # Parquet has no place for them
+UNSUPPORTED_TYPES = ("HUGEINT", "UHUGEINT", "BIT", "VARINT", "BIGNUM")  # not representable in Parquet
 
 
 def open_table(  # noqa: C901 - one line a format
@@ -41,20 +40,20 @@ def open_table(  # noqa: C901 - one line a format
     version: int | None = None,
     snapshot: int | None = None,
 ) -> SourceTable:
-    """Look at all files of a table.
+    """Open a table and check all its files.
 
     Args:
-        session: The engine.
-        listing: Where the source's files are.
+        session: The query engine.
+        listing: The source's files.
         name: The table.
-        types: Column types that ``sandbox.toml`` fixes.
-        version: The version of a Delta table; None takes the newest.
-        snapshot: The id of a snapshot of an Iceberg table; None takes the newest.
+        types: Column types fixed in ``sandbox.toml``.
+        version: Version of a Delta table; None for the newest.
+        snapshot: Snapshot id of an Iceberg table; None for the newest.
 
     Raises:
-        ConfigError: The table is not in the source or has no such version, or a fixed type is none.
-        RuleError: A fixed type names a column that is not there, or does not fit a value.
-        SourceError: A file cannot be read, or the files do not agree.
+        ConfigError: The table or its version does not exist, or a fixed type is invalid.
+        DataRuleError: A fixed type names a missing column or does not fit a value.
+        SourceError: A file cannot be read, or the files have different columns.
     """
     form, files = listing.find_table(name)
     _check_pinned_version(name, form, version, snapshot)
@@ -91,7 +90,7 @@ def open_table(  # noqa: C901 - one line a format
 
 
 def _check_pinned_version(name: str, form: SourceFormat, version: int | None, snapshot: int | None) -> None:
-    """Make sure that a table whose version is pinned has versions."""
+    """Check that a table with a pinned version has a format with versions."""
     for kind, pin, pins in (("delta", version, "version"), ("iceberg", snapshot, "snapshot")):
         if pin is not None and form != kind:
             raise ConfigError(
@@ -100,25 +99,25 @@ def _check_pinned_version(name: str, form: SourceFormat, version: int | None, sn
 
 
 def _register_files(session: Session, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
-    """Give files with what their bucket says of them, and let the session read them."""
+    """Return files with their etags, and register those of a bucket in the session."""
     try:
-        found = fetch_etags(files)
+        tagged = fetch_etags(files)
     except OSError as error:
         raise SourceError(f"the source cannot be read: {summarize_error(error)}", lost=True) from error
-    register_bucket_files(session, found)
-    return found
+    register_bucket_files(session, tagged)
+    return tagged
 
 
 def _open_parquet_table(
     session: Session, name: str, files: Sequence[SourceFile], fixed: Mapping[str, str]
 ) -> SourceTable:
     footers = read_footers(files)
-    _check_same_columns(files, [tuple(one.schema.to_arrow_schema().names) for one in footers])
+    _check_same_columns(files, [tuple(footer.schema.to_arrow_schema().names) for footer in footers])
     paths = format_file_list(file.path for file in files)
     types = _describe_columns(
         session, f"select * from read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
     )
-    rows = sum(one.num_rows for one in footers)
+    rows = sum(footer.num_rows for footer in footers)
     total = sum(f.row_group(i).total_byte_size for f in footers for i in range(f.num_row_groups))
     return SourceTable(
         name=name,
@@ -131,10 +130,10 @@ def _open_parquet_table(
 
 
 def has_no_nulls(table: SourceTable, columns: Sequence[str]) -> bool:
-    """Say whether a table's files themselves tell that some of its columns hold no NULL.
+    """Check whether the table's Parquet footers rule out NULL in some columns.
 
     Raises:
-        SourceError: A file is not there any more, or is no Parquet file any more.
+        SourceError: A file is missing or is no Parquet file any more.
     """
     if table.format != "parquet" or table.file_mappings:
         return False
@@ -172,7 +171,7 @@ def _open_jsonl_table(
     rows = session.fetch_rows(f"select count(*) from read_ndjson_objects({paths}, {packed})", doing="counting rows")[0][
         0
     ]
-    # The engine's one column for lines that are no objects; a column of that name may also be real.
+    # DuckDB's only column for lines without an object; a real column can have that name too.
     if list(types.items()) == [("json", "JSON")] and (broken := find_jsonl_error(files)):
         raise broken
     if not rows:
@@ -189,9 +188,9 @@ def _open_jsonl_table(
 
 
 def _add_partition_columns(session: Session, table: SourceTable, fixed: Mapping[str, str]) -> SourceTable:
-    """Give a table also the columns that stand in the names of its files' folders; what files have themselves counts."""
+    """Add the partition columns in the paths of a table's files; columns in the files take precedence."""
     files = tuple(
-        replace(file, constants=tuple(one for one in file.constants if one[0] not in table.columns))
+        replace(file, constants=tuple(constant for constant in file.constants if constant[0] not in table.columns))
         for file in table.files
     )
     table = replace(table, files=files)
@@ -202,16 +201,16 @@ def _add_partition_columns(session: Session, table: SourceTable, fixed: Mapping[
 
 
 def _list_partition_values(table: SourceTable) -> dict[str, list[str | None]]:
-    """Give the values that stand in the names of folders, each once, by column."""
-    found: dict[str, dict[str | None, None]] = {}
+    """Return the distinct values in partition folders, by column."""
+    distinct: dict[str, dict[str | None, None]] = {}
     for file in table.files:
         for name, value in file.constants:
-            found.setdefault(name, {})[value] = None
-    return {name: list(values) for name, values in found.items()}
+            distinct.setdefault(name, {})[value] = None
+    return {name: list(values) for name, values in distinct.items()}
 
 
 def _check_renamed_columns(session: Session, files: Sequence[SourceFile], lines: str, types: Mapping[str, str]) -> None:
-    """Make sure that no column is one that the engine renamed: it calls ``A`` beside ``a`` ``A_1``."""
+    """Check that DuckDB renamed no column: it reads ``A`` beside ``a`` as ``A_1``."""
     lower = {name.lower() for name in types}
     for name in types:
         match = re.fullmatch(r"(.+)_\d+", name)
@@ -231,7 +230,7 @@ def _describe_columns(session: Session, select: str) -> dict[str, str]:
 
 
 def _check_same_columns(files: Sequence[SourceFile], columns: Sequence[tuple[str, ...]]) -> None:
-    """Make sure that every file has the first one's columns, in whatever order."""
+    """Check that every file has the columns of the first, in any order."""
     first = set(columns[0])
     for file, names in zip(files, columns, strict=True):
         _check_distinct_columns(file, names)
@@ -245,7 +244,7 @@ def _check_same_columns(files: Sequence[SourceFile], columns: Sequence[tuple[str
 
 
 def _check_distinct_columns(file: SourceFile, names: Sequence[str]) -> None:
-    """Make sure that no two columns of a file are one to the engine."""
+    """Check that the columns of a file differ in more than case."""
     lower = [name.lower() for name in names]
     twice = sorted({name for name in names if lower.count(name.lower()) > 1})
     if twice:
@@ -253,7 +252,7 @@ def _check_distinct_columns(file: SourceFile, names: Sequence[str]) -> None:
 
 
 def _resolve_fixed_type(session: Session, table: str, column: str, kind: str) -> str:
-    """Give the engine's own name of a type that the file gives."""
+    """Return DuckDB's name of a type in the settings."""
     problem = f"[tables.{table}.types] {column}: {kind!r} is not a column type that a sample can keep"
     if not re.fullmatch(r"[A-Za-z_][\w ]*(\(\s*\d+(\s*,\s*\d+)?\s*\))?(\[\])*", kind):
         raise ConfigError(problem, hint=suggest_name(kind, TYPE_NAMES, "types"))
@@ -267,7 +266,7 @@ def _resolve_fixed_type(session: Session, table: str, column: str, kind: str) ->
 
 
 def _check_fixed_types(session: Session, table: SourceTable, fixed: Mapping[str, str]) -> None:
-    """Make sure that every value fits the type that the file fixes for its column."""
+    """Check that all values fit the fixed types of their columns."""
     for column in fixed:
         if column not in table.columns:
             raise DataRuleError(
@@ -280,7 +279,7 @@ def _check_fixed_types(session: Session, table: SourceTable, fixed: Mapping[str,
     for column, kind in fixed.items():
         value, rows = quote_identifier(column), f"({raw})"
         if column in constants:
-            texts = ", ".join("null" if one is None else quote_literal(one) for one in constants[column])
+            texts = ", ".join("null" if text is None else quote_literal(text) for text in constants[column])
             rows = f"(select unnest([{texts}]::varchar[]) as {value})"
         present = f"nullif({value}, '')" if table.format == "csv" and kind != "VARCHAR" else value
         wrong = session.fetch_rows(
@@ -296,7 +295,7 @@ def _check_fixed_types(session: Session, table: SourceTable, fixed: Mapping[str,
 
 
 def _build_untyped_select(table: SourceTable) -> str:
-    """Give the SELECT that reads a table before any type is fixed."""
+    """Build the SELECT for a table before types are fixed."""
     paths = format_file_list(file.path for file in table.files)
     match table.format:
         case "csv":

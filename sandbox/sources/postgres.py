@@ -1,6 +1,6 @@
-"""Postgres as a source: its tables listed and opened, and made readable in a session.
+"""List and open Postgres tables and attach them to sessions.
 
-A table is read in pieces of its blocks, each of which stands where a file of another source stands: it makes one part.
+A table is read in ranges of blocks. Each range corresponds to a file of other sources and becomes one part.
 """
 
 from __future__ import annotations
@@ -29,22 +29,21 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 2**30
 BLOCK_BYTES = 8192
-LAST_BLOCK = 2**32 - 1  # more than a table can have
+LAST_BLOCK = 2**32 - 1  # above any table's block count
 
 
 def is_postgres_uri(uri: str) -> bool:
-    """Say whether a source is a Postgres database."""
     return uri.partition("://")[0] in POSTGRES_SCHEMES and "://" in uri
 
 
 def list_database(uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing:
-    """List the tables of a database, all as they are at this moment.
+    """List the tables of a database in one snapshot.
 
-    Those of the schema ``public`` are called as they are, others ``schema.table``.
+    Tables of the schema ``public`` have no prefix, others are ``schema.table``.
 
     Raises:
-        ConfigError: The address holds a password.
-        SourceError: It cannot be reached, or refuses.
+        ConfigError: The address contains a password.
+        SourceError: The server is unreachable or refuses.
     """
     problem = find_address_problem(uri)
     if problem is not None:
@@ -56,33 +55,33 @@ def list_database(uri: str, *, base: Path, section: PostgresSection | None) -> S
     except BaseException:
         snapshot.close()
         raise
-    found: dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = {}
+    tables: dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = {}
     problems: dict[str, str] = {}
     for table in there:
         schema, name = table.declaration.schema, table.declaration.table
         called = name if schema == "public" else f"{schema}.{name}"
-        if called in found:
+        if called in tables:
             problems[called] = f"the database has two tables that are called {called} here; rename one"
         if not table.is_readable:
-            lacking = [one.name for one in table.columns if not one.is_readable]
+            lacking = [column.name for column in table.columns if not column.is_readable]
             which = f"its columns {', '.join(lacking[:5])}" if len(lacking) < len(table.columns) else "it"
             problems[called] = (
                 f"{qualify_table(table)}: the role that sandbox connects as may not read {which}; "
                 f"grant usage on its schema and select on it, or make a view without what must not be read"
             )
-        found[called] = ("postgres", _split_table(snapshot, table))
+        tables[called] = ("postgres", _split_table(snapshot, table))
     return SourceListing(
         uri=uri,
         base=base,
         display_name=f"{parts.hostname or 'the local server'}{parts.path}",
-        files={name: one for name, one in found.items() if name not in problems},
+        files={name: entry for name, entry in tables.items() if name not in problems},
         problems=problems,
         connection=snapshot,
     )
 
 
 def build_connection_limits(section: PostgresSection | None) -> PostgresLimits:
-    """Give what ``[source.postgres]`` says."""
+    """Return the limits in ``[source.postgres]``."""
     if section is None:
         return PostgresLimits()
     return PostgresLimits(
@@ -93,45 +92,45 @@ def build_connection_limits(section: PostgresSection | None) -> PostgresLimits:
 
 
 def open_table(session: Session, name: str, files: tuple[SourceFile, ...], fixed: Mapping[str, str]) -> SourceTable:
-    """Give a table of a database; its rows are counted by the server.
+    """Open a table of a database; the server counts its rows.
 
     Raises:
-        SourceError: It cannot be read, or a column's type is none that a sample can keep.
+        SourceError: The table cannot be read, or a column's type is not supported.
     """
     snapshot, table = _unpack_handle(files[0])
     columns = resolve_columns(snapshot, table, fixed)
-    lower = [one.name.lower() for one in columns]
-    twice = sorted({one.name for one in columns if lower.count(one.name.lower()) > 1})
+    lower = [column.name.lower() for column in columns]
+    twice = sorted({column.name for column in columns if lower.count(column.name.lower()) > 1})
     if twice:
         raise SourceError(
             f"{name}: columns that differ at most in case: {', '.join(twice)}",
             hint="make a view that calls them otherwise",
         )
     [(rows,)] = snapshot.fetch_rows(f"select count(*) from {qualify_table(table)}")
-    found = SourceTable(
+    opened = SourceTable(
         name=name,
         format="postgres",
         files=files,
-        columns={one.name: one.kind for one in columns},
+        columns={column.name: column.kind for column in columns},
         rows=rows,
         width=max(1.0, sum(file.bytes for file in files) / max(1, rows)),
         postgres_columns=tuple(columns),
         snapshot=Version(kind="postgres", version=snapshot.identity),
     )
-    attach_table(session, found)
-    return found
+    attach_table(session, opened)
+    return opened
 
 
 def attach_table(session: Session, table: SourceTable) -> None:
-    """Let a session read a table: whole, or piece by piece, and then as far as it is narrowed."""
-    snapshot, about = _unpack_handle(table.files[0])
+    """Register a table in a session: whole, and in pieces that accept filters."""
+    snapshot, declared = _unpack_handle(table.files[0])
     session.add_interrupt_callback(snapshot.cancel)
     for index in (None, *range(len(table.files))):
         blocks = table.files[index].blocks if index is not None else None
         scan = PostgresScan(
             snapshot,
             table.name,
-            about,
+            declared,
             table.postgres_columns,
             blocks,
             narrowed=index is not None,
@@ -146,7 +145,7 @@ def _unpack_handle(file: SourceFile) -> tuple[PostgresSnapshot, catalog.Postgres
 
 
 def _split_table(snapshot: PostgresSnapshot, table: catalog.PostgresTable) -> tuple[SourceFile, ...]:
-    """Cut a table into pieces of blocks; what has no blocks of its own is one."""
+    """Split a table into ranges of blocks; tables without blocks of their own stay whole."""
     schema, name = table.declaration.schema, table.declaration.table
     whole = SourceFile(
         path=f"{schema}.{name}", name=f"{schema}.{name}", bytes=table.bytes, modified=0, table_path=(schema, name, snapshot.identity),

@@ -1,7 +1,7 @@
-"""A source that Spark reads: the files of a folder or bucket, whose rows come from a cluster.
+"""Read the rows of Parquet files through a Spark cluster.
 
-What the files themselves say (their columns, types and numbers of rows) is read here, as for any other source; so types are the
-same whoever reads the rows. The session decides which rows are drawn; the cluster leaves out what it would leave out as well.
+Columns, types and row counts come from the files, as for other sources, so types do not depend on the reader. The
+session decides which rows are drawn; the cluster applies the same filters early.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceListing
 
-MAX_SCAN_BYTES = 2**30  # of files that are asked for at once
+MAX_SCAN_BYTES = 2**30  # bytes of files per request
 MAX_GROUPS = 200_000
 
 
 def connect_cluster(listing: SourceListing, section: SparkSection | None) -> SourceListing:
-    """Let a cluster read what a source has: tables of Parquet; others say that it cannot.
+    """Connect a listing's Parquet tables to a cluster; other tables become problems.
 
     Raises:
         ConfigError: The source is neither a folder nor a bucket.
-        SourceError: Spark is not there or does not answer.
+        SourceError: Spark is missing or does not answer.
     """
     if not listing.is_folder:
         raise ConfigError(
@@ -49,20 +49,20 @@ def connect_cluster(listing: SourceListing, section: SparkSection | None) -> Sou
     cluster = SparkCluster(SparkEndpoint(remote=remote, master=section.master or "local[*]", python=section.python))
     files: dict[str, Any] = {}
     problems = dict(listing.problems)
-    for name, (form, found) in listing.files.items():
+    for name, (form, table_files) in listing.files.items():
         if form == "parquet":
-            files[name] = ("spark", tuple(replace(file, handle=cluster) for file in found))
+            files[name] = ("spark", tuple(replace(file, handle=cluster) for file in table_files))
         else:
             problems[name] = f'{name} is {form}; engine = "spark" reads Parquet alone, so leave engine out'
     return replace(listing, files=files, problems=problems, connection=cluster)
 
 
 def open_table(session: Session, table: SourceTable) -> SourceTable:
-    """Give a table whose rows come from a cluster.
+    """Return a table whose rows are read by the cluster.
 
     Args:
-        session: The engine.
-        table: The same table as its files say, constants of folders among its columns.
+        session: The query engine.
+        table: The table opened from its files, partition columns included.
 
     Raises:
         SourceError: The cluster cannot read it.
@@ -74,7 +74,7 @@ def open_table(session: Session, table: SourceTable) -> SourceTable:
         if name in table.columns
     }
     schema = cluster.read_parquet([table.files[0].path]).schema
-    about = spark_table.SparkTable(
+    handle = spark_table.SparkTable(
         cluster=cluster,
         name=table.name,
         paths=tuple(file.path for file in table.files),
@@ -84,28 +84,28 @@ def open_table(session: Session, table: SourceTable) -> SourceTable:
         schema=schema,
         kinds=spark_table.find_arrow_types(cluster, schema, list(table.columns), constants),
     )
-    found = replace(
+    opened = replace(
         table,
         format="spark",
-        files=tuple(replace(file, handle=about, constants=()) for file in table.files),
+        files=tuple(replace(file, handle=handle, constants=()) for file in table.files),
     )
-    attach_table(session, found)
-    return found
+    attach_table(session, opened)
+    return opened
 
 
 def attach_table(session: Session, table: SourceTable) -> None:
-    """Let a session read a table: whole, or file by file, and then as far as it is narrowed."""
-    about = _unpack_handle(table)
-    session.add_interrupt_callback(about.cluster.cancel)
-    whole = SparkScan(about, list(_group_files(table)), narrowed=False, failed=session.set_statement_error)
+    """Register a table in a session: whole, and by file with filters."""
+    handle = _unpack_handle(table)
+    session.add_interrupt_callback(handle.cluster.cancel)
+    whole = SparkScan(handle, list(_group_files(table)), narrowed=False, failed=session.set_statement_error)
     session.register_table(name_scan_view(table.name), whole)
     for index in range(len(table.files)):
-        one = SparkScan(about, [[index]], narrowed=True, failed=session.set_statement_error)
-        session.register_table(name_scan_view(table.name, index), one)
+        scan = SparkScan(handle, [[index]], narrowed=True, failed=session.set_statement_error)
+        session.register_table(name_scan_view(table.name, index), scan)
 
 
 def count_groups(table: SourceTable, columns: Sequence[str], key: Sequence[str]) -> pa.Table | None:
-    """Count rows by some columns, in the cluster (see `sandbox.engine.spark.table.count_groups`)."""
+    """Count rows by some columns in the cluster (see `sandbox.engine.spark.table.count_groups`)."""
     if not _can_push_columns(table, columns):
         return None
     return spark_table.count_groups(_unpack_handle(table), columns, key, most=MAX_GROUPS)
@@ -113,13 +113,13 @@ def count_groups(table: SourceTable, columns: Sequence[str], key: Sequence[str])
 
 @contextlib.contextmanager
 def filter_rows(table: SourceTable, condition: Any) -> Iterator[None]:
-    """As long as the block lasts, leave out rows of a table."""
+    """Filter a table's rows inside the block."""
     with _unpack_handle(table).filter_rows(condition):
         yield
 
 
 def list_pushable_columns(table: SourceTable) -> list[str]:
-    """Give the columns whose values are surely understood alike on both sides."""
+    """Return the columns whose values DuckDB and Spark interpret alike."""
     return [name for name in table.columns if _can_push_columns(table, [name])]
 
 
@@ -130,14 +130,14 @@ def build_rule_filter(
     below: int,
     whole: tuple[Sequence[str], Sequence[str]],
 ) -> Any:
-    """Give what leaves out rows that are certainly not drawn; None lets all through.
+    """Build a filter against rows certainly not drawn; None keeps all rows.
 
     Args:
         table: The unit table.
         key: Its key.
         coefficients: Of its draw.
-        below: The threshold of most rows.
-        whole: Columns, and the labels by them of the rows that come whatever their number is.
+        below: Threshold of most rows.
+        whole: Columns, and their labels of strata that are taken whole.
     """
     if below >= PRIME or not _can_push_columns(table, key):
         return None
@@ -147,8 +147,8 @@ def build_rule_filter(
 def build_key_filter(
     session: Session, table: SourceTable, pairs: Sequence[tuple[tuple[str, str], tuple[str, str]]], keys: str
 ) -> Any:
-    """Give what leaves out rows that have none of some keys; None lets all through (see `sandbox.sampler.plan.pushdown`)."""
-    about = _unpack_handle(table)
+    """Build a filter for rows with one of some keys; None keeps all rows (see `sandbox.sampler.plan.pushdown`)."""
+    handle = _unpack_handle(table)
     columns = [column for (column, _), _ in pairs]
     if not _can_push_columns(table, columns):
         return None
@@ -162,23 +162,23 @@ def build_key_filter(
     if session.fetch_rows(f"select {sizes} from {keys}")[0][0] > spark_table.MAX_KEY_BYTES:
         return None
     sql = f"select distinct {', '.join(f'{value} as k{n}' for n, value in enumerate(values))} from {keys}"
-    found = list(session.fetch_batches(sql, size=1 << 16))
-    return spark_table.build_key_filter(about, columns, pa.Table.from_batches(found)) if found else None
+    batches = list(session.fetch_batches(sql, size=1 << 16))
+    return spark_table.build_key_filter(handle, columns, pa.Table.from_batches(batches)) if batches else None
 
 
 def _can_push_columns(table: SourceTable, columns: Sequence[str]) -> bool:
-    """Say whether values of some columns are surely understood alike on both sides, also where the file fixes a type."""
-    about = _unpack_handle(table)
-    return about.can_push_down(columns) and all(table.columns[name] == about.types[name] for name in columns)
+    """Check that DuckDB and Spark interpret the columns alike, types fixed in the settings included."""
+    handle = _unpack_handle(table)
+    return handle.can_push_down(columns) and all(table.columns[name] == handle.types[name] for name in columns)
 
 
 def _unpack_handle(table: SourceTable) -> spark_table.SparkTable:
-    about: spark_table.SparkTable = table.files[0].handle
-    return about
+    handle: spark_table.SparkTable = table.files[0].handle
+    return handle
 
 
 def _group_files(table: SourceTable) -> Iterator[list[int]]:
-    """Give groups of files; those of a table with constants are asked for one by one, which tells whose rows they are."""
+    """Yield groups of file indexes; with constants one by one, to know the file of each row."""
     group: list[int] = []
     held = 0
     alone = bool(_unpack_handle(table).constants)

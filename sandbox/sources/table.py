@@ -1,4 +1,4 @@
-"""A table of the source as it was found: its files, columns and size, and the SQL that reads it."""
+"""Represent an opened source table and build the SQL that reads it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from sandbox.sources.files.lakehouse_files import DeletedRows
     from sandbox.sources.listing import SourceFile, SourceFormat
 
-ROW_GROUP_BYTES = 128 * 2**20  # a row group before compression
-ROW_GROUPS_IN_MEMORY = 8  # row groups that fit into the memory: threads hold some while they write
-ROW_GROUP_STEP = 2048  # the engine's vectors
+ROW_GROUP_BYTES = 128 * 2**20  # per row group, uncompressed
+ROW_GROUPS_IN_MEMORY = 8  # row groups in memory at once, as threads hold some while writing
+ROW_GROUP_STEP = 2048  # DuckDB's vector size
 MAX_ROW_GROUP_ROWS = 2**20
-ROW_ID_COLUMN = "rowid"  # the engine's own name for a row's place in a table of its own
+ROW_ID_COLUMN = "rowid"  # DuckDB's name for the row id in its tables
 
 
 @dataclass(frozen=True, kw_only=True)
 class CsvLayout:
-    """How values lie in a CSV file: what separates them, the columns in its order, and whether it is compressed."""
+    """Delimiter, columns in file order and compression of a CSV file."""
 
     delimiter: str
     columns: tuple[str, ...]
@@ -44,17 +44,17 @@ class SourceTable:
         name: As in ``sandbox.toml``.
         format: Of all its files.
         files: Sorted by name.
-        columns: The columns and the engine's names of their types, in order; the same for every file.
+        columns: Column -> DuckDB's name of its type, in order; the same for every file.
         rows: In all files.
-        width: Bytes of a row before compression, roughly.
-        layouts: For CSV the layout of each file; else empty.
-        file_mappings: For a table of a lake how each file differs from the table; else empty.
-        sqlite_columns: For a table of a SQLite file how each column is read.
-        postgres_columns: For a table of Postgres what the server is asked for.
-        row_groups: For a table of a DuckDB file the rows of its row groups, deleted ones among them.
-        share: For a table of a database file which part of the file it takes, roughly.
-        snapshot: For a table of a lake its version, for one of Postgres the moment.
-        deleted_rows: For a table of a lake which rows of its files are deleted; the snapshot tells.
+        width: Approximate bytes of a row before compression.
+        layouts: Layout of each file of CSV; else empty.
+        file_mappings: Mapping of each file of a lakehouse table; else empty.
+        sqlite_columns: Column readers of a SQLite table.
+        postgres_columns: Queried columns of a Postgres table.
+        row_groups: Rows of the row groups of a DuckDB table, deleted rows included.
+        share: Approximate share of the database file taken by the table.
+        snapshot: Version of a lakehouse table, or snapshot of a Postgres table.
+        deleted_rows: Deleted rows of a lakehouse table, determined by the snapshot.
     """
 
     name: str
@@ -74,7 +74,7 @@ class SourceTable:
 
     @property
     def is_plain_parquet(self) -> bool:
-        """Whether its files are Parquet that holds its rows and columns as they are."""
+        """Whether its files are Parquet with exactly its rows and columns."""
         return self.format == "parquet" and not self.file_mappings and not any(file.constants for file in self.files)
 
     @property
@@ -84,26 +84,26 @@ class SourceTable:
 
     @property
     def bytes(self) -> int:
-        """The size of all files together."""
+        """Total size of its files, in bytes."""
         return sum(map(self.estimate_size, self.files))
 
     def estimate_size(self, file: SourceFile) -> int:
-        """Give what it takes of one of its files."""
+        """Return its bytes in one of its files."""
         return int(file.bytes * self.share)
 
     def compute_row_group_rows(self, memory: int) -> int:
-        """Give how many of its rows make a row group of about 128 MiB, or less where there is little memory."""
+        """Return the rows of a row group of about 128 MiB, or less if memory is small."""
         rows = int(min(ROW_GROUP_BYTES, memory / ROW_GROUPS_IN_MEMORY) / max(1.0, self.width))
         return max(ROW_GROUP_STEP, min(MAX_ROW_GROUP_ROWS, rows // ROW_GROUP_STEP * ROW_GROUP_STEP))
 
 
 def build_select(table: SourceTable, file: int | None = None, *, number: str | None = None) -> str:
-    """Give the SELECT that reads a table with its columns, types and order.
+    """Build the SELECT for a table with its columns, types and order.
 
     Args:
         table: The table.
-        file: Which of its files; None reads them all.
-        number: The name of one column more: the row's place within the one file.
+        file: Index of a file; None for all.
+        number: Name of an additional column for the row number in the file.
     """
     files = range(len(table.files)) if file is None else [file]
     if number is not None and has_row_numbers(table):
@@ -115,12 +115,12 @@ def build_select(table: SourceTable, file: int | None = None, *, number: str | N
     rows = _build_scan_select(table, file) if table.format == "postgres" else _build_format_select(table, files)
     if number is None:
         return rows
-    # A window without an order walks the rows as they come, on one thread.
+    # A window without an order numbers rows as they arrive, on one thread.
     return f"select *, row_number() over () as {quote_identifier(number)} from ({rows})"
 
 
 def has_row_numbers(table: SourceTable) -> bool:
-    """Say whether the engine knows the place of a row in its file, so that a range of places is read without the rest."""
+    """Check whether DuckDB knows row numbers, so that a range of rows is read alone."""
     taken = {name.lower() for name in table.columns}
     return (table.format == "parquet" and ROW_NUMBER_COLUMN not in taken) or (
         table.format == "duckdb" and ROW_ID_COLUMN not in taken
@@ -128,14 +128,14 @@ def has_row_numbers(table: SourceTable) -> bool:
 
 
 def name_scan_view(table: str, piece: int | None = None) -> str:
-    """Give what a session calls a table that is scanned from a SQLite file or from Postgres, or a piece of it."""
+    """Return the name of a session's view of a scanned SQLite, Postgres or Spark table, or of a piece of it."""
     return f"rows of {table.encode().hex()}" + ("" if piece is None else f" {piece}")
 
 
 def build_csv_reader(paths: Iterable[str], layout: CsvLayout, option: str = "") -> str:
-    """Give the table function that reads CSV files of one layout as text; nothing about them is guessed.
+    """Build the table function for CSV files of one layout as text, without detection.
 
-    A field without anything in it is NULL, ``""`` is an empty text, and a line that does not fit is an error.
+    An empty field is NULL, ``""`` is an empty text, and a malformed line is an error.
     """
     columns = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in layout.columns)
     return (
@@ -146,13 +146,13 @@ def build_csv_reader(paths: Iterable[str], layout: CsvLayout, option: str = "") 
 
 
 def build_compression_option(packed: Sequence[bool]) -> str:
-    """Give the option for files of which some or all are compressed; the engine's guess fails on a ? in a path."""
+    """Return the option for compressed files; DuckDB's detection fails on a ? in a path."""
     kind = "auto_detect" if len(set(packed)) > 1 else "gzip" if packed[0] else "none"
     return f"compression = '{kind}'"
 
 
 def group_by_layout(table_files: Sequence[SourceFile], layouts: Sequence[CsvLayout]) -> dict[CsvLayout, list[str]]:
-    """Give the files of each layout."""
+    """Group the paths of files by layout."""
     groups: dict[CsvLayout, list[str]] = {}
     for file, layout in zip(table_files, layouts, strict=True):
         groups.setdefault(layout, []).append(file.path)
@@ -181,11 +181,11 @@ def _build_duckdb_select(table: SourceTable, number: str | None) -> str:
     return f"select {', '.join(columns)} from {database_file.qualify_table(schema, name)}"
 
 
-def _build_scan_select(table: SourceTable, piece: int | None, place: str | None = None) -> str:
+def _build_scan_select(table: SourceTable, piece: int | None, row_number: str | None = None) -> str:
     columns = [
         f"c{number}::{kind} as {quote_identifier(name)}" for number, (name, kind) in enumerate(table.columns.items())
     ]
-    columns += [] if place is None else [f"c{len(columns)} as {quote_identifier(place)}"]
+    columns += [] if row_number is None else [f"c{len(columns)} as {quote_identifier(row_number)}"]
     return f"select {', '.join(columns)} from {quote_identifier(name_scan_view(table.name, piece))}"
 
 
@@ -207,7 +207,7 @@ def _build_parquet_select(table: SourceTable, files: Sequence[int], number: str 
 def _build_mapped_parquet_select(
     table: SourceTable, files: Sequence[int], shape: DataFileMapping, number: str | None
 ) -> str:
-    """Give the SELECT for Parquet files of one shape."""
+    """Build the SELECT for Parquet files with the same mapping."""
     constants = FileConstants.from_files(table, files, named=shape.has_position_deletes)
     names = dict(shape.names)
     columns = [
@@ -259,12 +259,12 @@ def _build_jsonl_select(table: SourceTable, files: Sequence[int]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class FileConstants:
-    """The SQL of those columns that some files of a table do not hold because each file has one value of them.
+    """SQL of columns with one value per file, absent from the files.
 
     Attributes:
-        sql: For each of these columns its SELECT item.
-        file: The column of a file's name, where the option asks for it; no other is called so.
-        option: What the reading function needs for that; begins with a comma if it is anything.
+        sql: Column -> its SELECT item.
+        file: The file name's column, distinct from all others.
+        option: Option of the reading function for that column, with a leading comma; may be empty.
     """
 
     sql: Mapping[str, str]
@@ -273,27 +273,26 @@ class FileConstants:
 
     @classmethod
     def from_files(cls, table: SourceTable, files: Sequence[int], *, named: bool = False) -> FileConstants:
-        """Give those of some of a table's files.
+        """Build the constants of some of a table's files.
 
-        A condition on them leaves files unread: the engine knows the name of a file before it opens it, and folds what
-        depends on that alone.
+        Conditions on constants skip files: DuckDB knows a file's name before it opens it, and folds expressions of it.
         """
         chosen = [table.files[index] for index in files]
         names = [name for name, _ in chosen[0].constants if name in table.columns]
         held = [name for shape in table.file_mappings for _, name in shape.names if name is not None]
         file = choose_unused_name("file", [*table.columns, *held])
-        paths = ", ".join(quote_literal(one.path) for one in chosen)
-        found = {}
+        paths = ", ".join(quote_literal(source_file.path) for source_file in chosen)
+        items = {}
         for name in names:
-            texts = [dict(one.constants)[name] for one in chosen]
+            texts = [dict(source_file.constants)[name] for source_file in chosen]
             value = _quote_text(texts[0])
             if len(set(texts)) > 1:
                 value, named = (
                     f"(map([{paths}], [{', '.join(map(_quote_text, texts))}]))[{quote_identifier(file)}]",
                     True,
                 )
-            found[name] = f"{value}::{table.columns[name]} as {quote_identifier(name)}"
-        return cls(sql=found, file=file, option=f", filename = {quote_literal(file)}" if named else "")
+            items[name] = f"{value}::{table.columns[name]} as {quote_identifier(name)}"
+        return cls(sql=items, file=file, option=f", filename = {quote_literal(file)}" if named else "")
 
 
 def _quote_text(value: str | None) -> str:
@@ -302,12 +301,12 @@ def _quote_text(value: str | None) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredConstraints:
-    """What somebody says of a table: its source's catalogue, or a project's own tests. It is taken as said.
+    """Constraints of a table declared by its catalogue or a project's tests, taken on trust.
 
     Attributes:
-        key: Its key, if one is declared.
-        references: For each tuple of columns the table and the columns that they refer to.
-        evidence: Who says it.
+        key: Its declared key, if any.
+        references: Columns -> the table and columns they refer to.
+        evidence: Who declared them.
     """
 
     key: tuple[str, ...] | None = None

@@ -1,4 +1,4 @@
-"""What single columns look like: one wide aggregate a table, and what its figures say. Pure."""
+"""Check single columns with one aggregate query a table. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from sandbox.config.settings import RangeEntry
 
-SAME_KIND_SHARE = 0.95  # the share of a text column's values that are of one kind, from which the others look wrong
-SENTINEL_SHARE = 0.9  # the share of the days around a sentinel that are the sentinel itself
-MAX_EXAMPLE_LENGTH = 80  # characters of an example
+SAME_KIND_SHARE = 0.95  # share of one kind among a text column's values, from which the others are reported
+SENTINEL_SHARE = 0.9  # share of a sentinel among the values within a year of it
+MAX_EXAMPLE_LENGTH = 80
 
-# Columns that say by their name that they look ahead.
+# Parts of column names that announce dates in the future.
 FUTURE_NAME_PARTS = (
     "due", "valid", "expir", "until", "end", "next", "renew", "schedul", "plan", "deliver", "forecast", "effective",
     "deadline", "matur", "target", "expected", "eta", "_to", "future", "close", "terminat", "depart", "arriv",
@@ -28,14 +28,14 @@ FUTURE_NAME_PARTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnQuestion:
-    """What is asked of one column, as aggregates over its table.
+    """Aggregates to compute for one column.
 
     Attributes:
         name: The column.
-        type: The engine's name of its type.
+        type: DuckDB's name of its type.
         key: Whether it is part of the table's key or of a reference.
-        limits: The range that ``sandbox.toml`` declares.
-        aggregates: Name -> SQL of an aggregate; the answers come under these names.
+        limits: The range declared in ``sandbox.toml``.
+        aggregates: Result name -> SQL of an aggregate.
     """
 
     name: str
@@ -46,60 +46,60 @@ class ColumnQuestion:
 
 
 def build_question(name: str, kind: str, *, key: bool, limits: RangeEntry | None, now: dt.datetime) -> ColumnQuestion:
-    """Give what to ask of a column.
+    """Build the aggregates for a column.
 
     Args:
         name: The column.
-        kind: The engine's name of its type.
+        kind: DuckDB's name of its type.
         key: Whether it is part of a key or of a reference.
-        limits: Its declared range; None where there is none.
-        now: The moment of the scan, in UTC; what lies more than a day after it lies in the future.
+        limits: Its declared range; None if there is none.
+        now: Time of the scan, in UTC; values more than a day later are in the future.
     """
     column = quote_identifier(name)
     text = _build_text_aggregates(column, key=key) if kind == "VARCHAR" else {}
-    asked = _build_value_aggregates(column, kind, limits, now) | text
-    return ColumnQuestion(name=name, type=kind, key=key, limits=limits, aggregates=asked)
+    aggregates = _build_value_aggregates(column, kind, limits, now) | text
+    return ColumnQuestion(name=name, type=kind, key=key, limits=limits, aggregates=aggregates)
 
 
 def build_basic_question(
     name: str, kind: str, *, column: str, limits: RangeEntry | None, now: dt.datetime
 ) -> ColumnQuestion:
-    """Give what to ask of a column where its table is read anyway: all but what takes each text apart.
+    """Build the aggregates for a column without those on the content of texts.
 
     Args:
         name: The column.
-        kind: The engine's name of its type.
+        kind: DuckDB's name of its type.
         column: SQL of its value.
         limits: As for `build_question`.
         now: As for `build_question`.
     """
-    asked = _build_value_aggregates(column, kind, limits, now)
-    return ColumnQuestion(name=name, type=kind, key=False, limits=limits, aggregates=asked)
+    aggregates = _build_value_aggregates(column, kind, limits, now)
+    return ColumnQuestion(name=name, type=kind, key=False, limits=limits, aggregates=aggregates)
 
 
 def find_range_mismatch(table: str, column: str, kind: str, limits: RangeEntry) -> list[Finding]:
-    """Say that a declared range does not fit its column; nothing where it does."""
+    """Return an error finding if a declared range does not fit the column's type."""
     dated = isinstance(limits.min if limits.min is not None else limits.max, dt.date)
     if (TEMPORAL_TYPE if dated else NUMBER_TYPE).fullmatch(kind):
         return []
-    said = f"{table}.{column} is {kind}: its range in sandbox.toml is one of {'dates' if dated else 'numbers'}"
-    return [Finding(kind="out_of_range", severity="error", table=table, columns=[column], message=said)]
+    message = f"{table}.{column} is {kind}: its range in sandbox.toml is one of {'dates' if dated else 'numbers'}"
+    return [Finding(kind="out_of_range", severity="error", table=table, columns=[column], message=message)]
 
 
 def _build_value_aggregates(column: str, kind: str, limits: RangeEntry | None, now: dt.datetime) -> dict[str, str]:
-    asked = {"values": f"count({column})"}
+    aggregates = {"values": f"count({column})"}
     if kind in ("FLOAT", "DOUBLE"):
-        asked |= {
+        aggregates |= {
             "nan": _build_filtered_count(f"isnan({column})"),
             "infinite": _build_filtered_count(f"isinf({column})"),
         }
     elif TEMPORAL_TYPE.fullmatch(kind):
-        asked |= _build_temporal_aggregates(column, now)
+        aggregates |= _build_temporal_aggregates(column, now)
     if limits is not None:
-        asked |= _build_range_aggregates(column, kind, limits)
+        aggregates |= _build_range_aggregates(column, kind, limits)
     if kind == "VARCHAR" or NUMBER_TYPE.fullmatch(kind) or TEMPORAL_TYPE.fullmatch(kind) or kind == "BOOLEAN":
-        asked |= {"least": f"min({column})::varchar", "greatest": f"max({column})::varchar"}
-    return asked
+        aggregates |= {"least": f"min({column})::varchar", "greatest": f"max({column})::varchar"}
+    return aggregates
 
 
 def find_column_problems(
@@ -111,15 +111,15 @@ def find_column_problems(
     hidden: bool,
     every: str = "every row",
 ) -> list[Finding]:
-    """Say what a column's answers mean.
+    """Return the findings for a column's answers.
 
     Args:
         table: The table.
-        rows: How many it has.
+        rows: Its number of rows.
         asked: The column.
-        answers: By the names of `ColumnQuestion.asked`.
-        hidden: Whether values of it must not be shown.
-        every: What all rows are called that were asked about.
+        answers: By the names of `ColumnQuestion.aggregates`.
+        hidden: Whether its values must not be shown.
+        every: Phrase for all rows in messages.
     """
     if rows == 0:
         return []
@@ -158,29 +158,29 @@ class _ColumnFindings:
             return
         filled = of["values"] - of["empty"]
         if of["spaced"]:
-            said = "has white space around keys, which then match nothing"
-            yield self._build_finding("key_space", "warning", said, count=of["spaced"], ends="spaced")
+            message = "has white space around keys, which then match nothing"
+            yield self._build_finding("key_space", "warning", message, count=of["spaced"], ends="spaced")
         if of["damaged"]:
-            said = "has the character that stands for text that could not be decoded (U+FFFD)"
-            yield self._build_finding("damaged_text", "warning", said, count=of["damaged"])
+            message = "has the character that stands for text that could not be decoded (U+FFFD)"
+            yield self._build_finding("damaged_text", "warning", message, count=of["damaged"])
         if of["empty"] and of["values"] < self.rows:
             nulls = self.rows - of["values"]
-            said = f"has empty texts beside {nulls:,} NULLs"
-            yield self._build_finding("empty_text", "note", said, count=of["empty"])
+            message = f"has empty texts beside {nulls:,} NULLs"
+            yield self._build_finding("empty_text", "note", message, count=of["empty"])
         for kind, name in (("number", "numbers"), ("date", "dates")):
             others = filled - of[kind]
             if 0 < others <= (1 - SAME_KIND_SHARE) * filled:
-                said = f"holds {name}, and also texts that are none"
-                yield self._build_finding("mixed", "warning", said, count=others, ends=f"no_{kind}")
+                message = f"holds {name}, and also texts that are none"
+                yield self._build_finding("mixed", "warning", message, count=others, ends=f"no_{kind}")
 
     def find_number_problems(self) -> Iterator[Finding]:
         if self.question.type not in ("FLOAT", "DOUBLE"):
             return
         counts = {"NaN": self.answers["nan"], "infinite": self.answers["infinite"]}
-        found = [f"{name} {count:,} times" for name, count in counts.items() if count]
-        if found:
-            said = f"is {' and '.join(found)}"
-            yield self._build_finding("not_finite", "warning", said, count=sum(counts.values()), told=True)
+        parts = [f"{name} {count:,} times" for name, count in counts.items() if count]
+        if parts:
+            message = f"is {' and '.join(parts)}"
+            yield self._build_finding("not_finite", "warning", message, count=sum(counts.values()), told=True)
 
     def find_temporal_problems(self) -> Iterator[Finding]:
         of = self.answers
@@ -190,13 +190,13 @@ class _ColumnFindings:
         if of["future"] and of["future"] <= of["values"] / 2 and not looks_ahead:
             yield self._build_finding("future", "warning", "lies in the future", count=of["future"], ends="future")
         if of["last"]:
-            said = "is in the year 9999, which stands for something else"
-            yield self._build_finding("sentinel", "note", said, count=of["last"])
+            message = "is in the year 9999, which stands for something else"
+            yield self._build_finding("sentinel", "note", message, count=of["last"])
         for year in (1900, 1970):
             here, around = of[f"on_{year}"], of[f"near_{year}"]
             if here > 1 and here >= SENTINEL_SHARE * around:
-                said = f"is {year}-01-01, which stands for something else"
-                yield self._build_finding("sentinel", "warning", said, count=here)
+                message = f"is {year}-01-01, which stands for something else"
+                yield self._build_finding("sentinel", "warning", message, count=here)
 
     def find_range_problems(self) -> Iterator[Finding]:
         if self.question.limits is None or "below" not in self.answers:
@@ -206,8 +206,8 @@ class _ColumnFindings:
             ("above", self.question.limits.max, "more"),
         ):
             if limit is not None and self.answers[side]:
-                said = f"is {word} than {limit}"
-                yield self._build_finding("out_of_range", "warning", said, count=self.answers[side], ends=side)
+                message = f"is {word} than {limit}"
+                yield self._build_finding("out_of_range", "warning", message, count=self.answers[side], ends=side)
 
     def _is_constant(self, values: int) -> bool:
         least = self.answers.get("least")
@@ -217,13 +217,13 @@ class _ColumnFindings:
         self,
         kind: Any,
         severity: Any,
-        said: str,
+        message: str,
         *,
         count: int | None = None,
         ends: str = "",
         told: bool = False,
     ) -> Finding:
-        """Make a finding; ``ends`` names the answers with its least and greatest example."""
+        """Build a finding; ``ends`` is the prefix of the answers with its least and greatest example."""
         texts = [self.answers[f"{ends}_{end}"] for end in ("least", "greatest")] if ends else []
         examples = [[truncate_example(text)] for text in dict.fromkeys(texts) if text is not None]
         where = "" if count is None or told or kind == "all_null" else f", {_format_rows(count)}"
@@ -234,21 +234,21 @@ class _ColumnFindings:
             columns=[self.question.name],
             count=count,
             share=None if count is None else count / self.rows,
-            message=f"{self.table}.{self.question.name} {said}{where}",
+            message=f"{self.table}.{self.question.name} {message}{where}",
             examples=[] if self.hidden else examples,
             hidden=self.hidden and bool(examples),
         )
 
 
 def build_aggregates(questions: Sequence[ColumnQuestion]) -> str:
-    """Give the SQL of all answers, in order, after the number of rows."""
-    return ", ".join(["count(*)", *(sql for one in questions for sql in one.aggregates.values())])
+    """Return the SELECT list: the row count, then all aggregates in order."""
+    return ", ".join(["count(*)", *(sql for question in questions for sql in question.aggregates.values())])
 
 
 def split_answers(questions: Sequence[ColumnQuestion], cells: Sequence[Any]) -> list[dict[str, Any]]:
-    """Give each question its answers back, from the cells after the number of rows."""
-    found = iter(cells)
-    return [{name: next(found) for name in one.aggregates} for one in questions]
+    """Split the cells after the row count into one dict of answers a question."""
+    values = iter(cells)
+    return [{name: next(values) for name in question.aggregates} for question in questions]
 
 
 def _build_text_aggregates(column: str, *, key: bool) -> dict[str, str]:
@@ -272,7 +272,7 @@ def _build_temporal_aggregates(column: str, now: dt.datetime) -> dict[str, str]:
     moment = f"try_cast({column} as timestamp)"  # a DATE may lie beyond all timestamps
     finite = f"isfinite({column})"
     future = f"{finite} and {moment} > timestamp {tomorrow} and {moment} < timestamp '9999-01-01'"
-    asked = {
+    aggregates = {
         "future": _build_filtered_count(future),
         **_build_extremes("future", column, future),
         "last": _build_filtered_count(
@@ -281,24 +281,24 @@ def _build_temporal_aggregates(column: str, now: dt.datetime) -> dict[str, str]:
     }
     for year in (1900, 1970):
         near = f"{moment} >= timestamp '{year - 1}-01-01' and {moment} < timestamp '{year + 1}-01-01'"
-        asked[f"on_{year}"] = _build_filtered_count(f"{finite} and {moment} = timestamp '{year}-01-01'")
-        asked[f"near_{year}"] = _build_filtered_count(f"{finite} and {near}")
-    return asked
+        aggregates[f"on_{year}"] = _build_filtered_count(f"{finite} and {moment} = timestamp '{year}-01-01'")
+        aggregates[f"near_{year}"] = _build_filtered_count(f"{finite} and {near}")
+    return aggregates
 
 
 def _build_range_aggregates(column: str, kind: str, limits: RangeEntry) -> dict[str, str]:
-    asked: dict[str, str] = {}
+    aggregates: dict[str, str] = {}
     finite = f"isfinite({column}) and " if kind in ("FLOAT", "DOUBLE") or TEMPORAL_TYPE.fullmatch(kind) else ""
     for side, limit, sign in (("below", limits.min, "<"), ("above", limits.max, ">")):
         condition = "false"
         if limit is not None:
             condition = f"{finite}{column} {sign} {quote_literal(str(limit))}::{_choose_comparison_type(kind)}"
-        asked |= {side: _build_filtered_count(condition), **_build_extremes(side, column, condition)}
-    return asked
+        aggregates |= {side: _build_filtered_count(condition), **_build_extremes(side, column, condition)}
+    return aggregates
 
 
 def _choose_comparison_type(kind: str) -> str:
-    """Give the type in which a limit is compared; 0.5 must not become the integer 1."""
+    """Return the SQL type for comparing a limit; 0.5 must not become the integer 1."""
     return "double" if NUMBER_TYPE.fullmatch(kind) else kind
 
 
@@ -318,5 +318,4 @@ def _format_rows(count: int) -> str:
 
 
 def truncate_example(text: str) -> str:
-    """Give an example, cut where it is long."""
     return text if len(text) <= MAX_EXAMPLE_LENGTH else text[: MAX_EXAMPLE_LENGTH - 1] + "…"

@@ -1,4 +1,4 @@
-"""Keys: whether they tell rows apart."""
+"""Check the uniqueness of keys."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ MAX_EXAMPLES = 5
 
 
 def check_unique_keys(session: Session, table: str, relation: str, key: Sequence[str]) -> None:
-    """Make sure that no key repeats; rows with a NULL part have no key.
+    """Check that keys are unique; rows with a NULL part have no key.
 
     Args:
-        session: The engine.
+        session: The query engine.
         table: The table's name, for messages.
-        relation: SQL that can stand after ``from``.
+        relation: SQL for the FROM clause.
         key: The key's columns.
 
     Raises:
-        RuleError: One does.
+        DataRuleError: A key repeats.
     """
     columns = ", ".join(quote_identifier(column) for column in key)
     repeated = (
@@ -47,12 +47,12 @@ def check_unique_keys(session: Session, table: str, relation: str, key: Sequence
 
 
 def count_null_keys(session: Session, table: str, relation: str, key: Sequence[str]) -> int:
-    """Count the rows in which a part of the key is NULL."""
+    """Count the rows with NULL in a part of the key."""
     sql = f"select count(*) from {relation} where not ({build_not_null_condition(key)})"
     return int(session.fetch_rows(sql, doing=f"checking the keys of {table}")[0][0])
 
 
 def build_not_null_condition(columns: Sequence[str], alias: str = "") -> str:
-    """Give the SQL condition that no column is NULL."""
+    """Build the SQL condition for columns without NULL."""
     prefix = f"{alias}." if alias else ""
     return " and ".join(f"{prefix}{quote_identifier(column)} is not null" for column in columns)

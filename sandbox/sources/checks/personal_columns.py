@@ -1,4 +1,4 @@
-"""Columns that look personal and have no rule: found by their names and by some of their values."""
+"""Find unmasked columns with personal data by their names and a bounded number of values."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.table import SourceTable
 
-MAX_VALUES = 1000  # of a column are looked at
-MAX_VALUE_LENGTH = 500  # characters of each
-RANGES_PER_FILE = 3  # in which they lie: a table's first, middle and last files, or parts of its one file
-MAX_COLUMNS_PER_QUERY = 200  # columns that are looked at in one go
+MAX_VALUES = 1000  # values read per column
+MAX_VALUE_LENGTH = 500  # characters read per value
+RANGES_PER_FILE = 3  # ranges read per table: its first, middle and last files, or parts of its only file
+MAX_COLUMNS_PER_QUERY = 200
 SHIFT_DAYS = 30
 TEXT_TYPES = re.compile(r"VARCHAR|JSON|BLOB|.*[)\]]", re.DOTALL)
 WHOLE_NUMBER_TYPES = re.compile(r"U?(BIG|HUGE)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
 DATE_TYPES = re.compile(r"DATE|TIMESTAMP.*")
-# Types that can hold what a name says, beside text.
+# Column types besides text that can hold personal data of a kind.
 TYPES_BY_MEANING = {
     "phone": WHOLE_NUMBER_TYPES,
     "national id": WHOLE_NUMBER_TYPES,
     "bank account": WHOLE_NUMBER_TYPES,
     "birth date": DATE_TYPES,
 }
-# The masks that fit, the best first; "null" fits everything.
+# Suitable masks, best first; "null" fits every type.
 MASKS_BY_MEANING = {
     "email": ("email",), "phone": ("phone", "key"), "name": ("name",), "birth date": ("date_shift",),
     "bank account": ("key",), "national id": ("key",), "IP address": ("hash",), "address": ("text",),
@@ -53,12 +53,12 @@ PHRASES_BY_MEANING = {
 
 @dataclass(frozen=True, kw_only=True)
 class PersonalColumn:
-    """A column that looks personal.
+    """A column that seems to hold personal data.
 
     Attributes:
-        table, column: Which.
-        reason: The end of a sentence about it.
-        mask_line: What to write into the table's masks.
+        table, column: The column.
+        reason: End of a sentence about it.
+        mask_line: Suggested TOML line for the table's masks.
     """
 
     table: str
@@ -73,18 +73,18 @@ def find_personal_columns(
     tables: Mapping[str, SourceTable],
     masks: Mapping[str, Mapping[str, MaskEntry]],
 ) -> tuple[PersonalColumn, ...]:
-    """Find the columns that look personal and have no rule, in the order of tables and columns.
+    """Find columns with personal data and no mask, in the order of tables and columns.
 
-    The same files give the same answer. Of each table a bounded number of rows is read.
+    Deterministic for the same files. Reads a bounded number of rows per table.
 
     Args:
-        session: The engine.
-        settings: The file.
-        tables: The tables as the source has them.
-        masks: The rules, as `sandbox.masking.resolved` gives them.
+        session: The query engine.
+        settings: The project's settings.
+        tables: The tables of the source.
+        masks: The masks, as resolved by `sandbox.masking.resolved`.
     """
-    found = []
-    session.execute("set preserve_insertion_order = true")  # or the first rows would be any
+    suspects = []
+    session.execute("set preserve_insertion_order = true")  # first rows must be the same in every run
     for name, table in tables.items():
         ruled = masks.get(name, {})
         open_ones = [column for column, kind in table.columns.items() if column not in ruled and _can_be_personal(kind)]
@@ -94,7 +94,7 @@ def find_personal_columns(
             if judged := _classify_column(column, table, values.get(column, [])):
                 what, why = judged
                 proposed = _suggest_mask(settings, name, column, table.columns[column], what)
-                found.append(
+                suspects.append(
                     PersonalColumn(
                         table=name,
                         column=column,
@@ -103,19 +103,19 @@ def find_personal_columns(
                     )
                 )
     session.execute("set preserve_insertion_order = false")
-    return tuple(found)
+    return tuple(suspects)
 
 
 def check_personal_columns(suspects: Sequence[PersonalColumn], settings: Settings) -> None:
-    """Stop where columns look personal and have no rule.
+    """Check that no column with personal data lacks a mask.
 
     Raises:
-        ConfigError: It lists them all, and the hint is what to write.
+        ConfigError: Names every such column; the hint holds the lines to add.
     """
     if not suspects:
         return
     count = "a column looks" if len(suspects) == 1 else f"{len(suspects)} columns look"
-    lines = [f"  {one.table}.{one.column}: {one.reason}" for one in suspects]
+    lines = [f"  {suspect.table}.{suspect.column}: {suspect.reason}" for suspect in suspects]
     has = "has" if len(suspects) == 1 else "have"
     raise ConfigError(
         "\n".join([f"{count} personal and {has} no mask:", *lines]),
@@ -125,10 +125,10 @@ def check_personal_columns(suspects: Sequence[PersonalColumn], settings: Setting
 
 
 def format_mask_rules(suspects: Sequence[PersonalColumn], settings: Settings) -> str:
-    """Give the TOML that rules on every suspect; a section that the file has already is named in a comment."""
+    """Return the suggested masks as TOML; existing sections are named in comments."""
     sections: dict[str, list[str]] = {}
-    for one in suspects:
-        sections.setdefault(one.table, []).append(one.mask_line)
+    for suspect in suspects:
+        sections.setdefault(suspect.table, []).append(suspect.mask_line)
     parts = []
     for table, lines in sections.items():
         header = f"[tables.{toml_quoting.quote_key(table)}.mask]"
@@ -137,7 +137,7 @@ def format_mask_rules(suspects: Sequence[PersonalColumn], settings: Settings) ->
 
 
 def format_warning(suspect: PersonalColumn) -> str:
-    """Give the sentence for a plan."""
+    """Return the sentence for a plan."""
     return (
         f"{suspect.table}.{suspect.column} looks personal: {suspect.reason}; a sample needs a rule in "
         f"[tables.{toml_quoting.quote_key(suspect.table)}.mask]: {suspect.mask_line}"
@@ -145,11 +145,11 @@ def format_warning(suspect: PersonalColumn) -> str:
 
 
 def _can_be_personal(engine_type: str) -> bool:
-    return any(one.fullmatch(engine_type) for one in (TEXT_TYPES, WHOLE_NUMBER_TYPES, DATE_TYPES))
+    return any(pattern.fullmatch(engine_type) for pattern in (TEXT_TYPES, WHOLE_NUMBER_TYPES, DATE_TYPES))
 
 
 def _has_recognisable_values(engine_type: str) -> bool:
-    """Say whether the values of a type may show what they are: texts, and numbers that could be a card's."""
+    """Check whether values of a type can be classified: texts, and integers such as card numbers."""
     return _is_text(engine_type) or WHOLE_NUMBER_TYPES.fullmatch(engine_type) is not None
 
 
@@ -158,7 +158,7 @@ def _is_text(engine_type: str) -> bool:
 
 
 def _classify_column(column: str, table: SourceTable, values: Sequence[str]) -> tuple[str, str] | None:
-    """Say what a column is and why: by its values, or by its name where they do not speak against it."""
+    """Classify a column by its values, or by its name if the values do not contradict it."""
     if shown := classify_values(values):
         return shown
     what = classify_column_name(column, table.name)
@@ -171,21 +171,21 @@ def _classify_column(column: str, table: SourceTable, values: Sequence[str]) -> 
 
 
 def _has_contradicting_values(what: str, values: Sequence[str]) -> bool:
-    """Say whether values cannot be what the name of their column says."""
+    """Check whether the values contradict the kind of data in the column's name."""
     tests = {
-        "email": lambda one: "@" in one or " " not in one,
-        "phone": lambda one: sum(letter.isdigit() for letter in one) >= 5,
-        "birth date": lambda one: any(letter.isdigit() for letter in one),
-        "IP address": lambda one: "." in one or ":" in one,
-        "name": lambda one: any(letter.isalpha() for letter in one),
-        "bank account": lambda one: sum(letter.isdigit() for letter in one) >= 8,
-        "national id": lambda one: sum(letter.isdigit() for letter in one) >= 5,
+        "email": lambda text: "@" in text or " " not in text,
+        "phone": lambda text: sum(letter.isdigit() for letter in text) >= 5,
+        "birth date": lambda text: any(letter.isdigit() for letter in text),
+        "IP address": lambda text: "." in text or ":" in text,
+        "name": lambda text: any(letter.isalpha() for letter in text),
+        "bank account": lambda text: sum(letter.isdigit() for letter in text) >= 8,
+        "national id": lambda text: sum(letter.isdigit() for letter in text) >= 5,
     }
     return bool(values) and what in tests and sum(map(tests[what], values)) < len(values) / 10
 
 
 def _read_values(session: Session, table: SourceTable, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Give some distinct values of each column, cut to a length."""
+    """Read some distinct values of each column, truncated."""
     values: dict[str, list[str]] = {}
     for start in range(0, len(columns), MAX_COLUMNS_PER_QUERY):
         some = columns[start : start + MAX_COLUMNS_PER_QUERY]
@@ -198,12 +198,12 @@ def _read_values(session: Session, table: SourceTable, columns: Sequence[str]) -
                     doing=f"looking at values of {table.name}",
                 )
         for column, ones in zip(some, zip(*rows, strict=True), strict=False):
-            values[column] = [one for one in ones if one is not None]
+            values[column] = [text for text in ones if text is not None]
     return values
 
 
 def _list_value_relations(table: SourceTable) -> list[tuple[str, int]]:
-    """Give the relations that values are taken from, and how many from each."""
+    """Return the relations to read values from, with the number of rows for each."""
     if not table.files:
         return []
     files = sorted({0, len(table.files) // 2, len(table.files) - 1})
@@ -212,20 +212,20 @@ def _list_value_relations(table: SourceTable) -> list[tuple[str, int]]:
     number = quote_identifier("place of the row")
     step = MAX_VALUES // RANGES_PER_FILE
     rows = build_select(table, 0, number="place of the row")
-    starts = [(table.rows - step) * place // (RANGES_PER_FILE - 1) for place in range(RANGES_PER_FILE)]
+    starts = [(table.rows - step) * index // (RANGES_PER_FILE - 1) for index in range(RANGES_PER_FILE)]
     return [(f"select * from ({rows}) where {number} between {start} and {start + step - 1}", step) for start in starts]
 
 
 def _suggest_mask(settings: Settings, table: str, column: str, engine_type: str, what: str) -> str:
-    """Give the mask, as TOML, that fits what a column is, its type and what it is used for."""
+    """Return the TOML of a mask by the column's kind of data, type and role."""
     section = settings.tables[table]
-    bound = {name for one in section.all_references for name in one.columns} | set(section.key or ())
+    bound = {name for reference in section.all_references for name in reference.columns} | set(section.key or ())
     bound |= {
         name
         for other in settings.tables.values()
-        for one in other.all_references
-        if one.table == table
-        for name in one.key
+        for reference in other.all_references
+        if reference.table == table
+        for name in reference.key
     }
     if column in {stratum.column for draw in settings.sample.draws.values() for stratum in draw.strata}:
         return '"none"'

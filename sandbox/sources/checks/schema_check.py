@@ -1,4 +1,4 @@
-"""Names in ``sandbox.toml`` against the columns that the source has: every problem at once."""
+"""Check table and column names in ``sandbox.toml`` against the source, reporting all problems at once."""
 
 from __future__ import annotations
 
@@ -16,18 +16,14 @@ if TYPE_CHECKING:
     from sandbox.config.settings import Reference, Settings
     from sandbox.sources.table import SourceTable
 
-WEIGHTS_COLUMNS = (
-    "stratum",
-    "probability",
-    "weight",
-)  # the columns that stand beside the key in a sample's weights
+WEIGHTS_COLUMNS = ("stratum", "probability", "weight")  # columns beside the key in a sample's weights
 
 
 def check_table_names(settings: Settings) -> None:
-    """Make sure that every table's name can be a folder's.
+    """Check that every table name is a valid folder name.
 
     Raises:
-        ConfigError: One cannot.
+        ConfigError: A name contains a slash or NUL, or starts with a dot.
     """
     for name in settings.tables:
         if "/" in name or "\0" in name or name.startswith("."):
@@ -35,10 +31,10 @@ def check_table_names(settings: Settings) -> None:
 
 
 def check_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> None:
-    """Make sure that every column that the file names is there, and of a type that can be what it is to be.
+    """Check that every column named in the settings exists and has a type fit for its role.
 
     Raises:
-        RuleError: Columns are missing (all are named), or cannot be keys or references.
+        DataRuleError: Columns are missing (all are named), or cannot be keys or references.
     """
     missing = [
         (table, column, where)
@@ -58,21 +54,21 @@ def check_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> None
 
 
 def _list_named_columns(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Give every column that a table's section names: its table, its name and where it is named."""
+    """Yield (table, column, place of the name) for every column in the sections of tables."""
     for name, table in settings.tables.items():
         for column in table.key or ():
             yield name, column, f"key in [tables.{name}]"
         for column in table.mask:
             yield name, column, f"[tables.{name}.mask]"
         for reference in table.all_references:
-            for column in [*reference.columns, *(one for one, _ in reference.when)]:
+            for column in [*reference.columns, *(condition for condition, _ in reference.when)]:
                 yield name, column, f"a reference in [tables.{name}]"
             for column in reference.key:
                 yield reference.table, column, f"a reference in [tables.{name}]"
 
 
 def _list_draw_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> Iterator[tuple[str, str, str]]:
-    """Give every column that a draw names (see `_list_named_columns`)."""
+    """Yield the columns named by draws (see `_list_named_columns`)."""
     columns = {name: table.columns for name, table in tables.items()}
     for unit, draw in settings.sample.draws.items():
         where = "[sample]" if unit == settings.sample.unit else f"[sample.also.{unit}]"
@@ -129,7 +125,7 @@ def _check_when_values(table: SourceTable, reference: Reference) -> None:
 def pair_reference_columns(
     tables: Mapping[str, SourceTable], name: str, reference: Reference
 ) -> list[tuple[tuple[str, str], tuple[str, str]]]:
-    """Give a reference's columns and those that they name, each with its type."""
+    """Return each column of a reference and its target column, both with their types."""
     return [
         ((column, tables[name].columns[column]), (target, tables[reference.table].columns[target]))
         for column, target in zip(reference.columns, reference.key, strict=True)
@@ -137,34 +133,33 @@ def pair_reference_columns(
 
 
 def build_join_condition(pairs: list[tuple[tuple[str, str], tuple[str, str]]], row: str, target: str) -> str:
-    """Give the SQL condition that a row refers to a target row; a text and a number agree if they read the same."""
+    """Build the SQL join condition of a reference; a text equals a number with the same text."""
     conditions = []
     for (column, kind), (name, other) in pairs:
-        one, two = f"{row}.{quote_identifier(column)}", f"{target}.{quote_identifier(name)}"
+        left, right = f"{row}.{quote_identifier(column)}", f"{target}.{quote_identifier(name)}"
         if (kind == "VARCHAR") != (other == "VARCHAR"):
-            one, two = f"{one}::varchar", f"{two}::varchar"
-        conditions.append(f"{one} = {two}")
+            left, right = f"{left}::varchar", f"{right}::varchar"
+        conditions.append(f"{left} = {right}")
     return " and ".join(conditions)
 
 
 def build_when_condition(reference: Reference, row: str = "") -> str:
-    """Give the SQL condition that a reference is one for a row: that it holds what ``when`` asks for."""
+    """Build the SQL condition for a reference's ``when``; "true" without one."""
     prefix = f"{row}." if row else ""
     conditions = [f"{prefix}{quote_identifier(column)} = {_quote_value(value)}" for column, value in reference.when]
     return " and ".join(conditions) or "true"
 
 
 def _quote_value(value: str | float | bool) -> str:
-    """Give the SQL of a value of ``when``."""
     if isinstance(value, str):
         return quote_literal(value)
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def resolve_column(settings: Settings, columns: Mapping[str, Iterable[str]], unit: str, name: str) -> tuple[str, str]:
-    """Give the table and the column that an entry of ``strata`` means; they need not be there.
+    """Resolve an entry of ``strata`` to a table and a column; neither needs to exist.
 
-    A column of the unit table stays one whatever its name; else what stands before a dot is a table of the file.
+    A column of the unit table comes first, dots included. Otherwise the part before a dot is a table.
     """
     if name in columns[unit]:
         return unit, name

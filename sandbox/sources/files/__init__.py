@@ -1,1 +1,1 @@
-"""Read what files say of themselves: CSV types, Parquet footers, lakehouse deletes, damage."""
+"""Read metadata of files: CSV types, Parquet footers, lakehouse deletes, damage."""

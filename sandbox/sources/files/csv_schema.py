@@ -1,7 +1,7 @@
-"""Column types of CSV files, from every value of every file.
+"""Infer column types of CSV files from all values of all files.
 
-A column has a type only where every value is written as that type writes it, so that nothing is lost and neither the
-first rows nor the split into files matter: ``007`` stays text, and so do dates that could be read in two ways.
+A column has a type only if every value is written in that type's canonical form. So nothing is lost, and neither the
+first rows nor the split into files matter: ``007`` stays text, and so do ambiguous dates.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def read_layout(file: SourceFile) -> CsvLayout:
     """Read a file's header.
 
     Raises:
-        SourceError: It has none, or names a column twice or not at all.
+        SourceError: The header is missing, or has duplicate or empty names.
     """
     try:
         with (
@@ -53,7 +53,7 @@ def read_layout(file: SourceFile) -> CsvLayout:
             first = lines.readline()
             while first.count('"') % 2 and (more := lines.readline()):
                 first += more
-        if any("\udc80" <= letter <= "\udcff" for letter in first):  # the engine judges the other lines
+        if any("\udc80" <= letter <= "\udcff" for letter in first):  # DuckDB checks the other lines
             raise SourceError(f"{file.path}: line 1 is not UTF-8", hint="write the file again in UTF-8")
         mark = detect_delimiter(first)
         names = next(csv.reader([first], delimiter=mark, strict=True), [])
@@ -72,23 +72,23 @@ def read_layout(file: SourceFile) -> CsvLayout:
 def infer_types_and_row_count(
     session: Session, files: Sequence[SourceFile], layouts: Sequence[CsvLayout], fixed: Mapping[str, str]
 ) -> tuple[dict[str, str], int]:
-    """Give each column's type, those in ``fixed`` as they are, and the number of rows, in one pass over all files."""
+    """Return each column's type and the number of rows, in one pass over all files; types in ``fixed`` are kept."""
     names = layouts[0].columns
-    found = [name for name in names if name not in fixed]
-    seen = "".join(f", bit_or({_build_classifier_sql(quote_identifier(name))})" for name in found)
+    inferred = [name for name in names if name not in fixed]
+    seen = "".join(f", bit_or({_build_classifier_sql(quote_identifier(name))})" for name in inferred)
     columns = ", ".join(quote_identifier(name) for name in names)
     rows = " union all ".join(
         f"select {columns} from {build_csv_reader(paths, layout)}"
         for layout, paths in group_by_layout(files, layouts).items()
     )
     count, *masks = session.fetch_rows(f"select count(*){seen} from ({rows})", doing="reading the column types")[0]
-    types = {name: _choose_type(mask or 0) for name, mask in zip(found, masks, strict=True)}
+    types = {name: _choose_type(mask or 0) for name, mask in zip(inferred, masks, strict=True)}
     return {name: fixed.get(name) or types[name] for name in names}, count
 
 
 def infer_types_of_texts(session: Session, texts: Mapping[str, Sequence[str | None]]) -> dict[str, str]:
-    """Give the types of columns whose values are known as texts, by the same rule; an empty text makes it text."""
-    found = {}
+    """Return the types of columns from their values as text; an empty text makes a column VARCHAR."""
+    types = {}
     for name, values in texts.items():
         masks = session.fetch_rows(
             f"select bit_or({_build_classifier_sql('value')}), count_if(value = '') from (select unnest(?::varchar[]) as value)",
@@ -96,18 +96,18 @@ def infer_types_of_texts(session: Session, texts: Mapping[str, Sequence[str | No
             doing="reading the column types",
         )
         [(mask, empty)] = masks
-        found[name] = "VARCHAR" if empty else _choose_type(mask or 0)
-    return found
+        types[name] = "VARCHAR" if empty else _choose_type(mask or 0)
+    return types
 
 
 def infer_temporal_type(session: Session, select: str, column: str, kind: str) -> str:
-    """Give DATE or TIMESTAMP for a column of text whose values are all written as one, else VARCHAR.
+    """Return ``kind`` if all values of a text column are written as DATE or TIMESTAMP, else VARCHAR.
 
     Args:
-        session: The engine.
-        select: What has the column.
+        session: The query engine.
+        select: SELECT with the column.
         column: The column.
-        kind: The type that it is said to have.
+        kind: The declared type.
     """
     [(mask,)] = session.fetch_rows(
         f"select bit_or({_build_classifier_sql(quote_identifier(column))}) | max(case when {quote_identifier(column)} = '' then {TEXT} else 0 end) "
@@ -119,7 +119,7 @@ def infer_temporal_type(session: Session, select: str, column: str, kind: str) -
 
 
 def _build_classifier_sql(value: str) -> str:
-    """Give the SQL of the bit for how a value is written; NULL for an empty field."""
+    """Build the SQL of the bit for a value's notation; NULL for an empty field."""
     return f"""case
         when {value} is null or {value} = '' then null
         when try_cast({value} as bigint)::varchar = {value}
@@ -138,7 +138,7 @@ def _build_classifier_sql(value: str) -> str:
 
 
 def _choose_type(mask: int) -> str:
-    """Give the type that holds all values of a column.
+    """Return the narrowest type for all values of a column.
 
     >>> _choose_type(POSITIVE_INTEGER), _choose_type(POSITIVE_INTEGER | DECIMAL_NUMBER), _choose_type(DATE | TIMESTAMP), _choose_type(POSITIVE_INTEGER | TEXT), _choose_type(0)
     ('BIGINT', 'DOUBLE', 'TIMESTAMP', 'VARCHAR', 'VARCHAR')

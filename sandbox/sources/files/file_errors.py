@@ -1,4 +1,4 @@
-"""What is broken in a source's file: the engine's complaint, turned into the file, the line and what to do."""
+"""Translate DuckDB's errors about files into the file, the line and a hint."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CSV_HINT = (
     'fields with line ends or delimiters in "…", a quote within them doubled'
 )
 
-OUT_OF_MEMORY_PREFIX = "Out of Memory Error"  # which no file is to blame for
+OUT_OF_MEMORY_PREFIX = "Out of Memory Error"  # never a file's fault
 JSON_HINT = "JSON Lines is one JSON object a line, in UTF-8"
 
 
 @contextlib.contextmanager
 def translate_file_errors(form: SourceFormat, files: Sequence[SourceFile]) -> Iterator[None]:
-    """Make the engine's errors about a table's files say which file is broken, and where."""
+    """Translate DuckDB's errors about a table's files to name the broken file and line."""
     try:
         yield
     except SourceError as error:
@@ -48,10 +48,10 @@ def _explain_csv_error(reason: str, files: Sequence[SourceFile]) -> SourceError:
         return _explain_read_error(reason, files, hint=CSV_HINT)
     named = re.search(r"^\s*file = (.*)$", reason, flags=re.MULTILINE)
     file = named[1] if named else files[0].name
-    wanted = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", reason)
+    counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", reason)
     original = re.search(r"Original Line: (.*)", reason)
-    if wanted:
-        what = f"has {wanted[2]} fields where the header has {wanted[1]}"
+    if counts:
+        what = f"has {counts[2]} fields where the header has {counts[1]}"
     elif "unterminated quote" in reason:
         what = "has a quote that does not end"
     elif "not utf-8" in reason:
@@ -67,14 +67,14 @@ def _explain_jsonl_error(reason: str, files: Sequence[SourceFile]) -> SourceErro
 
 
 def find_jsonl_error(files: Sequence[SourceFile]) -> SourceError | None:
-    """Give what is wrong with the first line of JSON Lines that is not an object; None where all are."""
+    """Return the error for the first line of JSON Lines without an object; None if there is none."""
     for file in files:
         try:
-            found = _find_broken_line(file)
+            broken = _find_broken_line(file)
         except (OSError, EOFError) as error:
             return SourceError(f"{file.path} cannot be read: {error}")
-        if found is not None:
-            line, what = found
+        if broken is not None:
+            line, what = broken
             return SourceError(f"{file.path}: line {line} {what}", hint=JSON_HINT)
     return None
 
@@ -94,7 +94,7 @@ def _find_broken_line(file: SourceFile) -> tuple[int, str] | None:
 
 
 def _explain_read_error(reason: str, files: Sequence[SourceFile], hint: str = "") -> SourceError:
-    """Name the file that the engine named, or all there are."""
+    """Build an error for the file in DuckDB's message, or for all files."""
     named = [file for file in files if file.path in reason]
     first = summarize_error(reason)
     first = first.removeprefix(f"{named[0].path}: ") if named else first

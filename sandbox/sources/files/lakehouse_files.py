@@ -1,4 +1,4 @@
-"""Data files of a lake that are not quite what their table is: other names, columns that came later, rows that are deleted."""
+"""Describe how data files differ from their lakehouse table: renamed or missing columns, deleted rows."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from sandbox.sources.listing import SourceFile
 
 
-ROW_NUMBER_COLUMN = "file_row_number"  # the engine's own name for a row's place in a Parquet file
+ROW_NUMBER_COLUMN = "file_row_number"  # DuckDB's name for the row number in a Parquet file
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataFileMapping:
-    """How a lake's data file differs from its table.
+    """Differences between a data file and its lakehouse table.
 
     Attributes:
-        names: What it calls those of the table's columns that it calls otherwise; None where it lacks one, which is NULL.
-        constants: The columns that it has one value of, which is not read from it.
-        has_position_deletes: Whether rows of it are deleted by their place.
-        equality_deletes: For each file of deleted values that counts for it, the number of that file and what the data file calls the
-            columns that are compared, in its order.
+        names: (column, name in the file) for renamed columns; None for a missing column, read as NULL.
+        constants: Columns with one value for the file, not read from it.
+        has_position_deletes: Whether rows are deleted by row number.
+        equality_deletes: For each applicable file of deleted values, its number and the data file's names of the
+            compared columns, in that file's order.
     """
 
     names: tuple[tuple[str, str | None], ...] = ()
@@ -35,11 +35,11 @@ class DataFileMapping:
 
     @property
     def has_deleted_rows(self) -> bool:
-        """Whether some of its rows are deleted."""
+        """Whether some rows are deleted."""
         return self.has_position_deletes or bool(self.equality_deletes)
 
     def build_delete_filter(self, table: str, file: str) -> str:
-        """Give what follows the file, which is called ``f``, to leave out its deleted rows (see `DeletedRows`).
+        """Build the SQL after the file ``f`` in FROM that excludes deleted rows (see `DeletedRows`).
 
         Args:
             table: The table's name.
@@ -63,13 +63,13 @@ class DataFileMapping:
 
 @dataclass(frozen=True, kw_only=True)
 class DeletedRows:
-    """What is deleted of a lake's table; a session needs it in tables of its own (see `sandbox.sources.lakehouse.attach_table`).
+    """Deleted rows of a lakehouse table, loaded by `sandbox.sources.lakehouse.attach_table`.
 
     Attributes:
-        keep_masks: For data files, by path, whether each of their first rows is not deleted.
-        position_delete_files: Files with the places of deleted rows.
-        data_file_paths: The data files' paths, by what these files call them.
-        equality_delete_files: Files with the values of deleted rows, and what each calls the columns that are compared.
+        keep_masks: Data file path -> whether each of its first rows is kept.
+        position_delete_files: Files with row numbers of deleted rows.
+        data_file_paths: Name in these files -> data file path.
+        equality_delete_files: Files with values of deleted rows, and their names of the compared columns.
     """
 
     keep_masks: Mapping[str, Any]
@@ -79,20 +79,20 @@ class DeletedRows:
 
     @property
     def files(self) -> list[SourceFile]:
-        """All files that say what is deleted."""
+        """All files with deletes."""
         return [*self.position_delete_files, *(file for file, _ in self.equality_delete_files)]
 
 
 def name_position_deletes_table(table: str) -> str:
-    """Give what a session calls the table of the places of a table's deleted rows: ``path`` and ``place``."""
+    """Return the name of a session's table of deleted row numbers: ``path`` and ``place``."""
     return f"deleted rows of {table.encode().hex()}"
 
 
 def name_equality_deletes_table(table: str, number: int) -> str:
-    """Give what a session calls the table of one file of deleted values: ``value_0`` and so on."""
+    """Return the name of a session's table of one file of deleted values: ``value_0`` and so on."""
     return f"deleted values {number} of {table.encode().hex()}"
 
 
 def build_column_sql(name: str | None) -> str:
-    """Give the SQL of a column of a data file, which is called ``f``; None where it lacks the column."""
+    """Build the SQL of a column of the data file ``f``; None for a missing column."""
     return "null" if name is None else f"f.{quote_identifier(name)}"

@@ -1,4 +1,4 @@
-"""The footers of Parquet files: what they hold, without their rows."""
+"""Read footers of Parquet files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def read_footer(file: SourceFile) -> pq.FileMetaData:
-    """Give the footer of a Parquet file.
+    """Read the footer of a Parquet file.
 
     Raises:
-        SourceError: It has none.
+        SourceError: The footer is missing or damaged.
     """
     try:
         with file.open() as stream:
@@ -35,7 +35,7 @@ def read_footer(file: SourceFile) -> pq.FileMetaData:
 
 
 def read_footers(files: Sequence[SourceFile]) -> list[pq.FileMetaData]:
-    """Give the footers of several files, those of a bucket some at a time (see `read_footer`)."""
+    """Read the footers of several files, concurrently in a bucket (see `read_footer`)."""
     if not any(file.system is not None for file in files):
         return [read_footer(file) for file in files]
     with ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS) as pool:
