@@ -1,4 +1,4 @@
-"""The files of a table that may be broken: what can be read of it, and what is wrong with the rest."""
+"""Open the readable files of a table and report the broken ones."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from sandbox.sources.listing import SourceFile, SourceFormat, SourceListing
     from sandbox.sources.table import SourceTable
 
-REJECTS_TABLES = ("scan_rejects", "scan_rejected_files")  # the engine takes no names here that need quotes
-TEXT_BLOCK_BYTES = 1 << 22  # bytes of text at a time
+REJECTS_TABLES = ("scan_rejects", "scan_rejected_files")  # DuckDB accepts only names without quotes here
+TEXT_BLOCK_BYTES = 1 << 22  # read per block
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableOpening:
-    """What of a table could be opened: None where nothing could; and what is wrong with the rest."""
+    """The opened part of a table, None if there is none, and the findings for the remaining files."""
 
     table: SourceTable | None
     findings: list[Finding]
@@ -43,15 +43,15 @@ def open_readable_files(
     version: int | None = None,
     snapshot: int | None = None,
 ) -> TableOpening:
-    """Open a table, without the files that cannot be read and those whose columns are not the others'.
+    """Open a table without unreadable files and files with other columns than most.
 
     Args:
-        session: The engine.
-        listing: Where the source's files are.
-        name: The table, which is in the listing.
-        types: Column types that ``sandbox.toml`` fixes.
-        version: The version of a Delta table; None takes the newest.
-        snapshot: The id of a snapshot of an Iceberg table; None takes the newest.
+        session: The query engine.
+        listing: The source's files.
+        name: A table in the listing.
+        types: Column types fixed in ``sandbox.toml``.
+        version: Version of a Delta table; None for the newest.
+        snapshot: Snapshot id of an Iceberg table; None for the newest.
     """
     try:
         table = open_table(session, listing, name, types, version=version, snapshot=snapshot)
@@ -60,35 +60,35 @@ def open_readable_files(
         whole = error
     form, files = listing.files[name]
     readable: dict[SourceFile, frozenset[str]] = {}
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for file in files:
         try:
-            one = open_table(session, _restrict_listing(listing, name, form, (file,)), name, types)
+            table_of_file = open_table(session, _restrict_listing(listing, name, form, (file,)), name, types)
         except SandboxError as error:
-            found += _describe_broken_file(session, name, form, file, error)
+            findings += _describe_broken_file(session, name, form, file, error)
         else:
-            readable[file] = frozenset(one.columns)
+            readable[file] = frozenset(table_of_file.columns)
     most = Counter(readable.values()).most_common(1)
     usual = most[0][0] if most else frozenset()
-    found += [
+    findings += [
         _build_columns_finding(name, file, columns, usual) for file, columns in readable.items() if columns != usual
     ]
     agreeing = tuple(file for file, columns in readable.items() if columns == usual)
     if not agreeing or len(agreeing) == len(files):
-        return TableOpening(table=None, findings=found or [_build_unreadable_finding(name, whole.message)])
+        return TableOpening(table=None, findings=findings or [_build_unreadable_finding(name, whole.message)])
     try:
         return TableOpening(
             table=open_table(session, _restrict_listing(listing, name, form, agreeing), name, types),
-            findings=found,
+            findings=findings,
         )
     except SandboxError as error:
-        return TableOpening(table=None, findings=[*found, _build_unreadable_finding(name, error.message)])
+        return TableOpening(table=None, findings=[*findings, _build_unreadable_finding(name, error.message)])
 
 
 def count_undecodable_values(table: SourceTable) -> dict[str, int]:
-    """Count the values of each text column of Parquet files that are not UTF-8; only those that have any.
+    """Count invalid UTF-8 values per text column of Parquet files, omitting columns without any.
 
-    The engine stops at the first one and does not say in which column; Arrow reads them as they are.
+    DuckDB stops at the first such value and does not name its column; Arrow reads the raw bytes.
     """
     counts: Counter[str] = Counter()
     texts = [name for name, kind in table.columns.items() if kind == "VARCHAR"]
@@ -102,7 +102,7 @@ def count_undecodable_values(table: SourceTable) -> dict[str, int]:
 
 
 def build_undecodable_finding(name: str, column: str, count: int, rows: int) -> Finding:
-    """Give the finding for a Parquet column with text that is not UTF-8."""
+    """Build the finding for a Parquet column with text in another encoding than UTF-8."""
     return Finding(
         kind="undecodable",
         severity="error",
@@ -138,28 +138,28 @@ def _is_utf8(value: bytes) -> bool:
 def _describe_broken_file(
     session: Session, name: str, form: SourceFormat, file: SourceFile, error: SandboxError
 ) -> list[Finding]:
-    """Say what is wrong with one file: for text how many lines, and the first of them."""
+    """Return the findings for a broken file; for text with the number of bad lines and the first."""
     if form == "csv":
-        found = _find_csv_errors(session, name, file)
-        if found:
-            return found
+        findings = _find_csv_errors(session, name, file)
+        if findings:
+            return findings
     elif form == "jsonl":
-        found = [
+        findings = [
             _build_lines_finding(name, file, "is not UTF-8", "are not UTF-8", lines)
             for lines in [_find_undecodable_lines(file)]
             if lines
         ]
-        if found:
-            return found
+        if findings:
+            return findings
     return [_build_unreadable_finding(name, error.message)]
 
 
 def _find_csv_errors(session: Session, name: str, file: SourceFile) -> list[Finding]:
-    """Count the lines of a CSV file that cannot be read, by what is wrong with them."""
+    """Count the unreadable lines of a CSV file by kind of error."""
     try:
         layout = csv_schema.read_layout(file)
         relation = build_csv_reader([file.path], layout).removesuffix(")")
-        session.fetch_rows(  # a query that is only executed reads nothing
+        session.fetch_rows(  # DuckDB reads rows only when results are fetched
             f"select bit_xor(hash(columns(*))) from {relation}, store_rejects = true, "
             f"rejects_table = '{REJECTS_TABLES[0]}', rejects_scan = '{REJECTS_TABLES[1]}')",
             doing=f"reading {file.name}",
@@ -171,30 +171,30 @@ def _find_csv_errors(session: Session, name: str, file: SourceFile) -> list[Find
             session.execute(f"drop table {table}")
     except SourceError:
         return []
-    said = {
+    phrases = {
         "INVALID ENCODING": ("is not UTF-8", "are not UTF-8"),
         "TOO MANY COLUMNS": ("has more fields than the header", "have more fields than the header"),
         "MISSING COLUMNS": ("has fewer fields than the header", "have fewer fields than the header"),
         "UNQUOTED VALUE": ("has a quote that does not end", "have a quote that does not end"),
     }
     other = ("cannot be read", "cannot be read")
-    return [_build_lines_finding(name, file, *said.get(kind, other), (first, count)) for kind, first, count in rows]
+    return [_build_lines_finding(name, file, *phrases.get(kind, other), (first, count)) for kind, first, count in rows]
 
 
-def _build_lines_finding(name: str, file: SourceFile, one: str, many: str, lines: tuple[int, int]) -> Finding:
+def _build_lines_finding(name: str, file: SourceFile, singular: str, plural: str, lines: tuple[int, int]) -> Finding:
     first, count = lines
-    rest = f", and {count - 1:,} more that {one if count == 2 else many}" if count > 1 else ""
+    others = f", and {count - 1:,} more that {singular if count == 2 else plural}" if count > 1 else ""
     return Finding(
-        kind="undecodable" if "UTF-8" in one else "unreadable",
+        kind="undecodable" if "UTF-8" in singular else "unreadable",
         severity="error",
         table=name,
         count=count,
-        message=f"{file.name}: line {first:,} {one}{rest}; nothing else of this file was looked at",
+        message=f"{file.name}: line {first:,} {singular}{others}; nothing else of this file was looked at",
     )
 
 
 def _find_undecodable_lines(file: SourceFile) -> tuple[int, int] | None:
-    """Give the first line of a file that is not UTF-8 and how many there are; None where all are."""
+    """Return the first invalid UTF-8 line and the number of such lines; None if there is none."""
     first, count = 0, 0
     try:
         for number, line in _read_undecodable_blocks(file):
@@ -206,7 +206,7 @@ def _find_undecodable_lines(file: SourceFile) -> tuple[int, int] | None:
 
 
 def _read_undecodable_blocks(file: SourceFile) -> Iterator[tuple[int, bytes]]:
-    """Give the lines, with their numbers, of the blocks of a file that are not UTF-8."""
+    """Yield the numbered lines of blocks with invalid UTF-8."""
     number = 1
     with file.open_decompressed() as source:
         while block := source.readlines(TEXT_BLOCK_BYTES):

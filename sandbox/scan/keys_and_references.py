@@ -1,4 +1,4 @@
-"""Keys and references of a source: repeated, missing and dangling ones; counted, not refused."""
+"""Find repeated keys, NULL keys and dangling references of a source."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
 def find_key_problems(
     session: Session, table: SourceTable, relation: str, key: Sequence[str], *, repeats: bool, hidden: bool
 ) -> list[Finding]:
-    """Find the keys that repeat and the rows that have no whole key.
+    """Find repeated keys and rows with NULL in the key.
 
     Args:
-        session: The engine.
+        session: The query engine.
         table: The table.
-        relation: SQL that can stand after ``from``: at least its key columns.
+        relation: SQL for the FROM clause, with at least the key columns.
         key: The key's columns.
-        repeats: Whether keys may repeat, because the rows that share one are one unit.
+        repeats: Whether keys may repeat because the rows of one key form one unit.
         hidden: Whether values of the key must not be shown.
     """
     columns = ", ".join(quote_identifier(column) for column in key)
     doing = f"checking the keys of {table.name}"
-    found = []
+    findings = []
     nulls = session.fetch_rows(
         f"select count(*) from {relation} where not ({build_not_null_condition(key)})", doing=doing
     )[0][0]
     if nulls:
-        said = f"has {_format_rows(nulls)} without a whole key ({', '.join(key)}), which can neither be drawn nor referred to"
-        found.append(_build_finding("null_keys", table, key, nulls, said))
+        message = f"has {_format_rows(nulls)} without a whole key ({', '.join(key)}), which can neither be drawn nor referred to"
+        findings.append(_build_finding("null_keys", table, key, nulls, message))
     if repeats:
-        return found
+        return findings
     count = quote_identifier(choose_unused_name("rows", key))
     texts = ", ".join(f"{quote_identifier(column)}::varchar" for column in key)
     session.execute(
@@ -63,38 +63,38 @@ def find_key_problems(
         examples = session.fetch_rows(
             f"select {texts} from {quote_identifier('scan repeated')} order by all limit {MAX_EXAMPLES}"
         )
-        said = f"has {repeated:,} keys ({', '.join(key)}) more than once, in {_format_rows(rows)}"
-        found.append(_build_finding("duplicate_keys", table, key, rows, said, examples, hidden=hidden))
+        message = f"has {repeated:,} keys ({', '.join(key)}) more than once, in {_format_rows(rows)}"
+        findings.append(_build_finding("duplicate_keys", table, key, rows, message, examples, hidden=hidden))
     session.execute(f"drop table {quote_identifier('scan repeated')}")
-    return found
+    return findings
 
 
 def find_dangling_references(
     session: Session, tables: Mapping[str, SourceTable], name: str, reference: Reference,
     relations: Mapping[str, str], *, hidden: bool,
 ) -> list[Finding]:  # fmt: skip
-    """Find the rows whose reference names a row that is not there.
+    """Find rows with a reference to a missing row.
 
     Args:
-        session: The engine.
-        tables: The tables that could be read.
-        name: The table that refers.
+        session: The query engine.
+        tables: The readable tables.
+        name: The referring table.
         reference: Its reference.
-        relations: For each table SQL that can stand after ``from``: at least the columns of its references.
+        relations: Table -> SQL for the FROM clause, with at least the columns of its references.
         hidden: Whether values of the reference must not be shown.
     """
     table, target = tables[name], reference.table
     pairs = pair_reference_columns(tables, name, reference)
     for (column, kind), (other, other_kind) in pairs:
         if not are_comparable(kind, other_kind):
-            said = f"is {kind} and cannot be compared with {target}.{other}, which is {other_kind}"
+            message = f"is {kind} and cannot be compared with {target}.{other}, which is {other_kind}"
             return [
                 Finding(
                     kind="dangling",
                     severity="error",
                     table=name,
                     columns=[column],
-                    message=f"{name}.{column} {said}",
+                    message=f"{name}.{column} {message}",
                 )
             ]
     names = ", ".join(f"r.{quote_identifier(column)}" for column in reference.columns)
@@ -112,12 +112,12 @@ def find_dangling_references(
     session.execute(f"drop table {lost}")
     if not rows:
         return []
-    said = f"has {_format_rows(rows)} whose {', '.join(reference.columns)} names no row of {target}"
-    return [_build_finding("dangling", table, reference.columns, rows, said, examples, hidden=hidden)]
+    message = f"has {_format_rows(rows)} whose {', '.join(reference.columns)} names no row of {target}"
+    return [_build_finding("dangling", table, reference.columns, rows, message, examples, hidden=hidden)]
 
 
 def _build_finding(
-    kind: FindingKind, table: SourceTable, columns: Sequence[str], count: int, said: str,
+    kind: FindingKind, table: SourceTable, columns: Sequence[str], count: int, message: str,
     examples: Sequence[Sequence[str | None]] = (), *, hidden: bool = False,
 ) -> Finding:  # fmt: skip
     shown = [[None if cell is None else truncate_example(cell) for cell in row] for row in examples]
@@ -128,7 +128,7 @@ def _build_finding(
         columns=list(columns),
         count=count,
         share=count / max(1, table.rows),
-        message=f"{table.name} {said}",
+        message=f"{table.name} {message}",
         examples=[] if hidden else shown,
         hidden=hidden and bool(shown),
     )

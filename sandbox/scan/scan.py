@@ -1,4 +1,4 @@
-"""Looking through a whole source for what seems broken in it; nothing stops it but a source that cannot be read."""
+"""Scan a source for data problems; only an unreadable source stops the scan."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from sandbox.sources.listing import SourceListing
     from sandbox.sources.table import SourceTable
 
-COLUMNS_PER_PASS = 100  # columns that are asked about in one pass
+COLUMNS_PER_PASS = 100  # columns per query
 
 
 def scan_source(project: Project, *, now: dt.datetime, threads: int | None = None, progress: Progress) -> ScanDocument:
-    """Look through the tables that a project names.
+    """Scan the tables in a project's settings.
 
     Args:
         project: The project; only its source, its tables and the memory of ``[sample]`` matter.
-        now: The moment of the scan, in UTC.
-        threads: Worker threads; None takes the processors that this process may use.
+        now: Time of the scan, in UTC.
+        threads: Worker threads; None for all available processors.
         progress: Shows the steps.
 
     Raises:
@@ -52,7 +52,7 @@ def scan_source(project: Project, *, now: dt.datetime, threads: int | None = Non
             for name in settings.tables:
                 scan.scan_table(name)
                 advance(sum(file.bytes for file in listing.files[name][1]) if name in listing.files else 0)
-        references = [(name, one) for name, table in settings.tables.items() for one in table.all_references]
+        references = [(name, entry) for name, table in settings.tables.items() for entry in table.all_references]
         with progress.step("checking the references", total=len(references), unit="references") as advance:
             for name, reference in references:
                 scan.scan_reference(name, reference)
@@ -68,13 +68,13 @@ def scan_source(project: Project, *, now: dt.datetime, threads: int | None = Non
 
 @dataclass(kw_only=True)
 class _SourceScan:
-    """One scan while it goes on.
+    """State of a scan.
 
     Attributes:
-        readable_tables: The tables that could be opened.
-        relations: For each of those SQL that can stand after ``from``.
-        unreadable_columns: For each of those the columns that cannot be read.
-        hidden_columns: The columns whose values must not be shown, as (table, column).
+        readable_tables: The opened tables.
+        relations: Readable table -> SQL for the FROM clause.
+        unreadable_columns: Readable table -> its unreadable columns.
+        hidden_columns: (table, column) of columns whose values must not be shown.
     """
 
     session: Session
@@ -89,7 +89,7 @@ class _SourceScan:
     hidden_columns: set[tuple[str, str]] = field(default_factory=set)
 
     def scan_table(self, name: str) -> None:
-        """Look through one table, but for its references."""
+        """Scan a table without its references."""
         section = self.settings.tables[name]
         if name not in self.listing.files:
             self._report_missing_table(name)
@@ -125,7 +125,7 @@ class _SourceScan:
         self._scan_key(table, section)
 
     def scan_reference(self, name: str, reference: Any) -> None:
-        """Look through one reference, where both its tables could be read."""
+        """Scan a reference if both tables are readable."""
         target = reference.table
         if name not in self.relations or target not in self.relations:
             return
@@ -146,49 +146,51 @@ class _SourceScan:
 
     def _report_missing_table(self, name: str) -> None:
         if name in self.listing.problems:
-            found = Finding(kind="unreadable", severity="error", table=name, message=self.listing.problems[name])
+            finding = Finding(kind="unreadable", severity="error", table=name, message=self.listing.problems[name])
         else:
             hint = suggest_name(name, [*self.listing.files, *self.listing.problems], "tables there")
-            said = f"the source has no table {name}; {hint}"
-            found = Finding(kind="missing_table", severity="error", table=name, message=said)
-        self.findings.append(found)
+            message = f"the source has no table {name}; {hint}"
+            finding = Finding(kind="missing_table", severity="error", table=name, message=message)
+        self.findings.append(finding)
 
     def _find_missing_columns(self, table: SourceTable, section: TableSection) -> None:
-        """Find the columns that the file names and the table lacks."""
+        """Report columns in the settings that the table lacks."""
         named = {
             "key": section.key or [],
-            "references": [column for one in section.all_references for column in one.columns],
+            "references": [column for reference in section.all_references for column in reference.columns],
             "ranges": section.ranges,
             "mask": section.mask,
         }
         for where, columns in named.items():
             for column in dict.fromkeys(columns):
                 if column not in table.columns:
-                    said = f"{table.name} has no column {column}, which its {where} in sandbox.toml names"
+                    message = f"{table.name} has no column {column}, which its {where} in sandbox.toml names"
                     self.findings.append(
                         Finding(
                             kind="missing_column",
                             severity="error",
                             table=table.name,
                             columns=[column],
-                            message=said,
+                            message=message,
                         )
                     )
 
     def _mark_hidden_columns(self, table: SourceTable, section: TableSection) -> None:
-        """Note the columns whose values must not be shown: masked, or personal by their looks."""
+        """Mark masked and seemingly personal columns as hidden."""
         self.hidden_columns |= {(table.name, column) for column, mask in section.mask.items() if mask.kind != "none"}
         try:
-            found = find_personal_columns(self.session, self.settings, {table.name: table}, {table.name: section.mask})
-        except SandboxError:  # what cannot be read cannot be judged
+            suspects = find_personal_columns(
+                self.session, self.settings, {table.name: table}, {table.name: section.mask}
+            )
+        except SandboxError:  # unreadable columns cannot be classified
             self.hidden_columns |= {(table.name, column) for column in table.columns if column not in section.mask}
         else:
-            self.hidden_columns |= {(one.table, one.column) for one in found}
+            self.hidden_columns |= {(suspect.table, suspect.column) for suspect in suspects}
 
     def _scan_columns(self, table: SourceTable, section: TableSection) -> None:
-        keys = {*(section.key or ()), *(column for one in section.all_references for column in one.columns)}
-        pointed = [one for other in self.settings.tables.values() for one in other.all_references]
-        keys |= {column for one in pointed if one.table == table.name for column in one.key}
+        keys = {*(section.key or ()), *(column for reference in section.all_references for column in reference.columns)}
+        pointed = [reference for other in self.settings.tables.values() for reference in other.all_references]
+        keys |= {column for reference in pointed if reference.table == table.name for column in reference.key}
         questions = [
             column_checks.build_question(
                 name, kind, key=name in keys, limits=self._resolve_range(table, name, section), now=self.now
@@ -207,7 +209,7 @@ class _SourceScan:
         return None if wrong else limits
 
     def _query_columns(self, table: SourceTable, questions: Sequence[ColumnQuestion]) -> None:
-        """Ask about some columns in one pass; where that fails, leave out those that cannot be read."""
+        """Query columns in one pass; if that fails, query again without the unreadable ones."""
         try:
             self._evaluate_questions(table, questions)
         except SandboxError as error:
@@ -218,26 +220,26 @@ class _SourceScan:
         else:
             return
         broken = count_undecodable_values(table) if table.format == "parquet" else {}
-        names = {one.name for one in questions}
+        names = {question.name for question in questions}
         for column, count in broken.items():
             if column in names:
                 self.unreadable_columns[table.name].add(column)
                 self.findings.append(build_undecodable_finding(table.name, column, count, table.rows))
-        rest = [one for one in questions if one.name not in broken]
-        if len(rest) < len(questions):
-            self._query_columns(table, rest)
+        readable = [question for question in questions if question.name not in broken]
+        if len(readable) < len(questions):
+            self._query_columns(table, readable)
             return
-        for one in rest:
-            self._query_columns(table, [one])
+        for question in readable:
+            self._query_columns(table, [question])
 
     def _evaluate_questions(self, table: SourceTable, questions: Sequence[ColumnQuestion]) -> None:
         if not questions:
             return
         sql = f"select {column_checks.build_aggregates(questions)} from {self.relations[table.name]}"
         cells = self.session.fetch_rows(sql, doing=f"looking through {table.name}")[0]
-        for one, answers in zip(questions, column_checks.split_answers(questions, cells[1:]), strict=True):
-            hidden = (table.name, one.name) in self.hidden_columns
-            self.findings += column_checks.find_column_problems(table.name, cells[0], one, answers, hidden=hidden)
+        for question, answers in zip(questions, column_checks.split_answers(questions, cells[1:]), strict=True):
+            hidden = (table.name, question.name) in self.hidden_columns
+            self.findings += column_checks.find_column_problems(table.name, cells[0], question, answers, hidden=hidden)
 
     def _scan_key(self, table: SourceTable, section: TableSection) -> None:
         if not section.key or not self._can_use(table.name, section.key):
@@ -262,8 +264,8 @@ class _SourceScan:
             self._report_unreadable(name, error)
 
     def _report_unreadable(self, name: str, error: SandboxError, *, table: str | None = None) -> None:
-        said = f"{name} cannot be read: {error.message}"
-        self.findings.append(Finding(kind="unreadable", severity="error", table=table or name, message=said))
+        message = f"{name} cannot be read: {error.message}"
+        self.findings.append(Finding(kind="unreadable", severity="error", table=table or name, message=message))
 
     def _can_use(self, table: str, columns: Iterable[str]) -> bool:
         usable = set(self.readable_tables[table].columns) - self.unreadable_columns[table]
