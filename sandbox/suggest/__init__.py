@@ -1,4 +1,4 @@
-"""What a ``sandbox.toml`` could say about a source: proposed from what its tables hold."""
+"""Propose settings for a source from its tables' contents."""
 
 from sandbox.suggest.propose import build_proposal
 from sandbox.suggest.resolve import Proposal

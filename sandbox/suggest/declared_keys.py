@@ -1,4 +1,4 @@
-"""What a source's own catalogue declares of keys and references: a database's, for its tables."""
+"""Read keys and references declared in a database's catalogue."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ DECLARED_EVIDENCE = "declared in the database"
 
 
 def read_declared_constraints(listing: SourceListing) -> Mapping[str, DeclaredConstraints]:
-    """Give what a source declares of its tables; nothing where it is a folder of files."""
-    names, said = {}, {}
-    for name, one in _list_declared_tables(listing):
-        names[one.schema, one.table] = name
-        said[name] = one
+    """Return the declared constraints by table; empty for a folder of files."""
+    names, declarations = {}, {}
+    for name, declared in _list_declared_tables(listing):
+        names[declared.schema, declared.table] = name
+        declarations[name] = declared
     return {
         name: DeclaredConstraints(
-            key=one.key or None,
+            key=declared.key or None,
             references={
-                reference.columns: (names[place], reference.key)
-                for reference in one.references
-                if (place := (reference.schema, reference.table)) in names
+                reference.columns: (names[target], reference.key)
+                for reference in declared.references
+                if (target := (reference.schema, reference.table)) in names
             },
             evidence=DECLARED_EVIDENCE,
         )
-        for name, one in said.items()
+        for name, declared in declarations.items()
     }
 
 
 def _list_declared_tables(listing: SourceListing) -> Iterator[tuple[str, InCatalogue]]:
     files = {Path(files[0].path) for form, files in listing.files.values() if form in {"duckdb", "sqlite"}}
     for path in sorted(files):
-        for one in database_file.read_declared_tables(path):
-            yield database_file.format_table_name(one.schema, one.table), one
+        for table in database_file.read_declared_tables(path):
+            yield database_file.format_table_name(table.schema, table.table), table
     for name, (form, pieces) in listing.files.items():
         if form == "postgres":
             yield name, pieces[0].handle[1].declaration

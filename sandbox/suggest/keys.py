@@ -1,4 +1,4 @@
-"""Finding a table's key: columns whose name says so and whose values never repeat."""
+"""Find a table's key by column names and uniqueness."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.suggest.tables import SuggestedTable
 
-# Types whose values can be a part of a key.
+# Types allowed in a key.
 KEY_TYPE_PATTERN = re.compile(r"VARCHAR|UUID|DATE|TIMESTAMP.*|U?(TINY|SMALL|BIG)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
-MAX_CANDIDATE_COLUMNS = 8  # columns of which a composite key is sought
+MAX_CANDIDATE_COLUMNS = 8  # columns combined in the search for a composite key
 MAX_KEY_COLUMNS = 4
-MIN_DISTINCT_SHARE = 0.9  # of the rows a sketch must see different; it errs by some 2 %
+MIN_DISTINCT_SHARE = 0.9  # distinct share required in a sketch, with an error of about 2 %
 
 
-def find_key(session: Session, found: SuggestedTable) -> SuggestedKey | None:
-    """Find the shortest key whose columns look like one; None where no columns do."""
-    if not found.rows:
+def find_key(session: Session, table: SuggestedTable) -> SuggestedKey | None:
+    """Find the shortest key with plausible column names; None if there is none."""
+    if not table.rows:
         return None
-    whole = [name for name in found.table.columns if found.filled_counts.get(name) == found.rows]
+    whole = [name for name in table.table.columns if table.filled_counts.get(name) == table.rows]
     named = sorted(
         (name for name in whole if find_last_word(name) in KEY_WORDS),
-        key=lambda name: _rank_column(found.name, name),
+        key=lambda name: _rank_column(table.name, name),
     )
-    # A first column without such a name may still be one; what is unique further on, may be so by accident.
-    others = [name for name in whole if name not in named and name in list(found.table.columns)[:1]]
+    # A first column without such a name can be a key; later columns can be unique by chance.
+    others = [name for name in whole if name not in named and name in list(table.table.columns)[:1]]
     for name in named:
-        if is_unique(session, found, (name,)):
-            return _build_key(found, (name,))
-    for columns in _find_composite_candidates(session, found, whole):
-        if is_unique(session, found, columns):
-            return _build_key(found, columns)
+        if is_unique(session, table, (name,)):
+            return _build_key(table, (name,))
+    for columns in _find_composite_candidates(session, table, whole):
+        if is_unique(session, table, columns):
+            return _build_key(table, columns)
     for name in others:
-        if is_unique(session, found, (name,)):
-            return _build_key(found, (name,))
+        if is_unique(session, table, (name,)):
+            return _build_key(table, (name,))
     return None
 
 
-def _build_key(found: SuggestedTable, columns: tuple[str, ...]) -> SuggestedKey:
-    return SuggestedKey(columns=columns, evidence=f"no value twice, {describe_slice(choose_slice_count(found.rows))}")
+def _build_key(table: SuggestedTable, columns: tuple[str, ...]) -> SuggestedKey:
+    return SuggestedKey(columns=columns, evidence=f"no value twice, {describe_slice(choose_slice_count(table.rows))}")
 
 
 def _rank_column(table: str, column: str) -> int:
-    """Give a low number to the columns that are named for their own table."""
-    own = {f"{stem}{find_last_word(column)}" for stem in list_entity_names(table)}
-    return 0 if normalize_name(column) in own or normalize_name(column) == find_last_word(column) else 1
+    """Rank columns named after their own table first."""
+    key_names = {f"{stem}{find_last_word(column)}" for stem in list_entity_names(table)}
+    return 0 if normalize_name(column) in key_names or normalize_name(column) == find_last_word(column) else 1
 
 
 def _find_composite_candidates(
-    session: Session, found: SuggestedTable, whole: Sequence[str]
+    session: Session, table: SuggestedTable, whole: Sequence[str]
 ) -> Iterator[tuple[str, ...]]:
-    """Give the groups of columns, shorter ones first, that a sketch takes for unique."""
-    first = set(list(found.table.columns)[:MAX_KEY_COLUMNS])
+    """Yield groups of columns with high distinct counts in a sketch, shorter groups first."""
+    first = set(list(table.table.columns)[:MAX_KEY_COLUMNS])
     candidates = [name for name in whole if find_last_word(name) in KEY_PART_WORDS or name in first][
         :MAX_CANDIDATE_COLUMNS
     ]
@@ -81,24 +81,24 @@ def _find_composite_candidates(
             continue
         sketches = ", ".join(f"approx_count_distinct(hash({_quote_columns(group)}))" for group in groups)
         counts = session.fetch_rows(
-            f"select {sketches} from {found.relation}", doing=f"looking for a key of {found.name}"
+            f"select {sketches} from {table.relation}", doing=f"looking for a key of {table.name}"
         )
         yield from (
-            group for group, count in zip(groups, counts[0], strict=True) if count >= MIN_DISTINCT_SHARE * found.rows
+            group for group, count in zip(groups, counts[0], strict=True) if count >= MIN_DISTINCT_SHARE * table.rows
         )
 
 
-def is_unique(session: Session, found: SuggestedTable, columns: tuple[str, ...]) -> bool:
-    """Say whether no two rows have the same values in some columns; of a large table every row of some values is asked."""
-    if len(columns) == 1 and found.distinct_counts[columns[0]] < MIN_DISTINCT_SHARE * found.rows:
+def is_unique(session: Session, table: SuggestedTable, columns: tuple[str, ...]) -> bool:
+    """Check that values of the columns do not repeat, on a hash slice of a large table."""
+    if len(columns) == 1 and table.distinct_counts[columns[0]] < MIN_DISTINCT_SHARE * table.rows:
         return False
-    part = choose_slice_count(found.rows)
-    # All rows that agree in every column agree in the first, so its values decide which rows are looked at.
-    most = max(columns, key=lambda name: found.distinct_counts[name])
+    part = choose_slice_count(table.rows)
+    # Rows equal in all columns are equal in this one, so slicing by it keeps them together.
+    most = max(columns, key=lambda name: table.distinct_counts[name])
     ((repeated,),) = session.fetch_rows(
-        f"select count(*) from (select 1 from {found.relation} where {build_slice_condition([most], part)} "
+        f"select count(*) from (select 1 from {table.relation} where {build_slice_condition([most], part)} "
         f"group by {_quote_columns(columns)} having count(*) > 1 limit 1)",
-        doing=f"looking for a key of {found.name}",
+        doing=f"looking for a key of {table.name}",
     )
     return not repeated
 

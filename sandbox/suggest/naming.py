@@ -1,4 +1,4 @@
-"""What names of tables and columns say about each other. Pure."""
+"""Relate names of tables and columns by their words. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ IRREGULAR_PLURALS = {
     "men": ("man",),
     "women": ("woman",),
 }
-# Words that people use for the same thing, so that `orders.user_id` may mean `customers.id`.
+# Interchangeable words: `orders.user_id` may refer to `customers.id`.
 SYNONYMS = (
     {"user", "customer", "client", "member", "buyer", "account", "subscriber"},
     {"item", "product", "article", "sku"},
@@ -33,7 +33,7 @@ STRATUM_WORDS = (
 
 
 def split_words(name: str) -> tuple[str, ...]:
-    """Take a name apart.
+    """Split a name into lower-case words.
 
     >>> split_words("yearID"), split_words("order_items"), split_words("HTTPServer2")
     (('year', 'id'), ('order', 'items'), ('http', 'server', '2'))
@@ -43,7 +43,7 @@ def split_words(name: str) -> tuple[str, ...]:
 
 
 def normalize_name(name: str) -> str:
-    """Give a name as it compares: without case and punctuation.
+    """Return a name without case and punctuation, for comparison.
 
     >>> normalize_name("Customer_ID")
     'customerid'
@@ -52,7 +52,7 @@ def normalize_name(name: str) -> str:
 
 
 def list_entity_names(table: str) -> tuple[str, ...]:
-    """Give what a row of a table may be called: without its schema and prefixes, in the singular.
+    """Return possible names of a table's row: without schema and prefixes, in plural and singular.
 
     >>> list_entity_names("raw.raw_categories"), list_entity_names("order_items")
     (('categories', 'category'), ('orderitems', 'orderitem', 'items', 'item'))
@@ -60,19 +60,19 @@ def list_entity_names(table: str) -> tuple[str, ...]:
     parts = list(split_words(table.rpartition(".")[2]))
     while len(parts) > 1 and parts[0] in TABLE_PREFIXES:
         parts = parts[1:]
-    found = [*_list_word_forms("".join(parts))]
+    names = [*_list_word_forms("".join(parts))]
     if len(parts) > 1:
-        found += _list_word_forms(parts[-1])
-    return tuple(dict.fromkeys(found))
+        names += _list_word_forms(parts[-1])
+    return tuple(dict.fromkeys(names))
 
 
 def list_synonyms(stem: str) -> set[str]:
-    """Give other words for the same thing."""
+    """Return the synonyms of a word, without itself."""
     return set().union(*(group for group in SYNONYMS if stem in group)) - {stem}
 
 
 def find_last_word(name: str) -> str:
-    """Give the last word of a name; a name without one stands for itself.
+    """Return the last word of a name, or the name if it has no words.
 
     >>> find_last_word("customer_id"), find_last_word("sku")
     ('id', 'sku')

@@ -1,4 +1,4 @@
-"""Reading a source and proposing what ``sandbox.toml`` could say about it."""
+"""Read a source and propose its ``sandbox.toml``."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def build_proposal(
     declared: Mapping[str, DeclaredConstraints] | None = None,
     progress: Progress,
 ) -> Proposal:
-    """Read a source and propose what a sample of it needs to know.
+    """Read a source and propose settings for a sample.
 
-    Keys and references of tables of up to two million rows are checked over all rows, of larger ones over every row of
-    some values; what is shown of them says which. Memory is bounded.
+    Keys and references are checked over all rows of tables up to two million rows, and over a hash slice of larger
+    ones; the evidence names the checked rows. Memory is bounded.
 
     Args:
-        uri: The source, as ``sandbox.toml`` is to say it.
+        uri: The source, as written in ``sandbox.toml``.
         base: The folder of that file.
-        only: The tables to take; None takes all.
-        declared: What is said of keys and references by somebody who knows, beside a database's own catalogue; taken as said.
+        only: Tables to include; None for all.
+        declared: Declared keys and references by table, taken on trust; they override the database's catalogue.
         progress: Shows the steps.
 
     Raises:
@@ -71,25 +71,25 @@ def build_proposal(
         proposal = resolve_proposal(proposal)
         with progress.step("looking for personal columns"):
             suspects = personal_columns.find_personal_columns(
-                session, build_settings(proposal), {name: one.table for name, one in tables.items()}, {}
+                session, build_settings(proposal), {name: table.table for name, table in tables.items()}, {}
             )
-    masks = {name: tuple(one for one in suspects if one.table == name) for name in tables}
-    return dataclasses.replace(proposal, masks={name: found for name, found in masks.items() if found})
+    masks = {name: tuple(suspect for suspect in suspects if suspect.table == name) for name in tables}
+    return dataclasses.replace(proposal, masks={name: columns for name, columns in masks.items() if columns})
 
 
 def _inspect_tables(
     session: Session, listing: SourceListing, only: Iterable[str] | None, progress: Progress
 ) -> tuple[dict[str, SuggestedTable], dict[str, str]]:
-    """Open every table and count the values of the columns that may be keys."""
-    wanted = sorted([*listing.files, *listing.problems] if only is None else only)
-    if not wanted:
+    """Open every table and count the values of its possible key columns."""
+    names = sorted([*listing.files, *listing.problems] if only is None else only)
+    if not names:
         raise SourceError(
             f"{listing.display_name} holds no table",
             hint="name a folder of Parquet, CSV or JSON Lines: sandbox init FOLDER",
         )
     tables, left_out = {}, {}
-    with progress.step("looking at the tables", total=len(wanted), unit="tables") as advance:
-        for name in wanted:
+    with progress.step("looking at the tables", total=len(names), unit="tables") as advance:
+        for name in names:
             try:
                 tables[name] = _inspect_table(session, listing, name)
             except SandboxError as error:
@@ -110,7 +110,7 @@ def _inspect_table(session: Session, listing: SourceListing, name: str) -> Sugge
     table = open_table(session, listing, name, {})
     columns = [column for column, kind in table.columns.items() if KEY_TYPE_PATTERN.fullmatch(kind)]
     relation = quote_identifier(project_table(session, table, columns))
-    counts = [f"count({quote_identifier(one)}), approx_count_distinct({quote_identifier(one)})" for one in columns]
+    counts = [f"count({name}), approx_count_distinct({name})" for name in map(quote_identifier, columns)]
     (row,) = session.fetch_rows(
         f"select {', '.join(counts) or 'count(*)'} from {relation}", doing=f"counting values of {name}"
     )
@@ -131,37 +131,37 @@ def _find_keys_and_references(
     """Find the keys, then the references to them."""
     keyed = {}
     with progress.step("looking for keys", total=len(tables), unit="tables") as advance:
-        for name, found in tables.items():
-            said = declared.get(name, DeclaredConstraints())
-            usable = said.key is not None and all(column in found.filled_counts for column in said.key)
+        for name, table in tables.items():
+            constraints = declared.get(name, DeclaredConstraints())
+            usable = constraints.key is not None and all(column in table.filled_counts for column in constraints.key)
             key = (
-                SuggestedKey(columns=said.key, evidence=said.evidence)
-                if usable and said.key
-                else find_key(session, found)
+                SuggestedKey(columns=constraints.key, evidence=constraints.evidence)
+                if usable and constraints.key
+                else find_key(session, table)
             )
-            keyed[name] = dataclasses.replace(found, key=key)
+            keyed[name] = dataclasses.replace(table, key=key)
             advance(1)
     bound = {}
     with progress.step("looking for references", total=len(tables), unit="tables") as advance:
-        for name, found in keyed.items():
-            bound[name] = _add_references(session, found, keyed, declared.get(name, DeclaredConstraints()))
+        for name, table in keyed.items():
+            bound[name] = _add_references(session, table, keyed, declared.get(name, DeclaredConstraints()))
             advance(1)
     return bound
 
 
 def _add_references(
-    session: Session, found: SuggestedTable, tables: Mapping[str, SuggestedTable], said: DeclaredConstraints
+    session: Session, table: SuggestedTable, tables: Mapping[str, SuggestedTable], constraints: DeclaredConstraints
 ) -> SuggestedTable:
     known: list[SuggestedReference] = []
-    for columns, (target, key) in said.references.items():
-        if target not in tables or any(column not in found.filled_counts for column in columns):
+    for columns, (target, key) in constraints.references.items():
+        if target not in tables or any(column not in table.filled_counts for column in columns):
             continue
-        other = dataclasses.replace(tables[target], key=SuggestedKey(columns=key, evidence=said.evidence))
+        other = dataclasses.replace(tables[target], key=SuggestedKey(columns=key, evidence=constraints.evidence))
         if all(column in other.filled_counts for column in key):
-            one = measure_reference(session, found, columns, other, how=said.evidence)
-            known += [one] if one is not None else []
-    believed, doubtful = find_references(session, found, tables)
-    taken = {one.columns for one in known}
-    more = tuple(one for one in believed if one.columns not in taken)
-    left = tuple(one for one in doubtful if one.columns not in taken)
-    return dataclasses.replace(found, references=(*known, *more), weak_references=left)
+            measured = measure_reference(session, table, columns, other, how=constraints.evidence)
+            known += [measured] if measured is not None else []
+    believed, doubtful = find_references(session, table, tables)
+    taken = {reference.columns for reference in known}
+    more = tuple(reference for reference in believed if reference.columns not in taken)
+    left = tuple(reference for reference in doubtful if reference.columns not in taken)
+    return dataclasses.replace(table, references=(*known, *more), weak_references=left)

@@ -1,4 +1,4 @@
-"""Finding references: columns that are named for another table's key and hold its values."""
+"""Find references: columns named after another table's key that hold its values."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.suggest.tables import SuggestedTable
 
-MIN_REFERENCE_SHARE = 0.9  # of the rows must find what they point at
+MIN_REFERENCE_SHARE = 0.9  # share of rows with an existing target
 MIN_WEAK_REFERENCE_SHARE = 0.5
 INTEGER_TYPE_PATTERN = re.compile(r"U?(TINY|SMALL|BIG)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ReferenceCandidate:
-    """Columns whose names fit a key; the lower the rank, the better."""
+    """Columns with the name of a key; a lower rank is a better match."""
 
     columns: tuple[str, ...]
     target: SuggestedTable
@@ -34,37 +34,38 @@ class _ReferenceCandidate:
 
 
 def find_references(
-    session: Session, found: SuggestedTable, tables: Mapping[str, SuggestedTable]
+    session: Session, table: SuggestedTable, tables: Mapping[str, SuggestedTable]
 ) -> tuple[list[SuggestedReference], list[SuggestedReference]]:
-    """Find what a table refers to; then what looks like a reference and holds for too few rows."""
+    """Return a table's references, and weak ones that hold for too few rows."""
     believed: dict[tuple[str, ...], SuggestedReference] = {}
     doubtful: dict[tuple[str, ...], SuggestedReference] = {}
-    candidates = [*_find_candidates(found, tables), *_find_alternate_key_candidates(session, found, tables)]
-    for one in sorted(candidates, key=lambda one: (one.rank, -one.target.rows)):
-        if one.columns in believed:
+    candidates = [*_find_candidates(table, tables), *_find_alternate_key_candidates(session, table, tables)]
+    for candidate in sorted(candidates, key=lambda candidate: (candidate.rank, -candidate.target.rows)):
+        columns = candidate.columns
+        if columns in believed:
             continue
-        reference = measure_reference(session, found, one.columns, one.target)
+        reference = measure_reference(session, table, columns, candidate.target)
         if reference is None:
             continue
         if reference.share >= MIN_REFERENCE_SHARE:
-            believed[one.columns] = reference
+            believed[columns] = reference
         elif reference.share >= MIN_WEAK_REFERENCE_SHARE:
-            doubtful.setdefault(one.columns, reference)
-    return list(believed.values()), [one for key, one in doubtful.items() if key not in believed]
+            doubtful.setdefault(columns, reference)
+    return list(believed.values()), [reference for key, reference in doubtful.items() if key not in believed]
 
 
 def measure_reference(
     session: Session,
-    found: SuggestedTable,
+    table: SuggestedTable,
     columns: tuple[str, ...],
     target: SuggestedTable,
     *,
     how: str = "by its name",
 ) -> SuggestedReference | None:
-    """Count how many rows find what their columns name; None where no row has a value there."""
+    """Measure the share of rows with an existing target; None if no row has a value."""
     assert target.key is not None
     key = target.key.columns
-    part = max(choose_slice_count(found.rows), choose_slice_count(target.rows))
+    part = max(choose_slice_count(table.rows), choose_slice_count(target.rows))
     here = ", ".join(
         f"{quote_identifier(column)}::{_choose_common_type(target, name)} as k{n}"
         for n, (column, name) in enumerate(zip(columns, key, strict=True))
@@ -77,8 +78,8 @@ def measure_reference(
     filled = " and ".join(f"{quote_identifier(column)} is not null" for column in columns)
     ((rows, held),) = session.fetch_rows(
         f"select count(*), count(*) filter (where exists (select 1 from (select {there} from {target.relation}) t where {same})) "
-        f"from (select * from (select {here} from {found.relation} where {filled}) where {build_slice_condition(names, part)}) h",
-        doing=f"looking for what {found.name} refers to",
+        f"from (select * from (select {here} from {table.relation} where {filled}) where {build_slice_condition(names, part)}) h",
+        doing=f"looking for what {table.name} refers to",
     )
     if not rows:
         return None
@@ -91,97 +92,94 @@ def measure_reference(
     )
 
 
-def _find_candidates(found: SuggestedTable, tables: Mapping[str, SuggestedTable]) -> Iterator[_ReferenceCandidate]:
-    lower = {name.lower(): name for name in found.filled_counts}
+def _find_candidates(table: SuggestedTable, tables: Mapping[str, SuggestedTable]) -> Iterator[_ReferenceCandidate]:
+    lower = {name.lower(): name for name in table.filled_counts}
     for target in tables.values():
         if target.key is None or not target.rows:
             continue
         key = target.key.columns
         if len(key) > 1:
             columns = tuple(lower.get(name.lower(), "") for name in key)
-            # Two tables with one composite key are as a rule two kinds of facts about the same things.
-            equal = found.key is not None and set(columns) == set(found.key.columns)
-            if target is not found and all(columns) and not equal and _has_matching_types(found, columns, target):
+            # Two tables with the same composite key usually hold different facts about the same entities.
+            equal = table.key is not None and set(columns) == set(table.key.columns)
+            if target is not table and all(columns) and not equal and _has_matching_types(table, columns, target):
                 yield _ReferenceCandidate(columns=columns, target=target, rank=2)
             continue
-        for column in found.filled_counts:
+        for column in table.filled_counts:
             rank = _rank_name_match(column, key[0], target.name)
-            own = target is found and column in key
+            is_own_key = target is table and column in key
             if (
                 rank is None
-                or own
-                or not _has_matching_types(found, (column,), target)
-                or _is_mirrored(found, column, target)
+                or is_own_key
+                or not _has_matching_types(table, (column,), target)
+                or _is_mirrored(table, column, target)
             ):
                 continue
-            yield _ReferenceCandidate(columns=(column,), target=target, rank=rank + (3 if target is found else 0))
+            yield _ReferenceCandidate(columns=(column,), target=target, rank=rank + (3 if target is table else 0))
 
 
 def _find_alternate_key_candidates(
-    session: Session, found: SuggestedTable, tables: Mapping[str, SuggestedTable]
+    session: Session, table: SuggestedTable, tables: Mapping[str, SuggestedTable]
 ) -> Iterator[_ReferenceCandidate]:
-    """Give columns of one name in both tables that begin with the other's own and together are a key of it, too."""
+    """Yield columns shared with another table that start with its name and form an alternate key of it."""
     for target in tables.values():
-        if target is found or target.key is None:
+        if target is table or target.key is None:
             continue
         shared = tuple(
             column
-            for column in found.filled_counts
+            for column in table.filled_counts
             if column in target.filled_counts
             and column not in target.key.columns
             and any(normalize_name(column).startswith(stem) for stem in list_entity_names(target.name))
         )
         if len(shared) > 1 and _has_no_nulls(target, shared) and is_unique(session, target, shared):
             other = dataclasses.replace(target, key=SuggestedKey(columns=shared, evidence=target.key.evidence))
-            if _has_matching_types(found, shared, other):
+            if _has_matching_types(table, shared, other):
                 yield _ReferenceCandidate(columns=shared, target=other, rank=2)
 
 
-def _has_no_nulls(found: SuggestedTable, columns: Sequence[str]) -> bool:
-    return all(found.filled_counts[column] == found.rows for column in columns)
+def _has_no_nulls(table: SuggestedTable, columns: Sequence[str]) -> bool:
+    return all(table.filled_counts[column] == table.rows for column in columns)
 
 
 def _rank_name_match(column: str, key: str, table: str) -> int | None:
-    """Say how well a column is named for the key of a table; None where it is not."""
-    name, wanted, own = normalize_name(column), normalize_name(key), list_entity_names(table)
-    named = {f"{stem}{wanted}" for stem in own} | set(own)
-    if wanted not in GENERIC_KEY_NAMES and name == wanted:
-        return 0 if any(wanted.startswith(stem) for stem in own) else 1
+    """Rank how well a column is named after a table's key; None if it is not."""
+    name, key_name, stems = normalize_name(column), normalize_name(key), list_entity_names(table)
+    named = {f"{stem}{key_name}" for stem in stems} | set(stems)
+    if key_name not in GENERIC_KEY_NAMES and name == key_name:
+        return 0 if any(key_name.startswith(stem) for stem in stems) else 1
     if name in named:
         return 0
     if any(
         name.endswith(full)
-        for full in (*(f"{stem}{wanted}" for stem in own), *([] if wanted in GENERIC_KEY_NAMES else [wanted]))
+        for full in (*(f"{stem}{key_name}" for stem in stems), *([] if key_name in GENERIC_KEY_NAMES else [key_name]))
     ):
         return 2
-    others = {f"{word}{wanted}" for stem in own for word in list_synonyms(stem)} | {
-        f"{word}id" for stem in own for word in list_synonyms(stem)
+    others = {f"{word}{key_name}" for stem in stems for word in list_synonyms(stem)} | {
+        f"{word}id" for stem in stems for word in list_synonyms(stem)
     }
     return 4 if name in others else None
 
 
-def _is_mirrored(found: SuggestedTable, column: str, target: SuggestedTable) -> bool:
-    """Say whether two tables share a key, a row each, and the other way round is the better one."""
+def _is_mirrored(table: SuggestedTable, column: str, target: SuggestedTable) -> bool:
+    """Check whether the opposite direction fits better for two tables that share a key."""
     assert target.key is not None
     key = target.key.columns
-    if target is found or found.key is None or found.key.columns != (column,) or key[0].lower() != column.lower():
+    if target is table or table.key is None or table.key.columns != (column,) or key[0].lower() != column.lower():
         return False
 
-    def rank_table(one: SuggestedTable) -> tuple[bool, int, str]:
-        return (
-            not any(normalize_name(column).startswith(stem) for stem in list_entity_names(one.name)),
-            -one.rows,
-            one.name,
-        )
+    def rank_table(side: SuggestedTable) -> tuple[bool, int, str]:
+        is_named_after = any(normalize_name(column).startswith(stem) for stem in list_entity_names(side.name))
+        return not is_named_after, -side.rows, side.name
 
-    return rank_table(found) < rank_table(target)
+    return rank_table(table) < rank_table(target)
 
 
-def _has_matching_types(found: SuggestedTable, columns: Sequence[str], target: SuggestedTable) -> bool:
+def _has_matching_types(table: SuggestedTable, columns: Sequence[str], target: SuggestedTable) -> bool:
     assert target.key is not None
     pairs = zip(columns, target.key.columns, strict=True)
     return all(
-        _find_type_family(found.table.columns[column]) == _find_type_family(target.table.columns[name])
+        _find_type_family(table.table.columns[column]) == _find_type_family(target.table.columns[name])
         for column, name in pairs
     )
 

@@ -1,4 +1,4 @@
-"""A proposal that holds together: every table comes with the unit in one way, is drawn by itself or is looked up. Pure."""
+"""Resolve a proposal: every table belongs to the unit in one way, has a draw of its own or is a lookup. Pure."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """What ``sandbox.toml`` could say.
+    """Proposed settings.
 
     Attributes:
         uri: The source.
         tables: Its tables.
-        unit: What to sample.
+        unit: The unit.
         strata: Of the unit.
-        belongs_to: For tables with several ways to the unit the one that is taken.
-        masks: For each table the lines of its masks.
-        whys: For each masked column, as ``table.column``, why it looks personal.
-        separate_draws: Tables that are drawn by themselves, because no reference leads from them to the unit, with their rates.
-        skipped_tables: Tables that cannot be read or drawn, with the reason.
+        belongs_to: Table -> the chosen way to the unit, for tables with several.
+        masks: Table -> its columns to mask.
+        separate_draws: Table without references to the unit -> rate of its own draw.
+        skipped_tables: Table -> the reason it cannot be read or drawn.
     """
 
     uri: str
@@ -48,23 +47,23 @@ class Proposal:
 
 
 def resolve_proposal(proposal: Proposal) -> Proposal:
-    """Give the same where nothing is left to decide."""
+    """Resolve ambiguous and missing ways to the unit."""
     return _resolve_unreachable_tables(_resolve_belongs_to(proposal))
 
 
 def build_settings(proposal: Proposal) -> Settings:
-    """Give what the file will say, but for its masks and its pipeline.
+    """Build the proposed settings without masks and pipeline.
 
     Raises:
-        ValidationError: A bug.
+        ValidationError: Never, unless the proposal is inconsistent.
     """
     sample: dict[str, Any] = {
         "unit": proposal.unit.table,
         "rate": proposal.unit.rate,
-        "strata": [{"column": one.column, "rare_below": one.rare_below} for one in proposal.strata],
+        "strata": [{"column": stratum.column, "rare_below": stratum.rare_below} for stratum in proposal.strata],
         "also": {name: {"rate": rate} for name, rate in proposal.separate_draws.items()},
     }
-    tables = {name: _build_table_section(proposal, found) for name, found in proposal.tables.items()}
+    tables = {name: _build_table_section(proposal, table) for name, table in proposal.tables.items()}
     return Settings.model_validate(
         {
             "version": 1,
@@ -76,21 +75,22 @@ def build_settings(proposal: Proposal) -> Settings:
     )
 
 
-def _build_table_section(proposal: Proposal, found: SuggestedTable) -> dict[str, Any]:
+def _build_table_section(proposal: Proposal, table: SuggestedTable) -> dict[str, Any]:
     return {
-        "key": list(found.key.columns) if found.key else None,
+        "key": list(table.key.columns) if table.key else None,
         "reference": [
-            {"columns": list(one.columns), "table": one.table, "key": list(one.key)} for one in found.references
+            {"columns": list(reference.columns), "table": reference.table, "key": list(reference.key)}
+            for reference in table.references
         ],
-        "belongs_to": proposal.belongs_to.get(found.name),
+        "belongs_to": proposal.belongs_to.get(table.name),
     }
 
 
 def _resolve_belongs_to(proposal: Proposal) -> Proposal:
-    """Say, where several references lead to the unit, by which one rows come with it: the one that holds best."""
+    """Choose the best of several references to the unit for each table."""
     ways: dict[str, str] = {}
-    for name, found in proposal.tables.items():
-        for way in _list_belongs_to_options(found, proposal.unit.table):
+    for name, table in proposal.tables.items():
+        for way in _list_belongs_to_options(table, proposal.unit.table):
             problems = _find_table_problems(proposal, ways, name)
             if not problems:
                 break
@@ -101,13 +101,15 @@ def _resolve_belongs_to(proposal: Proposal) -> Proposal:
     problems = settings_checks.find_problems(build_settings(proposal))
     if not problems:
         return proposal
-    # What still cannot be told apart stays a lookup: its references are kept as doubtful ones.
+    # Tables that remain ambiguous become lookups; their references are kept as weak ones.
     wrong = {str(problem.key[1]) for problem in problems if problem.key[0] == "tables" and len(problem.key) > 1}
     tables = {
-        name: dataclasses.replace(one, references=(), weak_references=(*one.weak_references, *one.references))
+        name: dataclasses.replace(
+            suggested, references=(), weak_references=(*suggested.weak_references, *suggested.references)
+        )
         if name in wrong
-        else one
-        for name, one in proposal.tables.items()
+        else suggested
+        for name, suggested in proposal.tables.items()
     }
     return dataclasses.replace(
         proposal, tables=tables, belongs_to={name: way for name, way in ways.items() if name not in wrong}
@@ -115,16 +117,16 @@ def _resolve_belongs_to(proposal: Proposal) -> Proposal:
 
 
 def _resolve_unreachable_tables(proposal: Proposal) -> Proposal:
-    """Draw large tables that nothing leads to by themselves; without a key they are left out."""
+    """Draw large unreachable tables separately; skip those without a key."""
     while lost := _find_unreachable_tables(proposal):
         name = lost[0]
-        found = proposal.tables[name]
-        if found.key is not None:
-            rate = unit.choose_rate(found.rows, bytes_=found.table.bytes, rows=found.rows)
+        table = proposal.tables[name]
+        if table.key is not None:
+            rate = unit.choose_rate(table.rows, bytes_=table.table.bytes, rows=table.rows)
             proposal = dataclasses.replace(proposal, separate_draws={**proposal.separate_draws, name: rate})
             continue
-        reason = f"{found.rows:,} rows, no reference leads to {proposal.unit.table}, and no key to draw it by"
-        tables = {other: one for other, one in proposal.tables.items() if other != name}
+        reason = f"{table.rows:,} rows, no reference leads to {proposal.unit.table}, and no key to draw it by"
+        tables = {other: suggested for other, suggested in proposal.tables.items() if other != name}
         proposal = dataclasses.replace(
             proposal, tables=tables, skipped_tables={**proposal.skipped_tables, name: reason}
         )
@@ -132,13 +134,13 @@ def _resolve_unreachable_tables(proposal: Proposal) -> Proposal:
 
 
 def _find_unreachable_tables(proposal: Proposal) -> list[str]:
-    """Give the tables that are too large to come whole, belong to no unit and are referred to by none; most children first."""
+    """Return unreferenced tables without a unit and too large to copy, most dependent tables first."""
     placed = resolve_unit_membership(build_settings(proposal)).units
-    named = {one.table for found in proposal.tables.values() for one in found.references if one.table != found.name}
+    named = {ref.table for table in proposal.tables.values() for ref in table.references if ref.table != table.name}
     lost = [
         name
-        for name, found in proposal.tables.items()
-        if name not in placed and found.rows > MAX_WHOLE_LOOKUP_ROWS and name not in named
+        for name, table in proposal.tables.items()
+        if name not in placed and table.rows > MAX_WHOLE_LOOKUP_ROWS and name not in named
     ]
     return sorted(lost, key=lambda name: (-len(unit.find_dependent_tables(name, proposal.tables)), name))
 
@@ -148,8 +150,8 @@ def _find_table_problems(proposal: Proposal, ways: Mapping[str, str], name: str)
     return [problem for problem in resolve_unit_membership(tried).problems if problem.key[:2] == ("tables", name)]
 
 
-def _list_belongs_to_options(found: SuggestedTable, unit_table: str) -> list[str]:
-    """Give what ``belongs_to`` could say, the best first: what leads to the unit itself, what holds for most rows."""
-    ordered = sorted(found.references, key=lambda one: (one.table == found.name, one.table != unit_table, -one.share))
-    tables = [one.table for one in found.references]
-    return [one.table if tables.count(one.table) == 1 else one.columns[0] for one in ordered]
+def _list_belongs_to_options(table: SuggestedTable, unit_table: str) -> list[str]:
+    """Return the options for ``belongs_to``: references to the unit itself first, then by share of rows."""
+    ordered = sorted(table.references, key=lambda ref: (ref.table == table.name, ref.table != unit_table, -ref.share))
+    tables = [ref.table for ref in table.references]
+    return [ref.table if tables.count(ref.table) == 1 else ref.columns[0] for ref in ordered]

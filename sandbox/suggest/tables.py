@@ -1,4 +1,4 @@
-"""What was found in a source: its tables, their keys and references, each with how it is known."""
+"""Represent suggested tables with keys, references and their evidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SuggestedKey:
-    """Columns that name a row; ``how`` says why that is believed."""
+    """Columns that identify a row, with the evidence."""
 
     columns: tuple[str, ...]
     evidence: str
@@ -24,11 +24,11 @@ class SuggestedReference:
     """A reference to the key of another table.
 
     Attributes:
-        columns: Of the table that holds it.
+        columns: Columns of the referring table.
         table: The other table.
-        key: Its key, as many columns.
-        share: How many of the rows whose columns are all filled find a row there, 0 to 1.
-        evidence: How it was found and over which rows the share was counted.
+        key: The referenced columns, equal in number.
+        share: Share of rows with an existing target, among rows without NULL in the columns; 0 to 1.
+        evidence: How it was found, and on which rows it was measured.
     """
 
     columns: tuple[str, ...]
@@ -39,22 +39,22 @@ class SuggestedReference:
 
     @property
     def has_short_form(self) -> bool:
-        """Whether ``references`` can say it, which cuts a name at its last dot."""
+        """Whether ``references`` can express it; that form splits a name at its last dot."""
         return len(self.columns) == 1 and "." not in self.key[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SuggestedTable:
-    """A table as it was found.
+    """A table and its suggested constraints.
 
     Attributes:
         table: The table.
-        relation: SQL that gives the columns that may be keys; it can stand after ``from``.
-        filled_counts: For each column that may be a part of a key how many rows have a value in it.
-        distinct_counts: For each of them about how many different ones, by a sketch.
-        key: Its key, if it has one.
-        references: What it refers to.
-        weak_references: References that hold for too few rows to be believed.
+        relation: SQL for the FROM clause, with the possible key columns.
+        filled_counts: Possible key column -> rows without NULL.
+        distinct_counts: Possible key column -> approximate number of distinct values.
+        key: Its key, if any.
+        references: Its references.
+        weak_references: References that hold for too few rows.
     """
 
     table: SourceTable
@@ -67,10 +67,8 @@ class SuggestedTable:
 
     @property
     def name(self) -> str:
-        """The table's name."""
         return self.table.name
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
         return self.table.rows
