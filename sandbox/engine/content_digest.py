@@ -1,7 +1,7 @@
-"""The content digest of a table: equal for equal values, whatever the order of rows, the files or the engine.
+"""Content digests of tables: equal for equal values, independent of row order, file layout and query engine.
 
-Each row becomes one text in which every column is unambiguous; the MD5 of the texts are added up in two halves, and
-what is hashed in the end is the columns' names and kinds, the number of rows and the two sums. Docs: docs/formats.md.
+Each row is written as one unambiguous text. The digest hashes the columns' names and kinds, the number of rows, and the
+sums of the upper and lower halves of the texts' MD5. Docs: docs/formats.md.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
 
 RowSums = tuple[int, int, int]
-"""How many rows, and the sums of the upper and the lower halves of their texts' MD5."""
+"""Number of rows, and the sums of the upper and lower halves of their texts' MD5."""
 
 NULL_TEXT = "~"
 INTEGER_TYPES = {
@@ -31,7 +31,7 @@ TYPE_KINDS = {
     "TIME": "time", "UUID": "uuid", "BLOB": "bytes", "TIMESTAMP": "timestamp", "TIMESTAMP_S": "timestamp",
     "TIMESTAMP_MS": "timestamp", "TIMESTAMP_NS": "timestamp_ns", "TIMESTAMP WITH TIME ZONE": "instant",
 }  # fmt: skip
-# The SQL of the text of a value of each plain kind.
+# SQL for the text of a value, by plain kind.
 VALUE_TEXT_SQL = {
     "float": "(({0})::double + 0)::varchar",  # −0 is 0
     "timestamp": "epoch_us({0})::varchar",
@@ -48,18 +48,18 @@ VALUE_TEXT_SQL = {
 
 
 def compute_content_digest(session: Session, relation: str, columns: Mapping[str, str]) -> str:
-    """Give the digest (hex) of a relation's rows.
+    """Return the digest (hex) of a relation's rows.
 
     Args:
-        session: Where to compute it.
-        relation: SQL that can stand after ``from``.
-        columns: Its columns and the engine's names of their types; their order does not matter.
+        session: The session to compute it in.
+        relation: SQL valid after ``from``.
+        columns: Column names and their DuckDB types, in any order.
     """
     return combine_row_sums(columns, [compute_row_sums(session, relation, columns)])
 
 
 def compute_row_sums(session: Session, relation: str, columns: Mapping[str, str]) -> RowSums:
-    """Give what the digest needs of some of a relation's rows (see `compute_content_digest` and `combine_row_sums`)."""
+    """Return the sums of some of a relation's rows, for `combine_row_sums`."""
     texts = [
         f"coalesce({build_text_sql(quote_identifier(name), columns[name])}, '{NULL_TEXT}')" for name in sorted(columns)
     ]
@@ -74,18 +74,18 @@ def compute_row_sums(session: Session, relation: str, columns: Mapping[str, str]
 
 
 def combine_row_sums(columns: Mapping[str, str], parts: Iterable[RowSums]) -> str:
-    """Give the digest (hex) of rows that were summed in parts, wherever.
+    """Return the digest (hex) of rows summed in parts.
 
     >>> combine_row_sums({"a": "INTEGER"}, [(1, 5, 7), (2, 1, 1)]) == combine_row_sums({"a": "BIGINT"}, [(3, 6, 8)])
     True
     """
     kinds = [[name, classify_type(columns[name])] for name in sorted(columns)]
-    rows, upper, lower = (sum(one) for one in zip((0, 0, 0), *parts, strict=True))
+    rows, upper, lower = (sum(values) for values in zip((0, 0, 0), *parts, strict=True))
     return hash_json({"columns": kinds, "rows": rows, "sums": [str(upper), str(lower)]})
 
 
 def classify_type(engine_type: str) -> str:
-    """Give the kind of a type: what it is, whatever its width.
+    """Return the kind of a DuckDB type, without its width.
 
     >>> classify_type("INTEGER"), classify_type("DECIMAL(10,2)"), classify_type("STRUCT(b DATE, a FLOAT)[]")
     ('integer', 'decimal(2)', 'list<struct<a:float,b:date>>')
@@ -98,12 +98,12 @@ def classify_type(engine_type: str) -> str:
         return f"list<{classify_type(item)}>"
     if (fields := parse_field_types(engine_type)) is not None:
         opened = "map" if engine_type.startswith("MAP") else "struct"
-        return f"{opened}<{','.join(f'{name}:{classify_type(one)}' for name, one in sorted(fields.items()))}>"
+        return f"{opened}<{','.join(f'{name}:{classify_type(field_type)}' for name, field_type in sorted(fields.items()))}>"
     return TYPE_KINDS.get(engine_type, engine_type)
 
 
 def build_text_sql(value: str, engine_type: str, depth: int = 0) -> str:
-    """Give the SQL of the text of a value that no other value of its kind has; NULL where the value is NULL."""
+    """Return SQL for the text of a value, unique within its kind; NULL for NULL."""
     template = VALUE_TEXT_SQL.get(classify_type(engine_type))
     return template.format(value) if template else _build_nested_text_sql(value, engine_type, depth)
 
@@ -121,8 +121,8 @@ def _build_nested_text_sql(value: str, engine_type: str, depth: int) -> str:
         return f"'[' || array_to_string({pairs}, ',') || ']'"
     if fields is not None:
         parts = [
-            f"coalesce({build_text_sql(f'struct_extract({value}, {quote_literal(name)})', one, depth)}, '{NULL_TEXT}')"
-            for name, one in sorted(fields.items())
+            f"coalesce({build_text_sql(f'struct_extract({value}, {quote_literal(name)})', field_type, depth)}, '{NULL_TEXT}')"
+            for name, field_type in sorted(fields.items())
         ]
         joined = ", ',', ".join(parts)
         return f"case when ({value}) is not null then concat('{{', {joined}, '}}') end"

@@ -1,4 +1,4 @@
-"""What a database file declares of its tables, whatever wrote it."""
+"""Tables declared in a database file, independent of its format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ DUCKDB, SQLITE = "duckdb", "sqlite"
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredReference:
-    """A reference that a database declares: ``columns`` name a row of a table by its ``key``."""
+    """A declared foreign key: ``columns`` refer to the ``key`` of another table."""
 
     columns: tuple[str, ...]
     schema: str
@@ -23,9 +23,9 @@ class DeclaredTable:
 
     Attributes:
         schema: Its schema.
-        table: Its name there.
-        key: The columns of its primary key, else of the first that are unique and never NULL; empty if there are none.
-        references: What it refers to.
+        table: Its name in the schema.
+        key: Columns of the primary key, else of the first unique constraint without NULLs; empty if there is neither.
+        references: Its foreign keys.
     """
 
     schema: str
@@ -35,7 +35,7 @@ class DeclaredTable:
 
 
 def detect_database_format(head: bytes) -> str | None:
-    """Give whose database a file is, by its first 16 bytes; None where it is none of these.
+    """Return the database format of a file from its first 16 bytes; None if unknown.
 
     >>> detect_database_format(b"SQLite format 3" + bytes(1)), detect_database_format(bytes(8) + b"DUCK" + bytes(4)), detect_database_format(b"id")
     ('sqlite', 'duckdb', None)

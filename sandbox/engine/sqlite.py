@@ -1,7 +1,7 @@
-"""SQLite files as sources, by the standard library, as Arrow batches.
+"""SQLite files as sources, read with the standard library into Arrow batches.
 
-A column of SQLite has no type: each of its values has one. So the values are asked before they are read, all of them, and a
-column that holds several kinds is refused, or read as text where that is asked for.
+SQLite types values, not columns. All values are inspected first: a column of mixed types is refused, or read as text on
+request.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 BATCH_ROWS = 10_000
-LOCK_WAIT_SECONDS = 30  # for a lock that a writer holds
-MAX_EXACT_INTEGER = 2**53  # beyond which a floating-point number is not every whole number
+LOCK_WAIT_SECONDS = 30  # for a writer's lock
+MAX_EXACT_INTEGER = 2**53  # above it doubles skip integers
 STORAGE_CLASSES = ("integer", "real", "text", "blob")
 ARROW_TYPES = {"BIGINT": pa.int64(), "DOUBLE": pa.float64(), "VARCHAR": pa.string(), "BLOB": pa.binary()}
 
 
 class SQLiteSnapshot:
-    """A connection to a file that reads one moment's rows, where that keeps nobody from writing.
+    """A read connection with a consistent snapshot, if that does not block writers.
 
-    That is so in SQLite's WAL mode. Else a transaction would block writers for as long as it lasts, so each query sees the file
-    as it is, and whether it changed has to be told from the file.
+    In WAL mode it does not. Otherwise a transaction would block writers, so each query reads the current file, and
+    changes have to be detected from the file itself.
     """
 
     def __init__(self, path: str) -> None:
@@ -58,7 +58,7 @@ class SQLiteSnapshot:
             self.connection.close()
 
     def fetch_rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Give all rows of a query.
+        """Return all rows of a query.
 
         Raises:
             SourceError: The file cannot be read.
@@ -67,7 +67,7 @@ class SQLiteSnapshot:
             return self.connection.execute(sql, parameters).fetchall()
 
     def fetch_batches(self, sql: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Give the rows of a query in Arrow batches (see `fetch_rows`); its columns are those of the schema."""
+        """Yield the rows of a query in Arrow batches with this schema (see `fetch_rows`)."""
         with self._lock:
             cursor = self.connection.execute(sql)
         cursor.arraysize = BATCH_ROWS
@@ -84,7 +84,7 @@ class SQLiteSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class SQLiteColumn:
-    """How a column is read: the engine's name of the type, and whether values of any kind become text."""
+    """How to read a column: its DuckDB type, and whether all values are cast to text."""
 
     name: str
     kind: str
@@ -92,24 +92,23 @@ class SQLiteColumn:
 
 
 class SQLiteTable(ScannableTable):
-    """A table of a file that the engine can scan."""
+    """A table of a SQLite file, scannable by DuckDB."""
 
     def __init__(self, snapshot: SQLiteSnapshot, table: str, columns: Sequence[SQLiteColumn]) -> None:
-        super().__init__([ARROW_TYPES[one.kind] for one in columns])
+        super().__init__([ARROW_TYPES[column.kind] for column in columns])
         self._snapshot, self._table, self._columns = snapshot, table, columns
 
     def read_batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Give some columns."""
-        wanted = (self._columns[int(name[1:])] for name in read.names)
+        selected = (self._columns[int(name[1:])] for name in read.names)
         select = ", ".join(
-            f"cast({quote_identifier(one.name)} as text)" if one.as_text else quote_identifier(one.name)
-            for one in wanted
+            f"cast({quote_identifier(column.name)} as text)" if column.as_text else quote_identifier(column.name)
+            for column in selected
         )
         yield from self._snapshot.fetch_batches(f"select {select} from {quote_identifier(self._table)}", read)
 
 
 def list_declared_tables(snapshot: SQLiteSnapshot) -> list[DeclaredTable]:
-    """Give the tables of a file, by name, without views and virtual ones."""
+    """Return the tables of a file, by name, without views and virtual tables."""
     names = snapshot.fetch_rows(
         "select name from sqlite_schema where type = 'table' and name not like 'sqlite\\_%' escape '\\' "
         "and sql not like 'create virtual%' order by name"
@@ -119,23 +118,23 @@ def list_declared_tables(snapshot: SQLiteSnapshot) -> list[DeclaredTable]:
 
 def _describe_table(snapshot: SQLiteSnapshot, table: str) -> DeclaredTable:
     columns = snapshot.fetch_rows("select name, pk from pragma_table_info(?)", [table])
-    key = tuple(name for name, place in sorted(columns, key=lambda one: one[1]) if place)
-    found: dict[int, list[tuple[str, str, str | None]]] = {}
+    key = tuple(name for name, position in sorted(columns, key=lambda column: column[1]) if position)
+    pairs_by_id: dict[int, list[tuple[str, str, str | None]]] = {}
     for number, target, column, other in snapshot.fetch_rows(
         'select id, "table", "from", "to" from pragma_foreign_key_list(?) order by id, seq', [table]
     ):
-        found.setdefault(number, []).append((target, column, other))
+        pairs_by_id.setdefault(number, []).append((target, column, other))
     references = []
-    for pairs in found.values():
+    for pairs in pairs_by_id.values():
         target = pairs[0][0]
         named = tuple(other for *_, other in pairs)
-        if None in named:  # the primary key of the other table is meant
+        if None in named:  # refers to the other table's primary key
             others = snapshot.fetch_rows("select name, pk from pragma_table_info(?) where pk > 0 order by pk", [target])
             named = tuple(name for name, _ in others)
         references.append(
             DeclaredReference(
                 columns=tuple(column for _, column, _ in pairs), schema="main", table=target,
-                key=tuple(one for one in named if one is not None),
+                key=tuple(name for name in named if name is not None),
             )
         )  # fmt: skip
     return DeclaredTable(schema="main", table=table, key=key, references=tuple(references))
@@ -144,26 +143,28 @@ def _describe_table(snapshot: SQLiteSnapshot, table: str) -> DeclaredTable:
 def resolve_columns(
     snapshot: SQLiteSnapshot, table: str, texts: Mapping[str, str]
 ) -> tuple[list[SQLiteColumn], dict[str, str]]:
-    """Give how a table's columns are read, from all their values, and the types that they are declared with.
+    """Return how to read a table's columns, inferred from all their values, and their declared types.
 
     Args:
         snapshot: The file.
         table: The table.
-        texts: The columns of which a type is fixed: where they hold several kinds of values, these are read as text.
+        texts: Columns with a configured type; values of mixed types in them are read as text.
 
     Raises:
-        SourceError: A column holds several kinds of values, and no type is fixed for it.
+        SourceError: A column holds mixed types and has no configured type.
     """
     info = snapshot.fetch_rows("select name, type from pragma_table_xinfo(?) where hidden in (0, 2, 3)", [table])
     names = [name for name, _ in info]
-    asked = ", ".join(f"max(typeof({quote_identifier(name)}) = '{kind}')" for name in names for kind in STORAGE_CLASSES)
+    type_checks = ", ".join(
+        f"max(typeof({quote_identifier(name)}) = '{kind}')" for name in names for kind in STORAGE_CLASSES
+    )
     ends = ", ".join(
         f"{end}(case when typeof({quote_identifier(name)}) = 'integer' then {quote_identifier(name)} end)"
         for name in names
         for end in ("min", "max")
     )
-    [found] = snapshot.fetch_rows(f"select {asked}, {ends} from {quote_identifier(table)}")
-    kinds, numbers = found[: 4 * len(names)], found[4 * len(names) :]
+    [summary] = snapshot.fetch_rows(f"select {type_checks}, {ends} from {quote_identifier(table)}")
+    kinds, numbers = summary[: 4 * len(names)], summary[4 * len(names) :]
     columns = []
     for index, (name, declared_type) in enumerate(info):
         held = {kind for kind, there in zip(STORAGE_CLASSES, kinds[index * 4 : index * 4 + 4], strict=True) if there}
@@ -197,7 +198,7 @@ def _choose_column_type(
 
 
 def _choose_affinity_type(declared_type: str) -> str:
-    """Give the kind of a column without values, by SQLite's rules for declared types."""
+    """Return the type of a column without values, by SQLite's type affinity rules."""
     text = declared_type.upper()
     if "INT" in text:
         return "BIGINT"
@@ -210,7 +211,7 @@ def _choose_affinity_type(declared_type: str) -> str:
 
 @contextlib.contextmanager
 def _translate_errors(path: str) -> Iterator[None]:
-    """Turn SQLite's errors into ours."""
+    """Translate SQLite's errors to `SourceError`."""
     try:
         yield
     except sqlite3.Error as error:

@@ -1,4 +1,4 @@
-"""Arrow tables and schemas, and what a session makes of them."""
+"""Arrow tables and schemas read by a DuckDB session."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ BATCH_VIEW = "arrow batch"
 
 
 class ScannableTable(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has no types
-    """A table that the engine can scan: it asks for columns, and for rows that fit a condition.
+    """A table read by DuckDB with projection and filter pushdown.
 
-    Its columns are called by their numbers (``c0``), so that a condition's text tells for certain which it reads.
+    Its columns are named by number (``c0``), so the columns used by a condition can be read from its text.
 
     Args:
         kinds: The types of its columns.
@@ -32,30 +32,30 @@ class ScannableTable(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has n
         super().__init__(self.fields.empty_table())
 
     def read_batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Give the rows, with these of its columns."""
+        """Yield the rows with these columns."""
         raise NotImplementedError
 
     def scanner(self, columns: Sequence[str] | None = None, filter: Any = None, **_: Any) -> BatchScanner:  # noqa: A002
-        """Give what stands for a scanner of pyarrow's for these columns and this condition."""
-        wanted = list(columns) if columns is not None else self.fields.names
+        """Return a `BatchScanner` in place of pyarrow's scanner."""
+        selected = list(columns) if columns is not None else self.fields.names
         text = "" if filter is None else str(filter)
-        read = [name for name in self.fields.names if name in wanted or name in text] or self.fields.names[:1]
+        read = [name for name in self.fields.names if name in selected or name in text] or self.fields.names[:1]
         schema = pa.schema([self.fields.field(name) for name in read])
-        return BatchScanner(batches=self.read_batches(schema), schema=schema, columns=wanted, condition=filter)
+        return BatchScanner(batches=self.read_batches(schema), schema=schema, columns=selected, condition=filter)
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchScanner:
-    """Rows on their way to the engine, read by the thread that asks for them.
+    """Rows read by the thread that requests them.
 
-    pyarrow's own scanner reads ahead on threads that know nothing of an interruption: they still ran Python when the
-    interpreter ended, which aborts the process.
+    pyarrow's own scanner prefetches on threads that ignore interrupts: they still ran Python at interpreter exit, which
+    aborts the process.
 
     Attributes:
         batches: The rows.
-        schema: Of the batches.
-        columns: Those that are wanted of them.
-        condition: Rows for which it is not true are left out; None takes all.
+        schema: Schema of the batches.
+        columns: Columns to return.
+        condition: Filter on the rows; None returns all.
     """
 
     batches: Iterator[pa.RecordBatch]
@@ -64,9 +64,9 @@ class BatchScanner:
     condition: Any
 
     def to_reader(self) -> pa.RecordBatchReader:
-        """Give the rows as a stream, which can be read once."""
-        wanted = pa.schema([self.schema.field(name) for name in self.columns])
-        return pa.RecordBatchReader.from_batches(wanted, self._filter_batches())
+        """Return the rows as a stream, readable once."""
+        schema = pa.schema([self.schema.field(name) for name in self.columns])
+        return pa.RecordBatchReader.from_batches(schema, self._filter_batches())
 
     def _filter_batches(self) -> Iterator[pa.RecordBatch]:
         for batch in self.batches:
@@ -74,7 +74,7 @@ class BatchScanner:
 
 
 def describe_schema(session: Session, schema: pa.Schema) -> dict[str, str]:
-    """Give the engine's name of each column's type, in order."""
+    """Return the DuckDB type of each column, in order."""
     session.connection.register(BATCH_VIEW, schema.empty_table())
     try:
         rows = session.fetch_rows(f"describe {quote_identifier(BATCH_VIEW)}", doing="reading the columns")
@@ -87,10 +87,10 @@ def insert_rows(session: Session, batch: pa.Table, into: str, columns: str) -> N
     """Insert Arrow rows into a table of the session.
 
     Args:
-        session: The engine.
+        session: The session.
         batch: The rows.
         into: The table's name.
-        columns: The SELECT list over them.
+        columns: The SELECT list over the rows.
     """
     session.connection.register(BATCH_VIEW, batch)
     try:

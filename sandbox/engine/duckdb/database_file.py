@@ -1,4 +1,4 @@
-"""DuckDB files as sources: attached for reading only. Views are not tables: their text could name any file."""
+"""DuckDB files as sources, attached read-only. Views are not listed: their SQL could read any file."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 SOURCE_ALIAS = "source file"
 MAIN_SCHEMA = "main"
-ROW_GROUP_SIZE = 122_880  # of the engine's own row groups
+ROW_GROUP_SIZE = 122_880  # rows per row group in DuckDB files
 
 
 def attach_database(session: Session, path: str) -> None:
-    """Let a session read a database file.
+    """Attach a database file to a session, read-only.
 
     Raises:
-        SourceError: It cannot be read, or somebody writes to it.
+        SourceError: The file cannot be read, or another process writes to it.
     """
     if "?" in path and Path(f"{path}.wal").exists():
-        # DuckDB 2.0 looks for it under another name (it takes what follows for options) and would read older rows.
+        # DuckDB 2.0 parses the text after ? as options, looks for another .wal name, and would read older rows.
         raise SourceError(
             f"{path} has a ? in its path and a .wal beside it, which DuckDB does not find there",
             hint="open and close the file with DuckDB, or move both elsewhere",
@@ -43,12 +43,12 @@ def attach_database(session: Session, path: str) -> None:
 
 
 def qualify_table(schema: str, table: str) -> str:
-    """Give SQL that can stand after ``from``."""
+    """Return the table's quoted name, valid after ``from``."""
     return f"{quote_identifier(SOURCE_ALIAS)}.{quote_identifier(schema)}.{quote_identifier(table)}"
 
 
 def list_declared_tables(path: str) -> list[DeclaredTable]:
-    """Give the tables of a database file, by schema and name (see `attach_database`)."""
+    """Return the tables of a database file, ordered by schema and name (see `attach_database`)."""
     with Session(threads=1) as session:
         attach_database(session, path)
         tables = session.fetch_rows(
@@ -64,12 +64,12 @@ def list_declared_tables(path: str) -> list[DeclaredTable]:
         DeclaredTable(
             schema=schema,
             table=table,
-            key=_find_key([one[2:] for one in constraints if one[:2] == (schema, table)]),
+            key=_find_key([constraint[2:] for constraint in constraints if constraint[:2] == (schema, table)]),
             references=tuple(
-                # The engine lets tables refer to those of their own schema only.
+                # DuckDB allows references within one schema only.
                 DeclaredReference(columns=tuple(columns), schema=schema, table=target, key=tuple(key))
-                for *place, kind, columns, target, key in constraints
-                if place == [schema, table] and kind == "FOREIGN KEY"
+                for *location, kind, columns, target, key in constraints
+                if location == [schema, table] and kind == "FOREIGN KEY"
             ),
         )
         for schema, table in tables
@@ -78,8 +78,8 @@ def list_declared_tables(path: str) -> list[DeclaredTable]:
 
 def _find_key(constraints: Sequence[tuple[str, list[str], str, list[str]]]) -> tuple[str, ...]:
     never_null = {columns[0] for kind, columns, *_ in constraints if kind == "NOT NULL"}
-    for wanted in ("PRIMARY KEY", "UNIQUE"):
+    for expected_kind in ("PRIMARY KEY", "UNIQUE"):
         for kind, columns, *_ in constraints:
-            if kind == wanted and (kind == "PRIMARY KEY" or never_null.issuperset(columns)):
+            if kind == expected_kind and (kind == "PRIMARY KEY" or never_null.issuperset(columns)):
                 return tuple(columns)
     return ()

@@ -1,4 +1,4 @@
-"""Ctrl-C while the engine works: it is remembered, the engine is told, and what asked for the work hears of it."""
+"""Ctrl-C during a DuckDB statement: interrupt the statement, then raise KeyboardInterrupt in the caller."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ INTERRUPT_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class InterruptHandler:
-    """Watches SIGINT and SIGTERM as long as the block lasts, as far as the process has a handler for them.
+    """Intercept SIGINT and SIGTERM within a block, if the process has a handler for them.
 
-    That handler raises KeyboardInterrupt wherever the interpreter happens to be: in a destructor or a callback of the
-    engine's, too, where it would be swallowed. So it is remembered, and `check` raises it again.
+    Such a handler raises KeyboardInterrupt anywhere, even in a destructor or a DuckDB callback, where it would be
+    swallowed. This class records the signal, and `check` raises it again.
 
     Args:
-        stop: Ends what the engine is doing; may be called at any time.
+        stop: Interrupts the running statement; may be called at any time.
     """
 
     def __init__(self, stop: Callable[[], None]) -> None:
@@ -44,7 +44,7 @@ class InterruptHandler:
         self._previous_handlers.clear()
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal came since the block began."""
+        """Raise KeyboardInterrupt if a signal arrived since the block began."""
         if self._is_interrupted:
             raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""Files in buckets, for the engine: it asks for the parts of a file that it needs, and pyarrow fetches them."""
+"""Remote files for DuckDB: it requests byte ranges, and pyarrow fetches them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class RemoteFile:
-    """An opened file that several threads may read at once: each has a place of its own.
+    """An open file that several threads may read at once, each at its own position.
 
-    The engine goes to a place and reads there in two calls, and another thread may come between them.
+    DuckDB seeks and reads in two calls, and another thread may come between them.
     """
 
     def __init__(self, file: Any, path: str) -> None:
@@ -28,35 +28,34 @@ class RemoteFile:
         self._thread_state = threading.local()
 
     def tell(self) -> int:
-        """Give this thread's place."""
-        place: int = getattr(self._thread_state, "place", 0)
-        return place
+        """Return this thread's position."""
+        position: int = getattr(self._thread_state, "position", 0)
+        return position
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place, as files do."""
-        self._thread_state.place = (0, self.tell(), self._file.size())[whence] + offset
+        """Move this thread's position."""
+        self._thread_state.position = (0, self.tell(), self._file.size())[whence] + offset
         return self.tell()
 
     def read(self, count: int) -> bytes:
-        """Give some bytes from this thread's place on; less where the file ends."""
+        """Return up to ``count`` bytes from this thread's position."""
         try:
-            found: bytes = self._file.read_at(count, self.tell())
+            data: bytes = self._file.read_at(count, self.tell())
         except OSError as error:
             raise OSError(f"{self._path}: {' '.join(str(error).split())}") from None
-        self._thread_state.place = self.tell() + len(found)
-        return found
+        self._thread_state.position = self.tell() + len(data)
+        return data
 
     def close(self) -> None:
-        """End reading."""
         self._file.close()
 
 
 class RemoteFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """The files of a bucket that a session may read: those that it was told of, and no others.
+    """Files of a bucket that a session may read: only the registered ones.
 
     Args:
         system: pyarrow's file system.
-        scheme: What their addresses begin with.
+        scheme: The scheme of their addresses.
     """
 
     cachable = False
@@ -74,34 +73,37 @@ class RemoteFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         return RemoteFile(self.system.open_input_file(path.partition("://")[2]), path)
 
     def glob(self, path: str, **_: Any) -> list[str]:
-        """Give the file that a pattern names: patterns here match one path only (see `sandbox.engine.duckdb.table_functions.format_file_list`)."""
+        """Return the file that a pattern matches.
+
+        Patterns match one path only (see `sandbox.engine.duckdb.table_functions.format_file_list`).
+        """
         exact = re.sub(r"\[([*?\[])\]", r"\1", path)
         return [exact] if exact in self.listed_files else []
 
     def exists(self, path: str, **_: Any) -> bool:
-        """Say whether a file is known."""
+        """Return whether a file is registered."""
         return path in self.listed_files
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
-        """Give a file's size, as it was listed."""
+        """Return a file's size, as listed."""
         return {"name": path, "size": self.listed_files[path][0], "type": "file"}
 
     def modified(self, path: str) -> dt.datetime:
-        """Give when a file was written, as it was listed."""
+        """Return a file's modification time, as listed."""
         return dt.datetime.fromtimestamp(self.listed_files[path][1] / 1e9, dt.UTC)
 
 
 def register_remote_files(session: Session, system: fs.FileSystem, files: Mapping[str, tuple[int, int]]) -> None:
-    """Let a session read files of a bucket.
+    """Allow a session to read files of a bucket.
 
     Args:
-        session: The engine.
+        session: The session.
         system: pyarrow's file system.
-        files: By address the size, and the time of writing in nanoseconds since 1970 UTC.
+        files: By address, the size and the modification time in nanoseconds since 1970 UTC.
     """
-    for address, about in files.items():
+    for address, size_and_time in files.items():
         scheme = address.partition("://")[0]
         if scheme not in session.remote_file_systems:
             session.remote_file_systems[scheme] = RemoteFileSystem(system, scheme)
             session.connection.register_filesystem(session.remote_file_systems[scheme])
-        session.remote_file_systems[scheme].listed_files[address] = about
+        session.remote_file_systems[scheme].listed_files[address] = size_and_time

@@ -1,4 +1,4 @@
-"""The embedded engine: a DuckDB session that is bounded, quiet and keeps to this machine."""
+"""DuckDB sessions with limits on memory, threads and access."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PROGRESS_POLL_SECONDS = 0.2
 
 
 def quote_identifier(identifier: str) -> str:
-    """Give an SQL identifier, quoted; the one way to put a name into SQL.
+    """Return a quoted SQL identifier; the only way to put a name into SQL.
 
     >>> print(quote_identifier('a "b" c'))
     "a ""b"" c"
@@ -43,7 +43,7 @@ def quote_identifier(identifier: str) -> str:
 
 
 def quote_literal(text: str) -> str:
-    """Give an SQL string literal; for the few places that take no parameter.
+    """Return an SQL string literal, where parameters are not supported.
 
     >>> quote_literal("it's")
     "'it''s'"
@@ -52,14 +52,14 @@ def quote_literal(text: str) -> str:
 
 
 class Session:
-    """One connection with its own limits; use it as a context manager.
+    """One DuckDB connection with its own limits; a context manager.
 
     Args:
         memory: Bytes that DuckDB may hold before it spills.
-        threads: Worker threads; None takes the processors that this process may use.
-        spill: Where it spills; a temporary folder of its own if None. Removed at the end.
-        failure: Which error the engine's own errors become, unless a call says otherwise.
-        encrypted: Whether what spills is encrypted, with a key that is nowhere but in this process's memory.
+        threads: Worker threads; None uses the processors available to this process.
+        spill: Folder for spilled data, removed at the end; None uses a temporary folder.
+        failure: The class raised for DuckDB's errors.
+        encrypted: Whether spilled data is encrypted, with a key held only in this process's memory.
     """
 
     def __init__(
@@ -74,9 +74,7 @@ class Session:
         self._error_class = failure
         self._function_error: BaseException | None = None
         self._statement_error: SandboxError | None = None
-        self.remote_file_systems: dict[
-            str, Any
-        ] = {}  # by scheme: what reads buckets (see `sandbox.engine.duckdb.remote_files`)
+        self.remote_file_systems: dict[str, Any] = {}  # by scheme (see `sandbox.engine.duckdb.remote_files`)
         self._exit_stack = contextlib.ExitStack()
         folder = self._exit_stack.enter_context(
             make_locked_folder(spill, label="spill") if spill else make_scratch_folder("spill")
@@ -90,16 +88,16 @@ class Session:
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "preserve_insertion_order": False,
-                # With them a COPY that is interrupted never ends: the file's writer waits, holding a lock, for writes that
-                # wait for the lock (DuckDB 2.0.0, ManagedAsyncWriteStreamQueue::AbortWrites).
+                # With async threads an interrupted COPY never ends: the file's writer waits, holding a lock, for writes
+                # that wait for the lock (DuckDB 2.0.0, ManagedAsyncWriteStreamQueue::AbortWrites).
                 "async_threads": 0,
             },
         )
-        # These two belong to a connection and cannot be part of its making.
+        # These two settings are per connection and cannot be passed to connect().
         self.connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         if encrypted:
-            # Its cipher is mbedTLS's AES-GCM, which it calls unsafe because its keys and nonces come from a generator
-            # that is not made for secrets. OpenSSL's would need an extension from the network. See docs/design.md.
+            # The cipher is mbedTLS's AES-GCM. DuckDB calls it unsafe because its keys and nonces come from a generator
+            # not made for secrets. OpenSSL's would need an extension from the network. See docs/design.md.
             self.connection.execute("set force_mbedtls_unsafe = true; set temp_file_encryption = true")
         self._interrupt_callbacks: list[Callable[[], None]] = [self.connection.interrupt]
         self._interrupt = InterruptHandler(self._call_interrupt_callbacks)
@@ -113,41 +111,41 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """End the connection and remove what it spilled."""
+        """Close the connection and delete spilled data."""
         self.connection.close()
         self._exit_stack.close()
 
     @property
     def version(self) -> str:
-        """The engine's version."""
+        """DuckDB's version."""
         return DUCKDB_VERSION
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> None:
-        """Carry out a statement.
+        """Execute a statement.
 
         Raises:
-            SandboxError: As `translate_errors` says.
+            SandboxError: See `translate_errors`.
         """
         with self.translate_errors(doing):
             self._execute_statement(sql, parameters)
 
     def fetch_rows(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> list[tuple[Any, ...]]:
-        """Give all rows of a query as Python values (see `execute`)."""
+        """Return all rows of a query as Python values (see `execute`)."""
         with self.translate_errors(doing):
             return self._execute_statement(sql, parameters).fetchall()
 
     def run_user_query(self, query: str, *, most: int | None) -> tuple[dict[str, str], list[tuple[str | None, ...]]]:
-        """Carry out a person's own query, in order.
+        """Run a query written by the user, with its row order preserved.
 
         Args:
-            query: One statement that gives rows.
-            most: How many rows to give at most; None gives all.
+            query: One statement that returns rows.
+            most: The maximum number of rows; None returns all.
 
         Returns:
-            The columns with the engine's names of their types, and the rows as the engine's text of each value.
+            The columns with their DuckDB types, and the rows with each value as text.
 
         Raises:
-            SandboxError: As `translate_errors` says; also where it is not one statement.
+            SandboxError: See `translate_errors`; also if it is not one statement.
         """
         doing = "the query"
         with self.translate_errors(doing):
@@ -163,18 +161,18 @@ class Session:
     def fetch_batches(
         self, sql: str, parameters: Sequence[Any] = (), *, size: int, doing: str = "a query"
     ) -> Iterator[pa.RecordBatch]:
-        """Give the rows of a query, in its order, in Arrow batches of about so many rows (see `execute`)."""
+        """Yield the rows of a query, in order, in Arrow batches of about ``size`` rows (see `execute`)."""
         _log.debug("%s", sql)
         with self.translate_errors(doing):
-            # Not `connection.execute`, whose reader gives the batches in any order.
+            # Not `connection.execute`: its reader returns the batches in any order.
             yield from self.connection.sql(sql, params=list(parameters) or None).to_arrow_reader(size)
 
     def set_statement_error(self, error: SandboxError) -> None:
-        """Say with which error of ours the statement fails that is being carried out: what it calls cannot raise it itself."""
+        """Set the error for the running statement to fail with, for callbacks that cannot raise it themselves."""
         self._statement_error = error
 
     def add_interrupt_callback(self, stop: Callable[[], None]) -> None:
-        """Also call a function where Ctrl-C ends a statement: it ends what the engine waits for."""
+        """Register a function to call on Ctrl-C, which ends an operation that DuckDB waits for."""
         self._interrupt_callbacks.append(stop)
 
     def _call_interrupt_callbacks(self) -> None:
@@ -182,29 +180,29 @@ class Session:
             stop()
 
     def register_table(self, name: str, rows: pa.Table | ds.Dataset | dict[str, NDArray[Any]]) -> None:
-        """Let SQL read an Arrow table or dataset, or arrays, under a name; not copied, so they must not change meanwhile."""
+        """Register an Arrow table or dataset, or arrays, under a name. It is not copied and must not change meanwhile."""
         self.connection.register(name, rows)
 
     def register_function(
         self, name: str, function: Callable[..., pa.Array], parameters: Sequence[str], returns: str
     ) -> None:
-        """Let SQL call a Python function of Arrow arrays of one length, which gives another of that length.
+        """Register a Python function of Arrow arrays of one length, returning an array of the same length.
 
-        It is called from several threads, with NULLs among the values. What it raises ends the query: an interruption as
-        such, anything else as this session's failure, without the values that it was about.
+        It is called from several threads and receives NULLs. An interrupt in it ends the query as an interrupt; any
+        other exception becomes this session's error, without the values.
 
         Args:
-            name: What SQL calls it; to be quoted.
-            function: Pure, so that the engine may call it as often as it likes.
-            parameters: The engine's names of the parameters' types.
-            returns: The same of what it gives.
+            name: Its name in SQL; to be quoted.
+            function: A pure function; DuckDB may call it any number of times.
+            parameters: DuckDB types of the parameters.
+            returns: DuckDB type of the result.
         """
 
         def evaluate_columns(*columns):  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN202 - the engine evaluates annotations
             return self._evaluate_function(function, columns)
 
-        places = [inspect.Parameter(f"column_{n}", POSITIONAL_ONLY) for n in range(len(parameters))]
-        evaluate_columns.__signature__ = inspect.Signature(places)  # type: ignore[attr-defined]  # which the engine counts
+        positional = [inspect.Parameter(f"column_{n}", POSITIONAL_ONLY) for n in range(len(parameters))]
+        evaluate_columns.__signature__ = inspect.Signature(positional)  # type: ignore[attr-defined]  # read by DuckDB
         types: list[Any] = [duckdb.sqltype(kind) for kind in (*parameters, returns)]
         self.connection.create_function(
             name, evaluate_columns, types[:-1], types[-1], type=ARROW, null_handling=SPECIAL
@@ -219,20 +217,20 @@ class Session:
 
     @contextlib.contextmanager
     def watch_progress(self, seen: Callable[[float], None]) -> Iterator[None]:
-        """Tell a function, while the block lasts, how far the statement is that is being carried out.
+        """Report the progress of the running statement to a callback within a block.
 
         Args:
-            seen: It is called every fifth of a second, from another thread, with the engine's guess: 0 to 1. Each
-                statement of the block begins again. It must not raise.
+            seen: Called every 0.2 s from another thread with DuckDB's estimate, 0 to 1. Each statement of the block
+                starts at 0 again. It must not raise.
         """
-        # The engine counts only where it believes that it shows a bar.
+        # DuckDB tracks progress only with the progress bar enabled.
         self.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
         ended = threading.Event()
 
         def poll_progress() -> None:
             while not ended.wait(PROGRESS_POLL_SECONDS):
                 percent = self.connection.query_progress()
-                if percent >= 0:  # else there is no statement, or it has not begun
+                if percent >= 0:  # otherwise no statement is running yet
                     seen(min(1.0, percent / 100))
 
         watch = threading.Thread(target=poll_progress, name="watching a statement", daemon=True)
@@ -242,27 +240,28 @@ class Session:
         finally:
             ended.set()
             watch.join()
-            # Not `execute`, which raises where an interrupt is on its way: later statements must not be counted, that is slow.
+            # Not `execute`, which raises on a pending interrupt. Progress tracking must end: it slows down later
+            # statements.
             self.connection.execute("set enable_progress_bar = false")
 
     def restrict_access(self, files: Iterable[Path]) -> None:
-        """Keep every later statement from all files but these, from extensions, and from the session's settings."""
+        """Restrict later statements to these files, without extensions or changes to settings."""
         allowed = "[" + ", ".join(quote_literal(str(path)) for path in files) + "]"
         self.execute(f"set allowed_paths = {allowed}")
         self.execute("set enable_external_access = false")
         self.execute("set lock_configuration = true")
 
     def count_user_query_rows(self, query: str, *, doing: str) -> int:
-        """Count the rows of a query that somebody else wrote; nothing but a query is carried out.
+        """Count the rows of a query written by somebody else; run nothing but a query.
 
         Raises:
-            SandboxError: As `translate_errors` says; also where it is not one query.
+            SandboxError: See `translate_errors`; also if it is not one query.
         """
         with self.translate_errors(doing):
             statements = self.connection.extract_statements(query)
             if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
                 raise self._error_class(f"{doing}: one query is expected (select …), and nothing else")
-            # One statement that is a query closes no parenthesis that it did not open.
+            # A single valid query cannot close a parenthesis that it did not open.
             [(rows,)] = self.connection.execute(f"select count(*) from (\n{_strip_query_end(query)}\n)").fetchall()
         return int(rows)
 
@@ -274,7 +273,7 @@ class Session:
 
     @contextlib.contextmanager
     def translate_errors(self, doing: str) -> Iterator[None]:
-        """Turn DuckDB's errors into ours; the message starts with what was being done."""
+        """Translate DuckDB's errors; messages begin with ``doing``, the current operation."""
         try:
             yield
             self._interrupt.check()
@@ -295,14 +294,14 @@ class Session:
             small = "the memory limit was too small: " * isinstance(error, duckdb.OutOfMemoryException)
             raise self._error_class(f"{doing}: {small}{summarize_error(error)}") from error
         except RuntimeError as error:
-            # What a SIGINT becomes that arrives while DuckDB works.
+            # DuckDB raises this for a SIGINT that arrives during a statement.
             if str(error) != "Query interrupted":
                 raise
             raise KeyboardInterrupt from None
 
 
 def _strip_query_end(query: str) -> str:
-    """Give a query without the semicolons and comments at its end.
+    """Return a query without trailing semicolons and comments.
 
     >>> _strip_query_end("select ';--' as a ; -- done")
     "select ';--' as a "
@@ -317,13 +316,13 @@ def _strip_query_end(query: str) -> str:
 
 
 def find_engine_message(error: SandboxError) -> str | None:
-    """Give the engine's whole text behind an error of ours; None where it was not the engine that complained."""
+    """Return DuckDB's full message behind an error; None if DuckDB did not raise it."""
     return str(error.__cause__) if isinstance(error.__cause__, duckdb.Error) else None
 
 
 def summarize_error(error: BaseException | str) -> str:
-    """Give the first line of a foreign error without DuckDB's prefix (``Binder Error: ``)."""
+    """Return the first line of a foreign error without DuckDB's prefix (``Binder Error: ``)."""
     text = str(error).strip().splitlines()
-    if text and text[0].startswith("Traceback "):  # of a function of Python's that the engine called
+    if text and text[0].startswith("Traceback "):  # of a Python function called by DuckDB
         text = [line for line in text[1:] if re.match(r"[\w.]+(?:Error|Exception): ", line)][-1:]
     return re.sub(r"^(?:[A-Z]\w* )+Error: |^OSError: ", "", text[0]) if text else type(error).__name__

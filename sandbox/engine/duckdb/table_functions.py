@@ -1,4 +1,4 @@
-"""Files as SQL that can stand after ``from``."""
+"""Files as table functions in SQL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DELIMITERS = ",\t;|"
 
 
 def format_file_list(paths: Iterable[Path | str]) -> str:
-    """Give the SQL list of files for a reading function; what a pattern would match is not what is named.
+    """Return the SQL list of files for a reading function, with glob characters escaped.
 
     >>> from pathlib import Path
     >>> format_file_list([Path("/a[1]/it's.csv")])
@@ -27,10 +27,10 @@ def format_file_list(paths: Iterable[Path | str]) -> str:
 
 
 def build_table_function(table: TableFiles) -> str:
-    """Give the SQL of a table function that reads a table's files: ``read_parquet([...])`` and so on.
+    """Return the table function that reads a table's files: ``read_parquet([...])`` and so on.
 
-    CSV and JSON types come from the whole of every file, so that they never depend on the first rows. How a CSV file
-    is written is not guessed, beyond its delimiter: a guess that fits most lines would leave out the others.
+    CSV and JSON types are inferred from all rows of every file. The CSV dialect is fixed, except for the delimiter: a
+    dialect inferred from most lines would skip the others.
     """
     files = format_file_list(table.paths)
     match table.format:
@@ -47,7 +47,7 @@ def build_table_function(table: TableFiles) -> str:
 
 
 def detect_delimiter(header: str) -> str:
-    """Give the delimiter that a CSV header has most of outside quotes, in case of a tie the more usual.
+    """Return the most frequent delimiter of a CSV header outside quotes; ties go to the more common delimiter.
 
     >>> detect_delimiter('a;"b,c,d";e')
     ';'
@@ -57,7 +57,7 @@ def detect_delimiter(header: str) -> str:
 
 
 def _read_first_line(path: Path) -> str:
-    """Give the beginning of a file; nothing where it cannot be read, which the engine will report itself."""
+    """Return the first line of a file; empty if unreadable, which DuckDB will report itself."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             return file.readline(1 << 20)

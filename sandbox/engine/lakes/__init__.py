@@ -1,4 +1,4 @@
-"""Tables of data lakes: which files are a table's at a version, how they name its columns, which of their rows are deleted.
+"""Data lake tables at a version: their data files, column names in files, and deleted rows.
 
-The libraries that read their logs are extras of this package, imported when such a table is read; only here.
+The libraries that read the logs are optional extras, imported only here and only when such a table is read.
 """

@@ -1,4 +1,4 @@
-"""Delta tables, by delta-rs: it reads the log, the data files are read by the engine."""
+"""Delta tables: delta-rs reads the log, DuckDB reads the data files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from deltalake import DeltaTable
 
-# What a reader has to know of a table beyond the first version of the protocol; of these, this one does.
+# Reader features of the protocol supported here.
 SUPPORTED_FEATURES = {
     "columnMapping", "deletionVectors", "timestampNtz", "typeWidening", "typeWidening-preview", "v2Checkpoint",
     "vacuumProtocolCheck",
@@ -27,79 +27,79 @@ PHYSICAL_NAME_KEY = "delta.columnMapping.physicalName"
 FIELD_ID_KEY = "delta.columnMapping.id"
 
 
-def load_table(place: str, name: str, *, version: int | None, options: Mapping[str, str] | None = None) -> LakeTable:
-    """Give a Delta table at a version.
+def load_table(path: str, name: str, *, version: int | None, options: Mapping[str, str] | None = None) -> LakeTable:
+    """Return a Delta table at a version.
 
     Args:
-        place: Its folder, or the address of one in a bucket.
-        name: What it is called, for messages.
-        version: Which one; None takes the newest.
-        options: How a bucket is reached, as delta-rs names it.
+        path: Its folder, or its address in a bucket.
+        name: Its name in messages.
+        version: The version; None takes the newest.
+        options: Storage options of delta-rs.
 
     Raises:
-        SourceError: It cannot be read, or needs what is not known here.
+        SourceError: It cannot be read, or needs an unsupported reader feature.
         ConfigError: There is no such version.
     """
-    found = _open_table(place, name, version, options)
-    protocol = found.protocol()
+    table = _open_table(path, name, version, options)
+    protocol = table.protocol()
     unknown = sorted(set(protocol.reader_features or ()) - SUPPORTED_FEATURES)
     if unknown:
         raise SourceError(
             f"{name}: the Delta table needs {', '.join(unknown)} of its readers, which sandbox does not know",
             hint="copy it into a table without that feature, or export it as Parquet",
         )
-    schema = json.loads(found.schema().to_json())
-    mode = found.metadata().configuration.get("delta.columnMapping.mode", "none")
-    fields = {one["name"]: _resolve_file_column(one, mode) for one in schema["fields"]}
+    schema = json.loads(table.schema().to_json())
+    mode = table.metadata().configuration.get("delta.columnMapping.mode", "none")
+    fields = {field["name"]: _resolve_file_column(field, mode) for field in schema["fields"]}
     if mode != "none":
         _check_nested_fields(name, schema["fields"])
     return LakeTable(
-        snapshot=SourceSnapshot(kind="delta", version=found.version()),
-        schema=pa.schema(found.schema().to_arrow()),
+        snapshot=SourceSnapshot(kind="delta", version=table.version()),
+        schema=pa.schema(table.schema().to_arrow()),
         fields=fields,
-        files=sorted(_list_files(found, place), key=lambda one: one.name),
+        files=sorted(_list_files(table, path), key=lambda file: file.name),
     )
 
 
-def _open_table(place: str, name: str, version: int | None, options: Mapping[str, str] | None) -> DeltaTable:
+def _open_table(path: str, name: str, version: int | None, options: Mapping[str, str] | None) -> DeltaTable:
     try:
         from deltalake import DeltaTable  # noqa: PLC0415 - an extra
         from deltalake.exceptions import DeltaError  # noqa: PLC0415
     except ImportError as error:
         raise build_missing_extra_error("delta", error) from None
     stored = dict(options or {})
-    with _translate_errors(place, name, version, DeltaError):
-        newest = DeltaTable(place, storage_options=stored)
+    with _translate_errors(path, name, version, DeltaError):
+        newest = DeltaTable(path, storage_options=stored)
     if version is None or version == newest.version():
         return newest
     if version > newest.version():
         raise ConfigError(
             f"[tables.{name}] version = {version}: the newest version of the Delta table is {newest.version()}"
         )
-    with _translate_errors(place, name, version, DeltaError):
-        return DeltaTable(place, version=version, storage_options=stored)
+    with _translate_errors(path, name, version, DeltaError):
+        return DeltaTable(path, version=version, storage_options=stored)
 
 
 @contextlib.contextmanager
-def _translate_errors(place: str, name: str, version: int | None, failure: type[Exception]) -> Iterator[None]:
-    """Turn delta-rs's errors into ours."""
+def _translate_errors(path: str, name: str, version: int | None, failure: type[Exception]) -> Iterator[None]:
+    """Translate delta-rs's errors to `SourceError`."""
     try:
         yield
     except BaseException as error:
-        # What delta-rs did not foresee is a PanicException, which is no Exception and has no name to import.
-        foreseen = isinstance(error, failure | OSError | ValueError)
-        if not foreseen and type(error).__name__ != "PanicException":
+        # An internal error of delta-rs is a PanicException: no Exception, and without an importable name.
+        is_expected = isinstance(error, failure | OSError | ValueError)
+        if not is_expected and type(error).__name__ != "PanicException":
             raise
         reason = " ".join(str(error).split())
         at = "" if version is None else f" at version {version}"
         raise SourceError(
-            f"{name}: the Delta table in {place} cannot be read{at}: {reason}",
+            f"{name}: the Delta table in {path} cannot be read{at}: {reason}",
             hint="" if version is None else "its log may have been cleaned up; name a later version",
         ) from error
 
 
 def _resolve_file_column(field: dict[str, Any], mode: str) -> int | str:
-    """Say what data files call a column."""
+    """Return a column's name or field id in data files."""
     metadata: dict[str, Any] = field.get("metadata") or {}
     if mode == "id" and FIELD_ID_KEY in metadata:
         return int(metadata[FIELD_ID_KEY])
@@ -107,7 +107,7 @@ def _resolve_file_column(field: dict[str, Any], mode: str) -> int | str:
 
 
 def _check_nested_fields(name: str, fields: list[dict[str, Any]]) -> None:
-    """Make sure that fields within columns are called in files as they are in the table."""
+    """Check that nested fields have the same names in files as in the table."""
     for field in fields:
         for inner in _walk_inner_fields(field["type"]):
             physical = (inner.get("metadata") or {}).get(PHYSICAL_NAME_KEY, inner["name"])
@@ -120,7 +120,7 @@ def _check_nested_fields(name: str, fields: list[dict[str, Any]]) -> None:
 
 
 def _walk_inner_fields(kind: Any) -> Iterator[dict[str, Any]]:
-    """Give the fields within a type, however deep."""
+    """Yield the fields within a type, at any depth."""
     if not isinstance(kind, dict):
         return
     for field in kind.get("fields", ()):
@@ -130,15 +130,15 @@ def _walk_inner_fields(kind: Any) -> Iterator[dict[str, Any]]:
         yield from _walk_inner_fields(kind.get(part))
 
 
-def _list_files(found: DeltaTable, place: str) -> Iterator[LakeFile]:
-    actions = pa.table(found.get_add_actions())
-    kept = _read_deletion_masks(found)
+def _list_files(table: DeltaTable, folder: str) -> Iterator[LakeFile]:
+    actions = pa.table(table.get_add_actions())
+    kept = _read_deletion_masks(table)
     names = [unquote(path) for path in actions["path"].to_pylist()]
     columns = _read_partition_values(actions)
     for index, (name, size, modified) in enumerate(
         zip(names, actions["size_bytes"].to_pylist(), _read_modification_times(actions), strict=True)
     ):
-        path = name if "://" in name or name.startswith("/") else f"{place.rstrip('/')}/{name}"
+        path = name if "://" in name or name.startswith("/") else f"{folder.rstrip('/')}/{name}"
         yield LakeFile(
             path=path.removeprefix("file://"),
             name=name,
@@ -149,27 +149,27 @@ def _list_files(found: DeltaTable, place: str) -> Iterator[LakeFile]:
         )
 
 
-def _read_deletion_masks(found: DeltaTable) -> dict[str, pa.BooleanArray]:
-    """Give the masks of the deletion vectors, by file."""
+def _read_deletion_masks(table: DeltaTable) -> dict[str, pa.BooleanArray]:
+    """Return the masks of the deletion vectors, by file."""
     masks: dict[str, pa.BooleanArray] = {}
-    for batch in pa.RecordBatchReader.from_stream(found.deletion_vectors()):
+    for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()):
         for path, mask in zip(batch.column(0).to_pylist(), batch.column(1), strict=True):
             masks[_strip_scheme(unquote(path))] = mask.values
     return masks
 
 
 def _strip_scheme(path: str) -> str:
-    """Give a path or address without the scheme, by which two spellings of one can be compared."""
+    """Return a path or address without its scheme, for comparisons."""
     return path.rpartition("://")[2].lstrip("/")
 
 
 def _read_modification_times(actions: pa.Table) -> list[int]:
-    """Give when files were written, in nanoseconds since 1970 UTC: the log has milliseconds."""
+    """Return the files' modification times, in nanoseconds since 1970 UTC; the log has milliseconds."""
     return [moment * 10**6 for moment in actions["modification_time"].cast(pa.int64()).to_pylist()]
 
 
 def _read_partition_values(actions: pa.Table) -> dict[str, list[str | None]]:
-    """Give the texts of the partition columns' values, file by file."""
+    """Return the partition columns' values as text, by file."""
     if "partition" not in actions.column_names:
         return {}
     struct = actions["partition"].combine_chunks()

@@ -1,4 +1,4 @@
-"""A lake's table at one of its versions, whatever keeps its log."""
+"""Data lake tables at a version, independent of the log format."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ SnapshotKind = Literal["delta", "iceberg", "postgres"]
 
 @dataclass(frozen=True, kw_only=True)
 class SourceSnapshot:
-    """Which version of a table was read.
+    """The snapshot of a table that was read.
 
     Attributes:
-        kind: What keeps the table's log.
-        version: The version of a Delta table, the id of an Iceberg snapshot, or which transactions a moment of Postgres sees.
+        kind: The log format.
+        version: The version of a Delta table, the id of an Iceberg snapshot, or the visible transactions of a Postgres
+            snapshot.
     """
 
     kind: SnapshotKind
@@ -31,12 +32,12 @@ class SourceSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class EqualityDeletes:
-    """Rows that are deleted by their values: those that agree with a row of a file (Iceberg's equality deletes).
+    """Rows deleted by their values: equal to a row of a file (Iceberg's equality deletes).
 
     Attributes:
-        path: The file, of Parquet.
+        path: The Parquet file.
         bytes: Its size.
-        columns: The field ids that are compared; NULL equals NULL.
+        columns: The field ids to compare; NULL equals NULL.
     """
 
     path: str
@@ -46,17 +47,17 @@ class EqualityDeletes:
 
 @dataclass(frozen=True, kw_only=True)
 class LakeFile:
-    """A data file of a table, of Parquet.
+    """A Parquet data file of a table.
 
     Attributes:
-        path: Absolute, or its address in a bucket.
-        name: What the log calls it.
+        path: Its absolute path, or its address in a bucket.
+        name: Its name in the log.
         bytes: Its size.
-        modified: When it was written, nanoseconds since 1970 UTC; 0 where the log does not say.
-        constants: Columns that are not in the file, or not to be read from it, and the text of the value that all its rows
-            have; None for NULL.
-        row_mask: For each of its first rows whether it is not deleted, those behind are not; None where none is.
-        equality_deletes: What is deleted by value.
+        modified: Its modification time, nanoseconds since 1970 UTC; 0 if not in the log.
+        constants: Columns missing in the file, or not to be read from it, with the text of the value in all its rows;
+            None for NULL.
+        row_mask: Whether each of its first rows is kept; later rows are kept. None if no row is deleted.
+        equality_deletes: The equality deletes that apply to it.
     """
 
     path: str
@@ -75,11 +76,11 @@ class LakeTable:
     Attributes:
         snapshot: The version.
         schema: Its columns, in order.
-        fields: For each column what its files call it: a field id, or a name.
+        fields: By column, its field id or name in files.
         files: Its data files, sorted by name.
         name_mapping: For files without field ids, the id of each name (Iceberg's name mapping).
-        position_deletes: Files of positions of deleted rows, of Parquet (Iceberg's positional deletes).
-        file_system: pyarrow's file system, where its files lie in a bucket.
+        position_deletes: Parquet files with positions of deleted rows (Iceberg's positional deletes).
+        file_system: pyarrow's file system, if the files are in a bucket.
     """
 
     snapshot: SourceSnapshot
@@ -92,12 +93,12 @@ class LakeTable:
 
     @property
     def has_fallback_constants(self) -> bool:
-        """Whether constants count only for files that lack the column: Iceberg's data files mostly have them."""
+        """Whether constants apply only to files without the column: most of Iceberg's data files have it."""
         return self.snapshot.kind == "iceberg"
 
 
 def build_missing_extra_error(kind: SnapshotKind, error: ImportError) -> SourceError:
-    """Give the error that says which extra of this package reads a kind of table."""
+    """Return the error that names the extra needed for a log format."""
     what = {"delta": "Delta", "iceberg": "Iceberg"}[kind]
     return SourceError(
         f"{what} tables are read by {error.name or kind}, which is not installed",

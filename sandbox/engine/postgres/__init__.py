@@ -1,1 +1,1 @@
-"""Postgres as a source: one moment of a database, read by ADBC as Arrow batches; only here is the driver imported."""
+"""Postgres as a source: a snapshot read through ADBC as Arrow batches. The driver is imported only here."""

@@ -1,4 +1,4 @@
-"""What a Postgres database has: its tables with columns, sizes, keys and references, read from the catalogue."""
+"""Tables of a Postgres database, read from its catalogue: columns, sizes, keys and references."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogColumn:
-    """A column and its type, below all domains.
+    """A column and its base type, with domains resolved.
 
     Attributes:
         name: The column's name.
-        type: The type's name in the catalogue, of an array that of its items (``int4``, ``numeric``, ``mood``).
-        kind: What the type is: ``b`` for a base type, ``e`` enum, ``c`` composite, ``r`` range, ``m`` multirange.
+        type: The type's name in the catalogue (``int4``, ``numeric``, ``mood``); for an array, its items' type.
+        kind: The kind of the type: ``b`` for a base type, ``e`` enum, ``c`` composite, ``r`` range, ``m`` multirange.
         is_array: Whether it is an array.
         modifier: The type's modifier, -1 if there is none.
         number: Its number in the table.
@@ -43,11 +43,11 @@ class PostgresTable:
     Attributes:
         oid: Its number in the catalogue.
         declaration: Its schema, name, key and references.
-        unique_keys: Sets of columns that tell its rows apart and are never NULL; the primary key first.
-        columns: In order.
-        rows: About how many it has, as the server's statistics say; None where it has none.
-        bytes: What it takes on the server's disk, without indexes.
-        is_ordinary: Whether it is an ordinary table, whose rows lie in blocks of its own.
+        unique_keys: Unique sets of columns without NULLs; the primary key first.
+        columns: Its columns, in order.
+        rows: Estimated number of rows from the server's statistics; None if unknown.
+        bytes: Its size on the server's disk, without indexes.
+        is_ordinary: Whether it is an ordinary table with blocks of its own.
         is_readable: Whether the role may read all of it.
     """
 
@@ -62,7 +62,7 @@ class PostgresTable:
 
 
 def list_tables(snapshot: PostgresSnapshot) -> list[PostgresTable]:
-    """Give the tables, partitioned tables, views and foreign tables of a database, by schema and name.
+    """Return the tables, partitioned tables, views and foreign tables of a database, by schema and name.
 
     Raises:
         SourceError: The database does not answer.
@@ -75,16 +75,16 @@ def list_tables(snapshot: PostgresSnapshot) -> list[PostgresTable]:
                 name=name, type=kind_name, kind=kind, is_array=array, modifier=modifier, number=number, is_readable=readable
             )
         )  # fmt: skip
-    numbers = {oid: {one.number: one.name for one in some} for oid, some in columns.items()}
+    numbers = {oid: {column.number: column.name for column in group} for oid, group in columns.items()}
     unique: dict[int, list[tuple[str, ...]]] = {}
     for oid, keys in snapshot.fetch_rows(KEYS_QUERY):
         unique.setdefault(oid, []).append(tuple(numbers[oid][key] for key in keys))
-    found = snapshot.fetch_rows(TABLES_QUERY)
-    places = {oid: (schema, name) for oid, schema, name, *_ in found}
+    tables = snapshot.fetch_rows(TABLES_QUERY)
+    names = {oid: (schema, name) for oid, schema, name, *_ in tables}
     references: dict[int, list[DeclaredReference]] = {}
-    for oid, own, target, key in snapshot.fetch_rows(REFERENCES_QUERY):
-        if target in places:
-            references.setdefault(oid, []).append(_build_reference(numbers, places, oid, own, target, key))
+    for oid, referring, target, key in snapshot.fetch_rows(REFERENCES_QUERY):
+        if target in names:
+            references.setdefault(oid, []).append(_build_reference(numbers, names, oid, referring, target, key))
     return [
         PostgresTable(
             oid=oid,
@@ -101,24 +101,24 @@ def list_tables(snapshot: PostgresSnapshot) -> list[PostgresTable]:
             is_ordinary=plain,
             is_readable=readable,
         )
-        for oid, schema, name, rows, size, plain, readable in found
+        for oid, schema, name, rows, size, plain, readable in tables
     ]
 
 
 def _build_reference(
     numbers: dict[int, dict[int, str]],
-    places: dict[int, tuple[str, str]],
+    names: dict[int, tuple[str, str]],
     oid: int,
-    own: Sequence[int],
+    referring: Sequence[int],
     target: int,
     key: Sequence[int],
 ) -> DeclaredReference:
-    schema, table = places[target]
+    schema, table = names[target]
     return DeclaredReference(
-        columns=tuple(numbers[oid][one] for one in own),
+        columns=tuple(numbers[oid][number] for number in referring),
         schema=schema,
         table=table,
-        key=tuple(numbers[target][one] for one in key),
+        key=tuple(numbers[target][number] for number in key),
     )
 
 
@@ -134,7 +134,7 @@ select c.oid::bigint, n.nspname::text, c.relname::text,
         and (select amname from pg_am a where a.oid = c.relam) = 'heap',
     has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
 from pg_class c join pg_namespace n on n.oid = c.relnamespace where {USER_RELATIONS} order by 2, 3"""
-# A domain's base type is found by steps; its modifier is the innermost one that says anything.
+# A domain's base type is resolved recursively; the innermost modifier that is set applies.
 COLUMNS_QUERY = f"""
 with recursive steps as (
     select c.oid as relation, a.attname, a.attnum, a.atttypid as type, a.atttypmod as modifier,

@@ -1,8 +1,8 @@
-"""How columns of Postgres are read: what the server is asked for, as what it arrives, and the engine's type of it.
+"""How Postgres columns are read: the SQL expression, the Arrow type received, and the DuckDB type.
 
-What Arrow, DuckDB and Parquet have as Postgres has it arrives as it is, decimals and UUIDs by their text; every other type is
-read as the server's own text of it, which loses nothing. Values that no type of a sample can keep (infinite dates, NaN among
-decimals, arrays of arrays) end the query with the column's name.
+Types that Arrow, DuckDB and Parquet share with Postgres are transferred directly, decimals and UUIDs as text. Every
+other type is read as the server's text, without loss. Values unsupported by any type of a sample (infinite dates, NaN
+decimals, arrays of arrays) fail the query with the column's name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_DIGITS, DEFAULT_DIGITS = 38, 18
 NON_FINITE_NUMERICS = "'NaN'::numeric, 'Infinity'::numeric, '-Infinity'::numeric"
-MODIFIER_HEADER_BYTES = 4  # bytes that a modifier counts, of the value's own header
+MODIFIER_HEADER_BYTES = 4  # included in a modifier for the value's header
 UNSUPPORTED_VALUE = re.compile(r"sandbox: (\w+) (\d+)")
 UNSUPPORTED_VALUE_REASONS = {
     "infinite": (
@@ -38,7 +38,7 @@ UNSUPPORTED_VALUE_REASONS = {
         'read it as text: {} = "VARCHAR" in [tables.{}.types]',
     ),
 }
-# By the catalogue's name: what Arrow makes of it, and what the engine calls that.
+# By the catalogue's name: the Arrow type and the DuckDB type.
 NATIVE_TYPES = {
     "bool": (pa.bool_(), "BOOLEAN"), "int2": (pa.int16(), "SMALLINT"), "int4": (pa.int32(), "INTEGER"),
     "int8": (pa.int64(), "BIGINT"), "float4": (pa.float32(), "FLOAT"), "float8": (pa.float64(), "DOUBLE"),
@@ -56,10 +56,10 @@ class PostgresColumn:
 
     Attributes:
         name: Its name.
-        sql: What the server is asked for, over the table's rows.
-        arrow: The name of the Arrow type that arrives; a list's is that of its items in ``[]``.
-        kind: The engine's name of the type that it then becomes.
-        found_scale: How many digits after the point its values have, where the type declares none.
+        sql: The expression sent to the server, over the table's rows.
+        arrow: The name of the Arrow type received; for a list, its items' type in ``[]``.
+        kind: The DuckDB type.
+        found_scale: The largest number of decimal places among its values, if the type declares none.
     """
 
     name: str
@@ -70,78 +70,80 @@ class PostgresColumn:
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """What arrives."""
+        """The Arrow type received."""
         if self.arrow.startswith("["):
             return pa.list_(ARROW_TYPES[self.arrow[1:-1]])
         return ARROW_TYPES[self.arrow]
 
 
-ARROW_TYPES: dict[str, pa.DataType] = {str(one): one for one, _ in NATIVE_TYPES.values()}
+ARROW_TYPES: dict[str, pa.DataType] = {str(arrow): arrow for arrow, _ in NATIVE_TYPES.values()}
 
 
 def resolve_columns(snapshot: PostgresSnapshot, table: PostgresTable, fixed: Mapping[str, str]) -> list[PostgresColumn]:
-    """Give how a table's columns are read.
+    """Return how to read a table's columns.
 
     Args:
         snapshot: The database.
         table: The table.
-        fixed: Types that ``sandbox.toml`` fixes; those columns arrive as text, unless they are of that type as it is.
+        fixed: Types set in ``sandbox.toml``; those columns are received as text, unless they already have that type.
 
     Raises:
-        SourceError: Decimals without a declared scale have too many digits, or are not all numbers.
+        SourceError: Decimals without a declared scale have too many digits, or NaN or infinity among them.
     """
     loose = [
-        one
-        for one in table.columns
-        if (one.type == "money" or (one.type == "numeric" and one.modifier < 0))
-        and not one.is_array
-        and one.name not in fixed
+        column
+        for column in table.columns
+        if (column.type == "money" or (column.type == "numeric" and column.modifier < 0))
+        and not column.is_array
+        and column.name not in fixed
     ]
-    found = _find_scales(snapshot, table, loose) if loose else {}
-    return [_resolve_column(one, found, fixed.get(one.name)) for one in table.columns]
+    scales = _find_scales(snapshot, table, loose) if loose else {}
+    return [_resolve_column(column, scales, fixed.get(column.name)) for column in table.columns]
 
 
 @contextlib.contextmanager
 def explain_value_errors(
-    name: str, table: PostgresTable, told: Callable[[SandboxError], None] = lambda _: None
+    name: str, table: PostgresTable, on_error: Callable[[SandboxError], None] = lambda _: None
 ) -> Iterator[None]:
-    """Make errors that come from a value that cannot be kept name the column.
+    """Add the column's name to errors caused by an unsupported value.
 
     Args:
-        name: What ``sandbox.toml`` calls the table.
+        name: The table's name in ``sandbox.toml``.
         table: The table.
-        told: Told of every error, before it is raised.
+        on_error: Called with every error before it is raised.
     """
     try:
         yield
     except SourceError as error:
-        found = UNSUPPORTED_VALUE.search(error.message)
-        if found is None:
-            told(error)
+        match = UNSUPPORTED_VALUE.search(error.message)
+        if match is None:
+            on_error(error)
             raise
-        [column] = [one.name for one in table.columns if one.number == int(found[2])]
-        what, hint = UNSUPPORTED_VALUE_REASONS[found[1]]
+        [column] = [candidate.name for candidate in table.columns if candidate.number == int(match[2])]
+        what, hint = UNSUPPORTED_VALUE_REASONS[match[1]]
         better = SourceError(f"{name}.{column} {what}, which a sample cannot keep", hint=hint.format(column, name))
-        told(better)
+        on_error(better)
         raise better from error
 
 
 def qualify_table(table: PostgresTable) -> str:
-    """Give the table's name, for the server."""
+    """Return the table's quoted name."""
     return f"{quote_identifier(table.declaration.schema)}.{quote_identifier(table.declaration.table)}"
 
 
-def _resolve_column(column: CatalogColumn, found: Mapping[str, tuple[int, int]], wanted: str | None) -> PostgresColumn:
-    natural = _build_native_column(column, found)
-    if wanted in {None, natural.kind}:
+def _resolve_column(
+    column: CatalogColumn, scales: Mapping[str, tuple[int, int]], fixed_type: str | None
+) -> PostgresColumn:
+    natural = _build_native_column(column, scales)
+    if fixed_type in {None, natural.kind}:
         return natural
     return PostgresColumn(
         name=column.name, sql=f"{quote_identifier(column.name)}::text", arrow="string", kind="VARCHAR"
     )
 
 
-def _build_native_column(column: CatalogColumn, found: Mapping[str, tuple[int, int]]) -> PostgresColumn:
-    """Give how a column is read where no type is fixed."""
+def _build_native_column(column: CatalogColumn, scales: Mapping[str, tuple[int, int]]) -> PostgresColumn:
+    """Return how to read a column without a configured type."""
     name = quote_identifier(column.name)
     if column.is_array:
         return _build_array_column(column, name)
@@ -153,8 +155,8 @@ def _build_native_column(column: CatalogColumn, found: Mapping[str, tuple[int, i
         return PostgresColumn(name=column.name, sql=sql, arrow=str(arrow), kind=kind)
     sql, kind = f"{name}::text", TEXT_TYPES.get(column.type, "VARCHAR")
     scale = None
-    if column.name in found:
-        digits, scale = found[column.name]
+    if column.name in scales:
+        digits, scale = scales[column.name]
         sql, kind = f"{name}::numeric::text", f"DECIMAL({digits},{scale})"
     elif column.type == "numeric" and column.modifier >= 0:
         digits, scale = _parse_scale(column)
@@ -165,7 +167,10 @@ def _build_native_column(column: CatalogColumn, found: Mapping[str, tuple[int, i
 
 
 def _guard_value(condition: str, value: str, reason: str, column: CatalogColumn, cast: str = "") -> str:
-    """Give a value, or a failing conversion that names reason and column; it depends on the row, so it is not tried early."""
+    """Return SQL for a value, or for a failing cast that names reason and column.
+
+    The failing text contains the value, so the server cannot evaluate it early.
+    """
     cast = cast or column.type
     return (
         f"case when {condition} then ({value}::text || ' sandbox: {reason} {column.number}')::{cast} "
@@ -191,7 +196,7 @@ def _build_array_column(column: CatalogColumn, name: str) -> PostgresColumn:
 
 
 def _parse_scale(column: CatalogColumn) -> tuple[int, int]:
-    """Give digits and scale of a decimal type; a negative scale (thousands) is 0, with as many digits more."""
+    """Return digits and scale of a decimal type; a negative scale (thousands) is 0, with as many more digits."""
     packed = column.modifier - MODIFIER_HEADER_BYTES
     digits, scale = (packed >> 16) & 0xFFFF, packed & 0x7FF
     if scale >= 0x400:
@@ -202,14 +207,14 @@ def _parse_scale(column: CatalogColumn) -> tuple[int, int]:
 def _find_scales(
     snapshot: PostgresSnapshot, table: PostgresTable, columns: Sequence[CatalogColumn]
 ) -> dict[str, tuple[int, int]]:
-    """Give digits and scale that hold all values of decimals without declared ones: one pass, in the server."""
-    asked = ", ".join(
+    """Return digits and scale to hold all values of decimals without declared ones, in one query."""
+    expressions = ", ".join(
         f"max(scale({n})), max(abs({n})) filter (where {n} not in ({NON_FINITE_NUMERICS}))::text, "
         f"coalesce(bool_or({n} in ({NON_FINITE_NUMERICS})), false)"
-        for n in (f"{quote_identifier(one.name)}::numeric" for one in columns)
+        for n in (f"{quote_identifier(column.name)}::numeric" for column in columns)
     )
-    cells = snapshot.fetch_rows(f"select {asked} from {qualify_table(table)}")[0]
-    found = {}
+    cells = snapshot.fetch_rows(f"select {expressions} from {qualify_table(table)}")[0]
+    scales = {}
     for index, column in enumerate(columns):
         scale, largest, odd = cells[index * 3 : index * 3 + 3]
         scale = scale or 0
@@ -220,5 +225,5 @@ def _find_scales(
                 f"{table.declaration.schema}.{table.declaration.table}.{column.name} is numeric without a scale and {what}",
                 hint=f'fix its type: {column.name} = "DOUBLE" (or "VARCHAR") in [tables.NAME.types]',
             )
-        found[column.name] = (max(DEFAULT_DIGITS, digits), scale)
-    return found
+        scales[column.name] = (max(DEFAULT_DIGITS, digits), scale)
+    return scales

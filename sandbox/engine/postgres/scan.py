@@ -1,4 +1,4 @@
-"""A table of Postgres that the engine can scan: columns are asked for as they are needed, rows as far as they may matter."""
+"""Postgres tables scanned by DuckDB, with projection and filter pushdown."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from sandbox.engine.postgres.snapshot import PostgresSnapshot
     from sandbox.errors import SandboxError
 
-ROWS_ALIAS = "r"  # what a condition calls the table
+ROWS_ALIAS = "r"  # the table's alias in conditions
 
 
 class PostgresScan(ScannableTable):
     """All rows of a table, or those in a range of its blocks.
 
     Args:
-        snapshot: The moment.
-        name: What ``sandbox.toml`` calls the table.
+        snapshot: The snapshot.
+        name: The table's name in ``sandbox.toml``.
         table: The table.
         columns: How its columns are read.
-        blocks: The first block and the one behind the last; None reads all of it.
-        narrowed: Whether the snapshot's condition holds for it.
-        failed: Told of an error, which then ends the engine's statement.
+        blocks: The first block and the one after the last; None reads all.
+        narrowed: Whether the snapshot's condition applies.
+        failed: Called with an error, which then ends DuckDB's statement.
     """
 
     def __init__(
@@ -46,13 +46,12 @@ class PostgresScan(ScannableTable):
         narrowed: bool,
         failed: Callable[[SandboxError], None],
     ) -> None:
-        super().__init__([one.arrow_type for one in columns])
+        super().__init__([column.arrow_type for column in columns])
         self._snapshot, self._name, self._table = snapshot, name, table
         self._columns, self._blocks, self._is_filtered, self._report_error = columns, blocks, narrowed, failed
 
     def read_batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Give some columns."""
-        names = [f"{self._columns[int(one[1:])].sql} as {one}" for one in read.names]
+        names = [f"{self._columns[int(name[1:])].sql} as {name}" for name in read.names]
         conditions = [] if self._blocks is None else [build_block_condition(*self._blocks)]
         if self._is_filtered and self._table.oid in self._snapshot.conditions:
             conditions.append(self._snapshot.conditions[self._table.oid])
@@ -76,40 +75,40 @@ def count_groups(
     """Count the rows of a table by some columns, in the server.
 
     Returns:
-        The columns, how many rows of each group have a whole key, and how many there are; None if there are more groups than
-        ``most``.
+        The columns, the number of rows with a complete key and the number of all rows of each group; None if there are
+        more groups than ``most``.
 
     Raises:
-        SourceError: The database refuses, or a value cannot be kept.
+        SourceError: The database refuses, or a value is unsupported.
     """
-    kinds = [*(one.arrow_type for one in columns), pa.int64(), pa.int64()]
+    kinds = [*(column.arrow_type for column in columns), pa.int64(), pa.int64()]
     schema = pa.schema([(f"c{number}", kind) for number, kind in enumerate(kinds)])
-    whole = " and ".join(f"{quote_identifier(one)} is not null" for one in key)
-    values = [*(one.sql for one in columns), f"count(*) filter (where {whole})", "count(*)"]
+    whole = " and ".join(f"{quote_identifier(name)} is not null" for name in key)
+    values = [*(column.sql for column in columns), f"count(*) filter (where {whole})", "count(*)"]
     select = ", ".join(f"{sql} as c{number}" for number, sql in enumerate(values))
     groups = ", ".join(str(number + 1) for number in range(len(columns)))
     by = f" group by {groups}" if columns else ""
     sql = f"select {select} from {qualify_table(table)} as {ROWS_ALIAS}{by}"
     with explain_value_errors(name, table):
-        found = snapshot.run_in_thread(lambda: _collect_batches(snapshot.fetch_batches(sql), most))
-    if found is None:
+        batches = snapshot.run_in_thread(lambda: _collect_batches(snapshot.fetch_batches(sql), most))
+    if batches is None:
         return None
     return pa.Table.from_batches(
-        [pa.RecordBatch.from_arrays(one.columns, schema=schema) for one in found], schema=schema
+        [pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in batches], schema=schema
     )
 
 
 def _collect_batches(batches: Generator[pa.RecordBatch], most: int) -> list[pa.RecordBatch] | None:
-    """Give all batches; None if they have too many rows together."""
-    found: list[pa.RecordBatch] = []
+    """Return all batches; None if they have more than ``most`` rows together."""
+    collected: list[pa.RecordBatch] = []
     with contextlib.closing(batches):
         for batch in batches:
-            found.append(batch)
-            if sum(one.num_rows for one in found) > most:
+            collected.append(batch)
+            if sum(part.num_rows for part in collected) > most:
                 return None
-    return found
+    return collected
 
 
 def build_block_condition(first: int, stop: int) -> str:
-    """Give the condition that a row lies in some blocks; the server reads no other."""
+    """Return the condition for a row to lie in a range of blocks; the server reads no others."""
     return f"{ROWS_ALIAS}.ctid >= '({first},0)'::tid and {ROWS_ALIAS}.ctid < '({stop},0)'::tid"

@@ -1,4 +1,4 @@
-"""Connections to Postgres that all see one moment of it, read only; they leave nothing behind in the database."""
+"""Read-only Postgres connections that share one snapshot. They leave nothing behind in the database."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 BATCH_BYTES = 2 * 2**20
-POLL_SECONDS = 0.1  # how long a wait for the rate limit may not notice that the work is over
+POLL_SECONDS = 0.1  # interval at which a wait for the rate limit checks for close
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresLimits:
-    """What keeps a database from being hurt.
+    """Limits on the load on a database.
 
     Attributes:
-        statement_seconds: How long one statement may take.
-        lock_seconds: How long one may wait for a lock.
-        rows_per_second: How many rows are fetched at most, by all connections together; None sets no limit.
+        statement_seconds: Timeout of one statement.
+        lock_seconds: Timeout of a wait for a lock.
+        rows_per_second: Maximum rows fetched per second by all connections together; None sets no limit.
     """
 
     statement_seconds: float = 1800.0
@@ -42,13 +42,13 @@ class PostgresLimits:
 
 
 class PostgresSnapshot:
-    """One moment of a database: every connection of it sees the same rows, whoever writes meanwhile.
+    """A snapshot of a database: every connection sees the same rows, regardless of concurrent writes.
 
-    The first connection exports its snapshot and stays in its transaction, the others take it over. Each is read only.
+    The first connection exports its snapshot and keeps its transaction open, the others import it. All are read-only.
 
     Args:
-        uri: Where the database is; what it does not say comes from libpq's own places (``PGUSER``, ``.pgpass``, ...).
-        manners: How the database is treated.
+        uri: The database's address; missing parts come from libpq's defaults (``PGUSER``, ``.pgpass``, ...).
+        limits: Limits on the load.
 
     Raises:
         SourceError: It cannot be reached, or refuses.
@@ -56,13 +56,13 @@ class PostgresSnapshot:
 
     is_consistent = True
 
-    def __init__(self, uri: str, manners: PostgresLimits) -> None:
+    def __init__(self, uri: str, limits: PostgresLimits) -> None:
         self.uri = uri
-        self._limits = manners
+        self._limits = limits
         self._lock = threading.Lock()
         self._idle_connections: list[dbapi.Connection] = []
         self._busy_connections: set[dbapi.Connection] = set()
-        self._rate_limiter = _RateLimiter(manners.rows_per_second)
+        self._rate_limiter = _RateLimiter(limits.rows_per_second)
         self._is_closed = False
         self.conditions: dict[int, str] = {}
         self._first_connection = self._open_connection()
@@ -79,11 +79,11 @@ class PostgresSnapshot:
             self.close()
 
     def fetch_rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Give all rows of a query (see `fetch_batches`)."""
+        """Return all rows of a query (see `fetch_batches`)."""
         return self.run_in_thread(lambda: self._fetch_rows(sql))
 
     def run_in_thread(self, ask: Callable[[], Answer]) -> Answer:
-        """Ask in a thread of its own: in the main one the driver takes Ctrl-C for itself, and makes an error of it."""
+        """Run a function in another thread: in the main one the driver handles Ctrl-C and turns it into an error."""
         with ThreadPoolExecutor(1, thread_name_prefix="asking Postgres") as worker:
             try:
                 return worker.submit(ask).result()
@@ -97,14 +97,14 @@ class PostgresSnapshot:
         try:
             with translate_errors(), self._first_connection.cursor() as cursor:
                 cursor.execute(sql)
-                found: list[tuple[Any, ...]] = cursor.fetchall()
-                return found
+                rows: list[tuple[Any, ...]] = cursor.fetchall()
+                return rows
         finally:
             with self._lock:
                 self._busy_connections.discard(self._first_connection)
 
     def fetch_batches(self, sql: str) -> Generator[pa.RecordBatch]:
-        """Give the rows of a query in Arrow batches, not faster than manners allow.
+        """Yield the rows of a query in Arrow batches, within the rate limit.
 
         Raises:
             SourceError: The database refuses, or does not answer any more.
@@ -126,7 +126,7 @@ class PostgresSnapshot:
 
     @contextlib.contextmanager
     def filter_rows(self, table: int, condition: str | None) -> Iterator[None]:
-        """As long as the block lasts, leave out the rows of a table (its oid) for which a condition does not hold."""
+        """Exclude the rows of a table (its oid) that do not satisfy a condition, within a block."""
         if condition is None:
             yield
             return
@@ -137,7 +137,7 @@ class PostgresSnapshot:
             del self.conditions[table]
 
     def cancel(self) -> None:
-        """End what the database is doing for us; may be called at any time."""
+        """Cancel all running statements; may be called at any time."""
         with self._lock:
             busy = list(self._busy_connections)
         for connection in busy:
@@ -145,7 +145,7 @@ class PostgresSnapshot:
                 connection.adbc_cancel()
 
     def close(self) -> None:
-        """End every connection, and with it the transactions."""
+        """Close every connection, which ends the transactions."""
         self._is_closed = True
         self.cancel()
         with self._lock:
@@ -164,7 +164,7 @@ class PostgresSnapshot:
         return connection
 
     def _release_connection(self, connection: dbapi.Connection, *, whole: bool) -> None:
-        """Keep a connection for the next query; one in the middle of a result is of no use any more."""
+        """Keep a connection for the next query; close one in the middle of a result."""
         with self._lock:
             self._busy_connections.discard(connection)
             if whole and not self._is_closed:
@@ -191,18 +191,18 @@ class PostgresSnapshot:
             return connection
 
 
-# The identity is the same only where the rows certainly are: the same database with the same transactions ended. On a
-# standby the list of those that have not ended is not shown, so there every moment is another.
+# Equal identities guarantee equal rows: the same database with the same ended transactions. A standby does not show the
+# list of running transactions, so there every snapshot has its own identity.
 IDENTITY_QUERY = """select pg_export_snapshot(), concat_ws('/', current_setting('cluster_name'),
     (select oid from pg_catalog.pg_database where datname = current_database()), pg_postmaster_start_time(),
     pg_current_snapshot(), case when pg_is_in_recovery() then clock_timestamp() end), current_setting('server_encoding')"""
 
 
-def _build_settings_statement(manners: PostgresLimits) -> str:
-    """Give the statement that makes texts of values independent of the server's settings, and limits what we do."""
+def _build_settings_statement(limits: PostgresLimits) -> str:
+    """Return the statement that sets text formats independent of the server's settings, and the limits."""
     settings = {
         "application_name": f"sandbox {uuid.uuid4().hex[:8]}",
-        "search_path": "pg_catalog",  # so that nobody's operators and functions are called
+        "search_path": "pg_catalog",  # no user-defined operators and functions
         "TimeZone": "UTC",
         "DateStyle": "ISO, YMD",
         "IntervalStyle": "postgres",
@@ -210,15 +210,15 @@ def _build_settings_statement(manners: PostgresLimits) -> str:
         "bytea_output": "hex",
         "synchronize_seqscans": "off",
         "default_transaction_read_only": "on",
-        "statement_timeout": f"{max(1, round(manners.statement_seconds * 1000))}ms",
-        "lock_timeout": f"{max(1, round(manners.lock_seconds * 1000))}ms",
-        "idle_in_transaction_session_timeout": "0",  # while files are written nothing is asked
+        "statement_timeout": f"{max(1, round(limits.statement_seconds * 1000))}ms",
+        "lock_timeout": f"{max(1, round(limits.lock_seconds * 1000))}ms",
+        "idle_in_transaction_session_timeout": "0",  # idle while files are written
     }
     return "select " + ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
 
 
 class _RateLimiter:
-    """Keeps rows from coming faster than so many a second."""
+    """Limit the number of rows per second."""
 
     def __init__(self, rows_per_second: int | None) -> None:
         self._limit = rows_per_second
@@ -237,14 +237,14 @@ class _RateLimiter:
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn the driver's errors into ours: those of a stream of rows are the system's, and have no state."""
+    """Translate the driver's errors; those of a stream of rows are OSErrors without a state."""
     try:
         yield
     except (adbc.Error, OSError, pa.ArrowException) as error:
         raise _convert_error(error) from error
 
 
-# By the state or, where the driver does not say it, the (English) text: what is said of it, and what to do.
+# Matched by state or, if the driver reports none, by the (English) text: message and hint.
 KNOWN_ERRORS = (
     (
         r"57P0\d|08\w{3}", r"server closed the connection|no connection to the server|terminating connection|SSL connection has been",
@@ -279,15 +279,15 @@ CONNECTION_FAILURE = re.compile(
 def _convert_error(error: Exception) -> SourceError:
     reason = " ".join(str(error).split())
     state = getattr(error, "sqlstate", None) or "-"
-    found = re.search(r"(?:ERROR|FATAL|PANIC): +(.*)", reason)
-    said = re.sub(r" (DETAIL|HINT|LINE \d+|CONTEXT|Query was): .*", "", found[1] if found else reason)
-    said = re.sub(r"^\w+: |\[libpq\] |\.? SQLSTATE.*$", "", said).strip()
+    match = re.search(r"(?:ERROR|FATAL|PANIC): +(.*)", reason)
+    summary = re.sub(r" (DETAIL|HINT|LINE \d+|CONTEXT|Query was): .*", "", match[1] if match else reason)
+    summary = re.sub(r"^\w+: |\[libpq\] |\.? SQLSTATE.*$", "", summary).strip()
     if CONNECTION_FAILURE.search(reason):
         return SourceError(
-            f"Postgres cannot be reached: {said}",
+            f"Postgres cannot be reached: {summary}",
             hint="look at uri in [source]; user and password come from PGUSER and PGPASSWORD, ~/.pgpass or a service file",
         )
     for states, texts, message, hint in KNOWN_ERRORS:
         if re.fullmatch(states, state) or (state == "-" and re.search(texts, reason)):
-            return SourceError(message.format(said), hint=hint)
-    return SourceError(f"Postgres: {said}")
+            return SourceError(message.format(summary), hint=hint)
+    return SourceError(f"Postgres: {summary}")

@@ -1,1 +1,1 @@
-"""The Postgres of a stack: the sample loaded into it, a database for each run, and what runs leave there."""
+"""The Postgres service of a stack: loading the sample, one database per run, and exporting changed tables."""

@@ -1,4 +1,4 @@
-"""How values pass between Postgres and Parquet: as text, outside a run as inside. Needs nothing else, so that runs get it too."""
+"""Transfer of values between Postgres and Parquet as text. It has no dependencies, so runs can import it too."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# By which the text of a value is always the same.
+# Options that make the text of values reproducible.
 CONNECTION_OPTIONS = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=iso_8601 -c extra_float_digits=1"
-# What a column of a table becomes; every other type is kept as its text.
+# Types converted from text; every other type stays text.
 DUCKDB_TYPES = {
     "smallint": "SMALLINT", "integer": "INTEGER", "bigint": "BIGINT", "real": "FLOAT",
     "double precision": "DOUBLE", "numeric": "DOUBLE", "boolean": "BOOLEAN", "date": "DATE",
     "time without time zone": "TIME", "timestamp without time zone": "TIMESTAMP",
     "timestamp with time zone": "TIMESTAMP WITH TIME ZONE", "uuid": "UUID", "bytea": "BLOB",
 }  # fmt: skip
-# Names and types of a relation's columns, for its schema and its name.
+# Names and types of a relation's columns, by schema and name.
 COLUMNS_QUERY = """
     select a.attname, format_type(a.atttypid, a.atttypmod) from pg_attribute a
     where a.attrelid = (quote_ident(%s) || '.' || quote_ident(%s))::regclass and a.attnum > 0 and not a.attisdropped
@@ -26,13 +26,13 @@ COLUMNS_QUERY = """
 
 
 def build_export_statement(schema: str, table: str, columns: Iterable[str]) -> str:
-    """Give the statement by which Postgres writes a relation as CSV, for `build_csv_scan`."""
+    """Return the COPY statement that exports a relation as CSV, for `build_csv_scan`."""
     texts = ", ".join(f"{_quote_identifier(column)}::text" for column in columns)
     return f"copy (select {texts} from {_quote_identifier(schema)}.{_quote_identifier(table)}) to stdout (format csv, force_quote *)"
 
 
 def build_csv_scan(file: str, columns: Iterable[str]) -> str:
-    """Give what DuckDB reads from such a file, all of it text."""
+    """Return DuckDB's scan of such a file, with all columns as text."""
     read = ", ".join(f"{_quote_literal(column)}: 'VARCHAR'" for column in columns)
     return (
         f"read_csv({_quote_literal(file)}, auto_detect = false, header = false, columns = {{{read}}}, delim = ',', "
@@ -41,7 +41,7 @@ def build_csv_scan(file: str, columns: Iterable[str]) -> str:
 
 
 def build_value_list(columns: Mapping[str, str]) -> str:
-    """Give DuckDB's list of values for the texts of columns, whose types in Postgres are given."""
+    """Return DuckDB's SELECT list that casts columns from text, by their Postgres types."""
     return ", ".join(
         f"{_build_cast(_quote_identifier(name), kind)} as {_quote_identifier(name)}" for name, kind in columns.items()
     )

@@ -1,4 +1,4 @@
-"""A run's own database: cloned from the sample, owned by a role of the run's, read out when the run has ended."""
+"""Databases of runs: cloned from the sample, owned by a role per run, exported after the run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN_DATABASE_PREFIX = "run_"
-# Tables with what was done to them since the database was cloned: a truncated or rewritten one has another file.
+# Tables, and whether they changed since the database was cloned: a truncated or rewritten one has another file.
 TABLES_QUERY = """
     select n.nspname, c.relname, c.relfilenode,
            coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0) > 0
@@ -51,11 +51,11 @@ class PostgresDatabase:
 
     @property
     def url(self) -> str:
-        """By which the run reaches it: through the socket, without a network."""
+        """Address for the run: through the socket, without a network."""
         return f"postgresql:///{self.name}?{urlencode({'host': SOCKET_FOLDER, **self._login})}"
 
     def build_network_url(self, host: str) -> str:
-        """Give the address on a network; drivers of Java take it as well, with ``jdbc:`` before it."""
+        """Return the address on a network; Java drivers accept it with the prefix ``jdbc:``."""
         return f"postgresql://{host}:{PORT}/{self.name}?{urlencode(self._login)}"
 
     @property
@@ -64,12 +64,12 @@ class PostgresDatabase:
 
 
 def create_database(server: PostgresServer, template: str, owner: Mapping[str, str]) -> PostgresDatabase:
-    """Make a database with the sample in it for one run.
+    """Create a run's database with the sample in it.
 
     Args:
-        server: Where.
+        server: The server.
         template: The database with the sample.
-        owner: What names the process that will remove it.
+        owner: Identifies the process responsible for removing it.
     """
     database = PostgresDatabase(name=f"{RUN_DATABASE_PREFIX}{secrets.token_hex(6)}", password=secrets.token_urlsafe(24))
     with server.connect(MAINTENANCE_DATABASE) as connection:
@@ -101,13 +101,13 @@ def create_database(server: PostgresServer, template: str, owner: Mapping[str, s
 
 
 def drop_database(server: PostgresServer, database: str) -> None:
-    """Remove a run's database and its role, whoever is connected."""
+    """Drop a run's database and its role, with open connections."""
     with server.connect(MAINTENANCE_DATABASE) as connection:
         _drop_database_and_role(connection, database)
 
 
 def drop_orphan_databases(server: PostgresServer, gone: Callable[[Mapping[str, str]], bool]) -> None:
-    """Remove the databases of runs whose owner is gone, as a function tells,."""
+    """Drop the databases of runs whose owner is gone, as reported by a function."""
     with server.connect(MAINTENANCE_DATABASE) as connection:
         for name, comment in fetch_rows(connection, DATABASES_QUERY, [RUN_DATABASE_PREFIX]):
             if comment and gone(json.loads(comment)):
@@ -123,16 +123,16 @@ def export_changed_tables(
     scratch: Path,
     memory: int,
 ) -> list[str]:
-    """Write the tables that a run made or changed as Parquet, and give their names.
+    """Write the tables created or changed by a run as Parquet, and return their names.
 
-    They are read as the run's role: a cast of a type that the run made is the run's own code.
+    They are read as the run's role: a cast of a type created by the run executes the run's code.
 
     Args:
-        server: Where.
+        server: The server.
         template: The database that the run's was cloned from.
-        database: The run's.
-        folder: Where ``NAME.parquet`` is written.
-        scratch: An existing folder for what is on its way.
+        database: The run's database.
+        folder: Folder for ``NAME.parquet``.
+        scratch: An existing folder for temporary files.
         memory: Bytes that writing may take.
 
     Raises:
@@ -141,9 +141,9 @@ def export_changed_tables(
     with server.connect(template, PipelineError) as connection:
         before = {(schema, table): file for schema, table, file, _ in fetch_rows(connection, TABLES_QUERY)}
     doing = "reading what the run left in Postgres"
-    own = dataclasses.replace(server, user=database.name, password=database.password)
+    run_server = dataclasses.replace(server, user=database.name, password=database.password)
     with (
-        own.connect(database.name, PipelineError, doing=doing) as connection,
+        run_server.connect(database.name, PipelineError, doing=doing) as connection,
         Session(memory=memory, spill=scratch, failure=PipelineError) as session,
     ):
         names = []

@@ -1,4 +1,4 @@
-"""Loading a sample into Postgres: types without loss, rows by COPY, keys and indexes afterwards."""
+"""Loading a sample into Postgres: lossless types, rows by COPY, keys and indexes afterwards."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from sandbox.model import Progress, TableFiles
 
 TEMPLATE_PREFIX = "sandbox_sample_"
-USER_DATABASE = "sample"  # for the user's own client; a template must not be connected to while it is cloned
+USER_DATABASE = "sample"  # for the user's own client; connections would block cloning a template
 CHUNK_BYTES = 2**20
-MAX_NAME_BYTES = 63  # bytes of a name
+MAX_NAME_BYTES = 63
 DATABASES_QUERY = (
     "select datname, shobj_description(oid, 'pg_database') from pg_database where starts_with(datname, %s)"
 )
@@ -44,12 +44,12 @@ POSTGRES_TYPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class TableToLoad:
-    """A table of the sample as it is to be loaded.
+    """A table of the sample to load.
 
     Attributes:
         files: The table.
         key: Its declared key; may repeat or be NULL in the rows.
-        index_columns: Columns that references start from or lead to.
+        index_columns: Referring and referenced columns.
     """
 
     files: TableFiles
@@ -58,7 +58,7 @@ class TableToLoad:
 
 
 def to_postgres_type(engine_type: str) -> str | None:
-    """Give Postgres's type for one of DuckDB's; None where there is none that holds every value.
+    """Return the Postgres type for a DuckDB type; None if none holds every value.
 
     >>> to_postgres_type("UINTEGER"), to_postgres_type("DECIMAL(12,2)"), to_postgres_type("VARCHAR[]"), to_postgres_type("STRUCT(a INTEGER)"), to_postgres_type("TIMESTAMP_NS")
     ('bigint', 'numeric(12,2)', 'text[]', 'json', None)
@@ -83,27 +83,27 @@ def load_sample(
     memory: int,
     progress: Progress,
 ) -> str:
-    """Load a sample into a template database, unless it is loaded, and give the database's name.
+    """Load a sample into a template database, if it is not loaded yet, and return the database's name.
 
     Args:
-        server: Where.
+        server: The server.
         tables: The sample.
-        mark: What tells this sample, loaded in this way, from others; it is written when all is there.
-        own: Whether it is the sandbox's own sample: the user gets a copy of it, and samples before it are forgotten.
-        scratch: An existing folder for what is on its way.
+        mark: Identifies this sample and how it was loaded; written when loading is complete.
+        own: Whether it is the sandbox's own sample: the user gets a copy of it, and earlier samples are dropped.
+        scratch: An existing folder for temporary files.
         memory: Bytes that reading may take.
-        progress: Shows tables.
+        progress: Shows progress by table.
 
     Raises:
-        RuleError: A column has a type, or a value, that Postgres cannot hold.
-        EngineError: Postgres fails.
+        DataRuleError: A column has a type, or a value, unsupported by Postgres.
+        ContainerEngineError: Postgres fails.
     """
     template = TEMPLATE_PREFIX + hashlib.sha256(mark.encode()).hexdigest()[:16]
     with server.connect(MAINTENANCE_DATABASE) as connection:
-        there = dict(fetch_rows(connection, DATABASES_QUERY, [TEMPLATE_PREFIX]))
-        if there.get(template) == mark:
+        marks = dict(fetch_rows(connection, DATABASES_QUERY, [TEMPLATE_PREFIX]))
+        if marks.get(template) == mark:
             return template
-        for name in {*(there if own else ()), template, *([USER_DATABASE] if own else ())}:
+        for name in {*(marks if own else ()), template, *([USER_DATABASE] if own else ())}:
             execute_statement(connection, "drop database if exists {} with (force)", name)
         execute_statement(connection, "create database {}", template)
         for name in (template, MAINTENANCE_DATABASE, "template1"):
@@ -124,12 +124,12 @@ def load_sample(
 
 
 def revoke_public_access(connection: psycopg.Connection[Any], database: str) -> None:
-    """Let nobody into a database but its owner and the administrator; a clone does not inherit that."""
+    """Restrict a database to its owner and the administrator; a clone does not inherit this."""
     execute_statement(connection, "revoke connect, temporary on database {} from public", database)
 
 
 def split_table_name(name: str) -> tuple[str, str]:
-    """Give schema and table of a table's name in ``sandbox.toml``."""
+    """Return schema and table of a table's name in ``sandbox.toml``."""
     schema, _, bare = name.rpartition(".")
     return schema or "public", bare
 
@@ -151,7 +151,7 @@ def _load_table(server: PostgresServer, template: str, session: Session, table: 
     )
     with server.connect(template, DataRuleError, doing=f"loading {name} into Postgres") as connection:
         execute_statement(connection, "create schema if not exists {}", schema)
-        columns = ", ".join(["{} " + one for one in kinds.values()])
+        columns = ", ".join(["{} " + kind for kind in kinds.values()])
         execute_statement(connection, f"create table {{}}.{{}} ({columns})", schema, bare, *kinds)
         text = f"copy {quote_identifier(schema)}.{quote_identifier(bare)} from stdin (format csv)"
         with file.open("rb") as lines, connection.cursor().copy(text) as copy:
@@ -165,20 +165,20 @@ def _load_table(server: PostgresServer, template: str, session: Session, table: 
 def _choose_types(table: str, types: Mapping[str, str]) -> dict[str, str]:
     kinds: dict[str, str] = {}
     for column, engine_type in types.items():
-        found = to_postgres_type(engine_type)
-        if found is None:
+        postgres_type = to_postgres_type(engine_type)
+        if postgres_type is None:
             raise DataRuleError(
                 f"{table}.{column} is {engine_type}, which Postgres has no type for",
                 hint="leave the column out of the source, or give it another type in [tables.NAME.types]",
             )
         if len(column.encode()) > MAX_NAME_BYTES:
             raise DataRuleError(f"{table}.{column}: Postgres takes names of at most {MAX_NAME_BYTES} bytes")
-        kinds[column] = found
+        kinds[column] = postgres_type
     return kinds
 
 
 def _build_copy_text(column: str, engine_type: str) -> str:
-    """Give the SQL of the text by which COPY reads a value."""
+    """Return SQL for a value's text in COPY's format."""
     value = quote_identifier(column)
     if engine_type == "BLOB":
         return f"'\\x' || hex({value})"
@@ -193,7 +193,7 @@ def _build_copy_text(column: str, engine_type: str) -> str:
 
 
 def _create_indexes(connection: psycopg.Connection[Any], session: Session, table: TableToLoad, source: str) -> None:
-    """Make the key and the references quick to look up; a key that is one becomes the primary key."""
+    """Create indexes on the key and the references; a unique key without NULLs becomes the primary key."""
     schema, bare = split_table_name(table.files.name)
     done: list[tuple[str, ...]] = []
     if table.key:
@@ -203,13 +203,15 @@ def _create_indexes(connection: psycopg.Connection[Any], session: Session, table
             f"select count(*) from (select {names} from {source} group by {names} having count(*) > 1 or {empty})"
         )
         if not repeated:
-            places = ", ".join(["{}"] * len(table.key))
-            execute_statement(connection, f"alter table {{}}.{{}} add primary key ({places})", schema, bare, *table.key)
+            placeholders = ", ".join(["{}"] * len(table.key))
+            execute_statement(
+                connection, f"alter table {{}}.{{}} add primary key ({placeholders})", schema, bare, *table.key
+            )
             done.append(tuple(table.key))
     for columns in _remove_duplicates([tuple(table.key), *table.index_columns]):
         if columns and columns not in done:
-            places = ", ".join(["{}"] * len(columns))
-            execute_statement(connection, f"create index on {{}}.{{}} ({places})", schema, bare, *columns)
+            placeholders = ", ".join(["{}"] * len(columns))
+            execute_statement(connection, f"create index on {{}}.{{}} ({placeholders})", schema, bare, *columns)
 
 
 def _remove_duplicates(columns: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

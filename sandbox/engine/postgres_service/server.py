@@ -1,4 +1,4 @@
-"""A connection to the stack's own Postgres, and its errors in our words."""
+"""Connections to the stack's own Postgres, with translated errors."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 ADMIN_USER = "sandbox"
 MAINTENANCE_DATABASE = "postgres"
 HOST = "127.0.0.1"
-PORT = 5432  # inside its container
-SOCKET_FOLDER = "/run/sandbox/postgres"  # where its socket lies, in its container and in those of runs
+PORT = 5432  # in its container
+SOCKET_FOLDER = "/run/sandbox/postgres"  # in its container and in those of runs
 CONNECT_TIMEOUT_SECONDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresServer:
-    """Where the stack's Postgres listens on this machine, and who asks it: its administrator, or a run's role."""
+    """Address and login of the stack's Postgres, as its administrator or a run's role."""
 
     port: int
     password: str
     user: str = ADMIN_USER
 
     def is_ready(self) -> bool:
-        """Say whether it answers a query."""
+        """Return whether it answers a query."""
         try:
             with self.connect(MAINTENANCE_DATABASE) as connection:
                 connection.execute("select 1")
@@ -48,10 +48,10 @@ class PostgresServer:
         *,
         doing: str = "the stack's Postgres",
     ) -> Iterator[psycopg.Connection[Any]]:
-        """Give a connection that commits each statement, for as long as the block lasts.
+        """Yield an autocommit connection.
 
         Raises:
-            SandboxError: ``failure``, for all that Postgres says and that the connection comes to.
+            SandboxError: ``failure``, for all errors of Postgres and the connection.
         """
         try:
             with psycopg.connect(
@@ -73,13 +73,13 @@ class PostgresServer:
 
 
 def execute_statement(connection: psycopg.Connection[Any], text: str, *names: str, **values: str) -> None:
-    """Carry out a statement in which ``{}`` are names and ``{name}`` are texts, both quoted."""
+    """Execute a statement with names for ``{}`` and texts for ``{name}``, both quoted."""
     literals = {name: sql.Literal(value) for name, value in values.items()}
     connection.execute(sql.SQL(text).format(*map(sql.Identifier, names), **literals))
 
 
 def fetch_rows(connection: psycopg.Connection[Any], text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-    """Give all rows of a query, whose parameters are ``%s``."""
+    """Return all rows of a query with ``%s`` parameters."""
     return connection.execute(text, values).fetchall()
 
 

@@ -1,4 +1,4 @@
-"""A query on what lies in the stack's Postgres, answered as the sample itself answers one."""
+"""User-written queries on the stack's Postgres, answered in the same form as queries on the sample."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ class _BooleanLoader(TextLoader):
 def run_user_query(
     server: PostgresServer, query: str, *, most: int | None
 ) -> tuple[dict[str, str], list[tuple[str | None, ...]]]:
-    """Carry out a person's own query on the user's copy of the sample, which it may only read.
+    """Run a user-written query, read-only, on the user's copy of the sample.
 
     Args:
-        server: Where.
-        query: One statement that gives rows.
-        most: How many rows to give at most; None gives all.
+        server: The server.
+        query: One statement that returns rows.
+        most: The maximum number of rows; None returns all.
 
     Returns:
-        The columns with DuckDB's names of their types, or Postgres's where there is none, and the rows as Postgres's
-        text of each value.
+        The columns with DuckDB's types, or Postgres's if there is no equivalent, and the rows with Postgres's text of
+        each value.
 
     Raises:
-        RuleError: Postgres refuses it.
+        DataRuleError: Postgres refuses it.
     """
     with server.connect(USER_DATABASE, DataRuleError, doing="the query") as connection:
         _register_text_loaders(connection)
@@ -71,19 +71,19 @@ def _register_text_loaders(connection: psycopg.Connection[Any]) -> None:
 
 
 def _describe_columns(described: Sequence[psycopg.Column]) -> dict[str, str]:
-    """Give columns by name; one whose name came before gets a number, as DuckDB does it."""
-    found: dict[str, str] = {}
-    for one in described:
-        name, number = one.name, 0
-        while name in found:
+    """Return columns by name; a repeated name gets a number, as in DuckDB."""
+    types: dict[str, str] = {}
+    for column in described:
+        name, number = column.name, 0
+        while name in types:
             number += 1
-            name = f"{one.name}_{number}"
-        found[name] = _to_duckdb_type(one.type_display)
-    return found
+            name = f"{column.name}_{number}"
+        types[name] = _to_duckdb_type(column.type_display)
+    return types
 
 
 def _to_duckdb_type(name: str) -> str:
-    """Give DuckDB's name of a type.
+    """Return DuckDB's name of a Postgres type.
 
     >>> _to_duckdb_type("int4"), _to_duckdb_type("numeric(12, 2)"), _to_duckdb_type("varchar(20)"), _to_duckdb_type("date"), _to_duckdb_type("int4[]")
     ('INTEGER', 'DECIMAL(12,2)', 'VARCHAR', 'DATE', 'INT4[]')

@@ -1,8 +1,8 @@
-"""Rows of a Parquet file with a low permanent random number, found by the key alone: of all others nothing is decoded.
+"""Candidate rows of a Parquet file, found by the permanent random number of their key.
 
-DuckDB decodes every value of a file before it filters by arithmetic, which may fail and so is not left to its reader. Polars
-decodes the key first, and of the other columns the rows that are left. What it gives is no more than a first choice: the
-session applies the sampling rule to it again, so that one piece of code decides, whatever was read and how.
+DuckDB decodes every column before it filters by arithmetic: the filter may fail, so it is not pushed into the reader.
+Polars decodes the key first, and the other columns for the remaining rows only. Its result is only a superset: the
+session applies the sampling rule to it again.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 KEY_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-# Both libraries give equal values of these; of others (nested, UUID, TIME, INTERVAL, ...) that was not made sure of.
+# Both libraries return equal values for these types; others (nested, UUID, TIME, INTERVAL, ...) are not verified.
 SUPPORTED_TYPE = re.compile(
     r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE|BOOLEAN|VARCHAR|DATE|DECIMAL\(\d+,\d+\)"
     r"|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?"
 )
-SHIFT_DIVISOR = 2**31  # what a shift by 31 bits divides by
+SHIFT_DIVISOR = 2**31  # equals a shift by 31 bits
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolarsReadRequest:
-    """What is to be read of a file.
+    """What to read from a file.
 
     Attributes:
         columns: The columns.
         key: The key, one of them.
         coefficients: See `sandbox.engine.rule.prn.compute_coefficients`.
-        threshold: The permanent random number that every row's must be under.
-        row_number_column: The name of one column more: the row's place in the file.
+        threshold: Upper limit (exclusive) of the permanent random number.
+        row_number_column: The name of an additional column: the row number in the file.
     """
 
     columns: Sequence[str]
@@ -48,20 +48,20 @@ class PolarsReadRequest:
 
 
 def can_read_table(columns: Mapping[str, str], key: Sequence[str]) -> bool:
-    """Say whether rows of a table with these columns, and the engine's names of their types, can be read so."""
-    patterns = any(name.startswith("^") and name.endswith("$") for name in columns)  # Polars reads more into these
+    """Return whether Polars can read a table with these columns and DuckDB types."""
+    patterns = any(name.startswith("^") and name.endswith("$") for name in columns)  # a regular expression to Polars
     plain = all(SUPPORTED_TYPE.fullmatch(kind) for kind in columns.values())
     return len(key) == 1 and columns[key[0]] in KEY_TYPES and plain and not patterns
 
 
 def can_read_file(footer: pq.FileMetaData, columns: Iterable[str]) -> bool:
-    """Say whether a file has these columns, and none of them in a form that the libraries read in different ways."""
+    """Return whether a file has these columns, all in a physical type that both libraries read alike."""
     kinds = {footer.schema.column(i).path: footer.schema.column(i) for i in range(len(footer.schema))}
     return all(name in kinds and kinds[name].physical_type != "INT96" for name in columns)
 
 
 def has_no_nulls(footer: pq.FileMetaData, columns: Iterable[str]) -> bool:
-    """Say whether a file's own statistics tell that some of its columns hold no NULL."""
+    """Return whether a file's statistics exclude NULLs in these columns."""
     return all(
         statistics is not None and statistics.has_null_count and statistics.null_count == 0
         for column in columns
@@ -70,7 +70,7 @@ def has_no_nulls(footer: pq.FileMetaData, columns: Iterable[str]) -> bool:
 
 
 def has_small_keys(footer: pq.FileMetaData, key: str) -> bool:
-    """Say whether a file's own statistics put each value of an integer column into [0, P), where the fold changes none."""
+    """Return whether a file's statistics put each key into [0, P), where folding is the identity."""
     return all(
         statistics is not None and statistics.has_min_max and 0 <= statistics.min <= statistics.max < PRIME
         for statistics in _read_statistics(footer, key)
@@ -78,52 +78,54 @@ def has_small_keys(footer: pq.FileMetaData, key: str) -> bool:
 
 
 def _read_statistics(footer: pq.FileMetaData, column: str) -> Iterator[Any]:
-    """Give what a file tells of a column in each row group; None where it tells nothing."""
+    """Yield a column's statistics in each row group; None if it has none."""
     index = next((i for i in range(len(footer.schema)) if footer.schema.column(i).path == column), None)
     for group in range(footer.num_row_groups):
         yield None if index is None else footer.row_group(group).column(index).statistics
 
 
 def read_candidate_rows(
-    path: str, wanted: PolarsReadRequest, rows: tuple[int, int | None], *, small: bool
+    path: str, request: PolarsReadRequest, rows: tuple[int, int | None], *, small: bool
 ) -> pa.Table | None:
-    """Read the rows of a file, or of a range of it, whose permanent random number is low enough.
+    """Read the rows of a file, or of a range of it, with a permanent random number below the threshold.
 
     Args:
-        path: A Parquet file of this machine.
-        wanted: What is wanted.
-        rows: The place of the first row in the file, and the one behind the last; None reads to the end.
-        small: Whether keys are believed to lie in [0, P). Where they do not the row comes in any case.
+        path: A local Parquet file.
+        request: What to read.
+        rows: The first row number, and the one after the last; None reads to the end.
+        small: Whether keys are expected to lie in [0, P). Rows with other keys are always returned.
 
     Returns:
-        The columns and the place, perhaps with rows that are not wanted; None where Polars cannot read the file, so that
-        somebody else has to say why.
+        The columns and the row number, possibly with extra rows; None if Polars cannot read the file, so that DuckDB
+        reports the error.
     """
-    import polars as pl  # noqa: PLC0415 - 0.1 s that only a large table is worth
+    import polars as pl  # noqa: PLC0415 - takes 0.1 s
 
     first, stop = rows
-    key = pl.col(wanted.key).cast(pl.Int64)
-    x = (key if small else _compute_fold(key, wanted.coefficients)).reinterpret(signed=False)
-    low = _compute_random_number(x, wanted.coefficients) < wanted.threshold
+    key = pl.col(request.key).cast(pl.Int64)
+    x = (key if small else _compute_fold(key, request.coefficients)).reinterpret(signed=False)
+    low = _compute_random_number(x, request.coefficients) < request.threshold
     if small:
         low = low | (x >= PRIME)
     try:
         scan = pl.scan_parquet(
             path,
-            row_index_name=wanted.row_number_column,
+            row_index_name=request.row_number_column,
             glob=False,
             hive_partitioning=False,
             use_statistics=False,
         )
         if stop is not None:
             scan = scan.slice(first, stop - first)
-        return scan.filter(low).select(*wanted.columns, wanted.row_number_column).collect(engine="streaming").to_arrow()
+        return (
+            scan.filter(low).select(*request.columns, request.row_number_column).collect(engine="streaming").to_arrow()
+        )
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
         return None
 
 
 def _compute_fold(key: Any, coefficients: Sequence[int]) -> Any:
-    """Fold a key as `sandbox.engine.rule.sampling_rule.add_random_numbers` does; a division that rounds down is a shift."""
+    """Fold a key as `sandbox.engine.rule.sampling_rule.compute_fold` does; floor division replaces the shift."""
     limbs = ((key // SHIFT_DIVISOR) & PRIME) * coefficients[4] % PRIME + ((key // SHIFT_DIVISOR**2) & 3) * coefficients[
         5
     ] % PRIME
@@ -131,6 +133,6 @@ def _compute_fold(key: Any, coefficients: Sequence[int]) -> Any:
 
 
 def _compute_random_number(x: Any, coefficients: Sequence[int]) -> Any:
-    """Give the number of a folded key, without a sign: what remains of a division is found faster so."""
+    """Return the random number of a folded key; unsigned, because unsigned remainders are faster."""
     c0, c1, c2, c3 = coefficients[:4]
     return ((((x * c3 + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME

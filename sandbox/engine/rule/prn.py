@@ -1,4 +1,4 @@
-"""The numbers of the sampling rule that need no engine: the prime, the coefficients, the thresholds.
+"""Constants of the sampling rule: the prime, the coefficients, the thresholds.
 
 Specification: docs/design.md, "The sampling rule".
 """
@@ -9,11 +9,11 @@ import hashlib
 import math
 
 PRIME = 2**31 - 1
-HASH_DIGITS = 15  # hex digits of a SHA-256 that become an integer; 16 would overflow a signed 64-bit one
+HASH_DIGITS = 15  # hex digits of a SHA-256 read as an integer; 16 would overflow 64 bits
 
 
 def compute_coefficients(salt: str, unit: str) -> tuple[int, ...]:
-    """Give the six coefficients of a unit table's draw, each in [0, P).
+    """Return the six coefficients of a unit table's draw, each in [0, P).
 
     Args:
         salt: The salt of the draw.
@@ -26,7 +26,7 @@ def compute_coefficients(salt: str, unit: str) -> tuple[int, ...]:
 
 
 def hash_to_integer(text: str) -> int:
-    """Give the integer that stands for a canonical text: the first 15 hex digits of its SHA-256.
+    """Return the first 15 hex digits of a text's SHA-256 as an integer.
 
     >>> hash_to_integer("a")
     912392414677810140
@@ -35,7 +35,7 @@ def hash_to_integer(text: str) -> int:
 
 
 def compute_threshold(probability: float) -> int:
-    """Give the number below which a unit is selected; a probability of 1 selects every unit.
+    """Return the number below which a unit is selected; a probability of 1 selects every unit.
 
     >>> compute_threshold(1.0) == PRIME, compute_threshold(0.5), compute_threshold(1e-12)
     (True, 1073741824, 1)

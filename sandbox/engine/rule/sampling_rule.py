@@ -1,7 +1,7 @@
-"""The sampling rule as an Ibis expression: which rows of a unit table are in the sample.
+"""The sampling rule as an Ibis expression: selects the rows of a unit table.
 
-One expression for every engine that Ibis compiles for. Only signed 64-bit integers appear in it, and no intermediate
-value reaches 2⁶³. Specification: docs/design.md, "The sampling rule".
+One expression for every query engine supported by Ibis. It uses only signed 64-bit integers, and no intermediate value
+reaches 2⁶³. Specification: docs/design.md, "The sampling rule".
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ KEY_TYPE_NAMES = "integer, text, UUID, date, timestamp, decimal or boolean"
 
 @ibis.udf.scalar.builtin(name="epoch_us")  # type: ignore[untyped-decorator, unused-ignore]
 def _epoch_microseconds(moment: dt.timestamp) -> dt.int64:
-    """Give microseconds since 1970 UTC; the engine's own function."""
+    """Return microseconds since 1970 UTC; a DuckDB function."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """Everything that decides about the rows of one unit table.
+    """Everything that determines the selected rows of one unit table.
 
     Attributes:
         key: The unit's key columns.
         coefficients: See `sandbox.engine.rule.prn.compute_coefficients`.
-        labels: How a row's stratum is found, one a strata column.
-        strata_table: The table of strata, one row each: ``index``, ``threshold``, and for strata column i ``value_i`` and
-            ``rare_i``.
-        highest_threshold: The highest threshold: what is above it needs no stratum.
+        labels: How to find a row's stratum, one per strata column.
+        strata_table: The table of strata, one row each: ``index``, ``threshold``, and for strata column i ``value_i``
+            and ``rare_i``.
+        highest_threshold: The highest threshold; rows above it need no stratum.
         stratum_column: The name of the column with a row's stratum (its ``index``).
-        unit_column: The name of the column with the integer that stands for a row's key.
+        unit_column: The name of the column with the integer of a row's key.
     """
 
     key: Sequence[str]
@@ -59,48 +59,48 @@ class Draw:
 
 
 def build_selection_query(relation: str, columns: Mapping[str, str], draw: Draw) -> str:
-    """Give the SQL of the selected rows of a relation: its columns in order, then stratum and unit.
+    """Return SQL for the selected rows of a relation: its columns in order, then stratum and unit.
 
     Raises:
-        RuleError: A key column has a type that cannot be a key.
+        DataRuleError: A key column has an unsupported type.
     """
     table = _build_draw_table(relation, columns, draw)
     number = choose_unused_name("u", columns)
     rows = add_random_numbers(table, draw.key, draw.coefficients, name=number, taken=columns)
-    # First what no stratum takes, so that the joins that find a row's stratum see few rows.
+    # Filter by the highest threshold first, so that few rows reach the joins.
     rows = rows.filter(rows[number] < draw.highest_threshold)
     return _expand_placeholder(_join_strata(rows, columns, draw, below=number), columns, draw)
 
 
 def build_frame_query(relation: str, columns: Mapping[str, str], draw: Draw) -> str:
-    """Give the SQL of all rows of a relation that have a whole key, selected or not; columns as `build_selection_query`."""
+    """Return SQL for all rows of a relation with a complete key; columns as in `build_selection_query`."""
     table = _build_draw_table(relation, columns, draw)
     rows = table.filter(*(table[column].notnull() for column in draw.key))
     return _expand_placeholder(_join_strata(rows, columns, draw), columns, draw)
 
 
 def build_label_query(
-    relation: str, columns: Mapping[str, str], key: Sequence[str], found: Sequence[LabelDefinition]
+    relation: str, columns: Mapping[str, str], key: Sequence[str], labels: Sequence[LabelDefinition]
 ) -> str:
-    """Give the SQL of the key and the labels of all rows of a relation: ``key_i``, ``value_i``."""
+    """Return SQL for the key and the labels of all rows of a relation: ``key_i``, ``value_i``."""
     table = _build_table(relation, columns)
-    names = strata_labels.choose_label_names(found, columns)
-    rows = strata_labels.add_labels(table, found, names)
+    names = strata_labels.choose_label_names(labels, columns)
+    rows = strata_labels.add_labels(table, labels, names)
     keys = {f"key_{index}": rows[column] for index, column in enumerate(key)}
     values = {f"value_{index}": rows[name] for index, name in enumerate(names)}
     return _compile_sql(rows.select(**keys, **values))
 
 
 def _join_strata(rows: Any, columns: Mapping[str, str], draw: Draw, *, below: str | None = None) -> Any:
-    """Give the rows' columns, their stratum and their unit; only rows whose ``below`` is under its threshold."""
+    """Return the rows' columns, stratum and unit; with ``below``, only rows under their stratum's threshold."""
     kept = [*_find_deciding_columns(columns, draw), *_choose_placeholder_column(columns, draw)]
     if not draw.labels:
-        found = {
+        added = {
             draw.stratum_column: ibis.literal(0, "int32"),
             draw.unit_column: compute_key_number(rows, draw.key),
         }
-        return rows.select(*(rows[column] for column in kept), **found)
-    kinds = {f"value_{i}": one.label_type for i, one in enumerate(draw.labels)}
+        return rows.select(*(rows[column] for column in kept), **added)
+    kinds = {f"value_{i}": label.label_type for i, label in enumerate(draw.labels)}
     flags = {f"rare_{i}": dt.boolean for i in range(len(draw.labels))}
     strata = ibis.table({"index": "int64", "threshold": "int64", **kinds, **flags}, name=draw.strata_table)
     names = strata_labels.choose_label_names(draw.labels, [*columns, *rows.columns])
@@ -108,23 +108,23 @@ def _join_strata(rows: Any, columns: Mapping[str, str], draw: Draw, *, below: st
     match = strata_labels.build_stratum_conditions(rows, names, draw.labels, strata)
     if below is not None:
         match.append(rows[below] < strata.threshold)
-    found = {
+    added = {
         draw.stratum_column: strata["index"].cast("int32"),
         draw.unit_column: compute_key_number(rows, draw.key),
     }
-    return rows.join(strata, match).select(*(rows[column] for column in kept), **found)
+    return rows.join(strata, match).select(*(rows[column] for column in kept), **added)
 
 
 def _find_deciding_columns(columns: Mapping[str, str], draw: Draw) -> dict[str, str]:
-    """Give the columns that decide about a row, in order."""
-    needed = {*draw.key, *(name for one in draw.labels for name in one.source_columns)}
+    """Return the key and strata columns, in order."""
+    needed = {*draw.key, *(name for label in draw.labels for name in label.source_columns)}
     return {name: kind for name, kind in columns.items() if name in needed}
 
 
 def _choose_placeholder_column(columns: Mapping[str, str], draw: Draw) -> dict[str, str]:
-    """Give the one column that stands for all others in an expression; none where there are no others.
+    """Return one placeholder column for all columns that are only passed through; empty if there are none.
 
-    Ibis takes seconds for an expression over two thousand columns, and most of them are only passed on.
+    Ibis takes seconds for an expression over two thousand columns.
     """
     others = len(columns) > len(_find_deciding_columns(columns, draw))
     return {choose_unused_name("all other columns", columns): "BOOLEAN"} if others else {}
@@ -135,7 +135,7 @@ def _build_draw_table(relation: str, columns: Mapping[str, str], draw: Draw) -> 
 
 
 def _expand_placeholder(expression: Any, columns: Mapping[str, str], draw: Draw) -> str:
-    """Give the SQL of an expression with all columns in order, instead of the one that stands for some of them."""
+    """Return the SQL of an expression with the placeholder replaced by the columns it stands for."""
     sql = _compile_sql(expression)
     others = [quote_identifier(name) for name in columns if name not in _find_deciding_columns(columns, draw)]
     for name in _choose_placeholder_column(columns, draw):
@@ -150,9 +150,10 @@ def _expand_placeholder(expression: Any, columns: Mapping[str, str], draw: Draw)
 def add_random_numbers(
     table: Any, key: Sequence[str], coefficients: Sequence[int], *, name: str, taken: Iterable[str] = ()
 ) -> Any:
-    """Add each row's permanent random number in [0, P) as a column; NULL where a part of the key is.
+    """Add each row's permanent random number in [0, P) as a column; NULL if a part of the key is.
 
-    ``taken`` are names of further columns. The fold is a column of its own: computing it three times inline costs 40 % of the speed.
+    ``taken`` lists names of further columns. The fold is a separate column: computing it three times inline costs 40 %
+    of the speed.
     """
     fold = choose_unused_name("x", [*table.columns, *taken, name])
     folded = table.mutate(**{fold: compute_fold(compute_key_number(table, key), coefficients)})
@@ -160,22 +161,22 @@ def add_random_numbers(
 
 
 def compute_fold(k: Any, coefficients: Sequence[int]) -> Any:
-    """Give the fold of a key's integer, in [0, P)."""
+    """Return the fold of a key's integer, in [0, P)."""
     *_, c4, c5 = coefficients
     return ((k & PRIME) + ((k >> 31) & PRIME) * c4 % PRIME + ((k >> 62) & 3) * c5 % PRIME) % PRIME
 
 
 def compute_random_number(x: Any, coefficients: Sequence[int]) -> Any:
-    """Give the permanent random number of a fold, in [0, P)."""
+    """Return the permanent random number of a fold, in [0, P)."""
     c0, c1, c2, c3, *_ = coefficients
     return ((((x * c3 + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME
 
 
 def compute_key_number(table: Any, key: Sequence[str]) -> Any:
-    """Give the signed 64-bit integer that stands for a key.
+    """Return the signed 64-bit integer of a key.
 
     Raises:
-        RuleError: A column has a type that cannot be a key.
+        DataRuleError: A column has an unsupported type.
     """
     if is_integer_key(table, key):
         return table[key[0]].cast("int64")
@@ -190,7 +191,7 @@ def compute_key_number(table: Any, key: Sequence[str]) -> Any:
 
 
 def is_integer_key(table: Any, key: Sequence[str]) -> bool:
-    """Say whether a key stands for itself: it is one integer column, all of whose values fit (see `compute_key_number`)."""
+    """Return whether a key is one integer column of at most 64 bits signed, used without a hash."""
     for column in key:
         _check_key_type(column, table[column].type())
     kind = table[key[0]].type()
@@ -199,7 +200,7 @@ def is_integer_key(table: Any, key: Sequence[str]) -> bool:
 
 
 def build_key_text(table: Any, key: Sequence[str]) -> Any:
-    """Give the canonical text of a key, which is hashed."""
+    """Return the canonical text of a key, the input of the hash."""
     texts = [build_canonical_text(table[column]) for column in key]
     if len(key) == 1:
         return texts[0]
@@ -207,7 +208,7 @@ def build_key_text(table: Any, key: Sequence[str]) -> Any:
 
 
 def build_canonical_text(column: Any) -> Any:
-    """Give the text that stands for one part of a key, equal on every engine."""
+    """Return the text of one part of a key, equal in every query engine."""
     kind = column.type()
     if kind.is_uuid():
         return column.cast("string").lower()
@@ -217,13 +218,13 @@ def build_canonical_text(column: Any) -> Any:
 
 
 def check_key(columns: Mapping[str, str], key: Sequence[str]) -> None:
-    """Make sure that columns can be a key (see `compute_key_number`)."""
+    """Check the types of key columns (see `compute_key_number`)."""
     for column in key:
         _check_key_type(column, to_ibis_type(columns[column]))
 
 
 def _hash_text(text: Any) -> Any:
-    """Give the first 15 hex digits of a text's SHA-256 as an integer (DuckDB reads ``0x…``)."""
+    """Return the first 15 hex digits of a text's SHA-256 as an integer (DuckDB reads ``0x…``)."""
     return (ibis.literal("0x") + text.hexdigest("sha256").substr(0, HASH_DIGITS)).cast("int64")
 
 

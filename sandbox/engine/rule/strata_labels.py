@@ -1,6 +1,6 @@
-"""What a row has in each strata column, as Ibis expressions: its value, its bin, or the value of a row it refers to.
+"""Labels of rows in strata columns, as Ibis expressions: a value, a bin, or the value of a referenced row.
 
-One expression for every engine that Ibis compiles for, as for the rule itself (`sandbox.engine.rule.sampling_rule`).
+One expression for every query engine supported by Ibis, as in `sandbox.engine.rule.sampling_rule`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAN_BIN = -1  # the bin of NaN; the others are numbered from 0
 
 @dataclass(frozen=True, kw_only=True)
 class KeyColumnPair:
-    """A column of the rows and the key column that it is compared with; ``as_text`` where only one is a text."""
+    """A column of the rows and the key column compared with it; ``as_text`` if only one of them is text."""
 
     column: str
     type: str
@@ -30,12 +30,12 @@ class KeyColumnPair:
 
 @dataclass(frozen=True, kw_only=True)
 class ValueLookup:
-    """Where the values of a strata column of another table are found.
+    """Location of a strata column's values in another table.
 
     Attributes:
-        table: A table of the engine with ``key_0``, ``key_1``, ... and ``value``; no key repeats.
-        pairs: For each key the column of the rows that names it, and the key's type.
-        when: Columns of the rows and what they must hold for the reference to be one.
+        table: A table of the session with ``key_0``, ``key_1``, ... and ``value``, unique by key.
+        pairs: For each key column, the referring column and the key's type.
+        when: Columns of the rows and the values they must hold for the reference to apply.
     """
 
     table: str
@@ -45,14 +45,14 @@ class ValueLookup:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelDefinition:
-    """How a row's label in one strata column is found.
+    """How to compute a row's label in one strata column.
 
     Attributes:
-        column: The column of the rows; with a lookup it is not used.
-        type: The engine's name of the values' type.
-        common_values_table: With merged rare values the table of the engine that holds the others, as ``value``.
-        edges: With bins their lower edges but the first's, ascending, as the engine writes them; else None.
-        lookup: For a column of another table where its values are.
+        column: The column of the rows; unused with a lookup.
+        type: The DuckDB type of the values.
+        common_values_table: If rare values are merged, the session's table of the other values, as ``value``.
+        edges: With bins, their lower edges except the first, ascending, as text in DuckDB's format; else None.
+        lookup: Location of the values in another table, else None.
     """
 
     column: str
@@ -63,29 +63,29 @@ class LabelDefinition:
 
     @property
     def source_columns(self) -> list[str]:
-        """The columns of the rows that a label is found by."""
+        """Columns of the rows used to compute the label."""
         if self.lookup is None:
             return [self.column]
         return [*(pair.column for pair in self.lookup.pairs), *(name for name, _ in self.lookup.when)]
 
     @property
     def label_type(self) -> Any:
-        """Ibis's type of the label: the values' own, or a bin's number."""
+        """Ibis type of the label: the type of the values, or of a bin number."""
         return to_ibis_type(self.type) if self.edges is None else dt.int32
 
 
 def add_labels(rows: Any, columns: Sequence[LabelDefinition], names: Sequence[str]) -> Any:
     """Add each strata column's label as a column, before rare values are merged; NULL stays NULL."""
-    for one, name in zip(columns, names, strict=True):
-        if one.lookup is None:
-            rows = rows.mutate(**{name: _build_bin_number(rows[one.column], one.edges)})
+    for definition, name in zip(columns, names, strict=True):
+        if definition.lookup is None:
+            rows = rows.mutate(**{name: _build_bin_number(rows[definition.column], definition.edges)})
         else:
-            rows = _join_lookup(rows, one, one.lookup, name)
+            rows = _join_lookup(rows, definition, definition.lookup, name)
     return rows
 
 
 def choose_label_names(columns: Sequence[LabelDefinition], taken: Iterable[str]) -> list[str]:
-    """Give names for the labels' columns that no other column has."""
+    """Return unused names for the label columns."""
     names: list[str] = []
     taken = list(taken)
     for index in range(len(columns)):
@@ -96,46 +96,51 @@ def choose_label_names(columns: Sequence[LabelDefinition], taken: Iterable[str])
 def build_stratum_conditions(
     rows: Any, names: Sequence[str], columns: Sequence[LabelDefinition], strata: Any
 ) -> list[Any]:
-    """Give the conditions that lead from a row with labels to its one stratum.
+    """Return the join conditions from a labelled row to its stratum.
 
-    ``strata`` has for strata column i ``value_i``, and ``rare_i``, true for the stratum of its rare values.
+    For strata column i, ``strata`` has ``value_i``, and ``rare_i``, true for the stratum of its rare values.
     """
     conditions = []
-    for index, (one, name) in enumerate(zip(columns, names, strict=True)):
+    for index, (definition, name) in enumerate(zip(columns, names, strict=True)):
         label, rare = rows[name], strata[f"rare_{index}"]
-        if one.common_values_table is None:
+        if definition.common_values_table is None:
             conditions.append(label.identical_to(strata[f"value_{index}"]))
             continue
-        others = ibis.table({"value": one.label_type}, name=one.common_values_table)
+        others = ibis.table({"value": definition.label_type}, name=definition.common_values_table)
         merged = label.notnull() & ~label.isin(others.value)
         kept = ibis.ifelse(merged, ibis.null(label.type()), label)
         conditions += [kept.identical_to(strata[f"value_{index}"]), merged.fill_null(False) == rare]
     return conditions
 
 
-def build_value_table(one: LabelDefinition) -> Any:
-    """Give the table where the values of a strata column of another table are found."""
-    assert one.lookup is not None
+def build_value_table(definition: LabelDefinition) -> Any:
+    """Return the lookup table of a strata column's values."""
+    assert definition.lookup is not None
     kinds = {
-        f"key_{i}": dt.string if pair.as_text else to_ibis_type(pair.type) for i, pair in enumerate(one.lookup.pairs)
+        f"key_{i}": dt.string if pair.as_text else to_ibis_type(pair.type)
+        for i, pair in enumerate(definition.lookup.pairs)
     }
-    return ibis.table({**kinds, "value": to_ibis_type(one.type)}, name=one.lookup.table)
+    return ibis.table({**kinds, "value": to_ibis_type(definition.type)}, name=definition.lookup.table)
 
 
-def _join_lookup(rows: Any, one: LabelDefinition, lookup: ValueLookup, name: str) -> Any:
-    values = build_value_table(one)
+def _join_lookup(rows: Any, definition: LabelDefinition, lookup: ValueLookup, name: str) -> Any:
+    values = build_value_table(definition)
     on = []
     for index, pair in enumerate(lookup.pairs):
         cell = rows[pair.column].cast("string") if pair.as_text else rows[pair.column]
         for column, expected in lookup.when:
             cell = ibis.ifelse(rows[column] == expected, cell, ibis.null(cell.type()))
         on.append(cell == values[f"key_{index}"])
-    found = rows.left_join(values, on).select(*(rows[column] for column in rows.columns), **{name: values.value})
-    return found.mutate(**{name: _build_bin_number(found[name], one.edges)}) if one.edges is not None else found
+    joined = rows.left_join(values, on).select(*(rows[column] for column in rows.columns), **{name: values.value})
+    return (
+        joined.mutate(**{name: _build_bin_number(joined[name], definition.edges)})
+        if definition.edges is not None
+        else joined
+    )
 
 
 def _build_bin_number(value: Any, edges: tuple[str, ...] | None) -> Any:
-    """Give the number of edges that a value reaches; a search by halves, so that many edges cost little."""
+    """Return the number of edges at or below a value, by binary search."""
     if edges is None:
         return value
     number = _build_bin_search(value, edges, 0)

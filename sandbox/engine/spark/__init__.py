@@ -1,1 +1,1 @@
-"""Spark as the engine that reads a source: a master of its own, a cluster's, or Spark Connect."""
+"""Spark as the query engine for a source: a local master, a cluster, or Spark Connect."""

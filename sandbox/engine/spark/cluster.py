@@ -1,4 +1,4 @@
-"""A session of Spark, and its errors in our words."""
+"""Spark sessions, with translated errors."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 CONNECT_PORT = 15002
 CONNECT_TIMEOUT_SECONDS = 10.0
-MIN_SPARK_VERSION = (4, 0)  # the first that gives Arrow tables
+MIN_SPARK_VERSION = (4, 0)  # the first with Arrow tables
 INSTALL_COMMAND = "pip install 'sandbox[spark]'"
-# What decides how values are read; the rest is the cluster's own affair.
+# Settings that affect how values are read; all others are left to the cluster.
 READ_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
@@ -40,19 +40,19 @@ DRIVER_SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "ERROR",
-    "spark.driver.maxResultSize": "0",  # what is drawn is bounded by the plan
+    "spark.driver.maxResultSize": "0",  # the draw is bounded by the plan
 }
 LOOPBACK_SETTINGS = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SparkEndpoint:
-    """Which Spark.
+    """Address of Spark.
 
     Attributes:
-        remote: The address of a Connect server; None where there is none.
-        master: Else that of a master.
-        python: The Python of the workers; None takes this one where all takes place here, else what the cluster is set to.
+        remote: The address of a Connect server, if any.
+        master: The address of a master, used without ``remote``.
+        python: The executors' Python; None takes this interpreter with a local master, else the cluster's setting.
     """
 
     remote: str | None
@@ -61,23 +61,23 @@ class SparkEndpoint:
 
     @property
     def address(self) -> str:
-        """For messages; what follows the address may be a token."""
+        """The address in messages, without parameters: one may be a token."""
         return (self.remote or self.master).partition(";")[0]
 
     @property
     def is_local(self) -> bool:
-        """Whether everything takes place on this machine, which then need not be reached from outside."""
+        """Whether all processes run on this machine, so that it need not be reachable from outside."""
         return self.master.startswith("local") or re.match(r"spark://(127\.|localhost)", self.master) is not None
 
 
 class SparkCluster:
-    """A session of Spark that lasts as long as a source is read.
+    """A Spark session, open while a source is read.
 
     Args:
-        endpoint: Which Spark.
+        endpoint: The address of Spark.
 
     Raises:
-        SourceError: pyspark or Java is not there, Spark does not answer, or it is too old.
+        SourceError: pyspark or Java is missing, Spark does not answer, or it is too old.
     """
 
     is_consistent = False  # its files may change while they are read
@@ -93,7 +93,7 @@ class SparkCluster:
             raise SourceError(
                 f'engine = "spark" needs pyspark, which is not installed here: {error}', hint=INSTALL_COMMAND
             ) from error
-        # Also in other threads, and later: pandas is loaded and not used (see `_ignore_pandas_warning`).
+        # Also in other threads, and later: pandas is imported and not used (see `_ignore_pandas_warning`).
         warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         _check_reachable(where)
         with self.translate_errors(), _ignore_pandas_warning():
@@ -115,13 +115,13 @@ class SparkCluster:
         self.version = version
 
     def read_parquet(self, paths: Sequence[str], schema: Any = None) -> Any:
-        """Give Parquet files as a data frame; their own names are meant, whatever a pattern would make of them."""
+        """Return Parquet files as a data frame, with glob characters in paths escaped."""
         reader = self.spark.read if schema is None else self.spark.read.schema(schema)
         with self.translate_errors():
             return reader.parquet(*(re.sub(r"([\\*?\[\]{}^,])", r"\\\1", path) for path in paths))
 
     def fetch_table(self, frame: Any) -> pa.Table:
-        """Give all rows of a data frame.
+        """Return all rows of a data frame.
 
         Raises:
             SourceError: Spark refuses, or does not answer any more.
@@ -130,12 +130,12 @@ class SparkCluster:
             return frame.toArrow()
 
     def upload_package(self, archive: str) -> None:
-        """Let workers import what is in a zip file; a file of one name has one content."""
+        """Upload a zip file of modules to the executors; its name must identify its content."""
         with self.translate_errors():
             self.spark.addArtifacts(archive, pyfile=True)
 
     def cancel(self) -> None:
-        """End what Spark is doing for us; may be called at any time."""
+        """Cancel all running jobs; may be called at any time."""
         with contextlib.suppress(Exception):
             if self.endpoint.remote is None:
                 self.spark.sparkContext.cancelAllJobs()
@@ -143,7 +143,7 @@ class SparkCluster:
                 self.spark.interruptAll()
 
     def close(self) -> None:
-        """End the session."""
+        """Stop the session."""
         with self._lock:
             if self._is_closed:
                 return
@@ -153,7 +153,7 @@ class SparkCluster:
 
     @contextlib.contextmanager
     def translate_errors(self) -> Iterator[None]:
-        """Turn Spark's errors into ours."""
+        """Translate Spark's errors to `SourceError`."""
         try:
             yield
         except SourceError:
@@ -166,16 +166,16 @@ _DISCARD_OUTPUT = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def _choose_python(where: SparkEndpoint) -> dict[str, str]:
-    own = sys.executable if where.remote is None and where.is_local else None
-    python = where.python or own
+    local_python = sys.executable if where.remote is None and where.is_local else None
+    python = where.python or local_python
     return {} if python is None else {"spark.sql.execution.pyspark.python": python}
 
 
 def _check_reachable(where: SparkEndpoint) -> None:
-    """Connect and hang up: Spark itself tries for minutes.
+    """Open and close a connection: Spark itself would retry for minutes.
 
     Raises:
-        SourceError: Nobody answers at the address.
+        SourceError: Nothing answers at the address.
     """
     address = urlsplit(where.address)
     if address.scheme not in {"sc", "spark"} or address.hostname is None or "," in address.netloc:
@@ -193,7 +193,7 @@ def _check_reachable(where: SparkEndpoint) -> None:
 
 
 def _start_context(where: SparkEndpoint) -> None:
-    """Start the JVM and its context; what it logs goes to nobody's terminal."""
+    """Start the JVM and its context, with its log discarded."""
     from pyspark import SparkConf, SparkContext  # noqa: PLC0415 - see above
     from pyspark.java_gateway import launch_gateway  # noqa: PLC0415
 
@@ -212,13 +212,13 @@ def _start_context(where: SparkEndpoint) -> None:
 
 @contextlib.contextmanager
 def _ignore_pandas_warning() -> Iterator[None]:
-    """Keep what pyspark says of pandas, which is not used here, from those who cannot do anything about it."""
+    """Suppress pyspark's warnings about pandas, which is not used here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-# What a message holds: what is said of it, and what to do.
+# Pattern of the error's text, message, and hint.
 KNOWN_ERRORS = (
     (
         r"PYTHON_VERSION_MISMATCH|ModuleNotFoundError|Cannot run program|(?<!PySpark)ImportError",
@@ -250,13 +250,13 @@ KNOWN_ERRORS = (
 def _convert_error(error: Exception, where: SparkEndpoint) -> SourceError:
     text = str(error)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    said = re.sub(r"^.*?(\[[A-Z_.]+\] )", r"\1", first)[:400]
+    summary = re.sub(r"^.*?(\[[A-Z_.]+\] )", r"\1", first)[:400]
     for pattern, message, hint in KNOWN_ERRORS:
         if re.search(pattern, text):
             raised = re.search(rf"^.*?({pattern}.*)$", text, re.MULTILINE)
-            python = raised[1][:400] if raised else said
-            return SourceError(message.format(where=where.address, said=said, python=python), hint=hint)
+            python = raised[1][:400] if raised else summary
+            return SourceError(message.format(where=where.address, said=summary, python=python), hint=hint)
     return SourceError(
-        f"Spark at {where.address} failed: {said}",
+        f"Spark at {where.address} failed: {summary}",
         hint="its own log says more; look at the cluster's web page",
     )

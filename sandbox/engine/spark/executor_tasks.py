@@ -1,4 +1,4 @@
-"""Work on the rows of a file that the workers of a cluster do, each on a part; what comes home is a line of report a part."""
+"""Tasks on rows of a file, run by executors on one partition each; each returns one row of report."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ REPORT_FIELDS = pa.schema(
 
 @dataclass(frozen=True, kw_only=True)
 class PartReport:
-    """What a worker wrote.
+    """A file written by an executor.
 
     Attributes:
-        part: Its number among those of one piece of work; parts are in the file's order.
-        path: Of the file.
+        part: The partition's number; partitions are in the file's order.
+        path: The file.
         bytes: Its size.
         sha256: Its digest (hex).
-        sums: Of its rows (see `sandbox.engine.content_digest.compute_row_sums`).
+        sums: Sums of its rows (see `sandbox.engine.content_digest.compute_row_sums`).
     """
 
     part: int
@@ -49,14 +49,14 @@ class PartReport:
 
     @property
     def record_batch(self) -> pa.RecordBatch:
-        """The report as it travels: whole numbers of the sums may have more than 64 bits."""
+        """The report for transfer; the sums are text because they may exceed 64 bits."""
         rows, upper, lower = self.sums
         values = [self.part, self.path, self.bytes, self.sha256, rows, str(upper), str(lower)]
         return pa.record_batch([[value] for value in values], schema=REPORT_FIELDS)
 
 
 def read_partition_number() -> int:
-    """Give the number of the part that this worker works on."""
+    """Return the number of this executor's partition."""
     from pyspark import TaskContext  # noqa: PLC0415 - an extra
 
     context: Any = TaskContext.get()
@@ -64,29 +64,30 @@ def read_partition_number() -> int:
 
 
 def check_executor(cluster: SparkCluster, work: ExecutorTask) -> None:
-    """Let one worker do something with one row, which it gives back.
+    """Run a task on one row in an executor.
 
     Raises:
-        SourceError: It cannot.
+        SourceError: It failed.
     """
     with cluster.translate_errors():
         cluster.fetch_table(cluster.spark.range(1).mapInArrow(work, "id bigint"))
 
 
 def run_on_executors(table: SparkTable, file: int, places: pa.Table | None, work: ExecutorTask) -> list[PartReport]:
-    """Let workers do something with rows of a file, and give what they report, in the file's order.
+    """Run a task on rows of a file in executors, and return their reports in the file's order.
 
-    A worker gets the rows of its part in the file's order, with the columns ``c<n>`` that the file holds; a part may have none. The
-    same part may be worked on twice, at once or one after the other: one of them counts.
+    An executor gets the rows of its partition in the file's order, with the columns ``c<n>`` in the file; a partition
+    may be empty. The same partition may be processed twice, concurrently or not: one of them counts.
 
     Args:
         table: The table.
         file: Its file, by number.
-        places: Which rows: ``chosen_place``, and perhaps ``unit``, which then is a column of the rows too; None takes all.
-        work: Carried out in the workers.
+        places: The selected rows: ``chosen_place``, and optionally ``unit``, which is then added to the rows; None
+            takes all.
+        work: The task run in executors.
 
     Raises:
-        SourceError: A worker failed again and again, or the cluster does not answer.
+        SourceError: An executor failed repeatedly, or the cluster does not answer.
     """
     from pyspark.sql import functions  # noqa: PLC0415 - an extra
 
@@ -97,8 +98,8 @@ def run_on_executors(table: SparkTable, file: int, places: pa.Table | None, work
             rows = rows.join(functions.broadcast(chosen), rows[ROW_NUMBER_COLUMN] == chosen[SELECTED_ROW_COLUMN]).drop(
                 SELECTED_ROW_COLUMN
             )
-        found = table.cluster.fetch_table(rows.drop(ROW_NUMBER_COLUMN).mapInArrow(work, REPORT_SCHEMA))
-    return sorted(map(_parse_report, found.to_pylist()), key=lambda one: one.part)
+        reports = table.cluster.fetch_table(rows.drop(ROW_NUMBER_COLUMN).mapInArrow(work, REPORT_SCHEMA))
+    return sorted(map(_parse_report, reports.to_pylist()), key=lambda report: report.part)
 
 
 def _parse_report(row: dict[str, Any]) -> PartReport:

@@ -1,4 +1,4 @@
-"""A table of Parquet files as data frames of Spark: all of it, what the rule may draw, what has some keys, or counts."""
+"""Parquet tables as Spark data frames: all rows, rows that may be drawn, rows with some keys, or counts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from sandbox.engine.spark.cluster import SparkCluster
 
-ROW_NUMBER_COLUMN = "place"  # of a row in its file; the table's own columns are called by their numbers
-SPARK_DIALECT: pushdown_sql.PushdownDialect = "databricks"  # which is Spark's
-# The session's types whose values have one text on both sides, or are compared as they are.
+ROW_NUMBER_COLUMN = "place"  # the row number in its file; the table's own columns are named by number
+SPARK_DIALECT: pushdown_sql.PushdownDialect = "databricks"  # Spark's SQL
+# DuckDB types whose values have the same text in Spark, or are compared directly.
 COMPARABLE_TYPES = {
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "VARCHAR", "BOOLEAN", "DATE", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE",
 }  # fmt: skip
 SIGNED_INTEGER_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
-DATE_LIMITS = ("0001-01-01", "9999-12-31")  # beyond which the sides write dates differently
-MAX_KEY_BYTES = 64 * 2**20  # of keys that are sent
+DATE_LIMITS = ("0001-01-01", "9999-12-31")  # outside, Spark and DuckDB write dates differently
+MAX_KEY_BYTES = 64 * 2**20  # limit on transferred keys
 
 
 @dataclass(kw_only=True, eq=False)
@@ -31,15 +31,15 @@ class SparkTable:
     """A table.
 
     Attributes:
-        cluster: Who reads it.
+        cluster: The cluster that reads it.
         name: As in ``sandbox.toml``.
         paths: Its files.
         columns: Its columns, in order.
-        types: The session's names of their types.
-        constants: Columns that stand in the names of folders, with the text of each file; the files do not hold them.
-        schema: Spark's, of what the files hold.
-        kinds: For each column what arrives.
-        condition: What leaves rows out of a data frame with the columns ``c<n>``, while there is such a thing.
+        types: Their DuckDB types.
+        constants: Partition columns from folder names, with the text for each file; the files do not contain them.
+        schema: Spark's schema of the files.
+        kinds: By column, the Arrow type received.
+        condition: Filter on a data frame with the columns ``c<n>``, if any.
     """
 
     cluster: SparkCluster
@@ -56,11 +56,11 @@ class SparkTable:
 
     @property
     def file_columns(self) -> dict[str, int]:
-        """The columns that the files hold, with their numbers."""
+        """The columns in the files, with their numbers."""
         return {name: n for n, name in enumerate(self.columns) if name not in self.constants}
 
     def build_frame(self, files: Sequence[int], narrowed: bool) -> Any:
-        """Give some files as a data frame with the columns ``c<n>`` and ``place``."""
+        """Return some files as a data frame with the columns ``c<n>`` and ``place``."""
         from pyspark.sql import functions  # noqa: PLC0415 - an extra
 
         rows = self.cluster.read_parquet([self.paths[index] for index in files], self.schema)
@@ -70,7 +70,7 @@ class SparkTable:
 
     @contextlib.contextmanager
     def filter_rows(self, condition: Callable[[Any], Any]) -> Iterator[None]:
-        """As long as the block lasts, leave out rows of the table."""
+        """Filter the table's rows within a block."""
         self.condition = condition
         try:
             yield
@@ -78,35 +78,33 @@ class SparkTable:
             self.condition = None
 
     def can_push_down(self, columns: Sequence[str]) -> bool:
-        """Say whether values of some columns are surely understood alike on both sides."""
+        """Return whether Spark and DuckDB treat values of these columns alike."""
         return all(name in self.file_columns and self.types[name] in COMPARABLE_TYPES for name in columns)
 
 
 def find_arrow_types(
     cluster: SparkCluster, schema: Any, columns: Sequence[str], constants: Collection[str]
 ) -> dict[str, pa.DataType]:
-    """Give for each column of a table what arrives of it.
+    """Return the Arrow type received for each column of a table.
 
     Raises:
         SourceError: Arrow has no such type.
     """
-    found = cluster.fetch_table(cluster.spark.createDataFrame([], schema)).schema
-    return {name: pa.string() if name in constants else found.field(name).type for name in columns}
+    schema_received = cluster.fetch_table(cluster.spark.createDataFrame([], schema)).schema
+    return {name: pa.string() if name in constants else schema_received.field(name).type for name in columns}
 
 
 def quote_spark_name(name: str) -> str:
-    """Quote a name for Spark."""
     return "`" + name.replace("`", "``") + "`"
 
 
 def _quote_spark_text(value: str) -> str:
-    """Write a text for Spark, where a backslash escapes."""
+    """Return a Spark SQL literal; a backslash escapes."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 
 
 def alias_expression(sql: str, name: str) -> Any:
-    """Give an expression under a name."""
     from pyspark.sql import functions  # noqa: PLC0415 - an extra
 
     return functions.expr(sql).alias(name)
@@ -119,28 +117,29 @@ def build_rule_filter(
     below: int,
     whole: tuple[Sequence[str], Sequence[str]],
 ) -> Callable[[Any], Any]:
-    """Give what leaves only rows that may be drawn: their permanent random number is low enough, or their label is among some.
+    """Return a filter for rows that may be drawn: their permanent random number is below a limit, or their label is
+    among ``whole``.
 
     Args:
         table: The table.
         key: The unit's key.
         coefficients: See `sandbox.engine.rule.prn.compute_coefficients`.
-        below: What the number must be under.
-        whole: The columns that make a label, and labels.
+        below: The limit of the number (exclusive).
+        whole: The label columns, and labels.
     """
     names = {name: f"c{table.file_columns[name]}" for name in key}
     kinds = {names[name]: table.types[name] for name in key}
     k, fold, number = pushdown_sql.build_number_steps(kinds, [names[name] for name in key], coefficients, SPARK_DIALECT)
     dates = [names[name] for name in key if table.types[name] == "DATE"]
     odd = "".join(
-        f" or {one} not between date {_quote_spark_text(DATE_LIMITS[0])} and date {_quote_spark_text(DATE_LIMITS[1])}"
-        for one in dates
+        f" or {name} not between date {_quote_spark_text(DATE_LIMITS[0])} and date {_quote_spark_text(DATE_LIMITS[1])}"
+        for name in dates
     )
 
     columns, labels = whole
     if labels:
         texts = [f"cast(c{table.file_columns[name]} as string)" for name in columns]
-        parts = [f"case when {one} is null then '~' else length({one}) || ':' || {one} end" for one in texts]
+        parts = [f"case when {text} is null then '~' else length({text}) || ':' || {text} end" for text in texts]
         odd += f" or ({' || '.join(parts)}) in ({', '.join(map(_quote_spark_text, labels))})"
 
     def filter_by_rule(frame: Any) -> Any:
@@ -152,12 +151,12 @@ def build_rule_filter(
 
 
 def build_key_filter(table: SparkTable, columns: Sequence[str], keys: pa.Table) -> Callable[[Any], Any]:
-    """Give what leaves only rows that have one of some keys.
+    """Return a filter for rows with one of some keys.
 
     Args:
         table: The table.
-        columns: Its columns; whole numbers are compared as BIGINT, all else as it is.
-        keys: As many columns, in that order, of the types in which they are compared.
+        columns: Its columns; whole numbers are compared as BIGINT, others as they are.
+        keys: As many columns, in that order, of the compared types.
     """
     from pyspark.sql import functions  # noqa: PLC0415 - an extra
 
@@ -182,8 +181,8 @@ def count_groups(table: SparkTable, columns: Sequence[str], key: Sequence[str], 
     """Count the rows of a table by some columns, in the cluster.
 
     Returns:
-        The columns, how many rows of each group have a whole key, and how many there are; None where there are more groups
-        than ``most``.
+        The columns, the number of rows with a complete key and the number of all rows of each group; None if there are
+        more groups than ``most``.
     """
     if any(name not in table.file_columns for name in key):
         return None
@@ -191,9 +190,9 @@ def count_groups(table: SparkTable, columns: Sequence[str], key: Sequence[str], 
     counts = [alias_expression(f"count_if({whole})", "whole"), alias_expression("count(1)", "every")]
     frame = table.build_frame(range(len(table.paths)), narrowed=False)
     groups = frame.groupBy(*(frame[f"c{table.file_columns[name]}"] for name in columns)).agg(*counts)
-    found = table.cluster.fetch_table(groups.limit(most + 1))
-    if found.num_rows > most:
+    counted = table.cluster.fetch_table(groups.limit(most + 1))
+    if counted.num_rows > most:
         return None
     kinds = [*(table.kinds[name] for name in columns), pa.int64(), pa.int64()]
     schema = pa.schema([(f"c{n}", kind) for n, kind in enumerate(kinds)])
-    return pa.table([column.cast(kind) for column, kind in zip(found.columns, kinds, strict=True)], schema=schema)
+    return pa.table([column.cast(kind) for column, kind in zip(counted.columns, kinds, strict=True)], schema=schema)

@@ -1,7 +1,7 @@
-"""Expressions as the SQL of other databases, so that each understands in them what the session does.
+"""Ibis expressions compiled to other databases' SQL with exactly the session's semantics.
 
-Where Ibis has no word for something, or a database's own word means another thing (the text of a decimal, the number of a
-text's letters), it is said here for each. What a database cannot say exactly is refused: else it would draw another sample.
+It covers functions missing from Ibis, and functions with another meaning in a database, such as the text of a decimal
+or the length of a text. Expressions without an exact equivalent are refused, because they would draw another sample.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from sandbox.model import SqlDialect
 
-TESTED_DIALECTS: tuple[SqlDialect, ...] = ("duckdb", "postgres")  # where tests carry out what is compiled
+TESTED_DIALECTS: tuple[SqlDialect, ...] = ("duckdb", "postgres")  # tests execute the compiled SQL
 
-# The first 15 hex digits of a text's SHA-256 as an integer, which Ibis has for DuckDB and Spark only.
+# The first 15 hex digits of a text's SHA-256 as an integer; Ibis supports it for DuckDB and Spark only.
 HASH_DIGITS_SQL: Mapping[SqlDialect, str] = {
     "postgres": "('x' || substr(encode(sha256(convert_to({}, 'UTF8')), 'hex'), 1, 15))::bit(60)::bigint",
     "snowflake": "to_number(substr(sha2({}, 256), 1, 15), 'XXXXXXXXXXXXXXX')",
@@ -33,7 +33,7 @@ HASH_DIGITS_SQL: Mapping[SqlDialect, str] = {
     "clickhouse": "reinterpretAsInt64(reverse(unhex(concat('0', substring(hex(SHA256({})), 1, 15)))))",
     "databricks": "cast(conv(substr(sha2({}, 256), 1, 15), 16, 10) as bigint)",
 }
-# Microseconds since 1970 UTC of a moment; Ibis's own functions of it are of seconds or lose digits.
+# Microseconds of a timestamp since 1970 UTC; Ibis's own functions return seconds or lose digits.
 MICROSECONDS_SQL: Mapping[SqlDialect, str] = {
     "duckdb": "epoch_us({})",
     "postgres": "(extract(epoch from {}) * 1000000)::bigint",
@@ -46,12 +46,12 @@ MICROSECONDS_SQL: Mapping[SqlDialect, str] = {
     "clickhouse": "toUnixTimestamp64Micro(toDateTime64({}, 6))",
     "databricks": "unix_micros({})",
 }
-# What makes of a moment without a zone, and of one with a zone, what the above takes.
+# Conversions of timestamps without and with time zone to the argument of the above.
 TIMESTAMP_SQL: Mapping[SqlDialect, tuple[str, str]] = {
     "bigquery": ("timestamp({}, 'UTC')", "{}"),
     "trino": ("{}", "{} at time zone 'UTC'"),
 }
-# Texts that a database writes in its own way: it cuts zeros off decimals, or asks its settings how dates look.
+# Databases that trim zeros of decimals, or format dates by a setting.
 DECIMAL_TEXT_SQL: Mapping[SqlDialect, str] = {
     "bigquery": "format('%.{scale}f', {value})",
     "clickhouse": "toDecimalString({value}, {scale})",
@@ -61,12 +61,12 @@ DATE_TEXT_SQL: Mapping[SqlDialect, str] = {
     "snowflake": "to_char({}, 'YYYY-MM-DD')",
 }
 INTEGER_TYPES = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-# Beside decimals: values that have one order and one text everywhere.
+# Types with one order and one text in every database, besides decimals.
 PORTABLE_TYPES = {*INTEGER_TYPES, "VARCHAR", "BOOLEAN", "DATE"}
-# Else what an outer join does not find is 0 or an empty text.
+# Otherwise unmatched rows of an outer join are 0 or empty instead of NULL.
 QUERY_SETTINGS: Mapping[SqlDialect, str] = {"clickhouse": "\nSETTINGS join_use_nulls = 1"}
-MAX_SCALE_WITHOUT_EXPONENT = 6  # digits after the point up to which Spark writes every decimal without an exponent
-# Characters that a name cannot have there, or that the compiler does not escape.
+MAX_SCALE_WITHOUT_EXPONENT = 6  # above it Spark may write an exponent
+# Characters invalid in names, or not escaped by the compiler.
 FORBIDDEN_NAME_CHARACTERS: Mapping[SqlDialect, str] = {
     "bigquery": r'[!"$()*,./;?@\[\\\]^`{}~\x00-\x1f]',
     "clickhouse": r"\\",
@@ -76,55 +76,55 @@ FORBIDDEN_NAME_CHARACTERS: Mapping[SqlDialect, str] = {
 
 @ibis.udf.scalar.builtin(name="sandbox_first_digits")  # type: ignore[untyped-decorator, unused-ignore]
 def _first_digits(text: dt.string) -> dt.int64:
-    """Stand for `HASH_DIGITS_SQL`."""
+    """Placeholder for `HASH_DIGITS_SQL`."""
 
 
 @ibis.udf.scalar.builtin(name="sandbox_microseconds")  # type: ignore[untyped-decorator, unused-ignore]
 def _epoch_microseconds(moment: dt.timestamp) -> dt.int64:
-    """Stand for `MICROSECONDS_SQL` of a moment without a zone."""
+    """Placeholder for `MICROSECONDS_SQL` of a timestamp without time zone."""
 
 
 @ibis.udf.scalar.builtin(name="sandbox_zoned_microseconds")  # type: ignore[untyped-decorator, unused-ignore]
 def _epoch_microseconds_with_zone(moment: dt.timestamp) -> dt.int64:
-    """Stand for `MICROSECONDS_SQL` of a moment with a zone."""
+    """Placeholder for `MICROSECONDS_SQL` of a timestamp with time zone."""
 
 
 @ibis.udf.scalar.builtin(name="sandbox_decimal_text")  # type: ignore[untyped-decorator, unused-ignore]
 def _decimal_text(value: dt.decimal, scale: dt.int8) -> dt.string:
-    """Stand for `DECIMAL_TEXT_SQL`."""
+    """Placeholder for `DECIMAL_TEXT_SQL`."""
 
 
 @ibis.udf.scalar.builtin(name="sandbox_date_text")  # type: ignore[untyped-decorator, unused-ignore]
 def _date_text(value: dt.date) -> dt.string:
-    """Stand for `DATE_TEXT_SQL`."""
+    """Placeholder for `DATE_TEXT_SQL`."""
 
 
 def compile_select(expression: Any, dialect: SqlDialect) -> exp.Expr:
-    """Give a table as a SELECT of a database, parsed."""
+    """Return a table expression as a parsed SELECT of a dialect."""
     lowered = expression.op().replace(lambda node, known: _lower_node(node, known, dialect)).to_expr()
     text = str(ibis.to_sql(lowered, dialect=dialect, pretty=False))
     tree = sqlglot.parse_one(text, read=dialect)
     for called in reversed(list(tree.find_all(exp.Anonymous))):  # the inner ones first
-        if said := _render_placeholder(called, dialect):
-            called.replace(sqlglot.parse_one(said, read=dialect))
+        if sql := _render_placeholder(called, dialect):
+            called.replace(sqlglot.parse_one(sql, read=dialect))
     if dialect == "clickhouse":
         _adapt_to_clickhouse(tree)
     return tree
 
 
 def render_select(expression: Any, dialect: SqlDialect) -> str:
-    """Give a table as the text of a SELECT of a database."""
-    found = compile_select(expression, dialect).sql(dialect=dialect, pretty=True)
-    if dialect == "databricks":  # where a setting stands in for ${name} even in texts; in names it is refused
-        found = found.replace("${", r"\u0024{")
-    return f"{found}{QUERY_SETTINGS.get(dialect, '')}"
+    """Return a table expression as the text of a SELECT of a dialect."""
+    sql = compile_select(expression, dialect).sql(dialect=dialect, pretty=True)
+    if dialect == "databricks":  # it substitutes ${name} even in texts; names with it are refused
+        sql = sql.replace("${", r"\u0024{")
+    return f"{sql}{QUERY_SETTINGS.get(dialect, '')}"
 
 
 def check_portable_key(dialect: SqlDialect, columns: Mapping[str, str], key: Sequence[str]) -> None:
-    """Make sure that a database can say exactly which number a key stands for.
+    """Check that a dialect computes exactly the same key number.
 
     Raises:
-        RuleError: It cannot, for a column that is named.
+        DataRuleError: It does not, for a named column.
     """
     if dialect == "duckdb":
         return
@@ -137,10 +137,10 @@ def check_portable_key(dialect: SqlDialect, columns: Mapping[str, str], key: Seq
 
 
 def check_portable_strata(columns: Sequence[tuple[str, str]]) -> None:
-    """Make sure that strata columns are told apart in the same way everywhere.
+    """Check that every database distinguishes the values of strata columns in the same way.
 
     Raises:
-        RuleError: One is of a type of which that is not known.
+        DataRuleError: It is unknown for the type of a column.
     """
     for name, kind in columns:
         if kind not in PORTABLE_TYPES and not kind.startswith("DECIMAL("):
@@ -151,20 +151,20 @@ def check_portable_strata(columns: Sequence[tuple[str, str]]) -> None:
 
 
 def check_portable_name(dialect: SqlDialect, name: str) -> None:
-    """Make sure that a database can be told a name.
+    """Check that a dialect can quote a name.
 
     Raises:
-        RuleError: It cannot.
+        DataRuleError: It cannot.
     """
-    if dialect in FORBIDDEN_NAME_CHARACTERS and (found := re.search(FORBIDDEN_NAME_CHARACTERS[dialect], name)):
+    if dialect in FORBIDDEN_NAME_CHARACTERS and (match := re.search(FORBIDDEN_NAME_CHARACTERS[dialect], name)):
         raise DataRuleError(
-            f"the name {name!r} cannot be said in {dialect}: it has {found[0]!r}",
+            f"the name {name!r} cannot be said in {dialect}: it has {match[0]!r}",
             hint="give it another name with a view in the warehouse, and in the source",
         )
 
 
 def _explain_inexact_key(dialect: SqlDialect, kind: str, *, alone: bool) -> str | None:
-    """Say why a key of some type is not the same there; None where it is."""
+    """Return the reason why a key type is not portable to a dialect; None if it is."""
     decimal = re.fullmatch(r"DECIMAL\(\d+,(\d+)\)", kind)
     if kind == "UBIGINT" and alone:
         return "it has no unsigned integers of 64 bits that are computed with as the rule does"
@@ -178,16 +178,16 @@ def _explain_inexact_key(dialect: SqlDialect, kind: str, *, alone: bool) -> str 
 
 
 def _adapt_to_clickhouse(tree: exp.Expr) -> None:
-    """Say what has one name there and elsewhere, and means other things."""
-    for length in list(tree.find_all(exp.Length)):  # of bytes
+    """Replace functions and types with another meaning in ClickHouse."""
+    for length in list(tree.find_all(exp.Length)):  # length() counts bytes
         length.replace(exp.func("lengthUTF8", length.this))
     for kind in tree.find_all(exp.DataType):
-        if kind.is_type("date"):  # of 1970 to 2149
+        if kind.is_type("date"):  # Date covers 1970 to 2149 only
             kind.set("this", exp.DataType.Type.DATE32)
 
 
 def _lower_node(node: Any, known: Any, dialect: SqlDialect) -> Any:
-    """Put what stands for a database's own words in the place of what the session says."""
+    """Replace a node by its placeholder, if the dialect has its own SQL for it."""
     node = node.__recreate__(known) if known else node
     if isinstance(node, ops.ScalarUDF) and node.__func_name__ == "epoch_us":
         [moment] = node.args
@@ -206,7 +206,10 @@ def _lower_node(node: Any, known: Any, dialect: SqlDialect) -> Any:
 
 
 def _find_hashed_text(node: Any) -> Any:
-    """Give the text whose hash's first digits a conversion gives (see `sandbox.engine.rule.sampling_rule`); None where it is another."""
+    """Return the text hashed by a conversion of its hash's first digits; None for other conversions.
+
+    See `sandbox.engine.rule.sampling_rule`.
+    """
     digits: Any = node.arg.arg[1:] if isinstance(node.arg, ops.StringConcat) else ()
     if len(digits) == 1 and isinstance(digits[0], ops.Substring) and isinstance(digits[0].arg, ops.HexDigest):
         return digits[0].arg.arg
@@ -214,8 +217,8 @@ def _find_hashed_text(node: Any) -> Any:
 
 
 def _render_placeholder(called: exp.Anonymous, dialect: SqlDialect) -> str | None:
-    """Give what a call stands for; None where it is a function of the database."""
-    value, *more = [one.sql(dialect=dialect) for one in called.expressions] or [""]
+    """Return the SQL of a placeholder; None if the call is a function of the database."""
+    value, *more = [argument.sql(dialect=dialect) for argument in called.expressions] or [""]
     without, zoned = TIMESTAMP_SQL.get(dialect, ("{}", "{}"))
     match called.name.lower():
         case "sandbox_first_digits":

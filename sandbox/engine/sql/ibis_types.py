@@ -1,4 +1,4 @@
-"""Ibis's types for the engine's names of them, and names that are not taken."""
+"""Ibis types for DuckDB types, and unused column names."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ IBIS_TYPES = {
 
 
 def to_ibis_type(engine_type: str) -> Any:
-    """Give Ibis's type for the engine's name of one; ``unknown`` for those that no rule needs."""
+    """Return the Ibis type for a DuckDB type; ``unknown`` for types that no rule needs."""
     if match := re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", engine_type):
         return dt.Decimal(int(match[1]), int(match[2]))
     return dt.dtype(IBIS_TYPES[engine_type]) if engine_type in IBIS_TYPES else dt.unknown
 
 
 def choose_unused_name(name: str, taken: Iterable[str]) -> str:
-    """Give a column name that is not taken, whatever the case of its letters.
+    """Return a column name that is not taken, ignoring case.
 
     >>> choose_unused_name("u", ["U", "u_", "v"])
     'u__'
     """
-    lower = {one.lower() for one in taken}
+    lower = {other.lower() for other in taken}
     while name.lower() in lower:
         name += "_"
     return name

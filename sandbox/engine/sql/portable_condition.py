@@ -1,7 +1,7 @@
-"""A condition that a person wrote, as an Ibis expression: only what every database understands alike.
+"""User-written conditions as Ibis expressions, limited to SQL with one meaning in every database.
 
-`sandbox.engine.sql.predicate` has checked that it is one over a row's own columns. Here it is comparisons of columns with values of
-their own type, put together with AND, OR and NOT.
+`sandbox.engine.sql.predicate` has checked that the condition uses only the row's columns. Supported are comparisons of
+columns with values of the same type, combined with AND, OR and NOT.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ COMPARISON_OPERATORS: Mapping[type[exp.Expr], Any] = {
 
 
 def build_condition(text: str, columns: Mapping[str, str], table: Any) -> Any:
-    """Give a checked condition over a table.
+    """Return a checked condition over a table.
 
     Args:
         text: The condition, in DuckDB's SQL.
-        columns: The table's columns and the engine's names of their types.
-        table: The table, of Ibis.
+        columns: The table's columns and their DuckDB types.
+        table: The Ibis table.
 
     Raises:
-        RuleError: It has a part that another database may understand in another way.
+        DataRuleError: Another database may interpret a part differently.
     """
     return _ConditionBuilder(columns, table).build_boolean(sqlglot.parse_one(text, read="duckdb"))
 
@@ -47,8 +47,8 @@ class _ConditionBuilder:
         self._columns = columns
         self._table = table
 
-    def build_boolean(self, node: exp.Expr) -> Any:  # noqa: PLR0911 - one a kind of node
-        """Give a condition."""
+    def build_boolean(self, node: exp.Expr) -> Any:  # noqa: PLR0911 - one per kind of node
+        """Return a boolean expression."""
         match node:
             case exp.Paren():
                 return self.build_boolean(node.this)
@@ -65,12 +65,12 @@ class _ConditionBuilder:
                     node.this, high, operator.le, node
                 )
             case exp.In() if node.expressions and not node.args.get("query"):
-                ways = [self._build_comparison(node.this, one, operator.eq, node) for one in node.expressions]
+                ways = [self._build_comparison(node.this, item, operator.eq, node) for item in node.expressions]
                 return functools.reduce(operator.or_, ways)
             case exp.Column():
-                found, kind = self._resolve_column(node)
+                column, kind = self._resolve_column(node)
                 if kind == "BOOLEAN":
-                    return found
+                    return column
             case _ if (compare := COMPARISON_OPERATORS.get(type(node))) is not None:
                 return self._build_comparison(node.this, node.expression, compare, node)
             case _:
@@ -78,10 +78,10 @@ class _ConditionBuilder:
         raise self._build_error(node)
 
     def _build_comparison(self, left: exp.Expr, right: exp.Expr, compare: Any, whole: exp.Expr) -> Any:
-        """Compare a column with a value of its type, or with a column of the same one."""
+        """Compare a column with a value of its type, or with another column of that type."""
         column, kind = self._resolve_column(left)
         if kind == "VARCHAR" and compare not in {operator.eq, operator.ne}:
-            raise self._build_error(whole)  # texts are ordered by languages in some places
+            raise self._build_error(whole)  # text order depends on the collation
         if isinstance(right, exp.Column):
             other, same = self._resolve_column(right)
             if same != kind:
@@ -128,7 +128,7 @@ class _ConditionBuilder:
 
 
 def _is_within_scale(text: str, kind: str) -> bool:
-    """Say whether a number has no more digits after the point than a type keeps."""
+    """Return whether a number has no more decimal places than a type."""
     scale = int(kind.rstrip(")").partition(",")[2])
     whole, _, fraction = text.lstrip("-").partition(".")
     return whole.isdigit() and len(fraction) <= scale and (not fraction or fraction.isdigit())

@@ -1,7 +1,7 @@
-"""A condition that a person wrote, as SQL that can stand in ours: one truth value of a row's own columns, always the same.
+"""User-written conditions as safe SQL: one deterministic boolean over a row's own columns.
 
-The text is parsed and written anew, so nothing of it stands in a statement but what the parser understood. The engine's
-own parser and catalogue say what it is made of.
+The text is parsed and rendered again, so only parsed SQL enters a statement. DuckDB's own parser and catalogue then
+check its parts.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ NODE_CLASS_DESCRIPTIONS = {
     "COLLATE": "a collation", "POSITIONAL_REFERENCE": "a column's number", "DEFAULT": "a default",
 }  # fmt: skip
 NONDETERMINISM_REASON = "which does not depend on the row alone"
-# What takes these depends on the session's time zone as well, which is always UTC.
+# Functions of these types depend on the session's time zone as well, which is always UTC.
 TIME_ZONE_TYPES = ["TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"]
 DETERMINISTIC_MACROS = {"nullif", "if", "split_part", "days_in_month", "date_add", "fmod", "fdiv"}
 
 
 def parse_condition(session: Session, text: str, columns: Mapping[str, str]) -> str:
-    """Give a condition as SQL with every name quoted.
+    """Return a condition as SQL with every name quoted.
 
     Args:
-        session: The engine.
+        session: The session.
         text: The condition, in DuckDB's SQL.
-        columns: The columns that it may use and the engine's names of their types.
+        columns: The columns that it may use and their DuckDB types.
 
     Raises:
-        RuleError: It is no single condition, uses other columns, subqueries, aggregates or windows, gives no truth value,
-            or depends on more than the row: ``random()``, ``now()``.
+        DataRuleError: It is not a single condition, uses other columns, subqueries, aggregates or windows, is not
+            boolean, or is nondeterministic: ``random()``, ``now()``.
     """
     sql = _rewrite_condition(text)
-    found = session.fetch_rows("select json_serialize_sql(?)", [f"select 1 where ({sql})"])[0][0]
-    parsed = json.loads(found)
+    serialized = session.fetch_rows("select json_serialize_sql(?)", [f"select 1 where ({sql})"])[0][0]
+    parsed = json.loads(serialized)
     if parsed["error"]:
         raise DataRuleError(f"it cannot be read: {parsed['error_message']}")
     nodes = list(_walk_nodes(parsed["statements"][0]["node"]["where_clause"]))
@@ -59,15 +59,15 @@ def parse_condition(session: Session, text: str, columns: Mapping[str, str]) -> 
 
 
 def find_condition_columns(sql: str, columns: Mapping[str, str]) -> list[str]:
-    """Give the columns that a checked condition uses, in their order."""
+    """Return the columns used by a checked condition, in table order."""
     tree = sqlglot.parse_one(sql, dialect="duckdb")
-    used = {part.name.lower() for one in tree.find_all(sqlglot.exp.Column) for part in one.parts}
+    used = {part.name.lower() for column in tree.find_all(sqlglot.exp.Column) for part in column.parts}
     return [name for name in columns if name.lower() in used]
 
 
 def _rewrite_condition(text: str) -> str:
     try:
-        statements = [one for one in sqlglot.parse(text, dialect="duckdb") if one is not None]
+        statements = [parsed for parsed in sqlglot.parse(text, dialect="duckdb") if parsed is not None]
     except (SqlglotError, RecursionError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise DataRuleError(f"it cannot be read: {lines[0]}") from None
@@ -80,15 +80,15 @@ def _rewrite_condition(text: str) -> str:
 
 
 def _walk_nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    """Give every expression of the engine's tree."""
+    """Yield every expression of DuckDB's syntax tree."""
     if isinstance(tree, dict):
         if "class" in tree:
             yield tree
-        for one in tree.values():
-            yield from _walk_nodes(one)
+        for child in tree.values():
+            yield from _walk_nodes(child)
     elif isinstance(tree, list):
-        for one in tree:
-            yield from _walk_nodes(one)
+        for child in tree:
+            yield from _walk_nodes(child)
 
 
 def _check_node_classes(nodes: list[dict[str, Any]]) -> None:
@@ -103,7 +103,7 @@ def _check_columns(session: Session, nodes: list[dict[str, Any]], columns: Mappi
     used = [node["column_names"][0] for node in nodes if node["class"] == "COLUMN_REF"]
     for name in sorted({name for name in used if name.lower() not in known}):
         bare = "select count(*) from duckdb_functions() where function_name = ?"
-        if session.fetch_rows(bare, [name.lower()])[0][0]:  # current_date and others that are called without ()
+        if session.fetch_rows(bare, [name.lower()])[0][0]:  # current_date and other functions called without ()
             raise DataRuleError(f"it has {name}, {NONDETERMINISM_REASON}")
         raise DataRuleError(f"there is no column {name}")
 
@@ -113,17 +113,17 @@ def _check_functions(session: Session, nodes: list[dict[str, Any]]) -> None:
         if node["class"] != "FUNCTION":
             continue
         name = node["function_name"].lower()
-        found = session.fetch_rows(
+        overloads = session.fetch_rows(
             "select distinct function_type, stability, list_has_any(coalesce(parameter_types, []), ?) "
             "from duckdb_functions() where function_name = ?",
             [TIME_ZONE_TYPES, name],
         )
-        kinds = {kind for kind, _, _ in found}
+        kinds = {kind for kind, _, _ in overloads}
         if "scalar" not in kinds and kinds & {"aggregate", "window"}:
             raise DataRuleError(f"it has the aggregate {name}(); a condition compares a row's own columns")
         steady = all(
             kind != "scalar" or stability == "CONSISTENT" or (stability == "CONSISTENT_WITHIN_QUERY" and zoned)
-            for kind, stability, zoned in found
+            for kind, stability, zoned in overloads
         )
         ages = name == "age" and len(node["arguments"]) == 1  # counts from today
         if not steady or ages or not ("scalar" in kinds or name in DETERMINISTIC_MACROS):
@@ -133,8 +133,8 @@ def _check_functions(session: Session, nodes: list[dict[str, Any]]) -> None:
 def _check_boolean_result(session: Session, sql: str, columns: Mapping[str, str]) -> None:
     row = ", ".join(f"null::{kind} as {quote_identifier(name)}" for name, kind in columns.items())
     try:
-        found = session.fetch_rows(f"select any_value(typeof({sql})), any_value({sql}) from (select {row})")[0][0]
+        result_type = session.fetch_rows(f"select any_value(typeof({sql})), any_value({sql}) from (select {row})")[0][0]
     except SandboxError as error:
         raise DataRuleError(error.message.removeprefix("a query: ")) from None
-    if found != "BOOLEAN":
-        raise DataRuleError(f"it gives {found}, not true or false")
+    if result_type != "BOOLEAN":
+        raise DataRuleError(f"it gives {result_type}, not true or false")

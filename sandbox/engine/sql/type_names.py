@@ -1,4 +1,4 @@
-"""The engine's names of nested types, taken apart."""
+"""Parsing of DuckDB's type names."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ NUMBER_TYPE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DEC
 TEMPORAL_TYPE = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
 
 
-def are_comparable(one: str, other: str) -> bool:
-    """Say whether values of two types can be equal: of one type, or both numbers, moments, or one a text.
+def are_comparable(first: str, other: str) -> bool:
+    """Return whether values of two types can be equal: same type, both numeric, both temporal, or one is text.
 
     >>> are_comparable("INTEGER", "DECIMAL(10,2)"), are_comparable("DATE", "BIGINT"), are_comparable("UUID", "VARCHAR")
     (True, False, True)
     """
     both = (
-        all(NUMBER_TYPE.fullmatch(kind) for kind in (one, other)),
-        all(TEMPORAL_TYPE.fullmatch(kind) for kind in (one, other)),
+        all(NUMBER_TYPE.fullmatch(kind) for kind in (first, other)),
+        all(TEMPORAL_TYPE.fullmatch(kind) for kind in (first, other)),
     )
-    return one == other or "VARCHAR" in (one, other) or any(both)
+    return first == other or "VARCHAR" in (first, other) or any(both)
 
 
 def parse_item_type(engine_type: str) -> str | None:
-    """Give the type of a list's or array's items; None for anything else.
+    """Return the item type of a list or array; None for other types.
 
     >>> parse_item_type("STRUCT(a INTEGER)[]"), parse_item_type("DOUBLE[3]"), parse_item_type("DATE")
     ('STRUCT(a INTEGER)', 'DOUBLE', None)
@@ -32,7 +32,7 @@ def parse_item_type(engine_type: str) -> str | None:
 
 
 def parse_field_types(engine_type: str) -> dict[str, str] | None:
-    """Give the fields of a struct, or ``key`` and ``value`` of a map; None for anything else.
+    """Return the fields of a struct, or ``key`` and ``value`` of a map; None for other types.
 
     >>> parse_field_types('STRUCT(a DECIMAL(3,1), "b ""c"", d" VARCHAR[])')
     {'a': 'DECIMAL(3,1)', 'b "c", d': 'VARCHAR[]'}
@@ -45,7 +45,7 @@ def parse_field_types(engine_type: str) -> dict[str, str] | None:
         return {"key": parts[0], "value": parts[1]}
     named = [re.fullmatch(r'("(?:[^"]|"")*"|\S+) (.*)', part, flags=re.DOTALL) for part in parts]
     assert all(named), f"a struct's fields have names: {engine_type}"
-    return {_unquote_name(one[1]): one[2] for one in named if one}
+    return {_unquote_name(field[1]): field[2] for field in named if field}
 
 
 def _unquote_name(name: str) -> str:
@@ -53,7 +53,7 @@ def _unquote_name(name: str) -> str:
 
 
 def _split_fields(text: str) -> list[str]:
-    """Split at the commas that are neither within parentheses nor within quotes."""
+    """Split at the commas outside parentheses and quotes."""
     parts, depth, quoted, start = [], 0, False, 0
     for index, letter in enumerate(text):
         if letter == '"':
