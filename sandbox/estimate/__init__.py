@@ -1,1 +1,1 @@
-"""Estimates for the whole of production, from what a change does to the sampled units. Pure: arrays in, figures out."""
+"""Estimates for all of production from the sampled units. Pure: arrays in, figures out."""

@@ -1,4 +1,4 @@
-"""How many units of production a change affects."""
+"""Estimates of the number of production units affected by a change."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 
 
 def compute_gamma_limits(count: float, variance: float, largest: float) -> tuple[float, float]:
-    """Give 95 % limits of a weighted count.
+    """Return 95 % limits of a weighted count.
 
-    ``l = Γ⁻¹(.025; shape y²/v, scale v/y)`` (0 if y = 0),
-    ``u = Γ⁻¹(.975; shape (y+W)²/(v+W²), scale (v+W²)/(y+W))``.
+    ``l = Γ⁻¹(.025; shape y²/v, scale v/y)`` (0 if y = 0), ``u = Γ⁻¹(.975; shape (y+W)²/(v+W²), scale (v+W²)/(y+W))``.
 
     Args:
         count: y, >= 0.
         variance: v, >= 0.
-        largest: W, what one more would add at most, > 0.
+        largest: W, the most that one more unit would add, > 0.
 
     Source: Fay & Feuer 1997, Statistics in Medicine 16(7).
 
@@ -41,19 +40,19 @@ def compute_gamma_limits(count: float, variance: float, largest: float) -> tuple
 
 
 def estimate_affected_units(design: SamplingDesign, affected: ArrayLike) -> IntervalEstimate:
-    """Estimate how many units of production are affected, with limits that hold at every count.
+    """Estimate the number of affected production units, with limits valid at every count.
 
-    Complete strata are counted exactly. In the others, affected units are counted where at most half of the sampled
-    ones are (side A), unaffected ones elsewhere (side B); each side has gamma limits, which are put together as
-    ``low = K̂ − √((y_A − l_A)² + (u_B − y_B)²)`` and ``high = K̂ + √((u_A − y_A)² + (y_B − l_B)²)``, within what the
-    sample proves.
+    Complete strata are counted exactly. In the others, affected units are counted if at most half of the sampled ones
+    are (side A), unaffected ones otherwise (side B). Each side has gamma limits, combined as
+    ``low = K̂ − √((y_A − l_A)² + (u_B − y_B)²)`` and ``high = K̂ + √((u_A − y_A)² + (y_B − l_B)²)``, within the bounds
+    proved by the sample.
 
     Args:
         design: The draw.
         affected: Shape (n,), bool; a unit with any added, removed or changed row.
 
     Returns:
-        In units. Where no sampled unit is affected: 0, "bounded", with a one-sided 95 % upper limit.
+        In units. If no sampled unit is affected: 0, "bounded", with a one-sided 95 % upper limit.
 
     Source: Fay & Feuer 1997; Zou & Donner 2008, Statistics in Medicine 27(10).
 
@@ -76,13 +75,13 @@ def estimate_affected_units(design: SamplingDesign, affected: ArrayLike) -> Inte
 
 
 def compute_zero_count_limit(design: SamplingDesign) -> float:
-    """Give the one-sided 95 % upper limit of affected units where none of the sample is.
+    """Return the one-sided 95 % upper limit of affected units if none is affected in the sample.
 
-    ``min(⌈ln .05 / ln(1 − f)⌉ − 1, Σ (N_h − n_h))``, f the smallest n_h/N_h of strata that are not complete. In a
-    merged group 1/w stands for n_h/N_h, also of the strata without a sampled unit.
+    ``min(⌈ln .05 / ln(1 − f)⌉ − 1, Σ (N_h − n_h))``, f the smallest n_h/N_h of incomplete strata. In a merged group 1/w
+    replaces n_h/N_h, also for strata without a sampled unit.
 
     Returns:
-        In units; 0 where every stratum is complete.
+        In units; 0 if every stratum is complete.
     """
     unseen = float((design.population - design.sampled).sum())
     if design.is_complete or design.has_unrepresented_units:
@@ -94,14 +93,14 @@ def compute_zero_count_limit(design: SamplingDesign) -> float:
 
 
 def _estimate_two_sided(design: SamplingDesign, flags: BoolArray) -> IntervalEstimate:
-    """Give the estimate and its limits where some sampled unit is affected and some stratum is not complete."""
+    """Return the estimate and its limits for a partial sample with affected units."""
     groups = design.groups
     mostly = groups.sum_by_group(flags.astype(np.float64)) > groups.sampled / 2
     counted = (flags != mostly[groups.group]) & groups.is_partial
-    found = float(np.count_nonzero(flags & ~groups.is_partial))
+    exact_count = float(np.count_nonzero(flags & ~groups.is_partial))
     y_a, low_a, high_a = _estimate_side(design, counted.astype(np.float64), ~mostly & ~groups.complete)
     y_b, low_b, high_b = _estimate_side(design, counted.astype(np.float64), mostly & ~groups.complete)
-    estimate = found + y_a + float(groups.population[mostly & ~groups.complete].sum()) - y_b
+    estimate = exact_count + y_a + float(groups.population[mostly & ~groups.complete].sum()) - y_b
     least = float(np.count_nonzero(flags))
     most = float(design.population.sum()) - float(np.count_nonzero(~flags))
     low = estimate - math.hypot(y_a - low_a, high_b - y_b)
@@ -111,7 +110,7 @@ def _estimate_two_sided(design: SamplingDesign, flags: BoolArray) -> IntervalEst
 
 
 def _estimate_side(design: SamplingDesign, counted: FloatArray, chosen: BoolArray) -> tuple[float, float, float]:
-    """Give y and its limits over the chosen groups; three zeros where there is none."""
+    """Return y and its limits over the chosen groups; three zeros if there are none."""
     if not chosen.any():
         return 0.0, 0.0, 0.0
     groups = design.groups

@@ -1,6 +1,6 @@
-"""How many rows fall into each bin, estimated for production, with the covariance of these estimates.
+"""Estimated production rows per bin, with their covariance.
 
-Units arrive in blocks, so that memory does not grow with their number.
+Units are added in blocks, so memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from sandbox.estimate.design import FloatArray, SamplingDesign
 
 ROUNDING_SHARE = 1e-10
-"""A variance below this share of what it was computed from is rounding."""
+"""A variance below this share of its terms is rounding error."""
 
 BATCH_ROWS = 64
-"""Rows that are multiplied at a time."""
+"""Rows per matrix product."""
 
 
 class BinTotals:
-    """Sums over sampled units from which the totals of B bins and their covariance follow.
+    """Sums over sampled units, for the totals of B bins and their covariance.
 
-    A unit's ``v_i`` are its rows in each bin, its whole cluster at once. The covariance of ``Σ w_i v_i`` is
+    ``v_i`` are a unit's rows in each bin, for its whole cluster. The covariance of ``Σ w_i v_i`` is
     ``Σ_g n_g/(n_g−1) Σ_i unseen_i w_i² (v_i − m_g)(v_i − m_g)'``, m_g the weighted mean: the formula of
     `sandbox.estimate.totals.estimate_group_variances` for vectors.
 
@@ -48,10 +48,10 @@ class BinTotals:
         self.carriers = np.zeros(bins, np.int64)
 
     def add(self, first: int, counts: FloatArray) -> None:
-        """Add the units from number ``first`` on; units that are never added have no rows.
+        """Add the units from number ``first`` on; units never added have no rows.
 
         Args:
-            first: The place of the first one in the design's order.
+            first: The index of the first one in the design's order.
             counts: Shape (m, B); their rows in each bin.
         """
         part = slice(first, first + len(counts))
@@ -78,32 +78,32 @@ class BinTotals:
 
     @property
     def covariance(self) -> FloatArray:
-        """Shape (B, B); of `totals`. What is no more than rounding is 0."""
+        """Shape (B, B); covariance of `totals`. Rounding errors are set to 0."""
         weights = self._groups.sum_by_group(self._weight)[:, None]
         spreads = self._groups.sum_by_group(self._spread)[:, None]
         means = self._weighted / np.where(weights > 0, weights, 1.0)
         shifted = compute_cross_product(means, self._scaled)
-        found = self._second - shifted - shifted.T + compute_cross_product(means, means * spreads)
-        noise = np.diag(found) <= ROUNDING_SHARE * np.diag(self._second)
-        found[noise, :] = 0.0
-        found[:, noise] = 0.0
-        return np.asarray(found, np.float64)
+        covariance = self._second - shifted - shifted.T + compute_cross_product(means, means * spreads)
+        noise = np.diag(covariance) <= ROUNDING_SHARE * np.diag(self._second)
+        covariance[noise, :] = 0.0
+        covariance[:, noise] = 0.0
+        return np.asarray(covariance, np.float64)
 
     @property
     def degrees_of_freedom(self) -> float:
-        """How well the covariance is known, as degrees of freedom (see `estimate_degrees_of_freedom`)."""
+        """Degrees of freedom of the covariance (see `estimate_degrees_of_freedom`)."""
         return estimate_degrees_of_freedom(*self._lengths)
 
     @property
     def null_degrees_of_freedom(self) -> float:
-        """How well the last bin's variance is known, likewise."""
+        """Degrees of freedom of the last bin's variance."""
         return estimate_degrees_of_freedom(*self._nulls)
 
     @property
     def row_variance(self) -> float:
-        """What a row of production adds to a total's variance at most, if the rows of a unit come all together.
+        """Maximum variance added to a total by one production row, if all rows of its unit occur together.
 
-        ``max_i unseen_i w_i`` times how many rows the unit of a row has on average.
+        ``max_i unseen_i w_i`` times the mean number of rows in the unit of a row.
         """
         partial = self._groups.is_partial
         step = float((self._spread[partial] / self._weight[partial]).max(initial=0.0))
@@ -111,22 +111,22 @@ class BinTotals:
 
 
 def compute_cross_product(rows: FloatArray, others: FloatArray) -> FloatArray:
-    """Give ``rows' others``, summed over both's many rows, (n, B) and (n, B).
+    """Return ``rows' others``, summed over many rows of both, (n, B) and (n, B).
 
-    A few rows at a time: for larger products BLAS wakes threads, which cost more than these sums where the machine has
-    other work, and sum in an order that depends on their number.
+    It multiplies a few rows at a time: for larger products BLAS starts threads, which cost more than these sums on a
+    busy machine, and sum in an order that depends on their number.
     """
     whole = len(rows) // BATCH_ROWS * BATCH_ROWS
     few = rows[:whole].reshape(-1, BATCH_ROWS, rows.shape[1]).transpose(0, 2, 1)
-    found = np.matmul(few, others[:whole].reshape(-1, BATCH_ROWS, others.shape[1])).sum(axis=0)
-    return np.asarray(found + rows[whole:].T @ others[whole:], np.float64)
+    total = np.matmul(few, others[:whole].reshape(-1, BATCH_ROWS, others.shape[1])).sum(axis=0)
+    return np.asarray(total + rows[whole:].T @ others[whole:], np.float64)
 
 
 def estimate_degrees_of_freedom(squares: float, fourths: float) -> float:
-    """Give how well a variance is known, as degrees of freedom: half of ``2 (Σ z²)² / Σ z⁴``.
+    """Return the degrees of freedom of a variance: half of ``2 (Σ z²)² / Σ z⁴``.
 
-    A few units far off make a variance as uncertain as few units in all would; counting units, as Satterthwaite does,
-    holds for normal values only. Half, because a sample misses the farthest of them, and its Σ z⁴ with them.
+    A few outlying units make a variance as uncertain as a small number of units would. Counting units, as Satterthwaite
+    does, is valid for normal values only. Half, because a sample misses the largest values, and their part of Σ z⁴.
 
     Args:
         squares: Σ z² over units.

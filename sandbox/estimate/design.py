@@ -1,4 +1,4 @@
-"""How the units were drawn, as far as an estimate needs to know."""
+"""The sampling design used by estimates: strata, probabilities and weights."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class StratumGroups:
     Attributes:
         population, sampled: Shape (G,); N_g and n_g.
         complete: Shape (G,); whether every unit of the group was drawn.
-        largest_weight: Shape (G,); the largest weight in the group's strata, drawn from or not; infinite where n_g is 0.
+        largest_weight: Shape (G,); the largest weight in the group's strata, sampled or not; infinite if n_g is 0.
         group: Shape (n,); each unit's group.
         weight: Shape (n,); w_i.
-        finite_population_correction: Shape (n,); the share that 1 − f_h or 1 − π_i takes in the variance; 0 in complete groups.
+        finite_population_correction: Shape (n,); 1 − f_h or 1 − π_i as a factor of the variance; 0 in complete groups.
     """
 
     population: IntArray
@@ -45,7 +45,7 @@ class StratumGroups:
 
     @functools.cached_property
     def is_partial(self) -> BoolArray:
-        """Which units stand for others as well, shape (n,)."""
+        """Whether a unit also represents others, shape (n,)."""
         return ~self.complete[self.group]
 
     def sum_by_group(self, values: FloatArray) -> FloatArray:
@@ -64,7 +64,7 @@ class SamplingDesign:
         stratum: Shape (n,); each sampled unit's stratum, in [0, H). All other arrays of units are in this order.
 
     Raises:
-        StoreError: These do not describe one draw.
+        StoreError: The arrays are inconsistent.
 
     >>> design = SamplingDesign.from_arrays(population=[10, 2], sampled=[2, 2], probability=[0.2, 1.0], stratum=[0, 0, 1, 1])
     >>> design.groups.weight.tolist()
@@ -77,7 +77,6 @@ class SamplingDesign:
     stratum: IntArray
 
     def __post_init__(self) -> None:
-        """Refuse what is no draw."""
         problem = _find_problem(self)
         if problem:
             raise StoreError(f"the sample's weights do not fit its manifest: {problem}", hint="sandbox verify")
@@ -86,7 +85,7 @@ class SamplingDesign:
     def from_arrays(
         cls, *, population: ArrayLike, sampled: ArrayLike, probability: ArrayLike, stratum: ArrayLike
     ) -> SamplingDesign:
-        """Give the design of anything that numpy takes for arrays."""
+        """Return the design for any array-likes of numpy."""
         return cls(
             population=np.asarray(population, np.int64),
             sampled=np.asarray(sampled, np.int64),
@@ -96,7 +95,7 @@ class SamplingDesign:
 
     @property
     def unit_count(self) -> int:
-        """How many units were sampled."""
+        """The number of sampled units."""
         return len(self.stratum)
 
     @functools.cached_property
@@ -106,14 +105,14 @@ class SamplingDesign:
 
     @functools.cached_property
     def has_unrepresented_units(self) -> bool:
-        """Whether units of production are stood for by no sampled one, even after merging."""
+        """Whether some production units are represented by no sampled one, even after merging."""
         return bool(np.any((self.groups.sampled == 0) & ~self.groups.complete))
 
     @functools.cached_property
     def groups(self) -> StratumGroups:
-        """The strata as the formulas take them: thin ones merged, with a weight for each unit.
+        """The strata with thin ones merged, and a weight for each unit.
 
-        A stratum that stays by itself has w = N_h/n_h; in a merged group w_i = (1/π_i) · N_g / Σ_j (1/π_j).
+        A separate stratum has w = N_h/n_h; in a merged group w_i = (1/π_i) · N_g / Σ_j (1/π_j).
         """
         names, of_stratum = np.unique(_merge_thin_strata(self), return_inverse=True)
         count = len(names)
@@ -140,10 +139,10 @@ class SamplingDesign:
         )
 
     def convert_values(self, values: ArrayLike) -> FloatArray:
-        """Give one number for each sampled unit.
+        """Return values as floats, one for each sampled unit.
 
         Raises:
-            ValueError: They are not as many as the units.
+            ValueError: Their number differs from the number of units.
         """
         numbers = np.asarray(values, np.float64)
         if numbers.shape != (self.unit_count,):
@@ -152,7 +151,7 @@ class SamplingDesign:
 
 
 def _find_problem(design: SamplingDesign) -> str:
-    """Say what is wrong with a design; empty where nothing is."""
+    """Return a description of the first inconsistency; empty if there is none."""
     shape = design.population.shape
     if len(shape) != 1 or design.sampled.shape != shape or design.probability.shape != shape:
         return "population, sampled and probability are not of one length"
@@ -166,7 +165,7 @@ def _find_problem(design: SamplingDesign) -> str:
 
 
 def _find_unit_problem(design: SamplingDesign, strata: int) -> str:
-    """Say what is wrong with the units' strata; empty where nothing is."""
+    """Return a description of an inconsistency in the units' strata; empty if there is none."""
     if design.stratum.ndim != 1 or np.any((design.stratum < 0) | (design.stratum >= strata)):
         return "a sampled unit names a stratum that is not there"
     if not np.array_equal(np.bincount(design.stratum, minlength=strata), design.sampled):
@@ -175,10 +174,10 @@ def _find_unit_problem(design: SamplingDesign, strata: int) -> str:
 
 
 def _merge_thin_strata(design: SamplingDesign) -> IntArray:
-    """Name the group of each stratum, by one of its strata.
+    """Return the group of each stratum, identified by one of its strata.
 
-    A stratum that is thin (n_h < 2) and not complete joins the not complete one of closest π; among equals, the first
-    in stratum order. It goes on until its group has two units or there is nothing left to join.
+    A thin (n_h < 2), incomplete stratum joins the incomplete one of closest π; in a tie, the first in stratum order.
+    This repeats until its group has two units or no other stratum remains.
     """
     names = np.arange(len(design.population), dtype=np.int64)
     open_ = design.sampled < design.population

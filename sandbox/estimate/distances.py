@@ -1,4 +1,4 @@
-"""Distances between two distributions over bins, and how often a proper draw gives at least as much."""
+"""Distances between two distributions over bins, and their p-values under a proper draw."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 FIRST_DRAW_COUNT = 1_000
 FURTHER_DRAW_COUNT = 20_000
 MIN_EXCEEDING_DRAWS = 10
-"""So few draws beyond what was found leave its probability too uncertain; more are made."""
+"""With fewer draws beyond the observed distance its p-value is too uncertain, and more are drawn."""
 
 SHARE_TOLERANCE = 1e-9
-"""Shares that differ by less are equal but for rounding."""
+"""Shares that differ by less are equal up to rounding."""
 
 FIRST_SEED, FURTHER_SEED = 20_261, 20_262
-"""What the random numbers come from; any numbers do."""
+"""Seeds of the random numbers; arbitrary."""
 
 MAX_BINS = 64
-"""The most bins that a distribution has."""
+"""The maximum number of bins."""
 
 RIDGE_SHARE = 1e-11
-"""What is added to the variances, as a share of the largest."""
+"""Added to the variances, as a share of the largest."""
 
 DRAW_BATCH_SIZE = 50
-"""Draws that are made at a time; the numbers of draws are multiples of it."""
+"""Draws per batch; divides the numbers of draws."""
 
 NORMAL_DEGREES = 1e6
 """Degrees of freedom from which t is normal."""
@@ -40,7 +40,7 @@ NORMAL_DEGREES = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class DistanceTest:
-    """A distance between two distributions, and how often a proper draw gives at least that."""
+    """A distance between two distributions, and the probability of at least this distance under a proper draw."""
 
     distance: float
     p: float
@@ -52,7 +52,7 @@ class DistanceFunction:
 
     Attributes:
         compute: Rows of differences, (n, B), to their distances, (n,).
-        compute_deviation: From R with ``R R'`` the covariance of the differences, (B, k): a number that is at least the
+        compute_deviation: From R with ``R R'`` the covariance of the differences, (B, k): an upper bound of the
             standard deviation of each of those functions.
     """
 
@@ -61,7 +61,7 @@ class DistanceFunction:
 
 
 def build_ks_distance() -> DistanceFunction:
-    """Give Kolmogorov and Smirnov's: the largest difference of the cumulated shares, at the bins' edges.
+    """Return the Kolmogorov–Smirnov distance: the largest difference of the cumulative shares, at the bins' edges.
 
     >>> import numpy as np
     >>> build_ks_distance().compute(np.array([[0.25, -0.25]])).tolist()
@@ -74,7 +74,7 @@ def build_ks_distance() -> DistanceFunction:
 
 
 def build_tv_distance() -> DistanceFunction:
-    """Give total variation: half the sum of the differences.
+    """Return total variation: half the sum of the absolute differences.
 
     >>> import numpy as np
     >>> build_tv_distance().compute(np.array([[0.25, -0.5, 0.25]])).tolist()
@@ -87,10 +87,10 @@ def build_tv_distance() -> DistanceFunction:
 
 
 def build_wasserstein_distance(widths: FloatArray) -> DistanceFunction:
-    """Give Wasserstein's first distance: the area between the cumulated shares.
+    """Return the first Wasserstein distance: the area between the cumulative shares.
 
     Args:
-        widths: Shape (B − 1,); how far apart the upper edges of neighbouring bins are.
+        widths: Shape (B − 1,); the distance between the upper edges of neighbouring bins.
 
     >>> import numpy as np
     >>> build_wasserstein_distance(np.array([10.0])).compute(np.array([[0.25, -0.25]])).tolist()
@@ -104,13 +104,13 @@ def build_wasserstein_distance(widths: FloatArray) -> DistanceFunction:
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedDraws:
-    """The differences that proper draws would show: t-distributed around 0.
+    """Simulated differences of proper draws: t-distributed around 0.
 
-    They come from the same random numbers for every column, so that a comparison can be repeated.
+    The random numbers are the same for every column, so a comparison is reproducible.
 
     Attributes:
         covariance: Shape (B, B).
-        degrees: Of freedom, with which it is known.
+        degrees: Degrees of freedom of the covariance.
     """
 
     covariance: FloatArray
@@ -118,12 +118,12 @@ class SimulatedDraws:
 
     @functools.cached_property
     def covariance_root(self) -> FloatArray:
-        """R with ``R R'`` the covariance, (B, B); (B, 0) where nothing varies."""
+        """R with ``R R'`` the covariance, (B, B); (B, 0) for a zero covariance."""
         covariance = (self.covariance + self.covariance.T) / 2
         largest = float(np.diag(covariance).max())
         if largest <= SHARE_TOLERANCE**2:
             return np.zeros((len(covariance), 0))
-        # Shares sum to 1, so a covariance of them is singular, and by rounding a little less.
+        # Shares sum to 1, so their covariance is singular, and slightly indefinite by rounding.
         ridge = largest * RIDGE_SHARE * np.eye(len(covariance))
         return np.asarray(np.linalg.cholesky(covariance + ridge), np.float64)
 
@@ -133,43 +133,45 @@ class SimulatedDraws:
         return self._draw_differences(FIRST_DRAW_COUNT, FIRST_SEED)
 
     def measure_distance(self, distance: DistanceFunction, difference: FloatArray) -> DistanceTest:
-        """Give a distance and its probability.
+        """Return a distance and its p-value.
 
         Args:
-            distance: Which.
-            difference: Shape (B,); the sample's shares less production's.
+            distance: The distance function.
+            difference: Shape (B,); the sample's shares minus production's.
         """
-        found = float(distance.compute(difference[None, :])[0])
+        observed = float(distance.compute(difference[None, :])[0])
         if float(np.abs(difference).sum()) <= SHARE_TOLERANCE:
             return DistanceTest(distance=0.0, p=1.0)
         if self.covariance_root.shape[1] == 0:
-            return DistanceTest(distance=found, p=0.0)
+            return DistanceTest(distance=observed, p=0.0)
         drawn = distance.compute(self.first_draws)
-        beyond, draws = int((drawn >= found).sum()), FIRST_DRAW_COUNT
+        beyond, draws = int((drawn >= observed).sum()), FIRST_DRAW_COUNT
         if beyond < MIN_EXCEEDING_DRAWS:
-            beyond += int((distance.compute(self._draw_differences(FURTHER_DRAW_COUNT, FURTHER_SEED)) >= found).sum())
+            beyond += int(
+                (distance.compute(self._draw_differences(FURTHER_DRAW_COUNT, FURTHER_SEED)) >= observed).sum()
+            )
             draws += FURTHER_DRAW_COUNT
         p = (1 + beyond) / (1 + draws)
         if beyond == 0:
-            p = min(p, self._bound_tail_probability(distance, found - float(drawn.mean())))
-        return DistanceTest(distance=found, p=p)
+            p = min(p, self._bound_tail_probability(distance, observed - float(drawn.mean())))
+        return DistanceTest(distance=observed, p=p)
 
     def _draw_differences(self, count: int, seed: int) -> FloatArray:
-        # A few at a time: see `moments.crossed`.
+        # In batches: see `sandbox.estimate.bin_totals.compute_cross_product`.
         normals = _draw_normals(count, seed)[:, : self.covariance_root.shape[1]].reshape(
             -1, DRAW_BATCH_SIZE, self.covariance_root.shape[1]
         )
-        found = (normals @ self.covariance_root.T).reshape(count, -1)
+        differences = (normals @ self.covariance_root.T).reshape(count, -1)
         if self.degrees < NORMAL_DEGREES:
             chi = np.random.default_rng(-seed % 2**32).chisquare(self.degrees, count)
-            found *= np.sqrt(self.degrees / chi)[:, None]
-        return np.asarray(found, np.float64)
+            differences *= np.sqrt(self.degrees / chi)[:, None]
+        return np.asarray(differences, np.float64)
 
     def _bound_tail_probability(self, distance: DistanceFunction, excess: float) -> float:
-        """Bound how often a distance exceeds its mean by so much, where no draw did.
+        """Bound the probability that a distance exceeds its mean by ``excess``, if no draw did.
 
-        The largest of linear functions of a normal vector lies beyond its mean by t at most as often as
-        ``exp(−t²/2σ²)``, σ the largest of their deviations; for t instead of normal vectors that is averaged over χ².
+        The largest of linear functions of a normal vector exceeds its mean by t with probability at most
+        ``exp(−t²/2σ²)``, σ the largest of their deviations; for t instead of normal vectors this is averaged over χ².
 
         Source: Borell 1975; Tsirelson, Ibragimov & Sudakov 1976; Adler & Taylor 2007, theorem 2.1.1.
         """
@@ -185,7 +187,7 @@ class SimulatedDraws:
 
 @functools.cache
 def _draw_normals(count: int, seed: int) -> FloatArray:
-    """Give standard normal numbers, (count, WIDEST), always the same ones."""
+    """Return standard normal numbers, (count, MAX_BINS), always the same ones."""
     return np.random.default_rng(seed).standard_normal((count, MAX_BINS))
 
 

@@ -1,4 +1,4 @@
-"""How alike the weighted sample and production are in one column, and how surprising that is for a proper draw.
+"""Tests of the weighted sample's distribution in one column against production's.
 
 Simulated on designs with children: docs/design.md, "Is the sample like production".
 """
@@ -33,26 +33,26 @@ if TYPE_CHECKING:
     from sandbox.estimate.design import FloatArray, SamplingDesign
 
 ALPHA = 0.05
-"""How often a proper draw may be called notable."""
+"""The rate of false alarms for proper draws."""
 
 RELATIVE_TOLERANCE = 1e-9
-"""Two figures that differ by a smaller share of their size are equal but for rounding."""
+"""Figures with a smaller relative difference are equal up to rounding."""
 
 
 MIN_BIN_UNITS = 10
-"""A bin that fewer sampled units carry does not show its own variance."""
+"""With fewer sampled units a bin's own variance is not reliable."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FigureDeviation:
-    """A figure of the sample, weighted, against production's.
+    """A weighted figure of the sample against production's.
 
     Attributes:
-        population: Production's.
-        sample: The sample's.
+        population: Production's figure.
+        sample: The sample's figure.
         error: Its standard error.
-        z: ``(sample − population) / error``; None where the error is 0.
-        p: How often a proper draw lies at least as far off; None where too few units carry the figure to say.
+        z: ``(sample − population) / error``; None if the error is 0.
+        p: The probability of at least this deviation under a proper draw; None with too few effective units.
     """
 
     population: float
@@ -63,7 +63,7 @@ class FigureDeviation:
 
     @property
     def is_exact(self) -> bool:
-        """Whether no draw could have given another figure, and it is the right one."""
+        """Whether the figure is correct and no draw could have changed it."""
         return self.error == 0 and self.p == 1
 
 
@@ -72,12 +72,11 @@ class DistributionComparison:
     """One column's distribution.
 
     Attributes:
-        nulls: The share of rows without a value; None where there are none on both sides.
-        population, sample: The shares of the bins among rows with a value, as many as there are bins; None where a
-            side has no such row.
-        ks: Kolmogorov and Smirnov's distance at the bins' edges; of ordered bins.
-        wasserstein: Wasserstein's first distance, in the column's unit; of ordered bins.
-        tv: Total variation, half the sum of the differences; of bins without an order.
+        nulls: The share of NULLs; None if there are none on either side.
+        population, sample: The shares of the bins among rows with a value, one per bin; None if a side has no such row.
+        ks: The Kolmogorov–Smirnov distance at the bins' edges; for ordered bins.
+        wasserstein: The first Wasserstein distance, in the column's unit; for ordered bins.
+        tv: Total variation, half the sum of the absolute differences; for unordered bins.
     """
 
     nulls: FigureDeviation | None
@@ -89,9 +88,9 @@ class DistributionComparison:
 
     @property
     def p_values(self) -> list[float]:
-        """The probabilities that are tests; Wasserstein's is told, and says much the same as KS's."""
-        found = [one.p for one in (self.nulls, self.ks, self.tv) if one is not None and one.p is not None]
-        return [float(one) for one in found]
+        """P-values used as tests; Wasserstein's is only reported, because it largely repeats KS's."""
+        tests = (self.nulls, self.ks, self.tv)
+        return [float(test.p) for test in tests if test is not None and test.p is not None]
 
 
 def compare_distributions(
@@ -99,17 +98,18 @@ def compare_distributions(
 ) -> DistributionComparison | None:
     """Compare a column's distribution.
 
-    The null distribution of a distance is that of ``Σ_i N(0,1) · z_i``, ``z_i = w_i (v_i − P̂ · rows_i) / X̂`` centred
-    in its stratum: a normal vector with the covariance ``Σ_i z_i z_i'``, which is drawn from directly.
+    Under the null hypothesis a distance is distributed as that of ``Σ_i N(0,1) · z_i``,
+    ``z_i = w_i (v_i − P̂ · rows_i) / X̂`` centred in its stratum: a normal vector with the covariance ``Σ_i z_i z_i'``,
+    sampled directly.
 
     Args:
-        moments: Of the sample; the last bin is NULL.
+        moments: Totals of the sample; the last bin is NULL.
         counts: Shape (B,); production's rows in the same bins.
-        widths: Shape (B − 2,); for ordered bins, how far apart the edge of each bin but the last and the next one's lie.
-            None where the bins have no order.
+        widths: Shape (B − 2,); for ordered bins, the distance from the edge of each bin but the last to the next edge.
+            None for unordered bins.
 
     Returns:
-        None where either side has no row.
+        None if either side has no row.
 
     Source: multiplier bootstrap: van der Vaart & Wellner 1996, 2.9; clusters: Lavallée 2007.
     """
@@ -117,13 +117,13 @@ def compare_distributions(
     estimated = float(totals.sum())
     if rows <= 0 or estimated <= 0:
         return None
-    truth, found = counts / rows, totals / estimated
-    covariance = _compute_share_covariance(moments, truth, found, estimated)
-    nulls = _compare_null_shares(truth, found, covariance, moments.null_degrees_of_freedom)
-    if truth[-1] >= 1 - RELATIVE_TOLERANCE or found[-1] >= 1 - RELATIVE_TOLERANCE:
+    truth, estimated_shares = counts / rows, totals / estimated
+    covariance = _compute_share_covariance(moments, truth, estimated_shares, estimated)
+    nulls = _compare_null_shares(truth, estimated_shares, covariance, moments.null_degrees_of_freedom)
+    if truth[-1] >= 1 - RELATIVE_TOLERANCE or estimated_shares[-1] >= 1 - RELATIVE_TOLERANCE:
         return DistributionComparison(nulls=nulls)
-    population, sample = truth[:-1] / (1 - truth[-1]), found[:-1] / (1 - found[-1])
-    step = np.column_stack([np.eye(len(sample)), sample]) / (1 - found[-1])
+    population, sample = truth[:-1] / (1 - truth[-1]), estimated_shares[:-1] / (1 - estimated_shares[-1])
+    step = np.column_stack([np.eye(len(sample)), sample]) / (1 - estimated_shares[-1])
     draws = SimulatedDraws(covariance=step @ covariance @ step.T, degrees=moments.degrees_of_freedom)
     difference = sample - population
     if widths is None:
@@ -145,7 +145,7 @@ def compare_distributions(
 def compare_total(design: SamplingDesign, values: FloatArray, truth: float) -> FigureDeviation:
     """Compare a total.
 
-    Under κ = 30 effective units nothing is said of how surprising it is: a few units carry it.
+    With fewer than κ = 30 effective units there is no p-value: a few units determine the total.
 
     Args:
         design: The draw.
@@ -154,10 +154,12 @@ def compare_total(design: SamplingDesign, values: FloatArray, truth: float) -> F
     """
     estimate = math.fsum(design.groups.weight * values)
     size = max(abs(truth), math.fsum(design.groups.weight * np.abs(values)))
-    found = estimate_standard_error(design, values)
+    result = estimate_standard_error(design, values)
     scale = find_power_of_two(values)
     error = (
-        found.error if found.error > RELATIVE_TOLERANCE * scale * float(design.groups.weight.max(initial=1.0)) else 0.0
+        result.error
+        if result.error > RELATIVE_TOLERANCE * scale * float(design.groups.weight.max(initial=1.0))
+        else 0.0
     )
     kappa, _ = compute_effective_units(design, values)
     z: float | None
@@ -170,7 +172,7 @@ def compare_total(design: SamplingDesign, values: FloatArray, truth: float) -> F
     else:
         z = (estimate - truth) / error
         p = (
-            compute_two_sided_p_value(z, min(found.degrees, _compute_degrees_of_freedom(design, values / scale)))
+            compute_two_sided_p_value(z, min(result.degrees, _compute_degrees_of_freedom(design, values / scale)))
             if kappa >= MIN_EFFECTIVE_UNITS
             else None
         )
@@ -186,7 +188,7 @@ def _compute_degrees_of_freedom(design: SamplingDesign, values: FloatArray) -> f
 
 
 def compute_two_sided_p_value(z: float, degrees: float = math.inf) -> float:
-    """Give how often Student's t lies at least as far from 0, to about three digits.
+    """Return the two-sided p-value of Student's t, to about three digits.
 
     Source: Wallace 1959, Annals of Mathematical Statistics 30(4).
 
@@ -199,7 +201,7 @@ def compute_two_sided_p_value(z: float, degrees: float = math.inf) -> float:
 
 
 def adjust_p_values(probabilities: Sequence[float]) -> list[float]:
-    """Adjust probabilities so that any below α is notable at α for all of them together.
+    """Adjust p-values so that any below α is notable at family-wise level α.
 
     Source: Holm 1979, Scandinavian Journal of Statistics 6(2).
 
@@ -214,13 +216,13 @@ def adjust_p_values(probabilities: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _compute_share_covariance(moments: BinTotals, truth: FloatArray, found: FloatArray, rows: float) -> FloatArray:
-    """Give the covariance of the bins' shares, (B, B).
+def _compute_share_covariance(moments: BinTotals, truth: FloatArray, shares: FloatArray, rows: float) -> FloatArray:
+    """Return the covariance of the bins' shares, (B, B).
 
-    A bin that few sampled units carry does not show its own variance: with none it would be 0, and any difference
-    impossible. It has at least the variance that its rows in production would give it if those of a unit came together.
+    The variance of a bin with few sampled units is not reliable: with none it would be 0, and any difference
+    impossible. Its lower bound is the variance implied by its production rows if those of a unit occurred together.
     """
-    linear = np.eye(len(found)) - np.outer(np.ones(len(found)), found)
+    linear = np.eye(len(shares)) - np.outer(np.ones(len(shares)), shares)
     covariance = linear.T @ moments.covariance @ linear / rows**2
     least = truth * (1 - truth) * moments.row_variance / rows
     thin = moments.carriers < MIN_BIN_UNITS
@@ -229,9 +231,9 @@ def _compute_share_covariance(moments: BinTotals, truth: FloatArray, found: Floa
 
 
 def _compare_null_shares(
-    truth: FloatArray, found: FloatArray, covariance: FloatArray, degrees: float
+    truth: FloatArray, shares: FloatArray, covariance: FloatArray, degrees: float
 ) -> FigureDeviation | None:
-    population, sample = float(truth[-1]), float(found[-1])
+    population, sample = float(truth[-1]), float(shares[-1])
     if population == 0 and sample == 0:
         return None
     error = math.sqrt(max(0.0, float(covariance[-1, -1])))

@@ -1,4 +1,4 @@
-"""Quantiles of Student's t and of the gamma distribution, to about ten digits, without a library for them.
+"""Quantiles of Student's t and of the gamma distribution, to about ten digits, without a dependency.
 
 Incomplete gamma and beta functions: series and continued fractions (Lentz) as in Abramowitz & Stegun 1964, 6.5.29,
 6.5.31 and 26.5.8.
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 _EPSILON = 1e-15
 _TINY = 1e-300
-_LARGE_SHAPE = 1e6  # beyond it, Wilson and Hilferty's approximation is as good as the series
+_LARGE_SHAPE = 1e6  # above it, Wilson and Hilferty's approximation is as good as the series
 _LARGE_DEGREES = 1e3
 
 
 def compute_t_quantile(probability: float, degrees: float) -> float:
-    """Give a quantile of Student's t distribution.
+    """Return a quantile of Student's t distribution.
 
     Args:
         probability: In [0.5, 1).
-        degrees: Degrees of freedom, >= 1; need not be whole.
+        degrees: Degrees of freedom, >= 1; may be fractional.
 
     Source: Abramowitz & Stegun 1964, 26.5.27, and the expansion 26.7.5 above 1,000 degrees.
 
@@ -55,7 +55,7 @@ def compute_t_quantile(probability: float, degrees: float) -> float:
 
 
 def compute_gamma_quantile(probability: float, shape: float) -> float:
-    """Give a quantile of the gamma distribution of scale 1.
+    """Return a quantile of the gamma distribution of scale 1.
 
     Args:
         probability: In (0, 1).
@@ -93,7 +93,7 @@ def _invert_distribution(
     *,
     high: float,
 ) -> float:
-    """Invert a distribution function over [0, high]: Newton's steps, and halving where one would leave the bracket."""
+    """Invert a distribution function over [0, high]: Newton steps, or bisection if a step would leave the bracket."""
     low, x = 0.0, min(start, high)
     for _ in range(200):
         excess = below(x) - probability
@@ -108,7 +108,7 @@ def _invert_distribution(
 
 
 def _compute_regularized_gamma(shape: float, x: float) -> float:
-    """Give the regularised lower incomplete gamma function P(shape, x)."""
+    """Return the regularised lower incomplete gamma function P(shape, x)."""
     if x <= 0:
         return 0.0
     front = math.exp(shape * math.log(x) - x - math.lgamma(shape))
@@ -125,7 +125,7 @@ def _compute_regularized_gamma(shape: float, x: float) -> float:
 
 
 def _compute_regularized_beta(x: float, a: float, b: float) -> float:
-    """Give the regularised incomplete beta function I_x(a, b)."""
+    """Return the regularised incomplete beta function I_x(a, b)."""
     if x >= 1:
         return 1.0
     if x > (a + 1) / (a + b + 2):
@@ -142,7 +142,7 @@ def _compute_regularized_beta(x: float, a: float, b: float) -> float:
 
 
 def _evaluate_continued_fraction(first: float, pairs: Iterable[tuple[float, float]]) -> float:
-    """Give ``b0 + a1/(b1 + a2/(b2 + …))`` of the pairs (a, b), by Lentz's method."""
+    """Return ``b0 + a1/(b1 + a2/(b2 + …))`` of the pairs (a, b), by Lentz's method."""
     value = c = first or _TINY
     d = 0.0
     for a, b in pairs:

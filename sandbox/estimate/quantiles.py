@@ -1,4 +1,4 @@
-"""Quantiles over all rows of production, on one side; the change of a quantile is not estimated."""
+"""Quantiles over all production rows of one side; the change of a quantile is not estimated."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 
 def estimate_quantile(design: SamplingDesign, values: ArrayLike, unit: ArrayLike, share: float) -> IntervalEstimate:
-    """Estimate a quantile, the smallest value whose weighted share of rows at or below it reaches ``share``.
+    """Estimate a quantile, the smallest value with a weighted share of rows at or below it of at least ``share``.
 
-    Woodruff's interval: the share's own interval, with rows summed within their unit, read off the same curve.
+    Woodruff's interval: the share's own interval, with rows summed within their unit, mapped through the same curve.
 
     Args:
         design: The draw.
-        values: Shape (m,); one a row, m rows; any unit u.
+        values: Shape (m,); one per row, m rows; any unit u.
         unit: Shape (m,); the index of the row's unit, in [0, n).
         share: In (0, 1).
 
     Returns:
-        In u. A limit is None where the curve does not reach it. Not estimated without rows, where a value is not
-        finite, or where no sampled unit stands for some of production's.
+        In u. A limit is None if the curve does not reach it. Not estimated without rows, with a non-finite value, or if
+        some production units are represented by no sampled unit.
 
     Raises:
-        ValueError: values and unit differ in length, a unit is not there, or share is not in (0, 1).
+        ValueError: values and unit differ in length, a unit is not in the design, or share is not in (0, 1).
 
     Source: Woodruff 1952, JASA 47(260); Särndal, Swensson & Wretman 1992, 5.11.
 
@@ -67,7 +67,7 @@ def _estimate_woodruff_interval(
     ecdf: tuple[FloatArray, FloatArray],
     estimate: float,
 ) -> IntervalEstimate:
-    """Give a quantile its interval."""
+    """Return a quantile with its interval."""
     ordered, curve = ecdf
     rows = np.bincount(owner, minlength=design.unit_count).astype(np.float64)
     reached = np.bincount(owner, below, minlength=design.unit_count)
@@ -76,8 +76,8 @@ def _estimate_woodruff_interval(
     kappa, _ = compute_effective_units(design, rows)
     if kappa < MIN_EFFECTIVE_UNITS:
         return IntervalEstimate(status="bounded", estimate=estimate)
-    found = estimate_standard_error(design, (reached - math.fsum(weight * reached) / whole * rows) / whole)
-    half = compute_t_quantile(0.975, found.degrees) * found.error
+    result = estimate_standard_error(design, (reached - math.fsum(weight * reached) / whole * rows) / whole)
+    half = compute_t_quantile(0.975, result.degrees) * result.error
     low = float(ordered[_find_curve_index(curve, share - half)]) if share - half > 0 else None
     high = float(ordered[_find_curve_index(curve, share + half)]) if share + half < 1 else None
     bounded = low is None or high is None
@@ -85,5 +85,5 @@ def _estimate_woodruff_interval(
 
 
 def _find_curve_index(curve: FloatArray, share: float) -> int:
-    """Give the first place where the curve reaches a share, rounding aside."""
+    """Return the first index at which the curve reaches a share, up to rounding."""
     return min(int(np.searchsorted(curve, share - 1e-12)), len(curve) - 1)

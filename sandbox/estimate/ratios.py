@@ -28,7 +28,7 @@ class _LinearizedRatio:
 def estimate_ratio(design: SamplingDesign, numerator: ArrayLike, denominator: ArrayLike) -> IntervalEstimate:
     """Estimate a ratio of two totals, ``R̂ = Ŷ/X̂``; with the unit's rows as denominator a mean over rows.
 
-    The interval is that of a total of ``e_i = (y_i − R̂ x_i)/X̂``, where both totals are carried by enough units.
+    The interval is that of a total of ``e_i = (y_i − R̂ x_i)/X̂``, if both totals have enough effective units.
 
     Args:
         design: The draw.
@@ -36,7 +36,8 @@ def estimate_ratio(design: SamplingDesign, numerator: ArrayLike, denominator: Ar
         denominator: Shape (n,); x_i, the unit's sum; any unit v.
 
     Returns:
-        In u/v. Not estimated where a value is not finite, X̂ is 0, the ratio leaves the range of doubles, or no sampled unit stands for some of production's.
+        In u/v. Not estimated if a value is not finite, X̂ is 0, the ratio leaves the range of doubles, or some
+        production units are represented by no sampled unit.
 
     Source: Hájek 1971; Särndal, Swensson & Wretman 1992, 5.6.
 
@@ -46,12 +47,12 @@ def estimate_ratio(design: SamplingDesign, numerator: ArrayLike, denominator: Ar
     2.0
     """
     y, x = design.convert_values(numerator), design.convert_values(denominator)
-    found = _linearize_ratio(design, y, x)
-    if found is None:
+    ratio = _linearize_ratio(design, y, x)
+    if ratio is None:
         return NOT_ESTIMATED
     if design.is_complete:
-        return build_exact_estimate(found.value)
-    return build_t_interval(design, found.value, found.residuals, y / find_power_of_two(y), x / find_power_of_two(x))
+        return build_exact_estimate(ratio.value)
+    return build_t_interval(design, ratio.value, ratio.residuals, y / find_power_of_two(y), x / find_power_of_two(x))
 
 
 def estimate_ratio_change(
@@ -65,12 +66,13 @@ def estimate_ratio_change(
     Args:
         design: The draw.
         baseline: Numerator and denominator, as for `estimate_ratio`.
-        candidate: Likewise.
-        affected: Shape (n,), bool; units that are not affected count with their baseline on both sides. These units
-            must carry the interval: the residuals of the others move a little as well, and would hide how few they are.
+        candidate: The same for the candidate.
+        affected: Shape (n,), bool; unaffected units count with their baseline on both sides. The affected units must
+            have enough effective units: residuals of the others change slightly as well, and would hide how few they
+            are.
 
     Returns:
-        As `estimate_ratio`; 0 without an interval where no value changed.
+        As `estimate_ratio`; 0 without an interval if no value changed.
 
     >>> from sandbox.estimate.design import SamplingDesign
     >>> design = SamplingDesign.from_arrays(population=[4], sampled=[4], probability=[1.0], stratum=[0] * 4)
@@ -81,7 +83,10 @@ def estimate_ratio_change(
     moved = [compute_differences(design, *pair, affected) for pair in zip(baseline, candidate, strict=True)]
     before = [design.convert_values(part) for part in baseline]
     changed = design.convert_values(affected) != 0
-    after = [np.where(changed, design.convert_values(part), rest) for part, rest in zip(candidate, before, strict=True)]
+    after = [
+        np.where(changed, design.convert_values(part), unchanged)
+        for part, unchanged in zip(candidate, before, strict=True)
+    ]
     old, new = _linearize_ratio(design, *before), _linearize_ratio(design, *after)
     if old is None or new is None or not math.isfinite(new.value - old.value):
         return NOT_ESTIMATED
@@ -93,7 +98,7 @@ def estimate_ratio_change(
 
 
 def _linearize_ratio(design: SamplingDesign, y: FloatArray, x: FloatArray) -> _LinearizedRatio | None:
-    """Give a ratio and its residuals; None where there is none."""
+    """Return a ratio and its residuals; None if it is undefined."""
     if design.has_unrepresented_units or not np.all(np.isfinite(y) & np.isfinite(x)):
         return None
     weight = design.groups.weight

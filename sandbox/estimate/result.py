@@ -1,4 +1,4 @@
-"""What every estimate gives."""
+"""The result type of all estimates."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ EstimateStatus = Literal["exact", "estimated", "probably_too_narrow", "bounded",
 
 @dataclass(frozen=True, kw_only=True)
 class IntervalEstimate:
-    """A figure for the whole of production, with its 95 % interval.
+    """A figure for all of production, with its 95 % interval.
 
     Attributes:
         status: ``exact``: every unit was seen, low = estimate = high. ``estimated``: with an interval.
-            ``probably_too_narrow``: with an interval that few units carry. ``bounded``: too few units for a
-            symmetric interval; there may be limits. ``not_estimated``: no number at all.
-        estimate, low, high: In the unit of the values; None where there is none.
+            ``probably_too_narrow``: with an interval dominated by few units. ``bounded``: too few units for a symmetric
+            interval; there may be limits. ``not_estimated``: no number at all.
+        estimate, low, high: In the unit of the values, or None.
     """
 
     status: EstimateStatus
@@ -29,7 +29,7 @@ NOT_ESTIMATED = IntervalEstimate(status="not_estimated")
 
 
 def build_exact_estimate(value: float) -> IntervalEstimate:
-    """Give a figure that no draw stands behind.
+    """Return a figure without sampling error.
 
     >>> build_exact_estimate(3.0).low
     3.0

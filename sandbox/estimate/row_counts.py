@@ -1,4 +1,4 @@
-"""How many rows of production a change adds, removes or changes."""
+"""Estimates of the number of production rows added, removed or changed."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 
 def estimate_row_count(design: SamplingDesign, counts: ArrayLike, *, most: int) -> IntervalEstimate:
-    """Estimate how many such rows production has, as the total of such rows per unit.
+    """Estimate the number of such rows in production, as their total over units.
 
-    Where fewer than 30 effective units have any, the limits are those of a weighted count, with ``y = Σ w_i t_i``,
-    ``v = Σ w_i (w_i − 1) t_i²`` over strata that are not complete, and ``W = max w_h ×`` ``most``; the status is then
-    "bounded". No limit lies below the rows that were seen.
+    If fewer than 30 effective units have any, the limits are those of a weighted count, with ``y = Σ w_i t_i``,
+    ``v = Σ w_i (w_i − 1) t_i²`` over incomplete strata, and ``W = max w_h ×`` ``most``; the status is then "bounded".
+    No limit is below the number of observed rows.
 
     Args:
         design: The draw.
-        counts: Shape (n,); t_i, the unit's rows that are added (or removed, or changed), >= 0.
-        most: The most rows that any sampled unit has in the output, on either side.
+        counts: Shape (n,); t_i, the unit's added (or removed, or changed) rows, >= 0.
+        most: The most rows of any sampled unit in the output, on either side.
 
     Returns:
-        In rows. Where the sample has none: 0 without an upper limit, because one unit may have any number.
+        In rows. If the sample has none: 0 without an upper limit, because one unit may have any number.
 
     Raises:
         ValueError: A count is negative or not finite.
@@ -55,13 +55,13 @@ def estimate_row_count(design: SamplingDesign, counts: ArrayLike, *, most: int) 
     low, high = result.low, result.high
     if low is None or high is None:
         low, high = _compute_limits(design, numbers, max(most, float(numbers.max())))
-    # No limit, and in a merged group with weights below 1 no estimate, may contradict what was seen.
+    # No limit may contradict the observed rows, nor the estimate in a merged group with weights below 1.
     low, estimate, high = (max(value, seen) for value in (low, result.estimate, high))
     return IntervalEstimate(status=result.status, estimate=estimate, low=low, high=high)
 
 
 def _compute_limits(design: SamplingDesign, numbers: FloatArray, most: float) -> tuple[float, float]:
-    """Give gamma limits of a total of rows; rows in complete strata are counted exactly."""
+    """Return gamma limits of a total of rows; rows in complete strata are counted exactly."""
     groups = design.groups
     weight, rows_ = groups.weight[groups.is_partial], numbers[groups.is_partial]
     count = float((weight * rows_).sum())

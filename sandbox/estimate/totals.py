@@ -1,4 +1,4 @@
-"""Totals over all units, their changes, and the t interval that ratios and quantiles share."""
+"""Totals over all units, their changes, and the t interval shared with ratios and quantiles."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from sandbox.estimate.design import FloatArray, SamplingDesign
 
 MIN_EFFECTIVE_UNITS = 30.0
-"""The effective number of units that an interval needs."""
+"""The minimum effective number of units for an interval."""
 
 DOMINANT_UNIT_SHARE = 0.1
-"""The share of the squared contributions from which one unit makes an interval doubtful."""
+"""With a larger share of the squared contributions, one unit makes an interval doubtful."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ErrorEstimate:
-    """A standard error and the degrees of freedom of its estimate; with an error of 0 these are infinite."""
+    """A standard error and the degrees of freedom of its estimate, infinite for an error of 0."""
 
     error: float
     degrees: float
@@ -39,10 +39,10 @@ def estimate_group_variances(design: SamplingDesign, values: FloatArray) -> Floa
 
     Args:
         design: The draw.
-        values: Shape (n,), finite, not so large that their squares overflow.
+        values: Shape (n,), finite, with squares within the range of doubles.
 
     Returns:
-        Shape (G,); 0 for complete groups, and for a lone unit, which no interval may rest on.
+        Shape (G,); 0 for complete groups, and for a lone unit, which cannot support an interval.
 
     Source: Cochran 1977, 5.3; Särndal, Swensson & Wretman 1992, 3.7; Lavallée 2007 (sums over clusters).
     """
@@ -57,7 +57,7 @@ def estimate_group_variances(design: SamplingDesign, values: FloatArray) -> Floa
 def estimate_standard_error(design: SamplingDesign, values: FloatArray) -> ErrorEstimate:
     """Estimate the standard error of a total, ``√Σ v_h``, and Satterthwaite's degrees of freedom.
 
-    ``(Σ v_h)² / Σ (v_h²/(n_h − 1))`` over groups that are not complete. Values of shape (n,), finite.
+    ``(Σ v_h)² / Σ (v_h²/(n_h − 1))`` over incomplete groups. Values of shape (n,), finite.
 
     Source: Satterthwaite 1946, Biometrics Bulletin 2(6); Cochran 1977, 5.4.
     """
@@ -73,12 +73,12 @@ def estimate_standard_error(design: SamplingDesign, values: FloatArray) -> Error
 
 
 def compute_effective_units(design: SamplingDesign, values: FloatArray) -> tuple[float, float]:
-    """Give κ, how many equal units would carry as much as these do, and the largest one's share of the squares.
+    """Return κ, the effective number of units, and the largest unit's share of the squares.
 
-    ``c_i = w_i d_i`` over units with d_i ≠ 0 in strata that are not complete; ``κ = (Σ|c|)²/Σ c²``; ``max c² / Σ c²``.
+    ``c_i = w_i d_i`` over units with d_i ≠ 0 in incomplete strata; ``κ = (Σ|c|)²/Σ c²``; ``max c² / Σ c²``.
 
     Returns:
-        (0, 0) where there is no such unit.
+        (0, 0) if there is no such unit.
     """
     groups = design.groups
     parts = np.abs(groups.weight * values)[groups.is_partial]
@@ -93,21 +93,21 @@ def compute_effective_units(design: SamplingDesign, values: FloatArray) -> tuple
 def build_t_interval(
     design: SamplingDesign, estimate: float, residuals: FloatArray, *carriers: FloatArray
 ) -> IntervalEstimate:
-    """Give an estimate its 95 % t interval, if enough units carry it.
+    """Return an estimate with its 95 % t interval, given enough effective units.
 
     κ below 30: no interval, "bounded". One unit with more than a tenth of the squares: "probably too narrow".
 
     Args:
         design: The draw, not complete.
         estimate: The figure.
-        residuals: Shape (n,); the values whose weighted total varies as the estimate does.
-        carriers: Each of shape (n,); what must be carried by enough units, for the interval to hold.
+        residuals: Shape (n,); values whose weighted total varies as the estimate does.
+        carriers: Each of shape (n,); values that need enough effective units for the interval to hold.
     """
     carried = [compute_effective_units(design, carrier) for carrier in carriers]
     if min(kappa for kappa, _ in carried) < MIN_EFFECTIVE_UNITS:
         return IntervalEstimate(status="bounded", estimate=estimate)
-    found = estimate_standard_error(design, residuals)
-    half = compute_t_quantile(0.975, found.degrees) * found.error
+    result = estimate_standard_error(design, residuals)
+    half = compute_t_quantile(0.975, result.degrees) * result.error
     doubtful = max(share for _, share in carried) > DOMINANT_UNIT_SHARE
     return IntervalEstimate(
         status="probably_too_narrow" if doubtful else "estimated",
@@ -120,14 +120,14 @@ def build_t_interval(
 def estimate_total(design: SamplingDesign, values: ArrayLike) -> IntervalEstimate:
     """Estimate a total over all units of production, ``Ŷ = Σ_h (N_h/n_h) Σ_i t_i``.
 
-    A total is the change from nothing, so it has an interval under the same condition as a change has.
+    A total is the change from nothing, so its interval needs the same condition as a change.
 
     Args:
         design: The draw.
-        values: Shape (n,); t_i, the sum over everything that belongs to the unit; any unit u.
+        values: Shape (n,); t_i, the sum over all rows of the unit; any unit u.
 
     Returns:
-        In u. Not estimated where a value is not finite, or where no sampled unit stands for some of production's.
+        In u. Not estimated if a value is not finite, or some production units are represented by no sampled unit.
 
     Source: Horvitz & Thompson 1952; Cochran 1977, 5.3.
 
@@ -154,13 +154,13 @@ def estimate_total_change(
 
     Args:
         design: The draw.
-        baseline: Shape (n,); the unit's sum, 0 where it is absent; any unit u.
-        candidate: Likewise.
-        affected: Shape (n,), bool; units that are not affected count as exact zeros, so that neither noise nor the
-            order of a sum makes a change.
+        baseline: Shape (n,); the unit's sum, 0 if it is absent; any unit u.
+        candidate: The same for the candidate.
+        affected: Shape (n,), bool; unaffected units count as exact zeros, so that neither noise nor the order of a sum
+            makes a change.
 
     Returns:
-        In u, otherwise as `estimate_total`; 0 without an interval where no value changed.
+        In u, otherwise as `estimate_total`; 0 without an interval if no value changed.
 
     >>> from sandbox.estimate.design import SamplingDesign
     >>> design = SamplingDesign.from_arrays(population=[400], sampled=[4], probability=[0.01], stratum=[0] * 4)
@@ -173,20 +173,20 @@ def estimate_total_change(
 def compute_differences(
     design: SamplingDesign, baseline: ArrayLike, candidate: ArrayLike, affected: ArrayLike
 ) -> FloatArray:
-    """Give ``d_i = candidate_i − baseline_i``, shape (n,), exactly 0 for units that are not affected."""
+    """Return ``d_i = candidate_i − baseline_i``, shape (n,), exactly 0 for unaffected units."""
     before, after = design.convert_values(baseline), design.convert_values(candidate)
     touched = design.convert_values(affected) != 0
     finite = np.isfinite(before) & np.isfinite(after)
-    with np.errstate(over="ignore"):  # an infinite change is not estimated, like an infinite value
+    with np.errstate(over="ignore"):  # an infinite change is not estimated
         moved = np.subtract(after, before, out=np.zeros(design.unit_count), where=touched & finite)
     return np.where(touched & ~finite, np.nan, moved)
 
 
 def find_power_of_two(values: FloatArray) -> float:
-    """Give the largest power of two that the values reach; 1 where all are 0.
+    """Return the largest power of two not above the largest absolute value; 1 if all are 0.
 
-    Squares of very large or small values leave the range of doubles; those of values divided by this do not, and
-    dividing by a power of two loses nothing.
+    Squares of very large or small values leave the range of doubles; those of values divided by this do not. Division
+    by a power of two is exact.
 
     >>> import numpy as np
     >>> find_power_of_two(np.array([3.0, -5.0]))
@@ -197,7 +197,7 @@ def find_power_of_two(values: FloatArray) -> float:
 
 
 def _scale_estimate(result: IntervalEstimate, scale: float) -> IntervalEstimate:
-    """Give a result in the unit of the values again; nothing where it is beyond the range of doubles."""
+    """Return a result in the unit of the values; not estimated beyond the range of doubles."""
     scaled = [None if part is None else part * scale for part in (result.estimate, result.low, result.high)]
     if not all(part is None or math.isfinite(part) for part in scaled):
         return NOT_ESTIMATED

@@ -1,4 +1,4 @@
-"""Masks of personal columns: what they do, which column has which, and the secret behind them. Guide: docs/masking.md."""
+"""Masks of personal columns: their functions, their assignment to columns, and their secret. Guide: docs/masking.md."""
 
 from sandbox.masking.duckdb_functions import Masking
 from sandbox.masking.rules import describe_masks, needs_secret, resolve_masks

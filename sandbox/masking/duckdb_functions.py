@@ -1,4 +1,4 @@
-"""The masks of a draw as SQL: functions that are registered with a session, and the expressions that call them."""
+"""Masks of a draw as SQL: functions registered with a session, and expressions that call them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from sandbox.masking.secret import Secret
 
 UNIT_TYPE = "BIGINT"
-_function_numbers = itertools.count()  # a session may be given masks more than once
+_function_numbers = itertools.count()  # masks may be registered twice in a session
 
 
 class Masking:
-    """The masks of a draw in one session; see `register` and `build_expression`."""
+    """The masks of a draw in one session (see `register` and `build_expression`)."""
 
     def __init__(self, masks: Mapping[str, Mapping[str, MaskEntry]], names: Mapping[tuple[str, str], str]) -> None:
         self._masks = masks
@@ -34,36 +34,36 @@ class Masking:
         secret: Secret | None,
         columns: Mapping[str, Mapping[str, str]],
     ) -> Masking:
-        """Register with a session what masks need.
+        """Register the mask functions with a session.
 
         Args:
             session: The session.
-            masks: By table and column, as `resolved` gives them.
-            secret: The secret; None only where no mask needs one.
-            columns: Each table's columns and the engine's names of their types.
+            masks: By table and column, from `sandbox.masking.rules.resolve_masks`.
+            secret: The secret; may be None if no mask needs one.
+            columns: Each table's columns and their DuckDB types.
         """
         names: dict[tuple[str, str], str] = {}
-        made: dict[tuple[MaskEntry, str], str] = {}
-        for table, ones in masks.items():
-            for column, mask in ones.items():
+        functions: dict[tuple[MaskEntry, str], str] = {}
+        for table, table_masks in masks.items():
+            for column, mask in table_masks.items():
                 if mask.kind in ("none", "null", "redact"):
                     continue
                 engine_type = columns[table][column]
                 same = (mask, engine_type)
-                if same not in made:
-                    made[same] = f"sandbox mask {next(_function_numbers)}"
-                    _register_function(session, made[same], mask, engine_type, secret)
-                names[table, column] = made[same]
+                if same not in functions:
+                    functions[same] = f"sandbox mask {next(_function_numbers)}"
+                    _register_function(session, functions[same], mask, engine_type, secret)
+                names[table, column] = functions[same]
         return cls(masks, names)
 
     def build_expression(self, table: str, column: str, unit: str | None = None, row: str | None = None) -> str:
-        """Give the SQL of a column's masked value; the quoted column itself where it has no mask.
+        """Return SQL for a column's masked value; the quoted column itself if it has no mask.
 
         Args:
             table: The table.
             column: The column.
-            unit: The name of the column (BIGINT) with the number of the row's unit, which ``date_shift`` needs.
-            row: The relation's alias, where the column's name alone would not say which one.
+            unit: The name of the column (BIGINT) with the number of the row's unit, required by ``date_shift``.
+            row: The relation's alias, if the column's name alone is ambiguous.
         """
         before = f"{quote_identifier(row)}." if row is not None else ""
         value = before + quote_identifier(column)

@@ -1,4 +1,4 @@
-"""Texts that look like what they stand for: digests, addresses that cannot be delivered, names from a list."""
+"""Realistic masked texts: digests, undeliverable e-mail addresses, names from a list."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from sandbox.masking.prf import derive_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FAKE_DOMAINS = ("example.com", "example.net", "example.org")  # RFC 2606: nobody can have them
+FAKE_DOMAINS = ("example.com", "example.net", "example.org")  # RFC 2606: reserved
 DOMAIN_PATTERN = re.compile(r"@[^\s,;<>\"'()@]+")
 WORD_PATTERN = re.compile(r"[^\W\d_]+(?:['’`][^\W\d_]+)*")
-# Parts of family names that say nothing about a person.
+# Parts of family names that do not identify a person.
 NAME_PARTICLES = {"al", "bin", "da", "de", "del", "della", "den", "der", "di", "dos", "du", "el", "ibn", "la", "le", "ten", "ter",
              "van", "von", "zu"}  # fmt: skip
-NameList = tuple[tuple[str, str], ...]  # each with its own small letters
+NameList = tuple[tuple[str, str], ...]  # each with its lower-case form
 FAKE_GIVEN_NAMES: NameList = tuple((name, name.casefold()) for name in GIVEN_NAMES)
 FAKE_FAMILY_NAMES: NameList = tuple((name, name.casefold()) for name in FAMILY_NAMES)
 ALL_FAKE_NAMES = FAKE_GIVEN_NAMES + FAKE_FAMILY_NAMES
 
 
 def hash_texts(key: bytes, values: Sequence[str]) -> list[str]:
-    """Give 32 hex digits for each text."""
+    """Return 32 hex digits for each text."""
     return [digest.hex() for digest in hash_bytes(key, [value.encode() for value in values])]
 
 
 def hash_bytes(key: bytes, values: Sequence[bytes]) -> list[bytes]:
-    """Give 16 bytes for each value."""
+    """Return 16 bytes for each value."""
     base = hashlib.blake2b(key=key, digest_size=16)
     return [_compute_digest(base, value) for value in values]
 
 
 def mask_emails(key: bytes, values: Sequence[str]) -> list[str]:
-    """Give an address for each: its letters and digits changed, at one of the domains that nobody can have.
+    """Return an e-mail address for each: letters and digits changed, at a reserved domain.
 
-    Addresses that differ in case alone still do, and no more. What is no address stays none.
+    Addresses that differ only in case still differ only in case. Text that is not an address does not become one.
     """
     base = hashlib.blake2b(key=derive_key(key, "domain"), digest_size=1)
     changed = texts.mask_texts(derive_key(key, "address"), values)
@@ -47,7 +47,7 @@ def mask_emails(key: bytes, values: Sequence[str]) -> list[str]:
 
 
 def _replace_domains(base: hashlib.blake2b, value: str, changed: str) -> str:
-    """Replace every domain of a changed text, which has its marks where the original has them."""
+    """Replace every domain of a masked text, which has its separators in the same positions as the original."""
     parts, end = [], 0
     for domain in DOMAIN_PATTERN.finditer(value):
         drawn = _compute_digest(base, domain[0].lower().encode())[0]
@@ -57,9 +57,9 @@ def _replace_domains(base: hashlib.blake2b, value: str, changed: str) -> str:
 
 
 def mask_names(key: bytes, values: Sequence[str]) -> list[str]:
-    """Give a person's name for each: as many words, in their case, with the same punctuation.
+    """Return a person's name for each: same number of words, case and punctuation.
 
-    Initials become others, and ``de``, ``van`` and the like stay.
+    Initials are replaced by others; ``de``, ``van`` and the like are kept.
     """
     base = hashlib.blake2b(key=key, digest_size=64)
     return [_mask_name(base, value) for value in values]
@@ -79,18 +79,18 @@ def _mask_name(base: hashlib.blake2b, value: str) -> str:
 
 
 def _choose_name_list(number: int, count: int, *, turned: bool) -> NameList:
-    """Give the names that fit a word's place: the last is the family's, or the first where a comma turns them round."""
+    """Return the names for a word's position: family names for the last word, or for the first one before a comma."""
     if count == 1:
         return ALL_FAKE_NAMES
     return FAKE_FAMILY_NAMES if number == (0 if turned else count - 1) else FAKE_GIVEN_NAMES
 
 
 def _choose_name(names: NameList, draw: int, word: str) -> str:
-    """Give the drawn name, or a later one where it would begin as the word does."""
+    """Return the drawn name, or the next one with a different beginning than the word."""
     plain = word.casefold()
     for step in range(len(names)):
-        name, own = names[(draw + step) % len(names)]
-        if not own.startswith(plain) and not plain.startswith(own):
+        name, lower = names[(draw + step) % len(names)]
+        if not lower.startswith(plain) and not plain.startswith(lower):
             return name
     raise AssertionError("no word begins all names")
 

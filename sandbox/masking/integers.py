@@ -1,8 +1,8 @@
-"""A keyed permutation of the integers that keeps sign and number of digits, whatever their width.
+"""A keyed permutation of integers that preserves sign and number of digits, at any width.
 
-A number only ever becomes one of the same class. Classes end where digits are added and where the engine's integer
-types end, so a masked value fits every type that its original fits, and a column of 32 bits that refers to one of 64,
-to a decimal or to a text still refers to the same rows.
+Numbers are permuted within classes. Classes end at powers of ten and at the limits of DuckDB's integer types. A masked
+value therefore fits every type that the original fits, and references between columns of different widths, decimals or
+text still match.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ UINT64_SIZE = 2**64
 
 
 def _compute_class_edges(least: int, limits: Sequence[int]) -> tuple[int, ...]:
-    """Give where classes of magnitudes begin, in order."""
+    """Return the lower edges of the classes of magnitudes, in order."""
     return tuple(sorted({least, *(10**n for n in range(1, MAX_DIGITS)), *limits}))
 
 
-# What is not negative, and the magnitudes of what is: a type of b bits ends with 2^(b-1) - 1 and -2^(b-1).
+# Non-negative numbers, and magnitudes of negative ones: a type of b bits ends with 2^(b-1) - 1 and -2^(b-1).
 NONNEGATIVE_EDGES = _compute_class_edges(0, [2**b for b in (7, 8, 15, 16, 31, 32, 63, 64)])
 NEGATIVE_EDGES = _compute_class_edges(1, [2**b + 1 for b in (7, 15, 31, 63)])
 
@@ -47,24 +47,24 @@ def mask_signed(key: bytes, values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def mask_magnitudes(key: bytes, magnitudes: NDArray[np.uint64], *, negative: bool = False) -> NDArray[np.uint64]:
-    """Mask numbers by their magnitudes, all of one sign."""
+    """Mask numbers of one sign by their magnitudes."""
     edges = [edge for edge in (NEGATIVE_EDGES if negative else NONNEGATIVE_EDGES) if edge < UINT64_SIZE]
     classes = np.searchsorted(np.array(edges, np.uint64), magnitudes, side="right") - 1
     changed = np.empty_like(magnitudes)
     for index in np.unique(classes):
         first, last = edges[index], ([*edges, UINT64_SIZE])[index + 1]
         chosen = classes == index
-        places = permute_values(
+        permuted = permute_values(
             _derive_class_key(key, first, negative=negative),
             magnitudes[chosen] - np.uint64(first),
             last - first,
         )
-        changed[chosen] = places + np.uint64(first)
+        changed[chosen] = permuted + np.uint64(first)
     return changed
 
 
 def mask_integers(key: bytes, values: Sequence[int]) -> list[int]:
-    """Mask integers of any size up to 39 digits; those of 64 bits as `mask_signed` does."""
+    """Mask integers of up to 39 digits; those of 64 bits as `mask_signed` does."""
     small = [value for value in values if -(2**63) <= value < 2**63]
     changed = mask_signed(key, np.array(small, np.int64)).tolist()
     known = dict(zip(small, changed, strict=True))
@@ -78,7 +78,7 @@ def _mask_large_integer(key: bytes, value: int) -> int:
         return -int(changed) if negative else int(changed)
     edges = NEGATIVE_EDGES if negative else NONNEGATIVE_EDGES
     index = bisect.bisect_right(edges, magnitude) - 1
-    first, last = max(edges[index], UINT64_SIZE), edges[index + 1]  # what is smaller is permuted for itself
+    first, last = max(edges[index], UINT64_SIZE), edges[index + 1]  # smaller numbers form their own class
     changed = first + _permute_large(_derive_class_key(key, first, negative=negative), magnitude - first, last - first)
     return -changed if negative else changed
 

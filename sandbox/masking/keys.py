@@ -1,4 +1,4 @@
-"""The mask ``key`` for texts: one-to-one, and the same for a number or UUID in a text as for the value itself."""
+"""The mask ``key`` for texts: one-to-one, and equal for a number or UUID as text and as a value."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBER_PATTERN = re.compile(r"(-?)(0*)(\d{1,38})", re.ASCII)
 
 
 def mask_keys(key: bytes, values: Sequence[str]) -> list[str]:
-    """Mask texts one-to-one: numbers keep their digits and leading zeros, UUIDs stay such, others keep their shape."""
+    """Mask texts one-to-one: numbers keep their digits and leading zeros, UUIDs stay UUIDs, others keep their shape."""
     numbers: list[str] = []
     named: list[str] = []
     others: list[str] = []
@@ -32,12 +32,12 @@ def mask_keys(key: bytes, values: Sequence[str]) -> list[str]:
 
 
 def derive_integer_key(key: bytes) -> bytes:
-    """Give the key for integers, in whatever type they stand."""
+    """Return the key for integers of any type."""
     return derive_key(key, "integer")
 
 
 def derive_uuid_key(key: bytes) -> bytes:
-    """Give the key for UUIDs, in whatever type they stand."""
+    """Return the key for UUIDs of any type."""
     return derive_key(key, "uuid")
 
 
@@ -45,7 +45,7 @@ def _mask_numbers(key: bytes, values: Sequence[str]) -> list[str]:
     parts = [NUMBER_PATTERN.fullmatch(value) for value in values]
     cut = [(match[1], match[2], int(match[1] + match[3])) for match in parts if match]
     changed = integers.mask_integers(derive_integer_key(key), [number for _, _, number in cut])
-    # -0 is no number but 0, and stays.
+    # -0 equals 0, and is kept.
     return [
         f"{sign}{zeros}{abs(number) if original or not sign else 0}"
         for (sign, zeros, original), number in zip(cut, changed, strict=True)
@@ -53,12 +53,12 @@ def _mask_numbers(key: bytes, values: Sequence[str]) -> list[str]:
 
 
 def _mask_other_texts(key: bytes, values: Sequence[str]) -> list[str]:
-    """Mask texts that are neither; as often as it takes to become one that is neither, so that they stay apart."""
-    own = derive_key(key, "text")
-    changed = texts.mask_texts(own, values)
+    """Mask texts other than numbers and UUIDs; repeat while the result is one of those, so that they stay distinct."""
+    text_key = derive_key(key, "text")
+    changed = texts.mask_texts(text_key, values)
     while again := [
         i for i, text in enumerate(changed) if NUMBER_PATTERN.fullmatch(text) or uuids.UUID_PATTERN.fullmatch(text)
     ]:
-        for index, text in zip(again, texts.mask_texts(own, [changed[i] for i in again]), strict=True):
+        for index, text in zip(again, texts.mask_texts(text_key, [changed[i] for i in again]), strict=True):
             changed[index] = text
     return changed

@@ -1,7 +1,7 @@
-"""The kinds of masks: which types of columns each takes, and what it does to a column's values.
+"""The kinds of masks: supported column types, and functions on values.
 
-Every mask is a pure function of a secret, its options and the values (a shift: and the numbers of the units), from
-Arrow array to Arrow array of the same type and length; NULL stays NULL.
+Every mask is a pure function of a secret, its options and the values (``date_shift``: also the unit numbers). It maps
+an Arrow array to one of the same type and length; NULL stays NULL.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ NUMBER_PATTERN = rf"{INTEGER_PATTERN}|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)"
 
 @dataclass(frozen=True, kw_only=True)
 class MaskKind:
-    """What a kind of mask takes and is.
+    """A kind of mask.
 
     Attributes:
-        type_pattern: A pattern of the engine's names of types; None for any.
+        type_pattern: A pattern of supported DuckDB types; None for any.
         type_description: The same in words.
         one_to_one: Whether different values stay different, so that keys and references survive.
         secret: Whether it depends on the secret.
-        options: The options of ``sandbox.toml`` that it needs.
+        options: Required options in ``sandbox.toml``.
     """
 
     type_pattern: str | None
@@ -48,7 +48,7 @@ class MaskKind:
     options: tuple[str, ...] = ()
 
     def can_mask(self, engine_type: str) -> bool:
-        """Say whether columns of a type can have this mask."""
+        """Return whether the mask supports a column type."""
         return self.type_pattern is None or re.fullmatch(self.type_pattern, engine_type) is not None
 
 
@@ -83,12 +83,12 @@ TEXT_MASKS: dict[str, TextMask] = {
 
 
 def build_mask_function(mask: MaskEntry, engine_type: str, secret: bytes) -> Callable[..., pa.Array]:
-    """Give the function that masks the values of a column: of the values, and for ``date_shift`` the units' numbers.
+    """Return the function that masks a column's values; for ``date_shift``, of the values and the unit numbers.
 
     Args:
         mask: Its kind is neither ``none``, ``null`` nor ``redact``, which need no function.
-        engine_type: The column's type, which the kind takes.
-        secret: The key's bytes; not used by kinds that do without.
+        engine_type: The column's type, supported by the kind.
+        secret: The key's bytes; unused by unkeyed kinds.
     """
     key = derive_key(secret, mask.kind)
     match mask.kind:
@@ -107,24 +107,26 @@ def build_mask_function(mask: MaskEntry, engine_type: str, secret: bytes) -> Cal
 
 def _build_value_function(kind: str, engine_type: str, key: bytes) -> Callable[[pa.Array], pa.Array]:
     if engine_type == "BLOB":
-        return lambda values: _map_distinct_values(values, lambda ones: fakes.hash_bytes(key, ones))
+        return lambda values: _map_distinct_values(values, lambda distinct: fakes.hash_bytes(key, distinct))
     if engine_type == "UUID":
         return lambda values: _map_distinct_values(
-            values, lambda ones: uuids.mask_uuids(keys.derive_uuid_key(key), ones)
+            values, lambda distinct: uuids.mask_uuids(keys.derive_uuid_key(key), distinct)
         )
     if engine_type == "VARCHAR":
         change = TEXT_MASKS[kind]
-        return lambda values: _map_distinct_values(values, lambda ones: change(key, ones))
-    own = keys.derive_integer_key(key)
+        return lambda values: _map_distinct_values(values, lambda distinct: change(key, distinct))
+    integer_key = keys.derive_integer_key(key)
     if engine_type.startswith("DECIMAL"):
-        return lambda values: _map_distinct_values(values, lambda ones: _mask_decimals(own, ones))
+        return lambda values: _map_distinct_values(values, lambda distinct: _mask_decimals(integer_key, distinct))
     if engine_type == "UBIGINT":
-        return lambda values: _map_numbers(values, lambda ones: integers.mask_magnitudes(own, ones), np.uint64)
-    return lambda values: _map_numbers(values, lambda ones: integers.mask_signed(own, ones), np.int64)
+        return lambda values: _map_numbers(
+            values, lambda distinct: integers.mask_magnitudes(integer_key, distinct), np.uint64
+        )
+    return lambda values: _map_numbers(values, lambda distinct: integers.mask_signed(integer_key, distinct), np.int64)
 
 
 def _map_distinct_values(values: pa.Array, change: Callable[[list[Any]], list[Any]]) -> pa.Array:
-    """Change each distinct value once."""
+    """Apply a function to each distinct value once."""
     encoded = values.dictionary_encode()
     changed = pa.array(change(encoded.dictionary.to_pylist()), values.type)
     return changed.take(encoded.indices)
@@ -132,7 +134,7 @@ def _map_distinct_values(values: pa.Array, change: Callable[[list[Any]], list[An
 
 def _mask_decimals(key: bytes, values: Sequence[Any]) -> list[Any]:
     kind = type(values[0]) if values else int
-    return [kind(one) for one in integers.mask_integers(key, [int(value) for value in values])]
+    return [kind(number) for number in integers.mask_integers(key, [int(value) for value in values])]
 
 
 def _map_numbers(values: pa.Array, change: Callable[[Any], Any], wide: type) -> pa.Array:

@@ -1,4 +1,4 @@
-"""Names of invented people: common given and family names of many countries, in no order that means anything."""
+"""Common given and family names of many countries, for invented people. Their order has no meaning."""
 
 GIVEN_NAMES = tuple(
     """
@@ -60,7 +60,7 @@ FAMILY_NAMES = tuple(
     Zanetti Zapata Zeller Ziegler Zimmer
     """.split()  # noqa: SIM905 - a list of words is read as such
 )
-# Names that are usual enough to show that a column holds names; no mask gives them.
+# Further common names, used only to detect columns of names.
 MORE_GIVEN_NAMES = tuple(
     """
     Aaliyah Abdul Abdullah Addison Adriana Agnieszka Ahmed Alan Alejandro Alex Alexandra Ali Alison Allison Alyssa Amy

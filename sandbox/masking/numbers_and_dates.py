@@ -1,4 +1,4 @@
-"""Masks of numbers and moments: noise, buckets, and shifts by days. Vectorised; NULL stays NULL."""
+"""Masks of numbers and dates: noise, buckets, and shifts by days. Vectorised; NULL stays NULL."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from sandbox.masking.prf import UInt64Array
 
 DAY_LENGTHS = {"s": 86_400, "ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
-# Days since 1970 of 0002-01-01 and of 9998-12-31: the years 1 and 9999 stand for always and never.
+# Days since 1970 of 0002-01-01 and of 9998-12-31: the years 1 and 9999 mean always and never.
 FIRST_DAY, LAST_DAY = -718_797, 2_932_531
-INT64_DECIMAL_DIGITS = 18  # digits of a decimal that fit 64 bits
+INT64_DECIMAL_DIGITS = 18  # digits of a 64-bit decimal
 
 
 def add_noise(key: bytes, values: pa.Array, relative: float) -> pa.Array:
-    """Multiply each number by 1 + t, t between −relative and relative and the same for equal numbers.
+    """Multiply each number by 1 + t, with t between −relative and relative and equal for equal numbers.
 
-    Integers and decimals are rounded, and kept within their type. NaN and the infinities stay.
+    Integers and decimals are rounded and limited to their type. NaN and infinities are kept.
     """
     if pa.types.is_floating(values.type):
         plain = _convert_to_numpy(values, np.float64) + 0.0  # −0 is 0
@@ -44,7 +44,7 @@ def add_noise(key: bytes, values: pa.Array, relative: float) -> pa.Array:
 
 
 def bucket_numbers(values: pa.Array, width: Fraction) -> pa.Array:
-    """Give the lower end of each number's bucket: the multiples of ``width``; within the type's range."""
+    """Return the lower end of each number's bucket, a multiple of ``width``, limited to the type's range."""
     if pa.types.is_floating(values.type):
         plain = _convert_to_numpy(values, np.float64)
         return _restore_type(values, np.floor(plain / float(width)) * float(width))
@@ -56,7 +56,7 @@ def bucket_numbers(values: pa.Array, width: Fraction) -> pa.Array:
 
 
 def _floor_to_multiple(plain: NDArray[Any], step: int, least: np.integer[Any]) -> NDArray[Any]:
-    """Give the multiple of ``step`` at or below each number; where the type has none, its least number."""
+    """Return the multiple of ``step`` at or below each number; the type's minimum if there is none."""
     if step > np.iinfo(plain.dtype).max:
         return np.where(plain < 0, least, plain.dtype.type(0))
     lower = plain - plain % plain.dtype.type(step)
@@ -72,8 +72,10 @@ def _add_noise_to_decimals(key: bytes, values: pa.Array, relative: float) -> pa.
         return _build_decimals(
             values, _add_saturating(plain, np.rint(plain * between), np.int64(-most), np.int64(most))
         )
-    moved = [round(one * (1 + Fraction(t))) for one, t in zip(_join_words(low, high), between.tolist(), strict=True)]
-    return _build_decimals(values, [max(-most, min(most, one)) for one in moved])
+    moved = [
+        round(value * (1 + Fraction(t))) for value, t in zip(_join_words(low, high), between.tolist(), strict=True)
+    ]
+    return _build_decimals(values, [max(-most, min(most, value)) for value in moved])
 
 
 def _bucket_decimals(values: pa.Array, width: Fraction) -> pa.Array:
@@ -83,23 +85,23 @@ def _bucket_decimals(values: pa.Array, width: Fraction) -> pa.Array:
     if values.type.precision <= INT64_DECIMAL_DIGITS and step.denominator == 1:
         return _build_decimals(values, _floor_to_multiple(low.view(np.int64), int(step), np.int64(-most)))
     return _build_decimals(
-        values, [max(-most, math.floor(math.floor(one / step) * step)) for one in _join_words(low, high)]
+        values, [max(-most, math.floor(math.floor(value / step) * step)) for value in _join_words(low, high)]
     )
 
 
 def shift_dates(key: bytes, values: pa.Array, units: pa.Array, days: int) -> pa.Array:
-    """Shift moments by 1 to ``days`` days, back or forth, all of one unit alike.
+    """Shift dates by 1 to ``days`` days, forward or back, equally within a unit.
 
-    Moments of the years 1 and 9999 and infinite ones stay, and so does what would leave the years between or the type.
+    Dates in the years 1 and 9999, infinite ones, and dates that would leave the range are kept.
 
     Args:
         key: The key.
         values: Dates or timestamps.
-        units: The number of each row's unit (int64); rows of no unit (NULL) are shifted alike.
-        days: The most days.
+        units: The number of each row's unit (int64); rows without a unit (NULL) are shifted equally.
+        days: The maximum number of days.
     """
-    own = _convert_to_numpy(units, np.int64).view(np.uint64)
-    drawn = (siphash(key, [own, _find_nulls(units).astype(np.uint64)]) % np.uint64(2 * days)).astype(np.int64)
+    unit_bits = _convert_to_numpy(units, np.int64).view(np.uint64)
+    drawn = (siphash(key, [unit_bits, _find_nulls(units).astype(np.uint64)]) % np.uint64(2 * days)).astype(np.int64)
     moved = np.where(drawn < days, drawn - days, drawn - days + 1)
     scale = 1 if pa.types.is_date(values.type) else DAY_LENGTHS[values.type.unit]
     plain = _convert_to_numpy(
@@ -113,12 +115,12 @@ def shift_dates(key: bytes, values: pa.Array, units: pa.Array, days: int) -> pa.
 
 
 def _draw_uniform(key: bytes, *bits: UInt64Array) -> NDArray[np.float64]:
-    """Give a number in [−1, 1) for each value."""
+    """Return a number in [−1, 1) for each value."""
     return (siphash(key, bits) >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
 
 
 def _split_decimals(values: pa.Array) -> tuple[UInt64Array, UInt64Array]:
-    """Give decimals as whole numbers of their last digit: the lower and upper 64 bits; NULL as 0."""
+    """Return decimals as unscaled integers: the lower and upper 64 bits; NULL as 0."""
     plain = values.fill_null(Decimal(0)) if values.null_count else values
     bits = np.frombuffer(plain.buffers()[1], np.uint64).reshape(-1, 2)[plain.offset : plain.offset + len(plain)]
     return np.ascontiguousarray(bits[:, 0]), np.ascontiguousarray(bits[:, 1])
@@ -126,17 +128,17 @@ def _split_decimals(values: pa.Array) -> tuple[UInt64Array, UInt64Array]:
 
 def _join_words(low: UInt64Array, high: UInt64Array) -> list[int]:
     upper = high.view(np.int64).tolist()
-    return [one << 64 | other for one, other in zip(upper, low.tolist(), strict=True)]
+    return [high_word << 64 | low_word for high_word, low_word in zip(upper, low.tolist(), strict=True)]
 
 
 def _build_decimals(values: pa.Array, changed: NDArray[np.int64] | Sequence[int]) -> pa.Array:
-    """Give decimals from whole numbers of their last digit (see `_split_decimals`)."""
+    """Return decimals from unscaled integers (see `_split_decimals`)."""
     bits = np.empty((len(values), 2), np.uint64)
     if isinstance(changed, np.ndarray):
         bits[:, 0], bits[:, 1] = changed.view(np.uint64), (changed >> 63).view(np.uint64)
     else:
-        bits[:, 0] = [one & (2**64 - 1) for one in changed]
-        bits[:, 1] = [one >> 64 & (2**64 - 1) for one in changed]
+        bits[:, 0] = [number & (2**64 - 1) for number in changed]
+        bits[:, 1] = [number >> 64 & (2**64 - 1) for number in changed]
     valid = pc.is_valid(values).buffers()[1] if values.null_count else None
     return pa.Array.from_buffers(values.type, len(values), [valid, pa.py_buffer(bits)])
 
@@ -144,7 +146,7 @@ def _build_decimals(values: pa.Array, changed: NDArray[np.int64] | Sequence[int]
 def _add_saturating(
     plain: NDArray[Any], moved: NDArray[np.float64], least: np.integer[Any], most: np.integer[Any]
 ) -> NDArray[Any]:
-    """Add without leaving the type."""
+    """Add, limited to the type's range."""
     steps = np.clip(moved, -(2.0**62), 2.0**62).astype(np.int64)
     changed = plain + steps.view(plain.dtype)
     changed = np.where((steps > 0) & (changed < plain), most, changed)
@@ -169,7 +171,7 @@ def _choose_wide_type(kind: pa.DataType) -> type[np.integer[Any]]:
 
 
 def _convert_to_numpy(values: pa.Array, kind: type) -> NDArray[Any]:
-    """Give values as numbers, 0 for NULL."""
+    """Return values as numbers, NULL as 0."""
     filled = pc.fill_null(values, 0) if values.null_count else values
     plain: NDArray[Any] = filled.to_numpy(zero_copy_only=False).astype(kind)
     return plain
@@ -181,7 +183,7 @@ def _find_nulls(values: pa.Array) -> NDArray[np.bool_]:
 
 
 def _restore_type(values: pa.Array, changed: NDArray[Any]) -> pa.Array:
-    """Give numbers the type and the NULLs of what they come from."""
+    """Convert numbers to the type of the original values, with their NULLs."""
     kind = values.type
     mask = _find_nulls(values) if values.null_count else None
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):

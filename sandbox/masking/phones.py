@@ -1,8 +1,8 @@
-"""Telephone numbers that nobody has, as far as there are such ranges.
+"""Fictional telephone numbers, for countries with reserved ranges.
 
-Sources: the ITU's list of country codes (E.164); the North American Numbering Plan, in which 555 is no area code; the
-ranges that regulators keep for films: Ofcom (United Kingdom), Arcep (France), ACMA (Australia), Bundesnetzagentur
-(Germany, "drama numbers").
+Sources: the ITU's list of country codes (E.164); the North American Numbering Plan, without an area code 555; ranges
+reserved for fiction: Ofcom (United Kingdom), Arcep (France), ACMA (Australia), Bundesnetzagentur (Germany, "drama
+numbers").
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SHORT_CALLING_CODES = {"1", "7"} | set(
     86 90 91 92 93 94 95 98
     """.split()  # noqa: SIM905 - a list of words is read as such
 )
-MIN_HASH_DIGITS = 64  # digits that a hash gives at least
-# By calling code, the beginnings of national numbers that are nobody's; the digits after them are free.
+MIN_HASH_DIGITS = 64  # minimum digits of a hash
+# Reserved prefixes of national numbers by calling code; the digits after them are free.
 FICTIONAL_PREFIXES = {
     "1": ("5552", "5553", "5554", "5555", "5556", "5557", "5558", "5559"),
     "33": ("19900", "26191", "35301", "46571", "53649", "63998"),
@@ -36,10 +36,9 @@ FICTIONAL_PREFIXES = {
 
 
 def mask_phones(key: bytes, values: Sequence[str]) -> list[str]:
-    """Give a telephone number for each, written like it: the country's code kept, the other digits changed.
+    """Return a telephone number for each, in the same notation: country code kept, other digits changed.
 
-    Where the country has numbers that nobody can have it is one of those. A text of other letters (``ext. 12``) keeps
-    them.
+    It is from a reserved range if the country has one. Letters (``ext. 12``) are kept.
     """
     base = hashlib.blake2b(key=key, digest_size=32)
     return [_mask_phone(base, value) for value in values]
@@ -48,7 +47,7 @@ def mask_phones(key: bytes, values: Sequence[str]) -> list[str]:
 def _mask_phone(base: hashlib.blake2b, value: str) -> str:
     digits = "".join(DIGIT_PATTERN.findall(value))
     kept, country = _parse_country_code(value, digits)
-    kept += len(digits[kept:]) - len(digits[kept:].lstrip("0"))  # what is dialled within the country
+    kept += len(digits[kept:]) - len(digits[kept:].lstrip("0"))  # the trunk prefix
     hashed = base.copy()
     hashed.update(digits.encode())
     drawn = int.from_bytes(hashed.digest())
@@ -62,9 +61,9 @@ def _mask_phone(base: hashlib.blake2b, value: str) -> str:
 
 
 def _parse_country_code(value: str, digits: str) -> tuple[int, str]:
-    """Give how many digits say the country, and its calling code; none where the number does not say it."""
-    opened = INTERNATIONAL_PREFIX.match(value)
-    if opened is None:
+    """Return the number of digits of the country code, and the calling code; (0, "") without a country code."""
+    prefix = INTERNATIONAL_PREFIX.match(value)
+    if prefix is None:
         return (
             (len(digits) - 10 if len(digits) in (10, 11) else 0, "1")
             if NORTH_AMERICAN_NUMBER.fullmatch(value)

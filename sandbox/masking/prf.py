@@ -1,8 +1,8 @@
-"""Keyed numbers: SipHash-2-4 over whole arrays, and the Feistel network that makes a permutation of them.
+"""Keyed pseudorandom functions: SipHash-2-4 over arrays, and a Feistel network as a permutation.
 
-Pure functions of a key and values; the same on every machine and for every split into batches.
-(SipHash: Aumasson & Bernstein 2012. Feistel networks as permutations of any range, by walking along a cycle: Black &
-Rogaway 2002, "Ciphers with arbitrary finite domains".)
+Pure functions of a key and values: reproducible on every machine and for every split into batches. (SipHash: Aumasson &
+Bernstein 2012. Feistel networks as permutations of any range, by cycle walking: Black & Rogaway 2002, "Ciphers with
+arbitrary finite domains".)
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
     UInt64Array = NDArray[np.uint64]
 
-FEISTEL_ROUNDS = 10  # as many as NIST's FF1 has
-MAX_TABLE_SIZE = 2**16  # the largest range whose permutation is a table
+FEISTEL_ROUNDS = 10  # as in NIST's FF1
+MAX_TABLE_SIZE = 2**16  # up to this size the permutation is a table
 SIPHASH_INITIAL_STATE = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 GOLDEN_GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
 def derive_key(key: bytes, purpose: str) -> bytes:
-    """Give the key (32 bytes) for one purpose; purposes tell nothing about each other."""
+    """Return the key (32 bytes) for one purpose, independent of other purposes' keys."""
     return hashlib.blake2b(purpose.encode(), key=key, digest_size=32).digest()
 
 
 def siphash(key: bytes, words: Sequence[UInt64Array]) -> UInt64Array:
-    """Give the SipHash-2-4 of each row of some words.
+    """Return the SipHash-2-4 of each row of words.
 
     Args:
-        key: Its first 16 bytes are used.
+        key: The first 16 bytes are used.
         words: The columns; at least one, all of one shape.
     """
     halves = [int.from_bytes(key[at : at + 8], "little") for at in (0, 8)]
@@ -75,14 +75,13 @@ def _apply_sip_rounds(state: list[UInt64Array], spare: UInt64Array, times: int) 
 
 
 def _rotate_left(values: UInt64Array, bits: int, spare: UInt64Array) -> None:
-    """Rotate left, in place."""
     np.left_shift(values, np.uint64(bits), out=spare)
     values >>= np.uint64(64 - bits)
     values |= spare
 
 
 def expand_seeds(seeds: UInt64Array, columns: int) -> UInt64Array:
-    """Give as many numbers for each seed, of the shape (n, columns); the finish of SplitMix64."""
+    """Return ``columns`` numbers for each seed, of shape (n, columns); the finalizer of SplitMix64."""
     z: UInt64Array = seeds[:, None] + GOLDEN_GAMMA * np.arange(1, columns + 1, dtype=np.uint64)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -91,10 +90,10 @@ def expand_seeds(seeds: UInt64Array, columns: int) -> UInt64Array:
 
 
 def permute_values(key: bytes, values: UInt64Array, size: int) -> UInt64Array:
-    """Give each value's place in a keyed permutation of 0 .. size − 1, where size < 2⁶⁴."""
+    """Return each value's image in a keyed permutation of 0 .. size − 1, for size < 2⁶⁴."""
     if size <= MAX_TABLE_SIZE:
-        chosen: UInt64Array = _build_permutation_table(key, size)[values]
-        return chosen
+        permuted: UInt64Array = _build_permutation_table(key, size)[values]
+        return permuted
     placed = _apply_feistel(key, values, *choose_factors(size))
     while (outside := placed >= np.uint64(size)).any():
         placed[outside] = _apply_feistel(key, placed[outside], *choose_factors(size))
@@ -102,18 +101,18 @@ def permute_values(key: bytes, values: UInt64Array, size: int) -> UInt64Array:
 
 
 def choose_factors(size: int) -> tuple[int, int]:
-    """Give two numbers of about one size whose product is hardly larger, so that few values leave the range.
+    """Return two similar factors with a product barely above the size, so that few values leave the range.
 
     >>> choose_factors(100), choose_factors(101)
     ((10, 10), (11, 10))
     """
-    one = math.isqrt(size - 1) + 1
-    return one, -(-size // one)
+    factor = math.isqrt(size - 1) + 1
+    return factor, -(-size // factor)
 
 
 @functools.lru_cache(maxsize=64)
 def _build_permutation_table(key: bytes, size: int) -> UInt64Array:
-    """Give a permutation as a table: one cycle through all values, in the order of their hashes; so none stays."""
+    """Return a permutation as a table: a single cycle in the order of hashes, so no value maps to itself."""
     values = np.arange(size, dtype=np.uint64)
     order = np.argsort(siphash(key, [values, np.full_like(values, size)]), kind="stable").astype(np.uint64)
     table = np.empty_like(order)
@@ -121,9 +120,9 @@ def _build_permutation_table(key: bytes, size: int) -> UInt64Array:
     return table
 
 
-def _apply_feistel(key: bytes, values: UInt64Array, one: int, other: int) -> UInt64Array:
-    """Permute 0 .. one · other − 1: two halves that are added to in turn, each modulo its own size."""
-    sizes = np.uint64(one), np.uint64(other)
+def _apply_feistel(key: bytes, values: UInt64Array, first: int, second: int) -> UInt64Array:
+    """Permute 0 .. first · second − 1: two halves are added to in turn, each modulo its own size."""
+    sizes = np.uint64(first), np.uint64(second)
     halves = list(np.divmod(values, sizes[1]))
     for turn in range(FEISTEL_ROUNDS):
         changed = turn % 2

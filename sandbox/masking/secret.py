@@ -1,4 +1,4 @@
-"""The secret behind the masks: from the environment, a file that it names, or one made in the user's own folder."""
+"""The secret of the masks: from the environment, a file named there, or one generated in the user's folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SECRET_VARIABLE = "SANDBOX_MASK_KEY"  # noqa: S105 -- a name, not a secret
 SECRET_FILE_VARIABLE = "SANDBOX_MASK_KEY_FILE"  # noqa: S105 -- a name, not a secret
 SECRET_FILE = "mask.key"  # noqa: S105 -- a name, not a secret
-MIN_SECRET_LENGTH = 32  # characters: 128 bits where they are hexadecimal
+MIN_SECRET_LENGTH = 32  # characters; 128 bits as hexadecimal digits
 MAKE_SECRET_COMMAND = "python3 -c 'import secrets; print(secrets.token_hex(32))'"  # noqa: S105 -- a name, not a secret
 
 
@@ -29,7 +29,7 @@ class Secret:
 
     Attributes:
         key: 32 bytes.
-        id: Names the key (16 hex digits) and does not tell it.
+        id: Identifies the key (16 hex digits) without revealing it.
     """
 
     key: bytes = field(repr=False)
@@ -37,24 +37,25 @@ class Secret:
 
     @classmethod
     def from_text(cls, text: str) -> Secret:
-        """Give the secret that a text stands for; white space around it does not count."""
+        """Return the secret derived from a text, ignoring surrounding white space."""
         key = hashlib.blake2b(text.strip().encode(), digest_size=32, person=b"sandbox mask key").digest()
         return cls(key=key, id=hashlib.blake2b(b"id", key=key, digest_size=8).hexdigest())
 
 
 def load_secret(home: Path, *, root: Path | None = None, progress: Progress | None = None) -> Secret:
-    """Give the secret: ``$SANDBOX_MASK_KEY``, the file ``$SANDBOX_MASK_KEY_FILE``, or ``mask.key`` in the user's folder.
+    """Return the secret: ``$SANDBOX_MASK_KEY``, the file ``$SANDBOX_MASK_KEY_FILE``, or ``mask.key`` in the user's
+    folder.
 
-    The last is made if it is not there; processes at the same time agree on one.
+    The last is created if missing; concurrent processes agree on one.
 
     Args:
-        home: The folder that a user's projects share.
-        root: The project's folder, in which the file must not lie.
-        progress: Told when a secret is made.
+        home: The folder shared by a user's projects.
+        root: The project's folder, which must not contain the file.
+        progress: Notified when a secret is created.
 
     Raises:
-        ConfigError: It is too short, in two places, in the project, or others could read it.
-        StoreError: It cannot be made.
+        ConfigError: It is too short, set twice, in the project, or readable by others.
+        StoreError: It cannot be created.
     """
     text, named = read_secret_variable(SECRET_VARIABLE), read_secret_variable(SECRET_FILE_VARIABLE)
     if text is not None and named is not None:
@@ -63,41 +64,41 @@ def load_secret(home: Path, *, root: Path | None = None, progress: Progress | No
         return _parse_secret(text, SECRET_VARIABLE)
     if named is not None:
         return _read_secret(Path(named).expanduser().absolute(), root)
-    place = home / SECRET_FILE
-    with lock_path(place):
-        if not place.exists():
-            write_file(place, secrets.token_hex(32) + "\n", mode=0o600)
+    path = home / SECRET_FILE
+    with lock_path(path):
+        if not path.exists():
+            write_file(path, secrets.token_hex(32) + "\n", mode=0o600)
             if progress is not None:
                 progress.print_message(
-                    f"made a secret for masks: {place}; teams share one, so that their masks agree (docs/masking.md)"
+                    f"made a secret for masks: {path}; teams share one, so that their masks agree (docs/masking.md)"
                 )
-    return _read_secret(place, None)
+    return _read_secret(path, None)
 
 
-def _read_secret(place: Path, root: Path | None) -> Secret:
-    if root is not None and place.resolve().is_relative_to(root.resolve()):
+def _read_secret(path: Path, root: Path | None) -> Secret:
+    if root is not None and path.resolve().is_relative_to(root.resolve()):
         raise ConfigError(
-            f"{place} lies in the project, where it could be committed",
+            f"{path} lies in the project, where it could be committed",
             hint=f"move it out, for example to ~/.config, and correct {SECRET_FILE_VARIABLE}",
         )
-    if not place.is_file():
+    if not path.is_file():
         raise ConfigError(
-            f"{place}, which {SECRET_FILE_VARIABLE} names, is not there or no file",
+            f"{path}, which {SECRET_FILE_VARIABLE} names, is not there or no file",
             hint=f"make one: {MAKE_SECRET_COMMAND}",
         )
-    with translate_os_errors(place):
-        state = place.stat()
+    with translate_os_errors(path):
+        state = path.stat()
     if state.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigError(
-            f"{place} holds the secret of the masks and others can read it (mode {stat.S_IMODE(state.st_mode):o})",
-            hint=f"chmod 600 '{place}'",
+            f"{path} holds the secret of the masks and others can read it (mode {stat.S_IMODE(state.st_mode):o})",
+            hint=f"chmod 600 '{path}'",
         )
     try:
-        text = place.read_text("utf-8")
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        # Not the original error: its text would quote the file.
-        raise ConfigError(f"{place} cannot be read as text", hint=f"make another: {MAKE_SECRET_COMMAND}") from None
-    return _parse_secret(text, str(place))
+        # Without the original error: its text would quote the file.
+        raise ConfigError(f"{path} cannot be read as text", hint=f"make another: {MAKE_SECRET_COMMAND}") from None
+    return _parse_secret(text, str(path))
 
 
 def _parse_secret(text: str, where: str) -> Secret:

@@ -1,4 +1,4 @@
-"""A keyed permutation of UUIDs that keeps their version and variant."""
+"""A keyed permutation of UUIDs that preserves their version and variant."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LOWER_HALF_MASK = np.uint64(0x3FFFFFFFFFFFFFFF)  # all but the variant
 
 
 def mask_uuids(key: bytes, values: Sequence[str]) -> list[str]:
-    """Mask UUIDs, given and taken as canonical text in lower case."""
+    """Mask UUIDs in canonical lower-case text."""
     if not values:
         return []
     numbers = [value.replace("-", "") for value in values]
-    halves = [np.array([int(one[at : at + 16], 16) for one in numbers], np.uint64) for at in (0, 16)]
+    halves = [np.array([int(number[at : at + 16], 16) for number in numbers], np.uint64) for at in (0, 16)]
     masks = UPPER_HALF_MASK, LOWER_HALF_MASK
     kept = [half & ~mask for half, mask in zip(halves, masks, strict=True)]
     parts = [half & mask for half, mask in zip(halves, masks, strict=True)]

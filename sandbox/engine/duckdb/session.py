@@ -180,7 +180,7 @@ class Session:
             stop()
 
     def register_table(self, name: str, rows: pa.Table | ds.Dataset | dict[str, NDArray[Any]]) -> None:
-        """Register an Arrow table or dataset, or arrays, under a name. It is not copied and must not change meanwhile."""
+        """Register an Arrow table or dataset, or arrays, under a name. It is not copied and must not change."""
         self.connection.register(name, rows)
 
     def register_function(

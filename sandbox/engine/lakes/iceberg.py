@@ -214,7 +214,7 @@ def convert_location(location: str) -> str:
 
 
 def _is_delete_applicable(data: ManifestEntry, delete: ManifestEntry, unpartitioned: set[int]) -> bool:
-    """Return whether an equality delete applies to a data file: an older one, in the same partition or unpartitioned."""
+    """Return whether an equality delete applies to a data file: older, and in the same partition or unpartitioned."""
     if (data.sequence_number or 0) >= (delete.sequence_number or 0):
         return False
     file, deletes = data.data_file, delete.data_file

@@ -1,7 +1,7 @@
-"""What a column's name says about its values: the words that stand for personal things, in several languages. Pure.
+"""Detection of personal data by column names, in several languages. Pure.
 
-A name is taken apart into words, and what counts is what it ends with: ``email_address`` is one, ``email_sent_count`` is
-a count, ``named_query`` a query.
+A name is split into words, and its last words decide: ``email_address`` is an address, ``email_sent_count`` a count,
+``named_query`` a query.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import unicodedata
 
 WORD_PATTERN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
-# Words at the end that do not change what a name stands for.
+# Trailing words that do not change the meaning of a name.
 NEUTRAL_WORDS = set(
     """
     number no nr num nummer numero numer value text string str raw clean lower primary secondary home work
@@ -27,7 +27,7 @@ PERSON_WORDS = set(
     emergency billing shipping delivery
     """.split()  # noqa: SIM905 - a list of words is read as such
 )
-# What a name may end with, word by word, and what that stands for.
+# Meanings of a name's last words.
 ENDINGS_BY_MEANING: dict[str, tuple[str, ...]] = {
     "email": (
         "email", "e mail", "mail", "email address", "mail address", "emailaddress", "email adresse", "emailadresse",
@@ -71,7 +71,7 @@ ENDINGS_BY_MEANING: dict[str, tuple[str, ...]] = {
     "user name": ("username", "user name", "login", "login name", "screen name", "screenname", "benutzername"),
     "password": ("password", "passwd", "pwd", "password hash", "passwort", "mot de passe", "contrasena"),
 }  # fmt: skip
-# Words before these that make something else of them.
+# Preceding words that change the meaning of these.
 EXCLUDING_WORDS = {
     "card": {
         "score",
@@ -97,17 +97,17 @@ _MAX_PHRASE_WORDS = max(map(len, _MEANINGS_BY_PHRASE))
 
 
 def split_words(name: str) -> list[str]:
-    """Take a name apart, without accents.
+    """Split a name into words, without accents.
 
     >>> split_words("customerE-Mail_2"), split_words("Téléphone"), split_words("HTTPServerIP")
     (['customer', 'e', 'mail', '2'], ['telephone'], ['http', 'server', 'ip'])
     """
-    plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
     return [word.lower().replace("ß", "ss") for word in WORD_PATTERN.findall(plain.replace("ß", "ss"))]
 
 
 def classify_column_name(column: str, table: str) -> str | None:
-    """Give what a column holds by its name: one of `ENDINGS_BY_MEANING`; None where that is nothing personal.
+    """Return the meaning of a column's name, one of `ENDINGS_BY_MEANING`; None if it is not personal.
 
     >>> classify_column_name("email_address", "t"), classify_column_name("email_sent_count", "t"), classify_column_name("name", "customers"), classify_column_name("name", "products")
     ('email', None, 'name', None)
@@ -116,10 +116,10 @@ def classify_column_name(column: str, table: str) -> str | None:
     while len(parts) > 1 and parts[-1] in NEUTRAL_WORDS:
         parts = parts[:-1]
     for length in range(min(_MAX_PHRASE_WORDS, len(parts)), 0, -1):
-        found = _MEANINGS_BY_PHRASE.get(tuple(parts[-length:]))
-        if found is not None:
+        meaning = _MEANINGS_BY_PHRASE.get(tuple(parts[-length:]))
+        if meaning is not None:
             before = parts[-length - 1] if len(parts) > length else ""
-            return None if before in EXCLUDING_WORDS.get(parts[-1], ()) else found
+            return None if before in EXCLUDING_WORDS.get(parts[-1], ()) else meaning
     if parts and parts[-1] in ("name", "nom", "nombre", "nome", "naam", "namn", "nimi"):
         owners = parts[:-1] or split_words(table)
         return "name" if any(_list_singulars(word) & PERSON_WORDS for word in owners) else None

@@ -1,4 +1,4 @@
-"""What values say about themselves: e-mail addresses, numbers with check digits, names of people. Pure."""
+"""Detection of personal data by values: e-mail addresses, numbers with check digits, names of people. Pure."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ FINNISH_CHECK_CHARACTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 
 
 def _normalize_name(name: str) -> str:
-    """Give a name without accents and capitals."""
+    """Return a name in lower case without accents."""
     letters = unicodedata.normalize("NFKD", name.casefold().translate(LETTER_REPLACEMENTS))
-    return "".join(one for one in letters if not unicodedata.combining(one))
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 _NORMALIZED_GIVEN_NAMES = {_normalize_name(name) for name in (*GIVEN_NAMES, *MORE_GIVEN_NAMES)}
@@ -48,15 +48,15 @@ _NORMALIZED_NAMES = (
 
 @dataclass(frozen=True, kw_only=True)
 class ValuePattern:
-    """One thing that values can be.
+    """A pattern of personal values.
 
     Attributes:
-        meaning: As `sandbox.masking.detect.column_names` calls it.
-        description: How a message calls values that are it.
-        test: Whether one value is.
-        min_share: The least share of values for which a column is.
-        min_count: The fewest values that must be it.
-        distinct: Whether each value counts once: a few codes that happen to be names are no names.
+        meaning: As in `sandbox.masking.detect.column_names`.
+        description: Description of matching values in messages.
+        test: Whether one value matches.
+        min_share: The minimum share of matching values in a column.
+        min_count: The minimum number of matching values.
+        distinct: Whether each value counts once, so that a few codes equal to names do not match.
     """
 
     meaning: str
@@ -68,28 +68,28 @@ class ValuePattern:
 
 
 def classify_values(values: Sequence[str]) -> tuple[str, str] | None:
-    """Give what values are and a sentence that says so; None where they are nothing personal.
+    """Return the meaning of values and a sentence of evidence; None if they are not personal.
 
     Args:
-        values: Texts; empty ones do not count.
+        values: Texts; empty ones are ignored.
     """
     filled = Counter(value for value in values if value.strip())
-    for sign in VALUE_PATTERNS:
-        tried = len(filled) if sign.distinct else filled.total()
-        count = sum(1 if sign.distinct else times for value, times in filled.items() if sign.test(value))
-        if count >= sign.min_count and count >= sign.min_share * tried:
-            noun = f"{'different ' * sign.distinct}value{'s' * (tried != 1)}"
-            return sign.meaning, f"{100 * count / tried:.0f} % of {tried:,} {noun} {sign.description}"
+    for pattern in VALUE_PATTERNS:
+        tried = len(filled) if pattern.distinct else filled.total()
+        count = sum(1 if pattern.distinct else times for value, times in filled.items() if pattern.test(value))
+        if count >= pattern.min_count and count >= pattern.min_share * tried:
+            noun = f"{'different ' * pattern.distinct}value{'s' * (tried != 1)}"
+            return pattern.meaning, f"{100 * count / tried:.0f} % of {tried:,} {noun} {pattern.description}"
     return None
 
 
 def is_phone_number(value: str) -> bool:
-    """Say whether a text is written like a telephone number, with its country or in North America."""
+    """Return whether a text is a telephone number in international or North American notation."""
     return PHONE_PATTERN.fullmatch(value.strip()) is not None
 
 
 def is_iban(value: str) -> bool:
-    """Say whether a text is an IBAN with right check digits (ISO 13616).
+    """Return whether a text is an IBAN with correct check digits (ISO 13616).
 
     >>> is_iban("DE89 3704 0044 0532 0130 00"), is_iban("DE88 3704 0044 0532 0130 00")
     (True, False)
@@ -101,7 +101,7 @@ def is_iban(value: str) -> bool:
 
 
 def is_card_number(value: str) -> bool:
-    """Say whether a text is a payment card's number: issuer, length and check digit (Luhn).
+    """Return whether a text is a payment card number: issuer, length and check digit (Luhn).
 
     >>> is_card_number("4111 1111 1111 1111"), is_card_number("4111 1111 1111 1112")
     (True, False)
@@ -113,13 +113,13 @@ def is_card_number(value: str) -> bool:
 
 
 def has_luhn_check_digit(digits: str) -> bool:
-    """Say whether the last digit checks the others (ISO 7812)."""
-    doubled = [int(one) * (1 + index % 2) for index, one in enumerate(reversed(digits))]
-    return sum(one // 10 + one % 10 for one in doubled) % 10 == 0
+    """Return whether the last digit is the check digit of the others (ISO 7812)."""
+    doubled = [int(digit) * (1 + index % 2) for index, digit in enumerate(reversed(digits))]
+    return sum(value // 10 + value % 10 for value in doubled) % 10 == 0
 
 
 def is_ip_address(value: str) -> bool:
-    """Say whether a text is an IP address, of version 4 or 6."""
+    """Return whether a text is an IPv4 or IPv6 address."""
     if value.count(".") != 3 and value.count(":") < 2:
         return False
     try:
@@ -130,9 +130,9 @@ def is_ip_address(value: str) -> bool:
 
 
 def is_national_id(value: str) -> bool:
-    """Say whether a text is one of the national numbers of people that can be recognised.
+    """Return whether a text is a national identification number of a supported country.
 
-    >>> [is_national_id(one) for one in ("12345678Z", "811218-9876", "131052-308T", "123-45-6789", "12345678A")]
+    >>> [is_national_id(text) for text in ("12345678Z", "811218-9876", "131052-308T", "123-45-6789", "12345678A")]
     [True, True, True, True, False]
     """
     text = value.strip()
@@ -176,7 +176,7 @@ def _is_french_id(text: str) -> bool:
 
 
 def _is_german_tax_number(text: str) -> bool:
-    """A German tax number: eleven digits, of which the first ten repeat one or two, and a check digit (ISO 7064)."""
+    """Return whether a text is a German tax number: eleven digits, one or two repeated among the first ten (ISO 7064)."""
     plain = text.replace(" ", "")
     if re.fullmatch(r"[1-9]\d{10}", plain) is None or not 1 <= 10 - len(set(plain[:10])) <= 2:
         return False
@@ -196,7 +196,7 @@ def _is_date(digits: str, form: str) -> bool:
 
 
 def is_person_name(value: str) -> bool:
-    """Say whether a text reads like a person's name: words of letters, two to five, one of them a usual given name."""
+    """Return whether a text looks like a person's name: two to five words of letters, one of them a common given name."""
     parts = re.split(r"[ ,.-]+", value.strip().strip("."))
     if not 2 <= len(parts) <= 5 or PERSON_NAME_PATTERN.fullmatch(value.strip()) is None:
         return False
@@ -206,7 +206,7 @@ def is_person_name(value: str) -> bool:
 
 
 def is_common_name(value: str) -> bool:
-    """Say whether a text is one word that is a usual given or family name."""
+    """Return whether a text is a single common given or family name."""
     return _normalize_name(value.strip()) in _NORMALIZED_NAMES
 
 
@@ -214,7 +214,7 @@ VALUE_PATTERNS = (
     ValuePattern(
         meaning="email",
         description="are or hold e-mail addresses",
-        test=lambda one: EMAIL_PATTERN.search(one) is not None,
+        test=lambda value: EMAIL_PATTERN.search(value) is not None,
         min_share=0.05,
     ),
     ValuePattern(meaning="bank account", description="are IBANs with right check digits", test=is_iban, min_share=0.2),
