@@ -1,1 +1,1 @@
-"""The sample store: specification, catalog, fingerprint, verify, push and pull."""
+"""Store samples: specification, catalog, fingerprint, verify, push and pull."""

@@ -1,4 +1,4 @@
-"""The store of samples: immutable folders named by fingerprint, and pointers from what was asked for to them."""
+"""Store samples as immutable folders named by fingerprint, with pointers from requests to them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ FINGERPRINT_PATTERN = re.compile(r"[0-9a-f]{64}")
 
 
 def resolve_sample_path(home: Path, fingerprint: str) -> Path:
-    """Give where a sample lies, or would lie."""
+    """Return the path of a sample, whether it exists or not."""
     return home / "samples" / fingerprint
 
 
 def find_sample_and_manifest(project: Project, home: Path) -> tuple[Sample, SampleManifest] | None:
-    """Give the sample that was drawn for what a project asks for, and its manifest; None where there is none in the store.
+    """Return the sample drawn for a project's request and its manifest; None if the store has none.
 
     Raises:
-        StoreError: It is there, but damaged or of an unknown format.
+        StoreError: It is damaged or of an unknown format.
     """
     fingerprint = read_requested_fingerprint(project)
     return (
@@ -43,16 +43,16 @@ def find_sample_and_manifest(project: Project, home: Path) -> tuple[Sample, Samp
 
 
 def find_sample(project: Project, home: Path) -> Sample | None:
-    """Give the sample alone (see `find_sample_and_manifest`)."""
+    """Return the sample drawn for a project's request (see `find_sample_and_manifest`)."""
     known = find_sample_and_manifest(project, home)
     return known[0] if known else None
 
 
 def read_requested_fingerprint(project: Project) -> str | None:
-    """Give the fingerprint that was drawn for what a project asks for, whether the store still has it or not.
+    """Return the fingerprint recorded for a project's request, even if the sample is no longer stored.
 
     Raises:
-        StoreError: What is remembered of it is damaged.
+        StoreError: The record is damaged.
     """
     try:
         text = _resolve_pointer_path(project).read_text("utf-8").strip()
@@ -69,7 +69,7 @@ def read_requested_fingerprint(project: Project) -> str | None:
 
 
 def record_sample(project: Project, fingerprint: str) -> None:
-    """Record which sample was drawn for what a project asks for."""
+    """Record the sample drawn for a project's request."""
     ignored = project.state_folder / ".gitignore"
     if not ignored.exists():
         write_file(ignored, "*\n")
@@ -77,7 +77,7 @@ def record_sample(project: Project, fingerprint: str) -> None:
 
 
 def load_sample(home: Path, fingerprint: str) -> tuple[Sample, SampleManifest]:
-    """Give a stored sample and its manifest; nobody removes it while this process lives.
+    """Load a stored sample and its manifest, with a lease against removal while this process lives.
 
     Raises:
         StoreError: It is missing, damaged or of an unknown format.
@@ -101,13 +101,13 @@ def load_sample(home: Path, fingerprint: str) -> tuple[Sample, SampleManifest]:
 
 
 def list_files(manifest: SampleManifest) -> list[StoredFile]:
-    """Give every file that a manifest names."""
-    found: list[StoredFile] = [file for table in manifest.tables.values() for file in table.files]
-    return [*found, *manifest.weights.values(), *([manifest.profile] if manifest.profile else [])]
+    """Return every file named in a manifest."""
+    tables: list[StoredFile] = [file for table in manifest.tables.values() for file in table.files]
+    return [*tables, *manifest.weights.values(), *([manifest.profile] if manifest.profile else [])]
 
 
 def find_size_problem(sample_path: Path, file: StoredFile) -> str | None:
-    """Say what is wrong with a file, as far as its size tells: that costs nothing, so it is asked at every use."""
+    """Return the problem with a file's size, or None; cheap enough for every use."""
     try:
         size = (sample_path / file.path).stat().st_size
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def find_size_problem(sample_path: Path, file: StoredFile) -> str | None:
 
 
 def list_samples(home: Path) -> list[Sample]:
-    """Give every sample in the store, by fingerprint; what is damaged is given too, without tables."""
+    """Return every sample in the store, by fingerprint; damaged ones have no tables."""
     folder = home / "samples"
     if not folder.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""What a sample holds, as digests: equal for equal values, whatever the files."""
+"""Compute content digests of samples: equal for equal values, whatever the files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def describe_parquet_files(session: Session, files: Iterable[Path]) -> tuple[dict[str, str], str]:
-    """Give the columns of Parquet files with the engine's names of their types, and their content digest."""
+    """Return the columns of Parquet files with DuckDB's names of their types, and their content digest."""
     relation = f"read_parquet({format_file_list(files)}, hive_partitioning = false)"
-    found = session.fetch_rows(f"describe select * from {relation}", doing="the content digest")
-    columns = {row[0]: row[1] for row in found}
+    rows = session.fetch_rows(f"describe select * from {relation}", doing="the content digest")
+    columns = {row[0]: row[1] for row in rows}
     return columns, compute_content_digest(session, relation, columns)

@@ -1,4 +1,4 @@
-"""A sample's name, which follows from what was asked for and what was found."""
+"""Compute a sample's fingerprint from its specification, contents and population."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def compute_fingerprint(
     tables: Mapping[str, SampledTable],
     contents: Mapping[str, str],
 ) -> str:
-    """Give a sample's name: SHA-256 (hex) of what was asked for, of the rows, and of what is said of the population.
+    """Compute a sample's name: SHA-256 (hex) of the specification, the rows, and the counts of the population.
 
-    N_h and the other counts belong to it because they move with the source although the drawn rows may not.
+    N_h and the other counts are part of it: they change with the source even if the drawn rows do not.
 
     Args:
         specification: See `sandbox.samples.specification`.

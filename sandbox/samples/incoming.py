@@ -1,4 +1,4 @@
-"""What a store says a sample is, checked before a byte of it is fetched: the store may be damaged, or hostile."""
+"""Check a manifest from a damaged or hostile store before any file is fetched."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MAX_PATH_LENGTH = 1024
 
 
 def parse_untrusted_manifest(text: str, fingerprint: str, *, origin: str) -> SampleManifest:
-    """Give a manifest that came from a store, once nothing in it could lead a file out of the sample's folder.
+    """Parse a manifest from a store and check that its paths stay in the sample's folder.
 
     Raises:
-        StoreError: It is damaged, of an unknown format, that of another sample, or names a file that it may not.
+        StoreError: It is damaged, of an unknown format, of another sample, or names a forbidden path.
     """
     manifest = SampleManifest.parse(text, origin=origin)
     if manifest.fingerprint != fingerprint:
@@ -36,27 +36,27 @@ def parse_untrusted_manifest(text: str, fingerprint: str, *, origin: str) -> Sam
     return manifest
 
 
-def list_differences(manifest: SampleManifest, found: Mapping[str, int | None]) -> Iterator[str]:
-    """Give what a store's listing has other than a manifest says, one sentence each.
+def list_differences(manifest: SampleManifest, listing: Mapping[str, int | None]) -> Iterator[str]:
+    """Yield the differences between a store's listing and a manifest, one sentence each.
 
     Args:
-        manifest: What the sample consists of.
-        found: Every file in the sample's folder of the store with its bytes; None for what is no plain file.
+        manifest: The sample's manifest.
+        listing: File in the sample's folder of the store -> its bytes; None if it is no plain file.
     """
-    wanted = {file.path: file.bytes for file in list_files(manifest)}
-    for name, size in sorted(wanted.items()):
-        there = found.get(name)
-        if name not in found:
+    expected = {file.path: file.bytes for file in list_files(manifest)}
+    for name, size in sorted(expected.items()):
+        actual = listing.get(name)
+        if name not in listing:
             yield f"{name} is missing"
-        elif there is None:
+        elif actual is None:
             yield f"{name} is no plain file"
-        elif there != size:
-            yield f"{name} has {there:,} bytes, not {size:,}"
-    yield from (f"{name} does not belong there" for name in sorted(found.keys() - wanted.keys() - {MANIFEST_FILE}))
+        elif actual != size:
+            yield f"{name} has {actual:,} bytes, not {size:,}"
+    yield from (f"{name} does not belong there" for name in sorted(listing.keys() - expected.keys() - {MANIFEST_FILE}))
 
 
 def _is_safe_path(path: str) -> bool:
-    """Say whether a path of a manifest stays within the sample on every file system."""
+    """Check that a path of a manifest stays within the sample on every file system."""
     steps = path.split("/")
     return path == PROFILE_FILE or (
         len(path) <= MAX_PATH_LENGTH

@@ -1,7 +1,7 @@
-"""Whether a sample is still as it was drawn, asked wherever a verdict rests on it.
+"""Check that a sample is unchanged wherever a verdict depends on it.
 
-Every file's SHA-256 is compared with the recorded one, once: as long as size, times and inode are those of then, a file is
-not read again. That holds against whatever goes through the file system; ``sandbox verify`` reads everything each time.
+Every file's SHA-256 is compared once, and again only if its size, times or inode change. This detects every change made
+through the file system; ``sandbox verify`` reads all files each time.
 """
 
 from __future__ import annotations
@@ -28,20 +28,17 @@ CHECKED_FOLDER = "checked"
 
 
 def check_sample_integrity(project: Project, sample: Sample, manifest: SampleManifest, progress: Progress) -> None:
-    """Make sure that the sample is what was drawn.
+    """Check that a sample is unchanged since it was drawn.
 
     Raises:
-        StoreError: A file was changed, or the manifest is not the one that its fingerprint is of.
+        StoreError: A file was changed, or the manifest does not match the fingerprint.
     """
     contents = {name: table.content for name, table in manifest.tables.items()}
-    found = compute_fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
-    if found != sample.fingerprint:
+    if compute_fingerprint(manifest.specification, manifest.units, manifest.tables, contents) != sample.fingerprint:
         raise _build_damaged_error(sample, "manifest.json was changed: another fingerprint follows from it")
-    place = project.state_folder / CHECKED_FOLDER / f"{sample.fingerprint}.json"
-    known, stats = (
-        _read_recorded_stats(place),
-        {file.path: _read_stats(sample.path / file.path) for file in list_files(manifest)},
-    )
+    stats_path = project.state_folder / CHECKED_FOLDER / f"{sample.fingerprint}.json"
+    known = _read_recorded_stats(stats_path)
+    stats = {file.path: _read_stats(sample.path / file.path) for file in list_files(manifest)}
     fresh = [file for file in list_files(manifest) if known.get(file.path) != stats[file.path]]
     if not fresh:
         return
@@ -49,13 +46,13 @@ def check_sample_integrity(project: Project, sample: Sample, manifest: SampleMan
     with progress.step("checking the sample", total=total, unit="bytes") as advance:
         for file in fresh:
             try:
-                found = hash_file(sample.path / file.path)
+                digest = hash_file(sample.path / file.path)
             except OSError as error:
                 raise _build_damaged_error(sample, f"{file.path} cannot be read: {error.strerror}") from error
-            if found != file.sha256:
+            if digest != file.sha256:
                 raise _build_damaged_error(sample, f"{file.path} was changed: its SHA-256 is not the recorded one")
             advance(file.bytes)
-    write_file(place, json.dumps(stats))
+    write_file(stats_path, json.dumps(stats))
 
 
 def _build_damaged_error(sample: Sample, problem: str) -> StoreError:
@@ -65,14 +62,14 @@ def _build_damaged_error(sample: Sample, problem: str) -> StoreError:
     )
 
 
-def _read_recorded_stats(place: Path) -> FileStats:
+def _read_recorded_stats(path: Path) -> FileStats:
     try:
-        found = json.loads(place.read_text("utf-8"))
+        stats = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return stats if isinstance(stats, dict) else {}
 
 
 def _read_stats(path: Path) -> list[int]:
-    found = path.stat()  # it is there: whoever opens a sample looks at the sizes
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    stat = path.stat()  # exists: opening a sample checks the sizes
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

@@ -1,7 +1,7 @@
-"""Samples in a store of the team: pushed there, found there, pulled from there; nothing that arrives is trusted.
+"""Push samples to and pull them from a team's store, without trusting its contents.
 
-The layout is that of docs/formats.md: ``samples/<fingerprint>/…`` as on a machine, the manifest last, and
-``requests/<hash of the specification>``, which names the fingerprint that was drawn for it.
+The layout is described in docs/formats.md: ``samples/<fingerprint>/…`` as on a machine, with the manifest written last,
+and ``requests/<hash of the specification>`` with the fingerprint drawn for it.
 """
 
 from __future__ import annotations
@@ -36,41 +36,41 @@ if TYPE_CHECKING:
     from sandbox.samples.transfer import AdvanceCallback
     from sandbox.store.remote import RemoteStore
 
-MAX_MANIFEST_BYTES = 2**28  # bytes; ten thousand strata and files take a few MiB
+MAX_MANIFEST_BYTES = 2**28  # ten thousand strata and files take a few MiB
 MAX_POINTER_BYTES = 200
 MAX_LISTED_SAMPLES = 5
 PARTIAL_FOLDER = ".pulled"
-ABANDONED_AFTER_SECONDS = 7 * 86_400.0  # seconds
+ABANDONED_AFTER_SECONDS = 7 * 86_400.0
 
 
 def push_sample(sample_path: Path, store: RemoteStore, progress: Progress) -> Transfer:
-    """Bring a sample into a store, and let the store name it for its request.
+    """Push a sample into a store and point its request to it.
 
-    The manifest comes last, so a sample with a manifest is complete, and a complete one is left as it is: another version
-    of the engine may have written the same rows as other bytes. Files that an interrupted push has brought are not
-    sent again; one that is being sent when it is interrupted is sent to its end.
+    The manifest is written last, so a sample with a manifest is complete. A complete sample is never replaced: another
+    version of DuckDB may have written the same rows as other bytes. An interrupted push is resumed, and a file in
+    transfer is sent to its end.
 
     Raises:
         StoreError: The sample is damaged, or the store cannot be read or written.
     """
     _, manifest = load_sample(sample_path.parents[1], sample_path.name)
-    place = f"samples/{manifest.fingerprint}"
+    folder = f"samples/{manifest.fingerprint}"
     store.check_exists()
-    store.remove_leftovers(place)
-    there = store.list_sizes(place)
+    store.remove_leftovers(folder)
+    there = store.list_sizes(folder)
     lacking = _find_missing_files(store, manifest, there)
 
     def send_file(file: StoredFile, advance: AdvanceCallback, stop: threading.Event) -> None:
         if not stop.is_set():
             _check_file(sample_path, file)
-            store.write(f"{place}/{file.path}", read_chunks(sample_path / file.path, advance))
+            store.write(f"{folder}/{file.path}", read_chunks(sample_path / file.path, advance))
 
     doing = f"pushing {manifest.fingerprint[:12]} to {store.name}"
     done = transfer_files(doing, list_files(manifest), lacking or [], send_file, progress)
     if lacking is not None:
         for name in there.keys() - {file.path for file in list_files(manifest)} - {MANIFEST_FILE}:
-            store.remove(f"{place}/{name}")  # of a push of other bytes that was interrupted
-        write_uninterrupted(store, f"{place}/{MANIFEST_FILE}", (sample_path / MANIFEST_FILE).read_bytes())
+            store.remove(f"{folder}/{name}")  # from an interrupted push of other bytes
+        write_uninterrupted(store, f"{folder}/{MANIFEST_FILE}", (sample_path / MANIFEST_FILE).read_bytes())
     request = f"requests/{hash_json(manifest.specification)}"
     if store.read_text(request, most=MAX_POINTER_BYTES) != f"{manifest.fingerprint}\n":
         write_uninterrupted(store, request, f"{manifest.fingerprint}\n".encode())
@@ -80,7 +80,7 @@ def push_sample(sample_path: Path, store: RemoteStore, progress: Progress) -> Tr
 def _find_missing_files(
     store: RemoteStore, manifest: SampleManifest, there: Mapping[str, int | None]
 ) -> list[StoredFile] | None:
-    """Give the files that are to be sent, and note in the store which ones they are; None if the sample is there whole."""
+    """Return the files to send and record them in the store; None if the sample is complete there."""
     offered = fetch_manifest(store, manifest.fingerprint) if MANIFEST_FILE in there else None
     if offered is not None and not list(list_differences(offered, there)):
         return None
@@ -93,7 +93,7 @@ def _find_missing_files(
 
 
 def fetch_manifest(store: RemoteStore, fingerprint: str) -> SampleManifest | None:
-    """Give the manifest in a store; None where it is damaged, which is what a push is to mend."""
+    """Return the manifest in a store; None if it is damaged, to be replaced by a push."""
     path = f"samples/{fingerprint}/{MANIFEST_FILE}"
     text = store.read_text(path, most=MAX_MANIFEST_BYTES)
     try:
@@ -103,15 +103,15 @@ def fetch_manifest(store: RemoteStore, fingerprint: str) -> SampleManifest | Non
 
 
 def _compute_files_digest(manifest: SampleManifest) -> str:
-    """Give a hash of exactly these files: equal rows may be other bytes."""
+    """Compute a hash of exactly these files; equal rows can be stored as other bytes."""
     return hash_json(sorted([file.path, file.bytes, file.sha256] for file in list_files(manifest)))
 
 
 def fetch_requested_fingerprint(store: RemoteStore, request: str) -> str | None:
-    """Give the fingerprint that a store names for a request (the hash of a specification); None where it names none.
+    """Return the fingerprint recorded in a store for a request (the hash of a specification), or None.
 
     Raises:
-        StoreError: The store cannot be read, or what it holds there is no fingerprint.
+        StoreError: The store cannot be read, or its record is no fingerprint.
     """
     pointer = f"requests/{request}"
     text = store.read_text(pointer, most=MAX_POINTER_BYTES)
@@ -126,53 +126,53 @@ def fetch_requested_fingerprint(store: RemoteStore, request: str) -> str | None:
     return text.strip()
 
 
-def resolve_fingerprint(store: RemoteStore, beginning: str) -> str:
-    """Give the fingerprint of the one sample in a store that begins as given.
+def resolve_fingerprint(store: RemoteStore, prefix: str) -> str:
+    """Return the fingerprint of the only sample in a store with a given prefix.
 
     Raises:
-        UsageError: It is no beginning of a fingerprint, or that of several.
-        StoreError: The store has none that begins so, or cannot be read.
+        UsageError: It is no prefix of a fingerprint, or that of several.
+        StoreError: The store has no such sample, or cannot be read.
     """
-    if FINGERPRINT_PATTERN.fullmatch(beginning):
-        return beginning
-    if not beginning or not FINGERPRINT_PATTERN.fullmatch(beginning.ljust(64, "0")):
-        raise UsageError(f"{beginning!r} is not the beginning of a fingerprint", hint="use 0-9 and a-f")
+    if FINGERPRINT_PATTERN.fullmatch(prefix):
+        return prefix
+    if not prefix or not FINGERPRINT_PATTERN.fullmatch(prefix.ljust(64, "0")):
+        raise UsageError(f"{prefix!r} is not the beginning of a fingerprint", hint="use 0-9 and a-f")
     there = [name for name in store.list_folders("samples") if FINGERPRINT_PATTERN.fullmatch(name)]
-    found = [name for name in there if name.startswith(beginning)]
-    if not found:
-        raise _build_missing_error(store, beginning, there)
-    if len(found) > 1:
+    matches = [name for name in there if name.startswith(prefix)]
+    if not matches:
+        raise _build_missing_error(store, prefix, there)
+    if len(matches) > 1:
         raise UsageError(
-            f"{len(found)} samples in {store.name} begin with {beginning}", hint=_format_known_samples(found)
+            f"{len(matches)} samples in {store.name} begin with {prefix}", hint=_format_known_samples(matches)
         )
-    return found[0]
+    return matches[0]
 
 
 def pull_sample(
     home: Path, store: RemoteStore, fingerprint: str, *, request: str | None = None, progress: Progress
 ) -> tuple[Sample, Transfer]:
-    """Bring a sample from a store, unless it is here already.
+    """Pull a sample from a store unless it is stored here.
 
-    Every file is checked as it arrives, and the fingerprint must follow from what has arrived. What fails that is removed.
-    What an interrupted pull has brought stays beside the samples, and the next pull goes on.
+    Every file is checked on arrival, and the fingerprint is recomputed from the contents; anything else is removed.
+    Files of an interrupted pull are kept beside the samples and reused.
 
     Args:
-        home: The folder that a user's projects share.
-        store: Where it is.
-        fingerprint: All of it.
-        request: What it must have been drawn for, where that is why it is pulled.
+        home: The folder shared by a user's projects.
+        store: The store.
+        fingerprint: The full fingerprint.
+        request: The request it must have been drawn for, if known.
         progress: Shows the step.
 
     Raises:
-        StoreError: It is not there, is not what its name says, was drawn for something else, or does not fit on the disk.
+        StoreError: The sample is missing, damaged, drawn for another request, or too large for the disk.
     """
     target = resolve_sample_path(home, fingerprint)
     partial = target.parent / PARTIAL_FOLDER / fingerprint
     with lock_path(target):
-        found = _load_sample_if_sound(home, fingerprint)
-        if found is not None:
-            check_request(found[1], request, store)
-            return found[0], Transfer(files=0, bytes=0, files_present=len(list_files(found[1])))
+        stored = _load_sample_if_sound(home, fingerprint)
+        if stored is not None:
+            check_request(stored[1], request, store)
+            return stored[0], Transfer(files=0, bytes=0, files_present=len(list_files(stored[1])))
         manifest, text = fetch_complete_manifest(store, fingerprint)
         check_request(manifest, request, store)
         done = _fetch_files(store, manifest, partial, progress)
@@ -180,20 +180,20 @@ def pull_sample(
         _check_pulled_sample(partial, store, progress)
         with translate_os_errors(target):
             if target.exists():
-                shutil.rmtree(target)  # damaged, see above
+                shutil.rmtree(target)
         publish_folder(partial, target)
     return load_sample(home, fingerprint)[0], done
 
 
 def fetch_complete_manifest(store: RemoteStore, fingerprint: str) -> tuple[SampleManifest, str]:
-    """Give the manifest in a store, and its text, once the store has just the files that it names."""
-    place = f"samples/{fingerprint}"
-    text = store.read_text(f"{place}/{MANIFEST_FILE}", most=MAX_MANIFEST_BYTES)
+    """Return the manifest in a store and its text, after checking that exactly its files are there."""
+    folder = f"samples/{fingerprint}"
+    text = store.read_text(f"{folder}/{MANIFEST_FILE}", most=MAX_MANIFEST_BYTES)
     if text is None:
         store.check_exists()
-        if store.list_sizes(place):
+        if store.list_sizes(folder):
             raise StoreError(
-                f"{store.format_address(place)} is not complete: its manifest is not there",
+                f"{store.format_address(folder)} is not complete: its manifest is not there",
                 hint="push it again from where it was drawn, or wait until that has ended",
             )
         raise _build_missing_error(
@@ -201,8 +201,8 @@ def fetch_complete_manifest(store: RemoteStore, fingerprint: str) -> tuple[Sampl
             fingerprint,
             [name for name in store.list_folders("samples") if FINGERPRINT_PATTERN.fullmatch(name)],
         )
-    manifest = parse_untrusted_manifest(text, fingerprint, origin=store.format_address(f"{place}/{MANIFEST_FILE}"))
-    problems = list(list_differences(manifest, store.list_sizes(place)))
+    manifest = parse_untrusted_manifest(text, fingerprint, origin=store.format_address(f"{folder}/{MANIFEST_FILE}"))
+    problems = list(list_differences(manifest, store.list_sizes(folder)))
     if problems:
         raise _build_damaged_error(store, fingerprint, problems)
     return manifest, text
@@ -213,9 +213,9 @@ def _fetch_files(store: RemoteStore, manifest: SampleManifest, partial: Path, pr
         partial.mkdir(parents=True, exist_ok=True)
         os.utime(partial)
     _remove_abandoned_pulls(partial.parent)
-    wanted = list_files(manifest)
-    _remove_unlisted_files(partial, {file.path for file in wanted})
-    lacking = [file for file in wanted if not _has_arrived(partial, file)]
+    files = list_files(manifest)
+    _remove_unlisted_files(partial, {file.path for file in files})
+    lacking = [file for file in files if not _has_arrived(partial, file)]
     _check_free_space(partial, lacking)
 
     def fetch_file(file: StoredFile, advance: AdvanceCallback, stop: threading.Event) -> None:
@@ -231,7 +231,7 @@ def _fetch_files(store: RemoteStore, manifest: SampleManifest, partial: Path, pr
 
     try:
         doing = f"pulling {manifest.fingerprint[:12]} from {store.name}"
-        return transfer_files(doing, wanted, lacking, fetch_file, progress)
+        return transfer_files(doing, files, lacking, fetch_file, progress)
     except _DamagedSampleError:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -247,7 +247,7 @@ def _write_chunks(target: Path, chunks: Iterator[bytes], advance: AdvanceCallbac
 
 
 def _check_file(sample_path: Path, file: StoredFile) -> None:
-    """Make sure that a file is as it was recorded, before it is sent: an upload cannot be given up half-way."""
+    """Check a file against its record before it is sent, as uploads cannot be cancelled."""
     problem = find_size_problem(sample_path, file)
     if problem is None and hash_file(sample_path / file.path) != file.sha256:
         problem = f"{file.path} was changed"
@@ -269,16 +269,16 @@ def _has_arrived(folder: Path, file: StoredFile) -> bool:
     return find_size_problem(folder, file) is None and hash_file(folder / file.path) == file.sha256
 
 
-def _remove_unlisted_files(partial: Path, wanted: set[str]) -> None:
-    """Remove what an earlier pull left that the manifest does not name (any more)."""
+def _remove_unlisted_files(partial: Path, listed: set[str]) -> None:
+    """Remove files of an earlier pull that the manifest does not name."""
     for path in partial.rglob("*"):
-        if not path.is_dir() and path.relative_to(partial).as_posix() not in wanted:
+        if not path.is_dir() and path.relative_to(partial).as_posix() not in listed:
             with translate_os_errors(path):
                 path.unlink()
 
 
 def _remove_abandoned_pulls(partials: Path) -> None:
-    """Remove what pulls that nobody took up again for a week have brought."""
+    """Remove pulls not resumed within a week."""
     for path in partials.iterdir():
         if time.time() - path.stat().st_mtime > ABANDONED_AFTER_SECONDS:
             shutil.rmtree(path, ignore_errors=True)
@@ -296,7 +296,7 @@ def _check_free_space(partial: Path, lacking: Sequence[StoredFile]) -> None:
 
 
 def check_request(manifest: SampleManifest, request: str | None, store: RemoteStore) -> None:
-    """Make sure that a sample was drawn for what is asked for, where that is known."""
+    """Check that a sample was drawn for a request, if it is known."""
     if request is not None and hash_json(manifest.specification) != request:
         raise StoreError(
             f"{store.name} names the sample {manifest.fingerprint[:12]} for what this project asks for, but that was "
@@ -313,20 +313,20 @@ def _check_pulled_sample(partial: Path, store: RemoteStore, progress: Progress) 
 
 
 class _DamagedSampleError(StoreError):
-    """What is in the store is not the sample that it is called."""
+    """The sample in the store does not match its fingerprint."""
 
 
 def _build_damaged_error(store: RemoteStore, fingerprint: str, problems: Sequence[str]) -> _DamagedSampleError:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    place = store.format_address(f"samples/{fingerprint}")
+    address = store.format_address(f"samples/{fingerprint}")
     return _DamagedSampleError(
         f"the sample {fingerprint[:12]} in {store.name} is damaged: {problems[0]}{more}",
-        hint=f"remove {place} and push it again from where it was drawn",
+        hint=f"remove {address} and push it again from where it was drawn",
     )
 
 
-def _build_missing_error(store: RemoteStore, wanted: str, there: Sequence[str]) -> StoreError:
-    return StoreError(f"there is no sample {wanted[:12]} in {store.name}", hint=_format_known_samples(there))
+def _build_missing_error(store: RemoteStore, fingerprint: str, there: Sequence[str]) -> StoreError:
+    return StoreError(f"there is no sample {fingerprint[:12]} in {store.name}", hint=_format_known_samples(there))
 
 
 def _format_known_samples(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What is drawn, as one JSON value: not from where, not how, and not what the source held at the time."""
+"""Describe a sample's request as one JSON value, without the source's address and contents."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sandbox.manifest.canonical_json import hash_json
 if TYPE_CHECKING:
     from sandbox.config.settings import DrawSection, Settings, StratumColumn, TableSection
 
-RULE_VERSION = 1  # the version of the sampling rule
+RULE_VERSION = 1
 
 
 def build_specification(settings: Settings) -> dict[str, Any]:
-    """Give the resolved specification of a project's sample; equal for settings that ask for the same sample.
+    """Build the resolved specification of a project's sample; equal for settings with the same sample.
 
-    Names and defaults are those of ``sandbox.toml``; ``uri``, ``engine``, ``store`` and ``memory`` are left out, and so
-    is everything that is not there or says nothing (a mask ``none``).
+    Names and defaults are those of ``sandbox.toml``. ``uri``, ``engine``, ``store``, ``memory`` and everything without
+    effect (a mask ``none``) are left out.
     """
     units = {name: _describe_draw(draw) for name, draw in settings.sample.draws.items()}
     tables = {name: _describe_table(table) for name, table in settings.tables.items()}
@@ -24,7 +24,7 @@ def build_specification(settings: Settings) -> dict[str, Any]:
 
 
 def compute_request_id(settings: Settings) -> str:
-    """Give the name of what is asked for: the SHA-256 (hex) of the specification."""
+    """Compute the request's name: the SHA-256 (hex) of the specification."""
     return hash_json(build_specification(settings))
 
 
@@ -34,13 +34,13 @@ def _describe_draw(draw: DrawSection) -> dict[str, Any]:
         exclude_none=True,
         include={"salt", "rate", "units", "size", "min_per_stratum", "allocation"},
     )
-    return fields | {"strata": [_describe_stratum(one) for one in draw.strata]}
+    return fields | {"strata": [_describe_stratum(stratum) for stratum in draw.strata]}
 
 
 def _describe_stratum(stratum: StratumColumn) -> dict[str, Any]:
     fields: dict[str, Any] = stratum.model_dump(mode="json", exclude_none=True)
     if stratum.bins is not None:
-        # 18 and 18.0 are one edge.
+        # 18 and 18.0 are the same edge.
         fields["bins"] = [int(edge) if isinstance(edge, float) and edge.is_integer() else edge for edge in stratum.bins]
     return fields
 
@@ -57,9 +57,9 @@ def _describe_table(table: TableSection) -> dict[str, Any]:
         if mask.kind != "none"
     }
     references = [
-        {"columns": list(one.columns), "table": one.table, "key": list(one.key)}
-        | ({"when": dict(one.when)} if one.when else {})
-        for one in table.all_references
+        {"columns": list(reference.columns), "table": reference.table, "key": list(reference.key)}
+        | ({"when": dict(reference.when)} if reference.when else {})
+        for reference in table.all_references
     ]
     more = {"mask": masks, "types": dict(table.types), "references": references}
     return fields | {name: value for name, value in more.items() if value}

@@ -1,4 +1,4 @@
-"""Files on their way to or from a store: a few at a time, with progress, and an end to all when one fails."""
+"""Transfer files to or from a store in parallel, with progress, until all are done or one fails."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OutcomeQueue: TypeAlias = "queue.SimpleQueue[BaseException | None]"
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """What was brought to or from a store; ``there`` counts what did not have to be."""
+    """Counts of transferred files and bytes, and of files already present."""
 
     files: int
     bytes: int
@@ -37,24 +37,24 @@ class Transfer:
 
 def transfer_files(
     doing: str,
-    wanted: Sequence[StoredFile],
+    files: Sequence[StoredFile],
     lacking: Sequence[StoredFile],
-    one: Callable[[StoredFile, AdvanceCallback, threading.Event], None],
+    transfer_file: Callable[[StoredFile, AdvanceCallback, threading.Event], None],
     progress: Progress,
 ) -> Transfer:
-    """Transfer files, a few at a time; what fails first stops the rest.
+    """Transfer files in parallel; the first failure stops the others.
 
     Args:
-        doing: What is shown.
-        wanted: All files.
-        lacking: Those of them that are to be transferred.
-        one: Transfers one, says how many bytes have moved, and ends early, without an error, once it is told to stop.
+        doing: Name of the step.
+        files: All files.
+        lacking: The files to transfer.
+        transfer_file: Transfers a file, reports moved bytes, and returns early once the event is set.
         progress: Shows the step.
     """
     stop = threading.Event()
-    there = len(wanted) - len(lacking)
+    there = len(files) - len(lacking)
     total = sum(file.bytes for file in lacking)
-    name = f"{doing}, {there} of {len(wanted)} files are there" if there else doing
+    name = f"{doing}, {there} of {len(files)} files are there" if there else doing
     ended: OutcomeQueue = queue.SimpleQueue()
     with (
         progress.step(name, total=total, unit="bytes") as advance,
@@ -62,7 +62,7 @@ def transfer_files(
     ):
         try:
             for file in lacking:
-                pool.submit(_run_and_report, functools.partial(one, file, advance, stop), stop, ended)
+                pool.submit(_run_and_report, functools.partial(transfer_file, file, advance, stop), stop, ended)
             for _ in lacking:
                 _wait_for_outcome(ended)
         except BaseException as error:
@@ -74,7 +74,7 @@ def transfer_files(
 
 
 def read_chunks(path: Path, advance: AdvanceCallback) -> Iterator[bytes]:
-    """Give a file's bytes, piece by piece, and say when each has been taken."""
+    """Yield a file's bytes in chunks, and report each once it is consumed."""
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             yield chunk
@@ -82,7 +82,7 @@ def read_chunks(path: Path, advance: AdvanceCallback) -> Iterator[bytes]:
 
 
 def write_uninterrupted(store: RemoteStore, path: str, content: bytes) -> None:
-    """Write a small file to its end whatever happens: Ctrl-C reaches the main thread only (see `RemoteStore.write`)."""
+    """Write a small file to its end even on Ctrl-C, which reaches only the main thread (see `RemoteStore.write`)."""
     ended: OutcomeQueue = queue.SimpleQueue()
     write = functools.partial(store.write, path, [content])
     threading.Thread(target=_run_and_report, args=(write, threading.Event(), ended)).start()
@@ -90,21 +90,21 @@ def write_uninterrupted(store: RemoteStore, path: str, content: bytes) -> None:
 
 
 def _run_and_report(work: Callable[[], object], stop: threading.Event, ended: OutcomeQueue) -> None:
-    """Do some work in a thread, unless it is to stop, and tell how it ended."""
+    """Run work in a thread unless stopped, and report its outcome."""
     try:
         if not stop.is_set():
             work()
-    except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+    except BaseException as error:  # noqa: BLE001 - raised again by the waiting thread
         ended.put(error)
     else:
         ended.put(None)
 
 
 def _wait_for_outcome(ended: OutcomeQueue) -> None:
-    """Wait for one piece of work, and raise what it failed with.
+    """Wait for one outcome and raise its failure.
 
-    Waiting for futures takes their locks; an interrupt meanwhile would keep one, and their threads would wait for ever. A
-    simple queue has no lock that an interrupt can leave behind.
+    Futures hold locks while they are awaited. An interrupt could leave one locked, and its threads would wait
+    forever; a simple queue has no such lock.
     """
     failure = ended.get()
     if failure is not None:

@@ -1,4 +1,4 @@
-"""Checking a stored sample against its manifest."""
+"""Verify a stored sample against its manifest."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def verify_sample(sample_path: Path, progress: Progress) -> list[str]:
-    """Give what is wrong with a stored sample, one sentence each; nothing when all is as it was drawn.
+    """Return the problems of a stored sample, one sentence each.
 
-    Files are compared by size and SHA-256, tables by their content digest, and the fingerprint must follow from
-    specification and contents.
+    Files are compared by size and SHA-256, tables by content digest. The fingerprint must follow from specification and
+    contents.
     """
     try:
         manifest = SampleManifest.read(sample_path / MANIFEST_FILE)
@@ -43,8 +43,8 @@ def verify_sample(sample_path: Path, progress: Progress) -> list[str]:
 
 def _find_extra_files(sample_path: Path, recorded: list[StoredFile]) -> list[str]:
     known = {file.path for file in recorded} | {MANIFEST_FILE}
-    found = {path.relative_to(sample_path).as_posix() for path in sample_path.rglob("*") if not path.is_dir()}
-    return [f"{name} does not belong there" for name in sorted(found - known)]
+    present = {path.relative_to(sample_path).as_posix() for path in sample_path.rglob("*") if not path.is_dir()}
+    return [f"{name} does not belong there" for name in sorted(present - known)]
 
 
 def _verify_file(sample_path: Path, file: StoredFile) -> list[str]:
@@ -69,10 +69,10 @@ def _verify_contents(sample_path: Path, manifest: SampleManifest) -> list[str]:
                 problems.append(f"the columns of {name} are not the recorded ones")
             if contents[name] != table.content:
                 problems.append(f"the content of {name} is not the recorded one")
-    found = compute_fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
-    if found != manifest.fingerprint:
+    fingerprint = compute_fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
+    if fingerprint != manifest.fingerprint:
         problems.append(
-            f"the fingerprint that follows from its contents is {found[:12]}, not {manifest.fingerprint[:12]}"
+            f"the fingerprint that follows from its contents is {fingerprint[:12]}, not {manifest.fingerprint[:12]}"
         )
     if sample_path.name != manifest.fingerprint:
         problems.append(f"the folder's name is not its fingerprint {manifest.fingerprint[:12]}")
