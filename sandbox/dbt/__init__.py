@@ -1,1 +1,1 @@
-"""dbt projects: manifest, runs and tests."""
+"""Support dbt projects: manifest, runs and tests."""

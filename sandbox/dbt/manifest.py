@@ -1,4 +1,4 @@
-"""What dbt's manifest says of a project: its sources and seeds, their keys and references, its models and their keys. Pure."""
+"""Parse a dbt manifest: sources and seeds with keys and references, models with keys. Pure."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TEST_ORIGIN = "by the project's own tests"
 
 @dataclass(frozen=True, kw_only=True)
 class DbtInput:
-    """A source's table or a seed, as the project's models read it.
+    """A source's table or a seed read by the project's models.
 
     Attributes:
         id: dbt's unique id.
-        names: What its table may be called in the sample, the most exact first.
-        file: A seed's file, or where a source says that its one file lies; None where it says nothing.
+        names: Possible names of its table in the sample, the most specific first.
+        file: A seed's file, or the single file declared by a source; else None.
         seed: Whether it is a seed.
     """
 
@@ -35,7 +35,7 @@ class DbtInput:
 
 @dataclass(frozen=True, kw_only=True)
 class DbtModel:
-    """A model or snapshot that makes a table: its key, if the project names one, and the columns that it describes."""
+    """A materialized model or snapshot with its declared key, if any, and its described columns."""
 
     name: str
     key: tuple[str, ...] | None
@@ -44,7 +44,7 @@ class DbtModel:
 
 @dataclass(frozen=True, kw_only=True)
 class DbtProject:
-    """A dbt project as far as a sample and a comparison need to know it."""
+    """Parts of a dbt project relevant to sampling and comparison."""
 
     name: str
     inputs: tuple[DbtInput, ...]
@@ -53,28 +53,29 @@ class DbtProject:
 
     @property
     def reads_only_seeds(self) -> bool:
-        """Whether its seeds are its source: it reads nothing else."""
-        return all(one.seed for one in self.inputs)
+        """Whether its only source is its seeds."""
+        return all(entry.seed for entry in self.inputs)
 
 
 def parse_manifest(manifest: Mapping[str, Any]) -> DbtProject:
-    """Read a manifest; of sources and seeds only those that something reads."""
+    """Parse a manifest, including only the sources and seeds with readers."""
     nodes = manifest["nodes"]
-    made = {key: node for key, node in nodes.items() if node["resource_type"] in {"model", "snapshot"}}
-    read = {one for node in made.values() for one in node["depends_on"]["nodes"]}
+    models = {key: node for key, node in nodes.items() if node["resource_type"] in {"model", "snapshot"}}
+    read = {parent for node in models.values() for parent in node["depends_on"]["nodes"]}
     sources = [_parse_source(key, node) for key, node in manifest["sources"].items() if key in read]
     seeds = [_parse_seed(key, node) for key, node in nodes.items() if node["resource_type"] == "seed" and key in read]
     inputs = tuple(sources or seeds)
-    keys = {key: one.key for key, one in _read_declarations(nodes, {*made, *(one.id for one in inputs)}).items()}
+    input_ids = {entry.id for entry in inputs}
+    keys = {key: declared.key for key, declared in _read_declarations(nodes, {*models, *input_ids}).items()}
     return DbtProject(
         name=manifest["metadata"]["project_name"],
         inputs=inputs,
         models=tuple(
             _parse_model(node, keys.get(key))
-            for key, node in sorted(made.items(), key=lambda one: str(one[1]["alias"]))
+            for key, node in sorted(models.items(), key=lambda item: str(item[1]["alias"]))
             if node["config"]["materialized"] != "ephemeral"
         ),
-        declarations=_read_declarations(nodes, {one.id for one in inputs}),
+        declarations=_read_declarations(nodes, input_ids),
     )
 
 
@@ -95,7 +96,7 @@ def _parse_source(key: str, node: Mapping[str, Any]) -> DbtInput:
 
 
 def _parse_location(location: object, node: Mapping[str, Any]) -> str | None:
-    """Give the path of an ``external_location`` of dbt-duckdb; None where it is no plain path."""
+    """Return the path in dbt-duckdb's ``external_location``; None if it is no plain path."""
     if not isinstance(location, str) or "(" in location:
         return None
     try:
@@ -112,25 +113,25 @@ def _parse_seed(key: str, node: Mapping[str, Any]) -> DbtInput:
 def _parse_model(node: Mapping[str, Any], tested: tuple[str, ...] | None) -> DbtModel:
     unique = node["config"].get("unique_key")
     columns = unique if isinstance(unique, list) else [unique] if unique else []
-    key = tuple(columns) if columns and all(PLAIN_NAME.fullmatch(str(one)) for one in columns) else tested
+    key = tuple(columns) if columns and all(PLAIN_NAME.fullmatch(str(column)) for column in columns) else tested
     return DbtModel(name=node["alias"], key=key, columns=tuple(node.get("columns") or ()))
 
 
-def _read_declarations(nodes: Mapping[str, Any], about: set[str]) -> dict[str, DeclaredConstraints]:
-    """Give what the tests say of some nodes: keys and references."""
+def _read_declarations(nodes: Mapping[str, Any], node_ids: set[str]) -> dict[str, DeclaredConstraints]:
+    """Return the keys and references declared by the tests of some nodes."""
     keys: dict[str, tuple[str, ...]] = {}
     references: dict[str, dict[tuple[str, ...], tuple[str, tuple[str, ...]]]] = {}
     for node in nodes.values():
         if node["resource_type"] != "test" or not node.get("test_metadata"):
             continue
         attached = node.get("attached_node")
-        if attached not in about:
+        if attached not in node_ids:
             continue
         for kind, columns, field_ in _parse_test(node):
             if kind == "key":
                 keys.setdefault(attached, columns)
             else:
-                others = [one for one in node["depends_on"]["nodes"] if one != attached] or [attached]
+                others = [parent for parent in node["depends_on"]["nodes"] if parent != attached] or [attached]
                 references.setdefault(attached, {})[columns] = (others[0], (field_,))
     return {
         key: DeclaredConstraints(key=keys.get(key), references=references.get(key, {}), evidence=TEST_ORIGIN)
@@ -139,25 +140,25 @@ def _read_declarations(nodes: Mapping[str, Any], about: set[str]) -> dict[str, D
 
 
 def _parse_test(node: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...], str]]:
-    """Give the key or the reference that a test is about, where its columns are plain names."""
-    about = node["test_metadata"]
-    given = {**about["kwargs"], **(about["kwargs"].get("arguments") or {})}
-    column = str(given.get("column_name") or node.get("column_name") or "")
+    """Yield the key or reference asserted by a test on columns with plain names."""
+    metadata = node["test_metadata"]
+    arguments = {**metadata["kwargs"], **(metadata["kwargs"].get("arguments") or {})}
+    column = str(arguments.get("column_name") or node.get("column_name") or "")
     if (node.get("config") or {}).get("where"):
         return
-    match about["name"]:
+    match metadata["name"]:
         case "unique" if PLAIN_NAME.fullmatch(column):
             yield "key", (column,), ""
         case "unique_combination_of_columns":
-            columns = tuple(map(str, given.get("combination_of_columns") or ()))
-            if columns and all(PLAIN_NAME.fullmatch(one) for one in columns):
+            columns = tuple(map(str, arguments.get("combination_of_columns") or ()))
+            if columns and all(PLAIN_NAME.fullmatch(name) for name in columns):
                 yield "key", columns, ""
-        case "relationships" if PLAIN_NAME.fullmatch(column) and PLAIN_NAME.fullmatch(str(given.get("field", ""))):
-            yield "reference", (column,), str(given["field"])
+        case "relationships" if PLAIN_NAME.fullmatch(column) and PLAIN_NAME.fullmatch(str(arguments.get("field", ""))):
+            yield "reference", (column,), str(arguments["field"])
 
 
 def find_common_folder(files: list[str]) -> str | None:
-    """Give the one folder that holds all of some files; None where there is none.
+    """Return the common folder of all files, or None.
 
     >>> find_common_folder(["seeds/a.csv", "seeds/b.csv"]), find_common_folder(["a/x.csv", "b/y.csv"])
     ('seeds', None)

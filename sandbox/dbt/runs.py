@@ -1,4 +1,4 @@
-"""dbt projects: what their runs are given."""
+"""Set up runs of dbt projects."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ MAX_HEADER_BYTES = 2**20
 
 
 def is_dbt_project(project: Project) -> bool:
-    """Say whether the pipeline is a dbt project."""
     return project.settings.pipeline.kind == "dbt"
 
 
 def build_dbt_kit(project: Project, memory_bytes: int) -> RunSetup:
-    """Give what a run of the project is given: the program that calls dbt, and seeds without rows where they are the source.
+    """Build the setup of a run: the program that calls dbt, and seeds without rows if they are the source.
 
     Args:
         project: The project.
-        memory_bytes: What a run may use at first.
+        memory_bytes: The run's initial memory limit.
     """
     seeds = find_seed_files(project)
     plan = {
@@ -49,7 +48,7 @@ def build_dbt_kit(project: Project, memory_bytes: int) -> RunSetup:
 
 
 def build_program_files(plan: Mapping[str, Any]) -> dict[str, bytes]:
-    """Give the files of the program that calls dbt."""
+    """Return the files of the program that calls dbt."""
     sources = sorted((find_packaged_folder("images") / "dbt").glob("*.py"))
     return {
         **{source.name: source.read_bytes() for source in [*sources, Path(csv_transfer.__file__)]},
@@ -58,27 +57,27 @@ def build_program_files(plan: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def find_seed_files(project: Project) -> dict[str, tuple[str, SourceFile]]:
-    """Give, for each table that is a CSV file of the code, its path there and the file: seeds that are the source.
+    """Return, by table, the path in the code and the file of every seed in the source.
 
-    A run reads the sample in their place, so the code has them without their rows.
+    A run reads the sample instead, so the code has these seeds without rows.
     """
     uri, root = project.settings.source.uri, project.root.resolve()
     if "://" in uri or not (root / uri).resolve().is_relative_to(root):
         return {}
-    from sandbox.sources.discover import list_source  # noqa: PLC0415 - heavy, and only projects of dbt need it
+    from sandbox.sources.discover import list_source  # noqa: PLC0415 - slow to import, and only dbt projects need it
 
-    found = {}
+    seeds = {}
     for name, (form, files) in list_source(uri, base=project.root).files.items():
         path = Path(files[0].path).resolve()
         if form == "csv" and len(files) == 1 and name in project.settings.tables and path.is_relative_to(root):
-            found[name] = path.relative_to(root).as_posix(), files[0]
-    return found
+            seeds[name] = path.relative_to(root).as_posix(), files[0]
+    return seeds
 
 
 def defer_to_baseline(project: Project, candidate: RunRequest, baseline: Run) -> RunRequest:
-    """Let the candidate build only what differs from the baseline and what depends on that, and take over the rest.
+    """Restrict the candidate's build to nodes with changes and their descendants, deferring the others to the baseline.
 
-    Where the settings ask for all of it, or the two do not stand on the same ground, it is built whole.
+    It is built whole if the settings ask for it, or if environment or sample differ.
     """
     if not is_dbt_project(project) or project.settings.pipeline.build == "all" or candidate.setup is None:
         return candidate

@@ -1,4 +1,4 @@
-"""What dbt says of two runs of its projects."""
+"""Read dbt's results of two runs."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ if TYPE_CHECKING:
 
 
 def read_build(run: Run) -> DbtBuild | None:
-    """Give what a run of a dbt project built; None for one of another kind."""
-    found = _read_document(run, "built.json")
-    if found is None:
+    """Read the build of a dbt run; None for other runs."""
+    document = _read_document(run, "built.json")
+    if document is None:
         return None
-    return DbtBuild(changed=found["changed"], built=found["built"], taken_over=found["taken_over"])
+    return DbtBuild(changed=document["changed"], built=document["built"], taken_over=document["taken_over"])
 
 
 def compare_data_tests(baseline: Run, candidate: Run) -> list[DataTestResult]:
-    """Give what dbt's own tests found on both sides, by name; a test that the candidate no longer has is none of them."""
-    before, after = (
-        _read_document(baseline, "tests.json") or {},
-        _read_document(candidate, "tests.json") or {},
-    )
-    return sorted((_compare_data_test(before.get(key), one) for key, one in after.items()), key=lambda one: one.name)
+    """Compare dbt's own tests of both sides, by name, without tests missing in the candidate."""
+    before = _read_document(baseline, "tests.json") or {}
+    after = _read_document(candidate, "tests.json") or {}
+    results = (_compare_data_test(before.get(key), test) for key, test in after.items())
+    return sorted(results, key=lambda result: result.name)
 
 
 def _compare_data_test(before: dict[str, Any] | None, after: dict[str, Any]) -> DataTestResult:
@@ -46,12 +45,12 @@ def _compare_data_test(before: dict[str, Any] | None, after: dict[str, Any]) -> 
 
 
 def _read_document(run: Run, name: str) -> dict[str, Any] | None:
-    """Read what the program wrote beside the outputs; the code of the project could have written it too."""
+    """Read a document written beside the outputs, by the program or possibly by the project's code."""
     path = run.output_folder / "_dbt" / name
     if not path.is_file() or path.is_symlink():
         return None
     try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        document: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read: {error}", hint="run it again: sandbox diff --fresh") from error
-    return found
+    return document
