@@ -1,1 +1,1 @@
-"""What the commands share of one project: its stack, sample, runs, services and records."""
+"""Share a project's stack, sample, runs, services and records among commands."""

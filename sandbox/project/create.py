@@ -1,4 +1,4 @@
-"""``sandbox create``: make a sandbox ready, idempotently."""
+"""``sandbox create``: prepare a sandbox, idempotently."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """A sandbox that is ready: a sample and a stack."""
+    """A prepared sandbox with sample and stack."""
 
     record: SandboxRecord
     sample: SampleResult
@@ -33,7 +33,7 @@ class Sandbox:
     services: list[dict[str, str]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox create --json``."""
+        """Return the JSON of ``sandbox create --json``."""
         return {
             **self.record.to_dict(),
             "drawn": self.sample.drawn,
@@ -45,10 +45,10 @@ class Sandbox:
 
 
 def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> Sandbox:
-    """Draw the sample if needed, build the environment if needed, and record that both are ready.
+    """Draw the sample and build the environment if needed, and record both.
 
     Raises:
-        FrozenError: The lock or the sample is not what ``sandbox.lock`` says, and it may not change.
+        FrozenMismatchError: The lock or the sample differs from ``sandbox.lock`` and may not change.
     """
     make_state_folder(project.state_folder)
     stack = open_stack(project, frozen=frozen, progress=progress)
@@ -62,19 +62,18 @@ def create(project: Project, *, name: str, frozen: bool, progress: Progress) -> 
 
 
 def write_record(project: Project, name: str, drawn: SampleResult, environment: Environment) -> SandboxRecord:
-    """Record what a sandbox has now, unless that is what its record says already."""
-    place = build_record_path(project, name)
-    with lock_path(place):
-        there = SandboxRecord.read(place) if place.is_file() else None
+    """Write a sandbox's record unless it is up to date."""
+    path = build_record_path(project, name)
+    with lock_path(path):
+        previous = SandboxRecord.read(path) if path.is_file() else None
         record = _build_record(project, name, drawn, environment)
-        if there is not None and there == record.model_copy(update={"created": there.created}):
-            return there
-        write_file(place, record.to_json_text())
+        if previous is not None and previous == record.model_copy(update={"created": previous.created}):
+            return previous
+        write_file(path, record.to_json_text())
     return record
 
 
 def build_record_path(project: Project, name: str) -> Path:
-    """Give where a sandbox's record lies."""
     return project.state_folder / "sandboxes" / f"{name}.json"
 
 

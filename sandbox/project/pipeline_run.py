@@ -39,13 +39,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """A run that succeeded."""
+    """A successful run."""
 
     run: Run
     warning: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox run --json``: the run record, whether it was reused, and where it lies."""
+        """Return the JSON of ``sandbox run --json``: the run record, whether it was reused, and its path."""
         return {**self.run.record.to_dict(), "cached": self.run.cached, "path": str(self.run.folder)}
 
 
@@ -58,22 +58,22 @@ def run(
     frozen: bool,
     progress: Progress,
 ) -> RunResult:
-    """Run a git ref, or the working tree if ``ref`` is None; a succeeded run of the same is reused unless ``fresh``.
+    """Run a git ref, or the working tree if ``ref`` is None; an equal successful run is reused unless ``fresh``.
 
     Raises:
-        PipelineError, PipelineTimeoutError, PipelineMemoryError: How it ended, if not well.
+        PipelineError, PipelineTimeoutError, PipelineMemoryError: The run failed.
     """
     resolve_command(project)
     make_state_folder(project.state_folder)
-    # git takes as long as finding the engine does.
+    # git takes as long as finding the container engine.
     with enter_in_thread(open_code(project, ref)) as taken:
         stack = open_stack(project, frozen=frozen, progress=progress)
         code = taken()
-        found = ensure_sample(project, progress=progress)
-        drawn = found.sample
+        result = ensure_sample(project, progress=progress)
+        drawn = result.sample
         environment = build_environment(stack, code, drawn, progress)
         if code.version.ref == WORKING_TREE or not build_record_path(project, name).is_file():
-            write_record(project, name, found, environment)  # before services come up, which belong to it
+            write_record(project, name, result, environment)  # before services start, which belong to it
         request = build_request(stack, code, drawn, environment, name, progress=progress)
         done = run_or_reuse(project, stack, request, fresh=fresh, progress=progress)
     for problem in done.damage_messages:
@@ -83,10 +83,10 @@ def run(
 
 
 def resolve_command(project: Project) -> str:
-    """Give the pipeline's command.
+    """Return the pipeline's command.
 
     Raises:
-        ConfigError: The settings name none.
+        ConfigError: The settings have none.
     """
     command = runs.DBT_COMMAND if runs.is_dbt_project(project) else project.settings.pipeline.command
     if command is None:
@@ -96,32 +96,32 @@ def resolve_command(project: Project) -> str:
 
 @contextlib.contextmanager
 def open_code(project: Project, ref: str | None) -> Iterator[CodeCheckout]:
-    """Give one version of the code for as long as the block lasts; the source's folder is not part of it."""
+    """Check out one version of the code without the source's folder for the duration of the block."""
     with open_repository(project).open_code(ref, include=project.settings.pipeline.include) as code:
         yield code
 
 
 @contextlib.contextmanager
 def enter_in_thread(manager: contextlib.AbstractContextManager[T]) -> Iterator[Callable[[], T]]:
-    """Enter a context manager in a thread of its own, and give what waits for that; it is left at the end of the block."""
+    """Enter a context manager in a thread and yield a function that waits for its value; exit it after the block."""
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as pool:
         yield pool.submit(stack.enter_context, manager).result
 
 
 def open_repository(project: Project) -> Repository:
-    """Give the git repository around a project; the source and what we keep ourselves are no code, wherever they lie."""
+    """Open the git repository of a project, excluding the source and sandbox's own folders."""
     root = project.root
     store = project.settings.source.store
     seeds = [path for path, _ in runs.find_seed_files(project).values()] if runs.is_dbt_project(project) else []
     named = [*(seeds or [project.settings.source.uri]), *([store] if store and "://" not in store else [])]
-    places = [*((root / place).resolve() for place in named), find_home_folder().resolve()]
-    inside = [place for place in places if place.is_relative_to(root) and place != root]
-    own = {*(place.relative_to(root).as_posix() for place in inside), project.file.name}
-    return Repository(root, excluded_paths=sorted(own))
+    paths = [*((root / path).resolve() for path in named), find_home_folder().resolve()]
+    inside = [path for path in paths if path.is_relative_to(root) and path != root]
+    excluded = {*(path.relative_to(root).as_posix() for path in inside), project.file.name}
+    return Repository(root, excluded_paths=sorted(excluded))
 
 
 def build_environment(stack: Stack, code: CodeCheckout, drawn: Sample, progress: Progress) -> Environment:
-    """Make the environment of a version; the working tree's also brings ``sandbox.lock`` up to date."""
+    """Build the environment of a version; for the working tree also update ``sandbox.lock``."""
     if code.version.ref == WORKING_TREE:
         return stack.build_project_environment(sample=drawn.fingerprint, progress=progress)
     return stack.build_code_environment(code, progress=progress)
@@ -136,7 +136,7 @@ def build_request(
     *,
     progress: Progress,
 ) -> RunRequest:
-    """Put together what is to be run."""
+    """Build the request for a run."""
     project, settings = stack.project, stack.project.settings
     pipeline = settings.pipeline
     return RunRequest(
@@ -159,17 +159,17 @@ def build_request(
 
 
 def build_kit(stack: Stack) -> RunSetup | None:
-    """Give what the pipeline's runs are given beside their code."""
+    """Build the setup of the pipeline's runs besides their code, if any."""
     if runs.is_dbt_project(stack.project):
         return runs.build_dbt_kit(stack.project, stack.limits.memory_bytes)
     return build_database_setup() if "duckdb" in stack.project.settings.pipeline.inputs else None
 
 
 def run_or_reuse(project: Project, stack: Stack, request: RunRequest, *, fresh: bool, progress: Progress) -> Run:
-    """Reuse the succeeded run with the request's identity, or carry it out; once more with more memory where that may be."""
+    """Reuse the successful run with the request's identity, or run; once more with more memory if allowed."""
     damaged: list[str] = []
-    found = None if fresh else find_run(project.state_folder / "runs", request, damaged)
-    done = found or _run_with_memory_retry(project.state_folder / "runs", stack, request, progress)
+    reused = None if fresh else find_run(project.state_folder / "runs", request, damaged)
+    done = reused or _run_with_memory_retry(project.state_folder / "runs", stack, request, progress)
     return dataclasses.replace(done, damage_messages=tuple(damaged))
 
 

@@ -1,4 +1,4 @@
-"""Which projects this user has, so that commands about all of them find their parts."""
+"""Register this user's projects for commands about all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GUIDE_FILENAME = "configuration.md"
 
 
 def make_state_folder(folder: Path) -> None:
-    """Make the project's state folder, which git ignores, with the guides to ``sandbox.toml``; register the project."""
+    """Create the project's state folder, ignored by git, with the guides to ``sandbox.toml``; register the project."""
     if not (folder / ".gitignore").is_file():
         write_file(folder / ".gitignore", "*\n")
     write_guides(folder)
@@ -32,43 +32,43 @@ def write_guides(folder: Path) -> None:
 
 
 def register_project(root: Path) -> None:
-    """Remember where a project lies."""
-    place = _build_entry_path(root)
-    if not place.is_file():
-        write_file(place, f"{root}\n")
+    """Record the path of a project."""
+    entry = _build_entry_path(root)
+    if not entry.is_file():
+        write_file(entry, f"{root}\n")
 
 
 def list_existing_projects() -> list[Path]:
-    """Give the folders of the projects that are still there, sorted."""
+    """Return the folders of existing projects, sorted."""
     return _list_registered_projects(there=True)
 
 
 def list_deleted_projects() -> list[Path]:
-    """Give the folders of the projects that were there once, sorted."""
+    """Return the folders of deleted projects, sorted."""
     return _list_registered_projects(there=False)
 
 
 def unregister_project(root: Path) -> None:
-    """Forget where a project lay."""
+    """Remove the record of a project."""
     with translate_os_errors(_build_entry_path(root)):
         _build_entry_path(root).unlink(missing_ok=True)
 
 
 def _list_registered_projects(*, there: bool) -> list[Path]:
-    found = []
-    for place in (find_home_folder() / "projects").glob("[0-9a-f]*"):
+    roots = []
+    for entry in (find_home_folder() / "projects").glob("[0-9a-f]*"):
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            root = Path(place.read_text("utf-8").removesuffix("\n"))
+            root = Path(entry.read_text("utf-8").removesuffix("\n"))
             if _is_folder(root / ".sandbox") is there:
-                found.append(root)
-    return sorted(found)
+                roots.append(root)
+    return sorted(roots)
 
 
 def _is_folder(folder: Path) -> bool:
-    """Say whether a folder is there.
+    """Check whether a folder exists.
 
     Raises:
-        OSError: It may not be looked at, so it is neither there nor gone.
+        OSError: It is inaccessible, so neither answer is certain.
     """
     try:
         return stat.S_ISDIR(folder.stat().st_mode)

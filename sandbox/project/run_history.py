@@ -1,4 +1,4 @@
-"""The runs that somebody asked for: not those that only look for noise, or for what depends on what."""
+"""List runs requested by the user, without noise and separability runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def list_requested_runs(runs: Path) -> list[tuple[Path, RunRecord]]:
-    """Give a project's ordinary runs that have ended, the latest first; those that are damaged are left out."""
-    found = []
+    """Return a project's requested, finished runs, newest first, without damaged ones."""
+    records = []
     for folder in sorted(runs.glob("[0-9]*"), reverse=True):
         try:
-            found.append((folder, RunRecord.read(folder / "run.json")))
+            records.append((folder, RunRecord.read(folder / "run.json")))
         except StoreError:
-            continue  # `sandbox verify` says so
-    # A half is run only after the whole.
-    halves = {compute_half_fingerprint(record.sample) for _, record in found}
-    return [(folder, record) for folder, record in found if record.variation is None and record.sample not in halves]
+            continue  # reported by `sandbox verify`
+    # A half-sample is run only after the whole sample.
+    halves = {compute_half_fingerprint(record.sample) for _, record in records}
+    return [(folder, record) for folder, record in records if record.variation is None and record.sample not in halves]

@@ -1,4 +1,4 @@
-"""``sandbox sample`` and ``sandbox plan``: draw the project's sample, or say what that would take."""
+"""``sandbox sample`` and ``sandbox plan``: draw the project's sample or estimate its cost."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 class SampleResult:
     """The project's sample.
 
-    ``drawn`` says whether it was drawn just now, ``pulled`` from where it came just now; ``profile`` how like production
-    it is, None where nobody compared them or asked (see `ensure_profiled_sample`). ``store`` is where its rows lie in a store, None where they
-    lie here.
+    Attributes:
+        drawn: Whether this command drew it.
+        pulled: The store it was pulled from by this command, if any.
+        profile: Its comparison with production; None if there is none or it was not requested.
+        store: Its address in a store; None if its rows are on this machine.
     """
 
     sample: Sample
@@ -46,11 +48,11 @@ class SampleResult:
 
     @property
     def location(self) -> str:
-        """Where its rows lie."""
+        """Path or address of its rows."""
         return self.store or str(self.sample.path)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox sample --json``."""
+        """Return the JSON of ``sandbox sample --json``."""
         tables = {name: {"rows": table.rows, "bytes": table.bytes} for name, table in self.manifest.tables.items()}
         strata = [
             {"unit": unit, **stratum.model_dump(mode="json")}
@@ -70,7 +72,7 @@ class SampleResult:
 
 
 def plan(project: Project, *, progress: Progress) -> SamplePlan:
-    """Say what a sample would take; extracts nothing."""
+    """Plan a sample without extracting rows."""
     from sandbox.sampler.plan.planner import plan_sample  # noqa: PLC0415 - Ibis is slow to import, and often not needed
 
     return plan_sample(project, progress=progress)
@@ -86,81 +88,79 @@ class PlanSql:
     text: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox plan --sql DIALECT --json``; ``run`` says whether tests carry such SQL out."""
+        """Return the JSON of ``sandbox plan --sql DIALECT --json``; ``run`` is whether tests run such SQL."""
         return {
             "format_version": 1,
             "dialect": self.dialect,
             "run": self.run,
-            "statements": [one.to_dict() for one in self.statements],
+            "statements": [statement.to_dict() for statement in self.statements],
         }
 
 
 def plan_sql(project: Project, dialect: SqlDialect, *, progress: Progress) -> PlanSql:
-    """Give SQL that draws the sample in another database, from the source as it is now; carries nothing out."""
+    """Compile the draw of the sample into SQL for another database, from the present source; runs nothing."""
     from sandbox.engine.sql.dialects import TESTED_DIALECTS  # noqa: PLC0415 - see `plan`
     from sandbox.sampler.plan import warehouse_sql  # noqa: PLC0415
 
-    found = plan(project, progress=progress)
-    with contextlib.closing(found.listing):
-        statements = warehouse_sql.compile_plan(found, dialect)
+    planned = plan(project, progress=progress)
+    with contextlib.closing(planned.listing):
+        statements = warehouse_sql.compile_plan(planned, dialect)
         return PlanSql(
             dialect=dialect,
             run=dialect in TESTED_DIALECTS,
             statements=statements,
-            text=warehouse_sql.format_script(statements, found, dialect),
+            text=warehouse_sql.format_script(statements, planned, dialect),
         )
 
 
 def ensure_profiled_sample(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
-    """Give the project's sample (see `ensure_sample`), and how like production it is.
+    """Return the project's sample (see `ensure_sample`) with its comparison with production.
 
-    ``profile`` compares all of it with production, tables of any size, unless that was done before.
+    ``profile`` compares it with the whole of production, tables of any size, unless that was done before.
     """
     from sandbox.sampler.profile import storage  # noqa: PLC0415 - slow to import, and most commands do not show it
 
     if project.settings.source.is_sample_written_by_executors:
         return _ensure_cluster_sample(project, refresh=refresh, profile=profile, progress=progress)
-    found = ensure_sample(project, refresh=refresh, whole=profile, progress=progress)
-    profiled = storage.find_profile(project, find_home_folder(), found.sample.fingerprint)
+    result = ensure_sample(project, refresh=refresh, whole=profile, progress=progress)
+    profiled = storage.find_profile(project, find_home_folder(), result.sample.fingerprint)
     if profile and not (profiled and profiled.is_complete):
-        profiled = _profile_sample(project, found.sample, found.manifest, progress)
-        storage.write_profile(project, found.sample.fingerprint, profiled)
-    return dataclasses.replace(found, profile=profiled)
+        profiled = _profile_sample(project, result.sample, result.manifest, progress)
+        storage.write_profile(project, result.sample.fingerprint, profiled)
+    return dataclasses.replace(result, profile=profiled)
 
 
 def ensure_sample(project: Project, *, refresh: bool = False, whole: bool = False, progress: Progress) -> SampleResult:
-    """Give the project's sample: the one that is here, else the one in the project's store, else a new one.
+    """Return the project's sample: the stored one, else the one in the project's store, else a new one.
 
-    ``refresh`` draws from the source as it is now, whatever is stored. A stored sample that is damaged is drawn again only
-    then, and a store that does not answer is an error: to draw instead would give one person another sample.
-    ``whole`` compares one that is drawn with all of production, however large.
+    ``refresh`` always draws from the present source; only then is a damaged sample drawn again. A store that does not
+    answer is an error, because drawing instead would produce differing samples within a team. ``whole`` compares a new
+    sample with the whole of production.
     """
     known, pulled, fresh = None if refresh else _find_sample(project), None, False
     if known is None:
         make_state_folder(project.state_folder)
-        with lock_path(
-            project.state_folder / "requests"
-        ):  # whoever waited for another's draw takes what that has drawn
+        with lock_path(project.state_folder / "requests"):  # after waiting for another draw, use its sample
             known = None if refresh else _find_sample(project)
             if known is None:
-                made = None
+                pulled_sample = None
                 if not refresh and project.settings.source.store:
-                    made, pulled = _pull_sample(project, progress)
-                if made is None and project.settings.source.is_sample_written_by_executors:
+                    pulled_sample, pulled = _pull_sample(project, progress)
+                if pulled_sample is None and project.settings.source.is_sample_written_by_executors:
                     _draw_on_cluster(project, progress, whole=whole)
-                    made, pulled = _pull_sample(project, progress)
-                fresh = made is None
+                    pulled_sample, pulled = _pull_sample(project, progress)
+                fresh = pulled_sample is None
                 known = catalog.load_sample(
-                    find_home_folder(), (made or _draw_sample(project, progress, whole=whole)).fingerprint
+                    find_home_folder(), (pulled_sample or _draw_sample(project, progress, whole=whole)).fingerprint
                 )
-    found, manifest = known
+    sample, manifest = known
     if not fresh:
-        check_sample_integrity(project, found, manifest, progress)
-    return SampleResult(sample=found, manifest=manifest, drawn=fresh, pulled=pulled)
+        check_sample_integrity(project, sample, manifest, progress)
+    return SampleResult(sample=sample, manifest=manifest, drawn=fresh, pulled=pulled)
 
 
 def _ensure_cluster_sample(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
-    """Give the project's sample where it lies: in the store, drawn by the workers of a cluster if it is not there."""
+    """Return the project's sample in the store, drawn by Spark's executors if it is missing."""
     from sandbox.sampler.cluster import publication  # noqa: PLC0415 - pyarrow is slow to import
 
     store = _open_store(project)
@@ -170,7 +170,7 @@ def _ensure_cluster_sample(project: Project, *, refresh: bool, profile: bool, pr
         drawn = manifest is None
         if manifest is None:
             manifest = _draw_on_cluster(project, progress, whole=profile)
-        catalog.record_sample(project, manifest.fingerprint)  # what is pulled later is what was shown
+        catalog.record_sample(project, manifest.fingerprint)  # a later pull gets this sample
     profiled = publication.read_profile(store, manifest)
     if profile and not (profiled and profiled.is_complete):
         raise StoreError(
@@ -204,12 +204,12 @@ def _open_store(project: Project) -> RemoteStore:
     return store
 
 
-def _profile_sample(project: Project, found: Sample, manifest: SampleManifest, progress: Progress) -> SampleProfile:
+def _profile_sample(project: Project, sample: Sample, manifest: SampleManifest, progress: Progress) -> SampleProfile:
     from sandbox.sampler.profile.compare import profile_stored_sample  # noqa: PLC0415 - see `plan`
 
     return profile_stored_sample(
         plan(project, progress=progress),
-        found,
+        sample,
         manifest,
         ranges={name: table.ranges for name, table in project.settings.tables.items()},
         memory=project.settings.sample.memory,
@@ -238,9 +238,8 @@ def _plan_draw(project: Project, progress: Progress) -> SamplePlan:
     from sandbox.sources.checks import personal_columns  # noqa: PLC0415 - see `plan`
 
     planned = plan(project, progress=progress)
-    personal_columns.check_personal_columns(
-        planned.personal_columns, project.settings
-    )  # before the warnings, which say the same
+    # Before the warnings, which repeat its findings.
+    personal_columns.check_personal_columns(planned.personal_columns, project.settings)
     for warning in planned.warnings:
         progress.print_message(f"warning: {warning}")
     return planned

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SharedSample:
-    """A sample that is in a store and here; ``used`` says whether it is the project's."""
+    """A sample in a store and on this machine; ``used`` is whether it is the project's."""
 
     sample: Sample
     store: str
@@ -33,7 +33,7 @@ class SharedSample:
     used: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox sample push --json`` and ``pull --json``."""
+        """Return the JSON of ``sandbox sample push --json`` and ``pull --json``."""
         return {
             "format_version": 1,
             "fingerprint": self.sample.fingerprint,
@@ -46,14 +46,14 @@ class SharedSample:
         }
 
 
-def push(project: Project, *, place: str | None, progress: Progress) -> SharedSample:
-    """Bring the project's sample to a place, or to the project's store.
+def push(project: Project, *, uri: str | None, progress: Progress) -> SharedSample:
+    """Push the project's sample to a uri or to the project's store.
 
     Raises:
-        UsageError: No place is given, and the project names no store.
-        StoreError: There is no sample yet, or it cannot be brought there.
+        UsageError: Neither a uri nor a store in the settings is given.
+        StoreError: There is no sample yet, or it cannot be pushed.
     """
-    store = _open_store(project, place, "sandbox sample push URI")
+    store = _open_store(project, uri, "sandbox sample push URI")
     sample = find_sample(project, find_home_folder())
     if sample is None:
         raise StoreError("this project's sample is not drawn yet", hint="draw it: sandbox sample")
@@ -61,16 +61,16 @@ def push(project: Project, *, place: str | None, progress: Progress) -> SharedSa
     return SharedSample(sample=sample, store=store.name, transfer=transfer, used=True)
 
 
-def pull(project: Project, *, fingerprint: str | None, place: str | None, progress: Progress) -> SharedSample:
-    """Bring a sample from a place, or from the project's store; without a fingerprint the one that the project asks for.
+def pull(project: Project, *, fingerprint: str | None, uri: str | None, progress: Progress) -> SharedSample:
+    """Pull a sample from a uri or from the project's store; without a fingerprint the requested one.
 
-    It becomes the project's if it is what the project asks for.
+    It becomes the project's sample if it matches the project's request.
 
     Raises:
-        UsageError: No place is given and the project names no store, or the fingerprint is not that of one sample.
-        StoreError: It is not there, or not what its name says.
+        UsageError: No uri or store is given, or the fingerprint matches no single sample.
+        StoreError: It is missing or damaged.
     """
-    store = _open_store(project, place, "sandbox sample pull FINGERPRINT --store URI")
+    store = _open_store(project, uri, "sandbox sample pull FINGERPRINT --store URI")
     if fingerprint is None:
         shared = pull_requested_sample(project, store, progress)
         if shared is None:
@@ -88,7 +88,7 @@ def pull(project: Project, *, fingerprint: str | None, place: str | None, progre
 
 
 def pull_requested_sample(project: Project, store: RemoteStore, progress: Progress) -> SharedSample | None:
-    """Bring the sample that a store names for what a project asks for, and make it the project's; None if it names none."""
+    """Pull the sample recorded in a store for a project's request and record it; None if there is none."""
     request = compute_request_id(project.settings)
     fingerprint = fetch_requested_fingerprint(store, request)
     if fingerprint is None:
@@ -99,14 +99,14 @@ def pull_requested_sample(project: Project, store: RemoteStore, progress: Progre
 
 
 def open_project_store(project: Project) -> RemoteStore | None:
-    """Open the store that a project names; None if it names none."""
-    place = project.settings.source.store
-    return open_store(place, base=project.root) if place else None
+    """Open the store in a project's settings; None if there is none."""
+    uri = project.settings.source.store
+    return open_store(uri, base=project.root) if uri else None
 
 
-def _open_store(project: Project, place: str | None, usage: str) -> RemoteStore:
-    if place is not None:
-        return open_store(place, base=Path.cwd())
+def _open_store(project: Project, uri: str | None, usage: str) -> RemoteStore:
+    if uri is not None:
+        return open_store(uri, base=Path.cwd())
     store = open_project_store(project)
     if store is None:
         hint = f'{usage}, or in sandbox.toml: [source] store = "s3://team/samples"'

@@ -1,4 +1,4 @@
-"""What ``create``, ``run`` and ``diff`` share of the stack: lock it, and make the environment of one version of the code."""
+"""Lock a project's stack and build environments for versions of its code."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ LOCK_FILE = "sandbox.lock"
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """A project's stack, ready to make environments.
+    """A project's stack with a runtime.
 
     Attributes:
-        project: Whose.
-        runtime: What carries out the code.
-        warning: What the user should know about the runtime, if anything.
+        project: The project.
+        runtime: Runs the code.
+        warning: Message for the user about the runtime, if any.
         frozen: Whether the lock may not change.
     """
 
@@ -47,26 +47,26 @@ class Stack:
 
     @property
     def limits(self) -> ResourceLimits:
-        """The limits of a run at first."""
+        """Initial limits of a run."""
         return self.project.resolve_limits(self.runtime.read_total_memory())
 
     @property
     def more_memory(self) -> int | None:
-        """The memory that a run gets, once, that ran out of it; None where the settings fix the amount."""
+        """Memory for the single retry of a run that ran out of it; None if the settings fix the amount."""
         return self.project.compute_retry_memory(self.runtime.read_total_memory())
 
     def build_project_environment(self, *, sample: str, progress: Progress) -> Environment:
-        """Make the environment of the working tree, and bring ``sandbox.lock`` up to date with it and the sample.
+        """Build the environment of the working tree and update ``sandbox.lock`` with it and the sample.
 
         Raises:
-            FrozenError: The lock would have to change and may not.
+            FrozenMismatchError: The lock would have to change and may not.
         """
         request = provisioner.build_request(self.project.settings.stack, _build_reader(self.project.root))
         with lock_path(self.project.state_folder / LOCK_FILE):
             previous = read_lock(self.project)
             if self.frozen:
                 provisioner.check_frozen(request, previous)
-            # A committed lock that answers the request is taken as it is: what it lacks is not resolved behind its back.
+            # A committed lock that satisfies the request is used as it is; missing parts are not resolved silently.
             lock = previous if self.frozen else None
             lock = lock or self._resolve_lock(request, previous, upgrade=False, progress=progress)
             lock = self._pin_packages(lock, services=True, progress=progress)
@@ -81,7 +81,7 @@ class Stack:
     def lock(
         self, *, sample: str | None, upgrade: bool, progress: Progress
     ) -> tuple[LockDocument, LockDocument | None]:
-        """Resolve the working tree's lock and write it; gives it, and the one that was there before."""
+        """Resolve and write the working tree's lock; return it and the previous one."""
         request = provisioner.build_request(self.project.settings.stack, _build_reader(self.project.root))
         with lock_path(self.project.state_folder / LOCK_FILE):
             previous = read_lock(self.project)
@@ -98,20 +98,20 @@ class Stack:
         return now, previous
 
     def build_code_environment(self, code: CodeCheckout, *, progress: Progress) -> Environment:
-        """Make the environment of one version of the code, from its own requirements and, where it has one, its own lock."""
+        """Build the environment of one version of the code, from its own requirements and lock, if any."""
         request = provisioner.build_request(self.project.settings.stack, code.read)
         return self._build_environment(request, self._find_or_resolve_lock(request, code, progress), progress)
 
     def build_folder_environment(self, folder: Path, *, progress: Progress) -> Environment:
-        """Make the environment of a stack whose requirements file lies in a folder; ``sandbox.lock`` stays as it is."""
+        """Build the environment for a requirements file in a folder, leaving ``sandbox.lock`` unchanged."""
         request = provisioner.build_request(self.project.settings.stack, _build_reader(folder))
         return self._build_environment(request, self._find_or_resolve_lock(request, None, progress), progress)
 
     def _find_or_resolve_lock(
         self, request: provisioner.StackRequest, code: CodeCheckout | None, progress: Progress
     ) -> LockDocument:
-        """Find a lock with these inputs: its commit's, the working tree's, one resolved before; else resolve it now."""
-        wanted = provisioner.compute_inputs(request)
+        """Return the lock with these inputs: the commit's, the working tree's or a cached one; else resolve it."""
+        inputs = provisioner.compute_inputs(request)
         committed = code.read_committed(LOCK_FILE) if code else None
         locks = (
             [LockDocument.parse(committed.decode(), origin=f"{LOCK_FILE} at {code.version.ref}")]
@@ -119,13 +119,13 @@ class Stack:
             else []
         )
         current = read_lock(self.project)
-        found = next((lock for lock in [*locks, *([current] if current else [])] if lock.inputs == wanted), None)
-        kept = self.project.state_folder / "locks" / f"{hash_json(wanted.model_dump())}.json"
-        if found is None and kept.is_file():
-            found = LockDocument.read(kept)
-        lock = self._resolve_lock(request, found, upgrade=False, progress=progress)
+        matching = next((lock for lock in [*locks, *([current] if current else [])] if lock.inputs == inputs), None)
+        kept = self.project.state_folder / "locks" / f"{hash_json(inputs.model_dump())}.json"
+        if matching is None and kept.is_file():
+            matching = LockDocument.read(kept)
+        lock = self._resolve_lock(request, matching, upgrade=False, progress=progress)
         lock = self._pin_packages(lock, progress=progress)
-        if lock != found:
+        if lock != matching:
             write_file(kept, lock.to_json_text())
         return lock
 
@@ -143,22 +143,22 @@ class Stack:
     def _pin_packages(
         self, lock: LockDocument, *, services: bool = False, newest: bool = False, progress: Progress
     ) -> LockDocument:
-        """Give a lock that names Debian's packages of the stack's image and services; nothing is asked where it does already.
+        """Pin the Debian packages of the stack's image and services in a lock; pinned ones are kept.
 
         Args:
-            lock: Of the stack.
-            services: Whether it is the project's own lock, which holds its services too.
-            newest: Ask what there is now, for services.
-            progress: Shows what is downloaded.
+            lock: The stack's lock.
+            services: Whether it is the project's own lock, which includes services.
+            newest: Whether to look up the newest packages of services.
+            progress: Shows downloads.
         """
         if self._runtime_name != "docker":
             return lock
         from sandbox.provisioner.images import debian_packages  # noqa: PLC0415 - the SDK is slow to import, and most stacks have none
 
-        wanted = [(lock.inputs.image, False)] if debian_packages.list_package_names(lock.inputs.image) else []
+        images = [(lock.inputs.image, False)] if debian_packages.list_package_names(lock.inputs.image) else []
         if services and service.needs_postgres(self.project):
-            wanted.append((POSTGRES_SERVICE, newest))
-        for image, now in wanted:
+            images.append((POSTGRES_SERVICE, newest))
+        for image, now in images:
             lock = debian_packages.pin_packages(
                 lock,
                 image,
@@ -189,10 +189,10 @@ class Stack:
 
 
 def open_stack(project: Project, *, frozen: bool, progress: Progress) -> Stack:
-    """Choose the runtime and say what is to be known about it.
+    """Choose the runtime and print its warning.
 
     Raises:
-        EngineError: The settings ask for Docker and no engine answers.
+        ContainerEngineError: The settings ask for Docker and no container engine answers.
     """
     runtime, warning = choose_runtime(project.settings.stack.runtime)
     if warning:
@@ -202,13 +202,13 @@ def open_stack(project: Project, *, frozen: bool, progress: Progress) -> Stack:
 
 
 def needs_python(project: Project) -> bool:
-    """Say whether something of ours is carried out beside the pipeline, which takes a Python."""
+    """Check whether sandbox's own program runs beside the pipeline, as it needs Python."""
     pipeline = project.settings.pipeline
     return pipeline.kind == "dbt" or "duckdb" in pipeline.inputs
 
 
 def check_custom_image(project: Project) -> list[DoctorCheck]:
-    """Check that the user's own image does what a run asks of every image; it is not built or pulled for that."""
+    """Check that the user's image meets the requirements of runs, without building or pulling it."""
     from sandbox.provisioner.images import custom_environment  # noqa: PLC0415 - the SDK is slow to import
 
     request = provisioner.build_request(project.settings.stack, _build_reader(project.root))
@@ -219,7 +219,7 @@ def check_custom_image(project: Project) -> list[DoctorCheck]:
 
 
 def read_lock(project: Project) -> LockDocument | None:
-    """Give the project's lock, if there is one."""
+    """Read the project's lock, if there is one."""
     path = project.root / LOCK_FILE
     if not path.is_file():
         return None

@@ -1,1 +1,1 @@
-"""Services beside a sandbox: Postgres and the notebook."""
+"""Start services beside a sandbox: Postgres and the notebook."""

@@ -1,4 +1,4 @@
-"""What the objects of a sandbox are called in a container engine, and by which labels they are known."""
+"""Name and label a sandbox's objects in a container engine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def build_labels(project: Project, name: str) -> dict[str, str]:
-    """Give the labels of everything that a runtime holds for one sandbox of a project."""
+    """Build the labels of a sandbox's objects in a runtime."""
     return {"project": project.settings.project.name, "path": str(project.root), "sandbox": name}
 
 
 def build_object_name(project: Project, name: str) -> str:
-    """Give the beginning of the names of a sandbox's objects: ``sbx-<project>-<8 of SHA-256 of the path>-<name>``."""
-    place = hashlib.sha256(str(project.root.resolve()).encode()).hexdigest()[:8]
-    return f"sbx-{project.settings.project.name}-{place}-{name}"
+    """Build the name prefix of a sandbox's objects: ``sbx-<project>-<8 of SHA-256 of the path>-<name>``."""
+    path_hash = hashlib.sha256(str(project.root.resolve()).encode()).hexdigest()[:8]
+    return f"sbx-{project.settings.project.name}-{path_hash}-{name}"

@@ -1,4 +1,4 @@
-"""A project's notebook brought up."""
+"""Start a project's notebook."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ if TYPE_CHECKING:
 
 
 def start_notebook(project: Project, sample: Sample, *, name: str, frozen: bool, progress: Progress) -> str:
-    """Bring up a project's notebook on a sample, and give its address.
+    """Start a project's notebook on a sample and return its address.
 
     Raises:
-        EngineError: It cannot be brought up.
+        ContainerEngineError: It cannot be started.
     """
     stack = project.settings.stack
-    made = notebook.ensure_notebook_image(
+    image = notebook.ensure_notebook_image(
         SUPPORTED_PYTHONS[0],
         _find_base_image(project),
         home=find_home_folder(),
         progress=progress,
         frozen=frozen,
     )
-    wanted = notebook.NotebookRequest(
+    request = notebook.NotebookRequest(
         name=build_object_name(project, name),
         labels=build_labels(project, name),
         state=make_services_folder(project, name),
-        image=made.reference,
+        image=image.reference,
         cpus=stack.limits.cpus,
         sample=sample.path,
         notebooks=build_notebooks_path(project),
         memory_bytes=project.resolve_limits(open_shared_client().engine_info["MemTotal"]).memory_bytes,
         address_file=make_services_folder(project, name) / NOTEBOOK_URL_FILE,
     )
-    return notebook.start_notebook(wanted, progress=progress)
+    return notebook.start_notebook(request, progress=progress)
 
 
 def _find_base_image(project: Project) -> LockedImage | None:
-    """Give the base image that the project's lock names, where it is one of sandbox's own."""
+    """Return the base image in the project's lock, if it is one of sandbox's own."""
     lock = read_lock(project)
     if lock is None or is_custom_image(lock.inputs.image):
         return None

@@ -1,4 +1,4 @@
-"""A project's Postgres brought up, and a database of its own in it for each run."""
+"""Start a project's Postgres and create a database in it for each run."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 
 def build_postgres_image(project: Project, *, frozen: bool, progress: Progress) -> ServiceImage:
-    """Give the image of a project's Postgres, from what its lock names.
+    """Build the image of a project's Postgres from its lock.
 
     Raises:
-        EngineError: It cannot be made.
-        FrozenError: It cannot be made of what the lock names.
+        ContainerEngineError: It cannot be built.
+        FrozenMismatchError: It cannot be built from the lock.
     """
     lock = read_lock(project)
     return service.ensure_service_image(
@@ -44,48 +44,48 @@ def build_postgres_image(project: Project, *, frozen: bool, progress: Progress) 
 
 
 def start_postgres(
-    project: Project, sample: Sample, *, name: str, own: bool, frozen: bool, progress: Progress
+    project: Project, sample: Sample, *, name: str, belongs_to_sandbox: bool, frozen: bool, progress: Progress
 ) -> PostgresService:
-    """Bring up a project's Postgres with a sample in it.
+    """Start a project's Postgres with a sample loaded.
 
     Args:
         project: The project.
-        sample: What to load.
-        name: Which sandbox.
-        own: Whether it is the sandbox's own sample, which the user's client sees.
-        frozen: Whether it must be made of what the lock names, base image included.
-        progress: Shows what is done.
+        sample: The sample to load.
+        name: The sandbox.
+        belongs_to_sandbox: Whether it is the sandbox's own sample, visible to the user's client.
+        frozen: Whether only images and packages in the lock may be used, base image included.
+        progress: Shows the steps.
 
     Raises:
-        EngineError: It cannot be brought up.
-        RuleError: The sample has what Postgres cannot hold.
+        ContainerEngineError: It cannot be started.
+        DataRuleError: The sample has values unsupported by Postgres.
     """
-    asked = postgres.PostgresRequest(
+    request = postgres.PostgresRequest(
         name=build_object_name(project, name),
         labels=build_labels(project, name),
         state=make_services_folder(project, name),
         sample=sample.fingerprint,
         tables=_list_tables_to_load(project, sample),
-        belongs_to_sandbox=own,
+        belongs_to_sandbox=belongs_to_sandbox,
         cpus=project.settings.stack.limits.cpus,
         loading_memory_bytes=project.settings.sample.memory,
         image=build_postgres_image(project, frozen=frozen, progress=progress).reference,
         password_file=make_services_folder(project, name) / PASSWORDS_FILE,
         needs_network=project.settings.stack.network == "services",
     )
-    return postgres.start_postgres(asked, progress=progress)
+    return postgres.start_postgres(request, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresRunDatabase:
-    """A run's own database (see `sandbox.runner.pipeline_database.PipelineDatabase`).
+    """A run's database (see `sandbox.runner.pipeline_database.PipelineDatabase`).
 
     Attributes:
         postgres: The server.
-        database: The run's.
-        state: A folder for what is on its way.
-        memory: Bytes that reading may take.
-        collects_outputs: Whether what the run left is read out; a run that writes its outputs itself leaves nothing else.
+        database: The run's database.
+        state: Folder for temporary files.
+        memory: Bytes of memory for reading.
+        collects_outputs: Whether changed tables are exported; False if the run writes its outputs itself.
     """
 
     postgres: PostgresService
@@ -96,22 +96,22 @@ class PostgresRunDatabase:
 
     @property
     def volumes(self) -> Mapping[str, str]:
-        """The socket's."""
+        """The volume of the socket."""
         return {self.postgres.socket: server.SOCKET_FOLDER}
 
     @property
     def network(self) -> str | None:
-        """The service's, where the settings ask for it."""
+        """The service's network, if the settings ask for it."""
         return self.postgres.network
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """Its address."""
+        """The variable with its address."""
         address = self.database.build_network_url(POSTGRES_SERVICE) if self.network else self.database.url
         return {"SANDBOX_DATABASE_URL": address}
 
     def export_outputs(self, folder: Path) -> None:
-        """Write the tables that the run made or changed."""
+        """Write the tables created or changed by the run."""
         if not self.collects_outputs:
             return
         with make_staging_folder(self.state, label="reading") as scratch:
@@ -137,19 +137,19 @@ class PostgresDatabases:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """The server's image decides what it answers; a run on a network may find there what another does not."""
+        """Image and network: both can change a run's outputs."""
         network = self.project.settings.stack.network
-        made = build_postgres_image(self.project, frozen=self.frozen, progress=self.progress)
-        return {"postgres": made.id, **({"network": network} if network != "none" else {})}
+        image = build_postgres_image(self.project, frozen=self.frozen, progress=self.progress)
+        return {"postgres": image.id, **({"network": network} if network != "none" else {})}
 
     @contextlib.contextmanager
     def open_database(self, sample: Sample) -> Iterator[PostgresRunDatabase]:
-        """Clone a sample for a run; databases of runs whose process was killed are removed first."""
+        """Clone a sample for a run, after removing databases left by killed runs."""
         service = start_postgres(
             self.project,
             sample,
             name=self.name,
-            own=sample.fingerprint == self.sample.fingerprint,
+            belongs_to_sandbox=sample.fingerprint == self.sample.fingerprint,
             frozen=self.frozen,
             progress=self.progress,
         )
@@ -161,7 +161,7 @@ class PostgresDatabases:
                 database=database,
                 state=make_services_folder(self.project, self.name),
                 memory=self.project.settings.sample.memory,
-                collects_outputs=not runs.is_dbt_project(self.project),  # which names its models itself, views too
+                collects_outputs=not runs.is_dbt_project(self.project),  # dbt exports its models itself, views too
             )
         finally:
             run_databases.drop_database(service.server, database.name)
@@ -176,9 +176,9 @@ def _list_tables_to_load(project: Project, sample: Sample) -> Sequence[TableToLo
     tables = project.settings.tables
     led_to: dict[str, list[tuple[str, ...]]] = {name: [] for name in sample.tables}
     for name, table in tables.items():
-        for one in table.all_references:
-            led_to[name].append(tuple(one.columns))
-            led_to[one.table].append(tuple(one.key))
+        for reference in table.all_references:
+            led_to[name].append(tuple(reference.columns))
+            led_to[reference.table].append(tuple(reference.key))
     return [
         TableToLoad(files=files, key=tables[name].key or [], index_columns=led_to[name])
         for name, files in sorted(sample.tables.items())

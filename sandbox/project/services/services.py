@@ -1,4 +1,4 @@
-"""The services of a project: which it has, and where they are; what brings them up is loaded where there are any."""
+"""Start, describe and log a project's services, loading their modules on demand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOTEBOOK_URL_FILE = "notebook.url"
 
 
 def needs_postgres(project: Project) -> bool:
-    """Say whether a project has a Postgres: as a service, or because its pipeline reads from one."""
+    """Check whether a project uses Postgres, as a service or as an input of its pipeline."""
     settings = project.settings
     return POSTGRES_SERVICE in settings.stack.services or POSTGRES_SERVICE in settings.pipeline.inputs
 
@@ -30,37 +30,37 @@ def needs_postgres(project: Project) -> bool:
 def start_services(
     project: Project, sample: Sample, *, name: str, runtime: Runtime, frozen: bool, progress: Progress
 ) -> list[dict[str, str]]:
-    """Bring up a project's services with its sample in them, and say how the user's own client reaches each, as JSON.
+    """Start a project's services with its sample and return their client addresses, as JSON.
 
     Raises:
-        EngineError: One cannot be brought up, or there is no engine.
+        ContainerEngineError: A service cannot be started, or there is no container engine.
     """
-    made = []
+    descriptions = []
     if needs_postgres(project) or project.settings.stack.services:
         check_container_engine(runtime)
     if needs_postgres(project):
-        from sandbox.project.services import postgres as postgres_service  # noqa: PLC0415 - heavy, and most projects have no service
+        from sandbox.project.services import postgres as postgres_service  # noqa: PLC0415 - slow to import, and most projects have no service
 
         postgres = postgres_service.start_postgres(
-            project, sample, name=name, own=True, frozen=frozen, progress=progress
+            project, sample, name=name, belongs_to_sandbox=True, frozen=frozen, progress=progress
         )
-        made.append(_describe_postgres(postgres.url, postgres.password_file))
+        descriptions.append(_describe_postgres(postgres.url, postgres.password_file))
     if NOTEBOOK_SERVICE in project.settings.stack.services:
         from sandbox.project.services import notebook  # noqa: PLC0415
 
-        made.append(
+        descriptions.append(
             _describe_notebook(notebook.start_notebook(project, sample, name=name, frozen=frozen, progress=progress))
         )
-    return made
+    return descriptions
 
 
 def build_databases(
     project: Project, sample: Sample, *, name: str, runtime: Runtime, frozen: bool, progress: Progress
 ) -> PostgresDatabases | None:
-    """Give what makes the databases of a project's runs; None where its pipeline reads from none.
+    """Build the factory of the runs' databases; None if the pipeline reads none.
 
     Raises:
-        EngineError: Services need a container engine, and runs are processes here.
+        ContainerEngineError: The runtime is local, and services need a container engine.
     """
     if POSTGRES_SERVICE not in project.settings.pipeline.inputs:
         return None
@@ -79,42 +79,42 @@ def _describe_notebook(url: str) -> dict[str, str]:
 
 
 def describe_running_services(root: Path, name: str, running: Sequence[RuntimeObject]) -> list[dict[str, str]]:
-    """Give the same of the services of a sandbox that run, by what is kept of them.
+    """Return the client addresses of a sandbox's running services from its state folder.
 
     Args:
         root: The project's folder.
-        name: Which sandbox.
-        running: What runs for it.
+        name: The sandbox.
+        running: Its running objects.
     """
     folder = root / ".sandbox" / "services" / name
-    roles = {one.labels.get("role") for one in running}
-    found = []
+    roles = {running_object.labels.get("role") for running_object in running}
+    descriptions = []
     if POSTGRES_SERVICE in roles and (passwords := folder / PASSWORDS_FILE).is_file():
         from sandbox.provisioner.services.postgres import build_url  # noqa: PLC0415 - see `start_services`
 
         port = int(passwords.read_text("utf-8").split(":")[1])
-        found.append(_describe_postgres(build_url(port), passwords))
+        descriptions.append(_describe_postgres(build_url(port), passwords))
     if NOTEBOOK_SERVICE in roles and (address := folder / NOTEBOOK_URL_FILE).is_file():
-        found.append(_describe_notebook(address.read_text("utf-8")))
-    return found
+        descriptions.append(_describe_notebook(address.read_text("utf-8")))
+    return descriptions
 
 
 def stream_service_log(
     project: Project, service: str, *, name: str, follow: bool, take: Callable[[bytes], object]
 ) -> None:
-    """Hand what a sandbox's service printed to a function; with ``follow`` until it ends.
+    """Pass a service's log to a function; with ``follow`` until the service ends.
 
     Raises:
         UsageError: There is no such service.
-        EngineError: The engine does not answer.
+        ContainerEngineError: The container engine does not answer.
     """
     from sandbox.containers.docker import inventory, services  # noqa: PLC0415
     from sandbox.containers.docker.client import open_shared_client  # noqa: PLC0415
     from sandbox.project.services.labels import build_labels  # noqa: PLC0415 - see `start_services`
 
     client = open_shared_client()
-    there = {one.labels["role"]: one.id for one in inventory.list_containers(client, build_labels(project, name))}
-    there = {role: one for role, one in there.items() if role in {POSTGRES_SERVICE, NOTEBOOK_SERVICE}}
+    containers = inventory.list_containers(client, build_labels(project, name))
+    there = {c.labels["role"]: c.id for c in containers if c.labels["role"] in {POSTGRES_SERVICE, NOTEBOOK_SERVICE}}
     if service not in there:
         raise UsageError(
             f"sandbox {name} has no service {service!r}{suggest_name(service, there)}",
@@ -124,10 +124,10 @@ def stream_service_log(
 
 
 def check_container_engine(runtime: Runtime) -> None:
-    """Make sure that services can be had.
+    """Check that services are possible.
 
     Raises:
-        EngineError: Runs are processes of this machine.
+        ContainerEngineError: The runtime is local.
     """
     if runtime.name != "docker":
         raise ContainerEngineError(
@@ -137,12 +137,12 @@ def check_container_engine(runtime: Runtime) -> None:
 
 
 def make_services_folder(project: Project, name: str) -> Path:
-    """Give the folder for what is kept of a sandbox's services."""
+    """Create and return the state folder of a sandbox's services."""
     folder = project.state_folder / "services" / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return folder
 
 
 def build_notebooks_path(project: Project) -> Path:
-    """Give where a project's notebooks lie; they are the user's work, and stay when sandboxes go."""
+    """Return the folder of a project's notebooks; they are the user's work and outlive sandboxes."""
     return project.state_folder / "notebooks"
