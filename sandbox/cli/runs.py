@@ -172,7 +172,7 @@ def _run_bisect(call: Call, baseline: str, options: DiffOptions) -> DiffResult:
         call.load_project,
         baseline=baseline,
         start=Path.cwd(),
-        given=call.config is not None,
+        has_config_flag=call.config is not None,
         options=options,
         progress=call.progress,
     )

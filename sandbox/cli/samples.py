@@ -82,7 +82,7 @@ def push(call: Call, *, uri: str | None) -> None:
     from sandbox.project.sharing import push as carry_out  # noqa: PLC0415 - see `plan`
     from sandbox.report.terminal.transfers import render_push as shown  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), place=uri, progress=call.progress)
+    result = carry_out(call.load_project(), uri=uri, progress=call.progress)
     call.print(result, lambda: shown(result.sample, result.store, result.transfer))
 
 
@@ -98,7 +98,7 @@ def pull(call: Call, *, fingerprint: str | None, uri: str | None) -> None:
     from sandbox.project.sharing import pull as carry_out  # noqa: PLC0415 - see `plan`
     from sandbox.report.terminal.transfers import render_pull as shown  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), fingerprint=fingerprint, place=uri, progress=call.progress)
+    result = carry_out(call.load_project(), fingerprint=fingerprint, uri=uri, progress=call.progress)
     call.print(result, lambda: shown(result.sample, result.transfer, used=result.used))
 
 

@@ -1,9 +1,9 @@
-"""``sandbox diff --bisect``: judge the commit that ``git bisect run`` has checked out.
+"""``sandbox diff --bisect``: judge the commit checked out by ``git bisect run``.
 
-git takes 0 for good, 1 to 127 for bad, 125 for "cannot be judged", and gives up at 128 and above. So only what
-belongs to the commit alone may become 125. What would fail at every commit has to end the search: a pipeline that
-does not run in this sandbox, a baseline that is not there, a misspelt key. Therefore the baseline is first compared with
-itself, under the same settings; what fails there is not the commit's fault, unless its own ``sandbox.toml`` is.
+git takes 0 for good, 1 to 127 for bad, 125 for "cannot be judged", and gives up at 128 and above. So only faults of the
+commit itself may become 125. Faults of every commit must end the search: a pipeline that does not run in this sandbox,
+a missing baseline, a misspelt key. Therefore the baseline is first compared with itself under the same settings. A
+failure there is not the commit's fault, unless its own ``sandbox.toml`` is.
 """
 
 from __future__ import annotations
@@ -47,35 +47,35 @@ def bisect(
     *,
     baseline: str,
     start: Path,
-    given: bool,
+    has_config_flag: bool,
     options: DiffOptions,
     progress: Progress,
 ) -> DiffResult:
-    """Compare the commit that is checked out with the baseline.
+    """Compare the checked-out commit with the baseline.
 
     Args:
-        load: Gives the project.
+        load: Loads the project.
         baseline: The git ref to compare every commit with.
-        start: The folder in which the command was called.
-        given: Whether the user named the settings' file, so that it is the same for all commits.
+        start: The folder of the command's call.
+        has_config_flag: Whether the user named the settings' file, so that it is the same for all commits.
         options: See `diff`.
         progress: Shows the steps.
 
     Raises:
-        UnjudgedError: This commit cannot be judged.
-        SandboxError: No commit could be judged.
+        BisectSkipError: This commit cannot be judged.
+        SandboxError: No commit can be judged.
     """
-    Repository(start).resolve_commit(baseline)  # one that is not there is missing at every commit
+    Repository(start).resolve_commit(baseline)  # a missing baseline is missing at every commit
     try:
         project = load()
     except ConfigError as error:
-        if not given and _has_commit_specific_settings(start, baseline):
+        if not has_config_flag and _has_commit_specific_settings(start, baseline):
             raise _build_unjudged_error(error, CONFIG_FILE_HINT) from error
         raise
     try:
         compare_versions(project, DiffVersions(baseline=baseline, candidate=baseline), options, progress=progress)
     except VERSION_ERRORS as error:
-        if not given and _has_commit_specific_settings(project.root, baseline):
+        if not has_config_flag and _has_commit_specific_settings(project.root, baseline):
             raise _build_unjudged_error(error, CONFIG_FILE_HINT) from error
         raise
     try:
@@ -90,12 +90,12 @@ def _build_unjudged_error(error: SandboxError, hint: str) -> BisectSkipError:
 
 
 def _has_commit_specific_settings(folder: Path, baseline: str) -> bool:
-    """Say whether the settings here are the checked out commit's own: it has none, or others than the ends of the search."""
-    found = next((place for place in (folder, *folder.parents) if (place / CONFIG_FILE_NAME).is_file()), None)
-    here = (found / CONFIG_FILE_NAME).read_bytes() if found else None
-    committed = _read_committed_settings(found or folder, HEAD_REF)
+    """Check whether the checked-out commit has no settings, or others than both ends of the search."""
+    owner = next((path for path in (folder, *folder.parents) if (path / CONFIG_FILE_NAME).is_file()), None)
+    here = (owner / CONFIG_FILE_NAME).read_bytes() if owner else None
+    committed = _read_committed_settings(owner or folder, HEAD_REF)
     elsewhere = [
-        _read_committed_settings(place, ref) for ref in (baseline, BAD_REF) for place in (found or folder, folder)
+        _read_committed_settings(path, ref) for ref in (baseline, BAD_REF) for path in (owner or folder, folder)
     ]
     known = [content for content in elsewhere if content is not None]
     if here is None:
@@ -104,14 +104,14 @@ def _has_commit_specific_settings(folder: Path, baseline: str) -> bool:
 
 
 def _read_committed_settings(folder: Path, ref: str) -> bytes | None:
-    """Give the ``sandbox.toml`` that a commit has in a folder, or above it; None where it has none."""
+    """Read a commit's ``sandbox.toml`` in a folder or above it; None if there is none."""
     try:
         code = Repository(folder)
     except ConfigError:
         return None
     prefix = PurePosixPath(code.prefix)
-    for place in (prefix, *prefix.parents):
-        found = code.try_git("cat-file", "blob", f"{ref}:{place / CONFIG_FILE_NAME}")
-        if found.returncode == 0:
-            return found.stdout
+    for parent in (prefix, *prefix.parents):
+        blob = code.try_git("cat-file", "blob", f"{ref}:{parent / CONFIG_FILE_NAME}")
+        if blob.returncode == 0:
+            return blob.stdout
     return None

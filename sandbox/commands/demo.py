@@ -1,4 +1,4 @@
-"""``sandbox demo``: make a small but complete project and run the main job on it."""
+"""``sandbox demo``: create a small complete project and run a diff in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoResult:
-    """What the demonstration found, and the mistake that was planted in it."""
+    """The diff of the demo, and its planted bug."""
 
     diff_result: DiffResult
     folder: Path
@@ -29,11 +29,11 @@ class DemoResult:
 
     @property
     def document(self) -> DiffDocument:
-        """The comparison."""
+        """The diff's document."""
         return self.diff_result.document
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox demo --json``."""
+        """Return the JSON of ``sandbox demo --json``."""
         return {
             "format_version": 1,
             "folder": str(self.folder),
@@ -43,13 +43,13 @@ class DemoResult:
 
 
 def demo(folder: Path, *, scale: float, runtime: str | None, progress: Progress) -> DemoResult:
-    """Make the project, then do what ``sandbox create`` and ``sandbox diff`` do in it.
+    """Create the project, then run ``sandbox create`` and ``sandbox diff`` in it.
 
     Raises:
-        UsageError: The folder is there and not empty.
+        UsageError: The folder exists and is not empty.
     """
     create_demo(folder, scale=scale, progress=progress)
     flags: dict[tuple[str, ...], str] = {("stack", "runtime"): runtime} if runtime else {}
     project = load_project(folder / CONFIG_FILE_NAME, start=folder, environ=os.environ, flags=flags)
-    found = diff(project, DiffVersions(), DiffOptions(), progress=progress)
-    return DemoResult(diff_result=found, folder=folder, planted_bug=PLANTED_BUG)
+    result = diff(project, DiffVersions(), DiffOptions(), progress=progress)
+    return DemoResult(diff_result=result, folder=folder, planted_bug=PLANTED_BUG)

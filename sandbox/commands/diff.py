@@ -1,4 +1,4 @@
-"""``sandbox diff``: run production's code and the changed code on the sample, compare the outputs, write the report."""
+"""``sandbox diff``: run baseline and candidate on the sample, compare the outputs and write the report."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TableDiffOptions:
-    """How two tables are compared.
+    """Options for the comparison of two tables.
 
     Attributes:
-        key: The columns that name a row; empty where the rules say it, or it is to be found.
-        rules: A file with an ``[output]`` table; None declares nothing.
-        report: Where the report is to be written; None writes none.
+        key: The key's columns; empty to use the rules' key or to search for one.
+        rules: A file with an ``[output]`` table; None for no rules.
+        report: The report's path; None for no report.
     """
 
     key: tuple[str, ...] = ()
@@ -41,10 +41,10 @@ class TableDiffOptions:
 
 
 def diff(project: Project, versions: DiffVersions, options: DiffOptions, *, progress: Progress) -> DiffResult:
-    """Compare two versions on the project's sample, and write the report; whatever is not ready yet is made ready.
+    """Compare two versions on the project's sample and write the report, preparing sample and stack if needed.
 
     Raises:
-        SandboxError: Either version could not be judged; never a verdict then.
+        SandboxError: A version could not be judged; there is no verdict then.
     """
     return write_document(
         project, compare_versions(project, versions, options, progress=progress), values=options.values
@@ -54,11 +54,11 @@ def diff(project: Project, versions: DiffVersions, options: DiffOptions, *, prog
 def diff_tables(
     baseline: str, candidate: str, terms: TableDiffOptions, *, values: bool = True, progress: Progress
 ) -> DiffResult:
-    """Compare two existing tables, baseline first; nothing may differ but what the rules accept.
+    """Compare two existing tables, baseline first; only differences accepted by the rules pass.
 
     Raises:
         UsageError: Both the command line and the rules name a key.
-        SandboxError: A table, or the rules, cannot be read; or the report cannot be written.
+        SandboxError: A table or the rules cannot be read, or the report cannot be written.
     """
     sources = compare.resolve_tables(baseline, candidate)
     name = sources[0].name
@@ -75,8 +75,8 @@ def diff_tables(
         progress=progress,
         origin="tables",
     )
-    found = build_table_document(baseline, candidate, outputs, section.gate, report=terms.report)
-    found = found if values else redact_document(found)
+    document = build_table_document(baseline, candidate, outputs, section.gate, report=terms.report)
+    document = document if values else redact_document(document)
     if terms.report:
-        write_file(terms.report, render_html(found))
-    return DiffResult(document=found, folder=None)
+        write_file(terms.report, render_html(document))
+    return DiffResult(document=document, folder=None)

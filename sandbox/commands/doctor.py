@@ -24,17 +24,17 @@ MAX_SHOWN_LEFTOVERS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Every check, with a fix for each that failed."""
+    """All checks, with a fix for each failure."""
 
     checks: list[DoctorCheck]
 
     @property
     def is_healthy(self) -> bool:
-        """True where no check failed."""
+        """Whether no check failed."""
         return all(check.ok is not False for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox doctor --json``."""
+        """Return the JSON of ``sandbox doctor --json``."""
         return {
             "format_version": 1,
             "healthy": self.is_healthy,
@@ -43,7 +43,7 @@ class Diagnosis:
 
 
 def doctor(project: Project | None, *, runtime: Literal["auto", "docker", "local"], progress: Progress) -> Diagnosis:
-    """Check what a sandbox needs; of a project also its own image, if it names one."""
+    """Check the requirements of a sandbox, and of a project's own image, if any."""
     root = project.root if project else None
     checks = stack.run_doctor(root, home=find_home_folder(), runtime=runtime, progress=progress)
     with progress.step("looking for what was left behind"):
@@ -55,14 +55,14 @@ def doctor(project: Project | None, *, runtime: Literal["auto", "docker", "local
 
 
 def _check_leftovers() -> DoctorCheck:
-    found = find_leftovers(find_home_folder())
-    if not found:
+    leftovers = find_leftovers(find_home_folder())
+    if not leftovers:
         return pass_check(LEFTOVERS_CHECK, "nothing")
-    shown = ", ".join(f"{one.name} ({one.description})" for one in found[:MAX_SHOWN_LEFTOVERS])
-    more = f" and {len(found) - MAX_SHOWN_LEFTOVERS} more" if len(found) > MAX_SHOWN_LEFTOVERS else ""
+    shown = ", ".join(f"{leftover.name} ({leftover.description})" for leftover in leftovers[:MAX_SHOWN_LEFTOVERS])
+    more = f" and {len(leftovers) - MAX_SHOWN_LEFTOVERS} more" if len(leftovers) > MAX_SHOWN_LEFTOVERS else ""
     return fail_check(
         LEFTOVERS_CHECK,
-        f"{format_count(len(found), 'thing')}: {shown}{more}",
+        f"{format_count(len(leftovers), 'thing')}: {shown}{more}",
         "sandbox gc",
-        [one.name for one in found],
+        [leftover.name for leftover in leftovers],
     )

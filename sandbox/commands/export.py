@@ -1,4 +1,4 @@
-"""``sandbox export``: the stack of a run as files that docker compose or VS Code open as they are."""
+"""``sandbox export``: write the stack of a run as files for docker compose or VS Code."""
 
 from __future__ import annotations
 
@@ -38,29 +38,29 @@ CODE_PATH, SAMPLE_PATH, OUTPUT_PATH = "/sandbox/code", "/sandbox/sample", "/sand
 
 @dataclass(frozen=True, kw_only=True)
 class ExportResult:
-    """The file that was written, and what it leaves open."""
+    """The written file, with notes on its limitations."""
 
     file: Path
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox export --json``."""
+        """Return the JSON of ``sandbox export --json``."""
         return {"format_version": 1, "file": str(self.file), "notes": list(self.notes)}
 
 
 def export(project: Project, form: ExportFormat, *, name: str, overwrite: bool, progress: Progress) -> ExportResult:
-    """Write a file for docker compose or for development containers, after making ready what it names.
+    """Write a file for docker compose or development containers, after preparing sample and image.
 
     Args:
         project: The project.
-        form: Which of the two.
-        name: Which sandbox.
-        overwrite: Whether a file that is there may be written anew.
-        progress: Shows what is made ready.
+        form: The file's format.
+        name: The sandbox.
+        overwrite: Whether an existing file may be overwritten.
+        progress: Shows the preparation.
 
     Raises:
-        UsageError: The file is there already.
-        EngineError: The runtime is local, whose environment is no image.
+        UsageError: The file exists.
+        ContainerEngineError: The runtime is local and has no image.
     """
     file = project.root / EXPORT_FILES[form]
     if file.exists() and not overwrite:
@@ -77,33 +77,33 @@ def export(project: Project, form: ExportFormat, *, name: str, overwrite: bool, 
         output.mkdir(parents=True, exist_ok=True)
         if user.needs_chown:
             os.chown(output, user.uid, user.gid)
-    made = _render_compose if form == "compose" else _render_devcontainer
-    write_file(file, made(project, ready, name, output, user))
+    render = _render_compose if form == "compose" else _render_devcontainer
+    write_file(file, render(project, ready, name, output, user))
     notes = (DEVCONTAINER_NOTE,) if form == "devcontainer" else ()
     return ExportResult(file=file, notes=(*notes, *((SERVICES_NOTE,) if ready.services else ())))
 
 
 def _build_variables(project: Project, ready: Sandbox) -> dict[str, str]:
-    """Give the environment of a run, as `sandbox.runner.run` gives it."""
+    """Build a run's environment variables, as in `sandbox.runner.run`."""
     known = {"sample": SAMPLE_PATH, "output": OUTPUT_PATH, "database": "", "database_url": ""}
-    own = {name: value.format(**known) for name, value in project.settings.pipeline.env.items()}
+    user_variables = {name: value.format(**known) for name, value in project.settings.pipeline.env.items()}
     limits = ready.stack.limits
     return {
         **fixed_environment.build_variables(limits, home=plan.HOME_PATH, temporary=plan.TMP_PATH),
         "SANDBOX_SAMPLE": SAMPLE_PATH,
         "SANDBOX_OUTPUT": OUTPUT_PATH,
-        **own,
+        **user_variables,
     }
 
 
 def _render_compose(project: Project, ready: Sandbox, name: str, output: Path, user: plan.ContainerUser) -> str:
     limits = ready.stack.limits
-    environment = jinja2.Environment(  # noqa: S701 - no HTML: every value is written as JSON, which YAML reads
+    environment = jinja2.Environment(  # noqa: S701 - no HTML: every value is written as JSON, a subset of YAML
         loader=jinja2.FileSystemLoader(find_packaged_folder("templates")),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    # So that JSON's escapes for HTML do not stand in it.
+    # Omit JSON's escapes for HTML.
     environment.policies["json.dumps_function"] = _format_json
     mounts = [
         {"source": str(ready.sample.sample.path / "tables"), "target": SAMPLE_PATH, "read_only": True},
@@ -162,5 +162,5 @@ def _format_json(value: object, **_: object) -> str:
 
 
 def _escape_variables(text: str) -> str:
-    """Keep docker compose from reading variables into a text."""
+    """Escape variables against docker compose's interpolation."""
     return text.replace("$", "$$")

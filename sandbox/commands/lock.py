@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LockResult:
-    """The lock, whether it changed, and what of it: against the one that was there before, if any."""
+    """The lock, and its changes from the previous one, if any."""
 
     lock: LockDocument
     path: Path
@@ -31,20 +31,20 @@ class LockResult:
     lock_changes: Sequence[LockChange]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox lock --json``."""
-        moved = [one.fields() for one in self.lock_changes]
+        """Return the JSON of ``sandbox lock --json``."""
+        moved = [change.fields() for change in self.lock_changes]
         return {**self.lock.to_dict(), "path": str(self.path), "changed": self.changed, "moved": moved}
 
 
 def lock(project: Project, *, upgrade: bool, progress: Progress) -> LockResult:
-    """Resolve what is not resolved yet, everything anew with ``upgrade``; a drawn sample's fingerprint goes in as well."""
+    """Resolve unresolved pins, with ``upgrade`` all of them, and record a drawn sample's fingerprint."""
     make_state_folder(project.state_folder)
     stack = open_stack(project, frozen=False, progress=progress)
     drawn = catalog.find_sample(project, find_home_folder())
-    made, before = stack.lock(sample=drawn.fingerprint if drawn else None, upgrade=upgrade, progress=progress)
+    resolved, before = stack.lock(sample=drawn.fingerprint if drawn else None, upgrade=upgrade, progress=progress)
     return LockResult(
-        lock=made,
+        lock=resolved,
         path=project.root / LOCK_FILE,
-        changed=made != before,
-        lock_changes=compare_locks(before, made) if before else [],
+        changed=resolved != before,
+        lock_changes=compare_locks(before, resolved) if before else [],
     )

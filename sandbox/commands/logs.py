@@ -1,4 +1,4 @@
-"""``sandbox logs``: what a run printed, also while it goes on."""
+"""``sandbox logs``: print the log of a run, also while it runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RunLog:
 
     Attributes:
         run: Its name.
-        folder: Where it lies now; a run that goes on moves when it ends.
+        folder: Its present folder; a running run's folder is moved at its end.
         is_running: Whether it still runs.
     """
 
@@ -38,48 +38,48 @@ class RunLog:
 
 
 def find_run_log(project: Project, *, run: str | None) -> RunLog:
-    """Find a run by the beginning of its name; without one the latest that somebody asked for, also one that goes on.
+    """Find a run by the prefix of its name, or the latest requested one, running ones included.
 
     Raises:
-        UsageError: There is none, or several fit.
+        UsageError: There is none, or several match.
     """
     runs = project.state_folder / "runs"
-    found = {path.name: RunLog(run=path.name, folder=path, is_running=False) for path in runs.glob("[0-9]*")}
-    found |= {name: RunLog(run=name, folder=path, is_running=True) for name, path in find_active_runs(runs).items()}
-    if not found:
+    logs = {path.name: RunLog(run=path.name, folder=path, is_running=False) for path in runs.glob("[0-9]*")}
+    logs |= {name: RunLog(run=name, folder=path, is_running=True) for name, path in find_active_runs(runs).items()}
+    if not logs:
         raise UsageError("this project has no run yet", hint="sandbox run")
     if run is None:
-        return found[_find_latest_run(runs, found)]
-    fitting = sorted(name for name in found if name.startswith(run))
+        return logs[_find_latest_run(runs, logs)]
+    fitting = sorted(name for name in logs if name.startswith(run))
     if len(fitting) == 1:
-        return found[fitting[0]]
-    there = "\n".join(fitting or sorted(found)[-5:])
+        return logs[fitting[0]]
+    there = "\n".join(fitting or sorted(logs)[-5:])
     what = f"{len(fitting)} runs begin with {run!r}" if fitting else f"there is no run {run!r}"
     raise UsageError(what, hint=f"name one of them:\n{there}")
 
 
-def _find_latest_run(runs: Path, found: Mapping[str, RunLog]) -> str:
-    """Give the latest run's name; those that ended and only looked for something come last."""
+def _find_latest_run(runs: Path, logs: Mapping[str, RunLog]) -> str:
+    """Return the latest run's name, preferring running and requested runs."""
     asked_for = {folder.name for folder, _ in list_requested_runs(runs)}
-    return max(found, key=lambda name: (found[name].is_running or name in asked_for, name))
+    return max(logs, key=lambda name: (logs[name].is_running or name in asked_for, name))
 
 
 def stream_log(
-    found: RunLog, *, follow: bool, stdout: Callable[[bytes], object], stderr: Callable[[bytes], object]
+    log: RunLog, *, follow: bool, stdout: Callable[[bytes], object], stderr: Callable[[bytes], object]
 ) -> None:
-    """Hand a run's output to two functions; with ``follow`` until it ends.
+    """Pass a run's output to two functions; with ``follow`` until it ends.
 
     Raises:
         StoreError: The log cannot be read.
     """
-    with contextlib.ExitStack() as files, translate_os_errors(found.folder):
+    with contextlib.ExitStack() as files, translate_os_errors(log.folder):
         streams = [
-            (files.enter_context((found.folder / name).open("rb")), take)
+            (files.enter_context((log.folder / name).open("rb")), take)
             for name, take in (("stdout.log", stdout), ("stderr.log", stderr))
         ]
         while True:
-            # Asked before reading: what is written between the two is read in the next turn.
-            ended = not (follow and found.is_running and found.folder.exists())
+            # Checked before reading: output written in between is read in the next turn.
+            ended = not (follow and log.is_running and log.folder.exists())
             for file, take in streams:
                 while chunk := file.read(CHUNK_BYTES):
                     take(chunk)

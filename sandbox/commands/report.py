@@ -1,4 +1,4 @@
-"""``sandbox report``: the reports that a project's comparisons left."""
+"""``sandbox report``: find the reports of a project's diffs."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ DAMAGED_REPORT_HINT = "make it again: sandbox diff; or open another: sandbox rep
 
 @dataclass(frozen=True, kw_only=True)
 class StoredReport:
-    """One comparison's folder, and what is in it."""
+    """A diff's folder and document."""
 
     folder: Path
     document: DiffDocument
 
     @property
     def page(self) -> Path:
-        """The report that a person reads."""
+        """The HTML report."""
         return self.folder / REPORT_FILE
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox report --json``: what it found, and the paths of its files."""
+        """Return the JSON of ``sandbox report --json``: its outcome and the paths of its files."""
         document = self.document
         return {
             "format_version": 1,
@@ -53,13 +53,13 @@ class StoredReport:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportList:
-    """A project's comparisons, the last one first; ``damaged`` are folders that cannot be read, and why."""
+    """A project's diffs, newest first; ``damaged`` maps unreadable folders to the reason."""
 
     reports: list[StoredReport]
     damaged: dict[str, str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox report --list --json``."""
+        """Return the JSON of ``sandbox report --list --json``."""
         return {
             "format_version": 1,
             "reports": [report.to_dict() for report in self.reports],
@@ -68,10 +68,10 @@ class ReportList:
 
 
 def report(project: Project, *, which: str | None) -> StoredReport:
-    """Give one comparison: the one whose id begins with ``which``, or the last one.
+    """Return the diff whose id has the prefix ``which``, or the latest.
 
     Raises:
-        UsageError: There is none of that id, or more than one.
+        UsageError: None or several ids match.
         StoreError: There is none at all, or it is damaged.
     """
     folders = _list_folders(project)
@@ -84,28 +84,28 @@ def report(project: Project, *, which: str | None) -> StoredReport:
             raise UsageError(f"{many} with {which!r}", hint="see them all: sandbox report --list")
         folders = fitting
     try:
-        found = StoredReport(folder=folders[0], document=DiffDocument.read(folders[0] / DOCUMENT_FILE))
+        stored = StoredReport(folder=folders[0], document=DiffDocument.read(folders[0] / DOCUMENT_FILE))
     except StoreError as error:
         raise StoreError(error.message, hint=error.hint or DAMAGED_REPORT_HINT) from error
-    if not found.page.is_file():
-        raise StoreError(f"{found.page} is missing", hint=DAMAGED_REPORT_HINT)
-    return found
+    if not stored.page.is_file():
+        raise StoreError(f"{stored.page} is missing", hint=DAMAGED_REPORT_HINT)
+    return stored
 
 
 def list_reports(project: Project) -> ReportList:
-    """Give all of them, the last one first."""
-    found = ReportList(reports=[], damaged={})
+    """Return all diffs, newest first."""
+    result = ReportList(reports=[], damaged={})
     for folder in _list_folders(project):
         try:
-            found.reports.append(StoredReport(folder=folder, document=DiffDocument.read(folder / DOCUMENT_FILE)))
+            result.reports.append(StoredReport(folder=folder, document=DiffDocument.read(folder / DOCUMENT_FILE)))
         except StoreError as error:
-            found.damaged[folder.name] = error.message
-    return found
+            result.damaged[folder.name] = error.message
+    return result
 
 
 def _list_folders(project: Project) -> list[Path]:
-    place = project.state_folder / "diffs"
-    if not place.is_dir():
+    folder = project.state_folder / "diffs"
+    if not folder.is_dir():
         return []
-    # Their names begin with the time.
-    return sorted((path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".")), reverse=True)
+    # Names begin with the time.
+    return sorted((path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")), reverse=True)

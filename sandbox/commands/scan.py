@@ -1,4 +1,4 @@
-"""``sandbox scan``: look through the source and say what seems broken in it."""
+"""``sandbox scan``: scan the source for data problems."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def scan(project: Project, *, progress: Progress) -> ScanDocument:
-    """Look through a project's source; what is found is no failure.
+    """Scan a project's source; findings are no failure.
 
     Raises:
         SourceError: The source itself cannot be read.

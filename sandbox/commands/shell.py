@@ -1,4 +1,4 @@
-"""``sandbox shell`` and ``exec``: a terminal or one command inside the stack, on the sample, isolated as a run is."""
+"""``sandbox shell`` and ``exec``: run a terminal or a command in the stack, on the sample, isolated like a run."""
 
 from __future__ import annotations
 
@@ -29,18 +29,14 @@ SHELL_COMMAND = 'exec "$(command -v bash || command -v sh)"'
 
 
 def shell(project: Project, *, name: str, frozen: bool, progress: Progress) -> int:
-    """Open a shell with a copy of the working tree; what it leaves in ``$SANDBOX_OUTPUT`` is gone afterwards.
+    """Open a shell with a copy of the working tree; ``$SANDBOX_OUTPUT`` is discarded afterwards.
 
     Returns:
         The shell's exit status.
     """
     terminal = {"TERM": os.environ.get("TERM", "dumb"), "PS1": f"(sandbox {name}) \\w \\$ "}
-    with _prepare_job(
-        project, SHELL_COMMAND, role="shell", name=name, frozen=frozen, own=terminal, progress=progress
-    ) as (
-        runtime,
-        job,
-    ):
+    opened = _prepare_job(project, SHELL_COMMAND, terminal, role="shell", name=name, frozen=frozen, progress=progress)
+    with opened as (runtime, job):
         return runtime.run_shell(job)
 
 
@@ -54,30 +50,28 @@ def execute(
     stderr: Callable[[bytes], object],
     progress: Progress,
 ) -> int:
-    """Carry out one command as in `shell`, handing its output on as it comes.
+    """Run one command as in `shell`, streaming its output.
 
     Args:
         project: The project.
         command: The program and its arguments.
-        name: Which sandbox.
+        name: The sandbox.
         frozen: See `create`.
         stdout: Takes its output.
         stderr: Likewise.
-        progress: Shows what is made ready.
+        progress: Shows the preparation.
 
     Returns:
-        The command's own exit status; 128 and the signal's number where a signal ended it.
+        The command's own exit status; 128 plus the signal's number if a signal ended it.
 
     Raises:
         PipelineTimeoutError: It took longer than the stack's limit.
         PipelineMemoryError: It needed more memory than the stack's limit.
-        EngineError: It could not be started, or the engine went away.
+        ContainerEngineError: It could not be started, or the container engine went away.
     """
     line = shlex.join(command)
-    with _prepare_job(project, line, role="exec", name=name, frozen=frozen, own={}, progress=progress) as (
-        runtime,
-        job,
-    ):
+    opened = _prepare_job(project, line, {}, role="exec", name=name, frozen=frozen, progress=progress)
+    with opened as (runtime, job):
         outcome = runtime.run(job, stdout=stdout, stderr=stderr)
     return _resolve_exit_status(outcome, line, job)
 
@@ -103,10 +97,10 @@ def _resolve_exit_status(outcome: JobResult, line: str, job: Job) -> int:
 
 @contextlib.contextmanager
 def _prepare_job(
-    project: Project, command: str, *, role: str, name: str, frozen: bool, own: Mapping[str, str],
+    project: Project, command: str, variables: Mapping[str, str], *, role: str, name: str, frozen: bool,
     progress: Progress,
 ) -> Iterator[tuple[Runtime, Job]]:  # fmt: skip
-    """Give a job on the sample, with a copy of the working tree, for as long as the block lasts."""
+    """Yield a job on the sample with a copy of the working tree, for the duration of the block."""
     ready = create(project, name=name, frozen=frozen, progress=progress)
     runtime = ready.stack.runtime
     drawn, kit = ready.sample.sample, build_kit(ready.stack)
@@ -114,10 +108,10 @@ def _prepare_job(
         project, drawn, name=name, runtime=runtime, frozen=ready.stack.frozen, progress=progress
     )
     with contextlib.ExitStack() as stack:
-        place = stack.enter_context(make_staging_folder(project.state_folder / "inside", label=role))
+        staging = stack.enter_context(make_staging_folder(project.state_folder / "inside", label=role))
         code = stack.enter_context(open_code(project, None))
         database = stack.enter_context(databases.open_database(drawn)) if databases else None
-        folders = {part: place / part for part in ("code", "output", "kit")}
+        folders = {part: staging / part for part in ("code", "output", "kit")}
         for folder in folders.values():
             folder.mkdir()
         code.export(folders["code"])
@@ -139,7 +133,7 @@ def _prepare_job(
                 mounts=(*shown.values(), workdir),
                 variables={
                     **build_run_variables(seen, project.settings.pipeline.env, kit=kit, database=database),
-                    **own,
+                    **variables,
                 },
                 limits=ready.stack.limits,
                 volumes=database.volumes if database else {},

@@ -1,4 +1,4 @@
-"""``sandbox sql``: a query on the project's sample, and on what the last run left."""
+"""``sandbox sql``: query the project's sample and the outputs of its last run."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ NUMERIC_TYPES = FLOAT_TYPES | {f"{sign}{size}INT" for sign in ("", "U") for size
 
 @dataclass(frozen=True, kw_only=True)
 class QueryResult:
-    """What a query gave.
+    """Rows of a query.
 
     Attributes:
-        columns: Their names and the engine's names of their types.
-        rows: As the engine's text of each value; at most as many as were asked for.
-        complete: False where there were more.
+        columns: Column -> the query engine's name of its type.
+        rows: Values as the query engine's text; at most the requested number.
+        complete: False if there were more.
     """
 
     columns: dict[str, str]
@@ -47,7 +47,7 @@ class QueryResult:
     complete: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox sql --json``; what JSON has no form for is given as the engine's text."""
+        """Return the JSON of ``sandbox sql --json``; values without a JSON form are the query engine's text."""
         kinds = list(self.columns.values())
         return {
             "format_version": 1,
@@ -60,69 +60,71 @@ class QueryResult:
 
 
 def sql(project: Project, query: str, *, most: int | None, progress: Progress) -> QueryResult:
-    """Query the sample: its tables by their names, ``weights.<unit>``, and ``output.<name>`` of the last run that succeeded.
+    """Query the sample: its tables, ``weights.<unit>``, and ``output.<name>`` of the last successful run.
 
     Args:
-        project: The project; its sample is drawn if it is not drawn yet.
-        query: One statement that gives rows.
-        most: How many rows to give at most; None gives all.
-        progress: Shows the drawing.
+        project: The project; its sample is drawn if needed.
+        query: One statement that returns rows.
+        most: Maximum number of rows; None for all.
+        progress: Shows the draw.
 
     Raises:
-        RuleError: The query cannot be carried out.
+        DataRuleError: The query fails.
     """
-    found = ensure_sample(project, progress=progress).sample
+    sample = ensure_sample(project, progress=progress).sample
     with Session(failure=DataRuleError, memory=project.settings.sample.memory) as session:
-        for name, statement in _build_views(project, found):
+        for name, statement in _build_views(project, sample):
             session.execute(statement, doing=name)
         try:
             columns, rows = session.run_user_query(query, most=None if most is None else most + 1)
         except DataRuleError as error:
-            # The engine's further lines name what is close, and point at the place.
-            rest = (find_engine_message(error) or "").strip().splitlines()[1:]
-            raise DataRuleError(error.message, hint="\n".join(line for line in rest if line.strip())) from error
+            # DuckDB's further lines suggest names and point at the error.
+            details = (find_engine_message(error) or "").strip().splitlines()[1:]
+            raise DataRuleError(error.message, hint="\n".join(line for line in details if line.strip())) from error
     complete = most is None or len(rows) <= most
     return QueryResult(columns=columns, rows=rows if complete else rows[:most], complete=complete)
 
 
 def query_postgres(project: Project, query: str, *, name: str, most: int | None, progress: Progress) -> QueryResult:
-    """Query the sample in the stack's Postgres, which is brought up if it is not there.
+    """Query the sample in the stack's Postgres, starting it if needed.
 
     Args:
         project: The project.
-        query: One statement that gives rows.
-        name: Which sandbox.
-        most: How many rows to give at most; None gives all.
-        progress: Shows what is brought up.
+        query: One statement that returns rows.
+        name: The sandbox.
+        most: Maximum number of rows; None for all.
+        progress: Shows the start.
 
     Raises:
         ConfigError: The project has no Postgres.
-        EngineError: It cannot be brought up.
-        RuleError: The query cannot be carried out.
+        ContainerEngineError: It cannot be started.
+        DataRuleError: The query fails.
     """
     if not services.needs_postgres(project):
         raise ConfigError(f"{project.file} has no Postgres", hint='give it one: [stack]\nservices = ["postgres"]')
     stack = open_stack(project, frozen=False, progress=progress)
     services.check_container_engine(stack.runtime)
     from sandbox.engine.postgres_service.user_query import run_user_query  # noqa: PLC0415
-    from sandbox.project.services import postgres  # noqa: PLC0415 - heavy, and most projects have no service
+    from sandbox.project.services import postgres  # noqa: PLC0415 - slow to import, and most projects have no service
 
-    found = ensure_sample(project, progress=progress).sample
-    service = postgres.start_postgres(project, found, name=name, own=True, frozen=stack.frozen, progress=progress)
+    sample = ensure_sample(project, progress=progress).sample
+    service = postgres.start_postgres(
+        project, sample, name=name, belongs_to_sandbox=True, frozen=stack.frozen, progress=progress
+    )
     columns, rows = run_user_query(service.server, query, most=None if most is None else most + 1)
     complete = most is None or len(rows) <= most
     return QueryResult(columns=columns, rows=rows if complete else rows[:most], complete=complete)
 
 
-def _build_views(project: Project, found: Sample) -> Iterator[tuple[str, str]]:
-    for name, table in found.tables.items():
+def _build_views(project: Project, sample: Sample) -> Iterator[tuple[str, str]]:
+    for name, table in sample.tables.items():
         schema, _, bare = name.rpartition(".")
         if schema:
             yield name, f"create schema if not exists {quote_identifier(schema)}"
-        place = f"{quote_identifier(schema)}.{quote_identifier(bare)}" if schema else quote_identifier(bare)
-        yield name, f"create view {place} as select * from {build_table_function(table)}"
+        view = f"{quote_identifier(schema)}.{quote_identifier(bare)}" if schema else quote_identifier(bare)
+        yield name, f"create view {view} as select * from {build_table_function(table)}"
     yield WEIGHTS_SCHEMA, f"create schema {WEIGHTS_SCHEMA}"
-    for path in sorted((found.path / "weights").glob("*.parquet")):
+    for path in sorted((sample.path / "weights").glob("*.parquet")):
         yield (
             path.stem,
             f"create view {WEIGHTS_SCHEMA}.{quote_identifier(path.stem)} as select * from read_parquet({quote_literal(str(path))})",
@@ -143,9 +145,9 @@ def _build_views(project: Project, found: Sample) -> Iterator[tuple[str, str]]:
 
 
 def _list_outputs(project: Project) -> Iterator[tuple[str, TableFiles]]:
-    """Give the outputs of the last run that succeeded."""
+    """Yield the outputs of the last successful run."""
     runs = list_requested_runs(project.state_folder / "runs")
-    folder, record = next((one for one in runs if one[1].ending is RunOutcome.SUCCEEDED), (None, None))
+    folder, record = next((entry for entry in runs if entry[1].ending is RunOutcome.SUCCEEDED), (None, None))
     if folder is None or record is None:
         return
     for name, output in record.outputs.items():

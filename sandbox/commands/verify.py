@@ -1,4 +1,4 @@
-"""``sandbox verify``: check samples and runs against what was recorded of them."""
+"""``sandbox verify``: check samples and runs against their records."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyResult:
-    """What was checked, and what is wrong with each; no problems means that it is as it was recorded."""
+    """The problems of each checked sample or run; none if it matches its record."""
 
     problems: dict[str, list[str]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox verify --json``."""
+        """Return the JSON of ``sandbox verify --json``."""
         return {"format_version": 1, "verified": self.problems}
 
     def raise_for_problems(self) -> None:
-        """Raise if anything is wrong.
+        """Raise an error if there are problems.
 
         Raises:
             StoreError: With every problem.
         """
-        wrong = [f"  {name}: {problem}" for name, found in self.problems.items() for problem in found]
+        wrong = [f"  {name}: {problem}" for name, problems in self.problems.items() for problem in problems]
         if wrong:
             raise StoreError(
                 "\n".join(["what is stored is not what was recorded:", *wrong]),
@@ -46,26 +46,26 @@ class VerifyResult:
 
 
 def verify(project: Project, *, what: str | None, progress: Progress) -> VerifyResult:
-    """Check the project's sample and its runs, or the one sample or run that ``what`` names (a unique beginning is enough).
+    """Check the project's sample and runs, or the single sample or run with the name prefix ``what``.
 
     Raises:
-        UsageError: Nothing, or more than one thing, has that name.
+        UsageError: None or several match.
     """
     if what is None:
         drawn = catalog.find_sample(project, find_home_folder())
         sample_paths = [drawn.path] if drawn else []
     else:
         sample_paths = [sample.path for sample in catalog.list_samples(find_home_folder())]
-    places = {path.name: path for path in (*sample_paths, *_list_runs(project))}
+    paths = {path.name: path for path in (*sample_paths, *_list_runs(project))}
     if what is not None:
-        names = [name for name in places if name.startswith(what)]
+        names = [name for name in paths if name.startswith(what)]
         if len(names) != 1:
             many = (
                 f"more than one sample or run begins with {what!r}" if names else f"no sample or run is called {what!r}"
             )
-            raise UsageError(many, hint=f"there are: {', '.join(sorted(places)) or 'none'}")
-        places = {names[0]: places[names[0]]}
-    return VerifyResult(problems={name: _find_problems(path, progress) for name, path in places.items()})
+            raise UsageError(many, hint=f"there are: {', '.join(sorted(paths)) or 'none'}")
+        paths = {names[0]: paths[names[0]]}
+    return VerifyResult(problems={name: _find_problems(path, progress) for name, path in paths.items()})
 
 
 def _list_runs(project: Project) -> Iterator[Path]:
@@ -81,5 +81,5 @@ def _find_problems(path: Path, progress: Progress) -> list[str]:
         record = RunRecord.read(path / RECORD_FILE)
     except StoreError as error:
         return [error.message]
-    found = find_damage(path / "output", record.outputs, record.logs)
-    return [found] if found else []
+    damage = find_damage(path / "output", record.outputs, record.logs)
+    return [damage] if damage else []

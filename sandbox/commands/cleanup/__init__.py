@@ -1,1 +1,1 @@
-"""Commands behind `sandbox ls`, `stop`, `rm` and `gc`."""
+"""Run `sandbox ls`, `stop`, `rm` and `gc`."""

@@ -1,4 +1,4 @@
-"""``sandbox gc``: remove what nobody needs any more: what killed processes left, and what is old, idle or too much."""
+"""``sandbox gc``: remove leftovers, and samples, runs and images beyond the retention policy."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ DAY_SECONDS = 86_400.0
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionPolicy:
-    """What may stay.
+    """Limits for stored items.
 
     Attributes:
-        max_age: Samples, and what was made from them, live so many seconds from when they were made, used or not: they hold
-            people's data.
-        max_idle: Everything stays so many seconds after its last use.
-        max_bytes: All of it together may take so many bytes; what was used least lately goes first. None for any number.
+        max_age: Seconds after creation for samples and their derivatives, used or not: they hold people's data.
+        max_idle: Seconds after the last use for all items.
+        max_bytes: Total bytes of all items; the least recently used are removed first. None for no limit.
     """
 
     max_age: float = 90 * DAY_SECONDS
@@ -38,7 +37,7 @@ class RetentionPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class RemovalCandidate:
-    """What is to be removed, and why."""
+    """An item to remove, with the reason."""
 
     item: CleanupItem
     reason: str
@@ -46,13 +45,13 @@ class RemovalCandidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Garbage:
-    """What is to be removed, and what would be but is in use.
+    """Items and leftovers to remove, and those in use.
 
     Attributes:
-        leftovers: What killed processes left.
-        candidates: What the policy no longer allows, and nobody uses.
-        candidates_in_use: What it no longer allows either, but somebody uses.
-        leftovers_in_use: What killed processes left, but something uses.
+        leftovers: Leftovers to remove.
+        candidates: Unused items beyond the policy.
+        candidates_in_use: Items beyond the policy in use.
+        leftovers_in_use: Leftovers in use.
     """
 
     leftovers: list[Leftover]
@@ -62,48 +61,48 @@ class Garbage:
 
     @property
     def bytes(self) -> int:
-        """What removing gives back."""
-        return sum(one.bytes for one in self.leftovers) + sum(one.item.bytes for one in self.candidates)
+        """Bytes freed by the removal."""
+        return sum(left.bytes for left in self.leftovers) + sum(chosen.item.bytes for chosen in self.candidates)
 
 
 @dataclass(frozen=True, kw_only=True)
 class GcResult:
-    """What was removed, or would be; what was not because it is in use."""
+    """The garbage removed, or to be removed in a dry run."""
 
     garbage: Garbage
     dry_run: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox gc --json``."""
-        found = self.garbage
+        """Return the JSON of ``sandbox gc --json``."""
+        garbage = self.garbage
         return {
             "format_version": 1,
             "dry_run": self.dry_run,
             "removed": [
-                *map(_describe_leftover, found.leftovers),
-                *map(_describe_candidate, found.candidates),
+                *map(_describe_leftover, garbage.leftovers),
+                *map(_describe_candidate, garbage.candidates),
             ],
             "in_use": [
-                *map(_describe_leftover, found.leftovers_in_use),
-                *map(_describe_candidate, found.candidates_in_use),
+                *map(_describe_leftover, garbage.leftovers_in_use),
+                *map(_describe_candidate, garbage.candidates_in_use),
             ],
             "bytes": self.garbage.bytes,
         }
 
 
 def find_garbage(policy: RetentionPolicy) -> Garbage:
-    """Give what is to be removed, from all projects of this user; removes nothing."""
+    """Find the garbage of all projects of this user; removes nothing."""
     chosen = select_candidates(inventory.list_items(find_home_folder()), policy, now=time.time())
-    busy = [one for one in chosen if leases.is_in_use(one.item.path)]
+    busy = [candidate for candidate in chosen if leases.is_in_use(candidate.item.path)]
     return Garbage(
         leftovers=inventory.find_leftovers(find_home_folder()),
-        candidates=[one for one in chosen if one not in busy],
+        candidates=[candidate for candidate in chosen if candidate not in busy],
         candidates_in_use=busy,
     )
 
 
 def select_candidates(items: Sequence[CleanupItem], policy: RetentionPolicy, *, now: float) -> list[RemovalCandidate]:
-    """Give what a policy no longer allows, and why; what it allows least of all comes first."""
+    """Return the items beyond a policy with reasons, those beyond age and idle limits first."""
     chosen: dict[int, RemovalCandidate] = {}
     for number, item in enumerate(items):
         if item.kind in PERSONAL_KINDS and now - item.created_at >= policy.max_age:
@@ -112,7 +111,7 @@ def select_candidates(items: Sequence[CleanupItem], policy: RetentionPolicy, *, 
             chosen[number] = RemovalCandidate(item=item, reason=f"not used for {_format_days(now - item.last_used_at)}")
     if policy.max_bytes is not None:
         left = sum(item.bytes for number, item in enumerate(items) if number not in chosen)
-        for number, item in sorted(enumerate(items), key=lambda one: one[1].last_used_at):
+        for number, item in sorted(enumerate(items), key=lambda entry: entry[1].last_used_at):
             if left > policy.max_bytes and number not in chosen:
                 chosen[number] = RemovalCandidate(item=item, reason="the least lately used of too much")
                 left -= item.bytes
@@ -120,11 +119,11 @@ def select_candidates(items: Sequence[CleanupItem], policy: RetentionPolicy, *, 
 
 
 def remove_garbage(rubbish: Garbage, *, progress: Progress) -> Garbage:
-    """Remove it, and give what was removed; what somebody began to use meanwhile stays.
+    """Remove garbage and return it; what is in use by now stays.
 
     Raises:
-        StoreError: Something may not be removed.
-        EngineError: A container or an image cannot be removed.
+        StoreError: A path may not be removed.
+        ContainerEngineError: A container or an image cannot be removed.
     """
     stays: list[Leftover] = []
     for left in rubbish.leftovers:
@@ -137,31 +136,31 @@ def remove_garbage(rubbish: Garbage, *, progress: Progress) -> Garbage:
             if not inventory.remove_item(chosen.item):
                 kept.append(chosen)
     return Garbage(
-        leftovers=[one for one in rubbish.leftovers if one not in stays],
-        candidates=[one for one in rubbish.candidates if one not in kept],
+        leftovers=[left for left in rubbish.leftovers if left not in stays],
+        candidates=[chosen for chosen in rubbish.candidates if chosen not in kept],
         candidates_in_use=[*rubbish.candidates_in_use, *kept],
         leftovers_in_use=stays,
     )
 
 
-def _describe_leftover(one: Leftover) -> dict[str, Any]:
+def _describe_leftover(leftover: Leftover) -> dict[str, Any]:
     return {
-        "kind": one.description,
-        "name": one.name,
+        "kind": leftover.description,
+        "name": leftover.name,
         "project": None,
-        "bytes": one.bytes,
-        "reason": one.description,
+        "bytes": leftover.bytes,
+        "reason": leftover.description,
     }
 
 
-def _describe_candidate(one: RemovalCandidate) -> dict[str, Any]:
-    item = one.item
+def _describe_candidate(candidate: RemovalCandidate) -> dict[str, Any]:
+    item = candidate.item
     return {
         "kind": item.kind,
         "name": item.name,
         "project": str(item.project) if item.project else None,
         "bytes": item.bytes,
-        "reason": one.reason,
+        "reason": candidate.reason,
     }
 
 

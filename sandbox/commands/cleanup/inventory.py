@@ -1,4 +1,4 @@
-"""Everything that lies about of ours on this machine, and how long nobody has used it."""
+"""List every object that sandbox owns on this machine, with its last use."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ItemKind = Literal["sample", "run", "report", "half", "comparison", "environment
 KILLED_COMMAND_IMAGE = "image of a command that was killed"
 ABORTED_BUILD_STAGE = "stage of a build that was broken off"
 PERSONAL_KINDS: frozenset[ItemKind] = frozenset({"sample", "run", "report", "half", "comparison"})
-"""What holds people's data, or what was made from it."""
-# Where each kind lies: in a project's state, and in what all projects share.
+"""Kinds that hold people's data or data derived from it."""
+# Folders of the kinds: in a project's state, and in the home shared by all projects.
 PROJECT_FOLDERS: dict[str, ItemKind] = {
     "runs": "run",
     "diffs": "report",
@@ -47,14 +47,14 @@ SHARED_FOLDERS: dict[str, ItemKind] = {
 
 @dataclass(frozen=True, kw_only=True)
 class CleanupItem:
-    """One thing that could be removed.
+    """A complete object that could be removed.
 
     Attributes:
-        kind: What it is.
-        name: Its own name, unique within its kind and project.
-        project: Whose it is; None where projects share it.
-        path: The folder or file that says who uses it.
-        bytes: What removing it gives back; layers and files that others share are counted as well.
+        kind: Its kind.
+        name: Unique within its kind and project.
+        project: Its project; None if projects share it.
+        path: The folder or file with its leases.
+        bytes: Bytes freed by removing it, including layers and files shared with others.
         created_at, last_used_at: Seconds since 1970.
     """
 
@@ -69,13 +69,13 @@ class CleanupItem:
 
 @dataclass(frozen=True, kw_only=True)
 class Leftover:
-    """What a killed process or a sandbox that is gone left: half-made, or at work for nobody.
+    """An incomplete or abandoned object of a killed process or a removed sandbox.
 
     Attributes:
-        name: Of a folder or of the engine's object.
-        description: What it is, and why nobody needs it.
-        bytes: What removing it gives back, as far as that is known.
-        remove: Removes it; gives False where something uses it after all.
+        name: Of the folder or container engine's object.
+        description: Its kind and state.
+        bytes: Bytes freed by removing it, if known.
+        remove: Removes it; returns False if it is in use.
     """
 
     name: str
@@ -85,45 +85,45 @@ class Leftover:
 
 
 def list_items(home: Path) -> list[CleanupItem]:
-    """Give all that was finished, in no order."""
+    """Return all complete objects, unordered."""
     return [
-        *(one for folder, kind in SHARED_FOLDERS.items() for one in _list_folder_items(home / folder, kind, None)),
+        *(item for folder, kind in SHARED_FOLDERS.items() for item in _list_folder_items(home / folder, kind, None)),
         *_list_images(home),
         *(
-            one
+            item
             for root in list_existing_projects()
             for folder, kind in PROJECT_FOLDERS.items()
-            for one in _list_folder_items(root / ".sandbox" / folder, kind, root)
+            for item in _list_folder_items(root / ".sandbox" / folder, kind, root)
         ),
     ]
 
 
 def find_leftovers(home: Path) -> list[Leftover]:
-    """Give what killed processes and sandboxes that are gone left."""
+    """Return the leftovers of killed processes and removed sandboxes."""
     folders = [make_user_temp_folder(), home, *(home / folder for folder in (*SHARED_FOLDERS, "projects"))]
     for root in list_existing_projects():
         state = root / ".sandbox"
         folders += [state, *_list_folders(state), *_list_folders(state / "services")]
-    half = [path for folder in folders for path in find_leftover_paths(folder)]
-    half += [
+    unfinished = [path for folder in folders for path in find_leftover_paths(folder)]
+    unfinished += [
         path for root in list_existing_projects() for path in find_leftover_paths(root) if _is_unfinished_lock(path)
     ]
     return [
-        *map(_build_unfinished_leftover, half),
-        *(one for runtime in list_runtimes() for one in _find_runtime_leftovers(runtime)),
+        *map(_build_unfinished_leftover, unfinished),
+        *(leftover for runtime in list_runtimes() for leftover in _find_runtime_leftovers(runtime)),
         *_find_image_leftovers(home),
     ]
 
 
 def list_runtimes() -> Iterator[Runtime]:
-    """Give the runtimes that answer."""
+    """Yield the available runtimes."""
     for name in ("docker", "local"):
         with contextlib.suppress(ContainerEngineError):
             yield choose_runtime(name)[0]
 
 
 def remove_item(item: CleanupItem) -> bool:
-    """Remove one thing; False where a living process uses it after all.
+    """Remove an item; return False if a living process uses it.
 
     Raises:
         StoreError: It may not be removed.
@@ -133,14 +133,14 @@ def remove_item(item: CleanupItem) -> bool:
             return image_usage.remove_image(item.path)
         if item.kind != "environment":
             return leases.remove_if_unused(item.path)
-        with try_lock_path(item.path) as free:  # while it is made nobody uses it yet
+        with try_lock_path(item.path) as free:  # nobody uses it while it is built
             return free and leases.remove_if_unused(item.path)
 
 
-def compute_size(place: Path) -> int:
-    """Give what a folder or file takes, in bytes; what vanishes meanwhile counts for nothing."""
+def compute_size(root: Path) -> int:
+    """Compute the bytes of a folder or file, ignoring files that vanish meanwhile."""
     total = 0
-    for path in (place, *place.rglob("*")):
+    for path in (root, *root.rglob("*")):
         with contextlib.suppress(OSError):
             total += 0 if path.is_dir() else path.lstat().st_size
     return total
@@ -155,20 +155,20 @@ def _build_unfinished_leftover(path: Path) -> Leftover:
 
 
 def _is_unfinished_lock(path: Path) -> bool:
-    """Say whether a file beside the user's own is certainly one that was to become ``sandbox.lock``."""
+    """Check whether a file among the user's own is surely an unfinished ``sandbox.lock``."""
     return path.is_file() and re.fullmatch(rf"{re.escape(STAGED_PREFIX)}[a-z0-9_]{{8}}", path.name) is not None
 
 
 def _find_runtime_leftovers(runtime: Runtime) -> Iterator[Leftover]:
-    abandoned = {one.id: one for one in runtime.list_leftovers()}
-    for one in abandoned.values():
-        yield _build_abandoned_leftover(runtime, one)
+    abandoned = {runtime_object.id: runtime_object for runtime_object in runtime.list_leftovers()}
+    for runtime_object in abandoned.values():
+        yield _build_abandoned_leftover(runtime, runtime_object)
     held, lost = runtime.list_objects({}), list_deleted_projects()
-    for one in find_orphans(held, {*list_existing_projects(), *lost}):
-        if one.id not in abandoned:
-            yield _build_orphan_leftover(runtime, one)
+    for runtime_object in find_orphans(held, {*list_existing_projects(), *lost}):
+        if runtime_object.id not in abandoned:
+            yield _build_orphan_leftover(runtime, runtime_object)
     if runtime.name == "docker":
-        paths = {one.labels.get("path") for one in held}
+        paths = {runtime_object.labels.get("path") for runtime_object in held}
         for root in lost:
             if str(root) not in paths:
                 unregister_project(root)
@@ -191,12 +191,12 @@ def _build_orphan_leftover(runtime: Runtime, held: RuntimeObject) -> Leftover:
 
 def _find_image_leftovers(home: Path) -> Iterator[Leftover]:
     with contextlib.suppress(ContainerEngineError):
-        for one in image_usage.list_leftovers(home):
+        for image in image_usage.list_leftovers(home):
             yield Leftover(
-                name=next(iter(one.tags), one.id.removeprefix("sha256:")[:12]),
-                description=ABORTED_BUILD_STAGE if "stage" in one.labels else KILLED_COMMAND_IMAGE,
-                bytes=one.bytes,
-                remove=partial(image_usage.remove_leftover, one, home),
+                name=next(iter(image.tags), image.id.removeprefix("sha256:")[:12]),
+                description=ABORTED_BUILD_STAGE if "stage" in image.labels else KILLED_COMMAND_IMAGE,
+                bytes=image.bytes,
+                remove=partial(image_usage.remove_leftover, image, home),
             )
 
 
@@ -207,43 +207,43 @@ def _list_folders(parent: Path) -> list[Path]:
 
 
 def _list_folder_items(folder: Path, kind: ItemKind, project: Path | None) -> Iterator[CleanupItem]:
-    for place in folder.glob("*"):
-        if place.name.startswith((STAGED_PREFIX, UNFINISHED_PREFIX, ".")):
+    for path in folder.glob("*"):
+        if path.name.startswith((STAGED_PREFIX, UNFINISHED_PREFIX, ".")):
             continue
         with contextlib.suppress(OSError):
-            used = place.stat().st_mtime
+            used = path.stat().st_mtime
             yield CleanupItem(
                 kind=kind,
-                name=place.name,
+                name=path.name,
                 project=project,
-                path=place,
-                bytes=compute_size(place),
-                created_at=_find_creation_time(place, kind, used),
+                path=path,
+                bytes=compute_size(path),
+                created_at=_find_creation_time(path, kind, used),
                 last_used_at=used,
             )
 
 
 def _list_images(home: Path) -> Iterator[CleanupItem]:
     with contextlib.suppress(SandboxError):
-        for place, image_bytes in image_usage.list_used_images(home):
-            used = place.stat().st_mtime
+        for path, image_bytes in image_usage.list_used_images(home):
+            used = path.stat().st_mtime
             yield CleanupItem(
                 kind="image",
-                name=place.name,
+                name=path.name,
                 project=None,
-                path=place,
+                path=path,
                 bytes=image_bytes,
                 created_at=used,
                 last_used_at=used,
             )
 
 
-def _find_creation_time(place: Path, kind: ItemKind, otherwise: float) -> float:
-    """Give when something was made: of a sample when it was drawn, wherever that was; of a run as its name says."""
+def _find_creation_time(path: Path, kind: ItemKind, otherwise: float) -> float:
+    """Return when an object was created: for samples when drawn, for runs and reports by their names."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         if kind == "sample":
-            drawn = json.loads((place / "manifest.json").read_text("utf-8"))["drawn"]
+            drawn = json.loads((path / "manifest.json").read_text("utf-8"))["drawn"]
             return dt.datetime.fromisoformat(drawn).timestamp()
         if kind in {"run", "report"}:
-            return dt.datetime.strptime(f"{place.name[:15]}+0000", "%Y%m%dT%H%M%S%z").timestamp()
+            return dt.datetime.strptime(f"{path.name[:15]}+0000", "%Y%m%dT%H%M%S%z").timestamp()
     return otherwise

@@ -1,4 +1,4 @@
-"""What a runtime holds of sandboxes that are gone: told by our labels, of projects that this user has or had."""
+"""Find a runtime's objects of removed sandboxes by their labels, in this user's projects."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ if TYPE_CHECKING:
     from sandbox.containers.protocol import RuntimeObject
 
 UNRECORDED_SECONDS = 3600.0
-"""What `sandbox run` brings up without a `create` has no record; it stays for so long after its last use."""
+"""Services started by `sandbox run` without a `create` have no record; they stay for this long after their last use."""
 
 
 def find_orphans(held: Sequence[RuntimeObject], roots: Collection[Path]) -> list[RuntimeObject]:
-    """Give what belongs to a sandbox that is gone, in the order in which it can be removed.
+    """Return the objects of removed sandboxes, in the order of removal.
 
     Args:
-        held: All that a runtime holds of ours.
-        roots: The folders of the projects that this user has, or had; of others nothing can be said.
+        held: All of sandbox's objects in a runtime.
+        roots: The folders of this user's present and past projects; others are ignored.
     """
-    sandboxes = {sandbox for one in held if (sandbox := _read_sandbox_labels(one)) is not None and sandbox[0] in roots}
-    at_work = {_read_sandbox_labels(one) for one in held if _has_live_owner(one)}
-    gone = {one for one in sandboxes if one not in at_work and not has_sandbox(*one)}
-    return [one for one in held if _read_sandbox_labels(one) in gone]
+    labelled = [(entry, _read_sandbox_labels(entry)) for entry in held]
+    sandboxes = {sandbox for _, sandbox in labelled if sandbox is not None and sandbox[0] in roots}
+    at_work = {sandbox for entry, sandbox in labelled if _has_live_owner(entry)}
+    gone = {sandbox for sandbox in sandboxes if sandbox not in at_work and not has_sandbox(*sandbox)}
+    return [entry for entry, sandbox in labelled if sandbox in gone]
 
 
 def is_orphan(held: RuntimeObject) -> bool:
-    """Say whether an orphan still is one."""
+    """Check again whether an object is an orphan."""
     sandbox = _read_sandbox_labels(held)
     return sandbox is not None and not has_sandbox(*sandbox)
 
 
 def has_sandbox(root: Path, name: str) -> bool:
-    """Say whether a project has a sandbox, or something is being made for it; also where that cannot be seen."""
+    """Check whether a project has a sandbox or one is being created; True if that cannot be determined."""
     try:
         state = root / ".sandbox"
         return (state / "sandboxes" / f"{name}.json").is_file() or _is_in_use(state / "services" / name)
@@ -53,13 +54,13 @@ def _read_sandbox_labels(held: RuntimeObject) -> tuple[Path, str] | None:
 
 
 def _has_live_owner(held: RuntimeObject) -> bool:
-    """Say whether it is of a process that lives, as far as can be seen."""
+    """Check whether an object's owner is known to live."""
     owning = ownership.parse_owner(held.labels)
     return owning is not None and not owning.has_ended
 
 
 def _is_in_use(folder: Path) -> bool:
-    """Say whether a folder of services was used lately, or somebody holds one of its locks."""
+    """Check whether a folder of services was used recently or one of its locks is held."""
     if not folder.is_dir():
         return False
     newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))

@@ -1,4 +1,4 @@
-"""``sandbox ls``, ``stop`` and ``rm``: what a project has, and cleaning it up."""
+"""``sandbox ls``, ``stop`` and ``rm``: list, stop and remove the sandboxes of a project."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STATE_FOLDERS = (
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxEntry:
-    """One sandbox, with what it holds and what its runs use right now; None is what is not there any more."""
+    """A sandbox with its sizes and its runs' present usage; None for missing parts."""
 
     record: SandboxRecord
     runtime_objects: list[RuntimeObject]
@@ -51,22 +51,21 @@ class SandboxEntry:
     environment_bytes: int | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give its JSON."""
-        running = [one for one in self.runtime_objects if one.running]
+        running = [runtime_object for runtime_object in self.runtime_objects if runtime_object.running]
         return {
             **{key: value for key, value in self.record.to_dict().items() if key != "format_version"},
             "sample_bytes": self.sample_bytes,
             "environment_bytes": self.environment_bytes,
-            "running": [one.name for one in running],
+            "running": [runtime_object.name for runtime_object in running],
             "services": services.describe_running_services(Path(self.record.path), self.record.name, running),
-            "cpu_percent": sum(one.cpu_percent or 0.0 for one in running) if running else None,
-            "memory_bytes": sum(one.memory_bytes or 0 for one in running) if running else None,
+            "cpu_percent": sum(runtime_object.cpu_percent or 0.0 for runtime_object in running) if running else None,
+            "memory_bytes": sum(runtime_object.memory_bytes or 0 for runtime_object in running) if running else None,
         }
 
 
 @dataclass(frozen=True, kw_only=True)
 class SandboxListing:
-    """The sandboxes of a project, and what its runs and reports occupy."""
+    """The sandboxes of a project, and the sizes of its runs and state."""
 
     entries: list[SandboxEntry]
     runs: int
@@ -74,7 +73,7 @@ class SandboxListing:
     state_bytes: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox ls --json``."""
+        """Return the JSON of ``sandbox ls --json``."""
         return {
             "format_version": 1,
             "sandboxes": [entry.to_dict() for entry in self.entries],
@@ -97,8 +96,8 @@ def ls(project: Project) -> SandboxListing:
 
 
 def list_sandbox_names(project: Project) -> list[str]:
-    """Give the names of a project's sandboxes, sorted."""
-    return sorted(place.stem for place in (project.state_folder / "sandboxes").glob("*.json"))
+    """Return the names of a project's sandboxes, sorted."""
+    return sorted(record.stem for record in (project.state_folder / "sandboxes").glob("*.json"))
 
 
 def _read_entry(project: Project, name: str, answering: Sequence[Runtime]) -> SandboxEntry:
@@ -106,9 +105,9 @@ def _read_entry(project: Project, name: str, answering: Sequence[Runtime]) -> Sa
     return SandboxEntry(
         record=record,
         runtime_objects=[
-            one
+            runtime_object
             for runtime in answering
-            for one in runtime.measure_usage(runtime.list_objects(build_labels(project, name)))
+            for runtime_object in runtime.measure_usage(runtime.list_objects(build_labels(project, name)))
         ],
         sample_bytes=_compute_folder_bytes(find_home_folder() / "samples" / record.sample),
         environment_bytes=_compute_environment_bytes(record.environment),
@@ -128,21 +127,21 @@ def _compute_folder_bytes(folder: Path) -> int | None:
 
 
 def stop(project: Project, *, name: str, progress: Progress) -> list[str]:
-    """End what runs for a sandbox, and give the names of what was ended."""
+    """Stop a sandbox's running objects and return their names."""
     _check_sandbox_exists(project, name)
     return _remove_runtime_objects(project, name, progress)
 
 
 def rm(project: Project, *, name: str, samples: bool, progress: Progress) -> list[str]:
-    """Remove a sandbox and what runs for it; with the project's last one its runs and reports go too.
+    """Remove a sandbox and its running objects; with the project's last one also runs and reports.
 
     Samples stay unless ``samples`` is set; environments stay, because projects share them.
     """
     _check_sandbox_exists(project, name)
     removed = _remove_runtime_objects(project, name, progress)
-    place = build_record_path(project, name)
-    with lock_path(place), translate_os_errors(place):
-        place.unlink(missing_ok=True)
+    record_path = build_record_path(project, name)
+    with lock_path(record_path), translate_os_errors(record_path):
+        record_path.unlink(missing_ok=True)
         remove_path(services.make_services_folder(project, name))
     removed.append(f"sandbox {name}")
     if not list_sandbox_names(project):
@@ -151,16 +150,16 @@ def rm(project: Project, *, name: str, samples: bool, progress: Progress) -> lis
 
 
 def _remove_project_state(project: Project, *, samples: bool, progress: Progress) -> list[str]:
-    """Remove what is left of a project without a sandbox: all of it, or all but what says which sample is its own."""
+    """Remove the state of a project without sandboxes; without ``samples`` the record of its sample stays."""
     removed = []
     fingerprint = catalog.read_requested_fingerprint(project) if samples else None
-    place = catalog.resolve_sample_path(find_home_folder(), fingerprint) if fingerprint else None
-    if place is not None and place.exists():
-        with translate_os_errors(place):
-            if leases.remove_if_unused(place):
-                removed.append(f"sample {place.name[:16]}")
+    sample_path = catalog.resolve_sample_path(find_home_folder(), fingerprint) if fingerprint else None
+    if sample_path is not None and sample_path.exists():
+        with translate_os_errors(sample_path):
+            if leases.remove_if_unused(sample_path):
+                removed.append(f"sample {sample_path.name[:16]}")
             else:
-                progress.print_message(f"another command uses the sample {place.name[:16]}: left alone")
+                progress.print_message(f"another command uses the sample {sample_path.name[:16]}: left alone")
     for folder in _list_removable_folders(project, samples=samples, progress=progress):
         if folder.is_dir():
             with translate_os_errors(folder):
@@ -170,14 +169,14 @@ def _remove_project_state(project: Project, *, samples: bool, progress: Progress
 
 
 def _list_removable_folders(project: Project, *, samples: bool, progress: Progress) -> list[Path]:
-    """Give the folders to remove; notebooks are the user's work, without the rows that they show."""
+    """Return the folders to remove; notebooks are the user's work and stay, without their cached rows."""
     if not samples:
         return [project.state_folder / part for part in STATE_FOLDERS]
-    own = services.build_notebooks_path(project)
-    if not own.is_dir():
+    notebooks = services.build_notebooks_path(project)
+    if not notebooks.is_dir():
         return [project.state_folder]
-    progress.print_message(f"kept your notebooks: {own}")
-    return [*own.rglob("__marimo__"), *(one for one in project.state_folder.iterdir() if one != own)]
+    progress.print_message(f"kept your notebooks: {notebooks}")
+    return [*notebooks.rglob("__marimo__"), *(path for path in project.state_folder.iterdir() if path != notebooks)]
 
 
 def _remove_runtime_objects(project: Project, name: str, progress: Progress) -> list[str]:
@@ -194,7 +193,7 @@ def _remove_runtime_objects(project: Project, name: str, progress: Progress) -> 
 
 
 def _check_sandbox_exists(project: Project, name: str) -> None:
-    # A bisection makes none, and may have brought services up.
+    # A bisection creates no sandbox, but may have started services.
     if build_record_path(project, name).is_file() or (project.state_folder / "services" / name).is_dir():
         return
     there = list_sandbox_names(project)

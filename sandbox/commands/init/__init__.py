@@ -1,1 +1,1 @@
-"""Commands behind `sandbox init`."""
+"""Run `sandbox init`."""

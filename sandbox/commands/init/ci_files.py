@@ -1,4 +1,4 @@
-"""``sandbox init``: write the files that a project starts with; so far, the job for continuous integration."""
+"""``sandbox init --ci``: write the job for continuous integration."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ GITLAB_INCLUDE = f"include:\n  - local: /{GITLAB_JOB_FILE}\n"
 
 @dataclass(frozen=True, kw_only=True)
 class CiFilesResult:
-    """What was written, and what is left to do."""
+    """The written files, and the next steps."""
 
     files: list[Path]
     next: list[str]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox init --json``."""
+        """Return the JSON of ``sandbox init --json``."""
         return {"format_version": 1, "files": [str(file) for file in self.files], "next": self.next}
 
 
 def init_ci(project: Project, ci: CiProvider, *, overwrite: bool) -> CiFilesResult:
-    """Write the job that runs ``sandbox diff`` on every pull or merge request.
+    """Write the job with ``sandbox diff`` for every pull or merge request.
 
     Raises:
-        UsageError: A file is there already, and may not be overwritten.
+        UsageError: A file exists and may not be overwritten.
         ConfigError: The project is in no git repository.
     """
     folder = PurePosixPath(Repository(project.root).prefix)
@@ -69,10 +69,10 @@ def init_ci(project: Project, ci: CiProvider, *, overwrite: bool) -> CiFilesResu
 
 
 def render_job(ci: CiProvider, folder: PurePosixPath, *, store: bool) -> str:
-    """Give the job's text.
+    """Render the job.
 
     Args:
-        ci: For which server.
+        ci: The CI provider.
         folder: The project's folder in its repository.
         store: Whether the sample can be pulled from a store.
     """
@@ -80,11 +80,11 @@ def render_job(ci: CiProvider, folder: PurePosixPath, *, store: bool) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - YAML; what goes in is written as JSON, or quoted for a shell
+        autoescape=False,  # noqa: S701 - YAML; values are written as JSON or quoted for a shell
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        # The servers have {{ }} for themselves.
+        # CI servers use {{ }} themselves.
         variable_start_string="[[",
         variable_end_string="]]",
         block_start_string="[%",

@@ -1,4 +1,4 @@
-"""``sandbox init URI``: read a source and write the ``sandbox.toml`` that it asks for."""
+"""``sandbox init URI``: read a source and write its ``sandbox.toml``."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ REQUIREMENTS_FILES = ("uv.lock", "requirements.txt", "pyproject.toml")
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsResult:
-    """What was written, and what it says."""
+    """The written file and its proposal."""
 
     file: Path
     proposal: Proposal
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox init --json``."""
+        """Return the JSON of ``sandbox init --json``."""
         tables = {
             name: {
-                "rows": one.rows,
-                "key": list(one.key.columns) if one.key else None,
+                "rows": table.rows,
+                "key": list(table.key.columns) if table.key else None,
                 "references": [
                     {
                         "columns": list(ref.columns),
@@ -52,18 +52,18 @@ class SettingsResult:
                         "key": list(ref.key),
                         "share": ref.share,
                     }
-                    for ref in one.references
+                    for ref in table.references
                 ],
                 "masks": [suspect.column for suspect in self.proposal.masks.get(name, ())],
             }
-            for name, one in self.proposal.tables.items()
+            for name, table in self.proposal.tables.items()
         }
         return {
             "format_version": 1,
             "files": [str(self.file)],
             "next": ["sandbox plan"],
             "unit": self.proposal.unit.table,
-            "strata": [one.column for one in self.proposal.strata],
+            "strata": [stratum.column for stratum in self.proposal.strata],
             "rate": self.proposal.unit.rate,
             "tables": tables,
             "left_out": dict(self.proposal.skipped_tables),
@@ -71,10 +71,10 @@ class SettingsResult:
 
 
 def choose_target(config: Path | None, *, overwrite: bool) -> Path:
-    """Give the file that is to be written.
+    """Return the path of the file to write.
 
     Raises:
-        UsageError: It is there already, and may not be overwritten.
+        UsageError: The file exists and may not be overwritten.
     """
     file = (config or Path.cwd() / CONFIG_FILE_NAME).absolute()
     if file.exists() and not overwrite:
@@ -85,28 +85,28 @@ def choose_target(config: Path | None, *, overwrite: bool) -> Path:
 
 
 def init_source(uri: str, file: Path, *, progress: Progress) -> SettingsResult:
-    """Read a source and write the file that proposes how to sample it.
+    """Read a source and write a proposed ``sandbox.toml``.
 
     Raises:
-        SourceError: The source cannot be read, or nothing of it can be sampled.
+        SourceError: The source cannot be read, or has nothing to sample.
     """
     from sandbox.suggest import build_proposal  # noqa: PLC0415 - Ibis is slow to import
 
-    found = build_proposal(format_source_uri(uri, file.parent), base=file.parent, progress=progress)
-    return write_settings(found, file, inspect_surroundings(file.parent))
+    proposal = build_proposal(format_source_uri(uri, file.parent), base=file.parent, progress=progress)
+    return write_settings(proposal, file, inspect_surroundings(file.parent))
 
 
-def write_settings(found: Proposal, file: Path, around: ProjectContext) -> SettingsResult:
-    """Write a proposal, once it is sure that it can be read."""
-    text = report.render_settings(found, around)
+def write_settings(proposal: Proposal, file: Path, context: ProjectContext) -> SettingsResult:
+    """Write a proposal after checking that it can be read."""
+    text = report.render_settings(proposal, context)
     check_settings_text(file, text)
     make_state_folder(file.parent / STATE_FOLDER)
     write_file(file, text)
-    return SettingsResult(file=file, proposal=found)
+    return SettingsResult(file=file, proposal=proposal)
 
 
 def check_settings_text(file: Path, text: str) -> None:
-    """Make sure that a file with this text would be read without a complaint: else it is a bug, and nothing is written."""
+    """Check that the text is valid settings; a failure is a bug, and nothing is written."""
     try:
         resolve_settings(file, text, {}, {})
     except ConfigError as error:
@@ -114,7 +114,7 @@ def check_settings_text(file: Path, text: str) -> None:
 
 
 def inspect_surroundings(folder: Path) -> ProjectContext:
-    """Look at what lies beside the file: a name for the project, its requirements, the branch that production runs."""
+    """Inspect the folder for the project's name, requirements, pipeline and production branch."""
     name = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_")[:40] or "project"
     today = dt.datetime.now(dt.UTC).date()
     return report.ProjectContext(
@@ -127,7 +127,7 @@ def inspect_surroundings(folder: Path) -> ProjectContext:
 
 
 def build_missing_source_error(folder: Path) -> UsageError:
-    """Give the error for a call that names no source, with what could be meant."""
+    """Build the error for a call without a source, suggesting folders nearby."""
     near = list(_find_table_folders(folder))
     hint = "\n".join(f"sandbox init {shlex.quote(name)}/" for name in near[:5])
     return UsageError(
@@ -148,26 +148,26 @@ def _find_table_folders(folder: Path) -> Iterator[str]:
 
 
 def format_source_uri(uri: str, folder: Path) -> str:
-    """Give a source as the file says it: a path that was given relative to here, relative to the file.
+    """Return a source's uri for the file: paths relative to the current folder become relative to the file.
 
     Raises:
-        ConfigError: It is an address that no file may hold.
+        ConfigError: The address is not allowed in the file.
     """
     if "://" in uri:
         for problem in settings_checks.check_address(_build_minimal_settings(uri)):
             raise ConfigError(problem.message)
         return uri
     path = Path(uri)
-    place = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - links stay as they are
-    inside = place.is_relative_to(folder) and place != folder
+    target = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - links stay as they are
+    inside = target.is_relative_to(folder) and target != folder
     if path.is_absolute() and not inside:
         return uri
-    text = Path(os.path.relpath(place, folder)).as_posix()
-    return f"{text}/" if place.is_dir() else text
+    text = Path(os.path.relpath(target, folder)).as_posix()
+    return f"{text}/" if target.is_dir() else text
 
 
 def _build_minimal_settings(uri: str) -> Settings:
-    """Give settings that say no more than where the source is."""
+    """Build settings with nothing but the source."""
     return Settings.model_validate(
         {
             "version": 1,
@@ -192,7 +192,7 @@ def _find_production_branch(folder: Path) -> str:
 
 
 def _find_requirements(folder: Path) -> str | None:
-    """Give the requirements file that a stack can be made from, if there is one."""
+    """Return the first usable requirements file, if any."""
     for name in REQUIREMENTS_FILES:
         if (folder / name).is_file():
             try:
