@@ -43,8 +43,7 @@ class Secret:
 
 
 def load_secret(home: Path, *, root: Path | None = None, progress: Progress | None = None) -> Secret:
-    """Return the secret: ``$SANDBOX_MASK_KEY``, the file ``$SANDBOX_MASK_KEY_FILE``, or ``mask.key`` in the user's
-    folder.
+    """Return the secret: ``$SANDBOX_MASK_KEY``, the file ``$SANDBOX_MASK_KEY_FILE``, or the user's ``mask.key``.
 
     The last is created if missing; concurrent processes agree on one.
 

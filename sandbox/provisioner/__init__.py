@@ -1,4 +1,4 @@
-"""Turns image and requirements into a lock, and a lock into an environment that code can run in."""
+"""Resolve image and requirements into a lock, and build environments from locks."""
 
 from sandbox.provisioner.environments import ensure_environment, record_environment
 from sandbox.provisioner.lock.frozen_check import check_frozen

@@ -1,4 +1,4 @@
-"""What an environment is, as one id."""
+"""Ids of environments, computed from their inputs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
     from sandbox.manifest.lock import LockedImage, LockedLibrary, PlatformLock
 
-BUILDER_VERSION = 1  # raised when the same inputs are built in another way
+BUILDER_VERSION = 1  # increased when the same inputs are built differently
 
 
 def compute_image_id(image: str, platform: str, entry: PlatformLock, base: LockedImage) -> str:
-    """Give the id of an environment in a container.
+    """Return the id of an environment in a container.
 
     Args:
         image: The folder of ``images/`` that it is built from.
         platform: For example ``linux/amd64``.
-        entry: Its Python, its libraries with their hashes and its packages count.
-        base: Only its digest counts: what it is called here does not change what is in it.
+        entry: Its Python, libraries with hashes and packages are included.
+        base: Only its digest is included; its local name does not affect the content.
     """
-    packages = [[one.name, one.version, one.hash] for one in entry.packages.get(image, ())]
+    packages = [[package.name, package.version, package.hash] for package in entry.packages.get(image, ())]
     return hash_json(
         {
             "builder": BUILDER_VERSION,
@@ -39,7 +39,7 @@ def compute_image_id(image: str, platform: str, entry: PlatformLock, base: Locke
 
 
 def compute_host_id(platform: str, python: str, libraries: Iterable[LockedLibrary]) -> str:
-    """Give the id of an environment on this machine; ``python`` is the full version of its interpreter."""
+    """Return the id of an environment on this machine; ``python`` is the full version of its interpreter."""
     return hash_json(
         {
             "builder": BUILDER_VERSION,
@@ -52,4 +52,7 @@ def compute_host_id(platform: str, python: str, libraries: Iterable[LockedLibrar
 
 
 def _list_libraries(libraries: Iterable[LockedLibrary]) -> list[list[object]]:
-    return [[one.name, one.version, sorted(one.hashes)] for one in sorted(libraries, key=lambda one: one.name)]
+    return [
+        [library.name, library.version, sorted(library.hashes)]
+        for library in sorted(libraries, key=lambda library: library.name)
+    ]

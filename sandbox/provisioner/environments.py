@@ -1,4 +1,4 @@
-"""The one way to a place where code runs: an image, or a virtual environment of this machine."""
+"""Environments for running code: an image, or a virtual environment on this machine."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def ensure_environment(
     frozen: bool = False,
     python: bool = False,
 ) -> Environment:
-    """Give the environment of a lock, making it if it is not there yet.
+    """Return the environment of a lock, built if necessary.
 
     Args:
-        request: What the lock answers.
-        lock: By `resolve_lock`, for the same runtime.
-        runtime: What will carry out the code.
-        home: Where wheels and virtual environments are kept.
-        progress: Shows what is made; silent when everything is there.
-        frozen: Refuse another base image than the lock names.
-        python: Whether runs need a Python, which an image of the user's own may lack.
+        request: The request resolved by the lock.
+        lock: From `resolve_lock`, for the same runtime.
+        runtime: The runtime for the code.
+        home: Folder for wheels and virtual environments.
+        progress: Shows what is built; silent if nothing is.
+        frozen: Refuse a base image other than the lock's.
+        python: Whether runs need a Python, possibly missing in a custom image.
 
     Raises:
-        EngineError: The engine does not answer, or the environment cannot be made.
-        FrozenError: ``frozen``, and the base image is another, or the lock has nothing for this machine.
+        ContainerEngineError: The container engine does not answer, or the environment cannot be built.
+        FrozenMismatchError: With ``frozen``: the base image differs, or the lock has no entry for this machine.
     """
     if request.custom_image is not None:
         if runtime == "local":
@@ -55,7 +55,6 @@ def ensure_environment(
         )
     match runtime:
         case "docker":
-            # The SDK takes a third of a second to import, which a local run need not pay.
             from sandbox.provisioner.images import environment as docker_environment  # noqa: PLC0415
 
             return docker_environment.ensure_image_environment(
@@ -75,7 +74,7 @@ def ensure_environment(
 
 
 def record_environment(lock: LockDocument, environment: Environment) -> LockDocument:
-    """Give the lock with what was made written into it: the same lock where that changes nothing."""
+    """Return the lock with the built environment recorded; the same lock if nothing changes."""
     if environment.runtime != "docker":
         return lock
     from sandbox.provisioner.images import environment as docker_environment  # noqa: PLC0415

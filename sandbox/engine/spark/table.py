@@ -117,14 +117,13 @@ def build_rule_filter(
     below: int,
     whole: tuple[Sequence[str], Sequence[str]],
 ) -> Callable[[Any], Any]:
-    """Return a filter for rows that may be drawn: their permanent random number is below a limit, or their label is
-    among ``whole``.
+    """Return a filter for rows that may be drawn: a number below a limit, or a label among ``whole``.
 
     Args:
         table: The table.
         key: The unit's key.
         coefficients: See `sandbox.engine.rule.prn.compute_coefficients`.
-        below: The limit of the number (exclusive).
+        below: The limit of the permanent random number (exclusive).
         whole: The label columns, and labels.
     """
     names = {name: f"c{table.file_columns[name]}" for name in key}

@@ -1,4 +1,4 @@
-"""Check of the engine's address pool: it makes a network rather than counting."""
+"""Check of the container engine's address pool, by creating networks."""
 
 from __future__ import annotations
 
@@ -17,42 +17,46 @@ if TYPE_CHECKING:
 
 POOL_CHECK = "addresses for networks"
 DOCTOR_LABELS = {"role": "doctor"}
-MIN_FREE_NETWORKS = 2  # one now, and one more for whoever comes next
+MIN_FREE_NETWORKS = 2  # one now, and one in reserve
 
 
 def check_address_pool(client: Client) -> DoctorCheck:
-    """Check that the engine has addresses left for further networks; those it made are removed again.
+    """Check that the container engine has addresses for further networks; the test networks are removed.
 
     Raises:
-        EngineError: The engine does not make or remove a network, for another reason than addresses.
+        ContainerEngineError: A network cannot be created or removed for a reason other than addresses.
     """
     _remove_leftovers(client)
-    made: list[str] = []
+    created: list[str] = []
     try:
         for _ in range(MIN_FREE_NETWORKS):
-            made.append(_create_network(client))  # noqa: PERF401 - what was made before one fails is to be removed
+            created.append(_create_network(client))  # noqa: PERF401 - networks created before a failure are removed
     except ContainerEngineError as error:
         if "address pool" not in error.message:
             raise
-        return fail_check(POOL_CHECK, f"room for {len(made)} more: {error.message}", "docker network prune")
+        return fail_check(POOL_CHECK, f"room for {len(created)} more: {error.message}", "docker network prune")
     finally:
-        for one in made:
+        for network in created:
             with translate_errors("remove a network of this check"):
-                client.api.remove_network(one)
-    return pass_check(POOL_CHECK, f"room for {len(made)} more networks at least")
+                client.api.remove_network(network)
+    return pass_check(POOL_CHECK, f"room for {len(created)} more networks at least")
 
 
 def _remove_leftovers(client: Client) -> None:
-    """Remove what a check left that was killed."""
-    for one in inventory.list_objects(client, DOCTOR_LABELS):
-        if one.kind == "network" and (owning := ownership.parse_owner(one.labels)) is not None and owning.has_ended:
-            inventory.remove_object(client, one)
+    """Remove the networks of killed checks."""
+    for leftover in inventory.list_objects(client, DOCTOR_LABELS):
+        if (
+            leftover.kind == "network"
+            and (owning := ownership.parse_owner(leftover.labels)) is not None
+            and owning.has_ended
+        ):
+            inventory.remove_object(client, leftover)
 
 
 def _create_network(client: Client) -> str:
-    """Make a network that nothing is on, and give its id: names are not unique."""
+    """Create an unused network, and return its id: names are not unique."""
     with translate_errors("make a network"):
         name = f"sbx-doctor-{uuid.uuid4().hex[:12]}"
         labels = plan.build_container_labels({**DOCTOR_LABELS, **ownership.identify_owner().labels})
-        found = client.api.create_network(name, driver="bridge", internal=True, labels=labels)
-    return str(found["Id"])
+        network = client.api.create_network(name, driver="bridge", internal=True, labels=labels)
+    return str(network["Id"])

@@ -1,4 +1,4 @@
-"""One thing that `sandbox doctor` looked at."""
+"""Result type of `sandbox doctor`'s checks."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorCheck:
-    """What was looked at, and what came of it.
+    """A check and its result.
 
     Attributes:
-        name: What, in a few words; unique among the checks.
-        ok: None where it was not checked.
-        detail: What was found, or why it was not checked.
-        fix: What to type or do if it is not well; empty otherwise.
-        items: What ``detail`` only counts, by name.
+        name: A short name, unique among the checks.
+        ok: None if it was not run.
+        detail: The result, or the reason why it was not run.
+        fix: A command or action if it failed; empty otherwise.
+        items: Names of items counted in ``detail``.
     """
 
     name: str
@@ -30,7 +30,7 @@ class DoctorCheck:
     items: tuple[str, ...] = ()
 
     def fields(self) -> dict[str, Any]:
-        """Give it as JSON values."""
+        """Return the check as JSON values."""
         return {
             "name": self.name,
             "ok": self.ok,
@@ -41,22 +41,22 @@ class DoctorCheck:
 
 
 def pass_check(name: str, detail: str, items: Iterable[str] = ()) -> DoctorCheck:
-    """Give a check that found all well."""
+    """Return a passed check."""
     return DoctorCheck(name=name, ok=True, detail=detail, items=tuple(items))
 
 
 def fail_check(name: str, detail: str, fix: str, items: Iterable[str] = ()) -> DoctorCheck:
-    """Give a check that found something, with the one thing to do about it."""
+    """Return a failed check, with the one thing to do about it."""
     return DoctorCheck(name=name, ok=False, detail=detail, fix=fix, items=tuple(items))
 
 
 def skip_check(name: str, because: str) -> DoctorCheck:
-    """Give a check that something else stood in the way of."""
+    """Return a skipped check, with the reason."""
     return DoctorCheck(name=name, ok=None, detail=because)
 
 
 def run_check(name: str, check: Callable[[], DoctorCheck], fix: str = "") -> DoctorCheck:
-    """Carry out a check; an error of ours is what it found, and ``fix`` what to do where the error does not say."""
+    """Run a check; a `SandboxError` fails it, with ``fix`` if the error has no hint."""
     try:
         return check()
     except SandboxError as error:

@@ -1,4 +1,4 @@
-"""Checks whether this machine can do what a sandbox needs."""
+"""The checks of `sandbox doctor`, for the machine and the container engine."""
 
 from __future__ import annotations
 
@@ -16,23 +16,22 @@ if TYPE_CHECKING:
 def run_doctor(
     root: Path | None, *, home: Path, runtime: Literal["auto", "docker", "local"], progress: Progress
 ) -> list[DoctorCheck]:
-    """Check this machine, and say one thing to do for each failure.
+    """Check this machine, with one action for each failure.
 
     Args:
         root: A project's folder, if there is one.
-        home: What all projects share.
-        runtime: What the project wants to run in; the engine is not looked at for ``local``.
-        progress: Shows what is being checked.
+        home: The folder shared by all projects.
+        runtime: The project's runtime; ``local`` skips the container engine.
+        progress: Shows the running check.
     """
     with progress.step("checking this machine"):
-        found = machine_checks.check_machine(home, root)
+        checks = machine_checks.check_machine(home, root)
     if runtime == "local":
-        return [*found, machine_checks.check_local_python()]
-    # Imports the Docker SDK, which a check of the local runtime need not pay.
+        return [*checks, machine_checks.check_local_python()]
     from sandbox.provisioner.doctor import engine_checks  # noqa: PLC0415
 
     with progress.step("checking the container engine"):
         engine = engine_checks.check_engine(home)
     if runtime == "auto" and not engine[0].ok:
-        return [*found, *engine, machine_checks.check_local_python()]
-    return [*found, *engine]
+        return [*checks, *engine, machine_checks.check_local_python()]
+    return [*checks, *engine]

@@ -1,4 +1,4 @@
-"""Checks of the container engine: it runs containers rather than guessing."""
+"""Checks of the container engine, by running containers."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ _MEMORY_COMMAND = (
     f"exec python3 -c 'b = bytearray({2 * TRIAL_MEMORY_BYTES}); b[::4096] = b\"x\" * len(b[::4096]); print(len(b))'"
 )
 _PROCESSES_COMMAND = "for i in $(seq 200); do sleep 5 & done; wait"
-_NO_ROUTE_TEST = "test $(wc -l </proc/net/route) -le 1"  # but for the line of titles
+_NO_ROUTE_TEST = "test $(wc -l </proc/net/route) -le 1"  # apart from the header
 _NETWORK_COMMAND = "cat /proc/net/dev; exec python3 -c 'import socket; socket.create_connection((\"1.1.1.1\", 53), 2)'"
 
 
 def check_engine(home: Path) -> list[DoctorCheck]:
-    """Check the engine, then what needs it; what cannot be checked says what stands in the way."""
+    """Check the container engine, then its functions; skipped checks name the failed prerequisite."""
     runtime = DockerRuntime()
     answers = run_check(ENGINE_CHECK, lambda: pass_check(ENGINE_CHECK, runtime.check()))
     if not answers.ok:
@@ -72,12 +72,12 @@ def _run_dependent_checks(runtime: DockerRuntime, client: images.Client, home: P
         address_pool.POOL_CHECK: lambda: address_pool.check_address_pool(client),
         trial_results.CLOCK_CHECK: lambda: _check_clock(client),
     }
-    found = [
+    checks = [
         _check_base(base),
         *(run_check(name, always[name], trial_results.LOG_HINT) for name in ENGINE_CHECKS),
     ]
     if base is None:
-        return [*found, *(skip_check(name, "there is no base image") for name in TRIAL_CHECKS)]
+        return [*checks, *(skip_check(name, "there is no base image") for name in TRIAL_CHECKS)]
     trial = _Trial(runtime, base, home)
     running: dict[str, Callable[[], DoctorCheck]] = {
         "build": lambda: _check_build(client, base),
@@ -86,11 +86,11 @@ def _run_dependent_checks(runtime: DockerRuntime, client: images.Client, home: P
         trial_results.PROCESSES_CHECK: trial.check_processes,
         trial_results.NETWORK_CHECK: trial.check_network,
     }
-    return [*found, *(run_check(name, running[name], trial_results.LOG_HINT) for name in TRIAL_CHECKS)]
+    return [*checks, *(run_check(name, running[name], trial_results.LOG_HINT) for name in TRIAL_CHECKS)]
 
 
 def _find_base_reference(client: images.Client) -> str | None:
-    return next((one for one in (bases.LOCAL_BASE, bases.OFFICIAL_BASE) if images.find_image(client, one)), None)
+    return next((name for name in (bases.LOCAL_BASE, bases.OFFICIAL_BASE) if images.find_image(client, name)), None)
 
 
 def _check_base(base: str | None) -> DoctorCheck:
@@ -100,31 +100,32 @@ def _check_base(base: str | None) -> DoctorCheck:
 
 
 def _check_images(client: images.Client) -> DoctorCheck:
-    found = [image for image in images.list_images(client, {"role": "image"}) if image.tags]
-    if not found:
+    tagged = [image for image in images.list_images(client, {"role": "image"}) if image.tags]
+    if not tagged:
         return fail_check("images", "none is built yet; one is needed to run offline", CREATE_COMMAND)
-    names = sorted(tag for image in found for tag in image.tags)
-    total = sum(image.bytes for image in found) / 1e9
+    names = sorted(tag for image in tagged for tag in image.tags)
+    total = sum(image.bytes for image in tagged) / 1e9
     return pass_check("images", f"{len(names)} built, {total:.1f} GB", names)
 
 
 def _check_image_space(client: images.Client) -> DoctorCheck:
     with translate_errors("ask the Docker Engine where its images lie"):
-        place = Path(str(client.info().get("DockerRootDir") or "/"))
-    if not place.exists():  # in a virtual machine, as with Docker Desktop
-        return skip_check("space for images", f"{place} is not on this machine's own disk")
-    return check_space("space for images", place)
+        path = Path(str(client.info().get("DockerRootDir") or "/"))
+    if not path.exists():  # in a virtual machine, as with Docker Desktop
+        return skip_check("space for images", f"{path} is not on this machine's own disk")
+    return check_space("space for images", path)
 
 
 def _check_clock(client: images.Client) -> DoctorCheck:
     with translate_errors("ask the Docker Engine for its time"):
-        said = str(client.info().get("SystemTime", ""))
-    return trial_results.judge_clock(said, now=dt.datetime.now(dt.UTC))
+        engine_time = str(client.info().get("SystemTime", ""))
+    return trial_results.judge_clock(engine_time, now=dt.datetime.now(dt.UTC))
 
 
 def _check_build(client: images.Client, base: str) -> DoctorCheck:
     tag = f"sandbox/doctor:{uuid.uuid4().hex[:12]}"
-    # With its owner in it, what is left of a check that was killed is known: see `unused_images.left`.
+    # The owner's label identifies leftovers of a killed check: see
+    # `sandbox.provisioner.images.image_usage.list_leftovers`.
     labels = {"managed": "true", "role": "doctor", **ownership.identify_owner().labels}
     with make_scratch_folder("doctor") as context:
         lines = [
@@ -142,7 +143,7 @@ def _check_build(client: images.Client, base: str) -> DoctorCheck:
 
 
 class _Trial:
-    """Jobs in the base image that show whether the runtime keeps its promises."""
+    """Jobs in the base image that test the runtime's isolation."""
 
     def __init__(self, runtime: DockerRuntime, base: str, home: Path) -> None:
         self._runtime = runtime
@@ -152,23 +153,23 @@ class _Trial:
         )
 
     def check_ownership(self) -> DoctorCheck:
-        """Check that what a job makes belongs to the caller, and can be read."""
+        """Check that files created by a job belong to the caller and are readable."""
         with self._make_folder() as folder:
-            outcome, said = self._run_command("echo made >file", folder)
-            made = folder / "file"
-            whose = made.stat().st_uid if made.exists() else None
-        return trial_results.judge_ownership(outcome, said, owner=whose, caller=os.getuid())
+            outcome, output = self._run_command("echo made >file", folder)
+            created = folder / "file"
+            owner = created.stat().st_uid if created.exists() else None
+        return trial_results.judge_ownership(outcome, output, owner=owner, caller=os.getuid())
 
     def check_memory(self) -> DoctorCheck:
-        """Check that a job that takes too much memory is ended."""
+        """Check that a job over its memory limit is killed."""
         return trial_results.judge_memory(*self._run_in_new_folder(_MEMORY_COMMAND))
 
     def check_processes(self) -> DoctorCheck:
-        """Check that a job cannot start processes without end."""
+        """Check that a job cannot exceed its process limit."""
         return trial_results.judge_processes(*self._run_in_new_folder(_PROCESSES_COMMAND), most=TRIAL_PIDS)
 
     def check_network(self) -> DoctorCheck:
-        """Check that a job sees no network but its own loopback."""
+        """Check that a job has only a loopback network."""
         return trial_results.judge_network(*self._run_in_new_folder(_NETWORK_COMMAND))
 
     def _run_in_new_folder(self, command: str) -> tuple[JobResult, str]:
@@ -176,21 +177,21 @@ class _Trial:
             return self._run_command(command, folder)
 
     def _make_folder(self) -> AbstractContextManager[Path]:
-        """Give a folder where samples lie, because an engine in a virtual machine sees only some of the disk."""
+        """Return a folder beside the samples: a container engine in a virtual machine sees only parts of the disk."""
         return make_staging_folder(self._home, label="doctor")
 
     def _run_command(self, command: str, folder: Path) -> tuple[JobResult, str]:
-        said: list[bytes] = []
-        place = Mount(source=folder, target="/work", writable=True)
+        output: list[bytes] = []
+        mount = Mount(source=folder, target="/work", writable=True)
         job = Job(
             name=f"sbx-doctor-{uuid.uuid4().hex[:12]}",
             labels={"role": "doctor"},
             environment=self._environment,
             command=command,
-            workdir=place,
-            mounts=(place,),
+            workdir=mount,
+            mounts=(mount,),
             variables={},
             limits=ResourceLimits(cpus=1, memory_bytes=TRIAL_MEMORY_BYTES, timeout_seconds=30, pids=TRIAL_PIDS),
         )
-        outcome = self._runtime.run(job, stdout=said.append, stderr=said.append)
-        return outcome, b"".join(said).decode("utf-8", "replace")
+        outcome = self._runtime.run(job, stdout=output.append, stderr=output.append)
+        return outcome, b"".join(output).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Checks of this machine: tools, Python, space, clock."""
+"""Checks of this machine: tools, Python, disk space, clock."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from sandbox.provisioner.lock.request import SUPPORTED_PYTHONS
 if TYPE_CHECKING:
     from pathlib import Path
 
-MIN_FREE_BYTES = 2 * 10**9  # an image, its wheels, and room for a build
-EARLIEST_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # no machine's clock can be before this
+MIN_FREE_BYTES = 2 * 10**9  # an image, its wheels, and a build
+EARLIEST_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # the clock cannot be earlier
 
 
 def check_machine(home: Path, root: Path | None) -> list[DoctorCheck]:
-    """Check what every runtime needs."""
-    places = {"space for samples": home}
+    """Check the requirements of every runtime."""
+    folders = {"space for samples": home}
     if root is not None:
-        places["space for runs"] = root
+        folders["space for runs"] = root
     return [
         run_check("git", _check_git),
         run_check("uv", _check_uv),
-        *(check_space(name, place) for name, place in places.items()),
+        *(check_space(name, folder) for name, folder in folders.items()),
         _check_clock(),
     ]
 
 
 def check_local_python() -> DoctorCheck:
-    """Check whether runs without containers have the stack's Python."""
-    wanted = SUPPORTED_PYTHONS[0]
-    found = interpreters.find_interpreter(wanted)
-    what = f"Python {found.version} at {found.path}"
-    if found.minor_version == wanted:
+    """Check that the stack's Python is available for runs without containers."""
+    expected = SUPPORTED_PYTHONS[0]
+    interpreter = interpreters.find_interpreter(expected)
+    what = f"Python {interpreter.version} at {interpreter.path}"
+    if interpreter.minor_version == expected:
         return pass_check("Python for local runs", what)
     return fail_check(
         "Python for local runs",
-        f"{what}; the stack has {wanted}, and results may differ",
-        f"uv python install {wanted}",
+        f"{what}; the stack has {expected}, and results may differ",
+        f"uv python install {expected}",
     )
 
 
-def check_space(name: str, place: Path) -> DoctorCheck:
-    """Check the free space where something lies, or will lie."""
-    there = next(folder for folder in (place, *place.parents) if folder.exists())
-    free = shutil.disk_usage(there).free
-    detail = f"{free / 1e9:.1f} GB free at {there}"
+def check_space(name: str, path: Path) -> DoctorCheck:
+    """Check the free space at an existing or future path."""
+    existing = next(folder for folder in (path, *path.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    detail = f"{free / 1e9:.1f} GB free at {existing}"
     if free >= MIN_FREE_BYTES:
         return pass_check(name, detail)
-    return fail_check(name, f"{detail}; {MIN_FREE_BYTES / 1e9:.0f} GB are needed", f"free some space at {there}")
+    return fail_check(name, f"{detail}; {MIN_FREE_BYTES / 1e9:.0f} GB are needed", f"free some space at {existing}")
 
 
 def _check_git() -> DoctorCheck:

@@ -1,4 +1,4 @@
-"""The base image: by digest from a registry, or made from Debian's archive where no registry answers."""
+"""The base image: pulled by digest from a registry, or built from Debian's archive without one."""
 
 from __future__ import annotations
 
@@ -28,39 +28,39 @@ if TYPE_CHECKING:
 LOCAL_BASE = "sandbox/base:trixie"
 # The index of python:3.13-slim-trixie with Python 3.13.15 on Debian 13.6, for linux/amd64 and linux/arm64.
 OFFICIAL_BASE = "python:3.13-slim-trixie@sha256:9d2e5553305c7c7b0097999bb17187c69b921ccd6bc9d40e4bb5ebe652c00285"
-SCRIPT_LINES = 487  # that images/base/rootfs.sh prints, about
+SCRIPT_LINES = 487  # approximate output lines of images/base/rootfs.sh
 
 
 def ensure_base(
     client: images.Client,
-    wanted: LockedImage | None,
+    locked_base: LockedImage | None,
     *,
     home: Path,
     progress: Progress,
     frozen: bool = False,
 ) -> LockedImage:
-    """Give a base image that the engine holds: the wanted one, else the one made here, else the official one.
+    """Return a base image in the container engine: the wanted one, else the local build, else the official one.
 
     Args:
-        client: The engine.
-        wanted: What the lock says, if it says anything.
-        home: Its lock keeps two processes from making the base at once.
-        progress: Shows what is pulled or made.
-        frozen: Refuse any other than the wanted one.
+        client: The container engine's client.
+        locked_base: The lock's base image, if any.
+        home: Its lock prevents concurrent builds of the base.
+        progress: Shows what is pulled or built.
+        frozen: Refuse any base other than the wanted one.
 
     Raises:
-        FrozenError: ``frozen``, and the wanted one cannot be had.
-        EngineError: No base can be had.
+        FrozenMismatchError: ``frozen``, and the wanted one is not available.
+        ContainerEngineError: No base is available.
     """
-    found = find_base(client, wanted)
-    if found is not None and wanted in (None, found):
-        return found
+    base = find_base(client, locked_base)
+    if base is not None and locked_base in (None, base):
+        return base
     with lock_path(home / "base"):
-        if wanted is not None and _try_pull(client, wanted.reference, progress):
-            return _parse_reference(wanted.reference)
-        found = found or find_base(client, wanted) or _pull_or_build_base(client, home=home, progress=progress)
-    if wanted is not None and found != wanted:
-        differs = f"the base image is {_format_name(found)}, and sandbox.lock says {_format_name(wanted)}"
+        if locked_base is not None and _try_pull(client, locked_base.reference, progress):
+            return _parse_reference(locked_base.reference)
+        base = base or find_base(client, locked_base) or _pull_or_build_base(client, home=home, progress=progress)
+    if locked_base is not None and base != locked_base:
+        differs = f"the base image is {_format_name(base)}, and sandbox.lock says {_format_name(locked_base)}"
         if frozen:
             raise FrozenMismatchError(
                 differs,
@@ -68,11 +68,11 @@ def ensure_base(
                 "sandbox create, where the lock may change",
             )
         progress.print_message(differs)
-    return found
+    return base
 
 
 def describe_official_base() -> LockedImage:
-    """Give the base image from a registry that this version of sandbox is made for."""
+    """Return the official base image of this version of sandbox."""
     return _parse_reference(OFFICIAL_BASE)
 
 
@@ -85,12 +85,12 @@ def _parse_reference(reference: str) -> LockedImage:
 
 
 def find_base(client: images.Client, wanted: LockedImage | None) -> LockedImage | None:
-    """Give the base that the engine holds already, the wanted one first; None where it holds none."""
+    """Return a base present in the container engine, the wanted one first; None without one."""
     if wanted is not None and "@" in wanted.reference and images.find_image(client, wanted.reference):
         return wanted
-    made = images.find_image(client, LOCAL_BASE)
-    if made is not None:
-        return LockedImage(reference=LOCAL_BASE, digest=made.layers[-1])
+    local_base = images.find_image(client, LOCAL_BASE)
+    if local_base is not None:
+        return LockedImage(reference=LOCAL_BASE, digest=local_base.layers[-1])
     return _parse_reference(OFFICIAL_BASE) if images.find_image(client, OFFICIAL_BASE) else None
 
 
@@ -103,7 +103,7 @@ def _pull_or_build_base(client: images.Client, *, home: Path, progress: Progress
 
 
 def _try_pull(client: images.Client, reference: str, progress: Progress) -> bool:
-    """Pull a base by digest if a registry offers it; False where none does or it broke off."""
+    """Pull a base by digest if a registry offers it; return False if none does or the pull failed."""
     if "@" not in reference or not images.is_in_registry(client, reference):
         return False
     try:
@@ -127,7 +127,7 @@ def _build_base(client: images.Client, *, home: Path, progress: Progress) -> ima
 
 
 def _run_script(script: Path, file: Path, advance: Callable[[float], None]) -> None:
-    """Run the script; its bit for execution may be lost in an installed wheel, so bash is named."""
+    """Run the script with bash: an installed wheel may lose its executable bit."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
         try:
             process = subprocess.Popen(
@@ -155,8 +155,8 @@ def _run_script(script: Path, file: Path, advance: Callable[[float], None]) -> N
             raise _explain_failure(complaints.read())
 
 
-def _explain_failure(said: str) -> ContainerEngineError:
-    lines = deque(said.strip().splitlines(), maxlen=images.LOG_TAIL_LINES)
+def _explain_failure(output: str) -> ContainerEngineError:
+    lines = deque(output.strip().splitlines(), maxlen=images.LOG_TAIL_LINES)
     hint = ""
     while lines and lines[-1].startswith("hint: "):
         hint = lines.pop().removeprefix("hint: ")
@@ -169,25 +169,24 @@ def _explain_failure(said: str) -> ContainerEngineError:
 
 
 class _PrintedProgress(SilentProgress):
-    """Progress as lines, for a command that has no other."""
+    """Progress printed as lines."""
 
     def print_message(self, message: str) -> None:
-        """Print it."""
         print(f"base: {message}", flush=True)  # noqa: T201
 
 
 def main(arguments: list[str]) -> int:
-    """Make sure that the base image is there, and say which it is; what ``images/base/make.sh`` runs."""
+    """Ensure that the base image is present, and print its name; run by ``images/base/make.sh``."""
     try:
         with contextlib.closing(open_client()) as client:
-            found = ensure_base(client, None, home=paths.find_home_folder(), progress=_PrintedProgress())
+            base = ensure_base(client, None, home=paths.find_home_folder(), progress=_PrintedProgress())
     except SandboxError as error:
         if "--optional" in arguments:
             print(f"base: {error.message}; going on without one")  # noqa: T201
             return 0
         print(f"base: {error.message}\nhint: {error.hint}", file=sys.stderr)  # noqa: T201
         return error.status
-    print(f"base: {_format_name(found)} is in the engine")  # noqa: T201
+    print(f"base: {_format_name(base)} is in the engine")  # noqa: T201
     return 0
 
 

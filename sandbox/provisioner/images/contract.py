@@ -1,4 +1,4 @@
-"""What a run asks of every image, tried in a container as a run would be: whoever made the image."""
+"""Requirements of runs on any image, tested in a container like that of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PYTHON_CHECK = "own image: python"
 TRIAL_SECONDS = 60.0
 TRIAL_MEMORY_BYTES = 512 * 2**20
 
-# Each line that comes back names something that is missing; what is asked for is what every run has.
+# Each line of output names a missing feature.
 _TRIAL_SCRIPT = """
 echo begun
 { echo made > "$HOME/made"; } 2>&- || echo "missing home"
@@ -39,11 +39,13 @@ echo ended
 """
 
 
-def check_contract(client: Client, environment: Environment, *, own: CustomImage, python: bool, home: Path) -> None:
-    """Make sure that an image can be run in.
+def check_contract(
+    client: Client, environment: Environment, *, custom_image: CustomImage, python: bool, home: Path
+) -> None:
+    """Check that runs can use an image.
 
     Raises:
-        EngineError: It cannot; the message names all that is missing.
+        ContainerEngineError: They cannot; the message names everything missing.
     """
     missing = [
         check for check in run_contract_checks(client, environment, python=python, home=home) if check.ok is False
@@ -51,23 +53,23 @@ def check_contract(client: Client, environment: Environment, *, own: CustomImage
     if missing:
         lines = "".join(f"\n  {check.detail}" for check in missing)
         raise ContainerEngineError(
-            f"runs cannot use the image {own.name}:{lines}", hint="\n".join(check.fix for check in missing)
+            f"runs cannot use the image {custom_image.name}:{lines}", hint="\n".join(check.fix for check in missing)
         )
 
 
 def run_contract_checks(client: Client, environment: Environment, *, python: bool, home: Path) -> list[DoctorCheck]:
-    """Try what a run asks of an image.
+    """Test the requirements of runs on an image.
 
     Args:
-        client: The engine that holds it.
+        client: The client of the container engine that holds it.
         environment: The image.
         python: Whether runs need a ``python`` in it.
-        home: A folder of this machine that the engine sees.
+        home: A folder visible to the container engine.
     """
     with translate_errors(f"look at the image {environment.reference}"):
         config = client.api.inspect_image(environment.reference).get("Config") or {}
     volumes = sorted(config.get("Volumes") or {})
-    found = [
+    checks = [
         fail_check(
             VOLUMES_CHECK,
             f"it declares volumes, which a run could write to and which would stay on this disk: {', '.join(volumes)}",
@@ -76,15 +78,15 @@ def run_contract_checks(client: Client, environment: Environment, *, python: boo
         if volumes
         else pass_check(VOLUMES_CHECK, "none is declared")
     ]
-    ending, said = _run_trial(environment, home)
-    lines = said.splitlines()
+    ending, output = _run_trial(environment, home)
+    lines = output.splitlines()
     if "begun" not in lines or ending is not RunOutcome.SUCCEEDED:
         reason = lines[-1] if lines else f"it {ending.value.replace('_', ' ')}"
         fix = "give it a /bin/sh that any user may start; an image FROM scratch has none"
-        return [*found, fail_check(SHELL_CHECK, f"the command of a run cannot be started: {reason}", fix)]
-    found.append(pass_check(SHELL_CHECK, "/bin/sh starts as a user without rights"))
+        return [*checks, fail_check(SHELL_CHECK, f"the command of a run cannot be started: {reason}", fix)]
+    checks.append(pass_check(SHELL_CHECK, "/bin/sh starts as a user without rights"))
     wrong = [name for name in ("home", "tmp", "output", "sample") if f"missing {name}" in lines]
-    found.append(
+    checks.append(
         fail_check(
             FOLDERS_CHECK,
             f"a run cannot use its {', '.join(wrong)}",
@@ -94,7 +96,7 @@ def run_contract_checks(client: Client, environment: Environment, *, python: boo
         else pass_check(FOLDERS_CHECK, "home, /tmp, the sample and the output are as in every run")
     )
     if python:
-        found.append(
+        checks.append(
             fail_check(
                 PYTHON_CHECK,
                 "there is no python of 3.11 or later on its PATH",
@@ -103,18 +105,18 @@ def run_contract_checks(client: Client, environment: Environment, *, python: boo
             if "missing python" in lines
             else pass_check(PYTHON_CHECK, "there is one on its PATH")
         )
-    return found
+    return checks
 
 
 def _run_trial(environment: Environment, home: Path) -> tuple[RunOutcome, str]:
-    said: list[bytes] = []
+    chunks: list[bytes] = []
     with make_staging_folder(home, label="contract") as folder:
-        places = {one: folder / one for one in ("code", "sample", "output")}
-        for place in places.values():
-            place.mkdir()
-        (places["sample"] / "given").write_text("given\n", "utf-8")
+        folders = {name: folder / name for name in ("code", "sample", "output")}
+        for path in folders.values():
+            path.mkdir()
+        (folders["sample"] / "given").write_text("given\n", "utf-8")
         code, sample, output = (
-            Mount(source=place, target=f"/sandbox/{one}", writable=one == "output") for one, place in places.items()
+            Mount(source=path, target=f"/sandbox/{name}", writable=name == "output") for name, path in folders.items()
         )
         job = Job(
             name=f"sbx-contract-{uuid.uuid4().hex[:12]}",
@@ -127,7 +129,7 @@ def _run_trial(environment: Environment, home: Path) -> tuple[RunOutcome, str]:
             limits=ResourceLimits(cpus=1, memory_bytes=TRIAL_MEMORY_BYTES, timeout_seconds=TRIAL_SECONDS),
         )
         try:
-            outcome = DockerRuntime().run(job, stdout=said.append, stderr=said.append)
+            outcome = DockerRuntime().run(job, stdout=chunks.append, stderr=chunks.append)
         except ContainerEngineError as error:
             return RunOutcome.FAILED, error.message
-    return outcome.ending, b"".join(said).decode("utf-8", "replace")
+    return outcome.ending, b"".join(chunks).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""An image of the user's own as an environment: found or built, and held to what a run asks of every image."""
+"""Custom images as environments: found or built, then checked against the requirements of runs."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from sandbox.provisioner.images.custom_image import CustomImage
 
 IMAGE_CHECK = "own image"
-BUILD_TIMEOUT_SECONDS = 1800  # for the engine to answer while a step of a build runs
+BUILD_TIMEOUT_SECONDS = 1800  # for one build step
 
 
 def ensure_custom_environment(
-    own: CustomImage,
+    custom: CustomImage,
     lock: LockDocument,
     *,
     python: bool,
@@ -40,144 +40,150 @@ def ensure_custom_environment(
     progress: Progress,
     frozen: bool = False,
 ) -> Environment:
-    """Give the environment of an own image, building it if it is not there (see `sandbox.provisioner.environment`).
+    """Return the environment of a custom image, built if necessary (see `sandbox.provisioner.environments`).
 
     Args:
-        own: The image.
-        lock: What it was resolved to.
+        custom: The image.
+        lock: Its lock.
         python: Whether runs need a ``python`` in it.
-        home: Where it is kept what was checked already.
-        progress: Shows what is made; silent when everything is there.
-        frozen: Refuse another base image than the lock names.
+        home: Folder for records of completed checks.
+        progress: Shows what is built; silent if nothing is.
+        frozen: Refuse a base image other than the lock's.
 
     Raises:
-        EngineError: The engine does not hold it, or what it builds on; the build failed; or it does not do what a run
-            asks of an image.
+        ContainerEngineError: The image or one it builds on is missing, the build failed, or the image does not meet the
+            requirements of runs.
     """
     with contextlib.closing(open_client()) as client:
         platform = images.read_platform(client)
         wanted_base = pins.find_platform_entry(lock, platform).base
-        if own.dockerfile_inputs is None:
-            found = _ensure_named_image(client, own, platform, pull=progress)
+        if custom.dockerfile_inputs is None:
+            environment = _ensure_named_image(client, custom, platform, pull=progress)
         else:
-            ground = _ensure_bases(client, own, wanted_base, home=home, progress=progress, frozen=frozen)
-            found = _describe_environment(own, platform, ground)
-            with lock_path(home / "images" / found.id[:16]):
-                if images.find_image(client, found.reference) is None:
-                    _build_image(client, own, found, ground, home=home, progress=progress)
-        place = home / "images" / found.id
-        if not acquire_lease(place):
-            with progress.step(f"trying what runs ask of {own.name}"):
-                contract.check_contract(client, found, own=own, python=python, home=home)
-            with translate_os_errors(place):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.touch()
-            acquire_lease(place)
-    return found
+            base_images = _ensure_bases(client, custom, wanted_base, home=home, progress=progress, frozen=frozen)
+            environment = _describe_environment(custom, platform, base_images)
+            with lock_path(home / "images" / environment.id[:16]):
+                if images.find_image(client, environment.reference) is None:
+                    _build_image(client, custom, environment, base_images, home=home, progress=progress)
+        path = home / "images" / environment.id
+        if not acquire_lease(path):
+            with progress.step(f"trying what runs ask of {custom.name}"):
+                contract.check_contract(client, environment, custom_image=custom, python=python, home=home)
+            with translate_os_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+            acquire_lease(path)
+    return environment
 
 
 def run_custom_image_checks(
-    own: CustomImage, lock: LockDocument | None, *, python: bool, home: Path
+    custom: CustomImage, lock: LockDocument | None, *, python: bool, home: Path
 ) -> list[DoctorCheck]:
-    """Check that an own image is there and does what a run asks; nothing is built or pulled."""
+    """Check that a custom image is present and usable for runs; nothing is built or pulled."""
 
     def check_presence() -> DoctorCheck:
-        found = _find_environment(client, own, lock)
-        if found is None:
-            return fail_check(IMAGE_CHECK, f"{own.name} is not built yet", "sandbox create")
-        return pass_check(IMAGE_CHECK, found.reference)
+        built = _find_environment(client, custom, lock)
+        if built is None:
+            return fail_check(IMAGE_CHECK, f"{custom.name} is not built yet", "sandbox create")
+        return pass_check(IMAGE_CHECK, built.reference)
 
     try:
         with contextlib.closing(open_client()) as client:
-            there = run_check(IMAGE_CHECK, check_presence)
-            if not there.ok:
-                return [there]
-            environment = _find_environment(client, own, lock)
+            presence = run_check(IMAGE_CHECK, check_presence)
+            if not presence.ok:
+                return [presence]
+            environment = _find_environment(client, custom, lock)
             assert environment is not None
-            return [there, *contract.run_contract_checks(client, environment, python=python, home=home)]
+            return [presence, *contract.run_contract_checks(client, environment, python=python, home=home)]
     except ContainerEngineError as error:
         return [skip_check(IMAGE_CHECK, error.message)]
 
 
-def _find_environment(client: images.Client, own: CustomImage, lock: LockDocument | None) -> Environment | None:
-    """Give the environment if the engine holds its image already."""
+def _find_environment(client: images.Client, custom: CustomImage, lock: LockDocument | None) -> Environment | None:
+    """Return the environment if the container engine holds its image."""
     platform = images.read_platform(client)
-    if own.dockerfile_inputs is None:
-        return _ensure_named_image(client, own, platform, pull=None)
+    if custom.dockerfile_inputs is None:
+        return _ensure_named_image(client, custom, platform, pull=None)
     entry = lock.platforms.get(platform) if lock else None
-    wanted = _describe_environment(own, platform, _find_bases(client, own, entry.base if entry else None))
-    return wanted if images.find_image(client, wanted.reference) else None
+    environment = _describe_environment(custom, platform, _find_bases(client, custom, entry.base if entry else None))
+    return environment if images.find_image(client, environment.reference) else None
 
 
-def _ensure_named_image(client: images.Client, own: CustomImage, platform: str, pull: Progress | None) -> Environment:
-    """Give the environment of an image by name. Only what a digest names is pulled, if anything is."""
-    image = images.find_image(client, own.name)
-    if image is None and pull and "@sha256:" in own.name and images.is_in_registry(client, own.name):
-        with pull.step(f"pulling {own.name.partition('@')[0]}", unit="bytes") as advance:
-            image = images.pull_image(client, own.name, advance)
+def _ensure_named_image(
+    client: images.Client, custom: CustomImage, platform: str, pull: Progress | None
+) -> Environment:
+    """Return the environment of an image by name; only an image named by digest may be pulled."""
+    image = images.find_image(client, custom.name)
+    if image is None and pull and "@sha256:" in custom.name and images.is_in_registry(client, custom.name):
+        with pull.step(f"pulling {custom.name.partition('@')[0]}", unit="bytes") as advance:
+            image = images.pull_image(client, custom.name, advance)
     if image is None:
         raise ContainerEngineError(
-            f"the engine does not hold the image {own.name} that stack.image names, and nothing is pulled implicitly",
-            hint=f"docker pull {own.name}\nor build it: docker build --tag {own.name.partition('@')[0]} .",
+            f"the engine does not hold the image {custom.name} that stack.image names, and nothing is pulled implicitly",
+            hint=f"docker pull {custom.name}\nor build it: docker build --tag {custom.name.partition('@')[0]} .",
         )
     if image.platform != platform:
         raise ContainerEngineError(
-            f"the image {own.name} is for {image.platform}, and the engine's containers are {platform}",
-            hint=f"docker pull --platform {platform} {own.name}",
+            f"the image {custom.name} is for {image.platform}, and the engine's containers are {platform}",
+            hint=f"docker pull --platform {platform} {custom.name}",
         )
-    return _describe_named_image(own, image)
+    return _describe_named_image(custom, image)
 
 
-def _describe_named_image(own: CustomImage, image: images.EngineImage) -> Environment:
+def _describe_named_image(custom: CustomImage, image: images.EngineImage) -> Environment:
     content = hash_json({"builder": environment_id.BUILDER_VERSION, "layers": list(image.layers)})
     return Environment(
-        id=content, runtime="docker", reference=own.name, platform=image.platform, python="", base=own.name
+        id=content, runtime="docker", reference=custom.name, platform=image.platform, python="", base=custom.name
     )
 
 
 def _ensure_bases(
     client: images.Client,
-    own: CustomImage,
-    wanted: LockedImage | None,
+    custom: CustomImage,
+    locked_base: LockedImage | None,
     *,
     home: Path,
     progress: Progress,
     frozen: bool,
 ) -> list[LockedImage]:
-    """Give the images that a Dockerfile builds on, which the engine has to hold; our own base is made where it is asked for."""
-    assert own.dockerfile_inputs is not None
-    if own.dockerfile_inputs.uses_sandbox_base:
-        ours = wanted if wanted and (wanted.reference == bases.LOCAL_BASE or "@" in wanted.reference) else None
+    """Return the base images of a Dockerfile, which must be present; only sandbox's own base is pulled or built."""
+    assert custom.dockerfile_inputs is not None
+    if custom.dockerfile_inputs.uses_sandbox_base:
+        ours = (
+            locked_base
+            if locked_base and (locked_base.reference == bases.LOCAL_BASE or "@" in locked_base.reference)
+            else None
+        )
         bases.ensure_base(client, ours, home=home, progress=progress, frozen=frozen)
-    return _find_bases(client, own, wanted)
+    return _find_bases(client, custom, locked_base)
 
 
-def _find_bases(client: images.Client, own: CustomImage, wanted: LockedImage | None) -> list[LockedImage]:
-    assert own.dockerfile_inputs is not None
-    found = []
-    if own.dockerfile_inputs.uses_sandbox_base and (base := bases.find_base(client, wanted)) is not None:
-        found.append(base)
-    for name in own.dockerfile_inputs.images:
+def _find_bases(client: images.Client, custom: CustomImage, locked_base: LockedImage | None) -> list[LockedImage]:
+    assert custom.dockerfile_inputs is not None
+    base_images = []
+    if custom.dockerfile_inputs.uses_sandbox_base and (base := bases.find_base(client, locked_base)) is not None:
+        base_images.append(base)
+    for name in custom.dockerfile_inputs.images:
         image = images.find_image(client, name)
         if image is None:
             raise ContainerEngineError(
-                f"{own.name} builds on {name}, which the engine does not hold, and nothing is pulled implicitly",
+                f"{custom.name} builds on {name}, which the engine does not hold, and nothing is pulled implicitly",
                 hint=f"docker pull {name}",
             )
-        found.append(LockedImage(reference=name, digest="sha256:" + hash_json(list(image.layers))))
-    return found
+        base_images.append(LockedImage(reference=name, digest="sha256:" + hash_json(list(image.layers))))
+    return base_images
 
 
-def _describe_environment(own: CustomImage, platform: str, ground: list[LockedImage]) -> Environment:
+def _describe_environment(custom: CustomImage, platform: str, base_images: list[LockedImage]) -> Environment:
     identifier = hash_json(
         {
             "builder": environment_id.BUILDER_VERSION,
-            "own": own.digest,
-            "bases": [base.digest for base in ground],
+            "own": custom.digest,
+            "bases": [base.digest for base in base_images],
             "platform": platform,
         }
     )
-    first = next(iter(ground), None)
+    first = next(iter(base_images), None)
     return Environment(
         id=identifier,
         runtime="docker",
@@ -190,9 +196,9 @@ def _describe_environment(own: CustomImage, platform: str, ground: list[LockedIm
 
 def _build_image(
     client: images.Client,
-    own: CustomImage,
-    wanted: Environment,
-    ground: list[LockedImage],
+    custom: CustomImage,
+    environment: Environment,
+    base_images: list[LockedImage],
     *,
     home: Path,
     progress: Progress,
@@ -201,30 +207,30 @@ def _build_image(
         "managed": "true",
         "role": "image",
         "image": "own",
-        "environment": wanted.id,
-        "base": wanted.base,
+        "environment": environment.id,
+        "base": environment.base,
         "schema": str(environment_id.BUILDER_VERSION),
     }
     with translate_os_errors(home), make_staging_folder(home, label="build") as context:
-        for path, content in own.files.items():
+        for path, content in custom.files.items():
             (context / path).parent.mkdir(parents=True, exist_ok=True)
             (context / path).write_bytes(content)
         client.api.timeout = BUILD_TIMEOUT_SECONDS
         try:
-            with progress.step(f"building {own.name}"):
+            with progress.step(f"building {custom.name}"):
                 images.build_image(
                     client,
                     context,
-                    tag=wanted.reference,
-                    arguments={BASE_ARGUMENT: ground[0].reference}
-                    if own.dockerfile_inputs and own.dockerfile_inputs.uses_sandbox_base
+                    tag=environment.reference,
+                    arguments={BASE_ARGUMENT: base_images[0].reference}
+                    if custom.dockerfile_inputs and custom.dockerfile_inputs.uses_sandbox_base
                     else {},
                     labels=labels,
                     step=lambda _: None,
-                    network=own.network,
+                    network=custom.network,
                 )
         except ContainerEngineError as error:
-            if own.network or "RUN" not in error.message:
+            if custom.network or "RUN" not in error.message:
                 raise
             raise ContainerEngineError(
                 error.message,

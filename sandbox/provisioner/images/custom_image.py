@@ -1,4 +1,4 @@
-"""An image of the user's own: a Dockerfile of the repository, or an image that the engine holds, by name."""
+"""Custom images: a Dockerfile of the repository, or an image of the container engine by name."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ DOCKERFILE_NAME = "Dockerfile"
 
 @dataclass(frozen=True, kw_only=True)
 class CustomImage:
-    """What ``stack.image`` names, where it is none of ours.
+    """A custom image named in ``stack.image``.
 
     Attributes:
-        name: As it is written there.
-        files: The Dockerfile, and what it copies, by their paths in the build's context; empty for an image by name.
-        dockerfile_inputs: What the Dockerfile takes; None for an image by name.
-        network: Whether its build may reach a network.
+        name: The value of ``stack.image``.
+        files: The Dockerfile and the files it copies, by path in the build context; empty for an image by name.
+        dockerfile_inputs: The Dockerfile's inputs; None for an image by name.
+        network: Whether its build has a network.
     """
 
     name: str
@@ -35,22 +35,22 @@ class CustomImage:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of all that the user wrote of it."""
+        """SHA-256 (hex) of all its files, or of its name."""
         if self.dockerfile_inputs is None:
             return hash_json({"image": self.name})
         return hash_json({"files": {path: hashlib.sha256(content).hexdigest() for path, content in self.files.items()}})
 
 
 def read_custom_image(name: str, read: Callable[[str], bytes], *, network: bool) -> CustomImage:
-    """Read what an image of one's own is made of.
+    """Read the files of a custom image.
 
     Args:
-        name: A path relative to ``sandbox.toml`` that begins with ``./``: a Dockerfile, or the folder of one; or an image.
-        read: Gives a file of this version of the code.
-        network: Whether its build may reach a network.
+        name: An image, or a path relative to ``sandbox.toml`` that begins with ``./``: a Dockerfile or its folder.
+        read: Returns a file of this version of the code.
+        network: Whether its build has a network.
 
     Raises:
-        ConfigError: There is no such file, or it takes what cannot be told from outside.
+        ConfigError: There is no such file, or the Dockerfile has inputs that cannot be determined.
     """
     if name.startswith("/") or ".." in PurePosixPath(name).parts:
         raise ConfigError(

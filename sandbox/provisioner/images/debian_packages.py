@@ -1,7 +1,7 @@
-"""Debian packages of an image: downloaded and verified by apt in a container of the base image, kept by their digests.
+"""Debian packages of an image: downloaded and verified by apt in a container of the base image, stored by digest.
 
-The build itself has no network: what it installs lies in its context. Which packages those are is in ``sandbox.lock``, once
-somebody has made the image: from then on it is the same files, or a refusal that names what the archive has instead.
+The build itself has no network: packages are in its context. Once an image is built, ``sandbox.lock`` lists the
+packages. Later builds use the same files, or are refused with the archive's current versions.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PACKAGES_FILE = "packages.txt"
 PINS_FILE = "pins.json"
 POLICY_FILE = "policy"
 PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9.+-]+")
-# apt keeps what it downloaded in its own format; the archive's signatures are checked by `update`.
+# apt stores downloads in its own format; `update` checks the archive's signatures.
 DOWNLOAD_COMMAND = (
     "set -e; apt-get -qq update -o APT::Update::Error-Mode=any; "
     "apt-get -qq install -y --no-install-recommends --download-only -o Dir::Cache::archives=/packages {wanted} || "
@@ -49,14 +49,14 @@ DOWNLOAD_COMMAND = (
 
 @dataclass(frozen=True, kw_only=True)
 class PackageFolder:
-    """Packages on this machine: their files lie in ``folder``, and these they are."""
+    """A folder of downloaded packages."""
 
     path: Path
     packages: tuple[LockedPackage, ...]
 
 
 def list_package_names(image: str) -> tuple[str, ...]:
-    """Give the packages that an image of ours asks for; none where it has no list, or is the user's own."""
+    """Return the packages requested by an image of sandbox; empty for an image without a list, or a custom one."""
     file = pins.find_image_file(image, PACKAGES_FILE)
     if not file.is_file():
         return ()
@@ -75,41 +75,41 @@ def fetch_packages(
     progress: Progress,
     newest: bool = False,
 ) -> PackageFolder:
-    """Give an image's packages and all that they need beside the base, downloaded if they are not there.
+    """Return an image's packages with their dependencies missing in the base, downloaded if necessary.
 
     Args:
-        client: The engine.
+        client: The container engine's client.
         image: A folder of ``images/``.
-        base: What they are beside of.
-        wanted: What ``sandbox.lock`` says; None where it says nothing.
-        home: Where they are kept.
+        base: The base image.
+        wanted: The packages in ``sandbox.lock``; None without an entry.
+        home: Folder for packages.
         progress: Shows the download.
-        newest: Without ``wanted``: ask the archive, although this home has some already.
+        newest: Without ``wanted``: query the archive even if packages are stored.
 
     Raises:
-        EngineError: Debian's archive cannot be reached from a container.
-        FrozenError: The archive has other packages than ``wanted``; the message names each.
+        ContainerEngineError: Debian's archive cannot be reached from a container.
+        FrozenMismatchError: The archive's packages differ from ``wanted``; the message names each.
     """
     names = list_package_names(image)
     known = home / "packages" / f"{hash_json({'base': base.digest, 'names': list(names)})}.json"
     with lock_path(known):
-        there = wanted if wanted is not None or newest else _read_latest_packages(known)
-        if there is not None and acquire_lease(folder := _build_folder_path(home, there)):
-            return PackageFolder(path=folder, packages=tuple(there))
+        packages = wanted if wanted is not None or newest else _read_latest_packages(known)
+        if packages is not None and acquire_lease(folder := _build_folder_path(home, packages)):
+            return PackageFolder(path=folder, packages=tuple(packages))
         with (
-            make_staging_folder(home / "packages", label=image) as made,
+            make_staging_folder(home / "packages", label=image) as staging,
             progress.step(f"downloading {', '.join(names)} and what they need"),
         ):
-            found = _download_packages(client, names, wanted, base, made)
+            downloaded = _download_packages(client, names, wanted, base, staging)
             if wanted is not None:
-                _check_packages(image, wanted, found, _read_policy(made))
-            (made / POLICY_FILE).unlink(missing_ok=True)
-            folder = _build_folder_path(home, found)
-            publish_folder(made, folder)
+                _check_packages(image, wanted, downloaded, _read_policy(staging))
+            (staging / POLICY_FILE).unlink(missing_ok=True)
+            folder = _build_folder_path(home, downloaded)
+            publish_folder(staging, folder)
         acquire_lease(folder)
         if wanted is None:
-            write_file(known, json.dumps([one.model_dump() for one in found], indent=1))
-    return PackageFolder(path=folder, packages=tuple(found))
+            write_file(known, json.dumps([package.model_dump() for package in downloaded], indent=1))
+    return PackageFolder(path=folder, packages=tuple(downloaded))
 
 
 def pin_packages(
@@ -121,19 +121,19 @@ def pin_packages(
     newest: bool = False,
     frozen: bool = False,
 ) -> LockDocument:
-    """Give a lock with an image's packages for the engine's platform in it: the same lock where it has them.
+    """Return a lock with an image's packages for the container engine's platform; the same lock if it has them.
 
     Args:
-        lock: Of the stack.
-        image: A folder of ``images/``, to run in or of a service.
-        home: Where packages are kept.
-        progress: Shows what is downloaded.
-        newest: What the archive has now, whatever the lock says.
-        frozen: Refuse to add them.
+        lock: The stack's lock.
+        image: A folder of ``images/``, for runs or a service.
+        home: Folder for packages.
+        progress: Shows the download.
+        newest: Take the archive's current versions, ignoring the lock.
+        frozen: Refuse to add packages.
 
     Raises:
-        EngineError: The engine does not answer, or a package cannot be had.
-        FrozenError: ``frozen``, and the lock lacks them; or it has nothing for the engine's platform.
+        ContainerEngineError: The container engine does not answer, or a package is not available.
+        FrozenMismatchError: ``frozen``, and the lock lacks them; or it has no entry for the platform.
     """
     platform = images.read_platform(open_shared_client())
     entry = pins.find_platform_entry(lock, platform)
@@ -142,17 +142,19 @@ def pin_packages(
     if frozen:
         raise explain_missing_packages(image, platform)
     with contextlib.closing(open_client()) as client:
-        own = is_custom_image(lock.inputs.image)
-        asked = None if own else entry.base
-        ground = bases.ensure_base(client, asked, home=home, progress=progress)
-        found = fetch_packages(client, image, ground, wanted=None, newest=newest, home=home, progress=progress).packages
-    named = dict(sorted({**entry.packages, image: list(found)}.items()))
-    made = entry.model_copy(update={"base": entry.base if own else ground, "packages": named})
-    return lock.model_copy(update={"platforms": {**lock.platforms, platform: made}})
+        is_custom = is_custom_image(lock.inputs.image)
+        locked_base = None if is_custom else entry.base
+        base = bases.ensure_base(client, locked_base, home=home, progress=progress)
+        packages = fetch_packages(
+            client, image, base, wanted=None, newest=newest, home=home, progress=progress
+        ).packages
+    named = dict(sorted({**entry.packages, image: list(packages)}.items()))
+    pinned = entry.model_copy(update={"base": entry.base if is_custom else base, "packages": named})
+    return lock.model_copy(update={"platforms": {**lock.platforms, platform: pinned}})
 
 
 def explain_missing_packages(image: str, platform: str) -> FrozenMismatchError:
-    """Give what is said where a lock has no packages of an image, and may not be completed."""
+    """Return the error for a lock without an image's packages that must not be changed."""
     return FrozenMismatchError(
         f"sandbox.lock has no packages for the image {image} on {platform}",
         hint="add them where it may change, and commit the file: sandbox lock",
@@ -160,10 +162,10 @@ def explain_missing_packages(image: str, platform: str) -> FrozenMismatchError:
 
 
 def copy_packages(folder: Path, context: Path) -> None:
-    """Copy what lies in a folder of packages to where an image is built.
+    """Copy a folder of packages into a build context.
 
     Raises:
-        EngineError: A package is not what was downloaded.
+        ContainerEngineError: A package changed since its download.
     """
     if broken := find_changed_packages(folder):
         raise ContainerEngineError(
@@ -174,13 +176,13 @@ def copy_packages(folder: Path, context: Path) -> None:
 
 
 def read_digests(folder: Path) -> dict[str, str]:
-    """Give the SHA-256 (hex) of each package of a folder, by the file's name, as it was when it was downloaded."""
-    found: dict[str, str] = json.loads((folder / PINS_FILE).read_text("utf-8"))
-    return found
+    """Return the SHA-256 (hex) of each package of a folder at download, by file name."""
+    digests: dict[str, str] = json.loads((folder / PINS_FILE).read_text("utf-8"))
+    return digests
 
 
 def find_changed_packages(folder: Path) -> list[str]:
-    """Give the packages of a folder that are no longer as they were downloaded."""
+    """Return the packages of a folder that changed since their download."""
     return [
         name
         for name, sha256 in read_digests(folder).items()
@@ -189,14 +191,14 @@ def find_changed_packages(folder: Path) -> list[str]:
 
 
 def _build_folder_path(home: Path, packages: Iterable[LockedPackage]) -> Path:
-    return home / "packages" / hash_json([one.model_dump() for one in packages])
+    return home / "packages" / hash_json([package.model_dump() for package in packages])
 
 
 def _read_latest_packages(known: Path) -> list[LockedPackage] | None:
-    """Give what was the newest when this home last asked."""
+    """Return the newest packages known from this home's last query."""
     if not known.is_file():
         return None
-    return [LockedPackage.model_validate(one) for one in json.loads(known.read_text("utf-8"))]
+    return [LockedPackage.model_validate(package) for package in json.loads(known.read_text("utf-8"))]
 
 
 def _download_packages(
@@ -206,14 +208,14 @@ def _download_packages(
     base: LockedImage,
     folder: Path,
 ) -> list[LockedPackage]:
-    """Let apt download into a folder; with ``wanted`` nothing but that, and where it cannot, what there is instead is told."""
-    asked = names if wanted is None else [f"{one.name}={one.version}" for one in wanted]
+    """Download packages with apt into a folder; with ``wanted`` only those versions, or else a list of available ones."""
+    specifiers = names if wanted is None else [f"{package.name}={package.version}" for package in wanted]
     ended = once.run_build_step(
         client,
         base.reference,
         DOWNLOAD_COMMAND.format(
-            wanted=" ".join(asked),
-            names=" ".join(names if wanted is None else [one.name for one in wanted]),
+            wanted=" ".join(specifiers),
+            names=" ".join(names if wanted is None else [package.name for package in wanted]),
             owner=f"{folder.stat().st_uid}:{folder.stat().st_gid}",
         ),
         mounts={folder: "/packages"},
@@ -226,7 +228,7 @@ def _download_packages(
         )
     hashes = {path.name: hash_file(path) for path in files}
     write_file(folder / PINS_FILE, json.dumps(hashes, indent=1))
-    return sorted((_parse_package(name, sha256) for name, sha256 in hashes.items()), key=lambda one: one.name)
+    return sorted((_parse_package(name, sha256) for name, sha256 in hashes.items()), key=lambda package: package.name)
 
 
 def _parse_package(file: str, sha256: str) -> LockedPackage:
@@ -235,35 +237,35 @@ def _parse_package(file: str, sha256: str) -> LockedPackage:
 
 
 def _read_policy(folder: Path) -> dict[str, str]:
-    """Give the version that the archive has of each package that apt was asked about."""
+    """Return the archive's version of each queried package."""
     if not (folder / POLICY_FILE).is_file():
         return {}
-    found, name = {}, ""
+    versions, name = {}, ""
     for line in (folder / POLICY_FILE).read_text("utf-8").splitlines():
         if not line.startswith(" "):
             name = line.rstrip(":")
         elif line.strip().startswith("Candidate:"):
-            found[name] = line.partition(":")[2].strip()
-    return {name: version for name, version in found.items() if version != "(none)"}
+            versions[name] = line.partition(":")[2].strip()
+    return {name: version for name, version in versions.items() if version != "(none)"}
 
 
 def _check_packages(
-    image: str, wanted: Iterable[LockedPackage], found: Iterable[LockedPackage], there: dict[str, str]
+    image: str, wanted: Iterable[LockedPackage], downloads: Iterable[LockedPackage], available: dict[str, str]
 ) -> None:
-    """Make sure that what came is what the lock says."""
-    came = {one.name: one for one in found}
+    """Check that the downloaded packages match the lock."""
+    downloaded = {package.name: package for package in downloads}
     differing = []
-    for one in wanted:
-        now = came.pop(one.name, None)
-        if now is None and there.get(one.name) != one.version:
-            now_there = f"is {there[one.name]}" if one.name in there else "is there no more"
-            differing.append(f"{one.name} {now_there}, and was {one.version}")
-        elif now is not None and now.version != one.version:
-            differing.append(f"{one.name} is {now.version}, and was {one.version}")
-        elif now is not None and now.hash != one.hash:
-            differing.append(f"{one.name} {one.version} is another file")
-    differing += [f"{name} came in" for name in came]
-    if differing or there:
+    for locked in wanted:
+        now = downloaded.pop(locked.name, None)
+        if now is None and available.get(locked.name) != locked.version:
+            state = f"is {available[locked.name]}" if locked.name in available else "is there no more"
+            differing.append(f"{locked.name} {state}, and was {locked.version}")
+        elif now is not None and now.version != locked.version:
+            differing.append(f"{locked.name} is {now.version}, and was {locked.version}")
+        elif now is not None and now.hash != locked.hash:
+            differing.append(f"{locked.name} {locked.version} is another file")
+    differing += [f"{name} came in" for name in downloaded]
+    if differing or available:
         lines = "".join(f"\n  {line}" for line in differing or ["apt cannot install it together"])
         raise FrozenMismatchError(
             f"Debian's archive has other packages for the image {image} than sandbox.lock says:{lines}",

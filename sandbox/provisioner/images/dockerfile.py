@@ -1,4 +1,4 @@
-"""What a Dockerfile takes from outside: the images that it builds on, and the files that it copies. Pure."""
+"""External inputs of a Dockerfile: base images and copied files. Pure."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sandbox.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BASE_ARGUMENT = "BASE"  # the build argument that names our own base image
+BASE_ARGUMENT = "BASE"  # the build argument for sandbox's own base image
 _BASE_REFERENCES = (f"${BASE_ARGUMENT}", f"${{{BASE_ARGUMENT}}}")
 _COPY_HINT = "name a file beside the Dockerfile; the code itself is in every run, so it need not be copied"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DockerfileInputs:
-    """What is taken.
+    """External inputs of a Dockerfile.
 
     Attributes:
-        images: What its ``FROM`` and ``COPY --from`` name, stages of its own left out, in order.
-        uses_sandbox_base: Whether one of them is our own base image, ``FROM ${BASE}``.
+        images: Images named by ``FROM`` and ``COPY --from``, without the file's own stages, in order.
+        uses_sandbox_base: Whether one of them is sandbox's own base image, ``FROM ${BASE}``.
         files: Paths of files beside it, normalised, sorted.
     """
 
@@ -33,28 +33,28 @@ class DockerfileInputs:
 
 
 def parse_dockerfile(name: str, text: str) -> DockerfileInputs:
-    r"""Read a Dockerfile.
+    r"""Parse a Dockerfile.
 
     >>> parse_dockerfile("Dockerfile", "FROM python:3.13 AS a\nCOPY b.txt ./\nFROM a\nCOPY --from=a /x /x")
     DockerfileInputs(images=('python:3.13',), uses_sandbox_base=False, files=('b.txt',))
 
     Raises:
-        ConfigError: It copies a folder by a pattern or an address, or an image is named by a variable.
+        ConfigError: It copies from a pattern or an address, or an image is named by a variable.
     """
     images: list[str] = []
     stages: set[str] = set()
     files: set[str] = set()
-    given = False
-    for line, instruction, rest in _split_instructions(text):
+    has_base_argument = False
+    for line, instruction, value in _split_instructions(text):
         where = f"{name}, line {line}"
-        flags, arguments = _split_flags(rest)
+        flags, arguments = _split_flags(value)
         if instruction == "ARG":
-            given = given or rest.partition("=")[0] == BASE_ARGUMENT
+            has_base_argument = has_base_argument or value.partition("=")[0] == BASE_ARGUMENT
         elif instruction == "FROM":
             words = arguments.split()
             if not words:
                 raise ConfigError(f"{where}: FROM names no image")
-            if words[0] in _BASE_REFERENCES and not given:
+            if words[0] in _BASE_REFERENCES and not has_base_argument:
                 raise ConfigError(f"{where}: {words[0]} has no value", hint=f"write ARG {BASE_ARGUMENT} before it")
             _add_image(where, words[0], stages, images)
             if len(words) == 3:
@@ -63,24 +63,24 @@ def parse_dockerfile(name: str, text: str) -> DockerfileInputs:
             if "from" in flags:
                 _add_image(where, flags["from"], stages, images)
             else:
-                files.update(_normalize_source(where, one) for one in _list_sources(where, arguments))
+                files.update(_normalize_source(where, entry) for entry in _list_sources(where, arguments))
     if not images and not stages:
         raise ConfigError(
             f"{name} has no FROM", hint="begin with ARG BASE and FROM ${BASE}, which is sandbox's own base"
         )
-    ours = any(one in _BASE_REFERENCES for one in images)
+    ours = any(entry in _BASE_REFERENCES for entry in images)
     return DockerfileInputs(
-        images=tuple(dict.fromkeys(one for one in images if one not in _BASE_REFERENCES)),
+        images=tuple(dict.fromkeys(entry for entry in images if entry not in _BASE_REFERENCES)),
         uses_sandbox_base=ours,
         files=tuple(sorted(files)),
     )
 
 
 def _split_instructions(text: str) -> Iterator[tuple[int, str, str]]:
-    """Give each instruction's line, name in capitals, and the rest, its continued lines joined."""
+    """Yield each instruction's line number, upper-case name, and value with continued lines joined."""
     gathered, first, document = "", 1, None
     for number, raw in enumerate(text.splitlines(), start=1):
-        if document is not None:  # a here-document, which is no instruction
+        if document is not None:  # inside a here-document
             document = None if raw.strip() == document else document
             continue
         line = raw.strip()
@@ -90,19 +90,19 @@ def _split_instructions(text: str) -> Iterator[tuple[int, str, str]]:
         gathered = f"{gathered} {line.removesuffix(chr(92)).strip()}".strip()
         if line.endswith("\\"):
             continue
-        instruction, _, rest = gathered.partition(" ")
-        opened = re.search(r"<<-?[\"']?(\w+)", rest)
-        document = opened[1] if opened else None
-        yield first, instruction.upper(), rest.strip()
+        instruction, _, value = gathered.partition(" ")
+        heredoc = re.search(r"<<-?[\"']?(\w+)", value)
+        document = heredoc[1] if heredoc else None
+        yield first, instruction.upper(), value.strip()
         gathered = ""
 
 
-def _split_flags(rest: str) -> tuple[dict[str, str], str]:
+def _split_flags(value: str) -> tuple[dict[str, str], str]:
     flags = {}
-    while match := re.match(r"--([a-z]+)(?:=(\S+))?\s+", rest):
+    while match := re.match(r"--([a-z]+)(?:=(\S+))?\s+", value):
         flags[match[1]] = match[2] or ""
-        rest = rest[match.end() :]
-    return flags, rest
+        value = value[match.end() :]
+    return flags, value
 
 
 def _add_image(where: str, name: str, stages: set[str], images: list[str]) -> None:
@@ -119,12 +119,12 @@ def _add_image(where: str, name: str, stages: set[str], images: list[str]) -> No
 def _list_sources(where: str, arguments: str) -> list[str]:
     if arguments.startswith("["):
         try:
-            words = [str(one) for one in json.loads(arguments)]
+            words = [str(word) for word in json.loads(arguments)]
         except ValueError as error:
             raise ConfigError(f"{where}: {arguments} is no list") from error
     else:
         words = arguments.split()
-    return [one for one in words[:-1] if not one.startswith("<<")]
+    return [word for word in words[:-1] if not word.startswith("<<")]
 
 
 def _normalize_source(where: str, source: str) -> str:

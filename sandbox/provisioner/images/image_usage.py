@@ -1,4 +1,4 @@
-"""Images of environments and services: what they take, which of them this user's projects have used, and removing those."""
+"""Images of environments and services: sizes, use by this home's projects, and removal."""
 
 from __future__ import annotations
 
@@ -18,118 +18,118 @@ if TYPE_CHECKING:
 
 
 def lease_image(home: Path, identifier: str) -> None:
-    """Say that this process uses an image: the engine cannot know before there is a container.
+    """Mark an image as used by this process, before a container exists.
 
     Raises:
-        StoreError: It cannot be written.
+        StoreError: The lease cannot be written.
     """
-    place = home / "images" / identifier
-    if not leases.acquire_lease(place):
-        with translate_os_errors(place):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.touch()
-        leases.acquire_lease(place)
+    path = home / "images" / identifier
+    if not leases.acquire_lease(path):
+        with translate_os_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        leases.acquire_lease(path)
 
 
 def list_used_images(home: Path) -> Iterator[tuple[Path, int]]:
-    """Give the images that were used from this home: the file that says when, and the bytes of the image.
+    """Yield the images used from this home: the file with the time of last use, and the image's size in bytes.
 
-    An image that only others have used is not known here, so it is never removed.
+    Images used only from other homes are unknown here and never removed.
 
     Raises:
-        EngineError: No engine answers.
+        ContainerEngineError: No container engine answers.
     """
-    places = sorted((home / "images").glob("[0-9a-f]*"))
-    if not places:
+    usage_files = sorted((home / "images").glob("[0-9a-f]*"))
+    if not usage_files:
         return
     from sandbox.containers.docker.client import open_client  # noqa: PLC0415 - the SDK is slow to import
 
     with contextlib.closing(open_client()) as client:
-        for place in places:
-            yield place, sum(one.bytes for one in _find_tagged_images(client, place.name))
+        for path in usage_files:
+            yield path, sum(image.bytes for image in _find_tagged_images(client, path.name))
 
 
 def read_image_size(environment: str) -> int | None:
-    """Give the bytes of an environment's image; None where the engine does not hold it.
+    """Return the size of an environment's image in bytes; None if the container engine does not hold it.
 
     Raises:
-        EngineError: No engine answers.
+        ContainerEngineError: No container engine answers.
     """
     from sandbox.containers.docker.client import open_client  # noqa: PLC0415 - see `list_used_images`
 
     with contextlib.closing(open_client()) as client:
-        found = _find_tagged_images(client, environment)
-    return sum(one.bytes for one in found) if found else None
+        tagged = _find_tagged_images(client, environment)
+    return sum(image.bytes for image in tagged) if tagged else None
 
 
-def remove_image(place: Path) -> bool:
-    """Remove the image that such a file stands for; False where a process or a container uses it.
+def remove_image(path: Path) -> bool:
+    """Remove the image of a usage file; return False if a process or a container uses it.
 
     Raises:
-        EngineError: The engine does not answer.
+        ContainerEngineError: The container engine does not answer.
     """
     from sandbox.containers.docker import images  # noqa: PLC0415 - see `list_used_images`
     from sandbox.containers.docker.client import open_client  # noqa: PLC0415
 
-    if leases.is_in_use(place):
+    if leases.is_in_use(path):
         return False
-    with contextlib.closing(open_client()) as client, leases.lock_if_unused(place) as alone:
+    with contextlib.closing(open_client()) as client, leases.lock_if_unused(path) as alone:
         if not alone:
             return False
-        for image in _find_tagged_images(client, place.name):
+        for image in _find_tagged_images(client, path.name):
             images.remove_image(client, image)
-        if _find_tagged_images(client, place.name):  # a container needs it still
+        if _find_tagged_images(client, path.name):  # a container still uses it
             return False
-        place.unlink()
+        path.unlink()
     return True
 
 
 def _find_tagged_images(client: Client, identifier: str) -> list[EngineImage]:
-    """Give the image of an environment or service, by the name that we gave it alone.
+    """Return the image of an environment or service by its sandbox tag only.
 
-    What a user builds on it inherits its labels, and another name for it is the user's: neither is ours.
+    Images built on it inherit its labels, and other tags belong to the user; neither may be removed.
     """
     from sandbox.containers.docker import images  # noqa: PLC0415 - see `list_used_images`
 
-    found = []
+    tagged = []
     for image in images.list_images(client, {"role": "image", "environment": identifier}):
         name = f"sandbox/{image.labels.get('image')}:{identifier[:16]}"
         if name in image.tags:
-            found.append(replace(image, tags=(name,)))
-    return found
+            tagged.append(replace(image, tags=(name,)))
+    return tagged
 
 
 def list_leftovers(home: Path) -> list[EngineImage]:
-    """Give images that nothing will use: of a killed process, and stages of builds that were broken off.
+    """Return unused images: of killed processes, and stages of interrupted builds.
 
-    Stages belong to nobody but whoever built them: those of images that were never used from this home are not given.
+    Stages belong to the home that built them: stages of images never used from this home are excluded.
 
     Raises:
-        EngineError: No engine answers.
+        ContainerEngineError: No container engine answers.
     """
     from sandbox.containers.docker import images  # noqa: PLC0415 - see `list_used_images`
     from sandbox.containers.docker.client import open_client  # noqa: PLC0415
 
     with contextlib.closing(open_client()) as client:
-        return [one for one in images.list_images(client) if _is_leftover(one, home)]
+        return [image for image in images.list_images(client) if _is_leftover(image, home)]
 
 
 def _is_leftover(image: EngineImage, home: Path) -> bool:
     if (owning := ownership.parse_owner(image.labels)) is not None:
         return owning.has_ended
     stage = image.labels.get("stage")
-    # What a user builds on an image of ours inherits its labels; a stage lacks those that an image gets at its end.
+    # A user's image built on ours inherits its labels; a stage lacks the labels added at the end of a build.
     if image.tags or not stage or not stage.isalnum() or "schema" in image.labels:
         return False
-    place = home / "images" / stage
-    return place.is_file() and not leases.is_in_use(place)
+    path = home / "images" / stage
+    return path.is_file() and not leases.is_in_use(path)
 
 
 def remove_leftover(image: EngineImage, home: Path) -> bool:
-    """Remove such an image; False where a container or another image needs it, or somebody builds it again.
+    """Remove a leftover image; return False if a container, another image or a build uses it.
 
     Raises:
-        EngineError: The engine does not answer.
+        ContainerEngineError: The container engine does not answer.
     """
     from sandbox.containers.docker import images  # noqa: PLC0415 - see `list_used_images`
     from sandbox.containers.docker.client import open_client  # noqa: PLC0415

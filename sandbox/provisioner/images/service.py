@@ -1,4 +1,4 @@
-"""Images of services: the base, Debian's packages and files of ours, built with no network."""
+"""Images of services: the base, Debian packages and packaged files, built without a network."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from sandbox.manifest.lock import LockDocument, LockedImage
     from sandbox.model import Progress
 
-BUILD_TIMEOUT_SECONDS = 1800  # for the engine to answer while a step of a build runs
+BUILD_TIMEOUT_SECONDS = 1800  # for one build step
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceImage:
-    """An image that the engine holds, and the SHA-256 (hex) of all that it was made of."""
+    """An image present in the container engine; ``id`` is the SHA-256 (hex) of its inputs."""
 
     reference: str
     id: str
@@ -37,40 +37,40 @@ class ServiceImage:
 def ensure_service_image(
     name: str, *, home: Path, progress: Progress, lock: LockDocument | None = None, frozen: bool = False
 ) -> ServiceImage:
-    """Give the image of a service, building it if it is not there.
+    """Return the image of a service, built if necessary.
 
     Args:
         name: A folder of ``images/``.
-        home: Where packages are kept.
-        progress: Shows what is made; silent when everything is there.
-        lock: What ``sandbox.lock`` says, if there is one.
-        frozen: Refuse another base image than the lock names.
+        home: Folder for packages.
+        progress: Shows what is built; silent if nothing is.
+        lock: ``sandbox.lock``, if there is one.
+        frozen: Refuse a base image other than the lock's.
 
     Raises:
-        EngineError: The engine does not answer, a package cannot be had, or the build fails.
-        FrozenError: The archive has other packages than the lock names, or the base is another and may not be.
+        ContainerEngineError: The container engine does not answer, a package is not available, or the build fails.
+        FrozenMismatchError: The archive's packages differ from the lock's, or ``frozen`` and the base differs.
     """
     with contextlib.closing(open_client()) as client:
         entry = lock.platforms.get(images.read_platform(client)) if lock else None
-        own = lock is not None and is_custom_image(lock.inputs.image)  # then the lock names the base of that
-        asked = entry.base if entry and not own else None
-        ground = bases.ensure_base(client, asked, home=home, progress=progress, frozen=frozen)
-        locked_ones = entry.packages.get(name) if entry and (own or ground == asked) else None
+        is_custom = lock is not None and is_custom_image(lock.inputs.image)  # the locked base is then that image's
+        locked_base = entry.base if entry and not is_custom else None
+        base = bases.ensure_base(client, locked_base, home=home, progress=progress, frozen=frozen)
+        locked_packages = entry.packages.get(name) if entry and (is_custom or base == locked_base) else None
         folder = debian_packages.fetch_packages(
-            client, name, ground, wanted=locked_ones, home=home, progress=progress
+            client, name, base, wanted=locked_packages, home=home, progress=progress
         ).path
-        wanted = _describe_image(name, ground, debian_packages.read_digests(folder))
-        image_usage.lease_image(home, wanted.id)
-        if images.find_image(client, wanted.reference) is None:
-            with lock_path(home / "images" / wanted.id[:16]):
-                if images.find_image(client, wanted.reference) is None:
-                    _build_image(client, name, ground, folder, wanted, home=home, progress=progress)
-    return wanted
+        service = _describe_image(name, base, debian_packages.read_digests(folder))
+        image_usage.lease_image(home, service.id)
+        if images.find_image(client, service.reference) is None:
+            with lock_path(home / "images" / service.id[:16]):
+                if images.find_image(client, service.reference) is None:
+                    _build_image(client, name, base, folder, service, home=home, progress=progress)
+    return service
 
 
 def _describe_image(name: str, base: LockedImage, contents: dict[str, str]) -> ServiceImage:
-    own = paths.find_packaged_folder("images") / name
-    files = {path.name: hash_file(path) for path in sorted(own.iterdir()) if path.is_file()}
+    source = paths.find_packaged_folder("images") / name
+    files = {path.name: hash_file(path) for path in sorted(source.iterdir()) if path.is_file()}
     identifier = hash_json(
         {"builder": environment_id.BUILDER_VERSION, "base": base.digest, "files": files, "packages": contents}
     )
@@ -87,9 +87,9 @@ def _build_image(
     home: Path,
     progress: Progress,
 ) -> None:
-    own = paths.find_packaged_folder("images") / name
+    source = paths.find_packaged_folder("images") / name
     with translate_os_errors(home), make_staging_folder(home, label="build") as context:
-        for path in own.iterdir():
+        for path in source.iterdir():
             if path.is_file():
                 shutil.copy(path, context)
         debian_packages.copy_packages(folder, context)

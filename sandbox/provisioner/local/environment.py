@@ -1,4 +1,4 @@
-"""Environments as virtual environments of this machine."""
+"""Environments as virtual environments on this machine."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ MARKER_FILE = "sandbox-environment.json"
 def ensure_virtual_environment(
     request: StackRequest, entry: PlatformLock, target: pins.InstallTarget, *, home: Path, progress: Progress
 ) -> Environment:
-    """Give the virtual environment of a lock's entry, making it if it is not there (see `environment`)."""
+    """Return the virtual environment of a lock's entry, created if necessary (see `sandbox.provisioner.environments`)."""
     if request.image == "spark":
         _check_java()
     interpreter = interpreters.find_interpreter(request.python)
     identifier = environment_id.compute_host_id(target.platform, interpreter.version, entry.libraries)
-    place = home / "environments" / identifier
-    wanted = Environment(
+    path = home / "environments" / identifier
+    environment = Environment(
         id=identifier,
         runtime="local",
-        reference=str(place),
+        reference=str(path),
         platform=target.platform,
         python=target.python,
         base=f"CPython {interpreter.version} at {interpreter.path}",
     )
-    if acquire_lease(place) and _is_complete(place):
-        return wanted
-    with lock_path(place):
-        if not _is_complete(place):
+    if acquire_lease(path) and _is_complete(path):
+        return environment
+    with lock_path(path):
+        if not _is_complete(path):
             if request.python != target.python:
                 progress.print_message(
                     f"this machine has no Python {request.python}: runs use its Python {interpreter.version}"
                 )
-            _create_environment(entry, target, interpreter, place, home=home, progress=progress)
-        acquire_lease(place)
-    return wanted
+            _create_environment(entry, target, interpreter, path, home=home, progress=progress)
+        acquire_lease(path)
+    return environment
 
 
 def _check_java() -> None:
-    """Make sure that a run finds what the image has beside its libraries; which Java that is does not change rows."""
+    """Check that Java is installed, as in the image; its version does not change rows."""
     if shutil.which("java", path=SYSTEM_PATH) is None:
         raise ContainerEngineError(
             f"the image spark needs Java, and the local runtime finds none (it looks in {SYSTEM_PATH})",
@@ -65,47 +65,50 @@ def _check_java() -> None:
 
 
 def build_python_path(environment: Path) -> Path:
-    """Give the interpreter of a virtual environment."""
+    """Return the interpreter's path in a virtual environment."""
     return environment / "bin" / "python"
 
 
-def _is_complete(place: Path) -> bool:
-    """True where nothing is missing and the interpreter that it was made with is still there."""
-    return (place / MARKER_FILE).is_file() and build_python_path(place).exists()
+def _is_complete(path: Path) -> bool:
+    """Return whether the environment is complete and its interpreter still exists."""
+    return (path / MARKER_FILE).is_file() and build_python_path(path).exists()
 
 
 def _create_environment(
     entry: PlatformLock,
     target: pins.InstallTarget,
     interpreter: interpreters.Interpreter,
-    place: Path,
+    path: Path,
     *,
     home: Path,
     progress: Progress,
 ) -> None:
-    """Make it in its place, because a virtual environment cannot be moved; the marker, written last, makes it count."""
-    found = wheels.fetch_wheels(entry.libraries, target, home=home, progress=progress)
-    with translate_os_errors(place):
-        if place.exists():
-            shutil.rmtree(place)
+    """Create the environment at its final path, because a virtual environment cannot be moved.
+
+    The marker file, written last, marks it complete.
+    """
+    wheel_files = wheels.fetch_wheels(entry.libraries, target, home=home, progress=progress)
+    with translate_os_errors(path):
+        if path.exists():
+            shutil.rmtree(path)
     failed = f"the libraries cannot be installed for Python {interpreter.version}"
     with (
         translate_os_errors(home),
         make_staging_folder(home, label="install") as folder,
         progress.step(f"making an environment of Python {interpreter.version}"),
     ):
-        for wheel in found:
+        for wheel in wheel_files:
             (folder / wheel.name).symlink_to(wheel)
         (folder / "requirements.txt").write_text(pins.format_pins(entry.libraries), "utf-8")
         uv: list[str | Path] = [tools.find_uv(), "--quiet", "--no-config", "--offline", "--no-cache"]
         variables = tools.build_uv_variables()
         tools.run_tool(
-            [*uv, "venv", "--no-project", "--python", interpreter.path, place],
+            [*uv, "venv", "--no-project", "--python", interpreter.path, path],
             cwd=folder,
             variables=variables,
             failed=failed,
         )
-        # Copied, not linked: a run has no isolation here, and must not reach what other environments share.
+        # Copied, not linked: runs are not isolated here, and must not modify files shared with other environments.
         install: list[str | Path] = [
             "pip",
             "install",
@@ -122,7 +125,7 @@ def _create_environment(
                 *install,
                 *options,
                 "--python",
-                build_python_path(place),
+                build_python_path(path),
                 "--requirement",
                 "requirements.txt",
             ],
@@ -130,10 +133,10 @@ def _create_environment(
             variables=variables,
             failed=failed,
         )
-        sync_folder(place)
-        about = {
+        sync_folder(path)
+        marker = {
             "format_version": 1,
             "python": interpreter.version,
-            "libraries": {one.name: one.version for one in entry.libraries},
+            "libraries": {library.name: library.version for library in entry.libraries},
         }
-        write_file(place / MARKER_FILE, encode_canonical_json(about))
+        write_file(path / MARKER_FILE, encode_canonical_json(marker))

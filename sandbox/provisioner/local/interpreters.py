@@ -1,4 +1,4 @@
-"""The interpreters of this machine."""
+"""Python interpreters of this machine."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ class Interpreter:
 
     @property
     def minor_version(self) -> str:
-        """Major and minor."""
+        """Major and minor version."""
         return self.version.rpartition(".")[0]
 
 
 @functools.cache
 def find_interpreter(wanted: str) -> Interpreter:
-    """Give an interpreter of the wanted version if this machine has one, else the one that runs this.
+    """Return an interpreter of the wanted version if this machine has one, else the current one.
 
-    Looked for are this interpreter, ``python3.x`` on the PATH and what uv installed; nothing is downloaded.
+    It searches the current interpreter, ``python3.x`` on the PATH and uv's installations; nothing is downloaded.
     """
-    own = Interpreter(path=_find_own_interpreter(), version=platform.python_version())
-    if own.minor_version == wanted:
-        return own
-    return _find_on_path(wanted) or _find_uv_python(wanted) or own
+    current = Interpreter(path=_find_own_interpreter(), version=platform.python_version())
+    if current.minor_version == wanted:
+        return current
+    return _find_on_path(wanted) or _find_uv_python(wanted) or current
 
 
 def build_host_target(wanted: str) -> pins.InstallTarget:
-    """Give what the local runtime's libraries are for."""
+    """Return the install target of the local runtime."""
     return pins.InstallTarget(
         platform=pins.read_host_platform(), python=find_interpreter(wanted).minor_version, in_container=False
     )
 
 
 def _find_own_interpreter() -> Path:
-    """Give the interpreter itself, not the virtual environment that this may run in."""
+    """Return the base interpreter, not the current virtual environment's."""
     return Path(getattr(sys, "_base_executable", None) or sys.executable)
 
 
 def _find_on_path(wanted: str) -> Interpreter | None:
-    found = shutil.which(f"python{wanted}")
-    return _probe_interpreter(Path(found), wanted) if found else None
+    executable = shutil.which(f"python{wanted}")
+    return _probe_interpreter(Path(executable), wanted) if executable else None
 
 
 def _find_uv_python(wanted: str) -> Interpreter | None:
@@ -80,7 +80,7 @@ def _find_uv_python(wanted: str) -> Interpreter | None:
 
 
 def _probe_interpreter(path: Path, wanted: str) -> Interpreter | None:
-    """Ask an interpreter what it is; None where it does not run (a shim without a version) or is another."""
+    """Return an interpreter's version; None if it does not run (a shim without a version) or has another version."""
     try:
         done = subprocess.run(
             [path, "-I", "-S", "-c", _VERSION_SCRIPT],

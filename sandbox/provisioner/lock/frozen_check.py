@@ -1,4 +1,4 @@
-"""What may not move: a lock that was committed."""
+"""Check of a committed lock against the current request."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ UPDATE_HINT = "if that is meant, bring the file up to date where it may change, 
 
 
 def check_frozen(wanted: StackRequest | LockDocument, committed: LockDocument | None) -> None:
-    """Make sure that a committed lock still is what is asked for.
+    """Check that a committed lock matches the request.
 
     Args:
-        wanted: What is asked for: a request, before anything is resolved (which takes no network), or the lock that
-            came of it, with what was built (`recorded`) and the sample's fingerprint if they are known by then.
-        committed: What lies beside ``sandbox.toml``; None where nothing does.
+        wanted: A request, before it is resolved (without a network), or the resolved lock, with the built environment
+            and the sample's fingerprint if known.
+        committed: The lock beside ``sandbox.toml``; None without one.
 
     Raises:
-        FrozenError: Something differs; the message names all of it.
+        FrozenMismatchError: Something differs; the message names all differences.
     """
     if committed is None:
         raise FrozenMismatchError(
@@ -48,34 +48,34 @@ def check_frozen(wanted: StackRequest | LockDocument, committed: LockDocument | 
 
 
 def _compare_inputs(then: LockInputs, now: LockInputs) -> list[str]:
-    found = [
+    differences = [
         f"stack.{name} is {getattr(now, name)!r}, and was {getattr(then, name)!r}"
         for name in ("image", "python", "requirements")
         if getattr(now, name) != getattr(then, name)
     ]
     file = now.requirements or then.requirements
-    found += [f"{file} asks for {one} now" for one in now.libraries if one not in then.libraries]
-    found += [f"{file} asks for {one} no more" for one in then.libraries if one not in now.libraries]
+    differences += [f"{file} asks for {library} now" for library in now.libraries if library not in then.libraries]
+    differences += [f"{file} asks for {library} no more" for library in then.libraries if library not in now.libraries]
     if now.hashes != then.hashes and now.libraries == then.libraries:
-        found.append(f"{file} has other hashes for the same versions")
+        differences.append(f"{file} has other hashes for the same versions")
     if now.pins != then.pins and now.image == then.image:
-        found.append(
+        differences.append(
             f"stack.image is made of other files: {now.image}"
             if is_custom_image(now.image)
             else f"the image {now.image!r} of this version of sandbox pins other libraries"
         )
-    return found
+    return differences
 
 
 def _compare_entries(then: PlatformLock | None, now: PlatformLock) -> list[str]:
     if then is None:
         return ["is not in it"]
-    found = [str(one) for one in compare_entries(then, now)]
-    if not found and then.environment and now.environment and then.environment != now.environment:
+    changes = [str(change) for change in compare_entries(then, now)]
+    if not changes and then.environment and now.environment and then.environment != now.environment:
         return [
             f"the environment is {_abbreviate_digest(now.environment)}, and was {_abbreviate_digest(then.environment)}"
         ]
-    return found
+    return changes
 
 
 def _abbreviate_digest(digest: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What differs between two locks: versions, files, bases. Pure."""
+"""Differences between two locks: versions, files, bases. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ BASE_NAME = "the base image"
 
 @dataclass(frozen=True, kw_only=True)
 class LockChange:
-    """Something that is another in the second of two locks.
+    """A difference between two locks.
 
     Attributes:
-        kind: ``library``, ``package`` (Debian's) or ``base``.
-        name: What it is called; a package stands with its image, as in ``postgres: libpq5``.
-        before: Its version, or the base's digest; None where it was not there.
-        after: The same afterwards; None where it is no more. Equal to ``before`` where only its files are others.
-        platforms: Where, sorted.
+        kind: ``library``, ``package`` (Debian) or ``base``.
+        name: Its name; a package is prefixed with its image, as in ``postgres: libpq5``.
+        before: Its version, or the base's digest; None if it was added.
+        after: The same afterwards; None if it was removed. Equal to ``before`` if only its files changed.
+        platforms: The affected platforms, sorted.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class LockChange:
         return f"{self.name} is {self.after}, and was {self.before}"
 
     def fields(self) -> dict[str, object]:
-        """Give it as JSON."""
+        """Return the change as JSON values."""
         return {
             "of": self.kind,
             "name": self.name,
@@ -52,20 +52,20 @@ class LockChange:
 
 
 def compare_locks(then: LockDocument | None, now: LockDocument) -> list[LockChange]:
-    """Give what is another, sorted by kind and name; what is the same change on several platforms is one."""
+    """Return the differences, sorted by kind and name; the same change on several platforms is listed once."""
     before = then.platforms if then else {}
-    found: dict[tuple[str, str, str | None, str | None], list[str]] = {}
+    platforms_by_change: dict[tuple[str, str, str | None, str | None], list[str]] = {}
     for platform, entry in now.platforms.items():
-        for one in compare_entries(before.get(platform), entry):
-            found.setdefault((one.kind, one.name, one.before, one.after), []).append(platform)
+        for change in compare_entries(before.get(platform), entry):
+            platforms_by_change.setdefault((change.kind, change.name, change.before, change.after), []).append(platform)
     return [
         LockChange(kind=of, name=name, before=was, after=is_, platforms=tuple(sorted(platforms)))
-        for (of, name, was, is_), platforms in sorted(found.items(), key=lambda one: one[0][:2])
+        for (of, name, was, is_), platforms in sorted(platforms_by_change.items(), key=lambda item: item[0][:2])
     ]
 
 
 def compare_entries(then: PlatformLock | None, now: PlatformLock) -> Iterator[LockChange]:
-    """Give what is another on one platform; a base that is not known on either side is none."""
+    """Yield the differences on one platform; a base unknown on either side is ignored."""
     if then is not None and then.base and now.base and then.base != now.base:
         yield LockChange(
             kind="base",
@@ -85,16 +85,16 @@ def compare_entries(then: PlatformLock | None, now: PlatformLock) -> Iterator[Lo
 
 
 def _index_libraries(entry: PlatformLock | None) -> Mapping[str, tuple[str, ...]]:
-    return {one.name: (one.version, *one.hashes) for one in entry.libraries} if entry else {}
+    return {library.name: (library.version, *library.hashes) for library in entry.libraries} if entry else {}
 
 
 def _index_packages(entry: PlatformLock | None) -> Mapping[str, tuple[str, ...]]:
     if entry is None:
         return {}
     return {
-        f"{image}: {one.name}": (one.version, one.hash)
+        f"{image}: {package.name}": (package.version, package.hash)
         for image, packages in entry.packages.items()
-        for one in packages
+        for package in packages
     }
 
 

@@ -1,4 +1,4 @@
-"""Exact versions with hashes, as pip and uv write them, and which of them a platform needs."""
+"""Pinned versions with hashes in pip's and uv's format, by target platform."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 CONTAINER_PLATFORMS = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
-GLIBC_MINOR = 40  # of the base: Debian 13 has glibc 2.41, and 2.40 is the newest that uv and pip both know
+GLIBC_MINOR = 40  # Debian 13 has glibc 2.41, and 2.40 is the newest known to both uv and pip
 _PIN_PATTERN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;]+)\s*(?:;\s*(?P<marker>.*))?$")
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstallTarget:
-    """Where libraries are installed: in a container, or on this machine.
+    """A target of library installation: a container, or this machine.
 
     Attributes:
         platform: For example ``linux/amd64``.
         python: Major and minor.
-        in_container: True where the image's C library counts, and not this machine's.
+        in_container: Whether the image's C library applies, not this machine's.
     """
 
     platform: str
@@ -42,11 +42,11 @@ class InstallTarget:
 
     @property
     def wheel_tags(self) -> frozenset[Tag]:
-        """The tags of the wheels that can be installed here."""
+        """Tags of installable wheels."""
         return frozenset(self._list_tags())
 
     def list_platform_tags(self) -> list[str]:
-        """Give the platform tags of wheels that can be installed here, the most specific first."""
+        """Return the platform tags of installable wheels, the most specific first."""
         if not self.in_container:
             from packaging import tags  # noqa: PLC0415 - slow, and what is there needs none
 
@@ -68,7 +68,7 @@ class InstallTarget:
         yield from tags.compatible_tags((major, minor), interpreter=f"cp{major}{minor}", platforms=platforms)
 
     def matches_marker(self, marker: str | None) -> bool:
-        """Tell whether an environment marker holds here."""
+        """Return whether an environment marker applies to this target."""
         if not marker:
             return True
         from packaging.markers import Marker, default_environment  # noqa: PLC0415 - see `list_platform_tags`
@@ -90,63 +90,63 @@ class InstallTarget:
 
 
 def read_host_platform() -> str:
-    """Give this machine's platform, as in ``linux/amd64``."""
+    """Return this machine's platform, as in ``linux/amd64``."""
     machine = host.machine().lower()
     system = {"nt": "windows"}.get(os.name, host.system().lower())
     return f"{system}/{ARCHITECTURES.get(machine, machine)}"
 
 
 def list_targets(python: str) -> list[InstallTarget]:
-    """Give what every lock is resolved for."""
-    return [InstallTarget(platform=one, python=python, in_container=True) for one in CONTAINER_PLATFORMS]
+    """Return the targets of every lock."""
+    return [InstallTarget(platform=platform, python=python, in_container=True) for platform in CONTAINER_PLATFORMS]
 
 
 def format_platform_key(target: InstallTarget, python: str) -> str:
-    """Give a target's name in the lock of a stack that has this Python."""
+    """Return a target's key in the lock of a stack with this Python."""
     return target.platform if target.python == python else f"{target.platform}-python{target.python}"
 
 
 def find_platform_entry(lock: LockDocument, key: str) -> PlatformLock:
-    """Give what a lock has for a platform.
+    """Return a lock's entry for a platform.
 
     Raises:
-        FrozenError: Nothing.
+        FrozenMismatchError: There is none.
     """
-    found = lock.platforms.get(key)
-    if found is None:
+    entry = lock.platforms.get(key)
+    if entry is None:
         raise FrozenMismatchError(
             f"sandbox.lock has nothing for {key}; it has {', '.join(sorted(lock.platforms))}",
             hint="run this on such a machine, and commit the file: sandbox lock",
         )
-    return found
+    return entry
 
 
 def find_image_file(image: str, name: str) -> Path:
-    """Give a file of one of the images."""
+    """Return the path of an image's packaged file."""
     return paths.find_packaged_folder("images") / image / name
 
 
 def find_dockerfile(image: str) -> Path:
-    """Give an image's Dockerfile, which copies nothing else of ours; one that is only other libraries has python's."""
-    own = find_image_file(image, "Dockerfile")
-    return own if own.is_file() else find_image_file("python", "Dockerfile")
+    """Return an image's Dockerfile, without further packaged files; an image without one uses python's."""
+    path = find_image_file(image, "Dockerfile")
+    return path if path.is_file() else find_image_file("python", "Dockerfile")
 
 
 def read_image_pins(image: str, target: InstallTarget) -> list[LockedLibrary]:
-    """Give the libraries of an image, as pinned with it."""
+    """Return the pinned libraries of an image."""
     lock = find_image_file(image, "requirements.lock")
     return parse_pins(lock.read_text("utf-8"), target, origin=f"images/{image}/requirements.lock")
 
 
 def parse_pins(text: str, target: InstallTarget, *, origin: str) -> list[LockedLibrary]:
-    """Read a requirements file of pins with hashes: what one target needs of it, sorted by name.
+    """Parse a requirements file of pins with hashes into one target's libraries, sorted by name.
 
     Raises:
-        ConfigError: A line is no pin, or has no hash.
+        ConfigError: A line is not a pin, or has no hash.
     """
     from packaging.utils import canonicalize_name  # noqa: PLC0415 - see `InstallTarget.list_platform_tags`
 
-    found = []
+    libraries = []
     for entry in _split_entries(text):
         pin, *hashes = [part.strip() for part in entry.split("--hash=")]
         match = _PIN_PATTERN.match(pin)
@@ -157,8 +157,8 @@ def parse_pins(text: str, target: InstallTarget, *, origin: str) -> list[LockedL
             )
         if target.matches_marker(match["marker"]):
             name = canonicalize_name(match["name"])
-            found.append(LockedLibrary(name=name, version=match["version"], hashes=sorted(hashes)))
-    return sorted(found, key=lambda one: one.name)
+            libraries.append(LockedLibrary(name=name, version=match["version"], hashes=sorted(hashes)))
+    return sorted(libraries, key=lambda library: library.name)
 
 
 def _split_entries(text: str) -> Iterator[str]:
@@ -169,9 +169,9 @@ def _split_entries(text: str) -> Iterator[str]:
 
 
 def format_pins(libraries: Iterable[LockedLibrary], *, hashes: bool = True) -> str:
-    """Write pins as a requirements file, the same bytes for the same libraries."""
+    """Return pins as a requirements file, reproducible for the same libraries."""
     lines = []
-    for one in sorted(libraries, key=lambda one: one.name):
-        checks = [f"    --hash={value}" for value in one.hashes] if hashes else []
-        lines.append(" \\\n".join([f"{one.name}=={one.version}", *checks]))
+    for library in sorted(libraries, key=lambda library: library.name):
+        checks = [f"    --hash={value}" for value in library.hashes] if hashes else []
+        lines.append(" \\\n".join([f"{library.name}=={library.version}", *checks]))
     return "".join(f"{line}\n" for line in lines)

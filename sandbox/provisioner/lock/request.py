@@ -1,4 +1,4 @@
-"""What a project asks of its stack: an image, a Python and the libraries that its requirements file names."""
+"""A project's requested stack: image, Python and libraries."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ SUPPORTED_PYTHONS = ("3.13",)
 
 @dataclass(frozen=True, kw_only=True)
 class StackRequest:
-    """What one version of the code asks of its stack.
+    """The stack requested by one version of the code.
 
     Attributes:
         image: The name of a folder of ``images/``.
         python: The interpreter's version, major and minor.
         requirements: The project's requirements file.
-        libraries: What that file asks for, one PEP 508 requirement each, normalised and sorted.
-        pinned_libraries: The exact versions of it that come with hashes, which nothing else may stand in for.
-        custom_image: The user's own image, where it is none of ours; it brings its own Python and libraries.
+        libraries: The file's requirements in PEP 508 form, normalised and sorted.
+        pinned_libraries: Exact versions with hashes in the file, which must not be replaced.
+        custom_image: The user's own image, with its own Python and libraries, if any.
     """
 
     image: str
@@ -41,18 +41,18 @@ class StackRequest:
 
 
 def build_request(stack: StackSection, read: Callable[[str], bytes]) -> StackRequest:
-    """Give what one version of the code asks of its stack.
+    """Return the stack requested by one version of the code.
 
     Args:
         stack: The ``[stack]`` table.
-        read: Gives a file of that version of the code by its path relative to ``sandbox.toml``.
+        read: Returns a file of that version of the code by its path relative to ``sandbox.toml``.
 
     Raises:
-        ConfigError: The image, the Python or a requirement is wrong or not supported, or the file is not there.
+        ConfigError: The image, the Python or a requirement is wrong or unsupported, or the file is missing.
     """
     if is_custom_image(stack.image):
-        own = read_custom_image(stack.image, read, network=stack.build_network == "default")
-        return StackRequest(image=stack.image, python=stack.python, custom_image=own)
+        custom_image = read_custom_image(stack.image, read, network=stack.build_network == "default")
+        return StackRequest(image=stack.image, python=stack.python, custom_image=custom_image)
     _check_image(stack.image)
     if stack.python not in SUPPORTED_PYTHONS:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What a project's requirements file asks for: a ``requirements.txt``, a ``pyproject.toml`` or a ``uv.lock``."""
+"""Requirements of a project from a ``requirements.txt``, a ``pyproject.toml`` or a ``uv.lock``."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ PLAIN_LIBRARY = "a library by name, as in `requests>=2.32`"
 def read_requirements(
     name: str, read: Callable[[str], bytes], *, python: str
 ) -> tuple[tuple[str, ...], tuple[LockedLibrary, ...]]:
-    """Give what a requirements file asks for, normalised and sorted, and what of it comes with hashes.
+    """Return the requirements of a file, normalised and sorted, and the ones pinned with hashes.
 
     Args:
-        name: Its path.
-        read: Gives a file by its path; a ``uv.lock`` needs the ``pyproject.toml`` beside it.
-        python: The stack's, major and minor.
+        name: The file's path.
+        read: Returns a file by its path; a ``uv.lock`` needs the ``pyproject.toml`` beside it.
+        python: The stack's Python, major and minor.
 
     Raises:
-        ConfigError: It is of an unknown kind, damaged, or asks for something that no index has (a path, a URL).
+        ConfigError: It is of an unknown kind, damaged, or requires a path or URL.
     """
     text = _read_text(name, read)
     kind = PurePosixPath(name).name
@@ -39,18 +39,19 @@ def read_requirements(
         project = str(PurePosixPath(name).with_name("pyproject.toml"))
         beside = _read_text(project, read)
         list(_parse_pyproject(project, beside, python=python, elsewhere=True))
-        wanted = _parse_text(name, uv_lock.export_requirements(name, text, beside))
+        requirements = _parse_text(name, uv_lock.export_requirements(name, text, beside))
     elif kind.endswith(".toml"):
-        wanted = _parse_pyproject(name, text, python=python)
+        requirements = _parse_pyproject(name, text, python=python)
     elif kind.endswith((".txt", ".in")):
-        wanted = _parse_text(name, text)
+        requirements = _parse_text(name, text)
     else:
         raise ConfigError(
             f"stack.requirements names {name}, which is of an unknown kind",
             hint="a requirements.txt, a pyproject.toml or a uv.lock is understood",
         )
-    found = dict(sorted(((str(one), hashes) for one, hashes in wanted), key=lambda one: one[0].lower()))
-    return tuple(found), tuple(_find_pinned_libraries(found))
+    entries = ((str(requirement), hashes) for requirement, hashes in requirements)
+    normalized = dict(sorted(entries, key=lambda entry: entry[0].lower()))
+    return tuple(normalized), tuple(_find_pinned_libraries(normalized))
 
 
 def _read_text(name: str, read: Callable[[str], bytes]) -> str:
@@ -65,12 +66,14 @@ def _read_text(name: str, read: Callable[[str], bytes]) -> str:
         raise ConfigError(f"{name} is not UTF-8 text: {error}", hint="save it as UTF-8") from error
 
 
-def _find_pinned_libraries(found: Mapping[str, tuple[str, ...]]) -> Iterator[LockedLibrary]:
-    for entry, hashes in found.items():
-        one = Requirement(entry)
-        [*specifiers] = one.specifier
+def _find_pinned_libraries(entries: Mapping[str, tuple[str, ...]]) -> Iterator[LockedLibrary]:
+    for entry, hashes in entries.items():
+        requirement = Requirement(entry)
+        [*specifiers] = requirement.specifier
         if hashes and len(specifiers) == 1 and specifiers[0].operator == "==":
-            yield LockedLibrary(name=canonicalize_name(one.name), version=specifiers[0].version, hashes=sorted(hashes))
+            yield LockedLibrary(
+                name=canonicalize_name(requirement.name), version=specifiers[0].version, hashes=sorted(hashes)
+            )
 
 
 def _parse_text(name: str, text: str) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
@@ -80,7 +83,7 @@ def _parse_text(name: str, text: str) -> Iterator[tuple[Requirement, tuple[str, 
 
 
 def _split_entries(text: str) -> Iterator[tuple[int, str]]:
-    """Give a requirements file's entries with the number of their first line; comments are left out."""
+    """Yield a requirements file's entries with the number of their first line, without comments."""
     gathered, first = "", 1
     for number, raw in enumerate(text.splitlines(), start=1):
         first = first if gathered else number
@@ -112,23 +115,23 @@ def _parse_pyproject(
     _check_python(name, str(project.get("requires-python", "")), python)
     sources = {} if elsewhere else content.get("tool", {}).get("uv", {}).get("sources", {})
     for number, entry in enumerate(project.get("dependencies", ()), start=1):
-        wanted = _parse_requirement(f"{name}, dependency {number}", str(entry))
-        if wanted.name in sources:
+        requirement = _parse_requirement(f"{name}, dependency {number}", str(entry))
+        if requirement.name in sources:
             raise ConfigError(
-                f"{name} takes {wanted.name} from a place of its own (tool.uv.sources), which it does not lock",
+                f"{name} takes {requirement.name} from a place of its own (tool.uv.sources), which it does not lock",
                 hint='name its uv.lock in [stack]: requirements = "uv.lock"',
             )
-        yield wanted, ()
+        yield requirement, ()
 
 
-def _check_python(name: str, wanted: str, python: str) -> None:
+def _check_python(name: str, specifier: str, python: str) -> None:
     try:
-        fits = SpecifierSet(wanted).contains(f"{python}.99", prereleases=True)
+        fits = SpecifierSet(specifier).contains(f"{python}.99", prereleases=True)
     except InvalidSpecifier as error:
-        raise ConfigError(f"{name}: requires-python = {wanted!r} is not a version specifier") from error
+        raise ConfigError(f"{name}: requires-python = {specifier!r} is not a version specifier") from error
     if not fits:
         raise ConfigError(
-            f"{name} requires Python {wanted}, and the stack has {python}",
+            f"{name} requires Python {specifier}, and the stack has {python}",
             hint="widen requires-python, or change python in [stack]",
         )
 
@@ -141,7 +144,7 @@ def _parse_requirement(where: str, entry: str) -> Requirement:
             hint=f"{PLAIN_LIBRARY} is; which index they come from is a setting of pip (pip config set global.index-url ...)",
         )
     try:
-        wanted = Requirement(entry)
+        requirement = Requirement(entry)
     except InvalidRequirement as error:
         if "://" in entry or entry.startswith((".", "/", "git+")) or entry.endswith((".whl", ".tar.gz")):
             raise ConfigError(f"{refused}: it is a path or an address", hint=f"{PLAIN_LIBRARY} is") from error
@@ -149,6 +152,6 @@ def _parse_requirement(where: str, entry: str) -> Requirement:
         raise ConfigError(
             f"{where}: {entry!r} is not a requirement: {reason}", hint=f"write {PLAIN_LIBRARY}"
         ) from error
-    if wanted.url is not None:
+    if requirement.url is not None:
         raise ConfigError(f"{refused}: it names an address", hint=f"{PLAIN_LIBRARY} is")
-    return wanted
+    return requirement

@@ -1,4 +1,4 @@
-"""Requirements become exact versions with hashes."""
+"""Resolution of requirements into pinned versions with hashes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def compute_inputs(request: StackRequest) -> LockInputs:
-    """Give what a lock of this request depends on."""
+    """Return the inputs that a lock of this request depends on."""
     if request.custom_image is not None:
         return LockInputs(
             image=request.image,
@@ -31,7 +31,9 @@ def compute_inputs(request: StackRequest) -> LockInputs:
         python=request.python,
         requirements=request.requirements,
         libraries=list(request.libraries),
-        hashes=hash_json([one.model_dump() for one in request.pinned_libraries]) if request.pinned_libraries else None,
+        hashes=hash_json([library.model_dump() for library in request.pinned_libraries])
+        if request.pinned_libraries
+        else None,
         pins=hash_json(ours),
     )
 
@@ -44,45 +46,45 @@ def resolve_lock(
     progress: Progress,
     runtime: Literal["docker", "local"] = "docker",
 ) -> LockDocument:
-    """Give the lock of a request, for every platform of containers and, for the local runtime, for this machine.
+    """Return the lock of a request, for every container platform and, with the local runtime, for this machine.
 
-    Without a requirements file the image's own pins are the answer, with no network. A previous lock of the same
-    inputs is kept as it is; a previous lock of other inputs keeps versions where they still fit.
+    Without a requirements file the image's own pins are used, without a network. A previous lock of the same inputs is
+    kept. A previous lock of other inputs keeps versions that still fit.
 
     Args:
-        request: What is asked for.
-        previous: The lock that lies beside ``sandbox.toml``, if any.
-        upgrade: Take the newest versions that fit, whatever ``previous`` says.
+        request: The request.
+        previous: The lock beside ``sandbox.toml``, if any.
+        upgrade: Take the newest versions that fit, ignoring ``previous``.
         progress: Shows the resolution.
-        runtime: With ``local`` the host's Python gets an entry of its own where it is not the stack's.
+        runtime: With ``local`` the host's Python gets an entry of its own if it differs from the stack's.
 
     Raises:
         ConfigError: No versions fit together, or a library has no wheel for a platform.
-        EngineError: The package index cannot be reached.
+        ContainerEngineError: The package index cannot be reached.
     """
-    wanted = pins.list_targets(request.python)
+    targets = pins.list_targets(request.python)
     if runtime == "local":
         here = interpreters.build_host_target(request.python)
         if pins.format_platform_key(here, request.python) not in {
-            pins.format_platform_key(one, request.python) for one in wanted
+            pins.format_platform_key(target, request.python) for target in targets
         }:
-            wanted.append(here)
+            targets.append(here)
     current = compute_inputs(request)
     kept = previous.platforms if previous and previous.inputs == current and not upgrade else {}
-    missing = [one for one in wanted if pins.format_platform_key(one, request.python) not in kept]
+    missing = [target for target in targets if pins.format_platform_key(target, request.python) not in kept]
     if previous and kept and not missing:
         return previous
     from sandbox.provisioner.lock.uv_resolver import resolve_libraries  # noqa: PLC0415 - most locks have all that is wanted
 
     known = previous.platforms if previous and not upgrade else {}
-    found = resolve_libraries(request, missing, known, progress)
+    resolved = resolve_libraries(request, missing, known, progress)
     platforms = dict(kept)
     same = previous is not None and previous.inputs.image == request.image
-    for one in missing:
-        name = pins.format_platform_key(one, request.python)
-        platforms[name] = PlatformLock(python=one.python, libraries=found[one])
+    for target in missing:
+        name = pins.format_platform_key(target, request.python)
+        platforms[name] = PlatformLock(python=target.python, libraries=resolved[target])
         if name in known and same and not is_custom_image(request.image):
-            # What other libraries do not touch stays; an image of the user's own says itself what its base is.
+            # Keep the base and packages, which do not depend on libraries; a custom image names its base itself.
             kept_too = {"base": known[name].base, "packages": known[name].packages}
             platforms[name] = platforms[name].model_copy(update=kept_too)
     return LockDocument(

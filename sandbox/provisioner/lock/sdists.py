@@ -1,6 +1,6 @@
-"""Libraries that an index has as source alone: built to wheels here, of pinned sources by pinned tools, to the same bytes everywhere.
+"""Wheels built here from pinned sources with pinned tools, byte for byte reproducible, for libraries without wheels.
 
-Building carries out what is in the source, so it is done for what an image of sandbox pins by hash and for nothing else.
+A build executes the source's code, so only sources pinned by hash in an image of sandbox are built.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True, kw_only=True)
 class Sdist:
-    """A source that an image pins.
+    """A source distribution pinned by an image.
 
     Attributes:
-        image: The folder of ``images/`` that does.
+        image: The image's folder of ``images/``.
         name, version: Of the library.
-        source, wheel: SHA-256 of the archive in the index, and of what is built of it, in hex.
+        source, wheel: SHA-256 (hex) of the archive in the index, and of the built wheel.
     """
 
     image: str
@@ -48,48 +48,49 @@ class Sdist:
 
 
 def list_sdists(image: str | None = None) -> list[Sdist]:
-    """Give the sources that images pin, or one image does."""
+    """Return the source distributions pinned by all images, or by one."""
     return [
-        Sdist(image=file.parent.name, **one)
+        Sdist(image=file.parent.name, **entry)
         for file in sorted(paths.find_packaged_folder("images").glob(f"{image or '*'}/{SDISTS_FILE}"))
-        for one in json.loads(file.read_text("utf-8"))
+        for entry in json.loads(file.read_text("utf-8"))
     ]
 
 
 def find_sdist(library: LockedLibrary) -> Sdist | None:
-    """Give the source that a library is built of; None where it has wheels."""
-    return next((one for one in list_sdists() if f"sha256:{one.wheel}" in library.hashes), None)
+    """Return the source distribution of a library; None if it has wheels."""
+    return next((sdist for sdist in list_sdists() if f"sha256:{sdist.wheel}" in library.hashes), None)
 
 
 def replace_sdist_hashes(libraries: Iterable[LockedLibrary]) -> list[LockedLibrary]:
-    """Give libraries with the hash of the wheel in place of the hash of a source that it is built of."""
-    built = {f"sha256:{one.source}": one for one in list_sdists()}
-    found = []
+    """Return libraries with hashes of source distributions replaced by those of the built wheels."""
+    built = {f"sha256:{sdist.source}": sdist for sdist in list_sdists()}
+    replaced = []
     for library in libraries:
-        one = next((built[value] for value in library.hashes if value in built), None)
-        hashes = [f"sha256:{one.wheel}"] if one else library.hashes
-        found.append(library.model_copy(update={"hashes": hashes}))
-    return found
+        sdist = next((built[value] for value in library.hashes if value in built), None)
+        hashes = [f"sha256:{sdist.wheel}"] if sdist else library.hashes
+        replaced.append(library.model_copy(update={"hashes": hashes}))
+    return replaced
 
 
-def build_wheel(one: Sdist, folder: Path, progress: Progress) -> Path:
-    """Download a source and build its wheel.
+def build_wheel(sdist: Sdist, folder: Path, progress: Progress) -> Path:
+    """Download a source distribution and build its wheel.
 
     Args:
-        one: The source.
-        folder: An existing folder for the wheel and for what it takes meanwhile.
+        sdist: The source distribution.
+        folder: An existing folder for the wheel and temporary files.
         progress: Shows both.
 
     Raises:
-        EngineError: The index cannot be reached or offers other bytes, or what was built is not what is pinned.
+        ContainerEngineError: The index cannot be reached or offers other bytes, or the built wheel differs from the
+            pinned one.
     """
-    failed = f"{one.name} {one.version} cannot be built"
-    pins = paths.find_packaged_folder("images") / one.image / BUILD_TOOLS_FILE
-    wanted = folder / "source.txt"
-    wanted.write_text(f"{one.name}=={one.version} --hash=sha256:{one.source}\n", "utf-8")
+    failed = f"{sdist.name} {sdist.version} cannot be built"
+    pins = paths.find_packaged_folder("images") / sdist.image / BUILD_TOOLS_FILE
+    requirements = folder / "source.txt"
+    requirements.write_text(f"{sdist.name}=={sdist.version} --hash=sha256:{sdist.source}\n", "utf-8")
     tool = folder / "tools"
     uv: list[str | Path] = [tools.find_uv(), "--quiet", "--no-config"]
-    with progress.step(f"building {one.name} {one.version}, which has no wheel"):
+    with progress.step(f"building {sdist.name} {sdist.version}, which has no wheel"):
         for command in (
             [*uv, "venv", "--no-project", "--python", sys.executable, tool],
             [
@@ -109,28 +110,28 @@ def build_wheel(one: Sdist, folder: Path, progress: Progress) -> Path:
             [
                 *tools.build_pip_command(), "--python", tool / "bin" / "python", "wheel", "--quiet", "--no-input", "--no-cache-dir",
                 "--disable-pip-version-check", "--no-deps", "--no-build-isolation", "--no-binary=:all:",
-                "--require-hashes", "--requirement", wanted, "--wheel-dir", folder / "built",
+                "--require-hashes", "--requirement", requirements, "--wheel-dir", folder / "built",
             ],
             cwd=folder,
-            variables={**os.environ, "TMPDIR": str(folder)},  # it may be larger than what /tmp holds
+            variables={**os.environ, "TMPDIR": str(folder)},  # /tmp may be too small
             failed=failed,
         )  # fmt: skip
-        [made] = (folder / "built").glob("*.whl")
-        wheel = folder / made.name
-        _normalize_wheel(made, wheel)
-    if (digest := hash_file(wheel)) != one.wheel:
+        [built] = (folder / "built").glob("*.whl")
+        wheel = folder / built.name
+        _normalize_wheel(built, wheel)
+    if (digest := hash_file(wheel)) != sdist.wheel:
         raise ContainerEngineError(
-            f"{one.name} {one.version} became another wheel on this machine than the one that sandbox pins "
-            f"(SHA-256 {digest}, not {one.wheel})",
+            f"{sdist.name} {sdist.version} became another wheel on this machine than the one that sandbox pins "
+            f"(SHA-256 {digest}, not {sdist.wheel})",
             hint=f"it is made with {sys.executable}: try another Python, and please tell us",
         )
     return wheel
 
 
-def _normalize_wheel(made: Path, target: Path) -> None:
-    """Write a wheel anew so that its bytes follow from its files: in order, undated, not compressed."""
-    with zipfile.ZipFile(made) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as plain:
-        for entry in sorted(source.infolist(), key=lambda one: one.filename):
+def _normalize_wheel(built: Path, target: Path) -> None:
+    """Rewrite a wheel with reproducible bytes: sorted, undated, uncompressed."""
+    with zipfile.ZipFile(built) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as plain:
+        for entry in sorted(source.infolist(), key=lambda entry: entry.filename):
             written = zipfile.ZipInfo(entry.filename, ZIP_EPOCH)
             written.create_system = 3
             written.external_attr = (0o100755 if entry.external_attr >> 16 & 0o100 else 0o100644) << 16

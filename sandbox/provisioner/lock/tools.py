@@ -1,4 +1,4 @@
-"""uv and pip as commands: found, run with a clean set of settings, and their failures in our words."""
+"""uv and pip as commands with clean settings and translated errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_ERROR_LINES = 12
 _NETWORK_ERROR = re.compile(
     r"failed to fetch|error sending request|dns error|could not connect|connection (refused|reset|error|broken)"
     r"|name resolution|network is unreachable|timed out|certificate|tls|proxy"
-    r"|from versions: none"  # pip of an index that it cannot reach; every library was seen when it was resolved
+    r"|from versions: none"  # from pip with an unreachable index: every library existed at resolution
     r"|network connectivity is disabled|could not fetch url|max retries",
     re.IGNORECASE,
 )
@@ -29,10 +29,10 @@ _NOISE_LINE = re.compile(r"^\s*(\[notice\]|WARNING: (There was an error checking
 
 
 def find_uv() -> str:
-    """Give the path of uv.
+    """Return the path of uv.
 
     Raises:
-        EngineError: It is not installed with this package.
+        ContainerEngineError: It is not installed with this package.
     """
     try:
         return str(uv.find_uv_bin())
@@ -41,7 +41,7 @@ def find_uv() -> str:
 
 
 def build_uv_variables() -> dict[str, str]:
-    """Give the environment for uv: the caller's, without what would change what it finds or where it installs."""
+    """Return the environment for uv: the caller's, without variables that change its results or install location."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -55,7 +55,7 @@ def build_uv_variables() -> dict[str, str]:
 
 
 def build_pip_command() -> list[str]:
-    """Give the start of a pip command line: this interpreter's pip, else one that uv brings."""
+    """Return the start of a pip command line: this interpreter's pip, else uv's."""
     if importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
     return [find_uv(), "tool", "run", "pip"]
@@ -68,17 +68,17 @@ def run_tool(
     failed: str,
     variables: dict[str, str] | None = None,
 ) -> str:
-    """Run a tool to its end and give its stdout.
+    """Run a tool and return its stdout.
 
     Args:
-        command: A list, never a shell's line.
-        cwd: Where it runs; a folder of ours, so that no project's settings are found.
-        failed: What it means if it fails, as in ``the libraries cannot be resolved``.
-        variables: Its environment; the caller's where None.
+        command: A list, never a shell command line.
+        cwd: Its working directory: a folder without any project's settings.
+        failed: The message's beginning if it fails, as in ``the libraries cannot be resolved``.
+        variables: Its environment; None uses the caller's.
 
     Raises:
-        EngineError: It failed for want of a network or for bytes that were not locked, or could not be started.
-        ConfigError: It failed for what it was asked.
+        ContainerEngineError: It could not be started, or failed for lack of a network or a hash mismatch.
+        ConfigError: It failed because of its input.
     """
     try:
         done = subprocess.run(
@@ -98,19 +98,19 @@ def run_tool(
     raise explain_failure(failed, done.stderr or done.stdout)
 
 
-def explain_failure(failed: str, said: str) -> SandboxError:
-    """Turn what a tool said before it failed into an error of ours."""
-    lines = [line.rstrip() for line in said.splitlines() if not _NOISE_LINE.match(line)]
+def explain_failure(failed: str, output: str) -> SandboxError:
+    """Translate a failed tool's output to an error."""
+    lines = [line.rstrip() for line in output.splitlines() if not _NOISE_LINE.match(line)]
     essential = "\n".join(f"  {line}" for line in lines[-MAX_ERROR_LINES:])
     message = f"{failed}:\n{essential}" if essential else failed
-    # A resolver that found no solution did reach its index, whatever a library's name looks like.
-    if "No solution found" not in said and _NETWORK_ERROR.search(said):
+    # A resolver without a solution did reach its index, even if a library's name matches the pattern.
+    if "No solution found" not in output and _NETWORK_ERROR.search(output):
         return ContainerEngineError(
             message,
             hint="see whether this machine reaches its package index: pip download --no-deps six\n"
             "(a mirror is set with: pip config set global.index-url ..., and UV_DEFAULT_INDEX for uv)",
         )
-    if "DO NOT MATCH THE HASHES" in said:
+    if "DO NOT MATCH THE HASHES" in output:
         return ContainerEngineError(
             message,
             hint="the index offers other bytes than were locked; if you know why and trust them: sandbox lock --upgrade",

@@ -1,4 +1,4 @@
-"""``uv.lock`` as a project's requirements: what uv says that the project needs of it, with the hashes that it has."""
+"""Requirements from a ``uv.lock``, exported by uv with their hashes."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ EXPORT_ARGUMENTS = (
 
 
 def export_requirements(name: str, text: str, pyproject: str) -> str:
-    """Give the lines of a requirements file, each an exact version with its hashes; nothing is resolved, without a network.
+    """Return the lines of a requirements file with exact versions and hashes, without resolving and without a network.
 
-    What belongs to the project itself is in it: no dependency groups, no extras, and not the project.
+    It includes the project's own dependencies, without dependency groups, extras and the project itself.
 
     Args:
-        name: What the file is called, for errors.
+        name: The file's name in errors.
         text: Its text.
-        pyproject: The text of the ``pyproject.toml`` beside it, which is valid and has a ``[project]``.
+        pyproject: The text of the valid ``pyproject.toml`` beside it, with a ``[project]``.
 
     Raises:
-        ConfigError: It is damaged, is older than what the project asks for, or holds something that no index has.
+        ConfigError: It is damaged, outdated, or contains a library that no index has.
     """
     try:
         packages: list[dict[str, Any]] = tomllib.loads(text).get("package", [])
@@ -53,19 +53,19 @@ def export_requirements(name: str, text: str, pyproject: str) -> str:
 
 
 def _check_current(name: str, packages: list[dict[str, Any]], pyproject: str) -> None:
-    """Names are enough to see that somebody forgot to lock: what versions fit is for uv to say."""
+    """Check that the lock has the project's dependencies, by name only: uv checks the versions."""
     project: dict[str, Any] = tomllib.loads(pyproject).get("project", {})
-    own = canonicalize_name(str(project.get("name", "")))
-    entry = next((one for one in packages if canonicalize_name(str(one.get("name"))) == own), None)
+    project_name = canonicalize_name(str(project.get("name", "")))
+    entry = next((package for package in packages if canonicalize_name(str(package.get("name"))) == project_name), None)
     if entry is None:
         raise ConfigError(
-            f"{name} is not the lock of the pyproject.toml beside it: it has no package {own!r}",
+            f"{name} is not the lock of the pyproject.toml beside it: it has no package {project_name!r}",
             hint="make it again, and commit it: uv lock",
         )
-    known = {canonicalize_name(str(one["name"])) for one in entry.get("dependencies", ())}
-    asked = {canonicalize_name(Requirement(one).name) for one in project.get("dependencies", ())}
-    if asked != known:
-        differing = ", ".join(sorted(asked ^ known))
+    known = {canonicalize_name(str(dependency["name"])) for dependency in entry.get("dependencies", ())}
+    required = {canonicalize_name(Requirement(entry).name) for entry in project.get("dependencies", ())}
+    if required != known:
+        differing = ", ".join(sorted(required ^ known))
         raise ConfigError(
             f"{name} is not up to date with the pyproject.toml beside it: they differ in {differing}",
             hint="make it again, and commit it: uv lock",
@@ -80,9 +80,9 @@ def _is_from_index(line: str) -> bool:
 
 
 def _explain_foreign_libraries(name: str, foreign: list[str], packages: list[dict[str, Any]]) -> ConfigError:
-    found = dict(_find_source(line, packages) for line in foreign)
-    listed = "".join(f"\n  {library} from {place}" for library, place in sorted(found.items()))
-    without = " ".join(f"--no-emit-package {library}" for library in sorted(found))
+    sources = dict(_find_source(line, packages) for line in foreign)
+    listed = "".join(f"\n  {library} from {source}" for library, source in sorted(sources.items()))
+    without = " ".join(f"--no-emit-package {library}" for library in sorted(sources))
     return ConfigError(
         f"{name} takes what no index has, and so cannot be installed by its hash:{listed}",
         hint="put it on an index; or, where it can be imported from the repository, do without installing it:\n"
@@ -92,10 +92,10 @@ def _explain_foreign_libraries(name: str, foreign: list[str], packages: list[dic
 
 
 def _find_source(line: str, packages: list[dict[str, Any]]) -> tuple[str, str]:
-    """Give a library's name and where it comes from, of a line that uv wrote for it."""
-    for one in packages:
-        library, source = str(one.get("name")), one.get("source", {})
-        place = str(next(iter(source.values()), ""))
-        if "registry" not in source and (line.startswith(f"{library} @ ") or line.endswith(f"/{place}")):
-            return library, place
+    """Return a library's name and source, for a line written by uv."""
+    for package in packages:
+        library, source = str(package.get("name")), package.get("source", {})
+        location = str(next(iter(source.values()), ""))
+        if "registry" not in source and (line.startswith(f"{library} @ ") or line.endswith(f"/{location}")):
+            return library, location
     return line, "a place of its own"

@@ -1,4 +1,4 @@
-"""The libraries of a request, chosen by uv: exact versions with hashes, for each platform that a lock lacks."""
+"""Resolution of a request's libraries with uv, for each platform missing in a lock."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ def resolve_libraries(
     known: dict[str, PlatformLock],
     progress: Progress,
 ) -> dict[pins.InstallTarget, list[LockedLibrary]]:
+    """Return the libraries of a request for each missing target."""
     if request.custom_image is not None:
-        return {one: [] for one in missing}
+        return {target: [] for target in missing}
     if not request.libraries:
-        return {one: pins.read_image_pins(request.image, one) for one in missing}
+        return {target: pins.read_image_pins(request.image, target) for target in missing}
     built = _fetch_built_wheels(request.image, missing[0], progress) if missing else []
     with progress.step("resolving libraries", total=len(missing), unit="platforms") as advance:
 
@@ -46,24 +47,24 @@ def resolve_libraries(
 
 
 def _fetch_built_wheels(image: str, target: pins.InstallTarget, progress: Progress) -> list[Path]:
-    """Give the wheels of an image that no index has: uv has to see them, and they fit every target."""
-    libraries = [one for one in pins.read_image_pins(image, target) if sdists.find_sdist(one)]
+    """Return the image's wheels missing in every index: uv needs them, and they fit every target."""
+    libraries = [library for library in pins.read_image_pins(image, target) if sdists.find_sdist(library)]
     return wheels.fetch_wheels(libraries, target, home=paths.find_home_folder(), progress=progress)
 
 
 def _compile_requirements(
     request: StackRequest, target: pins.InstallTarget, known: list[LockedLibrary], built: list[Path]
 ) -> list[LockedLibrary]:
-    """Let uv choose versions for one target; what is known already, then the image's pins, are preferred."""
+    """Resolve versions for one target with uv, preferring known versions, then the image's pins."""
     assert request.requirements is not None
     name = Path(request.requirements).name
-    preferred = {one.name: one for one in (*pins.read_image_pins(request.image, target), *known)}
+    preferred = {library.name: library for library in (*pins.read_image_pins(request.image, target), *known)}
     with make_scratch_folder("resolve") as folder:
         ours = folder / "image.in"
         ours.write_bytes(pins.find_image_file(request.image, "requirements.in").read_bytes())
         theirs = folder / f"{name}.in"
         theirs.write_text("".join(f"{line}\n" for line in request.libraries), "utf-8")
-        output = folder / "resolved.txt"  # uv prefers the versions that its output file holds already
+        output = folder / "resolved.txt"  # uv prefers the versions in its output file
         output.write_text(pins.format_pins(preferred.values(), hashes=False), "utf-8")
         command = [
             tools.find_uv(), "pip", "compile", ours.name, theirs.name, "--output-file", output.name,
@@ -80,6 +81,6 @@ def _compile_requirements(
             variables=tools.build_uv_variables(),
             failed=f"the libraries of {request.requirements} cannot be resolved for {target.platform}",
         )
-        found = pins.parse_pins(output.read_text("utf-8"), target, origin=request.requirements)
-    named = {(one.name, one.version): one for one in request.pinned_libraries}
-    return sdists.replace_sdist_hashes(named.get((one.name, one.version), one) for one in found)
+        resolved = pins.parse_pins(output.read_text("utf-8"), target, origin=request.requirements)
+    named = {(library.name, library.version): library for library in request.pinned_libraries}
+    return sdists.replace_sdist_hashes(named.get((library.name, library.version), library) for library in resolved)

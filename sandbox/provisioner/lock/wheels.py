@@ -1,4 +1,4 @@
-"""Wheels: downloaded with the host's own pip settings, verified by hash, kept for all projects."""
+"""Wheels downloaded with the host's pip settings, verified by hash, and shared by all projects."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
 def fetch_wheels(
     libraries: list[LockedLibrary], target: pins.InstallTarget, *, home: Path, progress: Progress
 ) -> list[Path]:
-    """Give a verified wheel for each library, downloading only what is not kept already.
+    """Return a verified wheel for each library, downloaded if not cached.
 
     Args:
-        libraries: What is needed; each file's SHA-256 must be among its library's hashes.
-        target: What the wheels must fit.
-        home: They are kept in ``home/wheels/<sha256>/``; one whose bytes changed there is fetched again.
+        libraries: The libraries; each wheel's SHA-256 must be among its library's hashes.
+        target: The target to install on.
+        home: Wheels are cached in ``home/wheels/<sha256>/``; a changed one is fetched again.
         progress: Shows the download.
 
     Raises:
-        ConfigError: A library has no wheel that fits, or the index offers other bytes than were locked.
-        EngineError: The index cannot be reached.
+        ConfigError: A library has no wheel that fits, or the index offers other bytes than locked.
+        ContainerEngineError: The index cannot be reached.
     """
     kept = home / "wheels"
     fitting = target.wheel_tags
-    missing = [one for one in libraries if _find_cached_wheel(one, fitting, kept) is None]
-    # By whoever needs it, without a lock: no project may wait for another's download.
-    sources = {one.name: source for one in missing if (source := sdists.find_sdist(one)) is not None}
+    missing = [library for library in libraries if _find_cached_wheel(library, fitting, kept) is None]
+    # Without a lock: no project may wait for another's download.
+    sources = {library.name: source for library in missing if (source := sdists.find_sdist(library)) is not None}
     for source in sources.values():
         _build_wheel(source, kept, progress)
-    if downloaded := [one for one in missing if one.name not in sources]:
+    if downloaded := [library for library in missing if library.name not in sources]:
         _download_wheels(downloaded, target, kept, progress)
-    found = [_find_cached_wheel(one, fitting, kept) for one in libraries]
-    lost = [one.name for one, wheel in zip(libraries, found, strict=True) if wheel is None]
+    cached = [_find_cached_wheel(library, fitting, kept) for library in libraries]
+    lost = [library.name for library, wheel in zip(libraries, cached, strict=True) if wheel is None]
     if lost:
         raise StoreError(f"wheels vanished from {kept}: {', '.join(lost)}", hint="try again")
-    return [wheel for wheel in found if wheel is not None]
+    return [wheel for wheel in cached if wheel is not None]
 
 
 def _find_cached_wheel(library: LockedLibrary, fitting: frozenset[Tag], kept: Path) -> Path | None:
-    """Give the kept wheel of a library that fits; one that is not what its folder's name says is removed."""
+    """Return a library's cached wheel that fits; remove one that does not match its folder's digest."""
     for value in library.hashes:
         digest = value.removeprefix("sha256:")
         for wheel in sorted((kept / digest).glob("*.whl")):
@@ -80,40 +80,40 @@ def _download_wheels(missing: list[LockedLibrary], target: pins.InstallTarget, k
         make_staging_folder(kept, label="download") as folder,
         progress.step(f"downloading {_format_count(missing)} for {target.platform}"),
     ):
-        wanted = folder / "requirements.txt"
-        wanted.write_text(pins.format_pins(missing), "utf-8")
+        requirements = folder / "requirements.txt"
+        requirements.write_text(pins.format_pins(missing), "utf-8")
         tools.run_tool(
             [
                 *tools.build_pip_command(),
                 *_build_pip_arguments(target),
                 "--requirement",
-                wanted,
+                requirements,
                 "--dest",
                 folder / "wheels",
             ],
             cwd=folder,
             failed=f"libraries cannot be downloaded for {target.platform}",
         )
-        hashes = {value.removeprefix("sha256:") for one in missing for value in one.hashes}
+        hashes = {value.removeprefix("sha256:") for library in missing for value in library.hashes}
         for wheel in sorted((folder / "wheels").iterdir()):
             digest = hash_file(wheel)
-            if digest not in hashes:  # pip has checked this: nothing may depend on that alone
+            if digest not in hashes:  # pip has checked this as well
                 raise ContainerEngineError(f"{wheel.name} arrived with other bytes than were locked (SHA-256 {digest})")
-            place = _make_folder(kept / digest)
-            wheel.replace(place / wheel.name)
-            sync_folder(place)
+            target_folder = _make_folder(kept / digest)
+            wheel.replace(target_folder / wheel.name)
+            sync_folder(target_folder)
 
 
 def _build_wheel(source: sdists.Sdist, kept: Path, progress: Progress) -> None:
     with translate_os_errors(kept), make_staging_folder(kept, label="build") as folder:
         wheel = sdists.build_wheel(source, folder, progress)
-        place = _make_folder(kept / source.wheel)
-        wheel.replace(place / wheel.name)
-        sync_folder(place)
+        target_folder = _make_folder(kept / source.wheel)
+        wheel.replace(target_folder / wheel.name)
+        sync_folder(target_folder)
 
 
 def _build_pip_arguments(target: pins.InstallTarget) -> list[str]:
-    """Give pip's arguments; pip matches platform tags exactly, so each is named."""
+    """Return pip's arguments; pip matches platform tags exactly, so each is listed."""
     platforms = [f"--platform={tag}" for tag in target.list_platform_tags()] if target.in_container else []
     return [
         "download", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--require-hashes",

@@ -1,4 +1,4 @@
-"""The stack's notebook: marimo on the sample, which it may only read; the notebooks lie in the project."""
+"""The stack's notebook: marimo on a read-only sample, with notebooks in the project."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ FIRST_NOTEBOOK = "sample.py"
 NOTEBOOK_PORT = 2718
 NOTEBOOKS_PATH = "/sandbox/notebooks"
 PROBE_SECONDS = 2.0
-# What the service is: raised when one that runs must be made again although its image and sample are the same.
+# Increased when a running service must be recreated with the same image and sample.
 SERVICE_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotebookRequest(services.ServiceRequest):
-    """A notebook that a sandbox wants.
+    """A requested notebook service.
 
     Attributes:
         sample: The folder of the sample.
-        notebooks: The folder for the user's notebooks; the first is put there.
-        memory_bytes: What it may use.
-        address_file: The file for its address, which holds its token.
+        notebooks: The folder for the user's notebooks, filled with a first one.
+        memory_bytes: Memory limit.
+        address_file: The file for its address, which contains its token.
     """
 
     sample: Path
@@ -62,17 +62,17 @@ class NotebookRequest(services.ServiceRequest):
 def ensure_notebook_image(
     python: str, base: LockedImage | None, *, home: Path, progress: Progress, frozen: bool
 ) -> Environment:
-    """Give the image of the notebook, made of the libraries that this version of sandbox pins.
+    """Return the notebook's image, built if necessary from the libraries pinned in this version of sandbox.
 
     Args:
         python: Major and minor.
-        base: What ``sandbox.lock`` names.
-        home: Where wheels are kept.
-        progress: Shows what is made.
-        frozen: Refuse another base than the lock names.
+        base: The base image in ``sandbox.lock``.
+        home: Folder for wheels.
+        progress: Shows what is built.
+        frozen: Refuse a base other than the lock's.
 
     Raises:
-        EngineError: It cannot be made.
+        ContainerEngineError: It cannot be built.
     """
     request = StackRequest(image=NOTEBOOK_SERVICE, python=python)
     with contextlib.closing(open_client()) as client:
@@ -84,10 +84,11 @@ def ensure_notebook_image(
 
 
 def start_notebook(wanted: NotebookRequest, *, progress: Progress) -> str:
-    """Bring a notebook up, wait until it answers, and give its address, which lets in whoever has it.
+    """Start a notebook, wait until it answers, and return its address, which grants access.
 
     Raises:
-        EngineError: The engine does not answer, the service ends or does not become ready; what was made is removed.
+        ContainerEngineError: The container engine does not answer, or the service ends or does not become ready; it is
+            then removed.
     """
     with contextlib.closing(open_client()) as client, lock_path(wanted.state / NOTEBOOK_SERVICE):
         password = services.ensure_password(wanted.state)
@@ -105,14 +106,14 @@ def start_notebook(wanted: NotebookRequest, *, progress: Progress) -> str:
 
 
 def _prepare_folders(wanted: NotebookRequest, user: plan.ContainerUser) -> None:
-    """Put the first notebook where there is none, and let the service's user write there."""
+    """Create the first notebook if there is none, and give the service's user write access."""
     with translate_os_errors(wanted.notebooks):
         wanted.notebooks.mkdir(parents=True, exist_ok=True)
         if not any(wanted.notebooks.glob("*.py")):
             shutil.copyfile(paths.find_packaged_folder("templates") / "notebook.py", wanted.notebooks / FIRST_NOTEBOOK)
         if user.needs_chown:
-            for place in (wanted.notebooks, *wanted.notebooks.rglob("*")):
-                os.chown(place, user.uid, user.gid, follow_symlinks=False)
+            for path in (wanted.notebooks, *wanted.notebooks.rglob("*")):
+                os.chown(path, user.uid, user.gid, follow_symlinks=False)
     if user.needs_chown:
         make_readable([wanted.sample / part for part in ("tables", "weights")])
 
@@ -158,7 +159,7 @@ def _build_service(wanted: NotebookRequest, password: str, user: plan.ContainerU
 
 
 def _is_ready(port: int) -> bool:
-    """Say whether it answers; never by way of a proxy."""
+    """Return whether the notebook answers, without a proxy."""
     with contextlib.closing(
         http.client.HTTPConnection(docker_services.LOOPBACK_ADDRESS, port, timeout=PROBE_SECONDS)
     ) as connection:

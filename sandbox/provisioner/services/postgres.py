@@ -1,4 +1,4 @@
-"""The stack's Postgres, brought up with the sample in it."""
+"""The stack's Postgres service, loaded with the sample."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from sandbox.model import Progress
 
 POSTGRES_MEMORY_BYTES = 2 * 10**9
-# What the service is: raised when one that runs must be made again although its image and sample are the same.
+# Increased when a running service must be recreated with the same image and sample.
 SERVICE_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresRequest(services.ServiceRequest):
-    """A Postgres that a sandbox wants.
+    """A requested Postgres service.
 
     Attributes:
-        sample: What tells the sample from others.
+        sample: Identifies the sample.
         tables: The sample.
-        belongs_to_sandbox: Whether it is the sandbox's own; else it is one that a run needs beside it.
+        belongs_to_sandbox: Whether it is the sandbox's own sample; otherwise a run needs it additionally.
         loading_memory_bytes: Bytes that loading may take.
-        password_file: The file for the user's own client, in the form of ``PGPASSFILE``.
-        needs_network: Whether runs reach it by a network of their own beside the socket.
+        password_file: The file for the user's own client, in the format of ``PGPASSFILE``.
+        needs_network: Whether runs reach it by a dedicated network besides the socket.
     """
 
     sample: str
@@ -51,14 +51,14 @@ class PostgresRequest(services.ServiceRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresService:
-    """A Postgres that is up and has the sample.
+    """A running Postgres service loaded with the sample.
 
     Attributes:
-        server: How this machine reaches it.
-        template: The database with the sample, which is cloned.
-        socket: The volume in which its socket lies, for runs.
-        network: The id of the network that runs reach it by; None where they have none.
-        password_file: A file in the form of ``PGPASSFILE``, for the user's own client.
+        server: Address and login from this machine.
+        template: The database with the sample, to be cloned.
+        socket: The volume with its socket, for runs.
+        network: The id of the network for runs; None without one.
+        password_file: A file in the format of ``PGPASSFILE``, for the user's own client.
     """
 
     server: PostgresServer
@@ -69,36 +69,37 @@ class PostgresService:
 
     @property
     def url(self) -> str:
-        """What the user's own client connects to; the password is in ``passwords``."""
+        """Address for the user's own client; the password is in ``password_file``."""
         return build_url(self.server.port)
 
 
 def build_url(port: int) -> str:
-    """Give the address, without a password, of the sample in a Postgres that is published at a port."""
+    """Return the address of the sample at a published port, without a password."""
     return f"postgresql://{server.ADMIN_USER}@{server.HOST}:{port}/{sample_loader.USER_DATABASE}"
 
 
 def start_postgres(wanted: PostgresRequest, *, progress: Progress) -> PostgresService:
-    """Bring a Postgres up, wait until it answers, and load the sample into it; what is there already is used.
+    """Start a Postgres service, wait until it answers, and load the sample; a running service is reused.
 
     Raises:
-        EngineError: The engine does not answer, the service ends or does not become ready; what was made is removed.
-        RuleError: The sample has what Postgres cannot hold.
+        ContainerEngineError: The container engine does not answer, or the service ends or does not become ready; it is
+            then removed.
+        DataRuleError: The sample has types or values unsupported by Postgres.
     """
     with contextlib.closing(open_client()) as client, lock_path(wanted.state / POSTGRES_SERVICE):
         password = services.ensure_password(wanted.state)
         service = _build_service(wanted, password)
         with services.open_service(client, service) as container:
             port = docker_services.find_port(client, container, server.PORT)
-            reached = server.PostgresServer(port=port, password=password)
-            services.wait_until_ready(client, container, reached.is_ready, named="Postgres", progress=progress)
+            postgres = server.PostgresServer(port=port, password=password)
+            services.wait_until_ready(client, container, postgres.is_ready, named="Postgres", progress=progress)
             network = None
             if wanted.needs_network:
                 network = networks.ensure_internal_network(client, f"{wanted.name}-services", wanted.labels)
                 networks.join_network(client, network, container, alias=POSTGRES_SERVICE)
             with make_staging_folder(wanted.state, label="loading") as scratch:
                 template = sample_loader.load_sample(
-                    reached,
+                    postgres,
                     wanted.tables,
                     mark=f"{wanted.sample} {SERVICE_VERSION}",
                     own=wanted.belongs_to_sandbox,
@@ -106,9 +107,9 @@ def start_postgres(wanted: PostgresRequest, *, progress: Progress) -> PostgresSe
                     memory=wanted.loading_memory_bytes,
                     progress=progress,
                 )
-    write_file(wanted.password_file, f"{server.HOST}:{reached.port}:*:{server.ADMIN_USER}:{password}\n", mode=0o600)
+    write_file(wanted.password_file, f"{server.HOST}:{postgres.port}:*:{server.ADMIN_USER}:{password}\n", mode=0o600)
     return PostgresService(
-        server=reached,
+        server=postgres,
         template=template,
         socket=service.format_volume_name("socket"),
         network=network,

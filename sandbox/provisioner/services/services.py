@@ -1,4 +1,4 @@
-"""What services share: containers that stay, brought up idempotently and waited for."""
+"""Shared functions of services: idempotent start of persistent containers, and waiting for readiness."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 READY_SECONDS = 90.0
 IDLE_SECONDS = 3600
 CONFIG_LABEL = "config"
-STATE_PATH = "/var/lib/sandbox"  # in the container: a volume with what the service keeps, its password among it
+STATE_PATH = "/var/lib/sandbox"  # in the container: a volume with the service's state, including its password
 PASSWORD_PATH = f"{STATE_PATH}/password"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceRequest:
-    """A service that a sandbox wants.
+    """A requested service.
 
     Attributes:
-        name: The beginning of its objects' names.
+        name: Prefix of its objects' names.
         labels: ``project``, ``path``, ``sandbox``.
-        state: The folder for what is kept of it: the password.
+        state: The folder for its password.
         image: The image's reference.
-        cpus: Processors that it may use.
-        idle_seconds: After so long without a client it ends.
+        cpus: CPU limit.
+        idle_seconds: It stops after this time without a client.
     """
 
     name: str
@@ -47,25 +47,25 @@ class ServiceRequest:
 
 
 def ensure_password(state: Path) -> str:
-    """Give the password of a sandbox's services, made once."""
-    place = state / "password"
-    if not place.is_file():
-        write_file(place, secrets.token_urlsafe(24), mode=0o600)
-    return place.read_text("utf-8")
+    """Return the password of a sandbox's services, created once."""
+    path = state / "password"
+    if not path.is_file():
+        write_file(path, secrets.token_urlsafe(24), mode=0o600)
+    return path.read_text("utf-8")
 
 
 @contextlib.contextmanager
 def open_service(client: Client, service: services.ServiceSpec) -> Iterator[str]:
-    """Give the id of a service's container, started; one that was made now is removed again if the block fails.
+    """Yield the id of a service's started container; a newly created one is removed if the block fails.
 
     Raises:
-        EngineError: The engine refuses.
+        ContainerEngineError: The container engine refuses.
     """
-    container, made = _ensure_container(client, service)
+    container, created = _ensure_container(client, service)
     try:
         yield container
     except BaseException:
-        if made:
+        if created:
             services.remove_service(client, container, _list_volume_names(service))
         raise
 
@@ -76,7 +76,7 @@ def wait_until_ready(
     """Wait until a service answers.
 
     Raises:
-        EngineError: It ended, or did not become ready in time.
+        ContainerEngineError: It ended, or did not become ready in time.
     """
     if answers():
         return
@@ -87,20 +87,19 @@ def wait_until_ready(
 
 
 def _ensure_container(client: Client, service: services.ServiceSpec) -> tuple[str, bool]:
-    """Give the service's container, started, and whether it was made now."""
-    wanted = service.labels[CONFIG_LABEL]
+    """Return the service's started container, and whether it is new."""
+    config = service.labels[CONFIG_LABEL]
     same = {name: service.labels[name] for name in ("project", "path", "sandbox", "role")}
     for held in inventory.list_containers(client, same):
-        if held.labels.get(CONFIG_LABEL) == wanted and (held.running or services.has_started(client, held.id)):
+        if held.labels.get(CONFIG_LABEL) == config and (held.running or services.has_started(client, held.id)):
             if not held.running:
                 services.start_service(client, held.id)
             return held.id, False
         services.remove_service(client, held.id, _list_volume_names(service))
-    services.remove_service(
-        client, None, _list_volume_names(service)
-    )  # of a try that was killed before it had a container
+    # Volumes of an attempt killed before it had a container.
+    services.remove_service(client, None, _list_volume_names(service))
     return services.create_service(client, service), True
 
 
 def _list_volume_names(service: services.ServiceSpec) -> list[str]:
-    return [service.format_volume_name(one) for one in service.volumes]
+    return [service.format_volume_name(volume) for volume in service.volumes]
