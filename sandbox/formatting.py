@@ -1,4 +1,4 @@
-"""Numbers, values and names as people read them; the same in every place, whatever the machine's locale."""
+"""Formatting of numbers, values and names for people, independent of the locale."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def format_number(count: int | None) -> str:
-    """Give a count with its thousands apart.
+    """Return a count with thousands separators.
 
     >>> format_number(1234567), format_number(None)
     ('1,234,567', '–')
@@ -25,17 +25,17 @@ def format_number(count: int | None) -> str:
     return NO_VALUE if count is None else f"{count:,}"
 
 
-def format_count(count: int, one: str, more: str | None = None) -> str:
-    """Give a count and what is counted.
+def format_count(count: int, singular: str, plural: str | None = None) -> str:
+    """Return a count with its noun.
 
     >>> format_count(1, "row"), format_count(1200, "row")
     ('1 row', '1,200 rows')
     """
-    return f"{format_number(count)} {one if count == 1 else more or one + 's'}"
+    return f"{format_number(count)} {singular if count == 1 else plural or singular + 's'}"
 
 
 def format_share(part: float) -> str:
-    """Give a share in percent with about two digits, never rounded down to nothing or up to everything.
+    """Return a share in percent with about two digits, never rounded to 0 or 100 %.
 
     >>> format_share(0.02), format_share(0.00004), format_share(0.99999), format_share(1.0), format_share(0.0), format_share(0.3456)
     ('2.0 %', '0.004 %', '99.999 %', '100 %', '0 %', '34.6 %')
@@ -49,7 +49,7 @@ def format_share(part: float) -> str:
 
 
 def format_size(count: int | None) -> str:
-    """Give an amount of bytes; GB is 10⁹.
+    """Return a number of bytes with a unit; GB is 10⁹.
 
     >>> format_size(999), format_size(1_234_567_890), format_size(None)
     ('999 B', '1.2 GB', '–')
@@ -65,7 +65,7 @@ def format_size(count: int | None) -> str:
 
 
 def format_duration(seconds: float | None) -> str:
-    """Give a time span.
+    """Return a duration in readable units.
 
     >>> format_duration(0.004), format_duration(3.21), format_duration(125.4), format_duration(7260), format_duration(None)
     ('4 ms', '3.2 s', '2 min 5 s', '2 h 1 min', '–')
@@ -84,7 +84,7 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_timestamp(written: str) -> str:
-    """Give an ISO moment to the minute; a text that is none as it is.
+    """Return an ISO timestamp to the minute; other texts unchanged.
 
     >>> format_timestamp("2026-01-02T03:04:05+00:00"), format_timestamp("yesterday")
     ('2026-01-02 03:04 UTC', 'yesterday')
@@ -97,7 +97,7 @@ def format_timestamp(written: str) -> str:
 
 
 def format_change(amount: float | None) -> str:
-    """Give the change of a number, with its sign.
+    """Return a signed change of a number.
 
     >>> format_change(1234.5678), format_change(-0.25), format_change(0.0), format_change(None), format_change(3e-07)
     ('+1,234.57', '−0.25', '0', '–', '+3e-07')
@@ -116,7 +116,7 @@ def format_change(amount: float | None) -> str:
 
 
 def format_time_change(seconds: float | None) -> str:
-    """Give the change of a time, with its sign, in the largest unit that it holds.
+    """Return a signed change of a time in the largest unit that fits.
 
     >>> format_time_change(-180000.0), format_time_change(90.0), format_time_change(0.25), format_time_change(0.0), format_time_change(None)
     ('−2.1 days', '+1.5 min', '+0.25 s', '0', '–')
@@ -128,7 +128,7 @@ def format_time_change(seconds: float | None) -> str:
 
 
 def escape_hidden(text: str) -> str:
-    r"""Give a text with every character shown that would hide, break the line, or turn the writing around.
+    r"""Return a text with hidden characters, line breaks and direction controls made visible.
 
     >>> escape_hidden("a\x00b\n"), escape_hidden("\u202egnp.exe")
     ('a⟨U+0000⟩b↵', '⟨U+202E⟩gnp.exe')
@@ -143,23 +143,23 @@ def escape_hidden(text: str) -> str:
     )
 
 
-def format_value(found: JsonValue) -> str:
-    """Give a value of a row in one line; hidden characters are shown.
+def format_value(value: JsonValue) -> str:
+    """Return a value of a row in one line, with hidden characters made visible.
 
     >>> format_value(None), format_value(""), format_value(True), format_value(12.5), format_value("a")
     ('NULL', '""', 'true', '12.5', 'a')
     """
-    if found is None:
+    if value is None:
         return "NULL"
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    if isinstance(found, str):
-        return escape_hidden(found) or '""'
-    return escape_hidden(str(found))
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return escape_hidden(value) or '""'
+    return escape_hidden(str(value))
 
 
 def bind_percent_signs(text: str) -> str:
-    """Give a text in which no line ends between a number and its percent sign.
+    """Return a text with non-breaking spaces before percent signs.
 
     >>> bind_percent_signs("95 % of all") == "95\N{NO-BREAK SPACE}% of all"
     True
@@ -168,7 +168,7 @@ def bind_percent_signs(text: str) -> str:
 
 
 def truncate_text(text: str, longest: int) -> str:
-    """Give a text of at most so many characters.
+    """Return a text of at most ``longest`` characters.
 
     >>> truncate_text("abcdef", 4)
     'abc…'
@@ -177,13 +177,13 @@ def truncate_text(text: str, longest: int) -> str:
 
 
 def format_age(moment: str, *, now: dt.datetime | None = None) -> str:
-    """Give how long ago an ISO moment was, in one unit.
+    """Return the age of an ISO timestamp in one unit.
 
     >>> format_age("2026-01-01T00:00:00+00:00", now=dt.datetime(2026, 1, 3, tzinfo=dt.UTC))
     '2 days ago'
     """
     seconds = ((now or dt.datetime.now(dt.UTC)) - dt.datetime.fromisoformat(moment)).total_seconds()
-    for one, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= length:
-            return f"{format_count(int(seconds // length), one)} ago"
+            return f"{format_count(int(seconds // length), unit)} ago"
     return "less than a minute ago"

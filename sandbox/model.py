@@ -1,4 +1,4 @@
-"""Values that several packages share: frozen, without I/O, without third-party imports."""
+"""Frozen values shared by several packages, without I/O and third-party imports."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ SqlDialect = Literal["duckdb", "postgres", "snowflake", "bigquery", "trino", "cl
 TableFormat = Literal["parquet", "csv", "jsonl", "duckdb"]
 
 BUCKET_SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
-"""What the address of a bucket begins with."""
+"""Schemes of bucket addresses."""
 
 ICEBERG_SCHEMES = ("iceberg", "iceberg+sqlite")
-"""What the address of a catalogue of Iceberg tables begins with."""
+"""Schemes of Iceberg catalogue addresses."""
 
 POSTGRES_SERVICE = "postgres"
-"""The service with the sample in a database; also its name on the network that runs reach it by."""
+"""The service with the sample in a database; also its host name in runs."""
 
 NOTEBOOK_SERVICE = "notebook"
 """The service with a notebook on the sample."""
 
 WORKING_TREE = "working tree"
-"""What stands for a git ref where the files are meant as they lie there."""
+"""Used in place of a git ref for the files on disk."""
 
 
 def is_custom_image(name: str) -> bool:
-    """Say whether ``stack.image`` names an image of the user's own: a path or a reference, and not a folder of ``images/``.
+    """Return whether ``stack.image`` names a custom image, by path or reference, instead of a folder of ``images/``.
 
     >>> [is_custom_image(name) for name in ("python", "./docker", "team/pipeline:3", "pipeline:3")]
     [False, True, True, True]
@@ -42,7 +42,7 @@ def is_custom_image(name: str) -> bool:
 
 
 class RunOutcome(enum.StrEnum):
-    """How a run ended; every run ends in exactly one of these ways."""
+    """The outcome of a run."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -54,10 +54,10 @@ class RunOutcome(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceLimits:
-    """What a run may use.
+    """Resource limits of a run.
 
     Attributes:
-        cpus: Processors, > 0; may be a fraction.
+        cpus: CPU limit, > 0; may be a fraction.
         memory_bytes: Memory and swap together.
         timeout_seconds: Wall time, > 0.
         pids: Processes and threads.
@@ -71,7 +71,7 @@ class ResourceLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class Isolation:
-    """What actually kept a run apart from its machine, read back from whatever carried it out."""
+    """The isolation in effect for a run, read back from its runtime."""
 
     network: Literal["none", "services", "host"]
     root_filesystem: Literal["read-only", "writable"]
@@ -86,22 +86,22 @@ class Isolation:
 
     @property
     def is_complete(self) -> bool:
-        """True when neither network nor files of the machine were within reach."""
+        """Whether the run had no access to the network and the machine's files."""
         return self.network == "none" and self.root_filesystem == "read-only" and self.sample == "read-only"
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """How one job ended and what it used.
+    """The outcome of a job and its resource usage.
 
     Attributes:
-        ending: One of the six endings.
-        status: The process's exit status; None where a signal or the loss of the engine ended it.
-        signal: The signal's number where one ended it, else None.
+        ending: The outcome.
+        status: The process's exit status; None if a signal or the loss of the container engine ended it.
+        signal: The number of the signal that ended it, else None.
         started: Seconds since 1970 UTC.
         wall_seconds: From start to end, by the monotonic clock.
-        cpu_seconds, peak_memory_bytes, bytes_read, bytes_written: None where they could not be measured.
-        isolation: What was in force; None where nothing was started.
+        cpu_seconds, peak_memory_bytes, bytes_read, bytes_written: None if not measured.
+        isolation: The isolation in effect; None if nothing was started.
     """
 
     ending: RunOutcome
@@ -118,15 +118,15 @@ class JobResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """Where code runs: an interpreter with exactly the locked libraries.
+    """An environment for running code: an interpreter with exactly the locked libraries.
 
     Attributes:
-        id: SHA-256 (hex) of everything that determines it.
-        runtime: Which runtime can use it.
+        id: SHA-256 (hex) of all its inputs.
+        runtime: The runtime that can use it.
         reference: An image tag (docker) or the absolute path of a virtual environment (local).
         platform: For example ``linux/amd64``.
         python: The interpreter's version, major and minor.
-        base: What it was built on: an image reference, or the host's interpreter.
+        base: An image reference, or the host's interpreter.
     """
 
     id: str
@@ -142,10 +142,10 @@ class CodeVersion:
     """One version of the code, as a git tree.
 
     Attributes:
-        ref: What was asked for (``main``, ``v1.2``), or `WORKING_TREE`.
-        commit: The commit's id; for the working tree the commit it started from; None in a repository without one.
-        tree: The id of the git tree of exactly the files that a run would see.
-        dirty: True where the tree differs from the commit's.
+        ref: The requested ref (``main``, ``v1.2``), or `WORKING_TREE`.
+        commit: The commit's id; for the working tree its parent; None in a repository without commits.
+        tree: The id of the git tree with exactly the files visible to a run.
+        dirty: Whether the tree differs from the commit's.
     """
 
     ref: str
@@ -156,11 +156,11 @@ class CodeVersion:
 
 @dataclass(frozen=True, kw_only=True)
 class RunVariation:
-    """What is done differently where a version runs once more, to see what of its outputs does not come from its code.
+    """Variations of a noise run, to measure differences not caused by the code.
 
     Attributes:
-        threads: How many threads its libraries start.
-        file_order: How the files of each table are named, and so read.
+        threads: Number of threads of its libraries.
+        file_order: Order of the files of each table, set by their names.
     """
 
     threads: int
@@ -169,7 +169,7 @@ class RunVariation:
 
 @dataclass(frozen=True, kw_only=True)
 class TableFiles:
-    """A table as files on this machine.
+    """A table as local files.
 
     Attributes:
         name: The table's name.
@@ -186,7 +186,7 @@ class TableFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A drawn sample in the store: immutable, complete, named by its fingerprint."""
+    """A drawn sample in the store: immutable, complete, identified by its fingerprint."""
 
     fingerprint: str
     path: Path
@@ -194,33 +194,33 @@ class Sample:
 
 
 class Progress(Protocol):
-    """Shows what is being done; `sandbox.report` draws it, `SilentProgress` does not."""
+    """Progress reports, shown by `sandbox.report` or discarded by `SilentProgress`."""
 
     def step(
         self, name: str, *, total: float | None = None, unit: str = ""
     ) -> AbstractContextManager[Callable[[float], None]]:
-        """Show a step for as long as the block lasts, and give a function that advances it by an amount.
+        """Show a step within the block, and yield a function that advances it.
 
         Args:
-            name: What is being done, as a person would say it (``drawing orders``).
-            total: How far it is to go, in ``unit``; None where that is not known.
+            name: The step, as in ``drawing orders``.
+            total: The total in ``unit``; None if unknown.
             unit: ``rows``, ``bytes`` or another plural; may be empty.
         """
         ...
 
     def print_message(self, message: str) -> None:
-        """Show one line that stays."""
+        """Print a permanent line."""
         ...
 
 
 class SilentProgress:
-    """Progress that nobody watches."""
+    """Progress without output."""
 
     @contextlib.contextmanager
     def step(self, name: str, *, total: float | None = None, unit: str = "") -> Iterator[Callable[[float], None]]:
-        """Show nothing."""
+        """Yield a function without effect."""
         del name, total, unit
         yield lambda _: None
 
     def print_message(self, message: str) -> None:
-        """Say nothing."""
+        """Discard the message."""

@@ -1,4 +1,4 @@
-"""Folders for what is half-made: held by the process that fills them, and swept up by the next when it was killed."""
+"""Temporary folders, locked by the process that fills them, and deleted later by another process if it was killed."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ UNFINISHED_GRACE_SECONDS = 7 * 86_400.0
 
 
 def make_user_temp_folder() -> Path:
-    """Give this user's folder among the system's temporary ones, which nobody else can write to.
+    """Return this user's private folder in the system's temporary folder.
 
     Raises:
-        StoreError: Somebody else made it, or it cannot be made.
+        StoreError: It belongs to another user, or cannot be created.
     """
     path = Path(tempfile.gettempdir()).resolve() / f"sandbox-{os.getuid()}"
     hint = "set TMPDIR to another folder"
     try:
         path.mkdir(mode=0o700, exist_ok=True)
-        found = path.lstat()
+        status = path.lstat()
     except OSError as error:
         raise StoreError(f"{path} cannot be made: {error.strerror}", hint=hint) from error
-    if path.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o022:
+    if path.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise StoreError(f"{path} belongs to somebody else", hint=hint)
     return path
 
 
 @contextlib.contextmanager
 def make_scratch_folder(label: str) -> Iterator[Path]:
-    """Give an empty folder for what nobody needs after the block; it lies in `make_user_temp_folder`.
+    """Yield an empty folder in `make_user_temp_folder`, deleted after the block.
 
     Raises:
-        StoreError: It cannot be made.
+        StoreError: It cannot be created.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -60,10 +60,10 @@ def make_scratch_folder(label: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def make_locked_folder(parent: Path, *, label: str) -> Iterator[Path]:
-    """Give an empty folder in a folder that is there; it vanishes afterwards, unless it was renamed.
+    """Yield an empty folder in an existing folder, deleted after the block unless renamed.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     remove_leftover_paths(parent)
     folder = type(parent)(tempfile.mkdtemp(prefix=f"{STAGED_PREFIX}{label[:40]}-", dir=parent))
@@ -77,7 +77,7 @@ def make_locked_folder(parent: Path, *, label: str) -> Iterator[Path]:
 
 
 def remove_leftover_paths(parent: Path) -> None:
-    """Remove what killed processes left half-made in a folder."""
+    """Delete unfinished files and folders of killed processes in a folder."""
     for path in find_leftover_paths(parent):
         with contextlib.suppress(OSError), _try_lock(path) as unheld:
             if unheld:
@@ -85,10 +85,10 @@ def remove_leftover_paths(parent: Path) -> None:
 
 
 def remove_path(path: Path) -> None:
-    """Remove a folder or file, also what a run left in it that may not be entered.
+    """Delete a folder or file, including folders without permissions left by a run.
 
     Raises:
-        OSError: It may not be removed.
+        OSError: It must not be deleted.
     """
     if path.is_symlink() or not path.is_dir():
         path.unlink()
@@ -101,18 +101,18 @@ def remove_path(path: Path) -> None:
 
 
 def find_leftover_paths(parent: Path) -> list[Path]:
-    """Give what killed processes left half-made in a folder.
+    """Return unfinished files and folders of killed processes in a folder.
 
-    Whoever fills something holds a lock on it until the end; a moment's age covers the time before the lock is taken, and a
-    week is the time to take up again what was left.
+    Processes hold a lock on unfinished paths. A minimum age covers the time before the lock; unfinished transfers can
+    be resumed for a week.
     """
     ages = {STAGED_PREFIX: STAGED_GRACE_SECONDS, UNFINISHED_PREFIX: UNFINISHED_GRACE_SECONDS}
-    found = [(path, age) for prefix, age in ages.items() for path in parent.glob(f"{prefix}*")]
-    return [path for path, age in sorted(found) if _is_older(path, age) and not is_locked(path)]
+    candidates = [(path, age) for prefix, age in ages.items() for path in parent.glob(f"{prefix}*")]
+    return [path for path, age in sorted(candidates) if _is_older(path, age) and not is_locked(path)]
 
 
 def is_locked(staged_folder: Path) -> bool:
-    """Say whether somebody is filling a staged folder right now."""
+    """Return whether a process is filling a staged folder."""
     try:
         with _try_lock(staged_folder) as unheld:
             return not unheld
@@ -122,10 +122,10 @@ def is_locked(staged_folder: Path) -> bool:
 
 @contextlib.contextmanager
 def _try_lock(path: Path) -> Iterator[bool]:
-    """Hold something half-made; gives whether nobody else did.
+    """Lock an unfinished path; yield whether it succeeded.
 
     Raises:
-        OSError: It is gone.
+        OSError: The path is gone.
     """
     handle = os.open(path, os.O_RDONLY)
     try:

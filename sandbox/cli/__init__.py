@@ -1,4 +1,4 @@
-"""The command line: parse, call one command, print, exit status. Only `main` turns an error into a status."""
+"""The command line: parse, run one command, print, exit. Only `main` turns an error into a status."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INTERRUPT_STATUS = 130
 TERMINATION_STATUS = 143
 BROKEN_PIPE_STATUS = 141
 BISECT_FLAG = "--bisect"
-BISECT_ABORT_STATUS = 128  # from here on git gives up, and leaves what it found so far
+BISECT_ABORT_STATUS = 128  # from here on git aborts, and keeps its results so far
 
 COMMANDS = {
     "init": ("init", "Look at a source and propose a sandbox.toml; or write the CI job."),
@@ -62,9 +62,9 @@ def sandbox() -> None:
 
 
 def entry() -> NoReturn:
-    """Run the command line, and end the process (`main` gives what it ends with).
+    """Run the command line, and exit with the status from `main`.
 
-    All is written, closed and removed by then; that Python takes itself apart would take a twentieth of a second more.
+    All files are written and closed by then. `os._exit` skips the interpreter's shutdown, which takes 50 ms.
     """
     status = main()
     for stream in (sys.stdout, sys.stderr):
@@ -74,15 +74,15 @@ def entry() -> NoReturn:
 
 
 def main() -> int:
-    """Run the command line and give the exit status (docs/exit-status.md)."""
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # what other packages bring has no say in our files
-    gc.set_threshold(300_000)  # a tenth of the start went into looking for garbage among what was imported
+    """Run the command line and return the exit status (docs/exit-status.md)."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # other packages' plugins must not affect our models
+    gc.set_threshold(300_000)  # garbage collection took a tenth of the startup time
     status = _run_command()
     return convert_bisect_status(status) if BISECT_FLAG in sys.argv[1:] else status
 
 
 def convert_bisect_status(status: int) -> int:
-    """Give the status that ``git bisect run`` understands: it would take any other failure for a bad version.
+    """Return the status for ``git bisect run``, which would treat other failures as a bad version.
 
     >>> [convert_bisect_status(status) for status in (0, 1, 2, 10, 70, 125, 130)]
     [0, 1, 128, 128, 128, 125, 130]
@@ -103,7 +103,7 @@ def _run_command() -> int:
     except (KeyboardInterrupt, click.Abort):
         return _report_error(signals.status, "interrupted", "interrupted", "")
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains while it exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids an error at interpreter exit
         return BROKEN_PIPE_STATUS
     except Exception as error:  # noqa: BLE001 - the last resort: a bug must not look like a verdict
         traceback.print_exc()
@@ -113,7 +113,7 @@ def _run_command() -> int:
 
 
 class SignalHandler:
-    """Ctrl-C and SIGTERM: the first one interrupts, so that everything is cleaned up; a second one kills."""
+    """Interrupt on the first Ctrl-C or SIGTERM, so that cleanup runs; exit immediately on the second."""
 
     def __init__(self) -> None:
         self.status = INTERRUPT_STATUS
@@ -131,7 +131,7 @@ class SignalHandler:
 
 
 def _report_usage_error(error: click.ClickException) -> int:
-    """Show click's own complaint, with the usage line that it knows."""
+    """Print click's usage error, with the command's help as hint."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "sandbox"
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -146,7 +146,7 @@ def _report_error(status: int, kind: str, message: str, hint: str) -> int:
     if "--json" in sys.argv[1:]:
         error = {"status": status, "kind": kind, "message": message, "hint": hint}
         click.echo(json.dumps({"format_version": 1, "error": error}, ensure_ascii=False, indent=1))
-    # A name or a message of a program could hold what a terminal obeys.
+    # Names and messages of programs may contain terminal control characters.
     shown = "\n".join(escape_hidden(line) for line in message.split("\n"))
     click.echo(f"{click.style('error:', fg='red', bold=True)} {shown}", err=True)
     for line in hint.splitlines():

@@ -1,4 +1,4 @@
-"""``sandbox gc``: what nobody needs any more."""
+"""``sandbox gc``: delete unused data and leftovers."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool
     from sandbox.commands.cleanup import gc as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.report.terminal.cleanup import render_cleanup as shown  # noqa: PLC0415
 
-    given = {"older": older, "idle": idle, "most": most}
-    policy = carry_out.RetentionPolicy(**{name: value for name, value in given.items() if value is not None})
+    limits = {"older": older, "idle": idle, "most": most}
+    policy = carry_out.RetentionPolicy(**{name: value for name, value in limits.items() if value is not None})
     with call.progress.step("looking for what nobody needs"):
-        found = carry_out.find_garbage(policy)
-    planned = carry_out.GcResult(garbage=found, dry_run=True)
-    if dry_run or not (found.leftovers or found.candidates):
+        garbage = carry_out.find_garbage(policy)
+    planned = carry_out.GcResult(garbage=garbage, dry_run=True)
+    if dry_run or not (garbage.leftovers or garbage.candidates):
         call.print(planned, lambda: shown(planned.to_dict(), done=False))
         return
     if not yes:
@@ -59,5 +59,5 @@ def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool
             )
         call.print(planned, lambda: shown(planned.to_dict(), done=False))
         click.confirm("Remove this?", abort=True, err=True)
-    done = carry_out.GcResult(garbage=carry_out.remove_garbage(found, progress=call.progress), dry_run=False)
-    call.print(done, lambda: shown(done.to_dict(), done=True))
+    removal = carry_out.GcResult(garbage=carry_out.remove_garbage(garbage, progress=call.progress), dry_run=False)
+    call.print(removal, lambda: shown(removal.to_dict(), done=True))

@@ -60,17 +60,17 @@ def init(call: Call, *, uri: str | None, ci: CiProvider | None, overwrite: bool)
 
 
 def _choose_runtime(call: Call) -> Literal["docker", "local", "auto"]:
-    """Give the runtime that is wanted, while there is no file yet that could name one."""
-    wanted = call.runtime or os.environ.get("SANDBOX_STACK_RUNTIME", os.environ.get("SANDBOX_RUNTIME", "auto"))
-    match wanted:
+    """Return the requested runtime, before there is a file that could set it."""
+    requested = call.runtime or os.environ.get("SANDBOX_STACK_RUNTIME", os.environ.get("SANDBOX_RUNTIME", "auto"))
+    match requested:
         case "docker" | "local" | "auto":
-            return wanted
+            return requested
         case _:
-            raise click.UsageError(f"SANDBOX_RUNTIME={wanted}: it is docker, local or auto")
+            raise click.UsageError(f"SANDBOX_RUNTIME={requested}: it is docker, local or auto")
 
 
 def _confirm_overwrite(call: Call) -> bool:
-    """Ask, on a terminal, whether a file that is there may be overwritten."""
+    """Ask on a terminal whether an existing file may be overwritten."""
     file = (call.config or Path("sandbox.toml")).absolute()
     if not file.exists() or not sys.stdin.isatty() or call.as_json:
         return False

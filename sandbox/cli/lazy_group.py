@@ -1,4 +1,4 @@
-"""A group whose commands are imported when they are called, so that ``--help`` does not wait for them."""
+"""A click group that imports commands when they are called, so that ``--help`` does not import them all."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and one line each.
+    """A group with names and short help of its commands.
 
     Args:
-        lazy: Command name -> (module of `sandbox.cli` that holds the command, one line for the list).
+        lazy: Command name -> (module of `sandbox.cli` with the command, short help).
     """
 
     def __init__(self, *args: object, lazy: Mapping[str, tuple[str, str]], **settings: object) -> None:
@@ -23,18 +23,18 @@ class LazyGroup(click.Group):
         self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the commands in the order in which a newcomer meets them."""
+        """Return the commands in the order for newcomers."""
         del ctx
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
+        """Import and return a command."""
         del ctx
         if cmd_name not in self._lazy:
             return None
         module = importlib.import_module(f"sandbox.cli.{self._lazy[cmd_name][0]}")
-        commands = [one for one in vars(module).values() if isinstance(one, click.Command)]
-        return next(one for one in commands if one.name == cmd_name)
+        commands = [value for value in vars(module).values() if isinstance(value, click.Command)]
+        return next(command for command in commands if command.name == cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

@@ -1,4 +1,4 @@
-"""What all commands share: their flags, the project they belong to, and how a result is printed."""
+"""Shared by all commands: common flags, loading the project, and printing results."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 class CommandResult(Protocol):
-    """What a command returns: something that has JSON."""
+    """The result of a command, with a JSON form."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON."""
+        """Return the JSON form."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of a command: its common flags, resolved."""
+    """The common flags of a command, resolved."""
 
     config: Path | None
     as_json: bool
@@ -44,7 +44,7 @@ class Call:
     runtime: str | None
 
     def load_project(self) -> Project:
-        """Read the project's settings; flags win over the environment, the environment over the file."""
+        """Load the project; flags override the environment, which overrides the file."""
         from sandbox.config import load_project  # noqa: PLC0415 - pydantic is slow to import and --help does not need it
 
         flags: dict[tuple[str, ...], str] = {("stack", "runtime"): self.runtime} if self.runtime else {}
@@ -52,7 +52,7 @@ class Call:
 
     @functools.cached_property
     def progress(self) -> Progress:
-        """What shows progress on stderr."""
+        """Progress shown on stderr."""
         if self.as_json and not sys.stderr.isatty():
             return SilentProgress()
         from sandbox.report.terminal.console import create_console  # noqa: PLC0415
@@ -61,7 +61,7 @@ class Call:
         return RichProgress(create_console(stderr=True))
 
     def print(self, result: CommandResult, shown: Callable[[], RenderableType]) -> None:
-        """Print a result on stdout: as JSON where that was asked for, else as ``shown`` renders it."""
+        """Print a result on stdout: as JSON with ``--json``, else as rendered by ``shown``."""
         if self.as_json:
             click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
             return
@@ -71,7 +71,7 @@ class Call:
 
 
 def add_common_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Give a command the common flags; the function gets them as one `Call`, first."""
+    """Add the common flags to a command; the function receives them as a `Call` in its first argument."""
 
     @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="The sandbox.toml to use.")
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -79,25 +79,25 @@ def add_common_options(function: Callable[..., int | None]) -> Callable[..., int
     @click.option("--runtime", type=click.Choice(["auto", "docker", "local"]), help="Where code runs.")
     @functools.wraps(function)
     def call_with_options(
-        *, config: Path | None, as_json: bool, verbose: bool, runtime: str | None, **own: Any
+        *, config: Path | None, as_json: bool, verbose: bool, runtime: str | None, **options: Any
     ) -> int | None:
         if verbose:
             logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
             logging.getLogger("sandbox").setLevel(logging.DEBUG)
         call = Call(config=config, as_json=as_json, verbose=verbose, runtime=runtime)
-        return function(call, **own)
+        return function(call, **options)
 
     return call_with_options
 
 
 class QuantityType(click.ParamType[Any]):
-    """A flag's size or duration, written as in ``sandbox.toml``."""
+    """A size or duration, written as in ``sandbox.toml``."""
 
     def __init__(self, kind: Literal["size", "duration"]) -> None:
         self.name = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Give bytes or seconds; no time at all is a duration here."""
+        """Return bytes or seconds; 0 is a valid duration here."""
         from sandbox.config.quantities import parse_duration, parse_size  # noqa: PLC0415 - see `Call.load_project`
 
         try:

@@ -27,23 +27,25 @@ def report(call: Call, *, which: str | None, listed: bool) -> None:
     if listed:
         from sandbox.report.terminal.report_list import render_report_list  # noqa: PLC0415
 
-        found = reports.list_reports(call.load_project())
+        report_list = reports.list_reports(call.load_project())
         call.print(
-            found,
-            lambda: render_report_list([(one.document, one.page) for one in found.reports], found.damaged),
+            report_list,
+            lambda: render_report_list(
+                [(entry.document, entry.page) for entry in report_list.reports], report_list.damaged
+            ),
         )
         return
-    one = reports.report(call.load_project(), which=which)
+    chosen = reports.report(call.load_project(), which=which)
     if call.as_json:
-        call.print(one, lambda: "")
-    elif sys.stdout.isatty() and _open_in_browser(one.page):
-        click.echo(f"opened {one.page}", err=True)
+        call.print(chosen, lambda: "")
+    elif sys.stdout.isatty() and _open_in_browser(chosen.page):
+        click.echo(f"opened {chosen.page}", err=True)
     else:
-        click.echo(one.page)
+        click.echo(chosen.page)
 
 
 def _open_in_browser(page: Path) -> bool:
-    """Open a page in the browser of this machine; False where there is none."""
+    """Open a page in the default browser; return False if there is none."""
     import webbrowser  # noqa: PLC0415 - needed here alone
 
     try:

@@ -116,13 +116,13 @@ def diff(
         "--stack": stack,
     }
     terms = TableDiffOptions(key=key, rules=rules, report=report)
-    given = {flag for flag, value in versions.items() if value is not None}
+    version_flags = {flag for flag, value in versions.items() if value is not None}
     if tables:
         flags = {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen, "--name": name != DEFAULT_NAME}
         flags |= {"--config": call.config is not None, "--runtime": call.runtime is not None}
-        _check_tables(tables, given, flags)
+        _check_tables(tables, version_flags, flags)
     else:
-        _check_project(given, {"--key": key, "--rules": rules, "--report": report}, bisect=bisect)
+        _check_project(version_flags, {"--key": key, "--rules": rules, "--report": report}, bisect=bisect)
     options = DiffOptions(name=name, fresh=fresh, frozen=frozen, values=not no_values)
     result: DiffResult
     if tables:
@@ -137,28 +137,28 @@ def diff(
     return GATE_FAILURE_STATUS if result.verdict == "outside_gate" else 0
 
 
-def _check_tables(tables: tuple[str, ...], given: set[str], flags: dict[str, bool]) -> None:
-    """Refuse what does not go with two tables: a flag without effect would change what is judged, and say nothing."""
+def _check_tables(tables: tuple[str, ...], version_flags: set[str], flags: dict[str, bool]) -> None:
+    """Refuse flags that have no effect on two tables, and would silently change the verdict."""
     if len(tables) != len(("baseline", "candidate")):
         raise click.UsageError("name two tables, baseline first, or none to compare two versions of the code")
-    if wrong := sorted(given | {flag for flag, value in flags.items() if value}):
+    if wrong := sorted(version_flags | {flag for flag, value in flags.items() if value}):
         raise click.UsageError(f"{', '.join(wrong)}: goes with a project, not with two tables")
 
 
-def _check_project(given: set[str], of_tables: dict[str, object], *, bisect: bool) -> None:
-    """Refuse what does not go together in a project (see `_check_tables`)."""
+def _check_project(version_flags: set[str], of_tables: dict[str, object], *, bisect: bool) -> None:
+    """Refuse conflicting flags in a project (see `_check_tables`)."""
     if wrong := [flag for flag, value in of_tables.items() if value]:
         raise click.UsageError(
             f"{', '.join(wrong)}: goes with two tables; a project's file says it in [outputs.NAME], "
             "and its reports are found with: sandbox report"
         )
-    if {"--baseline", "--baseline-output"} <= given:
+    if {"--baseline", "--baseline-output"} <= version_flags:
         raise click.UsageError("--baseline and --baseline-output exclude each other; keep one")
-    if "--stack" in given and given - {"--stack", "--candidate"}:
+    if "--stack" in version_flags and version_flags - {"--stack", "--candidate"}:
         raise click.UsageError(
             "--stack compares one version of the code on two stacks; say which with --candidate, or leave it out"
         )
-    if bisect and given != {"--baseline"}:
+    if bisect and version_flags != {"--baseline"}:
         raise click.UsageError(
             "--bisect compares the commit that is checked out with one that stays the same: it goes with --baseline REF, "
             "and with none of --candidate, --baseline-output and --stack"

@@ -27,8 +27,8 @@ def plan(call: Call, *, dialect: SqlDialect | None) -> None:
     from sandbox.report.terminal.samples import render_plan as shown  # noqa: PLC0415
 
     if dialect is not None:
-        found = plan_sql(call.load_project(), dialect, progress=call.progress)
-        text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if call.as_json else found.text
+        compiled = plan_sql(call.load_project(), dialect, progress=call.progress)
+        text = json.dumps(compiled.to_dict(), ensure_ascii=False, indent=1) if call.as_json else compiled.text
         click.echo(text.rstrip("\n"))
         return
     result = carry_out(call.load_project(), progress=call.progress)
@@ -61,11 +61,11 @@ def sample(call: Call, *, refresh: bool, profile: bool) -> None:
 
 
 def _has_subcommand() -> bool:
-    """Say whether ``push`` or ``pull`` follows; flags before it would be ignored, so they are refused."""
+    """Return whether ``push`` or ``pull`` follows; flags before it would be ignored, so they are refused."""
     context = click.get_current_context()
     following = context.invoked_subcommand
-    given = [name for name, value in context.params.items() if value]
-    if following and given:
+    flags = [name for name, value in context.params.items() if value]
+    if following and flags:
         raise click.UsageError(f"put the flags after {following}", ctx=context)
     return following is not None
 

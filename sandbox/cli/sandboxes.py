@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sandbox.config import Project
 
-MAX_QUERY_ROWS = 50  # rows of an answer, unless all are asked for
+MAX_QUERY_ROWS = 50  # without --all
 
 
 @click.command()
@@ -110,14 +110,14 @@ def logs(call: Call, *, run: str | None, follow: bool, service: str | None, name
             "runs belong to the project, whichever of its sandboxes they ran in; --name goes with --service",
             hint=f"sandbox logs --service postgres --name {name}",
         )
-    found = carry_out.find_run_log(call.load_project(), run=run)
-    call.progress.print_message(f"run {found.run}{', going on' if found.is_running else ''}")
+    log = carry_out.find_run_log(call.load_project(), run=run)
+    call.progress.print_message(f"run {log.run}{', going on' if log.is_running else ''}")
     out, err = create_writer(sys.stdout.buffer), create_writer(sys.stderr.buffer)
-    carry_out.stream_log(found, follow=follow, stdout=out, stderr=err)
+    carry_out.stream_log(log, follow=follow, stdout=out, stderr=err)
 
 
 def create_writer(stream: BinaryIO) -> Callable[[bytes], None]:
-    """Give a function that writes what it is given to a stream at once."""
+    """Return a function that writes and flushes chunks to a stream."""
 
     def write_chunk(chunk: bytes) -> None:
         stream.write(chunk)
@@ -162,13 +162,13 @@ def ls(call: Call) -> None:
 
 
 class RemovalResult:
-    """What was ended or removed, by name."""
+    """Names of stopped or removed objects."""
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON."""
+        """Return the JSON form."""
         return {"format_version": 1, "removed": self.names}
 
 
@@ -180,7 +180,7 @@ def stop(call: Call, *, name: str) -> None:
     from sandbox.commands.cleanup.sandboxes import stop as carry_out  # noqa: PLC0415 - see `create`
 
     names = carry_out(call.load_project(), name=name, progress=call.progress)
-    call.print(RemovalResult(names), lambda: "\n".join(f"ended {one}" for one in names) or "nothing was running")
+    call.print(RemovalResult(names), lambda: "\n".join(f"ended {item}" for item in names) or "nothing was running")
 
 
 @click.command()
@@ -201,7 +201,7 @@ def rm(call: Call, *, name: str, samples: bool, yes: bool) -> None:
             )
         click.confirm(f"Remove sandbox {name} of {project.root}?", abort=True, err=True)
     names = carry_out(project, name=name, samples=samples, progress=call.progress)
-    call.print(RemovalResult(names), lambda: "\n".join(f"removed {one}" for one in names))
+    call.print(RemovalResult(names), lambda: "\n".join(f"removed {item}" for item in names))
 
 
 @click.command()
@@ -217,15 +217,15 @@ def doctor(call: Call) -> int:
     if result.is_healthy:
         return 0
     failed = [check.name for check in result.checks if check.ok is False]
-    said = f"{len(failed)} of {len(result.checks)} checks failed: {', '.join(failed)}"
+    summary = f"{len(failed)} of {len(result.checks)} checks failed: {', '.join(failed)}"
     if not call.as_json:
-        raise ContainerEngineError(said)
-    click.echo(said, err=True)  # what was printed is the one document
+        raise ContainerEngineError(summary)
+    click.echo(summary, err=True)  # stdout has the JSON document only
     return ContainerEngineError.status
 
 
 def _find_project(call: Call) -> tuple[Project | None, Literal["auto", "docker", "local"]]:
-    """Give the project and its runtime where there is a project; a machine can be checked without one."""
+    """Return the project and its runtime; the machine can be checked without a project."""
     try:
         project = call.load_project()
     except ConfigError:

@@ -1,6 +1,6 @@
-"""What the shell may complete: git refs, and the names of sandboxes, runs, reports and samples.
+"""Shell completion of git refs, and of names of sandboxes, runs, reports and samples.
 
-Asked at every press of the key, so it reads names alone, imports nothing heavy, and offers nothing where something is wrong.
+It runs at every press of the key. So it reads only names, imports nothing slow, and returns nothing on errors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GIT_TIMEOUT_SECONDS = 2.0
 
 
 def complete_refs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Give the branches and tags that begin like this."""
+    """Return matching branches and tags."""
     root = _find_project_folder(context)
     kinds = ("refs/heads", "refs/tags", "refs/remotes")
     try:
@@ -36,29 +36,28 @@ def complete_refs(context: click.Context, _: click.Parameter, incomplete: str) -
 
 
 def complete_sandboxes(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Give the project's sandboxes that begin like this."""
+    """Return the project's matching sandboxes."""
     return _filter_names([path.stem for path in _find_state_folder(context, "sandboxes").glob("*.json")], incomplete)
 
 
 def complete_runs(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Give the project's runs that begin like this, the latest first."""
+    """Return the project's matching runs, the latest first."""
     return _complete_folders(_find_state_folder(context, "runs"), incomplete)[::-1]
 
 
 def complete_reports(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Give the project's reports that begin like this, the latest first."""
+    """Return the project's matching reports, the latest first."""
     return _complete_folders(_find_state_folder(context, "diffs"), incomplete)[::-1]
 
 
 def complete_samples(_context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Give the samples of this user that begin like this."""
+    """Return the user's matching samples."""
     from sandbox.store.paths import find_home_folder  # noqa: PLC0415 - platformdirs is not always needed
 
     return _complete_folders(find_home_folder() / "samples", incomplete)
 
 
 def complete_samples_and_runs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Give samples and runs."""
     return [*complete_runs(context, parameter, incomplete), *complete_samples(context, parameter, incomplete)]
 
 
@@ -75,7 +74,7 @@ def _find_state_folder(context: click.Context, part: str) -> Path:
 
 
 def _find_project_folder(context: click.Context) -> Path:
-    """Give the project's folder; where there is none, the current one, which has nothing to offer."""
+    """Return the project's folder, else the current one."""
     config = context.params.get("config")
     if config is not None:
         return Path(config).absolute().parent

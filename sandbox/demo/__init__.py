@@ -1,4 +1,4 @@
-"""A shop to try things on: a warehouse, a pipeline under version control, and a change with a bug in it."""
+"""A demo shop: a warehouse, a pipeline in git, and an uncommitted change with a bug."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ PLANTED_BUG = (
 
 
 def create_demo(folder: Path, *, scale: float = 1.0, progress: Progress) -> None:
-    """Make a small but complete project: whole or not at all.
+    """Create a small but complete project, or nothing on failure.
 
     Args:
-        folder: Where; must not exist, or be an empty folder. Its parents are made as needed.
-        scale: 1.0 gives 120,000 customers and about a million orders.
-        progress: Shown while it is made.
+        folder: Must not exist, or be an empty folder. Parents are created as needed.
+        scale: 1.0 creates 120,000 customers and about a million orders.
+        progress: Shows progress.
 
     Raises:
-        UsageError: The folder is taken, the scale is not positive, or git is not installed.
-        StoreError: Something cannot be written; a full disk is one reason.
+        UsageError: The folder is not empty, the scale is not positive, or git is not installed.
+        StoreError: A file cannot be written, for example on a full disk.
     """
     if not 0 < scale < float("inf"):
         raise UsageError(f"--scale {scale:g} makes no shop", hint="give a number above 0, like --scale 1")
     repository.check_git()
-    with _stage_project_folder(folder.absolute()) as place:
-        warehouse.write_warehouse(place / "warehouse", scale=scale, progress=progress)
-        repository.create_repository(place)
+    with _stage_project_folder(folder.absolute()) as staged:
+        warehouse.write_warehouse(staged / "warehouse", scale=scale, progress=progress)
+        repository.create_repository(staged)
 
 
 @contextlib.contextmanager
 def _stage_project_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill, which becomes ``folder`` at the end, also where that is there but empty."""
+    """Yield a staging folder, moved to ``folder`` at the end, or into it if it exists and is empty."""
     with translate_os_errors(folder):
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if taken:
@@ -53,15 +53,15 @@ def _stage_project_folder(folder: Path) -> Iterator[Path]:
             hint="name another folder, like: sandbox demo my-shop",
         )
     if not folder.exists():
-        with stage_folder(folder) as place:
-            yield place
+        with stage_folder(folder) as staged:
+            yield staged
         return
-    # An empty folder stays the folder it is: somebody may be working in it (`sandbox demo .`).
+    # An existing empty folder is kept: it may be somebody's working directory (`sandbox demo .`).
     inside = folder / ".making"
     moved: list[Path] = []
     try:
-        with stage_folder(inside) as place:
-            yield place
+        with stage_folder(inside) as staged:
+            yield staged
         with translate_os_errors(folder):
             for path in sorted(inside.iterdir()):
                 moved.append(folder / path.name)

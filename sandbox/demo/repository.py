@@ -1,4 +1,4 @@
-"""The shop's pipeline as a git repository: production's commits, and a change that is not committed yet."""
+"""The demo pipeline as a git repository: production's commits, and an uncommitted change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMMIT_AUTHOR = ("Robin", "robin@example.com")
 
 @dataclass(frozen=True, kw_only=True)
 class DemoCommit:
-    """A commit of production: its message, its date and the files that come with it."""
+    """A commit of production: message, date and added files."""
 
     message: str
     date: str
@@ -60,7 +60,7 @@ CHANGED_PATHS = ("models/outputs/customer_value.sql",)
 
 
 def check_git() -> None:
-    """Make sure that git is there.
+    """Check that git is installed.
 
     Raises:
         UsageError: It is not.
@@ -73,9 +73,9 @@ def check_git() -> None:
 
 
 def create_repository(folder: Path) -> None:
-    """Make ``folder`` a repository whose ``main`` is production, then change its working tree.
+    """Create a repository in ``folder`` with production as ``main``, then change its working tree.
 
-    The same commit ids every time; the user's own configuration, hooks and templates play no part.
+    Commit ids are reproducible; the user's git configuration, hooks and templates are ignored.
 
     Raises:
         StoreError: A file cannot be written, or git fails.
@@ -90,7 +90,7 @@ def create_repository(folder: Path) -> None:
 
 
 def resolve_template_path(path: str) -> str:
-    """Give the name under which a project's file is stored: hidden files lie there visibly."""
+    """Return a file's name among the templates, without the dot of hidden files."""
     return path.removeprefix(".")
 
 

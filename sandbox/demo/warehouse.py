@@ -1,6 +1,6 @@
-"""The shop's warehouse: five related tables as Parquet, the same values on every machine and for any thread count.
+"""The demo warehouse: five related tables as Parquet, identical on every machine and for any number of threads.
 
-The SQL of each table lies in ``sql/``: ``<table>.sql`` makes it, ``<table>.select.sql`` says what is written of it.
+Each table has two files in ``sql/``: ``<table>.sql`` creates it, ``<table>.select.sql`` selects the written columns.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ YEARLY_TABLES = ("orders", "order_items", "payments")
 
 
 def write_warehouse(folder: Path, *, scale: float, progress: Progress, threads: int | None = None) -> None:
-    """Write the tables: one file each for customers and products, one a year for the others.
+    """Write the tables: one file each for customers and products, one per year for the others.
 
     Args:
-        folder: Where; made if it is not there.
-        scale: How many customers, as a multiple of 120,000; at least 100 customers are made.
-        progress: Shown in orders.
-        threads: Worker threads; None takes what this process may use.
+        folder: The target folder, created if missing.
+        scale: Number of customers as a multiple of 120,000; at least 100 customers.
+        progress: Shows progress in orders.
+        threads: Worker threads; None uses the processors available to this process.
 
     Raises:
         StoreError: A file cannot be written.
@@ -48,13 +48,13 @@ def write_warehouse(folder: Path, *, scale: float, progress: Progress, threads: 
         with progress.step("inventing orders, items and payments", total=orders, unit="orders") as advance:
             before = 0
             for year in ORDER_YEARS:
-                made = _write_year(session, folder, year=year, before=before)
-                before += made
-                advance(made)
+                written = _write_year(session, folder, year=year, before=before)
+                before += written
+                advance(written)
 
 
 def _write_year(session: Session, folder: Path, *, year: int, before: int) -> int:
-    """Write one year's files and give how many orders it had."""
+    """Write one year's files and return its number of orders."""
     _set_variable(session, "year", year)
     _set_variable(session, "orders_before", FIRST_ORDER_ID + before)
     for table in YEARLY_TABLES:
