@@ -1,4 +1,4 @@
-"""``sandbox.toml``: its shape, its checks, and the one function that reads it."""
+"""``sandbox.toml``: its schema, its checks, and its loading."""
 
 from sandbox.config.project_file import CONFIG_FILE_NAME, find_project_file, load_project
 from sandbox.config.settings import Project, Settings

@@ -1,4 +1,4 @@
-"""What is wrong with a ``sandbox.toml``: every problem, each with its key, its line and the nearest valid name."""
+"""Problems in a ``sandbox.toml``: each with its key, its line and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ConfigProblem:
 
 
 def suggest_name(name: str, valid: Iterable[str]) -> str:
-    """Give ``; did you mean "x"?`` for the closest valid name, or nothing.
+    """Return ``; did you mean "x"?`` for the closest valid name, or an empty text.
 
     >>> suggest_name("ratee", ["rate", "unit"])
     '; did you mean "rate"?'
@@ -40,8 +40,8 @@ def suggest_name(name: str, valid: Iterable[str]) -> str:
 
 
 def convert_validation_error(error: ValidationError) -> list[ConfigProblem]:
-    """Give the problems that pydantic found, in our words."""
-    return [_convert_error_details(one) for one in error.errors()]
+    """Return pydantic's errors as problems."""
+    return [_convert_error_details(details) for details in error.errors()]
 
 
 def _convert_error_details(error: ErrorDetails) -> ConfigProblem:
@@ -60,22 +60,22 @@ def _convert_error_details(error: ErrorDetails) -> ConfigProblem:
         case "value_error":
             message = str(error["msg"]).removeprefix("Value error, ")
         case _:
-            wanted = str(error["msg"]).replace("Input should be", "expected")
-            message = f"{wanted[0].lower()}{wanted[1:]}, not {error['input']!r}"
+            expectation = str(error["msg"]).replace("Input should be", "expected")
+            message = f"{expectation[0].lower()}{expectation[1:]}, not {error['input']!r}"
     return ConfigProblem(key=key, message=message)
 
 
 def _list_valid_names(key: KeyPath) -> list[str]:
-    found: Any = Settings
+    kind: Any = Settings
     for step in key:
-        found = _resolve_step(found, step)
-    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        kind = _resolve_step(kind, step)
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
         return []
-    return [field.alias or name for name, field in found.model_fields.items()]
+    return [field.alias or name for name, field in kind.model_fields.items()]
 
 
 def _resolve_step(kind: Any, step: str | int) -> Any:
-    """Give what a step leads to: a field's type, a list's items, a mapping's values."""
+    """Return the type of a field, of a list's items or of a mapping's values."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         fields = {field.alias or name: field for name, field in kind.model_fields.items()}
         return unwrap_annotation(fields[str(step)].annotation) if str(step) in fields else None
@@ -88,5 +88,5 @@ def unwrap_annotation(kind: Any) -> Any:
     if typing.get_origin(kind) is typing.Annotated:
         return unwrap_annotation(typing.get_args(kind)[0])
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        return unwrap_annotation(next(one for one in typing.get_args(kind) if one is not type(None)))
+        return unwrap_annotation(next(argument for argument in typing.get_args(kind) if argument is not type(None)))
     return kind

@@ -1,4 +1,4 @@
-"""What several keys of ``[outputs.NAME]`` and ``[[tests]]`` together can tell."""
+"""Checks across keys of ``[outputs.NAME]`` and ``[[tests]]``."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TYPE_TOLERANCES = {
 
 
 def check_outputs(settings: Settings) -> Iterator[ConfigProblem]:
-    """Check how outputs are compared."""
+    """Check the comparison settings of all outputs."""
     for name, section in settings.outputs.items():
         yield from check_output(("outputs", name), section)
 
 
 def check_output(at: KeyPath, section: OutputSection) -> Iterator[ConfigProblem]:
-    """Check how one output is compared, which the file says at a key path."""
+    """Check the comparison settings of one output, at a key path."""
     if len(set(section.rename.values())) < len(section.rename):
         yield ConfigProblem(key=(*at, "rename"), message="two columns are renamed to one")
     for column in sorted(set(section.key or ()) & set(section.ignore)):
@@ -51,7 +51,7 @@ def _check_type_tolerances(at: KeyPath, section: OutputSection) -> Iterator[Conf
 
 
 def check_data_tests(settings: Settings) -> Iterator[ConfigProblem]:
-    """Check that every data test can be told by its name."""
+    """Check that the names of data tests are unique."""
     names = [test.name for test in settings.tests]
     for index, name in enumerate(names):
         if name in names[:index]:

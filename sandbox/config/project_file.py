@@ -1,4 +1,4 @@
-"""Find, read and resolve ``sandbox.toml``: flag, environment, file, in this order of precedence."""
+"""Find, read and resolve ``sandbox.toml``: flags override environment variables, which override the file."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ ENVIRONMENT_SECTIONS = (
 def load_project(
     file: Path | None, *, start: Path, environ: Mapping[str, str], flags: Mapping[SettingPath, Any]
 ) -> Project:
-    """Give the project with all its settings resolved.
+    """Return the project with all its settings resolved.
 
     Args:
-        file: Its ``sandbox.toml``; None looks in ``start`` and the folders above.
+        file: Its ``sandbox.toml``; None searches ``start`` and its parents.
         start: An absolute folder.
         environ: ``SANDBOX_STACK_RUNTIME`` and so on for scalars; other variables are ignored.
-        flags: Key paths and their values; they win over both.
+        flags: Key paths and their values; they override both.
 
     Raises:
-        ConfigError: There is none, or it is wrong; the message lists every problem.
+        ConfigError: There is none, or it is invalid; the message lists every problem.
     """
     path = file.absolute() if file is not None else find_project_file(start)
     try:
@@ -57,7 +57,7 @@ def load_project(
 
 
 def find_project_file(start: Path) -> Path:
-    """Give the nearest ``sandbox.toml``, in ``start`` or above it (see `load_project`)."""
+    """Return the nearest ``sandbox.toml``, in ``start`` or its parents (see `load_project`)."""
     for folder in (start, *start.parents):
         if (folder / CONFIG_FILE_NAME).is_file():
             return folder / CONFIG_FILE_NAME
@@ -68,7 +68,7 @@ def find_project_file(start: Path) -> Path:
 
 
 def resolve_settings(path: Path, text: str, environ: Mapping[str, str], flags: Mapping[SettingPath, Any]) -> Settings:
-    """Give the settings of a file with this text (see `load_project`)."""
+    """Return the settings of a file with this text (see `load_project`)."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -90,18 +90,19 @@ def resolve_settings(path: Path, text: str, environ: Mapping[str, str], flags: M
 
 
 def format_problems(path: Path, problems: list[ConfigProblem], lines: dict[tuple[str | int, ...], int]) -> str:
-    """Give the message that lists every problem of a file, each with its line where it has one."""
+    """Return the message that lists every problem of a file with its line, if known."""
     count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-    placed = [(find_line(problem.key, lines), problem) for problem in problems]
-    placed.sort(key=lambda one: one[0] or 0)
+    by_line = [(find_line(problem.key, lines), problem) for problem in problems]
+    by_line.sort(key=lambda item: item[0] or 0)
     rows = [
-        f"  {f'line {line}: ' if line else ''}{_format_key(problem.key)}: {problem.message}" for line, problem in placed
+        f"  {f'line {line}: ' if line else ''}{_format_key(problem.key)}: {problem.message}"
+        for line, problem in by_line
     ]
     return "\n".join([f"{path} has {count}:", *rows])
 
 
 def _format_key(key: tuple[str | int, ...]) -> str:
-    """Write a key path as people do: ``sample.strata[1]``.
+    """Return a key path in readable form: ``sample.strata[1]``.
 
     >>> _format_key(("sample", "strata", 1))
     'sample.strata[1]'
@@ -120,7 +121,7 @@ def _read_environment(environ: Mapping[str, str]) -> Iterator[tuple[SettingPath,
 
 
 def _list_variables() -> tuple[dict[str, SettingPath], dict[str, SettingPath]]:
-    """Map the environment variables that are read to their keys, numbers and texts: the scalars of fixed sections."""
+    """Return the keys of supported environment variables, for numbers and for texts: the scalars of fixed sections."""
     numbers: dict[str, SettingPath] = {}
     texts: dict[str, SettingPath] = {}
     for section in ENVIRONMENT_SECTIONS:
@@ -139,7 +140,7 @@ def _list_variables() -> tuple[dict[str, SettingPath], dict[str, SettingPath]]:
 
 
 def _parse_number(text: str) -> int | float | str:
-    """Read a variable's value as TOML reads a number; anything else is left for validation to judge."""
+    """Parse a variable's value as a TOML number; leave other texts to validation."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -152,6 +153,6 @@ def _set_value(values: dict[str, Any], key: SettingPath, value: Any) -> None:
     for step in key[:-1]:
         inner = values.setdefault(step, {})
         if not isinstance(inner, dict):
-            return  # validation reports that this is no table
+            return  # validation reports it
         values = inner
     values[key[-1]] = value

@@ -1,4 +1,4 @@
-"""Sizes, durations and shares as people write them."""
+"""Parsing of sizes, durations and shares."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS_PER_UNIT = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def parse_size(value: Any) -> int:
-    """Give a size in bytes; GB is 10⁹ bytes, GiB 2³⁰, a bare number bytes.
+    """Return a size in bytes; GB is 10⁹ bytes, GiB 2³⁰, a bare number bytes.
 
     Raises:
         ValueError: It is not a positive size.
@@ -35,7 +35,7 @@ def parse_size(value: Any) -> int:
 
 
 def parse_duration(value: Any) -> float:
-    """Give a duration in seconds; a bare number is seconds.
+    """Return a duration in seconds; a bare number is seconds.
 
     Raises:
         ValueError: It is not a positive duration.
@@ -55,7 +55,7 @@ def parse_duration(value: Any) -> float:
 
 
 def parse_share(value: Any) -> float:
-    """Give a share in [0, 1] from ``"1%"`` or ``0.01``.
+    """Return a share in [0, 1] from ``"1%"`` or ``0.01``.
 
     Raises:
         ValueError: It is not a share.

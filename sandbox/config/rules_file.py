@@ -1,4 +1,6 @@
-"""A file with an ``[output]`` table, for ``sandbox diff TABLE TABLE --rules FILE``: ``[outputs.NAME]`` without a project."""
+"""Rules files with an ``[output]`` table, for ``sandbox diff TABLE TABLE --rules FILE``: ``[outputs.NAME]`` without a
+project.
+"""
 
 from __future__ import annotations
 
@@ -26,16 +28,16 @@ _PROJECT_ONLY_KEYS = {
 
 
 class _OutputsSection(Section):
-    """The file's table where the project's file has such a table, so that complaints know the names that are valid."""
+    """The file's table in the structure of the project's file, so that problems suggest valid names."""
 
     outputs: dict[str, OutputSection]
 
 
 def read_rules(file: Path) -> OutputSection:
-    """Give what is declared about two tables.
+    """Return the rules for two tables.
 
     Raises:
-        ConfigError: The file cannot be read, or is wrong; the message names it, and the line of every problem.
+        ConfigError: The file cannot be read, or is invalid; the message has the file, and the line of every problem.
     """
     return read_single_table(file, RULES_TABLE, _validate_rules, example=RULES_EXAMPLE)
 
@@ -44,16 +46,18 @@ def _validate_rules(content: dict[str, Any]) -> OutputSection | list[ConfigProbl
     try:
         section = _OutputsSection(outputs=content).outputs[RULES_TABLE]
     except ValidationError as error:
-        return [ConfigProblem(key=one.key[1:], message=one.message) for one in convert_validation_error(error)]
-    found = [
+        return [
+            ConfigProblem(key=problem.key[1:], message=problem.message) for problem in convert_validation_error(error)
+        ]
+    problems = [
         ConfigProblem(key=(RULES_TABLE, *key), message=f"{why}; leave it out")
         for key, why in _PROJECT_ONLY_KEYS.items()
         if _has_key(section, key)
     ]
-    return [*found, *check_output((RULES_TABLE,), section)] or section
+    return [*problems, *check_output((RULES_TABLE,), section)] or section
 
 
 def _has_key(section: Section, key: tuple[str, ...]) -> bool:
-    step, *rest = key
+    step, *inner_keys = key
     below = getattr(section, step)
-    return step in section.model_fields_set and (not rest or _has_key(below, tuple(rest)))
+    return step in section.model_fields_set and (not inner_keys or _has_key(below, tuple(inner_keys)))

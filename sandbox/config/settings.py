@@ -1,6 +1,6 @@
-"""The shape of ``sandbox.toml``: every key, its type and its default.
+"""The schema of ``sandbox.toml``: every key, its type and its default.
 
-What the file says is what these classes say; `sandbox.config.settings_checks` adds what only several keys together can tell.
+`sandbox.config.settings_checks` has the checks across several keys.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ProjectSection(Section):
 
 
 class SparkSection(Section):
-    """``[source.spark]``: which cluster, the Python of its workers, and whether these write the sample, into ``store``."""
+    """``[source.spark]``: the cluster, its executors' Python, and whether executors write the sample into ``store``."""
 
     remote: str | None = Field(
         default=None,
@@ -74,7 +74,7 @@ class SparkSection(Section):
 
 
 class PostgresSection(Section):
-    """``[source.postgres]``: how a Postgres database is treated."""
+    """``[source.postgres]``: limits on the load on a Postgres database."""
 
     statement_timeout: Duration = Field(
         default=1800.0, description="Longest time that one query may take on the server.", examples=["30m"]
@@ -88,7 +88,7 @@ class PostgresSection(Section):
 
 
 class SourceSection(Section):
-    """``[source]``: where production's data is."""
+    """``[source]``: the location of production's data."""
 
     uri: NonEmptyText = Field(
         description=(
@@ -111,12 +111,12 @@ class SourceSection(Section):
 
     @property
     def is_sample_written_by_executors(self) -> bool:
-        """Whether the workers of a cluster write the sample into the store."""
+        """Whether executors of a cluster write the sample into the store."""
         return self.spark is not None and self.spark.write == "store"
 
 
 def _convert_bin_edge(value: Any) -> Any:
-    """Give a date or a time of TOML as the text that stands for it."""
+    """Return a TOML date or time as text."""
     if isinstance(value, dt.datetime):
         return value.isoformat(" ")
     return value.isoformat() if isinstance(value, dt.date | dt.time) else value
@@ -126,7 +126,7 @@ BinEdge = int | Annotated[float, Field(allow_inf_nan=False)] | str
 
 
 class StratumColumn(Section):
-    """An entry of ``strata``: a column as it is, with rare values merged, or in bins."""
+    """An entry of ``strata``: a column unchanged, with rare values merged, or in bins."""
 
     column: NonEmptyText = Field(
         description="Column of the unit table, or `table.column` of a table it refers to.", examples=["country"]
@@ -155,7 +155,7 @@ StratumEntry = Annotated[StratumColumn, BeforeValidator(_expand_stratum)]
 
 
 class DrawSection(Section):
-    """How the units of one table are drawn."""
+    """The draw of one table's units."""
 
     salt: str = Field(
         default="",
@@ -191,7 +191,7 @@ class DrawSection(Section):
 
     @property
     def neyman_column(self) -> str | None:
-        """The column that ``neyman:<column>`` names; None for other allocations."""
+        """The column in ``neyman:<column>``; None for other allocations."""
         kind, _, column = self.allocation.partition(":")
         return column if kind == "neyman" else None
 
@@ -214,7 +214,7 @@ class SampleSection(DrawSection):
 
     @property
     def draws(self) -> dict[str, DrawSection]:
-        """The draw of each unit table, ``unit`` first; a further one without a salt of its own has ``[sample]``'s."""
+        """The draw of each unit table, ``unit`` first; others without a salt use ``[sample]``'s."""
         others = {
             name: draw if "salt" in draw.model_fields_set else draw.model_copy(update={"salt": self.salt})
             for name, draw in self.also.items()
@@ -238,10 +238,10 @@ class ReferenceEntry(Section):
 
 
 class MaskEntry(Section):
-    """How a personal column is masked.
+    """The mask of a personal column.
 
-    ``date_shift`` needs ``days``, the most that moments are shifted; ``noise`` needs ``relative``, in (0, 1];
-    ``bucket`` needs ``width``; no other kind has options.
+    ``date_shift`` needs ``days``, the maximum shift; ``noise`` needs ``relative``, in (0, 1]; ``bucket`` needs
+    ``width``; no other kind has options.
     """
 
     kind: Literal[
@@ -275,9 +275,9 @@ def _expand_mask(value: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """A reference: ``columns`` of the table that holds it name a row of ``table`` by its ``key``.
+    """A reference: ``columns`` of a table refer to a row of ``table`` by its ``key``.
 
-    It is one only for rows that hold, in each column that ``when`` names, the value beside it.
+    It applies only to rows with the given values in the columns of ``when``.
     """
 
     columns: tuple[str, ...]
@@ -287,7 +287,7 @@ class Reference:
 
 
 class RangeEntry(Section):
-    """An entry of ``[tables.NAME.ranges]``: what a column's values lie between, both ends included; either may be absent."""
+    """An entry of ``[tables.NAME.ranges]``: limits of a column's values, inclusive; either may be missing."""
 
     min: RangeBound | None = Field(default=None, description="Smallest value allowed.", examples=[0])
     max: RangeBound | None = Field(default=None, description="Largest value allowed.", examples=[120])
@@ -388,7 +388,7 @@ class LimitsSection(Section):
 
 
 class StackSection(Section):
-    """``[stack]``: where code runs."""
+    """``[stack]``: the environment for the code."""
 
     image: NonEmptyText = Field(
         default="python",
@@ -423,7 +423,7 @@ class StackSection(Section):
 class PipelineSection(Section):
     """``[pipeline]``: the code.
 
-    ``build`` is for dbt: whether a candidate builds only what changed and what depends on that, or all.
+    ``build`` applies to dbt: a candidate builds only changed models and their dependents, or all.
     """
 
     kind: Literal["command", "dbt"] = Field(
@@ -459,10 +459,10 @@ class PipelineSection(Section):
 
 
 class ToleranceEntry(Section):
-    """Which values count as equal although they are not the same.
+    """Tolerances for values to count as equal.
 
-    Numbers within |candidate − baseline| ≤ abs + rel · |baseline|, dates and times within ``time``, text without regard
-    to ``case`` or the amount of white ``space``, lists as a ``set``.
+    Numbers within |candidate − baseline| ≤ abs + rel · |baseline|, dates and times within ``time``, text ignoring
+    ``case`` or the amount of white ``space``, lists as a ``set``.
     """
 
     abs: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
@@ -478,7 +478,7 @@ class ToleranceEntry(Section):
 
 
 class GateSection(Section):
-    """``[gate]``, and the gate of one output; a rule that is None is the default's."""
+    """``[gate]``, and the gate of one output; None selects the default rule."""
 
     changed_rows: Share | None = Field(
         default=None,
@@ -564,7 +564,7 @@ class Settings(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A project: its resolved settings and where it lies.
+    """A project: its resolved settings and its location.
 
     Attributes:
         file: The absolute path of its ``sandbox.toml``.
@@ -576,19 +576,19 @@ class Project:
 
     @property
     def root(self) -> Path:
-        """The folder of ``sandbox.toml``; the file's relative paths start here."""
+        """The folder of ``sandbox.toml``, base of the file's relative paths."""
         return self.file.parent
 
     @property
     def state_folder(self) -> Path:
-        """Where the project's own state lies."""
+        """The folder of the project's own state."""
         return self.root / STATE_FOLDER
 
     def resolve_limits(self, machine_bytes: int) -> ResourceLimits:
-        """Give the limits of a run at first.
+        """Return the limits of a run's first attempt.
 
         Args:
-            machine_bytes: The memory of the machine that carries it out. ``auto`` is a quarter of it, of 1 to 4 GB.
+            machine_bytes: The memory of the machine that runs it. ``auto`` is a quarter of it, from 1 to 4 GB.
         """
         limits = self.settings.stack.limits
         quarter = min(max(machine_bytes // 4, 10**9), 4 * 10**9, machine_bytes)
@@ -596,5 +596,5 @@ class Project:
         return ResourceLimits(cpus=limits.cpus, memory_bytes=memory, timeout_seconds=limits.timeout)
 
     def compute_retry_memory(self, machine_bytes: int) -> int | None:
-        """Give what a run gets, once, that ran out of memory: three quarters of the machine's with ``auto``, else None."""
+        """Return the memory for one retry after out-of-memory: with ``auto`` 3/4 of the machine's, else None."""
         return machine_bytes * 3 // 4 if self.settings.stack.limits.memory == "auto" else None

@@ -1,4 +1,4 @@
-"""What only several keys together can tell, and what this version does not do yet."""
+"""Checks across several keys, and of settings not supported yet."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMPILED_DIALECTS = {
 }
 IMAGE_NAMES = ("python", "dbt", "spark")
 ENV_FIELDS = ("sample", "output", "database", "database_url")
-# The options that kinds of masks need, each with an example.
+# Required options of masks, each with an example.
 MASK_OPTIONS: dict[str, dict[str, float]] = {
     "date_shift": {"days": 30},
     "noise": {"relative": 0.1},
@@ -39,7 +39,7 @@ MASK_OPTIONS: dict[str, dict[str, float]] = {
 
 
 def find_problems(settings: Settings) -> list[ConfigProblem]:
-    """Give every problem that validation key by key cannot see."""
+    """Return every problem that validation by single keys cannot detect."""
     checks: tuple[SettingsCheck, ...] = (
         _check_target,
         _check_unit,
@@ -61,7 +61,7 @@ def find_problems(settings: Settings) -> list[ConfigProblem]:
 
 
 def _list_draws(settings: Settings) -> Iterator[tuple[KeyPath, str, DrawSection]]:
-    """Give each draw with where it stands in the file and its unit table."""
+    """Yield each draw with its key path and its unit table."""
     yield ("sample",), settings.sample.unit, settings.sample
     for name, draw in settings.sample.also.items():
         yield ("sample", "also", name), name, draw
@@ -69,11 +69,11 @@ def _list_draws(settings: Settings) -> Iterator[tuple[KeyPath, str, DrawSection]
 
 def _check_target(settings: Settings) -> Iterator[ConfigProblem]:
     for key, _, draw in _list_draws(settings):
-        given = [name for name in ("rate", "units", "size") if getattr(draw, name) is not None]
-        if not given:
+        targets = [name for name in ("rate", "units", "size") if getattr(draw, name) is not None]
+        if not targets:
             yield ConfigProblem(key=key, message="needs one of rate, units or size; for example: rate = 0.01")
-        elif len(given) > 1:
-            yield ConfigProblem(key=(*key, given[1]), message=f"{' and '.join(given)} exclude each other; keep one")
+        elif len(targets) > 1:
+            yield ConfigProblem(key=(*key, targets[1]), message=f"{' and '.join(targets)} exclude each other; keep one")
 
 
 def _check_unit(settings: Settings) -> Iterator[ConfigProblem]:
@@ -96,11 +96,11 @@ def _check_unit(settings: Settings) -> Iterator[ConfigProblem]:
         )
     units = {unit for _, unit, _ in _list_draws(settings)}
     for name, table in settings.tables.items():
-        for setting, given in (
+        for setting, is_set in (
             ("where", table.where is not None),
             ("duplicates", table.duplicates != "error"),
         ):
-            if given and name not in units:
+            if is_set and name not in units:
                 message = f"{setting} is for the tables that units are drawn from: {', '.join(sorted(units))}"
                 yield ConfigProblem(key=("tables", name, setting), message=message)
 
@@ -154,13 +154,13 @@ def _check_masks(settings: Settings) -> Iterator[ConfigProblem]:
         for column, mask in table.mask.items():
             key = ("tables", name, "mask", column)
             needed = MASK_OPTIONS.get(mask.kind, {})
-            given = {option for option in ("width", "relative", "days") if getattr(mask, option) is not None}
-            for option in sorted(given - set(needed)):
+            present = {option for option in ("width", "relative", "days") if getattr(mask, option) is not None}
+            for option in sorted(present - set(needed)):
                 message = f"the mask {mask.kind} has no option {option}"
                 has = f"; it has {', '.join(needed)}" if needed else ""
                 yield ConfigProblem(key=key, message=f"{message}{has}")
             for option, example in needed.items():
-                if option not in given:
+                if option not in present:
                     message = (
                         f'needs {option}; for example: {column} = {{ kind = "{mask.kind}", {option} = {example} }}'
                     )
@@ -168,7 +168,7 @@ def _check_masks(settings: Settings) -> Iterator[ConfigProblem]:
 
 
 def check_address(settings: Settings) -> Iterator[ConfigProblem]:
-    """Look at a database's address; what it says is never shown where it holds a password."""
+    """Check a database's address; it is never shown if it contains a password."""
     uri, where = settings.source.uri, ("source", "uri")
     if settings.source.postgres is not None and uri.partition("://")[0] not in POSTGRES_SCHEMES:
         yield ConfigProblem(key=("source", "postgres"), message="is for sources whose uri is postgresql://…")
@@ -178,26 +178,26 @@ def check_address(settings: Settings) -> Iterator[ConfigProblem]:
     if problem is not None:
         yield ConfigProblem(key=where, message=problem)
     elif scheme in COMPILED_DIALECTS:
-        said = f"{COMPILED_DIALECTS[scheme]}: the sampling rule is compiled for it, and has never been run there"
+        reason = f"{COMPILED_DIALECTS[scheme]}: the sampling rule is compiled for it, and has never been run there"
         hint = "export the tables as Parquet, or read them through Postgres or a data lake"
-        yield ConfigProblem(key=where, message=f"{said}; not supported as a source: {hint}")
+        yield ConfigProblem(key=where, message=f"{reason}; not supported as a source: {hint}")
 
 
 def _check_ranges(settings: Settings) -> Iterator[ConfigProblem]:
     for name, table in settings.tables.items():
         for column, limits in table.ranges.items():
             where: KeyPath = ("tables", name, "ranges", column)
-            given = [one for one in (limits.min, limits.max) if one is not None]
-            if not given:
+            bounds = [bound for bound in (limits.min, limits.max) if bound is not None]
+            if not bounds:
                 yield ConfigProblem(key=where, message="needs min or max; for example: { min = 0, max = 120 }")
-            elif len(given) > 1 and not _is_ascending(given[0], given[1]):
-                yield ConfigProblem(key=where, message=f"min = {given[0]} is not below or at max = {given[1]}")
+            elif len(bounds) > 1 and not _is_ascending(bounds[0], bounds[1]):
+                yield ConfigProblem(key=where, message=f"min = {bounds[0]} is not below or at max = {bounds[1]}")
 
 
 def _is_ascending(low: RangeBound, high: RangeBound) -> bool:
-    """Say whether one limit lies below another or is it; a number and a date have no order."""
+    """Return whether two limits ascend or are equal; a number and a date have no order."""
     if isinstance(low, dt.date) or isinstance(high, dt.date):
-        ends = [str(one) for one in (low, high) if isinstance(one, dt.date)]
+        ends = [str(bound) for bound in (low, high) if isinstance(bound, dt.date)]
         return len(ends) > 1 and ends[0] <= ends[1]
     return low <= high
 
@@ -255,29 +255,29 @@ def _check_spark(settings: Settings) -> Iterator[ConfigProblem]:
 
 def _check_image(settings: Settings) -> Iterator[ConfigProblem]:
     stack = settings.stack
-    own = is_custom_image(stack.image)
-    if not own and stack.image not in IMAGE_NAMES:
+    is_custom = is_custom_image(stack.image)
+    if not is_custom and stack.image not in IMAGE_NAMES:
         message = (
             f'there is no image "{stack.image}"{suggest_name(stack.image, IMAGE_NAMES)}; one of your own is a path (./docker), '
             "or has a tag or a digest (team/pipeline:3)"
         )
         yield ConfigProblem(key=("stack", "image"), message=message)
-    if own and stack.requirements is not None:
+    if is_custom and stack.requirements is not None:
         message = "an image of your own brings its libraries; install them in its Dockerfile, and leave this out"
         yield ConfigProblem(key=("stack", "requirements"), message=message)
-    if own and stack.runtime == "local":
+    if is_custom and stack.runtime == "local":
         message = "the local runtime has no images; leave runtime out, or use an image of sandbox"
         yield ConfigProblem(key=("stack", "runtime"), message=message)
     if stack.network == "services" and "postgres" not in settings.pipeline.inputs:
         message = 'a run reaches no service but Postgres: leave this out, or write inputs = ["postgres"] in [pipeline]'
         yield ConfigProblem(key=("stack", "network"), message=message)
-    if not own and stack.build_network != "none":
+    if not is_custom and stack.build_network != "none":
         message = "images of sandbox are built with no network; this is for a Dockerfile of your own"
         yield ConfigProblem(key=("stack", "build_network"), message=message)
 
 
 def _check_unsupported(settings: Settings) -> Iterator[ConfigProblem]:
-    """Refuse what the file may say but this version does not do: nothing is ever ignored silently."""
+    """Refuse valid settings that this version does not support: nothing is ignored silently."""
     for key, present, what in _list_unsupported(settings):
         if present:
             yield ConfigProblem(key=key, message=f"{what}: not supported yet")

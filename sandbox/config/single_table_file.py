@@ -1,4 +1,4 @@
-"""Files that hold one table of settings, for a flag of one command: ``--stack FILE`` and ``--rules FILE``."""
+"""Files with one table of settings, for ``--stack FILE`` and ``--rules FILE``."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ T = TypeVar("T")
 def read_single_table(
     file: Path, table: str, resolved: Callable[[dict[str, Any]], T | list[ConfigProblem]], *, example: str
 ) -> T:
-    """Give what a file's table says.
+    """Return the settings in a file's table.
 
     Args:
         file: The file.
-        table: The name of its one table.
-        resolved: Gives the result, or what is wrong, of the file's content without its other keys.
-        example: What such a file may hold.
+        table: The name of its only table.
+        resolved: Returns the result, or problems, for the file's content without other keys.
+        example: An example of such a file.
 
     Raises:
-        ConfigError: The file cannot be read, or is wrong; the message names it, and the line of every problem.
+        ConfigError: The file cannot be read, or is invalid; the message has the file, and the line of every problem.
     """
     text, content = read_toml_file(file, table, example=example)
     problems = [
@@ -40,10 +40,10 @@ def read_single_table(
     if table not in content:
         problems.append(ConfigProblem(key=(table,), message=f"is missing; this file is for a [{table}] table"))
     else:
-        found = resolved({table: content[table]})
-        if not isinstance(found, list) and not problems:
-            return found
-        problems += found if isinstance(found, list) else []
+        result = resolved({table: content[table]})
+        if not isinstance(result, list) and not problems:
+            return result
+        problems += result if isinstance(result, list) else []
     raise ConfigError(
         format_problems(file, problems, find_key_lines(text)),
         hint=f"correct {file.name}; for example:\n{example}",
@@ -51,7 +51,7 @@ def read_single_table(
 
 
 def read_toml_file(file: Path, table: str, *, example: str) -> tuple[str, dict[str, Any]]:
-    """Give the text and the content of a file (see `read_single_table`)."""
+    """Return the text and the content of a file (see `read_single_table`)."""
     try:
         text = file.read_text("utf-8")
         return text, tomllib.loads(text)

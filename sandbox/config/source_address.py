@@ -1,4 +1,4 @@
-"""Addresses of databases, and what must not stand in them."""
+"""Addresses of databases, and their check for passwords."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ POSTGRES_SCHEMES = ("postgresql", "postgres")
 
 
 def find_address_problem(uri: str) -> str | None:
-    """Say what is wrong with an address, without a word of it that could be a password; None where nothing is.
+    """Return the problem of an address, without any part that could be a password; None if there is none.
 
     >>> find_address_problem("postgresql://me@host/db?sslmode=require"), find_address_problem("warehouse/")
     (None, None)
     >>> find_address_problem("postgresql://me:secret@host/db")
     'postgresql://… holds a password, which does not belong into a file; take it out and set PGPASSWORD, or use ~/.pgpass'
     """
-    scheme, there, _ = uri.partition("://")
-    if not there:
+    scheme, separator, _ = uri.partition("://")
+    if not separator:
         return None
     try:
         parts = urlsplit(uri)
         hidden = parts.password is not None or any("password" in name.lower() for name, _ in parse_qsl(parts.query))
-    except ValueError:  # whose text may hold all of it
+    except ValueError:  # the error's text may contain the address
         return f"{scheme}://… is no address that can be read"
     if not hidden:
         return None

@@ -1,4 +1,4 @@
-"""A file with a ``[stack]`` table of its own, for ``sandbox diff --stack FILE``: the same code on another stack."""
+"""Stack files with a ``[stack]`` table, for ``sandbox diff --stack FILE``: the same code on another stack."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class StackFile(Section):
 
 
 def replace_stack(project: Project, file: Path) -> Project:
-    """Give the project on the stack of another file; what that file does not say is as the project has it.
+    """Return the project on the stack of another file, with the project's settings for missing keys.
 
     Raises:
-        ConfigError: The file cannot be read, or is wrong; the message names it, and the line of every problem.
+        ConfigError: The file cannot be read, or is invalid; the message has the file, and the line of every problem.
     """
     settings = read_single_table(
         file, "stack", lambda content: _validate_stack(project.settings, content), example=STACK_EXAMPLE
@@ -40,24 +40,24 @@ def replace_stack(project: Project, file: Path) -> Project:
 
 
 def has_requirements(file: Path) -> bool:
-    """Say whether a file that `replace_stack` has read names a requirements file of its own."""
+    """Return whether a file read by `replace_stack` names its own requirements file."""
     return "requirements" in read_toml_file(file, "stack", example=STACK_EXAMPLE)[1]["stack"]
 
 
 def _validate_stack(settings: Settings, content: dict[str, Any]) -> Settings | list[ConfigProblem]:
     try:
-        given = StackFile.model_validate(content).stack
+        overrides = StackFile.model_validate(content).stack
     except ValidationError as error:
         return convert_validation_error(error)
-    if "runtime" in given.model_fields_set and given.runtime != settings.stack.runtime:
+    if "runtime" in overrides.model_fields_set and overrides.runtime != settings.stack.runtime:
         return [
             ConfigProblem(key=("stack", "runtime"), message="both stacks run on the project's runtime; leave it out")
         ]
-    stack = _merge_sections(settings.stack, given)
-    if "limits" in given.model_fields_set:
-        stack = stack.model_copy(update={"limits": _merge_sections(settings.stack.limits, given.limits)})
+    stack = _merge_sections(settings.stack, overrides)
+    if "limits" in overrides.model_fields_set:
+        stack = stack.model_copy(update={"limits": _merge_sections(settings.stack.limits, overrides.limits)})
     merged = settings.model_copy(update={"stack": stack})
-    return [one for one in settings_checks.find_problems(merged) if one.key[0] == "stack"] or merged
+    return [problem for problem in settings_checks.find_problems(merged) if problem.key[0] == "stack"] or merged
 
 
 def _merge_sections(below: S, above: S) -> S:

@@ -1,4 +1,4 @@
-"""Where in a TOML file a key stands, for messages; an approximation that needs no parser of its own."""
+"""Line numbers of keys in a TOML file, for messages; an approximation without a parser of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEY_ASSIGNMENT = re.compile(r"""^\s*((?:"[^"]*"|'[^']*'|[\w.\-\s])+?)\s*=""")
 
 
 def find_key_lines(text: str) -> dict[KeyPath, int]:
-    r"""Map each key path that the text writes out to its line, counted from 1.
+    r"""Return the line of each key path in the text, counted from 1.
 
     >>> find_key_lines('version = 1\n[tables.a]\nkey = ["x"]\n')[("tables", "a", "key")]
     3
@@ -34,7 +34,7 @@ def find_key_lines(text: str) -> dict[KeyPath, int]:
 
 
 def find_line(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
-    """Give the line of a key, or of the nearest thing around it that has one."""
+    """Return the line of a key, or of the nearest enclosing key with one."""
     for length in range(len(path), 0, -1):
         if path[:length] in lines:
             return lines[path[:length]]
@@ -43,11 +43,11 @@ def find_line(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
 
 def _split_key(key: str) -> KeyPath:
     try:
-        found = tomllib.loads(f"{key} = 0")
+        value = tomllib.loads(f"{key} = 0")
     except tomllib.TOMLDecodeError:
         return ()
     steps: list[str | int] = []
-    while isinstance(found, dict):
-        step, found = next(iter(found.items()))
+    while isinstance(value, dict):
+        step, value = next(iter(value.items()))
         steps.append(step)
     return tuple(steps)

@@ -1,4 +1,4 @@
-"""Names and texts as TOML writes them."""
+"""Quoting of names and texts for TOML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 
 def quote_key(name: str) -> str:
-    r"""Give a name as a key: bare where TOML allows that.
+    r"""Return a name as a key, bare if TOML allows it.
 
     >>> print(quote_key("customer_id"), quote_key('the "größte" name'))
     customer_id "the \"größte\" name"
@@ -16,5 +16,5 @@ def quote_key(name: str) -> str:
 
 
 def quote_text(value: str) -> str:
-    """Give a text in quotes; like JSON, but for one character that TOML wants escaped."""
+    """Return a quoted text; as in JSON, except for one character that TOML requires to be escaped."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

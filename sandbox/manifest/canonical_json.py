@@ -1,4 +1,4 @@
-"""Canonical JSON (RFC 8785 for the values used here) and hashes of it."""
+"""Canonical JSON (RFC 8785 for the values used here) and its hashes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def encode_canonical_json(value: Any) -> bytes:
-    r"""Give the one byte string that stands for a JSON value: sorted keys, no spaces, UTF-8.
+    r"""Return the canonical bytes of a JSON value: sorted keys, no spaces, UTF-8.
 
     Raises:
-        ValueError: The value holds NaN or an infinity.
+        ValueError: The value contains NaN or an infinity.
 
     >>> encode_canonical_json({"b": 1, "a": ["ü", None]})
     b'{"a":["\xc3\xbc",null],"b":1}'
@@ -24,7 +24,7 @@ def encode_canonical_json(value: Any) -> bytes:
 
 
 def hash_json(value: Any) -> str:
-    """Give the SHA-256 (hex) of a value's canonical JSON.
+    """Return the SHA-256 (hex) of a value's canonical JSON.
 
     >>> hash_json({})[:16]
     '44136fa355b3678a'
@@ -33,6 +33,6 @@ def hash_json(value: Any) -> str:
 
 
 def hash_file(path: Path) -> str:
-    """Give the SHA-256 (hex) of a file's bytes."""
+    """Return the SHA-256 (hex) of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""``.sandbox/comparisons/last.json``: what the last comparison of two runs found."""
+"""``.sandbox/comparisons/last.json``: the result of the last comparison of two runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.manifest.document import Document
 
 
 class ComparisonRecord(Document):
-    """What was found in each output; ``identity`` is a digest of all that decided it, ``digest`` one of the outputs."""
+    """The result for each output; ``identity`` is a digest of the comparison's inputs, ``digest`` one of the outputs."""
 
     NAME: ClassVar[str] = "the last comparison's record"
 
@@ -20,12 +20,12 @@ class ComparisonRecord(Document):
 
     @classmethod
     def from_outputs(cls, identity: str, outputs: dict[str, OutputDiff]) -> Self:
-        """Make one of what was found."""
+        """Return the record of a result."""
         return cls(identity=identity, digest=_hash_outputs(outputs), outputs=outputs)
 
     @property
     def is_intact(self) -> bool:
-        """True where the outputs are those that it was made of."""
+        """Whether the outputs match their digest."""
         return self.digest == _hash_outputs(self.outputs)
 
 

@@ -1,4 +1,4 @@
-"""``diff.json``: what a change of code did to the outputs on the sample."""
+"""``diff.json``: the effects of a code change on the outputs, measured on the sample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Verdict = Literal["same", "within_gate", "outside_gate"]
 
 
 class EstimatedFigure(DocumentPart):
-    """An estimate for the whole of production, with its 95 % interval; None where there is none."""
+    """An estimate for all of production, with its 95 % interval, or None."""
 
     status: EstimateStatus
     estimate: float | None = None
@@ -27,7 +27,7 @@ NOT_ESTIMATED = EstimatedFigure(status="not_estimated")
 
 
 class AffectedUnits(EstimatedFigure):
-    """Units with any added, removed or changed row; ``sample`` counts them in the sample."""
+    """Units with any added, removed or changed row; ``sample`` is their number in the sample."""
 
     sample: int
 
@@ -41,15 +41,15 @@ class FigureChange(DocumentPart):
 
 
 class TotalChange(FigureChange):
-    """The total of one numeric column over all rows that belong to units; ``relative``: its change as a share of it."""
+    """The total of one numeric column over all rows of units; ``relative`` is its change as a share of the total."""
 
     relative: EstimatedFigure = NOT_ESTIMATED
 
 
 class RowsWithoutUnit(DocumentPart):
-    """Rows of the output that no figure counts: their unit key is null, or names no unit that was drawn.
+    """Output rows excluded from all figures: their unit key is null, or not among the drawn units.
 
-    ``different`` are those of both sides that were added, removed or changed.
+    ``different`` counts rows of both sides that were added, removed or changed.
     """
 
     baseline: int
@@ -58,11 +58,11 @@ class RowsWithoutUnit(DocumentPart):
 
 
 class OutputEstimate(DocumentPart):
-    """What the change would do to production, by one output; ``reason`` says why nothing is estimated.
+    """The estimated effect of the change on production, by one output; ``reason`` is set if nothing is estimated.
 
-    ``population`` is how many units production has. ``share`` is the share of production's rows that differ. ``totals``
-    and ``means`` (over rows where the column is not null) are by numeric column. ``outside`` counts production's rows,
-    by table, that belong to no unit and so are in no figure; null where they were not counted.
+    ``population`` is the number of units in production. ``share`` is the share of production's rows that differ.
+    ``totals`` and ``means`` (over rows with a non-null value) are by numeric column. ``outside`` counts production's
+    rows without a unit, by table; they are in no figure. It is null if they were not counted.
     """
 
     status: Literal["estimated", "not_estimated"]
@@ -81,7 +81,7 @@ class OutputEstimate(DocumentPart):
 
 
 class ColumnTypeChange(DocumentPart):
-    """A column whose type differs; ``compared`` says whether its values could still be compared without loss."""
+    """A column with a changed type; ``compared`` is true if its values could still be compared without loss."""
 
     baseline: str
     candidate: str
@@ -89,7 +89,7 @@ class ColumnTypeChange(DocumentPart):
 
 
 class SchemaChanges(DocumentPart):
-    """How the columns differ. ``renamed`` maps production's name to the candidate's."""
+    """Differences of the columns. ``renamed`` maps production's name to the candidate's."""
 
     added: list[str] = Field(default_factory=list)
     removed: list[str] = Field(default_factory=list)
@@ -99,7 +99,7 @@ class SchemaChanges(DocumentPart):
 
     @property
     def is_same(self) -> bool:
-        """True where neither names nor types differ; a declared renaming and another order do not count."""
+        """Whether names and types are equal; declared renamings and column order are ignored."""
         return not (self.added or self.removed or self.type_changed)
 
 
@@ -121,7 +121,7 @@ class RowCounts(DocumentPart):
 
     @property
     def differing_share(self) -> float:
-        """The rows that differ, noise taken off, as a share of the baseline's; 1 where it has none and any differ."""
+        """Rows that differ, minus noise, as a share of the baseline's rows; 1 if only the baseline is empty."""
         counted = max(self.different - self.noise, 0)
         if self.baseline == 0:
             return 1.0 if counted else 0.0
@@ -129,11 +129,11 @@ class RowCounts(DocumentPart):
 
 
 class ColumnChanges(DocumentPart):
-    """What happened to one column in the rows that both sides have.
+    """Changes of one column in the rows present on both sides.
 
-    ``match_rate`` is in [0, 1] (1.0 where no row is in both). The changes of numbers are candidate − baseline, over
-    the changed rows where both are finite, to twelve digits; None where there are none. ``max_change`` is the one
-    farthest from 0, with its sign. Of dates and times they are in seconds, which ``change_in`` says.
+    ``match_rate`` is in [0, 1] (1.0 if no row is on both sides). Changes of numbers are candidate − baseline, over
+    changed rows with finite values on both sides, to twelve digits, or None. ``max_change`` is the one farthest from 0,
+    signed. For dates and times they are in seconds, and ``change_in`` is set.
     """
 
     changed: int
@@ -147,10 +147,10 @@ class ColumnChanges(DocumentPart):
 
 
 class ColumnSummary(DocumentPart):
-    """How the values of one column are distributed on one side.
+    """Distribution of one column's values on one side.
 
-    ``nulls`` counts of ``rows``. ``distinct`` counts values that are not NULL. ``quantiles`` are those at 5, 25, 50, 75
-    and 95 %. ``min``, ``max``, ``mean`` and the quantiles leave out NaN and infinity; None where there are none.
+    ``nulls`` is out of ``rows``. ``distinct`` counts values other than NULL. ``quantiles`` are at 5, 25, 50, 75 and 95
+    %. ``min``, ``max``, ``mean`` and the quantiles exclude NaN and infinity, and may be None.
     """
 
     rows: int
@@ -163,9 +163,9 @@ class ColumnSummary(DocumentPart):
 
 
 class Histogram(DocumentPart):
-    """Bins of equal width that both sides share, and the share of each side's values in each.
+    """Bins of equal width, and the share of each side's values in each.
 
-    The first bin holds what is below it as well, the last one what is above.
+    The first bin includes all values below it, the last one all above.
     """
 
     edges: list[JsonValue]
@@ -184,9 +184,9 @@ class TopValue(DocumentPart):
 class ColumnProfile(DocumentPart):
     """One column's distribution on both sides.
 
-    Histogram, top values and quantiles come from one row in ``one_in``, taken by its key: 1 where every row was looked
-    at. ``exact`` says whether rows, nulls, min, max and mean are of every row (``distinct`` is then within a few
-    percent); else they too come from these rows.
+    Histogram, top values and quantiles use one row in ``one_in``, selected by its key; 1 means every row. With
+    ``exact``, rows, nulls, min, max and mean use every row (``distinct`` is then within a few percent); otherwise they
+    use the same selection.
     """
 
     baseline: ColumnSummary
@@ -198,9 +198,9 @@ class ColumnProfile(DocumentPart):
 
 
 class ColumnSlice(DocumentPart):
-    """What a segment says of one column: one of ``values``, or from ``low`` to ``high``, both included.
+    """A segment's condition on one column: one of ``values``, or from ``low`` to ``high`` inclusive.
 
-    None among the values stands for NULL; ``low`` or ``high`` is None where the slice is open there.
+    None among the values is NULL; ``low`` or ``high`` is None for an open end.
     """
 
     column: str
@@ -210,11 +210,11 @@ class ColumnSlice(DocumentPart):
 
 
 class RowSegment(DocumentPart):
-    """A slice of the rows that holds more of the differences than its share of the rows.
+    """A segment of the rows with more of the differences than its share of the rows.
 
-    ``slices`` all apply. ``covered`` is the share of the differing rows that lie in it, ``rows`` its share of all rows,
-    ``differing`` the share of its rows that differ. ``score`` is Youden's J: ``covered`` less the share of the rows that
-    do not differ in it; 1 where it holds all differences and nothing else, 0 where it tells nothing.
+    ``slices`` all apply. ``covered`` is the share of differing rows in the segment, ``rows`` its share of all rows,
+    ``differing`` the share of its rows that differ. ``score`` is Youden's J: ``covered`` minus the segment's share of
+    the other rows; 1 if it contains all differences and nothing else, 0 without information.
     """
 
     slices: list[ColumnSlice]
@@ -225,10 +225,10 @@ class RowSegment(DocumentPart):
 
 
 class RowKey(DocumentPart):
-    """How rows are told apart.
+    """The key that identifies rows.
 
-    ``source``: ``declared``, ``inferred`` (unique in both), or ``none`` (compared as multisets). Duplicates and nulls
-    count rows; where there are any, the rows concerned are compared as multisets, never paired by their order.
+    ``source``: ``declared``, ``inferred`` (unique on both sides), or ``none`` (compared as multisets). Duplicates and
+    nulls count rows. Rows with such keys are compared as multisets, never paired by order.
     """
 
     columns: list[str]
@@ -240,10 +240,10 @@ class RowKey(DocumentPart):
 
 
 class RowExample(DocumentPart):
-    """One differing row: its key, and for each differing column production's value and the candidate's, as JSON.
+    """One differing row: its key, and both values of each differing column, as JSON.
 
     ``kind`` is ``added``, ``removed`` or ``changed``; an added row has only candidate values, a removed one only
-    baseline values (None stands for the side that has no row; a NULL inside a row is null as well).
+    baseline values. The other side is None; a NULL in a row is null as well.
     """
 
     kind: Literal["added", "removed", "changed"]
@@ -253,11 +253,11 @@ class RowExample(DocumentPart):
 
 
 class OutputDiff(DocumentPart):
-    """One output compared. ``status``: in both, or only in one side.
+    """The comparison of one output. ``status``: on both sides, or only on one.
 
-    ``tainted`` are the columns that differ between two runs of the baseline: nothing is judged in them. ``rounding`` are
-    those in which only the last digits do, with the relative tolerance that they got. ``flickering`` counts the rows that
-    only one of these two runs has, such columns aside.
+    ``tainted`` are nondeterministic columns: they differ between two runs of the baseline, and are not judged.
+    ``rounding`` are columns that differ only in the last digits, with their relative tolerance. ``flickering`` counts
+    rows in only one of these two runs, apart from such columns.
     """
 
     status: Literal["compared", "added", "removed"]
@@ -277,14 +277,14 @@ class OutputDiff(DocumentPart):
 
     @property
     def is_same(self) -> bool:
-        """True where nothing differs but for noise, neither rows nor schema."""
+        """Whether nothing differs except noise, neither rows nor schema."""
         return self.status == "compared" and self.schema_.is_same and self.rows.different <= self.rows.noise
 
 
 class ProductionOutput(DocumentPart):
-    """An output that production really made: how many files, their bytes, when the youngest was written, its rows.
+    """An output from production: number of files, bytes, modification time of the youngest, rows.
 
-    ``compared`` counts the rows that were left when it was cut to the sample's units.
+    ``compared`` counts the rows of the sample's units.
     """
 
     files: int
@@ -295,10 +295,10 @@ class ProductionOutput(DocumentPart):
 
 
 class DiffSide(DocumentPart):
-    """One side of the comparison; for plain tables ``run``, ``commit`` and the costs are None and ``ref`` a path.
+    """One side of the comparison; for plain tables ``run``, ``commit`` and the costs are None and ``ref`` is a path.
 
-    ``output_bytes`` is the size of what the run left. ``made`` is given where production's own outputs stand for a
-    run, ``ref`` being their path; ``stack`` names the file that another stack came from.
+    ``output_bytes`` is the size of the run's outputs. ``made`` is set for outputs from production in place of a run,
+    with their path in ``ref``; ``stack`` is the file of another stack.
     """
 
     run: str | None
@@ -317,7 +317,7 @@ class DiffSide(DocumentPart):
 
 
 class NoiseRun(DocumentPart):
-    """The run that told noise from change: the baseline's code once more, done differently."""
+    """The noise run: the baseline's code once more, with variations."""
 
     run: str
     cached: bool
@@ -326,7 +326,7 @@ class NoiseRun(DocumentPart):
 
 
 class SampleReference(DocumentPart):
-    """The sample that both sides ran on; ``units`` and ``population`` map a unit table to how many it holds."""
+    """The sample of both sides; ``units`` and ``population`` are by unit table."""
 
     fingerprint: str
     drawn: str
@@ -335,7 +335,7 @@ class SampleReference(DocumentPart):
 
 
 class EnvironmentReference(DocumentPart):
-    """The stack. ``isolated`` is false where code could reach the network or the machine's files."""
+    """The stack. ``isolated`` is false if code could access the network or the machine's files."""
 
     id: str
     runtime: Literal["docker", "local", "fake"]
@@ -345,10 +345,10 @@ class EnvironmentReference(DocumentPart):
 
 
 class DataTestResult(DocumentPart):
-    """One data test on both sides; the counts are rows that break the rule.
+    """One data test on both sides; counts are rows that break the rule.
 
-    A count is None where the query could not be carried out on that side; ``problems`` then says why, by side. The
-    outcome is ``not_evaluated`` where that is so of the candidate.
+    A count is None if the query failed on that side, with the reason in ``problems``, by side. If it failed on the
+    candidate, the outcome is ``not_evaluated``.
     """
 
     name: str
@@ -359,15 +359,15 @@ class DataTestResult(DocumentPart):
 
     @property
     def is_worse(self) -> bool:
-        """True where more rows break it than on the baseline."""
+        """Whether more rows break the rule than on the baseline."""
         return (self.candidate_failures or 0) > (self.baseline_failures or 0)
 
 
 class DbtBuild(DocumentPart):
-    """What of a dbt project the candidate's run built, by model, snapshot and seed.
+    """Models, snapshots and seeds of a dbt project built by the candidate's run.
 
-    ``changed`` differ from the baseline's (None where the project was built whole), ``built`` are these and what depends on
-    them, ``taken_over`` came from the baseline's run.
+    ``changed`` differ from the baseline's (None for a full build), ``built`` are these and their dependents,
+    ``taken_over`` came from the baseline's run.
     """
 
     changed: list[str] | None
@@ -376,10 +376,10 @@ class DbtBuild(DocumentPart):
 
 
 class GateResult(DocumentPart):
-    """One rule of the gate, for one output or (None) over all; ``found`` is what was compared with ``limit``.
+    """One rule of the gate, for one output or (None) all of them; ``found`` is compared with ``limit``.
 
-    ``rule`` is ``changed_rows``, ``schema``, ``tests`` or ``total_change OUTPUT.COLUMN``. An output's own rule that could not
-    be evaluated, because the output was not compared, is ``changed_rows OUTPUT`` or ``schema OUTPUT``.
+    ``rule`` is ``changed_rows``, ``schema``, ``tests`` or ``total_change OUTPUT.COLUMN``. An output's own rule without
+    a result, because the output was not compared, is ``changed_rows OUTPUT`` or ``schema OUTPUT``.
     """
 
     rule: str
@@ -390,9 +390,9 @@ class GateResult(DocumentPart):
 
 
 class DiffDocument(Document):
-    """The whole comparison. ``sample`` and ``environment`` are None when two plain tables were compared.
+    """The whole comparison. ``sample`` and ``environment`` are None for two plain tables.
 
-    ``values`` is false where values of rows were left out (``--no-values``).
+    ``values`` is false if row values were redacted (``--no-values``).
     """
 
     NAME: ClassVar[str] = "the diff"

@@ -1,4 +1,4 @@
-"""The JSON Schema of ``diff.json``, made from the classes that write it."""
+"""The JSON Schema of ``diff.json``, generated from its classes."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from typing import Any
 from sandbox.manifest.diff import DiffDocument
 
 SCHEMA_FILENAME = "diff.schema.json"
-"""Its name in ``templates/``, where it is shipped."""
+"""Its file name in ``templates/``."""
 
 
 def build_diff_schema() -> dict[str, Any]:
-    """Give the schema (draft 2020-12) of what this version of sandbox writes.
+    """Return the schema (draft 2020-12) of this version's documents.
 
     >>> build_diff_schema()["title"]
     'diff.json'
     """
-    made = DiffDocument.model_json_schema(mode="serialization", by_alias=True)
+    schema = DiffDocument.model_json_schema(mode="serialization", by_alias=True)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:sandbox:diff:{DiffDocument.FORMAT_VERSION}",
-        **made,
+        **schema,
         "title": "diff.json",
         "properties": {
-            **made["properties"],
+            **schema["properties"],
             "format_version": {"const": DiffDocument.FORMAT_VERSION, "title": "Format Version"},
         },
     }
 
 
 def render_diff_schema() -> str:
-    """Give the schema as the text of its file."""
+    """Return the schema as the text of its file."""
     return json.dumps(build_diff_schema(), indent=1, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""What every stored document has in common: a format version that is checked on reading."""
+"""Base classes of stored documents, with a format version checked on reading."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
 
 class DocumentPart(BaseModel):
-    """A frozen piece of a document."""
+    """A frozen part of a document."""
 
-    # Built when it is first needed: a command imports more documents than it reads.
+    # Built on first use: commands import more documents than they read.
     model_config = ConfigDict(
         frozen=True, extra="forbid", serialize_by_alias=True, validate_by_name=True, defer_build=True
     )
 
 
 class Document(DocumentPart):
-    """A document of its own: a JSON object with a ``format_version``.
+    """A stored document: a JSON object with a ``format_version``.
 
-    A reader refuses a version that it does not know, and any document that is not what its version promises.
+    Reading refuses unknown versions, and documents that do not match their version's schema.
     """
 
     FORMAT_VERSION: ClassVar[int] = 1
     NAME: ClassVar[str] = "document"
-    HAS_SEAL: ClassVar[bool] = False  # its file ends with a digest of all the rest
+    HAS_SEAL: ClassVar[bool] = False  # whether its file ends with a digest of the other fields
 
     format_version: int = 1
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read one from a file.
+        """Read a document from a file.
 
         Raises:
-            StoreError: The file is missing, is not what it should be, or has an unknown format version.
+            StoreError: The file is missing, invalid, or has an unknown format version.
         """
         try:
             text = path.read_text("utf-8")
@@ -52,7 +52,7 @@ class Document(DocumentPart):
 
     @classmethod
     def parse(cls, text: str, *, origin: str) -> Self:
-        """Read one from text; ``origin`` names it in errors (see `read`)."""
+        """Parse a document from text; ``origin`` names it in errors (see `read`)."""
         try:
             fields = json.loads(text)
         except ValueError as error:
@@ -74,11 +74,11 @@ class Document(DocumentPart):
             raise StoreError(f"{cls.NAME} {origin} is damaged: {where}: {first['msg']}") from error
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON values, the names as in `docs/formats.md`."""
+        """Return the document as JSON values, with the names in `docs/formats.md`."""
         return self.model_dump(mode="json")
 
     def to_json_text(self) -> str:
-        """Give it as indented JSON text, ending in a newline."""
+        """Return the document as indented JSON text with a final newline."""
         fields = self.to_dict()
         sealed = fields | {"seal": hash_json(fields)} if self.HAS_SEAL else fields
         return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

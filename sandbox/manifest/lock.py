@@ -1,4 +1,4 @@
-"""``sandbox.lock``: what a stack was resolved to, so that it is the same tomorrow and on another machine."""
+"""``sandbox.lock``: the resolved stack, reproducible over time and across machines."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from sandbox.manifest.document import Document, DocumentPart
 
 
 class LockInputs(DocumentPart):
-    """What was resolved. A lock answers a request exactly if these are equal.
+    """The inputs of a resolution. A lock applies to a request if these are equal.
 
-    ``requirements`` names the project's file; ``libraries`` are what it asks for, normalised and sorted; ``hashes`` is
-    a digest of the hashes that it has itself, if any. ``pins`` is the SHA-256 of the image's own ``requirements.in``
-    and ``requirements.lock``.
+    ``requirements`` names the project's file; ``libraries`` are its requirements, normalised and sorted; ``hashes`` is
+    a digest of the hashes in it, if any. ``pins`` is the SHA-256 of the image's own ``requirements.in`` and
+    ``requirements.lock``.
     """
 
     image: str
@@ -26,10 +26,10 @@ class LockInputs(DocumentPart):
 
 
 class LockedImage(DocumentPart):
-    """An image by content.
+    """An image identified by content.
 
-    ``digest`` is the registry's digest of the index, or, for an image that was made on this machine and imported, the
-    digest of its one layer: unlike the image's id it is the same in every storage backend.
+    ``digest`` is the registry's digest of the index or, for an image built here and imported, of its only layer: unlike
+    the image's id it is the same in every storage backend.
     """
 
     reference: str
@@ -37,7 +37,7 @@ class LockedImage(DocumentPart):
 
 
 class LockedLibrary(DocumentPart):
-    """A library at one version; ``hashes`` are the SHA-256 (``sha256:…``) of all files that may be installed."""
+    """A library at one version; ``hashes`` are the SHA-256 (``sha256:…``) of all installable files."""
 
     name: str
     version: str
@@ -45,7 +45,7 @@ class LockedLibrary(DocumentPart):
 
 
 class LockedPackage(DocumentPart):
-    """A package of Debian's at one version; ``hash`` is the SHA-256 (``sha256:…``) of its file."""
+    """A Debian package at one version; ``hash`` is the SHA-256 (``sha256:…``) of its file."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.+-]+$")
     version: str = Field(pattern=r"^[0-9][A-Za-z0-9.+:~-]*$")
@@ -53,12 +53,12 @@ class LockedPackage(DocumentPart):
 
 
 class PlatformLock(DocumentPart):
-    """What was resolved for one platform.
+    """The resolution for one platform.
 
-    ``packages`` maps an image of ours to what it has of Debian beside its base, sorted by name: an image to run in, or a
-    service's. An image that needs none, or that nobody has made on this platform yet, is not in it.
-    ``base`` and ``environment`` are None until the stack was made once; ``layers`` (diff ids) stay None where the
-    image was not built by whoever wrote the lock, and are a record, not a condition: file times are in them.
+    ``packages`` maps a stack or service image to its Debian packages, sorted by name, without those of the base. Images
+    without packages, or not yet built on this platform, are missing. ``base`` and ``environment`` are None until the
+    stack is first built. ``layers`` (diff ids) are None if the lock's author did not build the image. They are
+    informative only, because they include file times.
     """
 
     python: str
@@ -70,10 +70,10 @@ class PlatformLock(DocumentPart):
 
 
 class LockDocument(Document):
-    """The lock. ``platforms`` maps ``linux/amd64``, ``linux/arm64`` and, for runs without containers, other hosts.
+    """The lock. ``platforms`` has ``linux/amd64``, ``linux/arm64`` and, for runs without containers, other hosts.
 
-    A host whose Python is not the stack's has an entry of its own, as in ``linux/amd64-python3.11``.
-    ``services`` maps a service to its image where that comes from a registry, ``sample`` is a fingerprint.
+    A host with another Python than the stack's has its own entry, as in ``linux/amd64-python3.11``. ``services`` maps a
+    service to its image from a registry, ``sample`` is a fingerprint.
     """
 
     NAME: ClassVar[str] = "the lock"

@@ -1,4 +1,4 @@
-"""``profile.json``: how alike a sample, weighted, and production are, column by column."""
+"""``profile.json``: comparison of the weighted sample with production, column by column."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ ColumnKind = Literal["number", "moment", "category", "children"]
 
 
 class DeviationRecord(DocumentPart):
-    """A figure of production and the weighted sample's, its standard error, z, and how surprising that is.
+    """A figure of production and of the weighted sample, with its standard error, z and p-value.
 
-    ``z`` is null where the error is 0; ``p`` is null where too few units carry the figure to say.
+    ``z`` is null if the error is 0; ``p`` is null with too few effective units.
     """
 
     population: float
@@ -26,7 +26,7 @@ class DeviationRecord(DocumentPart):
 
 
 class DistanceRecord(DocumentPart):
-    """A distance between two distributions, and how often a proper draw gives at least that."""
+    """A distance between two distributions, and the probability of at least this distance under a proper draw."""
 
     distance: float
     p: float
@@ -43,7 +43,7 @@ class BinnedDistribution(DocumentPart):
 
 
 class CategoricalDistribution(DocumentPart):
-    """A distribution over values; ``others`` (null in ``values``) are all that are not frequent."""
+    """A distribution over values; infrequent values are combined (null in ``values``)."""
 
     values: list[str | None]
     population: list[float]
@@ -52,10 +52,10 @@ class CategoricalDistribution(DocumentPart):
 
 
 class ProfiledColumn(DocumentPart):
-    """One column; ``children`` is no column but how many rows of a child table each parent has.
+    """One column; ``children`` is the number of rows of a child table per parent instead.
 
-    ``compared`` is false where nothing was, ``reason`` then says why; it also says why only the NULLs were.
-    ``p`` is the column's own probability, ``adjusted`` the one by which it is ``notable``.
+    ``compared`` is false if nothing was compared, with the ``reason``; the reason is also set if only NULLs were. ``p``
+    is the column's own p-value, ``adjusted`` the one that decides ``notable``.
     """
 
     kind: ColumnKind | None
@@ -71,7 +71,7 @@ class ProfiledColumn(DocumentPart):
 
 
 class ProfiledTable(DocumentPart):
-    """One table, with the unit table that it belongs to; ``reason`` says why it was left out."""
+    """One table, with its unit table; ``reason`` is set if it was left out."""
 
     unit: str
     reason: str | None = None
@@ -80,9 +80,9 @@ class ProfiledTable(DocumentPart):
 
 
 class SampleProfile(Document):
-    """The whole comparison; it holds no moment and no fingerprint, so that equal samples have equal profiles.
+    """The whole comparison, without timestamp and fingerprint, so that equal samples have equal profiles.
 
-    ``findings`` is what looks broken in production's rows, as far as comparing them showed it, the most severe first.
+    ``findings`` are problems seen in production's rows during the comparison, the most severe first.
     """
 
     NAME: ClassVar[str] = "the sample's profile"
@@ -98,7 +98,7 @@ class SampleProfile(Document):
         return self.whole or all(table.reason is None for table in self.tables.values())
 
     def summarize(self) -> dict[str, Any]:
-        """Give it in a few JSON values: how many columns were compared, which are notable, which tables left out."""
+        """Return a short JSON summary: number of compared columns, notable columns, omitted tables."""
         return {
             "compared": len(self.list_compared_columns()),
             "notable": [f"{table}.{column}" for table, column, _ in self.list_notable_columns()],
@@ -107,19 +107,19 @@ class SampleProfile(Document):
         }
 
     def list_compared_columns(self) -> list[tuple[str, str, ProfiledColumn]]:
-        """Give every column that was compared, with its table and name, the least alike first."""
-        found = [
-            (name, column, one)
+        """Return every compared column with its table and name, the least similar first."""
+        compared = [
+            (name, column, profile)
             for name, table in self.tables.items()
-            for column, one in [*table.columns.items(), *_list_child_counts(table)]
-            if one.compared
+            for column, profile in [*table.columns.items(), *_list_child_counts(table)]
+            if profile.compared
         ]
-        return sorted(found, key=lambda one: (one[2].p if one[2].p is not None else 2.0, one[0], one[1]))
+        return sorted(compared, key=lambda entry: (entry[2].p if entry[2].p is not None else 2.0, entry[0], entry[1]))
 
     def list_notable_columns(self) -> list[tuple[str, str, ProfiledColumn]]:
-        """Give the columns whose difference a proper draw would hardly ever show."""
-        return [one for one in self.list_compared_columns() if one[2].notable]
+        """Return the columns with a difference improbable for a proper draw."""
+        return [entry for entry in self.list_compared_columns() if entry[2].notable]
 
 
 def _list_child_counts(table: ProfiledTable) -> list[tuple[str, ProfiledColumn]]:
-    return [(f"number of {child}", one) for child, one in table.children.items()]
+    return [(f"number of {child}", profile) for child, profile in table.children.items()]

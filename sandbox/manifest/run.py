@@ -1,4 +1,4 @@
-"""``run.json``: one version of the code on one sample in one stack, and how it went."""
+"""``run.json``: the record of one run, of one version of the code on one sample in one stack."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from sandbox.model import (
 
 
 class OutputFile(DocumentPart):
-    """A file of an output, or a log; ``path`` is relative to the run's ``output/`` folder, or to the run's own, with forward
-    slashes.
-    """
+    """A file of an output, or a log; ``path`` is relative to the run's ``output/`` folder, or to the run's own."""
 
     path: str
     bytes: int
@@ -27,7 +25,7 @@ class OutputFile(DocumentPart):
 
 
 class RunOutput(DocumentPart):
-    """One output table that a run left; ``member`` is the table's name within a DuckDB file."""
+    """One output table of a run; ``member`` is the table's name within a DuckDB file."""
 
     format: TableFormat
     rows: int
@@ -37,10 +35,10 @@ class RunOutput(DocumentPart):
 
 
 class RunRecord(Document):
-    """The record. ``identity`` is equal for runs that must give the same outputs.
+    """The record. ``identity`` is equal for runs that must have the same outputs.
 
-    ``variation`` is what a run did differently that only looks for noise; None for every other. ``memory_raised_from`` is what
-    it ran out of the first time, where this is the second.
+    ``variation`` is set for noise runs only. ``memory_raised_from`` is the memory limit of the first attempt, if this
+    is the second.
     """
 
     NAME: ClassVar[str] = "the run record"

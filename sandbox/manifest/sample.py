@@ -1,4 +1,4 @@
-"""``manifest.json`` of a sample: what it contains and how it was drawn."""
+"""``manifest.json`` of a sample: its content and its draw."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ class RowsFile(StoredFile):
 
 
 class SampledColumn(DocumentPart):
-    """A column; ``type`` is the engine's name for it (``BIGINT``, ``TIMESTAMP``, ``STRUCT(a INTEGER)``)."""
+    """A column; ``type`` is its DuckDB type (``BIGINT``, ``TIMESTAMP``, ``STRUCT(a INTEGER)``)."""
 
     name: str
     type: str
 
 
 class ReferenceSummary(DocumentPart):
-    """What one reference looks like in the source.
+    """Summary of one reference in the source.
 
-    ``dangling`` counts rows whose reference names a row that is not there; ``examples`` are up to five such keys, as
-    text. ``checked`` says whether the whole source was looked at or only the drawn rows.
+    ``dangling`` counts rows that refer to a missing row; ``examples`` are up to five such keys, as text. ``checked``
+    says whether the whole source was checked or only the drawn rows.
     """
 
     columns: list[str]
@@ -74,9 +74,9 @@ class ReferenceSummary(DocumentPart):
 class SampledTable(DocumentPart):
     """One table of the sample.
 
-    ``role``: ``unit``, ``child`` (belongs to a unit), or ``lookup`` (referenced). ``estimable`` is false where rows
-    have no usable inclusion probability. ``outside_frame`` counts the rows of the source that belong to no unit; None where
-    that was not counted.
+    ``role``: ``unit``, ``child`` (belongs to a unit), or ``lookup`` (referenced). ``estimable`` is false if rows have
+    no usable inclusion probability. ``outside_frame`` counts the source's rows without a unit; None if they were not
+    counted.
     """
 
     role: str
@@ -94,7 +94,7 @@ class SampledTable(DocumentPart):
 
 
 class SourceFileRecord(DocumentPart):
-    """A file of the source when it was read; ``modified`` in nanoseconds since 1970 UTC, ``etag`` where a bucket has one."""
+    """A file of the source at reading; ``modified`` in nanoseconds since 1970 UTC, ``etag`` if a bucket has one."""
 
     path: str
     bytes: int
@@ -103,8 +103,9 @@ class SourceFileRecord(DocumentPart):
 
 
 class SnapshotRecord(DocumentPart):
-    """The version of a lake's table that was read: of a Delta table, or the id of an Iceberg snapshot; of Postgres the moment, as
-    ``pg_current_snapshot()`` tells it.
+    """The snapshot of a table that was read.
+
+    It is the version of a Delta table, the id of an Iceberg snapshot, or ``pg_current_snapshot()`` of Postgres.
     """
 
     kind: str
@@ -133,5 +134,5 @@ class SampleManifest(Document):
 
 
 def compute_half_fingerprint(fingerprint: str) -> str:
-    """Give the fingerprint of the half of a sample (see `sandbox.sampler.half_sample.selection`), by the sample's own."""
+    """Return the fingerprint of a sample's half-sample (see `sandbox.sampler.half_sample.selection`)."""
     return hash_json({"half of": fingerprint, "by": 1})

@@ -1,4 +1,4 @@
-"""``.sandbox/sandboxes/<name>.json``: a sample and a stack, brought up for a project."""
+"""``.sandbox/sandboxes/<name>.json``: a project's sandbox, with its sample and stack."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sandbox.model import Environment
 
 
 class SandboxRecord(Document):
-    """What ``sandbox create`` made ready."""
+    """A sandbox prepared by ``sandbox create``."""
 
     NAME: ClassVar[str] = "the sandbox's record"
 

@@ -1,4 +1,4 @@
-"""What ``sandbox scan --json`` prints: what looks broken in a source."""
+"""The document of ``sandbox scan --json``: problems in a source."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ SEVERITY_ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 
 
 class Finding(DocumentPart):
-    """One thing that looks broken.
+    """One problem.
 
-    ``error``: a draw would stop, or miss rows. ``warning``: probably wrong. ``note``: perhaps meant so.
-    ``count`` is in rows (lines, for text that does not decode) and ``share`` of the table's rows; both are null where
-    rows are not what is counted. ``examples`` are empty, and ``hidden`` is true, where the columns are masked or
-    look personal.
+    ``error``: a draw would stop, or miss rows. ``warning``: probably wrong. ``note``: possibly intended. ``count`` is
+    in rows (lines, for undecodable text) and ``share`` of the table's rows; both are null for other problems.
+    ``examples`` are empty, and ``hidden`` is true, if the columns are masked or look personal.
     """
 
     kind: FindingKind
@@ -41,17 +40,17 @@ class Finding(DocumentPart):
 
 
 def sort_by_severity(findings: Iterable[Finding]) -> list[Finding]:
-    """Give findings the most severe first; of those, what concerns the largest share of its table."""
+    """Return findings sorted by severity, then by share of the table."""
 
-    def build_sort_key(one: Finding) -> tuple[int, float, str, list[str], str]:
-        share = 1.0 if one.share is None else one.share
-        return SEVERITY_ORDER[one.severity], -share, one.table, one.columns, one.kind
+    def build_sort_key(finding: Finding) -> tuple[int, float, str, list[str], str]:
+        share = 1.0 if finding.share is None else finding.share
+        return SEVERITY_ORDER[finding.severity], -share, finding.table, finding.columns, finding.kind
 
     return sorted(findings, key=build_sort_key)
 
 
 class ScannedTable(DocumentPart):
-    """One table as it was found; ``rows`` is null where no file of it could be read."""
+    """One scanned table; ``rows`` is null if none of its files could be read."""
 
     files: int
     bytes: int
@@ -60,7 +59,7 @@ class ScannedTable(DocumentPart):
 
 
 class ScanDocument(Document):
-    """The whole scan, the most severe finding first; ``scanned`` is when, and what "future" goes by."""
+    """The whole scan, the most severe finding first; ``scanned`` is its time, used to detect future dates."""
 
     NAME: ClassVar[str] = "the scan"
 

@@ -1,4 +1,4 @@
-"""``.sandbox/separability/<digest>.json``: whether units of an output depend on each other, found on half of the sample."""
+"""``.sandbox/separability/<digest>.json``: the result of the separability check on the half-sample."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from sandbox.manifest.document import Document
 
 
 class SeparabilityRecord(Document):
-    """What production's code made of half of the sample, beside what it made of the whole.
+    """The comparison of production's code on the half-sample and on the whole sample.
 
-    ``run`` is the run on the half; None where it failed. ``reasons`` maps an output to why its rows cannot be scaled
-    up; None where each unit's rows came out alike.
+    ``run`` is the run on the half-sample; None if it failed. ``reasons`` maps an output to the reason why its rows
+    cannot be scaled up; None if each unit's rows were the same.
     """
 
     NAME: ClassVar[str] = "the separability check's record"
