@@ -1,4 +1,4 @@
-"""Runs in memory, for tests of what lies above: a command is a Python function, time passes at once."""
+"""An in-memory runtime for tests: commands are Python functions, and time is simulated."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sandbox.containers.protocol import Job, Mount, StopEvent
     from sandbox.model import ResourceLimits, RuntimeName
 
-HOME_PATH, TMP_PATH = "/home/sandbox", "/tmp"  # noqa: S108 - names only, nothing is written there
+HOME_PATH, TMP_PATH = "/home/sandbox", "/tmp"  # noqa: S108 - names only, never written
 
 
 class _ProcessEndError(Exception):
@@ -31,16 +31,16 @@ class _ProcessEndError(Exception):
 
 @dataclass(kw_only=True)
 class FakeProcess:
-    """What a played command can do.
+    """The process passed to a simulated command.
 
     Attributes:
-        job: What is played.
-        variables: What the command would see.
-        stdout: Takes its output.
-        stderr: Takes its error output.
-        stop: The caller's wish that it end.
-        seconds: How much time has passed.
-        memory: How much memory it holds.
+        job: The job.
+        variables: The command's environment.
+        stdout: Receives its output.
+        stderr: Receives its error output.
+        stop: Set by the caller to stop it.
+        seconds: Simulated time since its start.
+        memory: Simulated memory.
     """
 
     job: Job
@@ -53,11 +53,11 @@ class FakeProcess:
     _has_killed_child: bool = field(default=False, init=False)
 
     def find_mounted_folder(self, target: str) -> Path:
-        """Give the folder on this machine that is mounted at a path."""
+        """Return the local folder mounted at a path."""
         return next(mount.source for mount in self.job.mounts if mount.target == target)
 
     def write_file(self, target: str, name: str, content: bytes) -> None:
-        """Write a file into a mount; into one that is read-only it fails as in a shell."""
+        """Write a file into a mount; on a read-only mount fail as a shell does."""
         mount = next(mount for mount in self.job.mounts if mount.target == target)
         if not mount.writable:
             self.stderr(f"sh: cannot create {name}: Read-only file system\n".encode())
@@ -65,7 +65,7 @@ class FakeProcess:
         (mount.source / name).write_bytes(content)
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass, which may be too much."""
+        """Advance time, up to the timeout."""
         if self.stop is not None and self.stop.is_set():
             raise _ProcessEndError(EndCause.STOPPED, 128 + signal.SIGTERM)
         self.seconds += seconds
@@ -74,26 +74,26 @@ class FakeProcess:
             raise _ProcessEndError(EndCause.TIMED_OUT, 128 + signal.SIGTERM)
 
     def allocate_memory(self, size: int) -> None:
-        """Take memory, which may be too much."""
+        """Allocate memory, up to the limit."""
         self.memory = min(self.memory + size, self.job.limits.memory_bytes)
         if self.memory == self.job.limits.memory_bytes:
             raise _ProcessEndError(EndCause.MEMORY, 128 + signal.SIGKILL)
 
     def kill_child(self) -> None:
-        """Lose a child to the memory limit, and go on."""
+        """Simulate a child killed for memory, and continue."""
         self.memory = self.job.limits.memory_bytes
         self._has_killed_child = True
 
     def exit_by_signal(self, number: int) -> NoReturn:
-        """Be killed by a signal from elsewhere."""
+        """Simulate a signal from outside."""
         raise _ProcessEndError(EndCause.EXITED, 128 + number)
 
     def lose_engine(self) -> NoReturn:
-        """Lose the engine."""
+        """Simulate the loss of the engine."""
         raise _ProcessEndError(EndCause.LOST)
 
     def run(self, act: Callable[[FakeProcess], int | None]) -> EndStatus:
-        """Play a function to its end; what it returns is the exit status, None is 0."""
+        """Run a function; its result is the exit status, None is 0."""
         cause: EndCause = EndCause.EXITED
         status: int | None
         try:
@@ -104,19 +104,19 @@ class FakeProcess:
 
 
 class FakeRuntime:
-    """Implements `sandbox.containers.protocol.Runtime`.
+    """A simulated `sandbox.containers.protocol.Runtime`.
 
     Attributes:
-        jobs: Those that were carried out, in order.
-        objects: What `list_objects` lists and `remove_object` removes.
+        jobs: The jobs run so far, in order.
+        objects: Objects returned by `list_objects`.
     """
 
     def __init__(self, commands: Mapping[str, Callable[[FakeProcess], int | None]], *, answers: bool = True) -> None:
-        """Script it.
+        """Configure the simulation.
 
         Args:
-            commands: By the job's command, what is played; any other command is not found (127).
-            answers: False plays an engine that is not there.
+            commands: Functions by job command; other commands are not found (127).
+            answers: False simulates a missing engine.
         """
         self._commands = commands
         self._is_available = answers
@@ -125,21 +125,21 @@ class FakeRuntime:
 
     @property
     def name(self) -> RuntimeName:
-        """Which implementation this is."""
+        """Name of the runtime."""
         return "fake"
 
     def check(self) -> str:
-        """Make sure that it is scripted to answer."""
+        """Check that an engine is simulated."""
         if not self._is_available:
             raise ContainerEngineError("no engine is running", hint="start one")
         return "a fake, in memory"
 
     def read_total_memory(self) -> int:
-        """Give an ordinary amount."""
+        """Return a typical amount."""
         return 8 * 10**9
 
     def resolve_mount_path(self, mount: Mount) -> str:
-        """Give the path under which a job sees a mount."""
+        """Return a mount's path as seen by a job."""
         return mount.target
 
     def run(
@@ -150,12 +150,12 @@ class FakeRuntime:
         stderr: Callable[[bytes], object],
         stop: StopEvent | None = None,
     ) -> JobResult:
-        """Play a job's command."""
+        """Run a job's function."""
         self.check()
         for mount in job.mounts:
             if not mount.source.is_dir():
                 raise ContainerEngineError(f"cannot start {job.name}: {mount.source} is not there")
-        if any(one.name == job.name for one in self.objects):
+        if any(held.name == job.name for held in self.objects):
             raise ContainerEngineError(f"{job.name} is at work already")
         self.jobs.append(job)
         mine = RuntimeObject(id=job.name, name=job.name, kind="play", labels=job.labels, running=True)
@@ -171,25 +171,25 @@ class FakeRuntime:
             self.remove_object(mine)
 
     def run_shell(self, job: Job) -> int:
-        """Play a job's command, its output thrown away, and give its exit status."""
+        """Run a job's function without output, and return its exit status."""
         outcome = self.run(job, stdout=lambda _: None, stderr=lambda _: None)
         return 128 + outcome.signal if outcome.signal is not None else outcome.status or 0
 
     def list_objects(self, labels: Mapping[str, str]) -> list[RuntimeObject]:
-        """List what is held with these labels."""
-        return [one for one in self.objects if labels.items() <= one.labels.items()]
+        """List the objects with these labels."""
+        return [held for held in self.objects if labels.items() <= held.labels.items()]
 
     def list_leftovers(self) -> list[RuntimeObject]:
-        """List nothing: a play ends with its caller."""
+        """Return nothing: simulations end with their caller."""
         return []
 
-    def measure_usage(self, found: list[RuntimeObject]) -> list[RuntimeObject]:
-        """Give them as they are: what they use is looked at when they are listed."""
-        return found
+    def measure_usage(self, objects: list[RuntimeObject]) -> list[RuntimeObject]:
+        """Return the objects unchanged."""
+        return objects
 
     def remove_object(self, held: RuntimeObject) -> bool:
-        """Remove it from what is held."""
-        self.objects = [one for one in self.objects if one != held]
+        """Remove the object."""
+        self.objects = [other for other in self.objects if other != held]
         return True
 
 

@@ -1,4 +1,4 @@
-"""The variables that every run sees, whatever carries it out, so that its outputs do not depend on the machine."""
+"""Environment variables set in every run and runtime, so that outputs do not depend on the machine."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ USER_NAME = "sandbox"
 
 
 def count_threads(limits: ResourceLimits) -> int:
-    """Give the number of threads that a run's libraries should start."""
+    """Return the number of threads for a run's libraries."""
     return max(1, math.ceil(limits.cpus))
 
 
 def build_variables(limits: ResourceLimits, *, home: str, temporary: str) -> Mapping[str, str]:
-    """Give the fixed variables, PATH aside.
+    """Return the fixed variables except PATH.
 
     Args:
-        limits: Their processors become the thread counts, half of their memory the heap of Spark.
-        home: The home folder as the run sees it.
-        temporary: The folder for temporary files as the run sees it.
+        limits: Determine the thread counts, and Spark's heap (half of the memory).
+        home: The home folder as seen by the run.
+        temporary: The folder for temporary files as seen by the run.
     """
     return {
         "HOME": home,
@@ -46,7 +46,7 @@ def build_variables(limits: ResourceLimits, *, home: str, temporary: str) -> Map
         "LANG": "C.UTF-8",
         "PYTHONHASHSEED": "0",
         "PYTHONDONTWRITEBYTECODE": "1",  # the code is read-only
-        # Spark asks for its own address, of which a run has no other, and fixes its heap before it knows its limits.
+        # Spark looks up its address, and a run has no other; its heap is fixed before it knows its limits.
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DRIVER_MEMORY": f"{max(512, limits.memory_bytes // 2**21)}m",
         **dict.fromkeys(THREAD_COUNT_VARIABLES, str(count_threads(limits))),

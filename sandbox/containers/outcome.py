@@ -1,4 +1,4 @@
-"""How a run's end is told: what ended it, and what its process said."""
+"""Outcomes of runs, from the cause of their end and their exit status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ POLL_SECONDS = 0.1
 
 
 class EndCause(enum.Enum):
-    """Why a run is over, or is to be over."""
+    """The cause of a run's end."""
 
     EXITED = "its process ended by itself"
     TIMED_OUT = "its time was up"
@@ -28,7 +28,7 @@ class EndCause(enum.Enum):
 
 
 class EndStatus(NamedTuple):
-    """The three parts of an outcome that depend on each other."""
+    """The interdependent parts of a result."""
 
     ending: RunOutcome
     status: int | None
@@ -36,15 +36,15 @@ class EndStatus(NamedTuple):
 
 
 def classify_end(cause: EndCause, status: int | None, *, out_of_memory: bool = False) -> EndStatus:
-    """Tell the ending.
+    """Return a run's outcome.
 
-    Memory comes before everything but loss: a pipeline whose worker was killed for memory may exit 0, exit 1 or wait
-    for the worker until its time is up, and each time memory is what went wrong.
+    Out-of-memory takes precedence over everything except loss: a pipeline with a worker killed for memory may exit 0,
+    exit 1 or wait until the timeout.
 
     Args:
-        cause: Why the run is over.
-        status: The exit status as a shell gives it, 128 + n for signal n; None where it is not known.
-        out_of_memory: Some process of the run was killed for memory.
+        cause: The cause of the end.
+        status: The exit status as a shell returns it, 128 + n for signal n; None if unknown.
+        out_of_memory: Whether a process of the run was killed for memory.
     """
     if cause is EndCause.LOST:
         return EndStatus(RunOutcome.LOST, None, None)
@@ -54,7 +54,7 @@ def classify_end(cause: EndCause, status: int | None, *, out_of_memory: bool = F
         return EndStatus(RunOutcome.OUT_OF_MEMORY, plain, number)
     if cause is EndCause.TIMED_OUT:
         return EndStatus(RunOutcome.TIMED_OUT, plain, number)
-    if cause is EndCause.STOPPED:  # whatever status it gave when it was told to end: it did not do its work
+    if cause is EndCause.STOPPED:  # it did not finish, regardless of its status
         return EndStatus(RunOutcome.SIGNALLED, None, number or int(signal.SIGTERM))
     if number is not None or status is None or cause is EndCause.PROCESSES:
         return EndStatus(RunOutcome.SIGNALLED, None, number or int(signal.SIGKILL))
@@ -68,19 +68,19 @@ def wait_for_end(
     stop: threading.Event | None,
     trouble: Callable[[], EndCause | None] = lambda: None,
 ) -> EndCause:
-    """Wait until a run has ended or is to be ended, and say why.
+    """Wait until a run has ended or must be ended, and return the cause.
 
     Args:
-        ended: Set when the run's process has ended.
+        ended: Set when the run's process has exited.
         deadline: By the monotonic clock.
         stop: Set when the caller wants it to end.
-        trouble: Asked several times a second whether there is another reason to end it.
+        trouble: Polled several times a second for another cause to end it.
     """
     while True:
         if ended.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
             return EndCause.EXITED
-        if (found := trouble()) is not None:
-            return found
+        if (cause := trouble()) is not None:
+            return cause
         if stop is not None and stop.is_set():
             return EndCause.STOPPED
         if time.monotonic() >= deadline:

@@ -1,4 +1,4 @@
-"""Which living process owns what a runtime holds, so that what a killed one left can be told from what is in use."""
+"""Owner processes of runtime objects, to distinguish leftovers of killed processes from objects in use."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PID_LABEL, START_TIME_LABEL, MACHINE_LABEL = "owner-pid", "owner-started", "owne
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A process, named so that it is never taken for another.
+    """A process, identified uniquely.
 
     Attributes:
-        pid: Its number.
-        start_time: When it started, in a unit of the platform's; numbers are used again, so they alone do not tell.
-        machine: The machine and the space of process numbers; of processes elsewhere nothing can be said.
+        pid: Its pid.
+        start_time: Its start, in a unit of the platform; pids are reused, so they are not unique.
+        machine: The machine and its pid namespace; the state of processes elsewhere is unknown.
     """
 
     pid: int
@@ -35,18 +35,18 @@ class Owner:
 
     @property
     def has_ended(self) -> bool:
-        """True where it is certain that the process has ended."""
+        """Whether the process has certainly ended."""
         return self.machine == _identify_machine() and _read_start_time(self.pid) != self.start_time
 
 
 def identify_owner() -> Owner:
-    """Give this process."""
+    """Return this process."""
     pid = os.getpid()
     return Owner(pid=pid, start_time=_read_start_time(pid) or "", machine=_identify_machine())
 
 
 def parse_owner(labels: Mapping[str, str]) -> Owner | None:
-    """Give the owner that labels name; None where they name none."""
+    """Return the owner named in labels; None if there is none."""
     pid, started, machine = labels.get(PID_LABEL, ""), labels.get(START_TIME_LABEL), labels.get(MACHINE_LABEL)
     if not pid.isdecimal() or started is None or machine is None:
         return None
@@ -54,9 +54,9 @@ def parse_owner(labels: Mapping[str, str]) -> Owner | None:
 
 
 def _read_start_time(pid: int) -> str | None:
-    """Give a process's start; None where there is no such process.
+    """Return a process's start time; None if it does not exist.
 
-    On Linux it is in clock ticks since boot: unlike a time of day it does not move when the clock is set.
+    On Linux it is in clock ticks since boot: unlike wall-clock time it does not change when the clock is set.
     """
     try:
         if Path("/proc/self/stat").exists():
@@ -78,7 +78,7 @@ def _read_psutil_start_time(pid: int) -> str | None:
 
 
 def _identify_machine() -> str:
-    """Name the machine; within a container with process numbers of its own it is another."""
+    """Return the machine's name with its pid namespace, which differs in containers."""
     space = Path("/proc/self/ns/pid")
     number = str(space.stat().st_ino) if space.exists() else "0"
     return f"{platform.node()}/{number}"

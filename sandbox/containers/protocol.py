@@ -1,4 +1,4 @@
-"""The seam between the product and whatever carries out code: a container engine, or processes of this machine."""
+"""Interface of runtimes, which run code: a container engine, or processes of this machine."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """A folder of this machine that a job sees.
+    """A folder of this machine mounted in a job.
 
     Attributes:
         source: Absolute; must exist.
-        target: Absolute POSIX path in a container; a runtime without containers shows ``source`` itself.
-        writable: False where the job may only read.
+        target: Absolute POSIX path in a container; runtimes without containers use ``source``.
+        writable: Whether the job may write.
     """
 
     source: Path
@@ -33,19 +33,19 @@ class Mount:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One command to carry out once.
+    """One command to run once.
 
     Attributes:
-        name: Unique among the living; the container's name.
-        labels: Without the ``dev.sandbox.`` prefix; ``project``, ``path``, ``role``, ``run`` where they apply.
-        environment: Made by the same runtime.
-        command: A shell command line, given to ``/bin/sh -c``.
-        workdir: The mount whose folder is the working directory.
-        mounts: Everything that the job sees of this machine, ``workdir`` included.
-        variables: The whole environment beside what the runtime fixes (PATH, HOME, TZ, LANG, PYTHONHASHSEED, ...).
-        limits: What it may use.
-        volumes: Volumes of a container engine that it sees read-only, by name, and where.
-        network: The id of a container engine's internal network that it is on; None isolates it from every network.
+        name: Unique among running jobs; the container's name.
+        labels: Labels without the ``dev.sandbox.`` prefix; ``project``, ``path``, ``role``, ``run`` if applicable.
+        environment: An environment of the same runtime.
+        command: A command line for ``/bin/sh -c``.
+        workdir: The mount used as working directory.
+        mounts: All folders of this machine visible to the job, including ``workdir``.
+        variables: The environment besides the runtime's fixed variables (PATH, HOME, TZ, LANG, PYTHONHASHSEED, ...).
+        limits: Resource limits.
+        volumes: Read-only volumes of a container engine by name, with their paths.
+        network: The id of a container engine's internal network; None isolates it from every network.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeObject:
-    """Something of ours that a runtime holds: a container, an image, a virtual environment."""
+    """An object of sandbox in a runtime: a container, an image, a virtual environment."""
 
     id: str
     name: str
@@ -75,35 +75,35 @@ class RuntimeObject:
 
 
 class StopEvent(threading.Event):
-    """Set it to end a running job: SIGTERM, a grace period, SIGKILL."""
+    """Set it to stop a running job: SIGTERM, a grace period, SIGKILL."""
 
 
 class Runtime(Protocol):
-    """Carries out jobs. Implementations: ``docker``, ``local``, and ``fake`` for tests."""
+    """A runtime for jobs. Implementations: ``docker``, ``local``, and ``fake`` for tests."""
 
     @property
     def name(self) -> RuntimeName:
-        """Which implementation this is."""
+        """Name of the runtime."""
         ...
 
     def check(self) -> str:
-        """Make sure that it answers, and say what it is in one line (``Docker Engine 20.10.24, overlay2``).
+        """Check that the runtime answers, and return a one-line description (``Docker Engine 20.10.24, overlay2``).
 
         Raises:
-            EngineError: It does not answer or may not be used.
+            ContainerEngineError: It does not answer or refuses access.
         """
         ...
 
     def read_total_memory(self) -> int:
-        """Give how much memory the machine has that carries out jobs.
+        """Return the memory of the machine that runs jobs.
 
         Raises:
-            EngineError: It does not answer.
+            ContainerEngineError: It does not answer.
         """
         ...
 
     def resolve_mount_path(self, mount: Mount) -> str:
-        """Give the path under which a job sees a mount."""
+        """Return a mount's path as seen by a job."""
         ...
 
     def run(
@@ -114,42 +114,41 @@ class Runtime(Protocol):
         stderr: Callable[[bytes], object],
         stop: StopEvent | None = None,
     ) -> JobResult:
-        """Carry out a job and wait for its end; whatever the ending, nothing of the job is left behind.
+        """Run a job and wait for its end; with any outcome, nothing of the job is left behind.
 
-        Output arrives in chunks as it is written, from another thread but never two at once. When ``stop`` is set the
-        job is ended, and its ending is ``signalled``. When KeyboardInterrupt is raised, or a function that takes
-        output fails, the job is ended first, and the exception passes on. A job of which any process was killed for
-        memory ends ``out_of_memory``, whatever its status. What the job left in writable mounts belongs to the
-        caller's user afterwards.
+        Output arrives in chunks as it is written, from another thread but never concurrently. Setting ``stop`` ends the
+        job with the outcome ``signalled``. If KeyboardInterrupt is raised, or an output function fails, the job is
+        ended before the exception propagates. If any process of the job was killed for memory, the outcome is
+        ``out_of_memory``, regardless of its status. Files in writable mounts belong to the caller's user afterwards.
 
         Raises:
-            EngineError: The job could not be started. Once it was started every ending is an `JobResult`.
+            ContainerEngineError: The job could not be started. After its start every outcome is a `JobResult`.
         """
         ...
 
     def run_shell(self, job: Job) -> int:
-        """Carry out a job on the caller's terminal and give its exit status; isolation as in `run`.
+        """Run a job on the caller's terminal and return its exit status; isolation as in `run`.
 
         Raises:
-            EngineError: It could not be started, or there is no terminal.
+            ContainerEngineError: It could not be started, or there is no terminal.
         """
         ...
 
     def list_objects(self, labels: Mapping[str, str]) -> list[RuntimeObject]:
-        """List what it holds of ours that carries all these labels (without the prefix), running or not."""
+        """List sandbox's objects with all these labels (without the prefix), running or not."""
         ...
 
-    def measure_usage(self, found: list[RuntimeObject]) -> list[RuntimeObject]:
-        """Give what `list_objects` listed with the processor and memory that it uses now, which may take seconds."""
+    def measure_usage(self, objects: list[RuntimeObject]) -> list[RuntimeObject]:
+        """Return listed objects with their current CPU and memory usage, which may take seconds."""
         ...
 
     def list_leftovers(self) -> list[RuntimeObject]:
-        """List what it holds of ours whose owner, a process of this machine, was killed."""
+        """List objects whose owner, a process of this machine, was killed."""
         ...
 
     def remove_object(self, held: RuntimeObject) -> bool:
-        """Remove one such thing, ending it first if it runs; nothing happens if it is gone already.
+        """Remove an object, ending it first if it runs; do nothing if it is gone.
 
-        Gives False where something uses it that is not ours to end.
+        Return False if it is used by another object that must not be ended.
         """
         ...

@@ -1,4 +1,4 @@
-"""Which runtime a command uses."""
+"""Choice of the runtime for a command."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def choose_runtime(name: Literal["auto", "docker", "local"]) -> tuple[Runtime, str | None]:
-    """Give a runtime that answers, and a sentence for the user where it isolates nothing.
+    """Return a runtime that answers, and a message for the user if it has no isolation.
 
     Args:
-        name: ``auto`` is ``docker`` where an engine answers, else ``local``; ``docker`` never falls back.
+        name: ``auto`` is ``docker`` if an engine answers, else ``local``; ``docker`` never falls back.
 
     Raises:
-        EngineError: The runtime does not answer.
+        ContainerEngineError: The runtime does not answer.
     """
     if name == "local":
         return (

@@ -1,4 +1,4 @@
-"""The caller's terminal, handed through to somebody else: raw bytes both ways, and its size."""
+"""Relay of the caller's terminal: raw bytes both ways, and its size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHUNK_BYTES = 1 << 16
 
 @dataclass(frozen=True, kw_only=True)
 class Terminal:
-    """A terminal, by the descriptors to read from and to write to, and one that is readable after its size changed."""
+    """A terminal: descriptors for reading and writing, and one that becomes readable when the size changes."""
 
     source: int
     sink: int
@@ -40,10 +40,10 @@ class Terminal:
 
 @contextlib.contextmanager
 def open_terminal() -> Iterator[Terminal]:
-    """Give the caller's terminal.
+    """Yield the caller's terminal.
 
     Raises:
-        EngineError: Standard input or output is none.
+        ContainerEngineError: Standard input or output is not a terminal.
     """
     if not (os.isatty(0) and os.isatty(1)):
         raise ContainerEngineError(
@@ -68,17 +68,17 @@ def open_terminal() -> Iterator[Terminal]:
 
 
 def relay_terminal(terminal: Terminal, peer: int, *, resize: Callable[[int, int], object]) -> None:
-    """Hand bytes through in both directions until the peer has no more; the terminal is raw meanwhile.
+    """Relay bytes in both directions until the peer closes; the terminal is in raw mode meanwhile.
 
     Args:
-        terminal: The caller's.
-        peer: A descriptor to read from and to write to.
-        resize: Called with rows and columns, at first and after every change.
+        terminal: The caller's terminal.
+        peer: A descriptor to read from and write to.
+        resize: Called with rows and columns, initially and after every change.
     """
     modes = termios.tcgetattr(terminal.source)
     sources = [terminal.source, terminal.resize_pipe, peer]
     try:
-        tty.setraw(terminal.source, termios.TCSADRAIN)  # what was typed ahead stays
+        tty.setraw(terminal.source, termios.TCSADRAIN)  # keeps typed-ahead input
         resize(*terminal.size)
         while True:
             readable, _, _ = select.select(sources, [], [])
@@ -94,17 +94,17 @@ def relay_terminal(terminal: Terminal, peer: int, *, resize: Callable[[int, int]
 
 
 def _copy_chunk(source: int, sink: int) -> bool:
-    """Copy what is there; False at the end of either."""
+    """Copy available bytes; return False at the end of either side."""
     try:
         chunk = os.read(source, CHUNK_BYTES)
         left = memoryview(chunk)
         while left:
             left = left[os.write(sink, left) :]
-    except OSError:  # a pseudo-terminal whose other end is closed
+    except OSError:  # the other end of a pseudo-terminal is closed
         return False
     return bool(chunk)
 
 
 def set_size(descriptor: int, rows: int, columns: int) -> None:
-    """Set the size of a pseudo-terminal; whoever works on it is told by the kernel."""
+    """Set the size of a pseudo-terminal; the kernel notifies its processes."""
     fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

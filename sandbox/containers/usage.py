@@ -1,4 +1,4 @@
-"""What a job uses: sampled while it lives, because nothing tells once it is gone."""
+"""Resource usage of jobs, sampled while they run, because it is unavailable afterwards."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceUsage:
-    """What was used up to a moment; None is what cannot be known.
+    """Cumulative and peak usage; None is unknown.
 
     Attributes:
         cpu_seconds: Of all processors together.
-        memory_bytes: What cannot be given back: anonymous memory and tmpfs, without the cache of files.
+        memory_bytes: Non-reclaimable memory: anonymous memory and tmpfs, without the file cache.
         bytes_read, bytes_written: From and to devices.
         kills: Processes killed for memory.
     """
@@ -31,7 +31,7 @@ class ResourceUsage:
     kills: int = 0
 
     def merge_peaks(self, later: ResourceUsage) -> ResourceUsage:
-        """Give the highest of each."""
+        """Return the maximum of each figure."""
         return ResourceUsage(
             cpu_seconds=_choose_higher(self.cpu_seconds, later.cpu_seconds),
             memory_bytes=_choose_higher(self.memory_bytes, later.memory_bytes),
@@ -42,7 +42,7 @@ class ResourceUsage:
 
 
 class UsageMeter:
-    """Samples a container in a thread of its own until it is told to stop or the container is gone."""
+    """A thread that samples usage until it is stopped or the container is gone."""
 
     def __init__(self, read: Callable[[], ResourceUsage | None], *, soonest: float, latest: float) -> None:
         self._read = read
@@ -54,7 +54,7 @@ class UsageMeter:
         self._thread.start()
 
     def stop(self) -> ResourceUsage:
-        """Stop, and give the highest figures seen."""
+        """Stop, and return the peak usage."""
         self._stop_event.set()
         self._thread.join(self._max_interval * 4)
         return self._peak_usage
@@ -63,7 +63,7 @@ class UsageMeter:
         started = time.monotonic()
         while (figures := self._read()) is not None:
             self._peak_usage = self._peak_usage.merge_peaks(figures)
-            pause = (time.monotonic() - started) / 10  # often at first: a container may live for a moment only
+            pause = (time.monotonic() - started) / 10  # frequent at first, for short-lived containers
             if self._stop_event.wait(min(max(pause, self._min_interval), self._max_interval)):
                 return
 

@@ -1,1 +1,1 @@
-"""Docker and podman: run jobs, build images and keep services in a container engine."""
+"""Docker and podman: jobs, image builds and services in a container engine."""

@@ -1,4 +1,4 @@
-"""A container that prepares a build: with a network and as root, and without anything of the user's but empty folders."""
+"""Containers that prepare a build: as root and with a network, without the user's files."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildStepResult:
-    """How it ended: its status, and the last lines that it printed."""
+    """The exit status of a build step, and the last lines of its output."""
 
     status: int
     last_lines: str
 
 
 def run_build_step(client: Client, image: str, command: str, *, mounts: Mapping[Path, str]) -> BuildStepResult:
-    """Carry out a shell command in a container with the engine's ordinary network, and remove it.
+    """Run a shell command in a container on the default network, and remove the container.
 
     Args:
-        client: The engine.
-        image: An image that it holds.
-        command: For ``/bin/sh -c``.
-        mounts: Folders of this machine, by where they are in the container; writable.
+        client: The container engine's client.
+        image: A local image.
+        command: A command for ``/bin/sh -c``.
+        mounts: Writable folders of this machine, with their paths in the container.
     """
     body = {
         "Image": image,
@@ -57,8 +57,8 @@ def run_build_step(client: Client, image: str, command: str, *, mounts: Mapping[
         try:
             client.api.start(container)
             status = int(client.api.wait(container, timeout=None)["StatusCode"])
-            said = client.api.logs(container, tail=LOG_TAIL_LINES).decode("utf-8", "replace")
+            output = client.api.logs(container, tail=LOG_TAIL_LINES).decode("utf-8", "replace")
         finally:
             with contextlib.suppress(docker.errors.NotFound):
                 client.api.remove_container(container, force=True, v=True)
-    return BuildStepResult(status=status, last_lines=said.strip())
+    return BuildStepResult(status=status, last_lines=output.strip())

@@ -1,4 +1,4 @@
-"""A connection to the Docker Engine of this machine, and its errors in our words."""
+"""Connections to this machine's Docker Engine, with translated errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MIN_API_VERSION = (1, 41)  # Docker Engine 20.10
-CONNECT_TIMEOUT_SECONDS = 20.0  # an engine that needs longer to say its version is of no use for a run
+CONNECT_TIMEOUT_SECONDS = 20.0  # an engine that is slower is unusable
 LOCAL_RUNTIME_HINT = "or do without a container engine, and without isolation: SANDBOX_RUNTIME=local"
 START_ENGINE_HINT = (
     "start Docker (`sudo systemctl start docker`, or open Docker Desktop; in a checkout of sandbox: `make engine`),\n"
@@ -40,36 +40,36 @@ CONNECTION_ERRORS = (
 
 
 class EngineClient(docker.DockerClient):  # type: ignore[misc]
-    """A client that asks the engine only once what it is."""
+    """A client that requests the engine's information only once."""
 
     @functools.cached_property
     def engine_info(self) -> Mapping[str, Any]:
-        """What the engine says of itself."""
+        """The engine's information (``/info``)."""
         with translate_errors("ask the Docker Engine what it is"):
-            found: Mapping[str, Any] = self.info()
-        return found
+            engine_info: Mapping[str, Any] = self.info()
+        return engine_info
 
 
 _shared_clients: dict[str, EngineClient] = {}
 
 
 def open_shared_client() -> EngineClient:
-    """Give a client of that engine which has answered in this process already, else a new one; nobody closes it.
+    """Return a client that has connected before in this process, else a new one; it is never closed.
 
     Raises:
-        EngineError: See `open_client`.
+        ContainerEngineError: See `open_client`.
     """
     return _shared_clients.get(_resolve_address(_read_client_parameters())) or open_client()
 
 
 def open_client(timeout: float = 60) -> EngineClient:
-    """Give a client of the engine that ``DOCKER_HOST`` or the current Docker context names.
+    """Return a client for the engine of ``DOCKER_HOST`` or the current Docker context.
 
     Args:
-        timeout: Seconds that a request may take to be answered.
+        timeout: Timeout of a request in seconds.
 
     Raises:
-        EngineError: No engine of this machine answers, it may not be used, or it is too old.
+        ContainerEngineError: No engine of this machine answers, it refuses access, or it is too old.
     """
     parameters = _read_client_parameters()
     address = _resolve_address(parameters)
@@ -91,10 +91,10 @@ def open_client(timeout: float = 60) -> EngineClient:
 
 @contextlib.contextmanager
 def translate_errors(doing: str) -> Iterator[None]:
-    """Turn what the SDK raises within the block into `ContainerEngineError`.
+    """Translate the SDK's errors within the block to `ContainerEngineError`.
 
     Args:
-        doing: What is being done, as in "cannot ...": ``start the container sbx-shop-1``.
+        doing: The current operation, as in "cannot ...": ``start the container sbx-shop-1``.
     """
     try:
         yield
@@ -115,7 +115,7 @@ def translate_errors(doing: str) -> Iterator[None]:
 
 
 def describe_error(error: BaseException) -> str:
-    """Give the innermost thing that an exception of the SDK says, in one line."""
+    """Return the innermost message of an SDK exception, in one line."""
     if isinstance(error, docker.errors.APIError) and error.explanation:
         return " ".join(str(error.explanation).split())
     cause = _find_os_error(error)
@@ -127,7 +127,7 @@ def describe_error(error: BaseException) -> str:
 
 
 def is_remote(address: str) -> bool:
-    """True where an engine's address leads to another machine, as far as it can be told."""
+    """Return whether an engine's address leads to another machine, as far as it can be known."""
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if parts.scheme in {"unix", "http+unix", "npipe"}:
         return False
@@ -143,7 +143,7 @@ def is_remote(address: str) -> bool:
 
 
 def _read_client_parameters() -> dict[str, Any]:
-    """Read the client's address and TLS as the docker command does: DOCKER_HOST, else the current context."""
+    """Read the client's address and TLS settings as the docker command does: DOCKER_HOST, else the current context."""
     try:
         parameters: dict[str, Any] = docker.utils.kwargs_from_env()
         if "base_url" in parameters:
@@ -168,9 +168,9 @@ def _resolve_address(parameters: Mapping[str, Any]) -> str:
 
 
 def _open_negotiated_client(parameters: Mapping[str, Any], seconds: float) -> EngineClient:
-    """Give a client that speaks the engine's version, which its answer to a ping names.
+    """Return a client for the engine's API version, read from its answer to a ping.
 
-    The SDK would ask for everything about the version, for which the engine starts other programs.
+    The SDK would request the full version information, for which the engine starts other programs.
     """
     oldest = ".".join(str(part) for part in MIN_API_VERSION)
     client = EngineClient(version=oldest, timeout=seconds, **parameters)
@@ -188,12 +188,12 @@ def _open_negotiated_client(parameters: Mapping[str, Any], seconds: float) -> En
 
 
 def _probe_socket(address: str) -> None:
-    """Connect and hang up: the SDK leaves a socket open wherever it cannot connect."""
+    """Open and close a connection: the SDK leaks a socket if it cannot connect."""
     parts = urlsplit(address)
     if parts.scheme in {"unix", "http+unix"}:
-        with socket.socket(socket.AF_UNIX) as one:
-            one.settimeout(CONNECT_TIMEOUT_SECONDS)
-            one.connect(f"/{parts.netloc}{parts.path}".replace("//", "/"))
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(CONNECT_TIMEOUT_SECONDS)
+            probe.connect(f"/{parts.netloc}{parts.path}".replace("//", "/"))
 
 
 def _check_api_version(address: str, version: str) -> None:
@@ -227,15 +227,19 @@ def _explain_connection_error(address: str, error: BaseException) -> ContainerEn
 
 
 def _find_os_error(error: BaseException) -> OSError | None:
-    """Find the refusal of the operating system inside what requests, urllib3 and the SDK wrapped around it."""
+    """Find the operating system's error within exceptions of requests, urllib3 and the SDK."""
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:
-        one = waiting.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
+        current = waiting.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
             continue
-        seen.add(id(one))
-        if isinstance(one, OSError) and one.errno is not None and not isinstance(one, requests.RequestException):
-            return one
-        waiting += [one.__cause__, one.__context__, *one.args]
+        seen.add(id(current))
+        if (
+            isinstance(current, OSError)
+            and current.errno is not None
+            and not isinstance(current, requests.RequestException)
+        ):
+            return current
+        waiting += [current.__cause__, current.__context__, *current.args]
     return None

@@ -1,4 +1,4 @@
-"""What to ask of the Docker Engine for a job, and what it says it did: pure, in the engine's own JSON (API 1.41)."""
+"""Request and response bodies of the Docker Engine API (1.41) for jobs. Pure."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from sandbox.model import ResourceLimits
 
 HOME_PATH = "/home/sandbox"
-TMP_PATH = "/tmp"  # noqa: S108 - a tmpfs of the container's own
+TMP_PATH = "/tmp"  # noqa: S108 - a tmpfs in the container
 LABEL_SCHEMA = "1"
-CONTAINER_KIND = "container"  # images hand their labels down to containers, so that ours need one that no image has
+CONTAINER_KIND = "container"  # containers inherit image labels; images never have this one
 UNPRIVILEGED_ID = 1000
-UNREACHABLE_DNS = "127.0.0.1"  # inside of the container, where no name server listens
+UNREACHABLE_DNS = "127.0.0.1"  # in the container, without a name server
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerUser:
-    """Whom a job runs as.
+    """The user that a job runs as.
 
     Attributes:
-        uid, gid: As the container sees them.
-        needs_chown: True where the writable mounts must be given to this user before, and back to the caller afterwards.
+        uid, gid: As seen in the container.
+        needs_chown: Whether writable mounts must be given to this user before, and back to the caller afterwards.
     """
 
     uid: int
@@ -42,15 +42,15 @@ class ContainerUser:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineInfo:
-    """What the engine says of itself, as far as it matters.
+    """Information about the engine.
 
     Attributes:
         version: Its version.
         storage: Its storage driver.
-        rootless: It runs as the user, who is root inside of containers.
-        seccomp: It filters system calls.
-        selinux: It labels files, and containers may not read what is labelled for others.
-        memory_bytes: Of its machine.
+        rootless: Whether it runs as the user, who is root in containers.
+        seccomp: Whether it filters system calls.
+        selinux: Whether it labels files, so that containers cannot read files labelled for others.
+        memory_bytes: Memory of its machine.
     """
 
     version: str
@@ -62,7 +62,7 @@ class EngineInfo:
 
 
 def parse_engine_info(described: Mapping[str, Any]) -> EngineInfo:
-    """Read the answer of ``/info``."""
+    """Parse the answer of ``/info``."""
     options = [str(option) for option in described.get("SecurityOptions") or ()]
     return EngineInfo(
         version=str(described.get("ServerVersion") or "?"),
@@ -75,12 +75,12 @@ def parse_engine_info(described: Mapping[str, Any]) -> EngineInfo:
 
 
 def choose_user(uid: int, gid: int, *, rootless: bool) -> ContainerUser:
-    """Choose whom a job runs as, so that what it leaves can belong to the caller.
+    """Return the user to run a job as, so that its outputs can belong to the caller.
 
     Args:
         uid: The caller's.
         gid: The caller's.
-        rootless: The engine runs as the caller, and maps them to root inside.
+        rootless: Whether the engine runs as the caller, and maps them to root in containers.
     """
     if rootless:
         return ContainerUser(uid=0, gid=0)
@@ -89,34 +89,34 @@ def choose_user(uid: int, gid: int, *, rootless: bool) -> ContainerUser:
     return ContainerUser(uid=uid, gid=gid)
 
 
-def build_container_labels(given: Mapping[str, str]) -> dict[str, str]:
-    """Give a container's labels, with their prefix."""
-    return build_labels({**given, "kind": CONTAINER_KIND})
+def build_container_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return a container's labels with their prefix."""
+    return build_labels({**labels, "kind": CONTAINER_KIND})
 
 
-def build_labels(given: Mapping[str, str]) -> dict[str, str]:
-    """Give the labels of a volume or network, with their prefix."""
-    own = {"managed": "true", "schema": LABEL_SCHEMA}
-    return {f"{LABEL_PREFIX}.{name}": value for name, value in {**given, **own}.items()}
+def build_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of a volume or network with their prefix."""
+    fixed = {"managed": "true", "schema": LABEL_SCHEMA}
+    return {f"{LABEL_PREFIX}.{name}": value for name, value in {**labels, **fixed}.items()}
 
 
-def parse_labels(given: Mapping[str, str] | None) -> dict[str, str]:
-    """Give those of an object's labels that are ours, without prefix."""
+def parse_labels(labels: Mapping[str, str] | None) -> dict[str, str]:
+    """Return sandbox's labels of an object, without prefix."""
     prefix = f"{LABEL_PREFIX}."
-    return {name.removeprefix(prefix): value for name, value in (given or {}).items() if name.startswith(prefix)}
+    return {name.removeprefix(prefix): value for name, value in (labels or {}).items() if name.startswith(prefix)}
 
 
 def build_container_body(
     job: Job, *, user: ContainerUser, engine: EngineInfo, owner: Mapping[str, str], terminal: bool = False
 ) -> dict[str, Any]:
-    """Give the body of ``/containers/create``.
+    """Return the body of ``/containers/create``.
 
     Args:
-        job: What to carry out.
-        user: Whom it runs as.
-        engine: Who carries it out.
+        job: The job.
+        user: The user to run it as.
+        engine: The engine that runs it.
         owner: Labels of the process that owns it.
-        terminal: With a terminal and standard input.
+        terminal: Whether it has a terminal and standard input.
     """
     variables = {
         **fixed_environment.build_variables(job.limits, home=HOME_PATH, temporary=TMP_PATH),
@@ -130,7 +130,7 @@ def build_container_body(
         "Cmd": [job.command],
         "WorkingDir": job.workdir.target,
         "User": str(user),
-        "Hostname": fixed_environment.USER_NAME,  # else it is the container's id, which differs from run to run
+        "Hostname": fixed_environment.USER_NAME,  # else the container's id, different in each run
         "Env": [f"{name}={value}" for name, value in variables.items()],
         "Labels": build_container_labels({"environment": job.environment.id, **job.labels, **owner}),
         "Healthcheck": {"Test": ["NONE"]},
@@ -144,18 +144,18 @@ def build_container_body(
     }
 
 
-def parse_isolation(inspected: Mapping[str, Any], *, asked: Sequence[Mount], engine: EngineInfo) -> Isolation:
-    """Read what is in force out of the engine's description of a container.
+def parse_isolation(inspected: Mapping[str, Any], *, mounts: Sequence[Mount], engine: EngineInfo) -> Isolation:
+    """Parse the isolation in effect from the engine's description of a container.
 
     Args:
         inspected: The answer of ``/containers/ID/json``.
-        asked: The job's mounts; those that it may not write to must be read-only in the answer.
-        engine: Whose answer it is.
+        mounts: The job's mounts, to check that read-only ones are.
+        engine: The engine of the answer.
     """
     host = inspected["HostConfig"]
     options = [str(option) for option in host.get("SecurityOpt") or ()]
     writable = {mount["Destination"] for mount in inspected.get("Mounts") or () if mount.get("RW")}
-    kept = not any(mount.target in writable for mount in asked if not mount.writable)
+    kept = not any(mount.target in writable for mount in mounts if not mount.writable)
     dropped = "ALL" in (host.get("CapDrop") or ()) and not host.get("CapAdd") and not host.get("Privileged")
     return Isolation(
         network="none" if host.get("NetworkMode") == "none" else "services",
@@ -172,7 +172,7 @@ def parse_isolation(inspected: Mapping[str, Any], *, asked: Sequence[Mount], eng
 
 
 def build_tmpfs_options(limits: ResourceLimits, user: ContainerUser) -> dict[str, str]:
-    """Give what a run may write to beside its outputs: folders in its own memory, with their options."""
+    """Return the writable in-memory folders of a run besides its outputs, with their options."""
     options = "rw,exec,nosuid,nodev"
     return {
         TMP_PATH: f"{options},mode=1777,size={limits.memory_bytes // 2}",
@@ -183,20 +183,20 @@ def build_tmpfs_options(limits: ResourceLimits, user: ContainerUser) -> dict[str
 def _build_host_config(job: Job, user: ContainerUser, engine: EngineInfo) -> dict[str, Any]:
     limits = job.limits
     security = ["no-new-privileges:true"]
-    if engine.selinux:  # the alternative is to relabel the user's files
+    if engine.selinux:  # otherwise the user's files would be relabelled
         security.append("label=disable")
     return {
         "NetworkMode": job.network or "none",
-        # An internal network has no way out, but the engine's own name server would ask others from outside of it.
+        # An internal network has no route out, but the engine's own name server would forward queries.
         **({"Dns": [UNREACHABLE_DNS]} if job.network else {}),
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "SecurityOpt": security,
         "IpcMode": "private",
-        "UsernsMode": "host",  # where the engine maps users, files would not belong to the caller
+        "UsernsMode": "host",  # with user remapping files would not belong to the caller
         "PidsLimit": limits.pids,
         "Memory": limits.memory_bytes,
-        "MemorySwap": limits.memory_bytes,  # memory and swap together: none
+        "MemorySwap": limits.memory_bytes,  # includes memory, so no swap
         "NanoCpus": round(limits.cpus * 1e9),
         "Ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}],
         "Tmpfs": build_tmpfs_options(limits, user),
@@ -208,19 +208,19 @@ def _build_host_config(job: Job, user: ContainerUser, engine: EngineInfo) -> dic
             ),
         ],
         "Init": True,
-        "LogConfig": {"Type": "none"},  # the caller has the output; a copy of the engine's would fill the disk
-        "AutoRemove": False,  # how it ended is asked afterwards
+        "LogConfig": {"Type": "none"},  # the caller reads the output; a second copy would fill the disk
+        "AutoRemove": False,  # its outcome is read afterwards
         "RestartPolicy": {"Name": "no"},
     }
 
 
-def build_mount(asked: Mount) -> dict[str, Any]:
-    """Give a mount of the Mount API: a missing source is an error, where the short syntax would create it."""
+def build_mount(mount: Mount) -> dict[str, Any]:
+    """Return a mount of the Mount API, which refuses a missing source; the short syntax would create it."""
     return {
         "Type": "bind",
-        "Source": str(asked.source),
-        "Target": asked.target,
-        "ReadOnly": not asked.writable,
-        # What is mounted below a read-only folder would stay writable.
-        "BindOptions": {"Propagation": "rprivate", "NonRecursive": not asked.writable},
+        "Source": str(mount.source),
+        "Target": mount.target,
+        "ReadOnly": not mount.writable,
+        # Mounts below a read-only folder would stay writable.
+        "BindOptions": {"Propagation": "rprivate", "NonRecursive": not mount.writable},
     }

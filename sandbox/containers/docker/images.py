@@ -1,4 +1,4 @@
-"""Images: found, pulled, imported, built, listed and removed. Nothing is pulled implicitly."""
+"""Container images: find, pull, import, build, list and remove. Nothing is pulled implicitly."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-Client = docker.DockerClient  # for those who hand one on and may not know the SDK
+Client = docker.DockerClient  # for modules that do not import the SDK
 
 LOG_TAIL_LINES = 20
-REGISTRY_TIMEOUT_SECONDS = 5  # for a registry to say that it has an image
+REGISTRY_TIMEOUT_SECONDS = 5  # for a registry's answer
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineImage:
-    """An image that the engine holds.
+    """A local image.
 
     Attributes:
-        id: The engine's own; differs between storage backends.
-        tags: ``name:tag``; empty where it lost its last one.
+        id: The engine's id, different between storage backends.
+        tags: ``name:tag``; empty if it lost its last tag.
         digests: ``name@sha256:…`` by which it was pulled.
         layers: The diff ids of its layers, the lowest first.
-        labels: Ours, without the ``dev.sandbox.`` prefix.
-        bytes: What it takes, layers that it shares included.
+        labels: Sandbox's labels, without the ``dev.sandbox.`` prefix.
+        bytes: Its size, including shared layers.
         platform: As in ``linux/amd64``.
     """
 
@@ -48,13 +48,13 @@ class EngineImage:
 
 
 def read_platform(client: EngineClient) -> str:
-    """Give the platform that the engine's containers have, as in ``linux/amd64``."""
+    """Return the platform of the engine's containers, as in ``linux/amd64``."""
     machine = str(client.engine_info.get("Architecture", ""))
     return f"{client.engine_info.get('OSType', 'linux')}/{_ARCHITECTURES.get(machine, machine)}"
 
 
 def find_image(client: docker.DockerClient, reference: str) -> EngineImage | None:
-    """Give an image by tag, digest or id; None where the engine does not hold it."""
+    """Return an image by tag, digest or id; None if the engine does not hold it."""
     with translate_errors(f"look at the image {reference}"):
         try:
             return _parse_image(client.api.inspect_image(reference))
@@ -63,7 +63,7 @@ def find_image(client: docker.DockerClient, reference: str) -> EngineImage | Non
 
 
 def is_in_registry(client: docker.DockerClient, reference: str) -> bool:
-    """Tell whether a registry answers, within seconds, that it has an image."""
+    """Return whether a registry answers within seconds and has an image."""
     before, client.api.timeout = client.api.timeout, REGISTRY_TIMEOUT_SECONDS
     try:
         client.api.inspect_distribution(reference)
@@ -78,9 +78,9 @@ def pull_image(client: docker.DockerClient, reference: str, advance: Callable[[f
     """Pull an image by digest.
 
     Args:
-        client: The engine.
-        reference: ``name:tag@sha256:…``; the tag says to people what it is, the digest decides.
-        advance: Called with the bytes that arrived since the last call.
+        client: The container engine's client.
+        reference: ``name:tag@sha256:…``; only the digest is used, the tag is for people.
+        advance: Called with the number of bytes received since the last call.
     """
     assert "@sha256:" in reference, "what is pulled is named by its content"
     arrived: dict[str, int] = {}
@@ -95,7 +95,7 @@ def pull_image(client: docker.DockerClient, reference: str, advance: Callable[[f
 
 
 def import_tar(client: docker.DockerClient, file: Path, tag: str, labels: Mapping[str, str]) -> EngineImage:
-    """Make an image of one layer from a root file system."""
+    """Create an image of one layer from a root file system."""
     name, _, version = tag.rpartition(":")
     changes = [f'LABEL "{LABEL_PREFIX}.{key}"="{value}"' for key, value in sorted(labels.items())]
     with translate_errors(f"import {tag}"):
@@ -113,19 +113,19 @@ def build_image(
     step: Callable[[str], object],
     network: bool = False,
 ) -> EngineImage:
-    """Build an image, with no network.
+    """Build an image, without a network by default.
 
     Args:
-        client: The engine.
-        context: A folder that holds a Dockerfile and all that it copies.
-        tag: What to call it.
+        client: The container engine's client.
+        context: A folder with a Dockerfile and the files that it copies.
+        tag: The image's tag.
         arguments: The Dockerfile's ``ARG`` values.
-        labels: Without the prefix.
+        labels: Labels without the prefix.
         step: Called with each step of the Dockerfile as it begins.
-        network: Let its steps reach what the engine's containers reach.
+        network: Whether its steps have the default network of containers.
 
     Raises:
-        EngineError: A step failed; its last lines are in the message.
+        ContainerEngineError: A step failed; the message has its last lines.
     """
     last: deque[str] = deque(maxlen=LOG_TAIL_LINES)
     doing = f"build the image {tag}"
@@ -149,18 +149,19 @@ def build_image(
 
 
 def list_images(client: docker.DockerClient, labels: Mapping[str, str] | None = None) -> list[EngineImage]:
-    """List the images that carry our label, and these."""
-    wanted = {"managed": "true"} | dict(labels or {})
-    return _list_by_labels(client, [f"{LABEL_PREFIX}.{key}={value}" for key, value in wanted.items()])
+    """List the images with sandbox's label and these."""
+    required = {"managed": "true"} | dict(labels or {})
+    return _list_by_labels(client, [f"{LABEL_PREFIX}.{key}={value}" for key, value in required.items()])
 
 
 def list_build_stages(client: docker.DockerClient, environment: str) -> list[EngineImage]:
-    """List what the builds of an environment left behind beside the image itself."""
-    return [one for one in _list_by_labels(client, [f"{LABEL_PREFIX}.stage={environment}"]) if not one.tags]
+    """List stages left by the builds of an environment."""
+    stages = _list_by_labels(client, [f"{LABEL_PREFIX}.stage={environment}"])
+    return [image for image in stages if not image.tags]
 
 
 def remove_image(client: docker.DockerClient, image: EngineImage) -> None:
-    """Remove an image of ours, all its tags; nothing happens if it is gone or something else still needs it."""
+    """Remove an image of sandbox with all its tags, unless it is gone or still in use."""
     assert image.labels, "only what carries our label is removed"
     for reference in image.tags or (image.id,):
         with translate_errors(f"remove the image {reference}"):
@@ -169,32 +170,32 @@ def remove_image(client: docker.DockerClient, image: EngineImage) -> None:
             except docker.errors.ImageNotFound:
                 continue
             except docker.errors.APIError as error:
-                if error.status_code != 409:  # a container or another image needs it
+                if error.status_code != 409:  # used by a container or another image
                     raise
 
 
 def _list_by_labels(client: docker.DockerClient, labels: list[str]) -> list[EngineImage]:
     with translate_errors("list our images"):
-        found = [entry["Id"] for entry in client.api.images(filters={"label": labels})]
-    return [image for image in (find_image(client, one) for one in found) if image is not None]
+        ids = [entry["Id"] for entry in client.api.images(filters={"label": labels})]
+    return [image for image in (find_image(client, image_id) for image_id in ids) if image is not None]
 
 
 def _find_created_image(client: docker.DockerClient, reference: str) -> EngineImage:
-    found = find_image(client, reference)
-    if found is None:
+    image = find_image(client, reference)
+    if image is None:
         raise ContainerEngineError(f"the image {reference} was made and is gone", hint="try again")
-    return found
+    return image
 
 
 def _remove_tag(reference: str) -> str:
-    """Drop the tag of ``name:tag@digest``, which the engine would take as the one to set."""
+    """Return ``name:tag@digest`` without its tag, which the engine would set otherwise."""
     named, _, digest = reference.partition("@")
     name, _, _ = named.rpartition(":")
     return f"{name or named}@{digest}"
 
 
 def _read_output_lines(events: Iterable[Mapping[str, Any]], failed: str, last: deque[str]) -> Iterator[str]:
-    """Give a build's output line by line; it ends with an error where the build did."""
+    """Yield a build's output line by line; raise an error at the end if the build failed."""
     for event in _check_events(events, failed, last):
         for raw in str(event.get("stream", "")).splitlines():
             line = raw.rstrip()
@@ -206,7 +207,7 @@ def _read_output_lines(events: Iterable[Mapping[str, Any]], failed: str, last: d
 def _check_events(
     events: Iterable[Mapping[str, Any]], failed: str, last: Iterable[str] = ()
 ) -> Iterator[Mapping[str, Any]]:
-    """Give a stream's events; an error among them is raised at the stream's end, so that its connection is freed."""
+    """Yield a stream's events; raise an error event at the stream's end, so that its connection is freed."""
     error = None
     for event in events:
         error = error or event.get("error")

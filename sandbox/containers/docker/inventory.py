@@ -1,4 +1,4 @@
-"""What an engine holds of ours, told by our labels."""
+"""Containers, networks and volumes of sandbox in a container engine, identified by labels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SAMPLE_GAP_SECONDS = 0.2
-IN_USE_STATUSES = (403, 409)  # of a network that has endpoints, of a volume that is mounted
+IN_USE_STATUSES = (403, 409)  # a network with endpoints, a mounted volume
 
 
 def list_objects(client: docker.DockerClient, labels: Mapping[str, str]) -> list[RuntimeObject]:
-    """List containers, networks and volumes that carry all these labels, in the order in which they can be removed.
+    """List containers, networks and volumes with all these labels, in the order for removal.
 
     Raises:
-        EngineError: The engine does not answer.
+        ContainerEngineError: The engine does not answer.
     """
     filters = _build_label_filters(labels)
     with translate_errors("list what the Docker Engine holds"):
@@ -34,34 +34,36 @@ def list_objects(client: docker.DockerClient, labels: Mapping[str, str]) -> list
         networks = client.api.networks(filters=filters)
     return [
         *list_containers(client, labels),
-        *(_build_object(one, one["Id"], one["Name"], "network") for one in networks),
-        *(_build_object(one, one["Name"], one["Name"], "volume") for one in volumes),
+        *(_build_object(network, network["Id"], network["Name"], "network") for network in networks),
+        *(_build_object(volume, volume["Name"], volume["Name"], "volume") for volume in volumes),
     ]
 
 
 def list_containers(client: docker.DockerClient, labels: Mapping[str, str]) -> list[RuntimeObject]:
-    """List containers only, without what they use.
+    """List containers with all these labels, without measuring usage.
 
     Raises:
-        EngineError: The engine does not answer.
+        ContainerEngineError: The engine does not answer.
     """
     with translate_errors("list containers"):
-        found = client.api.containers(all=True, filters=_build_label_filters({"kind": plan.CONTAINER_KIND, **labels}))
+        entries = client.api.containers(all=True, filters=_build_label_filters({"kind": plan.CONTAINER_KIND, **labels}))
     return [
-        _build_object(one, one["Id"], str(one["Names"][0]).lstrip("/"), "container", running=one["State"] == "running")
-        for one in found
-        if one.get("Names")
+        _build_object(
+            entry, entry["Id"], str(entry["Names"][0]).lstrip("/"), "container", running=entry["State"] == "running"
+        )
+        for entry in entries
+        if entry.get("Names")
     ]
 
 
 def remove_object(client: docker.DockerClient, held: RuntimeObject) -> bool:
-    """Remove one thing; one that is gone, or that somebody else is removing, is as good as removed.
+    """Remove an object; a missing one, or one already being removed, counts as removed.
 
     Returns:
-        False where a container uses it, which need not be ours.
+        False if a container, possibly not sandbox's, uses it.
 
     Raises:
-        EngineError: The engine refuses, or does not answer.
+        ContainerEngineError: The engine refuses, or does not answer.
     """
     with translate_errors(f"remove the {held.kind} {held.name}"):
         try:
@@ -89,23 +91,23 @@ def _remove_container(client: docker.DockerClient, container: str) -> None:
 
 
 def _build_label_filters(labels: Mapping[str, str]) -> dict[str, list[str]]:
-    wanted = {"managed": "true", **labels}
-    return {"label": [f"{LABEL_PREFIX}.{name}={value}" for name, value in wanted.items()]}
+    required = {"managed": "true", **labels}
+    return {"label": [f"{LABEL_PREFIX}.{name}={value}" for name, value in required.items()]}
 
 
-def _build_object(one: Mapping[str, Any], id_: str, name: str, kind: str, *, running: bool = False) -> RuntimeObject:
-    return RuntimeObject(id=id_, name=name, kind=kind, labels=plan.parse_labels(one.get("Labels")), running=running)
+def _build_object(entry: Mapping[str, Any], id_: str, name: str, kind: str, *, running: bool = False) -> RuntimeObject:
+    return RuntimeObject(id=id_, name=name, kind=kind, labels=plan.parse_labels(entry.get("Labels")), running=running)
 
 
-def measure_usage(client: docker.DockerClient, found: list[RuntimeObject]) -> list[RuntimeObject]:
-    """Add what runs uses now: the share of a processor takes two looks, and a look may take the engine a second.
+def measure_usage(client: docker.DockerClient, objects: list[RuntimeObject]) -> list[RuntimeObject]:
+    """Add the current usage of running containers: CPU needs two samples, and each may take the engine a second.
 
     Raises:
-        EngineError: The engine does not answer.
+        ContainerEngineError: The engine does not answer.
     """
-    running = [one.id for one in found if one.running]
+    running = [item.id for item in objects if item.running]
     if not running:
-        return found
+        return objects
     with translate_errors("ask what containers use"):
         began = time.monotonic()
         first = {container: _fetch_usage(client, container) for container in running}
@@ -114,18 +116,18 @@ def measure_usage(client: docker.DockerClient, found: list[RuntimeObject]) -> li
         seconds = time.monotonic() - began
     return [
         replace(
-            one,
-            cpu_percent=_compute_cpu_percent(first[one.id], second[one.id], seconds),
-            memory_bytes=second[one.id].memory_bytes,
+            item,
+            cpu_percent=_compute_cpu_percent(first[item.id], second[item.id], seconds),
+            memory_bytes=second[item.id].memory_bytes,
         )
-        if one.running
-        else one
-        for one in found
+        if item.running
+        else item
+        for item in objects
     ]
 
 
 def _fetch_usage(client: docker.DockerClient, container: str) -> ResourceUsage:
-    # Of a container that ends meanwhile Engine 20.10 answers nothing, which is no JSON.
+    # For a container that just ended, Engine 20.10 returns an empty answer, which is not JSON.
     with contextlib.suppress(docker.errors.APIError, ValueError):
         return parse_stats(client.api.stats(container, stream=False, one_shot=True))
     return ResourceUsage()

@@ -1,4 +1,4 @@
-"""Internal networks: they reach nothing but what is joined to them, and addresses of the engine's own machine."""
+"""Internal networks: containers reach only each other, and addresses of the engine's own machine."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ if TYPE_CHECKING:
     from sandbox.containers.docker.images import Client
 
 NETWORK_ROLE = "network"
-ENDPOINT_EXISTS_STATUSES = (403, 409)  # what engines say of an endpoint that exists
+ENDPOINT_EXISTS_STATUSES = (403, 409)  # for an existing endpoint
 
 
 def ensure_internal_network(client: Client, name: str, labels: Mapping[str, str]) -> str:
-    """Give the id of an internal network, made if it is not there; the caller sees to it that nobody else makes one meanwhile.
+    """Return the id of an internal network, created if missing. The caller prevents concurrent creation.
 
-    Creation is not atomic in the engine: whoever was killed between its answer and ours may have left a second of the
-    name, so that the lowest id counts, and the others go.
+    The engine's creation is not atomic: a process killed before it read the answer may have left a second network of
+    this name. The lowest id is used, and the others are removed.
 
     Raises:
-        EngineError: The engine refuses.
+        ContainerEngineError: The engine refuses.
     """
-    wanted = plan.build_labels({**labels, "role": NETWORK_ROLE})
+    required = plan.build_labels({**labels, "role": NETWORK_ROLE})
     with translate_errors(f"make the network {name}"):
-        found = client.api.networks(filters={"label": [f"{key}={value}" for key, value in wanted.items()]})
-        ids = sorted(str(one["Id"]) for one in found if one["Name"] == name)
-        for one in ids[1:]:
-            client.api.remove_network(one)
+        networks = client.api.networks(filters={"label": [f"{key}={value}" for key, value in required.items()]})
+        ids = sorted(str(network["Id"]) for network in networks if network["Name"] == name)
+        for duplicate in ids[1:]:
+            client.api.remove_network(duplicate)
         if ids:
             return ids[0]
-        return str(client.api.create_network(name, driver="bridge", internal=True, labels=wanted)["Id"])
+        return str(client.api.create_network(name, driver="bridge", internal=True, labels=required)["Id"])
 
 
 def join_network(client: Client, network: str, container: str, *, alias: str) -> None:
-    """Join a container to a network under a name; nothing happens where it is joined already.
+    """Join a container to a network under a name, if it is not joined yet.
 
     Raises:
-        EngineError: The engine refuses.
+        ContainerEngineError: The engine refuses.
     """
     with translate_errors("join the service to its network"):
         try:

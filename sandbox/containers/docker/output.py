@@ -1,4 +1,4 @@
-"""What a container writes, as it writes it: the engine's stream, taken apart."""
+"""A container's output, read from the engine's stream while it is written."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from sandbox.errors import ContainerEngineError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-FRAME_HEADER = struct.Struct(">BxxxL")  # the stream, then the length of what follows
+FRAME_HEADER = struct.Struct(">BxxxL")  # the stream, then the length of the chunk
 STDERR_STREAM = 2
 BUFFER_BYTES = 1 << 18
 
 
 class ContainerOutput:
-    """Hands a container's output on, in a thread of its own, from before its start to its end.
+    """Forward a container's output in a separate thread, from before its start to its end.
 
-    The engine keeps no copy: a container that writes more than is taken waits, and nothing is lost.
+    The engine keeps no copy: a container that writes faster than it is read waits, and nothing is lost.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class ContainerOutput:
 
     @property
     def is_finished(self) -> bool:
-        """True when the stream has come to its end."""
+        """Whether the stream has ended."""
         return self._attach_event.is_set() and not self._thread.is_alive()
 
     def attach(self) -> None:
-        """Start to listen.
+        """Attach to the container's output.
 
         Raises:
-            EngineError: The engine does not let us.
+            ContainerEngineError: The engine refuses.
         """
         self._thread.start()
         with translate_errors("listen to the container"):
@@ -65,7 +65,7 @@ class ContainerOutput:
                 raise self.error or ContainerEngineError("cannot listen to the container")
 
     def finish(self, seconds: float) -> None:
-        """Wait for the end of the stream, and cut it off if it does not come in time."""
+        """Wait for the end of the stream, and disconnect after a timeout."""
         self._thread.join(seconds)
         if self._thread.is_alive():
             self.is_broken = True
@@ -73,16 +73,16 @@ class ContainerOutput:
             self._thread.join(seconds)
 
     def disconnect(self) -> None:
-        """Take nothing more."""
+        """Stop reading."""
         if self._connection is not None:
-            with contextlib.suppress(OSError):  # it is closed already
+            with contextlib.suppress(OSError):  # already closed
                 self._connection.shutdown(socket.SHUT_RDWR)
 
     def _read_stream(self) -> None:
         try:
             stream = self._client.api.attach_socket(self._container)
             self._connection = unwrap_socket(stream)
-            self._connection.settimeout(None)  # it may be silent for hours
+            self._connection.settimeout(None)  # there may be no output for hours
         except (docker.errors.DockerException, *CONNECTION_ERRORS) as error:
             self.error = error
             return
@@ -90,7 +90,7 @@ class ContainerOutput:
             self._attach_event.set()
         try:
             self._forward_chunks(self._connection)
-        except BaseException as error:  # noqa: BLE001 - the caller's own; `run` raises it in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - raised again by `run` in the caller's thread
             self.error = error
         finally:
             close_stream(stream)
@@ -111,10 +111,10 @@ class ContainerOutput:
 
 
 def read_frames(reader: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
-    """Take the engine's stream apart: what each chunk belongs to, and the chunk.
+    """Yield the stream number and the data of each chunk in the engine's stream.
 
     Raises:
-        EOFError: It ends in the middle of a frame.
+        EOFError: It ends within a frame.
     """
     while header := reader.read(FRAME_HEADER.size):
         kind, left = FRAME_HEADER.unpack(header)
@@ -127,14 +127,14 @@ def read_frames(reader: io.BufferedReader) -> Iterator[tuple[int, bytes]]:
 
 
 def unwrap_socket(stream: Any) -> socket.socket:
-    """Give the socket within what the SDK gives for one, which differs with the kind of address."""
-    found = getattr(stream, "_sock", stream)
-    assert isinstance(found, socket.socket)
-    return found
+    """Return the socket within the SDK's result, whose type depends on the address."""
+    inner = getattr(stream, "_sock", stream)
+    assert isinstance(inner, socket.socket)
+    return inner
 
 
 def close_stream(stream: Any) -> None:
-    """Close what the SDK gives for a socket, and what it keeps beside it."""
+    """Close the SDK's result for a socket, with its response."""
     unwrap_socket(stream).close()
     if (response := getattr(stream, "_response", None)) is not None:
         response.close()

@@ -1,4 +1,4 @@
-"""The course of one run: a created container is started, watched, ended if need be, and its end is told."""
+"""One run in a container: start it, watch it, stop it if necessary, and determine its outcome."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENGINE_FAILURES = (docker.errors.DockerException, *CONNECTION_ERRORS)
 
 
 class ExitWaiter(threading.Thread):
-    """Waits for a container's end."""
+    """A thread that waits for a container's exit."""
 
     def __init__(self, client: docker.DockerClient, container: str) -> None:
         super().__init__(name=f"end of {container[:12]}", daemon=True)
@@ -39,7 +39,7 @@ class ExitWaiter(threading.Thread):
         self.status: int | None = None
 
     def run(self) -> None:
-        """Ask once; the engine answers when the container has ended."""
+        """Request the exit status; the engine answers when the container has exited."""
         try:
             self.status = int(self._client.api.wait(self._container, timeout=None)["StatusCode"])
         except (*ENGINE_FAILURES, KeyError, ValueError):
@@ -49,7 +49,7 @@ class ExitWaiter(threading.Thread):
 
 
 class DockerRun:
-    """One container's run; the container is made before and removed afterwards by somebody else."""
+    """One container's run; the caller creates and removes the container."""
 
     def __init__(
         self, client: docker.DockerClient, container: str, *, job: Job, engine: plan.EngineInfo, grace: float
@@ -70,10 +70,10 @@ class DockerRun:
         stderr: Callable[[bytes], object],
         stop: StopEvent | None,
     ) -> JobResult:
-        """Start the container and wait for its end.
+        """Start the container and wait for its exit.
 
         Raises:
-            EngineError: It could not be started.
+            ContainerEngineError: It could not be started.
         """
         output = ContainerOutput(self._client, self._container, stdout=stdout, stderr=stderr)
         try:
@@ -88,12 +88,12 @@ class DockerRun:
         finally:
             output.disconnect()
             figures = self._meter.stop() if self._meter is not None else ResourceUsage()
-        if output.error is not None:  # the caller's own functions could not take the output: a full disk
+        if output.error is not None:  # the caller's functions failed, for example on a full disk
             raise output.error
         return self._build_outcome(cause, figures, started=started, wall=wall, complete=not output.is_broken)
 
     def _start_container(self) -> bool:
-        """Start it; False where the engine went away meanwhile, as it may have been started then."""
+        """Start it; return False if the engine went away, because it may have started."""
         try:
             with translate_errors(f"start {self._job.name}"):
                 self._client.api.start(self._container)
@@ -112,28 +112,28 @@ class DockerRun:
             )
             if cause is not EndCause.EXITED:
                 self._stop_container()
-        except BaseException:  # the caller wants the job ended; a second interruption skips the grace period
+        except BaseException:  # stop the job; a second interrupt skips the grace period
             self._stop_container()
             raise
         return cause
 
     def _inspect_container(self) -> None:
-        """See what is in force, and start to measure."""
+        """Read the isolation in effect, and start the usage meter."""
         try:
             inspected = self._client.api.inspect_container(self._container)
         except ENGINE_FAILURES:
-            return  # whatever happened, waiting for the end meets it too
-        self._isolation = plan.parse_isolation(inspected, asked=self._job.mounts, engine=self._engine)
+            return  # waiting for the exit will report the failure
+        self._isolation = plan.parse_isolation(inspected, mounts=self._job.mounts, engine=self._engine)
         if pid := int(inspected["State"].get("Pid") or 0):
             self._meter = start_container_meter(self._client, self._container, pid)
 
     def _stop_container(self) -> None:
-        """SIGTERM, a grace period, SIGKILL."""
+        """Send SIGTERM, wait for the grace period, then send SIGKILL."""
         for name, seconds in (("SIGTERM", self._grace), ("SIGKILL", KILL_SECONDS)):
             try:
                 self._client.api.kill(self._container, name)
             except docker.errors.APIError:
-                pass  # it has ended meanwhile
+                pass  # already exited
             except ENGINE_FAILURES:
                 return
             if self._exit.exit_event.wait(seconds):
@@ -154,8 +154,8 @@ class DockerRun:
             and _is_engine_stopping()
         ):
             end = classify_end(EndCause.LOST, None)
-        memory = figures.memory_bytes or None  # nothing is held yet at the very first sample
-        if end.ending is RunOutcome.OUT_OF_MEMORY:  # it had all that it may have, whatever the samples saw
+        memory = figures.memory_bytes or None  # zero at the very first sample
+        if end.ending is RunOutcome.OUT_OF_MEMORY:  # it used its whole limit, whatever was sampled
             memory = self._job.limits.memory_bytes
         return JobResult(
             ending=end.ending,
@@ -171,7 +171,7 @@ class DockerRun:
         )
 
     def _read_final_state(self) -> dict[str, Any] | None:
-        """Give the engine's account of the container; None if there is neither."""
+        """Return the engine's state of the exited container; None if it is unknown."""
         try:
             state: dict[str, Any] = self._client.api.inspect_container(self._container)["State"]
         except (*ENGINE_FAILURES, KeyError):
@@ -186,7 +186,7 @@ def _find_stop_cause(output: ContainerOutput) -> EndCause | None:
 
 
 def _is_engine_stopping() -> bool:
-    """True where the engine is being stopped: it ends its containers then, and answers on old connections only."""
+    """Return whether the engine is shutting down: it then ends its containers, and answers on old connections only."""
     try:
         open_client().close()
     except ContainerEngineError:

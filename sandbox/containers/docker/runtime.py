@@ -1,4 +1,4 @@
-"""Runs in containers of this machine's Docker Engine, with no network and nothing writable but their outputs."""
+"""Jobs in containers of this machine's Docker Engine, without a network and with read-only files except outputs."""
 
 from __future__ import annotations
 
@@ -26,39 +26,37 @@ if TYPE_CHECKING:
     from sandbox.containers.protocol import Job, Mount, RuntimeObject, StopEvent
     from sandbox.model import JobResult, RuntimeName
 
-TOKEN_LABEL = "token"  # noqa: S105 - names one creation, so that its container is found although its id never arrived
-NAME_CONFLICT_SECONDS = (
-    30.0  # in which an engine under load carries out the last thing that a killed owner had asked for
-)
+TOKEN_LABEL = "token"  # noqa: S105 - identifies a created container if its id never arrived
+NAME_CONFLICT_SECONDS = 30.0  # for an engine under load to finish the last request of a killed owner
 RETRY_PAUSE_SECONDS = 0.15
 
 
 class DockerRuntime:
-    """Implements `sandbox.containers.protocol.Runtime`; connects when it is first used."""
+    """A `sandbox.containers.protocol.Runtime` that connects on first use."""
 
     def __init__(self, *, grace: float = GRACE_SECONDS) -> None:
-        """Choose how many seconds a job has between SIGTERM and SIGKILL."""
+        """Set the seconds between SIGTERM and SIGKILL."""
         self._grace = grace
         self._connection: tuple[docker.DockerClient, plan.EngineInfo] | None = None
         self._leftover_ids: set[str] = set()
 
     @property
     def name(self) -> RuntimeName:
-        """Which implementation this is."""
+        """Name of the runtime."""
         return "docker"
 
     def check(self) -> str:
-        """Make sure that the engine answers, and say which it is."""
+        """Check that the engine answers, and return its description."""
         self._connection = None
         _, engine = self._connect_engine()
         return f"Docker Engine {engine.version}, {engine.storage}{', rootless' if engine.rootless else ''}"
 
     def read_total_memory(self) -> int:
-        """Give the memory of the machine that the engine runs on."""
+        """Return the memory of the engine's machine."""
         return self._connect_engine()[1].memory_bytes
 
     def resolve_mount_path(self, mount: Mount) -> str:
-        """Give the path under which a job sees a mount."""
+        """Return a mount's path as seen by a job."""
         return mount.target
 
     def run(
@@ -69,52 +67,52 @@ class DockerRuntime:
         stderr: Callable[[bytes], object],
         stop: StopEvent | None = None,
     ) -> JobResult:
-        """Carry out a job in a container of its own and wait for its end."""
+        """Run a job in a new container and wait for its exit."""
         client, engine = self._connect_engine()
         with self._open_container(job, terminal=False) as container:
-            course = DockerRun(client, container, job=job, engine=engine, grace=self._grace)
-            return course.run(stdout=stdout, stderr=stderr, stop=stop)
+            docker_run = DockerRun(client, container, job=job, engine=engine, grace=self._grace)
+            return docker_run.run(stdout=stdout, stderr=stderr, stop=stop)
 
     def run_shell(self, job: Job) -> int:
-        """Carry out a job on the caller's terminal and give its exit status."""
+        """Run a job on the caller's terminal and return its exit status."""
         with terminal.open_terminal() as caller:
             client, _ = self._connect_engine()
             with self._open_container(job, terminal=True) as container:
                 return docker_terminal.attach_terminal(client, container, caller)
 
     def list_objects(self, labels: Mapping[str, str]) -> list[RuntimeObject]:
-        """List containers, volumes and networks of ours that carry all these labels."""
+        """List sandbox's containers, volumes and networks with all these labels."""
         client, _ = self._connect_engine()
         return inventory.list_objects(client, labels)
 
-    def measure_usage(self, found: list[RuntimeObject]) -> list[RuntimeObject]:
-        """Give them with what they use now."""
+    def measure_usage(self, objects: list[RuntimeObject]) -> list[RuntimeObject]:
+        """Return objects with their current usage."""
         client, _ = self._connect_engine()
-        return inventory.measure_usage(client, found)
+        return inventory.measure_usage(client, objects)
 
     def remove_object(self, held: RuntimeObject) -> bool:
-        """Remove one of them."""
+        """Remove an object."""
         client, _ = self._connect_engine()
         return inventory.remove_object(client, held)
 
     def list_leftovers(self) -> list[RuntimeObject]:
-        """List containers, networks and volumes of ours whose owner was killed."""
+        """List containers, networks and volumes of killed owners."""
         client, _ = self._connect_engine()
-        return [one for one in inventory.list_objects(client, {}) if self._is_leftover(one)]
+        return [item for item in inventory.list_objects(client, {}) if self._is_leftover(item)]
 
     def remove_leftovers(self) -> list[str]:
-        """Remove the containers among them, which is what a run leaves, and give their names."""
+        """Remove leftover containers, the only objects left by runs, and return their names."""
         client, _ = self._connect_engine()
-        left = [one for one in inventory.list_containers(client, {}) if self._is_leftover(one)]
-        for one in left:
-            self.remove_object(one)
-            self._leftover_ids.discard(one.id)
-        return [one.name for one in left]
+        left = [item for item in inventory.list_containers(client, {}) if self._is_leftover(item)]
+        for item in left:
+            self.remove_object(item)
+            self._leftover_ids.discard(item.id)
+        return [item.name for item in left]
 
-    def _is_leftover(self, one: RuntimeObject) -> bool:
-        """Tell whether whoever made a container is gone."""
-        return one.id in self._leftover_ids or (
-            (owning := ownership.parse_owner(one.labels)) is not None and owning.has_ended
+    def _is_leftover(self, item: RuntimeObject) -> bool:
+        """Return whether an object's owner is gone."""
+        return item.id in self._leftover_ids or (
+            (owning := ownership.parse_owner(item.labels)) is not None and owning.has_ended
         )
 
     def _connect_engine(self) -> tuple[docker.DockerClient, plan.EngineInfo]:
@@ -125,7 +123,7 @@ class DockerRuntime:
 
     @contextlib.contextmanager
     def _open_container(self, job: Job, *, terminal: bool) -> Iterator[str]:
-        """Give the id of a container made for a job, and remove it afterwards, come what may."""
+        """Create a job's container, yield its id, and always remove it."""
         client, engine = self._connect_engine()
         for mount in job.mounts:
             if not mount.source.exists():
@@ -152,7 +150,7 @@ class DockerRuntime:
                 self._remove_container(client, container, token)
 
     def _create_container(self, client: docker.DockerClient, job: Job, body: Mapping[str, Any]) -> str:
-        """Create a container, waiting out what a killed owner of the same job had asked the engine for last."""
+        """Create a container, after waiting for the last request of a killed owner of the same job."""
         deadline = time.monotonic() + NAME_CONFLICT_SECONDS
         while True:
             try:
@@ -163,9 +161,9 @@ class DockerRuntime:
                 if not isinstance(cause, docker.errors.APIError) or cause.status_code != 409:
                     raise
                 self.remove_leftovers()
-                # It may have come after that: what nobody owns is reaped by the next turn.
-                named = [one for one in inventory.list_containers(client, {}) if one.name == job.name]
-                if any(not self._is_leftover(one) for one in named) or time.monotonic() > deadline:
+                # It may have been created after that: unowned ones are removed in the next iteration.
+                named = [item for item in inventory.list_containers(client, {}) if item.name == job.name]
+                if any(not self._is_leftover(item) for item in named) or time.monotonic() > deadline:
                     raise ContainerEngineError(
                         f"{job.name} is at work already",
                         hint=f"wait for it, or end it: docker rm -f {job.name}",
@@ -173,11 +171,11 @@ class DockerRuntime:
             time.sleep(RETRY_PAUSE_SECONDS)
 
     def _remove_container(self, client: docker.DockerClient, container: str | None, token: str) -> None:
-        """Remove the container of a creation; one that cannot be removed now is remembered for the next time."""
+        """Remove a created container; remember it for later if that fails."""
         try:
-            found = [container] if container else _find_containers_by_token(client, token)
-            for one in found:
-                client.api.remove_container(one, force=True, v=True)
+            ids = [container] if container else _find_containers_by_token(client, token)
+            for container_id in ids:
+                client.api.remove_container(container_id, force=True, v=True)
         except docker.errors.NotFound:
             return
         except (docker.errors.DockerException, *CONNECTION_ERRORS):
@@ -186,5 +184,5 @@ class DockerRuntime:
 
 
 def _find_containers_by_token(client: docker.DockerClient, token: str) -> list[str]:
-    found = client.api.containers(all=True, filters={"label": [f"{LABEL_PREFIX}.{TOKEN_LABEL}={token}"]})
-    return [str(one["Id"]) for one in found]
+    entries = client.api.containers(all=True, filters={"label": [f"{LABEL_PREFIX}.{TOKEN_LABEL}={token}"]})
+    return [str(entry["Id"]) for entry in entries]

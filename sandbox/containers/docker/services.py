@@ -1,4 +1,4 @@
-"""Services: containers that stay, with volumes of their own, published on this machine alone."""
+"""Services: persistent containers with their own volumes, published on this machine only."""
 
 from __future__ import annotations
 
@@ -28,22 +28,23 @@ PAUSE_SECONDS = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSpec:
-    """What to bring up.
+    """A service to start.
 
     Attributes:
-        name: The container's; its volumes' names begin with it.
-        image: An image that the engine holds.
-        labels: Without prefix; ``project``, ``path``, ``sandbox``, ``role``, and ``config``, by which it is compared.
-        port: That it listens on.
-        volumes: By name where they are in the container; the image's folder there says who owns them.
-        secrets: Files that it finds in its volumes, readable by its user alone.
-        variables: Its environment; nothing secret.
-        mounts: Folders of this machine that it sees.
-        command: What to carry out, and in which folder; empty where the image says it.
-        workdir: See ``command``.
-        user: Whom it runs as, ``uid:gid``.
-        tmpfs: Further folders in its memory, with their options.
-        memory_bytes, cpus: What it may use.
+        name: The container's name, and prefix of its volumes' names.
+        image: A local image.
+        labels: Labels without prefix; ``project``, ``path``, ``sandbox``, ``role``, and ``config``, used to compare
+            services.
+        port: The port it listens on.
+        volumes: Volume names and their paths in the container; the image's folder at the path sets the owner.
+        secrets: Files in its volumes, readable only by its user.
+        variables: Its environment, without secrets.
+        mounts: Folders of this machine.
+        command: The command; empty uses the image's.
+        workdir: The command's working directory; None uses the image's.
+        user: The user, ``uid:gid``.
+        tmpfs: Further in-memory folders, with their options.
+        memory_bytes, cpus: Resource limits.
     """
 
     name: str
@@ -62,53 +63,53 @@ class ServiceSpec:
     tmpfs: Mapping[str, str] = field(default_factory=dict)
 
     def format_volume_name(self, name: str) -> str:
-        """Give a volume's name in the engine."""
+        """Return a volume's name in the engine."""
         return f"{self.name}-{name}"
 
 
 def create_service(client: Client, service: ServiceSpec) -> str:
-    """Make a service's volumes and container, start it, and give the container's id; what was made is removed if it fails.
+    """Create a service's volumes and container, start it, and return the container's id; remove everything on failure.
 
     Raises:
-        EngineError: The engine refuses, or there is one of that name already.
+        ContainerEngineError: The engine refuses, or the name exists.
     """
-    made: list[str] = []
+    created_volumes: list[str] = []
     container: str | None = None
     labels = plan.build_labels(service.labels)
     try:
         with translate_errors(f"make {service.name}"):
             for name in service.volumes:
                 client.api.create_volume(service.format_volume_name(name), labels=labels)
-                made.append(service.format_volume_name(name))
+                created_volumes.append(service.format_volume_name(name))
             container = str(client.api.create_container_from_config(build_service_body(service), service.name)["Id"])
             for path, content in service.secrets.items():
                 folder, _, file = path.rpartition("/")
                 client.api.put_archive(container, folder, _build_archive(file, content, service.user))
             client.api.start(container)
     except BaseException:
-        remove_service(client, container, made)
+        remove_service(client, container, created_volumes)
         raise
     return container
 
 
 def has_started(client: Client, container: str) -> bool:
-    """Tell whether a service was ever started: one that was not may lack its secrets, because whoever made it was killed.
+    """Return whether a service was ever started: otherwise it may lack its secrets, because its creator was killed.
 
     Raises:
-        EngineError: It is gone, or the engine does not answer.
+        ContainerEngineError: It is gone, or the engine does not answer.
     """
     with translate_errors("look at the service"):
         return str(client.api.inspect_container(container)["State"]["Status"]) != "created"
 
 
 def start_service(client: Client, container: str) -> None:
-    """Start a service that had stopped."""
+    """Start a stopped service."""
     with translate_errors("start the service again"):
         client.api.start(container)
 
 
 def remove_service(client: Client, container: str | None, volumes: list[str]) -> None:
-    """Remove a service and its volumes, as far as they are there."""
+    """Remove a service and its volumes, if they exist."""
     with translate_errors("remove the service"):
         if container is not None:
             _retry_removal(lambda: client.api.remove_container(container, force=True, v=True))
@@ -120,22 +121,22 @@ def remove_service(client: Client, container: str | None, volumes: list[str]) ->
 
 
 def find_port(client: Client, container: str, inside: int) -> int:
-    """Give the port of this machine at which a running service is published.
+    """Return the published port of a running service on this machine.
 
     Raises:
-        EngineError: It does not run, or is published nowhere.
+        ContainerEngineError: It does not run, or is not published.
     """
     with translate_errors("look at the service"):
         inspected = client.api.inspect_container(container)
     bindings = (inspected["NetworkSettings"].get("Ports") or {}).get(f"{inside}/tcp") or []
-    for one in bindings:
-        if one.get("HostIp") == LOOPBACK_ADDRESS:
-            return int(one["HostPort"])
+    for binding in bindings:
+        if binding.get("HostIp") == LOOPBACK_ADDRESS:
+            return int(binding["HostPort"])
     raise explain_exit(client, container) or ContainerEngineError("the service is not published on this machine")
 
 
 def explain_exit(client: Client, container: str) -> ContainerEngineError | None:
-    """Give what happened to a service that has ended, with its last lines; None while it runs."""
+    """Return an error with the outcome and last lines of an exited service; None while it runs."""
     with translate_errors("look at the service"):
         try:
             state: dict[str, Any] = client.api.inspect_container(container)["State"]
@@ -143,43 +144,43 @@ def explain_exit(client: Client, container: str) -> ContainerEngineError | None:
                 return None
             lines = client.api.logs(container, tail=LOG_TAIL_LINES).decode("utf-8", "replace").splitlines()
         except docker.errors.APIError as error:
-            if error.status_code not in (NOT_FOUND_STATUS, CONFLICT_STATUS):  # gone, or going
+            if error.status_code not in (NOT_FOUND_STATUS, CONFLICT_STATUS):  # removed, or being removed
                 raise
             return ContainerEngineError("the service was removed while it was waited for", hint="try again")
     why = "ran out of memory" if state.get("OOMKilled") else f"ended with status {state.get('ExitCode')}"
-    said = "".join(f"\n  | {line}" for line in lines)
-    return ContainerEngineError(f"the service {why}; its last lines:{said}", hint="sandbox rm, then sandbox create")
+    tail = "".join(f"\n  | {line}" for line in lines)
+    return ContainerEngineError(f"the service {why}; its last lines:{tail}", hint="sandbox rm, then sandbox create")
 
 
 def pause_while_running(client: Client, container: str, *, seconds: float, pause: float = PAUSE_SECONDS) -> None:
-    """Pause once, unless the service has ended or the time is over.
+    """Pause once, unless the service has exited or the time is over.
 
     Args:
-        client: The engine.
+        client: The container engine's client.
         container: The service.
-        seconds: What is left of the time that it has to become ready.
-        pause: For so many seconds.
+        seconds: Time left for the service to become ready.
+        pause: Duration of the pause in seconds.
 
     Raises:
-        EngineError: It has ended, or the time is over.
+        ContainerEngineError: It has exited, or the time is over.
     """
     if (ended := explain_exit(client, container)) is not None:
         raise ended
     if seconds <= 0:
         with translate_errors("read the service's log"):
             lines = client.api.logs(container, tail=LOG_TAIL_LINES).decode("utf-8", "replace").splitlines()
-        said = "".join(f"\n  | {line}" for line in lines)
+        tail = "".join(f"\n  | {line}" for line in lines)
         raise ContainerEngineError(
-            f"the service did not become ready in time; its last lines:{said}", hint="sandbox doctor"
+            f"the service did not become ready in time; its last lines:{tail}", hint="sandbox doctor"
         )
     time.sleep(pause)
 
 
 def read_log(client: Client, container: str, *, follow: bool, take: Callable[[bytes], object]) -> None:
-    """Hand what a service printed to a function; with ``follow`` until it ends.
+    """Pass a service's output to a function; with ``follow`` until it exits.
 
     Raises:
-        EngineError: The engine does not answer.
+        ContainerEngineError: The engine does not answer.
     """
     with translate_errors("read the service's log"):
         if not follow:
@@ -190,7 +191,7 @@ def read_log(client: Client, container: str, *, follow: bool, take: Callable[[by
 
 
 def build_service_body(service: ServiceSpec) -> dict[str, Any]:
-    """Give the body of ``/containers/create``."""
+    """Return the body of ``/containers/create``."""
     inside = f"{service.port}/tcp"
     return {
         "Image": service.image,
@@ -229,7 +230,7 @@ def build_service_body(service: ServiceSpec) -> dict[str, Any]:
 
 
 def _build_archive(name: str, content: bytes, user: str) -> bytes:
-    """Give a tar of one file that only the service's user can read."""
+    """Return a tar with one file readable only by the service's user."""
     uid, _, gid = user.partition(":")
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as tar:
@@ -241,9 +242,9 @@ def _build_archive(name: str, content: bytes, user: str) -> bytes:
 
 
 def _retry_removal(remove: Any, *, seconds: float = 0.0) -> None:
-    """Remove something; what is gone, or is being removed by somebody else, is as good as removed.
+    """Remove an object; a missing one, or one already being removed, counts as removed.
 
-    A volume is in use until its container is gone altogether, which may take so many seconds.
+    A volume is in use until its container is completely removed, which may take ``seconds``.
     """
     until = time.monotonic() + seconds
     while True:

@@ -1,4 +1,4 @@
-"""A container on the caller's terminal."""
+"""Containers connected to the caller's terminal."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ATTACH_OPTIONS = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
 
 
 def attach_terminal(client: docker.DockerClient, container: str, terminal: terminals.Terminal) -> int:
-    """Start a container that has a terminal, connect it with the caller's, and give its exit status.
+    """Start a container with a terminal, connect it with the caller's, and return its exit status.
 
     Raises:
-        EngineError: It could not be started, or the engine went away.
+        ContainerEngineError: It could not be started, or the engine went away.
     """
 
     def resize_container(rows: int, columns: int) -> None:
-        with contextlib.suppress(docker.errors.APIError):  # it has ended meanwhile
+        with contextlib.suppress(docker.errors.APIError):  # already exited
             client.api.resize(container, height=rows, width=columns)
 
     with translate_errors("hand the terminal to the container"):

@@ -1,7 +1,7 @@
-"""What a container uses: sampled while it lives, because nothing tells once it is gone.
+"""Resource usage of containers, sampled while they run, because it is unavailable afterwards.
 
-The kernel's own counters are read where this machine shows them. Where the engine's containers live elsewhere (in the
-virtual machine of Docker Desktop), the engine is asked instead, less often.
+The kernel's counters are read if this machine has them. For containers elsewhere (in Docker Desktop's virtual machine)
+the engine is queried instead, less often.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ STATS_INTERVAL_SECONDS = 0.25
 
 
 def start_container_meter(client: docker.DockerClient, container: str, pid: int) -> UsageMeter:
-    """Start to measure a running container.
+    """Start a meter of a running container.
 
     Args:
-        client: Its engine's.
+        client: Its engine's client.
         container: Its id.
-        pid: Of its first process, as the engine says.
+        pid: The number of its first process, from the engine.
     """
     folders = cgroups.find_container_groups(pid, container)
     if folders:
@@ -38,7 +38,7 @@ def start_container_meter(client: docker.DockerClient, container: str, pid: int)
 
 
 def parse_stats(answer: Mapping[str, Any]) -> ResourceUsage:
-    """Read the engine's answer to ``/stats``; of a container that has ended it says nothing."""
+    """Parse the engine's answer to ``/stats``, empty for an exited container."""
     memory = answer.get("memory_stats") or {}
     stat = memory.get("stats") or {}
     held = stat.get("anon", stat.get("total_rss"))

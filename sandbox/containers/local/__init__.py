@@ -1,1 +1,1 @@
-"""Run jobs as processes of this machine, without a container engine."""
+"""Jobs as processes of this machine, without a container engine."""

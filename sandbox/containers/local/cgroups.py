@@ -1,4 +1,4 @@
-"""Control groups of the kernel, of version 1 and 2: what they count, and limits of our own where we may set them."""
+"""Control groups, version 1 and 2: their counters, and limits for jobs if permitted."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ PROCS_FILE = "cgroup.procs"
 OPTIONAL_FILES = {
     "memory.memsw.limit_in_bytes",
     "memory.swap.max",
-}  # where the kernel does not account for swap
+}  # without swap accounting in the kernel
 
 
 @dataclass(frozen=True, kw_only=True)
 class ControlGroup:
-    """A control group of one job's own.
+    """A job's control group.
 
     Attributes:
         folders: By controller, ``""`` for version 2.
@@ -39,33 +39,33 @@ class ControlGroup:
 
     @property
     def procs_files(self) -> list[Path]:
-        """The files that a process writes its number to, to get in."""
+        """Files for a process to write its pid to, in order to join."""
         return [folder / PROCS_FILE for folder in self.folders.values()]
 
     def read_pids(self) -> set[int]:
-        """Give the processes in it."""
-        found: set[int] = set()
-        for door in self.procs_files:
+        """Return the pids in the group."""
+        pids: set[int] = set()
+        for procs_file in self.procs_files:
             with contextlib.suppress(OSError):
-                found |= {int(number) for number in door.read_text(encoding="ascii").split()}
-        return found
+                pids |= {int(number) for number in procs_file.read_text(encoding="ascii").split()}
+        return pids
 
     def create(self, limits: ResourceLimits) -> bool:
-        """Make it, with its limits; False where that is not permitted after all, and then nothing is left of it."""
+        """Create the group with its limits; return False, with nothing left behind, if that is not permitted."""
         try:
             for folder in self.folders.values():
                 folder.mkdir()
             for controller, file, value in _list_limit_settings(limits):
-                place = self.folders.get(controller)
-                if place is not None and (file not in OPTIONAL_FILES or (place / file).is_file()):
-                    (place / file).write_text(f"{value}\n", encoding="ascii")
+                target = self.folders.get(controller)
+                if target is not None and (file not in OPTIONAL_FILES or (target / file).is_file()):
+                    (target / file).write_text(f"{value}\n", encoding="ascii")
         except OSError:
             self.remove()
             return False
         return True
 
     def remove(self) -> None:
-        """Kill what is in it, and remove it."""
+        """Kill the group's processes, and remove it."""
         until = time.monotonic() + CGROUP_REMOVAL_SECONDS
         for folder in self.folders.values():
             while folder.is_dir() and time.monotonic() < until:
@@ -79,16 +79,16 @@ class ControlGroup:
 
 
 def plan_control_group(name: str) -> ControlGroup | None:
-    """Give the group of this name that this process may make, which is not made yet; None where it may not.
+    """Return a group of this name that this process may create, not created yet; None without permission.
 
-    It lies in the group of this process where that may have others in it (version 1), else beside it.
+    Its parent is this process's group if that may have subgroups (version 1), else that group's parent.
     """
-    own = _find_own_groups()
+    current = _find_own_groups()
     folders: dict[str, Path]
-    if "memory" in own:
-        folders = {kind: own[kind] / name for kind in ("memory", "pids", "cpuacct", "blkio") if kind in own}
-        allowed = "pids" in own and all(os.access(folder.parent, os.W_OK) for folder in folders.values())
-    elif "" in own and (parent := own[""].parent) != CGROUP_ROOT.parent:
+    if "memory" in current:
+        folders = {kind: current[kind] / name for kind in ("memory", "pids", "cpuacct", "blkio") if kind in current}
+        allowed = "pids" in current and all(os.access(folder.parent, os.W_OK) for folder in folders.values())
+    elif "" in current and (parent := current[""].parent) != CGROUP_ROOT.parent:
         folders = {"": parent / name}
         allowed = _is_delegated(parent)
     else:
@@ -97,32 +97,32 @@ def plan_control_group(name: str) -> ControlGroup | None:
 
 
 def read_memory_limit() -> int | None:
-    """Give the bytes of memory that this process and its like may use together; None where nothing says so."""
-    own = _find_own_groups()
+    """Return the memory limit of this process's group in bytes; None without one."""
+    current = _find_own_groups()
     for controller, file in (("memory", "memory.limit_in_bytes"), ("", "memory.max")):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            return int(_read_text(own[controller] / file))  # "max" is no number
+            return int(_read_text(current[controller] / file))  # "max" raises ValueError
     return None
 
 
 def _find_own_groups() -> dict[str, Path]:
-    """Give the groups of this process by controller."""
+    """Return the groups of this process by controller."""
     try:
         lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
-    found: dict[str, Path] = {}
+    groups: dict[str, Path] = {}
     for line in lines:
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             folder = CGROUP_ROOT / controller / path.lstrip("/")
             if (folder / PROCS_FILE).is_file():
-                found[controller] = folder
-    return found
+                groups[controller] = folder
+    return groups
 
 
 def _is_delegated(parent: Path) -> bool:
-    """Tell whether a group of version 2 in this one would have limits, and processes may be moved into it."""
+    """Return whether a version 2 subgroup would have limits, and processes may be moved into it."""
     try:
         enabled = (parent / "cgroup.subtree_control").read_text(encoding="ascii").split()
     except OSError:
@@ -133,7 +133,7 @@ def _is_delegated(parent: Path) -> bool:
 
 
 def _list_limit_settings(limits: ResourceLimits) -> list[tuple[str, str, int]]:
-    """Give what is written to which file of which controller; memory and swap together are the limit."""
+    """Return controller, file and value of each limit; memory and swap are limited together."""
     return [
         ("memory", "memory.limit_in_bytes", limits.memory_bytes),
         ("memory", "memory.memsw.limit_in_bytes", limits.memory_bytes),
@@ -145,15 +145,15 @@ def _list_limit_settings(limits: ResourceLimits) -> list[tuple[str, str, int]]:
 
 
 def find_container_groups(pid: int, container: str) -> Mapping[str, Path]:
-    """Give the folders of a container's control group by controller (``""`` for version 2); empty if not on show.
+    """Return the folders of a container's control group by controller (``""`` for version 2); empty if not visible.
 
-    The process number may be one of another machine: only a group that carries the container's id is believed.
+    The pid may belong to another machine: only a group with the container's id in its path is used.
     """
     try:
         lines = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
-    found: dict[str, Path] = {}
+    groups: dict[str, Path] = {}
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if container not in path:
@@ -161,17 +161,17 @@ def find_container_groups(pid: int, container: str) -> Mapping[str, Path]:
         for controller in controllers.split(","):
             folder = CGROUP_ROOT / controller / path.lstrip("/")
             if folder.is_dir():
-                found[controller] = folder
-    return found
+                groups[controller] = folder
+    return groups
 
 
 def start_meter(folders: Mapping[str, Path]) -> UsageMeter:
-    """Start to measure a control group."""
+    """Start a meter of a control group."""
     return UsageMeter(lambda: read_usage(folders), soonest=MIN_SAMPLE_SECONDS, latest=MAX_SAMPLE_SECONDS)
 
 
 def read_usage(folders: Mapping[str, Path]) -> ResourceUsage | None:
-    """Read a control group's counters, of version 1 or 2; None when it is gone."""
+    """Read a control group's counters, version 1 or 2; return None if it is gone."""
     try:
         if "memory" in folders:
             return _read_usage_v1(folders)
@@ -200,14 +200,14 @@ def _read_usage_v1(folders: Mapping[str, Path]) -> ResourceUsage:
 def _read_usage_v2(folder: Path) -> ResourceUsage:
     stat = _read_pairs(folder / "memory.stat")
     moved: list[dict[str, str]] | None = None
-    with contextlib.suppress(FileNotFoundError):  # this controller need not be there
+    with contextlib.suppress(FileNotFoundError):  # the controller may be missing
         lines = _read_text(folder / "io.stat").splitlines()
         moved = [dict(field.split("=", 1) for field in line.split()[1:]) for line in lines]
     return ResourceUsage(
         cpu_seconds=_read_pairs(folder / "cpu.stat")["usage_usec"] / 1e6,
         memory_bytes=stat["anon"] + stat.get("shmem", 0),
-        bytes_read=sum(int(one.get("rbytes", 0)) for one in moved) if moved is not None else None,
-        bytes_written=sum(int(one.get("wbytes", 0)) for one in moved) if moved is not None else None,
+        bytes_read=sum(int(device.get("rbytes", 0)) for device in moved) if moved is not None else None,
+        bytes_written=sum(int(device.get("wbytes", 0)) for device in moved) if moved is not None else None,
         kills=_read_pairs(folder / "memory.events").get("oom_kill", 0),
     )
 

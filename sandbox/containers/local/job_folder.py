@@ -1,4 +1,4 @@
-"""A local job's place: a temporary folder with its home, named after it, that says whose it is."""
+"""Temporary folders of local jobs, with a record of the job's owner."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class JobFolder:
     """One job's folder.
 
     Attributes:
-        path: ``home`` and ``tmp`` lie in it.
+        path: The parent of ``home`` and ``tmp``.
         labels: The job's and the owner's.
-        control_group: The job's control group; None where this process may not make one.
+        control_group: The job's control group; None if it cannot be created.
     """
 
     path: Path
@@ -52,21 +52,21 @@ class JobFolder:
 
     @property
     def is_leftover(self) -> bool:
-        """True where the process that made it is gone."""
+        """Whether the process that created it is gone."""
         owning = ownership.parse_owner(self.labels)
         return owning is not None and owning.has_ended
 
     @property
     def processes(self) -> JobProcesses:
-        """The job's processes, told by its home alone: process numbers may be others' by now."""
+        """The job's processes, identified only by its home: pids may have been reused."""
         return JobProcesses(None, str(self.home), self.control_group)
 
 
 def make_root_folder() -> Path:
-    """Give the folder of all places of this user, which nobody else can write to.
+    """Return this user's private folder for all job folders.
 
     Raises:
-        EngineError: Somebody else made it, or it cannot be made.
+        ContainerEngineError: It belongs to another user, or cannot be created.
     """
     try:
         return make_user_temp_folder()
@@ -76,16 +76,16 @@ def make_root_folder() -> Path:
 
 @contextlib.contextmanager
 def create_job_folder(name: str, labels: Mapping[str, str], limits: ResourceLimits) -> Iterator[JobFolder]:
-    """Give a place that is removed afterwards.
+    """Yield a new job folder, removed afterwards.
 
     Raises:
-        EngineError: A job of this name is at work.
+        ContainerEngineError: A job of this name is running.
     """
     folder = make_root_folder() / name
     control = cgroups.plan_control_group(f"sandbox-{os.getuid()}-{name}")
-    place = JobFolder(path=folder, labels={**labels, **ownership.identify_owner().labels}, control_group=control)
+    job_folder = JobFolder(path=folder, labels={**labels, **ownership.identify_owner().labels}, control_group=control)
     try:
-        _write_job_folder(place)
+        _write_job_folder(job_folder)
     except OSError as error:
         if error.errno in {errno.EEXIST, errno.ENOTEMPTY}:
             raise ContainerEngineError(
@@ -93,38 +93,38 @@ def create_job_folder(name: str, labels: Mapping[str, str], limits: ResourceLimi
             ) from None
         raise ContainerEngineError(f"{folder} cannot be made: {error.strerror}", hint="free some space") from error
     try:
-        # Made when it is on record, so that none is left that nobody knows.
-        yield place if control is None or control.create(limits) else replace(place, control_group=None)
+        # Created after it is recorded, so that none is left unknown.
+        yield job_folder if control is None or control.create(limits) else replace(job_folder, control_group=None)
     finally:
-        remove_job_folder(place)
+        remove_job_folder(job_folder)
 
 
-def _write_job_folder(place: JobFolder) -> None:
-    """Make a place whole at once: whoever looks meanwhile must not take a half for a wreck."""
-    with make_locked_folder(place.path.parent, label=place.path.name) as half:
-        (half / place.home.name).mkdir(mode=0o700)
-        (half / place.tmp.name).mkdir(mode=0o700)
-        about = {"labels": place.labels, "control": _describe_control_group(place.control_group)}
-        (half / RECORD_FILE).write_text(json.dumps(about), encoding="utf-8")
-        half.rename(place.path)
+def _write_job_folder(job_folder: JobFolder) -> None:
+    """Create a job folder atomically: an incomplete one must not look like a leftover."""
+    with make_locked_folder(job_folder.path.parent, label=job_folder.path.name) as staged:
+        (staged / job_folder.home.name).mkdir(mode=0o700)
+        (staged / job_folder.tmp.name).mkdir(mode=0o700)
+        record = {"labels": job_folder.labels, "control": _describe_control_group(job_folder.control_group)}
+        (staged / RECORD_FILE).write_text(json.dumps(record), encoding="utf-8")
+        staged.rename(job_folder.path)
 
 
-def remove_job_folder(place: JobFolder) -> None:
-    """Remove a place, and what a job left in it that it could not remove itself."""
-    if place.control_group is not None:
-        place.control_group.remove()
-    for folder, names, _ in os.walk(place.path):
+def remove_job_folder(job_folder: JobFolder) -> None:
+    """Remove a job folder, including files that a job could not remove itself."""
+    if job_folder.control_group is not None:
+        job_folder.control_group.remove()
+    for folder, names, _ in os.walk(job_folder.path):
         for inside in (Path(folder) / name for name in names):
             with contextlib.suppress(OSError):
                 if not inside.is_symlink():
                     inside.chmod(0o700)
-    shutil.rmtree(place.path, ignore_errors=True)
+    shutil.rmtree(job_folder.path, ignore_errors=True)
 
 
 def list_job_folders() -> list[JobFolder]:
-    """Give all places of this user."""
-    found = [_read_job_folder(file) for file in sorted(make_root_folder().glob(f"*/{RECORD_FILE}"))]
-    return [place for place in found if place is not None]
+    """Return all job folders of this user."""
+    folders = [_read_job_folder(file) for file in sorted(make_root_folder().glob(f"*/{RECORD_FILE}"))]
+    return [folder for folder in folders if folder is not None]
 
 
 def _describe_control_group(control: ControlGroup | None) -> dict[str, str] | None:
@@ -133,9 +133,9 @@ def _describe_control_group(control: ControlGroup | None) -> dict[str, str] | No
 
 def _read_job_folder(file: Path) -> JobFolder | None:
     with contextlib.suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
-        found: Any = json.loads(file.read_text(encoding="utf-8"))
-        labels = {str(name): str(value) for name, value in found["labels"].items()}
-        folders = {str(name): Path(folder) for name, folder in (found["control"] or {}).items()}
+        record: Any = json.loads(file.read_text(encoding="utf-8"))
+        labels = {str(name): str(value) for name, value in record["labels"].items()}
+        folders = {str(name): Path(folder) for name, folder in (record["control"] or {}).items()}
         control = ControlGroup(folders=folders) if folders else None
         return JobFolder(path=file.parent, labels=labels, control_group=control)
     return None

@@ -1,4 +1,4 @@
-"""All processes of one job on this machine: found although they hide, measured, ended."""
+"""All processes of one local job, including daemons: listed, measured, ended."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PAUSE_SECONDS = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessUsage:
-    """What a job's living processes hold at a moment; None is what the platform does not tell.
+    """Current usage of a job's living processes; None is not supported by the platform.
 
     Attributes:
-        cpu_seconds: Of the living and of those that they have waited for.
-        memory_bytes: Resident, summed; pages that processes share count for each.
+        cpu_seconds: Of living processes and their waited-for children.
+        memory_bytes: Resident memory, summed; shared pages count for each process.
         bytes_read, bytes_written: From and to devices.
         tasks: Processes and threads.
     """
@@ -39,18 +39,18 @@ class ProcessUsage:
 
 
 class JobProcesses:
-    """A job's processes: its session, their descendants, and whoever has the job's home folder in its environment.
+    """A job's processes: its session, their descendants, and all processes with the job's home in their environment.
 
-    A process that makes itself a daemon leaves the session and has no parent among them; its environment stays.
+    A daemon leaves the session and has no parent in it; its environment stays.
     """
 
     def __init__(self, leader: int | None, home: str, control: ControlGroup | None = None) -> None:
-        """Name the job.
+        """Identify the job.
 
         Args:
-            leader: The process whose session is the job's; None where it is not known any more.
-            home: The job's own home folder, which no other process has.
-            control: The job's own control group, which nobody leaves; None where there is none.
+            leader: The session's leader; None if unknown.
+            home: The job's home folder, unique to its processes.
+            control: The job's control group, which processes cannot leave; None without one.
         """
         self.leader = leader
         self._home = home
@@ -59,29 +59,29 @@ class JobProcesses:
         self._usage_by_process: dict[psutil.Process, tuple[float, int, int]] = {}
 
     def list_processes(self) -> list[psutil.Process]:
-        """Give the processes of the session and their descendants, and those met before that still live."""
+        """Return the living processes of the session, their descendants, and those seen before."""
         if self.leader is None:
             return list(self._find_hidden_processes())
         members = self._read_cgroup_pids()
         children: dict[int, list[psutil.Process]] = {}
-        found: dict[int, psutil.Process] = {}
+        processes: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
                 children.setdefault(process.ppid(), []).append(process)
                 if process.pid in members or process in self._known_processes or os.getsid(process.pid) == self.leader:
-                    found[process.pid] = process
-        waiting = list(found)
+                    processes[process.pid] = process
+        waiting = list(processes)
         while waiting:
             for child in children.get(waiting.pop(), ()):
-                if child.pid not in found:
-                    found[child.pid] = child
+                if child.pid not in processes:
+                    processes[child.pid] = child
                     waiting.append(child.pid)
-        alive = [process for process in found.values() if _is_alive(process)]
+        alive = [process for process in processes.values() if _is_alive(process)]
         self._known_processes.update(alive)
         return alive
 
     def measure_usage(self) -> ProcessUsage:
-        """Measure the living, and add what those that have gone had used when they were seen last."""
+        """Measure the living processes, and add the last known usage of ended ones."""
         memory = tasks = 0
         for process in self.list_processes():
             with contextlib.suppress(psutil.Error), process.oneshot():
@@ -101,7 +101,7 @@ class JobProcesses:
         )
 
     def measure_memory(self) -> int:
-        """Give the memory of the living, each shared page counted once where the platform tells (slow)."""
+        """Return the memory of living processes, with shared pages counted once if supported (slow)."""
         total = 0
         for process in self.list_processes():
             with contextlib.suppress(psutil.Error):
@@ -110,11 +110,11 @@ class JobProcesses:
         return total
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to all of them."""
+        """Send a signal to all processes."""
         _send_signal(self.list_processes(), number)
 
     def kill(self) -> None:
-        """Kill all of them, daemons too, until none is left."""
+        """Kill all processes, including daemons, until none is left."""
         deadline = time.monotonic() + KILL_SECONDS
         while left := {*self.list_processes(), *self._find_hidden_processes()}:
             self._kill_process_group()
@@ -124,7 +124,7 @@ class JobProcesses:
             time.sleep(PAUSE_SECONDS)
 
     def _kill_process_group(self) -> None:
-        """Kill the process group of the leader: unlike one after the other, no fork is quicker."""
+        """Kill the leader's process group at once, so that no process can fork in between."""
         if self.leader is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.leader, signal.SIGKILL)

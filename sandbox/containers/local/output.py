@@ -1,4 +1,4 @@
-"""What local processes write, as they write it."""
+"""Output of local processes, forwarded as it is written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POLL_SECONDS = 0.1
 
 
 class PipeReader:
-    """Hands two pipes on, in a thread of its own."""
+    """Forward two pipes in a separate thread."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class PipeReader:
         self._thread.start()
 
     def finish(self, seconds: float) -> None:
-        """Wait until both are at their end; whoever holds them open longer than this is not waited for."""
+        """Wait until both pipes end, up to a timeout."""
         self._deadline = time.monotonic() + seconds
         self._thread.join()
 
@@ -46,7 +46,7 @@ class PipeReader:
                             key.data(chunk)
                         else:
                             selector.unregister(key.fileobj)
-        except BaseException as error:  # noqa: BLE001 - the caller's own; `run` raises it in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - raised again by `run` in the caller's thread
             self.error = error
         finally:
             for pipe, _ in self._pipes:

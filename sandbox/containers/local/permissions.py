@@ -1,4 +1,4 @@
-"""Folders that root lends to an unprivileged user for the length of a run."""
+"""Temporary ownership of folders by an unprivileged user during a run as root."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def lend_folders(folders: Sequence[Path], *, uid: int, gid: int) -> Iterator[None]:
-    """Give folders and all below to a user for as long as the block lasts, then back to the caller, come what may.
+    """Transfer folders recursively to a user within the block, then always back to the caller.
 
     Raises:
-        EngineError: The file system does not let us.
+        ContainerEngineError: The file system does not permit it.
     """
     try:
         for folder in folders:
@@ -31,17 +31,17 @@ def lend_folders(folders: Sequence[Path], *, uid: int, gid: int) -> Iterator[Non
 
 
 def make_readable(folders: Sequence[Path]) -> None:
-    """Let everybody read folders and all below as their owner may, whatever the umask was when they were made.
+    """Add the owner's read permissions for everybody, recursively, regardless of the umask at creation.
 
     Raises:
-        EngineError: The file system does not let us.
+        ContainerEngineError: The file system does not permit it.
     """
     try:
         for folder in folders:
             _add_read_permission(folder)
-            for place, names, files in os.walk(folder):
+            for parent, names, files in os.walk(folder):
                 for name in (*names, *files):
-                    _add_read_permission(folder.__class__(place) / name)
+                    _add_read_permission(folder.__class__(parent) / name)
     except OSError as error:
         raise ContainerEngineError(
             f"{error.filename} cannot be shown to the user that the run has: {error.strerror}",
@@ -51,13 +51,13 @@ def make_readable(folders: Sequence[Path]) -> None:
 
 def _add_read_permission(path: Path) -> None:
     mode = path.lstat().st_mode
-    wanted = stat.S_IMODE(mode) | (mode & 0o500) >> 3 | (mode & 0o500) >> 6
-    if not stat.S_ISLNK(mode) and wanted != stat.S_IMODE(mode):
-        path.chmod(wanted)
+    readable = stat.S_IMODE(mode) | (mode & 0o500) >> 3 | (mode & 0o500) >> 6
+    if not stat.S_ISLNK(mode) and readable != stat.S_IMODE(mode):
+        path.chmod(readable)
 
 
 def _change_owner(folder: Path, uid: int, gid: int) -> None:
-    """Never follows a link: the run may have made one that leads to a file of the machine's."""
+    """Change the owner recursively without following links: a run may create links to the machine's files."""
     try:
         os.chown(folder, uid, gid, follow_symlinks=False)
         for _, folders, files, handle in os.fwalk(folder, follow_symlinks=False):

@@ -1,4 +1,4 @@
-"""The course of one local run: a process is started, watched, ended if need be, and its end is told."""
+"""One local run: start a process, watch it, stop it if necessary, and determine its outcome."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ OUTPUT_TIMEOUT_SECONDS = 5.0
 
 
 class LocalRun:
-    """One run: watched, ended if need be, measured."""
+    """One local run."""
 
-    def __init__(self, job: Job, place: JobFolder, grace: float) -> None:
+    def __init__(self, job: Job, folder: JobFolder, grace: float) -> None:
         self._job = job
-        self._folder = place
+        self._folder = folder
         self._grace = grace
         self._process: subprocess.Popen[bytes] | None = None
-        self._job_processes = place.processes
+        self._job_processes = folder.processes
         self._meter: UsageMeter | None = None
         self._kernel_usage = ResourceUsage()
         self._in_control_group = False
@@ -59,7 +59,7 @@ class LocalRun:
         stderr: Callable[[bytes], object],
         stop: StopEvent | None,
     ) -> JobResult:
-        """Start the job and wait for its end; `finish` must follow, come what may."""
+        """Start the job and wait for its end; `finish` must always follow."""
         started = time.time()
         self._process = process = start_job(self._job, self._folder)
         self._start_time = time.monotonic()
@@ -74,7 +74,7 @@ class LocalRun:
         finally:
             status = self.finish()
             pipes.finish(OUTPUT_TIMEOUT_SECONDS)
-        if pipes.error is not None:  # the caller's own functions could not take the output: a full disk
+        if pipes.error is not None:  # the caller's functions failed, for example on a full disk
             raise pipes.error
         if cause is EndCause.PROCESSES:
             stderr(f"ended: more than {self._job.limits.pids} processes and threads\n".encode())
@@ -82,7 +82,7 @@ class LocalRun:
         return self._build_outcome(end, started)
 
     def finish(self) -> int | None:
-        """Leave no process behind, and give the status of the first as a shell does."""
+        """Kill remaining processes, and return the first one's status as a shell does."""
         if self._process is None:
             return None
         if self._process.returncode is None:
@@ -96,9 +96,9 @@ class LocalRun:
         return JobProcesses(leader, str(self._folder.home), self._folder.control_group)
 
     def _watch_process(self, pid: int, stop: StopEvent | None, pipes: PipeReader) -> EndCause:
-        """Wait for the end, and bring it about where there is reason to.
+        """Wait for the end, and stop the job if there is a reason.
 
-        An interruption may hit this thread anywhere, so everything but waiting is left to others.
+        An interrupt may arrive anywhere in this thread, so other threads do everything except waiting.
         """
         threads = [
             threading.Thread(target=self._wait_for_exit, args=(pid,), name=f"end of {self._job.name}", daemon=True),
@@ -113,7 +113,7 @@ class LocalRun:
             )
             if cause in {EndCause.TIMED_OUT, EndCause.STOPPED}:
                 self._terminate_processes()
-        except BaseException:  # the caller wants the job ended; a second interruption skips the grace period
+        except BaseException:  # stop the job; a second interrupt skips the grace period
             self._terminate_processes()
             raise
         finally:
@@ -125,7 +125,7 @@ class LocalRun:
         return cause
 
     def _build_outcome(self, end: EndStatus, started: float) -> JobResult:
-        """Tell how it went; what lives shorter than the time between two looks is not in the figures."""
+        """Return the outcome; processes that live shorter than the sampling interval are not measured."""
         return JobResult(
             ending=end.ending,
             status=end.status,
@@ -140,33 +140,33 @@ class LocalRun:
         )
 
     def _read_kernel_usage(self) -> ResourceUsage:
-        """Give what the kernel counted, up to the last process killed for memory."""
+        """Return the kernel's counters, up to the last process killed for memory."""
         if self._meter is None or self._folder.control_group is None:
             return ResourceUsage()
         last = cgroups.read_usage(self._folder.control_group.folders)
         return self._meter.stop().merge_peaks(last or ResourceUsage())
 
     def _compute_peak_memory(self) -> int | None:
-        """Tell the peak: where the kernel counts what it counted, and all that there was where that was too little."""
+        """Return the peak memory: the kernel's figure if available, and the limit after a kill for memory."""
         if self._kernel_usage.kills:
             return self._job.limits.memory_bytes
         return self._kernel_usage.memory_bytes or self._peak_memory or None
 
     def _wait_for_exit(self, pid: int) -> None:
-        """Wait for the end without taking the status: until that is taken nobody else gets the process number."""
+        """Wait for the exit without reaping the process, so that its pid is not reused."""
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         self._wall_seconds = time.monotonic() - self._start_time
         self._exit_event.set()
 
     def _sample_usage(self) -> None:
-        """Measure until the end, and note what exceeds a limit."""
+        """Measure until the end, and record exceeded limits."""
         group = self._build_processes(self._job_processes.leader)
         pause = 0.0
         while not self._exit_event.wait(pause):
             pause = POLL_SECONDS
             self._process_usage = usage = group.measure_usage()
             memory = usage.memory_bytes
-            if memory > self._job.limits.memory_bytes:  # looked at closely: forked processes share most of theirs
+            if memory > self._job.limits.memory_bytes:  # exact measurement: forked processes share most pages
                 memory = group.measure_memory()
             self._peak_memory = max(self._peak_memory, memory)
             if self._is_in_control_group():
@@ -177,7 +177,7 @@ class LocalRun:
                 self._limit_cause = EndCause.PROCESSES
 
     def _is_in_control_group(self) -> bool:
-        """Tell whether the job has got into its control group, so that nothing need be ended here."""
+        """Return whether the job has joined its control group, which then enforces the limits."""
         control = self._folder.control_group
         if not self._in_control_group and control is not None:
             self._in_control_group = self._job_processes.leader in control.read_pids()
@@ -193,24 +193,24 @@ class LocalRun:
             time.sleep(0.02)
 
 
-def start_job(job: Job, place: JobFolder, *, tty: int | None = None) -> subprocess.Popen[bytes]:
-    """Start a job's shell as the leader of a session of its own, on a terminal or with its output in pipes.
+def start_job(job: Job, folder: JobFolder, *, tty: int | None = None) -> subprocess.Popen[bytes]:
+    """Start a job's shell as the leader of a new session, on a terminal or with its output in pipes.
 
-    A terminal becomes the session's when its leader opens it, so the shell does that itself. It also goes into the job's
-    control group itself, before there is anything else to be kept there.
+    A terminal becomes the session's when its leader opens it, so the shell opens it itself. It also joins the job's
+    control group itself, before it starts other processes.
     """
-    doors = [str(door) for door in place.control_group.procs_files] if place.control_group is not None else []
+    procs_files = [str(path) for path in folder.control_group.procs_files] if folder.control_group is not None else []
     inside = 'while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift; '
     on_terminal = 'exec <"$2" >"$2" 2>&1; ' if tty is not None else ""
     terminal = [os.ttyname(tty)] if tty is not None else []
     script = f'{inside}{on_terminal}exec /bin/sh -c "$1"'
-    command = ["/bin/sh", "-c", script, "sh", *doors, "--", job.command, *terminal]
+    command = ["/bin/sh", "-c", script, "sh", *procs_files, "--", job.command, *terminal]
     try:
         with _limit_processors(job.limits):
             return subprocess.Popen(
                 command,
                 cwd=job.workdir.source.resolve(),
-                env=_build_variables(job, place, terminal=tty is not None),
+                env=_build_variables(job, folder, terminal=tty is not None),
                 stdin=subprocess.DEVNULL if tty is None else tty,
                 stdout=subprocess.PIPE if tty is None else tty,
                 stderr=subprocess.PIPE if tty is None else tty,
@@ -220,10 +220,10 @@ def start_job(job: Job, place: JobFolder, *, tty: int | None = None) -> subproce
         raise ContainerEngineError(f"cannot start {job.name}: {error.strerror or error}") from error
 
 
-def _build_variables(job: Job, place: JobFolder, *, terminal: bool) -> Mapping[str, str]:
+def _build_variables(job: Job, folder: JobFolder, *, terminal: bool) -> Mapping[str, str]:
     return {
         "PATH": f"{job.environment.reference}/bin:{SYSTEM_PATH}",
-        **fixed_environment.build_variables(job.limits, home=str(place.home), temporary=str(place.tmp)),
+        **fixed_environment.build_variables(job.limits, home=str(folder.home), temporary=str(folder.tmp)),
         **({"TERM": os.environ.get("TERM", "xterm-256color")} if terminal else {}),
         **job.variables,
     }
@@ -231,7 +231,7 @@ def _build_variables(job: Job, place: JobFolder, *, terminal: bool) -> Mapping[s
 
 @contextlib.contextmanager
 def _limit_processors(limits: ResourceLimits) -> Iterator[None]:
-    """Let what this thread starts use that many processors: affinity is inherited from the thread that starts it."""
+    """Limit the processors of processes started by this thread, which inherit its affinity."""
     if sys.platform != "linux":
         yield
         return
@@ -262,5 +262,5 @@ def _describe_isolation(limits: ResourceLimits) -> Isolation:
 
 
 def compute_shell_status(code: int) -> int:
-    """Give an exit status as a shell does: 128 + n for signal n."""
+    """Return an exit status as a shell does: 128 + n for signal n."""
     return code if code >= 0 else 128 - code

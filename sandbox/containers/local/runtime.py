@@ -1,4 +1,4 @@
-"""Runs as processes of this machine, for machines without a container engine: limits, but no isolation."""
+"""Jobs as processes of this machine, without a container engine: with limits, but without isolation."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ HANG_UP_SECONDS = 2.0
 
 
 class LocalRuntime:
-    """Implements `sandbox.containers.protocol.Runtime`."""
+    """A `sandbox.containers.protocol.Runtime` for processes of this machine."""
 
     def __init__(self, *, grace: float = GRACE_SECONDS) -> None:
-        """Choose how many seconds a job has between SIGTERM and SIGKILL."""
+        """Set the seconds between SIGTERM and SIGKILL."""
         self._grace = grace
 
     @property
     def name(self) -> RuntimeName:
-        """Which implementation this is."""
+        """Name of the runtime."""
         return "local"
 
     def check(self) -> str:
-        """Say which machine this is."""
+        """Return a description of this machine."""
         job_folder.make_root_folder()
         return f"processes of this machine ({platform.system()} {platform.machine()}), no isolation"
 
     def read_total_memory(self) -> int:
-        """Give the memory of this machine, or of the part of it that this process may use."""
+        """Return the memory available to this process."""
         total = int(psutil.virtual_memory().total)
         return min(total, cgroups.read_memory_limit() or total)
 
     def resolve_mount_path(self, mount: Mount) -> str:
-        """Give the real path of a mount."""
+        """Return the real path of a mount."""
         return str(mount.source.resolve())
 
     def run(
@@ -62,57 +62,57 @@ class LocalRuntime:
         stderr: Callable[[bytes], object],
         stop: StopEvent | None = None,
     ) -> JobResult:
-        """Carry out a job as a process group of its own and wait for its end."""
-        with self._open_job_folder(job) as place:
-            course = LocalRun(job, place, self._grace)
+        """Run a job as a new process group and wait for its end."""
+        with self._open_job_folder(job) as folder:
+            local_run = LocalRun(job, folder, self._grace)
             try:
-                return course.run(stdout=stdout, stderr=stderr, stop=stop)
+                return local_run.run(stdout=stdout, stderr=stderr, stop=stop)
             finally:
-                course.finish()
+                local_run.finish()
 
     def run_shell(self, job: Job) -> int:
-        """Carry out a job on the caller's terminal and give its exit status."""
-        with terminal.open_terminal() as caller, self._open_job_folder(job) as place:
+        """Run a job on the caller's terminal and return its exit status."""
+        with terminal.open_terminal() as caller, self._open_job_folder(job) as folder:
             master, slave = os.openpty()
             try:
-                process = start_job(job, place, tty=slave)
+                process = start_job(job, folder, tty=slave)
             finally:
                 os.close(slave)
             try:
                 terminal.relay_terminal(caller, master, resize=lambda *size: terminal.set_size(master, *size))
             finally:
                 os.close(master)  # hangs up on the session
-                status = _close_shell(process, JobProcesses(process.pid, str(place.home), place.control_group))
+                status = _close_shell(process, JobProcesses(process.pid, str(folder.home), folder.control_group))
             return status
 
     def list_objects(self, labels: Mapping[str, str]) -> list[RuntimeObject]:
-        """List jobs at work, and what killed ones left."""
+        """List running jobs, and leftovers of killed ones."""
         return [
-            _build_object(place) for place in job_folder.list_job_folders() if labels.items() <= place.labels.items()
+            _build_object(folder) for folder in job_folder.list_job_folders() if labels.items() <= folder.labels.items()
         ]
 
-    def measure_usage(self, found: list[RuntimeObject]) -> list[RuntimeObject]:
-        """Give them as they are: what they use is looked at when they are listed."""
-        return found
+    def measure_usage(self, objects: list[RuntimeObject]) -> list[RuntimeObject]:
+        """Return the objects unchanged: `list_objects` measures them."""
+        return objects
 
     def remove_object(self, held: RuntimeObject) -> bool:
-        """End a job's processes and remove its temporary folder."""
-        for place in job_folder.list_job_folders():
-            if str(place.path) == held.id:
-                place.processes.kill()
-                job_folder.remove_job_folder(place)
+        """Kill a job's processes and remove its folder."""
+        for folder in job_folder.list_job_folders():
+            if str(folder.path) == held.id:
+                folder.processes.kill()
+                job_folder.remove_job_folder(folder)
         return True
 
     def list_leftovers(self) -> list[RuntimeObject]:
-        """List what jobs left whose owner was killed."""
-        return [_build_object(place) for place in job_folder.list_job_folders() if place.is_leftover]
+        """List leftovers of jobs whose owner was killed."""
+        return [_build_object(folder) for folder in job_folder.list_job_folders() if folder.is_leftover]
 
     def remove_leftovers(self) -> list[str]:
-        """Remove it, and give the jobs' names."""
+        """Remove leftovers, and return the jobs' names."""
         left = self.list_leftovers()
-        for one in left:
-            self.remove_object(one)
-        return [one.name for one in left]
+        for item in left:
+            self.remove_object(item)
+        return [item.name for item in left]
 
     @contextlib.contextmanager
     def _open_job_folder(self, job: Job) -> Iterator[JobFolder]:
@@ -120,27 +120,27 @@ class LocalRuntime:
             if not path.is_dir():
                 raise ContainerEngineError(f"cannot start {job.name}: {path} is not there")
         self.remove_leftovers()
-        with job_folder.create_job_folder(job.name, job.labels, job.limits) as place:
+        with job_folder.create_job_folder(job.name, job.labels, job.limits) as folder:
             try:
-                yield place
+                yield folder
             finally:
-                place.processes.kill()
+                folder.processes.kill()
 
 
-def _build_object(place: JobFolder) -> RuntimeObject:
-    usage = place.processes.measure_usage()
+def _build_object(folder: JobFolder) -> RuntimeObject:
+    usage = folder.processes.measure_usage()
     return RuntimeObject(
-        id=str(place.path),
-        name=place.path.name,
+        id=str(folder.path),
+        name=folder.path.name,
         kind="processes",
-        labels=place.labels,
+        labels=folder.labels,
         running=bool(usage.tasks),
         memory_bytes=usage.memory_bytes,
     )
 
 
 def _close_shell(process: subprocess.Popen[bytes], group: JobProcesses) -> int:
-    """Wait a moment for a shell whose terminal is gone, then leave no process behind, and give its status."""
+    """Wait briefly for a shell without a terminal, kill remaining processes, and return its status."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(HANG_UP_SECONDS)
     group.kill()

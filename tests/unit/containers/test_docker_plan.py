@@ -117,7 +117,7 @@ def inspected(**changes: Any) -> dict[str, Any]:
 
 
 def test_isolation_is_what_the_engine_says() -> None:
-    isolation = plan.parse_isolation(inspected(), asked=JOB.mounts, engine=ENGINE)
+    isolation = plan.parse_isolation(inspected(), mounts=JOB.mounts, engine=ENGINE)
     assert isolation.is_complete
     assert (isolation.capabilities, isolation.no_new_privileges, isolation.seccomp) == (
         "none",
@@ -132,7 +132,7 @@ def test_isolation_that_the_engine_did_not_put_in_force_is_not_claimed() -> None
     answer = inspected(**unlike, Memory=0, NanoCpus=0, PidsLimit=None)
     answer["Mounts"][0]["RW"] = True
     engine = plan.parse_engine_info({"SecurityOptions": []})
-    isolation = plan.parse_isolation(answer, asked=JOB.mounts, engine=engine)
+    isolation = plan.parse_isolation(answer, mounts=JOB.mounts, engine=engine)
     assert not isolation.is_complete
     assert (isolation.network, isolation.root_filesystem, isolation.sample) == (
         "services",
