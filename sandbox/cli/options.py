@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import logging
@@ -49,6 +50,16 @@ class Call:
 
         flags: dict[tuple[str, ...], str] = {("stack", "runtime"): self.runtime} if self.runtime else {}
         return load_project(self.config, start=Path.cwd(), environ=os.environ, flags=flags)
+
+    def load_run_project(self, *, baseline: str | None = None, accept_masks: bool = False) -> Project:
+        """Read the project's settings for a command that draws a sample or runs code.
+
+        Under ``CI=true`` the baseline's file says where code runs (see `use_trusted_placement`).
+        """
+        from sandbox.project.committed_settings import use_trusted_placement  # noqa: PLC0415 - see `load_project`
+
+        project = dataclasses.replace(self.load_project(), accept_masks=accept_masks)
+        return use_trusted_placement(project, baseline)
 
     @functools.cached_property
     def progress(self) -> Progress:
@@ -116,6 +127,11 @@ name_option = click.option(
     callback=lambda _context, _parameter, value: _check_name(value),
     shell_complete=shell_completion.complete_sandboxes,
     help="Which of the project's sandboxes.",
+)
+accept_masks_option = click.option(
+    "--accept-masks",
+    is_flag=True,
+    help="Accept masks that are weaker than production's: its columns are then read as they are.",
 )
 frozen_option = click.option("--frozen", is_flag=True, help="Refuse to change sandbox.lock or the sample.")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import DEFAULT_NAME, Call, add_common_options, frozen_option, name_option
+from sandbox.cli.options import DEFAULT_NAME, Call, accept_masks_option, add_common_options, frozen_option, name_option
 
 if TYPE_CHECKING:
     from sandbox.impact.diff import DiffOptions
@@ -23,13 +23,15 @@ GATE_FAILURE_STATUS = 1
 @name_option
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run it again although it ran before.")
+@accept_masks_option
 @add_common_options
-def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) -> None:
+def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool, accept_masks: bool) -> None:
     """Run one version of the code (a git REF, or the working tree) on the sample in the stack."""
     from sandbox.project.pipeline_run import run as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.report.terminal.run import render_run as shown  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), ref=ref, name=name, fresh=fresh, frozen=frozen, progress=call.progress)
+    project = call.load_run_project(accept_masks=accept_masks)
+    result = carry_out(project, ref=ref, name=name, fresh=fresh, frozen=frozen, progress=call.progress)
     call.print(result, lambda: shown(result.run))
 
 
@@ -77,6 +79,12 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool) ->
 @name_option
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run everything again although it ran before.")
+@click.option(
+    "--accept-rules",
+    is_flag=True,
+    help="Accept that the change also changes the rules that judge it, listed in the report.",
+)
+@accept_masks_option
 @click.option("--no-values", is_flag=True, help="Keep values of rows out of everything that is written and shown.")
 @add_common_options
 def diff(
@@ -94,6 +102,8 @@ def diff(
     name: str,
     frozen: bool,
     fresh: bool,
+    accept_rules: bool,
+    accept_masks: bool,
     no_values: bool,
 ) -> int:
     """Run production's code and the changed code on the sample, and compare what they make.
@@ -119,20 +129,25 @@ def diff(
     version_flags = {flag for flag, value in versions.items() if value is not None}
     if tables:
         flags = {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen, "--name": name != DEFAULT_NAME}
+        flags |= {"--accept-rules": accept_rules, "--accept-masks": accept_masks}
         flags |= {"--config": call.config is not None, "--runtime": call.runtime is not None}
         _check_tables(tables, version_flags, flags)
     else:
         _check_project(version_flags, {"--key": key, "--rules": rules, "--report": report}, bisect=bisect)
-    options = DiffOptions(name=name, fresh=fresh, frozen=frozen, values=not no_values)
+    options = DiffOptions(
+        name=name, fresh=fresh, frozen=frozen, values=not no_values, accept_rules=accept_rules or bisect
+    )
     result: DiffResult
     if tables:
         before, after = tables
         result = diff_tables(before, after, terms, values=options.values, progress=call.progress)
     elif bisect:
-        result = _run_bisect(call, str(baseline), dataclasses.replace(options, persistent=False))
+        once = dataclasses.replace(options, persistent=False)
+        result = _run_bisect(call, str(baseline), once, accept_masks=accept_masks)
     else:
         chosen = DiffVersions(baseline=baseline, candidate=candidate, outputs=outputs, stack=stack)
-        result = carry_out(call.load_project(), chosen, options, progress=call.progress)
+        project = call.load_run_project(baseline=baseline, accept_masks=accept_masks)
+        result = carry_out(project, chosen, options, progress=call.progress)
     call.print(result, lambda: render_diff(result.document))
     return GATE_FAILURE_STATUS if result.verdict == "outside_gate" else 0
 
@@ -165,11 +180,11 @@ def _check_project(version_flags: set[str], of_tables: dict[str, object], *, bis
         )
 
 
-def _run_bisect(call: Call, baseline: str, options: DiffOptions) -> DiffResult:
+def _run_bisect(call: Call, baseline: str, options: DiffOptions, *, accept_masks: bool) -> DiffResult:
     from sandbox.commands.bisect import bisect  # noqa: PLC0415 - see `run`
 
     return bisect(
-        call.load_project,
+        lambda: call.load_run_project(baseline=baseline, accept_masks=accept_masks),
         baseline=baseline,
         start=Path.cwd(),
         has_config_flag=call.config is not None,

@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import Call, add_common_options
+from sandbox.cli.options import Call, accept_masks_option, add_common_options
 from sandbox.model import SqlDialect
 
 
@@ -38,15 +38,17 @@ def plan(call: Call, *, dialect: SqlDialect | None) -> None:
 @click.group(invoke_without_command=True)
 @click.option("--refresh", is_flag=True, help="Draw again from the source as it is now.")
 @click.option("--profile", is_flag=True, help="Compare it with production, tables of any size.")
+@accept_masks_option
 @add_common_options
-def sample(call: Call, *, refresh: bool, profile: bool) -> None:
+def sample(call: Call, *, refresh: bool, profile: bool, accept_masks: bool) -> None:
     """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it."""
     if _has_subcommand():
         return
     from sandbox.project.sample import ensure_profiled_sample as carry_out  # noqa: PLC0415 - see `plan`
     from sandbox.report.terminal.samples import render_sample as shown  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), refresh=refresh, profile=profile, progress=call.progress)
+    project = call.load_run_project(accept_masks=accept_masks)
+    result = carry_out(project, refresh=refresh, profile=profile, progress=call.progress)
     call.print(
         result,
         lambda: shown(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import DEFAULT_NAME, Call, add_common_options, frozen_option, name_option
+from sandbox.cli.options import DEFAULT_NAME, Call, accept_masks_option, add_common_options, frozen_option, name_option
 from sandbox.errors import ConfigError, ContainerEngineError, UsageError
 
 if TYPE_CHECKING:
@@ -23,13 +23,15 @@ MAX_QUERY_ROWS = 50  # without --all
 @click.command()
 @name_option
 @frozen_option
+@accept_masks_option
 @add_common_options
-def create(call: Call, *, name: str, frozen: bool) -> None:
+def create(call: Call, *, name: str, frozen: bool, accept_masks: bool) -> None:
     """Make everything ready: draw the sample, build the image, record the sandbox. Does only what is not done yet."""
     from sandbox.project.create import create as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.report.terminal.sandboxes import render_sandbox as shown  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), name=name, frozen=frozen, progress=call.progress)
+    project = call.load_run_project(accept_masks=accept_masks)
+    result = carry_out(project, name=name, frozen=frozen, progress=call.progress)
     call.print(
         result,
         lambda: shown(
@@ -49,7 +51,7 @@ def lock(call: Call, *, upgrade: bool) -> None:
     from sandbox.commands.lock import lock as carry_out  # noqa: PLC0415 - see `create`
     from sandbox.report.terminal.sandboxes import render_lock as shown  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), upgrade=upgrade, progress=call.progress)
+    result = carry_out(call.load_run_project(), upgrade=upgrade, progress=call.progress)
     call.print(result, lambda: shown(result.lock, result.path, changed=result.changed, moved=result.lock_changes))
 
 
@@ -63,7 +65,7 @@ def shell(call: Call, *, name: str, frozen: bool) -> int:
 
     if call.as_json or not sys.stdin.isatty():
         raise UsageError("a shell needs a terminal", hint="to run the pipeline: sandbox run")
-    return carry_out(call.load_project(), name=name, frozen=frozen, progress=call.progress)
+    return carry_out(call.load_run_project(), name=name, frozen=frozen, progress=call.progress)
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
@@ -80,7 +82,7 @@ def execute(call: Call, *, words: tuple[str, ...], name: str, frozen: bool) -> i
 
     out, err = create_writer(sys.stdout.buffer), create_writer(sys.stderr.buffer)
     return carry_out(
-        call.load_project(), words, name=name, frozen=frozen, stdout=out, stderr=err, progress=call.progress
+        call.load_run_project(), words, name=name, frozen=frozen, stdout=out, stderr=err, progress=call.progress
     )
 
 
@@ -143,7 +145,7 @@ def sql(call: Call, *, query: str, as_csv: bool, whole: bool, service: str | Non
     if service is None:
         result = carry_out.sql(call.load_project(), text, most=most, progress=call.progress)
     else:
-        result = carry_out.query_postgres(call.load_project(), text, name=name, most=most, progress=call.progress)
+        result = carry_out.query_postgres(call.load_run_project(), text, name=name, most=most, progress=call.progress)
     if as_csv and not call.as_json:
         click.echo(report.format_csv(result.columns, result.rows), nl=False)
         return

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.compare.gate_limits import render_accept_line
 from sandbox.compare.rows.row_matching import SIDES
 from sandbox.compare.rules import compute_engine_memory
 from sandbox.compare.sql_types import render_nan_safe_sql
 from sandbox.compare.table_reader import TableReader, describe_read_failure
+from sandbox.config.settings import GATE_DEFAULTS
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import PipelineError, SandboxError
 from sandbox.manifest.diff import DataTestResult, GateResult
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from sandbox.config.settings import DataTestEntry, GateSection
     from sandbox.manifest.diff import DataTestOutcome
     from sandbox.model import Progress, TableFiles
-
-DEFAULT_TESTS_LIMIT = "no-new-failures"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +143,7 @@ def evaluate_data_tests(tests: Sequence[DataTestResult], gate: GateSection) -> l
     """
     if not tests:
         return []
-    limit = gate.tests or DEFAULT_TESTS_LIMIT
+    limit = gate.tests or str(GATE_DEFAULTS["tests"])
     broken = {
         "not evaluated": [one.name for one in tests if one.candidate_failures is None],
         "newly failing": [one.name for one in tests if one.outcome == "newly_failing"],
@@ -153,4 +153,6 @@ def evaluate_data_tests(tests: Sequence[DataTestResult], gate: GateSection) -> l
     tolerated = {"no-new-failures": {"still failing"}, "no-failures": set(), "any": set(broken)}[limit]
     said = "; ".join(f"{what}: {', '.join(names)}" for what, names in broken.items() if names)
     held = not any(names for what, names in broken.items() if what not in tolerated)
-    return [GateResult(rule="tests", output=None, limit=limit, held=held, found=said or "all passed")]
+    accept = None if held else render_accept_line("tests", "any")
+    found = said or "all passed"
+    return [GateResult(rule="tests", output=None, limit=limit, held=held, found=found, accept=accept)]

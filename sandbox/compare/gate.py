@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.compare.data_tests import evaluate_data_tests
@@ -10,43 +11,59 @@ from sandbox.compare.gate_limits import (
     evaluate_total_change,
     format_percent,
     has_uncounted_differences,
+    render_accept_line,
+    render_accepted_share,
     split_output_column,
 )
+from sandbox.compare.gate_rules import evaluate_artifacts, evaluate_not_compared, evaluate_rule_changes, get_limit
 from sandbox.manifest.diff import GateResult, OutputDiff, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sandbox.config.settings import GateSection
-    from sandbox.manifest.diff import DataTestResult
+    from sandbox.manifest.diff import ArtifactDiff, DataTestResult, NotCompared, RuleChange
 
-DEFAULT_CHANGED_ROWS_LIMIT = 0.0
-DEFAULT_SCHEMA_LIMIT = "same"
+
+@dataclass(frozen=True, kw_only=True)
+class GateEvidence:
+    """What a gate judges.
+
+    Attributes:
+        outputs: The comparison of each output.
+        tests: The data tests on both sides.
+        artifacts: The comparison of each file that is no table.
+        not_compared: What the runs left and was not compared.
+        rule_changes: The changes of what judges; None where there is no other file to compare with.
+        rules_limit: What the baseline commit's file accepts of such changes.
+    """
+
+    outputs: Mapping[str, OutputDiff]
+    tests: Sequence[DataTestResult] = ()
+    artifacts: Mapping[str, ArtifactDiff] = field(default_factory=dict)
+    not_compared: Sequence[NotCompared] = ()
+    rule_changes: Sequence[RuleChange] | None = None
+    rules_limit: str = "same"
 
 
 def evaluate_gate(
-    outputs: Mapping[str, OutputDiff],
-    gate: GateSection,
-    per_output: Mapping[str, GateSection],
-    tests: Sequence[DataTestResult] = (),
+    evidence: GateEvidence, gate: GateSection, per_output: Mapping[str, GateSection]
 ) -> tuple[Verdict, list[GateResult]]:
     """Judge the differences.
 
-    Every rule is judged for every output, by the output's own limit where it has one; one that is not held decides.
-    A rule that cannot be evaluated is not held.
+    Every rule is judged for every output, by the output's own limit where it has one. The worst result decides. A rule that
+    cannot be evaluated is not held.
 
     Returns:
         The verdict, and one result for each rule and output, in the outputs' order.
     """
-    results = []
+    outputs = evidence.outputs
+    results: list[GateResult] = []
     for name, output in outputs.items():
         own = per_output.get(name)
+        results += _evaluate_output(name, output, gate, own)
         results += [
-            _evaluate_changed_rows(name, output, gate, own),
-            _evaluate_schema(name, output, gate, own),
-        ]
-        results += [
-            evaluate_total_change(name, column, limit, outputs)
+            evaluate_total_change(name, column, limit, outputs, own=True)
             for column, limit in (own.total_change.items() if own else ())
         ]
     for name, own in per_output.items():
@@ -56,11 +73,39 @@ def evaluate_gate(
         evaluate_total_change(*split_output_column(named, outputs), limit, outputs)
         for named, limit in gate.total_change.items()
     ]
-    results += evaluate_data_tests(tests, gate)
+    results += evaluate_data_tests(evidence.tests, gate)
+    results += evaluate_artifacts(evidence.artifacts, gate)
+    results += evaluate_not_compared(evidence.not_compared, gate, per_output)
+    results += evaluate_rule_changes(evidence.rule_changes, evidence.rules_limit)
     if not all(result.held for result in results):
         return "outside_gate", results
-    same = all(output.is_same for output in outputs.values())
-    return ("same" if same else "within_gate"), results
+    return ("same" if _is_same(evidence) else "within_gate"), results
+
+
+def _is_same(evidence: GateEvidence) -> bool:
+    return (
+        all(output.is_same for output in evidence.outputs.values())
+        and all(artifact.status == "same" for artifact in evidence.artifacts.values())
+        and not evidence.not_compared
+    )
+
+
+def _evaluate_output(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> Iterator[GateResult]:
+    """Judge one output; of one that only one side has, nothing but that."""
+    if output.status == "compared":
+        yield _evaluate_changed_rows(name, output, gate, own)
+        yield _evaluate_schema(name, output, gate, own)
+        return
+    limit = get_limit(output.status, gate, own)
+    held = limit == "any"
+    yield GateResult(
+        rule=output.status,
+        output=name,
+        limit=str(limit),
+        held=held,
+        found=f"output {output.status}",
+        accept=None if held else render_accept_line(output.status, "any", output=name),
+    )
 
 
 def _evaluate_missing_output(name: str, own: GateSection, outputs: Mapping[str, OutputDiff]) -> Iterator[GateResult]:
@@ -73,50 +118,54 @@ def _evaluate_missing_output(name: str, own: GateSection, outputs: Mapping[str, 
         if limit is not None:
             yield GateResult(rule=f"{rule} {name}", output=None, limit=limit, held=False, found="not compared")
     for column, share in own.total_change.items():
-        yield evaluate_total_change(name, column, share, outputs)
+        yield evaluate_total_change(name, column, share, outputs, own=True)
 
 
 def _evaluate_changed_rows(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> GateResult:
-    limit = next(
-        (section.changed_rows for section in (own, gate) if section and section.changed_rows is not None),
-        DEFAULT_CHANGED_ROWS_LIMIT,
-    )
-    weighted = find_weighted_share(output)
-    found = output.rows.differing_share if weighted is None else weighted
+    limit = float(get_limit("changed_rows", gate, own))
+    rounding = output.rows.rounding if get_limit("rounding", gate, own) == "accept" else 0
+    accepted = output.rows.noise + rounding
+    weighted = find_weighted_share(output, accepted)
+    share = output.rows.compute_share(accepted) if weighted is None else weighted
+    held = share <= limit * (1 + LIMIT_TOLERANCE)
     return GateResult(
         rule="changed_rows",
         output=name,
         limit=format_percent(limit),
-        held=found <= limit * (1 + LIMIT_TOLERANCE),
-        found=format_percent(found) + ("" if weighted is None else ", weighted to production,"),
+        held=held,
+        found=format_percent(share) + ("" if weighted is None else ", weighted to production,"),
+        accept=None if held else render_accept_line("changed_rows", render_accepted_share(share), output=name),
     )
 
 
-def find_weighted_share(output: OutputDiff) -> float | None:
-    """Give the estimated share of production's rows that differ; None where the sample's own share must do.
+def find_weighted_share(output: OutputDiff, accepted: int) -> float | None:
+    """Return the estimated share of production's rows that differ; None where the sample's own share must do.
 
-    It must where nothing is estimated, and where a difference is in rows that the estimate leaves out, or the sample
-    shows none: no weight may make a difference vanish.
+    It must where nothing is estimated, where a difference is in rows that the estimate leaves out, and where only accepted
+    rows of the sample differ: no weight may make a difference vanish.
     """
     estimate = output.estimate
-    if has_uncounted_differences(output) or not estimate.share.estimate or output.rows.differing_share == 0:
+    share = output.rows.compute_share(accepted)
+    if has_uncounted_differences(output) or not estimate.share.estimate or share == 0:
         return None
     return estimate.share.estimate
 
 
 def _evaluate_schema(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> GateResult:
-    limit = next(
-        (section.schema_ for section in (own, gate) if section and section.schema_ is not None),
-        DEFAULT_SCHEMA_LIMIT,
+    limit = str(get_limit("schema", gate, own))
+    changes = output.schema_
+    counts = {
+        "added": len(changes.added),
+        "removed": len(changes.removed),
+        "type changed": len(changes.type_changed),
+    }
+    found = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "same"
+    held = limit == "any" or found == "same"
+    return GateResult(
+        rule="schema",
+        output=name,
+        limit=limit,
+        held=held,
+        found=found,
+        accept=None if held else render_accept_line("schema", "any", output=name),
     )
-    if output.status != "compared":
-        found = f"output {output.status}"
-    else:
-        changes = output.schema_
-        counts = {
-            "added": len(changes.added),
-            "removed": len(changes.removed),
-            "type changed": len(changes.type_changed),
-        }
-        found = ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "same"
-    return GateResult(rule="schema", output=name, limit=limit, held=limit == "any" or found == "same", found=found)

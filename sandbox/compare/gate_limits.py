@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from sandbox.config.toml_quoting import quote_key, quote_text
 from sandbox.manifest.diff import GateResult
 
 if TYPE_CHECKING:
@@ -21,27 +23,65 @@ def split_output_column(named: str, outputs: Mapping[str, OutputDiff]) -> tuple[
     return output, named[len(output) + 1 :]
 
 
-def evaluate_total_change(name: str, column: str, limit: float, outputs: Mapping[str, OutputDiff]) -> GateResult:
+def render_accept_line(key: str, value: str, *, output: str | None = None) -> str:
+    """Return what to write into ``sandbox.toml`` to accept what was found.
+
+    >>> render_accept_line("changed_rows", "3%", output="orders")
+    '[outputs.orders.gate] changed_rows = "3%"'
+    """
+    table = "[gate]" if output is None else f"[outputs.{quote_key(output)}.gate]"
+    return f"{table} {key} = {quote_text(value)}"
+
+
+def render_accepted_share(share: float) -> str:
+    """Return a share as a limit that accepts it: rounded up to two significant digits.
+
+    >>> render_accepted_share(0.0258), render_accepted_share(1 / 3), render_accepted_share(1e-9), render_accepted_share(2)
+    ('2.6%', '34%', '0.0000001%', '100%')
+    """
+    percent = min(share, 1.0) * 100
+    digits = max(0, 1 - math.floor(math.log10(percent))) if percent > 0 else 0
+    rounded = math.ceil(round(percent * 10**digits, 6)) / 10**digits
+    text = f"{min(rounded, 100.0):.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}%"
+
+
+def evaluate_total_change(
+    name: str, column: str, limit: float, outputs: Mapping[str, OutputDiff], *, own: bool = False
+) -> GateResult:
     """Judge the estimated change of a column's total in production, as a share of that total.
 
     It is held where the whole interval lies within the limit, or where no value of the sample changed. It is not where
-    something changed and there is no interval.
+    something changed and there is no interval. ``own``: the rule is of the output's own gate.
     """
-    output = outputs.get(name)
+    output, accept = outputs.get(name), None
     problem = _find_problem(output, column)
     if problem is not None or output is None:
         held, found = False, f"not estimated: {problem}"
     elif _is_unchanged(output, column):
         held, found = True, "no change in the sample"
     else:
-        held, found = _compare_with_limit(output.estimate.totals[column].relative, limit)
+        change = output.estimate.totals[column].relative
+        held, found = _compare_with_limit(change, limit)
+        accept = None if held else _render_accepted_change(name, column, change, own=own)
     return GateResult(
         rule=f"total_change {name}.{column}",
         output=None if output is None else name,
         limit=format_percent(limit),
         held=held,
         found=found,
+        accept=accept,
     )
+
+
+def _render_accepted_change(name: str, column: str, change: EstimatedFigure, *, own: bool) -> str | None:
+    """Return the limit that accepts the whole interval; None where there is none, or it exceeds 100 %."""
+    if change.low is None or change.high is None or max(abs(change.low), abs(change.high)) > 1:
+        return None
+    key = quote_key(column if own else f"{name}.{column}")
+    limit = render_accepted_share(max(abs(change.low), abs(change.high)))
+    table = f"[outputs.{quote_key(name)}.gate.total_change]" if own else "[gate.total_change]"
+    return f"{table} {key} = {quote_text(limit)}"
 
 
 def _find_problem(output: OutputDiff | None, column: str) -> str | None:

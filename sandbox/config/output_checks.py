@@ -19,6 +19,12 @@ _TYPE_TOLERANCES = {
     "VARCHAR": frozenset({"case", "space"}),
     "LIST": frozenset({"set"}),
 }
+_PROJECT_RULES = {
+    "tests": "a data test may look at several outputs",
+    "artifacts": "an artifact is no output",
+    "rules": "the rules of all outputs are judged together",
+    "unexpected": "what a change reaches is a matter of the whole project",
+}
 
 
 def check_outputs(settings: Settings) -> Iterator[ConfigProblem]:
@@ -36,9 +42,10 @@ def check_output(at: KeyPath, section: OutputSection) -> Iterator[ConfigProblem]
     for column in sorted(set(section.key or ()) & section.tolerance.keys()):
         message = f"{column} is a key column, and no tolerance holds in a key"
         yield ConfigProblem(key=(*at, "tolerance", column), message=message)
-    if section.gate.tests is not None:
-        message = "a data test may look at several outputs; say in [gate] what is accepted of tests"
-        yield ConfigProblem(key=(*at, "gate", "tests"), message=message)
+    for rule, reason in _PROJECT_RULES.items():
+        if getattr(section.gate, rule) is not None:
+            message = f"{reason}; say in [gate] what is accepted of {rule}"
+            yield ConfigProblem(key=(*at, "gate", rule), message=message)
     yield from _check_type_tolerances(at, section)
 
 

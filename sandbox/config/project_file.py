@@ -47,13 +47,19 @@ def load_project(
         ConfigError: There is none, or it is invalid; the message lists every problem.
     """
     path = file.absolute() if file is not None else find_project_file(start)
+    given = {**dict(_read_environment(environ)), **flags}
+    return Project(file=path.resolve(), settings=read_settings(path, given), given=given)
+
+
+def read_settings(path: Path, given: Mapping[SettingPath, Any]) -> Settings:
+    """Return the settings of a file; what the environment and flags say wins (see `load_project`)."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path} is not there", hint="name another with --config FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    return Project(file=path.resolve(), settings=resolve_settings(path, text, environ, flags))
+    return resolve_settings(path, text, given)
 
 
 def find_project_file(start: Path) -> Path:
@@ -67,13 +73,13 @@ def find_project_file(start: Path) -> Path:
     )
 
 
-def resolve_settings(path: Path, text: str, environ: Mapping[str, str], flags: Mapping[SettingPath, Any]) -> Settings:
-    """Return the settings of a file with this text (see `load_project`)."""
+def resolve_settings(path: Path, text: str, given: Mapping[SettingPath, Any]) -> Settings:
+    """Return the settings of a file with this text; what the environment and flags say wins (see `load_project`)."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    for key, value in {**dict(_read_environment(environ)), **flags}.items():
+    for key, value in given.items():
         _set_value(values, key, value)
     problems: list[ConfigProblem] = []
     try:

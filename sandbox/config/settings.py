@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -15,6 +15,7 @@ from sandbox.config.quantities import Duration, MemoryLimit, Share, Size
 from sandbox.model import ResourceLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 STATE_FOLDER = ".sandbox"  # beside sandbox.toml
@@ -478,7 +479,11 @@ class ToleranceEntry(Section):
 
 
 class GateSection(Section):
-    """``[gate]``, and the gate of one output; None selects the default rule."""
+    """``[gate]``, and the gate of one output.
+
+    A key that is None has the default of `GATE_DEFAULTS`; in the gate of one output it has the value of ``[gate]``.
+    ``tests``, ``artifacts``, ``rules`` and ``unexpected`` are keys of ``[gate]`` alone.
+    """
 
     changed_rows: Share | None = Field(
         default=None,
@@ -488,16 +493,75 @@ class GateSection(Section):
     schema_: Annotated[Literal["same", "any"] | None, Field(alias="schema")] = Field(
         default=None, description="Whether columns and types must be the same. Default: `same`.", examples=["any"]
     )
+    added: Literal["any", "fail"] | None = Field(
+        default=None,
+        description="Whether outputs and artifacts may be new. Default: `any`.",
+        examples=["fail"],
+    )
+    removed: Literal["fail", "any"] | None = Field(
+        default=None,
+        description="Whether outputs and artifacts of the baseline may be missing. Default: `fail`.",
+        examples=["any"],
+    )
+    artifacts: Literal["same", "any"] | None = Field(
+        default=None,
+        description="Whether files that are not tables may change. Only in `[gate]`. Default: `same`.",
+        examples=["any"],
+    )
+    rounding: Literal["accept", "count"] | None = Field(
+        default=None,
+        description="Whether rows that differ by floating-point rounding count as changed. Default: `accept`.",
+        examples=["count"],
+    )
+    nondeterministic: Literal["distribution", "any"] | None = Field(
+        default=None,
+        description="How columns are judged that differ between two runs of the same code. Default: `distribution`.",
+        examples=["any"],
+    )
+    not_compared: Literal["fail", "any"] | None = Field(
+        default=None,
+        description="Whether something may be left out of the comparison. Default: `fail`.",
+        examples=["any"],
+    )
+    unexpected: Literal["any", "fail"] | None = Field(
+        default=None,
+        description="Whether columns may change that no changed code leads to. Only in `[gate]`. Default: `any`.",
+        examples=["any"],
+    )
     tests: Literal["no-new-failures", "no-failures", "any"] | None = Field(
         default=None,
-        description="Which failures of data tests break the gate. Default: `no-new-failures`.",
+        description="Which failures of data tests break the gate. Only in `[gate]`. Default: `no-new-failures`.",
         examples=["no-failures"],
+    )
+    rules: Literal["same", "any"] | None = Field(
+        default=None,
+        description=(
+            "Whether a change may loosen the rules that judge it. Read from the baseline commit's file. "
+            "Only in `[gate]`. Default: `same`."
+        ),
+        examples=["any"],
     )
     total_change: dict[str, Share] = Field(
         default_factory=dict,
         description="Largest estimated change of a column's total in production.",
         examples=[{"revenue.amount": "1%"}],
     )
+
+
+GATE_DEFAULTS: dict[str, float | str] = {
+    "changed_rows": 0.0,
+    "schema": "same",
+    "added": "any",
+    "removed": "fail",
+    "artifacts": "same",
+    "rounding": "accept",
+    "nondeterministic": "distribution",
+    "not_compared": "fail",
+    "unexpected": "any",
+    "tests": "no-new-failures",
+    "rules": "same",
+}
+"""What ``[gate]`` accepts where it does not say it; ``total_change`` limits no total by itself."""
 
 
 class OutputSection(Section):
@@ -569,10 +633,21 @@ class Project:
     Attributes:
         file: The absolute path of its ``sandbox.toml``.
         settings: File, environment and flags, resolved.
+        given: What the environment and flags say, by the path of the key.
+        accept_masks: Whether a flag accepts masks that are weaker than the baseline's.
+        ignored_keys: The keys of the file that the baseline's file decides instead, where it says something else.
     """
 
     file: Path
     settings: Settings
+    given: Mapping[tuple[str, ...], Any] = field(default_factory=dict)
+    accept_masks: bool = False
+    ignored_keys: tuple[str, ...] = ()
+
+    @property
+    def given_keys(self) -> frozenset[str]:
+        """The keys that the environment or a flag decides, as people write them."""
+        return frozenset(".".join(path) for path in self.given)
 
     @property
     def root(self) -> Path:

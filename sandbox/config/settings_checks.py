@@ -294,3 +294,4 @@ def _list_unsupported(settings: Settings) -> Iterator[tuple[KeyPath, bool, str]]
     }
     what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
     yield ("source", "uri"), other, what
+    yield ("gate", "unexpected"), settings.gate.unexpected == "fail", "columns that changed though nothing leads there"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from sandbox.config.ci import is_ci
 from sandbox.errors import ContainerEngineError
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ def choose_runtime(name: Literal["auto", "docker", "local"]) -> tuple[Runtime, s
     """Return a runtime that answers, and a message for the user if it has no isolation.
 
     Args:
-        name: ``auto`` is ``docker`` if an engine answers, else ``local``; ``docker`` never falls back.
+        name: ``auto`` is ``docker`` if an engine answers, else ``local``. Under ``CI=true`` it never falls back, as
+            ``docker`` never does.
 
     Raises:
         ContainerEngineError: The runtime does not answer.
@@ -29,6 +31,11 @@ def choose_runtime(name: Literal["auto", "docker", "local"]) -> tuple[Runtime, s
     except ContainerEngineError as error:
         if name == "docker":
             raise
+        if is_ci():
+            raise ContainerEngineError(
+                f"{error.message}; under CI=true code does not run without isolation unless that is asked for",
+                hint=f"{error.hint}\nto run it as processes of this machine, which it can then read: --runtime local".lstrip(),
+            ) from error
         return _create_local_runtime(), (
             f"Running as processes of this machine, with no isolation of network or files: {error.message}."
         )

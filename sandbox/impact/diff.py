@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.stack_file import has_requirements, replace_stack
 from sandbox.dbt import runs, tests
+from sandbox.errors import ConfigError
 from sandbox.impact import noise, production_baseline, separability
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
@@ -18,8 +19,10 @@ from sandbox.impact.compare_outputs import (
 )
 from sandbox.impact.comparison_cache import compare_runs
 from sandbox.impact.document import DiffFindings, build_document, describe_plain_side, describe_run_side
+from sandbox.impact.rule_judgement import RuleJudgement, judge_rules
 from sandbox.impact.sides import SideContext, add_side_to_errors, find_ancestry_warnings, open_side
 from sandbox.model import SilentProgress
+from sandbox.project.committed_settings import build_version_project
 from sandbox.project.create import create
 from sandbox.project.pipeline_run import open_repository, resolve_command
 from sandbox.project.registry import make_state_folder
@@ -64,6 +67,7 @@ class DiffOptions:
         frozen: Refuse to change the lock or the sample.
         values: Whether what is written and shown may hold values of rows.
         persistent: Whether the sandbox is made ready and ``sandbox.lock`` follows the working tree, as `create` does.
+        accept_rules: Accept that what judges is looser than in the baseline commit's file.
     """
 
     name: str = "default"
@@ -71,29 +75,57 @@ class DiffOptions:
     frozen: bool = False
     values: bool = True
     persistent: bool = True
+    accept_rules: bool = False
 
 
 def compare_versions(
     project: Project, versions: DiffVersions, options: DiffOptions, *, progress: Progress
 ) -> DiffDocument:
     """Compare two versions as `diff` does; writes no report."""
-    resolve_command(project)
     ref = _choose_baseline_ref(project, versions)
     if versions.outputs is None and ref is not None:
         open_repository(project).resolve_commit(ref)  # a ref that is not there must fail before any work is done
+    rules = _judge_rules(project, versions, options)
+    candidate_project = build_version_project(project, versions.candidate)
+    resolve_command(candidate_project)
     ground = _prepare_context(project, options, progress)
+    after = _replace_project(ground, candidate_project)
     if versions.outputs is not None:
-        found = _compare_with_production(ground, versions, versions.outputs, options, progress)
+        found = _compare_with_production(after, versions, versions.outputs, options, progress)
     else:
-        other = _replace_stack(ground, versions.stack, options) if versions.stack else ground
+        before = after if versions.stack else _replace_project(ground, build_version_project(project, ref))
+        other = _replace_stack(after, versions.stack, options) if versions.stack else after
         with (
-            open_side("baseline", ground, ref, progress=progress) as baseline,
+            open_side("baseline", before, ref, progress=progress) as baseline,
             open_side("candidate", other, versions.candidate, progress=progress) as candidate,
         ):
             found = _run_and_compare_sides(baseline, candidate, versions, options, progress)
-    warnings = [ground.stack.warning] if ground.stack.warning else []
+    warnings = [*([ground.stack.warning] if ground.stack.warning else []), *rules.warnings]
     found = dataclasses.replace(found, warnings=[*warnings, *found.warnings])
-    return build_document(project, ground.sample.manifest, found)
+    return build_document(project, ground.sample.manifest, found, rules)
+
+
+def _judge_rules(project: Project, versions: DiffVersions, options: DiffOptions) -> RuleJudgement:
+    """Compare the rules with production's; two stacks are judged by one file."""
+    if versions.stack is not None:
+        return RuleJudgement()
+    ref = versions.baseline or project.settings.pipeline.production
+    if versions.outputs is not None and not _has_version(project, ref):
+        return RuleJudgement(warnings=[f"there is no git ref {ref!r}, so the rules are compared with nothing"])
+    return judge_rules(project, ref, accept_rules=options.accept_rules)
+
+
+def _has_version(project: Project, ref: str) -> bool:
+    try:
+        open_repository(project).resolve_commit(ref)
+    except ConfigError:
+        return False
+    return True
+
+
+def _replace_project(ground: SideContext, project: Project) -> SideContext:
+    """Return what a side stands on, with the code keys of its own version."""
+    return dataclasses.replace(ground, project=project, stack=dataclasses.replace(ground.stack, project=project))
 
 
 def _choose_baseline_ref(project: Project, versions: DiffVersions) -> str | None:
@@ -144,7 +176,9 @@ def _run_and_compare_sides(
     """Run both sides, compare what they made, and tell noise from change."""
     ground = baseline.context
     first = baseline.run(fresh=options.fresh, progress=progress)
-    candidate = dataclasses.replace(candidate, request=runs.defer_to_baseline(ground.project, candidate.request, first))
+    if runs.is_dbt_project(ground.project):
+        request = runs.defer_to_baseline(candidate.context.project, candidate.request, first)
+        candidate = dataclasses.replace(candidate, request=request)
     second = candidate.run(fresh=options.fresh, progress=progress)
     if second.cached and second.record.started < first.record.started and find_differing_outputs(first, second):
         # What the clock does shows in the repetition only if it spans the time between the sides.

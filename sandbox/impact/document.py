@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sandbox import compare
+from sandbox.compare.gate import GateEvidence
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.diff import DiffDocument, DiffSide, EnvironmentReference, NoiseRun, SampleReference
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from sandbox.config import Project
     from sandbox.config.settings import GateSection
-    from sandbox.manifest.diff import DataTestResult, DbtBuild, OutputDiff
+    from sandbox.impact.rule_judgement import RuleJudgement
+    from sandbox.manifest.diff import ArtifactDiff, DataTestResult, DbtBuild, NotCompared, OutputDiff
     from sandbox.manifest.sample import SampleManifest
     from sandbox.runner.run import Run
 
@@ -34,6 +36,8 @@ class DiffFindings:
         baseline_run: Production's run, unless its own outputs stand for it.
         outputs: What was found, output by output.
         tests: The data tests on both sides.
+        artifacts: The files that are no tables, by path.
+        not_compared: What the runs left and was not compared.
         noise_run: The run of the baseline that looked for noise, if there was reason for one.
         warnings: What the reader should know.
         dbt: What of a dbt project was built.
@@ -45,16 +49,33 @@ class DiffFindings:
     candidate_run: Run
     outputs: Mapping[str, OutputDiff]
     tests: list[DataTestResult] = field(default_factory=list)
+    artifacts: Mapping[str, ArtifactDiff] = field(default_factory=dict)
+    not_compared: list[NotCompared] = field(default_factory=list)
     noise_run: Run | None = None
     warnings: list[str] = field(default_factory=list)
     dbt: DbtBuild | None = None
 
 
-def build_document(project: Project, manifest: SampleManifest, found: DiffFindings) -> DiffDocument:
-    """Judge what was found, and give the whole document."""
+def build_document(
+    project: Project, manifest: SampleManifest, found: DiffFindings, rules: RuleJudgement
+) -> DiffDocument:
+    """Judge what was found, and return the whole document."""
     settings = project.settings
     gates = {name: section.gate for name, section in settings.outputs.items()}
-    verdict, gate = compare.evaluate_gate(found.outputs, settings.gate, gates, found.tests)
+    made = [name for name, output in found.outputs.items() if output.status != "added"]
+    changes = rules.list_changes(made)
+    verdict, gate = compare.evaluate_gate(
+        GateEvidence(
+            outputs=found.outputs,
+            tests=found.tests,
+            artifacts=found.artifacts,
+            not_compared=found.not_compared,
+            rule_changes=changes,
+            rules_limit=rules.limit,
+        ),
+        settings.gate,
+        gates,
+    )
     identity = _create_id({"baseline": found.baseline.run or found.baseline.ref, "candidate": found.candidate.run})
     return DiffDocument(
         id=identity,
@@ -67,6 +88,9 @@ def build_document(project: Project, manifest: SampleManifest, found: DiffFindin
         environment=_describe_environment(found),
         outputs=dict(found.outputs),
         tests=found.tests,
+        artifacts=dict(found.artifacts),
+        not_compared=found.not_compared,
+        rule_changes=changes or [],
         gate=gate,
         warnings=found.warnings,
         report=str(project.state_folder / "diffs" / identity / REPORT_FILE),
@@ -84,7 +108,7 @@ def build_table_document(
     report: Path | None = None,
 ) -> DiffDocument:
     """Give the document of two plain tables; ``report`` is where its report will be."""
-    verdict, results = compare.evaluate_gate(outputs, gate, {})
+    verdict, results = compare.evaluate_gate(GateEvidence(outputs=outputs), gate, {})
     return DiffDocument(
         id=_create_id({"baseline": baseline, "candidate": candidate}),
         created=_format_current_time(),

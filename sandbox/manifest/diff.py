@@ -104,7 +104,10 @@ class SchemaChanges(DocumentPart):
 
 
 class RowCounts(DocumentPart):
-    """Row counts. added + changed + unchanged = candidate; removed + changed + unchanged = baseline."""
+    """Row counts. added + changed + unchanged = candidate; removed + changed + unchanged = baseline.
+
+    ``noise`` and ``rounding`` are parts of the rows that differ. A row is counted in one of them at most.
+    """
 
     baseline: int
     candidate: int
@@ -113,6 +116,7 @@ class RowCounts(DocumentPart):
     changed: int
     unchanged: int
     noise: int = 0
+    rounding: int = 0
 
     @property
     def different(self) -> int:
@@ -121,8 +125,15 @@ class RowCounts(DocumentPart):
 
     @property
     def differing_share(self) -> float:
-        """Rows that differ, minus noise, as a share of the baseline's rows; 1 if only the baseline is empty."""
-        counted = max(self.different - self.noise, 0)
+        """The rows that differ, without noise and rounding, as a share of the baseline's (see `compute_share`)."""
+        return self.compute_share(self.noise + self.rounding)
+
+    def compute_share(self, accepted: int) -> float:
+        """Return the rows that differ, without accepted ones, as a share of the baseline's rows.
+
+        It is 1 where the baseline has no rows and any differ.
+        """
+        counted = max(self.different - accepted, 0)
         if self.baseline == 0:
             return 1.0 if counted else 0.0
         return counted / self.baseline
@@ -281,6 +292,42 @@ class OutputDiff(DocumentPart):
         return self.status == "compared" and self.schema_.is_same and self.rows.different <= self.rows.noise
 
 
+class ArtifactDiff(DocumentPart):
+    """A file that is no table, compared by its digest.
+
+    ``nondeterministic``: it differs between two runs of the baseline as well. The bytes of a side without it are None.
+    """
+
+    status: Literal["same", "changed", "added", "removed", "nondeterministic"]
+    baseline_bytes: int | None = None
+    candidate_bytes: int | None = None
+
+
+class NotCompared(DocumentPart):
+    """Something that a run left and that was not compared: an output, a part of one, or a file.
+
+    ``output`` names the output whose own gate judges it; None where it belongs to none.
+    """
+
+    name: str
+    reason: str
+    output: str | None = None
+
+
+class RuleChange(DocumentPart):
+    """A key of ``sandbox.toml`` that judges, with another value than in the baseline commit's file.
+
+    ``loosens``: the comparison accepts or sees something else by it. The values are as TOML writes them, None where the
+    key is absent.
+    """
+
+    key: str
+    baseline: str | None
+    candidate: str | None
+    loosens: bool
+    reason: str
+
+
 class ProductionOutput(DocumentPart):
     """An output from production: number of files, bytes, modification time of the youngest, rows.
 
@@ -378,8 +425,9 @@ class DbtBuild(DocumentPart):
 class GateResult(DocumentPart):
     """One rule of the gate, for one output or (None) all of them; ``found`` is compared with ``limit``.
 
-    ``rule`` is ``changed_rows``, ``schema``, ``tests`` or ``total_change OUTPUT.COLUMN``. An output's own rule without
-    a result, because the output was not compared, is ``changed_rows OUTPUT`` or ``schema OUTPUT``.
+    ``rule`` is a key of ``[gate]``, or ``total_change OUTPUT.COLUMN``. An output's own rule that could not be evaluated,
+    because the output was not compared, is ``changed_rows OUTPUT`` or ``schema OUTPUT``. ``accept`` is what to write to
+    accept what was found, where the rule is not held and something can be written.
     """
 
     rule: str
@@ -387,6 +435,7 @@ class GateResult(DocumentPart):
     limit: str
     held: bool
     found: str
+    accept: str | None = None
 
 
 class DiffDocument(Document):
@@ -412,4 +461,7 @@ class DiffDocument(Document):
     report: str | None
     repeat: NoiseRun | None = None
     dbt: DbtBuild | None = None
+    artifacts: dict[str, ArtifactDiff] = Field(default_factory=dict)
+    not_compared: list[NotCompared] = Field(default_factory=list)
+    rule_changes: list[RuleChange] = Field(default_factory=list)
     values: bool = True

@@ -12,6 +12,7 @@ from sandbox.dbt import runs
 from sandbox.errors import ConfigError
 from sandbox.formatting import format_size
 from sandbox.model import WORKING_TREE, RunOutcome
+from sandbox.project.committed_settings import build_version_project
 from sandbox.project.create import build_record_path, write_record
 from sandbox.project.registry import make_state_folder
 from sandbox.project.sample import ensure_sample
@@ -63,6 +64,7 @@ def run(
     Raises:
         PipelineError, PipelineTimeoutError, PipelineMemoryError: The run failed.
     """
+    project = build_version_project(project, ref)
     resolve_command(project)
     make_state_folder(project.state_folder)
     # git takes as long as finding the container engine.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import StoreError
 from sandbox.model import Sample
+from sandbox.project.committed_settings import check_masks_in_ci
 from sandbox.project.registry import make_state_folder
 from sandbox.samples import catalog
 from sandbox.samples.integrity import check_sample_integrity
@@ -137,6 +138,7 @@ def ensure_sample(project: Project, *, refresh: bool = False, whole: bool = Fals
     answer is an error, because drawing instead would produce differing samples within a team. ``whole`` compares a new
     sample with the whole of production.
     """
+    check_masks_in_ci(project)
     known, pulled, fresh = None if refresh else _find_sample(project), None, False
     if known is None:
         make_state_folder(project.state_folder)
@@ -163,6 +165,7 @@ def _ensure_cluster_sample(project: Project, *, refresh: bool, profile: bool, pr
     """Return the project's sample in the store, drawn by Spark's executors if it is missing."""
     from sandbox.sampler.cluster import publication  # noqa: PLC0415 - pyarrow is slow to import
 
+    check_masks_in_ci(project)
     store = _open_store(project)
     make_state_folder(project.state_folder)
     with lock_path(project.state_folder / "requests"):

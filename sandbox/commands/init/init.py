@@ -108,7 +108,7 @@ def write_settings(proposal: Proposal, file: Path, context: ProjectContext) -> S
 def check_settings_text(file: Path, text: str) -> None:
     """Check that the text is valid settings; a failure is a bug, and nothing is written."""
     try:
-        resolve_settings(file, text, {}, {})
+        resolve_settings(file, text, {})
     except ConfigError as error:
         raise AssertionError(f"{error.message}\n{text}") from error
 

@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.compare import evaluate_gate, run_data_tests
 from sandbox.compare.data_tests import classify_test_outcome, evaluate_data_tests
+from sandbox.compare.gate import GateEvidence
 from sandbox.config.settings import DataTestEntry, GateSection
 from sandbox.engine.duckdb.session import Session, quote_literal
 from sandbox.manifest.diff import DataTestResult
@@ -174,6 +175,8 @@ def test_the_gate_of_data_tests(counts: tuple[int, int], accepted: str, held: bo
     )
     [result] = evaluate_data_tests([test], GateSection.model_validate({"tests": accepted}))
     assert (result.rule, result.output, result.held) == ("tests", None, held)
-    verdict, results = evaluate_gate({}, GateSection.model_validate({"tests": accepted}), {}, [test])
+    verdict, results = evaluate_gate(
+        GateEvidence(outputs={}, tests=[test]), GateSection.model_validate({"tests": accepted}), {}
+    )
     assert (verdict != "outside_gate", results) == (held, [result])
-    assert evaluate_gate({}, GateSection(), {}) == ("same", [])
+    assert evaluate_gate(GateEvidence(outputs={}), GateSection(), {}) == ("same", [])

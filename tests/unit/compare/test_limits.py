@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox.compare import evaluate_gate
+from sandbox.compare.gate import GateEvidence
 from sandbox.config.settings import GateSection
 from sandbox.manifest.diff import (
     ColumnChanges,
@@ -51,7 +52,7 @@ def gate(limit: str, named: str = "t.value") -> GateSection:
 
 
 def judged(found: OutputDiff, limit: str, named: str = "t.value") -> GateResult:
-    _, results = evaluate_gate({"t": found}, gate(limit, named), {})
+    _, results = evaluate_gate(GateEvidence(outputs={"t": found}), gate(limit, named), {})
     return results[-1]
 
 
@@ -112,19 +113,19 @@ def test_a_total_of_which_no_value_changed_holds() -> None:
 
 def test_an_outputs_own_limit_names_the_column_alone() -> None:
     own = GateSection.model_validate({"changed_rows": "100%", "total_change": {"value": "1%"}})
-    verdict, results = evaluate_gate({"t": output()}, GateSection(), {"t": own})
+    verdict, results = evaluate_gate(GateEvidence(outputs={"t": output()}), GateSection(), {"t": own})
     assert verdict == "outside_gate"
     assert [one.rule for one in results] == ["changed_rows", "schema", "total_change t.value"]
 
 
 def test_names_with_dots_are_told_apart() -> None:
     found = output()
-    _, results = evaluate_gate({"main.t": found, "main": found}, gate("2%", "main.t.value"), {})
+    _, results = evaluate_gate(GateEvidence(outputs={"main.t": found, "main": found}), gate("2%", "main.t.value"), {})
     assert (results[-1].output, results[-1].held) == ("main.t", True)
 
 
 def test_changed_rows_are_weighted_to_production_and_said_so() -> None:
-    _, [rows, *_] = evaluate_gate({"t": output()}, GateSection(changed_rows=0.02), {})
+    _, [rows, *_] = evaluate_gate(GateEvidence(outputs={"t": output()}), GateSection(changed_rows=0.02), {})
     assert (rows.held, rows.found) == (True, "2 %, weighted to production,")
 
 
@@ -137,5 +138,7 @@ def test_changed_rows_are_weighted_to_production_and_said_so() -> None:
     ],
 )
 def test_no_weight_makes_a_difference_vanish(estimate: OutputEstimate) -> None:
-    _, [rows, *_] = evaluate_gate({"t": output(estimate=estimate)}, GateSection(changed_rows=0.02), {})
+    _, [rows, *_] = evaluate_gate(
+        GateEvidence(outputs={"t": output(estimate=estimate)}), GateSection(changed_rows=0.02), {}
+    )
     assert (rows.held, rows.found) == (False, "5 %")

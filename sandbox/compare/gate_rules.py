@@ -1,0 +1,70 @@
+"""The rules of the gate that concern no single output: artifacts, what was not compared, changes of the rules. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.compare.gate_limits import render_accept_line
+from sandbox.config.settings import GATE_DEFAULTS
+from sandbox.formatting import format_count
+from sandbox.manifest.diff import GateResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sandbox.config.settings import GateSection
+    from sandbox.manifest.diff import ArtifactDiff, NotCompared, RuleChange
+
+_MAX_NAMES = 5
+
+
+def get_limit(rule: str, gate: GateSection, own: GateSection | None = None) -> float | str:
+    """Return what is accepted by one key of the gate: the output's own value, else the gate's, else the default."""
+    attribute = "schema_" if rule == "schema" else rule
+    for section in (own, gate):
+        limit: float | str | None = getattr(section, attribute) if section is not None else None
+        if limit is not None:
+            return limit
+    return GATE_DEFAULTS[rule]
+
+
+def evaluate_artifacts(artifacts: Mapping[str, ArtifactDiff], gate: GateSection) -> Iterator[GateResult]:
+    """Judge artifacts: one result for those that changed, and one for those of one side, where there are any."""
+    for rule, status in (("artifacts", "changed"), ("added", "added"), ("removed", "removed")):
+        names = [name for name, artifact in artifacts.items() if artifact.status == status]
+        if names or (artifacts and rule == "artifacts"):
+            limit = str(get_limit(rule, gate))
+            found = f"{format_count(len(names), 'artifact')} {status}: {_join_names(names)}" if names else "same"
+            yield _judge(rule, limit, held=limit == "any" or not names, found=found)
+
+
+def evaluate_not_compared(
+    left_out: Sequence[NotCompared], gate: GateSection, per_output: Mapping[str, GateSection]
+) -> Iterator[GateResult]:
+    """Judge what was not compared: one result over all that the gate accepts, one over all that it does not."""
+    groups: dict[str, list[str]] = {}
+    for entry in left_out:
+        own = per_output.get(entry.output) if entry.output is not None else None
+        groups.setdefault(str(get_limit("not_compared", gate, own)), []).append(f"{entry.name} ({entry.reason})")
+    for limit, names in groups.items():
+        yield _judge("not_compared", limit, held=limit == "any", found=f"{len(names)}: {_join_names(names)}")
+
+
+def evaluate_rule_changes(changes: Sequence[RuleChange] | None, limit: str) -> Iterator[GateResult]:
+    """Judge changes of the rules: one result over all that loosen, where there are any."""
+    loosening = [change.key for change in changes or () if change.loosens]
+    if loosening:
+        held = limit == "any"
+        found = f"{format_count(len(loosening), 'rule')} loosened: {_join_names(loosening)}"
+        accept = None if held else "sandbox diff --accept-rules"
+        yield GateResult(rule="rules", output=None, limit=limit, held=held, found=found, accept=accept)
+
+
+def _judge(rule: str, limit: str, *, held: bool, found: str) -> GateResult:
+    accept = None if held else render_accept_line(rule, "any")
+    return GateResult(rule=rule, output=None, limit=limit, held=held, found=found, accept=accept)
+
+
+def _join_names(names: Sequence[str]) -> str:
+    left = len(names) - _MAX_NAMES
+    return ", ".join(names[:_MAX_NAMES]) + (f" and {left:,} more" if left > 0 else "")

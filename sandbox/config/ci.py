@@ -1,0 +1,30 @@
+"""Whether a command runs in continuous integration, and what that names as the branch that a change is meant for."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TARGET_BRANCH_VARIABLES = (
+    "GITHUB_BASE_REF",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME",
+    "BITBUCKET_PR_DESTINATION_BRANCH",
+    "SYSTEM_PULLREQUEST_TARGETBRANCHNAME",
+    "BUILDKITE_PULL_REQUEST_BASE_BRANCH",
+    "CHANGE_TARGET",
+    "CI_DEFAULT_BRANCH",
+)
+"""Set by GitHub, GitLab, Bitbucket, Azure, Buildkite, Jenkins; by GitLab also where there is no merge request."""
+
+
+def is_ci() -> bool:
+    """Return whether ``CI=true`` is set, as every common server of continuous integration does."""
+    return os.environ.get("CI") == "true"
+
+
+def find_target_branch(environ: Mapping[str, str]) -> str | None:
+    """Return the branch that a change is meant for, as the server names it; None where it names none."""
+    return next((environ[name] for name in TARGET_BRANCH_VARIABLES if environ.get(name)), None)

@@ -1,0 +1,95 @@
+"""How much masks hide, and which masks a change of ``sandbox.toml`` weakens. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sandbox.config.settings import MaskEntry, Settings
+
+MASK_STRENGTHS: dict[str, int] = {
+    "null": 3, "redact": 3,
+    "hash": 2, "key": 2, "text": 2, "email": 2, "name": 2, "phone": 2,
+    "date_shift": 1, "noise": 1, "bucket": 1,
+    "none": 0,
+}  # fmt: skip
+"""A kind of mask with a lower number hides less."""
+
+MASK_AMOUNTS = ("days", "relative", "width")
+"""The options of masks that hide more where they are larger."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeakenedMask:
+    """A column whose mask hides less than in the other file; the masks are as `describe_mask` writes them."""
+
+    table: str
+    column: str
+    baseline: str
+    candidate: str
+
+
+def is_weaker_mask(baseline: MaskEntry | None, candidate: MaskEntry | None) -> bool:
+    """Return whether a mask hides less than another one; None is a column without a mask."""
+    before, after = _get_strength(baseline), _get_strength(candidate)
+    if before != after:
+        return after < before
+    return (
+        baseline is not None
+        and candidate is not None
+        and baseline.kind == candidate.kind
+        and any((getattr(candidate, option) or 0) < (getattr(baseline, option) or 0) for option in MASK_AMOUNTS)
+    )
+
+
+def find_weakened_masks(baseline: Settings, candidate: Settings) -> Iterator[WeakenedMask]:
+    """List the columns that the candidate's file masks less than the baseline's.
+
+    A ``none`` that only the candidate's file has counts as well. The baseline's file does not sample such a column: one that
+    looks personal and has no mask is refused.
+    """
+    for table, section in candidate.tables.items():
+        for before in _find_baseline_masks(baseline, table):
+            for column in sorted({*before, *section.mask}):
+                masks = before.get(column), section.mask.get(column)
+                is_new_none = masks[0] is None and masks[1] is not None and masks[1].kind == "none"
+                if is_new_none or is_weaker_mask(*masks):
+                    yield WeakenedMask(
+                        table=table, column=column, baseline=describe_mask(masks[0]), candidate=describe_mask(masks[1])
+                    )
+
+
+def _find_baseline_masks(baseline: Settings, table: str) -> list[dict[str, MaskEntry]]:
+    """Return the masks of a table in the baseline's file; of one that it lacks, those of tables with nearly its name.
+
+    ``Customers`` and ``public.customers`` may be the table that the baseline calls ``customers``.
+    """
+    if table in baseline.tables:
+        return [baseline.tables[table].mask]
+    similar = [
+        section.mask for name, section in baseline.tables.items() if _get_base_name(name) == _get_base_name(table)
+    ]
+    return similar or [{}]
+
+
+def _get_base_name(table: str) -> str:
+    return table.rpartition(".")[2].casefold()
+
+
+def describe_mask(mask: MaskEntry | None) -> str:
+    """Return a mask in a few words.
+
+    >>> describe_mask(None)
+    'no mask'
+    """
+    if mask is None:
+        return "no mask"
+    options = [f"{option} = {getattr(mask, option):g}" for option in MASK_AMOUNTS if getattr(mask, option) is not None]
+    return " ".join([mask.kind, *options])
+
+
+def _get_strength(mask: MaskEntry | None) -> int:
+    return MASK_STRENGTHS["none" if mask is None else mask.kind]

@@ -1,0 +1,85 @@
+"""What the change does to the rules that judge it, compared with the baseline commit's ``sandbox.toml``."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.config.project_file import read_settings
+from sandbox.config.rule_comparison import compare_rules
+from sandbox.config.settings import GATE_DEFAULTS
+from sandbox.errors import ConfigError
+from sandbox.manifest.diff import RuleChange
+from sandbox.project.committed_settings import check_masks, read_committed_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from sandbox.config import Project
+    from sandbox.config.rule_comparison import SettingChange
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleJudgement:
+    """What judges, beside the baseline commit's.
+
+    Attributes:
+        changes: What differs; None where there is nothing to compare with.
+        limit: Which changes are accepted: ``same`` or ``any``.
+        warnings: What the reader should know.
+    """
+
+    changes: Sequence[SettingChange] | None = None
+    limit: str = str(GATE_DEFAULTS["rules"])
+    warnings: list[str] = field(default_factory=list)
+
+    def list_changes(self, baseline_outputs: Collection[str]) -> list[RuleChange] | None:
+        """Return the changes for the document.
+
+        A rule about an output that the baseline does not make loosens nothing.
+        """
+        if self.changes is None:
+            return None
+        return [_convert_change(change, baseline_outputs) for change in self.changes]
+
+
+def judge_rules(project: Project, ref: str, *, accept_rules: bool) -> RuleJudgement:
+    """Compare what judges in the working tree with the file of a version.
+
+    Raises:
+        ConfigError: That file is wrong, or a mask is weaker here than there, and no flag accepts it.
+    """
+    try:
+        baseline = read_committed_settings(project, ref)
+    except ConfigError as error:
+        if accept_rules and project.accept_masks:
+            return RuleJudgement(limit="any", warnings=[f"the rules of {ref} cannot be compared: {error.message}"])
+        hint = f"correct it there; to judge without it: --accept-rules --accept-masks\n{error.hint}"
+        raise ConfigError(error.message, hint=hint.rstrip()) from error
+    if baseline is None:
+        said = f"{ref} has no {project.file.name}: what judges this change is the change's own"
+        return RuleJudgement(warnings=[said])
+    check_masks(project, baseline)
+    warnings = []
+    if project.ignored_keys:
+        keys = ", ".join(project.ignored_keys)
+        warnings.append(f"under CI=true {ref} says where code runs: {keys} of this change's file have no effect")
+    return RuleJudgement(
+        changes=compare_rules(baseline.settings, read_settings(project.file, project.given)),
+        limit="any" if accept_rules else baseline.settings.gate.rules or str(GATE_DEFAULTS["rules"]),
+        warnings=warnings,
+    )
+
+
+def _convert_change(change: SettingChange, baseline_outputs: Collection[str]) -> RuleChange:
+    is_new = change.output is not None and change.output not in baseline_outputs
+    if is_new:
+        change = dataclasses.replace(change, loosens=False, reason=f"the baseline makes no {change.output}")
+    return RuleChange(
+        key=change.key,
+        baseline=change.baseline,
+        candidate=change.working,
+        loosens=change.loosens,
+        reason=change.reason,
+    )

@@ -1,0 +1,177 @@
+"""``sandbox.toml`` as a commit has it: which keys come from there, and which masks may not weaken."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from sandbox.config.ci import find_target_branch, is_ci
+from sandbox.config.mask_strength import find_weakened_masks
+from sandbox.config.project_file import resolve_settings
+from sandbox.config.rule_loosening import CODE_KEYS, PLACEMENT_KEYS
+from sandbox.config.settings_checks import find_problems
+from sandbox.config.settings_merge import find_replaced_keys, replace_keys
+from sandbox.errors import ConfigError
+from sandbox.runner.repository import Repository
+
+if TYPE_CHECKING:
+    from sandbox.config import Project, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommittedSettings:
+    """The settings of a commit.
+
+    Attributes:
+        ref: What names the commit.
+        settings: What its file says, with the flags and the environment of this call.
+    """
+
+    ref: str
+    settings: Settings
+
+
+def read_committed_settings(project: Project, ref: str) -> CommittedSettings | None:
+    """Return the settings that a version has; None where it has no file.
+
+    Raises:
+        ConfigError: There is no such version, or its file is wrong.
+    """
+    repository = Repository(project.root)
+    commit = repository.resolve_commit(ref)
+    path = f"{repository.prefix}{project.file.name}"
+    found = repository.try_git("cat-file", "blob", f"{commit}:{path}")
+    if found.returncode:
+        moved = _find_moved_file(repository, commit, project.file.name)
+        if moved is None:
+            return None
+        path, found = moved, repository.try_git("cat-file", "blob", f"{commit}:{moved}")
+    shown = Path(f"{path} at {ref}")
+    try:
+        text = found.stdout.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{shown} cannot be read: {error}") from error
+    return CommittedSettings(ref=ref, settings=resolve_settings(shown, text, project.given))
+
+
+def _find_moved_file(repository: Repository, commit: str, name: str) -> str | None:
+    """Find the file of a project that lies elsewhere in a commit: it has one by this name that is gone from here.
+
+    Otherwise a file moved to another folder would escape the comparison with its former self.
+    """
+    top = Path(os.fsdecode(repository.run_git("rev-parse", "--show-toplevel").rstrip(b"\n")))
+    listed = repository.try_git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).stdout
+    paths = [os.fsdecode(path) for path in listed.split(b"\0") if path.rpartition(b"/")[2] == os.fsencode(name)]
+    gone = [path for path in paths if not (top / PurePosixPath(path)).is_file()]
+    if len(gone) > 1:
+        raise ConfigError(
+            f"{repository.root} has a {name} that {commit[:12]} has not, which has others that are gone: {', '.join(gone)}",
+            hint="move one project at a time, so that its rules can be compared",
+        )
+    return gone[0] if gone else None
+
+
+def build_version_project(project: Project, ref: str | None) -> Project:
+    """Return the project with the code keys of one version's own file; None is the working tree.
+
+    Where that version has no file, or the keys were given by hand, it has the working tree's.
+    """
+    committed = read_committed_settings(project, ref) if ref is not None else None
+    if committed is None:
+        return project
+    settings = replace_keys(project.settings, committed.settings, CODE_KEYS, given=project.given_keys)
+    return _replace_settings(project, settings, f"{project.file.name} with the [pipeline] of {ref}")
+
+
+def use_trusted_placement(project: Project, baseline: str | None) -> Project:
+    """Return the project with the baseline's say on where code runs, under ``CI=true``; elsewhere the project as it is.
+
+    Args:
+        project: As its working tree says.
+        baseline: The version that a flag names as production's.
+
+    Raises:
+        ConfigError: The baseline's version is not there, or its file is wrong.
+    """
+    trusted = find_trusted_settings(project, baseline) if is_ci() else None
+    if trusted is None:
+        return project
+    settings = replace_keys(project.settings, trusted.settings, PLACEMENT_KEYS, given=project.given_keys)
+    ignored = find_replaced_keys(project.settings, settings, PLACEMENT_KEYS)
+    replaced = _replace_settings(project, settings, f"{project.file.name} with where code runs as {trusted.ref} says")
+    return dataclasses.replace(replaced, ignored_keys=tuple(ignored))
+
+
+def find_trusted_settings(project: Project, baseline: str | None = None) -> CommittedSettings | None:
+    """Return the settings of production's version, named by something that the change itself cannot say.
+
+    A flag or the environment names the version. Otherwise the server of continuous integration names the branch that the
+    change is meant for, whose file names it. Where neither does, the working tree's own file is all there is. None where the
+    version has no file, or there is no repository.
+
+    Raises:
+        ConfigError: The version is not there, or its file is wrong.
+    """
+    if not _is_in_repository(project):
+        return None
+    target = find_target_branch(os.environ)
+    if baseline is None and target is not None and "pipeline.production" not in project.given_keys:
+        branch = read_committed_settings(project, f"origin/{target}" if _has_remote(project, target) else target)
+        if branch is None:
+            return None
+        baseline = branch.settings.pipeline.production
+    return read_committed_settings(project, baseline or project.settings.pipeline.production)
+
+
+def _is_in_repository(project: Project) -> bool:
+    try:
+        Repository(project.root)
+    except ConfigError:
+        return False
+    return True
+
+
+def _has_remote(project: Project, branch: str) -> bool:
+    repository = Repository(project.root)
+    name = f"refs/remotes/origin/{branch}"
+    return repository.try_git("rev-parse", "--verify", "--quiet", name).returncode == 0
+
+
+def check_masks(project: Project, baseline: CommittedSettings) -> None:
+    """Check that no mask of the baseline's file is dropped or weakened.
+
+    Raises:
+        ConfigError: One is, and no flag accepts that.
+    """
+    weakened = list(find_weakened_masks(baseline.settings, project.settings))
+    if not weakened or project.accept_masks:
+        return
+    rows = [f"  {one.table}.{one.column}: {one.candidate} instead of {one.baseline}" for one in weakened]
+    count = "a mask" if len(weakened) == 1 else f"{len(weakened)} masks"
+    raise ConfigError(
+        "\n".join([f"{project.file} weakens {count} of {baseline.ref}:", *rows]),
+        hint="restore what is masked there; whoever may read these columns accepts it by hand: --accept-masks",
+    )
+
+
+def check_masks_in_ci(project: Project) -> None:
+    """Check masks as `check_masks` does under ``CI=true``, with the version that the server names."""
+    if is_ci() and not project.accept_masks:
+        trusted = find_trusted_settings(project)
+        if trusted is not None:
+            check_masks(project, trusted)
+
+
+def _replace_settings(project: Project, settings: Settings, shown: str) -> Project:
+    """Return the project with other settings, which must fit together.
+
+    A network that the pipeline has no use for is no reason to refuse.
+    """
+    problems = [problem for problem in find_problems(settings) if problem.key != ("stack", "network")]
+    if problems:
+        listed = "\n".join(f"  {'.'.join(map(str, problem.key))}: {problem.message}" for problem in problems)
+        raise ConfigError(f"{shown} is wrong:\n{listed}")
+    return dataclasses.replace(project, settings=settings)
