@@ -1,4 +1,4 @@
-"""The code that workers of a cluster carry out: this package itself, as a zip file, so that it is the same as here."""
+"""Ship this package to Spark's executors as a zip file, so that both run the same code."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 def ship_package(cluster: SparkCluster, store: RemoteStore, stage: str) -> None:
-    """Let the workers of a cluster have the code, and make sure that one can carry it out and write to the store.
+    """Upload the code to the executors and check that one can run it and write to the store.
 
     Args:
         cluster: The cluster.
         store: The store.
-        stage: Where in it parts will be written.
+        stage: The folder in it for parts.
 
     Raises:
-        SourceError: Something is missing there.
-        StoreError: It writes elsewhere, or what it writes is not for us to move.
+        SourceError: A requirement is missing on the executor.
+        StoreError: The executor writes elsewhere, or its files cannot be moved from here.
     """
     content = _build_archive(Path(sandbox.__file__).parent)
     with tempfile.TemporaryDirectory(prefix="sandbox-code-") as folder:
@@ -57,21 +57,21 @@ def ship_package(cluster: SparkCluster, store: RemoteStore, stage: str) -> None:
 
 @contextlib.contextmanager
 def translate_worker_errors() -> Iterator[None]:
-    """Turn our own errors that workers raised, which Spark wraps, into ours again."""
+    """Translate sandbox's errors from executors, wrapped by Spark, back into their classes."""
     try:
         yield
     except SourceError as error:
-        said = re.search(r"sandbox\.errors\.(\w+): (.*)", str(error.__cause__))
-        if said is None:
+        match = re.search(r"sandbox\.errors\.(\w+): (.*)", str(error.__cause__))
+        if match is None:
             raise
-        if said[1] == "StoreError":
+        if match[1] == "StoreError":
             hint = "workers reach the store by the folders and with the credentials of their own machines"
-            raise StoreError(f"a worker of Spark: {said[2]}", hint=hint) from error
-        raise SourceError(f"a worker of Spark: {said[2]}") from error
+            raise StoreError(f"a worker of Spark: {match[2]}", hint=hint) from error
+        raise SourceError(f"a worker of Spark: {match[2]}") from error
 
 
 def _build_archive(package: Path) -> bytes:
-    """Give the package's modules as a zip file; the same code gives the same bytes."""
+    """Build a zip file of the package's modules; deterministic."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(package.rglob("*.py")):

@@ -1,4 +1,4 @@
-"""What workers have written becomes a sample of the store: parts get their place, the manifest comes last."""
+"""Publish parts staged by executors as a sample of the store, with the manifest last."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from sandbox.store.remote import RemoteStore
 
 DRAWS_FOLDER = "drawing"
-ABANDONED_AFTER_SECONDS = 7 * 86_400  # seconds in which a draw that goes on has written something
+ABANDONED_AFTER_SECONDS = 7 * 86_400  # age of the newest file of an abandoned draw
 
 
 def remove_abandoned_draws(store: RemoteStore) -> None:
-    """Remove what draws that were killed have left in a store; a week without a file means that one was."""
+    """Remove staged files of killed draws: those without a new file for a week."""
     store.check_exists()
     newest: dict[str, int] = {}
     for path, size, written in store.list_entries(DRAWS_FOLDER):
@@ -50,52 +50,52 @@ def remove_abandoned_draws(store: RemoteStore) -> None:
 def publish_sample(
     store: RemoteStore, manifest: SampleManifest, folder: Path, staged: Mapping[str, str], progress: Progress
 ) -> None:
-    """Give the files of a sample their place in a store, and let the store name it for its request.
+    """Move or copy a sample's files to their paths in a store, and point its request to it.
 
-    A sample that is there whole stays as it is: equal rows may be other bytes.
+    A complete sample is kept, because equal rows may be stored as other bytes.
 
     Args:
         store: The store.
-        manifest: What the sample consists of.
-        folder: Where the files lie that are not in the store yet.
-        staged: Where those lie that are, by path in the sample.
+        manifest: The sample's manifest.
+        folder: Local folder of the files not yet in the store.
+        staged: Path in the sample -> staged path in the store.
         progress: Shows the step.
 
     Raises:
-        StoreError: What was written is not there, or cannot be moved.
+        StoreError: A staged file is missing or cannot be moved.
     """
-    place = f"samples/{manifest.fingerprint}"
-    there = store.list_sizes(place)
+    folder_path = f"samples/{manifest.fingerprint}"
+    there = store.list_sizes(folder_path)
     offered = fetch_manifest(store, manifest.fingerprint) if MANIFEST_FILE in there else None
     if offered is None or list(list_differences(offered, there)):
         _check_staged_parts(store, manifest, staged)
-        wanted = {file.path for file in list_files(manifest)}
-        for name in sorted(there, key=lambda one: one != MANIFEST_FILE):  # without one it is no sample
-            if name == MANIFEST_FILE or name not in wanted:
-                store.remove(f"{place}/{name}")
+        listed = {file.path for file in list_files(manifest)}
+        for name in sorted(there, key=lambda entry: entry != MANIFEST_FILE):  # without one it is no sample
+            if name == MANIFEST_FILE or name not in listed:
+                store.remove(f"{folder_path}/{name}")
 
         def publish_file(file: StoredFile, advance: AdvanceCallback, stop: threading.Event) -> None:
             if stop.is_set():
                 return
             if file.path in staged:
-                store.move(staged[file.path], f"{place}/{file.path}")
+                store.move(staged[file.path], f"{folder_path}/{file.path}")
                 advance(file.bytes)
             else:
-                store.write(f"{place}/{file.path}", read_chunks(folder / file.path, advance))
+                store.write(f"{folder_path}/{file.path}", read_chunks(folder / file.path, advance))
 
         doing = f"publishing {manifest.fingerprint[:12]} in {store.name}"
         transfer_files(doing, list_files(manifest), list_files(manifest), publish_file, progress)
-        write_uninterrupted(store, f"{place}/{MANIFEST_FILE}", manifest.to_json_text().encode())
+        write_uninterrupted(store, f"{folder_path}/{MANIFEST_FILE}", manifest.to_json_text().encode())
     request = f"requests/{hash_json(manifest.specification)}"
     if store.read_text(request, most=MAX_POINTER_BYTES) != f"{manifest.fingerprint}\n":
         write_uninterrupted(store, request, f"{manifest.fingerprint}\n".encode())
 
 
 def find_manifest(store: RemoteStore, request: str) -> SampleManifest | None:
-    """Give the manifest of the sample that a store names for a request; None where it names none.
+    """Return the manifest of a request's sample in a store; None if there is none.
 
     Raises:
-        StoreError: The sample is damaged, or was drawn for something else.
+        StoreError: The sample is damaged, or was drawn for another request.
     """
     fingerprint = fetch_requested_fingerprint(store, request)
     if fingerprint is None:
@@ -106,7 +106,7 @@ def find_manifest(store: RemoteStore, request: str) -> SampleManifest | None:
 
 
 def read_profile(store: RemoteStore, manifest: SampleManifest) -> SampleProfile | None:
-    """Give the profile of a sample in a store; None where it has none.
+    """Read the profile of a sample in a store; None if it has none.
 
     Raises:
         StoreError: It is damaged.
@@ -121,12 +121,12 @@ def read_profile(store: RemoteStore, manifest: SampleManifest) -> SampleProfile 
 
 
 def _check_staged_parts(store: RemoteStore, manifest: SampleManifest, staged: Mapping[str, str]) -> None:
-    """Make sure that what workers say they wrote is where this machine sees it."""
-    wanted = {staged[file.path]: file.bytes for file in list_files(manifest) if file.path in staged}
-    found = {f"{DRAWS_FOLDER}/{path}": size for path, size, _ in store.list_entries(DRAWS_FOLDER)}
-    lacking = [path for path, size in wanted.items() if found.get(path) != size]
+    """Check that this machine sees the parts reported by executors."""
+    expected = {staged[file.path]: file.bytes for file in list_files(manifest) if file.path in staged}
+    sizes = {f"{DRAWS_FOLDER}/{path}": size for path, size, _ in store.list_entries(DRAWS_FOLDER)}
+    lacking = [path for path, size in expected.items() if sizes.get(path) != size]
     if lacking:
         raise StoreError(
-            f"workers wrote {len(wanted):,} parts to {store.name}, and {len(lacking):,} of them are not there",
+            f"workers wrote {len(expected):,} parts to {store.name}, and {len(lacking):,} of them are not there",
             hint="the store has to be one folder or bucket, under one name, for all workers and for this machine",
         )

@@ -1,7 +1,7 @@
-"""What a worker of a cluster does with the rows that are drawn of a part of a file: it masks, writes and sums them.
+"""Mask, write and digest drawn rows of a part on a Spark executor.
 
-The same code as here, in an engine of the worker's own. Nothing leaves its memory unmasked; what it writes has a name that no
-other attempt has, and counts only if its report arrives.
+An executor runs the same code as this machine in a DuckDB session of its own. Only masked rows leave its memory. Each
+attempt writes under a unique name and counts only if its report arrives.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
     from sandbox.masking.secret import Secret
 
 PART_ROWS_VIEW = "rows of a part"
-SESSION_MEMORY = 2**29  # bytes that the worker's engine may hold before it spills
+SESSION_MEMORY = 2**29  # bytes DuckDB may hold on the executor before it spills
 
 
 @dataclass(frozen=True, kw_only=True)
 class WriteTask:
-    """How the rows of a file become parts of the sample.
+    """Instructions to write rows of a file as parts of the sample.
 
     Attributes:
         table: As in ``sandbox.toml``.
-        columns: The table's columns and the engine's names of their types, in order.
-        constants: Those that the file does not hold, with the text of its value; the others arrive as ``c<n>``.
+        columns: Column -> DuckDB's name of its type, in order.
+        constants: Column absent from the file -> text of its value; the other columns arrive as ``c<n>``.
         masks: By column.
-        secret: Of the masks; None where none needs one.
-        engine: The version of the engine, which has to be the same.
-        group_rows: How many rows make a row group.
-        store: Where to write, as `sandbox.store.remote.open_store` takes it.
-        path: What the names of parts begin with there.
+        secret: Of the masks; None if none needs one.
+        engine: DuckDB's version, required to be the same.
+        group_rows: Rows of a row group.
+        store: Address for `sandbox.store.remote.open_store`.
+        path: Prefix of the parts' names there.
     """
 
     table: str
@@ -63,8 +63,8 @@ class WriteTask:
     path: str
 
     def build_select(self, masking: Masking, *, unit: bool) -> str:
-        """Give the SELECT that makes the sample's rows of those that arrive."""
-        own = [
+        """Build the SELECT of the sample's rows from the arriving rows."""
+        columns = [
             f"{_format_constant(self.constants[name])}::{kind} as {quote_identifier(name)}"
             if name in self.constants
             else f"c{number}::{kind} as {quote_identifier(name)}"
@@ -76,15 +76,15 @@ class WriteTask:
             f"{masking.build_expression(self.table, name, unit=mark)} as {quote_identifier(name)}"
             for name in self.columns
         )
-        return f"select {masked} from (select {', '.join(own)}, {number} as {quote_identifier(mark)} from {quote_identifier(PART_ROWS_VIEW)})"
+        return f"select {masked} from (select {', '.join(columns)}, {number} as {quote_identifier(mark)} from {quote_identifier(PART_ROWS_VIEW)})"
 
 
 def write_part(recipe: WriteTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Write the rows of a part and report it; of no rows there is no part.
+    """Write the rows of a part and yield its report; without rows there is neither.
 
     Raises:
         StoreError: The part cannot be written.
-        SourceError: The worker's engine is another one, or a value does not fit the table.
+        SourceError: DuckDB's version differs, or a value does not fit the table.
     """
     batches = (batch for batch in batches if batch.num_rows)
     first = next(batches, None)
@@ -95,20 +95,20 @@ def write_part(recipe: WriteTask, batches: Iterator[pa.RecordBatch]) -> Iterator
     number = executor_tasks.read_partition_number()
     with tempfile.TemporaryDirectory(prefix="sandbox-part-") as folder:
         file = Path(folder) / "part.parquet"
-        found = _write_masked_rows(recipe, rows, file)
+        sums = _write_masked_rows(recipe, rows, file)
         path = f"{recipe.path}-{number:04d}.{uuid.uuid4().hex}.parquet"
         open_store(recipe.store, base=Path("/")).write(path, read_chunks(file, lambda _: None))
         yield executor_tasks.PartReport(
-            part=number, path=path, bytes=file.stat().st_size, sha256=hash_file(file), sums=found
+            part=number, path=path, bytes=file.stat().st_size, sha256=hash_file(file), sums=sums
         ).record_batch
 
 
 def check_worker(engine: str, store: str, path: str, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Try what `write_part` needs: the code, the same engine, and a store that can be written.
+    """Check the requirements of `write_part`: the code, DuckDB's version, and a writable store.
 
     Raises:
         StoreError: The store cannot be written.
-        SourceError: The worker's engine is another one.
+        SourceError: DuckDB's version differs.
     """
     for batch in batches:
         _check_engine_version(engine)

@@ -1,7 +1,7 @@
-"""A sample that the workers of a cluster write: into the store, each its part; here are keys, places and what they report.
+"""Write a sample's parts into a store on Spark's executors; keys, row numbers and reports are handled here.
 
-Parts lie in ``drawing/<draw>/`` of the store until all are there, under names that no other attempt has; those that count get
-their place in the sample, and the rest is removed (see `sandbox.sampler.cluster.publication`).
+Parts are staged in ``drawing/<draw>/`` of the store under unique names. After the last one the reported parts are moved
+into the sample, and the others are removed (see `sandbox.sampler.cluster.publication`).
 """
 
 from __future__ import annotations
@@ -43,24 +43,24 @@ if TYPE_CHECKING:
     from sandbox.sampler.draw.sampled_rows import SampledRows
     from sandbox.store.remote import RemoteStore
 
-MAX_CONCURRENT_FILES = 8  # files of a table whose rows are written at the same time
-MAX_QUEUED_FILES = 3 * MAX_CONCURRENT_FILES  # that may wait for their turn, with the places of their rows
-MAX_ROW_NUMBERS_PER_TASK = 4_000_000  # of rows that are sent at once: 64 MB with their units
-POLL_SECONDS = 0.2  # between two looks whether Ctrl-C came
-STORE_SCHEME = "store"  # of the addresses by which the engine reads what is written, where that is a bucket
+MAX_CONCURRENT_FILES = 8  # of a table, written concurrently
+MAX_QUEUED_FILES = 3 * MAX_CONCURRENT_FILES  # waiting, with the numbers of their rows
+MAX_ROW_NUMBERS_PER_TASK = 4_000_000  # 64 MB with their units
+POLL_SECONDS = 0.2  # between checks for Ctrl-C
+STORE_SCHEME = "store"  # of addresses for DuckDB's reads from a bucket
 
 
 @dataclass(kw_only=True, eq=False)
 class ClusterWriter:
-    """Where and how the workers write.
+    """Writes parts of the sample on a cluster's executors.
 
     Attributes:
-        cluster: Whose workers.
+        cluster: The cluster.
         store: The store.
         masks: By table and column.
-        secret: Of the masks; None where none needs one.
-        stage: Where parts lie until all are there.
-        tables: What is written.
+        secret: Of the masks; None if none needs one.
+        stage: Folder of staged parts.
+        tables: Writers of the tables.
     """
 
     cluster: SparkCluster
@@ -73,46 +73,46 @@ class ClusterWriter:
 
     @contextlib.contextmanager
     def run_workers(self) -> Iterator[None]:
-        """As long as the block lasts, workers write; when it has ended none does any more, and what is staged is removed."""
+        """Let executors write inside the block; afterwards stop them and remove staged files."""
         try:
             yield
         except BaseException:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self.cluster.cancel()
             self._pool.shutdown()
-            with contextlib.suppress(StoreError):  # the reason is on its way already
+            with contextlib.suppress(StoreError):  # the original error is raised anyway
                 self.store.remove_folder(self.stage)
             raise
         self._pool.shutdown()
         self.store.remove_folder(self.stage)
 
-    def add_table(self, **about: Any) -> ClusterTableWriter:
-        """Give a table that is to be written (see `ParquetTableWriter`)."""
-        self.tables.append(ClusterTableWriter(cluster_writer=self, **about))
+    def add_table(self, **fields: Any) -> ClusterTableWriter:
+        """Create the writer of a table (see `ParquetTableWriter`)."""
+        self.tables.append(ClusterTableWriter(cluster_writer=self, **fields))
         return self.tables[-1]
 
     @property
     def staged_paths(self) -> dict[str, str]:
-        """Where each part lies, by its path in the sample."""
-        return {path: place for table in self.tables for path, place in table.staged_paths.items()}
+        """Path in the sample -> staged path, of each part."""
+        return {path: staged for table in self.tables for path, staged in table.staged_paths.items()}
 
     def submit(
-        self, table: Frames, recipe: worker.WriteTask, file: int, places: pa.Table | None
+        self, table: Frames, recipe: worker.WriteTask, file: int, row_numbers: pa.Table | None
     ) -> Future[list[PartReport]]:
-        """Let the workers write rows of a file, when it is its turn."""
+        """Queue the writing of a file's rows on the executors."""
         work = functools.partial(worker.write_part, recipe)
-        return self._pool.submit(_run_on_cluster, table, file, places, work)
+        return self._pool.submit(_run_on_cluster, table, file, row_numbers, work)
 
 
 @dataclass(kw_only=True, eq=False)
 class ClusterTableWriter(ParquetTableWriter):
-    """A table of the sample that is written in the store.
+    """A table of the sample written into the store.
 
     Attributes:
-        cluster_writer: Where.
+        cluster_writer: The cluster's writer.
         sums: Of the rows of its parts.
-        staged_paths: Where each part lies, by its path in the sample.
-        column_types: Its columns as they are written; known when it is finished.
+        staged_paths: Path in the sample -> staged path, of each part.
+        column_types: Its columns as written; known when it is finished.
     """
 
     cluster_writer: ClusterWriter
@@ -124,22 +124,22 @@ class ClusterTableWriter(ParquetTableWriter):
 
     @property
     def rows(self) -> int:
-        """Rows that are written or about to be."""
+        """Rows written or queued."""
         return self._row_count
 
     def resume_part(self, name: str) -> bool:
-        """Say that a part is to be written: a draw that did not end leaves nothing in the store."""
+        """Return False: an unfinished draw leaves nothing in the store."""
         del name
         return False
 
     def build_projection(self, select: str, known: SampledRows) -> str:
-        """Give the SELECT of keys, places and units: all else stays where it is."""
+        """Build the SELECT of keys, row numbers and units, the only columns read here."""
         marks = known.marks
         names = [*known.columns, marks.row_number, marks.stratum, marks.unit]
         return f"select {', '.join(map(quote_identifier, dict.fromkeys(names)))} from ({select})"
 
     def write(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
-        """Let the workers write some rows of a file (see `ParquetTableWriter.write`); ``order`` is the column with their places."""
+        """Queue rows of a file for the executors (see `ParquetTableWriter.write`); ``order`` is their row number."""
         assert order is not None, "rows are told by their places"
         shifted = any(mask.kind == "date_shift" for mask in self._masks.values())
         unit = (
@@ -151,19 +151,19 @@ class ClusterTableWriter(ParquetTableWriter):
         batches = list(session.fetch_batches(sql, size=1 << 17))
         if not batches:
             return
-        found = pa.Table.from_batches(batches)
-        self._row_count += found.num_rows
-        for number, start in enumerate(range(0, found.num_rows, MAX_ROW_NUMBERS_PER_TASK)):
-            places = found.slice(start, MAX_ROW_NUMBERS_PER_TASK)
-            self._submit_rows(f"{name}-{number:03d}" if number else name, file, places)
+        numbers = pa.Table.from_batches(batches)
+        self._row_count += numbers.num_rows
+        for number, start in enumerate(range(0, numbers.num_rows, MAX_ROW_NUMBERS_PER_TASK)):
+            chunk = numbers.slice(start, MAX_ROW_NUMBERS_PER_TASK)
+            self._submit_rows(f"{name}-{number:03d}" if number else name, file, chunk)
 
     def write_all_rows(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
-        """Let the workers write all rows of a file."""
+        """Queue all rows of a file for the executors."""
         del session, rows, order
         self._submit_rows(name, file, None)
 
     def finish(self, session: Session, empty: str) -> None:
-        """Wait until all is written; leave an empty part, here, where there are no rows at all."""
+        """Wait for all parts; without rows keep an empty local part."""
         self._wait_for_reports(0)
         path = self.build_part_path("part-00000")
         target = self.journal.sample / path
@@ -176,7 +176,7 @@ class ClusterTableWriter(ParquetTableWriter):
             self.parts[path] = self.journal.describe_part(path)
 
     def build_relation(self, session: Session) -> str:
-        """Give SQL that can stand after ``from``: all rows, read from the store."""
+        """Build SQL for the FROM clause: all rows, read from the store."""
         if not self.staged_paths:
             return super().build_relation(session)
         store = self.cluster_writer.store
@@ -192,7 +192,7 @@ class ClusterTableWriter(ParquetTableWriter):
         return f"read_parquet({format_file_list(files)}, hive_partitioning = false)"
 
     def describe_content(self, session: Session) -> tuple[dict[str, str], str]:
-        """Give the columns and the content digest, by what the workers have summed."""
+        """Return the columns and the content digest from the executors' sums."""
         del session
         return self.column_types, combine_row_sums(self.column_types, self.sums)
 
@@ -201,13 +201,13 @@ class ClusterTableWriter(ParquetTableWriter):
         masks = self.cluster_writer.masks.get(self.table.name, {})
         return {column: mask for column, mask in masks.items() if mask.kind != "none"}
 
-    def _submit_rows(self, name: str, file: int, places: pa.Table | None) -> None:
+    def _submit_rows(self, name: str, file: int, row_numbers: pa.Table | None) -> None:
         self._wait_for_reports(MAX_QUEUED_FILES)
-        about: Frames = self.table.files[file].handle
+        handle: Frames = self.table.files[file].handle
         recipe = worker.WriteTask(
             table=self.table.name,
             columns=dict(self.table.columns),
-            constants={one: texts[file] for one, texts in about.constants.items()},
+            constants={column: texts[file] for column, texts in handle.constants.items()},
             masks=self._masks,
             secret=self.cluster_writer.secret if needs_secret({self.table.name: self._masks}) else None,
             engine=DUCKDB_VERSION,
@@ -215,39 +215,39 @@ class ClusterTableWriter(ParquetTableWriter):
             store=self.cluster_writer.store.address,
             path=f"{self.cluster_writer.stage}/{self.build_part_path(name).removesuffix('.parquet')}",
         )
-        wanted = None if places is None else places.num_rows
-        self._pending[self.cluster_writer.submit(about, recipe, file, places)] = (name, wanted)
+        count = None if row_numbers is None else row_numbers.num_rows
+        self._pending[self.cluster_writer.submit(handle, recipe, file, row_numbers)] = (name, count)
 
     def _wait_for_reports(self, most: int) -> None:
-        """Wait until no more than so many pieces of work are under way, and take what has ended."""
+        """Wait until at most ``most`` tasks are pending, and record finished ones."""
         while True:
-            for done in [one for one in self._pending if one.done()]:
+            for done in [future for future in self._pending if future.done()]:
                 self._record_reports(*self._pending.pop(done), done.result())
             if len(self._pending) <= most:
                 return
             concurrent.futures.wait(self._pending, POLL_SECONDS, concurrent.futures.FIRST_COMPLETED)
 
     def _record_reports(self, name: str, rows: int | None, reports: list[PartReport]) -> None:
-        """Record what workers have written of a file.
+        """Record the parts written from a file.
 
         Raises:
-            SourceError: These are not the rows that were chosen.
+            SourceError: The number of rows differs from the chosen rows.
         """
-        found = sum(one.sums[0] for one in reports)
+        written = sum(report.sums[0] for report in reports)
         if rows is None:
-            self._row_count += found
-        elif found != rows:
+            self._row_count += written
+        elif written != rows:
             raise SourceError(
-                f"{rows:,} rows of {self.table.name} were chosen, and the cluster found {found:,} of them",
+                f"{rows:,} rows of {self.table.name} were chosen, and the cluster found {written:,} of them",
                 hint="draw again when nothing writes to the source",
             )
-        for one in reports:
-            path = self.build_part_path(f"{name}-{one.part:04d}-{one.sha256[:8]}")
-            self.staged_paths[path] = one.path
-            self.sums.append(one.sums)
-            self.parts[path] = PartRecord(path=path, rows=one.sums[0], bytes=one.bytes, sha256=one.sha256)
+        for report in reports:
+            path = self.build_part_path(f"{name}-{report.part:04d}-{report.sha256[:8]}")
+            self.staged_paths[path] = report.path
+            self.sums.append(report.sums)
+            self.parts[path] = PartRecord(path=path, rows=report.sums[0], bytes=report.bytes, sha256=report.sha256)
 
 
-def _run_on_cluster(table: Frames, file: int, places: pa.Table | None, work: Any) -> list[PartReport]:
+def _run_on_cluster(table: Frames, file: int, row_numbers: pa.Table | None, work: Any) -> list[PartReport]:
     with translate_worker_errors():
-        return executor_tasks.run_on_executors(table, file, places, work)
+        return executor_tasks.run_on_executors(table, file, row_numbers, work)

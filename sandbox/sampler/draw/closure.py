@@ -1,4 +1,4 @@
-"""Closure: rows that drawn rows refer to are fetched, and what these refer to, until nothing is missing that there is."""
+"""Fetch rows referenced by drawn rows, transitively, until no existing target is missing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Closure:
     Attributes:
         extraction: The draw.
         links: Every declared reference.
-        last_turn_with_rows: For each table the last turn that brought rows of it.
+        last_turn_with_rows: Table -> the last turn that added rows to it.
     """
 
     extraction: Extraction
@@ -39,7 +39,7 @@ class Closure:
     def follow(self) -> None:
         """Follow every reference to a fixpoint.
 
-        A turn looks at the rows that the turn before it brought, so the work ends when a turn brings none: cycles do.
+        A turn examines only rows added by the previous turn, so it ends when a turn adds none, also with cycles.
         """
         plan = self.extraction.plan
         complete = {step.table for step in plan.steps if step.keep == "all"}
@@ -55,12 +55,12 @@ class Closure:
                     self._fetch_referenced_rows(link, number, turn)
 
     def _fetch_referenced_rows(self, link: ReferenceLink, number: int, turn: int) -> None:
-        """Fetch the rows that one reference lacks; what the source lacks too is not asked for again."""
+        """Fetch the missing targets of one reference; keys missing in the source are queried once."""
         missing = self._find_missing_keys(link, number, turn)
         if not missing:
             return
         extraction = self.extraction
-        step = next(one for one in extraction.plan.steps if one.table == link.target)
+        step = next(step for step in extraction.plan.steps if step.table == link.target)
         written = extraction.writers[link.target]
         fetched = f"select t.* from {quote_identifier(ITEM_ROWS_VIEW)} t semi join {quote_identifier(MISSING_KEYS_TABLE)} r on {link.join_condition}"
         select = self._add_unit_columns(step, fetched)
@@ -69,14 +69,10 @@ class Closure:
         doing = f"fetching {missing:,} rows of {link.target} that {link.table} refers to"
         table = extraction.plan.tables[link.target]
         pairs = pair_reference_columns(extraction.plan.tables, link.table, link.reference)
-        asked = build_key_filter(
-            extraction.session,
-            table,
-            [(two, one) for one, two in pairs],
-            quote_identifier(MISSING_KEYS_TABLE),
-        )
+        swapped = [(target, source) for source, target in pairs]
+        condition = build_key_filter(extraction.session, table, swapped, quote_identifier(MISSING_KEYS_TABLE))
         with (
-            filter_rows(table, asked),
+            filter_rows(table, condition),
             extraction.progress.step(doing, total=total, unit="bytes") as advance,
         ):
             for item in extraction.items[link.target]:
@@ -86,27 +82,29 @@ class Closure:
             self.last_turn_with_rows[link.target] = turn
 
     def _find_missing_keys(self, link: ReferenceLink, number: int, turn: int) -> int:
-        """Find the keys that rows of the turn before name and the sample lacks, and give their number."""
+        """Store the keys named by the previous turn's rows and missing in the sample; return their number."""
         session, columns = self.extraction.session, link.reference.columns
         rows, target = self.extraction.sampled_rows[link.table], self.extraction.sampled_rows[link.target]
         names = ", ".join(f"r.{quote_identifier(column)}" for column in columns)
-        asked = quote_identifier(f"keys asked for {number}")
+        queried = quote_identifier(f"keys asked for {number}")
         same = " and ".join(f"r.{quote_identifier(column)} = d.{quote_identifier(column)}" for column in columns)
-        session.execute(f"create temp table if not exists {asked} as select {names} from {rows.relation} r where false")
+        session.execute(
+            f"create temp table if not exists {queried} as select {names} from {rows.relation} r where false"
+        )
         session.execute(
             f"create or replace temp table {quote_identifier(MISSING_KEYS_TABLE)} as select distinct {names} from {rows.relation} r "
-            f"anti join {target.relation} t on {link.join_condition} anti join {asked} d on {same} "
+            f"anti join {target.relation} t on {link.join_condition} anti join {queried} d on {same} "
             f"where r.{quote_identifier(rows.marks.turn)} = {turn - 1} and {link.row_condition}",
             doing=f"following {link.table} → {link.target}",
         )
-        session.execute(f"insert into {asked} select * from {quote_identifier(MISSING_KEYS_TABLE)}")
+        session.execute(f"insert into {queried} select * from {quote_identifier(MISSING_KEYS_TABLE)}")
         return int(session.fetch_rows(f"select count(*) from {quote_identifier(MISSING_KEYS_TABLE)}")[0][0])
 
     def _add_unit_columns(self, step: TableStep, fetched: str) -> str:
-        """Add stratum (none: they were not drawn) and unit to the rows that a statement gives.
+        """Add stratum (NULL, as the rows were not drawn) and unit to the rows of a SELECT.
 
-        The unit is what shifts dates. A unit table's row is one itself; that of a child is found through the source, where
-        it is needed at all.
+        Units are needed to shift dates. A unit table's row is its own unit; a child's is looked up in the source if
+        needed.
         """
         extraction = self.extraction
         plan, marks = extraction.plan, extraction.sampled_rows[step.table].marks
@@ -117,10 +115,10 @@ class Closure:
         if step.through is None:
             columns = {**plan.tables[step.table].columns, marks.row_number: "BIGINT"}
             numbers = build_numbering_query(extraction.frames[step.table], FETCHED_ROWS_CTE, columns)
-            place = quote_identifier(marks.row_number)
+            row_number = quote_identifier(marks.row_number)
             return (
                 f"with {quote_identifier(FETCHED_ROWS_CTE)} as ({fetched}) select f.*, {stratum}, n.{unit} from {quote_identifier(FETCHED_ROWS_CTE)} f "
-                f"left join ({numbers}) n on f.{place} = n.{place}"
+                f"left join ({numbers}) n on f.{row_number} = n.{row_number}"
             )
         units = build_unit_query(plan, extraction.frames, extraction.source, step, framed=False)
         return (

@@ -1,4 +1,4 @@
-"""Whether there is room on the disk for a draw, before it starts."""
+"""Check for free disk space before a draw."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
 
     from sandbox.sampler.plan.plan import SamplePlan
 
-SIZE_MARGIN = 1.1  # the guess of a sample's size may be a little low
-BYTES_PER_SAMPLED_ROW = 48  # bytes of what is known of a drawn row, roughly
+SIZE_MARGIN = 1.1  # the size estimate may be a little low
+BYTES_PER_SAMPLED_ROW = 48  # approximate size of the columns held per drawn row
 
 
 def check_disk_space(plan: SamplePlan, memory: int, store: Path, *, written: int, here: bool = True) -> None:
-    """Make sure that the sample fits, and what spills while it is drawn.
+    """Check that the sample and spilled data fit on the disk.
 
     Args:
-        plan: What to draw.
-        memory: Bytes that the engine may hold before it spills.
-        store: Where it goes.
-        written: Bytes that are there already, of a draw that did not end.
-        here: Whether the sample itself goes there, or only what spills.
+        plan: The plan.
+        memory: Bytes DuckDB may hold before it spills.
+        store: The store's folder.
+        written: Bytes already written by an unfinished draw.
+        here: Whether the sample itself is written there, or only spilled data.
 
     Raises:
-        StoreError: It does not.
+        StoreError: They do not fit.
     """
     free = shutil.disk_usage(store).free
     needed = int(plan.expected_bytes * SIZE_MARGIN) - written if here else 0
@@ -42,7 +42,7 @@ def check_disk_space(plan: SamplePlan, memory: int, store: Path, *, written: int
 
 
 def estimate_spill(plan: SamplePlan) -> int:
-    """Give the bytes that a draw holds at most, roughly: what is known of drawn rows, and the rows of one item."""
+    """Estimate the peak bytes held by a draw: columns of drawn rows, and the rows of one item."""
     rows = sum(plan.expected_sizes[step.table].rows for step in plan.steps if step.keep != "all")
     return rows * BYTES_PER_SAMPLED_ROW + max(
         (_estimate_item_bytes(plan, step.table) for step in plan.steps if step.keep != "all"), default=0
@@ -50,7 +50,7 @@ def estimate_spill(plan: SamplePlan) -> int:
 
 
 def _estimate_item_bytes(plan: SamplePlan, name: str) -> int:
-    """Give the bytes of the drawn rows of a table's largest item, before compression."""
+    """Estimate the bytes of the drawn rows of a table's largest item, before compression."""
     table = plan.tables[name]
     largest = max(map(table.estimate_size, table.files), default=0)
     if table.format in {"parquet", "duckdb"}:

@@ -1,4 +1,4 @@
-"""Drawing a sample: extraction, closure, checks, manifest, and its place in the store."""
+"""Draw a sample: extraction, closure, checks, manifest and publication."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import SamplePlan
     from sandbox.store.remote import RemoteStore
 
-MIN_PARALLEL_MEMORY = 2**28  # bytes of memory below which comparing the sample with production works on one thread
+MIN_PARALLEL_MEMORY = 2**28  # below which the comparison with production uses one thread
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawContext:
-    """A draw that has begun: of what, for whom, where its journal lies, and the secret of its masks."""
+    """A draw in progress with its journal and the secret of its masks."""
 
     project: Project
     plan: SamplePlan
@@ -80,39 +80,38 @@ def draw_sample(
     whole: bool = False,
     progress: Progress,
 ) -> Sample:
-    """Draw the sample that a plan describes into the store, and remember it for the project.
+    """Draw a planned sample into the store and record it for the project.
 
-    If the store has one of the same fingerprint, that one is given, or replaced if it is damaged. A draw that was killed
-    or interrupted goes on where it was, if the same is asked for of the same source; it ends with the same bytes. Nothing
-    is left behind when it fails.
+    A stored sample of the same fingerprint is kept, or replaced if damaged. An interrupted or killed draw is resumed
+    for the same request and source, and ends with the same bytes. A failed draw leaves nothing behind.
 
     Args:
         project: The project.
-        plan: What `survey` gave.
-        home: The folder that a user's projects share.
-        threads: Worker threads; None takes the processors that this process may use.
+        plan: From `sandbox.sampler.plan.planner.plan_sample`.
+        home: The folder shared by a user's projects.
+        threads: Worker threads; None for all available processors.
         whole: Compare the sample with all of production, however large (see `sandbox.sampler.profile.compare`).
         progress: Shows the steps.
 
     Raises:
-        ConfigError: A column looks personal and has no rule, or the secret of the masks cannot be used.
-        SourceError: The source cannot be read, or changed while it was read.
-        RuleError: A key of a large table repeats in the drawn rows.
+        ConfigError: A column seems personal and has no mask, or the secret of the masks cannot be used.
+        SourceError: The source cannot be read, or changed during the draw.
+        DataRuleError: A key of a large table repeats in the drawn rows.
         StoreError: The sample cannot be written.
     """
     with (
         contextlib.closing(plan.listing),
         _open_draw(project, plan, home, here=True, progress=progress) as begun,
     ):
-        found = _extract_sample(begun, threads=threads, whole=whole)
-        target = resolve_sample_path(home, found.fingerprint)
+        fingerprint = _extract_sample(begun, threads=threads, whole=whole).fingerprint
+        target = resolve_sample_path(home, fingerprint)
         if target.exists() and verify_sample(target, progress):
-            # What is stored under this name is not what the name says; nothing can be lost by replacing it.
+            # The stored sample does not match its fingerprint, so replacing it loses nothing.
             with translate_os_errors(target):
                 shutil.rmtree(target)
         make_readable(begun.journal.sample)
         publish_folder(begun.journal.sample, target)
-    sample, _ = load_sample(home, found.fingerprint)
+    sample, _ = load_sample(home, fingerprint)
     record_sample(project, sample.fingerprint)
     return sample
 
@@ -127,22 +126,22 @@ def draw_into_store(
     whole: bool = False,
     progress: Progress,
 ) -> SampleManifest:
-    """Draw the sample that a plan describes into a store, and let the store name it for what was asked for.
+    """Draw a planned sample into a store and record it there for its request.
 
-    The workers of the cluster that reads the source write the rows; here is what decides about them. If the store has the
-    sample whole, that one stays. Nothing is left there when it fails, and what a killed draw has left goes with the next.
+    Spark's executors write the rows chosen here. A complete sample in the store is kept. A failed draw leaves nothing
+    there; the next draw removes what a killed one left.
 
     Args:
-        store: Where; the workers reach it by the same address.
+        store: The store, with the same address for the executors.
         project: The project.
-        plan: What `survey` gave; its tables are read by a cluster.
-        home: The folder that a user's projects share, where keys of drawn rows wait while it goes on.
+        plan: From `sandbox.sampler.plan.planner.plan_sample`, with tables read by a cluster.
+        home: The folder shared by a user's projects, for keys of drawn rows during the draw.
         threads: As for `draw_sample`.
         whole: As for `draw_sample`.
         progress: Shows the steps.
 
     Raises:
-        SandboxError: As for `draw_sample`; also where the workers cannot carry it out.
+        SandboxError: As for `draw_sample`; also if the executors cannot write it.
     """
     with (
         contextlib.closing(plan.listing),
@@ -150,19 +149,19 @@ def draw_into_store(
     ):
         publication.remove_abandoned_draws(store)
         cluster: Any = plan.listing.connection
-        afar = ClusterWriter(cluster=cluster, store=store, masks=plan.masks, secret=begun.secret)
-        with afar.run_workers():
-            package.ship_package(cluster, store, afar.stage)
-            found = _extract_sample(begun, threads=threads, whole=whole, afar=afar)
-            publication.publish_sample(store, found, begun.journal.sample, afar.staged_paths, progress)
-    return found
+        writer = ClusterWriter(cluster=cluster, store=store, masks=plan.masks, secret=begun.secret)
+        with writer.run_workers():
+            package.ship_package(cluster, store, writer.stage)
+            manifest = _extract_sample(begun, threads=threads, whole=whole, cluster_writer=writer)
+            publication.publish_sample(store, manifest, begun.journal.sample, writer.staged_paths, progress)
+    return manifest
 
 
 @contextlib.contextmanager
 def _open_draw(
     project: Project, plan: SamplePlan, home: Path, *, here: bool, progress: Progress
 ) -> Iterator[DrawContext]:
-    """Begin a draw, in a folder that goes with its end, or waits for the next (see `draw_sample`)."""
+    """Begin a draw in a folder that is removed at its end or kept for a resumption (see `draw_sample`)."""
     personal_columns.check_personal_columns(plan.personal_columns, project.settings)
     store = home / "samples"
     secret = None
@@ -185,7 +184,7 @@ def _open_draw(
 
 
 def _keep_unfinished_draw(journal: Journal, progress: Progress) -> None:
-    """Say what an interrupted draw leaves for the next one, or leave nothing."""
+    """Print what an interrupted draw keeps for the next one, or remove an empty draw."""
     if journal.part_count:
         progress.print_message(
             f"{journal.part_count} parts are written and kept for a week; the next draw goes on from there"
@@ -195,7 +194,7 @@ def _keep_unfinished_draw(journal: Journal, progress: Progress) -> None:
 
 
 def _extract_sample(
-    begun: DrawContext, *, threads: int | None, whole: bool, afar: ClusterWriter | None = None
+    begun: DrawContext, *, threads: int | None, whole: bool, cluster_writer: ClusterWriter | None = None
 ) -> SampleManifest:
     project, plan, journal, progress = begun.project, begun.plan, begun.journal, begun.progress
     spill = journal.folder / "spill"
@@ -208,7 +207,7 @@ def _extract_sample(
         attach_tables(session, plan.tables.values())
         every = list_links(plan.steps, plan.tables)
         try:
-            extraction = _prepare_extraction(session, begun, afar)
+            extraction = _prepare_extraction(session, begun, cluster_writer)
             extraction.write_tables()
             Closure(extraction=extraction, links=every).follow()
             extraction.finish()
@@ -217,8 +216,8 @@ def _extract_sample(
                 checks.check_keys(project.settings)
                 findings = checks.collect_findings()
         except SourceError as error:
-            _check_unchanged(plan)  # which says more than what came of it
-            if plan.listing.remote is not None and afar is None:
+            _check_unchanged(plan)  # a change explains more than its consequence
+            if plan.listing.remote is not None and cluster_writer is None:
                 hint = "check the network; the same command goes on where this one was"
                 raise SourceError(error.message, hint=hint, lost=True) from error
             raise
@@ -233,12 +232,12 @@ def _extract_sample(
                 profile=profile,
                 secret=begun.secret,
             )
-            found = build_manifest(drawn)
-    write_file(journal.sample / MANIFEST_FILE, found.to_json_text())
-    return found
+            manifest = build_manifest(drawn)
+    write_file(journal.sample / MANIFEST_FILE, manifest.to_json_text())
+    return manifest
 
 
-def _prepare_extraction(session: Session, begun: DrawContext, afar: ClusterWriter | None) -> Extraction:
+def _prepare_extraction(session: Session, begun: DrawContext, cluster_writer: ClusterWriter | None) -> Extraction:
     project, plan = begun.project, begun.plan
     keys = {name: table.key or [] for name, table in project.settings.tables.items()}
     columns = sampled_rows.list_needed_columns(plan, keys)
@@ -252,7 +251,7 @@ def _prepare_extraction(session: Session, begun: DrawContext, afar: ClusterWrite
         columns=columns,
         memory=project.settings.sample.memory,
         progress=begun.progress,
-        cluster_writer=afar,
+        cluster_writer=cluster_writer,
     )
     extraction.prepare()
     if begun.journal.records:
@@ -262,7 +261,7 @@ def _prepare_extraction(session: Session, begun: DrawContext, afar: ClusterWrite
 
 
 def _check_unchanged(plan: SamplePlan) -> None:
-    """Make sure that the files that were read are still those that were counted."""
+    """Check that the source's files are unchanged since they were counted."""
     if moved := find_changed_files(plan.listing, plan.tables):
         raise SourceError(
             f"the source changed while it was read: {', '.join(moved[:5])}",
@@ -271,7 +270,7 @@ def _check_unchanged(plan: SamplePlan) -> None:
 
 
 def _write_weights(extraction: Extraction) -> dict[str, list[int]]:
-    """Write the weights of each unit table and give the sampled units of each stratum."""
+    """Write the weights of each unit table and return the sampled units of each stratum."""
     folder = extraction.journal.sample / "weights"
     return {
         name: weights.write_weights(
@@ -287,16 +286,16 @@ def _write_weights(extraction: Extraction) -> dict[str, list[int]]:
 
 
 def _write_profile(extraction: Extraction, project: Project, *, whole: bool) -> StoredFile:
-    """Write how alike the sample and production are."""
+    """Write the comparison of the sample with production."""
     folder = extraction.journal.sample
     sample = {name: written.build_relation(extraction.session) for name, written in extraction.writers.items()}
     weighed = {
         name: _build_parquet_relation([folder / "weights" / f"{name}.parquet"]) for name in extraction.plan.units
     }
-    extraction.session.execute("set preserve_insertion_order = false")  # which takes less memory
+    extraction.session.execute("set preserve_insertion_order = false")  # takes less memory
     if project.settings.sample.memory < MIN_PARALLEL_MEMORY:
-        extraction.session.execute("set threads = 1")  # each thread reads with buffers of its own
-    found = profile_sample(
+        extraction.session.execute("set threads = 1")  # each thread has its own read buffers
+    profile = profile_sample(
         extraction.session,
         extraction.plan,
         sample,
@@ -306,7 +305,7 @@ def _write_profile(extraction: Extraction, project: Project, *, whole: bool) -> 
         progress=extraction.progress,
     )
     path = folder / PROFILE_FILE
-    write_file(path, found.to_json_text())
+    write_file(path, profile.to_json_text())
     return StoredFile(path=PROFILE_FILE, bytes=path.stat().st_size, sha256=hash_file(path))
 
 

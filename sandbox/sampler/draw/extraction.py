@@ -1,7 +1,7 @@
-"""Writing the rows of a plan: units by the rule, children with their units, lookups; item by item, each once.
+"""Extract a plan's rows: units by the sampling rule, children with their units, lookups; item by item.
 
-What is read of an item waits in a table of the session, which may spill; from there the part is written, masked, and what
-references need of it is kept, unmasked. An item that the journal has is only read for the latter.
+Chosen rows of an item wait in a table of the session, which may spill. From there the masked part is written, and the
+unmasked columns needed by references are kept. An item in the journal is read for these columns only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sandbox.sources.projection import SourceProjection
     from sandbox.sources.table import SourceTable
 
-# Of an item, from which it shows how far it is within: while the engine is asked it works a third slower.
+# Size of items with progress inside; watching slows DuckDB by a third.
 MIN_WATCHED_BYTES = 512 * 2**20
 ITEM_ROWS_VIEW = "rows of an item"
 CHOSEN_ROWS_TABLE = "chosen rows of an item"
@@ -56,22 +56,22 @@ PARENT_KEYS_TABLE = "keys of drawn parents"
 
 @dataclass(kw_only=True)
 class Extraction:
-    """One draw while it goes on.
+    """State of a draw.
 
     Attributes:
-        session: The engine.
-        plan: What to draw.
-        journal: What is written.
+        session: The query engine.
+        plan: The plan.
+        journal: The journal of written parts.
         masking: The masks.
-        source: Keys and references as the source has them.
-        columns: For each table the columns that are to be known of its drawn rows.
-        memory: Bytes that the engine may hold before it spills.
+        source: Keys and references of the source.
+        columns: Table -> columns kept of its drawn rows.
+        memory: Bytes DuckDB may hold before it spills.
         progress: Shows the steps.
-        cluster_writer: Where the workers of a cluster write the parts; None where they are written here.
+        cluster_writer: Writes parts on a cluster's executors; None to write them here.
         items: The items of each table.
-        frames: The frame of each unit table, once it is drawn.
-        writers: The parts of each table.
-        sampled_rows: What is known of each table's drawn rows.
+        frames: The frame of each unit table.
+        writers: The writer of each table.
+        sampled_rows: The kept columns of each table's drawn rows.
     """
 
     session: Session
@@ -89,11 +89,11 @@ class Extraction:
     sampled_rows: dict[str, SampledRows] = field(default_factory=dict)
 
     def prepare(self) -> None:
-        """Find the items, and make ready what drawing them needs.
+        """List the items and prepare writers, kept columns and frames.
 
         Raises:
-            ConfigError: A mask does not fit the table that it is for.
-            SourceError: A file is not what it was.
+            ConfigError: A mask does not fit its table.
+            SourceError: A file has changed.
         """
         for step in self.plan.steps:
             table = self.plan.tables[step.table]
@@ -134,7 +134,7 @@ class Extraction:
                     self._write_table(step, advance, counted)
 
     def finish(self) -> None:
-        """Leave an empty part, which has the columns, for each table without rows."""
+        """Write an empty part with the columns for each table without rows."""
         for name, written in self.writers.items():
             marks = self.sampled_rows[name].marks
             nothing = f"(select *, null::bigint as {quote_identifier(marks.unit)} from ({build_select(written.table)}) where false)"
@@ -142,10 +142,10 @@ class Extraction:
 
     def _write_table(self, step: TableStep, advance: Callable[[float], None], counted: Callable[[float], None]) -> None:
         items = self.items[step.table]
-        with self._prefetch_items(step, items) as found:
-            select = self._build_selection(step)  # while the first item is read
+        with self._prefetch_items(step, items) as prefetched:
+            select = self._build_selection(step)  # meanwhile the first item is read
             with filter_rows(self.plan.tables[step.table], self._build_pushdown_condition(step)):
-                for item, rows in zip(items, found, strict=False):
+                for item, rows in zip(items, prefetched, strict=False):
                     before = self.writers[step.table].rows
                     with self._show_item_progress(item, advance):
                         if step.keep == "all":
@@ -156,38 +156,38 @@ class Extraction:
 
     @contextlib.contextmanager
     def _prefetch_items(self, step: TableStep, items: list[WorkItem]) -> Iterator[Iterator[pa.Table | None]]:
-        """Give what is read ahead of each item: a unit table's rows that may be drawn, or None."""
-        table, place = self.plan.tables[step.table], self.sampled_rows[step.table].marks.row_number
+        """Yield prefetched rows of each item: candidates of a unit table, or None."""
+        table, row_number = self.plan.tables[step.table], self.sampled_rows[step.table].marks.row_number
         reader = None
         if step.role == "unit":
-            reader = build_prefetcher(table, self.plan.units[step.table], place, self.memory)
+            reader = build_prefetcher(table, self.plan.units[step.table], row_number, self.memory)
         if reader is None:
             yield itertools.repeat(None)
             return
-        with translate_file_errors(table.format, table.files), reader.prefetch_items(items) as found:
-            yield found
+        with translate_file_errors(table.format, table.files), reader.prefetch_items(items) as prefetched:
+            yield prefetched
 
     @contextlib.contextmanager
     def _show_item_progress(self, item: WorkItem, advance: Callable[[float], None]) -> Iterator[None]:
-        """Advance by an item's bytes when the block has ended; within a large item also while it goes on."""
-        told = 0
+        """Advance by an item's bytes at the block's end, and within a large item also during it."""
+        reported = 0
         if item.bytes < MIN_WATCHED_BYTES or isinstance(self.progress, SilentProgress):
             yield
         else:
 
             def report_share(share: float) -> None:
-                nonlocal told
-                # An item takes several statements, and only the first of them is long.
-                if (reached := int(share * item.bytes)) > told:
-                    advance(reached - told)
-                    told = reached
+                nonlocal reported
+                # Only the first of an item's statements takes long.
+                if (reached := int(share * item.bytes)) > reported:
+                    advance(reached - reported)
+                    reported = reached
 
             with self.session.watch_progress(report_share):
                 yield
-        advance(item.bytes - told)
+        advance(item.bytes - reported)
 
     def _build_pushdown_condition(self, step: TableStep) -> Any:
-        """Give what a database or a cluster may leave out of a table before it is selected from (see `_build_selection`)."""
+        """Build the condition for rows the source may omit before the selection (see `_build_selection`)."""
         table = self.plan.tables[step.table]
         if step.role == "unit":
             return build_rule_filter(table, self.plan.units[step.table])
@@ -197,7 +197,7 @@ class Extraction:
         return build_key_filter(self.session, table, pairs, quote_identifier(PARENT_KEYS_TABLE))
 
     def _build_selection(self, step: TableStep) -> str:
-        """Give the SQL of what is drawn of an item's rows, with stratum and unit."""
+        """Build the SQL that selects an item's rows, with stratum and unit."""
         marks = self.sampled_rows[step.table].marks
         columns = {**self.plan.tables[step.table].columns, marks.row_number: "BIGINT"}
         if step.role == "unit":
@@ -221,15 +221,16 @@ class Extraction:
     def write_item(
         self, name: str, item: WorkItem, select: str, label: str, turn: int, ahead: pa.Table | None = None
     ) -> None:
-        """Write what a statement gives for an item, in the file's order, and keep what is to be known of it.
+        """Write an item's selected rows in file order and keep the columns needed later.
 
         Args:
             name: The table.
             item: The item.
-            select: It reads the view ``ROWS`` (the table's columns and the place) and adds stratum and unit.
+            select: SELECT over the view `ITEM_ROWS_VIEW` (the table's columns and row number) that adds stratum and
+                unit.
             label: The part's name.
             turn: The turn of the closure, or 0.
-            ahead: Those of the item's rows that were read ahead; None reads the item now.
+            ahead: The item's prefetched rows; None to read it now.
         """
         written, known = self.writers[name], self.sampled_rows[name]
         doing = f"drawing {name}"
@@ -245,28 +246,28 @@ class Extraction:
             self.session.execute(f"drop table if exists {quote_identifier(CHOSEN_ROWS_TABLE)}")
 
     def _write_whole_item(self, name: str, item: WorkItem) -> None:
-        """Write an item as it is: it streams."""
+        """Write all rows of an item as a stream."""
         written, label = self.writers[name], f"part-{item.label}"
         if not written.resume_part(label):
-            thinned = written.table.has_deleted_rows  # what leaves rows out does not keep their order
+            thinned = written.table.has_deleted_rows  # excluding deleted rows loses their order
             self._open_item(name, item, numbered=thinned or item.stop is not None)
             marks = self.sampled_rows[name].marks
             rows = f"(select *, null::bigint as {quote_identifier(marks.unit)} from {quote_identifier(ITEM_ROWS_VIEW)})"
             written.write_all_rows(self.session, label, item.file, rows, marks.row_number if thinned else None)
 
     def _open_item(self, name: str, item: WorkItem, *, numbered: bool, ahead: pa.Table | None = None) -> None:
-        """Make an item's rows readable, with their place if they are to be numbered."""
-        table, place = self.plan.tables[name], self.sampled_rows[name].marks.row_number
-        rows = build_select(table, item.file, number=place if numbered else None)
+        """Make an item's rows readable, with row numbers if requested."""
+        table, row_number = self.plan.tables[name], self.sampled_rows[name].marks.row_number
+        rows = build_select(table, item.file, number=row_number if numbered else None)
         if ahead is not None:
             self.session.register_table(PREFETCHED_ROWS_VIEW, ahead)
-            kinds = {**table.columns, place: "BIGINT"}
+            kinds = {**table.columns, row_number: "BIGINT"}
             names = ", ".join(
                 f"{quote_identifier(column)}::{kind} as {quote_identifier(column)}" for column, kind in kinds.items()
             )
             rows = f"select {names} from {quote_identifier(PREFETCHED_ROWS_VIEW)}"
         elif item.stop is not None:
-            rows = f"select * from ({rows}) where {quote_identifier(place)} >= {item.first} and {quote_identifier(place)} < {item.stop}"
+            rows = f"select * from ({rows}) where {quote_identifier(row_number)} >= {item.first} and {quote_identifier(row_number)} < {item.stop}"
         with translate_file_errors(table.format, table.files):
             self.session.execute(
                 f"create or replace temp view {quote_identifier(ITEM_ROWS_VIEW)} as {rows}",
@@ -275,18 +276,18 @@ class Extraction:
 
 
 def read_row_groups(table: SourceTable) -> dict[int, list[int]]:
-    """Give the rows of each row group of those files of a table that are large enough to be cut.
+    """Return the rows of each row group, for files large enough to be split.
 
     Raises:
-        SourceError: A file is not there any more, or is no Parquet file any more.
+        SourceError: A file is missing or is no Parquet file any more.
     """
     if not has_row_numbers(table):
         return {}
-    found = {}
+    row_groups = {}
     for index, file in enumerate(table.files):
         if table.row_groups:
-            found[index] = list(table.row_groups)
+            row_groups[index] = list(table.row_groups)
         elif file.bytes > RANGE_BYTES:
             groups = read_footer(file)
-            found[index] = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
-    return found
+            row_groups[index] = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
+    return row_groups

@@ -1,4 +1,4 @@
-"""What is checked after a draw: keys of large tables, references in the source, and references in the sample."""
+"""Check a finished draw: keys of large tables, and references in source and sample."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class IntegrityFindings:
-    """What the checks found, by table: its references, and for children how many rows belong to no unit."""
+    """References by table, and rows outside every unit by child table."""
 
     references: Mapping[str, list[ReferenceSummary]]
     outside_frame: Mapping[str, int | None]
@@ -34,7 +34,7 @@ class IntegrityChecks:
     """The checks of one draw.
 
     Attributes:
-        extraction: The draw, when all is written.
+        extraction: The finished draw.
         links: Every declared reference.
     """
 
@@ -42,10 +42,10 @@ class IntegrityChecks:
     links: Sequence[ReferenceLink]
 
     def check_keys(self, settings: Settings) -> None:
-        """Check the keys of tables that were too large to be checked whole: a repeated key is drawn whole.
+        """Check the drawn keys of tables too large to be checked whole; rows of one key are always drawn together.
 
         Raises:
-            RuleError: A key repeats.
+            DataRuleError: A key repeats.
         """
         plan, known = self.extraction.plan, self.extraction.sampled_rows
         shared = {name for name, unit in plan.units.items() if unit.shared}
@@ -54,18 +54,18 @@ class IntegrityChecks:
                 check_unique_keys(self.extraction.session, name, known[name].relation, table.key)
 
     def collect_findings(self) -> IntegrityFindings:
-        """Carry out all checks that only count."""
+        """Run all checks that only count."""
         return IntegrityFindings(references=self.describe_references(), outside_frame=self.count_outside_frame())
 
     def describe_references(self) -> dict[str, list[ReferenceSummary]]:
-        """Describe every reference, over the whole source where that is small enough, else over the drawn rows."""
+        """Describe every reference, over the whole source if it is small enough, else over the drawn rows."""
         extraction = self.extraction
         tables, source = extraction.plan.tables, extraction.source.relations
         sample = {name: known.relation for name, known in extraction.sampled_rows.items()}
-        found: dict[str, list[ReferenceSummary]] = {name: [] for name in tables}
+        summaries: dict[str, list[ReferenceSummary]] = {name: [] for name in tables}
         for link in self.links:
             exact = all(tables[name].rows <= MAX_EXACT_ROWS for name in (link.table, link.target))
-            found[link.table].append(
+            summaries[link.table].append(
                 count_dangling_rows(
                     extraction.session,
                     link,
@@ -75,10 +75,10 @@ class IntegrityChecks:
                     holds=self._has_all_targets(link),
                 )
             )
-        return found
+        return summaries
 
     def count_outside_frame(self) -> dict[str, int | None]:
-        """Count for each unit table and child the rows of the source that belong to no unit; None where that takes too long."""
+        """Count the source rows outside every unit for each unit table and child; None if that takes too long."""
         children = [step for step in self.extraction.plan.steps if step.through is not None]
         units: dict[str, int | None] = {name: unit.outside for name, unit in self.extraction.plan.units.items()}
         return units | {step.table: self._count_child_rows_outside_frame(step) for step in children}
@@ -97,7 +97,7 @@ class IntegrityChecks:
         return plan.tables[step.table].rows - int(inside[0][0])
 
     def _has_all_targets(self, link: ReferenceLink) -> bool:
-        """Say whether no drawn row names a row that the source has and the sample lacks."""
+        """Check that the sample has every target that exists in the source."""
         known, session = self.extraction.sampled_rows, self.extraction.session
         names = ", ".join(f"r.{quote_identifier(column)}" for column in link.reference.columns)
         lacking = (
@@ -111,7 +111,7 @@ class IntegrityChecks:
         return bool(session.fetch_rows(there)[0][0] == 0)
 
     def _mask_columns(self, link: ReferenceLink) -> list[str]:
-        """Give the SQL of a reference's columns as the sample has them; a shift needs a unit, and nothing has one here."""
+        """Build the SQL of a reference's masked columns; NULL for shifted dates, as no unit is known here."""
         masks = self.extraction.plan.masks.get(link.table, {})
         return [
             "null"
@@ -122,8 +122,8 @@ class IntegrityChecks:
 
 
 def _list_path_to_unit(step: TableStep, steps: Sequence[TableStep]) -> list[str]:
-    """Give a child, its parent and so on up to the unit."""
-    by_name = {one.table: one for one in steps}
+    """Return a child, its parent and so on up to the unit."""
+    by_name = {other.table: other for other in steps}
     chain = [step.table]
     while (through := by_name[chain[-1]].through) is not None:
         chain.append(through.table)

@@ -1,7 +1,7 @@
-"""The journal of a draw: what is written already, so that a draw that was killed goes on where it was.
+"""Record written parts of a draw, so that a killed draw can be resumed.
 
-A line of JSON each: first the header, a digest of everything that decides what is written; then one line an item that
-is done. A line is added when its part is on the disk. Docs: docs/formats.md, "A draw that is not finished".
+Each line is JSON: first a header with a digest of everything that determines the output, then one line per finished
+item. A line is added once its part is on the disk. Format: docs/formats.md, "A draw that is not finished".
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class PartRecord:
-    """An item that is done: its part (``path`` below the sample's folder), or that it gave no rows.
+    """A finished item and its part (``path`` below the sample's folder).
 
-    Where there are no rows there is no part: 0 bytes and no digest.
+    An item without rows has no part: 0 bytes and no digest.
     """
 
     path: str
@@ -41,10 +41,10 @@ class Journal:
     """The journal of one draw.
 
     Attributes:
-        folder: Where it lies.
-        sample: The folder that the parts lie in.
-        records: What was recorded when it was opened, by path.
-        added_count: How many were recorded since.
+        folder: The draw's folder.
+        sample: The folder of the parts.
+        records: Records read when it was opened, by path.
+        added_count: Number of records added since.
     """
 
     folder: Path
@@ -54,11 +54,11 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path, header: str) -> Journal:
-        """Give the journal of a folder, or a new one where there is none that fits; what it does not name is removed.
+        """Open the journal of a folder, or create one if it does not match; remove unrecorded files.
 
         Args:
             folder: The draw's folder.
-            header: The digest of everything that decides.
+            header: The digest of everything that determines the output.
 
         Raises:
             StoreError: It cannot be written.
@@ -74,22 +74,22 @@ class Journal:
             for path in sample.rglob("*"):
                 if not path.is_dir() and path.relative_to(sample).as_posix() not in done:
                     path.unlink()
-            head = [_build_header(header), *(dataclasses.asdict(one) for one in done.values())]
+            head = [_build_header(header), *(dataclasses.asdict(record) for record in done.values())]
             write_file(folder / JOURNAL_NAME, "".join(map(_format_line, head)), mode=0o600)
         return cls(folder=folder, sample=sample, records=done)
 
     @property
     def bytes(self) -> int:
-        """Bytes of the parts that were there."""
-        return sum(one.bytes for one in self.records.values())
+        """Bytes of the parts recorded when it was opened."""
+        return sum(record.bytes for record in self.records.values())
 
     @property
     def part_count(self) -> int:
-        """How many items are done."""
+        """Number of finished items."""
         return len(self.records) + self.added_count
 
     def find_part(self, path: str) -> PartRecord | None:
-        """Give what was recorded of a part, if it is still what was recorded."""
+        """Return the record of a part if its file still matches it."""
         done = self.records.get(path)
         if done is None or not done.rows:
             return done
@@ -99,10 +99,10 @@ class Journal:
         return done if whole else None
 
     def add(self, path: str, rows: int) -> PartRecord:
-        """Record that a part is written; it and the record are on the disk when this returns, unless there are no rows.
+        """Record a written part; both are synced to disk on return, unless there are no rows.
 
         Raises:
-            StoreError: They cannot be brought there.
+            StoreError: They cannot be synced.
         """
         done = PartRecord(path=path, rows=rows)
         with translate_os_errors(self.sample / path):
@@ -118,7 +118,7 @@ class Journal:
         return done
 
     def describe_part(self, path: str, rows: int = 0) -> PartRecord:
-        """Give what a file that is written is like; nothing is recorded."""
+        """Build the record of a written file without adding it."""
         file = self.sample / path
         return PartRecord(path=path, rows=rows, bytes=file.stat().st_size, sha256=hash_file(file))
 
@@ -132,12 +132,12 @@ def _format_line(value: dict[str, Any]) -> str:
 
 
 def _read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read the lines up to the first that is torn; nothing where there is no journal."""
+    """Read the lines up to the first incomplete one; empty without a journal."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return []
-    found = []
+    values = []
     for line in content.splitlines(keepends=True):
         try:
             value = json.loads(line) if line.endswith(b"\n") else None
@@ -145,8 +145,8 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
             value = None
         if not isinstance(value, dict):
             break
-        found.append(value)
-    return found
+        values.append(value)
+    return values
 
 
 def _parse_records(lines: list[dict[str, Any]]) -> dict[str, PartRecord]:

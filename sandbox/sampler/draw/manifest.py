@@ -1,4 +1,4 @@
-"""What is recorded of a draw: its manifest, and the digest of everything that decides what it writes."""
+"""Build a draw's manifest, and the digest of everything that determines its output."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 def compute_draw_digest(plan: SamplePlan, memory: int, secret: Secret | None) -> str:
-    """Give the digest (hex) of everything that decides what a draw writes, bytes and all: row groups depend on memory."""
+    """Compute the digest (hex) of everything that determines a draw's bytes; row groups depend on memory."""
     deciding = {
         "plan": {name: getattr(plan, name) for name in ("specification", "tables", "units", "steps", "masks")},
         "groups": [table.compute_row_group_rows(memory) for table in plan.tables.values()],
@@ -47,21 +47,21 @@ def compute_draw_digest(plan: SamplePlan, memory: int, secret: Secret | None) ->
 
 
 def _convert_to_json(value: Any) -> Any:
-    """Give JSON of what a plan is made of."""
+    """Convert a part of a plan to JSON."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {one.name: getattr(value, one.name) for one in dataclasses.fields(value) if one.compare}
-    return str(value)  # paths, and the settings' own models, which show all their fields
+        return {item.name: getattr(value, item.name) for item in dataclasses.fields(value) if item.compare}
+    return str(value)  # paths, and the settings' models with all their fields
 
 
 @dataclass(frozen=True, kw_only=True)
 class DrawResult:
-    """All that the manifest is made of.
+    """Contents of the manifest.
 
     Attributes:
-        extraction: The draw, when all is written.
-        findings: What the checks found.
-        sample_sizes: For each unit table n_h of each stratum.
-        profile: The file that compares the sample with production.
+        extraction: The finished draw.
+        findings: Findings of the checks.
+        sample_sizes: Unit table -> n_h of each stratum.
+        profile: The file with the comparison with production.
         secret: The secret of the masks.
     """
 
@@ -73,7 +73,7 @@ class DrawResult:
 
 
 def build_manifest(drawn: DrawResult) -> SampleManifest:
-    """Give the manifest of what was drawn; the content digests are computed here."""
+    """Build the manifest of a draw, computing the content digests."""
     extraction = drawn.extraction
     plan, folder = extraction.plan, extraction.journal.sample
     tables = {step.table: _describe_table(drawn, step) for step in plan.steps}
@@ -91,8 +91,8 @@ def build_manifest(drawn: DrawResult) -> SampleManifest:
         not_sampled=list(plan.not_sampled),
         source={
             name: [
-                SourceFileRecord(path=one.name, bytes=one.bytes, modified=one.modified, etag=one.etag or None)
-                for one in table.files
+                SourceFileRecord(path=file.name, bytes=file.bytes, modified=file.modified, etag=file.etag or None)
+                for file in table.files
             ]
             for name, table in plan.tables.items()
         },

@@ -1,4 +1,4 @@
-"""Writing a table of the sample: parts of Parquet, one for each item of the source that gave rows."""
+"""Write a table of the sample as Parquet parts, one for each item of the source with drawn rows."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class ParquetTableWriter:
-    """A table of the sample while it is being written.
+    """A table of the sample being written.
 
     Attributes:
-        table: The table as the source has it.
-        columns: The SQL of each of its columns as the sample has it, masked; what it reads has the source's columns and
-            the unit's number.
-        journal: Where parts are recorded; they lie in its ``sample``.
-        group_rows: How many rows make a row group.
-        parts: What is written, by path.
+        table: The table of the source.
+        columns: SELECT list of the masked columns over the source's columns and the unit's number.
+        journal: The journal of parts; they are written into its ``sample``.
+        group_rows: Rows of a row group.
+        parts: Written parts by path.
     """
 
     table: SourceTable
@@ -45,7 +44,7 @@ class ParquetTableWriter:
     @property
     def rows(self) -> int:
         """Rows of all parts."""
-        return sum(one.rows for one in self.parts.values())
+        return sum(part.rows for part in self.parts.values())
 
     @property
     def paths(self) -> list[Path]:
@@ -53,19 +52,19 @@ class ParquetTableWriter:
         return [self.journal.sample / path for path in sorted(self.parts)]
 
     def build_part_path(self, name: str) -> str:
-        """Give the path of a part below the sample's folder."""
+        """Return the path of a part below the sample's folder."""
         return f"tables/{self.table.name}/{name}.parquet"
 
     def resume_part(self, name: str) -> bool:
-        """Say whether a part was written by a draw that did not end, and take it over."""
+        """Take over a part written by an unfinished draw; return whether there is one."""
         done = self.journal.find_part(self.build_part_path(name))
         if done is None:
             return False
         self._add_part(done)
         return True
 
-    def build_projection(self, select: str, known: SampledRows) -> str:  # noqa: ARG002 - what is written elsewhere reads no more than this
-        """Give the SELECT of what has to be held of an item's drawn rows, by that which gives all of them."""
+    def build_projection(self, select: str, known: SampledRows) -> str:  # noqa: ARG002 - used by the cluster's writer
+        """Build the SELECT of the columns to hold of an item's drawn rows."""
         return select
 
     def write_all_rows(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
@@ -73,18 +72,18 @@ class ParquetTableWriter:
         self.write(session, name, file, rows, order)
 
     def write(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
-        """Write a part and record it; where there are no rows there is no part.
+        """Write a part and record it; without rows there is no part.
 
         Args:
-            session: The engine.
-            name: The part's.
-            file: Which of the table's files the rows come from.
-            rows: SQL that can stand after ``from``: the rows, unmasked.
-            order: The column that they are ordered by; None where they come in order.
+            session: The query engine.
+            name: The part's name.
+            file: Index of the rows' file in the table.
+            rows: SQL for the FROM clause: the unmasked rows.
+            order: The column to sort by; None if the rows arrive in order.
 
         Raises:
             SourceError: The source cannot be read, or the part not written (see `translate_disk_errors`).
-            StoreError: It cannot be brought to the disk.
+            StoreError: It cannot be synced to the disk.
         """
         path = self.build_part_path(name)
         target = self.journal.sample / path
@@ -96,11 +95,11 @@ class ParquetTableWriter:
         self._add_part(self.journal.add(path, count))
 
     def finish(self, session: Session, empty: str) -> None:
-        """Leave an empty part, which has the columns, where there are no rows at all.
+        """Write an empty part with the columns if there are no rows at all.
 
         Args:
-            session: The engine.
-            empty: SQL that can stand after ``from``: no rows.
+            session: The query engine.
+            empty: SQL for the FROM clause: no rows.
         """
         if self.parts:
             return
@@ -109,11 +108,11 @@ class ParquetTableWriter:
         self.parts[path] = self.journal.describe_part(path)
 
     def build_relation(self, session: Session) -> str:  # noqa: ARG002 - see `build_projection`
-        """Give SQL that can stand after ``from``: all rows, as they are written."""
+        """Build SQL for the FROM clause: all written rows."""
         return f"read_parquet({format_file_list(self.paths)}, hive_partitioning = false)"
 
     def describe_content(self, session: Session) -> tuple[dict[str, str], str]:
-        """Give the columns as they are written, with the engine's names of their types, and the content digest."""
+        """Return the written columns with DuckDB's names of their types, and the content digest."""
         return describe_parquet_files(session, self.paths)
 
     def _copy_rows(self, session: Session, select: str, target: Path) -> int:
@@ -131,7 +130,7 @@ class ParquetTableWriter:
 
 @contextlib.contextmanager
 def translate_disk_errors(folder: Path) -> Iterator[None]:
-    """Tell the engine's complaints about the disk that it writes to from those about the source."""
+    """Distinguish DuckDB's errors about the disk it writes to from those about the source."""
     try:
         yield
     except SourceError as error:
@@ -149,7 +148,7 @@ def translate_disk_errors(folder: Path) -> Iterator[None]:
 
 
 def _join_error_texts(error: BaseException) -> str:
-    """Give the texts of an error and of those that it came from."""
+    """Return the texts of an error and its causes."""
     texts = []
     current: BaseException | None = error
     while current is not None:

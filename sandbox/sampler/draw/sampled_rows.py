@@ -1,6 +1,6 @@
-"""What is known of the drawn rows: the columns that references, weights and checks need, as the source has them.
+"""Keep unmasked columns of drawn rows for references, weights and checks.
 
-They are in the session only, never in the draw's folder: what is written there is masked.
+They stay in the session and are never written to the draw's folder, whose files are masked.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MarkColumns:
-    """The names of the columns that stand beside a table's own, none of which is called so.
+    """Names of the additional columns beside a table's own, distinct from all of them.
 
     Attributes:
-        row_number: A row's place in its file.
+        row_number: The row number in its file.
         stratum: The index of its stratum, in a unit table.
-        unit: The number of the unit that it belongs to; NULL for lookups.
-        turn: 0 for what was drawn, else the turn of the closure that brought it.
+        unit: The number of its unit; NULL for lookups.
+        turn: 0 for drawn rows, else the turn of the closure that added it.
     """
 
     row_number: str
@@ -38,7 +38,7 @@ class MarkColumns:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, str]) -> MarkColumns:
-        """Give names that are not taken; ``stratum`` and ``unit`` are those of `sandbox.sampler.plan.frame`."""
+        """Choose unused names; ``stratum`` and ``unit`` are those of `sandbox.sampler.plan.frame`."""
         return cls(
             row_number=choose_unused_name("place", columns),
             stratum=choose_unused_name("stratum", columns),
@@ -49,12 +49,12 @@ class MarkColumns:
 
 @dataclass(frozen=True, kw_only=True)
 class SampledRows:
-    """The rows of one table that are in the sample.
+    """The rows of one table in the sample.
 
     Attributes:
-        relation: SQL that can stand after ``from``.
-        columns: Which of the table's columns it has; beside them stratum, unit and turn.
-        marks: What these are called.
+        relation: SQL for the FROM clause.
+        columns: The table's kept columns; stratum, unit and turn are beside them.
+        marks: The names of these.
     """
 
     relation: str
@@ -63,17 +63,17 @@ class SampledRows:
 
     @property
     def drawn_relation(self) -> str:
-        """SQL that can stand after ``from``: without what only closure brought."""
+        """SQL for the FROM clause, without rows added by the closure."""
         return f"(select * from {self.relation} where {quote_identifier(self.marks.turn)} = 0)"
 
     def add(self, session: Session, rows: str, turn: int, *, doing: str) -> None:
-        """Add rows of a relation (SQL that can stand after ``from``) with the table's columns, stratum and unit."""
+        """Insert rows of a relation (SQL for the FROM clause) with the table's columns, stratum and unit."""
         names = ", ".join(quote_identifier(name) for name in (*self.columns, self.marks.stratum, self.marks.unit))
         session.execute(f"insert into {self.relation} select {names}, {turn} from {rows}", doing=doing)
 
 
 def list_needed_columns(plan: SamplePlan, keys: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
-    """Give for each table the columns that references start from or lead to, and its key.
+    """Return for each table its key and the columns on either side of references.
 
     Args:
         plan: The plan.
@@ -91,23 +91,23 @@ def list_needed_columns(plan: SamplePlan, keys: Mapping[str, Iterable[str]]) -> 
 
 
 def add_frame_columns(plan: SamplePlan, needed: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """Give for each table also the columns that narrow its frame.
+    """Add the columns in the frame's conditions to each table.
 
     Args:
         plan: The plan.
-        needed: What `list_needed_columns` gives.
+        needed: From `list_needed_columns`.
     """
-    found = {name: list(columns) for name, columns in needed.items()}
+    extended = {name: list(columns) for name, columns in needed.items()}
     for name, unit in plan.units.items():
         if unit.where is not None:
-            found[name] += predicate.find_condition_columns(unit.where, plan.tables[name].columns)
-    return found
+            extended[name] += predicate.find_condition_columns(unit.where, plan.tables[name].columns)
+    return extended
 
 
 def create_empty_table(session: Session, table: SourceTable, columns: tuple[str, ...]) -> SampledRows:
-    """Make the table that the rows of a table are added to as they are drawn."""
+    """Create the table for a table's drawn rows."""
     marks = MarkColumns.from_columns(table.columns)
-    name = quote_identifier(f"known of {table.name.encode().hex()}")  # the engine takes "A" and "a" for one name
+    name = quote_identifier(f"known of {table.name.encode().hex()}")  # DuckDB ignores the case of names
     kinds = [f"{quote_identifier(column)} {table.columns[column]}" for column in columns]
     kinds += [
         f"{quote_identifier(marks.stratum)} INTEGER",
@@ -119,13 +119,13 @@ def create_empty_table(session: Session, table: SourceTable, columns: tuple[str,
 
 
 def create_whole_table_view(session: Session, table: SourceTable, columns: tuple[str, ...], source: str) -> SampledRows:
-    """Give the rows of a table that comes whole: they are read where they lie.
+    """Create the view of a table sampled whole, read from the source.
 
     Args:
-        session: The engine.
+        session: The query engine.
         table: The table.
         columns: The columns.
-        source: SQL that can stand after ``from`` and has these columns: the table as the source has it.
+        source: SQL for the FROM clause with these columns: the table of the source.
     """
     marks = MarkColumns.from_columns(table.columns)
     name = quote_identifier(f"known of {table.name.encode().hex()}")

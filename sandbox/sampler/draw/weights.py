@@ -1,4 +1,4 @@
-"""Weights: for each selected unit its key, its stratum, π_h and N_h/n_h."""
+"""Write the weights of selected units: key, stratum, π_h and N_h/n_h."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ SELECTED_UNITS_TABLE = "selected units"
 def write_weights(
     session: Session, unit: UnitPlan, frame: SamplingFrame, known: SampledRows, masking: Masking, target: Path
 ) -> list[int]:
-    """Write the weights of a unit table's selected units and give n_h of each stratum.
+    """Write the weights of a unit table's selected units and return n_h of each stratum.
 
     Args:
-        session: The engine.
+        session: The query engine.
         unit: The draw.
         frame: Its frame.
-        known: What is known of the table's rows in the sample.
-        masking: The masks: the key is masked as in the table.
-        target: The file; sorted by key.
+        known: The kept columns of the table's sampled rows.
+        masking: The masks; the key is masked as in the table.
+        target: The file, sorted by key.
     """
     names = [f"key_{index}" for index in range(len(unit.key))]
     keys = ", ".join(
         f"{masking.build_expression(unit.table, column, unit=frame.unit)} as {name}"
         for column, name in zip(unit.key, names, strict=True)
     )
-    own = ", ".join(quote_identifier(name) for name in (*unit.key, frame.unit))
+    key_columns = ", ".join(quote_identifier(name) for name in (*unit.key, frame.unit))
     stratum = quote_identifier(frame.stratum)
     session.execute(
         f"create or replace temp table {quote_identifier(SELECTED_UNITS_TABLE)} as select {keys}, stratum "
-        f"from (select distinct {own}, {stratum} as stratum from {known.drawn_relation})",
+        f"from (select distinct {key_columns}, {stratum} as stratum from {known.drawn_relation})",
         doing=f"weighing {unit.table}",
     )
     counts = dict(

@@ -1,4 +1,4 @@
-"""The items of a draw: each is a file of the source, or a range of rows of a large one, and makes one part. Pure."""
+"""Split a draw into items: files of the source or row ranges of large ones, each for one part. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from sandbox.sources.table import SourceTable
 
-RANGE_BYTES = 256 * 2**20  # of a file; what is drawn of it waits in memory until it is written
+RANGE_BYTES = 256 * 2**20  # of a file; its drawn rows wait in memory until they are written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +20,11 @@ class WorkItem:
     """Rows of the source that are read at once.
 
     Attributes:
-        file: The file's place among those of its table.
-        number: The range's place in the file; None where the item is the whole file.
-        first: The place of its first row in the file, from 0.
-        stop: The place behind its last row; None where the item is the whole file.
-        bytes: What it has of the file's size.
+        file: Index of the file in its table.
+        number: Index of the range in the file; None for the whole file.
+        first: First row number in the file, from 0.
+        stop: Row number after the last; None for the whole file.
+        bytes: Its share of the file's size.
     """
 
     file: int
@@ -35,7 +35,7 @@ class WorkItem:
 
     @property
     def label(self) -> str:
-        """What tells its part from the others of its table.
+        """Name of its part, unique in its table.
 
         >>> WorkItem(file=3, number=None, first=0, stop=None, bytes=9).label
         '00003'
@@ -46,30 +46,29 @@ class WorkItem:
 
 
 def list_items(table: SourceTable, groups: Mapping[int, Sequence[int]]) -> list[WorkItem]:
-    """Give the items of a table, file after file.
+    """Return the items of a table, file by file.
 
     Args:
         table: The table.
-        groups: For files that can be cut the rows of each of their row groups. Where a file is cut depends on nothing
-            but the file.
+        groups: Index of a splittable file -> the rows of its row groups. The ranges of a file depend on the file alone.
     """
-    found = []
+    items = []
     for index, file in enumerate(table.files):
         size = table.estimate_size(file)
         ranges = split_row_groups(groups.get(index, ()), size)
         if len(ranges) < 2:
-            found.append(WorkItem(file=index, number=None, first=0, stop=None, bytes=size))
+            items.append(WorkItem(file=index, number=None, first=0, stop=None, bytes=size))
             continue
         rows = ranges[-1][1]
-        found += [
+        items += [
             WorkItem(file=index, number=number, first=first, stop=stop, bytes=size * (stop - first) // rows)
             for number, (first, stop) in enumerate(ranges)
         ]
-    return found
+    return items
 
 
 def split_row_groups(groups: Sequence[int], size: int) -> list[tuple[int, int]]:
-    """Cut a file at the ends of its row groups into ranges of about equal length: the first row and the one behind.
+    """Split a file at row groups into (first, stop) ranges of about equal length.
 
     Args:
         groups: The rows of each row group.
@@ -79,8 +78,8 @@ def split_row_groups(groups: Sequence[int], size: int) -> list[tuple[int, int]]:
     [(0, 200), (200, 400)]
     """
     ends = list(itertools.accumulate(groups))
-    wanted = round(size / RANGE_BYTES)
-    if not ends or wanted < 2:
+    count = round(size / RANGE_BYTES)
+    if not ends or count < 2:
         return [(0, ends[-1])] if ends else []
-    marks = [ends[bisect.bisect_left(ends, ends[-1] * part / wanted)] for part in range(1, wanted + 1)]
+    marks = [ends[bisect.bisect_left(ends, ends[-1] * part / count)] for part in range(1, count + 1)]
     return [(first, stop) for first, stop in itertools.pairwise([0, *marks]) if first < stop]

@@ -1,8 +1,8 @@
-"""Half of a stored sample: which units are in it, and how it is named; `sandbox.sampler.half_sample.writer` writes it.
+"""Select the units of a half-sample and name it; `sandbox.sampler.half_sample.writer` writes it.
 
-A pipeline that gives a unit other rows on the half than on the whole lets units depend on each other. The draw's own
-random numbers are not in a sample, and its keys may be masked; so a unit is in the half by the SHA-256 of its key as it
-is stored, with the sample's fingerprint. Any half that does not depend on the data would do.
+A pipeline that returns other rows for a unit on the half-sample lets units depend on each other. The sample contains
+neither the draw's random numbers nor, with masks, the original keys. So a unit is selected by the SHA-256 of its stored
+key and the sample's fingerprint. Any selection independent of the data would do.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def compute_fingerprint(manifest: SampleManifest) -> str:
-    """Give the half's own fingerprint."""
+    """Return the half-sample's own fingerprint."""
     return compute_half_fingerprint(manifest.fingerprint)
 
 
 def build_half_units_query(manifest: SampleManifest, folder: Path, unit: str) -> str:
-    """Give the SQL of the half's units of one unit table: the columns of its key, as they are stored."""
+    """Build the SQL of the half-sample's units of one unit table: its key columns, as stored."""
     key = manifest.units[unit].key
     names = ", ".join(quote_identifier(name) for name in key)
     parts = " || ".join(
@@ -38,7 +38,7 @@ def build_half_units_query(manifest: SampleManifest, folder: Path, unit: str) ->
 
 
 def build_half_sample(folder: Path, manifest: SampleManifest) -> Sample:
-    """Give the half that was written to a folder."""
+    """Describe the half-sample written to a folder."""
     tables = {
         name: TableFiles(name=name, format="parquet", paths=tuple(sorted(folder / file.path for file in table.files)))
         for name, table in manifest.tables.items()

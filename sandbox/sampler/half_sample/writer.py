@@ -1,4 +1,4 @@
-"""Writing half of a stored sample: half of its units, what belongs to them, and what that refers to."""
+"""Write a half-sample: half of the units, their rows, and the rows these refer to."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ HALF_UNITS_TABLE = "units of the half"
 
 
 def write_half_sample(sample: Sample, manifest: SampleManifest, settings: Settings, target: Path) -> Sample:
-    """Write half of a sample as ``target/tables/<table>/*.parquet``, files and rows in the sample's order.
+    """Write a half-sample as ``target/tables/<table>/*.parquet``, files and rows in the sample's order.
 
     Args:
         sample: The sample.
         manifest: Its manifest.
-        settings: What it was drawn for.
+        settings: The settings of its draw.
         target: An empty folder.
 
     Raises:
@@ -59,7 +59,7 @@ def write_half_sample(sample: Sample, manifest: SampleManifest, settings: Settin
 
 @dataclass(frozen=True, kw_only=True)
 class _HalfSampleWriter:
-    """A half while it is made. Each table but whole lookups is a temp table of its keys and references."""
+    """A half-sample being written; tables except whole lookups are temp tables of keys and references."""
 
     session: Session
     sample: Sample
@@ -68,7 +68,7 @@ class _HalfSampleWriter:
     target: Path
 
     def read(self) -> None:
-        """Read the columns that decide, with each row's file and place."""
+        """Read the needed columns with each row's file and row number."""
         for step in self.steps:
             if step.keep == "all":
                 continue
@@ -84,7 +84,7 @@ class _HalfSampleWriter:
             )
 
     def keep_units(self) -> None:
-        """Keep half of the units and, table by table, the rows that come with them."""
+        """Keep half of the units and, table by table, their rows."""
         for step in self.steps:
             if step.role == "unit":
                 units = build_half_units_query(self.manifest, self.sample.path, step.table)
@@ -103,7 +103,7 @@ class _HalfSampleWriter:
                 )
 
     def follow_references(self) -> None:
-        """Keep what kept rows refer to, until nothing is added."""
+        """Keep the rows referenced by kept rows until none is added."""
         loose = {step.table for step in self.steps if step.keep != "all"}
         links = [
             (step.table, reference)
@@ -116,27 +116,27 @@ class _HalfSampleWriter:
             pass
 
     def write(self) -> None:
-        """Write the kept rows of each file; whole lookups as they are."""
+        """Write the kept rows of each file; whole lookups are copied."""
         for step in self.steps:
             for number, path in enumerate(self._list_files(step)):
-                place = self.target / path.relative_to(self.sample.path)
-                with translate_os_errors(place):
-                    place.parent.mkdir(parents=True, exist_ok=True)
+                output_path = self.target / path.relative_to(self.sample.path)
+                with translate_os_errors(output_path):
+                    output_path.parent.mkdir(parents=True, exist_ok=True)
                 if step.keep == "all":
-                    with translate_os_errors(place):
-                        shutil.copyfile(path, place)
+                    with translate_os_errors(output_path):
+                        shutil.copyfile(path, output_path)
                     continue
                 kept = f"select {ROW_NUMBER_COLUMN} from {quote_identifier(step.table)} where {IN_HALF_COLUMN} and {FILE_NUMBER_COLUMN} = {number}"
                 self.session.execute(
                     f"copy (select * exclude (file_row_number) from {_build_parquet_relation(path)} "
-                    f"where file_row_number in ({kept}) order by file_row_number) to {quote_literal(str(place))} (format parquet, compression zstd)",
+                    f"where file_row_number in ({kept}) order by file_row_number) to {quote_literal(str(output_path))} (format parquet, compression zstd)",
                     doing=f"writing half of {step.table}",
                 )
 
     def _keep_referenced_rows(self, table: str, reference: Reference) -> int:
-        """Keep the rows that one reference names; give how many are new.
+        """Keep the targets of one reference and return the number of new ones.
 
-        Targets are rows ``r`` here, and what names them ``t``.
+        Targets are rows ``r`` here, and referring rows ``t``.
         """
         on = self._build_join_condition(table, reference, row="t", target="r")
         return self._keep_rows(

@@ -1,4 +1,4 @@
-"""How many units each stratum gives: inclusion probabilities from a rate or a number, with a floor for small strata.
+"""Allocate units to strata: inclusion probabilities from a rate or a number, with a floor for small strata.
 
 Pure. Formulas: docs/design.md, "Allocation".
 """
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def compute_floors(populations: Sequence[int], minimum: int) -> list[float]:
-    """Give each stratum's least inclusion probability.
+    """Compute each stratum's least inclusion probability.
 
-    It makes a realised sample of fewer than ``minimum`` units rarer than 1 in 700; strata that are hardly larger come
-    whole. A minimum of 0 asks for nothing.
+    It keeps the probability of fewer than ``minimum`` sampled units below 1 in 700; slightly larger strata are taken
+    whole. A minimum of 0 disables the floors.
 
     >>> compute_floors([20, 10_000], 30)[0]
     1.0
@@ -29,7 +29,7 @@ def compute_floors(populations: Sequence[int], minimum: int) -> list[float]:
 
 
 def compute_probabilities(slopes: Sequence[float], least: Sequence[float], scale: float) -> list[float]:
-    """Give ``min(1, max(floor, scale · slope))`` of each stratum.
+    """Compute ``min(1, max(floor, scale · slope))`` of each stratum.
 
     A slope is a_h / N_h: 1 for proportional allocation, 1 / √N_h for power, S_h for Neyman.
     """
@@ -39,17 +39,16 @@ def compute_probabilities(slopes: Sequence[float], least: Sequence[float], scale
 def solve_scale(target: float, costs: Sequence[float], slopes: Sequence[float], least: Sequence[float]) -> float:
     """Solve ``Σ cost · min(1, max(floor, λ · slope)) = target`` for λ, exactly.
 
-    The sum is piecewise linear in λ, and rises; its breakpoints are where a stratum leaves its floor and where it
-    is complete.
+    The sum is piecewise linear and increasing in λ, with breakpoints where a stratum leaves its floor or is complete.
 
     Args:
-        target: What the sample is to cost (units: their number).
-        costs: What each stratum costs when it is complete (units: its population), > 0.
-        slopes: How fast each stratum's probability rises with λ, > 0.
+        target: The sample's cost (units: their number).
+        costs: Each complete stratum's cost (units: its population), > 0.
+        slopes: Each stratum's increase of probability with λ, > 0.
         least: The floors, in [0, 1].
 
     Returns:
-        λ; 0.0 where the floors alone reach the target, infinity where all strata together do not.
+        λ; 0.0 if the floors alone reach the target, infinity if all strata together do not.
 
     >>> solve_scale(50, [100, 100], [1, 1], [0, 0.4])
     0.1
@@ -63,7 +62,7 @@ def solve_scale(target: float, costs: Sequence[float], slopes: Sequence[float], 
     if math.fsum(costs) <= target:
         return math.inf
     points = sorted({f / s for f, s in zip(least, slopes, strict=True)} | {1 / s for s in slopes} | {0.0})
-    # At the last point the sum may fall short by a rounding.
+    # At the last point rounding can leave the sum below the target.
     index = min(bisect.bisect_left(points, target, key=compute_cost), len(points) - 1)
     low, high = points[index - 1], points[index]
     strata = list(zip(costs, slopes, least, strict=True))
@@ -71,5 +70,5 @@ def solve_scale(target: float, costs: Sequence[float], slopes: Sequence[float], 
     resting = [c * min(1.0, max(f, low * s)) for c, s, f in strata if f / s > low or high > 1 / s]
     if not rising:
         return high
-    found = (target - math.fsum(resting)) / math.fsum(c * s for c, s in rising)
-    return min(max(found, low), high)  # so that a larger target never gives a smaller λ, not even by a rounding
+    solution = (target - math.fsum(resting)) / math.fsum(c * s for c, s in rising)
+    return min(max(solution, low), high)  # rounding must not reduce λ for a larger target

@@ -1,4 +1,4 @@
-"""Where bins begin: as the file says, or at quantiles of the frame, computed exactly."""
+"""Compute the edges of bins, declared or at exact quantiles of the frame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import StrataColumn
 
 FLOAT_TYPES = ("FLOAT", "DOUBLE")
-MAX_EXACT_ROWS = 500_000  # rows up to which every value is counted at once
+MAX_EXACT_ROWS = 500_000  # up to which every value is counted at once
 VALUES_VIEW = "values_of_quantiles"
 PARTS_TABLE = "parts_of_quantiles"
 
@@ -26,27 +26,27 @@ ValuesBuilder = Callable[[tuple[str, ...]], str]
 
 
 def parse_declared_edges(session: Session, column: StrataColumn, bins: Sequence[float | int | str]) -> tuple[str, ...]:
-    """Give the edges that the file names, as the engine writes them in the column's type, ascending.
+    """Return the declared edges as DuckDB's text in the column's type, ascending.
 
-    Between whole numbers an edge of 18.5 is one of 19: the bins hold the same values.
+    For integers an edge of 18.5 equals 19: the bins hold the same values.
 
     Raises:
-        RuleError: One is no value of the column's type, or they do not ascend.
+        DataRuleError: An edge is no value of the column's type, or they do not ascend.
     """
     texts = [_format_edge(column, edge) for edge in bins]
     try:
-        found = session.fetch_rows(
+        ascending = session.fetch_rows(
             f"select edge::varchar from (select unnest(?::varchar[])::{column.type} as edge) group by edge order by edge",
             [texts],
         )
-        asked = session.fetch_rows(f"select unnest(?::varchar[])::{column.type}::varchar", [texts])
+        declared = session.fetch_rows(f"select unnest(?::varchar[])::{column.type}::varchar", [texts])
     except SandboxError as error:
         reason = error.message.removeprefix("a query: ")
         raise DataRuleError(
             f"bins of {column.name}, which is {column.type}: {reason}", hint=_suggest_bins(column)
         ) from None
-    edges = tuple(row[0] for row in found)
-    if list(dict.fromkeys(row[0] for row in asked)) != list(edges):
+    edges = tuple(row[0] for row in ascending)
+    if list(dict.fromkeys(row[0] for row in declared)) != list(edges):
         shown = ", ".join(map(str, bins))
         raise DataRuleError(f"bins of {column.name} must ascend: {shown}", hint=_suggest_bins(column))
     return edges
@@ -55,23 +55,23 @@ def parse_declared_edges(session: Session, column: StrataColumn, bins: Sequence[
 def find_quantile_edges(
     session: Session, column: StrataColumn, values: ValuesBuilder, rows: int, count: int
 ) -> tuple[str, ...]:
-    """Give the edges that part the frame into as many bins as asked for, as evenly as equal values allow.
+    """Return the edges that split the frame into ``count`` bins, as evenly as equal values allow.
 
-    An edge is the value of the frame below which the share of rows is nearest to j / count; the smaller in case of a tie.
-    Values that are NULL or NaN do not count. Equal values are never parted, so there may be fewer bins.
+    An edge is the value for which the share of smaller rows is nearest to j / count; the smaller value on a tie.
+    NULL and NaN are ignored. Equal values are never split, so there can be fewer bins.
 
     Args:
-        session: The engine.
+        session: The query engine.
         column: The column.
-        values: Gives SQL that can stand after ``from``, for some split points: the frame's values as ``value_1`` and as
-            ``value_0`` the number of split points that each reaches.
-        rows: About how many there are.
-        count: How many bins, at least 2.
+        values: Builds SQL for the FROM clause from split points: the frame's values as ``value_1``, and as ``value_0``
+            the number of split points reached by each.
+        rows: Approximate number of values.
+        count: Number of bins, at least 2.
     """
     doing = f"finding the quantiles of {column.name}"
     splits = _estimate_split_points(session, column, values(()), count, doing) if rows > MAX_EXACT_ROWS else ()
     session.execute(f"create or replace temp view {VALUES_VIEW} as select * from {values(splits)} where value_0 >= 0")
-    # Where a target lies: only values there are counted one by one.
+    # Parts that contain a target: only their values are counted individually.
     session.execute(
         f"create or replace temp table {PARTS_TABLE} as "
         f"with parts as (select value_0 as part, count(*) as n, min(value_1) as least from {VALUES_VIEW} group by 1), "
@@ -80,7 +80,7 @@ def find_quantile_edges(
         f"select *, {_build_target_columns(count)} from placed",
         doing=doing,
     )
-    found = session.fetch_rows(
+    candidates = session.fetch_rows(
         f"with counted as (select value_0 as part, value_1 as value, count(*) as n from {VALUES_VIEW} "
         f"where value_0 in (select part from {PARTS_TABLE} where low < high) group by 1, 2), "
         "placed as (select value, c.n, p.total, "
@@ -93,38 +93,38 @@ def find_quantile_edges(
     )
     session.execute(f"drop view {VALUES_VIEW}; drop table {PARTS_TABLE}")
     edges: dict[str, None] = {}
-    for value, following, below, here, total, low, high in found:
+    for value, following, below, here, total, low, high in candidates:
         for step in range(max(1, low), min(high, count)):
-            wanted = Fraction(step * total, count)
-            ways = [(wanted - below, value)] * (below > 0)
-            ways += [(below + here - wanted, following)] * (following is not None)
+            target = Fraction(step * total, count)
+            ways = [(target - below, value)] * (below > 0)
+            ways += [(below + here - target, following)] * (following is not None)
             edges |= dict.fromkeys([min(ways, key=lambda way: way[0])[1]] if ways else [])
     return tuple(edges)
 
 
 def build_text_expression(kind: str, value: str) -> str:
-    """Give the SQL of a value's text, by which it is known in plans and documents; −0 is 0."""
+    """Build the SQL of a value's text in plans and documents; −0 is 0."""
     return f"({value} + 0)::varchar" if kind in FLOAT_TYPES else f"{value}::varchar"
 
 
 def _build_target_columns(count: int) -> str:
-    """Give the SQL of the targets j / count, as ``low`` to below ``high``, that lie among ``n`` rows after ``below``."""
-    reached = [f"(({place}) * {count} + total - 1) // total" for place in ("below", "below + n")]
+    """Build the SQL of the targets j / count among ``n`` rows after ``below``, as ``low`` to ``high`` (exclusive)."""
+    reached = [f"(({rank}) * {count} + total - 1) // total" for rank in ("below", "below + n")]
     return f"({reached[0]})::bigint as low, ({reached[1]})::bigint as high"
 
 
 def _estimate_split_points(
     session: Session, column: StrataColumn, values: str, count: int, doing: str
 ) -> tuple[str, ...]:
-    """Give values a little below and above each quantile, so that few rows lie between; a guess is good enough."""
+    """Estimate values slightly below and above each quantile, so that few rows lie between."""
     reach = min(0.002, 0.1 / count)
     shares = sorted(share for step in range(1, count) for share in (step / count - reach, step / count + reach))
-    found = session.fetch_rows(
+    estimates = session.fetch_rows(
         f"select unnest(approx_quantile(value_1, ?::float[])::{column.type}[])::varchar from {values} where value_0 >= 0",
         [shares],
         doing=doing,
     )
-    texts = [row[0] for row in found if row[0] not in (None, "nan")]
+    texts = [row[0] for row in estimates if row[0] not in (None, "nan")]
     ordered = session.fetch_rows(
         f"select x::varchar from (select distinct unnest(?::varchar[])::{column.type} as x) order by x",
         [texts],
@@ -133,7 +133,7 @@ def _estimate_split_points(
 
 
 def _format_edge(column: StrataColumn, edge: float | str) -> str:
-    """Give an edge as text of the column's type: the least value of it that the edge does not exceed."""
+    """Format an edge as text of the column's type, rounded up to its scale."""
     number = NUMBER_TYPE.fullmatch(column.type) is not None
     if number != (not isinstance(edge, str)):
         kind = "a number" if number else "a text, like a date"
@@ -151,8 +151,8 @@ def _format_edge(column: StrataColumn, edge: float | str) -> str:
     scale = 10 ** int(decimal[1]) if decimal else 1
     whole = math.ceil(Fraction(str(edge)) * scale)
     digits = len(str(scale)) - 1
-    sign, rest = ("-" if whole < 0 else ""), f"{abs(whole):0{digits + 1}d}"
-    return f"{sign}{rest[:-digits]}.{rest[-digits:]}" if digits else f"{sign}{rest}"
+    sign, unsigned = ("-" if whole < 0 else ""), f"{abs(whole):0{digits + 1}d}"
+    return f"{sign}{unsigned[:-digits]}.{unsigned[-digits:]}" if digits else f"{sign}{unsigned}"
 
 
 def _suggest_bins(column: StrataColumn) -> str:

@@ -1,7 +1,7 @@
-"""The sampling frame of one unit table in a session: which of its rows are in it, in which stratum, and selected.
+"""Build the sampling frame of a unit table in a session: membership, stratum and selection of rows.
 
-What counting and drawing share. `prepare_frame` makes the tables that the sampling rule joins with; the rest is SQL over
-whatever rows of the unit table it is given: a file of the source, a range of one, or a table of the session.
+Counting and drawing share it. `prepare_frame` creates the tables joined by the sampling rule. Queries then apply to any
+rows of the unit table: a file of the source, a range of one, or a table of the session.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ FRAME_ROWS_CTE = "rows of the frame"
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingFrame:
-    """The frame of one unit table, ready in a session.
+    """The frame of one unit table in a session.
 
     Attributes:
-        draw: What the rule goes by.
-        where: The condition that narrows the frame; None takes every row.
-        strata: The name of the session's table of strata: ``index``, ``threshold``, ``population``.
-        stratum: The name of the column with a row's stratum, an INTEGER index into the unit's strata.
-        unit: The name of the column with the integer, a BIGINT, that stands for a row's key.
+        draw: Input of the sampling rule.
+        where: The frame's condition; None for every row.
+        strata: The session's table of strata: ``index``, ``threshold``, ``population``.
+        stratum: The column with a row's stratum, an INTEGER index into the unit's strata.
+        unit: The column with the BIGINT that represents a row's key.
     """
 
     draw: sampling_rule.Draw
@@ -43,11 +43,11 @@ class SamplingFrame:
     unit: str
 
     def build_sample_query(self, rows: str, columns: Mapping[str, str]) -> str:
-        """Give the SQL of the selected rows of a relation.
+        """Build the SQL of the selected rows of a relation.
 
         Args:
-            rows: Its name: a table or view of the session that has the unit table's columns, and perhaps more.
-            columns: All its columns and the engine's names of their types.
+            rows: A table or view of the session with at least the unit table's columns.
+            columns: All its columns and DuckDB's names of their types.
 
         Returns:
             A SELECT of all those columns in order, then `stratum` and `unit`.
@@ -59,7 +59,7 @@ class SamplingFrame:
         )
 
     def build_frame_query(self, rows: str, columns: Mapping[str, str]) -> str:
-        """Give the SQL of the rows of a relation that are in the frame, selected or not (see `build_sample_query`)."""
+        """Build the SQL of the rows of a relation in the frame, selected or not (see `build_sample_query`)."""
         return add_filter(
             rows,
             self.where,
@@ -68,19 +68,19 @@ class SamplingFrame:
 
 
 def prepare_frame(session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan) -> SamplingFrame:
-    """Put what the draw of a unit table needs into a session, and give its frame.
+    """Create the session's tables for a unit table's draw, and return its frame.
 
     Args:
-        session: The engine.
+        session: The query engine.
         tables: The tables of the source, by name.
         unit: The draw.
 
     Raises:
-        RuleError: A row that strata columns are taken from cannot be told from another.
-        SourceError: A table that strata columns are taken from cannot be read.
+        DataRuleError: A row with strata columns of another table is ambiguous.
+        SourceError: A table with strata columns cannot be read.
     """
     table = tables[unit.table]
-    found = prepare_labels(session, tables, unit.table, unit.columns)
+    labels = prepare_labels(session, tables, unit.table, unit.columns)
     strata = build_session_name("strata", unit.table)
     create_strata_table(session, strata, unit)
     stratum = choose_unused_name("stratum", table.columns)
@@ -88,7 +88,7 @@ def prepare_frame(session: Session, tables: Mapping[str, SourceTable], unit: Uni
     draw = sampling_rule.Draw(
         key=unit.key,
         coefficients=unit.coefficients,
-        labels=found,
+        labels=labels,
         strata_table=strata,
         highest_threshold=max(stratum.threshold for stratum in unit.strata),
         stratum_column=stratum,
@@ -98,17 +98,17 @@ def prepare_frame(session: Session, tables: Mapping[str, SourceTable], unit: Uni
 
 
 def choose_relation(rows: str, where: str | None) -> str:
-    """Give the name of the relation that a SELECT for `add_filter` reads."""
+    """Return the name of the relation for the SELECT of `add_filter`."""
     return rows if where is None else FRAME_ROWS_CTE
 
 
 def add_filter(rows: str, where: str | None, select: str) -> str:
-    """Give a SELECT over the rows of a relation for which a condition holds.
+    """Restrict a SELECT to the rows of a relation that satisfy a condition.
 
     Args:
         rows: The relation's name.
-        where: The condition; None takes every row.
-        select: It reads what `choose_relation` gives.
+        where: The condition; None for every row.
+        select: A SELECT from `choose_relation`'s relation.
     """
     if where is None:
         return select

@@ -1,7 +1,7 @@
-"""What a unit costs in bytes of Parquet, with all that belongs to it: measured on a small pilot draw.
+"""Measure the Parquet bytes of a unit and its dependent rows on a small pilot draw.
 
-Some thousand units are drawn by the rule itself, so they are the same whatever the layout of the source. Their rows and
-those of their children are counted by stratum, and some are written to memory as Parquet to see how many bytes a row takes.
+Some thousand units are drawn by the sampling rule, so they do not depend on the source's layout. Their rows and those
+of their children are counted by stratum, and some are written to memory as Parquet to measure the bytes of a row.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import TableStep, UnitPlan
     from sandbox.sources.table import SourceTable
 
-PILOT_UNITS = 5_000  # units
-MIN_PILOT_UNITS_PER_STRATUM = 5  # in a stratum
-MAX_DICTIONARY_SHARE = 0.2  # the share of distinct values up to which the engine writes a dictionary
+PILOT_UNITS = 5_000
+MIN_PILOT_UNITS_PER_STRATUM = 5
+MAX_DICTIONARY_SHARE = 0.2  # share of distinct values up to which DuckDB writes a dictionary
 MAX_MEASURED_ROWS = 50_000
-MAX_MEASURED_BYTES = 64 * 2**20  # before compression
-# What a byte of the source becomes as Parquet, roughly.
+MAX_MEASURED_BYTES = 64 * 2**20
+# Approximate bytes of Parquet per byte of the source.
 PARQUET_RATIOS = {
     "parquet": 1.0,
     "csv": 0.3,
@@ -55,18 +55,18 @@ PARQUET_RATIOS = {
 
 @dataclass(frozen=True, kw_only=True)
 class UnitCosts:
-    """What the sample of one unit costs, in bytes.
+    """Costs of one unit table's sample, in bytes.
 
     Attributes:
-        unit_bytes: For each stratum what one of its units costs with all that belongs to it.
-        lookup_bytes: For each stratum what the rows of such lookups cost that one of its units names; units may share them, so
-            together they cost at most that.
-        whole_lookup_bytes: What the lookups cost that come whole.
-        referenced_lookup_bytes: What those cost that come as far as they are referenced, if all of their rows come.
-        row_bytes: For each table that was measured the bytes of a row.
-        rows_per_unit: For each table that belongs to the unit, by stratum, how many of its rows come with one.
-        lookup_rows_per_unit: For each lookup that comes as far as it is referenced, by stratum, how many rows a unit names.
-        pilot_units: How many units were looked at.
+        unit_bytes: Stratum -> cost of one unit with its dependent rows.
+        lookup_bytes: Stratum -> cost of the referenced lookup rows of one unit; an upper bound, as units can share
+            rows.
+        whole_lookup_bytes: Cost of the lookups sampled whole.
+        referenced_lookup_bytes: Cost of the lookups sampled by reference, with all their rows.
+        row_bytes: Measured table -> bytes of a row.
+        rows_per_unit: Table of the unit's family -> by stratum its rows per unit.
+        lookup_rows_per_unit: Lookup sampled by reference -> by stratum its rows per unit.
+        pilot_units: Number of units in the pilot.
     """
 
     unit_bytes: Sequence[float]
@@ -79,7 +79,7 @@ class UnitCosts:
     pilot_units: int
 
     def list_budgets(self, size: float, populations: Sequence[float]) -> list[tuple[float, list[float]]]:
-        """Give the size that is left for strata and what they cost: with referenced rows counted singly, or whole."""
+        """Return two (budget, cost of each stratum): with lookup rows per unit, and with whole lookups."""
         singly = [n * (a + b) for n, a, b in zip(populations, self.unit_bytes, self.lookup_bytes, strict=True)]
         wholly = [n * a for n, a in zip(populations, self.unit_bytes, strict=True)]
         return [
@@ -89,7 +89,7 @@ class UnitCosts:
 
 
 def estimate_row_bytes(table: SourceTable) -> float:
-    """Give the bytes of a row as Parquet, from the size of the table's files alone."""
+    """Estimate the bytes of a row as Parquet from the size of the table's files alone."""
     packed = all(file.name.endswith(".gz") for file in table.files)
     return table.bytes * (1.0 if packed else PARQUET_RATIOS[table.format]) / max(1, table.rows)
 
@@ -102,14 +102,14 @@ def measure_costs(
     *,
     lookups: bool,
 ) -> UnitCosts:
-    """Measure what units cost.
+    """Measure the costs of units.
 
     Args:
-        session: The engine.
+        session: The query engine.
         tables: The tables of the source, by name.
         unit: The draw, with its strata counted.
         steps: All tables of the sample.
-        lookups: Whether lookups count.
+        lookups: Whether to include lookups.
     """
     return _PilotDraw(session=session, tables=tables, unit=unit, steps=steps).measure(with_lookups=lookups)
 
@@ -134,18 +134,18 @@ class _PilotDraw:
             )
         size = {step.table: self.tables[step.table].rows * self.row_bytes[step.table] for step in others}
         rows = {step.table: _divide_by_units(self._count_by_stratum(step.table, "count(*)"), units) for step in family}
-        own = [0.0] * len(units)
+        unit_bytes = [0.0] * len(units)
         for name, each in rows.items():
-            own = _add_scaled(own, each, self.row_bytes[name])
+            unit_bytes = _add_scaled(unit_bytes, each, self.row_bytes[name])
         lookups = self._count_lookup_rows(family, [step for step in others if step.keep == "referenced"], units)
-        named = [0.0] * len(units)
+        lookup_bytes = [0.0] * len(units)
         for name, each in lookups.items():
-            named = _add_scaled(named, each, self.row_bytes[name])
+            lookup_bytes = _add_scaled(lookup_bytes, each, self.row_bytes[name])
         for step in family:
             self.session.execute(f"drop table {self._build_table_name(step.table)}")
         return UnitCosts(
-            unit_bytes=own,
-            lookup_bytes=named,
+            unit_bytes=unit_bytes,
+            lookup_bytes=lookup_bytes,
             whole_lookup_bytes=sum(size[step.table] for step in others if step.keep == "all"),
             referenced_lookup_bytes=sum(size[step.table] for step in others if step.keep == "referenced"),
             row_bytes=self.row_bytes,
@@ -170,7 +170,7 @@ class _PilotDraw:
         return quote_identifier(build_session_name("pilot", table))
 
     def _draw_table(self, step: TableStep) -> None:
-        """Put the pilot's rows of a table into the session, as far as references need them, and measure some whole."""
+        """Create the pilot's table with the columns of references, and measure some whole rows."""
         table = self.tables[step.table]
         rows = self._build_unit_query() if step.through is None else self._build_child_query(step, step.through)
         kept = [
@@ -186,18 +186,18 @@ class _PilotDraw:
         self.row_bytes[step.table] = self._measure_row_bytes(step.table, rows, [f"hash({self._unit_column})"])
 
     def _build_unit_query(self) -> str:
-        """Give SQL that can stand after ``from``: the pilot's rows of the unit table, with stratum and unit."""
+        """Build SQL for the FROM clause: the pilot's rows of the unit table, with stratum and unit."""
         unit, table = self.unit, self.tables[self.unit.table]
-        populations, flat = [one.population for one in unit.strata], [1.0] * len(unit.strata)
+        populations, flat = [stratum.population for stratum in unit.strata], [1.0] * len(unit.strata)
         least = allocation.compute_floors(populations, MIN_PILOT_UNITS_PER_STRATUM)
         scale = allocation.solve_scale(PILOT_UNITS, populations, flat, least)
         chosen = allocation.compute_probabilities(flat, least, scale)
         frame = prepare_frame(self.session, self.tables, assign_probabilities(unit, chosen))
         source = build_session_name("pilot source", unit.table)
         self.session.execute(f"create or replace temp view {quote_identifier(source)} as {build_select(table)}")
-        own = ", ".join(quote_identifier(name) for name in table.columns)
+        columns = ", ".join(quote_identifier(name) for name in table.columns)
         return (
-            f"(select {own}, {quote_identifier(frame.stratum)} as {self._stratum_column}, {quote_identifier(frame.unit)} as {self._unit_column} "
+            f"(select {columns}, {quote_identifier(frame.stratum)} as {self._stratum_column}, {quote_identifier(frame.unit)} as {self._unit_column} "
             f"from ({frame.build_sample_query(source, table.columns)}))"
         )
 
@@ -210,57 +210,57 @@ class _PilotDraw:
         )
 
     def _list_needed_columns(self, table: str) -> list[str]:
-        """Give the columns of a table that references lead to, or from."""
+        """Return the columns of a table on either side of references."""
         names: dict[str, None] = {}
         for step in self.steps:
-            for one in step.references:
-                names |= dict.fromkeys(one.key if one.table == table else ())
-                own = [*one.columns, *(name for name, _ in one.when)]
-                names |= dict.fromkeys(own if step.table == table else ())
+            for reference in step.references:
+                names |= dict.fromkeys(reference.key if reference.table == table else ())
+                columns = [*reference.columns, *(name for name, _ in reference.when)]
+                names |= dict.fromkeys(columns if step.table == table else ())
         return list(names)
 
     def _count_by_stratum(self, table: str, what: str) -> list[float]:
-        """Give a count over the pilot's rows of a table, by stratum."""
-        found = dict(
+        """Evaluate an aggregate over the pilot's rows of a table, by stratum."""
+        counts = dict(
             self.session.fetch_rows(
                 f"select {self._stratum_column}, {what} from {self._build_table_name(table)} group by 1"
             )
         )
-        return [float(found.get(index, 0)) for index in range(len(self.unit.strata))]
+        return [float(counts.get(index, 0)) for index in range(len(self.unit.strata))]
 
     def _count_lookup_rows(
         self, family: Sequence[TableStep], lookups: Sequence[TableStep], units: Sequence[float]
     ) -> dict[str, list[float]]:
-        """Give for each lookup, by stratum, how many of its rows a unit of the pilot names, each counted once a unit."""
+        """Count the rows named by one unit, by lookup and stratum; each row once per unit."""
         named = {step.table: [0.0] * len(units) for step in lookups}
         for step in family:
-            for one in step.references:
-                if one.table in named:
-                    key = ", ".join([self._unit_column, *(quote_identifier(name) for name in one.columns)])
-                    counted = f"count(distinct row({key})) filter ({build_not_null_condition(one.columns)} and {build_when_condition(one)})"
-                    found = _divide_by_units(self._count_by_stratum(step.table, counted), units)
-                    named[one.table] = _add_scaled(named[one.table], found, 1.0)
+            for reference in step.references:
+                if reference.table in named:
+                    key = ", ".join([self._unit_column, *(quote_identifier(name) for name in reference.columns)])
+                    counted = f"count(distinct row({key})) filter ({build_not_null_condition(reference.columns)} and {build_when_condition(reference)})"
+                    per_unit = _divide_by_units(self._count_by_stratum(step.table, counted), units)
+                    named[reference.table] = _add_scaled(named[reference.table], per_unit, 1.0)
         first = dict(named)
         for step in lookups:
-            # What a looked-up row names in turn is at most one row more for each of its references.
-            for one in step.references:
-                if one.table in named and one.table != step.table:
-                    named[one.table] = _add_scaled(named[one.table], first[step.table], 1.0)
+            # A looked-up row names at most one row per reference.
+            for reference in step.references:
+                if reference.table in named and reference.table != step.table:
+                    named[reference.table] = _add_scaled(named[reference.table], first[step.table], 1.0)
         return named
 
     def _measure_row_bytes(self, name: str, rows: str, order: Sequence[str]) -> float:
-        """Write some rows to memory as Parquet and give the bytes of one.
+        """Write some rows to memory as Parquet and return the bytes of one.
 
-        Which rows is up to a hash, their order to their values, as in most tables: none of it to the source's layout.
+        A hash chooses and orders the rows, so the result does not depend on the source's layout.
         """
         table = self.tables[name]
-        own = ", ".join(quote_identifier(column) for column in table.columns)
+        columns = ", ".join(quote_identifier(column) for column in table.columns)
         most = max(1, min(MAX_MEASURED_ROWS, int(MAX_MEASURED_BYTES / max(1.0, table.width))))
-        by = ", ".join([*order, f"hash({own})"])
+        by = ", ".join([*order, f"hash({columns})"])
         with translate_file_errors(table.format, table.files):
             batches = list(
                 self.session.fetch_batches(
-                    f"select {own} from {rows} order by {by} limit {most}",
+                    f"select {columns} from {rows} order by {by} limit {most}",
                     size=most,
                     doing=f"measuring {name}",
                 )
@@ -270,7 +270,7 @@ class _PilotDraw:
 
 
 def _measure_parquet_bytes(batches: Sequence[pa.RecordBatch]) -> float:
-    """Give the bytes of rows as Parquet, without what a file takes that has none; encoded as the engine does it."""
+    """Measure rows as Parquet without the size of an empty file, with DuckDB's encodings."""
     table = pa.Table.from_batches(batches)
     encodings = {
         field.name: encoding
@@ -288,7 +288,7 @@ def _measure_parquet_bytes(batches: Sequence[pa.RecordBatch]) -> float:
 
 
 def _choose_encoding(kind: pa.DataType) -> str | None:
-    """Give how a column of many distinct values is encoded; None leaves that to the writer."""
+    """Return the encoding for many distinct values; None for the writer's default."""
     if pa.types.is_integer(kind) or pa.types.is_date32(kind) or pa.types.is_timestamp(kind):
         return "DELTA_BINARY_PACKED"
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -296,11 +296,11 @@ def _choose_encoding(kind: pa.DataType) -> str | None:
     return "BYTE_STREAM_SPLIT" if pa.types.is_floating(kind) else None
 
 
-def _add_scaled(one: Sequence[float], other: Sequence[float], factor: float) -> list[float]:
-    return [a + factor * b for a, b in zip(one, other, strict=True)]
+def _add_scaled(base: Sequence[float], addend: Sequence[float], factor: float) -> list[float]:
+    return [a + factor * b for a, b in zip(base, addend, strict=True)]
 
 
 def _divide_by_units(totals: Sequence[float], units: Sequence[float]) -> list[float]:
-    """Give what one unit of each stratum takes; the average of all where the pilot has none of a stratum."""
+    """Divide totals by units for each stratum; without pilot units use the overall average."""
     average = sum(totals) / max(1.0, sum(units))
     return [total / count if count else average for total, count in zip(totals, units, strict=True)]

@@ -1,4 +1,4 @@
-"""What a sample would take: a frozen value that holds all that drawing it needs. Pure."""
+"""Represent a planned sample as a frozen value, complete for drawing it. Pure."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ LABEL_ORDER = {"value": 0, "bin": 0, "nan": 1, "rare": 2, "null": 3}
 
 @dataclass(frozen=True, kw_only=True)
 class StratumLabel:
-    """What a stratum has in one strata column: a value, a bin, NaN beside bins, the merged rare values, or NULL.
+    """A stratum's label in one strata column: a value, a bin, NaN beside bins, the merged rare values, or NULL.
 
-    ``text`` is the engine's text of the value, or the bin's number; None for the others.
+    ``text`` is DuckDB's text of the value, or the bin's number; else None.
     """
 
     kind: LabelKind
@@ -39,16 +39,16 @@ class StratumLabel:
 
 @dataclass(frozen=True, kw_only=True)
 class StrataColumn:
-    """A column that makes strata.
+    """A column for stratification.
 
     Attributes:
         name: As in ``sandbox.toml``.
-        column: The column itself, in the unit table or in the last table of ``path``.
-        type: The engine's name of its type.
-        path: The references that lead from the unit table to the column's table; empty for the unit table's own.
-        rare_below: Values of fewer units are one stratum; None keeps each.
-        common: With ``rare_below`` the values that are not rare, as text, sorted.
-        edges: With bins where one ends and the next begins, ascending, as the engine writes them; else None.
+        column: The column in the unit table or in the last table of ``path``.
+        type: DuckDB's name of its type.
+        path: References from the unit table to the column's table; empty for the unit table's own.
+        rare_below: Values with fewer units are merged into one stratum; None to keep each.
+        common: With ``rare_below`` the other values, as text, sorted.
+        edges: Edges between bins as DuckDB's text, ascending; None without bins.
     """
 
     name: str
@@ -61,7 +61,7 @@ class StrataColumn:
 
     @property
     def needed_columns(self) -> tuple[str, ...]:
-        """The columns of the unit table that it is found by."""
+        """Columns of the unit table needed for the lookup."""
         if not self.path:
             return (self.column,)
         return (*self.path[0].columns, *(name for name, _ in self.path[0].when))
@@ -69,7 +69,7 @@ class StrataColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedStratum:
-    """One stratum: its labels, one a strata column; N_h; π_h (``threshold / P``); and the threshold."""
+    """A stratum: one label a strata column, N_h, π_h (``threshold / P``) and the threshold."""
 
     labels: tuple[StratumLabel, ...]
     population: int
@@ -78,7 +78,7 @@ class PlannedStratum:
 
     @property
     def expected_units(self) -> float:
-        """How many of its units the sample will have, on average."""
+        """Expected number of its units in the sample."""
         return self.population * self.probability
 
 
@@ -92,11 +92,11 @@ class UnitPlan:
         coefficients: Of the sampling rule.
         columns: The strata columns.
         strata: In the order of their labels; at least one.
-        null_keys: Rows of the frame without a whole key, which are never selected.
-        where: An SQL condition that narrows the frame; None takes every row.
-        narrowed_by: The columns that the condition uses.
-        outside: Rows for which it does not hold, or is NULL.
-        shared: Whether rows may share a key, and then are one unit together.
+        null_keys: Rows of the frame with NULL in the key, never selected.
+        where: SQL condition of the frame; None for every row.
+        narrowed_by: The columns in the condition.
+        outside: Rows for which the condition is false or NULL.
+        shared: Whether rows of equal key form one unit.
     """
 
     table: str
@@ -112,8 +112,8 @@ class UnitPlan:
 
     @property
     def needed_columns(self) -> tuple[str, ...]:
-        """The columns of its table that say which rows are units of the frame, in which stratum, and selected."""
-        names = [*self.key, *self.narrowed_by, *(name for one in self.columns for name in one.needed_columns)]
+        """Columns of its table that determine frame membership, stratum and selection."""
+        names = [*self.key, *self.narrowed_by, *(name for column in self.columns for name in column.needed_columns)]
         return tuple(dict.fromkeys(names))
 
     @property
@@ -123,12 +123,12 @@ class UnitPlan:
 
     @property
     def expected_units(self) -> float:
-        """How many units the sample will have, on average."""
+        """Expected number of units in the sample."""
         return math.fsum(stratum.expected_units for stratum in self.strata)
 
     @property
     def half_width_95(self) -> float:
-        """The half-width of the 95 % interval of a share of units, in the worst case (a share of a half)."""
+        """Half-width of the 95 % interval of a share of units, in the worst case (a share of a half)."""
         variance = math.fsum(
             s.population**2 * (1 - s.probability) / (4 * s.population * s.probability) for s in self.strata
         )
@@ -136,17 +136,16 @@ class UnitPlan:
 
     @property
     def detectable_units(self) -> int:
-        """How many units a defect must affect to have one of them in the sample with 95 % probability."""
+        """Number of units a defect must affect to appear in the sample with 95 % probability."""
         least = min(stratum.probability for stratum in self.strata)
         return 1 if least >= 1 else math.ceil(math.log(0.05) / math.log1p(-least))
 
     def describe_stratum(self, stratum: PlannedStratum) -> dict[str, JsonValue]:
-        """Give a stratum's values as they stand in documents."""
+        """Return a stratum's values as in documents."""
         pairs = zip(self.columns, stratum.labels, strict=True)
         return {column.name: _convert_label(column, label) for column, label in pairs}
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON values."""
         return {
             "key": list(self.key),
             "population": self.population,
@@ -170,15 +169,15 @@ class UnitPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class TableStep:
-    """One table of the sample and how its rows are found.
+    """A table of the sample and the way its rows are selected.
 
     Attributes:
         table: The table.
-        unit: The unit table that its rows belong to: itself for a unit, None for a lookup.
-        role: ``unit``, ``child`` (its rows come with their unit) or ``lookup`` (its rows come because others name them).
-        keep: For a lookup whether it comes whole; else None.
-        through: For a child the reference that leads to its unit; else None.
-        references: All that it declares, in the file's order.
+        unit: The unit table of its rows: itself for a unit, None for a lookup.
+        role: ``unit``, ``child`` (rows follow their unit) or ``lookup`` (rows follow references to them).
+        keep: For a lookup whether it is sampled whole; else None.
+        through: For a child the reference towards its unit; else None.
+        references: All declared references, in the file's order.
     """
 
     table: str
@@ -191,7 +190,7 @@ class TableStep:
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedSize:
-    """What a table will take in the sample, roughly."""
+    """Approximate size of a table in the sample."""
 
     rows: int
     bytes: int
@@ -199,21 +198,21 @@ class ExpectedSize:
 
 @dataclass(frozen=True, kw_only=True)
 class SamplePlan:
-    """What a sample would take.
+    """A planned sample.
 
     Attributes:
         specification: See `sandbox.samples.specification`.
         request: Its hash.
-        listing: The source's files when it was looked at.
-        tables: The tables of the sample as the source has them.
+        listing: The source's files at planning time.
+        tables: The sampled tables of the source.
         units: The draw of each unit table, ``[sample]``'s first.
-        steps: The tables in the order in which they are drawn: units, children after their parents, lookups.
-        expected_sizes: For each table what it will take.
-        measured_tables: The tables whose bytes a row were measured; those of others are guessed from the source's files.
-        not_sampled: Tables of the source that ``sandbox.toml`` does not name.
-        warnings: What a person should know: one sentence each.
-        masks: By table and column how values are masked; what is not there is left as it is.
-        personal_columns: Columns that look personal and have no rule; with any, nothing is drawn.
+        steps: The tables in drawing order: units, children after their parents, lookups.
+        expected_sizes: Table -> its expected size.
+        measured_tables: Tables with measured bytes of a row; others are estimated from the source's files.
+        not_sampled: Tables of the source not named in ``sandbox.toml``.
+        warnings: One sentence each.
+        masks: Table -> column -> mask; other columns stay unmasked.
+        personal_columns: Seemingly personal columns without a mask; any prevents the draw.
     """
 
     specification: Mapping[str, Any]
@@ -231,16 +230,16 @@ class SamplePlan:
 
     @property
     def expected_rows(self) -> int:
-        """Rows of all tables together, roughly."""
-        return sum(one.rows for one in self.expected_sizes.values())
+        """Approximate rows of all tables."""
+        return sum(size.rows for size in self.expected_sizes.values())
 
     @property
     def expected_bytes(self) -> int:
-        """Bytes of Parquet of all tables together, roughly."""
-        return sum(one.bytes for one in self.expected_sizes.values())
+        """Approximate bytes of Parquet of all tables."""
+        return sum(size.bytes for size in self.expected_sizes.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox plan --json``."""
+        """Return the JSON of ``sandbox plan --json``."""
         return {
             "format_version": 1,
             "request": self.request,
@@ -267,7 +266,7 @@ class SamplePlan:
 
 
 def build_sort_key(columns: Sequence[StrataColumn], labels: Sequence[StratumLabel]) -> list[tuple[int, Decimal, str]]:
-    """Give what strata are ordered by: values, numbers as such; then NaN, the rare ones, NULL."""
+    """Return the sort key of strata: values, numerically for numbers; then NaN, rare values, NULL."""
     return [_build_label_sort_key(column, label) for column, label in zip(columns, labels, strict=True)]
 
 
@@ -299,7 +298,7 @@ def _convert_label(column: StrataColumn, label: StratumLabel) -> JsonValue:
 
 
 def _convert_value(kind: str, text: str | None) -> JsonValue:
-    """Give a value as JSON has it; what has no exact place there (decimals, moments, infinity) stays text."""
+    """Convert a value to JSON; values without an exact form there (decimals, moments, infinity) stay text."""
     if text is None:
         return None
     if kind.endswith(("INT", "INTEGER")):

@@ -1,4 +1,4 @@
-"""Looking at a source: what a sample of it would take."""
+"""Inspect a source and plan its sample."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 
 def plan_sample(project: Project, *, threads: int | None = None, progress: Progress) -> SamplePlan:
-    """Look at a project's source and say what its sample would take; extracts nothing.
+    """Inspect a project's source and plan its sample without extracting rows.
 
     Args:
-        project: The project; its settings are checked already for themselves.
-        threads: Worker threads; None takes the processors that this process may use.
+        project: The project, with settings valid in themselves.
+        threads: Worker threads; None for all available processors.
         progress: Shows the steps.
 
     Raises:
         SourceError: The source or one of its files cannot be read.
-        ConfigError: The file names a table that is not there, does not say enough, or has masks that cannot be.
-        RuleError: A column is missing, a key repeats, there is no unit or there are too many strata.
+        ConfigError: The settings name a missing table, are incomplete, or have impossible masks.
+        DataRuleError: A column is missing, a key repeats, there is no unit, or there are too many strata.
     """
     settings = project.settings
     schema_check.check_table_names(settings)
@@ -60,12 +60,11 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         with progress.step("looking for personal columns"):
             suspects = personal_columns.find_personal_columns(session, settings, tables, masks)
         steps = table_order.order_tables(settings, {name: table.rows for name, table in tables.items()})
-        units, paid, warnings = _plan_draws(session, settings, tables, steps, progress)
+        units, costs, warnings = _plan_draws(session, settings, tables, steps, progress)
         warnings += _check_keys(session, settings, tables, progress)
-        warnings += small_strata.list_warnings(units, masks) + [
-            personal_columns.format_warning(one) for one in suspects
-        ]
-    rows = {name: size for one in paid.values() for name, size in one.row_bytes.items()}
+        warnings += small_strata.list_warnings(units, masks)
+        warnings += map(personal_columns.format_warning, suspects)
+    measured = {name for unit_costs in costs.values() for name in unit_costs.row_bytes}
     return SamplePlan(
         specification=build_specification(settings),
         request=compute_request_id(settings),
@@ -73,8 +72,8 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         tables=tables,
         units=units,
         steps=steps,
-        expected_sizes=estimate_sizes(steps, tables, units, paid),
-        measured_tables=tuple(name for name in tables if name in rows),
+        expected_sizes=estimate_sizes(steps, tables, units, costs),
+        measured_tables=tuple(name for name in tables if name in measured),
         not_sampled=tuple(sorted({*listing.files, *listing.problems} - set(tables))),
         warnings=tuple(warnings),
         masks=masks,
@@ -86,7 +85,7 @@ def _open_tables(
     session: Session, listing: SourceListing, settings: Settings, progress: Progress
 ) -> dict[str, SourceTable]:
     for name in settings.tables:
-        listing.find_table(name)  # what is not there at all is said before anything large is read
+        listing.find_table(name)  # report missing tables before large ones are read
     tables = {}
     with progress.step("looking at the source", total=len(settings.tables), unit="tables") as advance:
         for name, table in settings.tables.items():
@@ -104,9 +103,9 @@ def _plan_draws(
     steps: tuple[TableStep, ...],
     progress: Progress,
 ) -> tuple[dict[str, UnitPlan], dict[str, UnitCosts], list[str]]:
-    """Plan the draw of each unit table: its strata, what they cost where a size is asked for, their probabilities."""
+    """Plan each unit table's draw: its strata, their costs if a size is requested, their probabilities."""
     units: dict[str, UnitPlan] = {}
-    paid: dict[str, UnitCosts] = {}
+    costs: dict[str, UnitCosts] = {}
     warnings: list[str] = []
     for name, draw in settings.sample.draws.items():
         with progress.step(f"counting the strata of {name}"):
@@ -114,21 +113,21 @@ def _plan_draws(
         if draw.size is not None:
             with progress.step(f"measuring the rows of {name}"):
                 first = name == settings.sample.unit
-                paid[name] = pilot.measure_costs(session, tables, unit, steps, lookups=first)
-        rising = target_size.compute_slopes(session, tables, unit, draw.allocation)
-        ask = target_size.build_target(draw, unit, paid.get(name))
-        chosen, remarks = target_size.choose_probabilities(draw, unit, ask, rising)
+                costs[name] = pilot.measure_costs(session, tables, unit, steps, lookups=first)
+        slopes = target_size.compute_slopes(session, tables, unit, draw.allocation)
+        target = target_size.build_target(draw, unit, costs.get(name))
+        chosen, remarks = target_size.choose_probabilities(draw, unit, target, slopes)
         units[name] = strata.assign_probabilities(unit, chosen)
         warnings += remarks
         if unit.null_keys:
             warnings.append(f"{name}: {unit.null_keys:,} rows have no whole key; they are never selected")
-    return units, paid, warnings
+    return units, costs, warnings
 
 
 def _check_keys(
     session: Session, settings: Settings, tables: Mapping[str, SourceTable], progress: Progress
 ) -> list[str]:
-    """Check the declared keys of tables that are small enough to be checked whole."""
+    """Check the declared keys of tables small enough to be checked whole."""
     keyed = {name: table.key for name, table in settings.tables.items() if table.key}
     chosen = {name: key for name, key in keyed.items() if tables[name].rows <= MAX_EXACT_ROWS}
     warnings = []

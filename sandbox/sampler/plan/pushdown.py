@@ -1,8 +1,7 @@
-"""What a database leaves out before rows leave it: only what the session would leave out as well.
+"""Push filters into a database or cluster that omit only rows the session would omit too.
 
-The session selects among the rows that arrive as it does among those of a file, so these conditions decide nothing; they may
-let more rows through than are drawn, and where a type or a rule is not one that both sides surely understand in the same way,
-they let all through.
+The session selects among arriving rows as among those of a file, so these filters decide nothing. They may pass more
+rows than are drawn. If a type or rule is not surely interpreted alike on both sides, they pass all rows.
 """
 
 from __future__ import annotations
@@ -28,28 +27,28 @@ if TYPE_CHECKING:
 
     TypedColumn = tuple[str, str]
 
-# The server's names of the session's types whose values are equal on both sides exactly where their texts are.
+# Server types by session type, for types whose values are equal on both sides exactly if their texts are.
 SERVER_TYPES = {
     "SMALLINT": "int2", "INTEGER": "int4", "BIGINT": "int8", "BOOLEAN": "bool", "VARCHAR": "text", "UUID": "uuid",
     "TIMESTAMP": "timestamp", "TIMESTAMP WITH TIME ZONE": "timestamptz", "DATE": "date",
 }  # fmt: skip
 INTEGER_TYPES = {"SMALLINT", "INTEGER", "BIGINT"}
-LABEL_TYPES = {*INTEGER_TYPES, "BOOLEAN", "VARCHAR"}  # of which a value has one text
-FIRST_DATE = "0001-01-01"  # before which the sides write dates differently
-BC_MARK = "(BC)"  # which the server does not read
+LABEL_TYPES = {*INTEGER_TYPES, "BOOLEAN", "VARCHAR"}  # types with one text per value
+FIRST_DATE = "0001-01-01"  # earlier dates are written differently
+BC_MARK = "(BC)"  # unreadable by the server
 MAX_GROUPS = 200_000
-MAX_KEY_BYTES = 16 * 2**20  # of keys that are sent
+MAX_KEY_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrataSource:
-    """Where the columns that decide about a unit table's strata are.
+    """The columns that determine a unit table's strata.
 
     Attributes:
-        relation: The name of a view or table of the session.
-        columns: Its columns and the engine's names of their types.
-        counts: Where the source has counted, the columns that say how many rows with a whole key, and how many rows, each row
-            stands for; it then has no keys. Else None.
+        relation: A view or table of the session.
+        columns: Its columns and DuckDB's names of their types.
+        counts: Columns with the number of rows without NULL in the key, and of all rows, if the source counted them;
+            the relation then has no keys. Else None.
     """
 
     relation: str
@@ -60,10 +59,10 @@ class StrataSource:
 def count_groups_in_source(
     session: Session, table: SourceTable, columns: Sequence[str], key: Sequence[str]
 ) -> StrataSource | None:
-    """Let a database count the rows of a table by some columns; None where it is none, or there are too many values.
+    """Count the rows of a table by some columns in its database; None without one or with too many values.
 
     Args:
-        session: The engine.
+        session: The query engine.
         table: The table.
         columns: The strata columns.
         key: The unit's key.
@@ -72,18 +71,18 @@ def count_groups_in_source(
     if table.format == "spark":
         rows = spark.count_groups(table, chosen, key)
     elif table.format == "postgres":
-        snapshot, about = table.files[0].handle
-        asked = {one.name: one for one in table.postgres_columns}
-        rows = count_groups(snapshot, table.name, about, [asked[name] for name in chosen], key, most=MAX_GROUPS)
+        snapshot, declared = table.files[0].handle
+        by_name = {column.name: column for column in table.postgres_columns}
+        rows = count_groups(snapshot, table.name, declared, [by_name[name] for name in chosen], key, most=MAX_GROUPS)
     else:
         return None
     if rows is None:
         return None
     whole, every = choose_unused_name("rows with a key", columns), choose_unused_name("rows", columns)
-    names = [*(f"c{n}::{table.columns[one]} as {quote_identifier(one)}" for n, one in enumerate(chosen)),
+    names = [*(f"c{n}::{table.columns[name]} as {quote_identifier(name)}" for n, name in enumerate(chosen)),
              f"c{len(chosen)} as {quote_identifier(whole)}", f"c{len(chosen) + 1} as {quote_identifier(every)}"]  # fmt: skip
     relation = f"counted {table.name.encode().hex()}"
-    kinds = {one: table.columns[one] for one in chosen} | {whole: "BIGINT", every: "BIGINT"}
+    kinds = {name: table.columns[name] for name in chosen} | {whole: "BIGINT", every: "BIGINT"}
     fields = ", ".join(f"{quote_identifier(name)} {kind}" for name, kind in kinds.items())
     session.execute(f"create or replace temp table {quote_identifier(relation)} ({fields})")
     insert_rows(session, rows, relation, ", ".join(names))
@@ -92,7 +91,7 @@ def count_groups_in_source(
 
 @contextlib.contextmanager
 def filter_rows(table: SourceTable, condition: Any) -> Iterator[None]:
-    """As long as the block lasts, leave out the rows of a database's or a cluster's table for which a condition does not hold."""
+    """Filter rows of a database's or a cluster's table inside the block."""
     if table.format == "spark" and condition is not None:
         with spark.filter_rows(table, condition):
             yield
@@ -100,17 +99,17 @@ def filter_rows(table: SourceTable, condition: Any) -> Iterator[None]:
     if table.format != "postgres" or condition is None:
         yield
         return
-    snapshot, about = table.files[0].handle
-    with snapshot.filter_rows(about.oid, condition):
+    snapshot, declared = table.files[0].handle
+    with snapshot.filter_rows(declared.oid, condition):
         yield
 
 
 def build_rule_filter(table: SourceTable, unit: UnitPlan) -> Any:
-    """Give the condition that a row of a unit table may be drawn; None where all must be looked at."""
+    """Build the filter for rows of a unit table that may be drawn; None keeps all rows."""
     if table.format == "spark":
         values = {name: name for name in spark.list_pushable_columns(table)}
         below, others = _choose_threshold(unit, values)
-        columns = [one.column for one in _list_label_columns(unit, values)]
+        columns = [column.column for column in _list_label_columns(unit, values)]
         return spark.build_rule_filter(table, unit.key, unit.coefficients, below, (columns, others))
     if table.format != "postgres" or table.files[0].handle[0].encoding == "SQL_ASCII":
         return None
@@ -129,7 +128,7 @@ def build_rule_filter(table: SourceTable, unit: UnitPlan) -> Any:
     ways = [f"{number} < {below}"]
     ways += [f"({values[name]}) < '{FIRST_DATE}'" for name, kind in key.items() if kind == "DATE"]
     if others:
-        columns = [one.column for one in _list_label_columns(unit, values)]
+        columns = [column.column for column in _list_label_columns(unit, values)]
         label = " || ".join(
             f"case when ({values[name]}) is null then '~' else length(({values[name]})::text) || ':' || "
             f"({values[name]})::text end"
@@ -139,16 +138,16 @@ def build_rule_filter(table: SourceTable, unit: UnitPlan) -> Any:
     return f"({' or '.join(ways)})"
 
 
-def build_key_filter(  # noqa: PLR0911 - each leaves all rows in for a reason of its own
+def build_key_filter(  # noqa: PLR0911 - each return keeps all rows for a reason of its own
     session: Session, table: SourceTable, pairs: Sequence[tuple[TypedColumn, TypedColumn]], keys: str
 ) -> Any:
-    """Give the condition that a row of a table has one of some keys; None where all must be looked at.
+    """Build the filter for rows of a table with one of some keys; None keeps all rows.
 
     Args:
-        session: The engine.
+        session: The query engine.
         table: The table.
-        pairs: Its columns and those of the keys that they are compared with, each with its type.
-        keys: SQL that can stand after ``from``.
+        pairs: Its columns and the compared columns of the keys, each with its type.
+        keys: SQL for the FROM clause.
     """
     if table.format == "spark":
         return spark.build_key_filter(session, table, pairs, keys)
@@ -165,11 +164,12 @@ def build_key_filter(  # noqa: PLR0911 - each leaves all rows in for a reason of
     sizes = " + ".join(f"coalesce(sum(strlen(({name})::varchar) + 4), 0)" for name, _ in arrays)
     if session.fetch_rows(f"select {sizes} from {keys}")[0][0] > MAX_KEY_BYTES:
         return None
-    found = session.fetch_rows(f"select {lists} from {keys}")[0]
-    if any(BC_MARK in text for texts in found for text in texts or []):
+    text_lists = session.fetch_rows(f"select {lists} from {keys}")[0]
+    if any(BC_MARK in text for texts in text_lists for text in texts or []):
         return None
     sent = [
-        f"{quote_literal(_format_array(texts or []))}::{kind}[]" for texts, (_, kind) in zip(found, arrays, strict=True)
+        f"{quote_literal(_format_array(texts or []))}::{kind}[]"
+        for texts, (_, kind) in zip(text_lists, arrays, strict=True)
     ]
     if len(sent) == 1:
         return f"{sides[0]} = any({sent[0]})"
@@ -177,18 +177,20 @@ def build_key_filter(  # noqa: PLR0911 - each leaves all rows in for a reason of
 
 
 def _build_server_columns(table: SourceTable) -> dict[str, str]:
-    """Give the server's SQL of those columns that are compared alike on both sides, in the types that they have here."""
-    found = {}
+    """Return the server's SQL of columns compared alike on both sides, in their types here."""
+    expressions = {}
     for cell in table.postgres_columns:
         kind = table.columns[cell.name]
-        wanted = "numeric" + kind.removeprefix("DECIMAL") if kind.startswith("DECIMAL(") else SERVER_TYPES.get(kind)
-        if wanted is not None and kind == cell.kind:  # else the file fixes its type
-            found[cell.name] = f"({cell.sql})::{wanted}"
-    return found
+        server_type = (
+            "numeric" + kind.removeprefix("DECIMAL") if kind.startswith("DECIMAL(") else SERVER_TYPES.get(kind)
+        )
+        if server_type is not None and kind == cell.kind:  # else the settings fix its type
+            expressions[cell.name] = f"({cell.sql})::{server_type}"
+    return expressions
 
 
 def _choose_common_type(kind: str, other: str) -> str | None:
-    """Give the server's type in which values of two types are compared, as the session compares them."""
+    """Return the server's type for the comparison of two types, as in the session."""
     if kind in INTEGER_TYPES and other in INTEGER_TYPES:
         return "int8"
     if kind == other:
@@ -198,36 +200,36 @@ def _choose_common_type(kind: str, other: str) -> str | None:
 
 
 def _format_array(texts: Sequence[str | None]) -> str:
-    """Give the text of an array; no part of a key is NULL."""
-    escaped = (str(one).replace("\\", "\\\\").replace('"', '\\"') for one in texts)
-    return "{" + ",".join(f'"{one}"' for one in escaped) + "}"
+    """Format the text of an array; parts of keys are never NULL."""
+    escaped = (str(text).replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in escaped) + "}"
 
 
 def _list_label_columns(unit: UnitPlan, values: Mapping[str, str]) -> list[StrataColumn]:
-    """Give the strata columns by which the server can tell strata apart."""
+    """Return the strata columns usable on the server."""
     return [
-        one
-        for one in unit.columns
-        if not one.path
-        and one.edges is None
-        and one.rare_below is None
-        and one.type in LABEL_TYPES
-        and one.column in values
+        column
+        for column in unit.columns
+        if not column.path
+        and column.edges is None
+        and column.rare_below is None
+        and column.type in LABEL_TYPES
+        and column.column in values
     ]
 
 
 def _choose_threshold(unit: UnitPlan, values: Mapping[str, str]) -> tuple[int, list[str]]:
-    """Give the threshold for most rows and the labels of the strata that come whole instead, so that the fewest rows come."""
+    """Choose a threshold for most rows, and the labels of strata passed whole, to minimise the rows passed."""
     columns = _list_label_columns(unit, values)
-    places = [unit.columns.index(one) for one in columns]
+    indexes = [unit.columns.index(entry) for entry in columns]
     highest: dict[str, int] = {}
     rows: dict[str, int] = {}
     for stratum in unit.strata:
-        label = _format_label(stratum, places)
+        label = _format_label(stratum, indexes)
         highest[label] = max(highest.get(label, 0), stratum.threshold)
         rows[label] = rows.get(label, 0) + stratum.population
     levels = sorted(set(highest.values()))
-    ordered = sorted(highest, key=lambda one: -highest[one])
+    ordered = sorted(highest, key=lambda entry: -highest[entry])
     total, best = sum(rows.values()), (float("inf"), levels[-1])
     passing, index = 0, 0
     for level in reversed(levels):
@@ -238,6 +240,6 @@ def _choose_threshold(unit: UnitPlan, values: Mapping[str, str]) -> tuple[int, l
     return best[1], sorted(label for label, level in highest.items() if level > best[1])
 
 
-def _format_label(stratum: PlannedStratum, places: Sequence[int]) -> str:
-    texts = [stratum.labels[place].text for place in places]
+def _format_label(stratum: PlannedStratum, indexes: Sequence[int]) -> str:
+    texts = [stratum.labels[index].text for index in indexes]
     return "".join("~" if text is None else f"{len(text)}:{text}" for text in texts)

@@ -1,4 +1,4 @@
-"""References: between which tables they are, and which of them name nothing."""
+"""List references between tables and count dangling ones."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class ReferenceLink:
     """A reference between two tables of the source.
 
     Attributes:
-        table: The table that holds it.
-        number: Tells it from the others of its table.
-        reference: What it says.
+        table: The referring table.
+        number: Its index among the references of the table.
+        reference: The declaration.
         join_condition: The SQL condition between a row ``r`` and its target ``t``.
-        row_condition: The SQL condition that a row ``r`` names one at all: no part is NULL, and the reference is for such rows.
+        row_condition: The SQL condition for a row ``r`` with a target: no NULL in the columns, and ``when`` holds.
     """
 
     table: str
@@ -47,12 +47,12 @@ class ReferenceLink:
 
     @property
     def target(self) -> str:
-        """The table that it names."""
+        """The referenced table."""
         return self.reference.table
 
 
 def list_links(steps: tuple[TableStep, ...], tables: Mapping[str, SourceTable]) -> list[ReferenceLink]:
-    """Give every declared reference."""
+    """Return every declared reference."""
     return [
         ReferenceLink(
             table=step.table,
@@ -75,14 +75,14 @@ def count_dangling_rows(
     checked: str,
     holds: bool,
 ) -> ReferenceSummary:
-    """Count a reference's rows that name nothing or have a NULL part.
+    """Count a reference's rows without a target or with NULL in the columns.
 
     Args:
-        session: The engine.
+        session: The query engine.
         link: The reference.
-        relations: For each table SQL that can stand after ``from``: the source, or the sample.
-        masked: The SQL of each of its columns as the sample has it, for examples.
-        checked: What the relations are: ``source`` or ``sample``.
+        relations: Table -> SQL for the FROM clause: the source's, or the sample's.
+        masked: SQL of each of its columns masked as in the sample, for examples.
+        checked: Kind of the relations: ``source`` or ``sample``.
         holds: Whether the reference holds in the sample wherever it holds in the source.
     """
     columns = link.reference.columns

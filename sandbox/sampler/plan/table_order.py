@@ -1,4 +1,4 @@
-"""Which tables come with which unit, which are looked up, and in which order they are drawn. Pure."""
+"""Order a sample's tables: units, their children, and lookups. Pure."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 
 
 def order_tables(settings: Settings, rows: Mapping[str, int]) -> tuple[TableStep, ...]:
-    """Give the tables in the order in which they are drawn: units, children after their parents, lookups.
+    """Return the tables in drawing order: units, children after their parents, lookups.
 
     Args:
-        settings: The file; `sandbox.config.settings_checks` found no problem in it.
-        rows: How many rows each table has in the source.
+        settings: The settings, without problems for `sandbox.config.settings_checks`.
+        rows: Table -> its rows in the source.
 
     Raises:
-        ConfigError: A child's references do not lead to a unit, or nothing says which rows of a lookup come.
+        ConfigError: A child has no reference path to a unit, or nothing determines the rows of a lookup.
     """
-    found = resolve_unit_membership(settings)
-    if found.problems:
-        raise ConfigError(f"[{'.'.join(map(str, found.problems[0].key))}]: {found.problems[0].message}")
-    units = [_build_family_step(settings, name, found) for name in found.units]
-    lookups = sorted(set(settings.tables) - set(found.units))
+    membership = resolve_unit_membership(settings)
+    if membership.problems:
+        raise ConfigError(f"[{'.'.join(map(str, membership.problems[0].key))}]: {membership.problems[0].message}")
+    units = [_build_family_step(settings, name, membership) for name in membership.units]
+    lookups = sorted(set(settings.tables) - set(membership.units))
     return (*units, *(_build_lookup_step(settings, name, rows[name]) for name in lookups))
 
 
-def _build_family_step(settings: Settings, name: str, found: UnitMembership) -> TableStep:
-    through = found.unit_references.get(name)
+def _build_family_step(settings: Settings, name: str, membership: UnitMembership) -> TableStep:
+    through = membership.unit_references.get(name)
     return TableStep(
         table=name,
-        unit=found.units[name],
+        unit=membership.units[name],
         role="child" if through else "unit",
         keep=None,
         through=through,
@@ -50,9 +50,9 @@ def _build_lookup_step(settings: Settings, name: str, rows: int) -> TableStep:
     table = settings.tables[name]
     keep: KeepMode = table.keep or ("all" if rows <= MAX_WHOLE_LOOKUP_ROWS else "referenced")
     named = any(
-        one.table == name
+        reference.table == name
         for other, section in settings.tables.items()
-        for one in section.all_references
+        for reference in section.all_references
         if other != name
     )
     if keep == "referenced" and not named:

@@ -1,4 +1,4 @@
-"""From a target to probabilities: what `[sample]` asks for, over strata that are counted."""
+"""Convert the target of a draw into probabilities of counted strata."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleTarget:
-    """A target in the unit that it is given in.
+    """A target size in its own unit.
 
     Attributes:
         name: As in ``sandbox.toml``: ``rate``, ``units`` or ``size``.
-        budgets: What the sample is to cost, and what each stratum costs when it is complete; where there are several ways
-            to reckon, the one with the least cost holds.
+        budgets: Alternative (budget, cost of each complete stratum); the least cost applies.
         unit: For messages: ``units`` or ``bytes``.
     """
 
@@ -36,7 +35,7 @@ class SampleTarget:
 
 
 def compute_slopes(session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan, rule: str) -> list[float]:
-    """Give how fast each stratum's probability rises with the target: a_h / N_h of the allocation."""
+    """Compute each stratum's increase of probability with the target: a_h / N_h of the allocation."""
     if rule == "proportional":
         return [1.0] * len(unit.strata)
     if rule == "power":
@@ -45,7 +44,7 @@ def compute_slopes(session: Session, tables: Mapping[str, SourceTable], unit: Un
 
 
 def build_target(draw: DrawSection, unit: UnitPlan, costs: UnitCosts | None) -> SampleTarget:
-    """Give what a draw asks for; ``costs`` only where that is a size."""
+    """Return the target of a draw; ``costs`` are needed for a size only."""
     populations = [float(stratum.population) for stratum in unit.strata]
     if draw.size is not None:
         assert costs is not None, "a size is known with its costs only"
@@ -57,30 +56,30 @@ def build_target(draw: DrawSection, unit: UnitPlan, costs: UnitCosts | None) -> 
 
 
 def choose_probabilities(
-    draw: DrawSection, unit: UnitPlan, ask: SampleTarget, rising: Sequence[float]
+    draw: DrawSection, unit: UnitPlan, target: SampleTarget, slopes: Sequence[float]
 ) -> tuple[list[float], list[str]]:
-    """Give each stratum's inclusion probability, and warnings where the target is out of reach."""
+    """Compute each stratum's inclusion probability, and warnings if the target is out of reach."""
     least = allocation.compute_floors([stratum.population for stratum in unit.strata], draw.min_per_stratum)
     if draw.rate is not None and draw.allocation == "proportional":
-        return allocation.compute_probabilities(rising, least, draw.rate), []
-    # The sample costs the least of the ways, which all rise: it reaches the target where the last of them does.
-    scale = max(allocation.solve_scale(amount, costs, rising, least) for amount, costs in ask.budgets)
-    return allocation.compute_probabilities(rising, least, scale), _list_warnings(draw, unit, ask, least, scale)
+        return allocation.compute_probabilities(slopes, least, draw.rate), []
+    # The least of increasing costs applies, so the target is reached at the largest scale.
+    scale = max(allocation.solve_scale(amount, costs, slopes, least) for amount, costs in target.budgets)
+    return allocation.compute_probabilities(slopes, least, scale), _list_warnings(draw, unit, target, least, scale)
 
 
 def _list_warnings(
-    draw: DrawSection, unit: UnitPlan, ask: SampleTarget, least: Sequence[float], scale: float
+    draw: DrawSection, unit: UnitPlan, target: SampleTarget, least: Sequence[float], scale: float
 ) -> list[str]:
-    given = f"{ask.name} = {_format_amount(getattr(draw, ask.name))}"
+    declared = f"{target.name} = {_format_amount(getattr(draw, target.name))}"
     if math.isinf(scale) and draw.rate is None:
-        return [f"{unit.table}: {given} is more than all there is; every unit comes"]
+        return [f"{unit.table}: {declared} is more than all there is; every unit comes"]
     if scale > 0:
         return []
-    if max(amount for amount, _ in ask.budgets) <= 0:
-        return [f"{unit.table}: {given} is less than the tables that come whole; only the fewest units come"]
-    needed = min(math.fsum(c * floor for c, floor in zip(costs, least, strict=True)) for _, costs in ask.budgets)
-    floors = f"min_per_stratum = {draw.min_per_stratum} alone takes about {needed:,.0f} {ask.unit}"
-    return [f"{unit.table}: {floors}, more than {given}"]
+    if max(amount for amount, _ in target.budgets) <= 0:
+        return [f"{unit.table}: {declared} is less than the tables that come whole; only the fewest units come"]
+    needed = min(math.fsum(c * floor for c, floor in zip(costs, least, strict=True)) for _, costs in target.budgets)
+    floors = f"min_per_stratum = {draw.min_per_stratum} alone takes about {needed:,.0f} {target.unit}"
+    return [f"{unit.table}: {floors}, more than {declared}"]
 
 
 def _format_amount(amount: float) -> str:

@@ -1,4 +1,4 @@
-"""Which unit a row belongs to: the number of its unit, also for rows that were not drawn with it."""
+"""Find the number of a row's unit, also for rows not drawn with it."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 def build_numbering_query(
     frame: SamplingFrame, rows: str, columns: Mapping[str, str], *, where: str | None = None
 ) -> str:
-    """Give the SQL of the rows of a unit table that have a whole key, with their unit's number and no stratum.
+    """Build the SQL of a unit table's rows without NULL in the key, with unit number and without stratum.
 
     Args:
         frame: The table's frame.
         rows: The name of a relation.
-        columns: Its columns and the engine's names of their types; the key is among them.
-        where: A condition that narrows it.
+        columns: Its columns and DuckDB's names of their types, including the key.
+        where: A condition on it.
     """
     plain = dataclasses.replace(frame.draw, labels=())
     return add_filter(
@@ -50,19 +50,19 @@ def build_unit_query(
     *,
     framed: bool,
 ) -> str:
-    """Give the SQL of the units of a child's rows: the columns ``key_i`` of its parent and ``unit``, by the source.
+    """Build the SQL of the units of a child's rows: its parent's ``key_i`` and ``unit``, from the source.
 
-    A parent's key that leads to several units is given the one of the lowest number.
+    A parent's key with several units gets the lowest unit number.
 
     Args:
         plan: The plan.
         frames: The frame of each unit table.
-        source: Keys, references and what narrows the frames.
+        source: Keys, references and columns of the frames' conditions.
         step: The child.
         framed: Whether only units of the frame count.
     """
     assert step.through is not None
-    parent = next(one for one in plan.steps if one.table == step.through.table)
+    parent = next(candidate for candidate in plan.steps if candidate.table == step.through.table)
     keys = step.through.key
     name = source.names[parent.table]
     if parent.through is None:
@@ -80,10 +80,10 @@ def build_unit_query(
 
 
 def build_unit_join(plan: SamplePlan, step: TableStep, row: str, target: str) -> str:
-    """Give the SQL condition that leads from a child's row to `build_unit_query`."""
+    """Build the SQL join condition between a child's row and `build_unit_query`."""
     assert step.through is not None
     pairs = [
-        (own, (f"key_{index}", kind))
-        for index, (own, (_, kind)) in enumerate(pair_reference_columns(plan.tables, step.table, step.through))
+        (column, (f"key_{index}", kind))
+        for index, (column, (_, kind)) in enumerate(pair_reference_columns(plan.tables, step.table, step.through))
     ]
     return f"{build_join_condition(pairs, row, target)} and {build_when_condition(step.through, row)}"

@@ -1,4 +1,4 @@
-"""A plan as SQL that another database carries out by itself: one SELECT for the counts of strata, and one for each table. Pure."""
+"""Compile a plan into standalone SQL for another database: the counts of strata, then each table's rows. Pure."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ DIALECT_NOTES: Mapping[SqlDialect, Sequence[str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class WarehouseStatement:
-    """One SELECT: what it gives, of which table, and its text."""
+    """A SELECT with its title and table."""
 
     title: str
     table: str
     sql: str
 
     def to_dict(self) -> dict[str, str]:
-        """Give it as JSON."""
         return {"gives": self.title, "table": self.table, "sql": self.sql}
 
 
 def compile_plan(plan: SamplePlan, dialect: SqlDialect) -> list[WarehouseStatement]:
-    """Give the SQL of a plan: for each unit table the counts of its strata (N_h), then the rows of each table.
+    """Compile a plan into SQL: the counts of strata (N_h) of each unit table, then the rows of each table.
 
-    Where keys or references repeat in a referenced table, its rows are those of the draw; nothing is masked.
+    If keys or references repeat in a referenced table, its rows are those of the draw; nothing is masked.
 
     Raises:
-        RuleError: Something cannot be said exactly in that dialect, or references go in a circle; nothing is compiled then.
+        DataRuleError: The dialect cannot express the plan exactly, or references are circular; nothing is compiled
+            then.
     """
     return _PlanCompiler(plan=plan, dialect=dialect).compile()
 
@@ -71,14 +71,14 @@ class _PlanCompiler:
             for step in self.plan.steps
         ]
 
-    def _build_statement(self, gives: str, table: str, found: Any) -> WarehouseStatement:
-        return WarehouseStatement(title=gives, table=table, sql=dialects.render_select(found, self.dialect))
+    def _build_statement(self, title: str, table: str, select: Any) -> WarehouseStatement:
+        return WarehouseStatement(title=title, table=table, sql=dialects.render_select(select, self.dialect))
 
     def _build_relation(self, name: str) -> Any:
         return warehouse_queries.build_table(name, self.plan.tables[name].columns, self.dialect)
 
     def _build_drawn_rows(self, step: TableStep) -> Any | None:
-        """Give the rows of a table that are drawn before references are followed; None for none."""
+        """Build a table's rows drawn before references are followed; None for none."""
         if step.role == "unit":
             return warehouse_queries.select_unit_rows(self._build_draw(self.plan.units[step.table]))
         if step.through is not None:
@@ -91,7 +91,7 @@ class _PlanCompiler:
     def _build_draw(self, unit: UnitPlan) -> warehouse_queries.WarehouseDraw:
         table, source = self._build_relation(unit.table), self.plan.tables[unit.table]
         dialects.check_portable_key(self.dialect, source.columns, unit.key)
-        dialects.check_portable_strata([(one.name, one.type) for one in unit.columns])
+        dialects.check_portable_strata([(column.name, column.type) for column in unit.columns])
         if unit.where is not None:
             try:
                 table = table.filter(portable_condition.build_condition(unit.where, source.columns, table))
@@ -101,8 +101,8 @@ class _PlanCompiler:
             table=table,
             key=unit.key,
             coefficients=unit.coefficients,
-            columns=[self._build_strata_column(unit.table, n, one) for n, one in enumerate(unit.columns)],
-            strata=[([(label.kind, label.text) for label in one.labels], one.threshold) for one in unit.strata],
+            columns=[self._build_strata_column(unit.table, n, column) for n, column in enumerate(unit.columns)],
+            strata=[([(label.kind, label.text) for label in s.labels], s.threshold) for s in unit.strata],
             has_shared_keys=unit.shared,
         )
 
@@ -117,14 +117,14 @@ class _PlanCompiler:
         if chain:
             first = chain[0][1]
             pairs = [
-                KeyColumnPair(column=own, type=other, as_text=(kind == "VARCHAR") != (other == "VARCHAR"))
-                for (own, kind), (_, other) in first.pairs
+                KeyColumnPair(column=column_name, type=other, as_text=(kind == "VARCHAR") != (other == "VARCHAR"))
+                for (column_name, kind), (_, other) in first.pairs
             ]
             lookup = ValueLookup(table=f"values {number}", pairs=tuple(pairs), when=tuple(first.when))
-        found = LabelDefinition(column=column.column, type=column.type, edges=column.edges, lookup=lookup)
+        label = LabelDefinition(column=column.column, type=column.type, edges=column.edges, lookup=lookup)
         common = column.common if column.rare_below is not None else None
         return warehouse_queries.WarehouseStrataColumn(
-            name=column.name, label=found, common_values=common, lookup_chain=chain, column=column.column
+            name=column.name, label=label, common_values=common, lookup_chain=chain, column=column.column
         )
 
     def _build_reference(self, table: str, reference: Reference) -> warehouse_queries.WarehouseReference:
@@ -135,14 +135,14 @@ class _PlanCompiler:
         return refers
 
     def _build_sampled_rows(self, name: str, asking: tuple[str, ...]) -> Any:
-        """Give the rows of a table: the drawn ones, and those that the rows of other tables name.
+        """Build the rows of a table: the drawn ones and those named by other tables' rows.
 
         Args:
             name: The table.
             asking: The tables whose rows depend on it.
 
         Raises:
-            RuleError: It depends on itself.
+            DataRuleError: It depends on itself.
         """
         if name in asking:
             circle = " → ".join([*reversed(asking[asking.index(name) :]), asking[-1]])
@@ -151,18 +151,18 @@ class _PlanCompiler:
                 hint="draw the sample here, where they are followed: sandbox sample",
             )
         if name not in self.sampled_rows:
-            found = self.drawn_rows[name]
+            rows_of_table = self.drawn_rows[name]
             for holder, reference in self._list_references(name):
                 rows = self._build_sampled_rows(holder, (*asking, name))
                 if rows is not None:
-                    found = warehouse_queries.add_referenced_rows(
-                        self._build_relation(name), found, self._build_reference(holder, reference), rows
+                    rows_of_table = warehouse_queries.add_referenced_rows(
+                        self._build_relation(name), rows_of_table, self._build_reference(holder, reference), rows
                     )
-            self.sampled_rows[name] = found
+            self.sampled_rows[name] = rows_of_table
         return self.sampled_rows[name]
 
     def _list_references(self, name: str) -> Sequence[tuple[str, Reference]]:
-        """Give the references to a table that can name rows of it which are not drawn."""
+        """Return the references to a table that can add rows to the drawn ones."""
         if self._find_step(name).keep == "all":
             return []
         return [
@@ -173,7 +173,7 @@ class _PlanCompiler:
         ]
 
     def _can_gain_rows(self, name: str, asking: tuple[str, ...]) -> bool:
-        """Say whether references can bring rows of a table that are not drawn."""
+        """Check whether references can add rows to a table's drawn ones."""
         if self._find_step(name).keep == "all":
             return False
         return name in asking or any(
@@ -186,11 +186,11 @@ class _PlanCompiler:
         return next(step for step in self.plan.steps if step.table == name)
 
 
-def format_script(found: Sequence[WarehouseStatement], plan: SamplePlan, dialect: SqlDialect) -> str:
-    """Give statements as one text, with what a person has to know of them."""
+def format_script(statements: Sequence[WarehouseStatement], plan: SamplePlan, dialect: SqlDialect) -> str:
+    """Format statements as one text with notes."""
     lines = [*_list_notes(plan, dialect)]
-    for one in found:
-        lines += ["", f"-- {one.title}: {_escape_comment(one.table)}", f"{one.sql};"]
+    for statement in statements:
+        lines += ["", f"-- {statement.title}: {_escape_comment(statement.table)}", f"{statement.sql};"]
     return "\n".join(lines) + "\n"
 
 
@@ -212,5 +212,5 @@ def _list_notes(plan: SamplePlan, dialect: SqlDialect) -> list[str]:
 
 
 def _escape_comment(name: str) -> str:
-    """Give a name that ends no comment."""
+    """Escape a name so that it cannot end a comment."""
     return json.dumps(name, ensure_ascii=False)[1:-1]

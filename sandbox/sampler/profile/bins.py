@@ -1,4 +1,4 @@
-"""Bins of production's columns and what lies in them: a look at some rows for the edges, one pass for the counts."""
+"""Bin production's columns: edges from a subset of rows, counts in one pass over all."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from sandbox.sampler.profile.columns import ComparableColumn
 
 QUANTILE_BINS = 50
-EDGE_SAMPLE_ROWS = 100_000  # rows, from which edges and frequent values are taken
-RESAMPLE_FACTOR = 8  # how much more is looked at where that many times fewer rows were seen
-MIN_FREQUENT_SHARE = 0.002  # the share of rows from which a text has a bin of its own
-MIN_FREQUENT_ROWS = 5  # and the rows
-MAX_HASHED_COLUMNS = 64  # columns that tell rows apart well enough to pick some by
+EDGE_SAMPLE_ROWS = 100_000  # rows for edges and frequent values
+RESAMPLE_FACTOR = 8  # factor for a second look if the first saw this many times fewer rows
+MIN_FREQUENT_SHARE = 0.002  # share of rows from which a text has its own bin
+MIN_FREQUENT_ROWS = 5  # least number of rows for it
+MAX_HASHED_COLUMNS = 64  # hashed columns to choose rows by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +32,11 @@ class ColumnBins:
 
     Attributes:
         column: The column.
-        edges: Of ordered bins the upper ends but the last; of categories the values but the last, which is all others.
+        edges: Ordered bins: all upper ends but the last. Categories: all values; the bin after them holds the others.
         counts: Shape (B,).
-        highest: Production's greatest value; of ordered bins.
-        total: The sum over all rows; of numbers.
-        answers: To the column's question about broken values.
+        highest: Production's greatest value, for ordered bins.
+        total: The sum over all rows, for numbers.
+        answers: Answers to the column's question about invalid values.
     """
 
     column: ComparableColumn
@@ -53,34 +53,34 @@ class ColumnBins:
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return int(self.counts.sum())
 
     @property
     def shares(self) -> NDArray[np.float64]:
-        """The shares of the bins; 0 where there is no row."""
+        """Shares of the bins; 0 without rows."""
         return self.counts / max(1.0, float(self.counts.sum()))
 
     @property
     def upper_ends(self) -> list[float]:
-        """The upper ends of all ordered bins."""
+        """Upper ends of all ordered bins."""
         return [*self.edges, *([self.highest] if len(self.counts) > len(self.edges) + 1 else [])]
 
     @property
     def widths(self) -> NDArray[np.float64]:
-        """How far apart the upper ends of neighbouring bins are."""
+        """Differences between the upper ends of neighbouring bins."""
         return np.diff(np.array(self.upper_ends, np.float64))
 
     def find_bins(self, values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Give the bin of each value of the sample; values are numbers, or places among `edges` from 1 on."""
+        """Return the bin of each value of the sample; values are numbers, or positions in `edges` from 1."""
         bins = len(self.counts)
         if self.is_ordered:
-            found = np.searchsorted(np.array(self.edges, np.float64), values, side="left")
-            found = np.minimum(found, bins - 2)
+            bins_of_values = np.searchsorted(np.array(self.edges, np.float64), values, side="left")
+            bins_of_values = np.minimum(bins_of_values, bins - 2)
         else:
-            # What is not among the frequent values has no place.
-            found = np.where(values > 0, values - 1, bins - 2).astype(np.int64)
-        return np.where(missing, bins - 1, found).astype(np.int64)
+            # Infrequent values have no position.
+            bins_of_values = np.where(values > 0, values - 1, bins - 2).astype(np.int64)
+        return np.where(missing, bins - 1, bins_of_values).astype(np.int64)
 
 
 def bin_columns(
@@ -96,18 +96,18 @@ def bin_columns(
     """Bin production's rows of some columns.
 
     Args:
-        session: The engine.
-        rows: The SELECT of the rows, of which `ComparableColumn.value` is asked as of ``r``.
+        session: The query engine.
+        rows: SELECT of the rows; `ComparableColumn.build_expression` refers to it as ``r``.
         columns: The columns.
-        like: The SELECT of the rows, roughly, that the edges are taken from: of these some are picked.
-        count: How many those are, roughly.
-        alike: Columns by whose values they are picked, where there are many.
-        doing: What is being done, for messages.
+        like: SELECT of similar rows; the edges are taken from some of them.
+        count: Approximate number of those rows.
+        alike: Columns whose hash chooses them, if there are many.
+        doing: The activity, for messages.
     """
     values = ", ".join(f"{column.build_expression('r')} as c{index}" for index, column in enumerate(columns))
     edges = _estimate_edges(session, f"select {values} from ({like}) r", columns, count, alike=alike, doing=doing)
     raw = "".join(
-        f", r.{quote_identifier(one.name)} as {one.raw_name}" for one in columns if one.question or one.is_exact
+        f", r.{quote_identifier(each.name)} as {each.raw_name}" for each in columns if each.question or each.is_exact
     )
     figures: list[str] = []
     parameters: list[Any] = []
@@ -115,17 +115,17 @@ def bin_columns(
         figures += _build_aggregates(index, column, len(ends))
         figures += column.aggregates.values()
         parameters += [ends] * (column.kind is not None and len(ends) > 0)
-    found = session.fetch_rows(
+    row = session.fetch_rows(
         f"select count(*), {', '.join(figures)} from (select {values}{raw} from ({rows}) r)",
         parameters,
         doing=doing,
     )[0]
-    cells = iter(found[1:])
+    cells = iter(row[1:])
     return [
         _build_column_bins(
             column,
             tuple(ends),
-            found[0],
+            row[0],
             [next(cells) for _ in range(4)],
             [next(cells) for _ in column.aggregates],
         )
@@ -134,13 +134,13 @@ def bin_columns(
 
 
 def bin_tally(session: Session, tally: str, column: ComparableColumn, *, doing: str) -> ColumnBins:
-    """Bin numbers of which there are few different ones, exactly.
+    """Bin numbers with few distinct values, exactly.
 
     Args:
-        session: The engine.
-        tally: The SELECT of each value, finite and not NULL, and how often it is there.
-        column: What they are called.
-        doing: What is being done, for messages.
+        session: The query engine.
+        tally: SELECT of each value, finite and not NULL, and its number of rows.
+        column: Their column.
+        doing: The activity, for messages.
     """
     rows = sorted(session.fetch_rows(tally, doing=doing))
     values = np.array([row[0] for row in rows], np.float64)
@@ -161,7 +161,7 @@ def bin_tally(session: Session, tally: str, column: ComparableColumn, *, doing: 
 
 
 def build_bin_expression(column: ComparableColumn, row: str, edges: Sequence[Any]) -> tuple[str, list[Any]]:
-    """Give the SQL of what `ColumnBins.find_bins` takes of a row of the sample, and its parameters."""
+    """Build the SQL of a sample row's input to `ColumnBins.find_bins`, and its parameters."""
     if column.kind != "category":
         return column.build_expression(row), []
     if not edges:
@@ -178,16 +178,18 @@ def _estimate_edges(
     alike: Sequence[str],
     doing: str,
 ) -> list[list[Any]]:
-    """Look at some rows, and give what `_compute_edges` gives of them.
+    """Compute the edges (see `_compute_edges`) from a subset of the rows.
 
-    Rows that are equal are picked together, so few may be seen of a table that repeats itself, or of a narrow frame;
-    then it is looked at more closely.
+    Equal rows are chosen together, so few may be seen of a repetitive table or a narrow frame; the share is then
+    increased.
     """
     look = quote_identifier("profile look")
     part = max(1, math.ceil(count / EDGE_SAMPLE_ROWS))
     while True:
         picked = (
-            f" where hash({', '.join(f'r.{quote_identifier(one)}' for one in alike)}) % {part} = 0" if part > 1 else ""
+            f" where hash({', '.join(f'r.{quote_identifier(name)}' for name in alike)}) % {part} = 0"
+            if part > 1
+            else ""
         )
         session.execute(f"create or replace temp table {look} as {values}{picked}", doing=doing)
         if (
@@ -202,18 +204,18 @@ def _estimate_edges(
 
 
 def _compute_edges(session: Session, look: str, columns: Sequence[ComparableColumn]) -> list[list[Any]]:
-    """Give the edges of ordered columns and the frequent values of the others."""
+    """Return the edges of ordered columns and the frequent values of the others."""
     ordered = [index for index, column in enumerate(columns) if column.is_ordered]
     shares = [rank / QUANTILE_BINS for rank in range(1, QUANTILE_BINS)]
-    found: dict[int, list[Any]] = {}
+    edges: dict[int, list[Any]] = {}
     if ordered:
         quantiles = ", ".join(f"quantile_disc(c{index}, {shares}::double[])" for index in ordered)
         cells = session.fetch_rows(f"select {quantiles} from {look}")[0]
-        found = {index: sorted(set(cell or [])) for index, cell in zip(ordered, cells, strict=True)}
+        edges = {index: sorted(set(cell or [])) for index, cell in zip(ordered, cells, strict=True)}
     for index, column in enumerate(columns):
         if column.kind == "category":
-            found[index] = _find_frequent_values(session, look, index)
-    return [found.get(index, []) for index in range(len(columns))]
+            edges[index] = _find_frequent_values(session, look, index)
+    return [edges.get(index, []) for index in range(len(columns))]
 
 
 def _find_frequent_values(session: Session, look: str, index: int) -> list[Any]:
@@ -226,19 +228,19 @@ def _find_frequent_values(session: Session, look: str, index: int) -> list[Any]:
 
 
 def _build_aggregates(index: int, column: ComparableColumn, edges: int) -> list[str]:
-    """Give four aggregates: rows with a value, their bins, the greatest, the sum."""
+    """Build four aggregates: rows with a value, their bins, the greatest, the sum."""
     value = f"c{index}"
     none = "null"
     if column.kind is None or not edges:
         bins = none
     elif column.kind == "category":
-        every = ", ".join(str(one) for one in range(1, edges + 1))
+        every = ", ".join(str(position) for position in range(1, edges + 1))
         bins = f"histogram_exact({_build_position_expression(value)}, [{every}]::integer[])"
     else:
         bins = f"histogram({value}, ?::double[])"
-    if column.is_exact:  # Of the numbers as they are: what the question asks as well is found once.
-        own = column.raw_name
-        return [f"count({own})", bins, f"max({own})::double", f"sum({own})::double"]
+    if column.is_exact:  # On raw numbers: aggregates shared with the question are computed once.
+        raw = column.raw_name
+        return [f"count({raw})", bins, f"max({raw})::double", f"sum({raw})::double"]
     return [
         f"count({value})",
         bins,
@@ -248,7 +250,7 @@ def _build_aggregates(index: int, column: ComparableColumn, edges: int) -> list[
 
 
 def _build_position_expression(value: str) -> str:
-    """Give the SQL of a text's place among the frequent ones: NULL for NULL, 0 for one that is not frequent."""
+    """Build the SQL of a text's position among the frequent ones: NULL for NULL, 0 if it is infrequent."""
     return f"case when {value} is not null then coalesce(list_position(?::varchar[], {value}), 0) end"
 
 
@@ -256,11 +258,11 @@ def _build_column_bins(
     column: ComparableColumn, edges: tuple[Any, ...], rows: int, cells: list[Any], answers: list[Any]
 ) -> ColumnBins:
     present, bins, highest, total = cells
-    found: Mapping[Any, int] = bins or {}
+    counts_by_key: Mapping[Any, int] = bins or {}
     keys = range(1, len(edges) + 1) if column.kind == "category" else edges
-    counts = [float(found.get(key, 0)) for key in keys]
+    counts = [float(counts_by_key.get(key, 0)) for key in keys]
     others = present - sum(counts)
-    # An ordered column whose greatest value is an edge has nothing beyond it.
+    # An ordered column with an edge as its greatest value has no rows beyond it.
     if not column.is_ordered or others or not edges:
         counts.append(others)
     return ColumnBins(

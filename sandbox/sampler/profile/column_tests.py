@@ -1,4 +1,4 @@
-"""Comparing some columns of one table: production binned, the sample streamed past by units."""
+"""Compare columns of one table: production in bins, the sample streamed by unit."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     ColumnCells = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
-BATCH_ROWS = 16_384  # of the sample at a time
-MAX_SUM_BYTES = 64 * 2**20  # bytes for the sums of the columns that are read together
-MAX_COLUMNS = 128  # columns that are read together
+BATCH_ROWS = 16_384
+MAX_SUM_BYTES = 64 * 2**20  # bytes for the sums of columns compared together
+MAX_COLUMNS = 128  # columns compared together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,12 @@ class ProfileSides:
     """The two sides of a comparison.
 
     Attributes:
-        name: Of what is compared, for messages.
-        population: The SELECT of production's rows.
-        approximate_population: The SELECT of rows like them, which costs less.
-        rows: How many those are, roughly.
-        hash_columns: Columns of them by whose values some can be picked.
-        sample: The SELECT of the sample's rows.
+        name: Name of the compared table, for messages.
+        population: SELECT of production's rows.
+        approximate_population: Cheaper SELECT of similar rows.
+        rows: Approximate number of those rows.
+        hash_columns: Their columns to choose rows by hash.
+        sample: SELECT of the sample's rows.
         unit: Its column with the number of a row's unit.
     """
 
@@ -57,17 +57,17 @@ class ProfileSides:
 def compare_columns(
     session: Session, design: SamplingDesign, sides: ProfileSides, columns: Sequence[ComparableColumn]
 ) -> list[tuple[ProfiledColumn, ColumnBins]]:
-    """Compare columns, as many at a time as their sums leave room for; give also what production's rows are like.
+    """Compare columns, as many at once as memory allows; return each with production's bins.
 
     Args:
-        session: The engine.
+        session: The query engine.
         design: The draw; units in the order of their numbers.
-        sides: What is compared.
-        columns: Its columns.
+        sides: The compared sides.
+        columns: Their columns.
     """
     together = _count_columns_per_pass(design)
     doing = f"comparing {sides.name}"
-    found: list[tuple[ProfiledColumn, ColumnBins]] = []
+    results: list[tuple[ProfiledColumn, ColumnBins]] = []
     for start in range(0, len(columns), together):
         some = columns[start : start + together]
         known = bin_columns(
@@ -80,13 +80,13 @@ def compare_columns(
             doing=doing,
         )
         compared = compare_with_bins(session, design, known, sample=sides.sample, unit=sides.unit, doing=doing)
-        found += zip(compared, known, strict=True)
-    return found
+        results += zip(compared, known, strict=True)
+    return results
 
 
 @dataclass(kw_only=True)
 class _ColumnSums:
-    """What the sample's rows of one column add up to."""
+    """Sums of the sample's rows of one column."""
 
     design: SamplingDesign
     production: ColumnBins
@@ -98,27 +98,27 @@ class _ColumnSums:
         self.totals = np.zeros(self.design.unit_count) if self.production.total is not None else None
 
     def add(self, first: int, units: NDArray[np.int64], values: NDArray[Any], missing: NDArray[np.bool_]) -> None:
-        """Add whole units: ``units`` are counted from ``first`` on, ascending."""
+        """Add whole units; ``units`` are numbered from ``first``, ascending."""
         bins, count = len(self.production.counts), int(units[-1]) + 1
-        places = self.production.find_bins(values, missing)
-        counts = np.bincount(units * bins + places, minlength=count * bins).reshape(count, bins)
+        positions = self.production.find_bins(values, missing)
+        counts = np.bincount(units * bins + positions, minlength=count * bins).reshape(count, bins)
         self.moments.add(first, counts.astype(np.float64))
         if self.totals is not None:
             weights = np.where(missing, 0.0, values)
             self.totals[first : first + count] += np.bincount(units, weights, minlength=count)
 
     def build_column(self) -> ProfiledColumn:
-        """Give the comparison."""
+        """Build the comparison."""
         known = self.production
         widths = known.widths if known.is_ordered else None
-        found = compare_distributions(self.moments, known.counts, widths=widths)
-        if found is None:
+        comparison = compare_distributions(self.moments, known.counts, widths=widths)
+        if comparison is None:
             return ProfiledColumn(kind=known.column.kind, compared=False, reason="there are no rows to compare")
         total = None
         if self.totals is not None and known.total is not None:
             total = compare_total(self.design, self.totals, known.total)
-        tests = [*found.p_values, *([total.p] if total is not None and total.p is not None else [])]
-        return describe_column(known, found, total, min(1.0, len(tests) * min(tests)) if tests else None)
+        tests = [*comparison.p_values, *([total.p] if total is not None and total.p is not None else [])]
+        return describe_column(known, comparison, total, min(1.0, len(tests) * min(tests)) if tests else None)
 
 
 def compare_with_bins(
@@ -130,25 +130,25 @@ def compare_with_bins(
     unit: str,
     doing: str,
 ) -> list[ProfiledColumn]:
-    """Compare the sample with what is known of production.
+    """Compare the sample with production's bins.
 
     Args:
-        session: The engine.
+        session: The query engine.
         design: The draw; units in the order of their numbers.
-        known: Of each column.
-        sample: The SELECT of the sample's rows.
+        known: Production's bins of each column.
+        sample: SELECT of the sample's rows.
         unit: Its column with the number of a row's unit.
-        doing: What is being done, for messages.
+        doing: The activity, for messages.
     """
-    sums = [_ColumnSums(design=design, production=one) for one in known]
-    parts = [build_bin_expression(one.column, "r", one.edges) for one in known]
+    sums = [_ColumnSums(design=design, production=bins) for bins in known]
+    parts = [build_bin_expression(bins.column, "r", bins.edges) for bins in known]
     values = ", ".join(f"{sql} as c{index}" for index, (sql, _) in enumerate(parts))
     sql = f"select r.{quote_identifier(unit)} as unit, {values} from ({sample}) r order by 1"
-    parameters = [one for _, given in parts for one in given]
+    parameters = [value for _, part_values in parts for value in part_values]
     for first, units, cells in _split_by_unit(session.fetch_batches(sql, parameters, size=BATCH_ROWS, doing=doing)):
-        for one, (column, missing) in zip(sums, cells, strict=True):
-            one.add(first, units, column, missing)
-    return [one.build_column() for one in sums]
+        for column_sums, (column, missing) in zip(sums, cells, strict=True):
+            column_sums.add(first, units, column, missing)
+    return [column_sums.build_column() for column_sums in sums]
 
 
 def _count_columns_per_pass(design: SamplingDesign) -> int:
@@ -160,19 +160,19 @@ def _count_columns_per_pass(design: SamplingDesign) -> int:
 def _split_by_unit(
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[tuple[int, NDArray[np.int64], list[ColumnCells]]]:
-    """Give rows by whole units: the first unit's number, each row's unit counted from there, and the columns.
+    """Yield rows in blocks of whole units: the first unit's number, each row's unit relative to it, and the columns.
 
-    The rows come ordered by their first column, the unit.
+    The rows must be sorted by their first column, the unit.
     """
     held: list[NDArray[Any]] = []
     for batch in batches:
         pieces = [cell for column in batch.columns for cell in _convert_column(column)]
         held = [np.concatenate(pair) for pair in zip(held, pieces, strict=True)] if held else pieces
-        # The last unit may go on in the next batch.
+        # The last unit can continue in the next batch.
         complete = int(np.searchsorted(held[0], held[0][-1], side="left")) if len(held[0]) else 0
         if complete >= BATCH_ROWS // 2:
-            yield _build_block([one[:complete] for one in held])
-            held = [one[complete:] for one in held]
+            yield _build_block([values[:complete] for values in held])
+            held = [values[complete:] for values in held]
     if held and len(held[0]):
         yield _build_block(held)
 
@@ -183,8 +183,8 @@ def _build_block(held: list[NDArray[Any]]) -> tuple[int, NDArray[np.int64], list
 
 
 def _convert_column(column: pa.Array) -> ColumnCells:
-    # Neither `fill_null` nor `to_numpy`: they import pandas, where there is one, which takes longer than to compare a table.
+    # Not `fill_null` or `to_numpy`: they import pandas if installed, which takes longer than the comparison of a table.
     missing = np.from_dlpack(column.is_null().cast("uint8")).astype(np.bool_)
     values = column.cast("double", safe=False)
-    found = np.frombuffer(values.buffers()[1] or b"", np.float64)[values.offset : values.offset + len(values)]
-    return np.where(missing, 0.0, found), missing
+    numbers = np.frombuffer(values.buffers()[1] or b"", np.float64)[values.offset : values.offset + len(values)]
+    return np.where(missing, 0.0, numbers), missing

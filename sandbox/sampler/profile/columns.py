@@ -1,4 +1,4 @@
-"""What of a column is compared, and the SQL that makes it comparable. Pure."""
+"""Choose the comparison of each column and build its SQL. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sandbox.manifest.profile import ColumnKind
     from sandbox.sources.checks.column_checks import ColumnQuestion
 
-MAX_TEXT_LENGTH = 100  # characters by which texts are told apart
+MAX_TEXT_LENGTH = 100  # compared characters of a text
 TIME_TYPES = re.compile(r"DATE|TIME|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
 EXACT_TYPES = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\((1?[0-9]|2[0-8]),\s*[0-9]+\)")
 CATEGORY_TYPES = re.compile(r"VARCHAR|BOOLEAN|UUID|ENUM\(.*\)", flags=re.DOTALL)
@@ -28,10 +28,10 @@ class ComparableColumn:
 
     Attributes:
         name: The column.
-        kind: How; None where only its NULLs are.
-        type: The engine's name of its type.
-        reason: Why only the NULLs are, else None.
-        question: What is asked of its own values (see `raw_name`) besides; None where nothing is.
+        kind: Kind of comparison; None if only NULLs are compared.
+        type: DuckDB's name of its type.
+        reason: Why only NULLs are compared, else None.
+        question: Additional aggregates over its raw values (see `raw_name`), if any.
     """
 
     name: str
@@ -42,33 +42,33 @@ class ComparableColumn:
 
     @property
     def raw_name(self) -> str:
-        """The name that its own values have beside what is compared of them; good in SQL as it is."""
+        """Name of its raw values beside the compared ones; valid in SQL without quotes."""
         return f"raw_{self.name.encode().hex()}"
 
     @property
     def aggregates(self) -> Mapping[str, str]:
-        """What is asked of its own values: name -> SQL of an aggregate."""
+        """Aggregates over its raw values: name -> SQL."""
         return self.question.aggregates if self.question is not None else {}
 
     @property
     def is_exact(self) -> bool:
-        """Whether the engine adds its own values up without rounding, and without running over."""
+        """Whether DuckDB sums its raw values without rounding or overflow."""
         return self.kind == "number" and EXACT_TYPES.fullmatch(self.type) is not None
 
     @property
     def is_ordered(self) -> bool:
-        """Whether its values have an order that means something."""
+        """Whether its values have a meaningful order."""
         return self.kind not in (None, "category")
 
     @property
     def is_nested(self) -> bool:
-        """Whether it holds more than single values."""
+        """Whether its type is nested."""
         return self.type.startswith(("STRUCT(", "MAP(", "UNION(")) or self.type.endswith("]")
 
     def build_expression(self, row: str) -> str:
-        """Give the SQL of what is compared of a row: a finite number, or a text; NULL where there is no value.
+        """Build the SQL of a row's compared value: a finite number or a text; NULL without a value.
 
-        Where only NULLs are compared it is a truth value.
+        It is a boolean if only NULLs are compared.
         """
         column = f"{row}.{quote_identifier(self.name)}"
         if self.kind is None:
@@ -85,7 +85,7 @@ class ComparableColumn:
     def _build_text_expression(self, column: str) -> str:
         if self.type in ("BOOLEAN", "UUID"):
             return f"{column}::varchar"
-        # To count a text's characters costs more than all else that is asked of it; its bytes are known, and no fewer.
+        # Counting characters costs more than everything else; the number of bytes is known and never smaller.
         text = f"{column}::varchar"
         return f"case when strlen({text}) <= {MAX_TEXT_LENGTH} then {text} else left({text}, {MAX_TEXT_LENGTH}) end"
 
@@ -93,26 +93,26 @@ class ComparableColumn:
 def choose_columns(
     columns: Mapping[str, str], masks: Mapping[str, MaskEntry]
 ) -> tuple[list[ComparableColumn], dict[str, str]]:
-    """Say what of each column is compared.
+    """Choose the comparison of each column.
 
     Returns:
-        The columns to compare, and those that are not, with the reason.
+        The columns to compare, and the others with the reason.
     """
-    wanted: list[ComparableColumn] = []
+    compared: list[ComparableColumn] = []
     skipped: dict[str, str] = {}
     for name, kind in columns.items():
         mask = masks[name].kind if name in masks else "none"
-        one = ComparableColumn(name=name, kind=_choose_kind(kind), type=kind)
+        column = ComparableColumn(name=name, kind=_choose_kind(kind), type=kind)
         if mask == "null":
             skipped[name] = "its mask leaves nothing of it in the sample"
         elif mask != "none":
-            wanted.append(replace(one, kind=None, reason="masked: only its NULLs are compared"))
-        elif one.kind is None:
-            what = "nested" if one.is_nested else kind
-            wanted.append(replace(one, reason=f"{what}: only its NULLs are compared"))
+            compared.append(replace(column, kind=None, reason="masked: only its NULLs are compared"))
+        elif column.kind is None:
+            what = "nested" if column.is_nested else kind
+            compared.append(replace(column, reason=f"{what}: only its NULLs are compared"))
         else:
-            wanted.append(one)
-    return wanted, skipped
+            compared.append(column)
+    return compared, skipped
 
 
 def _choose_kind(kind: str) -> ColumnKind | None:

@@ -1,4 +1,4 @@
-"""Comparing a sample, weighted, with production: is it like it, as far as a proper draw would be?"""
+"""Compare a weighted sample with production, relative to the variation of a proper draw."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def profile_sample(
     whole: bool,
     progress: Progress,
 ) -> SampleProfile:
-    """Compare every column of the unit tables and their children, and say what looks broken in production's rows.
+    """Compare every column of the unit tables and their children, and find data problems in production's rows.
 
-    It depends on nothing but the rows: the same sample of the same source has the same profile.
+    Deterministic: the same sample of the same source has the same profile.
 
     Args:
-        session: The engine; what is made in it is removed again.
-        plan: What was drawn.
-        sample: For each table SQL that can stand after ``from``: its rows in the sample, masked as they are there.
-        weights: For each unit table likewise: its key columns as in the sample, and ``stratum``; drawn units only.
-        ranges: What is declared of values, by table and column.
+        session: The query engine; temporary objects are removed from it.
+        plan: The plan of the draw.
+        sample: Table -> SQL for the FROM clause: its rows in the sample, masked.
+        weights: Unit table -> the same: its key columns as in the sample, and ``stratum``; drawn units only.
+        ranges: Declared ranges by table and column.
         whole: Also compare tables of more than 5 million rows in the source, which reads them again.
         progress: Shows the steps.
 
@@ -75,8 +75,8 @@ def profile_sample(
                 if design is not None and step.table in compared:
                     family.create_owner_table(step)
                     look = TableInspection.from_plan(plan, unit, step, ranges.get(step.table, {}))
-                    tables[step.table], found = _compare_table(family, design, step, look)
-                    findings += found
+                    tables[step.table], problems = _compare_table(family, design, step, look)
+                    findings += problems
                 advance(1)
         family.drop_tables()
     return SampleProfile(
@@ -88,30 +88,31 @@ def profile_stored_sample(
     plan: SamplePlan, sample: Sample, manifest: SampleManifest, *, ranges: Mapping[str, Mapping[str, RangeEntry]],
     memory: int, threads: int | None = None, progress: Progress,
 ) -> SampleProfile:  # fmt: skip
-    """Compare all of a stored sample with the source that it was drawn from.
+    """Compare the whole of a stored sample with its source.
 
     Args:
-        plan: What a survey of the source gives now.
+        plan: The plan for the present source.
         sample: The sample.
         manifest: Its manifest.
         ranges: As for `profile_sample`.
-        memory: Bytes that the engine may hold.
-        threads: Worker threads; None takes the processors that this process may use.
+        memory: Bytes DuckDB may hold.
+        threads: Worker threads; None for all available processors.
         progress: Shows the steps.
 
     Raises:
-        StoreError: The source is no longer what the sample was drawn from.
+        StoreError: The source has changed since the sample was drawn.
         SourceError: The source cannot be read.
     """
-    then = {name: [(one.path, one.bytes, one.modified) for one in files] for name, files in manifest.source.items()}
-    now = {name: [(one.name, one.bytes, one.modified) for one in table.files] for name, table in plan.tables.items()}
-    moments = {
-        name: one.snapshot.version
-        for name, one in plan.tables.items()
-        if one.snapshot is not None and one.snapshot.kind == "postgres"
+    then = {name: [(f.path, f.bytes, f.modified) for f in files] for name, files in manifest.source.items()}
+    now = {name: [(f.name, f.bytes, f.modified) for f in table.files] for name, table in plan.tables.items()}
+    versions = {
+        name: table.snapshot.version
+        for name, table in plan.tables.items()
+        if table.snapshot is not None and table.snapshot.kind == "postgres"
     }
     moved = any(
-        name not in manifest.snapshots or manifest.snapshots[name].version != one for name, one in moments.items()
+        name not in manifest.snapshots or manifest.snapshots[name].version != version
+        for name, version in versions.items()
     )
     if then != now or moved:
         raise StoreError(
@@ -119,12 +120,12 @@ def profile_stored_sample(
             hint="draw again from the source as it is now: sandbox sample --refresh --profile",
         )
     tables = {
-        name: f"read_parquet({format_file_list(one.paths)}, hive_partitioning = false)"
-        for name, one in sample.tables.items()
+        name: f"read_parquet({format_file_list(stored.paths)}, hive_partitioning = false)"
+        for name, stored in sample.tables.items()
     }
     weights = {
-        name: f"read_parquet({format_file_list([sample.path / one.path])}, hive_partitioning = false)"
-        for name, one in manifest.weights.items()
+        name: f"read_parquet({format_file_list([sample.path / stored.path])}, hive_partitioning = false)"
+        for name, stored in manifest.weights.items()
     }
     with Session(memory=memory, threads=threads) as session:
         attach_tables(session, plan.tables.values())
@@ -132,23 +133,23 @@ def profile_stored_sample(
 
 
 def mark_notable_columns(tables: Mapping[str, ProfiledTable]) -> dict[str, ProfiledTable]:
-    """Correct the columns' probabilities for how many there are (Holm), and say which are notable."""
+    """Adjust the columns' p-values for multiple tests (Holm) and mark notable ones."""
     tested = [
-        (name, part, column, one.p)
+        (name, part, column, profiled.p)
         for name, table in tables.items()
         for part, columns in (("columns", table.columns), ("children", table.children))
-        for column, one in columns.items()
-        if one.p is not None
+        for column, profiled in columns.items()
+        if profiled.p is not None
     ]
     adjusted = dict(zip([key[:3] for key in tested], adjust_p_values([p for *_, p in tested]), strict=True))
 
     def adjust_columns(name: str, part: str, columns: Mapping[str, ProfiledColumn]) -> dict[str, ProfiledColumn]:
         known = {column: adjusted.get((name, part, column)) for column in columns}
         return {
-            column: one.model_copy(update={"adjusted": round_figure(p), "notable": p < ALPHA})
+            column: profiled.model_copy(update={"adjusted": round_figure(p), "notable": p < ALPHA})
             if (p := known[column]) is not None
-            else one
-            for column, one in columns.items()
+            else profiled
+            for column, profiled in columns.items()
         }
 
     return {
@@ -164,9 +165,9 @@ def mark_notable_columns(tables: Mapping[str, ProfiledTable]) -> dict[str, Profi
 
 def _build_design(unit: UnitPlan, strata: list[int]) -> SamplingDesign:
     return SamplingDesign.from_arrays(
-        population=[one.population for one in unit.strata],
+        population=[stratum.population for stratum in unit.strata],
         sampled=np.bincount(np.array(strata, np.int64), minlength=len(unit.strata)),
-        probability=[one.probability for one in unit.strata],
+        probability=[stratum.probability for stratum in unit.strata],
         stratum=np.array(strata, np.int64),
     )
 
@@ -178,34 +179,34 @@ def _compare_table(
     if design.has_unrepresented_units:
         return ProfiledTable(unit=unit, reason=UNSAMPLED_STRATUM_REASON), []
     source = family.plan.tables[step.table]
-    wanted, skipped = choose_columns(source.columns, family.plan.masks.get(step.table, {}))
+    comparable, skipped = choose_columns(source.columns, family.plan.masks.get(step.table, {}))
     sample, number = family.build_sample_query(step)
     sides = ProfileSides(
         name=step.table,
         population=family.build_population_query(step),
         approximate_population=family.build_approximate_query(step),
         rows=source.rows,
-        hash_columns=tuple(column.name for column in wanted if not column.is_nested)[:MAX_HASHED_COLUMNS],
+        hash_columns=tuple(column.name for column in comparable if not column.is_nested)[:MAX_HASHED_COLUMNS],
         sample=sample,
         unit=number,
     )
-    found = compare_columns(family.session, design, sides, look.add_questions(wanted))
-    columns = {known.column.name: column for column, known in found}
+    compared = compare_columns(family.session, design, sides, look.add_questions(comparable))
+    columns = {known.column.name: column for column, known in compared}
     columns |= {name: ProfiledColumn(kind=None, compared=False, reason=reason) for name, reason in skipped.items()}
     table = ProfiledTable(
         unit=unit,
         columns={name: columns[name] for name in source.columns},
         children=_compare_child_counts(family, design, step),
     )
-    return table, look.collect_findings(known for _, known in found)
+    return table, look.collect_findings(known for _, known in compared)
 
 
 def _compare_child_counts(family: UnitFamily, design: SamplingDesign, step: TableStep) -> dict[str, ProfiledColumn]:
-    """Compare how many rows of a child table each parent has."""
+    """Compare the number of child rows per parent."""
     if step.through is None:
         return {}
     population, sample = family.build_child_count_queries(step)
     doing = f"comparing the number of {step.table}"
     known = bin_tally(family.session, population, CHILD_COUNT_COLUMN, doing=doing)
-    (found,) = compare_with_bins(family.session, design, [known], sample=sample, unit="unit", doing=doing)
-    return {step.table: found.model_copy(update={"kind": "children"})}
+    (profiled,) = compare_with_bins(family.session, design, [known], sample=sample, unit="unit", doing=doing)
+    return {step.table: profiled.model_copy(update={"kind": "children"})}

@@ -1,4 +1,4 @@
-"""A column's comparison as it stands in ``profile.json``. Pure."""
+"""Describe a column's comparison for ``profile.json``. Pure."""
 
 from __future__ import annotations
 
@@ -24,29 +24,31 @@ SIGNIFICANT_DIGITS = 6
 
 def describe_column(
     known: ColumnBins,
-    found: DistributionComparison,
+    comparison: DistributionComparison,
     total: distribution_tests.FigureDeviation | None,
     p: float | None,
 ) -> ProfiledColumn:
-    """Give a column's entry; its figures to six digits."""
+    """Build a column's entry, with figures rounded to six digits."""
     shares = {}
-    if found.population is not None and found.sample is not None:
-        shares = {"population": _round_all(found.population), "sample": _round_all(found.sample)}
+    if comparison.population is not None and comparison.sample is not None:
+        shares = {"population": _round_all(comparison.population), "sample": _round_all(comparison.sample)}
     bins = categories = None
-    if shares and known.is_ordered and found.ks is not None and found.wasserstein is not None:
+    if shares and known.is_ordered and comparison.ks is not None and comparison.wasserstein is not None:
         bins = BinnedDistribution(
             edges=_round_all(known.upper_ends),
-            ks=_describe_distance(found.ks),
-            wasserstein=_describe_distance(found.wasserstein),
+            ks=_describe_distance(comparison.ks),
+            wasserstein=_describe_distance(comparison.wasserstein),
             **shares,
         )
-    elif shares and known.column.kind == "category" and found.tv is not None:
-        categories = CategoricalDistribution(values=[*known.edges, None], tv=_describe_distance(found.tv), **shares)
+    elif shares and known.column.kind == "category" and comparison.tv is not None:
+        categories = CategoricalDistribution(
+            values=[*known.edges, None], tv=_describe_distance(comparison.tv), **shares
+        )
     return ProfiledColumn(
         kind=known.column.kind,
         compared=True,
         reason=known.column.reason,
-        nulls=_describe_deviation(found.nulls),
+        nulls=_describe_deviation(comparison.nulls),
         total=_describe_deviation(total),
         bins=bins,
         categories=categories,
@@ -54,26 +56,26 @@ def describe_column(
     )
 
 
-def _describe_deviation(found: distribution_tests.FigureDeviation | None) -> DeviationRecord | None:
-    if found is None:
+def _describe_deviation(deviation: distribution_tests.FigureDeviation | None) -> DeviationRecord | None:
+    if deviation is None:
         return None
     return DeviationRecord(
-        population=round_figure(found.population),
-        sample=round_figure(found.sample),
-        error=round_figure(found.error),
-        z=None if found.z is None else round_figure(found.z),
-        p=None if found.p is None else round_figure(found.p),
+        population=round_figure(deviation.population),
+        sample=round_figure(deviation.sample),
+        error=round_figure(deviation.error),
+        z=None if deviation.z is None else round_figure(deviation.z),
+        p=None if deviation.p is None else round_figure(deviation.p),
     )
 
 
-def _describe_distance(found: distances.DistanceTest) -> DistanceRecord:
-    return DistanceRecord(distance=round_figure(found.distance), p=round_figure(found.p))
+def _describe_distance(test: distances.DistanceTest) -> DistanceRecord:
+    return DistanceRecord(distance=round_figure(test.distance), p=round_figure(test.p))
 
 
 def _round_all(values: Sequence[float]) -> list[float]:
-    return [round_figure(one) for one in values]
+    return [round_figure(value) for value in values]
 
 
 def round_figure(value: float) -> float:
-    """Give a figure to six digits: beyond those the order in which it was summed shows."""
+    """Round a figure to six digits; further digits depend on the order of summation."""
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}")

@@ -1,4 +1,4 @@
-"""The rows that a profile compares: production's that belong to units of the frame, and the sample's with their unit."""
+"""Select the rows of a profile: production's in the frame, and the sample's with their unit."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitFamily:
-    """One unit table with its children, ready in a session.
+    """One unit table with its children in a session.
 
     Attributes:
-        session: The engine.
-        plan: What was drawn.
+        session: The query engine.
+        plan: The plan of the draw.
         unit: The unit table's draw.
         steps: The unit table and its children, parents first.
-        sample: For each table SQL that can stand after ``from``: its rows in the sample, masked as they are there.
-        columns: For each of those tables the sample's columns and types.
+        sample: Table -> SQL for the FROM clause: its rows in the sample, masked.
+        columns: Table -> the sample's columns and types.
     """
 
     session: Session
@@ -47,11 +47,11 @@ class UnitFamily:
 
     @classmethod
     def from_plan(cls, session: Session, plan: SamplePlan, unit: UnitPlan, sample: Mapping[str, str]) -> UnitFamily:
-        """Give one unit table and its children, of which nothing is read yet.
+        """Build the family of one unit table without reading rows.
 
         Args:
-            session: The engine.
-            plan: What was drawn.
+            session: The query engine.
+            plan: The plan of the draw.
             unit: The unit table's draw.
             sample: See `UnitFamily.sample`.
         """
@@ -63,10 +63,10 @@ class UnitFamily:
         return cls(session=session, plan=plan, unit=unit, steps=steps, sample=sample, columns=columns)
 
     def number_units(self, weights: str) -> list[int]:
-        """Number the sampled units, and give each one's stratum in the order of their numbers.
+        """Number the sampled units, and return the stratum of each in that order.
 
         Args:
-            weights: SQL that can stand after ``from``: the unit's key columns as in the sample, and ``stratum``.
+            weights: SQL for the FROM clause: the unit's key columns as in the sample, and ``stratum``.
         """
         units, key = (
             quote_identifier(_build_table_name("units", self.unit.table)),
@@ -81,7 +81,7 @@ class UnitFamily:
         )
         for step in self.steps:
             table = self.plan.tables[step.table]
-            if table.format != "parquet" and table.rows <= MAX_EXACT_ROWS:  # else parsed again for every question
+            if table.format != "parquet" and table.rows <= MAX_EXACT_ROWS:  # else parsed again for every query
                 name = quote_identifier(_build_table_name("source", step.table))
                 self.session.execute(
                     f"create or replace temp table {name} as {build_select(table)}",
@@ -90,17 +90,19 @@ class UnitFamily:
         return [row[0] for row in self.session.fetch_rows(f"select stratum from {units} order by unit", doing=doing)]
 
     def drop_tables(self) -> None:
-        """Give the memory back."""
+        """Drop the family's temporary tables."""
         for step in self.steps:
             for what in ("units", "owners", "source"):
                 self.session.execute(f"drop table if exists {quote_identifier(_build_table_name(what, step.table))}")
 
     def is_small(self, step: TableStep) -> bool:
-        """Whether a table and all that lead to its unit are small enough to be read whole at every draw."""
-        return all(self.plan.tables[one.table].rows <= MAX_EXACT_ROWS for one in self._list_path_to_unit(step))
+        """Check whether a table and all tables up to its unit are small enough to be read whole at every draw."""
+        return all(
+            self.plan.tables[ancestor.table].rows <= MAX_EXACT_ROWS for ancestor in self._list_path_to_unit(step)
+        )
 
     def build_population_query(self, step: TableStep) -> str:
-        """Give the SELECT of production's rows of a table that belong to units of the frame."""
+        """Build the SELECT of production's rows of a table in the frame."""
         if step.through is None:
             where = f" and ({self.unit.where})" if self.unit.where is not None else ""
             return f"select * from {self._choose_source(step)} where {build_not_null_condition(self.unit.key)}{where}"
@@ -108,20 +110,22 @@ class UnitFamily:
         return f"select r.* from {self._choose_source(step)} r semi join ({self.build_population_query(self._find_parent(step))}) t on {on}"
 
     def build_approximate_query(self, step: TableStep) -> str:
-        """Give the SELECT of rows that are like `build_population_query`'s, and which costs less.
+        """Build a cheaper SELECT of rows similar to `build_population_query`'s.
 
-        Rows of no unit are among them where the frame takes all units: to leave them out takes a join with the parents.
+        If the frame has no condition it includes rows of no unit, as excluding them takes a join with the parents.
         """
         if step.through is None or self.unit.where is not None:
             return self.build_population_query(step)
         return f"select * from {self._choose_source(step)} where {build_not_null_condition(step.through.columns)}"
 
     def build_sample_query(self, step: TableStep) -> tuple[str, str]:
-        """Give the SELECT of the sample's rows of a table that belong to drawn units, and its column with the unit."""
+        """Build the SELECT of the sample's rows of drawn units; return it with the name of its unit column."""
         number = choose_unused_name("unit", self.columns[step.table])
         rows = self.sample[step.table]
         if step.through is None:
-            key = " and ".join(f"r.{quote_identifier(one)} = t.{quote_identifier(one)}" for one in self.unit.key)
+            key = " and ".join(
+                f"r.{quote_identifier(column)} = t.{quote_identifier(column)}" for column in self.unit.key
+            )
             units = quote_identifier(_build_table_name("units", self.unit.table))
             return (
                 f"select r.*, t.unit as {quote_identifier(number)} from {rows} r join {units} t on {key}",
@@ -136,7 +140,7 @@ class UnitFamily:
         )
 
     def create_owner_table(self, step: TableStep) -> None:
-        """Note which keys of a child's parents belong to which unit; parents come first."""
+        """Create the table of a child's parent keys with their unit; parents come first."""
         if step.through is None:
             return
         parents, number = self.build_sample_query(self._find_parent(step))
@@ -150,9 +154,9 @@ class UnitFamily:
         )
 
     def build_child_count_queries(self, step: TableStep) -> tuple[str, str]:
-        """Give two SELECTs of how many rows of a child table each parent has, ``c0``.
+        """Build two SELECTs of the number of child rows per parent, ``c0``.
 
-        Production's has how many parents that is so of beside it; the sample's is of each, with ``unit``.
+        Production's has the number of such parents beside it; the sample's has one row a parent, with ``unit``.
         """
         assert step.through is not None
         parent = self._find_parent(step)
@@ -183,7 +187,7 @@ class UnitFamily:
         return quote_identifier(_build_table_name("source", step.table)) if kept else f"({build_select(table)})"
 
     def _build_join_condition(self, step: TableStep, *, sampled: bool = False) -> str:
-        """Give the SQL condition that a child's row ``r`` belongs to the row ``t`` of its parent."""
+        """Build the SQL join condition between a child's row ``r`` and its parent ``t``."""
         assert step.through is not None
         pairs = (
             self._list_sample_pairs(step)
@@ -193,7 +197,7 @@ class UnitFamily:
         return f"{build_join_condition(pairs, 'r', 't')} and {build_when_condition(step.through, 'r')}"
 
     def _list_sample_pairs(self, step: TableStep) -> TypedPairs:
-        """Give a child's reference as the sample has it: masks may have changed the types."""
+        """Return the column pairs of a child's reference in the sample, where masks can change types."""
         assert step.through is not None
         rows, parents = self.columns[step.table], self.columns[step.through.table]
         return [
@@ -203,7 +207,7 @@ class UnitFamily:
 
     def _find_parent(self, step: TableStep) -> TableStep:
         assert step.through is not None
-        return next(one for one in self.steps if one.table == step.through.table)
+        return next(other for other in self.steps if other.table == step.through.table)
 
     def _list_path_to_unit(self, step: TableStep) -> list[TableStep]:
         chain = [step]
@@ -213,15 +217,15 @@ class UnitFamily:
 
 
 def list_family_steps(steps: tuple[TableStep, ...], unit: str) -> tuple[TableStep, ...]:
-    """Give a unit table's step and those of all tables that come with it, parents first."""
-    found: list[TableStep] = []
+    """Return a unit table's step and those of its children, parents first."""
+    family: list[TableStep] = []
     for step in steps:
-        names = {one.table for one in found}
+        names = {member.table for member in family}
         if step.table == unit or (step.role == "child" and step.through and step.through.table in names):
-            found.append(step)
-    return tuple(found)
+            family.append(step)
+    return tuple(family)
 
 
 def _build_table_name(what: str, table: str) -> str:
-    """Give the name of a table of the session; the engine takes "A" and "a" for one name."""
+    """Return the name of a table of the session; DuckDB ignores the case of names."""
     return f"profile {what} {table.encode().hex()}"

@@ -1,6 +1,6 @@
-"""What looks broken in the rows of production that a profile reads: asked in the same pass, and few words about it.
+"""Find data problems in the production rows of a profile, in the same pass.
 
-`sandbox.scan.scan` asks more, of every table, and of the text within columns.
+`sandbox.scan.scan` checks every table, and the contents of texts too.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ WHOLE_TABLE_KINDS = frozenset({"all_null", "constant"})
 
 @dataclass(frozen=True, kw_only=True)
 class TableInspection:
-    """A look at one table's rows that belong to units of the frame.
+    """An inspection of one table's rows in the frame.
 
     Attributes:
         source: The table.
-        ranges: What `sandbox.toml` declares of its columns' values.
+        ranges: Declared ranges of its columns.
         hidden_columns: The columns whose values must not be shown.
-        is_narrowed: Whether the frame takes some units only: what all their rows have in common says nothing of the others.
+        is_narrowed: Whether the frame has a condition; its rows then say nothing about the whole table.
     """
 
     source: SourceTable
@@ -49,54 +49,54 @@ class TableInspection:
     def from_plan(
         cls, plan: SamplePlan, unit: UnitPlan, step: TableStep, ranges: Mapping[str, RangeEntry]
     ) -> TableInspection:
-        """Give the look at a unit table or at one of its children."""
+        """Build the inspection of a unit table or one of its children."""
         masks = plan.masks.get(step.table, {})
         return cls(
             source=plan.tables[step.table],
             ranges=ranges,
             hidden_columns=frozenset(
                 {name for name, mask in masks.items() if mask.kind != "none"}
-                | {one.column for one in plan.personal_columns if one.table == step.table}
+                | {personal.column for personal in plan.personal_columns if personal.table == step.table}
             ),
             is_narrowed=unit.where is not None,
         )
 
     @property
     def newest_write_time(self) -> dt.datetime:
-        """When the newest of its files was written, in UTC: the same files must have the same findings on every day."""
+        """Newest modification time of its files, in UTC, so that findings depend on the files alone."""
         newest = max((file.modified for file in self.source.files), default=0)
         return dt.datetime.fromtimestamp(newest // 10**9, dt.UTC)
 
     def add_questions(self, columns: Iterable[ComparableColumn]) -> list[ComparableColumn]:
-        """Give columns with what is to be asked of them."""
+        """Return columns with their questions."""
         return [
             replace(
-                one,
+                column,
                 question=build_basic_question(
-                    one.name,
-                    one.type,
-                    column=one.raw_name,
-                    limits=self._find_limits(one.name),
+                    column.name,
+                    column.type,
+                    column=column.raw_name,
+                    limits=self._find_limits(column.name),
                     now=self.newest_write_time,
                 ),
             )
-            for one in columns
+            for column in columns
         ]
 
     def collect_findings(self, columns: Iterable[ColumnBins]) -> list[Finding]:
-        """Say what their answers mean, and which ranges do not fit; shares to six digits."""
-        said = [finding for name in self.ranges for finding in self._find_misfits(name)]
-        for one in columns:
-            if one.column.question is None:
+        """Return the findings from the answers and the unsuitable ranges, with shares rounded to six digits."""
+        findings = [finding for name in self.ranges for finding in self._find_misfits(name)]
+        for column in columns:
+            if column.column.question is None:
                 continue
-            every = "every row" if one.rows == self.source.rows else "every row that belongs to a unit"
-            hidden = one.column.name in self.hidden_columns
-            said += find_column_problems(
-                self.source.name, one.rows, one.column.question, one.answers, hidden=hidden, every=every
+            every = "every row" if column.rows == self.source.rows else "every row that belongs to a unit"
+            hidden = column.column.name in self.hidden_columns
+            findings += find_column_problems(
+                self.source.name, column.rows, column.column.question, column.answers, hidden=hidden, every=every
             )
         return [
             finding.model_copy(update={"share": None if finding.share is None else round_figure(finding.share)})
-            for finding in said
+            for finding in findings
             if not (self.is_narrowed and finding.kind in WHOLE_TABLE_KINDS)
         ]
 

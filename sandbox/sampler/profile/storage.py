@@ -1,4 +1,4 @@
-"""Where a sample's profile lies: beside its manifest, or with the project where it was made later."""
+"""Store a sample's profile beside its manifest, or with the project if it was computed later."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def build_profile_path(project: Project, fingerprint: str) -> Path:
-    """Give where the whole profile of a sample lies, which was made after it: a stored sample never changes."""
+    """Return the path of a profile computed after the draw; a stored sample never changes."""
     return project.state_folder / "profiles" / f"{fingerprint}.json"
 
 
 def find_profile(project: Project, home: Path, fingerprint: str) -> SampleProfile | None:
-    """Give a sample's profile, the whole one if there is one; None where there is none.
+    """Return a sample's profile, preferring the complete one; None if there is none.
 
     Raises:
         StoreError: It is damaged or of an unknown format.
@@ -35,5 +35,5 @@ def find_profile(project: Project, home: Path, fingerprint: str) -> SampleProfil
 
 
 def write_profile(project: Project, fingerprint: str, profile: SampleProfile) -> None:
-    """Record a profile that was made after the sample."""
+    """Write a profile computed after the draw."""
     write_file(build_profile_path(project, fingerprint), profile.to_json_text())

@@ -1,4 +1,4 @@
-"""Strata so small that masks hide little: who knows a person's stratum knows which rows are theirs. Pure."""
+"""Warn of small strata, in which masked rows can be attributed to a person of known stratum. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from sandbox.config.settings import MaskEntry
     from sandbox.sampler.plan.plan import UnitPlan
 
-MIN_POPULATION = 5  # units in the population; below, statistical offices suppress a cell
+MIN_POPULATION = 5  # below, statistical offices suppress a cell
 MAX_EXAMPLES = 5
 
 
 def list_warnings(units: Mapping[str, UnitPlan], masks: Mapping[str, Mapping[str, MaskEntry]]) -> list[str]:
-    """Give a sentence for each unit table with strata of few units, where anything is masked at all."""
+    """Return a warning for each unit table with small strata, if anything is masked."""
     if not describe_masks(masks):
         return []
     return [sentence for unit in units.values() if (sentence := _format_warning(unit))]

@@ -1,4 +1,4 @@
-"""Strata: found and counted over the frame, rare values merged, probabilities allocated."""
+"""Count strata over the frame, merge rare values and assign probabilities."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 
 def count_strata(session: Session, settings: Settings, tables: Mapping[str, SourceTable], unit: str) -> UnitPlan:
-    """Find the strata of a unit table and count them; every unit of it comes.
+    """Find and count the strata of a unit table, with probability 1 for all.
 
     Args:
-        session: The engine.
-        settings: The file.
+        session: The query engine.
+        settings: The project's settings.
         tables: The tables of the source, by name.
         unit: The unit table.
 
     Raises:
-        RuleError: There is no unit, a column cannot make strata, a key repeats where it must not, or there are more than
-            10,000 strata.
+        DataRuleError: There is no unit, a column cannot form strata, a key repeats although it must not, or there are
+            more than 10,000 strata.
     """
     section, table = settings.tables[unit], tables[unit]
     where = _check_where(session, unit, section.where, table)
@@ -47,10 +47,13 @@ def count_strata(session: Session, settings: Settings, tables: Mapping[str, Sour
     entries = settings.sample.draws[unit].strata
     shared = section.duplicates == "unit"
     counted = None
-    if not (where or shared or any(one.path for one in columns) or any(one.bins or one.quantiles for one in entries)):
-        counted = pushdown.count_groups_in_source(session, table, [one.column for one in columns], key)
+    is_plain = not any(column.path for column in columns) and not any(
+        entry.bins or entry.quantiles for entry in entries
+    )
+    if is_plain and not where and not shared:
+        counted = pushdown.count_groups_in_source(session, table, [column.column for column in columns], key)
     if counted is None:
-        used = dict.fromkeys([*key, *narrowed_by, *(name for one in columns for name in one.needed_columns)])
+        used = dict.fromkeys([*key, *narrowed_by, *(name for column in columns for name in column.needed_columns)])
         counted = StrataSource(
             relation=project_table(session, table, used), columns={name: table.columns[name] for name in used}
         )
@@ -63,10 +66,7 @@ def count_strata(session: Session, settings: Settings, tables: Mapping[str, Sour
         shared=shared,
         has_whole_keys=table.rows > ESTIMATE_ROWS and has_no_nulls(table, key),
     )
-    columns = tuple(
-        _add_edges(counting, tables, column, entry)
-        for column, entry in zip(columns, settings.sample.draws[unit].strata, strict=True)
-    )
+    columns = tuple(_add_edges(counting, tables, column, entry) for column, entry in zip(columns, entries, strict=True))
     counts = counting.count(columns, prepare_labels(session, tables, unit, columns))
     return UnitPlan(
         table=unit,
@@ -86,7 +86,7 @@ def count_strata(session: Session, settings: Settings, tables: Mapping[str, Sour
 
 
 def assign_probabilities(unit: UnitPlan, chosen: Sequence[float]) -> UnitPlan:
-    """Give the draw of a unit table with the inclusion probability of each stratum."""
+    """Return a unit table's draw with the inclusion probability of each stratum."""
     levels = [prn.compute_threshold(probability) for probability in chosen]
     strata = tuple(
         dataclasses.replace(stratum, probability=level / prn.PRIME, threshold=level)
@@ -114,10 +114,10 @@ def _add_edges(
         return dataclasses.replace(column, edges=bins.parse_declared_edges(counting.session, column, entry.bins))
     if entry.quantiles is None:
         return column
-    (found,) = prepare_labels(counting.session, tables, counting.table.name, [column])
+    (label,) = prepare_labels(counting.session, tables, counting.table.name, [column])
 
     def build_values(splits: tuple[str, ...]) -> str:
-        both = [dataclasses.replace(found, edges=splits), dataclasses.replace(found, edges=None)]
+        both = [dataclasses.replace(label, edges=splits), dataclasses.replace(label, edges=None)]
         return f"(select value_0, value_1 from {counting.build_values(both)} where {counting.whole_key_condition})"
 
     cut = bins.find_quantile_edges(counting.session, column, build_values, counting.table.rows, entry.quantiles)

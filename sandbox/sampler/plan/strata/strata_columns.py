@@ -1,4 +1,4 @@
-"""The columns that make strata, found: in the unit table, or along references in another. Pure."""
+"""Resolve strata columns in the unit table or along references. Pure."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ ReferencePath = tuple["Reference", ...]
 
 
 def find_strata_columns(settings: Settings, tables: Mapping[str, SourceTable], unit: str) -> tuple[StrataColumn, ...]:
-    """Give the strata columns of a unit's draw, which are known to be there.
+    """Return the strata columns of a unit's draw; they must exist.
 
     Raises:
-        RuleError: A column cannot make strata, or no reference or more than one leads to its table.
+        DataRuleError: A column cannot form strata, or its table has no unique reference path.
     """
     columns = {name: table.columns for name, table in tables.items()}
-    found = []
+    strata_columns = []
     for entry in settings.sample.draws[unit].strata:
         table, column = resolve_column(settings, columns, unit, entry.column)
         kind = columns[table][column]
         _check_type(f"{table}.{column}", entry, kind)
-        found.append(
+        strata_columns.append(
             StrataColumn(
                 name=entry.column,
                 column=column,
@@ -40,31 +40,33 @@ def find_strata_columns(settings: Settings, tables: Mapping[str, SourceTable], u
                 rare_below=entry.rare_below,
             )
         )
-    return tuple(found)
+    return tuple(strata_columns)
 
 
 def _find_reference_path(settings: Settings, unit: str, table: str, name: str) -> ReferencePath:
-    """Give the one shortest chain of references from the unit table to another."""
+    """Return the unique shortest chain of references from the unit table to another."""
     if table == unit:
         return ()
     seen = {unit}
-    chains: list[ReferencePath] = [(one,) for one in settings.tables[unit].all_references if one.table != unit]
+    chains: list[ReferencePath] = [
+        (reference,) for reference in settings.tables[unit].all_references if reference.table != unit
+    ]
     while chains:
-        found = [chain for chain in chains if chain[-1].table == table]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ways = " and ".join(" → ".join(", ".join(one.columns) for one in chain) for chain in found)
+        matches = [chain for chain in chains if chain[-1].table == table]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            ways = " and ".join(" → ".join(", ".join(reference.columns) for reference in chain) for chain in matches)
             raise DataRuleError(
                 f"strata: {name} does not say which {table} is meant: {unit} refers to it by {ways}",
                 hint="copy the column into the unit table under a name of its own, or take it out of strata",
             )
         seen |= {chain[-1].table for chain in chains}
         chains = [
-            (*chain, one)
+            (*chain, reference)
             for chain in chains
-            for one in settings.tables[chain[-1].table].all_references
-            if one.table not in seen
+            for reference in settings.tables[chain[-1].table].all_references
+            if reference.table not in seen
         ]
     raise DataRuleError(
         f"strata: {name} is a column of {table}, and no reference leads from {unit} to {table}",

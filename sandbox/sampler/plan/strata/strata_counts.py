@@ -1,4 +1,4 @@
-"""Counting a frame by the values of its strata columns: one pass that reads nothing but keys and those columns."""
+"""Count a frame by its strata columns in one pass over keys and those columns."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from sandbox.sources.table import SourceTable
 
 MAX_STRATA = 10_000
-ESTIMATE_ROWS = 2_000_000  # rows that a quick estimate is made of before an exact count of more
+ESTIMATE_ROWS = 2_000_000  # rows of the quick estimate before an exact count of more
 GROUPS_TABLE = "strata_counted"
 LABELS_VIEW = "strata_labelled"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrataCounts:
-    """What a frame holds.
+    """Counts of a frame.
 
     Attributes:
-        columns: The strata columns, with the values that are not rare.
-        strata: The labels of each stratum and N_h, in order.
-        rows: Rows of the frame, those without a whole key among them.
-        null_keys: Rows of the frame without a whole key.
+        columns: The strata columns, with their common values.
+        strata: Labels and N_h of each stratum, in order.
+        rows: Rows of the frame, including those with NULL in the key.
+        null_keys: Rows of the frame with NULL in the key.
     """
 
     columns: tuple[StrataColumn, ...]
@@ -48,16 +48,16 @@ class StrataCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class StrataCounter:
-    """The count of one unit table.
+    """Counts the strata of one unit table.
 
     Attributes:
-        session: The engine.
+        session: The query engine.
         table: The table.
-        source: The columns that decide, or what the source has counted of them.
+        source: The key and strata columns, or the source's counts of them.
         key: The unit's key.
-        where: What narrows the frame.
-        shared: Whether rows may share a key, and then are one unit together.
-        has_whole_keys: Whether it is known that no row lacks a part of the key, so that keys need not be read.
+        where: The frame's condition.
+        shared: Whether rows of equal key form one unit.
+        has_whole_keys: Whether keys are known to have no NULL, so that they need not be read.
     """
 
     session: Session
@@ -68,26 +68,26 @@ class StrataCounter:
     shared: bool
     has_whole_keys: bool = False
 
-    def build_values(self, found: Sequence[LabelDefinition]) -> str:
-        """Give SQL that can stand after ``from``: the frame's ``key_i``, and ``value_i`` of each strata column."""
+    def build_values(self, labels: Sequence[LabelDefinition]) -> str:
+        """Build SQL for the FROM clause: the frame's ``key_i``, and ``value_i`` of each strata column."""
         source = self.source
         key = source.counts or self.key
         select = sampling_rule.build_label_query(
-            choose_relation(source.relation, self.where), source.columns, key, found
+            choose_relation(source.relation, self.where), source.columns, key, labels
         )
         return f"({add_filter(source.relation, self.where, select)})"
 
     @property
     def whole_key_condition(self) -> str:
-        """The SQL condition that no part of the key is NULL, over `build_values`."""
+        """SQL condition over `build_values` for keys without NULL."""
         if self.has_whole_keys:
             return "true"
         return " and ".join(f"key_{index} is not null" for index in range(len(self.key)))
 
-    def count(self, columns: tuple[StrataColumn, ...], found: Sequence[LabelDefinition]) -> StrataCounts:
+    def count(self, columns: tuple[StrataColumn, ...], labels: Sequence[LabelDefinition]) -> StrataCounts:
         """Count the strata (see `sandbox.sampler.plan.strata.strata.count_strata` for errors)."""
-        self._check_estimated_strata(columns, found)
-        rows, null_keys = self._count_groups(found)
+        self._check_estimated_strata(columns, labels)
+        rows, null_keys = self._count_groups(labels)
         self._check_population(rows, null_keys)
         columns = tuple(self._find_common_values(index, column) for index, column in enumerate(columns))
         self._create_labels_view(columns)
@@ -101,36 +101,36 @@ class StrataCounter:
 
     @property
     def _unit_count(self) -> str:
-        """The aggregate that counts units over the groups."""
+        """SQL aggregate of units over the groups."""
         return "count(distinct unit)" if self.shared else "sum(population)::bigint"
 
-    def _check_estimated_strata(self, columns: Sequence[StrataColumn], found: Sequence[LabelDefinition]) -> None:
-        """Stop before counting millions of groups exactly, where the first rows show them; the estimate is good enough."""
+    def _check_estimated_strata(self, columns: Sequence[StrataColumn], labels: Sequence[LabelDefinition]) -> None:
+        """Raise early if an estimate over the first rows shows far too many strata."""
         pairs = [
-            (column, one)
-            for column, one in zip(columns, found, strict=True)
+            (column, label)
+            for column, label in zip(columns, labels, strict=True)
             if column.rare_below is None and column.edges is None and not column.path
         ]
         if self.table.rows <= ESTIMATE_ROWS or not pairs:
             return
         estimates = ", ".join(f"approx_count_distinct(value_{index})" for index in range(len(pairs)))
-        values = self.build_values([one for _, one in pairs])
+        values = self.build_values([label for _, label in pairs])
         counts = self.session.fetch_rows(
             f"select {estimates} from (from {values} limit {ESTIMATE_ROWS})", doing=self._doing
         )[0]
         if max(counts) > 2 * MAX_STRATA:
             counts = self.session.fetch_rows(f"select {estimates} from {values}", doing=self._doing)[0]
-            raise self._build_too_many_error([column for column, _ in pairs], counts, about=True)
+            raise self._build_too_many_error([column for column, _ in pairs], counts, is_estimate=True)
 
-    def _count_groups(self, found: Sequence[LabelDefinition]) -> tuple[int, int]:
-        """Make the table of groups; give the rows of the frame, and how many have no whole key."""
-        values = [f"value_{index}" for index in range(len(found))]
+    def _count_groups(self, labels: Sequence[LabelDefinition]) -> tuple[int, int]:
+        """Create the table of groups; return the rows of the frame, and those with NULL in the key."""
+        values = [f"value_{index}" for index in range(len(labels))]
         groups = "".join(f"{value}, " for value in values)
         if self.shared:
             unit = f"row({', '.join(f'key_{index}' for index in range(len(self.key)))})"
             select = (
                 f"select {groups}case when {self.whole_key_condition} then {unit} end as unit, count(*) as n "
-                f"from {self.build_values(found)} group by all"
+                f"from {self.build_values(labels)} group by all"
             )
             totals = "sum(n), sum(n) filter (unit is null)"
         else:
@@ -138,7 +138,7 @@ class StrataCounter:
             counts = f"count(*) filter ({self.whole_key_condition}) as population, count(*) as n"
             if self.source.counts is not None:
                 counts = "sum(key_0)::bigint as population, sum(key_1)::bigint as n"
-            select = f"select {groups}{counts} from {self.build_values(found)} {by}"
+            select = f"select {groups}{counts} from {self.build_values(labels)} {by}"
             totals = "sum(n), sum(n - population)"
         self.session.execute(f"create or replace temp table {GROUPS_TABLE} as {select}", doing=self._doing)
         rows, null_keys = self.session.fetch_rows(f"select {totals} from {GROUPS_TABLE}")[0]
@@ -160,18 +160,18 @@ class StrataCounter:
         )
 
     def _find_common_values(self, index: int, column: StrataColumn) -> StrataColumn:
-        """Find the values that are not rare, by their count over the whole frame."""
+        """Find the common values by their counts over the whole frame."""
         if column.rare_below is None:
             return column
-        found = self.session.fetch_rows(
+        rows = self.session.fetch_rows(
             f"select {build_text_expression(column.type, f'value_{index}')} from {GROUPS_TABLE} where value_{index} is not null "
             f"group by value_{index} having {self._unit_count} >= ? order by 1 limit {MAX_STRATA + 1}",
             [column.rare_below],
         )
-        return dataclasses.replace(column, common=tuple(row[0] for row in found))
+        return dataclasses.replace(column, common=tuple(row[0] for row in rows))
 
     def _create_labels_view(self, columns: Sequence[StrataColumn]) -> None:
-        """Make the groups readable by ``kind_i`` and ``text_i`` of their labels."""
+        """Create the view of groups with ``kind_i`` and ``text_i`` of their labels."""
         kinds, texts = [], []
         for index, column in enumerate(columns):
             value = f"value_{index}"
@@ -200,32 +200,32 @@ class StrataCounter:
         groups = "".join(f"{name}, " for name in names)
         if self.shared:
             self._check_one_stratum(names)
-        found = self.session.fetch_rows(
+        rows = self.session.fetch_rows(
             f"select {groups}{self._unit_count} as n from {LABELS_VIEW} group by all having n > 0 order by all "
             f"limit {MAX_STRATA + 1}",
             doing=self._doing,
         )
-        if len(found) > MAX_STRATA:
+        if len(rows) > MAX_STRATA:
             distinct = ", ".join(f"count(distinct row(kind_{i}, text_{i}))" for i in range(len(columns)))
             counts = self.session.fetch_rows(f"select {distinct} from {LABELS_VIEW}")[0]
-            raise self._build_too_many_error(columns, counts, about=False)
-        strata = [(_parse_labels(row[:-1]), int(row[-1])) for row in found]
-        return sorted(strata, key=lambda one: build_sort_key(columns, one[0]))
+            raise self._build_too_many_error(columns, counts, is_estimate=False)
+        strata = [(_parse_labels(row[:-1]), int(row[-1])) for row in rows]
+        return sorted(strata, key=lambda stratum: build_sort_key(columns, stratum[0]))
 
     def _check_one_stratum(self, names: list[str]) -> None:
-        """Make sure that rows which share a key share a stratum."""
+        """Check that rows of equal key have the same stratum."""
         if not names:
             return
-        found = self.session.fetch_rows(
+        conflicts = self.session.fetch_rows(
             f"select unit, list_sort(list(distinct row({', '.join(names)})))[:2] from {LABELS_VIEW} group by unit "
             f"having count(distinct row({', '.join(names)})) > 1 order by unit limit 1",
             doing=self._doing,
         )
-        if not found:
+        if not conflicts:
             return
-        key, strata = found[0]
+        key, strata = conflicts[0]
         shown = ", ".join(f"{name} = {part}" for name, part in zip(self.key, key, strict=True))
-        values = sorted(" and ".join(str(cell) for cell in one[1::2]) for one in strata)
+        values = sorted(" and ".join(str(cell) for cell in stratum[1::2]) for stratum in strata)
         raise DataRuleError(
             f"{self.table.name}: rows that share a key are one unit and must lie in one stratum; "
             f"those with {shown} lie in {' | '.join(values)}",
@@ -233,16 +233,16 @@ class StrataCounter:
         )
 
     def _build_too_many_error(
-        self, columns: Sequence[StrataColumn], counts: Sequence[int], *, about: bool
+        self, columns: Sequence[StrataColumn], counts: Sequence[int], *, is_estimate: bool
     ) -> DataRuleError:
-        count, widest = max(zip(counts, columns, strict=True), key=lambda one: one[0])
+        count, widest = max(zip(counts, columns, strict=True), key=lambda pair: pair[0])
         if widest.edges is not None:
             way = f"give {widest.name} fewer bins"
         else:
             way = f'merge its rare values: {{column = "{widest.name}", rare_below = 200}}'
         return DataRuleError(
             f"{self.table.name} would fall into more than {MAX_STRATA:,} strata; the widest column is {widest.name}, "
-            f"with {'about ' if about else ''}{count:,} values",
+            f"with {'about ' if is_estimate else ''}{count:,} values",
             hint=f"{way}, or take it out of strata",
         )
 

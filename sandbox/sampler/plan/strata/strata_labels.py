@@ -1,4 +1,4 @@
-"""How rows find their strata: the session's tables that strata columns need, and what the rule is told of them."""
+"""Create the session's tables for strata columns, and define their labels for the sampling rule."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 def prepare_labels(
     session: Session, tables: Mapping[str, SourceTable], unit: str, columns: Sequence[StrataColumn]
 ) -> tuple[LabelDefinition, ...]:
-    """Make what the strata columns of a unit table need readable, and say how their labels are found.
+    """Create the tables for a unit table's strata columns, and return the definitions of their labels.
 
     Raises:
-        RuleError: A column of another table has two values for one key that the unit table refers to.
+        DataRuleError: A column of another table has two values for one referenced key.
         SourceError: That table cannot be read.
     """
-    found = []
+    labels = []
     for index, column in enumerate(columns):
         common = build_session_name(f"common values {index}", unit) if column.rare_below is not None else None
         if common is not None:
@@ -44,7 +44,7 @@ def prepare_labels(
                 f"select unnest(?::varchar[])::{column.type} as value",
                 [list(column.common)],
             )
-        found.append(
+        labels.append(
             LabelDefinition(
                 column=column.column,
                 type=column.type,
@@ -53,16 +53,16 @@ def prepare_labels(
                 lookup=_create_lookup(session, tables, unit, column, build_session_name(f"values {index}", unit)),
             )
         )
-    return tuple(found)
+    return tuple(labels)
 
 
 def build_session_name(what: str, table: str) -> str:
-    """Give a name in the session that no other table's has; the engine takes ``A`` and ``a`` for one name."""
+    """Return a name unique to a table in the session; DuckDB ignores the case of names."""
     return f"{what} of {table.encode().hex()}"
 
 
 def create_strata_table(session: Session, name: str, unit: UnitPlan) -> None:
-    """Make the table of a unit's strata: what `sandbox.engine.rule.sampling_rule.Draw` asks for, and ``population``."""
+    """Create the table of a unit's strata for `sandbox.engine.rule.sampling_rule.Draw`, with ``population``."""
     cells: list[list[object]] = [
         list(range(len(unit.strata))),
         [stratum.threshold for stratum in unit.strata],
@@ -74,10 +74,10 @@ def create_strata_table(session: Session, name: str, unit: UnitPlan) -> None:
         "unnest(?::bigint[]) as population",
     ]
     for index, column in enumerate(unit.columns):
-        ones = [stratum.labels[index] for stratum in unit.strata]
+        labels = [stratum.labels[index] for stratum in unit.strata]
         kind = column.type if column.edges is None else "INTEGER"
-        texts: list[object] = [str(NAN_BIN) if one.kind == "nan" else one.text for one in ones]
-        cells += [texts, [one.kind == "rare" for one in ones]]
+        texts: list[object] = [str(NAN_BIN) if label.kind == "nan" else label.text for label in labels]
+        cells += [texts, [label.kind == "rare" for label in labels]]
         names += [
             f"unnest(?::varchar[])::{kind} as value_{index}",
             f"unnest(?::boolean[]) as rare_{index}",
@@ -88,13 +88,13 @@ def create_strata_table(session: Session, name: str, unit: UnitPlan) -> None:
 def _create_lookup(
     session: Session, tables: Mapping[str, SourceTable], unit: str, column: StrataColumn, name: str
 ) -> ValueLookup | None:
-    """Make the table that leads from what a unit's rows hold to a value of another table."""
+    """Create the table that maps a unit row's columns to a value of another table."""
     if not column.path:
         return None
     first = column.path[0]
     pairs = [
-        KeyColumnPair(column=own, type=other, as_text=(kind == "VARCHAR") != (other == "VARCHAR"))
-        for (own, kind), (_, other) in pair_reference_columns(tables, unit, first)
+        KeyColumnPair(column=column_name, type=other, as_text=(kind == "VARCHAR") != (other == "VARCHAR"))
+        for (column_name, kind), (_, other) in pair_reference_columns(tables, unit, first)
     ]
     keys = [
         f"t0.{quote_identifier(target)}{'::varchar' if pair.as_text else ''} as key_{index}"
@@ -112,7 +112,7 @@ def _create_lookup(
 
 
 def _join_tables(tables: Mapping[str, SourceTable], path: Sequence[Reference]) -> str:
-    """Give the SQL that joins the tables along references, each row with what it refers to or NULL."""
+    """Build the SQL join of tables along references, with NULL for missing targets."""
     sql = f"({build_select(tables[path[0].table])}) t0"
     for index, (before, reference) in enumerate(pairwise(path)):
         on = build_join_condition(pair_reference_columns(tables, before.table, reference), f"t{index}", f"t{index + 1}")
@@ -123,13 +123,13 @@ def _join_tables(tables: Mapping[str, SourceTable], path: Sequence[Reference]) -
 
 def _check_single_value(session: Session, column: StrataColumn, first: Reference, name: str) -> None:
     keys = ", ".join(f"key_{index}" for index in range(len(first.key)))
-    found = session.fetch_rows(
+    conflicts = session.fetch_rows(
         f"select {keys}, min(value)::varchar, max(value)::varchar from {quote_identifier(name)} group by {keys} "
         f"having count(*) > 1 order by all limit 1"
     )
-    if not found:
+    if not conflicts:
         return
-    *key, low, high = found[0]
+    *key, low, high = conflicts[0]
     shown = ", ".join(f"{part} = {value}" for part, value in zip(first.key, key, strict=True))
     values = "NULL and another" if low == high else f"{low} and {high}"
     raise DataRuleError(

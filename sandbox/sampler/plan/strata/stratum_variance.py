@@ -1,7 +1,7 @@
-"""How far the values of a column lie apart within each stratum: S_h, over the whole frame.
+"""Compute the standard deviation S_h of a column within each stratum, over the whole frame.
 
-The sums are of whole numbers, so they do not depend on the order in which rows are read: a value counts in steps of
-2⁻³⁶ of the largest of its stratum, which is far finer than an allocation can tell.
+The sums are exact integers, so they do not depend on the order of rows. Values are rounded to 2⁻³⁶ of their stratum's
+largest, far finer than an allocation needs.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ LARGEST_TABLE = "largest of each stratum"
 
 
 def compute_deviations(session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan, column: str) -> list[float]:
-    """Give S_h of each stratum; where a stratum's values are all equal, the smallest that is positive.
+    """Compute S_h of each stratum; for a constant stratum the smallest positive one.
 
-    The value of a unit is the sum over its rows. NULL, NaN and infinity count as nothing: they are left out. Where no
-    stratum varies, all are 1.
+    A unit's value is the sum over its rows. NULL, NaN and infinity are ignored. If no stratum varies, all are 1.
 
     Args:
-        session: The engine.
+        session: The query engine.
         tables: The tables of the source, by name.
         unit: The draw, with its strata counted.
         column: A numeric column of the unit table.
@@ -54,20 +53,19 @@ def compute_deviations(session: Session, tables: Mapping[str, SourceTable], unit
     steps = f"(select h, k, round(y / m * {STEPS_PER_LARGEST})::hugeint as y from {rows} join {quote_identifier(LARGEST_TABLE)} using (h) where m > 0)"
     if unit.shared:
         steps = f"(select h, sum(y) as y from {steps} group by h, k)"
-    found = session.fetch_rows(
+    sums = session.fetch_rows(
         f"select h, any_value(m), count(*), sum(y)::hugeint, sum(y * y)::hugeint from {steps} "
         f"join {quote_identifier(LARGEST_TABLE)} using (h) group by h",
         doing=doing,
     )
     session.execute(f"drop table {quote_identifier(LARGEST_TABLE)}")
-    spreads = {h: largest * _compute_deviation(n, total, squares) for h, largest, n, total, squares in found}
-    positive = [one for one in spreads.values() if one > 0]
-    least = min(positive, default=1.0)
+    spreads = {h: largest * _compute_deviation(n, total, squares) for h, largest, n, total, squares in sums}
+    least = min((spread for spread in spreads.values() if spread > 0), default=1.0)
     return [spreads.get(index) or least for index in range(len(unit.strata))]
 
 
 def _compute_deviation(count: int, total: int, squares: int) -> float:
-    """Give the standard deviation of whole numbers, in units of `STEPS_PER_LARGEST`."""
+    """Compute the standard deviation of integers, in units of `STEPS_PER_LARGEST`."""
     if count < 2:
         return 0.0
     variance = Fraction(squares * count - total * total, count * (count - 1))
