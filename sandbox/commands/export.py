@@ -51,15 +51,8 @@ class ExportResult:
 def export(project: Project, form: ExportFormat, *, name: str, overwrite: bool, progress: Progress) -> ExportResult:
     """Write a file for docker compose or development containers, after preparing sample and image.
 
-    Args:
-        project: The project.
-        form: The file's format.
-        name: The sandbox.
-        overwrite: Whether an existing file may be overwritten.
-        progress: Shows the preparation.
-
     Raises:
-        UsageError: The file exists.
+        UsageError: The file exists and may not be overwritten.
         ContainerEngineError: The runtime is local and has no image.
     """
     file = project.root / EXPORT_FILES[form]

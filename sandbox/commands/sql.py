@@ -62,11 +62,7 @@ class QueryResult:
 def sql(project: Project, query: str, *, most: int | None, progress: Progress) -> QueryResult:
     """Query the sample: its tables, ``weights.<unit>``, and ``output.<name>`` of the last successful run.
 
-    Args:
-        project: The project; its sample is drawn if needed.
-        query: One statement that returns rows.
-        most: Maximum number of rows; None for all.
-        progress: Shows the draw.
+    The sample is drawn if needed. ``most`` limits the rows; None returns all.
 
     Raises:
         DataRuleError: The query fails.
@@ -86,14 +82,7 @@ def sql(project: Project, query: str, *, most: int | None, progress: Progress) -
 
 
 def query_postgres(project: Project, query: str, *, name: str, most: int | None, progress: Progress) -> QueryResult:
-    """Query the sample in the stack's Postgres, starting it if needed.
-
-    Args:
-        project: The project.
-        query: One statement that returns rows.
-        name: The sandbox.
-        most: Maximum number of rows; None for all.
-        progress: Shows the start.
+    """Query the sample in the stack's Postgres, starting it if needed (see `sql`).
 
     Raises:
         ConfigError: The project has no Postgres.

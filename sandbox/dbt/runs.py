@@ -29,12 +29,7 @@ def is_dbt_project(project: Project) -> bool:
 
 
 def build_dbt_kit(project: Project, memory_bytes: int) -> RunSetup:
-    """Build the setup of a run: the program that calls dbt, and seeds without rows if they are the source.
-
-    Args:
-        project: The project.
-        memory_bytes: The run's initial memory limit.
-    """
+    """Build the setup of a run: the program that calls dbt, and seeds without rows if they are the source."""
     seeds = find_seed_files(project)
     plan = {
         "memory": memory_bytes,

@@ -43,16 +43,7 @@ def open_readable_files(
     version: int | None = None,
     snapshot: int | None = None,
 ) -> TableOpening:
-    """Open a table without unreadable files and files with other columns than most.
-
-    Args:
-        session: The query engine.
-        listing: The source's files.
-        name: A table in the listing.
-        types: Column types fixed in ``sandbox.toml``.
-        version: Version of a Delta table; None for the newest.
-        snapshot: Snapshot id of an Iceberg table; None for the newest.
-    """
+    """Open a listed table without unreadable files and files with other columns than most (see `open_table`)."""
     try:
         table = open_table(session, listing, name, types, version=version, snapshot=snapshot)
         return TableOpening(table=table, findings=[])

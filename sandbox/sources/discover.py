@@ -76,11 +76,7 @@ def _list_tree_tables(tree: folder.SourceTree) -> tuple[folder.FilesByTable, dic
 
 
 def find_changed_files(before: SourceListing, tables: Mapping[str, SourceTable]) -> list[str]:
-    """Return the names of the tables' files changed since they were listed.
-
-    Args:
-        before: The source as it was listed.
-        tables: The tables read from it.
+    """Return the names of the tables' files changed since they were listed in ``before``.
 
     Raises:
         SourceError: The source cannot be read any more.

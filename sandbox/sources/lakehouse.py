@@ -64,12 +64,7 @@ def open_iceberg_table(session: Session, listing: SourceListing, name: str, *, s
 
 
 def open_lake_table(session: Session, name: str, lake: LakeTable) -> SourceTable:
-    """Open a lakehouse table at its version.
-
-    Args:
-        session: The query engine; the table is attached to it (see `attach_table`).
-        name: The table.
-        lake: Its metadata.
+    """Open a lakehouse table at its version and attach it to the session (see `attach_table`).
 
     Raises:
         SourceError: A data file is missing or does not fit the table.

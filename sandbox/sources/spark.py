@@ -58,11 +58,7 @@ def connect_cluster(listing: SourceListing, section: SparkSection | None) -> Sou
 
 
 def open_table(session: Session, table: SourceTable) -> SourceTable:
-    """Return a table whose rows are read by the cluster.
-
-    Args:
-        session: The query engine.
-        table: The table opened from its files, partition columns included.
+    """Return a table, opened from its files with partition columns, whose rows are read by the cluster.
 
     Raises:
         SourceError: The cluster cannot read it.

@@ -22,9 +22,7 @@ UNRECORDED_SECONDS = 3600.0
 def find_orphans(held: Sequence[RuntimeObject], roots: Collection[Path]) -> list[RuntimeObject]:
     """Return the objects of removed sandboxes, in the order of removal.
 
-    Args:
-        held: All of sandbox's objects in a runtime.
-        roots: The folders of this user's present and past projects; others are ignored.
+    ``roots`` are the folders of this user's present and past projects; others are ignored.
     """
     labelled = [(entry, _read_sandbox_labels(entry)) for entry in held]
     sandboxes = {sandbox for _, sandbox in labelled if sandbox is not None and sandbox[0] in roots}

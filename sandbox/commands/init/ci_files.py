@@ -69,13 +69,7 @@ def init_ci(project: Project, ci: CiProvider, *, overwrite: bool) -> CiFilesResu
 
 
 def render_job(ci: CiProvider, folder: PurePosixPath, *, store: bool) -> str:
-    """Render the job.
-
-    Args:
-        ci: The CI provider.
-        folder: The project's folder in its repository.
-        store: Whether the sample can be pulled from a store.
-    """
+    """Render the job for a project's folder in its repository; with ``store`` it pulls the sample."""
     templates = find_packaged_folder("templates") / "ci"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),

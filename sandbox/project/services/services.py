@@ -79,13 +79,7 @@ def _describe_notebook(url: str) -> dict[str, str]:
 
 
 def describe_running_services(root: Path, name: str, running: Sequence[RuntimeObject]) -> list[dict[str, str]]:
-    """Return the client addresses of a sandbox's running services from its state folder.
-
-    Args:
-        root: The project's folder.
-        name: The sandbox.
-        running: Its running objects.
-    """
+    """Return the client addresses of a sandbox's running services from its state folder."""
     folder = root / ".sandbox" / "services" / name
     roles = {running_object.labels.get("role") for running_object in running}
     descriptions = []

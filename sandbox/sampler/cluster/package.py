@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 
 
 def ship_package(cluster: SparkCluster, store: RemoteStore, stage: str) -> None:
-    """Upload the code to the executors and check that one can run it and write to the store.
-
-    Args:
-        cluster: The cluster.
-        store: The store.
-        stage: The folder in it for parts.
+    """Upload the code to the executors and check that one can run it and write to the folder ``stage`` of the store.
 
     Raises:
         SourceError: A requirement is missing on the executor.

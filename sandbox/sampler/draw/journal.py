@@ -54,11 +54,9 @@ class Journal:
 
     @classmethod
     def open(cls, folder: Path, header: str) -> Journal:
-        """Open the journal of a folder, or create one if it does not match; remove unrecorded files.
+        """Open the journal of a folder, or create one if its header does not match; remove unrecorded files.
 
-        Args:
-            folder: The draw's folder.
-            header: The digest of everything that determines the output.
+        ``header`` is the digest of everything that determines the output.
 
         Raises:
             StoreError: It cannot be written.

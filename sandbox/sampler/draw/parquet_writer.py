@@ -95,12 +95,7 @@ class ParquetTableWriter:
         self._add_part(self.journal.add(path, count))
 
     def finish(self, session: Session, empty: str) -> None:
-        """Write an empty part with the columns if there are no rows at all.
-
-        Args:
-            session: The query engine.
-            empty: SQL for the FROM clause: no rows.
-        """
+        """Write an empty part with the columns if there are no rows at all; ``empty`` is SQL for the FROM clause."""
         if self.parts:
             return
         path = self.build_part_path("part-00000")

@@ -66,14 +66,7 @@ class Prefetcher:
 
 
 def build_prefetcher(table: SourceTable, unit: UnitPlan, row_number: str, memory: int) -> Prefetcher | None:
-    """Build the prefetcher of a unit table; None if it is impossible or not worthwhile.
-
-    Args:
-        table: The table.
-        unit: Its draw.
-        row_number: Name of the row number column.
-        memory: Bytes the draw may hold.
-    """
+    """Build the prefetcher of a unit table; None if it is impossible or not worthwhile."""
     below = max(stratum.threshold for stratum in unit.strata)
     here = all(file.path.startswith("/") for file in table.files)
     if not table.is_plain_parquet or not here or table.bytes < MIN_PREFETCH_BYTES or below > MAX_DRAWN_SHARE * PRIME:

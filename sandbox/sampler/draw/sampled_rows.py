@@ -73,12 +73,7 @@ class SampledRows:
 
 
 def list_needed_columns(plan: SamplePlan, keys: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
-    """Return for each table its key and the columns on either side of references.
-
-    Args:
-        plan: The plan.
-        keys: The declared keys.
-    """
+    """Return for each table its key and the columns on either side of references."""
     columns: dict[str, dict[str, None]] = {step.table: {} for step in plan.steps}
     for name, key in keys.items():
         columns[name].update(dict.fromkeys(key))
@@ -91,12 +86,7 @@ def list_needed_columns(plan: SamplePlan, keys: Mapping[str, Iterable[str]]) -> 
 
 
 def add_frame_columns(plan: SamplePlan, needed: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
-    """Add the columns in the frame's conditions to each table.
-
-    Args:
-        plan: The plan.
-        needed: From `list_needed_columns`.
-    """
+    """Add the columns in the frame's conditions to the needed columns of each table."""
     extended = {name: list(columns) for name, columns in needed.items()}
     for name, unit in plan.units.items():
         if unit.where is not None:
@@ -119,14 +109,7 @@ def create_empty_table(session: Session, table: SourceTable, columns: tuple[str,
 
 
 def create_whole_table_view(session: Session, table: SourceTable, columns: tuple[str, ...], source: str) -> SampledRows:
-    """Create the view of a table sampled whole, read from the source.
-
-    Args:
-        session: The query engine.
-        table: The table.
-        columns: The columns.
-        source: SQL for the FROM clause with these columns: the table of the source.
-    """
+    """Create the view of a table sampled whole over ``source``: SQL for the FROM clause with its columns."""
     marks = MarkColumns.from_columns(table.columns)
     name = quote_identifier(f"known of {table.name.encode().hex()}")
     names = [quote_identifier(column) for column in columns]

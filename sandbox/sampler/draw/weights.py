@@ -22,16 +22,7 @@ SELECTED_UNITS_TABLE = "selected units"
 def write_weights(
     session: Session, unit: UnitPlan, frame: SamplingFrame, known: SampledRows, masking: Masking, target: Path
 ) -> list[int]:
-    """Write the weights of a unit table's selected units and return n_h of each stratum.
-
-    Args:
-        session: The query engine.
-        unit: The draw.
-        frame: Its frame.
-        known: The kept columns of the table's sampled rows.
-        masking: The masks; the key is masked as in the table.
-        target: The file, sorted by key.
-    """
+    """Write the weights of a unit table's selected units, sorted by masked key, and return n_h of each stratum."""
     names = [f"key_{index}" for index in range(len(unit.key))]
     keys = ", ".join(
         f"{masking.build_expression(unit.table, column, unit=frame.unit)} as {name}"

@@ -46,11 +46,9 @@ class WorkItem:
 
 
 def list_items(table: SourceTable, groups: Mapping[int, Sequence[int]]) -> list[WorkItem]:
-    """Return the items of a table, file by file.
+    """Return the items of a table, file by file; the ranges of a file depend on the file alone.
 
-    Args:
-        table: The table.
-        groups: Index of a splittable file -> the rows of its row groups. The ranges of a file depend on the file alone.
+    ``groups`` has the rows of each row group, by index of the splittable file.
     """
     items = []
     for index, file in enumerate(table.files):
@@ -68,11 +66,7 @@ def list_items(table: SourceTable, groups: Mapping[int, Sequence[int]]) -> list[
 
 
 def split_row_groups(groups: Sequence[int], size: int) -> list[tuple[int, int]]:
-    """Split a file at row groups into (first, stop) ranges of about equal length.
-
-    Args:
-        groups: The rows of each row group.
-        size: Bytes of the file.
+    """Split a file of ``size`` bytes into (first, stop) ranges of whole row groups and about equal length.
 
     >>> split_row_groups([100, 100, 100, 100], 2 * RANGE_BYTES)
     [(0, 200), (200, 400)]

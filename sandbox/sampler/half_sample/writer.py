@@ -32,12 +32,6 @@ HALF_UNITS_TABLE = "units of the half"
 def write_half_sample(sample: Sample, manifest: SampleManifest, settings: Settings, target: Path) -> Sample:
     """Write a half-sample as ``target/tables/<table>/*.parquet``, files and rows in the sample's order.
 
-    Args:
-        sample: The sample.
-        manifest: Its manifest.
-        settings: The settings of its draw.
-        target: An empty folder.
-
     Raises:
         StoreError: A file cannot be read or written.
     """

@@ -70,11 +70,6 @@ class SamplingFrame:
 def prepare_frame(session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan) -> SamplingFrame:
     """Create the session's tables for a unit table's draw, and return its frame.
 
-    Args:
-        session: The query engine.
-        tables: The tables of the source, by name.
-        unit: The draw.
-
     Raises:
         DataRuleError: A row with strata columns of another table is ambiguous.
         SourceError: A table with strata columns cannot be read.
@@ -103,13 +98,7 @@ def choose_relation(rows: str, where: str | None) -> str:
 
 
 def add_filter(rows: str, where: str | None, select: str) -> str:
-    """Restrict a SELECT to the rows of a relation that satisfy a condition.
-
-    Args:
-        rows: The relation's name.
-        where: The condition; None for every row.
-        select: A SELECT from `choose_relation`'s relation.
-    """
+    """Restrict a SELECT from `choose_relation`'s relation to the rows of ``rows`` that satisfy a condition."""
     if where is None:
         return select
     return f"with {quote_identifier(FRAME_ROWS_CTE)} as (select * from {quote_identifier(rows)} where {where}) select * from ({select})"

@@ -102,15 +102,7 @@ def measure_costs(
     *,
     lookups: bool,
 ) -> UnitCosts:
-    """Measure the costs of units.
-
-    Args:
-        session: The query engine.
-        tables: The tables of the source, by name.
-        unit: The draw, with its strata counted.
-        steps: All tables of the sample.
-        lookups: Whether to include lookups.
-    """
+    """Measure the costs of a draw's units with counted strata, with or without lookups."""
     return _PilotDraw(session=session, tables=tables, unit=unit, steps=steps).measure(with_lookups=lookups)
 
 

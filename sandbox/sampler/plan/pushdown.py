@@ -59,14 +59,7 @@ class StrataSource:
 def count_groups_in_source(
     session: Session, table: SourceTable, columns: Sequence[str], key: Sequence[str]
 ) -> StrataSource | None:
-    """Count the rows of a table by some columns in its database; None without one or with too many values.
-
-    Args:
-        session: The query engine.
-        table: The table.
-        columns: The strata columns.
-        key: The unit's key.
-    """
+    """Count the rows of a table by strata columns in its database; None without one or with too many values."""
     chosen = list(dict.fromkeys(columns))
     if table.format == "spark":
         rows = spark.count_groups(table, chosen, key)

@@ -17,11 +17,7 @@ if TYPE_CHECKING:
 
 
 def order_tables(settings: Settings, rows: Mapping[str, int]) -> tuple[TableStep, ...]:
-    """Return the tables in drawing order: units, children after their parents, lookups.
-
-    Args:
-        settings: The settings, without problems for `sandbox.config.settings_checks`.
-        rows: Table -> its rows in the source.
+    """Return the tables of valid settings in drawing order: units, children after their parents, lookups.
 
     Raises:
         ConfigError: A child has no reference path to a unit, or nothing determines the rows of a lookup.

@@ -28,11 +28,7 @@ def build_numbering_query(
 ) -> str:
     """Build the SQL of a unit table's rows without NULL in the key, with unit number and without stratum.
 
-    Args:
-        frame: The table's frame.
-        rows: The name of a relation.
-        columns: Its columns and DuckDB's names of their types, including the key.
-        where: A condition on it.
+    ``rows`` names a relation with ``columns``, the key among them; ``where`` is a condition on it.
     """
     plain = dataclasses.replace(frame.draw, labels=())
     return add_filter(

@@ -137,9 +137,7 @@ class _PlanCompiler:
     def _build_sampled_rows(self, name: str, asking: tuple[str, ...]) -> Any:
         """Build the rows of a table: the drawn ones and those named by other tables' rows.
 
-        Args:
-            name: The table.
-            asking: The tables whose rows depend on it.
+        ``asking`` are the tables whose rows depend on it.
 
         Raises:
             DataRuleError: It depends on itself.

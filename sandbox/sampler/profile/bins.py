@@ -136,11 +136,7 @@ def bin_columns(
 def bin_tally(session: Session, tally: str, column: ComparableColumn, *, doing: str) -> ColumnBins:
     """Bin numbers with few distinct values, exactly.
 
-    Args:
-        session: The query engine.
-        tally: SELECT of each value, finite and not NULL, and its number of rows.
-        column: Their column.
-        doing: The activity, for messages.
+    ``tally`` is a SELECT of each value, finite and not NULL, and its number of rows.
     """
     rows = sorted(session.fetch_rows(tally, doing=doing))
     values = np.array([row[0] for row in rows], np.float64)

@@ -59,11 +59,7 @@ def compare_columns(
 ) -> list[tuple[ProfiledColumn, ColumnBins]]:
     """Compare columns, as many at once as memory allows; return each with production's bins.
 
-    Args:
-        session: The query engine.
-        design: The draw; units in the order of their numbers.
-        sides: The compared sides.
-        columns: Their columns.
+    Units of the design are in the order of their numbers.
     """
     together = _count_columns_per_pass(design)
     doing = f"comparing {sides.name}"

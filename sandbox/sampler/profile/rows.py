@@ -47,14 +47,7 @@ class UnitFamily:
 
     @classmethod
     def from_plan(cls, session: Session, plan: SamplePlan, unit: UnitPlan, sample: Mapping[str, str]) -> UnitFamily:
-        """Build the family of one unit table without reading rows.
-
-        Args:
-            session: The query engine.
-            plan: The plan of the draw.
-            unit: The unit table's draw.
-            sample: See `UnitFamily.sample`.
-        """
+        """Build the family of one unit table without reading rows."""
         steps = list_family_steps(plan.steps, unit.table)
         columns = {
             step.table: {row[0]: row[1] for row in session.fetch_rows(f"describe select * from {sample[step.table]}")}
@@ -65,8 +58,7 @@ class UnitFamily:
     def number_units(self, weights: str) -> list[int]:
         """Number the sampled units, and return the stratum of each in that order.
 
-        Args:
-            weights: SQL for the FROM clause: the unit's key columns as in the sample, and ``stratum``.
+        ``weights`` is SQL for the FROM clause: the unit's key columns as in the sample, and ``stratum``.
         """
         units, key = (
             quote_identifier(_build_table_name("units", self.unit.table)),

@@ -64,14 +64,9 @@ def build_question(name: str, kind: str, *, key: bool, limits: RangeEntry | None
 def build_basic_question(
     name: str, kind: str, *, column: str, limits: RangeEntry | None, now: dt.datetime
 ) -> ColumnQuestion:
-    """Build the aggregates for a column without those on the content of texts.
+    """Build the aggregates for a column without those on the content of texts (see `build_question`).
 
-    Args:
-        name: The column.
-        kind: DuckDB's name of its type.
-        column: SQL of its value.
-        limits: As for `build_question`.
-        now: As for `build_question`.
+    ``column`` is SQL of its value.
     """
     aggregates = _build_value_aggregates(column, kind, limits, now)
     return ColumnQuestion(name=name, type=kind, key=False, limits=limits, aggregates=aggregates)
@@ -105,7 +100,7 @@ def _build_value_aggregates(column: str, kind: str, limits: RangeEntry | None, n
 def find_column_problems(
     table: str,
     rows: int,
-    asked: ColumnQuestion,
+    question: ColumnQuestion,
     answers: Mapping[str, Any],
     *,
     hidden: bool,
@@ -116,7 +111,7 @@ def find_column_problems(
     Args:
         table: The table.
         rows: Its number of rows.
-        asked: The column.
+        question: The column.
         answers: By the names of `ColumnQuestion.aggregates`.
         hidden: Whether its values must not be shown.
         every: Phrase for all rows in messages.
@@ -124,7 +119,7 @@ def find_column_problems(
     if rows == 0:
         return []
     judge = _ColumnFindings(
-        table=table, rows=rows, question=asked, answers=answers, hidden=hidden, all_rows_phrase=every
+        table=table, rows=rows, question=question, answers=answers, hidden=hidden, all_rows_phrase=every
     )
     return [
         *judge.find_empty_column(),
@@ -180,7 +175,7 @@ class _ColumnFindings:
         parts = [f"{name} {count:,} times" for name, count in counts.items() if count]
         if parts:
             message = f"is {' and '.join(parts)}"
-            yield self._build_finding("not_finite", "warning", message, count=sum(counts.values()), told=True)
+            yield self._build_finding("not_finite", "warning", message, count=sum(counts.values()), is_counted=True)
 
     def find_temporal_problems(self) -> Iterator[Finding]:
         of = self.answers
@@ -221,12 +216,12 @@ class _ColumnFindings:
         *,
         count: int | None = None,
         ends: str = "",
-        told: bool = False,
+        is_counted: bool = False,
     ) -> Finding:
         """Build a finding; ``ends`` is the prefix of the answers with its least and greatest example."""
         texts = [self.answers[f"{ends}_{end}"] for end in ("least", "greatest")] if ends else []
         examples = [[truncate_example(text)] for text in dict.fromkeys(texts) if text is not None]
-        where = "" if count is None or told or kind == "all_null" else f", {_format_rows(count)}"
+        where = "" if count is None or is_counted or kind == "all_null" else f", {_format_rows(count)}"
         return Finding(
             kind=kind,
             severity=severity,

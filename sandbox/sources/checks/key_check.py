@@ -17,13 +17,7 @@ MAX_EXAMPLES = 5
 
 
 def check_unique_keys(session: Session, table: str, relation: str, key: Sequence[str]) -> None:
-    """Check that keys are unique; rows with a NULL part have no key.
-
-    Args:
-        session: The query engine.
-        table: The table's name, for messages.
-        relation: SQL for the FROM clause.
-        key: The key's columns.
+    """Check that keys of a relation (SQL for the FROM clause) are unique; rows with a NULL part have no key.
 
     Raises:
         DataRuleError: A key repeats.

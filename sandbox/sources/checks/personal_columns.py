@@ -76,12 +76,6 @@ def find_personal_columns(
     """Find columns with personal data and no mask, in the order of tables and columns.
 
     Deterministic for the same files. Reads a bounded number of rows per table.
-
-    Args:
-        session: The query engine.
-        settings: The project's settings.
-        tables: The tables of the source.
-        masks: The masks, as resolved by `sandbox.masking.resolved`.
     """
     suspects = []
     session.execute("set preserve_insertion_order = true")  # first rows must be the same in every run

@@ -101,14 +101,7 @@ def infer_types_of_texts(session: Session, texts: Mapping[str, Sequence[str | No
 
 
 def infer_temporal_type(session: Session, select: str, column: str, kind: str) -> str:
-    """Return ``kind`` if all values of a text column are written as DATE or TIMESTAMP, else VARCHAR.
-
-    Args:
-        session: The query engine.
-        select: SELECT with the column.
-        column: The column.
-        kind: The declared type.
-    """
+    """Return ``kind`` (DATE or TIMESTAMP) if all values of a text column are written as one, else VARCHAR."""
     [(mask,)] = session.fetch_rows(
         f"select bit_or({_build_classifier_sql(quote_identifier(column))}) | max(case when {quote_identifier(column)} = '' then {TEXT} else 0 end) "
         f"from ({select})",

@@ -41,9 +41,7 @@ class DataFileMapping:
     def build_delete_filter(self, table: str, file: str) -> str:
         """Build the SQL after the file ``f`` in FROM that excludes deleted rows (see `DeletedRows`).
 
-        Args:
-            table: The table's name.
-            file: The column with the file's path.
+        ``file`` is the column with the file's path.
         """
         by_place = (
             f" anti join {quote_identifier(name_position_deletes_table(table))} as p on p.path = f.{quote_identifier(file)} and p.place = f.{ROW_NUMBER_COLUMN}"

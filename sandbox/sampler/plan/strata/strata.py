@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 def count_strata(session: Session, settings: Settings, tables: Mapping[str, SourceTable], unit: str) -> UnitPlan:
     """Find and count the strata of a unit table, with probability 1 for all.
 
-    Args:
-        session: The query engine.
-        settings: The project's settings.
-        tables: The tables of the source, by name.
-        unit: The unit table.
-
     Raises:
         DataRuleError: There is no unit, a column cannot form strata, a key repeats although it must not, or there are
             more than 10,000 strata.
