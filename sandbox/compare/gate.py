@@ -84,7 +84,7 @@ def evaluate_gate(
 
 def _is_same(evidence: GateEvidence) -> bool:
     return (
-        all(output.is_same for output in evidence.outputs.values())
+        all(output.is_literally_same for output in evidence.outputs.values())
         and all(artifact.status == "same" for artifact in evidence.artifacts.values())
         and not evidence.not_compared
     )

@@ -22,13 +22,13 @@ from sandbox.compare.rows.row_matching import (
     match_repeated_keys,
     match_unique_keys,
 )
-from sandbox.compare.rules import OutputRules, compute_engine_memory
+from sandbox.compare.rules import NO_TOLERANCE, OutputRules, Tolerance, compute_engine_memory
 from sandbox.compare.units import unit_key
 from sandbox.compare.units.sampled_units import OutputUnits, build_empty_estimate
 from sandbox.compare.units.unit_columns import create_unit_columns_table
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, DataRuleError, PipelineError, SourceError
-from sandbox.manifest.diff import ColumnChanges, OutputDiff, RowCounts, RowKey
+from sandbox.manifest.diff import AppliedTolerance, ColumnChanges, OutputDiff, RowCounts, RowKey
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -317,6 +317,22 @@ class _OutputComparison:
             rows=changes.rows,
             columns=changes.columns,
             ignored=list(found.ignored),
+            tolerances={
+                column.name: _describe_tolerance(column.tolerance)
+                for column in columns
+                if column.tolerance != NO_TOLERANCE
+            },
             tainted=[column.name for column in columns if column.is_nondeterministic],
             estimate=estimate,
         )
+
+
+def _describe_tolerance(tolerance: Tolerance) -> AppliedTolerance:
+    return AppliedTolerance(
+        abs=tolerance.abs,
+        rel=tolerance.rel,
+        time=tolerance.seconds,
+        case=tolerance.case,
+        space=tolerance.space,
+        set=tolerance.as_set,
+    )

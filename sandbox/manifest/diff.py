@@ -263,6 +263,17 @@ class RowExample(DocumentPart):
     candidate: dict[str, JsonValue] | None
 
 
+class AppliedTolerance(DocumentPart):
+    """What counts as equal in one column although it is not the same; ``time`` is in seconds (see ``tolerance``)."""
+
+    abs: float = 0.0
+    rel: float = 0.0
+    time: float = 0.0
+    case: bool = True
+    space: bool = True
+    set: bool = False
+
+
 class OutputDiff(DocumentPart):
     """The comparison of one output. ``status``: on both sides, or only on one.
 
@@ -278,6 +289,7 @@ class OutputDiff(DocumentPart):
     rows: RowCounts
     columns: dict[str, ColumnChanges] = Field(default_factory=dict)
     ignored: list[str] = Field(default_factory=list)
+    tolerances: dict[str, AppliedTolerance] = Field(default_factory=dict)
     tainted: list[str] = Field(default_factory=list)
     rounding: dict[str, float] = Field(default_factory=dict)
     flickering: int = 0
@@ -288,8 +300,15 @@ class OutputDiff(DocumentPart):
 
     @property
     def is_same(self) -> bool:
-        """Whether nothing differs except noise, neither rows nor schema."""
-        return self.status == "compared" and self.schema_.is_same and self.rows.different <= self.rows.noise
+        """True if no row and no column differs."""
+        return self.status == "compared" and self.schema_.is_same and not self.rows.different
+
+    @property
+    def is_literally_same(self) -> bool:
+        """True if nothing differs and no rule could have hidden a difference."""
+        schema = self.schema_
+        hidden = bool(self.ignored or self.tolerances or schema.renamed)
+        return self.is_same and not schema.reordered and (self.identical or not hidden)
 
 
 class ArtifactDiff(DocumentPart):
@@ -325,7 +344,7 @@ class RuleChange(DocumentPart):
     baseline: str | None
     candidate: str | None
     loosens: bool
-    reason: str
+    reason: str = ""
 
 
 class ProductionOutput(DocumentPart):

@@ -14,7 +14,7 @@ from sandbox.formatting import (
     truncate_text,
 )
 from sandbox.model import WORKING_TREE
-from sandbox.report import estimates
+from sandbox.report import estimates, reservations
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     )
 
 _MAX_NAMES = 3  # so many further outputs are named in the headline, and so many columns of a kind
+NO_DIFFERENCE = "no difference in what is compared"
 _MAX_NAME_LENGTH = 60  # characters of a name
 
 VERDICT_TEXTS: dict[Verdict, str] = {
@@ -43,35 +44,63 @@ VERDICT_TEXTS: dict[Verdict, str] = {
 
 
 def summarize_diff(document: DiffDocument) -> str:
-    """Give the finding in one line, without the verdict's name."""
+    """Return the finding in one line, without the verdict's name.
+
+    It names everything that the verdict does not rest on.
+    """
+    return "; ".join([_summarize_outputs(document), *reservations.summarize_reservations(document)])
+
+
+def _summarize_outputs(document: DiffDocument) -> str:
     ordered = sort_outputs(document)
     if not ordered:
-        return "there was nothing to compare"
+        return f"{format_count(len(document.artifacts), 'artifact')}" if document.artifacts else "no output to compare"
     differing = [(name, output) for name, output in ordered if not output.is_same]
     if not differing:
-        said = f"{format_count(len(ordered), 'output')}, nothing differs"
-        return ", but ".join([said, *describe_gate_failures(document)[:1]])
+        summary = f"{format_count(len(ordered), 'output')}, {_describe_equality(document)}"
+        return ", but ".join([summary, *describe_gate_failures(document, accept=False)[:1]])
     name, output = differing[0]
-    said = f"{truncate_text(name, _MAX_NAME_LENGTH)}: {', '.join(describe_output(output))}"
+    summary = f"{truncate_text(name, _MAX_NAME_LENGTH)}: {', '.join(describe_output(output))}"
     others = [
-        f"{truncate_text(other, _MAX_NAME_LENGTH)} ({_summarize_output(found)})"
-        for other, found in differing[1 : 1 + _MAX_NAMES]
+        f"{truncate_text(other, _MAX_NAME_LENGTH)} ({_summarize_output(other_output)})"
+        for other, other_output in differing[1 : 1 + _MAX_NAMES]
     ]
     left = len(differing) - 1 - len(others)
     if left:
         others.append(f"{format_number(left)} more")
-    return said + (f"; also {', '.join(others)}" if others else "")
+    return summary + (f"; also {', '.join(others)}" if others else "")
+
+
+def _describe_equality(document: DiffDocument) -> str:
+    """Return the words for outputs of which none differs."""
+    artifacts_differ = any(artifact.status != "same" for artifact in document.artifacts.values())
+    if artifacts_differ or document.not_compared:
+        return NO_DIFFERENCE
+    texts = {describe_equal_output(output) for output in document.outputs.values()}
+    return texts.pop() if len(texts) == 1 else NO_DIFFERENCE
+
+
+def describe_equal_output(output: OutputDiff) -> str:
+    """Return the words for an output that does not differ: "nothing differs" only where that is literally so."""
+    if output.is_literally_same:
+        return "nothing differs"
+    return "the same values, columns in another order" if output.schema_.reordered else NO_DIFFERENCE
 
 
 def _summarize_output(output: OutputDiff) -> str:
     if output.status != "compared":
         return "new" if output.status == "added" else "gone"
+    if reservations.describe_accepted_rows(output) is not None:
+        return "noise or rounding"
     return format_share(output.rows.differing_share) if output.rows.different else "schema"
 
 
 def describe_output(output: OutputDiff) -> list[str]:
     """Give what happened to one output, the rows first; empty where nothing did."""
     rows = output.rows
+    accepted = reservations.describe_accepted_rows(output)
+    if accepted is not None:
+        return [accepted, *describe_schema_changes(output.schema_)]
     if output.status == "added":
         return [f"only the candidate makes it ({format_count(rows.candidate, 'row')})"]
     if output.status == "removed":
@@ -266,14 +295,17 @@ def describe_test_outcome(found: DataTestResult) -> str:
     return "still failing" if found.outcome == "failed" else found.outcome.replace("_", " ")
 
 
-def describe_gate_failures(document: DiffDocument) -> list[str]:
-    """Give what breaks the gate, an output a line."""
-    given = []
+def describe_gate_failures(document: DiffDocument, *, accept: bool = True) -> list[str]:
+    """Return what breaks the gate, an output a line; ``accept`` adds what to write to accept it."""
+    lines = []
     for name in [*(name for name, _ in sort_outputs(document)), None]:
-        rules = [describe_rule(result) for result in document.gate if result.output == name and not result.held]
-        if rules:
-            given.append(f"{join_names([name])}: {'; '.join(rules)}" if name is not None else "; ".join(rules))
-    return given
+        broken = [result for result in document.gate if result.output == name and not result.held]
+        if broken:
+            rules = "; ".join(describe_rule(result) for result in broken)
+            line = f"{join_names([name])}: {rules}" if name is not None else rules
+            ways = " and ".join(result.accept for result in broken if result.accept is not None) if accept else ""
+            lines.append(line + (f"; to accept it: {ways}" if ways else ""))
+    return lines
 
 
 def list_changed_columns(output: OutputDiff) -> list[tuple[str, ColumnChanges]]:

@@ -42,7 +42,9 @@ def render_junit(document: DiffDocument) -> str:
 def _build_gate_suite(name: str, results: Sequence[GateResult], document: DiffDocument) -> ET.Element:
     said = []
     if name in document.outputs:
-        said = findings.describe_output(document.outputs[name]) or ["nothing differs"]
+        said = findings.describe_output(document.outputs[name]) or [
+            findings.describe_equal_output(document.outputs[name])
+        ]
     cases = [_build_gate_case(name, result) for result in results]
     return _build_suite(name, cases, document, said="; ".join(said))
 

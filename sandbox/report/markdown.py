@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sandbox.formatting import escape_hidden, format_value, truncate_text
-from sandbox.report import dbt_changes, findings
+from sandbox.report import dbt_changes, findings, reservations
 from sandbox.report.templates import render_template
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ def render_comment(document: DiffDocument) -> str:
             "broken": findings.describe_gate_failures(document),
             "estimates": findings.describe_estimates(document),
             "dbt_changes": dbt_changes.describe_model_changes(document),
+            "rule_changes": reservations.describe_rule_changes(document),
+            "reservations": reservations.describe_reservations(document),
+            "artifacts": reservations.describe_artifacts(document),
             "keys": findings.describe_unusual_keys(document),
             "where": findings.locate_differences(document)[:1],
             "tests": [findings.describe_test(test) for test in findings.list_notable_tests(document)],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sandbox
 from sandbox.formatting import format_duration, format_number, format_size
-from sandbox.report import dbt_changes, estimates, findings
+from sandbox.report import dbt_changes, estimates, findings, reservations
 from sandbox.report import sample_profile as profile_words
 from sandbox.report.html import charts
 from sandbox.report.templates import render_template, sanitize_text
@@ -84,6 +84,11 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
             "document": document,
             "verdict": findings.VERDICT_TEXTS[document.verdict],
             "headline": findings.summarize_diff(document),
+            "notes": [
+                *(("Rule", line) for line in reservations.describe_rule_changes(document)),
+                *(("Not judged", line) for line in reservations.describe_reservations(document)),
+                *(("Artifacts", line) for line in reservations.describe_artifacts(document)),
+            ],
             "dbt_changes": dbt_changes.describe_model_changes(document),
             "lead": choose_lead_estimate(document, ordered),
             "differing": differing,

@@ -19,7 +19,7 @@ from sandbox.formatting import (
     format_value,
     truncate_text,
 )
-from sandbox.report import dbt_changes, findings
+from sandbox.report import dbt_changes, findings, reservations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +58,9 @@ def render_diff(document: DiffDocument) -> Group:
     parts += _render_first_lines(
         "test", [findings.describe_test(one) for one in findings.list_notable_tests(document)], "yellow"
     )
+    parts += _render_first_lines("rules", reservations.describe_rule_changes(document), "yellow")
+    parts += _render_first_lines("not judged", reservations.describe_reservations(document), "yellow", most=3)
+    parts += _render_first_lines("artifacts", reservations.describe_artifacts(document), "cyan")
     parts += _render_first_lines("gate", findings.describe_gate_failures(document), "red")
     parts += _render_first_lines("warning", findings.list_warnings(document), "yellow")
     parts.append(_render_runs(document))

@@ -9,6 +9,7 @@ from sandbox.compare import evaluate_gate
 from sandbox.compare.gate import GateEvidence
 from sandbox.config.settings import GateSection
 from sandbox.manifest.diff import (
+    AppliedTolerance,
     ArtifactDiff,
     DataTestResult,
     NotCompared,
@@ -123,9 +124,23 @@ def test_another_schema_breaks_the_gate_unless_any_is_accepted(changes: dict[str
     assert evaluate_gate(GateEvidence(outputs=outputs), gate(), {"a": gate(schema="any")})[0] == "within_gate"
 
 
-def test_another_order_and_a_declared_renaming_are_the_same() -> None:
-    changes = SchemaChanges(renamed={"a": "b"}, reordered=True)
-    assert evaluate_gate(GateEvidence(outputs={"a": output(schema=changes)}), gate(), {})[0] == "same"
+@pytest.mark.parametrize("changes", [{"renamed": {"a": "b"}}, {"reordered": True}])
+def test_another_order_and_a_declared_renaming_are_accepted_and_not_the_same(changes: dict[str, Any]) -> None:
+    outputs = {"a": output(schema=SchemaChanges(**changes))}
+    assert evaluate_gate(GateEvidence(outputs=outputs), gate(), {})[0] == "within_gate"
+
+
+def test_only_what_no_rule_could_hide_is_the_same() -> None:
+    def judge(**fields: Any) -> str:
+        return evaluate_gate(GateEvidence(outputs={"a": output().model_copy(update=fields)}), gate(), {})[0]
+
+    assert judge() == "same"
+    assert judge(ignored=["x"]) == "within_gate"
+    assert judge(tolerances={"x": AppliedTolerance(abs=1)}) == "within_gate"
+    assert judge(ignored=["x"], identical=True) == "same"
+    assert judge(rows=RowCounts(baseline=9, candidate=9, added=0, removed=0, changed=2, unchanged=7, noise=2)) == (
+        "within_gate"
+    )
 
 
 @pytest.mark.parametrize(("status", "lenient"), [("added", True), ("removed", False)])

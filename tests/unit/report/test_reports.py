@@ -12,6 +12,8 @@ from rich.console import Console
 
 from sandbox.manifest.diff import (
     AffectedUnits,
+    AppliedTolerance,
+    ArtifactDiff,
     ColumnChanges,
     ColumnProfile,
     ColumnSlice,
@@ -24,12 +26,14 @@ from sandbox.manifest.diff import (
     EstimatedFigure,
     GateResult,
     Histogram,
+    NotCompared,
     OutputDiff,
     OutputEstimate,
     RowCounts,
     RowExample,
     RowKey,
     RowSegment,
+    RuleChange,
     SampleReference,
     SchemaChanges,
     TopValue,
@@ -369,16 +373,59 @@ def test_distributions_show_both_sides() -> None:
 def test_noise_is_said_to_be_noise() -> None:
     rows = RowCounts(baseline=9, candidate=9, added=0, removed=0, changed=4, unchanged=5, noise=4)
     noisy = output(rows=rows, columns={}, tainted=["loaded_at"], rounding={"total": 1e-9}, flickering=2)
-    text = Tags(html_report(document({"a": noisy}, verdict="same"))).text
+    text = Tags(html_report(document({"a": noisy}, verdict="within_gate"))).text
     for said in (
-        "1 output without a difference",
+        "within the gate: a: 4 rows differ in loaded_at only, which changes by itself; nondeterministic: a.loaded_at",
         "loaded_at differs between two runs of the same code: nothing is judged there",
         "the last digits of total differ between two runs: up to 1e-09 of a value does not count",
         "2 rows come and go between two runs of the same code",
         "4 of the 4 differing rows are noise",
     ):
         assert said in text
-    assert "noise in loaded_at" in terminal(document({"a": noisy}, verdict="same"), width=120)
+    assert "noise in loaded_at" in terminal(document({"a": noisy}, verdict="within_gate"), width=120)
+
+
+def test_what_a_verdict_does_not_rest_on_is_named_wherever_it_is_shown() -> None:
+    found = document(
+        {
+            "a": same().model_copy(update={"identical": False, "ignored": ["x", "y"]}),
+            "b": same().model_copy(update={"identical": False, "tolerances": {"z": AppliedTolerance(abs=0.01)}}),
+        },
+        verdict="within_gate",
+    ).model_copy(
+        update={
+            "not_compared": [NotCompared(name="v", reason="a view")],
+            "artifacts": {"m.pkl": ArtifactDiff(status="changed")},
+            "rule_changes": [
+                RuleChange(key="outputs.c.key", baseline=None, candidate='["id"]', loosens=False),
+                RuleChange(key="outputs.a.ignore", baseline="[]", candidate='["x", "y"]', loosens=True),
+            ],
+        }
+    )
+    page, comment, screen = (
+        Tags(html_report(found)).text,
+        unescape_comment(render_comment(found)),
+        terminal(found, width=600),
+    )
+    for text in (page, comment, screen):
+        assert "nothing differs" not in text
+        for phrase in (
+            "2 outputs, no difference in what is compared",
+            "ignored: a.x, a.y",
+            "within a tolerance: b.z",
+            "not compared: v (a view)",
+            "artifacts that differ: m.pkl",
+            "this change also changes the rules that judge it: outputs.a.ignore, outputs.c.key",
+            'outputs.a.ignore: ["x", "y"] instead of [] (loosens)',
+            'outputs.c.key: ["id"] instead of nothing',
+            "b: z equal within 0.01",
+            "1 artifact changed: m.pkl",
+        ):
+            assert phrase in text
+
+
+def unescape_comment(text: str) -> str:
+    return text.replace("\\", "").replace("&#8203;", "").replace("&lt;", "<")
 
 
 def test_data_tests_that_a_change_breaks_come_first() -> None:
