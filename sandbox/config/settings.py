@@ -515,7 +515,7 @@ class GateSection(Section):
     )
     nondeterministic: Literal["distribution", "any"] | None = Field(
         default=None,
-        description="How columns are judged that differ between two runs of the same code. Default: `distribution`.",
+        description="How columns are judged that differ between two runs of the same code. Default: `any`.",
         examples=["any"],
     )
     not_compared: Literal["fail", "any"] | None = Field(
@@ -555,7 +555,7 @@ GATE_DEFAULTS: dict[str, float | str] = {
     "removed": "fail",
     "artifacts": "same",
     "rounding": "accept",
-    "nondeterministic": "distribution",
+    "nondeterministic": "any",
     "not_compared": "fail",
     "unexpected": "any",
     "tests": "no-new-failures",

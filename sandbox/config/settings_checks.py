@@ -294,4 +294,11 @@ def _list_unsupported(settings: Settings) -> Iterator[tuple[KeyPath, bool, str]]
     }
     what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
     yield ("source", "uri"), other, what
+    gates = {
+        ("gate",): settings.gate,
+        **{("outputs", name, "gate"): one.gate for name, one in settings.outputs.items()},
+    }
+    for at, gate in gates.items():
+        judged = gate.nondeterministic == "distribution"
+        yield (*at, "nondeterministic"), judged, "a statistical judgement of nondeterministic columns"
     yield ("gate", "unexpected"), settings.gate.unexpected == "fail", "columns that changed though nothing leads there"

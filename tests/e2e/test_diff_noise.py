@@ -49,11 +49,11 @@ def diff(shop: Shop, *flags: str, status: int) -> dict[str, Any]:
     return found
 
 
-def test_clock_and_dice_are_named_as_noise_and_the_verdict_is_same(shop: Shop) -> None:
+def test_clock_and_dice_are_named_as_noise_and_accepted(shop: Shop) -> None:
     make(shop, CLOCK_AND_DICE)
     touch(shop)
     document = diff(shop, status=0)
-    assert document["verdict"] == "same"
+    assert document["verdict"] == "within_gate"
     output = document["outputs"]["value"]
     assert sorted(output["tainted"]) == ["loaded_at", "luck"]
     assert output["rows"]["changed"] == output["rows"]["noise"] > 100
@@ -76,7 +76,7 @@ def test_clock_and_dice_are_noise_on_docker(shop: Shop, engine: str) -> None:
     make(shop, f"{CLOCK_AND_DICE}, first(order_id) as any_order, {{os.environ['OMP_NUM_THREADS']}} as threads")
     touch(shop)
     document = diff(shop, "--runtime", engine, status=0)
-    assert document["verdict"] == "same"
+    assert document["verdict"] == "within_gate"
     assert {"loaded_at", "luck", "threads"} <= set(document["outputs"]["value"]["tainted"])
     assert document["environment"]["isolated"]
 
@@ -88,7 +88,7 @@ def test_file_order_and_thread_count_vary_where_outputs_differ(shop: Shop) -> No
     make(shop, f"{THREADS}, (select min(order_id) from '{{{files}[0]}}') as first_order")
     with (shop.root / "pipeline.py").open("a") as file:
         file.write("open(os.environ['SANDBOX_OUTPUT'] + '/n.csv', 'w').write('n\\n1\\n')\n")
-    document = diff(shop, status=1)
+    document = diff(shop, status=0)
     assert document["outputs"]["n"]["status"] == "added"
     assert document["repeat"] is None, "the output that both have does not differ"
     shop.edit("pipeline.py", "(12, 2)), 0)", "(12, 2)), 1)")
@@ -100,7 +100,7 @@ def test_last_digits_are_noise_but_the_column_is_still_judged(shop: Shop) -> Non
     make(shop, f"{PLAIN}, sum(amount) * (1 + 1e-15 * {{os.environ['OMP_NUM_THREADS']}}) as revenue")
     shop.edit("pipeline.py", "1e-15", "3e-15")
     document = diff(shop, status=0)
-    assert document["verdict"] == "same"
+    assert document["verdict"] == "within_gate"
     output = document["outputs"]["value"]
     assert output["rounding"] == {"revenue": 1e-9}
     assert output["tainted"] == []

@@ -90,6 +90,8 @@ def test_gate_decides_the_status(shop: Shop) -> None:
     shop.edit("pipeline.py", "count(order_id)", "count(*)")
     with (shop.root / "sandbox.toml").open("a") as file:
         file.write('\n[gate]\nchanged_rows = "100%"\n')
+    assert shop.run("diff").status == 1, "the change itself does not say what is accepted"
+    shop.git("commit", "-qm", "what is accepted", "sandbox.toml")
     done = shop.run("diff", "--json")
     assert done.status == 0
     assert done.json["verdict"] == "within_gate"

@@ -89,7 +89,6 @@ def render_job(ci: CiProvider, folder: PurePosixPath, *, store: bool) -> str:
     return environment.get_template(f"{ci}.yml").render(
         version=sandbox.__version__,
         folder=folder.as_posix() if inside else "",
-        prefix=f"{folder.as_posix()}/" if inside else "",
         store=store,
         comment=(templates / f"{ci}_comment.py").read_text("utf-8").rstrip(),
     )

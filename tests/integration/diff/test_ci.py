@@ -51,6 +51,19 @@ def test_job_keeps_to_the_servers_schema(ci: CiProvider, folder: str, store: boo
         assert found.returncode == 0, found.stdout
 
 
+def test_gitlabs_job_isolates_and_keeps_its_home_outside_the_checkout() -> None:
+    text = render_job("gitlab", PurePosixPath(), store=False)
+    variables = job("gitlab", text)["variables"]
+    assert variables["SANDBOX_RUNTIME"] == "docker"
+    assert variables["SANDBOX_HOME"].startswith("$CI_BUILDS_DIR/")
+    assert [service["alias"] for service in job("gitlab", text)["services"]] == ["docker"]
+    bare = text.replace(text[text.index("  services:") : text.index("  # variables:")], "").replace("  # ", "  ")
+    unisolated = job("gitlab", bare)
+    assert "services" not in unisolated
+    assert unisolated["variables"]["SANDBOX_RUNTIME"] == "local"
+    assert unisolated["variables"].keys() == variables.keys() - {"DOCKER_HOST", "DOCKER_TLS_CERTDIR"}
+
+
 def job(ci: CiProvider, text: str) -> Any:
     loaded = YAML(typ="safe").load(text)
     return loaded["jobs"]["diff"] if ci == "github" else loaded["sandbox-diff"]
@@ -207,6 +220,9 @@ def test_github_steps_compare_keep_the_report_and_fail_by_the_gate(shop: Shop, t
     shop.git("commit", "-am", "feature")
     steps = job("github", render_job("github", PurePosixPath(), store=False))["steps"]
     scripts = {step["name"]: step["run"] for step in steps if "name" in step and "run" in step}
+    isolated = "sandbox diff --runtime docker"
+    assert isolated in scripts["Compare"]
+    scripts["Compare"] = scripts["Compare"].replace(isolated, "sandbox diff --runtime local")
     wrapper = tmp_path / "bin"
     wrapper.mkdir()
     (wrapper / "sandbox").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sandbox "$@"\n')

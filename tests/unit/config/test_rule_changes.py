@@ -225,7 +225,7 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
             "removed": ("any", ABSENT),
             "artifacts": ("any", ABSENT),
             "rounding": (ABSENT, "count"),
-            "nondeterministic": ("any", ABSENT),
+            "nondeterministic": (ABSENT, "distribution"),
             "not_compared": ("any", ABSENT),
             "unexpected": (ABSENT, "fail"),
             "tests": ("any", "no-failures"),
