@@ -41,7 +41,6 @@ class Call:
 
     config: Path | None
     as_json: bool
-    verbose: bool
     runtime: str | None
 
     def load_project(self) -> Project:
@@ -95,7 +94,7 @@ def add_common_options(function: Callable[..., int | None]) -> Callable[..., int
         if verbose:
             logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
             logging.getLogger("sandbox").setLevel(logging.DEBUG)
-        call = Call(config=config, as_json=as_json, verbose=verbose, runtime=runtime)
+        call = Call(config=config, as_json=as_json, runtime=runtime)
         return function(call, **options)
 
     return call_with_options

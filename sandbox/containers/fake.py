@@ -88,10 +88,6 @@ class FakeProcess:
         """Simulate a signal from outside."""
         raise _ProcessEndError(EndCause.EXITED, 128 + number)
 
-    def lose_engine(self) -> NoReturn:
-        """Simulate the loss of the engine."""
-        raise _ProcessEndError(EndCause.LOST)
-
     def run(self, act: Callable[[FakeProcess], int | None]) -> EndStatus:
         """Run a function; its result is the exit status, None is 0."""
         cause: EndCause = EndCause.EXITED

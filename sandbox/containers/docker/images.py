@@ -31,7 +31,6 @@ class EngineImage:
     Attributes:
         id: The engine's id, different between storage backends.
         tags: ``name:tag``; empty if it lost its last tag.
-        digests: ``name@sha256:…`` by which it was pulled.
         layers: The diff ids of its layers, the lowest first.
         labels: Sandbox's labels, without the ``dev.sandbox.`` prefix.
         bytes: Its size, including shared layers.
@@ -40,7 +39,6 @@ class EngineImage:
 
     id: str
     tags: tuple[str, ...]
-    digests: tuple[str, ...]
     layers: tuple[str, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     bytes: int
@@ -223,7 +221,6 @@ def _parse_image(inspected: Mapping[str, Any]) -> EngineImage:
     return EngineImage(
         id=str(inspected["Id"]),
         tags=tuple(inspected.get("RepoTags") or ()),
-        digests=tuple(inspected.get("RepoDigests") or ()),
         layers=tuple((inspected.get("RootFS") or {}).get("Layers") or ()),
         labels={key.removeprefix(prefix): value for key, value in labels.items() if key.startswith(prefix)},
         bytes=int(inspected.get("Size") or 0),

@@ -46,11 +46,6 @@ class ContainerOutput:
         self.error: BaseException | None = None
         self.is_broken = False
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether the stream has ended."""
-        return self._attach_event.is_set() and not self._thread.is_alive()
-
     def attach(self) -> None:
         """Attach to the container's output.
 

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SOURCE_ALIAS = "source file"
-MAIN_SCHEMA = "main"
 ROW_GROUP_SIZE = 122_880  # rows per row group in DuckDB files
 
 

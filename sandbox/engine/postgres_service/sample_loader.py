@@ -78,7 +78,7 @@ def load_sample(
     tables: Sequence[TableToLoad],
     *,
     mark: str,
-    own: bool,
+    belongs_to_sandbox: bool,
     scratch: Path,
     memory: int,
     progress: Progress,
@@ -89,7 +89,7 @@ def load_sample(
         server: The server.
         tables: The sample.
         mark: Identifies this sample and how it was loaded; written when loading is complete.
-        own: Whether it is the sandbox's own sample: the user gets a copy of it, and earlier samples are dropped.
+        belongs_to_sandbox: Whether it is the sandbox's own sample: the user gets a copy of it, and earlier samples are dropped.
         scratch: An existing folder for temporary files.
         memory: Bytes that reading may take.
         progress: Shows progress by table.
@@ -103,7 +103,11 @@ def load_sample(
         marks = dict(fetch_rows(connection, DATABASES_QUERY, [TEMPLATE_PREFIX]))
         if marks.get(template) == mark:
             return template
-        for name in {*(marks if own else ()), template, *([USER_DATABASE] if own else ())}:
+        for name in {
+            *(marks if belongs_to_sandbox else ()),
+            template,
+            *([USER_DATABASE] if belongs_to_sandbox else ()),
+        }:
             execute_statement(connection, "drop database if exists {} with (force)", name)
         execute_statement(connection, "create database {}", template)
         for name in (template, MAINTENANCE_DATABASE, "template1"):
@@ -116,7 +120,7 @@ def load_sample(
             _load_table(server, template, session, table, scratch)
             advance(1)
     with server.connect(MAINTENANCE_DATABASE) as connection:
-        if own:
+        if belongs_to_sandbox:
             execute_statement(connection, "create database {} template {}", USER_DATABASE, template)
             revoke_public_access(connection, USER_DATABASE)
         execute_statement(connection, "comment on database {} is {mark}", template, mark=mark)

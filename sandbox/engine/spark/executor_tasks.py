@@ -73,7 +73,7 @@ def check_executor(cluster: SparkCluster, work: ExecutorTask) -> None:
         cluster.fetch_table(cluster.spark.range(1).mapInArrow(work, "id bigint"))
 
 
-def run_on_executors(table: SparkTable, file: int, places: pa.Table | None, work: ExecutorTask) -> list[PartReport]:
+def run_on_executors(table: SparkTable, file: int, selected: pa.Table | None, work: ExecutorTask) -> list[PartReport]:
     """Run a task on rows of a file in executors, and return their reports in the file's order.
 
     An executor gets the rows of its partition in the file's order, with the columns ``c<n>`` in the file; a partition
@@ -82,7 +82,7 @@ def run_on_executors(table: SparkTable, file: int, places: pa.Table | None, work
     Args:
         table: The table.
         file: Its file, by number.
-        places: The selected rows: ``chosen_place``, and optionally ``unit``, which is then added to the rows; None
+        selected: The selected rows: ``chosen_place``, and optionally ``unit``, which is then added to the rows; None
             takes all.
         work: The task run in executors.
 
@@ -93,8 +93,8 @@ def run_on_executors(table: SparkTable, file: int, places: pa.Table | None, work
 
     with table.cluster.translate_errors():
         rows = table.build_frame([file], narrowed=False)
-        if places is not None:
-            chosen = table.cluster.spark.createDataFrame(places)
+        if selected is not None:
+            chosen = table.cluster.spark.createDataFrame(selected)
             rows = rows.join(functions.broadcast(chosen), rows[ROW_NUMBER_COLUMN] == chosen[SELECTED_ROW_COLUMN]).drop(
                 SELECTED_ROW_COLUMN
             )

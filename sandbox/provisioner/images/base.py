@@ -84,10 +84,10 @@ def _parse_reference(reference: str) -> LockedImage:
     return LockedImage(reference=reference, digest=reference.partition("@")[2])
 
 
-def find_base(client: images.Client, wanted: LockedImage | None) -> LockedImage | None:
+def find_base(client: images.Client, locked_base: LockedImage | None) -> LockedImage | None:
     """Return a base present in the container engine, the wanted one first; None without one."""
-    if wanted is not None and "@" in wanted.reference and images.find_image(client, wanted.reference):
-        return wanted
+    if locked_base is not None and "@" in locked_base.reference and images.find_image(client, locked_base.reference):
+        return locked_base
     local_base = images.find_image(client, LOCAL_BASE)
     if local_base is not None:
         return LockedImage(reference=LOCAL_BASE, digest=local_base.layers[-1])

@@ -41,7 +41,7 @@ def build_environment_image(
     debian = None
     if locked_packages := entry.packages.get(request.image):
         debian = debian_packages.fetch_packages(
-            client, request.image, base, wanted=locked_packages, home=home, progress=progress
+            client, request.image, base, locked=locked_packages, home=home, progress=progress
         )
     with translate_os_errors(home), make_staging_folder(home, label="build") as context:
         _fill_context(context, request, entry, wheel_files)

@@ -70,7 +70,7 @@ def fetch_packages(
     image: str,
     base: LockedImage,
     *,
-    wanted: Sequence[LockedPackage] | None,
+    locked: Sequence[LockedPackage] | None,
     home: Path,
     progress: Progress,
     newest: bool = False,
@@ -81,33 +81,33 @@ def fetch_packages(
         client: The container engine's client.
         image: A folder of ``images/``.
         base: The base image.
-        wanted: The packages in ``sandbox.lock``; None without an entry.
+        locked: The packages in ``sandbox.lock``; None without an entry.
         home: Folder for packages.
         progress: Shows the download.
-        newest: Without ``wanted``: query the archive even if packages are stored.
+        newest: Without ``locked``: query the archive even if packages are stored.
 
     Raises:
         ContainerEngineError: Debian's archive cannot be reached from a container.
-        FrozenMismatchError: The archive's packages differ from ``wanted``; the message names each.
+        FrozenMismatchError: The archive's packages differ from ``locked``; the message names each.
     """
     names = list_package_names(image)
     known = home / "packages" / f"{hash_json({'base': base.digest, 'names': list(names)})}.json"
     with lock_path(known):
-        packages = wanted if wanted is not None or newest else _read_latest_packages(known)
+        packages = locked if locked is not None or newest else _read_latest_packages(known)
         if packages is not None and acquire_lease(folder := _build_folder_path(home, packages)):
             return PackageFolder(path=folder, packages=tuple(packages))
         with (
             make_staging_folder(home / "packages", label=image) as staging,
             progress.step(f"downloading {', '.join(names)} and what they need"),
         ):
-            downloaded = _download_packages(client, names, wanted, base, staging)
-            if wanted is not None:
-                _check_packages(image, wanted, downloaded, _read_policy(staging))
+            downloaded = _download_packages(client, names, locked, base, staging)
+            if locked is not None:
+                _check_packages(image, locked, downloaded, _read_policy(staging))
             (staging / POLICY_FILE).unlink(missing_ok=True)
             folder = _build_folder_path(home, downloaded)
             publish_folder(staging, folder)
         acquire_lease(folder)
-        if wanted is None:
+        if locked is None:
             write_file(known, json.dumps([package.model_dump() for package in downloaded], indent=1))
     return PackageFolder(path=folder, packages=tuple(downloaded))
 
@@ -146,7 +146,7 @@ def pin_packages(
         locked_base = None if is_custom else entry.base
         base = bases.ensure_base(client, locked_base, home=home, progress=progress)
         packages = fetch_packages(
-            client, image, base, wanted=None, newest=newest, home=home, progress=progress
+            client, image, base, locked=None, newest=newest, home=home, progress=progress
         ).packages
     named = dict(sorted({**entry.packages, image: list(packages)}.items()))
     pinned = entry.model_copy(update={"base": entry.base if is_custom else base, "packages": named})
@@ -204,24 +204,24 @@ def _read_latest_packages(known: Path) -> list[LockedPackage] | None:
 def _download_packages(
     client: Client,
     names: Sequence[str],
-    wanted: Sequence[LockedPackage] | None,
+    locked: Sequence[LockedPackage] | None,
     base: LockedImage,
     folder: Path,
 ) -> list[LockedPackage]:
-    """Download packages with apt into a folder; with ``wanted`` only those versions, or else a list of available ones."""
-    specifiers = names if wanted is None else [f"{package.name}={package.version}" for package in wanted]
+    """Download packages with apt into a folder; with ``locked`` only those versions, or else a list of available ones."""
+    specifiers = names if locked is None else [f"{package.name}={package.version}" for package in locked]
     ended = once.run_build_step(
         client,
         base.reference,
         DOWNLOAD_COMMAND.format(
             wanted=" ".join(specifiers),
-            names=" ".join(names if wanted is None else [package.name for package in wanted]),
+            names=" ".join(names if locked is None else [package.name for package in locked]),
             owner=f"{folder.stat().st_uid}:{folder.stat().st_gid}",
         ),
         mounts={folder: "/packages"},
     )
     files = sorted(folder.glob("*.deb"))
-    if not files and (wanted is None or not (folder / POLICY_FILE).is_file()):
+    if not files and (locked is None or not (folder / POLICY_FILE).is_file()):
         raise ContainerEngineError(
             f"the packages {', '.join(names)} could not be downloaded: {ended.last_lines}",
             hint="a container needs to reach Debian's archive once; try again with a network",
@@ -250,20 +250,20 @@ def _read_policy(folder: Path) -> dict[str, str]:
 
 
 def _check_packages(
-    image: str, wanted: Iterable[LockedPackage], downloads: Iterable[LockedPackage], available: dict[str, str]
+    image: str, locked: Iterable[LockedPackage], downloads: Iterable[LockedPackage], available: dict[str, str]
 ) -> None:
     """Check that the downloaded packages match the lock."""
     downloaded = {package.name: package for package in downloads}
     differing = []
-    for locked in wanted:
-        now = downloaded.pop(locked.name, None)
-        if now is None and available.get(locked.name) != locked.version:
-            state = f"is {available[locked.name]}" if locked.name in available else "is there no more"
-            differing.append(f"{locked.name} {state}, and was {locked.version}")
-        elif now is not None and now.version != locked.version:
-            differing.append(f"{locked.name} is {now.version}, and was {locked.version}")
-        elif now is not None and now.hash != locked.hash:
-            differing.append(f"{locked.name} {locked.version} is another file")
+    for package in locked:
+        now = downloaded.pop(package.name, None)
+        if now is None and available.get(package.name) != package.version:
+            state = f"is {available[package.name]}" if package.name in available else "is there no more"
+            differing.append(f"{package.name} {state}, and was {package.version}")
+        elif now is not None and now.version != package.version:
+            differing.append(f"{package.name} is {now.version}, and was {package.version}")
+        elif now is not None and now.hash != package.hash:
+            differing.append(f"{package.name} {package.version} is another file")
     differing += [f"{name} came in" for name in downloaded]
     if differing or available:
         lines = "".join(f"\n  {line}" for line in differing or ["apt cannot install it together"])

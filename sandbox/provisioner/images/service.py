@@ -57,7 +57,7 @@ def ensure_service_image(
         base = bases.ensure_base(client, locked_base, home=home, progress=progress, frozen=frozen)
         locked_packages = entry.packages.get(name) if entry and (is_custom or base == locked_base) else None
         folder = debian_packages.fetch_packages(
-            client, name, base, wanted=locked_packages, home=home, progress=progress
+            client, name, base, locked=locked_packages, home=home, progress=progress
         ).path
         service = _describe_image(name, base, debian_packages.read_digests(folder))
         image_usage.lease_image(home, service.id)
@@ -82,7 +82,7 @@ def _build_image(
     name: str,
     base: LockedImage,
     folder: Path,
-    wanted: ServiceImage,
+    service: ServiceImage,
     *,
     home: Path,
     progress: Progress,
@@ -97,21 +97,21 @@ def _build_image(
             "managed": "true",
             "role": "image",
             "image": name,
-            "environment": wanted.id,
+            "environment": service.id,
             "base": f"{base.reference.partition('@')[0]}@{base.digest}",
             "schema": str(environment_id.BUILDER_VERSION),
         }
         client.api.timeout = BUILD_TIMEOUT_SECONDS
         try:
-            with progress.step(f"building {wanted.reference}"):
+            with progress.step(f"building {service.reference}"):
                 images.build_image(
                     client,
                     context,
-                    tag=wanted.reference,
-                    arguments={"BASE": base.reference, "ENVIRONMENT": wanted.id},
+                    tag=service.reference,
+                    arguments={"BASE": base.reference, "ENVIRONMENT": service.id},
                     labels=labels,
                     step=lambda _: None,
                 )
         finally:
-            for stage in images.list_build_stages(client, wanted.id):
+            for stage in images.list_build_stages(client, service.id):
                 images.remove_image(client, stage)

@@ -30,21 +30,21 @@ class Interpreter:
 
 
 @functools.cache
-def find_interpreter(wanted: str) -> Interpreter:
+def find_interpreter(minor_version: str) -> Interpreter:
     """Return an interpreter of the wanted version if this machine has one, else the current one.
 
     It searches the current interpreter, ``python3.x`` on the PATH and uv's installations; nothing is downloaded.
     """
     current = Interpreter(path=_find_own_interpreter(), version=platform.python_version())
-    if current.minor_version == wanted:
+    if current.minor_version == minor_version:
         return current
-    return _find_on_path(wanted) or _find_uv_python(wanted) or current
+    return _find_on_path(minor_version) or _find_uv_python(minor_version) or current
 
 
-def build_host_target(wanted: str) -> pins.InstallTarget:
+def build_host_target(minor_version: str) -> pins.InstallTarget:
     """Return the install target of the local runtime."""
     return pins.InstallTarget(
-        platform=pins.read_host_platform(), python=find_interpreter(wanted).minor_version, in_container=False
+        platform=pins.read_host_platform(), python=find_interpreter(minor_version).minor_version, in_container=False
     )
 
 
@@ -53,12 +53,12 @@ def _find_own_interpreter() -> Path:
     return Path(getattr(sys, "_base_executable", None) or sys.executable)
 
 
-def _find_on_path(wanted: str) -> Interpreter | None:
-    executable = shutil.which(f"python{wanted}")
-    return _probe_interpreter(Path(executable), wanted) if executable else None
+def _find_on_path(minor_version: str) -> Interpreter | None:
+    executable = shutil.which(f"python{minor_version}")
+    return _probe_interpreter(Path(executable), minor_version) if executable else None
 
 
-def _find_uv_python(wanted: str) -> Interpreter | None:
+def _find_uv_python(minor_version: str) -> Interpreter | None:
     done = subprocess.run(
         [
             tools.find_uv(),
@@ -67,7 +67,7 @@ def _find_uv_python(wanted: str) -> Interpreter | None:
             "--managed-python",
             "--no-python-downloads",
             "--no-project",
-            wanted,
+            minor_version,
         ],
         env=tools.build_uv_variables(),
         cwd=tempfile.gettempdir(),
@@ -76,10 +76,10 @@ def _find_uv_python(wanted: str) -> Interpreter | None:
         text=True,
         check=False,
     )
-    return _probe_interpreter(Path(done.stdout.strip()), wanted) if done.returncode == 0 else None
+    return _probe_interpreter(Path(done.stdout.strip()), minor_version) if done.returncode == 0 else None
 
 
-def _probe_interpreter(path: Path, wanted: str) -> Interpreter | None:
+def _probe_interpreter(path: Path, minor_version: str) -> Interpreter | None:
     """Return an interpreter's version; None if it does not run (a shim without a version) or has another version."""
     try:
         done = subprocess.run(
@@ -93,6 +93,6 @@ def _probe_interpreter(path: Path, wanted: str) -> Interpreter | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     kind, _, version = done.stdout.strip().partition(" ")
-    if done.returncode != 0 or kind != "CPython" or version.rpartition(".")[0] != wanted:
+    if done.returncode != 0 or kind != "CPython" or version.rpartition(".")[0] != minor_version:
         return None
     return Interpreter(path=path, version=version)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 UPDATE_HINT = "if that is meant, bring the file up to date where it may change, and commit it: sandbox create"
 
 
-def check_frozen(wanted: StackRequest | LockDocument, committed: LockDocument | None) -> None:
+def check_frozen(requested: StackRequest | LockDocument, committed: LockDocument | None) -> None:
     """Check that a committed lock matches the request.
 
     Args:
-        wanted: A request, before it is resolved (without a network), or the resolved lock, with the built environment
+        requested: A request, before it is resolved (without a network), or the resolved lock, with the built environment
             and the sample's fingerprint if known.
         committed: The lock beside ``sandbox.toml``; None without one.
 
@@ -33,14 +33,14 @@ def check_frozen(wanted: StackRequest | LockDocument, committed: LockDocument | 
             "there is no sandbox.lock, and nothing may be resolved (--frozen)",
             hint="sandbox lock, and commit the file",
         )
-    now = wanted.inputs if isinstance(wanted, LockDocument) else compute_inputs(wanted)
+    now = requested.inputs if isinstance(requested, LockDocument) else compute_inputs(requested)
     others = _compare_inputs(committed.inputs, now)
-    if isinstance(wanted, LockDocument):
-        for platform, entry in wanted.platforms.items():
+    if isinstance(requested, LockDocument):
+        for platform, entry in requested.platforms.items():
             others += [f"{platform}: {line}" for line in _compare_entries(committed.platforms.get(platform), entry)]
-        if None not in (wanted.sample, committed.sample) and wanted.sample != committed.sample:
+        if None not in (requested.sample, committed.sample) and requested.sample != committed.sample:
             others.append(
-                f"the sample is {_abbreviate_digest(wanted.sample)}, and was {_abbreviate_digest(committed.sample)}"
+                f"the sample is {_abbreviate_digest(requested.sample)}, and was {_abbreviate_digest(committed.sample)}"
             )
     if others:
         lines = "".join(f"\n  {line}" for line in others)

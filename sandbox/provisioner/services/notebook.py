@@ -83,46 +83,46 @@ def ensure_notebook_image(
     return environment.ensure_image_environment(request, lock, home=home, progress=progress, frozen=frozen)
 
 
-def start_notebook(wanted: NotebookRequest, *, progress: Progress) -> str:
+def start_notebook(request: NotebookRequest, *, progress: Progress) -> str:
     """Start a notebook, wait until it answers, and return its address, which grants access.
 
     Raises:
         ContainerEngineError: The container engine does not answer, or the service ends or does not become ready; it is
             then removed.
     """
-    with contextlib.closing(open_client()) as client, lock_path(wanted.state / NOTEBOOK_SERVICE):
-        password = services.ensure_password(wanted.state)
+    with contextlib.closing(open_client()) as client, lock_path(request.state / NOTEBOOK_SERVICE):
+        password = services.ensure_password(request.state)
         user = plan.choose_user(os.getuid(), os.getgid(), rootless=plan.parse_engine_info(client.engine_info).rootless)
-        _prepare_folders(wanted, user)
-        service = _build_service(wanted, password, user)
+        _prepare_folders(request, user)
+        service = _build_service(request, password, user)
         with services.open_service(client, service) as container:
             port = docker_services.find_port(client, container, NOTEBOOK_PORT)
             services.wait_until_ready(
                 client, container, lambda: _is_ready(port), named="the notebook", progress=progress
             )
     address = f"http://{docker_services.LOOPBACK_ADDRESS}:{port}/?{urlencode({'file': FIRST_NOTEBOOK, 'access_token': password})}"
-    write_file(wanted.address_file, address, mode=0o600)
+    write_file(request.address_file, address, mode=0o600)
     return address
 
 
-def _prepare_folders(wanted: NotebookRequest, user: plan.ContainerUser) -> None:
+def _prepare_folders(request: NotebookRequest, user: plan.ContainerUser) -> None:
     """Create the first notebook if there is none, and give the service's user write access."""
-    with translate_os_errors(wanted.notebooks):
-        wanted.notebooks.mkdir(parents=True, exist_ok=True)
-        if not any(wanted.notebooks.glob("*.py")):
-            shutil.copyfile(paths.find_packaged_folder("templates") / "notebook.py", wanted.notebooks / FIRST_NOTEBOOK)
+    with translate_os_errors(request.notebooks):
+        request.notebooks.mkdir(parents=True, exist_ok=True)
+        if not any(request.notebooks.glob("*.py")):
+            shutil.copyfile(paths.find_packaged_folder("templates") / "notebook.py", request.notebooks / FIRST_NOTEBOOK)
         if user.needs_chown:
-            for path in (wanted.notebooks, *wanted.notebooks.rglob("*")):
+            for path in (request.notebooks, *request.notebooks.rglob("*")):
                 os.chown(path, user.uid, user.gid, follow_symlinks=False)
     if user.needs_chown:
-        make_readable([wanted.sample / part for part in ("tables", "weights")])
+        make_readable([request.sample / part for part in ("tables", "weights")])
 
 
-def _build_service(wanted: NotebookRequest, password: str, user: plan.ContainerUser) -> docker_services.ServiceSpec:
+def _build_service(request: NotebookRequest, password: str, user: plan.ContainerUser) -> docker_services.ServiceSpec:
     service = docker_services.ServiceSpec(
-        name=f"{wanted.name}-{NOTEBOOK_SERVICE}",
-        image=wanted.image,
-        labels={**wanted.labels, "role": NOTEBOOK_SERVICE},
+        name=f"{request.name}-{NOTEBOOK_SERVICE}",
+        image=request.image,
+        labels={**request.labels, "role": NOTEBOOK_SERVICE},
         port=NOTEBOOK_PORT,
         volumes={"data": services.STATE_PATH},
         secrets={services.PASSWORD_PATH: password.encode()},
@@ -133,20 +133,20 @@ def _build_service(wanted: NotebookRequest, password: str, user: plan.ContainerU
             "SANDBOX_WEIGHTS": "/sandbox/weights",
         },
         mounts=(
-            Mount(source=wanted.sample / "tables", target="/sandbox/sample"),
-            Mount(source=wanted.sample / "weights", target="/sandbox/weights"),
-            Mount(source=wanted.notebooks, target=NOTEBOOKS_PATH, writable=True),
+            Mount(source=request.sample / "tables", target="/sandbox/sample"),
+            Mount(source=request.sample / "weights", target="/sandbox/weights"),
+            Mount(source=request.notebooks, target=NOTEBOOKS_PATH, writable=True),
         ),
         command=(
             *("marimo", "edit", "--headless", "--host", "0.0.0.0", "--port", str(NOTEBOOK_PORT)),  # noqa: S104 - in its container
             *("--token-password-file", services.PASSWORD_PATH, "--skip-update-check"),
-            *("--timeout", f"{wanted.idle_seconds / 60:g}", NOTEBOOKS_PATH),
+            *("--timeout", f"{request.idle_seconds / 60:g}", NOTEBOOKS_PATH),
         ),
         workdir=NOTEBOOKS_PATH,
         user=str(user),
         tmpfs={plan.HOME_PATH: f"rw,nosuid,nodev,mode=0700,uid={user.uid},gid={user.gid},size=256m"},
-        memory_bytes=wanted.memory_bytes,
-        cpus=wanted.cpus,
+        memory_bytes=request.memory_bytes,
+        cpus=request.cpus,
     )
     config = hash_json(
         {

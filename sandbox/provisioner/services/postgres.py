@@ -78,7 +78,7 @@ def build_url(port: int) -> str:
     return f"postgresql://{server.ADMIN_USER}@{server.HOST}:{port}/{sample_loader.USER_DATABASE}"
 
 
-def start_postgres(wanted: PostgresRequest, *, progress: Progress) -> PostgresService:
+def start_postgres(request: PostgresRequest, *, progress: Progress) -> PostgresService:
     """Start a Postgres service, wait until it answers, and load the sample; a running service is reused.
 
     Raises:
@@ -86,53 +86,53 @@ def start_postgres(wanted: PostgresRequest, *, progress: Progress) -> PostgresSe
             then removed.
         DataRuleError: The sample has types or values unsupported by Postgres.
     """
-    with contextlib.closing(open_client()) as client, lock_path(wanted.state / POSTGRES_SERVICE):
-        password = services.ensure_password(wanted.state)
-        service = _build_service(wanted, password)
+    with contextlib.closing(open_client()) as client, lock_path(request.state / POSTGRES_SERVICE):
+        password = services.ensure_password(request.state)
+        service = _build_service(request, password)
         with services.open_service(client, service) as container:
             port = docker_services.find_port(client, container, server.PORT)
             postgres = server.PostgresServer(port=port, password=password)
             services.wait_until_ready(client, container, postgres.is_ready, named="Postgres", progress=progress)
             network = None
-            if wanted.needs_network:
-                network = networks.ensure_internal_network(client, f"{wanted.name}-services", wanted.labels)
+            if request.needs_network:
+                network = networks.ensure_internal_network(client, f"{request.name}-services", request.labels)
                 networks.join_network(client, network, container, alias=POSTGRES_SERVICE)
-            with make_staging_folder(wanted.state, label="loading") as scratch:
+            with make_staging_folder(request.state, label="loading") as scratch:
                 template = sample_loader.load_sample(
                     postgres,
-                    wanted.tables,
-                    mark=f"{wanted.sample} {SERVICE_VERSION}",
-                    own=wanted.belongs_to_sandbox,
+                    request.tables,
+                    mark=f"{request.sample} {SERVICE_VERSION}",
+                    belongs_to_sandbox=request.belongs_to_sandbox,
                     scratch=scratch,
-                    memory=wanted.loading_memory_bytes,
+                    memory=request.loading_memory_bytes,
                     progress=progress,
                 )
-    write_file(wanted.password_file, f"{server.HOST}:{postgres.port}:*:{server.ADMIN_USER}:{password}\n", mode=0o600)
+    write_file(request.password_file, f"{server.HOST}:{postgres.port}:*:{server.ADMIN_USER}:{password}\n", mode=0o600)
     return PostgresService(
         server=postgres,
         template=template,
         socket=service.format_volume_name("socket"),
         network=network,
-        password_file=wanted.password_file,
+        password_file=request.password_file,
     )
 
 
-def _build_service(wanted: PostgresRequest, password: str) -> docker_services.ServiceSpec:
+def _build_service(request: PostgresRequest, password: str) -> docker_services.ServiceSpec:
     config = {
-        "image": wanted.image,
+        "image": request.image,
         "password": password,
-        "cpus": wanted.cpus,
-        "idle": wanted.idle_seconds,
+        "cpus": request.cpus,
+        "idle": request.idle_seconds,
         "version": SERVICE_VERSION,
     }
     return docker_services.ServiceSpec(
-        name=f"{wanted.name}-{POSTGRES_SERVICE}",
-        image=wanted.image,
-        labels={**wanted.labels, "role": POSTGRES_SERVICE, services.CONFIG_LABEL: hash_json(config)},
+        name=f"{request.name}-{POSTGRES_SERVICE}",
+        image=request.image,
+        labels={**request.labels, "role": POSTGRES_SERVICE, services.CONFIG_LABEL: hash_json(config)},
         port=server.PORT,
         volumes={"data": services.STATE_PATH, "socket": server.SOCKET_FOLDER},
         secrets={services.PASSWORD_PATH: password.encode()},
-        variables={"SANDBOX_IDLE": str(wanted.idle_seconds), "SANDBOX_BUFFERS": "256MB"},
+        variables={"SANDBOX_IDLE": str(request.idle_seconds), "SANDBOX_BUFFERS": "256MB"},
         memory_bytes=POSTGRES_MEMORY_BYTES,
-        cpus=wanted.cpus,
+        cpus=request.cpus,
     )

@@ -47,7 +47,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def fetched(client: EngineClient, home: Path, wanted: Sequence[LockedPackage] | None = None) -> PackageFolder:
     base = bases.ensure_base(client, None, home=home, progress=SilentProgress())
-    return debian_packages.fetch_packages(client, TINY, base, wanted=wanted, home=home, progress=SilentProgress())
+    return debian_packages.fetch_packages(client, TINY, base, locked=wanted, home=home, progress=SilentProgress())
 
 
 def test_another_home_gets_the_same_files_from_the_lock(client: EngineClient, tmp_path: Path) -> None:
