@@ -28,7 +28,6 @@ class LazyGroup(click.Group):
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return a command."""
         del ctx
         if cmd_name not in self._lazy:
             return None

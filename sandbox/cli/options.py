@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 class CommandResult(Protocol):
     """The result of a command, with a JSON form."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        ...
+    def to_dict(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,6 @@ class Call:
 
     @functools.cached_property
     def progress(self) -> Progress:
-        """Progress shown on stderr."""
         if self.as_json and not sys.stderr.isatty():
             return SilentProgress()
         from sandbox.report.terminal.console import create_console  # noqa: PLC0415

@@ -27,12 +27,10 @@ def report(call: Call, *, which: str | None, listed: bool) -> None:
     if listed:
         from sandbox.report.terminal.report_list import render_report_list  # noqa: PLC0415
 
-        report_list = reports.list_reports(call.load_project())
+        listing = reports.list_reports(call.load_project())
         call.print(
-            report_list,
-            lambda: render_report_list(
-                [(entry.document, entry.page) for entry in report_list.reports], report_list.damaged
-            ),
+            listing,
+            lambda: render_report_list([(entry.document, entry.page) for entry in listing.reports], listing.damaged),
         )
         return
     chosen = reports.report(call.load_project(), which=which)

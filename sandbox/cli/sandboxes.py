@@ -164,13 +164,10 @@ def ls(call: Call) -> None:
 
 
 class RemovalResult:
-    """Names of stopped or removed objects."""
-
     def __init__(self, names: list[str]) -> None:
         self.names = names
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
         return {"format_version": 1, "removed": self.names}
 
 

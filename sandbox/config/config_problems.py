@@ -40,7 +40,6 @@ def suggest_name(name: str, valid: Iterable[str]) -> str:
 
 
 def convert_validation_error(error: ValidationError) -> list[ConfigProblem]:
-    """Return pydantic's errors as problems."""
     return [_convert_error_details(details) for details in error.errors()]
 
 

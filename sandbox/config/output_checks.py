@@ -28,7 +28,6 @@ _PROJECT_RULES = {
 
 
 def check_outputs(settings: Settings) -> Iterator[ConfigProblem]:
-    """Check the comparison settings of all outputs."""
     for name, section in settings.outputs.items():
         yield from check_output(("outputs", name), section)
 

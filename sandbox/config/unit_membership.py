@@ -91,17 +91,15 @@ def _find_unit_reference(
 def _resolve_belongs_to(table: TableSection, name: str, target: str) -> Reference | ConfigProblem:
     """Return the reference named by ``belongs_to``: by its table, or by one of its columns."""
     others = [ref for ref in table.all_references if ref.table != name]
-    matches = [ref for ref in others if ref.table == target] or [ref for ref in others if target in ref.columns]
+    named = [ref for ref in others if ref.table == target] or [ref for ref in others if target in ref.columns]
     key = ("tables", name, "belongs_to")
-    if not matches:
+    if not named:
         hint = suggest_name(target, {ref.table for ref in others})
         return ConfigProblem(key=key, message=f"no reference of {name} leads to {target}{hint}")
-    if len(matches) > 1:
-        ways = " or ".join(f'"{_name_reference(ref, matches)}"' for ref in matches)
-        return ConfigProblem(
-            key=key, message=f"{len(matches)} references lead to {target}; name a column of one: {ways}"
-        )
-    return matches[0]
+    if len(named) > 1:
+        ways = " or ".join(f'"{_name_reference(ref, named)}"' for ref in named)
+        return ConfigProblem(key=key, message=f"{len(named)} references lead to {target}; name a column of one: {ways}")
+    return named[0]
 
 
 def _name_reference(reference: Reference, among: list[Reference]) -> str:

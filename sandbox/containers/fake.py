@@ -121,7 +121,6 @@ class FakeRuntime:
 
     @property
     def name(self) -> RuntimeName:
-        """Name of the runtime."""
         return "fake"
 
     def check(self) -> str:
@@ -131,11 +130,9 @@ class FakeRuntime:
         return "a fake, in memory"
 
     def read_total_memory(self) -> int:
-        """Return a typical amount."""
         return 8 * 10**9
 
     def resolve_mount_path(self, mount: Mount) -> str:
-        """Return a mount's path as seen by a job."""
         return mount.target
 
     def run(
@@ -146,7 +143,6 @@ class FakeRuntime:
         stderr: Callable[[bytes], object],
         stop: StopEvent | None = None,
     ) -> JobResult:
-        """Run a job's function."""
         self.check()
         for mount in job.mounts:
             if not mount.source.is_dir():
@@ -172,7 +168,6 @@ class FakeRuntime:
         return 128 + outcome.signal if outcome.signal is not None else outcome.status or 0
 
     def list_objects(self, labels: Mapping[str, str]) -> list[RuntimeObject]:
-        """List the objects with these labels."""
         return [held for held in self.objects if labels.items() <= held.labels.items()]
 
     def list_leftovers(self) -> list[RuntimeObject]:
@@ -180,11 +175,9 @@ class FakeRuntime:
         return []
 
     def measure_usage(self, objects: list[RuntimeObject]) -> list[RuntimeObject]:
-        """Return the objects unchanged."""
         return objects
 
     def remove_object(self, held: RuntimeObject) -> bool:
-        """Remove the object."""
         self.objects = [other for other in self.objects if other != held]
         return True
 

@@ -17,8 +17,6 @@ POLL_SECONDS = 0.1
 
 
 class EndCause(enum.Enum):
-    """The cause of a run's end."""
-
     EXITED = "its process ended by itself"
     TIMED_OUT = "its time was up"
     STOPPED = "the caller wanted it to end"

@@ -167,11 +167,7 @@ def resolve_columns(
     kinds, numbers = summary[: 4 * len(names)], summary[4 * len(names) :]
     columns = []
     for index, (name, declared_type) in enumerate(info):
-        held = {
-            kind
-            for kind, is_present in zip(STORAGE_CLASSES, kinds[index * 4 : index * 4 + 4], strict=True)
-            if is_present
-        }
+        held = {kind for kind, seen in zip(STORAGE_CLASSES, kinds[index * 4 : index * 4 + 4], strict=True) if seen}
         whole = all(abs(number or 0) <= MAX_EXACT_INTEGER for number in numbers[index * 2 : index * 2 + 2])
         columns.append(
             _choose_column_type(f"{table}.{name}", name, declared_type, held, whole=whole, text=name in texts)

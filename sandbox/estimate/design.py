@@ -95,7 +95,6 @@ class SamplingDesign:
 
     @property
     def unit_count(self) -> int:
-        """The number of sampled units."""
         return len(self.stratum)
 
     @functools.cached_property

@@ -139,22 +139,20 @@ class SimulatedDraws:
             distance: The distance function.
             difference: Shape (B,); the sample's shares minus production's.
         """
-        observed = float(distance.compute(difference[None, :])[0])
+        seen = float(distance.compute(difference[None, :])[0])
         if float(np.abs(difference).sum()) <= SHARE_TOLERANCE:
             return DistanceTest(distance=0.0, p=1.0)
         if self.covariance_root.shape[1] == 0:
-            return DistanceTest(distance=observed, p=0.0)
+            return DistanceTest(distance=seen, p=0.0)
         drawn = distance.compute(self.first_draws)
-        beyond, draws = int((drawn >= observed).sum()), FIRST_DRAW_COUNT
+        beyond, draws = int((drawn >= seen).sum()), FIRST_DRAW_COUNT
         if beyond < MIN_EXCEEDING_DRAWS:
-            beyond += int(
-                (distance.compute(self._draw_differences(FURTHER_DRAW_COUNT, FURTHER_SEED)) >= observed).sum()
-            )
+            beyond += int((distance.compute(self._draw_differences(FURTHER_DRAW_COUNT, FURTHER_SEED)) >= seen).sum())
             draws += FURTHER_DRAW_COUNT
         p = (1 + beyond) / (1 + draws)
         if beyond == 0:
-            p = min(p, self._bound_tail_probability(distance, observed - float(drawn.mean())))
-        return DistanceTest(distance=observed, p=p)
+            p = min(p, self._bound_tail_probability(distance, seen - float(drawn.mean())))
+        return DistanceTest(distance=seen, p=p)
 
     def _draw_differences(self, count: int, seed: int) -> FloatArray:
         # In batches: see `sandbox.estimate.bin_totals.compute_cross_product`.

@@ -67,7 +67,6 @@ def _estimate_woodruff_interval(
     ecdf: tuple[FloatArray, FloatArray],
     estimate: float,
 ) -> IntervalEstimate:
-    """Return a quantile with its interval."""
     ordered, curve = ecdf
     rows = np.bincount(owner, minlength=design.unit_count).astype(np.float64)
     reached = np.bincount(owner, below, minlength=design.unit_count)

@@ -84,8 +84,8 @@ def estimate_ratio_change(
     before = [design.convert_values(part) for part in baseline]
     changed = design.convert_values(affected) != 0
     after = [
-        np.where(changed, design.convert_values(part), unchanged)
-        for part, unchanged in zip(candidate, before, strict=True)
+        np.where(changed, design.convert_values(part), old_values)
+        for part, old_values in zip(candidate, before, strict=True)
     ]
     old, new = _linearize_ratio(design, *before), _linearize_ratio(design, *after)
     if old is None or new is None or not math.isfinite(new.value - old.value):

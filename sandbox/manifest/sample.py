@@ -42,8 +42,6 @@ class StoredFile(DocumentPart):
 
 
 class RowsFile(StoredFile):
-    """A file of rows."""
-
     rows: int
 
 

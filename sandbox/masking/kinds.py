@@ -115,14 +115,14 @@ def _build_value_function(kind: str, engine_type: str, key: bytes) -> Callable[[
     if engine_type == "VARCHAR":
         change = TEXT_MASKS[kind]
         return lambda values: _map_distinct_values(values, lambda distinct: change(key, distinct))
-    integer_key = keys.derive_integer_key(key)
+    int_key = keys.derive_integer_key(key)
     if engine_type.startswith("DECIMAL"):
-        return lambda values: _map_distinct_values(values, lambda distinct: _mask_decimals(integer_key, distinct))
+        return lambda values: _map_distinct_values(values, lambda distinct: _mask_decimals(int_key, distinct))
     if engine_type == "UBIGINT":
         return lambda values: _map_numbers(
-            values, lambda distinct: integers.mask_magnitudes(integer_key, distinct), np.uint64
+            values, lambda distinct: integers.mask_magnitudes(int_key, distinct), np.uint64
         )
-    return lambda values: _map_numbers(values, lambda distinct: integers.mask_signed(integer_key, distinct), np.int64)
+    return lambda values: _map_numbers(values, lambda distinct: integers.mask_signed(int_key, distinct), np.int64)
 
 
 def _map_distinct_values(values: pa.Array, change: Callable[[list[Any]], list[Any]]) -> pa.Array:

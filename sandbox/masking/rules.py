@@ -32,11 +32,7 @@ def resolve_masks(
             not survive it. The message lists every problem.
     """
     masks, problems = _propagate_masks(settings)
-    problems += [
-        problem
-        for masked_column, mask in masks.items()
-        for problem in _find_type_mismatches(masked_column, mask, columns)
-    ]
+    problems += [problem for target, mask in masks.items() for problem in _find_type_mismatches(target, mask, columns)]
     problems += _find_broken_keys(settings, masks)
     problems += _find_exposed_strata(settings, masks)
     problems += _find_shifts_without_unit(settings, masks)

@@ -33,7 +33,6 @@ LETTER_CATEGORIES = {"Lu", "Ll", "Lt", "Lm", "Lo", "Nd"}
 
 
 def mask_texts(key: bytes, values: Sequence[str]) -> list[str]:
-    """Mask texts; equal texts have equal results."""
     if not values:
         return []
     codes = np.frombuffer("".join(values).encode("utf-32-le"), np.uint32).copy()

@@ -231,15 +231,11 @@ def _find_os_error(error: BaseException) -> OSError | None:
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:
-        current = waiting.pop()
-        if not isinstance(current, BaseException) or id(current) in seen:
+        cause = waiting.pop()
+        if not isinstance(cause, BaseException) or id(cause) in seen:
             continue
-        seen.add(id(current))
-        if (
-            isinstance(current, OSError)
-            and current.errno is not None
-            and not isinstance(current, requests.RequestException)
-        ):
-            return current
-        waiting += [current.__cause__, current.__context__, *current.args]
+        seen.add(id(cause))
+        if isinstance(cause, OSError) and cause.errno is not None and not isinstance(cause, requests.RequestException):
+            return cause
+        waiting += [cause.__cause__, cause.__context__, *cause.args]
     return None

@@ -68,7 +68,6 @@ class ContainerOutput:
             self._thread.join(seconds)
 
     def disconnect(self) -> None:
-        """Stop reading."""
         if self._connection is not None:
             with contextlib.suppress(OSError):  # already closed
                 self._connection.shutdown(socket.SHUT_RDWR)

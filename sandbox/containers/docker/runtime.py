@@ -42,7 +42,6 @@ class DockerRuntime:
 
     @property
     def name(self) -> RuntimeName:
-        """Name of the runtime."""
         return "docker"
 
     def check(self) -> str:
@@ -56,7 +55,6 @@ class DockerRuntime:
         return self._connect_engine()[1].memory_bytes
 
     def resolve_mount_path(self, mount: Mount) -> str:
-        """Return a mount's path as seen by a job."""
         return mount.target
 
     def run(
@@ -74,24 +72,20 @@ class DockerRuntime:
             return docker_run.run(stdout=stdout, stderr=stderr, stop=stop)
 
     def run_shell(self, job: Job) -> int:
-        """Run a job on the caller's terminal and return its exit status."""
         with terminal.open_terminal() as caller:
             client, _ = self._connect_engine()
             with self._open_container(job, terminal=True) as container:
                 return docker_terminal.attach_terminal(client, container, caller)
 
     def list_objects(self, labels: Mapping[str, str]) -> list[RuntimeObject]:
-        """List sandbox's containers, volumes and networks with all these labels."""
         client, _ = self._connect_engine()
         return inventory.list_objects(client, labels)
 
     def measure_usage(self, objects: list[RuntimeObject]) -> list[RuntimeObject]:
-        """Return objects with their current usage."""
         client, _ = self._connect_engine()
         return inventory.measure_usage(client, objects)
 
     def remove_object(self, held: RuntimeObject) -> bool:
-        """Remove an object."""
         client, _ = self._connect_engine()
         return inventory.remove_object(client, held)
 
@@ -110,7 +104,6 @@ class DockerRuntime:
         return [item.name for item in left]
 
     def _is_leftover(self, item: RuntimeObject) -> bool:
-        """Return whether an object's owner is gone."""
         return item.id in self._leftover_ids or (
             (owning := ownership.parse_owner(item.labels)) is not None and owning.has_ended
         )

@@ -63,7 +63,6 @@ class ServiceSpec:
     tmpfs: Mapping[str, str] = field(default_factory=dict)
 
     def format_volume_name(self, name: str) -> str:
-        """Return a volume's name in the engine."""
         return f"{self.name}-{name}"
 
 
@@ -103,7 +102,6 @@ def has_started(client: Client, container: str) -> bool:
 
 
 def start_service(client: Client, container: str) -> None:
-    """Start a stopped service."""
     with translate_errors("start the service again"):
         client.api.start(container)
 

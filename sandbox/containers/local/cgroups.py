@@ -43,7 +43,6 @@ class ControlGroup:
         return [folder / PROCS_FILE for folder in self.folders.values()]
 
     def read_pids(self) -> set[int]:
-        """Return the pids in the group."""
         pids: set[int] = set()
         for procs_file in self.procs_files:
             with contextlib.suppress(OSError):
@@ -166,7 +165,6 @@ def find_container_groups(pid: int, container: str) -> Mapping[str, Path]:
 
 
 def start_meter(folders: Mapping[str, Path]) -> UsageMeter:
-    """Start a meter of a control group."""
     return UsageMeter(lambda: read_usage(folders), soonest=MIN_SAMPLE_SECONDS, latest=MAX_SAMPLE_SECONDS)
 
 

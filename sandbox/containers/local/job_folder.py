@@ -42,12 +42,10 @@ class JobFolder:
 
     @property
     def home(self) -> Path:
-        """The job's home."""
         return self.path / "home"
 
     @property
     def tmp(self) -> Path:
-        """The job's folder for temporary files."""
         return self.path / "tmp"
 
     @property
@@ -122,7 +120,6 @@ def remove_job_folder(job_folder: JobFolder) -> None:
 
 
 def list_job_folders() -> list[JobFolder]:
-    """Return all job folders of this user."""
     folders = [_read_job_folder(file) for file in sorted(make_root_folder().glob(f"*/{RECORD_FILE}"))]
     return [folder for folder in folders if folder is not None]
 

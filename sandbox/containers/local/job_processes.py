@@ -110,7 +110,6 @@ class JobProcesses:
         return total
 
     def send_signal(self, number: int) -> None:
-        """Send a signal to all processes."""
         _send_signal(self.list_processes(), number)
 
     def kill(self) -> None:

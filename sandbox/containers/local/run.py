@@ -33,8 +33,6 @@ OUTPUT_TIMEOUT_SECONDS = 5.0
 
 
 class LocalRun:
-    """One local run."""
-
     def __init__(self, job: Job, folder: JobFolder, grace: float) -> None:
         self._job = job
         self._folder = folder

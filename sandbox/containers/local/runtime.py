@@ -37,7 +37,6 @@ class LocalRuntime:
 
     @property
     def name(self) -> RuntimeName:
-        """Name of the runtime."""
         return "local"
 
     def check(self) -> str:
@@ -71,7 +70,6 @@ class LocalRuntime:
                 local_run.finish()
 
     def run_shell(self, job: Job) -> int:
-        """Run a job on the caller's terminal and return its exit status."""
         with terminal.open_terminal() as caller, self._open_job_folder(job) as folder:
             master, slave = os.openpty()
             try:

@@ -28,12 +28,10 @@ class RemoteFile:
         self._thread_state = threading.local()
 
     def tell(self) -> int:
-        """Return this thread's position."""
         position: int = getattr(self._thread_state, "position", 0)
         return position
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move this thread's position."""
         self._thread_state.position = (0, self.tell(), self._file.size())[whence] + offset
         return self.tell()
 
@@ -67,7 +65,6 @@ class RemoteFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         self.listed_files: dict[str, tuple[int, int]] = {}
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> RemoteFile:
-        """Open a file for reading."""
         if path not in self.listed_files or mode != "rb":
             raise FileNotFoundError(path)
         return RemoteFile(self.system.open_input_file(path.partition("://")[2]), path)

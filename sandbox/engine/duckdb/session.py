@@ -117,7 +117,6 @@ class Session:
 
     @property
     def version(self) -> str:
-        """DuckDB's version."""
         return DUCKDB_VERSION
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), *, doing: str = "a query") -> None:

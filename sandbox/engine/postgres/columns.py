@@ -70,7 +70,6 @@ class PostgresColumn:
 
     @property
     def arrow_type(self) -> pa.DataType:
-        """The Arrow type received."""
         if self.arrow.startswith("["):
             return pa.list_(ARROW_TYPES[self.arrow[1:-1]])
         return ARROW_TYPES[self.arrow]
@@ -131,11 +130,9 @@ def qualify_table(table: PostgresTable) -> str:
     return f"{quote_identifier(table.declaration.schema)}.{quote_identifier(table.declaration.table)}"
 
 
-def _resolve_column(
-    column: CatalogColumn, scales: Mapping[str, tuple[int, int]], fixed_type: str | None
-) -> PostgresColumn:
+def _resolve_column(column: CatalogColumn, scales: Mapping[str, tuple[int, int]], fixed: str | None) -> PostgresColumn:
     natural = _build_native_column(column, scales)
-    if fixed_type in {None, natural.kind}:
+    if fixed in {None, natural.kind}:
         return natural
     return PostgresColumn(
         name=column.name, sql=f"{quote_identifier(column.name)}::text", arrow="string", kind="VARCHAR"

@@ -207,15 +207,13 @@ def _create_indexes(connection: psycopg.Connection[Any], session: Session, table
             f"select count(*) from (select {names} from {source} group by {names} having count(*) > 1 or {empty})"
         )
         if not repeated:
-            placeholders = ", ".join(["{}"] * len(table.key))
-            execute_statement(
-                connection, f"alter table {{}}.{{}} add primary key ({placeholders})", schema, bare, *table.key
-            )
+            slots = ", ".join(["{}"] * len(table.key))
+            execute_statement(connection, f"alter table {{}}.{{}} add primary key ({slots})", schema, bare, *table.key)
             done.append(tuple(table.key))
     for columns in _remove_duplicates([tuple(table.key), *table.index_columns]):
         if columns and columns not in done:
-            placeholders = ", ".join(["{}"] * len(columns))
-            execute_statement(connection, f"create index on {{}}.{{}} ({placeholders})", schema, bare, *columns)
+            slots = ", ".join(["{}"] * len(columns))
+            execute_statement(connection, f"create index on {{}}.{{}} ({slots})", schema, bare, *columns)
 
 
 def _remove_duplicates(columns: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -113,18 +113,17 @@ def build_stratum_conditions(
     return conditions
 
 
-def build_value_table(definition: LabelDefinition) -> Any:
+def build_value_table(label: LabelDefinition) -> Any:
     """Return the lookup table of a strata column's values."""
-    assert definition.lookup is not None
+    assert label.lookup is not None
     kinds = {
-        f"key_{i}": dt.string if pair.as_text else to_ibis_type(pair.type)
-        for i, pair in enumerate(definition.lookup.pairs)
+        f"key_{i}": dt.string if pair.as_text else to_ibis_type(pair.type) for i, pair in enumerate(label.lookup.pairs)
     }
-    return ibis.table({**kinds, "value": to_ibis_type(definition.type)}, name=definition.lookup.table)
+    return ibis.table({**kinds, "value": to_ibis_type(label.type)}, name=label.lookup.table)
 
 
-def _join_lookup(rows: Any, definition: LabelDefinition, lookup: ValueLookup, name: str) -> Any:
-    values = build_value_table(definition)
+def _join_lookup(rows: Any, label: LabelDefinition, lookup: ValueLookup, name: str) -> Any:
+    values = build_value_table(label)
     on = []
     for index, pair in enumerate(lookup.pairs):
         cell = rows[pair.column].cast("string") if pair.as_text else rows[pair.column]
@@ -132,11 +131,7 @@ def _join_lookup(rows: Any, definition: LabelDefinition, lookup: ValueLookup, na
             cell = ibis.ifelse(rows[column] == expected, cell, ibis.null(cell.type()))
         on.append(cell == values[f"key_{index}"])
     joined = rows.left_join(values, on).select(*(rows[column] for column in rows.columns), **{name: values.value})
-    return (
-        joined.mutate(**{name: _build_bin_number(joined[name], definition.edges)})
-        if definition.edges is not None
-        else joined
-    )
+    return joined.mutate(**{name: _build_bin_number(joined[name], label.edges)}) if label.edges is not None else joined
 
 
 def _build_bin_number(value: Any, edges: tuple[str, ...] | None) -> Any:

@@ -143,7 +143,6 @@ class SparkCluster:
                 self.spark.interruptAll()
 
     def close(self) -> None:
-        """Stop the session."""
         with self._lock:
             if self._is_closed:
                 return

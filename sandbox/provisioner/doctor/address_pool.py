@@ -44,13 +44,9 @@ def check_address_pool(client: Client) -> DoctorCheck:
 
 def _remove_leftovers(client: Client) -> None:
     """Remove the networks of killed checks."""
-    for leftover in inventory.list_objects(client, DOCTOR_LABELS):
-        if (
-            leftover.kind == "network"
-            and (owning := ownership.parse_owner(leftover.labels)) is not None
-            and owning.has_ended
-        ):
-            inventory.remove_object(client, leftover)
+    for item in inventory.list_objects(client, DOCTOR_LABELS):
+        if item.kind == "network" and (owning := ownership.parse_owner(item.labels)) is not None and owning.has_ended:
+            inventory.remove_object(client, item)
 
 
 def _create_network(client: Client) -> str:

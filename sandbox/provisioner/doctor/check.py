@@ -30,7 +30,6 @@ class DoctorCheck:
     items: tuple[str, ...] = ()
 
     def fields(self) -> dict[str, Any]:
-        """Return the check as JSON values."""
         return {
             "name": self.name,
             "ok": self.ok,
@@ -41,7 +40,6 @@ class DoctorCheck:
 
 
 def pass_check(name: str, detail: str, items: Iterable[str] = ()) -> DoctorCheck:
-    """Return a passed check."""
     return DoctorCheck(name=name, ok=True, detail=detail, items=tuple(items))
 
 

@@ -21,7 +21,6 @@ EARLIEST_TIME = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)  # the clock cannot be ea
 
 
 def check_machine(home: Path, root: Path | None) -> list[DoctorCheck]:
-    """Check the requirements of every runtime."""
     folders = {"space for samples": home}
     if root is not None:
         folders["space for runs"] = root

@@ -169,8 +169,6 @@ def _explain_failure(output: str) -> ContainerEngineError:
 
 
 class _PrintedProgress(SilentProgress):
-    """Progress printed as lines."""
-
     def print_message(self, message: str) -> None:
         print(f"base: {message}", flush=True)  # noqa: T201
 

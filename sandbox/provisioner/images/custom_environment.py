@@ -140,7 +140,7 @@ def _describe_named_image(custom: CustomImage, image: images.EngineImage) -> Env
 def _ensure_bases(
     client: images.Client,
     custom: CustomImage,
-    locked_base: LockedImage | None,
+    locked: LockedImage | None,
     *,
     home: Path,
     progress: Progress,
@@ -149,13 +149,9 @@ def _ensure_bases(
     """Return the base images of a Dockerfile, which must be present; only sandbox's own base is pulled or built."""
     assert custom.dockerfile_inputs is not None
     if custom.dockerfile_inputs.uses_sandbox_base:
-        ours = (
-            locked_base
-            if locked_base and (locked_base.reference == bases.LOCAL_BASE or "@" in locked_base.reference)
-            else None
-        )
+        ours = locked if locked and (locked.reference == bases.LOCAL_BASE or "@" in locked.reference) else None
         bases.ensure_base(client, ours, home=home, progress=progress, frozen=frozen)
-    return _find_bases(client, custom, locked_base)
+    return _find_bases(client, custom, locked)
 
 
 def _find_bases(client: images.Client, custom: CustomImage, locked_base: LockedImage | None) -> list[LockedImage]:

@@ -41,7 +41,6 @@ class LockChange:
         return f"{self.name} is {self.after}, and was {self.before}"
 
     def fields(self) -> dict[str, object]:
-        """Return the change as JSON values."""
         return {
             "of": self.kind,
             "name": self.name,

@@ -42,7 +42,6 @@ class InstallTarget:
 
     @property
     def wheel_tags(self) -> frozenset[Tag]:
-        """Tags of installable wheels."""
         return frozenset(self._list_tags())
 
     def list_platform_tags(self) -> list[str]:
@@ -97,7 +96,6 @@ def read_host_platform() -> str:
 
 
 def list_targets(python: str) -> list[InstallTarget]:
-    """Return the targets of every lock."""
     return [InstallTarget(platform=platform, python=python, in_container=True) for platform in CONTAINER_PLATFORMS]
 
 
@@ -133,7 +131,6 @@ def find_dockerfile(image: str) -> Path:
 
 
 def read_image_pins(image: str, target: InstallTarget) -> list[LockedLibrary]:
-    """Return the pinned libraries of an image."""
     lock = find_image_file(image, "requirements.lock")
     return parse_pins(lock.read_text("utf-8"), target, origin=f"images/{image}/requirements.lock")
 

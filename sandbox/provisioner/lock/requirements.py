@@ -68,11 +68,11 @@ def _read_text(name: str, read: Callable[[str], bytes]) -> str:
 
 def _find_pinned_libraries(entries: Mapping[str, tuple[str, ...]]) -> Iterator[LockedLibrary]:
     for entry, hashes in entries.items():
-        requirement = Requirement(entry)
-        [*specifiers] = requirement.specifier
+        parsed = Requirement(entry)
+        [*specifiers] = parsed.specifier
         if hashes and len(specifiers) == 1 and specifiers[0].operator == "==":
             yield LockedLibrary(
-                name=canonicalize_name(requirement.name), version=specifiers[0].version, hashes=sorted(hashes)
+                name=canonicalize_name(parsed.name), version=specifiers[0].version, hashes=sorted(hashes)
             )
 
 
