@@ -1,4 +1,4 @@
-"""A click group that imports commands when they are called, so that ``--help`` does not import them all."""
+"""A click group with lazily imported commands, for a fast ``--help``."""
 
 from __future__ import annotations
 

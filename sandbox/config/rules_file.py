@@ -1,5 +1,6 @@
-"""Rules files with an ``[output]`` table, for ``sandbox diff TABLE TABLE --rules FILE``: ``[outputs.NAME]`` without a
-project.
+"""Rules files with an ``[output]`` table, for ``sandbox diff TABLE TABLE --rules FILE``.
+
+The table has the keys of ``[outputs.NAME]`` that need no project.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def resolve_unit_membership(settings: Settings) -> UnitMembership:
     """Return the unit of each table; tables without one are lookups.
 
     A table with ``keep`` is a lookup, regardless of its references. A reference that leads to a unit only through its
-    own table is ignored, so tables that refer to each other need no setting.
+    own table is ignored. Tables may therefore refer to each other without a setting.
     """
     roots = [name for name in settings.sample.draws if name in settings.tables]
     towards = {

@@ -113,8 +113,8 @@ class BinTotals:
 def compute_cross_product(rows: FloatArray, others: FloatArray) -> FloatArray:
     """Return ``rows' others``, summed over many rows of both, (n, B) and (n, B).
 
-    It multiplies a few rows at a time: for larger products BLAS starts threads, which cost more than these sums on a
-    busy machine, and sum in an order that depends on their number.
+    It multiplies a few rows at a time. For larger products BLAS starts threads: they cost more than these sums on a
+    busy machine, and the order of summation depends on their number.
     """
     whole = len(rows) // BATCH_ROWS * BATCH_ROWS
     few = rows[:whole].reshape(-1, BATCH_ROWS, rows.shape[1]).transpose(0, 2, 1)

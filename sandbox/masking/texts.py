@@ -1,5 +1,4 @@
-"""A keyed permutation of texts that preserves their shape: letters become letters, digits digits, other characters
-stay.
+"""A keyed permutation of texts that preserves their shape: letters stay letters, and digits digits.
 
 Each character is replaced within its alphabet, so length, case, spaces and punctuation survive. Two halves of a text's
 letters and digits change each other in turn, a Feistel network over characters (as in NIST's FF1), so different texts

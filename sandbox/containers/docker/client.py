@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 MIN_API_VERSION = (1, 41)  # Docker Engine 20.10
-CONNECT_TIMEOUT_SECONDS = 20.0  # an engine that is slower is unusable
+CONNECT_TIMEOUT_SECONDS = 20.0  # a slower engine is unusable
 LOCAL_RUNTIME_HINT = "or do without a container engine, and without isolation: SANDBOX_RUNTIME=local"
 START_ENGINE_HINT = (
     "start Docker (`sudo systemctl start docker`, or open Docker Desktop; in a checkout of sandbox: `make engine`),\n"

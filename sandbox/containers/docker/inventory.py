@@ -127,7 +127,7 @@ def measure_usage(client: docker.DockerClient, objects: list[RuntimeObject]) -> 
 
 
 def _fetch_usage(client: docker.DockerClient, container: str) -> ResourceUsage:
-    # For a container that just ended, Engine 20.10 returns an empty answer, which is not JSON.
+    # Engine 20.10 returns an empty answer, not JSON, for a container that just exited.
     with contextlib.suppress(docker.errors.APIError, ValueError):
         return parse_stats(client.api.stats(container, stream=False, one_shot=True))
     return ResourceUsage()

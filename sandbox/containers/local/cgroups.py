@@ -78,9 +78,9 @@ class ControlGroup:
 
 
 def plan_control_group(name: str) -> ControlGroup | None:
-    """Return a group of this name that this process may create, not created yet; None without permission.
+    """Return a group of this name for this process to create, not created yet; None without permission.
 
-    Its parent is this process's group if that may have subgroups (version 1), else that group's parent.
+    Its parent is this process's group if subgroups are allowed there (version 1), else the parent of that group.
     """
     current = _find_own_groups()
     folders: dict[str, Path]

@@ -171,7 +171,7 @@ class Session:
         self._statement_error = error
 
     def add_interrupt_callback(self, stop: Callable[[], None]) -> None:
-        """Register a function to call on Ctrl-C, which ends an operation that DuckDB waits for."""
+        """Register a function to call on Ctrl-C, to end an operation awaited by DuckDB."""
         self._interrupt_callbacks.append(stop)
 
     def _call_interrupt_callbacks(self) -> None:

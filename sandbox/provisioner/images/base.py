@@ -39,17 +39,17 @@ def ensure_base(
     progress: Progress,
     frozen: bool = False,
 ) -> LockedImage:
-    """Return a base image in the container engine: the wanted one, else the local build, else the official one.
+    """Return a base image in the container engine: the locked one, else the local build, else the official one.
 
     Args:
         client: The container engine's client.
         locked_base: The lock's base image, if any.
         home: Its lock prevents concurrent builds of the base.
         progress: Shows what is pulled or built.
-        frozen: Refuse any base other than the wanted one.
+        frozen: Refuse any base other than the locked one.
 
     Raises:
-        FrozenMismatchError: ``frozen``, and the wanted one is not available.
+        FrozenMismatchError: ``frozen``, and the locked one is not available.
         ContainerEngineError: No base is available.
     """
     base = find_base(client, locked_base)
@@ -85,7 +85,7 @@ def _parse_reference(reference: str) -> LockedImage:
 
 
 def find_base(client: images.Client, locked_base: LockedImage | None) -> LockedImage | None:
-    """Return a base present in the container engine, the wanted one first; None without one."""
+    """Return a base present in the container engine, the locked one first; None without one."""
     if locked_base is not None and "@" in locked_base.reference and images.find_image(client, locked_base.reference):
         return locked_base
     local_base = images.find_image(client, LOCAL_BASE)

@@ -31,7 +31,7 @@ class Interpreter:
 
 @functools.cache
 def find_interpreter(minor_version: str) -> Interpreter:
-    """Return an interpreter of the wanted version if this machine has one, else the current one.
+    """Return an interpreter of this version if the machine has one, else the current one.
 
     It searches the current interpreter, ``python3.x`` on the PATH and uv's installations; nothing is downloaded.
     """
