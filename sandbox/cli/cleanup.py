@@ -40,16 +40,16 @@ def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool
     Samples, runs, reports, environments, images and wheels; AGE is as in 12h or 30d, SIZE as in 20GB. What a
     running command uses stays, and so does everything that sandbox did not make.
     """
-    from sandbox.commands.cleanup import gc as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.report.terminal.cleanup import render_cleanup as shown  # noqa: PLC0415
+    from sandbox.commands.cleanup import gc as gc_command  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.report.terminal.cleanup import render_cleanup  # noqa: PLC0415
 
     limits = {"older": older, "idle": idle, "most": most}
-    policy = carry_out.RetentionPolicy(**{name: value for name, value in limits.items() if value is not None})
+    policy = gc_command.RetentionPolicy(**{name: value for name, value in limits.items() if value is not None})
     with call.progress.step("looking for what nobody needs"):
-        garbage = carry_out.find_garbage(policy)
-    planned = carry_out.GcResult(garbage=garbage, dry_run=True)
+        garbage = gc_command.find_garbage(policy)
+    planned = gc_command.GcResult(garbage=garbage, dry_run=True)
     if dry_run or not (garbage.leftovers or garbage.candidates):
-        call.print(planned, lambda: shown(planned.to_dict(), done=False))
+        call.print(planned, lambda: render_cleanup(planned.to_dict(), done=False))
         return
     if not yes:
         if not sys.stdin.isatty() or call.as_json:
@@ -57,7 +57,7 @@ def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool
                 "removing needs a yes, and there is no terminal to ask",
                 hint="sandbox gc --yes; to see what would go: sandbox gc --dry-run",
             )
-        call.print(planned, lambda: shown(planned.to_dict(), done=False))
+        call.print(planned, lambda: render_cleanup(planned.to_dict(), done=False))
         click.confirm("Remove this?", abort=True, err=True)
-    removal = carry_out.GcResult(garbage=carry_out.remove_garbage(garbage, progress=call.progress), dry_run=False)
-    call.print(removal, lambda: shown(removal.to_dict(), done=True))
+    removal = gc_command.GcResult(garbage=gc_command.remove_garbage(garbage, progress=call.progress), dry_run=False)
+    call.print(removal, lambda: render_cleanup(removal.to_dict(), done=True))

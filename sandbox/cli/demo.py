@@ -21,8 +21,8 @@ from sandbox.cli.options import Call, add_common_options
 @add_common_options
 def demo(call: Call, *, folder: Path, scale: float) -> None:
     """Make a small but complete project in FOLDER (warehouse, pipeline, a change with a bug in it) and run the main job on it."""
-    from sandbox.commands.demo import demo as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.report.terminal.demo import render_demo as shown  # noqa: PLC0415
+    from sandbox.commands.demo import demo as run_command  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.report.terminal.demo import render_demo  # noqa: PLC0415
 
-    result = carry_out(folder.absolute(), scale=scale, runtime=call.runtime, progress=call.progress)
-    call.print(result, lambda: shown(result.document, folder, result.planted_bug))
+    result = run_command(folder.absolute(), scale=scale, runtime=call.runtime, progress=call.progress)
+    call.print(result, lambda: render_demo(result.document, folder, result.planted_bug))

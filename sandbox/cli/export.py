@@ -22,9 +22,9 @@ def export(call: Call, *, form: ExportFormat, overwrite: bool, name: str) -> Non
 
     Image, sample, limits and walls are those of a run; the code is the working tree as it lies there.
     """
-    from sandbox.commands.export import export as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.commands.export import export as run_command  # noqa: PLC0415 - heavy, and --help does not need it
 
-    result = carry_out(call.load_project(), form, name=name, overwrite=overwrite, progress=call.progress)
+    result = run_command(call.load_project(), form, name=name, overwrite=overwrite, progress=call.progress)
     if call.as_json:
         call.print(result, lambda: "")
         return

@@ -27,12 +27,12 @@ GATE_FAILURE_STATUS = 1
 @add_common_options
 def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool, accept_masks: bool) -> None:
     """Run one version of the code (a git REF, or the working tree) on the sample in the stack."""
-    from sandbox.project.pipeline_run import run as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.report.terminal.run import render_run as shown  # noqa: PLC0415
+    from sandbox.project.pipeline_run import run as run_command  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.report.terminal.run import render_run  # noqa: PLC0415
 
     project = call.load_run_project(accept_masks=accept_masks)
-    result = carry_out(project, ref=ref, name=name, fresh=fresh, frozen=frozen, progress=call.progress)
-    call.print(result, lambda: shown(result.run))
+    result = run_command(project, ref=ref, name=name, fresh=fresh, frozen=frozen, progress=call.progress)
+    call.print(result, lambda: render_run(result.run))
 
 
 @click.command()
@@ -115,7 +115,7 @@ def diff(
     be judged, 128 if none can.
     """
     from sandbox.commands.diff import TableDiffOptions, diff_tables  # noqa: PLC0415 - see `run`
-    from sandbox.commands.diff import diff as carry_out  # noqa: PLC0415
+    from sandbox.commands.diff import diff as run_command  # noqa: PLC0415
     from sandbox.impact.diff import DiffOptions, DiffVersions  # noqa: PLC0415
     from sandbox.report.terminal.diff import render_diff  # noqa: PLC0415
 
@@ -147,7 +147,7 @@ def diff(
     else:
         chosen = DiffVersions(baseline=baseline, candidate=candidate, outputs=outputs, stack=stack)
         project = call.load_run_project(baseline=baseline, accept_masks=accept_masks)
-        result = carry_out(project, chosen, options, progress=call.progress)
+        result = run_command(project, chosen, options, progress=call.progress)
     call.print(result, lambda: render_diff(result.document))
     return GATE_FAILURE_STATUS if result.verdict == "outside_gate" else 0
 

@@ -22,17 +22,17 @@ from sandbox.model import SqlDialect
 @add_common_options
 def plan(call: Call, *, dialect: SqlDialect | None) -> None:
     """Say what a sample would take: strata, rows, bytes, precision, smallest effect it would detect."""
-    from sandbox.project.sample import plan as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.project.sample import plan as run_command  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.project.sample import plan_sql  # noqa: PLC0415
-    from sandbox.report.terminal.samples import render_plan as shown  # noqa: PLC0415
+    from sandbox.report.terminal.samples import render_plan  # noqa: PLC0415
 
     if dialect is not None:
         compiled = plan_sql(call.load_project(), dialect, progress=call.progress)
         text = json.dumps(compiled.to_dict(), ensure_ascii=False, indent=1) if call.as_json else compiled.text
         click.echo(text.rstrip("\n"))
         return
-    result = carry_out(call.load_project(), progress=call.progress)
-    call.print(result, lambda: shown(result))
+    result = run_command(call.load_project(), progress=call.progress)
+    call.print(result, lambda: render_plan(result))
 
 
 @click.group(invoke_without_command=True)
@@ -44,14 +44,14 @@ def sample(call: Call, *, refresh: bool, profile: bool, accept_masks: bool) -> N
     """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it."""
     if _has_subcommand():
         return
-    from sandbox.project.sample import ensure_profiled_sample as carry_out  # noqa: PLC0415 - see `plan`
-    from sandbox.report.terminal.samples import render_sample as shown  # noqa: PLC0415
+    from sandbox.project.sample import ensure_profiled_sample as run_command  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.samples import render_sample  # noqa: PLC0415
 
     project = call.load_run_project(accept_masks=accept_masks)
-    result = carry_out(project, refresh=refresh, profile=profile, progress=call.progress)
+    result = run_command(project, refresh=refresh, profile=profile, progress=call.progress)
     call.print(
         result,
-        lambda: shown(
+        lambda: render_sample(
             result.sample,
             result.manifest,
             drawn=result.drawn,
@@ -81,11 +81,11 @@ def push(call: Call, *, uri: str | None) -> None:
     URI is a path, s3://bucket/folder, gs://bucket/folder or abfss://container@account.dfs.core.windows.net/folder.
     Credentials come from the environment. An interrupted push goes on when it is called again.
     """
-    from sandbox.project.sharing import push as carry_out  # noqa: PLC0415 - see `plan`
-    from sandbox.report.terminal.transfers import render_push as shown  # noqa: PLC0415
+    from sandbox.project.sharing import push as run_command  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.transfers import render_push  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), uri=uri, progress=call.progress)
-    call.print(result, lambda: shown(result.sample, result.store, result.transfer))
+    result = run_command(call.load_project(), uri=uri, progress=call.progress)
+    call.print(result, lambda: render_push(result.sample, result.store, result.transfer))
 
 
 @sample.command()
@@ -97,11 +97,11 @@ def pull(call: Call, *, fingerprint: str | None, uri: str | None) -> None:
 
     Everything is checked on arrival. An interrupted pull goes on when it is called again.
     """
-    from sandbox.project.sharing import pull as carry_out  # noqa: PLC0415 - see `plan`
-    from sandbox.report.terminal.transfers import render_pull as shown  # noqa: PLC0415
+    from sandbox.project.sharing import pull as run_command  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.transfers import render_pull  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), fingerprint=fingerprint, uri=uri, progress=call.progress)
-    call.print(result, lambda: shown(result.sample, result.transfer, used=result.used))
+    result = run_command(call.load_project(), fingerprint=fingerprint, uri=uri, progress=call.progress)
+    call.print(result, lambda: render_pull(result.sample, result.transfer, used=result.used))
 
 
 @click.command()
@@ -111,9 +111,9 @@ def pull(call: Call, *, fingerprint: str | None, uri: str | None) -> None:
 @add_common_options
 def verify(call: Call, *, what: str | None) -> None:
     """Check samples and runs against what was recorded of them."""
-    from sandbox.commands.verify import verify as carry_out  # noqa: PLC0415 - see `plan`
-    from sandbox.report.terminal.samples import render_verification as shown  # noqa: PLC0415
+    from sandbox.commands.verify import verify as run_command  # noqa: PLC0415 - see `plan`
+    from sandbox.report.terminal.samples import render_verification  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), what=what, progress=call.progress)
+    result = run_command(call.load_project(), what=what, progress=call.progress)
     result.raise_for_problems()
-    call.print(result, lambda: shown(result.problems))
+    call.print(result, lambda: render_verification(result.problems))

@@ -27,14 +27,14 @@ MAX_QUERY_ROWS = 50  # without --all
 @add_common_options
 def create(call: Call, *, name: str, frozen: bool, accept_masks: bool) -> None:
     """Make everything ready: draw the sample, build the image, record the sandbox. Does only what is not done yet."""
-    from sandbox.project.create import create as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.report.terminal.sandboxes import render_sandbox as shown  # noqa: PLC0415
+    from sandbox.project.create import create as run_command  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.report.terminal.sandboxes import render_sandbox  # noqa: PLC0415
 
     project = call.load_run_project(accept_masks=accept_masks)
-    result = carry_out(project, name=name, frozen=frozen, progress=call.progress)
+    result = run_command(project, name=name, frozen=frozen, progress=call.progress)
     call.print(
         result,
-        lambda: shown(
+        lambda: render_sandbox(
             result.record,
             result.sample.manifest,
             drawn=result.sample.drawn,
@@ -48,11 +48,11 @@ def create(call: Call, *, name: str, frozen: bool, accept_masks: bool) -> None:
 @add_common_options
 def lock(call: Call, *, upgrade: bool) -> None:
     """Resolve the stack's pins into sandbox.lock."""
-    from sandbox.commands.lock import lock as carry_out  # noqa: PLC0415 - see `create`
-    from sandbox.report.terminal.sandboxes import render_lock as shown  # noqa: PLC0415
+    from sandbox.commands.lock import lock as run_command  # noqa: PLC0415 - see `create`
+    from sandbox.report.terminal.sandboxes import render_lock  # noqa: PLC0415
 
-    result = carry_out(call.load_run_project(), upgrade=upgrade, progress=call.progress)
-    call.print(result, lambda: shown(result.lock, result.path, changed=result.changed, moved=result.lock_changes))
+    result = run_command(call.load_run_project(), upgrade=upgrade, progress=call.progress)
+    call.print(result, lambda: render_lock(result.lock, result.path, changed=result.changed, moved=result.lock_changes))
 
 
 @click.command()
@@ -61,11 +61,11 @@ def lock(call: Call, *, upgrade: bool) -> None:
 @add_common_options
 def shell(call: Call, *, name: str, frozen: bool) -> int:
     """Open a terminal inside the sandbox, isolated as a run is, on a copy of the working tree."""
-    from sandbox.commands.shell import shell as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.commands.shell import shell as run_command  # noqa: PLC0415 - see `create`
 
     if call.as_json or not sys.stdin.isatty():
         raise UsageError("a shell needs a terminal", hint="to run the pipeline: sandbox run")
-    return carry_out(call.load_run_project(), name=name, frozen=frozen, progress=call.progress)
+    return run_command(call.load_run_project(), name=name, frozen=frozen, progress=call.progress)
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
@@ -78,10 +78,10 @@ def execute(call: Call, *, words: tuple[str, ...], name: str, frozen: bool) -> i
 
     Flags of sandbox come before the command: sandbox exec --name wide python -c 'print(1)'
     """
-    from sandbox.commands.shell import execute as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.commands.shell import execute as run_command  # noqa: PLC0415 - see `create`
 
     out, err = create_writer(sys.stdout.buffer), create_writer(sys.stderr.buffer)
-    return carry_out(
+    return run_command(
         call.load_run_project(), words, name=name, frozen=frozen, stdout=out, stderr=err, progress=call.progress
     )
 
@@ -94,7 +94,7 @@ def execute(call: Call, *, words: tuple[str, ...], name: str, frozen: bool) -> i
 @add_common_options
 def logs(call: Call, *, run: str | None, follow: bool, service: str | None, name: str) -> None:
     """Print what a run printed, by default the latest one, also while it goes on."""
-    from sandbox.commands import logs as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.commands import logs as logs_command  # noqa: PLC0415 - see `create`
 
     if call.as_json:
         raise UsageError("logs have no JSON", hint="the runs' records: sandbox verify --json")
@@ -112,10 +112,10 @@ def logs(call: Call, *, run: str | None, follow: bool, service: str | None, name
             "runs belong to the project, whichever of its sandboxes they ran in; --name goes with --service",
             hint=f"sandbox logs --service postgres --name {name}",
         )
-    log = carry_out.find_run_log(call.load_project(), run=run)
+    log = logs_command.find_run_log(call.load_project(), run=run)
     call.progress.print_message(f"run {log.run}{', going on' if log.is_running else ''}")
     out, err = create_writer(sys.stdout.buffer), create_writer(sys.stderr.buffer)
-    carry_out.stream_log(log, follow=follow, stdout=out, stderr=err)
+    logs_command.stream_log(log, follow=follow, stdout=out, stderr=err)
 
 
 def create_writer(stream: BinaryIO) -> Callable[[bytes], None]:
@@ -137,15 +137,15 @@ def create_writer(stream: BinaryIO) -> Callable[[bytes], None]:
 @add_common_options
 def sql(call: Call, *, query: str, as_csv: bool, whole: bool, service: str | None, name: str) -> None:
     """Query the sample: its tables, weights.UNIT, and output.NAME of the last run. QUERY may be - for stdin."""
-    from sandbox.commands import sql as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.commands import sql as sql_command  # noqa: PLC0415 - see `create`
     from sandbox.report.terminal import query_result as report  # noqa: PLC0415
 
     text = sys.stdin.read() if query == "-" else query
     most = None if whole or as_csv else MAX_QUERY_ROWS
     if service is None:
-        result = carry_out.sql(call.load_project(), text, most=most, progress=call.progress)
+        result = sql_command.sql(call.load_project(), text, most=most, progress=call.progress)
     else:
-        result = carry_out.query_postgres(call.load_run_project(), text, name=name, most=most, progress=call.progress)
+        result = sql_command.query_postgres(call.load_run_project(), text, name=name, most=most, progress=call.progress)
     if as_csv and not call.as_json:
         click.echo(report.format_csv(result.columns, result.rows), nl=False)
         return
@@ -156,11 +156,11 @@ def sql(call: Call, *, query: str, as_csv: bool, whole: bool, service: str | Non
 @add_common_options
 def ls(call: Call) -> None:
     """List the project's sandboxes, with what they use."""
-    from sandbox.commands.cleanup.sandboxes import ls as carry_out  # noqa: PLC0415 - see `create`
-    from sandbox.report.terminal.sandboxes import render_sandboxes as shown  # noqa: PLC0415
+    from sandbox.commands.cleanup.sandboxes import ls as run_command  # noqa: PLC0415 - see `create`
+    from sandbox.report.terminal.sandboxes import render_sandboxes  # noqa: PLC0415
 
-    result = carry_out(call.load_project())
-    call.print(result, lambda: shown([entry.record for entry in result.entries], result.to_dict()))
+    result = run_command(call.load_project())
+    call.print(result, lambda: render_sandboxes([entry.record for entry in result.entries], result.to_dict()))
 
 
 class RemovalResult:
@@ -176,9 +176,9 @@ class RemovalResult:
 @add_common_options
 def stop(call: Call, *, name: str) -> None:
     """End what runs for a sandbox."""
-    from sandbox.commands.cleanup.sandboxes import stop as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.commands.cleanup.sandboxes import stop as run_command  # noqa: PLC0415 - see `create`
 
-    names = carry_out(call.load_project(), name=name, progress=call.progress)
+    names = run_command(call.load_project(), name=name, progress=call.progress)
     call.print(RemovalResult(names), lambda: "\n".join(f"ended {item}" for item in names) or "nothing was running")
 
 
@@ -189,7 +189,7 @@ def stop(call: Call, *, name: str) -> None:
 @add_common_options
 def rm(call: Call, *, name: str, samples: bool, yes: bool) -> None:
     """Remove a sandbox, what runs for it, and with the last one the project's runs and reports; samples stay."""
-    from sandbox.commands.cleanup.sandboxes import rm as carry_out  # noqa: PLC0415 - see `create`
+    from sandbox.commands.cleanup.sandboxes import rm as run_command  # noqa: PLC0415 - see `create`
 
     project = call.load_project()
     if not yes:
@@ -199,7 +199,7 @@ def rm(call: Call, *, name: str, samples: bool, yes: bool) -> None:
                 hint=f"sandbox rm --name {name} --yes",
             )
         click.confirm(f"Remove sandbox {name} of {project.root}?", abort=True, err=True)
-    names = carry_out(project, name=name, samples=samples, progress=call.progress)
+    names = run_command(project, name=name, samples=samples, progress=call.progress)
     call.print(RemovalResult(names), lambda: "\n".join(f"removed {item}" for item in names))
 
 
@@ -207,12 +207,12 @@ def rm(call: Call, *, name: str, samples: bool, yes: bool) -> None:
 @add_common_options
 def doctor(call: Call) -> int:
     """Check this machine, with one fix for each failure."""
-    from sandbox.commands.doctor import doctor as carry_out  # noqa: PLC0415 - see `create`
-    from sandbox.report.terminal.sandboxes import render_checks as shown  # noqa: PLC0415
+    from sandbox.commands.doctor import doctor as run_command  # noqa: PLC0415 - see `create`
+    from sandbox.report.terminal.sandboxes import render_checks  # noqa: PLC0415
 
     project, runtime = _find_project(call)
-    result = carry_out(project, runtime=runtime, progress=call.progress)
-    call.print(result, lambda: shown(result.checks))
+    result = run_command(project, runtime=runtime, progress=call.progress)
+    call.print(result, lambda: render_checks(result.checks))
     if result.is_healthy:
         return 0
     failed = [check.name for check in result.checks if check.ok is False]

@@ -14,8 +14,8 @@ def scan(call: Call) -> None:
 
     It exits 0 when it could look, whatever it found.
     """
-    from sandbox.commands.scan import scan as carry_out  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.report.terminal.scan import render_scan as shown  # noqa: PLC0415
+    from sandbox.commands.scan import scan as run_command  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.report.terminal.scan import render_scan  # noqa: PLC0415
 
-    result = carry_out(call.load_project(), progress=call.progress)
-    call.print(result, lambda: shown(result))
+    result = run_command(call.load_project(), progress=call.progress)
+    call.print(result, lambda: render_scan(result))

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote as percent_encoded
+from urllib.parse import quote as percent_encode
 
 import pyarrow as pa
 
@@ -42,7 +42,7 @@ class SQLiteSnapshot:
         self._lock = threading.Lock()
         with _translate_errors(path):
             self.connection = sqlite3.connect(
-                f"file:{percent_encoded(path)}?mode=ro",
+                f"file:{percent_encode(path)}?mode=ro",
                 uri=True,
                 timeout=LOCK_WAIT_SECONDS,
                 check_same_thread=False,

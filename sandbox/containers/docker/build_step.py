@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import docker.errors
 
 from sandbox.containers import ownership
-from sandbox.containers.docker import engine_api as plan
+from sandbox.containers.docker import engine_api
 from sandbox.containers.docker.client import translate_errors
 from sandbox.containers.docker.images import LOG_TAIL_LINES, Client
 
@@ -41,7 +41,7 @@ def run_build_step(client: Client, image: str, command: str, *, mounts: Mapping[
         "Cmd": [command],
         "User": "0:0",
         "Env": ["DEBIAN_FRONTEND=noninteractive", "LANG=C.UTF-8"],
-        "Labels": plan.build_container_labels({"role": "build", **ownership.identify_owner().labels}),
+        "Labels": engine_api.build_container_labels({"role": "build", **ownership.identify_owner().labels}),
         "HostConfig": {
             "Init": True,
             "SecurityOpt": ["no-new-privileges:true"],

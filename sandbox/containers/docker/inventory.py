@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker.errors
 
-from sandbox.containers.docker import engine_api as plan
+from sandbox.containers.docker import engine_api
 from sandbox.containers.docker.client import translate_errors
 from sandbox.containers.docker.usage import parse_stats
 from sandbox.containers.protocol import LABEL_PREFIX, RuntimeObject
@@ -46,7 +46,9 @@ def list_containers(client: docker.DockerClient, labels: Mapping[str, str]) -> l
         ContainerEngineError: The engine does not answer.
     """
     with translate_errors("list containers"):
-        entries = client.api.containers(all=True, filters=_build_label_filters({"kind": plan.CONTAINER_KIND, **labels}))
+        entries = client.api.containers(
+            all=True, filters=_build_label_filters({"kind": engine_api.CONTAINER_KIND, **labels})
+        )
     return [
         _build_object(
             entry, entry["Id"], str(entry["Names"][0]).lstrip("/"), "container", running=entry["State"] == "running"
@@ -96,7 +98,9 @@ def _build_label_filters(labels: Mapping[str, str]) -> dict[str, list[str]]:
 
 
 def _build_object(entry: Mapping[str, Any], id_: str, name: str, kind: str, *, running: bool = False) -> RuntimeObject:
-    return RuntimeObject(id=id_, name=name, kind=kind, labels=plan.parse_labels(entry.get("Labels")), running=running)
+    return RuntimeObject(
+        id=id_, name=name, kind=kind, labels=engine_api.parse_labels(entry.get("Labels")), running=running
+    )
 
 
 def measure_usage(client: docker.DockerClient, objects: list[RuntimeObject]) -> list[RuntimeObject]:

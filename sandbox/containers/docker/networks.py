@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import docker.errors
 
-from sandbox.containers.docker import engine_api as plan
+from sandbox.containers.docker import engine_api
 from sandbox.containers.docker.client import translate_errors
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def ensure_internal_network(client: Client, name: str, labels: Mapping[str, str]
     Raises:
         ContainerEngineError: The engine refuses.
     """
-    required = plan.build_labels({**labels, "role": NETWORK_ROLE})
+    required = engine_api.build_labels({**labels, "role": NETWORK_ROLE})
     with translate_errors(f"make the network {name}"):
         networks = client.api.networks(filters={"label": [f"{key}={value}" for key, value in required.items()]})
         ids = sorted(str(network["Id"]) for network in networks if network["Name"] == name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker.errors
 
-from sandbox.containers.docker import engine_api as plan
+from sandbox.containers.docker import engine_api
 from sandbox.containers.docker.client import CONNECTION_ERRORS, open_client, translate_errors
 from sandbox.containers.docker.output import ContainerOutput
 from sandbox.containers.docker.usage import start_container_meter
@@ -52,7 +52,7 @@ class DockerRun:
     """One container's run; the caller creates and removes the container."""
 
     def __init__(
-        self, client: docker.DockerClient, container: str, *, job: Job, engine: plan.EngineInfo, grace: float
+        self, client: docker.DockerClient, container: str, *, job: Job, engine: engine_api.EngineInfo, grace: float
     ) -> None:
         self._client = client
         self._container = container
@@ -123,7 +123,7 @@ class DockerRun:
             inspected = self._client.api.inspect_container(self._container)
         except ENGINE_FAILURES:
             return  # waiting for the exit will report the failure
-        self._isolation = plan.parse_isolation(inspected, mounts=self._job.mounts, engine=self._engine)
+        self._isolation = engine_api.parse_isolation(inspected, mounts=self._job.mounts, engine=self._engine)
         if pid := int(inspected["State"].get("Pid") or 0):
             self._meter = start_container_meter(self._client, self._container, pid)
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 
 from sandbox.containers import ownership, terminal
-from sandbox.containers.docker import engine_api as plan
-from sandbox.containers.docker import inventory
+from sandbox.containers.docker import engine_api, inventory
 from sandbox.containers.docker import terminal as docker_terminal
 from sandbox.containers.docker.client import CONNECTION_ERRORS, open_client, translate_errors
 from sandbox.containers.docker.run import DockerRun
@@ -37,7 +36,7 @@ class DockerRuntime:
     def __init__(self, *, grace: float = GRACE_SECONDS) -> None:
         """Set the seconds between SIGTERM and SIGKILL."""
         self._grace = grace
-        self._connection: tuple[docker.DockerClient, plan.EngineInfo] | None = None
+        self._connection: tuple[docker.DockerClient, engine_api.EngineInfo] | None = None
         self._leftover_ids: set[str] = set()
 
     @property
@@ -108,10 +107,10 @@ class DockerRuntime:
             (owning := ownership.parse_owner(item.labels)) is not None and owning.has_ended
         )
 
-    def _connect_engine(self) -> tuple[docker.DockerClient, plan.EngineInfo]:
+    def _connect_engine(self) -> tuple[docker.DockerClient, engine_api.EngineInfo]:
         if self._connection is None:
             client = open_client()
-            self._connection = client, plan.parse_engine_info(client.engine_info)
+            self._connection = client, engine_api.parse_engine_info(client.engine_info)
         return self._connection
 
     @contextlib.contextmanager
@@ -122,12 +121,12 @@ class DockerRuntime:
             if not mount.source.exists():
                 raise ContainerEngineError(f"cannot start {job.name}: {mount.source} is not there to be mounted")
         self.remove_leftovers()
-        user = plan.choose_user(os.getuid(), os.getgid(), rootless=engine.rootless)
+        user = engine_api.choose_user(os.getuid(), os.getgid(), rootless=engine.rootless)
         writable = [mount.source for mount in job.mounts if mount.writable] if user.needs_chown else []
         if user.needs_chown:
             make_readable([mount.source for mount in job.mounts if not mount.writable])
         token = uuid.uuid4().hex
-        body = plan.build_container_body(
+        body = engine_api.build_container_body(
             job,
             user=user,
             engine=engine,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import docker.errors
 
-from sandbox.containers.docker import engine_api as plan
+from sandbox.containers.docker import engine_api
 from sandbox.containers.docker.client import translate_errors
 from sandbox.containers.docker.images import LOG_TAIL_LINES, Client
 from sandbox.errors import ContainerEngineError
@@ -59,7 +59,7 @@ class ServiceSpec:
     mounts: tuple[Mount, ...] = ()
     command: tuple[str, ...] = ()
     workdir: str | None = None
-    user: str = f"{plan.UNPRIVILEGED_ID}:{plan.UNPRIVILEGED_ID}"
+    user: str = f"{engine_api.UNPRIVILEGED_ID}:{engine_api.UNPRIVILEGED_ID}"
     tmpfs: Mapping[str, str] = field(default_factory=dict)
 
     def format_volume_name(self, name: str) -> str:
@@ -74,7 +74,7 @@ def create_service(client: Client, service: ServiceSpec) -> str:
     """
     created_volumes: list[str] = []
     container: str | None = None
-    labels = plan.build_labels(service.labels)
+    labels = engine_api.build_labels(service.labels)
     try:
         with translate_errors(f"make {service.name}"):
             for name in service.volumes:
@@ -197,7 +197,7 @@ def build_service_body(service: ServiceSpec) -> dict[str, Any]:
         **({"WorkingDir": service.workdir} if service.workdir else {}),
         "User": service.user,
         "Env": [f"{name}={value}" for name, value in service.variables.items()],
-        "Labels": plan.build_container_labels(service.labels),
+        "Labels": engine_api.build_container_labels(service.labels),
         "ExposedPorts": {inside: {}},
         "StopSignal": "SIGTERM",
         "HostConfig": {
@@ -212,13 +212,13 @@ def build_service_body(service: ServiceSpec) -> dict[str, Any]:
             "Memory": service.memory_bytes,
             "MemorySwap": service.memory_bytes,
             "NanoCpus": round(service.cpus * 1e9),
-            "Tmpfs": {plan.TMP_PATH: "rw,nosuid,nodev,mode=1777,size=256m", **service.tmpfs},
+            "Tmpfs": {engine_api.TMP_PATH: "rw,nosuid,nodev,mode=1777,size=256m", **service.tmpfs},
             "Mounts": [
                 *(
                     {"Type": "volume", "Source": service.format_volume_name(name), "Target": target}
                     for name, target in service.volumes.items()
                 ),
-                *map(plan.build_mount, service.mounts),
+                *map(engine_api.build_mount, service.mounts),
             ],
             "Init": True,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},

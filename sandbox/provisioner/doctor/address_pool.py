@@ -6,8 +6,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from sandbox.containers import ownership
-from sandbox.containers.docker import engine_api as plan
-from sandbox.containers.docker import inventory
+from sandbox.containers.docker import engine_api, inventory
 from sandbox.containers.docker.client import translate_errors
 from sandbox.errors import ContainerEngineError
 from sandbox.provisioner.doctor.check import DoctorCheck, fail_check, pass_check
@@ -53,6 +52,6 @@ def _create_network(client: Client) -> str:
     """Create an unused network, and return its id: names are not unique."""
     with translate_errors("make a network"):
         name = f"sbx-doctor-{uuid.uuid4().hex[:12]}"
-        labels = plan.build_container_labels({**DOCTOR_LABELS, **ownership.identify_owner().labels})
+        labels = engine_api.build_container_labels({**DOCTOR_LABELS, **ownership.identify_owner().labels})
         network = client.api.create_network(name, driver="bridge", internal=True, labels=labels)
     return str(network["Id"])

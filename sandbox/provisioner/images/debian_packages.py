@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sandbox.containers.docker import build_step as once
-from sandbox.containers.docker import images
+from sandbox.containers.docker import build_step, images
 from sandbox.containers.docker.client import open_client, open_shared_client
 from sandbox.errors import ContainerEngineError, FrozenMismatchError
 from sandbox.manifest.canonical_json import hash_file, hash_json
@@ -210,7 +209,7 @@ def _download_packages(
 ) -> list[LockedPackage]:
     """Download packages with apt into a folder; with ``locked`` only those versions, or else a list of available ones."""
     specifiers = names if locked is None else [f"{package.name}={package.version}" for package in locked]
-    ended = once.run_build_step(
+    ended = build_step.run_build_step(
         client,
         base.reference,
         DOWNLOAD_COMMAND.format(

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from sandbox.containers.docker import engine_api as plan
-from sandbox.containers.docker import images
+from sandbox.containers.docker import engine_api, images
 from sandbox.containers.docker import services as docker_services
 from sandbox.containers.docker.client import open_client
 from sandbox.containers.local.permissions import make_readable
@@ -92,7 +91,9 @@ def start_notebook(request: NotebookRequest, *, progress: Progress) -> str:
     """
     with contextlib.closing(open_client()) as client, lock_path(request.state / NOTEBOOK_SERVICE):
         password = services.ensure_password(request.state)
-        user = plan.choose_user(os.getuid(), os.getgid(), rootless=plan.parse_engine_info(client.engine_info).rootless)
+        user = engine_api.choose_user(
+            os.getuid(), os.getgid(), rootless=engine_api.parse_engine_info(client.engine_info).rootless
+        )
         _prepare_folders(request, user)
         service = _build_service(request, password, user)
         with services.open_service(client, service) as container:
@@ -105,7 +106,7 @@ def start_notebook(request: NotebookRequest, *, progress: Progress) -> str:
     return address
 
 
-def _prepare_folders(request: NotebookRequest, user: plan.ContainerUser) -> None:
+def _prepare_folders(request: NotebookRequest, user: engine_api.ContainerUser) -> None:
     """Create the first notebook if there is none, and give the service's user write access."""
     with translate_os_errors(request.notebooks):
         request.notebooks.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,9 @@ def _prepare_folders(request: NotebookRequest, user: plan.ContainerUser) -> None
         make_readable([request.sample / part for part in ("tables", "weights")])
 
 
-def _build_service(request: NotebookRequest, password: str, user: plan.ContainerUser) -> docker_services.ServiceSpec:
+def _build_service(
+    request: NotebookRequest, password: str, user: engine_api.ContainerUser
+) -> docker_services.ServiceSpec:
     service = docker_services.ServiceSpec(
         name=f"{request.name}-{NOTEBOOK_SERVICE}",
         image=request.image,
@@ -127,7 +130,7 @@ def _build_service(request: NotebookRequest, password: str, user: plan.Container
         volumes={"data": services.STATE_PATH},
         secrets={services.PASSWORD_PATH: password.encode()},
         variables={
-            "HOME": plan.HOME_PATH,
+            "HOME": engine_api.HOME_PATH,
             "TZ": "UTC",
             "SANDBOX_SAMPLE": "/sandbox/sample",
             "SANDBOX_WEIGHTS": "/sandbox/weights",
@@ -144,7 +147,7 @@ def _build_service(request: NotebookRequest, password: str, user: plan.Container
         ),
         workdir=NOTEBOOKS_PATH,
         user=str(user),
-        tmpfs={plan.HOME_PATH: f"rw,nosuid,nodev,mode=0700,uid={user.uid},gid={user.gid},size=256m"},
+        tmpfs={engine_api.HOME_PATH: f"rw,nosuid,nodev,mode=0700,uid={user.uid},gid={user.gid},size=256m"},
         memory_bytes=request.memory_bytes,
         cpus=request.cpus,
     )
