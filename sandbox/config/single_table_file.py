@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 
 def read_single_table(
-    file: Path, table: str, resolved: Callable[[dict[str, Any]], T | list[ConfigProblem]], *, example: str
+    file: Path, table: str, validate: Callable[[dict[str, Any]], T | list[ConfigProblem]], *, example: str
 ) -> T:
     """Return the settings in a file's table.
 
     Args:
         file: The file.
         table: The name of its only table.
-        resolved: Returns the result, or problems, for the file's content without other keys.
+        validate: Returns the result, or problems, for the file's content without other keys.
         example: An example of such a file.
 
     Raises:
@@ -40,7 +40,7 @@ def read_single_table(
     if table not in content:
         problems.append(ConfigProblem(key=(table,), message=f"is missing; this file is for a [{table}] table"))
     else:
-        result = resolved({table: content[table]})
+        result = validate({table: content[table]})
         if not isinstance(result, list) and not problems:
             return result
         problems += result if isinstance(result, list) else []

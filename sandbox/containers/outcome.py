@@ -60,24 +60,24 @@ def classify_end(cause: EndCause, status: int | None, *, out_of_memory: bool = F
 
 
 def wait_for_end(
-    ended: threading.Event,
+    exit_event: threading.Event,
     *,
     deadline: float,
     stop: threading.Event | None,
-    trouble: Callable[[], EndCause | None] = lambda: None,
+    find_cause: Callable[[], EndCause | None] = lambda: None,
 ) -> EndCause:
     """Wait until a run has ended or must be ended, and return the cause.
 
     Args:
-        ended: Set when the run's process has exited.
+        exit_event: Set when the run's process has exited.
         deadline: By the monotonic clock.
         stop: Set when the caller wants it to end.
-        trouble: Polled several times a second for another cause to end it.
+        find_cause: Polled several times a second for another cause to end it.
     """
     while True:
-        if ended.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
+        if exit_event.wait(max(0.0, min(POLL_SECONDS, deadline - time.monotonic()))):
             return EndCause.EXITED
-        if (cause := trouble()) is not None:
+        if (cause := find_cause()) is not None:
             return cause
         if stop is not None and stop.is_set():
             return EndCause.STOPPED

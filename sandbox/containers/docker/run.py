@@ -108,7 +108,7 @@ class DockerRun:
         try:
             self._inspect_container()
             cause = wait_for_end(
-                self._exit.exit_event, deadline=deadline, stop=stop, trouble=lambda: _find_stop_cause(output)
+                self._exit.exit_event, deadline=deadline, stop=stop, find_cause=lambda: _find_stop_cause(output)
             )
             if cause is not EndCause.EXITED:
                 self._stop_container()

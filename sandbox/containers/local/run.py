@@ -107,7 +107,7 @@ class LocalRun:
             for thread in threads:
                 thread.start()
             cause = wait_for_end(
-                self._exit_event, deadline=deadline, stop=stop, trouble=lambda: self._find_stop_cause(pipes)
+                self._exit_event, deadline=deadline, stop=stop, find_cause=lambda: self._find_stop_cause(pipes)
             )
             if cause in {EndCause.TIMED_OUT, EndCause.STOPPED}:
                 self._terminate_processes()

@@ -215,11 +215,11 @@ class Session:
             raise RuntimeError(type(error).__name__) from None
 
     @contextlib.contextmanager
-    def watch_progress(self, seen: Callable[[float], None]) -> Iterator[None]:
+    def watch_progress(self, on_progress: Callable[[float], None]) -> Iterator[None]:
         """Report the progress of the running statement to a callback within a block.
 
         Args:
-            seen: Called every 0.2 s from another thread with DuckDB's estimate, 0 to 1. Each statement of the block
+            on_progress: Called every 0.2 s from another thread with DuckDB's estimate, 0 to 1. Each statement of the block
                 starts at 0 again. It must not raise.
         """
         # DuckDB tracks progress only with the progress bar enabled.
@@ -230,7 +230,7 @@ class Session:
             while not ended.wait(PROGRESS_POLL_SECONDS):
                 percent = self.connection.query_progress()
                 if percent >= 0:  # otherwise no statement is running yet
-                    seen(min(1.0, percent / 100))
+                    on_progress(min(1.0, percent / 100))
 
         watch = threading.Thread(target=poll_progress, name="watching a statement", daemon=True)
         watch.start()

@@ -106,11 +106,11 @@ def drop_database(server: PostgresServer, database: str) -> None:
         _drop_database_and_role(connection, database)
 
 
-def drop_orphan_databases(server: PostgresServer, gone: Callable[[Mapping[str, str]], bool]) -> None:
+def drop_orphan_databases(server: PostgresServer, is_owner_gone: Callable[[Mapping[str, str]], bool]) -> None:
     """Drop the databases of runs whose owner is gone, as reported by a function."""
     with server.connect(MAINTENANCE_DATABASE) as connection:
         for name, comment in fetch_rows(connection, DATABASES_QUERY, [RUN_DATABASE_PREFIX]):
-            if comment and gone(json.loads(comment)):
+            if comment and is_owner_gone(json.loads(comment)):
                 _drop_database_and_role(connection, name)
 
 

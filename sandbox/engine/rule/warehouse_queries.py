@@ -95,24 +95,24 @@ def build_table(name: str, columns: Mapping[str, str], dialect: SqlDialect) -> A
     return ibis.table({column: to_ibis_type(kind) for column, kind in columns.items()}, name=table, database=database)
 
 
-def build_strata_counts(drawn: WarehouseDraw) -> Any:
+def build_strata_counts(draw: WarehouseDraw) -> Any:
     """Return the number of units per stratum of the frame, as ``population``.
 
     A column with merged rare values is NULL for them, and ``<column>_is_rare`` is 1, else 0.
     """
-    rows, names = _add_labels(drawn)
-    rows = rows.filter(*(rows[column].notnull() for column in drawn.key))
+    rows, names = _add_labels(draw)
+    rows = rows.filter(*(rows[column].notnull() for column in draw.key))
     groups: dict[str, Any] = {}
-    for name, strata_column in zip(names, drawn.columns, strict=True):
+    for name, strata_column in zip(names, draw.columns, strict=True):
         shown, label = choose_unused_name(strata_column.name.replace(".", "_"), groups), rows[name]
         groups[shown] = label
         if strata_column.common_values is not None:
             rare = _match_rare_label(label, strata_column)
             groups[shown] = ibis.ifelse(rare, ibis.null(label.type()), label)
             groups[choose_unused_name(f"{shown}_is_rare", groups)] = ibis.ifelse(rare, 1, 0)
-    keys = {choose_unused_name(f"key_{n}", groups): rows[column] for n, column in enumerate(drawn.key)}
+    keys = {choose_unused_name(f"key_{n}", groups): rows[column] for n, column in enumerate(draw.key)}
     units = rows.select(**groups, **keys)
-    if drawn.has_shared_keys:
+    if draw.has_shared_keys:
         units = units.distinct()
     population = {choose_unused_name("population", groups): units.count()}
     if not groups:
@@ -120,56 +120,56 @@ def build_strata_counts(drawn: WarehouseDraw) -> Any:
     return units.group_by(list(groups)).aggregate(**population).order_by(list(groups))
 
 
-def select_unit_rows(drawn: WarehouseDraw) -> Any:
+def select_unit_rows(draw: WarehouseDraw) -> Any:
     """Return the rows of a unit table selected by the sampling rule."""
-    columns = drawn.table.columns
-    rows, names = _add_labels(drawn)
+    columns = draw.table.columns
+    rows, names = _add_labels(draw)
     k, fold, number = (choose_unused_name(name, rows.columns) for name in ("k", "x", "u"))
-    keyed = rows.mutate(**{k: sampling_rule.compute_key_number(rows, drawn.key)})
-    folded = keyed.mutate(**{fold: sampling_rule.compute_fold(keyed[k], drawn.coefficients)})
-    numbered = folded.mutate(**{number: sampling_rule.compute_random_number(folded[fold], drawn.coefficients)})
-    below = _build_threshold(numbered, names, drawn)
+    keyed = rows.mutate(**{k: sampling_rule.compute_key_number(rows, draw.key)})
+    folded = keyed.mutate(**{fold: sampling_rule.compute_fold(keyed[k], draw.coefficients)})
+    numbered = folded.mutate(**{number: sampling_rule.compute_random_number(folded[fold], draw.coefficients)})
+    below = _build_threshold(numbered, names, draw)
     return numbered.filter(numbered[number] < below).select(*columns)
 
 
-def select_child_rows(table: Any, refers: WarehouseReference, parents: Any) -> Any:
+def select_child_rows(table: Any, reference: WarehouseReference, parents: Any) -> Any:
     """Return the rows of a table that refer to one of the parent rows; references with a NULL part are ignored."""
-    rows = _filter_by_reference_condition(table, refers)
-    keys = parents.select(**{f"key_{n}": parents[name] for n, (_, (name, _)) in enumerate(refers.pairs)})
-    pairs = [(referring, (f"key_{n}", kind)) for n, (referring, (_, kind)) in enumerate(refers.pairs)]
+    rows = _filter_by_reference_condition(table, reference)
+    keys = parents.select(**{f"key_{n}": parents[name] for n, (_, (name, _)) in enumerate(reference.pairs)})
+    pairs = [(referring, (f"key_{n}", kind)) for n, (referring, (_, kind)) in enumerate(reference.pairs)]
     return rows.semi_join(keys, _build_equalities(rows, keys, pairs))
 
 
-def add_referenced_rows(table: Any, drawn: Any | None, refers: WarehouseReference, rows: Any) -> Any:
+def add_referenced_rows(table: Any, drawn: Any | None, reference: WarehouseReference, rows: Any) -> Any:
     """Return the drawn rows of a table, and the rows referenced by ``rows`` that are not among them.
 
     Args:
         table: All its rows.
         drawn: The drawn rows; None for none.
-        refers: The reference to it.
+        reference: The reference to it.
         rows: The rows that hold the reference.
     """
-    holding = _filter_by_reference_condition(rows, refers)
-    key_columns = {f"key_{n}": holding[name] for n, ((name, _), _) in enumerate(refers.pairs)}
+    holding = _filter_by_reference_condition(rows, reference)
+    key_columns = {f"key_{n}": holding[name] for n, ((name, _), _) in enumerate(reference.pairs)}
     keys = holding.select(**key_columns)
-    pairs = [((f"key_{n}", kind), target) for n, ((_, kind), target) in enumerate(refers.pairs)]
+    pairs = [((f"key_{n}", kind), target) for n, ((_, kind), target) in enumerate(reference.pairs)]
     if drawn is not None:
         keys = keys.anti_join(drawn, _build_equalities(keys, drawn, pairs))
     named = table.semi_join(keys, _build_equalities(keys, table, pairs))
     return named if drawn is None else drawn.union(named)
 
 
-def check_reference_types(where: str, refers: WarehouseReference) -> None:
+def check_reference_types(where: str, reference: WarehouseReference) -> None:
     """Check that every database compares a reference in the same way.
 
     Args:
         where: Its name in messages.
-        refers: The reference.
+        reference: The reference.
 
     Raises:
         DataRuleError: The types may be compared differently.
     """
-    for (referring, kind), (target, other) in refers.pairs:
+    for (referring, kind), (target, other) in reference.pairs:
         exact = [each in INTEGER_TYPES or each.startswith("DECIMAL(") for each in (kind, other)]
         same = kind == other and kind in COMPARABLE_TYPES
         if not (all(exact) or same or _is_compared_as_text(kind, other)):
@@ -177,7 +177,7 @@ def check_reference_types(where: str, refers: WarehouseReference) -> None:
                 f"{where}: {referring} is {kind} and {target} is {other}, which another database may compare in another way",
                 hint="fix a type in [tables.NAME.types]",
             )
-    for column, value in refers.when:
+    for column, value in reference.when:
         if isinstance(value, float):
             raise DataRuleError(
                 f"{where}: when {column} = {value} compares floating point numbers, which another database may do otherwise",
@@ -200,17 +200,17 @@ def _build_equalities(rows: Any, others: Any, pairs: Sequence[tuple[TypedColumn,
     return conditions
 
 
-def _filter_by_reference_condition(rows: Any, refers: WarehouseReference) -> Any:
+def _filter_by_reference_condition(rows: Any, reference: WarehouseReference) -> Any:
     """Return the rows for which a reference applies."""
-    return rows.filter(*(rows[column] == value for column, value in refers.when)) if refers.when else rows
+    return rows.filter(*(rows[column] == value for column, value in reference.when)) if reference.when else rows
 
 
-def _add_labels(drawn: WarehouseDraw) -> tuple[Any, list[str]]:
+def _add_labels(draw: WarehouseDraw) -> tuple[Any, list[str]]:
     """Return the rows of the frame with each strata column's label, and the labels' names."""
-    labels = [column.label for column in drawn.columns]
-    names = strata_labels.choose_label_names(labels, drawn.table.columns)
-    rows = strata_labels.add_labels(drawn.table, labels, names)
-    for column in drawn.columns:
+    labels = [column.label for column in draw.columns]
+    names = strata_labels.choose_label_names(labels, draw.table.columns)
+    rows = strata_labels.add_labels(draw.table, labels, names)
+    for column in draw.columns:
         if column.lookup_chain:
             rows = _replace_lookup_table(rows, column)
     return rows, names
@@ -224,7 +224,7 @@ def _replace_lookup_table(rows: Any, column: WarehouseStrataColumn) -> Any:
 
 def _build_value_table(chain: Sequence[tuple[Any, WarehouseReference]], column: str) -> Any:
     """Return ``key_0``, ``key_1``, ... of the first table of a chain, and ``value`` of the row each leads to."""
-    (rows, refers), *others = chain
+    (rows, reference), *others = chain
     value = rows[column] if not others else None
     if others:
         following, further = _build_value_table(others, column), others[0][1]
@@ -240,28 +240,28 @@ def _build_value_table(chain: Sequence[tuple[Any, WarehouseReference]], column: 
     first = chain[0][0]
     keys = [
         sampling_rule.build_canonical_text(first[name]) if _is_compared_as_text(kind, other) else first[name]
-        for (_, kind), (name, other) in refers.pairs
+        for (_, kind), (name, other) in reference.pairs
     ]
     values = rows.select(**{f"key_{n}": key for n, key in enumerate(keys)}, value=value)
     return values.filter(*(values[f"key_{n}"].notnull() for n in range(len(keys)))).distinct()
 
 
-def _build_threshold(rows: Any, names: Sequence[str], drawn: WarehouseDraw) -> Any:
+def _build_threshold(rows: Any, names: Sequence[str], draw: WarehouseDraw) -> Any:
     """Return the threshold of a row's stratum; 0 for values that appeared after planning."""
-    if not drawn.columns:
-        return ibis.literal(drawn.strata[0][1], "int64")
+    if not draw.columns:
+        return ibis.literal(draw.strata[0][1], "int64")
     branches = [
         (
             functools.reduce(
                 operator.and_,
                 [
                     _match_label(rows[name], column, label)
-                    for name, column, label in zip(names, drawn.columns, labels, strict=True)
+                    for name, column, label in zip(names, draw.columns, labels, strict=True)
                 ],
             ),
             ibis.literal(threshold, "int64"),
         )
-        for labels, threshold in drawn.strata
+        for labels, threshold in draw.strata
     ]
     return ibis.cases(*branches, else_=ibis.literal(0, "int64"))
 

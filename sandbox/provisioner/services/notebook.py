@@ -99,7 +99,7 @@ def start_notebook(request: NotebookRequest, *, progress: Progress) -> str:
         with services.open_service(client, service) as container:
             port = docker_services.find_port(client, container, NOTEBOOK_PORT)
             services.wait_until_ready(
-                client, container, lambda: _is_ready(port), named="the notebook", progress=progress
+                client, container, lambda: _is_ready(port), label="the notebook", progress=progress
             )
     address = f"http://{docker_services.LOOPBACK_ADDRESS}:{port}/?{urlencode({'file': FIRST_NOTEBOOK, 'access_token': password})}"
     write_file(request.address_file, address, mode=0o600)

@@ -92,7 +92,7 @@ def start_postgres(request: PostgresRequest, *, progress: Progress) -> PostgresS
         with services.open_service(client, service) as container:
             port = docker_services.find_port(client, container, server.PORT)
             postgres = server.PostgresServer(port=port, password=password)
-            services.wait_until_ready(client, container, postgres.is_ready, named="Postgres", progress=progress)
+            services.wait_until_ready(client, container, postgres.is_ready, label="Postgres", progress=progress)
             network = None
             if request.needs_network:
                 network = networks.ensure_internal_network(client, f"{request.name}-services", request.labels)

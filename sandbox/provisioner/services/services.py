@@ -71,18 +71,18 @@ def open_service(client: Client, service: services.ServiceSpec) -> Iterator[str]
 
 
 def wait_until_ready(
-    client: Client, container: str, answers: Callable[[], bool], *, named: str, progress: Progress
+    client: Client, container: str, is_ready: Callable[[], bool], *, label: str, progress: Progress
 ) -> None:
     """Wait until a service answers.
 
     Raises:
         ContainerEngineError: It ended, or did not become ready in time.
     """
-    if answers():
+    if is_ready():
         return
     deadline = time.monotonic() + READY_SECONDS
-    with progress.step(f"waiting for {named}"):
-        while not answers():
+    with progress.step(f"waiting for {label}"):
+        while not is_ready():
             services.pause_while_running(client, container, seconds=deadline - time.monotonic())
 
 

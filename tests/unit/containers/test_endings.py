@@ -71,4 +71,4 @@ def test_watching_tells_each_reason_to_end_a_run() -> None:
     stop.set()
     assert wait_for_end(never, deadline=time.monotonic(), stop=None) is EndCause.TIMED_OUT
     assert wait_for_end(never, deadline=later, stop=stop) is EndCause.STOPPED
-    assert wait_for_end(never, deadline=later, stop=None, trouble=lambda: EndCause.MEMORY) is EndCause.MEMORY
+    assert wait_for_end(never, deadline=later, stop=None, find_cause=lambda: EndCause.MEMORY) is EndCause.MEMORY
