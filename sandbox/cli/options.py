@@ -49,9 +49,9 @@ class Call:
         return load_project(self.config, start=Path.cwd(), environ=os.environ, flags=flags)
 
     def load_run_project(self, *, baseline: str | None = None, accept_masks: bool = False) -> Project:
-        """Read the project's settings for a command that draws a sample or runs code.
+        """Load the project for a command that draws a sample or runs code.
 
-        Under ``CI=true`` the baseline's file says where code runs (see `use_trusted_placement`).
+        Under ``CI=true`` the baseline's file sets where code runs (see `use_trusted_placement`).
         """
         from sandbox.project.committed_settings import use_trusted_placement  # noqa: PLC0415 - see `load_project`
 

@@ -1,4 +1,4 @@
-"""Whether a command runs in continuous integration, and what that names as the branch that a change is meant for."""
+"""Detection of continuous integration, and of a change's target branch."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ TARGET_BRANCH_VARIABLES = (
     "CHANGE_TARGET",
     "CI_DEFAULT_BRANCH",
 )
-"""Set by GitHub, GitLab, Bitbucket, Azure, Buildkite, Jenkins; by GitLab also where there is no merge request."""
+"""Set by GitHub, GitLab, Bitbucket, Azure, Buildkite, Jenkins; GitLab also sets the last one without a merge request."""
 
 
 def is_ci() -> bool:
-    """Return whether ``CI=true`` is set, as every common server of continuous integration does."""
+    """Return whether ``CI=true`` is set, as in every common CI service."""
     return os.environ.get("CI") == "true"
 
 
 def find_target_branch(environ: Mapping[str, str]) -> str | None:
-    """Return the branch that a change is meant for, as the server names it; None where it names none."""
+    """Return the target branch of a change, as set by the CI service; None if it sets none."""
     return next((environ[name] for name in TARGET_BRANCH_VARIABLES if environ.get(name)), None)

@@ -1,4 +1,4 @@
-"""How much masks hide, and which masks a change of ``sandbox.toml`` weakens. Pure."""
+"""The strength of masks, and masks weakened by a change of ``sandbox.toml``. Pure."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MASK_STRENGTHS: dict[str, int] = {
     "date_shift": 1, "noise": 1, "bucket": 1,
     "none": 0,
 }  # fmt: skip
-"""A kind of mask with a lower number hides less."""
+"""Kinds of masks by strength; a lower number hides less."""
 
 MASK_AMOUNTS = ("days", "relative", "width")
-"""The options of masks that hide more where they are larger."""
+"""Options of masks; larger values hide more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeakenedMask:
-    """A column whose mask hides less than in the other file; the masks are as `describe_mask` writes them."""
+    """A column with a weaker mask than in the baseline's file, both in the notation of `describe_mask`."""
 
     table: str
     column: str
@@ -33,7 +33,7 @@ class WeakenedMask:
 
 
 def is_weaker_mask(baseline: MaskEntry | None, candidate: MaskEntry | None) -> bool:
-    """Return whether a mask hides less than another one; None is a column without a mask."""
+    """Return whether a mask is weaker than another one; None is a column without a mask."""
     before, after = _get_strength(baseline), _get_strength(candidate)
     if before != after:
         return after < before
@@ -46,10 +46,10 @@ def is_weaker_mask(baseline: MaskEntry | None, candidate: MaskEntry | None) -> b
 
 
 def find_weakened_masks(baseline: Settings, candidate: Settings) -> Iterator[WeakenedMask]:
-    """List the columns that the candidate's file masks less than the baseline's.
+    """Yield the columns with a weaker mask in the candidate's file than in the baseline's.
 
-    A ``none`` that only the candidate's file has counts as well. The baseline's file does not sample such a column: one that
-    looks personal and has no mask is refused.
+    A new ``none`` counts as weaker. The baseline's file does not sample such a column: a column that looks personal and
+    has no mask is refused.
     """
     for table, section in candidate.tables.items():
         for before in _find_baseline_masks(baseline, table):
@@ -63,9 +63,9 @@ def find_weakened_masks(baseline: Settings, candidate: Settings) -> Iterator[Wea
 
 
 def _find_baseline_masks(baseline: Settings, table: str) -> list[dict[str, MaskEntry]]:
-    """Return the masks of a table in the baseline's file; of one that it lacks, those of tables with nearly its name.
+    """Return the masks of a table in the baseline's file; for a missing table, those of tables with similar names.
 
-    ``Customers`` and ``public.customers`` may be the table that the baseline calls ``customers``.
+    ``Customers`` and ``public.customers`` may be the baseline's ``customers``.
     """
     if table in baseline.tables:
         return [baseline.tables[table].mask]
@@ -80,7 +80,7 @@ def _get_base_name(table: str) -> str:
 
 
 def describe_mask(mask: MaskEntry | None) -> str:
-    """Return a mask in a few words.
+    """Return a short description of a mask.
 
     >>> describe_mask(None)
     'no mask'

@@ -52,7 +52,7 @@ def load_project(
 
 
 def read_settings(path: Path, given: Mapping[SettingPath, Any]) -> Settings:
-    """Return the settings of a file; what the environment and flags say wins (see `load_project`)."""
+    """Return the settings of a file, overridden by ``given`` values (see `load_project`)."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -74,7 +74,7 @@ def find_project_file(start: Path) -> Path:
 
 
 def resolve_settings(path: Path, text: str, given: Mapping[SettingPath, Any]) -> Settings:
-    """Return the settings of a file with this text; what the environment and flags say wins (see `load_project`)."""
+    """Return the settings of a file with this text, overridden by ``given`` values (see `load_project`)."""
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

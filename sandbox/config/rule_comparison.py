@@ -1,4 +1,4 @@
-"""Compare what judges in two versions of ``sandbox.toml``. Pure."""
+"""Comparison of the rules in two versions of ``sandbox.toml``. Pure."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from sandbox.config.settings import MaskEntry, Settings, TableSection
 
 _OPTIONAL_SECTIONS: dict[str, Section] = {"source.spark": SparkSection(), "source.postgres": PostgresSection()}
-# Masks that make different values equal: with a new one a change of what is read may no longer show.
+# Masks that merge different values: with a new one, a change of the data read may become invisible.
 _MERGING_MASKS = frozenset({"null", "redact", "noise", "bucket"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class SettingChange:
-    """A key that judges, with another value.
+    """A changed rule.
 
     Attributes:
         path: The key's steps.
-        baseline: The value in the baseline's file as TOML writes it; None where the key is absent.
+        baseline: The value in the baseline's file as TOML; None if the key is absent.
         working: The value in the other file.
-        loosens: Whether a difference could pass by it that did not before, or another thing is compared.
-        reason: What else there is to know, if anything.
+        loosens: Whether the gate could pass a difference that it failed before, or the comparison has another subject.
+        reason: Additional information, or empty.
     """
 
     path: tuple[str, ...]
@@ -48,19 +48,19 @@ class SettingChange:
 
     @property
     def key(self) -> str:
-        """The key as people write it: ``outputs.value.ignore``."""
+        """The key in TOML notation: ``outputs.value.ignore``."""
         return ".".join(quote_key(step) for step in self.path)
 
     @property
     def output(self) -> str | None:
-        """The output that it is about; None where it is about all."""
+        """The output of the rule; None for a rule of all outputs."""
         return self.path[1] if self.path[0] == "outputs" else None
 
 
 def compare_rules(baseline: Settings, working: Settings) -> list[SettingChange]:
-    """List every difference between two files in what judges, in the file's order.
+    """Return all differences between the rules of two files, in the file's order.
 
-    Code is left out: each side uses its own commit's. An output without a section has the defaults.
+    Code is excluded: each side uses its own commit's. An output without a section has the defaults.
     """
     return [
         *_compare_sections(baseline, working, (), ()),
@@ -74,7 +74,7 @@ def compare_rules(baseline: Settings, working: Settings) -> list[SettingChange]:
 def _compare_sections(
     before: Section, after: Section, path: tuple[str, ...], pattern: tuple[str, ...]
 ) -> Iterator[SettingChange]:
-    """Compare two sections key by key; sections that need more than that are left to their callers."""
+    """Compare two sections key by key, except sections with comparison functions of their own."""
     for name, field in type(after).model_fields.items():
         step = field.alias or name
         key = ".".join((*pattern, step))
@@ -99,7 +99,7 @@ _SPECIAL_SECTIONS = frozenset(
 
 
 def _build_change(path: tuple[str, ...], before: Any, after: Any, *, key: str) -> SettingChange:
-    """Return the change of one key; one that nobody has classified loosens."""
+    """Return the change of one key; an unclassified key counts as loosened."""
     placed = key in PLACEMENT_KEYS
     check = RULE_CHECKS.get(key)
     return SettingChange(
@@ -160,7 +160,7 @@ def _compare_outputs(baseline: Settings, working: Settings) -> Iterator[SettingC
         path = ("outputs", name)
         yield from _compare_sections(before, after, path, ("outputs", "*"))
         yield from _compare_gates(before.gate, after.gate, baseline.gate, working.gate, (*path, "gate"))
-        # Without an entry of its own a column has its type's, which may be wider.
+        # A column without an entry has the tolerance of its type, which may be wider.
         widened = bool(after.type_tolerance)
         yield from _compare_tolerances(before.tolerance, after.tolerance, (*path, "tolerance"), widened=widened)
         types = [{str(name): entry for name, entry in side.type_tolerance.items()} for side in (before, after)]
@@ -205,7 +205,7 @@ def _compare_gates(
     overall_after: GateSection,
     path: tuple[str, ...],
 ) -> Iterator[SettingChange]:
-    """Compare two gates by the limits that hold: a gate's own, else the overall gate's, else the default."""
+    """Compare two gates by their effective limits: a gate's own, else the overall gate's, else the default."""
     for key, check in GATE_CHECKS.items():
         name = "schema_" if key == "schema" else key
         if getattr(before, name) == getattr(after, name):
@@ -250,7 +250,7 @@ def _render_limit(limit: float | str | None) -> str | None:
 
 
 def render_setting(value: Any) -> str | None:
-    """Return a value as TOML writes it in one line; None where there is none.
+    """Return a value as TOML in one line; None for None.
 
     >>> render_setting(["a", "b"]), render_setting({"rate": 0.5, "on": True}), render_setting(None)
     ('["a", "b"]', '{ rate = 0.5, on = true }', None)

@@ -1,7 +1,7 @@
-"""What a change of each key of ``sandbox.toml`` means for a verdict. Pure.
+"""The effect of changes of each key of ``sandbox.toml`` on the verdict. Pure.
 
-Every key is code, a matter of where code runs, or a rule. A rule has a function that tells a change that loosens from
-others.
+Every key is code, placement (where code runs) or a rule. Each rule has a function to determine whether a change loosens
+it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PLACEMENT_KEYS = frozenset(
         "stack.limits.cpus", "stack.limits.memory", "stack.limits.timeout",
     }
 )  # fmt: skip
-"""Where the code runs and what it is compared with: under ``CI=true`` the baseline's, or a flag's."""
+"""Keys of placement; under ``CI=true`` they come from the baseline's file or a flag."""
 
 
 def _is_harmless(_before: Any, _after: Any) -> bool:
@@ -42,7 +42,7 @@ def _is_higher(before: Any, after: Any) -> bool:
 
 
 def _is_lower_or_removed(before: Any, after: Any) -> bool:
-    """Return whether a target of the sample shrinks, or gives way to another one."""
+    """Return whether a target of the sample shrinks, or is replaced by another one."""
     return before is None or after is None or bool(after < before)
 
 
@@ -55,7 +55,7 @@ def _is_changed_or_removed(before: Any, _after: Any) -> bool:
 
 
 def _has_new_entry(before: Any, after: Any) -> bool:
-    """Return whether a list or table has an entry that it did not have, or another value of one."""
+    """Return whether a list or table has a new entry, or a changed value."""
     if isinstance(after, dict):
         return any(before.get(key) != value for key, value in after.items())
     return any(entry not in before for entry in after)
@@ -67,7 +67,7 @@ def _lacks_entry(before: Any, after: Any) -> bool:
 
 
 def _is_lenient(*values: Any) -> LoosensCheck:
-    """Return the check of a key whose values are listed from the strictest to the most lenient."""
+    """Return the check of a key with values ordered from the strictest to the most lenient."""
 
     def is_more_lenient(before: Any, after: Any) -> bool:
         return values.index(after) > values.index(before)
@@ -153,9 +153,9 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     **{f"outputs.*.type_tolerance.*.{key}": check for key, check in _TOLERANCE_KEYS.items()},
     **{f"{table}.{key}": check for table in ("gate", "outputs.*.gate") for key, check in GATE_CHECKS.items()},
 }
-"""A rule's key to whether a change of its value, from the first to the second, loosens it."""
+"""By rule, the function to determine whether a change from the first to the second value loosens it."""
 
 COMPARED_AS_A_WHOLE = frozenset(
     {"tables.*.mask.*", "gate.total_change", "outputs.*.gate.total_change", "tests"},
 )
-"""Rules that `sandbox.config.rule_comparison` compares by functions of its own."""
+"""Rules with comparison functions of their own in `sandbox.config.rule_comparison`."""

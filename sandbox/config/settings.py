@@ -481,8 +481,8 @@ class ToleranceEntry(Section):
 class GateSection(Section):
     """``[gate]``, and the gate of one output.
 
-    A key that is None has the default of `GATE_DEFAULTS`; in the gate of one output it has the value of ``[gate]``.
-    ``tests``, ``artifacts``, ``rules`` and ``unexpected`` are keys of ``[gate]`` alone.
+    A missing key has the default in `GATE_DEFAULTS`, or in the gate of one output the value of ``[gate]``. ``tests``,
+    ``artifacts``, ``rules`` and ``unexpected`` are keys of ``[gate]`` only.
     """
 
     changed_rows: Share | None = Field(
@@ -561,7 +561,7 @@ GATE_DEFAULTS: dict[str, float | str] = {
     "tests": "no-new-failures",
     "rules": "same",
 }
-"""What ``[gate]`` accepts where it does not say it; ``total_change`` limits no total by itself."""
+"""Defaults of ``[gate]``; without ``total_change`` no total is limited."""
 
 
 class OutputSection(Section):
@@ -633,9 +633,9 @@ class Project:
     Attributes:
         file: The absolute path of its ``sandbox.toml``.
         settings: File, environment and flags, resolved.
-        given: What the environment and flags say, by the path of the key.
-        accept_masks: Whether a flag accepts masks that are weaker than the baseline's.
-        ignored_keys: The keys of the file that the baseline's file decides instead, where it says something else.
+        given: Values from the environment and flags, by the path of the key.
+        accept_masks: Whether a flag accepts masks weaker than the baseline's.
+        ignored_keys: Keys overridden by different values in the baseline's file.
     """
 
     file: Path
@@ -646,7 +646,7 @@ class Project:
 
     @property
     def given_keys(self) -> frozenset[str]:
-        """The keys that the environment or a flag decides, as people write them."""
+        """Keys set by the environment or a flag, in TOML notation."""
         return frozenset(".".join(path) for path in self.given)
 
     @property

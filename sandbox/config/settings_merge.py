@@ -1,4 +1,4 @@
-"""Settings with some keys of another version's file. Pure."""
+"""Replacement of single keys by those of another version's settings. Pure."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SectionType = TypeVar("SectionType", bound=Section)
 
 
 def replace_keys(settings: Settings, other: Settings, keys: Collection[str], *, given: Collection[str]) -> Settings:
-    """Return settings with the values that other settings have for some keys.
+    """Return settings with some keys taken from other settings.
 
     Args:
-        settings: What all other keys are taken from.
-        other: What the keys are taken from.
+        settings: The source of all other keys.
+        other: The source of the keys.
         keys: Such as ``stack.limits.cpus``.
-        given: Keys that a flag or the environment decides; they stay as they are.
+        given: Keys set by a flag or the environment, which are kept.
     """
     for key in sorted(set(keys) - set(given)):
         settings = _replace_key(settings, other, key.split("."))
@@ -29,7 +29,7 @@ def replace_keys(settings: Settings, other: Settings, keys: Collection[str], *, 
 
 
 def find_replaced_keys(settings: Settings, other: Settings, keys: Collection[str]) -> list[str]:
-    """List the keys whose values differ between two settings."""
+    """Return the keys with different values in two settings."""
     return [key for key in sorted(keys) if _get_value(settings, key) != _get_value(other, key)]
 
 

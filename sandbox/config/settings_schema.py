@@ -9,14 +9,14 @@ from sandbox.config.settings import MaskEntry, Settings
 
 
 def build_settings_schema() -> dict[str, Any]:
-    """Return the schema (draft 2020-12) of the file as people write it.
+    """Return the schema (draft 2020-12) of the file before validation.
 
     >>> build_settings_schema()["title"]
     'sandbox.toml'
     """
     schema = Settings.model_json_schema(by_alias=True)
     sections = schema["$defs"]
-    # A text stands for a table with one key in these two places.
+    # In these two places a text is short for a table with one key.
     mask = sections["TableSection"]["properties"]["mask"]
     kinds = sections[MaskEntry.__name__]["properties"]["kind"]["enum"]
     mask["additionalProperties"] = {"anyOf": [{"enum": kinds}, mask["additionalProperties"]]}

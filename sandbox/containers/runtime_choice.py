@@ -15,8 +15,8 @@ def choose_runtime(name: Literal["auto", "docker", "local"]) -> tuple[Runtime, s
     """Return a runtime that answers, and a message for the user if it has no isolation.
 
     Args:
-        name: ``auto`` is ``docker`` if an engine answers, else ``local``. Under ``CI=true`` it never falls back, as
-            ``docker`` never does.
+        name: ``auto`` is ``docker`` if an engine answers, else ``local``. ``docker`` never falls back, nor does
+            ``auto`` under ``CI=true``.
 
     Raises:
         ContainerEngineError: The runtime does not answer.

@@ -106,7 +106,7 @@ class SchemaChanges(DocumentPart):
 class RowCounts(DocumentPart):
     """Row counts. added + changed + unchanged = candidate; removed + changed + unchanged = baseline.
 
-    ``noise`` and ``rounding`` are parts of the rows that differ. A row is counted in one of them at most.
+    ``noise`` and ``rounding`` are disjoint parts of the rows that differ.
     """
 
     baseline: int
@@ -125,13 +125,13 @@ class RowCounts(DocumentPart):
 
     @property
     def differing_share(self) -> float:
-        """The rows that differ, without noise and rounding, as a share of the baseline's (see `compute_share`)."""
+        """Rows that differ, without noise and rounding, as a share of the baseline's rows (see `compute_share`)."""
         return self.compute_share(self.noise + self.rounding)
 
     def compute_share(self, accepted: int) -> float:
         """Return the rows that differ, without accepted ones, as a share of the baseline's rows.
 
-        It is 1 where the baseline has no rows and any differ.
+        It is 1 if only the baseline is empty.
         """
         counted = max(self.different - accepted, 0)
         if self.baseline == 0:
@@ -312,7 +312,7 @@ class OutputDiff(DocumentPart):
 
 
 class ArtifactDiff(DocumentPart):
-    """A file that is no table, compared by its digest.
+    """A file other than a table, compared by its digest.
 
     ``nondeterministic``: it differs between two runs of the baseline as well. The bytes of a side without it are None.
     """
@@ -323,9 +323,9 @@ class ArtifactDiff(DocumentPart):
 
 
 class NotCompared(DocumentPart):
-    """Something that a run left and that was not compared: an output, a part of one, or a file.
+    """An output of a run, a part of one, or a file excluded from the comparison.
 
-    ``output`` names the output whose own gate judges it; None where it belongs to none.
+    ``output`` is the output whose gate judges it; None if it belongs to none.
     """
 
     name: str
@@ -334,10 +334,10 @@ class NotCompared(DocumentPart):
 
 
 class RuleChange(DocumentPart):
-    """A key of ``sandbox.toml`` that judges, with another value than in the baseline commit's file.
+    """A rule of ``sandbox.toml`` with another value than in the baseline commit's file.
 
-    ``loosens``: the comparison accepts or sees something else by it. The values are as TOML writes them, None where the
-    key is absent.
+    ``loosens``: whether the comparison accepts more, or has another subject. The values are TOML; None if the key is
+    absent.
     """
 
     key: str
@@ -444,9 +444,9 @@ class DbtBuild(DocumentPart):
 class GateResult(DocumentPart):
     """One rule of the gate, for one output or (None) all of them; ``found`` is compared with ``limit``.
 
-    ``rule`` is a key of ``[gate]``, or ``total_change OUTPUT.COLUMN``. An output's own rule that could not be evaluated,
-    because the output was not compared, is ``changed_rows OUTPUT`` or ``schema OUTPUT``. ``accept`` is what to write to
-    accept what was found, where the rule is not held and something can be written.
+    ``rule`` is a key of ``[gate]``, or ``total_change OUTPUT.COLUMN``. An output's own rule without a result, because
+    the output was not compared, is ``changed_rows OUTPUT`` or ``schema OUTPUT``. ``accept`` is the TOML or flag to
+    accept the result of a failed rule, if there is one.
     """
 
     rule: str
