@@ -15,13 +15,9 @@ SectionType = TypeVar("SectionType", bound=Section)
 
 
 def replace_keys(settings: Settings, other: Settings, keys: Collection[str], *, given: Collection[str]) -> Settings:
-    """Return settings with some keys taken from other settings.
+    """Return settings with some keys, such as ``stack.limits.cpus``, taken from other settings.
 
-    Args:
-        settings: The source of all other keys.
-        other: The source of the keys.
-        keys: Such as ``stack.limits.cpus``.
-        given: Keys set by a flag or the environment, which are kept.
+    Keys in ``given``, set by a flag or the environment, are kept.
     """
     for key in sorted(set(keys) - set(given)):
         settings = _replace_key(settings, other, key.split("."))

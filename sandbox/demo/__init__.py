@@ -23,12 +23,9 @@ PLANTED_BUG = (
 
 
 def create_demo(folder: Path, *, scale: float = 1.0, progress: Progress) -> None:
-    """Create a small but complete project, or nothing on failure.
+    """Create a small but complete project in a missing or empty folder, or nothing on failure.
 
-    Args:
-        folder: Must not exist, or be an empty folder. Parents are created as needed.
-        scale: 1.0 creates 120,000 customers and about a million orders.
-        progress: Shows progress.
+    A scale of 1.0 creates 120,000 customers and about a million orders.
 
     Raises:
         UsageError: The folder is not empty, the scale is not positive, or git is not installed.

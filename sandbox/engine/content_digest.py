@@ -50,10 +50,7 @@ VALUE_TEXT_SQL = {
 def compute_content_digest(session: Session, relation: str, columns: Mapping[str, str]) -> str:
     """Return the digest (hex) of a relation's rows.
 
-    Args:
-        session: The session to compute it in.
-        relation: SQL valid after ``from``.
-        columns: Column names and their DuckDB types, in any order.
+    ``relation`` is SQL valid after ``from``; ``columns`` are its columns and DuckDB types, in any order.
     """
     return combine_row_sums(columns, [compute_row_sums(session, relation, columns)])
 

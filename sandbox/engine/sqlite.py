@@ -145,10 +145,7 @@ def resolve_columns(
 ) -> tuple[list[SQLiteColumn], dict[str, str]]:
     """Return how to read a table's columns, inferred from all their values, and their declared types.
 
-    Args:
-        snapshot: The file.
-        table: The table.
-        texts: Columns with a configured type; values of mixed types in them are read as text.
+    Mixed types in columns with a configured type (``texts``) are read as text.
 
     Raises:
         SourceError: A column holds mixed types and has no configured type.

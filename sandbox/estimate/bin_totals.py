@@ -123,14 +123,10 @@ def compute_cross_product(rows: FloatArray, others: FloatArray) -> FloatArray:
 
 
 def estimate_degrees_of_freedom(squares: float, fourths: float) -> float:
-    """Return the degrees of freedom of a variance: half of ``2 (Σ z²)² / Σ z⁴``.
+    """Return the degrees of freedom of a variance from Σ z² and Σ z⁴ over units: half of ``2 (Σ z²)² / Σ z⁴``.
 
     A few outlying units make a variance as uncertain as a small number of units would. Counting units, as Satterthwaite
     does, is valid for normal values only. Half, because a sample misses the largest values, and their part of Σ z⁴.
-
-    Args:
-        squares: Σ z² over units.
-        fourths: Σ z⁴.
 
     >>> estimate_degrees_of_freedom(100.0, 100.0)
     100.0

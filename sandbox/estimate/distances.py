@@ -133,12 +133,7 @@ class SimulatedDraws:
         return self._draw_differences(FIRST_DRAW_COUNT, FIRST_SEED)
 
     def measure_distance(self, distance: DistanceFunction, difference: FloatArray) -> DistanceTest:
-        """Return a distance and its p-value.
-
-        Args:
-            distance: The distance function.
-            difference: Shape (B,); the sample's shares minus production's.
-        """
+        """Return a distance and its p-value for the sample's shares minus production's, shape (B,)."""
         seen = float(distance.compute(difference[None, :])[0])
         if float(np.abs(difference).sum()) <= SHARE_TOLERANCE:
             return DistanceTest(distance=0.0, p=1.0)

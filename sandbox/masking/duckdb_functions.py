@@ -34,13 +34,9 @@ class Masking:
         secret: Secret | None,
         columns: Mapping[str, Mapping[str, str]],
     ) -> Masking:
-        """Register the mask functions with a session.
+        """Register the mask functions, from `sandbox.masking.rules.resolve_masks`, with a session.
 
-        Args:
-            session: The session.
-            masks: By table and column, from `sandbox.masking.rules.resolve_masks`.
-            secret: The secret; may be None if no mask needs one.
-            columns: Each table's columns and their DuckDB types.
+        The secret may be None if no mask needs one. ``columns`` are each table's columns and their DuckDB types.
         """
         names: dict[tuple[str, str], str] = {}
         functions: dict[tuple[MaskEntry, str], str] = {}
@@ -59,11 +55,8 @@ class Masking:
     def build_expression(self, table: str, column: str, unit: str | None = None, row: str | None = None) -> str:
         """Return SQL for a column's masked value; the quoted column itself if it has no mask.
 
-        Args:
-            table: The table.
-            column: The column.
-            unit: The name of the column (BIGINT) with the number of the row's unit, required by ``date_shift``.
-            row: The relation's alias, if the column's name alone is ambiguous.
+        ``unit`` is the column (BIGINT) with the number of the row's unit, required by ``date_shift``. ``row`` is the
+        relation's alias, if the column's name alone is ambiguous.
         """
         before = f"{quote_identifier(row)}." if row is not None else ""
         value = before + quote_identifier(column)

@@ -33,11 +33,9 @@ def derive_key(key: bytes, purpose: str) -> bytes:
 
 
 def siphash(key: bytes, words: Sequence[UInt64Array]) -> UInt64Array:
-    """Return the SipHash-2-4 of each row of words.
+    """Return the SipHash-2-4 of each row of words, with the first 16 bytes of the key.
 
-    Args:
-        key: The first 16 bytes are used.
-        words: The columns; at least one, all of one shape.
+    ``words`` are the columns; at least one, all of one shape.
     """
     halves = [int.from_bytes(key[at : at + 8], "little") for at in (0, 8)]
     state = [np.full(words[0].shape, halves[i % 2] ^ SIPHASH_INITIAL_STATE[i], np.uint64) for i in range(4)]

@@ -45,12 +45,9 @@ class Secret:
 def load_secret(home: Path, *, root: Path | None = None, progress: Progress | None = None) -> Secret:
     """Return the secret: ``$SANDBOX_MASK_KEY``, the file ``$SANDBOX_MASK_KEY_FILE``, or the user's ``mask.key``.
 
-    The last is created if missing; concurrent processes agree on one.
+    The project's folder, ``root``, must not contain the file.
 
-    Args:
-        home: The folder shared by a user's projects.
-        root: The project's folder, which must not contain the file.
-        progress: Notified when a secret is created.
+    The last is created if missing; concurrent processes agree on one.
 
     Raises:
         ConfigError: It is too short, set twice, in the project, or readable by others.

@@ -27,16 +27,10 @@ def ensure_environment(
     frozen: bool = False,
     python: bool = False,
 ) -> Environment:
-    """Return the environment of a lock, built if necessary.
+    """Return the environment of a lock from `resolve_lock` for the same runtime, built if necessary.
 
-    Args:
-        request: The request resolved by the lock.
-        lock: From `resolve_lock`, for the same runtime.
-        runtime: The runtime for the code.
-        home: Folder for wheels and virtual environments.
-        progress: Shows what is built; silent if nothing is.
-        frozen: Refuse a base image other than the lock's.
-        python: Whether runs need a Python, possibly missing in a custom image.
+    ``frozen`` refuses a base image other than the lock's. ``python``: whether runs need a Python, possibly missing in a
+    custom image.
 
     Raises:
         ContainerEngineError: The container engine does not answer, or the environment cannot be built.

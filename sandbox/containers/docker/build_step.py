@@ -29,11 +29,7 @@ class BuildStepResult:
 def run_build_step(client: Client, image: str, command: str, *, mounts: Mapping[Path, str]) -> BuildStepResult:
     """Run a shell command in a container on the default network, and remove the container.
 
-    Args:
-        client: The container engine's client.
-        image: A local image.
-        command: A command for ``/bin/sh -c``.
-        mounts: Writable folders of this machine, with their paths in the container.
+    ``mounts`` are writable folders of this machine, with their paths in the container.
     """
     body = {
         "Image": image,

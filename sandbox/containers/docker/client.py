@@ -63,10 +63,7 @@ def open_shared_client() -> EngineClient:
 
 
 def open_client(timeout: float = 60) -> EngineClient:
-    """Return a client for the engine of ``DOCKER_HOST`` or the current Docker context.
-
-    Args:
-        timeout: Timeout of a request in seconds.
+    """Return a client for the engine of ``DOCKER_HOST`` or the current Docker context, with a timeout in seconds.
 
     Raises:
         ContainerEngineError: No engine of this machine answers, it refuses access, or it is too old.

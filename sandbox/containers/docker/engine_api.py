@@ -75,12 +75,9 @@ def parse_engine_info(described: Mapping[str, Any]) -> EngineInfo:
 
 
 def choose_user(uid: int, gid: int, *, rootless: bool) -> ContainerUser:
-    """Return the user to run a job as, so that its outputs can belong to the caller.
+    """Return the user to run a job as for a caller, so that its outputs can belong to the caller.
 
-    Args:
-        uid: The caller's.
-        gid: The caller's.
-        rootless: Whether the engine runs as the caller, and maps them to root in containers.
+    A rootless engine runs as the caller, and maps them to root in containers.
     """
     if rootless:
         return ContainerUser(uid=0, gid=0)
@@ -111,12 +108,7 @@ def build_container_body(
 ) -> dict[str, Any]:
     """Return the body of ``/containers/create``.
 
-    Args:
-        job: The job.
-        user: The user to run it as.
-        engine: The engine that runs it.
-        owner: Labels of the process that owns it.
-        terminal: Whether it has a terminal and standard input.
+    ``owner`` are labels of the process that owns it. With ``terminal`` it has a terminal and standard input.
     """
     variables = {
         **fixed_environment.build_variables(job.limits, home=HOME_PATH, temporary=TMP_PATH),
@@ -145,12 +137,9 @@ def build_container_body(
 
 
 def parse_isolation(inspected: Mapping[str, Any], *, mounts: Sequence[Mount], engine: EngineInfo) -> Isolation:
-    """Parse the isolation in effect from the engine's description of a container.
+    """Parse the isolation in effect from the engine's description of a container (``/containers/ID/json``).
 
-    Args:
-        inspected: The answer of ``/containers/ID/json``.
-        mounts: The job's mounts, to check that read-only ones are.
-        engine: The engine of the answer.
+    The job's ``mounts`` are needed to check that read-only ones are.
     """
     host = inspected["HostConfig"]
     options = [str(option) for option in host.get("SecurityOpt") or ()]

@@ -111,16 +111,10 @@ def build_image(
     step: Callable[[str], object],
     network: bool = False,
 ) -> EngineImage:
-    """Build an image, without a network by default.
+    """Build an image from a folder with a Dockerfile, without a network by default.
 
-    Args:
-        client: The container engine's client.
-        context: A folder with a Dockerfile and the files that it copies.
-        tag: The image's tag.
-        arguments: The Dockerfile's ``ARG`` values.
-        labels: Labels without the prefix.
-        step: Called with each step of the Dockerfile as it begins.
-        network: Whether its steps have the default network of containers.
+    ``arguments`` are the Dockerfile's ``ARG`` values, ``labels`` have no prefix. ``step`` is called with each step of
+    the Dockerfile as it begins.
 
     Raises:
         ContainerEngineError: A step failed; the message has its last lines.

@@ -151,13 +151,7 @@ def explain_exit(client: Client, container: str) -> ContainerEngineError | None:
 
 
 def pause_while_running(client: Client, container: str, *, seconds: float, pause: float = PAUSE_SECONDS) -> None:
-    """Pause once, unless the service has exited or the time is over.
-
-    Args:
-        client: The container engine's client.
-        container: The service.
-        seconds: Time left for the service to become ready.
-        pause: Duration of the pause in seconds.
+    """Pause once, unless the service has exited or the time left to become ready (``seconds``) is over.
 
     Raises:
         ContainerEngineError: It has exited, or the time is over.

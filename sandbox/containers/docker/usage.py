@@ -22,13 +22,7 @@ STATS_INTERVAL_SECONDS = 0.25
 
 
 def start_container_meter(client: docker.DockerClient, container: str, pid: int) -> UsageMeter:
-    """Start a meter of a running container.
-
-    Args:
-        client: Its engine's client.
-        container: Its id.
-        pid: The number of its first process, from the engine.
-    """
+    """Start a meter of a running container; ``pid`` is its first process, as reported by the engine."""
     folders = cgroups.find_container_groups(pid, container)
     if folders:
         return cgroups.start_meter(folders)

@@ -22,9 +22,6 @@ class ScannableTable(ds.InMemoryDataset):  # type: ignore[misc]  # pyarrow has n
     """A table read by DuckDB with projection and filter pushdown.
 
     Its columns are named by number (``c0``), so the columns used by a condition can be read from its text.
-
-    Args:
-        kinds: The types of its columns.
     """
 
     def __init__(self, kinds: Sequence[pa.DataType]) -> None:
@@ -86,11 +83,7 @@ def describe_schema(session: Session, schema: pa.Schema) -> dict[str, str]:
 def insert_rows(session: Session, batch: pa.Table, into: str, columns: str) -> None:
     """Insert Arrow rows into a table of the session.
 
-    Args:
-        session: The session.
-        batch: The rows.
-        into: The table's name.
-        columns: The SELECT list over the rows.
+    ``columns`` is the SELECT list over the rows.
     """
     session.connection.register(BATCH_VIEW, batch)
     try:

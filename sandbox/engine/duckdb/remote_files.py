@@ -49,12 +49,7 @@ class RemoteFile:
 
 
 class RemoteFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """Files of a bucket that a session may read: only the registered ones.
-
-    Args:
-        system: pyarrow's file system.
-        scheme: The scheme of their addresses.
-    """
+    """Files of a bucket that a session may read: only the registered ones."""
 
     cachable = False
 
@@ -93,10 +88,7 @@ class RemoteFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
 def register_remote_files(session: Session, system: fs.FileSystem, files: Mapping[str, tuple[int, int]]) -> None:
     """Allow a session to read files of a bucket.
 
-    Args:
-        session: The session.
-        system: pyarrow's file system.
-        files: By address, the size and the modification time in nanoseconds since 1970 UTC.
+    ``files`` are sizes, and modification times in nanoseconds since 1970 UTC, by address.
     """
     for address, size_and_time in files.items():
         scheme = address.partition("://")[0]

@@ -136,12 +136,8 @@ class Session:
     def run_user_query(self, query: str, *, most: int | None) -> tuple[dict[str, str], list[tuple[str | None, ...]]]:
         """Run a query written by the user, with its row order preserved.
 
-        Args:
-            query: One statement that returns rows.
-            most: The maximum number of rows; None returns all.
-
         Returns:
-            The columns with their DuckDB types, and the rows with each value as text.
+            The columns with their DuckDB types, and at most ``most`` rows with each value as text.
 
         Raises:
             SandboxError: See `translate_errors`; also if it is not one statement.

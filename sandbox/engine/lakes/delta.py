@@ -28,13 +28,9 @@ FIELD_ID_KEY = "delta.columnMapping.id"
 
 
 def load_table(path: str, name: str, *, version: int | None, options: Mapping[str, str] | None = None) -> LakeTable:
-    """Return a Delta table at a version.
+    """Return a Delta table at a version, by default the newest.
 
-    Args:
-        path: Its folder, or its address in a bucket.
-        name: Its name in messages.
-        version: The version; None takes the newest.
-        options: Storage options of delta-rs.
+    ``path`` is its folder, or its address in a bucket; ``options`` are storage options of delta-rs.
 
     Raises:
         SourceError: It cannot be read, or needs an unsupported reader feature.

@@ -116,12 +116,7 @@ def _list_namespaces(catalog: Catalog, above: tuple[str, ...]) -> Iterator[tuple
 
 
 def load_table(catalogue: IcebergCatalog, name: str, *, snapshot: int | None) -> LakeTable:
-    """Return an Iceberg table at a snapshot.
-
-    Args:
-        catalogue: The catalogue.
-        name: Its name here.
-        snapshot: The snapshot's id; None takes the newest.
+    """Return an Iceberg table at a snapshot, by default the newest.
 
     Raises:
         SourceError: It cannot be read.

@@ -81,10 +81,7 @@ ARROW_TYPES: dict[str, pa.DataType] = {str(arrow): arrow for arrow, _ in NATIVE_
 def resolve_columns(snapshot: PostgresSnapshot, table: PostgresTable, fixed: Mapping[str, str]) -> list[PostgresColumn]:
     """Return how to read a table's columns.
 
-    Args:
-        snapshot: The database.
-        table: The table.
-        fixed: Types set in ``sandbox.toml``; those columns are received as text, unless they already have that type.
+    Columns with a type in ``fixed``, set in ``sandbox.toml``, are received as text, unless they already have that type.
 
     Raises:
         SourceError: Decimals without a declared scale have too many digits, or NaN or infinity among them.
@@ -104,13 +101,7 @@ def resolve_columns(snapshot: PostgresSnapshot, table: PostgresTable, fixed: Map
 def explain_value_errors(
     name: str, table: PostgresTable, on_error: Callable[[SandboxError], None] = lambda _: None
 ) -> Iterator[None]:
-    """Add the column's name to errors caused by an unsupported value.
-
-    Args:
-        name: The table's name in ``sandbox.toml``.
-        table: The table.
-        on_error: Called with every error before it is raised.
-    """
+    """Add the column's name to errors caused by an unsupported value; call ``on_error`` with every error first."""
     try:
         yield
     except SourceError as error:

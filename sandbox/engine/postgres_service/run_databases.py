@@ -64,12 +64,9 @@ class PostgresDatabase:
 
 
 def create_database(server: PostgresServer, template: str, owner: Mapping[str, str]) -> PostgresDatabase:
-    """Create a run's database with the sample in it.
+    """Create a run's database from a template with the sample.
 
-    Args:
-        server: The server.
-        template: The database with the sample.
-        owner: Identifies the process responsible for removing it.
+    ``owner`` identifies the process responsible for removing it.
     """
     database = PostgresDatabase(name=f"{RUN_DATABASE_PREFIX}{secrets.token_hex(6)}", password=secrets.token_urlsafe(24))
     with server.connect(MAINTENANCE_DATABASE) as connection:

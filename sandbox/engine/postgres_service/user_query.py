@@ -35,14 +35,9 @@ def run_user_query(
 ) -> tuple[dict[str, str], list[tuple[str | None, ...]]]:
     """Run a user-written query, read-only, on the user's copy of the sample.
 
-    Args:
-        server: The server.
-        query: One statement that returns rows.
-        most: The maximum number of rows; None returns all.
-
     Returns:
-        The columns with DuckDB's types, or Postgres's if there is no equivalent, and the rows with Postgres's text of
-        each value.
+        The columns with DuckDB's types, or Postgres's if there is no equivalent, and at most ``most`` rows with
+        Postgres's text of each value.
 
     Raises:
         DataRuleError: Postgres refuses it.

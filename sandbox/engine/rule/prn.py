@@ -15,10 +15,6 @@ HASH_DIGITS = 15  # hex digits of a SHA-256 read as an integer; 16 would overflo
 def compute_coefficients(salt: str, unit: str) -> tuple[int, ...]:
     """Return the six coefficients of a unit table's draw, each in [0, P).
 
-    Args:
-        salt: The salt of the draw.
-        unit: The unit table's name as in ``sandbox.toml``.
-
     >>> compute_coefficients("2026-q4", "customers")[0]
     1289330506
     """

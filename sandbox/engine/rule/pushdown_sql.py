@@ -30,11 +30,7 @@ def build_random_number_sql(
 ) -> str:
     """Return SQL for a row's permanent random number; NULL if a part of the key is.
 
-    Args:
-        columns: The key's columns, of ``r``, and their DuckDB types.
-        key: The key columns, in order.
-        coefficients: See `sandbox.engine.rule.prn.compute_coefficients`.
-        dialect: The SQL dialect.
+    ``columns`` are the key's columns, of ``r``, and their DuckDB types.
     """
     k, fold, number = build_number_steps(columns, key, coefficients, dialect)
     if _is_integer_key(columns, key):

@@ -141,14 +141,7 @@ def select_child_rows(table: Any, reference: WarehouseReference, parents: Any) -
 
 
 def add_referenced_rows(table: Any, drawn: Any | None, reference: WarehouseReference, rows: Any) -> Any:
-    """Return the drawn rows of a table, and the rows referenced by ``rows`` that are not among them.
-
-    Args:
-        table: All its rows.
-        drawn: The drawn rows; None for none.
-        reference: The reference to it.
-        rows: The rows that hold the reference.
-    """
+    """Return the drawn rows of a table, and the rows referenced by ``rows`` that are not among them."""
     holding = _filter_by_reference_condition(rows, reference)
     key_columns = {f"key_{n}": holding[name] for n, ((name, _), _) in enumerate(reference.pairs)}
     keys = holding.select(**key_columns)
@@ -160,11 +153,7 @@ def add_referenced_rows(table: Any, drawn: Any | None, reference: WarehouseRefer
 
 
 def check_reference_types(where: str, reference: WarehouseReference) -> None:
-    """Check that every database compares a reference in the same way.
-
-    Args:
-        where: Its name in messages.
-        reference: The reference.
+    """Check that every database compares a reference, named ``where`` in messages, in the same way.
 
     Raises:
         DataRuleError: The types may be compared differently.

@@ -73,9 +73,6 @@ class SparkEndpoint:
 class SparkCluster:
     """A Spark session, open while a source is read.
 
-    Args:
-        endpoint: The address of Spark.
-
     Raises:
         SourceError: pyspark or Java is missing, Spark does not answer, or it is too old.
     """

@@ -77,14 +77,8 @@ def run_on_executors(table: SparkTable, file: int, selected: pa.Table | None, wo
     """Run a task on rows of a file in executors, and return their reports in the file's order.
 
     An executor gets the rows of its partition in the file's order, with the columns ``c<n>`` in the file; a partition
-    may be empty. The same partition may be processed twice, concurrently or not: one of them counts.
-
-    Args:
-        table: The table.
-        file: Its file, by number.
-        selected: The selected rows: ``chosen_place``, and optionally ``unit``, which is then added to the rows; None
-            takes all.
-        work: The task run in executors.
+    may be empty. The same partition may be processed twice, concurrently or not: one of them counts. ``selected`` has
+    ``chosen_place``, and optionally ``unit``, which is then added to the rows; None takes all.
 
     Raises:
         SourceError: An executor failed repeatedly, or the cluster does not answer.

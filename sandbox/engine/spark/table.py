@@ -150,12 +150,9 @@ def build_rule_filter(
 
 
 def build_key_filter(table: SparkTable, columns: Sequence[str], keys: pa.Table) -> Callable[[Any], Any]:
-    """Return a filter for rows with one of some keys.
+    """Return a filter for rows with one of some keys, which have the columns' order and the compared types.
 
-    Args:
-        table: The table.
-        columns: Its columns; whole numbers are compared as BIGINT, others as they are.
-        keys: As many columns, in that order, of the compared types.
+    Whole numbers are compared as BIGINT, others as they are.
     """
     from pyspark.sql import functions  # noqa: PLC0415 - an extra
 

@@ -30,11 +30,6 @@ COMPARISON_OPERATORS: Mapping[type[exp.Expr], Any] = {
 def build_condition(text: str, columns: Mapping[str, str], table: Any) -> Any:
     """Return a checked condition over a table.
 
-    Args:
-        text: The condition, in DuckDB's SQL.
-        columns: The table's columns and their DuckDB types.
-        table: The Ibis table.
-
     Raises:
         DataRuleError: Another database may interpret a part differently.
     """

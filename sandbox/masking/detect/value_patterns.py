@@ -68,11 +68,7 @@ class ValuePattern:
 
 
 def classify_values(values: Sequence[str]) -> tuple[str, str] | None:
-    """Return the meaning of values and a sentence of evidence; None if they are not personal.
-
-    Args:
-        values: Texts; empty ones are ignored.
-    """
+    """Return the meaning of values and a sentence of evidence, ignoring empty texts; None if they are not personal."""
     filled = Counter(value for value in values if value.strip())
     for pattern in VALUE_PATTERNS:
         tried = len(filled) if pattern.distinct else filled.total()

@@ -18,11 +18,7 @@ def run_doctor(
 ) -> list[DoctorCheck]:
     """Check this machine, with one action for each failure.
 
-    Args:
-        root: A project's folder, if there is one.
-        home: The folder shared by all projects.
-        runtime: The project's runtime; ``local`` skips the container engine.
-        progress: Shows the running check.
+    The runtime ``local`` skips the container engine.
     """
     with progress.step("checking this machine"):
         checks = machine_checks.check_machine(home, root)

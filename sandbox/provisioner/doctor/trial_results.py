@@ -24,14 +24,7 @@ _TUNNEL_PREFIXES = ("tunl", "sit", "ip6", "gre", "erspan", "ip_vti")
 
 
 def judge_ownership(outcome: JobResult, output: str, *, owner: int | None, caller: int) -> DoctorCheck:
-    """Judge a run that created a file in a writable folder.
-
-    Args:
-        outcome: The run's outcome.
-        output: Its output.
-        owner: The file's owner; None without a file.
-        caller: The current user.
-    """
+    """Judge a run that created a file in a writable folder."""
     if outcome.ending is not RunOutcome.SUCCEEDED or owner is None:
         reason = output.strip() or _describe_end(outcome)
         fix = "use a folder of a local disk: export SANDBOX_HOME=/path/on/a/local/disk"

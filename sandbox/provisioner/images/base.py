@@ -41,12 +41,7 @@ def ensure_base(
 ) -> LockedImage:
     """Return a base image in the container engine: the locked one, else the local build, else the official one.
 
-    Args:
-        client: The container engine's client.
-        locked_base: The lock's base image, if any.
-        home: Its lock prevents concurrent builds of the base.
-        progress: Shows what is pulled or built.
-        frozen: Refuse any base other than the locked one.
+    A lock in ``home`` prevents concurrent builds of the base.
 
     Raises:
         FrozenMismatchError: ``frozen``, and the locked one is not available.

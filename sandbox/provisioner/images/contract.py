@@ -60,11 +60,7 @@ def check_contract(
 def run_contract_checks(client: Client, environment: Environment, *, python: bool, home: Path) -> list[DoctorCheck]:
     """Test the requirements of runs on an image.
 
-    Args:
-        client: The client of the container engine that holds it.
-        environment: The image.
-        python: Whether runs need a ``python`` in it.
-        home: A folder visible to the container engine.
+    ``python``: whether runs need a ``python`` in it. ``home`` is a folder visible to the container engine.
     """
     with translate_errors(f"look at the image {environment.reference}"):
         config = client.api.inspect_image(environment.reference).get("Config") or {}

@@ -42,13 +42,7 @@ def ensure_custom_environment(
 ) -> Environment:
     """Return the environment of a custom image, built if necessary (see `sandbox.provisioner.environments`).
 
-    Args:
-        custom: The image.
-        lock: Its lock.
-        python: Whether runs need a ``python`` in it.
-        home: Folder for records of completed checks.
-        progress: Shows what is built; silent if nothing is.
-        frozen: Refuse a base image other than the lock's.
+    ``python``: whether runs need a ``python`` in it. Completed checks are recorded in ``home``.
 
     Raises:
         ContainerEngineError: The image or one it builds on is missing, the build failed, or the image does not meet the

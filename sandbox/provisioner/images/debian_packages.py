@@ -76,14 +76,8 @@ def fetch_packages(
 ) -> PackageFolder:
     """Return an image's packages with their dependencies missing in the base, downloaded if necessary.
 
-    Args:
-        client: The container engine's client.
-        image: A folder of ``images/``.
-        base: The base image.
-        locked: The packages in ``sandbox.lock``; None without an entry.
-        home: Folder for packages.
-        progress: Shows the download.
-        newest: Without ``locked``: query the archive even if packages are stored.
+    ``locked`` are the packages in ``sandbox.lock``, if any. Without them, ``newest`` queries the archive even if
+    packages are stored.
 
     Raises:
         ContainerEngineError: Debian's archive cannot be reached from a container.
@@ -122,13 +116,7 @@ def pin_packages(
 ) -> LockDocument:
     """Return a lock with an image's packages for the container engine's platform; the same lock if it has them.
 
-    Args:
-        lock: The stack's lock.
-        image: A folder of ``images/``, for runs or a service.
-        home: Folder for packages.
-        progress: Shows the download.
-        newest: Take the archive's current versions, ignoring the lock.
-        frozen: Refuse to add packages.
+    ``newest`` takes the archive's current versions, ignoring the lock.
 
     Raises:
         ContainerEngineError: The container engine does not answer, or a package is not available.

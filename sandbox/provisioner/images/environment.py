@@ -89,11 +89,7 @@ def record_image(lock: LockDocument, environment: Environment) -> LockDocument:
 def add_base_image(lock: LockDocument, before: LockDocument | None, *, home: Path, progress: Progress) -> LockDocument:
     """Return a newly resolved lock with its base image for the container engine's platform.
 
-    Args:
-        lock: It has no base yet.
-        before: The previous lock: a base from a registry is replaced by this version's official one.
-        home: See `sandbox.provisioner.environments`.
-        progress: Shows what is pulled or built.
+    A base from a registry in the previous lock, ``before``, is replaced by this version's official one.
 
     Raises:
         ContainerEngineError: The container engine does not answer, or no base is available.

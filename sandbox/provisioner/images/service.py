@@ -39,13 +39,6 @@ def ensure_service_image(
 ) -> ServiceImage:
     """Return the image of a service, built if necessary.
 
-    Args:
-        name: A folder of ``images/``.
-        home: Folder for packages.
-        progress: Shows what is built; silent if nothing is.
-        lock: ``sandbox.lock``, if there is one.
-        frozen: Refuse a base image other than the lock's.
-
     Raises:
         ContainerEngineError: The container engine does not answer, a package is not available, or the build fails.
         FrozenMismatchError: The archive's packages differ from the lock's, or ``frozen`` and the base differs.

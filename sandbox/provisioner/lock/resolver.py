@@ -49,14 +49,8 @@ def resolve_lock(
     """Return the lock of a request, for every container platform and, with the local runtime, for this machine.
 
     Without a requirements file the image's own pins are used, without a network. A previous lock of the same inputs is
-    kept. A previous lock of other inputs keeps versions that still fit.
-
-    Args:
-        request: The request.
-        previous: The lock beside ``sandbox.toml``, if any.
-        upgrade: Take the newest versions that fit, ignoring ``previous``.
-        progress: Shows the resolution.
-        runtime: With ``local`` the host's Python gets an entry of its own if it differs from the stack's.
+    kept. A previous lock of other inputs keeps versions that still fit, unless ``upgrade`` is set. With ``local`` the
+    host's Python gets an entry of its own if it differs from the stack's.
 
     Raises:
         ConfigError: No versions fit together, or a library has no wheel for a platform.

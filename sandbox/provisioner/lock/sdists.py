@@ -73,12 +73,7 @@ def replace_sdist_hashes(libraries: Iterable[LockedLibrary]) -> list[LockedLibra
 
 
 def build_wheel(sdist: Sdist, folder: Path, progress: Progress) -> Path:
-    """Download a source distribution and build its wheel.
-
-    Args:
-        sdist: The source distribution.
-        folder: An existing folder for the wheel and temporary files.
-        progress: Shows both.
+    """Download a source distribution and build its wheel in an existing folder.
 
     Raises:
         ContainerEngineError: The index cannot be reached or offers other bytes, or the built wheel differs from the

@@ -21,12 +21,8 @@ EXPORT_ARGUMENTS = (
 def export_requirements(name: str, text: str, pyproject: str) -> str:
     """Return the lines of a requirements file with exact versions and hashes, without resolving and without a network.
 
-    It includes the project's own dependencies, without dependency groups, extras and the project itself.
-
-    Args:
-        name: The file's name in errors.
-        text: Its text.
-        pyproject: The text of the valid ``pyproject.toml`` beside it, with a ``[project]``.
+    It includes the project's own dependencies, without dependency groups, extras and the project itself. ``pyproject``
+    is the text of the valid ``pyproject.toml`` beside it, with a ``[project]``.
 
     Raises:
         ConfigError: It is damaged, outdated, or contains a library that no index has.

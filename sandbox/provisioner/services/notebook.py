@@ -63,13 +63,6 @@ def ensure_notebook_image(
 ) -> Environment:
     """Return the notebook's image, built if necessary from the libraries pinned in this version of sandbox.
 
-    Args:
-        python: Major and minor.
-        base: The base image in ``sandbox.lock``.
-        home: Folder for wheels.
-        progress: Shows what is built.
-        frozen: Refuse a base other than the lock's.
-
     Raises:
         ContainerEngineError: It cannot be built.
     """
