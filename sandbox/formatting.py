@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime as dt
 import math
 import unicodedata
@@ -141,6 +142,27 @@ def escape_hidden(text: str) -> str:
         else character
         for character in text
     )
+
+
+class ControlFilter:
+    r"""Show control characters of a stream of UTF-8 text instead of sending them to a terminal; lines and tabs stay.
+
+    A carriage return, with which progress bars write over a line, begins a new one.
+
+    Characters that turn the writing around are shown too. A character that is split between two chunks is kept whole.
+
+    >>> neutralize = ControlFilter()
+    >>> neutralize(b"\x1b[2Jred\r\n\xc3") + neutralize(b"\xbc \x9b1m")
+    b'\xe2\x9f\xa8U+001B\xe2\x9f\xa9[2Jred\n\xc3\xbc \xef\xbf\xbd1m'
+    """
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def __call__(self, chunk: bytes) -> bytes:
+        """Return the next part of the stream."""
+        lines = self._decoder.decode(chunk).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        return "\n".join("\t".join(map(escape_hidden, line.split("\t"))) for line in lines).encode()
 
 
 def format_value(value: JsonValue) -> str:

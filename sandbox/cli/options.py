@@ -40,13 +40,21 @@ class Call:
     config: Path | None
     as_json: bool
     runtime: str | None
+    allow_outside: bool
 
     def load_project(self) -> Project:
-        """Load the project; flags override the environment, which overrides the file."""
+        """Load the project; flags override the environment, which overrides the file.
+
+        Raises:
+            ConfigError: The file is invalid, or what sandbox keeps of the project was not made here.
+        """
         from sandbox.config import load_project  # noqa: PLC0415 - pydantic is slow to import and --help does not need it
+        from sandbox.project.state_check import check_state_folders  # noqa: PLC0415
 
         flags: dict[tuple[str, ...], str] = {("stack", "runtime"): self.runtime} if self.runtime else {}
-        return load_project(self.config, start=Path.cwd(), environ=os.environ, flags=flags)
+        project = load_project(self.config, start=Path.cwd(), environ=os.environ, flags=flags)
+        check_state_folders(project.root)
+        return dataclasses.replace(project, allow_outside=self.allow_outside)
 
     def load_run_project(self, *, baseline: str | None = None, accept_masks: bool = False) -> Project:
         """Load the project for a command that draws a sample or runs code.
@@ -84,14 +92,15 @@ def add_common_options(function: Callable[..., int | None]) -> Callable[..., int
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
     @click.option("-v", "--verbose", is_flag=True, help="Show each step and query.")
     @click.option("--runtime", type=click.Choice(["auto", "docker", "local"]), help="Where code runs.")
+    @click.option("--allow-outside", is_flag=True, help="Let sandbox.toml name files outside the git repository.")
     @functools.wraps(function)
     def call_with_options(
-        *, config: Path | None, as_json: bool, verbose: bool, runtime: str | None, **options: Any
+        *, config: Path | None, as_json: bool, verbose: bool, runtime: str | None, allow_outside: bool, **options: Any
     ) -> int | None:
         if verbose:
             logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
             logging.getLogger("sandbox").setLevel(logging.DEBUG)
-        call = Call(config=config, as_json=as_json, runtime=runtime)
+        call = Call(config=config, as_json=as_json, runtime=runtime, allow_outside=allow_outside)
         return function(call, **options)
 
     return call_with_options

@@ -10,6 +10,7 @@ import click
 from sandbox.cli import shell_completion
 from sandbox.cli.options import DEFAULT_NAME, Call, accept_masks_option, add_common_options, frozen_option, name_option
 from sandbox.errors import ConfigError, ContainerEngineError, UsageError
+from sandbox.formatting import ControlFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ def logs(call: Call, *, run: str | None, follow: bool, service: str | None, name
         if run is not None:
             raise UsageError("name a run or a service, not both", hint="sandbox logs --help")
         stream_service_log(
-            call.load_project(), service, name=name, follow=follow, take=create_writer(sys.stdout.buffer)
+            call.load_project(), service, name=name, follow=follow, take=create_safe_writer(sys.stdout.buffer)
         )
         return
     if name != DEFAULT_NAME:
@@ -114,8 +115,14 @@ def logs(call: Call, *, run: str | None, follow: bool, service: str | None, name
         )
     log = logs_command.find_run_log(call.load_project(), run=run)
     call.progress.print_message(f"run {log.run}{', going on' if log.is_running else ''}")
-    out, err = create_writer(sys.stdout.buffer), create_writer(sys.stderr.buffer)
+    out, err = create_safe_writer(sys.stdout.buffer), create_safe_writer(sys.stderr.buffer)
     logs_command.stream_log(log, follow=follow, stdout=out, stderr=err)
+
+
+def create_safe_writer(stream: BinaryIO) -> Callable[[bytes], None]:
+    """Create a function that writes to a stream at once, with control sequences shown instead of sent."""
+    write_chunk, show_controls = create_writer(stream), ControlFilter()
+    return lambda chunk: write_chunk(show_controls(chunk))
 
 
 def create_writer(stream: BinaryIO) -> Callable[[bytes], None]:

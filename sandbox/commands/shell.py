@@ -15,6 +15,7 @@ from sandbox.project.pipeline_run import build_kit, open_code
 from sandbox.project.services import services
 from sandbox.project.services.labels import build_labels, build_object_name
 from sandbox.runner.environment_variables import build_run_variables
+from sandbox.runner.run import CODE_MOUNT, build_workdir
 from sandbox.runner.run_setup import write_setup
 from sandbox.store.folder import make_staging_folder
 
@@ -115,11 +116,12 @@ def _prepare_job(
         for folder in folders.values():
             folder.mkdir()
         code.export(folders["code"])
-        workdir = Mount(source=folders["code"], target="/sandbox/code", writable=True)
+        exported = Mount(source=folders["code"], target=CODE_MOUNT, writable=True)
+        workdir = build_workdir(code, exported)
         shown = {
             "SANDBOX_SAMPLE": Mount(source=drawn.path / "tables", target="/sandbox/sample"),
             "SANDBOX_OUTPUT": Mount(source=folders["output"], target="/sandbox/output", writable=True),
-            **(write_setup(kit, folders["kit"], folders["code"]) if kit else {}),
+            **(write_setup(kit, folders["kit"], workdir.source) if kit else {}),
         }
         seen = {variable: runtime.resolve_mount_path(mount) for variable, mount in shown.items()}
         yield (
@@ -130,7 +132,7 @@ def _prepare_job(
                 environment=ready.environment,
                 command=kit.wrap_command(command) if kit else command,
                 workdir=workdir,
-                mounts=(*shown.values(), workdir),
+                mounts=(*shown.values(), exported),
                 variables={
                     **build_run_variables(seen, project.settings.pipeline.env, kit=kit, database=database),
                     **variables,

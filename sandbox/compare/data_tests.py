@@ -6,6 +6,8 @@ else and write nothing: it comes with the changed code, which nobody has reviewe
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,7 +45,7 @@ def run_data_tests(
     *,
     sample: Mapping[str, TableFiles],
     memory: int,
-    threads: int | None = None,
+    seconds: float = math.inf,
     progress: Progress,
 ) -> list[DataTestResult]:
     """Carry out every test on both sides.
@@ -54,7 +56,7 @@ def run_data_tests(
         candidate: The same for the changed version.
         sample: A table's name to where the sample's is; both sides ran on it.
         memory: Bytes that this process may take; what needs more spills to the disk.
-        threads: How many it may use; None takes all processors.
+        seconds: How long all tests of a side may take together.
         progress: Shows one step a side.
 
     Returns:
@@ -67,17 +69,17 @@ def run_data_tests(
         return []
     answers: dict[SideName, list[_SideResult]] = {}
     for side, tables in zip(SIDES, (baseline, candidate), strict=True):
-        with progress.step(f"testing the {side}"), _open_session(memory, threads) as session:
+        with progress.step(f"testing the {side}"), _open_session(memory) as session:
             _create_views(session, side, tables, sample)
-            answers[side] = [_run_test(session, test) for test in tests]
+            answers[side] = _run_tests(session, tests, seconds)
     return [
         _build_result(test.name, before, after)
         for test, before, after in zip(tests, answers["baseline"], answers["candidate"], strict=True)
     ]
 
 
-def _open_session(memory: int, threads: int | None) -> Session:
-    return Session(memory=compute_engine_memory(memory), threads=threads, failure=PipelineError)
+def _open_session(memory: int) -> Session:
+    return Session(memory=compute_engine_memory(memory), failure=PipelineError)
 
 
 def _create_views(
@@ -102,9 +104,23 @@ def _create_views(
     session.restrict_access(sorted(files))
 
 
-def _run_test(session: Session, test: DataTestEntry) -> _SideResult:
+def _run_tests(session: Session, tests: Sequence[DataTestEntry], seconds: float) -> list[_SideResult]:
+    """Run the tests of a side, until the time that they may take together is up."""
+    deadline = time.monotonic() + seconds
+    results = []
+    for test in tests:
+        remaining = deadline - time.monotonic()
+        if remaining > 0:
+            results.append(_run_test(session, test, remaining, seconds))
+        else:
+            results.append(_SideResult(rows=None, problem=f"not run: earlier tests took all of {seconds:g} s"))
+    return results
+
+
+def _run_test(session: Session, test: DataTestEntry, remaining: float, seconds: float) -> _SideResult:
     try:
-        return _SideResult(rows=session.count_user_query_rows(test.sql, doing="the query"))
+        with session.limit_time(remaining, limit=f"{seconds:g} s, the limit of all tests together"):
+            return _SideResult(rows=session.count_user_query_rows(test.sql, doing="the query"))
     except SandboxError as error:
         return _SideResult(rows=None, problem=error.message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
 from sandbox.config.config_problems import ConfigProblem
@@ -34,6 +35,9 @@ def check_outputs(settings: Settings) -> Iterator[ConfigProblem]:
 
 def check_output(at: KeyPath, section: OutputSection) -> Iterator[ConfigProblem]:
     """Check the comparison settings of one output, at a key path."""
+    if section.path is not None and not _is_path_inside(section.path):
+        message = f"{section.path!r} must be a file or folder below $SANDBOX_OUTPUT"
+        yield ConfigProblem(key=(*at, "path"), message=message)
     if len(set(section.rename.values())) < len(section.rename):
         yield ConfigProblem(key=(*at, "rename"), message="two columns are renamed to one")
     for column in sorted(set(section.key or ()) & set(section.ignore)):
@@ -46,6 +50,11 @@ def check_output(at: KeyPath, section: OutputSection) -> Iterator[ConfigProblem]
             message = f"{reason}; say in [gate] what is accepted of {rule}"
             yield ConfigProblem(key=(*at, "gate", rule), message=message)
     yield from _check_type_tolerances(at, section)
+
+
+def _is_path_inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not PurePosixPath(path).is_absolute() and ".." not in parts and path.isprintable()
 
 
 def _check_type_tolerances(at: KeyPath, section: OutputSection) -> Iterator[ConfigProblem]:

@@ -47,6 +47,10 @@ def load_project(
         ConfigError: There is none, or it is invalid; the message lists every problem.
     """
     path = file.absolute() if file is not None else find_project_file(start)
+    if file is None and path.resolve().parent != path.parent.resolve():
+        raise ConfigError(
+            f"{path} is a link to {path.resolve()}, a file of another folder", hint="name that file with --config FILE"
+        )
     given = {**dict(_read_environment(environ)), **flags}
     return Project(file=path.resolve(), settings=read_settings(path, given), given=given)
 
@@ -77,7 +81,7 @@ def resolve_settings(path: Path, text: str, given: Mapping[SettingPath, Any]) ->
     """Return the settings of a file with this text, overridden by ``given`` values (see `load_project`)."""
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     for key, value in given.items():
         _set_value(values, key, value)

@@ -438,6 +438,11 @@ class PipelineSection(Section):
         description="Command that reads `$SANDBOX_SAMPLE` and writes `$SANDBOX_OUTPUT`.",
         examples=["python pipeline.py"],
     )
+    root: NonEmptyText = Field(
+        default=".",
+        description="Folder of the code: that of `sandbox.toml`, or one above it. Commands start beside `sandbox.toml`.",
+        examples=[".."],
+    )
     production: NonEmptyText = Field(
         default="main", description="Git ref of the code that production runs.", examples=["main"]
     )
@@ -636,6 +641,7 @@ class Project:
         given: Values from the environment and flags, by the path of the key.
         accept_masks: Whether a flag accepts masks weaker than the baseline's.
         ignored_keys: Keys overridden by different values in the baseline's file.
+        allow_outside: Whether the file may name files outside the git repository.
     """
 
     file: Path
@@ -643,6 +649,7 @@ class Project:
     given: Mapping[tuple[str, ...], Any] = field(default_factory=dict)
     accept_masks: bool = False
     ignored_keys: tuple[str, ...] = ()
+    allow_outside: bool = False
 
     @property
     def given_keys(self) -> frozenset[str]:

@@ -204,6 +204,9 @@ def _is_ascending(low: RangeBound, high: RangeBound) -> bool:
 
 def _check_pipeline(settings: Settings) -> Iterator[ConfigProblem]:
     pipeline = settings.pipeline
+    if set(PurePosixPath(pipeline.root).parts) - {".."} or PurePosixPath(pipeline.root).is_absolute():
+        message = f'{pipeline.root!r} must be the folder of sandbox.toml (".") or one above it ("..", "../..")'
+        yield ConfigProblem(key=("pipeline", "root"), message=message)
     for name in ("scratch", "include"):
         for index, path in enumerate(getattr(pipeline, name)):
             if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or path in ("", "."):

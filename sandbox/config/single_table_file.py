@@ -57,7 +57,7 @@ def read_toml_file(file: Path, table: str, *, example: str) -> tuple[str, dict[s
         return text, tomllib.loads(text)
     except FileNotFoundError:
         raise ConfigError(f"{file} is not there", hint=f"write a file with a [{table}] table:\n{example}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error

@@ -158,7 +158,8 @@ class FakeRuntime:
                 **job.variables,
             }
             play = FakeProcess(job=job, variables=variables, stdout=stdout, stderr=stderr, stop=stop)
-            return _build_outcome(play, play.run(self._commands.get(job.command, lambda _: 127)))
+            end = play.run(self._commands.get(job.command, lambda _: 127))
+            return _build_outcome(play, end if mine in self.objects else classify_end(EndCause.LOST, None))
         finally:
             self.remove_object(mine)
 

@@ -40,8 +40,8 @@ class Job:
         labels: Labels without the ``dev.sandbox.`` prefix; ``project``, ``path``, ``role``, ``run`` if applicable.
         environment: An environment of the same runtime.
         command: A command line for ``/bin/sh -c``.
-        workdir: The mount used as working directory.
-        mounts: All folders of this machine visible to the job, including ``workdir``.
+        workdir: The folder in which the command starts; it lies in one of the mounts.
+        mounts: All folders of this machine visible to the job.
         variables: The environment besides the runtime's fixed variables (PATH, HOME, TZ, LANG, PYTHONHASHSEED, ...).
         limits: Resource limits.
         volumes: Read-only volumes of a container engine by name, with their paths.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox.compare.data_tests import classify_test_outcome
 from sandbox.errors import StoreError
 from sandbox.manifest.diff import DataTestResult, DbtBuild
+from sandbox.manifest.json_reader import parse_json, read_document_text
 
 if TYPE_CHECKING:
     from sandbox.runner.run import Run
@@ -50,7 +50,7 @@ def _read_document(run: Run, name: str) -> dict[str, Any] | None:
     if not path.is_file() or path.is_symlink():
         return None
     try:
-        document: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read: {error}", hint="run it again: sandbox diff --fresh") from error
-    return document
+        document = parse_json(read_document_text(path, name="document"), name=str(path))
+    except StoreError as error:
+        raise StoreError(error.message, hint="run it again: sandbox diff --fresh") from error
+    return document if isinstance(document, dict) else None

@@ -82,6 +82,7 @@ def run_data_tests(
         candidate,
         sample=sample.tables,
         memory=compute_memory_limit(),
+        seconds=project.settings.stack.limits.timeout,
         progress=progress,
     )
 

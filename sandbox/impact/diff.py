@@ -22,9 +22,10 @@ from sandbox.impact.document import DiffFindings, build_document, describe_plain
 from sandbox.impact.rule_judgement import RuleJudgement, judge_rules
 from sandbox.impact.sides import SideContext, add_side_to_errors, find_ancestry_warnings, open_side
 from sandbox.model import SilentProgress
+from sandbox.project.code_files import open_repository
 from sandbox.project.committed_settings import build_version_project
 from sandbox.project.create import create
-from sandbox.project.pipeline_run import open_repository, resolve_command
+from sandbox.project.pipeline_run import resolve_command
 from sandbox.project.registry import make_state_folder
 from sandbox.project.sample import ensure_sample
 from sandbox.project.stack import open_stack

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from sandbox.runner.output_records import list_output_tables
 from sandbox.runner.run import execute_run, find_run
 from sandbox.sampler.half_sample import selection
 from sandbox.store.folder import stage_folder, write_file
+from sandbox.store.leases import acquire_lease, remove_if_unused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -202,13 +202,15 @@ def _prepare_half_sample(ground: SideContext, progress: Progress) -> Sample:
     manifest, sample = ground.sample.manifest, ground.sample.sample
     place = ground.project.state_folder / HALF_SAMPLES_FOLDER / selection.compute_fingerprint(manifest)[:16]
     made = selection.build_half_sample(place, manifest)
-    if not all(path.is_file() for table in made.tables.values() for path in table.paths):
+    is_complete = all(path.is_file() for table in made.tables.values() for path in table.paths)
+    if not (is_complete and acquire_lease(place)):
         from sandbox.sampler.half_sample.writer import write_half_sample  # noqa: PLC0415 - Ibis is slow to import, and seldom needed
 
         for other in place.parent.glob("[0-9a-f]*"):
-            shutil.rmtree(other, ignore_errors=True)
+            remove_if_unused(other)
         with progress.step("taking half of the sample"), stage_folder(place) as folder:
             write_half_sample(sample, manifest, ground.project.settings, folder)
+        acquire_lease(place)
     return made
 
 

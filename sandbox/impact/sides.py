@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.errors import SandboxError
+from sandbox.project.code_files import open_repository
 from sandbox.project.pipeline_run import (
     build_environment,
     build_request,
     open_code,
-    open_repository,
     run_or_reuse,
 )
 from sandbox.runner.failures import allow_quoted_output, check_success
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sandbox.model import Progress, RunVariation
     from sandbox.project.sample import SampleResult
     from sandbox.project.stack import Stack
-    from sandbox.runner.repository import CodeCheckout
+    from sandbox.runner.code.checkout import CodeCheckout
     from sandbox.runner.run import Run, RunRequest
 
 SideRole = Literal["baseline", "candidate"]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sandbox.errors import StoreError
 from sandbox.manifest.canonical_json import hash_json
+from sandbox.manifest.json_reader import parse_json, read_document_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,21 +43,12 @@ class Document(DocumentPart):
         Raises:
             StoreError: The file is missing, invalid, or has an unknown format version.
         """
-        try:
-            text = path.read_text("utf-8")
-        except FileNotFoundError:
-            raise StoreError(f"{cls.NAME} {path} is not there") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise StoreError(f"{cls.NAME} {path} cannot be read: {error}") from error
-        return cls.parse(text, origin=str(path))
+        return cls.parse(read_document_text(path, name=cls.NAME), origin=str(path))
 
     @classmethod
     def parse(cls, text: str, *, origin: str) -> Self:
         """Parse a document from text; ``origin`` names it in errors (see `read`)."""
-        try:
-            fields = json.loads(text)
-        except ValueError as error:
-            raise StoreError(f"{cls.NAME} {origin} is damaged: {error}") from error
+        fields = parse_json(text, name=f"{cls.NAME} {origin}")
         version = fields.get("format_version") if isinstance(fields, dict) else None
         if version != cls.FORMAT_VERSION:
             raise StoreError(

@@ -62,7 +62,7 @@ def _find_moved_file(repository: Repository, commit: str, name: str) -> str | No
 
     Otherwise a file moved to another folder would escape the comparison with its former self.
     """
-    top = Path(os.fsdecode(repository.run_git("rev-parse", "--show-toplevel").rstrip(b"\n")))
+    top = Path(os.fsdecode(repository.git.run("rev-parse", "--show-toplevel").rstrip(b"\n")))
     listed = repository.try_git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).stdout
     paths = [os.fsdecode(path) for path in listed.split(b"\0") if path.rpartition(b"/")[2] == os.fsencode(name)]
     gone = [path for path in paths if not (top / PurePosixPath(path)).is_file()]

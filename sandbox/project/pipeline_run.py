@@ -12,6 +12,7 @@ from sandbox.dbt import runs
 from sandbox.errors import ConfigError
 from sandbox.formatting import format_size
 from sandbox.model import WORKING_TREE, RunOutcome
+from sandbox.project.code_files import open_repository
 from sandbox.project.committed_settings import build_version_project
 from sandbox.project.create import build_record_path, write_record
 from sandbox.project.registry import make_state_folder
@@ -20,10 +21,8 @@ from sandbox.project.services import services
 from sandbox.project.services.labels import build_labels, build_object_name
 from sandbox.project.stack import open_stack
 from sandbox.runner.failures import check_success
-from sandbox.runner.repository import Repository
 from sandbox.runner.run import Run, RunRequest, apply_previous_memory, execute_run, find_run
 from sandbox.runner.run_setup import build_database_setup
-from sandbox.store.paths import find_home_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from sandbox.config import Project
     from sandbox.model import Environment, Progress, Sample
     from sandbox.project.stack import Stack
-    from sandbox.runner.repository import CodeCheckout
+    from sandbox.runner.code.checkout import CodeCheckout
     from sandbox.runner.run_setup import RunSetup
 
 T = TypeVar("T")
@@ -108,18 +107,6 @@ def enter_in_thread(manager: contextlib.AbstractContextManager[T]) -> Iterator[C
     """Enter a context manager in a thread and yield a function that waits for its value; exit it after the block."""
     with contextlib.ExitStack() as stack, ThreadPoolExecutor(1) as pool:
         yield pool.submit(stack.enter_context, manager).result
-
-
-def open_repository(project: Project) -> Repository:
-    """Open the git repository of a project, excluding the source and sandbox's own folders."""
-    root = project.root
-    store = project.settings.source.store
-    seeds = [path for path, _ in runs.find_seed_files(project).values()] if runs.is_dbt_project(project) else []
-    named = [*(seeds or [project.settings.source.uri]), *([store] if store and "://" not in store else [])]
-    paths = [*((root / path).resolve() for path in named), find_home_folder().resolve()]
-    inside = [path for path in paths if path.is_relative_to(root) and path != root]
-    excluded = {*(path.relative_to(root).as_posix() for path in inside), project.file.name}
-    return Repository(root, excluded_paths=sorted(excluded))
 
 
 def build_environment(stack: Stack, code: CodeCheckout, drawn: Sample, progress: Progress) -> Environment:

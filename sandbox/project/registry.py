@@ -7,6 +7,7 @@ import hashlib
 import stat
 from pathlib import Path
 
+from sandbox.project.state_check import check_state_folders
 from sandbox.store.folder import translate_os_errors, write_file
 from sandbox.store.paths import find_home_folder, find_packaged_folder
 
@@ -15,7 +16,12 @@ GUIDE_FILENAME = "configuration.md"
 
 
 def make_state_folder(folder: Path) -> None:
-    """Create the project's state folder, ignored by git, with the guides to ``sandbox.toml``; register the project."""
+    """Create the project's state folder, ignored by git, with the guides to ``sandbox.toml``; register the project.
+
+    Raises:
+        ConfigError: It is a link, or git tracks files of it.
+    """
+    check_state_folders(folder.parent)
     if not (folder / ".gitignore").is_file():
         write_file(folder / ".gitignore", "*\n")
     write_guides(folder)
@@ -71,7 +77,7 @@ def _is_folder(folder: Path) -> bool:
         OSError: It is inaccessible, so neither answer is certain.
     """
     try:
-        return stat.S_ISDIR(folder.stat().st_mode)
+        return stat.S_ISDIR(folder.lstat().st_mode)  # behind a link there is nothing of a project's
     except (FileNotFoundError, NotADirectoryError):
         return False
 

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Literal
 
 from sandbox import provisioner
 from sandbox.containers.runtime_choice import choose_runtime
-from sandbox.errors import ConfigError, StoreError
+from sandbox.errors import StoreError
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.lock import LockDocument
 from sandbox.model import POSTGRES_SERVICE
+from sandbox.project.code_files import build_code_reader, build_file_reader
 from sandbox.project.services import services as service
 from sandbox.store.folder import lock_path, write_file
 from sandbox.store.paths import find_home_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from sandbox.config import Project
     from sandbox.containers.protocol import Runtime
     from sandbox.model import Environment, Progress, ResourceLimits
     from sandbox.provisioner.doctor.check import DoctorCheck
-    from sandbox.runner.repository import CodeCheckout
+    from sandbox.runner.code.checkout import CodeCheckout
 
 LOCK_FILE = "sandbox.lock"
 
@@ -61,7 +61,9 @@ class Stack:
         Raises:
             FrozenMismatchError: The lock would have to change and may not.
         """
-        request = provisioner.build_request(self.project.settings.stack, _build_reader(self.project.root))
+        request = provisioner.build_request(
+            self.project.settings.stack, build_file_reader(self.project, self.project.root)
+        )
         with lock_path(self.project.state_folder / LOCK_FILE):
             previous = read_lock(self.project)
             if self.frozen:
@@ -82,7 +84,9 @@ class Stack:
         self, *, sample: str | None, upgrade: bool, progress: Progress
     ) -> tuple[LockDocument, LockDocument | None]:
         """Resolve and write the working tree's lock; return it and the previous one."""
-        request = provisioner.build_request(self.project.settings.stack, _build_reader(self.project.root))
+        request = provisioner.build_request(
+            self.project.settings.stack, build_file_reader(self.project, self.project.root)
+        )
         with lock_path(self.project.state_folder / LOCK_FILE):
             previous = read_lock(self.project)
             now = self._resolve_lock(request, previous, upgrade=upgrade, progress=progress)
@@ -99,12 +103,12 @@ class Stack:
 
     def build_code_environment(self, code: CodeCheckout, *, progress: Progress) -> Environment:
         """Build the environment of one version of the code, from its own requirements and lock, if any."""
-        request = provisioner.build_request(self.project.settings.stack, code.read)
+        request = provisioner.build_request(self.project.settings.stack, build_code_reader(self.project, code))
         return self._build_environment(request, self._find_or_resolve_lock(request, code, progress), progress)
 
     def build_folder_environment(self, folder: Path, *, progress: Progress) -> Environment:
         """Build the environment for a requirements file in a folder, leaving ``sandbox.lock`` unchanged."""
-        request = provisioner.build_request(self.project.settings.stack, _build_reader(folder))
+        request = provisioner.build_request(self.project.settings.stack, build_file_reader(self.project, folder))
         return self._build_environment(request, self._find_or_resolve_lock(request, None, progress), progress)
 
     def _find_or_resolve_lock(
@@ -114,7 +118,7 @@ class Stack:
         inputs = provisioner.compute_inputs(request)
         committed = code.read_committed(LOCK_FILE) if code else None
         locks = (
-            [LockDocument.parse(committed.decode(), origin=f"{LOCK_FILE} at {code.version.ref}")]
+            [LockDocument.parse(committed.decode(errors="replace"), origin=f"{LOCK_FILE} at {code.version.ref}")]
             if code and committed
             else []
         )
@@ -211,7 +215,7 @@ def check_custom_image(project: Project) -> list[DoctorCheck]:
     """Check that the user's image meets the requirements of runs, without building or pulling it."""
     from sandbox.provisioner.images import custom_environment  # noqa: PLC0415 - the SDK is slow to import
 
-    request = provisioner.build_request(project.settings.stack, _build_reader(project.root))
+    request = provisioner.build_request(project.settings.stack, build_file_reader(project, project.root))
     assert request.custom_image is not None
     return custom_environment.run_custom_image_checks(
         request.custom_image, read_lock(project), python=needs_python(project), home=find_home_folder()
@@ -227,16 +231,3 @@ def read_lock(project: Project) -> LockDocument | None:
         return LockDocument.read(path)
     except StoreError as error:
         raise StoreError(error.message, hint=f"remove {path} and make it again: sandbox lock") from error
-
-
-def _build_reader(folder: Path) -> Callable[[str], bytes]:
-    def read_file(path: str) -> bytes:
-        try:
-            return (folder / path).read_bytes()
-        except OSError as error:
-            raise ConfigError(
-                f"{folder / path} cannot be read: {error.strerror}",
-                hint="make it, or correct [stack] requirements",
-            ) from error
-
-    return read_file

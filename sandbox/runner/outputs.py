@@ -90,6 +90,8 @@ def _index_by_name(tables: list[TableFiles]) -> dict[str, TableFiles]:
 def _list_folder_tables(folder: Path, paths: Mapping[str, str], session: Session) -> Iterator[TableFiles]:
     named = {folder / path: name for name, path in paths.items()}
     for entry in sorted({*folder.iterdir(), *(path for path in named if path.parent != folder)}):
+        if any(above.is_symlink() for above in entry.parents if above.is_relative_to(folder) and above != folder):
+            raise PipelineError(f"output {entry} lies behind a link", hint="write plain files and folders")
         if entry.name.startswith((".", "_")) or not (entry.exists() or entry.is_symlink()):
             continue
         if _classify_entry(entry) == "folder":

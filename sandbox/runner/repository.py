@@ -1,85 +1,32 @@
-"""Versions of the code in git: any ref, and the working tree, each as a git tree of exactly what a run would see.
+"""The git repository around a project: its refs, and each version of the code as a git tree of what a run would see.
 
-Nothing of the user's repository changes: the index and new objects lie in a folder of ours. Because both kinds of
-version become a tree in the same way, equal code has an equal id wherever it comes from.
+Nothing of the user's repository changes: the index and new objects lie in a scratch folder. Because every version becomes
+a tree in the same way, equal code has an equal id wherever it comes from.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import subprocess
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sandbox.errors import ConfigError
 from sandbox.model import WORKING_TREE, CodeVersion
+from sandbox.runner.code.checkout import CodeCheckout
+from sandbox.runner.code.code_index import CodeIndex, CodeScratch
+from sandbox.runner.code.git import Git, find_repository
+from sandbox.runner.code.submodules import insert_recorded_submodules
+from sandbox.runner.code.working_tree import insert_checked_out_submodules, read_working_tree
 from sandbox.store.folder import make_staging_folder
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-# What git sets for its hooks and would aim our calls at another repository or index.
-GIT_HOOK_VARIABLES = {
-    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_COMMON_DIR",
-}  # fmt: skip
-GIT_PATH_QUERIES = (
-    ("--absolute-git-dir",),
-    ("--show-toplevel",),
-    ("--git-path", "objects"),
-    ("--git-path", "index"),
-)
 STATE_FOLDER = ".sandbox"
 OWN_FILES = (STATE_FOLDER, "sandbox.toml", "sandbox.lock")
-
-
-@dataclass(frozen=True, kw_only=True)
-class CodeCheckout:
-    """One version of the code, readable for as long as the block of `Repository.open_code` lasts."""
-
-    version: CodeVersion
-    repository: Repository
-    scratch: Path
-
-    def export(self, folder: Path) -> None:
-        """Write the files into an existing, empty folder, as a checkout would.
-
-        Raises:
-            ConfigError: git cannot.
-        """
-        variables = self.repository.build_git_variables(self.scratch, index="export") | {"GIT_WORK_TREE": str(folder)}
-        self.repository.run_git("read-tree", self.version.tree, variables=variables, at=folder)
-        self.repository.run_git("checkout-index", "--all", "--force", variables=variables, at=folder)
-
-    def read(self, path: str) -> bytes:
-        """Give a file's content.
-
-        Raises:
-            ConfigError: This version has no such file.
-        """
-        name = f"{self.version.tree}:{PurePosixPath(path)}"
-        variables = self.repository.build_git_variables(self.scratch, index="export")
-        found = self.repository.try_git("cat-file", "blob", name, variables=variables)
-        if found.returncode:
-            raise ConfigError(
-                f"{path} is not in {self.version.ref}",
-                hint="commit it there, or correct its name in sandbox.toml; paths are relative to that file",
-            )
-        return found.stdout
-
-    def read_committed(self, path: str) -> bytes | None:
-        """Give a file of the commit that is not part of the code (``sandbox.lock``); None where it has none.
-
-        For the working tree this is None: its own file lies beside ``sandbox.toml``.
-        """
-        if self.version.ref == WORKING_TREE or self.version.commit is None:
-            return None
-        found = self.repository.try_git("cat-file", "blob", f"{self.version.commit}:{self.repository.prefix}{path}")
-        return None if found.returncode else found.stdout
+MAX_NAMED_REFS = 8
 
 
 class Repository:
@@ -87,34 +34,31 @@ class Repository:
 
     Args:
         root: The folder of ``sandbox.toml``, absolute; may be a subfolder of the repository.
-        excluded_paths: Paths below ``root`` that are no code, beside our own files: the source's folder.
+        excluded_paths: Paths that are no code, beside sandbox's own files: the source. Relative to ``root``, or absolute.
+        code_root: The folder that is the code, relative to ``root``, which lies in it.
 
     Raises:
-        ConfigError: There is no git, or no repository.
+        ConfigError: There is no git, or no repository, or the folder of the code is outside of it.
     """
 
-    def __init__(self, root: Path, *, excluded_paths: Sequence[str] = ()) -> None:
+    def __init__(self, root: Path, *, excluded_paths: Sequence[str | Path] = (), code_root: str = ".") -> None:
         self.root = root
-        self.excluded_paths = (*OWN_FILES, *excluded_paths)
-        self._git_paths: dict[tuple[str, ...], str] = {}
-        if shutil.which("git") is None:
-            raise ConfigError("git is not installed; versions of the code come from it", hint="install git")
-        found = self.try_git("rev-parse", "--show-prefix", *(word for place in GIT_PATH_QUERIES for word in place))
-        if found.returncode:
-            said = found.stderr.decode(errors="replace").strip()
-            if "not a git repository" not in said:
-                raise ConfigError(f"git refuses {root}: {said}")
+        self.git = Git(folder=root)
+        self._location = find_repository(root)
+        self.prefix = self._location.prefix
+        folder = PurePosixPath(os.path.normpath(f"{self.prefix or '.'}/{code_root}"))
+        if folder.is_absolute() or ".." in folder.parts:
             raise ConfigError(
-                f"{root} is not in a git repository; versions of the code come from git",
-                hint="git init && git add -A && git commit -m 'first version'",
+                f"pipeline.root = {code_root!r} lies outside the git repository {self._location.top}",
+                hint="name a folder of the repository that holds the project's folder",
             )
-        given, asked = os.fsdecode(found.stdout).split("\n")[:-1], (("--show-prefix",), *GIT_PATH_QUERIES)
-        if len(given) == len(asked):  # else a folder has a line break in its name, and each is asked for alone
-            self._git_paths = dict(zip(asked, given, strict=True))
-        self.prefix = self._query_git_path("--show-prefix")
+        self._code_folder = self._location.top / folder
+        self._project_path = PurePosixPath(self.prefix or ".").relative_to(folder)
+        own = [root / path for path in (*OWN_FILES, *excluded_paths)]
+        self._excluded = [path for path in map(self._find_code_path, own) if path is not None]
 
     def resolve_commit(self, ref: str) -> str:
-        """Give the commit that a ref names; a missing local ref falls back to ``origin/REF``.
+        """Resolve a ref to its commit; a missing local ref falls back to ``origin/REF``.
 
         Raises:
             ConfigError: There is none; the hint says how to fetch it into a shallow clone.
@@ -126,11 +70,11 @@ class Repository:
         raise ConfigError(f"there is no git ref {ref!r} in {self.root}", hint=self._suggest_fetch(ref))
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
-        """Say whether one commit is in the history of another."""
+        """Check whether one commit is in the history of another."""
         return self.try_git("merge-base", "--is-ancestor", ancestor, descendant).returncode == 0
 
     def find_merge_base(self, one: str, other: str) -> str | None:
-        """Give the commit where two histories parted, if there is one."""
+        """Find the commit where two histories parted, if there is one."""
         return self.try_git("merge-base", one, other).stdout.decode().strip() or None
 
     @property
@@ -139,142 +83,114 @@ class Repository:
         return self.try_git("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
 
     def find_head(self) -> str | None:
-        """Give the commit that the working tree started from; None before the first one."""
+        """Find the commit that the working tree started from; None before the first one."""
         return self.try_git("rev-parse", "--verify", "--quiet", "HEAD").stdout.decode().strip() or None
+
+    def try_git(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Run git in the project's folder and return its result, whatever its status."""
+        return self.git.try_run(*arguments)
 
     @contextlib.contextmanager
     def open_code(self, ref: str | None, *, include: Sequence[str] = ()) -> Iterator[CodeCheckout]:
-        """Give one version of the code, for as long as the block lasts.
+        """Open one version of the code, for as long as the block lasts.
 
         Args:
             ref: A git ref; None is the working tree: tracked and untracked files that git does not ignore.
             include: Paths below the root that git ignores and the code needs; of the working tree in both cases.
 
         Raises:
-            ConfigError: There is no such ref, or a path of ``include`` is not there.
+            ConfigError: There is no such ref; or a path of ``include``, or the content of a submodule, is missing.
+            StoreError: The disk is full.
         """
-        with make_staging_folder(self.root / STATE_FOLDER, label="code") as scratch:
-            (scratch / "objects").mkdir()
+        self._check_include(include)
+        with make_staging_folder(self.root / STATE_FOLDER, label="code") as folder:
+            scratch = CodeScratch(folder=folder)
+            scratch.add_objects(self._location.objects)
             commit = self.find_head() if ref is None else self.resolve_commit(ref)
-            at_commit = self._write_commit_tree(commit, include, scratch) if commit else None
-            tree = at_commit if ref is not None else self._write_working_tree(include, scratch)
-            assert tree is not None, "a ref always has a commit"
-            version = CodeVersion(ref=ref or WORKING_TREE, commit=commit, tree=tree, dirty=tree != at_commit)
-            yield CodeCheckout(version=version, repository=self, scratch=scratch)
+            recorded, work = (self._build_index(scratch, name) for name in ("commit", "work"))
+            if ref is not None:
+                assert commit is not None, "a ref always has a commit"
+                tree = self._write_commit_tree(recorded, commit, include)
+                recorded_tree: str | None = tree
+            else:
+                tree = self._write_working_tree(work, include)
+                recorded_tree = self._try_commit_tree(recorded, commit, include)
+            version = CodeVersion(ref=ref or WORKING_TREE, commit=commit, tree=tree, dirty=tree != recorded_tree)
+            project_path = "" if self._project_path == PurePosixPath() else str(self._project_path)
+            yield CodeCheckout(version=version, index=work, project_path=project_path)
 
-    def _write_commit_tree(self, commit: str, include: Sequence[str], scratch: Path) -> str:
-        variables = self.build_git_variables(scratch, index="commit")
-        self.run_git("read-tree", commit, variables=variables)
-        return self._write_tree(include, variables)
+    def _build_index(self, scratch: CodeScratch, name: str) -> CodeIndex:
+        return CodeIndex(location=self._location, folder=self._code_folder, scratch=scratch, name=name)
 
-    def _write_working_tree(self, include: Sequence[str], scratch: Path) -> str:
-        variables = self.build_git_variables(scratch, index="work")
-        index = self.root / self._query_git_path("--git-path", "index")
-        if index.is_file():
-            # What git remembers of each file spares reading it again; that this may be trusted only for files older
-            # than the index itself is why the copy must keep the index's own time ("racy git").
-            shutil.copy2(index, scratch / "work")
-        listed = self.run_git("ls-files", "-z", "--cached", "--others", "--exclude-standard", variables=variables)
-        # A name that ends in a slash is a repository inside this one, which is not part of it.
-        names = [
-            name for name in listed.split(b"\0") if name and not name.endswith(b"/") and not self._is_excluded(name)
-        ]
-        stdin = b"".join(name + b"\0" for name in names)
-        self.run_git("update-index", "-z", "--add", "--remove", "--stdin", variables=variables, stdin=stdin)
-        return self._write_tree(include, variables)
+    def _check_project_folder(self, index: CodeIndex, tree: str) -> None:
+        if index.git.try_run("cat-file", "-t", f"{tree}:{self._project_path}").stdout.strip() != b"tree":
+            raise ConfigError(f"this version of the code has no files in {self.prefix}", hint="name another git ref")
 
-    def _write_tree(self, include: Sequence[str], variables: dict[str, str]) -> str:
-        not_code = [f":(literal){path}" for path in self.excluded_paths]
-        # Only our own index is touched; without --force git asks whether that is meant where HEAD and the file differ.
-        self.run_git(
-            "rm", "-r", "--cached", "--force", "--quiet", "--ignore-unmatch", "--", *not_code, variables=variables
-        )  # fmt: skip
+    def _write_commit_tree(self, index: CodeIndex, commit: str, include: Sequence[str]) -> str:
+        index.git.run("read-tree", commit)
+        insert_recorded_submodules(index, is_excluded=self._is_excluded)
+        return self._finish_tree(index, include)
+
+    def _try_commit_tree(self, index: CodeIndex, commit: str | None, include: Sequence[str]) -> str | None:
+        """Write the tree of the working tree's commit; None where there is none, or a submodule of it is missing."""
+        with contextlib.suppress(ConfigError):
+            return self._write_commit_tree(index, commit, include) if commit else None
+        return None
+
+    def _write_working_tree(self, index: CodeIndex, include: Sequence[str]) -> str:
+        read_working_tree(index, is_excluded=self._is_excluded)
+        insert_recorded_submodules(index, is_excluded=self._is_excluded)  # those outside a sparse checkout
+        return self._finish_tree(index, include)
+
+    def _finish_tree(self, index: CodeIndex, include: Sequence[str]) -> str:
+        """Add what is included, remove what is no code, and write the tree."""
         for path in include:
-            if not (self.root / path).exists():
+            index.git.run("add", "--force", "--", f":(literal){self._project_path / path}")
+        if include:
+            insert_checked_out_submodules(index, [entry for entry in index.list_files()[0] if entry.is_submodule])
+        index.remove(str(path) for path in self._excluded)
+        tree = index.write_tree()
+        if self._project_path.parts:
+            self._check_project_folder(index, tree)
+        return tree
+
+    def _check_include(self, include: Sequence[str]) -> None:
+        for path in include:
+            place = self.root / path
+            if not place.exists():
                 raise ConfigError(
                     f"pipeline.include: {path} is not there in {self.root}", hint="make it, or leave it out"
                 )
-            self.run_git("add", "--force", "--", f":(literal){path}", variables=variables)
-        # Everything outside the project's folder goes, so that other parts of the repository change no identity.
-        prefix = [f"--prefix={self.prefix}"] if self.prefix else []
-        found = self.try_git("write-tree", *prefix, variables=variables)
-        if found.returncode:
-            if self.prefix and b"prefix" in found.stderr:
+            named = self._find_code_path(place)
+            if named is None or self._is_excluded(str(named)) or self._is_resolved_excluded(place):
                 raise ConfigError(
-                    f"this version of the code has no files in {self.prefix}", hint="name another git ref"
+                    f"pipeline.include: {path} is no code: it is the source, or belongs to sandbox or to git",
+                    hint="leave it out; a run reads the sample in $SANDBOX_SAMPLE",
                 )
-            raise self._build_git_error("write-tree", found)
-        return found.stdout.decode().strip()
 
-    def _is_excluded(self, name: bytes) -> bool:
-        path = PurePosixPath(os.fsdecode(name))
-        return any(path.is_relative_to(left_out) for left_out in self.excluded_paths)
+    def _find_code_path(self, place: Path) -> PurePosixPath | None:
+        """Return a path relative to the folder of the code; None for one outside of it, or that folder itself."""
+        path = PurePosixPath(os.path.relpath(os.path.normpath(place), self._normal_code_folder))
+        return None if path.parts[:1] in {("..",), ()} else path
 
-    def build_git_variables(self, scratch: Path, *, index: str) -> dict[str, str]:
-        """Give the environment in which git keeps its index and new objects in a scratch folder."""
-        objects = _escape_path(str(self.root / self._query_git_path("--git-path", "objects")))
-        return {
-            "GIT_DIR": self._query_git_path("--absolute-git-dir"),
-            "GIT_WORK_TREE": self._query_git_path("--show-toplevel"),
-            "GIT_INDEX_FILE": str(scratch / index),
-            "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{objects}"',
-        }
+    @property
+    def _normal_code_folder(self) -> str:
+        """The folder of the code, spelt as the project's folder is."""
+        return os.path.normpath(self.root / Path(*[".."] * len(self._project_path.parts)))
 
-    def _query_git_path(self, *question: str) -> str:
-        if question not in self._git_paths:
-            self._git_paths[question] = os.fsdecode(self.run_git("rev-parse", *question).rstrip(b"\n"))
-        return self._git_paths[question]
+    def _is_excluded(self, name: str) -> bool:
+        path = PurePosixPath(name)
+        return any(path.is_relative_to(excluded) for excluded in self._excluded) or ".git" in path.parts
 
-    def run_git(
-        self,
-        *arguments: str,
-        variables: dict[str, str] | None = None,
-        at: Path | None = None,
-        stdin: bytes = b"",
-    ) -> bytes:
-        """Run git and give its output.
-
-        Raises:
-            ConfigError: git refuses; with its words.
-        """
-        done = self.try_git(*arguments, variables=variables, at=at, stdin=stdin)
-        if done.returncode:
-            raise self._build_git_error(arguments[0], done)
-        return done.stdout
-
-    def try_git(
-        self,
-        *arguments: str,
-        variables: dict[str, str] | None = None,
-        at: Path | None = None,
-        stdin: bytes = b"",
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Run git and give what came of it, whatever that is."""
-        own = {name: value for name, value in os.environ.items() if name not in GIT_HOOK_VARIABLES}
-        return subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", "-c", "advice.addEmbeddedRepo=false", *arguments],
-            cwd=at or self.root,
-            env=own | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"} | (variables or {}),
-            input=stdin,
-            capture_output=True,
-            check=False,
-            umask=0o022,
-        )
-
-    def _build_git_error(self, doing: str, done: subprocess.CompletedProcess[bytes]) -> ConfigError:
-        said = done.stderr.decode(errors="replace").strip()
-        return ConfigError(f"git {doing} failed in {self.root}: {said or f'status {done.returncode}'}")
+    def _is_resolved_excluded(self, place: Path) -> bool:
+        """Check whether links on the way lead to what is no code."""
+        resolved = place.resolve()
+        return any(resolved.is_relative_to((self._code_folder / path).resolve()) for path in self._excluded)
 
     def _suggest_fetch(self, ref: str) -> str:
         if self.is_shallow:
             return f"this clone is shallow: git fetch origin {ref}:refs/remotes/origin/{ref}"
-        names = (
-            self.try_git("for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags").stdout.decode().split()
-        )
-        there = f"there are: {', '.join(names[:8])}; " if names else "there is no commit yet; "
+        listed = self.try_git("for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags")
+        names = listed.stdout.decode().split()
+        there = f"there are: {', '.join(names[:MAX_NAMED_REFS])}; " if names else "there is no commit yet; "
         return f"{there}to get it: git fetch origin {ref}; to compare with another: --baseline REF"
-
-
-def _escape_path(path: str) -> str:
-    return path.replace("\\", "\\\\").replace('"', '\\"')

@@ -39,11 +39,12 @@ if TYPE_CHECKING:
     from sandbox.containers.protocol import Runtime
     from sandbox.engine.duckdb.session import Session
     from sandbox.model import CodeVersion, Environment, JobResult, ResourceLimits, RunVariation, Sample
+    from sandbox.runner.code.checkout import CodeCheckout
     from sandbox.runner.pipeline_database import PipelineDatabase, PipelineDatabaseFactory
-    from sandbox.runner.repository import CodeCheckout
     from sandbox.runner.run_setup import RunSetup
 
 RECORD_FILE = "run.json"
+CODE_MOUNT = "/sandbox/code"
 LOG_FILES = ("stdout.log", "stderr.log")
 READER_DELAY_SECONDS = 0.05  # after which a job has been asked for, about
 
@@ -110,6 +111,7 @@ class RunRequest:
                     "memory_bytes": self.limits.memory_bytes if self.more_memory is None else "auto",
                 },
                 "seed": 0,
+                **({"folder": self.code.project_path} if self.code.project_path else {}),
                 **({"variation": dataclasses.asdict(self.variation)} if self.variation else {}),
                 **({"kit": self.setup.identity} if self.setup else {}),
                 **({"databases": dict(self.databases.identity)} if self.databases else {}),
@@ -198,6 +200,7 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
     unreadable: PipelineError | None = None
     with (
         stage_folder(runs / name, synced=False) as folder,
+        _detect_removal(folder),
         _open_database(request) as database,
         _open_reader() as reader,
     ):
@@ -235,11 +238,36 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
     return Run(version=request.code.version, record=record, folder=runs / name, cached=False)
 
 
+@contextlib.contextmanager
+def _detect_removal(folder: Path) -> Iterator[None]:
+    """Let errors say that another command removed the run's folder, where that is why it failed.
+
+    Raises:
+        StoreError: It did.
+    """
+    try:
+        yield
+    except (OSError, SandboxError) as error:
+        if (folder / "output").is_dir():
+            raise
+        raise StoreError(
+            f"{folder} was removed while the pipeline ran", hint="another command removed it; run it again"
+        ) from error
+
+
 @dataclass(frozen=True, kw_only=True)
 class _JobMounts:
-    """What a job sees of this machine; ``shown`` are the mounts that a variable names, ``scratch`` folders of the code."""
+    """What a job sees of this machine.
+
+    Attributes:
+        code: The code.
+        workdir: The project's folder in it.
+        named_mounts: By the variable that names each.
+        scratch: Writable folders of the code.
+    """
 
     code: Mount
+    workdir: Mount
     named_mounts: Mapping[str, Mount]
     scratch: tuple[Mount, ...]
 
@@ -284,23 +312,34 @@ def _prepare_mounts(request: RunRequest, folder: Path) -> Iterator[_JobMounts]:
         place.mkdir()
     try:
         request.code.export(code)
-        own = write_setup(request.setup, kit, code) if request.setup else {}
+        workdir = build_workdir(request.code, Mount(source=code, target=CODE_MOUNT))
+        own = write_setup(request.setup, kit, workdir.source) if request.setup else {}
         with prepare_tables(request.sample, request.variation) as tables:
             yield _JobMounts(
-                code=Mount(source=code, target="/sandbox/code"),
+                code=Mount(source=code, target=CODE_MOUNT),
+                workdir=workdir,
                 named_mounts={
                     "SANDBOX_SAMPLE": Mount(source=tables, target="/sandbox/sample"),
                     "SANDBOX_OUTPUT": Mount(source=output, target="/sandbox/output", writable=True),
                     **own,
                 },
-                scratch=tuple(_create_scratch_mounts(code, request.scratch)),
+                scratch=tuple(_create_scratch_mounts(workdir, request.scratch)),
             )
     finally:
         for place in (code, kit):
             shutil.rmtree(place, ignore_errors=True)
 
 
-def _create_scratch_mounts(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
+def build_workdir(code: CodeCheckout, mount: Mount) -> Mount:
+    """Build the mount of the project's folder in an exported version of the code; it lies in that of the code."""
+    folder = code.find_project_folder(mount.source)
+    return Mount(
+        source=folder, target=f"{mount.target}/{folder.relative_to(mount.source).as_posix()}".removesuffix("/.")
+    )
+
+
+def _create_scratch_mounts(workdir: Mount, paths: Sequence[str]) -> Iterator[Mount]:
+    code = workdir.source
     for path in paths:
         # A link in the code must not make a folder of this machine writable for it.
         if not (code / path).resolve().is_relative_to(code.resolve()):
@@ -309,7 +348,7 @@ def _create_scratch_mounts(code: Path, paths: Sequence[str]) -> Iterator[Mount]:
                 hint="make it a folder, or leave it out",
             )
         (code / path).mkdir(parents=True, exist_ok=True)
-        yield Mount(source=code / path, target=f"/sandbox/code/{path}", writable=True)
+        yield Mount(source=code / path, target=f"{workdir.target}/{path}", writable=True)
 
 
 def _build_job(
@@ -322,7 +361,7 @@ def _build_job(
         labels={**request.labels, "role": "run", "run": name, "environment": request.environment.id},
         environment=request.environment,
         command=request.setup.wrap_command(request.command) if request.setup else request.command,
-        workdir=laid.code,
+        workdir=laid.workdir,
         mounts=(laid.code, *laid.named_mounts.values(), *laid.scratch),
         variables={**(build_thread_variables(request.variation) if request.variation else {}), **variables},
         limits=request.effective_limits,

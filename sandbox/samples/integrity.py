@@ -65,7 +65,7 @@ def _build_damaged_error(sample: Sample, problem: str) -> StoreError:
 def _read_recorded_stats(path: Path) -> FileStats:
     try:
         stats = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return stats if isinstance(stats, dict) else {}
 

@@ -16,7 +16,7 @@ from sandbox.project.services import services
 from sandbox.project.services.labels import build_labels
 from sandbox.provisioner.images import image_usage
 from sandbox.samples import catalog
-from sandbox.scratch import remove_path
+from sandbox.scratch import STAGED_PREFIX, remove_path
 from sandbox.store import leases
 from sandbox.store.folder import lock_path, translate_os_errors
 from sandbox.store.paths import find_home_folder
@@ -161,11 +161,27 @@ def _remove_project_state(project: Project, *, samples: bool, progress: Progress
             else:
                 progress.print_message(f"another command uses the sample {sample_path.name[:16]}: left alone")
     for folder in _list_removable_folders(project, samples=samples, progress=progress):
-        if folder.is_dir():
-            with translate_os_errors(folder):
-                remove_path(folder)
-            removed.append(str(folder))
+        if not folder.is_dir():
+            continue
+        with translate_os_errors(folder):
+            if _remove_unused(folder, is_state=folder == project.state_folder):
+                removed.append(str(folder))
+            else:
+                progress.print_message(f"another command uses a part of {folder}: left alone")
     return removed
+
+
+def _remove_unused(folder: Path, *, is_state: bool = False) -> bool:
+    """Remove a folder but for what another command uses; return whether all of it is gone."""
+    for path in folder.iterdir():
+        if is_state and path.is_dir() and not path.is_symlink() and not path.name.startswith(STAGED_PREFIX):
+            _remove_unused(path)
+        else:
+            leases.remove_if_unused(path)
+    if any(folder.iterdir()):
+        return False
+    folder.rmdir()
+    return True
 
 
 def _list_removable_folders(project: Project, *, samples: bool, progress: Progress) -> list[Path]:

@@ -176,7 +176,8 @@ class DockerRun:
             state: dict[str, Any] = self._client.api.inspect_container(self._container)["State"]
         except (*ENGINE_FAILURES, KeyError):
             return None
-        return None if state.get("Running") else state
+        # A container that is being removed was ended by that, whatever status it left.
+        return None if state.get("Running") or state.get("Status") in {"removing", "dead"} else state
 
 
 def _find_stop_cause(output: ContainerOutput) -> EndCause | None:

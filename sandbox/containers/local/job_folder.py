@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.model import ResourceLimits
 
 RECORD_FILE = "job.json"
+REMOVAL_FILE = "removed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,16 @@ class JobFolder:
     @property
     def tmp(self) -> Path:
         return self.path / "tmp"
+
+    @property
+    def is_removed(self) -> bool:
+        """True where another command ended the job and removes its folder."""
+        return not self.path.is_dir() or (self.path / REMOVAL_FILE).exists()
+
+    def mark_removed(self) -> None:
+        """Let whoever waits for the job know that it did not end by itself."""
+        with contextlib.suppress(OSError):
+            (self.path / REMOVAL_FILE).touch()
 
     @property
     def is_leftover(self) -> bool:

@@ -76,6 +76,8 @@ class LocalRun:
             raise pipes.error
         if cause is EndCause.PROCESSES:
             stderr(f"ended: more than {self._job.limits.pids} processes and threads\n".encode())
+        if self._folder.is_removed:
+            cause = EndCause.LOST
         end = classify_end(cause, status, out_of_memory=self._kernel_usage.kills > 0)
         return self._build_outcome(end, started)
 

@@ -97,6 +97,7 @@ class LocalRuntime:
         """Kill a job's processes and remove its folder."""
         for folder in job_folder.list_job_folders():
             if str(folder.path) == held.id:
+                folder.mark_removed()
                 folder.processes.kill()
                 job_folder.remove_job_folder(folder)
         return True

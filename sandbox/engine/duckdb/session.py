@@ -239,6 +239,36 @@ class Session:
             # statements.
             self.connection.execute("set enable_progress_bar = false")
 
+    @contextlib.contextmanager
+    def limit_time(self, seconds: float, *, limit: str) -> Iterator[None]:
+        """End the statements of the block when their time is up.
+
+        Args:
+            seconds: Their time; infinite for none.
+            limit: What the error says of it.
+
+        Raises:
+            SandboxError: It was; the session's failure.
+        """
+        expired = threading.Event()
+
+        def stop() -> None:
+            expired.set()
+            self.connection.interrupt()
+
+        timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._interrupt.check()
+            if not expired.is_set():
+                raise
+            raise self._error_class(f"it did not end within {limit}") from None
+        finally:
+            timer.cancel()
+
     def restrict_access(self, files: Iterable[Path]) -> None:
         """Restrict later statements to these files, without extensions or changes to settings."""
         allowed = "[" + ", ".join(quote_literal(str(path)) for path in files) + "]"

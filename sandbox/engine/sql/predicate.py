@@ -50,7 +50,11 @@ def parse_condition(session: Session, text: str, columns: Mapping[str, str]) -> 
     parsed = json.loads(serialized)
     if parsed["error"]:
         raise DataRuleError(f"it cannot be read: {parsed['error_message']}")
-    nodes = list(_walk_nodes(parsed["statements"][0]["node"]["where_clause"]))
+    node = parsed["statements"][0]["node"]
+    is_plain = node["type"] == "SELECT_NODE" and not node["modifiers"] and node["from_table"]["type"] == "EMPTY"
+    if len(parsed["statements"]) != 1 or not is_plain:
+        raise DataRuleError("it is not one condition")
+    nodes = list(_walk_nodes(node["where_clause"]))
     _check_node_classes(nodes)
     _check_columns(session, nodes, columns)
     _check_functions(session, nodes)

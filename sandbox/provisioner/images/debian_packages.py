@@ -18,6 +18,7 @@ from sandbox.containers.docker import build_step, images
 from sandbox.containers.docker.client import open_client, open_shared_client
 from sandbox.errors import ContainerEngineError, FrozenMismatchError
 from sandbox.manifest.canonical_json import hash_file, hash_json
+from sandbox.manifest.json_reader import parse_json, read_document_text
 from sandbox.manifest.lock import LockedPackage
 from sandbox.model import is_custom_image
 from sandbox.provisioner.images import base as bases
@@ -164,7 +165,8 @@ def copy_packages(folder: Path, context: Path) -> None:
 
 def read_digests(folder: Path) -> dict[str, str]:
     """Return the SHA-256 (hex) of each package of a folder at download, by file name."""
-    digests: dict[str, str] = json.loads((folder / PINS_FILE).read_text("utf-8"))
+    path = folder / PINS_FILE
+    digests: dict[str, str] = parse_json(read_document_text(path, name="document"), name=str(path))
     return digests
 
 
@@ -185,7 +187,8 @@ def _read_latest_packages(known: Path) -> list[LockedPackage] | None:
     """Return the newest packages known from this home's last query."""
     if not known.is_file():
         return None
-    return [LockedPackage.model_validate(package) for package in json.loads(known.read_text("utf-8"))]
+    packages = parse_json(read_document_text(known, name="document"), name=str(known))
+    return [LockedPackage.model_validate(package) for package in packages]
 
 
 def _download_packages(

@@ -110,7 +110,7 @@ def _add_image(where: str, name: str, stages: set[str], images: list[str]) -> No
         return
     if "$" in name and name not in _BASE_REFERENCES:
         raise ConfigError(
-            f"{where}: the image {name} is named by a variable",
+            f"{where}: the image is named by a variable",
             hint="write its name, best with its digest; only ${BASE} is known, which is sandbox's own base",
         )
     images.append(name)
@@ -121,7 +121,7 @@ def _list_sources(where: str, arguments: str) -> list[str]:
         try:
             words = [str(word) for word in json.loads(arguments)]
         except ValueError as error:
-            raise ConfigError(f"{where}: {arguments} is no list") from error
+            raise ConfigError(f"{where}: its arguments are no JSON list") from error
     else:
         words = arguments.split()
     return [word for word in words[:-1] if not word.startswith("<<")]
@@ -130,5 +130,5 @@ def _list_sources(where: str, arguments: str) -> list[str]:
 def _normalize_source(where: str, source: str) -> str:
     parts = [part for part in source.split("/") if part not in {"", "."}]
     if not parts or ".." in parts or "://" in source or re.search(r"[*?\[$]", source):
-        raise ConfigError(f"{where}: {source} is no file beside it", hint=_COPY_HINT)
+        raise ConfigError(f"{where}: it copies what is no file beside it", hint=_COPY_HINT)
     return "/".join(parts)

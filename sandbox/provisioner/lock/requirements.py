@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from sandbox.errors import ConfigError
 from sandbox.manifest.lock import LockedLibrary
 from sandbox.provisioner.lock import uv_lock
+from sandbox.provisioner.lock.uv_lock import build_toml_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,8 +105,8 @@ def _parse_pyproject(
 ) -> Iterator[tuple[Requirement, tuple[str, ...]]]:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is not TOML: {error}") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise build_toml_error(name, error) from None
     project: dict[str, Any] = content.get("project", {})
     if "dependencies" in project.get("dynamic", ()) or ("dependencies" not in project and "tool" in content):
         raise ConfigError(
@@ -128,7 +129,9 @@ def _check_python(name: str, specifier: str, python: str) -> None:
     try:
         fits = SpecifierSet(specifier).contains(f"{python}.99", prereleases=True)
     except InvalidSpecifier as error:
-        raise ConfigError(f"{name}: requires-python = {specifier!r} is not a version specifier") from error
+        raise ConfigError(
+            f"{name}: requires-python is not a version specifier", hint='for example: ">=3.11"'
+        ) from error
     if not fits:
         raise ConfigError(
             f"{name} requires Python {specifier}, and the stack has {python}",
@@ -137,21 +140,19 @@ def _check_python(name: str, specifier: str, python: str) -> None:
 
 
 def _parse_requirement(where: str, entry: str) -> Requirement:
-    refused = f"{where}: {entry!r} is not supported yet"
+    """Parse one entry. Errors name its line and never quote it: the file may be none of requirements."""
+    refused = f"{where} is not supported yet"
     if entry.startswith("-"):
         raise ConfigError(
-            refused,
+            f"{refused}: it is an option of pip",
             hint=f"{PLAIN_LIBRARY} is; which index they come from is a setting of pip (pip config set global.index-url ...)",
         )
     try:
         requirement = Requirement(entry)
-    except InvalidRequirement as error:
+    except InvalidRequirement:
         if "://" in entry or entry.startswith((".", "/", "git+")) or entry.endswith((".whl", ".tar.gz")):
-            raise ConfigError(f"{refused}: it is a path or an address", hint=f"{PLAIN_LIBRARY} is") from error
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"{where}: {entry!r} is not a requirement: {reason}", hint=f"write {PLAIN_LIBRARY}"
-        ) from error
+            raise ConfigError(f"{refused}: it is a path or an address", hint=f"{PLAIN_LIBRARY} is") from None
+        raise ConfigError(f"{where} is not a requirement", hint=f"write {PLAIN_LIBRARY}") from None
     if requirement.url is not None:
         raise ConfigError(f"{refused}: it names an address", hint=f"{PLAIN_LIBRARY} is")
     return requirement

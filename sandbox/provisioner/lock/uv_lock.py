@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -29,8 +30,8 @@ def export_requirements(name: str, text: str, pyproject: str) -> str:
     """
     try:
         packages: list[dict[str, Any]] = tomllib.loads(text).get("package", [])
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is not TOML: {error}", hint="make it again: uv lock") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise build_toml_error(name, error, hint="make it again: uv lock") from None
     _check_current(name, packages, pyproject)
     with make_scratch_folder("uv") as folder:
         (folder / "uv.lock").write_text(text, "utf-8")
@@ -46,6 +47,12 @@ def export_requirements(name: str, text: str, pyproject: str) -> str:
     if foreign:
         raise _explain_foreign_libraries(name, foreign, packages)
     return lines
+
+
+def build_toml_error(name: str, error: Exception, *, hint: str = "") -> ConfigError:
+    """Build the error for a file that is not TOML: where it is wrong, without what stands there."""
+    at = re.search(r"\(at [^)]*\)$", str(error))
+    return ConfigError(f"{name} is not TOML {at[0] if at else ''}".rstrip(), hint=hint)
 
 
 def _check_current(name: str, packages: list[dict[str, Any]], pyproject: str) -> None:

@@ -139,7 +139,7 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
     for line in content.splitlines(keepends=True):
         try:
             value = json.loads(line) if line.endswith(b"\n") else None
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         if not isinstance(value, dict):
             break

@@ -33,7 +33,6 @@ def carried_out(sql: str, baseline: TableFiles, candidate: TableFiles, **sample:
         {"orders": candidate},
         sample=sample,
         memory=2**28,
-        threads=1,
         progress=SilentProgress(),
     )
     return found
@@ -45,6 +44,25 @@ def orders(tmp_path: Path) -> tuple[TableFiles, TableFiles]:
         table(tmp_path / "a.parquet", id=[1, 2, 3], amount=[1.0, -1.0, float("nan")]),
         table(tmp_path / "b.parquet", id=[1, 2, 4], amount=[1.0, -1.0, -3.0]),
     )
+
+
+def test_time_of_all_tests_together_is_limited(orders: tuple[TableFiles, TableFiles]) -> None:
+    endless = "select * from range(10_000_000) a, range(10_000_000) b, orders where a.range + b.range + id = -1"
+    tests = [DataTestEntry(name=name, sql=sql) for name, sql in (("endless", endless), ("after", "from orders"))]
+    baseline, candidate = orders
+    found = run_data_tests(
+        tests,
+        {"orders": baseline},
+        {"orders": candidate},
+        sample={},
+        memory=2**28,
+        seconds=0.5,
+        progress=SilentProgress(),
+    )
+    assert [one.outcome for one in found] == ["not_evaluated", "not_evaluated"]
+    assert found[0].problems["candidate"] == "it did not end within 0.5 s, the limit of all tests together"
+    assert found[1].problems["candidate"] == "not run: earlier tests took all of 0.5 s"
+    assert not all(one.held for one in evaluate_data_tests(found, GateSection()))
 
 
 @pytest.mark.parametrize(

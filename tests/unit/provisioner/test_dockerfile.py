@@ -43,7 +43,7 @@ def test_images_and_files_are_found_whatever_they_are_written_like() -> None:
         ("FROM a\nCOPY *.txt /code", "is no file beside it"),
         ("FROM a\nCOPY ../secret /code", "is no file beside it"),
         ("FROM a\nADD https://example.org/x.tar /x", "is no file beside it"),
-        ("FROM a\nCOPY [broken /x", "is no list"),
+        ("FROM a\nCOPY [broken /x", "are no JSON list"),
     ],
 )
 def test_what_cannot_be_told_is_refused_by_its_line(text: str, said: str) -> None:

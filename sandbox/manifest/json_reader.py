@@ -1,0 +1,75 @@
+"""Read JSON of the store that somebody may have damaged: bounded in size and depth."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sandbox.errors import StoreError
+from sandbox.formatting import format_size
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES = 2**29
+MAX_DEPTH = 200
+
+
+def read_document_text(path: Path, *, name: str) -> str:
+    """Read a document's text.
+
+    Args:
+        path: The file.
+        name: What it is called in errors.
+
+    Raises:
+        StoreError: The file is missing, too large, or no UTF-8 text.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise StoreError(
+                f"{name} {path} is damaged: it has {format_size(size)}, the limit is {format_size(MAX_BYTES)}"
+            )
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise StoreError(f"{name} {path} is not there") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{name} {path} cannot be read: {error}") from error
+
+
+def parse_json(text: str, *, name: str) -> Any:
+    """Parse a document's JSON.
+
+    Args:
+        text: The text.
+        name: What the document is called in errors.
+
+    Raises:
+        StoreError: It is no JSON, holds NaN or an infinity, or is nested too deeply.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise StoreError(f"{name} is damaged: {error}") from error
+    except RecursionError:
+        raise _build_depth_error(name) from None
+    level, depth = [value], 0
+    while level:
+        if depth >= MAX_DEPTH:
+            raise _build_depth_error(name)
+        level = [child for one in level for child in _list_children(one) if isinstance(child, dict | list)]
+        depth += 1
+    return value
+
+
+def _list_children(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _build_depth_error(name: str) -> StoreError:
+    return StoreError(f"{name} is damaged: it is nested more than {MAX_DEPTH} deep")

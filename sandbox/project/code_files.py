@@ -1,0 +1,102 @@
+"""The code of a project: its git repository, and the files that ``sandbox.toml`` names in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.dbt import runs
+from sandbox.errors import ConfigError
+from sandbox.project.committed_settings import find_trusted_settings
+from sandbox.runner.repository import Repository
+from sandbox.store.paths import find_home_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sandbox.config import Project
+    from sandbox.runner.code.checkout import CodeCheckout
+
+GIT_FOLDER = ".git"
+
+
+def open_repository(project: Project) -> Repository:
+    """Open the git repository around a project; the source and what sandbox keeps are no code, wherever they lie."""
+    excluded = [path for path in _list_data_paths(project) if not project.root.is_relative_to(path)]
+    return Repository(project.root, excluded_paths=[*excluded, project.file], code_root=project.settings.pipeline.root)
+
+
+def build_file_reader(project: Project, folder: Path) -> Callable[[str], bytes]:
+    """Build the function that reads files of the working tree, by paths relative to a folder.
+
+    It refuses files outside the git repository, unless ``project.allow_outside`` permits them, and every file of the
+    source, of sandbox and of git: what the stack copies into an image would reach the runs.
+    """
+
+    def read_file(path: str) -> bytes:
+        place = (folder / path).resolve()
+        if not _is_in_repository(project, place) and not project.allow_outside:
+            raise ConfigError(
+                f"{path} leads to {place}, outside the git repository of {project.file.name}",
+                hint="copy the file into the repository; to read it all the same, call with --allow-outside",
+            )
+        no_code = [*_list_data_paths(project), project.state_folder.resolve()]
+        if any(place.is_relative_to(one) for one in no_code) or GIT_FOLDER in place.parts:
+            raise ConfigError(
+                f"{path} is no code: it is of the source, or belongs to sandbox or to git",
+                hint="name a file of the code",
+            )
+        try:
+            return place.read_bytes()
+        except OSError as error:
+            raise ConfigError(
+                f"{folder / path} cannot be read: {error.strerror}", hint="make it, or correct [stack] requirements"
+            ) from error
+
+    return read_file
+
+
+def build_code_reader(project: Project, code: CodeCheckout) -> Callable[[str], bytes]:
+    """Build the function that reads files of one version of the code, by paths relative to ``sandbox.toml``.
+
+    Files outside the git repository are the same for every version; they are read where ``project.allow_outside`` permits it.
+    """
+    read_file = build_file_reader(project, project.root)
+
+    def read_code_file(path: str) -> bytes:
+        if project.allow_outside and not _is_in_repository(project, (project.root / path).resolve()):
+            return read_file(path)
+        return code.read(path)
+
+    return read_code_file
+
+
+def _list_data_paths(project: Project) -> list[Path]:
+    """List the folders and files of the source, the store and ``$SANDBOX_HOME``, resolved.
+
+    The source that production's ``sandbox.toml`` names is among them: a change could name another one, and what was the
+    source would be code.
+    """
+    settings, root = project.settings, project.root
+    seeds = [path for path, _ in runs.find_seed_files(project).values()] if runs.is_dbt_project(project) else []
+    named = [*(seeds or [settings.source.uri]), settings.source.store, *_list_trusted_data(project)]
+    local = [path for path in named if path is not None and "://" not in path]
+    return [*((root / path).resolve() for path in local), find_home_folder().resolve()]
+
+
+def _list_trusted_data(project: Project) -> list[str]:
+    """List what production's file names as its source and store, where that is something else than here."""
+    try:
+        trusted = find_trusted_settings(project)
+    except ConfigError:  # no such version here; a diff says so itself
+        return []
+    if trusted is None:
+        return []
+    here, there = project.settings.source, trusted.settings.source
+    return [path for path in (there.uri, there.store) if path is not None and path not in {here.uri, here.store}]
+
+
+def _is_in_repository(project: Project, place: Path) -> bool:
+    root = project.root
+    top = next((folder for folder in (root, *root.parents) if (folder / GIT_FOLDER).exists()), root)
+    return place.is_relative_to(top.resolve())

@@ -1,0 +1,1 @@
+"""Versions of the pipeline's code, read from git without changing the user's repository."""
