@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from sandbox.config.ci import TARGET_BRANCH_VARIABLES
+
 IN_CI = os.environ.get("CI") == "true"
 
 # Machines are shared: no test may fail because an example took long. In CI the examples are always the same.
@@ -115,7 +117,10 @@ class Shop:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a user: no CI, so that the lock is not frozen, and a home of its own."""
-        kept = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("SANDBOX_")}
+        of_ci = {"CI", *TARGET_BRANCH_VARIABLES}
+        kept = {
+            name: value for name, value in os.environ.items() if name not in of_ci and not name.startswith("SANDBOX_")
+        }
         return kept | {"SANDBOX_HOME": str(self.home), "SANDBOX_RUNTIME": "local"}
 
     def edit(self, file: str, before: str, after: str) -> None:

@@ -13,7 +13,7 @@ LoosensCheck = Callable[[Any, Any], bool]
 
 CODE_KEYS = frozenset(
     {
-        "pipeline.kind", "pipeline.command", "pipeline.inputs", "pipeline.env", "pipeline.scratch", "pipeline.include",
+        "pipeline.kind", "pipeline.command", "pipeline.inputs", "pipeline.env", "pipeline.scratch", "pipeline.include", "pipeline.root",
         "stack.image", "stack.python", "stack.requirements",
     }
 )  # fmt: skip

@@ -101,6 +101,10 @@ def use_trusted_placement(project: Project, baseline: str | None) -> Project:
         return project
     settings = replace_keys(project.settings, trusted.settings, PLACEMENT_KEYS, given=project.given_keys)
     ignored = find_replaced_keys(project.settings, settings, PLACEMENT_KEYS)
+    production = _prefer_remote(project, settings.pipeline.production)
+    if "pipeline.production" not in project.given_keys:
+        pipeline = settings.pipeline.model_copy(update={"production": production})
+        settings = settings.model_copy(update={"pipeline": pipeline})
     replaced = _replace_settings(project, settings, f"{project.file.name} with where code runs as {trusted.ref} says")
     return dataclasses.replace(replaced, ignored_keys=tuple(ignored))
 
@@ -119,10 +123,10 @@ def find_trusted_settings(project: Project, baseline: str | None = None) -> Comm
         return None
     target = find_target_branch(os.environ)
     if baseline is None and target is not None and "pipeline.production" not in project.given_keys:
-        branch = read_committed_settings(project, f"origin/{target}" if _has_remote(project, target) else target)
+        branch = read_committed_settings(project, _prefer_remote(project, target))
         if branch is None:
             return None
-        baseline = branch.settings.pipeline.production
+        baseline = _prefer_remote(project, branch.settings.pipeline.production)
     return read_committed_settings(project, baseline or project.settings.pipeline.production)
 
 
@@ -134,10 +138,11 @@ def _is_in_repository(project: Project) -> bool:
     return True
 
 
-def _has_remote(project: Project, branch: str) -> bool:
-    repository = Repository(project.root)
+def _prefer_remote(project: Project, branch: str) -> str:
+    """Return the remote's branch of a name where there is one: a local one may be the change itself, from a fork."""
     name = f"refs/remotes/origin/{branch}"
-    return repository.try_git("rev-parse", "--verify", "--quiet", name).returncode == 0
+    found = Repository(project.root).try_git("rev-parse", "--verify", "--quiet", name)
+    return branch if found.returncode else f"origin/{branch}"
 
 
 def check_masks(project: Project, baseline: CommittedSettings) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from sandbox.report import findings
+from sandbox.report import findings, reservations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ def render_junit(document: DiffDocument) -> str:
 
 
 def _build_gate_suite(name: str, results: Sequence[GateResult], document: DiffDocument) -> ET.Element:
-    said = []
+    said = reservations.summarize_reservations(document) if name == OVERALL_SUITE else []
     if name in document.outputs:
         said = findings.describe_output(document.outputs[name]) or [
             findings.describe_equal_output(document.outputs[name])

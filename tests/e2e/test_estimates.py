@@ -67,7 +67,7 @@ def test_the_half_is_run_once_for_all_that_is_compared_with_one_baseline(shop: S
         steps = shop.run("diff").stderr
         assert "at main on half" not in steps, "another candidate does not make another baseline"
         assert ("working tree on half" in steps) is held, "the candidate's is run once"
-        done = shop.run("diff", "--json")
+        done = shop.run("diff", "--accept-rules", "--json")
         [rule] = [one for one in done.json["gate"] if one["rule"] == "total_change value.total"]
         assert rule["held"] is held
         assert "95 %" in rule["found"]

@@ -33,11 +33,17 @@ def test_auto_is_local_where_no_engine_answers_and_says_so_and_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
+    monkeypatch.delenv("CI", raising=False)
     runtime, sentence = choose_runtime("auto")
     assert runtime.name == "local"
     assert sentence is not None
     assert "no isolation" in sentence
     assert "absent.sock" in sentence
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(ContainerEngineError, match=r"absent\.sock.*CI=true") as refused:
+        choose_runtime("auto")
+    assert "--runtime local" in refused.value.hint
+    assert choose_runtime("local")[0].name == "local"
 
 
 def test_docker_never_falls_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
