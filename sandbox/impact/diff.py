@@ -22,7 +22,6 @@ from sandbox.impact.document import DiffFindings, build_document, describe_plain
 from sandbox.impact.rule_judgement import RuleJudgement, judge_rules
 from sandbox.impact.sides import SideContext, add_side_to_errors, find_ancestry_warnings, open_side
 from sandbox.model import SilentProgress
-from sandbox.project.code_files import open_repository
 from sandbox.project.committed_settings import build_version_project
 from sandbox.project.create import create
 from sandbox.project.pipeline_run import resolve_command
@@ -30,6 +29,7 @@ from sandbox.project.registry import make_state_folder
 from sandbox.project.sample import ensure_sample
 from sandbox.project.stack import open_stack
 from sandbox.runner.output_records import list_output_tables
+from sandbox.runner.repository import Repository
 from sandbox.store.folder import make_staging_folder
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def compare_versions(
     """Compare two versions as `diff` does; writes no report."""
     ref = _choose_baseline_ref(project, versions)
     if versions.outputs is None and ref is not None:
-        open_repository(project).resolve_commit(ref)  # a ref that is not there must fail before any work is done
+        Repository(project.root).resolve_commit(ref)  # a ref that is not there must fail before any work is done
     rules = _judge_rules(project, versions, options)
     candidate_project = build_version_project(project, versions.candidate)
     resolve_command(candidate_project)
@@ -118,7 +118,7 @@ def _judge_rules(project: Project, versions: DiffVersions, options: DiffOptions)
 
 def _has_version(project: Project, ref: str) -> bool:
     try:
-        open_repository(project).resolve_commit(ref)
+        Repository(project.root).resolve_commit(ref)
     except ConfigError:
         return False
     return True

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.errors import SandboxError
-from sandbox.project.code_files import open_repository
 from sandbox.project.pipeline_run import (
     build_environment,
     build_request,
@@ -16,6 +15,7 @@ from sandbox.project.pipeline_run import (
     run_or_reuse,
 )
 from sandbox.runner.failures import allow_quoted_output, check_success
+from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def add_side_to_errors(role: SideRole) -> Iterator[None]:
 
 def find_ancestry_warnings(project: Project, baseline: RunnableSide, candidate: RunnableSide) -> list[str]:
     """Warn where the candidate does not contain the baseline's commit: then production's own changes show as well."""
-    code = open_repository(project)
+    code = Repository(project.root)
     version = baseline.request.code.version
     ours, theirs = version.commit, candidate.request.code.version.commit
     if ours is None or theirs is None or code.is_ancestor(ours, theirs):

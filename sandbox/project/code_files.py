@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from sandbox.dbt import runs
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 GIT_FOLDER = ".git"
 
 
-def open_repository(project: Project) -> Repository:
+def open_code_repository(project: Project) -> Repository:
     """Open the git repository around a project; the source and what sandbox keeps are no code, wherever they lie."""
-    excluded = [path for path in _list_data_paths(project) if not project.root.is_relative_to(path)]
-    return Repository(project.root, excluded_paths=[*excluded, project.file], code_root=project.settings.pipeline.root)
+    excluded = [*_list_data_paths(project), project.file]
+    return Repository(project.root, excluded_paths=excluded, code_root=project.settings.pipeline.root)
 
 
 def build_file_reader(project: Project, folder: Path) -> Callable[[str], bytes]:
@@ -33,6 +34,10 @@ def build_file_reader(project: Project, folder: Path) -> Callable[[str], bytes]:
     source, of sandbox and of git: what the stack copies into an image would reach the runs.
     """
 
+    @functools.cache
+    def list_no_code() -> list[Path]:
+        return [*_list_data_paths(project), project.state_folder.resolve()]
+
     def read_file(path: str) -> bytes:
         place = (folder / path).resolve()
         if not _is_in_repository(project, place) and not project.allow_outside:
@@ -40,8 +45,7 @@ def build_file_reader(project: Project, folder: Path) -> Callable[[str], bytes]:
                 f"{path} leads to {place}, outside the git repository of {project.file.name}",
                 hint="copy the file into the repository; to read it all the same, call with --allow-outside",
             )
-        no_code = [*_list_data_paths(project), project.state_folder.resolve()]
-        if any(place.is_relative_to(one) for one in no_code) or GIT_FOLDER in place.parts:
+        if any(place.is_relative_to(one) for one in list_no_code()) or GIT_FOLDER in place.parts:
             raise ConfigError(
                 f"{path} is no code: it is of the source, or belongs to sandbox or to git",
                 hint="name a file of the code",
@@ -81,7 +85,8 @@ def _list_data_paths(project: Project) -> list[Path]:
     seeds = [path for path, _ in runs.find_seed_files(project).values()] if runs.is_dbt_project(project) else []
     named = [*(seeds or [settings.source.uri]), settings.source.store, *_list_trusted_data(project)]
     local = [path for path in named if path is not None and "://" not in path]
-    return [*((root / path).resolve() for path in local), find_home_folder().resolve()]
+    paths = [*((root / path).resolve() for path in local), find_home_folder().resolve()]
+    return [path for path in paths if not root.is_relative_to(path)]
 
 
 def _list_trusted_data(project: Project) -> list[str]:

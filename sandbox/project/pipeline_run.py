@@ -12,7 +12,7 @@ from sandbox.dbt import runs
 from sandbox.errors import ConfigError
 from sandbox.formatting import format_size
 from sandbox.model import WORKING_TREE, RunOutcome
-from sandbox.project.code_files import open_repository
+from sandbox.project.code_files import open_code_repository
 from sandbox.project.committed_settings import build_version_project
 from sandbox.project.create import build_record_path, write_record
 from sandbox.project.registry import make_state_folder
@@ -98,7 +98,7 @@ def resolve_command(project: Project) -> str:
 @contextlib.contextmanager
 def open_code(project: Project, ref: str | None) -> Iterator[CodeCheckout]:
     """Check out one version of the code without the source's folder for the duration of the block."""
-    with open_repository(project).open_code(ref, include=project.settings.pipeline.include) as code:
+    with open_code_repository(project).open_code(ref, include=project.settings.pipeline.include) as code:
         yield code
 
 

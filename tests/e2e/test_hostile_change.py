@@ -197,3 +197,14 @@ def test_logs_send_no_control_sequences_to_the_terminal(shop: Shop) -> None:
     assert shop.run("run").status == 15
     done = shop.run("logs")
     assert done.stdout == "a⟨U+001B⟩]0;title⟨U+0007⟩\tb⟨U+202E⟩⟨U+009B⟩31m 50 %\n100 %\n"
+
+
+def test_another_source_does_not_make_code_of_the_former(shop: Shop) -> None:
+    shutil.copytree(shop.root / "warehouse", shop.root / "other")
+    (shop.root / ".gitignore").write_text("other/\n")
+    shop.edit("sandbox.toml", 'uri = "warehouse/"', 'uri = "other/"')
+    shop.edit("pipeline.py", "import duckdb\n", "import duckdb\nprint(os.path.exists('warehouse/customers.csv'))\n")
+    assert shop.run("run").status == 0
+    assert shop.run("logs").stdout == "False\n"
+    shop.edit("sandbox.toml", "[outputs.value]\n", 'include = ["warehouse"]\n\n[outputs.value]\n')
+    assert shop.run("run").status == 10
