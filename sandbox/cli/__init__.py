@@ -106,10 +106,24 @@ def _run_command() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # avoids an error at interpreter exit
         return BROKEN_PIPE_STATUS
     except Exception as error:  # noqa: BLE001 - the last resort: a bug must not look like a verdict
-        traceback.print_exc()
-        hint = "please report it, with the lines above"
-        return _report_error(SandboxError.status, SandboxError.kind, f"a bug in sandbox: {error!r}", hint)
+        return _report_bug(error)
     return status if isinstance(status, int) else 0
+
+
+def _report_bug(error: Exception) -> int:
+    """Show where an error came from that nothing foresaw; its message could hold values of rows."""
+    from sandbox.error_text import describe_foreign_error  # noqa: PLC0415 - heavy, and --help does not need it
+
+    causes: list[BaseException] = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    for one in reversed(causes):
+        click.echo("Traceback (most recent call last):", err=True)
+        click.echo("".join(traceback.format_tb(one.__traceback__)) + type(one).__name__, err=True)
+    found = describe_foreign_error(error)
+    named = found if found.startswith(type(error).__name__) else f"{type(error).__name__}: {found}"
+    hint = "please report it, with the lines above"
+    return _report_error(SandboxError.status, SandboxError.kind, f"a bug in sandbox: {named}", hint)
 
 
 class SignalHandler:
@@ -141,8 +155,10 @@ def _report_usage_error(error: click.ClickException) -> int:
 
 
 def _report_error(status: int, kind: str, message: str, hint: str) -> int:
-    from sandbox.formatting import escape_hidden  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.error_text import hide_credentials  # noqa: PLC0415 - heavy, and --help does not need them
+    from sandbox.formatting import escape_hidden  # noqa: PLC0415
 
+    message, hint = hide_credentials(message), hide_credentials(hint)
     if "--json" in sys.argv[1:]:
         error = {"status": status, "kind": kind, "message": message, "hint": hint}
         click.echo(json.dumps({"format_version": 1, "error": error}, ensure_ascii=False, indent=1))

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import Session, find_engine_message, quote_identifier, quote_literal
+from sandbox.engine.duckdb.session import Session, find_engine_error, quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_table_function
+from sandbox.error_text import is_harmless
 from sandbox.errors import ConfigError, DataRuleError
 from sandbox.model import RunOutcome, TableFiles
 from sandbox.project.run_history import list_requested_runs
@@ -74,11 +75,17 @@ def sql(project: Project, query: str, *, most: int | None, progress: Progress) -
         try:
             columns, rows = session.run_user_query(query, most=None if most is None else most + 1)
         except DataRuleError as error:
-            # DuckDB's further lines suggest names and point at the error.
-            details = (find_engine_message(error) or "").strip().splitlines()[1:]
-            raise DataRuleError(error.message, hint="\n".join(line for line in details if line.strip())) from error
+            raise DataRuleError(error.message, hint=_find_engine_hint(error)) from error
     complete = most is None or len(rows) <= most
     return QueryResult(columns=columns, rows=rows if complete else rows[:most], complete=complete)
+
+
+def _find_engine_hint(error: DataRuleError) -> str:
+    """Return the engine's further lines, which name what is close and point at the place in the query."""
+    cause = find_engine_error(error)
+    if cause is None or not is_harmless(cause):
+        return ""
+    return "\n".join(line for line in str(cause).strip().splitlines()[1:] if line.strip())
 
 
 def query_postgres(project: Project, query: str, *, name: str, most: int | None, progress: Progress) -> QueryResult:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare.sql_types import INTEGER_TYPES
 from sandbox.compare.table_reader import suggest_names
+from sandbox.masking.detect.column_names import split_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sandbox.errors import SandboxError
 
 _SAMPLED_ROWS = 300_000  # rows
+_KEY_WORDS = frozenset({"id", "key", "uuid", "guid"})
 _MAX_COMPOSITE_COLUMNS = 6  # so many columns of a kind take part in composite keys
 _TEXT_KEY_TYPES = frozenset({"VARCHAR", "UUID", "DATE"})
 _OTHER_KEY_TYPES = INTEGER_TYPES | {"HUGEINT", "UHUGEINT", "TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
@@ -98,7 +100,7 @@ def suggest_likely_keys(
         (
             column
             for column in known.values()
-            if _is_key_name(column.name) and column.common in _TEXT_KEY_TYPES | _OTHER_KEY_TYPES
+            if is_key_name(column.name, output) and column.common in _TEXT_KEY_TYPES | _OTHER_KEY_TYPES
         ),
         key=lambda column: _rank_key_name(column.name, output),
     )
@@ -116,16 +118,40 @@ def _combine_columns(columns: Sequence[ComparedColumn]) -> Iterator[list[Compare
         yield from map(list, itertools.combinations(columns, size))
 
 
-def _is_key_name(name: str) -> bool:
-    plain = name.casefold()
-    return plain in {"id", "key", "uuid", "guid"} or plain.endswith(("_id", "_key", "_uuid", "id ", " id", "_code"))
+def list_key_parts(columns: Sequence[ComparedColumn]) -> Iterator[list[ComparedColumn]]:
+    """Return the columns of a key, alone and in groups, the smallest first and all of them last.
+
+    The first of these that is unique is a minimal key.
+    """
+    for size in range(1, len(columns) + 1):
+        yield from map(list, itertools.combinations(columns, size))
+
+
+def is_key_name(name: str, output: str) -> bool:
+    """Return whether a column is called as keys are.
+
+    >>> [is_key_name(name, "customers") for name in ("CustomerId", "order_id", "OrderID", "customerid", "iso_code", "id")]
+    [True, True, True, True, True, True]
+    >>> [is_key_name(name, "customers") for name in ("paid", "Country", "code", "idea")]
+    [False, False, False, False]
+    """
+    words = split_words(name)
+    last = words[-1] if words else ""
+    return last in _KEY_WORDS or (last == "code" and len(words) > 1) or _is_own_id(words, output)
 
 
 def _rank_key_name(name: str, output: str) -> int:
-    plain, table = name.casefold(), output.casefold().rpartition(".")[2]
-    if plain in {"id", f"{table}_id", f"{table.removesuffix('s')}_id"}:
+    """Return a low number for the id of the output itself."""
+    words = split_words(name)
+    if words == ["id"] or _is_own_id(words, output):
         return 0
-    return 1 if plain.endswith("id") else 2
+    return 1 if words[-1:] == ["id"] else 2
+
+
+def _is_own_id(words: Sequence[str], output: str) -> bool:
+    """Return whether a column's words are a table's name with ``id`` behind it."""
+    table = "".join(split_words(output.rpartition(".")[2]))
+    return "".join(words) in {f"{table}id", f"{table.removesuffix('s')}id"}
 
 
 def can_be_unique(session: Session, plan: ComparisonPlan, shapes: Mapping[SideName, TableShape]) -> bool:

@@ -252,11 +252,16 @@ class _OutputComparison:
     def _infer_key(self, plan: ComparisonPlan, shapes: dict[SideName, TableShape]) -> ComparisonPlan:
         """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""
         for columns in key_inference.suggest_likely_keys(self.name, plan.columns, tuple(self.units.values())):
-            tried = replace(plan, key=tuple(columns))
-            if key_inference.can_be_unique(self.session, tried, shapes):
-                paired = self._match_unique_keys(tried, shapes)
-                if paired is not None:
-                    return paired
+            whole = replace(plan, key=tuple(columns))
+            if not key_inference.can_be_unique(self.session, whole, shapes):
+                continue
+            declared = tuple(column.name for column in columns) in map(tuple, self.units.values())
+            for part in [columns] if declared else key_inference.list_key_parts(columns):
+                tried = replace(plan, key=tuple(part))
+                if part == columns or key_inference.can_be_unique(self.session, tried, shapes):
+                    paired = self._match_unique_keys(tried, shapes)
+                    if paired is not None:
+                        return paired
         return self._apply_prefilter(plan, shapes)[0]
 
     def _match_unique_keys(self, plan: ComparisonPlan, shapes: dict[SideName, TableShape]) -> ComparisonPlan | None:

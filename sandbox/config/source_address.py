@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
+
+from sandbox.error_text import hide_credentials
 
 POSTGRES_SCHEMES = ("postgresql", "postgres")
 
@@ -19,8 +21,7 @@ def find_address_problem(uri: str) -> str | None:
     if not separator:
         return None
     try:
-        parts = urlsplit(uri)
-        hidden = parts.password is not None or any("password" in name.lower() for name, _ in parse_qsl(parts.query))
+        hidden = urlsplit(uri).password is not None or hide_credentials(uri) != uri
     except ValueError:  # the error's text may contain the address
         return f"{scheme}://… is no address that can be read"
     if not hidden:

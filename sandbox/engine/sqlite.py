@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from sandbox.engine.database_schema import DeclaredReference, DeclaredTable
 from sandbox.engine.duckdb.arrow_scan import ScannableTable
-from sandbox.engine.duckdb.session import quote_identifier, summarize_error
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
@@ -212,6 +213,6 @@ def _translate_errors(path: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        reason = summarize_error(error)
+        reason = describe_foreign_error(error)
         hint = "close the program that writes to it, or copy the file and name the copy" if "locked" in reason else ""
         raise SourceError(f"{path} cannot be read as a SQLite file: {reason}", hint=hint) from error

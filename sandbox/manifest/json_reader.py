@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import StoreError
 from sandbox.formatting import format_size
 
@@ -35,7 +36,7 @@ def read_document_text(path: Path, *, name: str) -> str:
     except FileNotFoundError:
         raise StoreError(f"{name} {path} is not there") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{name} {path} cannot be read: {error}") from error
+        raise StoreError(f"{name} {path} cannot be read: {describe_foreign_error(error)}") from error
 
 
 def parse_json(text: str, *, name: str) -> Any:
@@ -51,7 +52,7 @@ def parse_json(text: str, *, name: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
-        raise StoreError(f"{name} is damaged: {error}") from error
+        raise StoreError(f"{name} is damaged: {describe_foreign_error(error)}") from error
     except RecursionError:
         raise _build_depth_error(name) from None
     level, depth = [value], 0

@@ -31,8 +31,12 @@ def resolve_masks(
         ConfigError: Rules contradict each other, a mask does not fit its column, or a key, a reference or strata would
             not survive it. The message lists every problem.
     """
-    masks, problems = _propagate_masks(settings)
-    problems += [problem for target, mask in masks.items() for problem in _find_type_mismatches(target, mask, columns)]
+    masks, problems = propagate_masks(settings)
+    problems += [
+        problem
+        for masked_column, mask in masks.items()
+        for problem in _find_type_mismatches(masked_column, mask, columns)
+    ]
     problems += _find_broken_keys(settings, masks)
     problems += _find_exposed_strata(settings, masks)
     problems += _find_shifts_without_unit(settings, masks)
@@ -68,8 +72,8 @@ def _format_mask(mask: MaskEntry) -> str:
     return f"{mask.kind}({options})" if options else mask.kind
 
 
-def _propagate_masks(settings: Settings) -> tuple[dict[MaskColumn, MaskEntry], list[str]]:
-    """Return each column's mask: its own, or that of a column linked by references."""
+def propagate_masks(settings: Settings) -> tuple[dict[MaskColumn, MaskEntry], list[str]]:
+    """Return each column's mask, its own or that of a column linked by references, and the contradictions."""
     explicit = {(name, column): mask for name, table in settings.tables.items() for column, mask in table.mask.items()}
     masks, problems = dict(explicit), []
     for group in _group_columns(settings):

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SandboxError
 from sandbox.manifest.scan import Finding, ScanDocument, ScannedTable, sort_by_severity
+from sandbox.masking.rules import propagate_masks
 from sandbox.scan import keys_and_references
 from sandbox.scan.files import build_undecodable_finding, count_undecodable_values, open_readable_files
 from sandbox.sources.checks import column_checks
-from sandbox.sources.checks.personal_columns import find_personal_columns
+from sandbox.sources.checks.personal_columns import find_personal_columns, list_hidden_columns
 from sandbox.sources.discover import list_configured_source
 from sandbox.sources.listing import suggest_name
 from sandbox.sources.projection import project_table
@@ -115,7 +116,7 @@ class _SourceScan:
             return
         self.readable_tables[name], self.unreadable_columns[name] = table, set()
         self._find_missing_columns(table, section)
-        self._mark_hidden_columns(table, section)
+        self._mark_hidden_columns(table)
         try:
             self.relations[name] = quote_identifier(project_table(self.session, table, table.columns))
         except SandboxError as error:
@@ -175,17 +176,17 @@ class _SourceScan:
                         )
                     )
 
-    def _mark_hidden_columns(self, table: SourceTable, section: TableSection) -> None:
+    def _mark_hidden_columns(self, table: SourceTable) -> None:
         """Mark masked and seemingly personal columns as hidden."""
-        self.hidden_columns |= {(table.name, column) for column, mask in section.mask.items() if mask.kind != "none"}
+        ruled, _ = propagate_masks(self.settings)
+        masks = {table.name: {column: mask for (name, column), mask in ruled.items() if name == table.name}}
         try:
-            suspects = find_personal_columns(
-                self.session, self.settings, {table.name: table}, {table.name: section.mask}
-            )
+            found = find_personal_columns(self.session, self.settings, {table.name: table}, masks)
         except SandboxError:  # unreadable columns cannot be classified
-            self.hidden_columns |= {(table.name, column) for column in table.columns if column not in section.mask}
-        else:
-            self.hidden_columns |= {(suspect.table, suspect.column) for suspect in suspects}
+            found = ()
+            self.hidden_columns |= {(table.name, column) for column in table.columns if column not in masks[table.name]}
+        hidden = list_hidden_columns(masks, found)
+        self.hidden_columns |= {(table.name, column) for column in hidden[table.name]}
 
     def _scan_columns(self, table: SourceTable, section: TableSection) -> None:
         keys = {*(section.key or ()), *(column for reference in section.all_references for column in reference.columns)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import summarize_error
 from sandbox.engine.lakes import iceberg
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 from sandbox.model import ICEBERG_SCHEMES
 from sandbox.sources import bucket, database_file, folder, postgres, spark
@@ -60,7 +60,7 @@ def list_source(uri: str, *, base: Path, section: PostgresSection | None = None)
                 hint="correct uri in [source]; it starts at sandbox.toml",
             )
     except OSError as error:
-        raise SourceError(f"the source {root} cannot be read: {error}") from error
+        raise SourceError(f"the source {root} cannot be read: {describe_foreign_error(error)}") from error
     return SourceListing(uri=uri, base=base, display_name=str(root), files=files, problems=problems)
 
 
@@ -90,7 +90,9 @@ def find_changed_files(before: SourceListing, tables: Mapping[str, SourceTable])
         try:
             moved += _find_changed_files_of_table(table, there) or []
         except OSError as error:
-            raise SourceError(f"the source cannot be read any more: {summarize_error(error)}", lost=True) from error
+            raise SourceError(
+                f"the source cannot be read any more: {describe_foreign_error(error)}", lost=True
+            ) from error
     return moved
 
 

@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from sandbox.engine.duckdb.session import quote_identifier, quote_literal, summarize_error
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.engine.rule import polars_reader
+from sandbox.error_text import describe_foreign_error, format_row_value
 from sandbox.errors import ConfigError, DataRuleError, SandboxError, SourceError
 from sandbox.sources import database_file, lakehouse, postgres, spark
 from sandbox.sources.files import csv_schema
@@ -103,7 +104,7 @@ def _register_files(session: Session, files: Sequence[SourceFile]) -> tuple[Sour
     try:
         tagged = fetch_etags(files)
     except OSError as error:
-        raise SourceError(f"the source cannot be read: {summarize_error(error)}", lost=True) from error
+        raise SourceError(f"the source cannot be read: {describe_foreign_error(error)}", lost=True) from error
     register_bucket_files(session, tagged)
     return tagged
 
@@ -282,14 +283,16 @@ def _check_fixed_types(session: Session, table: SourceTable, fixed: Mapping[str,
             texts = ", ".join("null" if text is None else quote_literal(text) for text in constants[column])
             rows = f"(select unnest([{texts}]::varchar[]) as {value})"
         present = f"nullif({value}, '')" if table.format == "csv" and kind != "VARCHAR" else value
-        wrong = session.fetch_rows(
-            f"select {value}::varchar from {rows} where {present} is not null and try_cast({value} as {kind}) is null "
-            "order by 1 limit 1",
+        [(count, first)] = session.fetch_rows(
+            f"select count(*), min({value}::varchar) from {rows} "
+            f"where {present} is not null and try_cast({value} as {kind}) is null",
             doing=f"checking the type of {table.name}.{column}",
         )
-        if wrong:
+        if count:
+            values = "value is" if count == 1 else "values are"
             raise DataRuleError(
-                f"{table.name}.{column} is to be {kind}, and {wrong[0][0]!r} is not",
+                f"{table.name}.{column} is to be {kind}, and {count:,} {values} not; one is written like "
+                f"{format_row_value(first)}",
                 hint=f"correct the type in [tables.{table.name}.types], or the value in the source",
             )
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import StoreError
 from sandbox.model import BUCKET_SCHEMES
 from sandbox.scratch import STAGED_PREFIX
@@ -260,7 +261,7 @@ def _translate_errors(name: str, doing: str) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        text = _redact_secrets(" ".join(str(error).split()))
+        text = _redact_secrets(describe_foreign_error(error))
         for signs, (reason, hint) in _ERROR_REASONS.items():
             if any(sign.casefold() in text.casefold() for sign in signs):
                 raise StoreError(f"{name} cannot be {doing}: {reason} ({text})", hint=hint) from error

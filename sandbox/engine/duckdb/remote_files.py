@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec import AbstractFileSystem
 
+from sandbox.error_text import describe_foreign_error
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -40,7 +42,7 @@ class RemoteFile:
         try:
             data: bytes = self._file.read_at(count, self.tell())
         except OSError as error:
-            raise OSError(f"{self._path}: {' '.join(str(error).split())}") from None
+            raise OSError(f"{self._path}: {describe_foreign_error(error)}") from None
         self._thread_state.position = self.tell() + len(data)
         return data
 

@@ -6,7 +6,6 @@ import contextlib
 import inspect
 import logging
 import os
-import re
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +13,7 @@ import duckdb
 from duckdb.func import ARROW, SPECIAL
 
 from sandbox.engine.duckdb.interrupt import InterruptHandler
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SandboxError, SourceError
 from sandbox.scratch import make_locked_folder, make_scratch_folder
 
@@ -317,7 +317,7 @@ class Session:
                     what = f"{type(raised).__name__} in a function of ours"
                     raise self._error_class(f"{doing}: {what}") from None
             small = "the memory limit was too small: " * isinstance(error, duckdb.OutOfMemoryException)
-            raise self._error_class(f"{doing}: {small}{summarize_error(error)}") from error
+            raise self._error_class(f"{doing}: {small}{describe_foreign_error(error)}") from error
         except RuntimeError as error:
             # DuckDB raises this for a SIGINT that arrives during a statement.
             if str(error) != "Query interrupted":
@@ -340,14 +340,6 @@ def _strip_query_end(query: str) -> str:
     return text[:end].decode()
 
 
-def find_engine_message(error: SandboxError) -> str | None:
-    """Return DuckDB's full message behind an error; None if DuckDB did not raise it."""
-    return str(error.__cause__) if isinstance(error.__cause__, duckdb.Error) else None
-
-
-def summarize_error(error: BaseException | str) -> str:
-    """Return the first line of a foreign error without DuckDB's prefix (``Binder Error: ``)."""
-    text = str(error).strip().splitlines()
-    if text and text[0].startswith("Traceback "):  # of a Python function called by DuckDB
-        text = [line for line in text[1:] if re.match(r"[\w.]+(?:Error|Exception): ", line)][-1:]
-    return re.sub(r"^(?:[A-Z]\w* )+Error: |^OSError: ", "", text[0]) if text else type(error).__name__
+def find_engine_error(error: SandboxError) -> duckdb.Error | None:
+    """Return DuckDB's own error behind an error; None if DuckDB did not raise it."""
+    return error.__cause__ if isinstance(error.__cause__, duckdb.Error) else None

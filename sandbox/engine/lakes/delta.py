@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sandbox.engine.lakes.lake_table import LakeFile, LakeTable, SourceSnapshot, build_missing_extra_error
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -86,10 +87,9 @@ def _translate_errors(path: str, name: str, version: int | None, failure: type[E
         is_expected = isinstance(error, failure | OSError | ValueError)
         if not is_expected and type(error).__name__ != "PanicException":
             raise
-        reason = " ".join(str(error).split())
         at = "" if version is None else f" at version {version}"
         raise SourceError(
-            f"{name}: the Delta table in {path} cannot be read{at}: {reason}",
+            f"{name}: the Delta table in {path} cannot be read{at}: {describe_foreign_error(error)}",
             hint="" if version is None else "its log may have been cleaned up; name a later version",
         ) from error
 

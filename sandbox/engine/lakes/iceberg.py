@@ -23,6 +23,7 @@ from sandbox.engine.lakes.lake_table import (
     SourceSnapshot,
     build_missing_extra_error,
 )
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -260,4 +261,4 @@ def translate_errors(what: str) -> Iterator[None]:
             ("pyiceberg", "sqlalchemy")
         ):
             raise
-        raise SourceError(f"{what} cannot be read: {' '.join(str(error).split())[:500]}") from error
+        raise SourceError(f"{what} cannot be read: {describe_foreign_error(error)}") from error

@@ -16,6 +16,7 @@ import adbc_driver_postgresql as driver
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
+from sandbox.error_text import describe_foreign_error, hide_credentials
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class PostgresSnapshot:
             connection.close()
 
     def _open_connection(self, exported: str | None = None) -> dbapi.Connection:
-        with translate_errors():
+        with translate_errors(connecting=True):
             connection = dbapi.connect(self.uri, autocommit=True)
             try:
                 with connection.cursor() as cursor:
@@ -236,12 +237,12 @@ class _RateLimiter:
 
 
 @contextlib.contextmanager
-def translate_errors() -> Iterator[None]:
+def translate_errors(*, connecting: bool = False) -> Iterator[None]:
     """Translate the driver's errors; those of a stream of rows are OSErrors without a state."""
     try:
         yield
     except (adbc.Error, OSError, pa.ArrowException) as error:
-        raise _convert_error(error) from error
+        raise _convert_error(error, connecting=connecting) from error
 
 
 # Matched by state or, if the driver reports none, by the (English) text: message and hint.
@@ -276,18 +277,20 @@ CONNECTION_FAILURE = re.compile(
 )
 
 
-def _convert_error(error: Exception) -> SourceError:
+def _convert_error(error: Exception, *, connecting: bool) -> SourceError:
     reason = " ".join(str(error).split())
     state = getattr(error, "sqlstate", None) or "-"
     match = re.search(r"(?:ERROR|FATAL|PANIC): +(.*)", reason)
     summary = re.sub(r" (DETAIL|HINT|LINE \d+|CONTEXT|Query was): .*", "", match[1] if match else reason)
     summary = re.sub(r"^\w+: |\[libpq\] |\.? SQLSTATE.*$", "", summary).strip()
-    if CONNECTION_FAILURE.search(reason):
+    if connecting and CONNECTION_FAILURE.search(reason):
+        summary = hide_credentials(summary)
         return SourceError(
             f"Postgres cannot be reached: {summary}",
             hint="look at uri in [source]; user and password come from PGUSER and PGPASSWORD, ~/.pgpass or a service file",
         )
+    summary = describe_foreign_error(error, summary)
     for states, texts, message, hint in KNOWN_ERRORS:
-        if re.fullmatch(states, state) or (state == "-" and re.search(texts, reason)):
+        if re.fullmatch(states, state) or (state == "-" and re.search(texts, summary)):
             return SourceError(message.format(summary), hint=hint)
     return SourceError(f"Postgres: {summary}")

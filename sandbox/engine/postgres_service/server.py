@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from sandbox.engine.postgres_service.csv_transfer import CONNECTION_OPTIONS
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import ContainerEngineError, SandboxError
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class PostgresServer:
             ) as connection:
                 yield connection
         except psycopg.Error as error:
-            raise failure(f"{doing}: {_format_reason(error)}") from error
+            raise failure(f"{doing}: {describe_foreign_error(error, error.diag.message_primary)}") from error
 
 
 def execute_statement(connection: psycopg.Connection[Any], text: str, *names: str, **values: str) -> None:
@@ -81,8 +82,3 @@ def execute_statement(connection: psycopg.Connection[Any], text: str, *names: st
 def fetch_rows(connection: psycopg.Connection[Any], text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     """Return all rows of a query with ``%s`` parameters."""
     return connection.execute(text, values).fetchall()
-
-
-def _format_reason(error: psycopg.Error) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sandbox.error_text import UNSHOWN_REASON, describe_foreign_error, hide_credentials
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ def _check_reachable(where: SparkEndpoint) -> None:
         with socket.create_connection((address.hostname, port), CONNECT_TIMEOUT_SECONDS):
             pass
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        reason = (getattr(error, "strerror", None) or describe_foreign_error(error)).lower()
         raise SourceError(
             f"Spark at {where.address} cannot be reached: {reason}",
             hint='look at [source.spark]: remote = "sc://host:15002" or master = "spark://host:7077"; is it running?',
@@ -244,15 +245,18 @@ KNOWN_ERRORS = (
 
 
 def _convert_error(error: Exception, where: SparkEndpoint) -> SourceError:
+    """Return the error for one of Spark's; its own words are shown only where they are about names and places."""
     text = str(error)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    summary = re.sub(r"^.*?(\[[A-Z_.]+\] )", r"\1", first)[:400]
+    summary = hide_credentials(re.sub(r"^.*?(\[[A-Z0-9_.]+\] )", r"\1", first)[:400])
+    kind = summary.partition("] ")[0] + "]" if summary.startswith("[") else type(error).__name__
     for pattern, message, hint in KNOWN_ERRORS:
         if re.search(pattern, text):
             raised = re.search(rf"^.*?({pattern}.*)$", text, re.MULTILINE)
             python = raised[1][:400] if raised else summary
-            return SourceError(message.format(where=where.address, said=summary, python=python), hint=hint)
+            shown = summary if re.search(pattern, summary) else kind
+            return SourceError(message.format(where=where.address, said=shown, python=python), hint=hint)
     return SourceError(
-        f"Spark at {where.address} failed: {summary}",
+        f"Spark at {where.address} failed: {kind}; {UNSHOWN_REASON}",
         hint="its own log says more; look at the cluster's web page",
     )

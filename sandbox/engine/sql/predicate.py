@@ -13,6 +13,7 @@ import sqlglot
 from sqlglot.errors import SqlglotError
 
 from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import DataRuleError, SandboxError
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def _rewrite_condition(text: str) -> str:
     try:
         statements = [parsed for parsed in sqlglot.parse(text, dialect="duckdb") if parsed is not None]
     except (SqlglotError, RecursionError) as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        raise DataRuleError(f"it cannot be read: {lines[0]}") from None
+        raise DataRuleError(f"it cannot be read: {describe_foreign_error(error)}") from None
     if len(statements) != 1:
         raise DataRuleError("it is not one condition")
     statement = statements[0]

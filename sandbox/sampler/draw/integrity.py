@@ -9,6 +9,7 @@ from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.sampler.plan.references import count_dangling_rows
 from sandbox.sampler.plan.unit_of_row import build_unit_join, build_unit_query
 from sandbox.sources.checks.key_check import check_unique_keys
+from sandbox.sources.checks.personal_columns import list_hidden_columns
 from sandbox.sources.projection import MAX_EXACT_ROWS
 
 if TYPE_CHECKING:
@@ -48,10 +49,13 @@ class IntegrityChecks:
             DataRuleError: A key repeats.
         """
         plan, known = self.extraction.plan, self.extraction.sampled_rows
+        hidden = list_hidden_columns(plan.masks, plan.personal_columns)
         shared = {name for name, unit in plan.units.items() if unit.shared}
         for name, table in settings.tables.items():
             if table.key and name not in shared and plan.tables[name].rows > MAX_EXACT_ROWS:
-                check_unique_keys(self.extraction.session, name, known[name].relation, table.key)
+                check_unique_keys(
+                    self.extraction.session, name, known[name].relation, table.key, hidden=hidden.get(name, ())
+                )
 
     def collect_findings(self) -> IntegrityFindings:
         """Run all checks that only count."""

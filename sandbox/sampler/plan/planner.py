@@ -61,7 +61,8 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
             suspects = personal_columns.find_personal_columns(session, settings, tables, masks)
         steps = table_order.order_tables(settings, {name: table.rows for name, table in tables.items()})
         units, costs, warnings = _plan_draws(session, settings, tables, steps, progress)
-        warnings += _check_keys(session, settings, tables, progress)
+        hidden = personal_columns.list_hidden_columns(masks, suspects)
+        warnings += _check_keys(session, settings, tables, hidden, progress)
         warnings += small_strata.list_warnings(units, masks)
         warnings += map(personal_columns.format_warning, suspects)
     measured = {name for unit_costs in costs.values() for name in unit_costs.row_bytes}
@@ -125,7 +126,11 @@ def _plan_draws(
 
 
 def _check_keys(
-    session: Session, settings: Settings, tables: Mapping[str, SourceTable], progress: Progress
+    session: Session,
+    settings: Settings,
+    tables: Mapping[str, SourceTable],
+    hidden: Mapping[str, frozenset[str]],
+    progress: Progress,
 ) -> list[str]:
     """Check the declared keys of tables small enough to be checked whole."""
     keyed = {name: table.key for name, table in settings.tables.items() if table.key}
@@ -135,7 +140,7 @@ def _check_keys(
         for name, key in chosen.items():
             relation = quote_identifier(project_table(session, tables[name], key))
             if settings.tables[name].duplicates == "error":
-                check_unique_keys(session, name, relation, key)
+                check_unique_keys(session, name, relation, key, hidden=hidden.get(name, ()))
             if name not in settings.sample.draws and (empty := count_null_keys(session, name, relation, key)):
                 warnings.append(f"{name}: {empty:,} rows have no whole key ({', '.join(key)})")
             advance(1)

@@ -15,6 +15,7 @@ from sandbox.sources.checks.column_checks import (
     find_column_problems,
     find_range_mismatch,
 )
+from sandbox.sources.checks.personal_columns import list_hidden_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,14 +51,11 @@ class TableInspection:
         cls, plan: SamplePlan, unit: UnitPlan, step: TableStep, ranges: Mapping[str, RangeEntry]
     ) -> TableInspection:
         """Build the inspection of a unit table or one of its children."""
-        masks = plan.masks.get(step.table, {})
+        hidden = list_hidden_columns(plan.masks, plan.personal_columns)
         return cls(
             source=plan.tables[step.table],
             ranges=ranges,
-            hidden_columns=frozenset(
-                {name for name, mask in masks.items() if mask.kind != "none"}
-                | {personal.column for personal in plan.personal_columns if personal.table == step.table}
-            ),
+            hidden_columns=hidden.get(step.table, frozenset()),
             is_narrowed=unit.where is not None,
         )
 

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.sql.ibis_types import choose_unused_name
+from sandbox.error_text import format_row_value
 from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sandbox.engine.duckdb.session import Session
 
 MAX_EXAMPLES = 5
 
 
-def check_unique_keys(session: Session, table: str, relation: str, key: Sequence[str]) -> None:
+def check_unique_keys(
+    session: Session, table: str, relation: str, key: Sequence[str], *, hidden: Collection[str]
+) -> None:
     """Check that keys of a relation (SQL for the FROM clause) are unique; rows with a NULL part have no key.
+
+    Values of the columns in ``hidden`` are not shown.
 
     Raises:
         DataRuleError: A key repeats.
@@ -33,10 +38,17 @@ def check_unique_keys(session: Session, table: str, relation: str, key: Sequence
     if not examples:
         return
     keys, rows = session.fetch_rows(f"select count(*), sum(#1)::bigint from ({repeated})", doing=doing)[0]
-    shown = "; ".join(", ".join(f"{c} = {v}" for c, v in zip(key, row, strict=True)) for row in examples)
+    shown = "; ".join(dict.fromkeys(_format_key(key, row, hidden) for row in examples))
     raise DataRuleError(
         f"{table}: {keys:,} keys ({', '.join(key)}) repeat, in {rows:,} rows; for example {shown}",
         hint=f"name in [tables.{table}] key the columns that tell its rows apart, or remove the repeated rows",
+    )
+
+
+def _format_key(key: Sequence[str], row: Sequence[str | None], hidden: Collection[str]) -> str:
+    return ", ".join(
+        f"{column} {'is like' if column in hidden else '='} {format_row_value(value, hidden=column in hidden)}"
+        for column, value in zip(key, row, strict=True)
     )
 
 

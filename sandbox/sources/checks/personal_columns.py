@@ -100,6 +100,16 @@ def find_personal_columns(
     return tuple(suspects)
 
 
+def list_hidden_columns(
+    masks: Mapping[str, Mapping[str, MaskEntry]], suspects: Sequence[PersonalColumn]
+) -> dict[str, frozenset[str]]:
+    """Return for each table the columns whose values no message may show: masked, or personal without a rule."""
+    hidden = {table: {name for name, mask in ruled.items() if mask.kind != "none"} for table, ruled in masks.items()}
+    for one in suspects:
+        hidden.setdefault(one.table, set()).add(one.column)
+    return {table: frozenset(columns) for table, columns in hidden.items()}
+
+
 def check_personal_columns(suspects: Sequence[PersonalColumn], settings: Settings) -> None:
     """Check that no column with personal data lacks a mask.
 

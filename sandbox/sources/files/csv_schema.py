@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import detect_delimiter
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 from sandbox.sources.table import CsvLayout, build_csv_reader, group_by_layout
 
@@ -58,7 +59,7 @@ def read_layout(file: SourceFile) -> CsvLayout:
         mark = detect_delimiter(first)
         names = next(csv.reader([first], delimiter=mark, strict=True), [])
     except (OSError, EOFError, csv.Error) as error:
-        raise SourceError(f"{file.path}: the header cannot be read: {error}") from error
+        raise SourceError(f"{file.path}: the header cannot be read: {describe_foreign_error(error)}") from error
     if not names:
         raise SourceError(f"{file.path} is empty; the first line must name the columns")
     lower = [name.lower() for name in names]

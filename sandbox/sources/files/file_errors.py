@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import find_engine_message, summarize_error
+from sandbox.engine.duckdb.session import find_engine_error
+from sandbox.error_text import describe_csv_error, describe_foreign_error
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
@@ -30,40 +30,28 @@ def translate_file_errors(form: SourceFormat, files: Sequence[SourceFile]) -> It
     try:
         yield
     except SourceError as error:
-        reason = find_engine_message(error)
-        if reason is None or reason.startswith(OUT_OF_MEMORY_PREFIX):
+        cause = find_engine_error(error)
+        if cause is None or str(cause).startswith(OUT_OF_MEMORY_PREFIX):
             raise
         match form:
             case "csv":
-                raise _explain_csv_error(reason, files) from error
+                raise _explain_csv_error(cause, files) from error
             case "jsonl":
-                raise _explain_jsonl_error(reason, files) from error
+                raise _explain_jsonl_error(cause, files) from error
             case _:
-                raise _explain_read_error(reason, files) from error
+                raise _explain_read_error(cause, files) from error
 
 
-def _explain_csv_error(reason: str, files: Sequence[SourceFile]) -> SourceError:
-    where = re.search(r"CSV Error on Line: (\d+)", reason)
-    if where is None:
-        return _explain_read_error(reason, files, hint=CSV_HINT)
-    named = re.search(r"^\s*file = (.*)$", reason, flags=re.MULTILINE)
-    file = named[1] if named else files[0].name
-    counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", reason)
-    original = re.search(r"Original Line: (.*)", reason)
-    if counts:
-        what = f"has {counts[2]} fields where the header has {counts[1]}"
-    elif "unterminated quote" in reason:
-        what = "has a quote that does not end"
-    elif "not utf-8" in reason:
-        what = "is not UTF-8"
-    else:
-        what = "cannot be read"
-    text = f": {original[1][:120]}" if original and "not utf-8" not in reason else ""
-    return SourceError(f"{file}: line {where[1]} {what}{text}", hint=CSV_HINT)
+def _explain_csv_error(cause: Exception, files: Sequence[SourceFile]) -> SourceError:
+    found = describe_csv_error(str(cause))
+    if found is None:
+        return _explain_read_error(cause, files, hint=CSV_HINT)
+    named = [file.path for file in files if f"\n  file = {file.path}\n" in str(cause)] or [files[0].name]
+    return SourceError(f"{named[0]}: line {found[0]} {found[1]}", hint=CSV_HINT)
 
 
-def _explain_jsonl_error(reason: str, files: Sequence[SourceFile]) -> SourceError:
-    return find_jsonl_error(files) or _explain_read_error(reason, files)
+def _explain_jsonl_error(cause: Exception, files: Sequence[SourceFile]) -> SourceError:
+    return find_jsonl_error(files) or _explain_read_error(cause, files)
 
 
 def find_jsonl_error(files: Sequence[SourceFile]) -> SourceError | None:
@@ -72,7 +60,7 @@ def find_jsonl_error(files: Sequence[SourceFile]) -> SourceError | None:
         try:
             broken = _find_broken_line(file)
         except (OSError, EOFError) as error:
-            return SourceError(f"{file.path} cannot be read: {error}")
+            return SourceError(f"{file.path} cannot be read: {describe_foreign_error(error)}")
         if broken is not None:
             line, what = broken
             return SourceError(f"{file.path}: line {line} {what}", hint=JSON_HINT)
@@ -87,20 +75,20 @@ def _find_broken_line(file: SourceFile) -> tuple[int, str] | None:
             try:
                 value = json.loads(line)
             except ValueError as error:
-                return number, f"is not JSON: {error}"
+                return number, f"is not JSON: {describe_foreign_error(error)}"
             if not isinstance(value, dict):
-                return number, f"is not an object but {line[:60].decode(errors='replace').strip()}"
+                return number, "is JSON, but not an object"
     return None
 
 
-def _explain_read_error(reason: str, files: Sequence[SourceFile], hint: str = "") -> SourceError:
+def _explain_read_error(cause: Exception, files: Sequence[SourceFile], hint: str = "") -> SourceError:
     """Build an error for the file in DuckDB's message, or for all files."""
-    named = [file for file in files if file.path in reason]
-    first = summarize_error(reason)
-    first = first.removeprefix(f"{named[0].path}: ") if named else first
+    named = [file for file in files if file.path in str(cause)]
+    reason = describe_foreign_error(cause)
+    reason = reason.removeprefix(f"{named[0].path}: ") if named else reason
     shown = named[0].path if named else ", ".join(file.path for file in files[:3])
     more = "" if named or len(files) <= 3 else f" or {len(files) - 3} more"
     return SourceError(
-        f"{shown}{more} cannot be read: {first}",
+        f"{shown}{more} cannot be read: {reason}",
         hint=hint or "write the file again, or take it out of the source",
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 from sandbox.sources.listing import MAX_CONCURRENT_REQUESTS
 
@@ -27,9 +28,8 @@ def read_footer(file: SourceFile) -> pq.FileMetaData:
         with file.open() as stream:
             return pq.read_metadata(stream)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
         raise SourceError(
-            f"{file.path} is not a complete Parquet file: {reason}",
+            f"{file.path} is not a complete Parquet file: {describe_foreign_error(error)}",
             hint="write the file again, or take it out of the source",
         ) from None
 

@@ -131,7 +131,20 @@ def test_the_key_is_found_by_name_and_only_if_unique_on_both_sides(tmp_path: Pat
     assert diff(before, before, units={}).key.columns == ["order_id"]
     after = parquet(tmp_path / "b.parquet", {**columns, "customer_id": [4, 4, 6], "order_id": [1, 2, None]})
     found = diff(before, after)
-    assert (found.key.columns, found.key.source) == (["customer_id", "n"], "inferred")
+    assert (found.key.columns, found.key.source) == (["n"], "inferred")  # not customer_id and n: a key is minimal
+
+
+def test_a_changed_value_beside_the_key_is_no_row_that_came_and_one_that_went(tmp_path: Path) -> None:
+    columns = {"Country": ["DE", "DE", "FR"], "CustomerId": [1, 2, 3], "Total": [5, 5, 5]}
+    before = parquet(tmp_path / "a.parquet", columns)
+    after = parquet(tmp_path / "b.parquet", {**columns, "Country": ["DE", "FR", "FR"]})
+    found = diff(before, after, units={})
+    assert (found.key.columns, found.rows.changed, found.rows.added) == (["CustomerId"], 1, 0)
+    other = {("Nummer" if name == "CustomerId" else name): values for name, values in columns.items()}
+    before = parquet(tmp_path / "c.parquet", other)
+    after = parquet(tmp_path / "d.parquet", {**other, "Country": ["DE", "FR", "FR"]})
+    found = diff(before, after, units={})
+    assert (found.key.columns, found.rows.changed, found.rows.added) == (["Nummer"], 1, 0)
 
 
 def test_a_composite_key_of_dimensions_comes_before_a_number_that_is_unique_by_accident(

@@ -195,7 +195,7 @@ def test_a_sqlite_column_of_several_kinds_is_refused_or_read_as_text(lake: Lake)
     types, rows = columns(lake, "a.db", {"v": "VARCHAR"})
     assert types["v"] == "VARCHAR"
     assert rows == [(1, "5"), (2, "v"), (3, None), (4, "2.5")]
-    with pytest.raises(SandboxError, match=r"people\.v is to be BIGINT, and 'v' is not"):
+    with pytest.raises(SandboxError, match=r"people\.v is to be BIGINT, and 1 value is not; one is written like 'a'"):
         columns(lake, "a.db", {"v": "BIGINT"})
 
 

@@ -73,6 +73,12 @@ def test_the_unit_then_the_outputs_own_id_is_the_likeliest_key() -> None:
     assert first(columns, [])[:3] == [["order_id"], ["shop_id"], ["customer"]]
 
 
+def test_a_key_is_known_by_its_name_in_any_spelling() -> None:
+    columns = named(("Country", "VARCHAR"), ("Total", "BIGINT"), ("OrderID", "INTEGER"), ("CustomerId", "BIGINT"))
+    assert first(columns, [])[:3] == [["OrderID"], ["CustomerId"], ["Country"]]
+    assert first(columns, [], output="dbo.Customer")[:3] == [["CustomerId"], ["OrderID"], ["Country"]]
+
+
 def test_fractions_and_nested_values_are_never_a_key() -> None:
     columns = named(("id", "DOUBLE"), ("price_id", "DECIMAL(9,2)"), ("list_id", "INTEGER[]"), ("b", "BLOB"))
     assert first(columns, []) == []
