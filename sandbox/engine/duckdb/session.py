@@ -318,6 +318,9 @@ class Session:
                     raise self._error_class(f"{doing}: {what}") from None
             small = "the memory limit was too small: " * isinstance(error, duckdb.OutOfMemoryException)
             raise self._error_class(f"{doing}: {small}{describe_foreign_error(error)}") from error
+        except UnicodeDecodeError:
+            # DuckDB cut its message in the middle of a character of a value.
+            raise self._error_class(f"{doing}: DuckDB's message is not shown: it may hold values of rows") from None
         except RuntimeError as error:
             # DuckDB raises this for a SIGINT that arrives during a statement.
             if str(error) != "Query interrupted":
