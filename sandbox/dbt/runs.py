@@ -72,7 +72,7 @@ def find_seed_files(project: Project) -> dict[str, tuple[str, SourceFile]]:
 def defer_to_baseline(project: Project, candidate: RunRequest, baseline: Run) -> RunRequest:
     """Restrict the candidate's build to nodes with changes and their descendants, deferring the others to the baseline.
 
-    It is built whole if the settings ask for it, or if environment or sample differ.
+    It is built whole if the settings ask for it, if environment or sample differ, or if the code is the same.
     """
     if not is_dbt_project(project) or project.settings.pipeline.build == "all" or candidate.setup is None:
         return candidate

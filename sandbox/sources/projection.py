@@ -58,7 +58,7 @@ def project_tables(
 def project_table(session: Session, table: SourceTable, columns: Iterable[str]) -> str:
     """Create a view or table of some columns and return its name.
 
-    Parquet is read in place, because unused columns cost nothing; smaller text files are parsed once into a table.
+    Parquet needs no copy, because unused columns cost nothing; smaller text files are parsed once into a table.
     """
     name = f"lean {table.name.encode().hex()}"  # DuckDB ignores the case of names
     names = list(dict.fromkeys(columns)) or list(table.columns)[:1]

@@ -116,7 +116,7 @@ def _build_target_columns(count: int) -> str:
 def _estimate_split_points(
     session: Session, column: StrataColumn, values: str, count: int, doing: str
 ) -> tuple[str, ...]:
-    """Estimate values slightly below and above each quantile, so that few rows lie between."""
+    """Estimate values slightly below and above each quantile, with few rows between them."""
     reach = min(0.002, 0.1 / count)
     shares = sorted(share for step in range(1, count) for share in (step / count - reach, step / count + reach))
     estimates = session.fetch_rows(

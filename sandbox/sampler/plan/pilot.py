@@ -58,9 +58,8 @@ class UnitCosts:
     """Costs of one unit table's sample, in bytes.
 
     Attributes:
-        unit_bytes: Stratum -> cost of one unit with its dependent rows.
-        lookup_bytes: Stratum -> cost of the referenced lookup rows of one unit; an upper bound, as units can share
-            rows.
+        unit_bytes: By stratum the cost of one unit with its dependent rows.
+        lookup_bytes: By stratum the cost of the lookup rows of one unit; an upper bound, as units can share rows.
         whole_lookup_bytes: Cost of the lookups sampled whole.
         referenced_lookup_bytes: Cost of the lookups sampled by reference, with all their rows.
         row_bytes: Measured table -> bytes of a row.
@@ -234,7 +233,7 @@ class _PilotDraw:
                     named[reference.table] = _add_scaled(named[reference.table], per_unit, 1.0)
         first = dict(named)
         for step in lookups:
-            # A looked-up row names at most one row per reference.
+            # A lookup row names at most one row per reference.
             for reference in step.references:
                 if reference.table in named and reference.table != step.table:
                     named[reference.table] = _add_scaled(named[reference.table], first[step.table], 1.0)

@@ -298,7 +298,7 @@ def _convert_label(column: StrataColumn, label: StratumLabel) -> JsonValue:
 
 
 def _convert_value(kind: str, text: str | None) -> JsonValue:
-    """Convert a value to JSON; values without an exact form there (decimals, moments, infinity) stay text."""
+    """Convert a value to JSON; values without an exact form there (decimals, timestamps, infinity) stay text."""
     if text is None:
         return None
     if kind.endswith(("INT", "INTEGER")):

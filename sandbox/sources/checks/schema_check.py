@@ -54,7 +54,7 @@ def check_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> None
 
 
 def _list_named_columns(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Yield (table, column, place of the name) for every column in the sections of tables."""
+    """Yield (table, column, section and setting) for every column named in the sections of tables."""
     for name, table in settings.tables.items():
         for column in table.key or ():
             yield name, column, f"key in [tables.{name}]"
