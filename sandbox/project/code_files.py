@@ -1,4 +1,4 @@
-"""The code of a project: its git repository, and the files that ``sandbox.toml`` names in it."""
+"""Open a project's git repository and read files of its code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GIT_FOLDER = ".git"
 
 
 def open_code_repository(project: Project) -> Repository:
-    """Open the git repository around a project; the source and what sandbox keeps are no code, wherever they lie."""
+    """Open the git repository of a project, excluding the source and sandbox's own folders."""
     excluded = [*_list_data_paths(project), project.file]
     return Repository(project.root, excluded_paths=excluded, code_root=project.settings.pipeline.root)
 
@@ -30,8 +30,8 @@ def open_code_repository(project: Project) -> Repository:
 def build_file_reader(project: Project, folder: Path) -> Callable[[str], bytes]:
     """Build the function that reads files of the working tree, by paths relative to a folder.
 
-    It refuses files outside the git repository, unless ``project.allow_outside`` permits them, and every file of the
-    source, of sandbox and of git: what the stack copies into an image would reach the runs.
+    It refuses files outside the git repository, unless ``project.allow_outside`` permits them. It always refuses files
+    of the source, of sandbox and of git, because files in an image reach the runs.
     """
 
     @functools.cache
@@ -39,19 +39,19 @@ def build_file_reader(project: Project, folder: Path) -> Callable[[str], bytes]:
         return [*_list_data_paths(project), project.state_folder.resolve()]
 
     def read_file(path: str) -> bytes:
-        place = (folder / path).resolve()
-        if not _is_in_repository(project, place) and not project.allow_outside:
+        target = (folder / path).resolve()
+        if not _is_in_repository(project, target) and not project.allow_outside:
             raise ConfigError(
-                f"{path} leads to {place}, outside the git repository of {project.file.name}",
+                f"{path} leads to {target}, outside the git repository of {project.file.name}",
                 hint="copy the file into the repository; to read it all the same, call with --allow-outside",
             )
-        if any(place.is_relative_to(one) for one in list_no_code()) or GIT_FOLDER in place.parts:
+        if any(target.is_relative_to(data) for data in list_no_code()) or GIT_FOLDER in target.parts:
             raise ConfigError(
                 f"{path} is no code: it is of the source, or belongs to sandbox or to git",
                 hint="name a file of the code",
             )
         try:
-            return place.read_bytes()
+            return target.read_bytes()
         except OSError as error:
             raise ConfigError(
                 f"{folder / path} cannot be read: {error.strerror}", hint="make it, or correct [stack] requirements"
@@ -63,7 +63,7 @@ def build_file_reader(project: Project, folder: Path) -> Callable[[str], bytes]:
 def build_code_reader(project: Project, code: CodeCheckout) -> Callable[[str], bytes]:
     """Build the function that reads files of one version of the code, by paths relative to ``sandbox.toml``.
 
-    Files outside the git repository are the same for every version; they are read where ``project.allow_outside`` permits it.
+    Files outside the git repository are the same for every version and need ``project.allow_outside``.
     """
     read_file = build_file_reader(project, project.root)
 
@@ -76,10 +76,10 @@ def build_code_reader(project: Project, code: CodeCheckout) -> Callable[[str], b
 
 
 def _list_data_paths(project: Project) -> list[Path]:
-    """List the folders and files of the source, the store and ``$SANDBOX_HOME``, resolved.
+    """List the resolved folders and files of the source, the store and ``$SANDBOX_HOME``.
 
-    The source that production's ``sandbox.toml`` names is among them: a change could name another one, and what was the
-    source would be code.
+    They include the source in production's ``sandbox.toml``: a change could name another source, turning the former one
+    into code.
     """
     settings, root = project.settings, project.root
     seeds = [path for path, _ in runs.find_seed_files(project).values()] if runs.is_dbt_project(project) else []
@@ -90,10 +90,10 @@ def _list_data_paths(project: Project) -> list[Path]:
 
 
 def _list_trusted_data(project: Project) -> list[str]:
-    """List what production's file names as its source and store, where that is something else than here."""
+    """List source and store of production's file if they differ from the working tree's."""
     try:
         trusted = find_trusted_settings(project)
-    except ConfigError:  # no such version here; a diff says so itself
+    except ConfigError:  # a diff reports a missing version itself
         return []
     if trusted is None:
         return []
@@ -101,7 +101,7 @@ def _list_trusted_data(project: Project) -> list[str]:
     return [path for path in (there.uri, there.store) if path is not None and path not in {here.uri, here.store}]
 
 
-def _is_in_repository(project: Project, place: Path) -> bool:
+def _is_in_repository(project: Project, path: Path) -> bool:
     root = project.root
     top = next((folder for folder in (root, *root.parents) if (folder / GIT_FOLDER).exists()), root)
-    return place.is_relative_to(top.resolve())
+    return path.is_relative_to(top.resolve())

@@ -1,4 +1,4 @@
-"""``sandbox.toml`` as a commit has it: which keys come from there, and which masks may not weaken."""
+"""Read a commit's ``sandbox.toml``, apply its keys to the project, and check that masks are not weakened."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class CommittedSettings:
     """The settings of a commit.
 
     Attributes:
-        ref: What names the commit.
-        settings: What its file says, with the flags and the environment of this call.
+        ref: The commit's name.
+        settings: Its settings, combined with the flags and the environment of this call.
     """
 
     ref: str
@@ -35,32 +35,32 @@ class CommittedSettings:
 
 
 def read_committed_settings(project: Project, ref: str) -> CommittedSettings | None:
-    """Return the settings that a version has; None where it has no file.
+    """Return the settings of a version; None if it has no file.
 
     Raises:
-        ConfigError: There is no such version, or its file is wrong.
+        ConfigError: The version does not exist, or its file is invalid.
     """
     repository = Repository(project.root)
     commit = repository.resolve_commit(ref)
     path = f"{repository.prefix}{project.file.name}"
-    found = repository.try_git("cat-file", "blob", f"{commit}:{path}")
-    if found.returncode:
+    blob = repository.try_git("cat-file", "blob", f"{commit}:{path}")
+    if blob.returncode:
         moved = _find_moved_file(repository, commit, project.file.name)
         if moved is None:
             return None
-        path, found = moved, repository.try_git("cat-file", "blob", f"{commit}:{moved}")
+        path, blob = moved, repository.try_git("cat-file", "blob", f"{commit}:{moved}")
     shown = Path(f"{path} at {ref}")
     try:
-        text = found.stdout.decode()
+        text = blob.stdout.decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{shown} cannot be read: {error}") from error
     return CommittedSettings(ref=ref, settings=resolve_settings(shown, text, project.given))
 
 
 def _find_moved_file(repository: Repository, commit: str, name: str) -> str | None:
-    """Find the file of a project that lies elsewhere in a commit: it has one by this name that is gone from here.
+    """Find the former path of a moved settings file: one of this name in the commit, missing in the working tree.
 
-    Otherwise a file moved to another folder would escape the comparison with its former self.
+    Otherwise a moved file would escape the comparison with its former version.
     """
     top = Path(os.fsdecode(repository.git.run("rev-parse", "--show-toplevel").rstrip(b"\n")))
     listed = repository.try_git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).stdout
@@ -77,7 +77,7 @@ def _find_moved_file(repository: Repository, commit: str, name: str) -> str | No
 def build_version_project(project: Project, ref: str | None) -> Project:
     """Return the project with the code keys of one version's own file; None is the working tree.
 
-    Where that version has no file, or the keys were given by hand, it has the working tree's.
+    If that version has no file, or the keys were given by hand, the working tree's keys apply.
     """
     committed = read_committed_settings(project, ref) if ref is not None else None
     if committed is None:
@@ -87,14 +87,14 @@ def build_version_project(project: Project, ref: str | None) -> Project:
 
 
 def use_trusted_placement(project: Project, baseline: str | None) -> Project:
-    """Return the project with the baseline's say on where code runs, under ``CI=true``; elsewhere the project as it is.
+    """Under ``CI=true`` return the project with the baseline's settings for the place of execution, else unchanged.
 
     Args:
-        project: As its working tree says.
-        baseline: The version that a flag names as production's.
+        project: The project of the working tree.
+        baseline: Production's version from a flag, if any.
 
     Raises:
-        ConfigError: The baseline's version is not there, or its file is wrong.
+        ConfigError: The baseline's version does not exist, or its file is invalid.
     """
     trusted = find_trusted_settings(project, baseline) if is_ci() else None
     if trusted is None:
@@ -110,14 +110,14 @@ def use_trusted_placement(project: Project, baseline: str | None) -> Project:
 
 
 def find_trusted_settings(project: Project, baseline: str | None = None) -> CommittedSettings | None:
-    """Return the settings of production's version, named by something that the change itself cannot say.
+    """Return the settings of production's version, named by a source outside the change's control.
 
-    A flag or the environment names the version. Otherwise the server of continuous integration names the branch that the
-    change is meant for, whose file names it. Where neither does, the working tree's own file is all there is. None where the
-    version has no file, or there is no repository.
+    A flag or the environment names the version. Otherwise the CI server names the target branch, and the file of that
+    branch names the version. Without both, the working tree's own file names it. None if the version has no file, or
+    there is no repository.
 
     Raises:
-        ConfigError: The version is not there, or its file is wrong.
+        ConfigError: The version does not exist, or its file is invalid.
     """
     if not _is_in_repository(project):
         return None
@@ -146,15 +146,15 @@ def _prefer_remote(project: Project, branch: str) -> str:
 
 
 def check_masks(project: Project, baseline: CommittedSettings) -> None:
-    """Check that no mask of the baseline's file is dropped or weakened.
+    """Check that no mask of the baseline's file is removed or weakened.
 
     Raises:
-        ConfigError: One is, and no flag accepts that.
+        ConfigError: A mask is, and no flag accepts it.
     """
     weakened = list(find_weakened_masks(baseline.settings, project.settings))
     if not weakened or project.accept_masks:
         return
-    rows = [f"  {one.table}.{one.column}: {one.candidate} instead of {one.baseline}" for one in weakened]
+    rows = [f"  {mask.table}.{mask.column}: {mask.candidate} instead of {mask.baseline}" for mask in weakened]
     count = "a mask" if len(weakened) == 1 else f"{len(weakened)} masks"
     raise ConfigError(
         "\n".join([f"{project.file} weakens {count} of {baseline.ref}:", *rows]),
@@ -163,7 +163,7 @@ def check_masks(project: Project, baseline: CommittedSettings) -> None:
 
 
 def check_masks_in_ci(project: Project) -> None:
-    """Check masks as `check_masks` does under ``CI=true``, with the version that the server names."""
+    """Under ``CI=true``, check masks (see `check_masks`) against the version named by the server."""
     if is_ci() and not project.accept_masks:
         trusted = find_trusted_settings(project)
         if trusted is not None:
@@ -171,9 +171,9 @@ def check_masks_in_ci(project: Project) -> None:
 
 
 def _replace_settings(project: Project, settings: Settings, shown: str) -> Project:
-    """Return the project with other settings, which must fit together.
+    """Return the project with other settings after checking them together.
 
-    A network that the pipeline has no use for is no reason to refuse.
+    A network unused by the pipeline is accepted.
     """
     problems = [problem for problem in find_problems(settings) if problem.key != ("stack", "network")]
     if problems:

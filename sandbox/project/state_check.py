@@ -1,4 +1,4 @@
-"""Check that what sandbox keeps was made here: no commit may bring runs, samples or reports along."""
+"""Check that sandbox's own folders hold nothing from commits or behind links."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ STATE_FOLDER = ".sandbox"
 
 
 def check_state_folders(root: Path) -> None:
-    """Check the state folder of a project and ``$SANDBOX_HOME``.
-
-    Args:
-        root: The folder of ``sandbox.toml``.
+    """Check the state folder of a project and ``$SANDBOX_HOME``; ``root`` is the folder of ``sandbox.toml``.
 
     Raises:
         ConfigError: One is a link, or git tracks a file of it.
@@ -42,12 +39,12 @@ def _check_folder(folder: Path, *, replacement: str) -> None:
 
 
 def _find_tracked_file(folder: Path) -> str | None:
-    """Find a file of a folder that git tracks in a repository around it; None where there is neither."""
+    """Find a file of a folder tracked by git; None if there is none or no repository."""
     parent = folder.parent.resolve()
     in_repository = any((above / ".git").exists() for above in (parent, *parent.parents))
     if not in_repository or shutil.which("git") is None:
         return None
-    # On some file systems a name in other case is the same folder.
+    # Some file systems ignore the case of names.
     done = Git(folder=parent).try_run("ls-files", "-z", "--", f":(icase,literal){folder.name}")
     if done.returncode:
         output = done.stderr.decode(errors="replace").strip()
