@@ -23,6 +23,7 @@ _LINK_PATTERN = re.compile(r"(?<=@)|(?<=#)(?=\d)|(?=://)|(?<=www)(?=\.)", re.IGN
 def render_comment(document: DiffDocument) -> str:
     """Give the comment; of a document without values (`discreet`) nothing in it is a value of a row."""
     ordered = findings.sort_outputs(document)
+    equal = [output for _, output in ordered if output.is_same]
     return render_template(
         "comment.md",
         finish=escape_markdown,
@@ -32,7 +33,8 @@ def render_comment(document: DiffDocument) -> str:
             "headline": findings.summarize_diff(document),
             "outputs": [(name, output) for name, output in ordered if not output.is_same][:MAX_OUTPUTS],
             "unlisted": sum(not output.is_same for _, output in ordered) - MAX_OUTPUTS,
-            "equal": sum(output.is_same for _, output in ordered),
+            "equal": equal,
+            "equal_literally": all(output.is_literally_same for output in equal),
             "examples": _list_changed_values(document),
             "broken": findings.describe_gate_failures(document),
             "estimates": findings.describe_estimates(document),

@@ -93,6 +93,7 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
             "lead": choose_lead_estimate(document, ordered),
             "differing": differing,
             "equal": [(name, output) for name, output in ordered if output.is_same],
+            "equal_literally": all(output.is_literally_same for _, output in ordered if output.is_same),
             "tiles": build_tiles(document),
             "pictures": charts,
             "room": room,
