@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.config.ci import find_target_branch, is_ci
 from sandbox.config.mask_strength import find_weakened_masks
-from sandbox.config.project_file import resolve_settings
+from sandbox.config.project_file import CONFIG_FILE_NAME, resolve_settings
 from sandbox.config.rule_loosening import CODE_KEYS, PLACEMENT_KEYS
 from sandbox.config.settings_checks import find_problems
 from sandbox.config.settings_merge import find_replaced_keys, replace_keys
@@ -58,20 +58,26 @@ def read_committed_settings(project: Project, ref: str) -> CommittedSettings | N
 
 
 def _find_moved_file(repository: Repository, commit: str, name: str) -> str | None:
-    """Find the former path of a moved settings file: one of this name in the commit, missing in the working tree.
+    """Find the former path of a moved settings file: in the commit, and missing or a link in the working tree.
 
-    Otherwise a moved file would escape the comparison with its former version.
+    Otherwise a file that moves to another folder would escape the comparison with its former version.
     """
-    top = Path(os.fsdecode(repository.git.run("rev-parse", "--show-toplevel").rstrip(b"\n")))
+    top = Path(os.path.realpath(os.fsdecode(repository.git.run("rev-parse", "--show-toplevel").rstrip(b"\n"))))
     listed = repository.try_git("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).stdout
-    paths = [os.fsdecode(path) for path in listed.split(b"\0") if path.rpartition(b"/")[2] == os.fsencode(name)]
-    gone = [path for path in paths if not (top / PurePosixPath(path)).is_file()]
+    names = {os.fsencode(name), os.fsencode(CONFIG_FILE_NAME)}
+    paths = [os.fsdecode(path) for path in listed.split(b"\0") if path.rpartition(b"/")[2] in names]
+    gone = [path for path in paths if not _is_regular_file(top, path)]
     if len(gone) > 1:
         raise ConfigError(
             f"{repository.root} has a {name} that {commit[:12]} has not, which has others that are gone: {', '.join(gone)}",
             hint="move one project at a time, so that its rules can be compared",
         )
     return gone[0] if gone else None
+
+
+def _is_regular_file(top: Path, path: str) -> bool:
+    """Return whether a file lies at a path, and no link leads elsewhere on the way."""
+    return (top / path).is_file() and os.path.realpath(top / path) == str(top / path)
 
 
 def build_version_project(project: Project, ref: str | None) -> Project:
@@ -131,10 +137,21 @@ def find_trusted_settings(project: Project, baseline: str | None = None) -> Comm
 
 
 def _is_in_repository(project: Project) -> bool:
+    """Return whether a repository surrounds a project.
+
+    Raises:
+        ConfigError: It is a submodule, whose refs a change of the repository around it can choose.
+    """
     try:
-        Repository(project.root)
+        repository = Repository(project.root)
     except ConfigError:
         return False
+    outer = repository.try_git("rev-parse", "--show-superproject-working-tree").stdout.strip()
+    if outer:
+        raise ConfigError(
+            f"{project.root} lies in a submodule of {os.fsdecode(outer)}: under CI=true its refs do not say what production is",
+            hint="run sandbox in a clone of that repository itself",
+        )
     return True
 
 

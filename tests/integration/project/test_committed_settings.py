@@ -19,6 +19,8 @@ from sandbox.project.committed_settings import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sandbox.config import Project
     from tests.conftest import Shop
 
@@ -121,6 +123,39 @@ def test_a_version_without_a_file_is_said_and_two_moved_files_are_refused(hostil
         (hostile.root / folder / "sandbox.toml").unlink()
     with pytest.raises(ConfigError, match=r"others that are gone: a/sandbox\.toml, b/sandbox\.toml"):
         read_committed_settings(load(hostile), "HEAD")
+
+
+@pytest.mark.parametrize("linked", ["file", "folder"])
+def test_a_file_behind_a_link_is_compared_with_what_lay_there(hostile: Shop, linked: str) -> None:
+    jobs, elsewhere = hostile.root / "jobs", hostile.root / "elsewhere"
+    jobs.mkdir()
+    hostile.git("mv", "sandbox.toml", "jobs/sandbox.toml")
+    hostile.git("commit", "-qm", "in a folder")
+    if linked == "file":
+        (jobs / "sandbox.toml").rename(jobs / "other.toml")
+        (jobs / "sandbox.toml").symlink_to("other.toml")
+    else:
+        jobs.rename(elsewhere)
+        jobs.symlink_to("elsewhere")
+    project = load_project(None, start=jobs, environ={}, flags={})
+    assert project.file == (jobs / "other.toml" if linked == "file" else elsewhere / "sandbox.toml")
+    found = read_committed_settings(project, "HEAD")
+    assert found is not None
+    assert found.settings == project.settings
+
+
+def test_a_project_in_a_submodule_is_refused_in_ci(
+    hostile: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer = dataclasses.replace(hostile, root=tmp_path / "outer")
+    outer.root.mkdir()
+    outer.git("init", "-q")
+    outer.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(hostile.root), "jobs")
+    project = load_project(None, start=outer.root / "jobs", environ={}, flags={})
+    assert use_trusted_placement(project, "HEAD") == project
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(ConfigError, match="lies in a submodule"):
+        use_trusted_placement(project, "HEAD")
 
 
 def test_masks_are_compared_in_ci_only_and_by_hand_accepted(hostile: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
