@@ -82,7 +82,8 @@ _KNOWN_MESSAGES = tuple(
          "{said}"),
         ((r"(?:Kernel error: )?(?P<said>Generic delta kernel error: [\w ]+|No table metadata or protocol found[\w .]*|"
           r"Unsupported: Feature '\w+' is not supported|Json error|Not a Delta table[\w: ]*|Invalid table version: \d+).*"), "{said}"),
-        # Postgres.
+        # Postgres; the first is what `sandbox.engine.postgres.columns` makes it say of values that it cannot read.
+        (r".* (?P<said>sandbox: (?:infinite|nan|nested) \d+)\"", "{said}"),
         (r"invalid input syntax for type (?P<type>[\w ]+)(?:: \"(?P<value>.*)\")?",
          "a text like {value} cannot be converted to {type}"),
         (r"value \"(?P<value>.*)\" is out of range for type (?P<type>[\w ]+)",

@@ -105,7 +105,7 @@ def explain_value_errors(
     try:
         yield
     except SourceError as error:
-        match = UNSUPPORTED_VALUE.search(str(error.__cause__))
+        match = UNSUPPORTED_VALUE.search(error.message)
         if match is None:
             on_error(error)
             raise
