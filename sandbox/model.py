@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RuntimeName = Literal["docker", "local", "fake"]
 SqlDialect = Literal["duckdb", "postgres", "snowflake", "bigquery", "trino", "clickhouse", "databricks"]
-TableFormat = Literal["parquet", "csv", "jsonl", "duckdb"]
+TableFormat = Literal["parquet", "csv", "jsonl", "json", "arrow", "orc", "duckdb", "sqlite", "delta", "iceberg"]
 
 BUCKET_SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
 """Schemes of bucket addresses."""
@@ -174,14 +174,18 @@ class TableFiles:
     Attributes:
         name: The table's name.
         format: How to read the files.
-        paths: Absolute, sorted, at least one; for ``duckdb`` exactly one database file.
-        member: For ``duckdb`` the table within the file; else None.
+        paths: Absolute, sorted, at least one; for ``duckdb`` and ``sqlite`` exactly one database file.
+        member: The table within a database file; else None.
+        schema: The schema of that table; None where ``member`` names it as well, or the file has only one.
+        folder: The folder of a Hive-partitioned table, below which folders are named ``column=value``, or of a lake's table.
     """
 
     name: str
     format: TableFormat
     paths: tuple[Path, ...]
     member: str | None = None
+    schema: str | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

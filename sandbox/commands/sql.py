@@ -10,11 +10,13 @@ from sandbox.engine.duckdb.session import Session, find_engine_error, quote_iden
 from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.error_text import is_harmless
 from sandbox.errors import ConfigError, DataRuleError
-from sandbox.model import RunOutcome, TableFiles
+from sandbox.model import RunOutcome
 from sandbox.project.run_history import list_requested_runs
 from sandbox.project.sample import ensure_sample
 from sandbox.project.services import services
 from sandbox.project.stack import open_stack
+from sandbox.runner.output_records import list_output_tables
+from sandbox.tables.table_opening import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from sandbox.config import Project
-    from sandbox.model import Progress, Sample
+    from sandbox.model import Progress, Sample, TableFiles
 
 WEIGHTS_SCHEMA = "weights"
 OUTPUT_SCHEMA = "output"
@@ -70,7 +72,7 @@ def sql(project: Project, query: str, *, most: int | None, progress: Progress) -
     """
     sample = ensure_sample(project, progress=progress).sample
     with Session(failure=DataRuleError, memory=project.settings.sample.memory) as session:
-        for name, statement in _build_views(project, sample):
+        for name, statement in _build_views(session, project, sample):
             session.execute(statement, doing=name)
         try:
             columns, rows = session.run_user_query(query, most=None if most is None else most + 1)
@@ -112,7 +114,7 @@ def query_postgres(project: Project, query: str, *, name: str, most: int | None,
     return QueryResult(columns=columns, rows=rows if complete else rows[:most], complete=complete)
 
 
-def _build_views(project: Project, sample: Sample) -> Iterator[tuple[str, str]]:
+def _build_views(session: Session, project: Project, sample: Sample) -> Iterator[tuple[str, str]]:
     for name, table in sample.tables.items():
         schema, _, bare = name.rpartition(".")
         if schema:
@@ -126,17 +128,8 @@ def _build_views(project: Project, sample: Sample) -> Iterator[tuple[str, str]]:
             f"create view {WEIGHTS_SCHEMA}.{quote_identifier(path.stem)} as select * from read_parquet({quote_literal(str(path))})",
         )
     yield OUTPUT_SCHEMA, f"create schema {OUTPUT_SCHEMA}"
-    for number, (name, table) in enumerate(_list_outputs(project)):
-        source = (
-            build_table_function(table)
-            if table.member is None
-            else f"{quote_identifier(f'run {number}')}.{table.member}"
-        )
-        if table.member is not None:
-            yield (
-                name,
-                f"attach {quote_literal(str(table.paths[0]))} as {quote_identifier(f'run {number}')} (read_only)",
-            )
+    for name, table in _list_outputs(project):
+        source = open_table(session, table, f"output {name}", doing=name)
         yield name, f"create view {OUTPUT_SCHEMA}.{quote_identifier(name)} as select * from {source}"
 
 
@@ -146,9 +139,7 @@ def _list_outputs(project: Project) -> Iterator[tuple[str, TableFiles]]:
     folder, record = next((entry for entry in runs if entry[1].ending is RunOutcome.SUCCEEDED), (None, None))
     if folder is None or record is None:
         return
-    for name, output in record.outputs.items():
-        paths = tuple(folder / "output" / file.path for file in output.files)
-        yield name, TableFiles(name=name, format=output.format, paths=paths, member=output.member)
+    yield from list_output_tables(folder / "output", record.outputs).items()
 
 
 def _convert_to_json(kind: str, text: str | None) -> JsonValue:

@@ -81,5 +81,5 @@ def _find_problems(path: Path, progress: Progress) -> list[str]:
         record = RunRecord.read(path / RECORD_FILE)
     except StoreError as error:
         return [error.message]
-    damage = find_damage(path / "output", record.outputs, record.logs)
+    damage = find_damage(path, record)
     return [damage] if damage else []

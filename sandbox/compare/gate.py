@@ -15,7 +15,13 @@ from sandbox.compare.gate_limits import (
     render_accepted_share,
     split_output_column,
 )
-from sandbox.compare.gate_rules import evaluate_artifacts, evaluate_not_compared, evaluate_rule_changes, get_limit
+from sandbox.compare.gate_rules import (
+    evaluate_artifacts,
+    evaluate_classification,
+    evaluate_not_compared,
+    evaluate_rule_changes,
+    get_limit,
+)
 from sandbox.manifest.diff import GateResult, OutputDiff, Verdict
 
 if TYPE_CHECKING:
@@ -75,6 +81,7 @@ def evaluate_gate(
     ]
     results += evaluate_data_tests(evidence.tests, gate)
     results += evaluate_artifacts(evidence.artifacts, gate)
+    results += evaluate_classification(evidence.artifacts, gate, per_output)
     results += evaluate_not_compared(evidence.not_compared, gate, per_output)
     results += evaluate_rule_changes(evidence.rule_changes, evidence.rules_limit)
     if not all(result.held for result in results):

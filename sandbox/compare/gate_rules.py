@@ -38,6 +38,25 @@ def evaluate_artifacts(artifacts: Mapping[str, ArtifactDiff], gate: GateSection)
             yield _judge(rule, limit, held=limit == "any" or not names, found=found)
 
 
+def evaluate_classification(
+    artifacts: Mapping[str, ArtifactDiff], gate: GateSection, per_output: Mapping[str, GateSection]
+) -> Iterator[GateResult]:
+    """Judge outputs that are a table on one side only because the other side's files cannot be read as one."""
+    found = {artifact.output: artifact for artifact in artifacts.values() if artifact.output and artifact.table_in}
+    for name, artifact in found.items():
+        limit = str(get_limit("schema", gate, per_output.get(name)))
+        held = limit == "any"
+        other = "candidate" if artifact.table_in == "baseline" else "baseline"
+        yield GateResult(
+            rule="schema",
+            output=name,
+            limit=limit,
+            held=held,
+            found=f"a table in the {artifact.table_in}, in the {other} it {artifact.reason}",
+            accept=None if held else render_accept_line("schema", "any", output=name),
+        )
+
+
 def evaluate_not_compared(
     left_out: Sequence[NotCompared], gate: GateSection, per_output: Mapping[str, GateSection]
 ) -> Iterator[GateResult]:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from sandbox.errors import SourceError
-from sandbox.model import TableFiles, TableFormat
+from sandbox.errors import PipelineError, SourceError
+from sandbox.model import TableFiles
+from sandbox.tables.file_formats import (
+    DATABASE_SUFFIXES,
+    find_database_format,
+    find_format,
+    is_database,
+    is_marker,
+    strip_suffix,
+)
+from sandbox.tables.folder_contents import build_folder_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from sandbox.model import TableFormat
 
-_FORMAT_OF_SUFFIX: dict[str, TableFormat] = {
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-}
-_DATABASE_SUFFIXES = (".duckdb", ".db", ".ddb")
-_HINT = "name a .parquet, .csv or .jsonl file, a folder of such files, or a table as FILE.duckdb:TABLE"
+_HINT = (
+    "name a file of Parquet, CSV, JSON, Arrow or ORC, a folder of such files, a Delta or Iceberg folder, "
+    "or a table as FILE.duckdb:TABLE"
+)
 
 
 def resolve_tables(baseline: str, candidate: str) -> tuple[TableFiles, TableFiles]:
-    """Find the two tables of ``sandbox diff TABLE TABLE``.
+    """Return the two tables of ``sandbox diff TABLE TABLE``.
 
     Raises:
         SourceError: One is not there, or is no table.
@@ -32,7 +36,7 @@ def resolve_tables(baseline: str, candidate: str) -> tuple[TableFiles, TableFile
 
 
 def resolve_table(named: str) -> TableFiles:
-    """Find one table: a file, a folder of files of one format, or ``file.duckdb:table``.
+    """Return one table: a file, a folder of files of one format, or ``file.duckdb:table``.
 
     Raises:
         SourceError: It is not there, or is no table.
@@ -45,7 +49,7 @@ def resolve_table(named: str) -> TableFiles:
     parted = [
         (Path(named[:place]), named[place + 1 :])
         for place, character in enumerate(named)
-        if character == ":" and Path(named[:place]).suffix in _DATABASE_SUFFIXES
+        if character == ":" and is_database(named[:place])
     ]
     if not parted:
         raise SourceError(f"{named} is not there", hint=_HINT)
@@ -55,34 +59,38 @@ def resolve_table(named: str) -> TableFiles:
         raise SourceError(f"{file} is not there", hint=_HINT)
     if not member:
         raise SourceError(f"{named} names no table", hint=_HINT)
-    return TableFiles(name=member, format="duckdb", paths=(file.absolute(),), member=member)
+    format_: TableFormat = "sqlite" if find_database_format(file) == "sqlite" else "duckdb"
+    return TableFiles(name=member, format=format_, paths=(file.absolute(),), member=member)
 
 
 def _build_file_table(path: Path) -> TableFiles:
-    if path.suffix in _DATABASE_SUFFIXES:
+    if path.name.lower().endswith(DATABASE_SUFFIXES):
         raise SourceError(f"{path} is a database, not a table", hint=f"name one of its tables: {path}:TABLE")
-    format_ = _FORMAT_OF_SUFFIX.get(path.suffix.casefold())
+    format_ = find_format(path.name)
     if format_ is None:
         raise SourceError(f"{path} is not of a known format", hint=_HINT)
-    return TableFiles(name=path.stem, format=format_, paths=(path.absolute(),))
+    return TableFiles(name=strip_suffix(path.name), format=format_, paths=(path.absolute(),))
 
 
 def _build_folder_table(path: Path) -> TableFiles:
-    known = {
-        found.absolute(): _FORMAT_OF_SUFFIX[found.suffix.casefold()]
-        for found in sorted(_list_visible_files(path))
-        if found.suffix.casefold() in _FORMAT_OF_SUFFIX
-    }
-    formats = sorted(set(known.values()))
+    name = strip_suffix(path.resolve().name)
+    try:
+        table = build_folder_table(path.absolute(), name)
+    except PipelineError as error:
+        raise SourceError(error.message, hint=error.hint) from error
+    if table is not None:
+        return table
+    known = [file for file in sorted(path.absolute().rglob("*")) if _is_visible_file(file, path.absolute())]
+    formats = sorted({format_ for file in known if (format_ := find_format(file.name)) is not None})
     if not formats:
-        raise SourceError(f"{path} holds no table: no {', '.join(get_args(TableFormat)[:3])} file", hint=_HINT)
+        raise SourceError(f"{path} holds no table: no Parquet, CSV, JSON, Arrow or ORC file", hint=_HINT)
     if len(formats) > 1:
         raise SourceError(f"{path} holds files of several formats: {', '.join(formats)}", hint=_HINT)
-    return TableFiles(name=path.resolve().name, format=formats[0], paths=tuple(known))
+    files = tuple(file for file in known if find_format(file.name) is not None)
+    return TableFiles(name=name, format=formats[0], paths=files)
 
 
-def _list_visible_files(path: Path) -> Iterable[Path]:
-    """Files anywhere below, except hidden ones and what Spark keeps beside its parts (``_SUCCESS``, ``.crc``)."""
-    for found in path.rglob("*"):
-        if found.is_file() and not any(step.startswith((".", "_")) for step in found.relative_to(path).parts):
-            yield found
+def _is_visible_file(file: Path, folder: Path) -> bool:
+    """Return whether a file is neither hidden nor something that Spark keeps beside its parts."""
+    hidden = any(step.startswith((".", "_")) for step in file.relative_to(folder).parts)
+    return file.is_file() and not hidden and not is_marker(file.name)

@@ -13,6 +13,7 @@ from sandbox.compare.tolerance import find_misplaced_settings
 from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.errors import SandboxError
+from sandbox.tables.table_opening import attach_duckdb_file, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,6 @@ class TableReader:
     def __init__(self, session: Session, failure: type[SandboxError]) -> None:
         self._session = session
         self._failure = failure
-        self._attached: dict[Path, str] = {}
 
     def open(self, side: SideName, table: TableFiles) -> TableShape:
         """Make ``raw_<side>`` and give its shape.
@@ -75,18 +75,21 @@ class TableReader:
         Raises:
             SandboxError: Of the given class; a file cannot be read, or does not hold the table.
         """
-        match table.format:
-            case "parquet":
-                return self._prepare_parquet(table, doing)
-            case "duckdb":
-                return self._attach_database_table(table, doing), None
-            case "csv" | "jsonl":  # text is parsed once, not once a query
-                stored = quote_identifier(f"stored_{place}")
-                self._session.execute(
-                    f"create or replace temp table {stored} as select * from {build_table_function(table)}",
-                    doing=doing,
-                )
-                return stored, None
+        if table.format == "duckdb":
+            return self._attach_database_table(table, doing), None
+        if table.format == "parquet" and table.folder is None:
+            return self._prepare_parquet(table, doing)
+        try:
+            source = open_table(self._session, table, place, doing=doing)
+        except SandboxError as error:
+            if isinstance(error, self._failure) and error.message.startswith(doing):
+                raise
+            raise self._failure(f"{doing}: {error.message}", hint=error.hint) from error
+        if table.format == "parquet":
+            return source, None
+        stored = quote_identifier(f"stored_{place}")  # what has to be parsed is parsed once, not once a query
+        self._session.execute(f"create or replace temp table {stored} as select * from {source}", doing=doing)
+        return stored, None
 
     def _prepare_parquet(self, table: TableFiles, doing: str) -> tuple[str, list[str] | None]:
         files = [_read_column_names(self._session, path, doing) for path in table.paths]
@@ -97,29 +100,30 @@ class TableReader:
         return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)", None
 
     def _attach_database_table(self, table: TableFiles, doing: str) -> str:
-        [path] = table.paths
-        if path not in self._attached:
-            alias = f"file{len(self._attached)}"
-            self._session.execute(f"attach {quote_literal(str(path))} as {alias} (read_only)", doing=doing)
-            self._attached[path] = alias
-        alias = self._attached[path]
+        alias = attach_duckdb_file(self._session, table, doing=doing)
         # Tables only: a view could hold any query, and would run here, outside the sandbox.
-        held = {
-            (
-                name if schema == "main" else f"{schema}.{name}"
-            ): f"{alias}.{quote_identifier(schema)}.{quote_identifier(name)}"
+        held = [
+            (schema, name)
             for schema, name in self._session.fetch_rows(
                 "select schema_name, table_name from duckdb_tables() where database_name = ? order by all",
-                [alias],
+                [alias.strip('"')],
                 doing=doing,
             )
-        }
+        ]
         wanted = table.member or table.name
-        if wanted not in held:
+        fitting = [
+            (schema, name)
+            for schema, name in held
+            if (name == wanted and schema == (table.schema or "main"))
+            or (table.schema is None and f"{schema}.{name}" == wanted)
+        ]
+        if not fitting:
+            known = [name if schema == "main" else f"{schema}.{name}" for schema, name in held]
             raise self._failure(
-                f"{path} holds no table {wanted!r}", hint=suggest_names(wanted, list(held), what="tables")
+                f"{table.paths[0]} holds no table {wanted!r}", hint=suggest_names(wanted, known, what="tables")
             )
-        return held[wanted]
+        schema, name = fitting[0]
+        return f"{alias}.{quote_identifier(schema)}.{quote_identifier(name)}"
 
 
 def describe_read_failure(side: SideName, table: TableFiles) -> str:

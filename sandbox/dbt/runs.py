@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.postgres_service import csv_transfer
 from sandbox.model import POSTGRES_SERVICE
+from sandbox.runner.output_records import DBT_FOLDER
 from sandbox.runner.run_setup import RunSetup
 from sandbox.store.paths import find_packaged_folder
 
@@ -39,6 +40,7 @@ def build_dbt_kit(project: Project, memory_bytes: int) -> RunSetup:
     return RunSetup(
         files=build_program_files(plan),
         stubs={path: _read_header(file) for path, file in seeds.values()},
+        kept_folders=(DBT_FOLDER,),
     )
 
 

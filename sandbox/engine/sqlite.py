@@ -85,11 +85,22 @@ class SQLiteSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class SQLiteColumn:
-    """How to read a column: its DuckDB type, and whether all values are cast to text."""
+    """How to read a column: its DuckDB type, and whether all values are cast to text.
+
+    With ``shows_kind`` that text begins with the value's storage class, so that no two values have one text.
+    """
 
     name: str
     kind: str
     as_text: bool = False
+    shows_kind: bool = False
+
+    def render_sql(self) -> str:
+        """Return the SQL of its values."""
+        name = quote_identifier(self.name)
+        if self.shows_kind:
+            return f"case when {name} is not null then typeof({name}) || ' ' || quote({name}) end"
+        return f"cast({name} as text)" if self.as_text else name
 
 
 class SQLiteTable(ScannableTable):
@@ -101,11 +112,36 @@ class SQLiteTable(ScannableTable):
 
     def read_batches(self, read: pa.Schema) -> Iterator[pa.RecordBatch]:
         selected = (self._columns[int(name[1:])] for name in read.names)
-        select = ", ".join(
-            f"cast({quote_identifier(column.name)} as text)" if column.as_text else quote_identifier(column.name)
-            for column in selected
-        )
+        select = ", ".join(column.render_sql() for column in selected)
         yield from self._snapshot.fetch_batches(f"select {select} from {quote_identifier(self._table)}", read)
+
+
+def list_columns(snapshot: SQLiteSnapshot, table: str) -> list[str]:
+    """Return the names of a table's columns."""
+    info = snapshot.fetch_rows("select name from pragma_table_xinfo(?) where hidden in (0, 2, 3)", [table])
+    return [name for (name,) in info]
+
+
+def list_views(snapshot: SQLiteSnapshot) -> list[str]:
+    """Return the names of the views and virtual tables of a file, sorted."""
+    found = snapshot.fetch_rows(
+        "select name from sqlite_schema where type = 'view' or (type = 'table' and sql like 'create virtual%') order by name"
+    )
+    return [name for (name,) in found]
+
+
+def checkpoint_file(path: str) -> None:
+    """Write what lies in the log beside a file into the file, and leave it in a mode without such logs.
+
+    Raises:
+        SourceError: It cannot be done.
+    """
+    with _translate_errors(path), contextlib.closing(sqlite3.connect(path, timeout=LOCK_WAIT_SECONDS)) as connection:
+        connection.execute(
+            "select count(*) from sqlite_schema"
+        ).fetchone()  # which rolls an unfinished transaction back
+        if connection.execute("pragma journal_mode").fetchone() == ("wal",):
+            connection.execute("pragma journal_mode = delete").fetchall()
 
 
 def list_declared_tables(snapshot: SQLiteSnapshot) -> list[DeclaredTable]:

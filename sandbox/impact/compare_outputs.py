@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sandbox import compare
@@ -114,24 +115,30 @@ def check_declared_outputs(project: Project, made: Iterable[str]) -> None:
 
 
 def find_differing_outputs(one: Run, other: Run) -> set[str]:
-    """Give the outputs of both runs whose files are not the same, byte for byte."""
+    """Return the outputs of both runs whose files are not the same, byte for byte."""
     outputs = one.record.outputs, other.record.outputs
     return {
         name
         for name in outputs[0].keys() & outputs[1].keys()
-        if _list_digests(outputs[0][name]) != _list_digests(outputs[1][name])
+        if _describe_content(outputs[0][name]) != _describe_content(outputs[1][name])
     }
 
 
+def has_differences(one: Run, other: Run) -> bool:
+    """Return whether a file of an output or an artifact of both runs is not the same, byte for byte."""
+    artifacts = [{path: file.sha256 for path, file in run.record.artifacts.items()} for run in (one, other)]
+    return artifacts[0] != artifacts[1] or bool(find_differing_outputs(one, other))
+
+
 def find_identical_outputs(one: Run, other: Run, rules: Mapping[str, OutputRules]) -> list[str]:
-    """Give the outputs that need no comparison: the same files; not of a database, which holds several in one file."""
+    """Return the outputs that need no comparison: the same files, but not of a database, which holds several in one file."""
     differing = find_differing_outputs(one, other)
     return [
         name
         for name, output in one.record.outputs.items()
         if name in other.record.outputs
         and name not in differing
-        and output.format != "duckdb"
+        and output.member is None
         and not (name in rules and rules[name].rename)
     ]
 
@@ -141,5 +148,13 @@ def compute_memory_limit() -> int:
     return min(4 * 10**9, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 
-def _list_digests(output: RunOutput) -> list[str]:
-    return [file.sha256 for file in output.files]
+def _describe_content(output: RunOutput) -> tuple[object, ...]:
+    """Return everything that decides what an output's files hold.
+
+    The names of files count where they say how to read them, and in folders, whose names are partitions.
+    """
+    files = [
+        (file.sha256, file.path if output.folder is not None else PurePosixPath(file.path).suffixes)
+        for file in output.files
+    ]
+    return output.format, output.member, output.database_schema, files

@@ -10,11 +10,12 @@ from sandbox.config.stack_file import has_requirements, replace_stack
 from sandbox.dbt import runs, tests
 from sandbox.errors import ConfigError
 from sandbox.impact import noise, production_baseline, separability
+from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
     check_declared_outputs,
     compare_tables,
-    find_differing_outputs,
+    has_differences,
     run_data_tests,
 )
 from sandbox.impact.comparison_cache import compare_runs
@@ -181,13 +182,14 @@ def _run_and_compare_sides(
         request = runs.defer_to_baseline(candidate.context.project, candidate.request, first)
         candidate = dataclasses.replace(candidate, request=request)
     second = candidate.run(fresh=options.fresh, progress=progress)
-    if second.cached and second.record.started < first.record.started and find_differing_outputs(first, second):
+    if second.cached and second.record.started < first.record.started and has_differences(first, second):
         # What the clock does shows in the repetition only if it spans the time between the sides.
         second = candidate.run(fresh=True, progress=progress)
     sides = [list_output_tables(run.output_folder, run.record.outputs) for run in (first, second)]
     check_declared_outputs(ground.project, {*sides[0], *sides[1]})
     terms = build_comparison_options(ground.project, ground.sample.manifest, estimating=ground.sample.sample)
     outputs = compare_runs(ground, (first, second), terms, fresh=options.fresh, progress=progress)
+    contents = SideContents.from_run(first), SideContents.from_run(second)
     found = DiffFindings(
         baseline=describe_run_side(first),
         candidate=describe_run_side(second, stack=str(versions.stack) if versions.stack else None),
@@ -198,6 +200,8 @@ def _run_and_compare_sides(
             *run_data_tests(ground.project, sides[0], sides[1], ground.sample.sample, progress=progress),
             *tests.compare_data_tests(first, second),
         ],
+        artifacts=compare_artifacts(*contents),
+        not_compared=list_not_compared(*contents),
         dbt=tests.read_build(second),
         warnings=[
             *first.damage_messages,
@@ -217,7 +221,8 @@ def _compare_with_production(
     terms = build_comparison_options(project, sample_.manifest)
     paths = {name: output.path for name, output in project.settings.outputs.items() if output.path}
     with add_side_to_errors("baseline"):
-        tables = production_baseline.open_outputs(place, paths=paths)
+        opened = production_baseline.open_outputs(place, paths=paths)
+    tables = {name: table.files for name, table in opened.tables.items()}
     with open_side("candidate", ground, versions.candidate, progress=progress) as candidate:
         run = candidate.run(fresh=options.fresh, progress=progress)
     check_declared_outputs(project, {*tables, *run.record.outputs})
@@ -239,6 +244,13 @@ def _compare_with_production(
             progress=progress,
         )
         tests = run_data_tests(project, made.tables, ours, sample_.sample, progress=progress)
+    contents = (
+        production_baseline.describe_contents(
+            opened, place, complete=production_baseline.is_complete(sample_.manifest)
+        ),
+        SideContents.from_run(run),
+    )
+    artifacts, left_out = production_baseline.compare_artifacts_of_sample(*contents)
     return DiffFindings(
         baseline=describe_plain_side(str(place.absolute())).model_copy(update={"made": made.descriptions}),
         candidate=describe_run_side(run),
@@ -246,5 +258,7 @@ def _compare_with_production(
         candidate_run=run,
         outputs=outputs,
         tests=tests,
+        artifacts=artifacts,
+        not_compared=[*production_baseline.list_exclusions(made), *left_out],
         warnings=[*made.warnings, production_baseline.ROUNDING_WARNING],
     )

@@ -143,7 +143,7 @@ def describe_run_side(run: Run, *, stack: str | None = None) -> DiffSide:
         peak_memory_bytes=record.peak_memory_bytes,
         bytes_read=record.bytes_read,
         bytes_written=record.bytes_written,
-        output_bytes=sum(size for _, size in files),
+        output_bytes=sum(size for _, size in files) + sum(file.bytes for file in record.artifacts.values()),
         stack=stack,
     )
 

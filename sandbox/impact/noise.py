@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from sandbox.compare import OutputRules
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError
 from sandbox.formatting import format_count
+from sandbox.impact.artifacts import find_unsettled_artifacts, mark_nondeterministic_artifacts
 from sandbox.impact.compare_outputs import compare_tables, find_differing_outputs
 from sandbox.impact.noise_detection import NO_NOISE, NoiseDetector, OutputNoise, add_noise_to_rules
 from sandbox.model import SilentProgress
@@ -71,7 +72,7 @@ def account_for_noise(
     """
     first, second = found.baseline_run, found.candidate_run
     doubtful = {name for name, one in found.outputs.items() if one.status == "compared" and one.rows.different}
-    if first is None or not doubtful:
+    if first is None or not (doubtful or find_unsettled_artifacts(found.artifacts)):
         return found
     again, problem = run_baseline_again(baseline, (first, second), fresh=fresh, progress=progress)
     if again is None:
@@ -96,6 +97,7 @@ def account_for_noise(
     return dataclasses.replace(
         found,
         outputs=outputs,
+        artifacts=mark_nondeterministic_artifacts(found.artifacts, first, again),
         noise_run=again,
         warnings=[*found.warnings, *again.damage_messages, *_describe_noise(noises, first.version.ref)],
     )

@@ -9,20 +9,26 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare import OutputRules, Tolerance
 from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.errors import ConfigError, PipelineError
+from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import compute_memory_limit
 from sandbox.impact.noise_detection import ROUNDING_TOLERANCES
-from sandbox.manifest.diff import ProductionOutput
+from sandbox.manifest.canonical_json import hash_file
+from sandbox.manifest.diff import NotCompared, ProductionOutput
+from sandbox.manifest.run import RunArtifact
 from sandbox.model import TableFiles
-from sandbox.runner.outputs import find_tables
+from sandbox.runner.outputs import classify_outputs
+from sandbox.tables.file_formats import find_database_format
+from sandbox.tables.table_opening import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from sandbox.manifest.diff import ArtifactDiff
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Progress, Sample
+    from sandbox.tables.classification import FolderClassification
 
 TEXT_TYPE = "VARCHAR"
 ROUNDING_WARNING = (
@@ -48,8 +54,8 @@ class ProductionBaseline:
     warnings: list[str]
 
 
-def open_outputs(place: Path, *, paths: Mapping[str, str]) -> dict[str, TableFiles]:
-    """Give the tables of ``--baseline-output``: of a folder as a run would leave it, or of a ``.duckdb`` file.
+def open_outputs(place: Path, *, paths: Mapping[str, str]) -> FolderClassification:
+    """Return what ``--baseline-output`` holds: a folder as a run would leave it, or a database file.
 
     Raises:
         ConfigError: It is not there, or holds no table.
@@ -60,18 +66,52 @@ def open_outputs(place: Path, *, paths: Mapping[str, str]) -> dict[str, TableFil
             f"--baseline-output: {place} is not there",
             hint="name the folder or the .duckdb file that production wrote",
         )
-    if place.is_file() and place.suffix != ".duckdb":
+    if place.is_file() and find_database_format(place) is None:
         raise ConfigError(
-            f"--baseline-output: {place} is neither a folder nor a .duckdb file",
+            f"--baseline-output: {place} is neither a folder nor a database file",
             hint=f"name its folder: {place.parent}",
         )
-    found = find_tables(place, paths=paths)
-    if not found:
+    found = classify_outputs(place, paths=paths)
+    if not found.tables:
         raise ConfigError(
             f"--baseline-output: {place} holds no output",
             hint="it should hold <name>.parquet, <name>/*.parquet, <name>.csv, or be a .duckdb file",
         )
     return found
+
+
+def describe_contents(found: FolderClassification, place: Path, *, complete: bool) -> SideContents:
+    """Return what production left beside the rows of its tables; digests only where they can be compared with a sample's."""
+    artifacts = {
+        artifact.path.relative_to(place).as_posix(): RunArtifact(
+            bytes=artifact.path.stat().st_size,
+            sha256=hash_file(artifact.path) if complete else "",
+            output=artifact.output,
+            reason=artifact.reason,
+        )
+        for artifact in found.artifacts
+    }
+    return SideContents(tables=found.tables.keys(), artifacts=artifacts, not_compared=found.not_compared)
+
+
+def compare_artifacts_of_sample(
+    baseline: SideContents, candidate: SideContents
+) -> tuple[dict[str, ArtifactDiff], list[NotCompared]]:
+    """Compare artifacts as far as they can be: one made from all of production is not one made from a sample."""
+    artifacts = compare_artifacts(baseline, candidate)
+    left_out = list_not_compared(baseline, candidate)
+    for path, artifact in baseline.artifacts.items():
+        if not artifact.sha256 and path in candidate.artifacts:
+            del artifacts[path]
+            left_out.append(
+                NotCompared(name=path, reason="production made it from all rows, the candidate from a sample")
+            )
+    return artifacts, left_out
+
+
+def list_exclusions(made: ProductionBaseline) -> list[NotCompared]:
+    """Return the outputs that could not be cut to the sample's units."""
+    return [NotCompared(name=name, reason=reason, output=name) for name, reason in made.exclusions.items()]
 
 
 def restrict_outputs(
@@ -119,7 +159,6 @@ def restrict_outputs(
                 made.descriptions[name] = _describe_output(session, table, source, target)
                 made.tables[name] = TableFiles(name=name, format="parquet", paths=(target,))
                 made.warnings.extend(_find_mask_warnings(name, source.columns, manifest))
-    made.warnings.extend(f"{name} was not compared: {reason}" for name, reason in made.exclusions.items())
     if not made.tables:
         reasons = "\n".join(f"{name}: {reason}" for name, reason in made.exclusions.items())
         raise ConfigError("none of production's outputs can be compared with the sample's", hint=reasons)
@@ -188,11 +227,7 @@ class _ProductionTable:
     @classmethod
     def from_files(cls, session: Session, table: TableFiles, number: int) -> _ProductionTable:
         doing = f"production's {table.name} cannot be read"
-        if table.member is None:
-            sql = build_table_function(table)
-        else:
-            session.execute(f"attach {quote_literal(str(table.paths[0]))} as made{number} (read_only)", doing=doing)
-            sql = f"made{number}.main.{quote_identifier(table.member)}"
+        sql = open_table(session, table, f"made {number}", doing=doing)
         described = session.fetch_rows(f"describe select * from {sql}", doing=doing)
         return cls(sql=sql, columns={name: kind for name, kind, *_ in described})
 

@@ -315,11 +315,16 @@ class ArtifactDiff(DocumentPart):
     """A file other than a table, compared by its digest.
 
     ``nondeterministic``: it differs between two runs of the baseline as well. The bytes of a side without it are None.
+    Where its name promises the table ``output``, ``reason`` says why it is none. ``table_in`` is the side that has that table
+    all the same.
     """
 
     status: Literal["same", "changed", "added", "removed", "nondeterministic"]
     baseline_bytes: int | None = None
     candidate_bytes: int | None = None
+    output: str | None = None
+    reason: str | None = None
+    table_in: Literal["baseline", "candidate"] | None = None
 
 
 class NotCompared(DocumentPart):

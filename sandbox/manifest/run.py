@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from sandbox.manifest.document import Document, DocumentPart
 from sandbox.model import (
     CodeVersion,
@@ -25,20 +27,37 @@ class OutputFile(DocumentPart):
 
 
 class RunOutput(DocumentPart):
-    """One output table of a run; ``member`` is the table's name within a DuckDB file."""
+    """One output table that a run left.
+
+    ``member`` is the table's name within a database file, and ``database_schema`` its schema. ``folder`` is the folder of a
+    partitioned table or of a lake's, relative to ``output/``.
+    """
 
     format: TableFormat
     rows: int
     columns: dict[str, str]
     files: list[OutputFile]
     member: str | None = None
+    database_schema: str | None = None
+    folder: str | None = None
+
+
+class RunArtifact(DocumentPart):
+    """A file that a run left and that is no table; ``reason`` says why, where its name promises the table ``output``."""
+
+    bytes: int
+    sha256: str
+    output: str | None = None
+    reason: str | None = None
 
 
 class RunRecord(Document):
     """The record. ``identity`` is equal for runs that must have the same outputs.
 
     ``variation`` is set for noise runs only. ``memory_raised_from`` is the memory limit of the first attempt, if this
-    is the second.
+    is the second. ``artifacts`` are the files that are no tables, by path below
+    ``output/``. ``not_compared`` is what was left out of all comparisons, by name, with the reason. ``others`` are files of
+    which nothing else is recorded: databases without tables, and files of what was left out.
     """
 
     NAME: ClassVar[str] = "the run record"
@@ -66,3 +85,6 @@ class RunRecord(Document):
     log_truncated: bool
     variation: RunVariation | None = None
     memory_raised_from: int | None = None
+    artifacts: dict[str, RunArtifact] = Field(default_factory=dict)
+    not_compared: dict[str, str] = Field(default_factory=dict)
+    others: list[OutputFile] = Field(default_factory=list)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.formatting import format_count, format_duration, truncate_text
+from sandbox.formatting import format_count, format_duration, format_size, truncate_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sandbox.manifest.diff import AppliedTolerance, DiffDocument, OutputDiff, RuleChange
+    from sandbox.manifest.diff import AppliedTolerance, ArtifactDiff, DiffDocument, OutputDiff, RuleChange
 
 _MAX_NAMES = 3
 _MAX_LISTED = 6
@@ -56,8 +56,12 @@ def describe_reservations(document: DiffDocument) -> list[str]:
         if output.tainted:
             verb = "changes" if len(output.tainted) == 1 else "change"
             lines.append(f"{name}: {_join(output.tainted, most=_MAX_LISTED)} {verb} from run to run")
-    lines += [f"{entry.name}: not compared, {entry.reason}" for entry in document.not_compared]
-    return lines
+    return lines + describe_left_out(document)
+
+
+def describe_left_out(document: DiffDocument) -> list[str]:
+    """Return a line for everything that was not compared."""
+    return [f"{entry.name}: not compared, {entry.reason}" for entry in document.not_compared]
 
 
 def describe_rule_changes(document: DiffDocument) -> list[str]:
@@ -74,6 +78,19 @@ def describe_artifacts(document: DiffDocument) -> list[str]:
         if names:
             lines.append(f"{format_count(len(names), 'artifact')} {status}: {_join(names, most=_MAX_LISTED)}")
     return lines
+
+
+def list_artifacts(document: DiffDocument) -> list[str]:
+    """Return a line for each artifact, those that differ first, with its sizes and why it is no table."""
+    ordered = sorted(document.artifacts.items(), key=lambda item: (item[1].status == "same", item[0]))
+    return [f"{truncate_text(name, _MAX_TEXT_LENGTH)}: {_describe_artifact(artifact)}" for name, artifact in ordered]
+
+
+def _describe_artifact(artifact: ArtifactDiff) -> str:
+    sizes = [size for size in (artifact.baseline_bytes, artifact.candidate_bytes) if size is not None]
+    shown = " → ".join(dict.fromkeys(format_size(size) for size in sizes))
+    reason = "" if artifact.reason is None else f"; it {artifact.reason}"
+    return f"{artifact.status}, {shown}{reason}"
 
 
 def describe_accepted_rows(output: OutputDiff) -> str | None:

@@ -4,35 +4,50 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.errors import PipelineError
 from sandbox.manifest.canonical_json import hash_file
-from sandbox.manifest.run import OutputFile
+from sandbox.manifest.run import OutputFile, RunArtifact
 from sandbox.model import TableFiles
+from sandbox.tables.folder_contents import list_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from sandbox.manifest.run import RunOutput
+    from sandbox.manifest.run import RunOutput, RunRecord
+
+VIEWS_FOLDER = "_sandbox_views"
+"""Where the rows of views lie that a run evaluated, below its outputs."""
+DBT_FOLDER = "_dbt"
+"""What a run of a dbt project keeps for later runs, below its outputs."""
 
 
 def list_output_tables(folder: Path, outputs: Mapping[str, RunOutput]) -> dict[str, TableFiles]:
-    """Give recorded outputs as tables to read."""
+    """Return recorded outputs as tables to read."""
     return {
         name: TableFiles(
             name=name,
             format=output.format,
             paths=tuple(folder / file.path for file in output.files),
             member=output.member,
+            schema=output.database_schema,
+            folder=None if output.folder is None else folder / output.folder,
         )
         for name, output in outputs.items()
     }
 
 
-def find_damage(folder: Path, outputs: Mapping[str, RunOutput], logs: Iterable[OutputFile] = ()) -> str | None:
-    """Say what is wrong with recorded outputs, and with the logs beside their folder, if they are not as they were recorded."""
-    files = [(folder / file.path, file) for output in outputs.values() for file in output.files]
-    files += [(folder.parent / file.path, file) for file in logs]
-    for path, file in files:
+def find_damage(folder: Path, record: RunRecord) -> str | None:
+    """Return what is wrong with a run's outputs and logs, if they are not as they were recorded; None if nothing is.
+
+    Args:
+        folder: The run's folder.
+        record: Its record.
+    """
+    output = folder / "output"
+    recorded = list(_list_recorded_files(output, record))
+    recorded += [(folder / file.path, file) for file in record.logs]
+    for path, file in recorded:
         try:
             if path.stat().st_size != file.bytes or hash_file(path) != file.sha256:
                 return f"{path} was changed"
@@ -40,9 +55,26 @@ def find_damage(folder: Path, outputs: Mapping[str, RunOutput], logs: Iterable[O
             return f"{path} is missing"
         except OSError as error:
             return f"{path} cannot be read: {error.strerror}"
-    return None
+    return _find_added_file(output, {path for path, _ in recorded})
+
+
+def _list_recorded_files(output: Path, record: RunRecord) -> Iterator[tuple[Path, OutputFile | RunArtifact]]:
+    for table in record.outputs.values():
+        yield from ((output / file.path, file) for file in table.files)
+    yield from ((output / path, artifact) for path, artifact in record.artifacts.items())
+    yield from ((output / file.path, file) for file in record.others)
+
+
+def _find_added_file(output: Path, recorded: Iterable[Path]) -> str | None:
+    """Return what is wrong if files were added: a log beside a database, or a lake's new version, would be read with it."""
+    known = set(recorded)
+    try:
+        added = next((path for path in list_files(output, skipped={DBT_FOLDER}) if path not in known), None)
+    except (OSError, PipelineError) as error:
+        return f"{output} cannot be read: {error}"
+    return None if added is None else f"{added} was added"
 
 
 def record_file(folder: Path, path: Path) -> OutputFile:
-    """Give what is recorded of a file, by which `find_damage` knows it again."""
+    """Return what is recorded of a file, by which `find_damage` recognizes it."""
     return OutputFile(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=hash_file(path))

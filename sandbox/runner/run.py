@@ -21,7 +21,7 @@ from sandbox.errors import (
     StoreError,
 )
 from sandbox.manifest.canonical_json import hash_json
-from sandbox.manifest.run import OutputFile, RunOutput, RunRecord
+from sandbox.manifest.run import OutputFile, RunRecord
 from sandbox.model import RunOutcome
 from sandbox.runner.environment_variables import build_run_variables
 from sandbox.runner.failures import append_log_lines
@@ -40,12 +40,16 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.model import CodeVersion, Environment, JobResult, ResourceLimits, RunVariation, Sample
     from sandbox.runner.code.checkout import CodeCheckout
+    from sandbox.runner.outputs import CollectedOutputs
     from sandbox.runner.pipeline_database import PipelineDatabase, PipelineDatabaseFactory
     from sandbox.runner.run_setup import RunSetup
 
 RECORD_FILE = "run.json"
 CODE_MOUNT = "/sandbox/code"
 LOG_FILES = ("stdout.log", "stderr.log")
+VIEWS_PROGRAM_FOLDER = "views"
+COLLECTION_VERSION = 2
+"""Of what is recorded of a run's outputs; an earlier run with less on record is not reused."""
 READER_DELAY_SECONDS = 0.05  # after which a job has been asked for, about
 
 
@@ -112,6 +116,7 @@ class RunRequest:
                 },
                 "seed": 0,
                 **({"folder": self.code.project_path} if self.code.project_path else {}),
+                "collected": COLLECTION_VERSION,
                 **({"variation": dataclasses.asdict(self.variation)} if self.variation else {}),
                 **({"kit": self.setup.identity} if self.setup else {}),
                 **({"databases": dict(self.databases.identity)} if self.databases else {}),
@@ -161,11 +166,7 @@ def find_run(runs: Path, request: RunRequest, damaged: list[str]) -> Run | None:
             if record.identity == request.identity and record.ending == RunOutcome.SUCCEEDED and acquire_lease(folder):
                 known.append((second, record.started, folder, record))
     for *_, folder, found in sorted(known, key=lambda one: one[:3], reverse=True):
-        problem = (
-            found.message
-            if isinstance(found, StoreError)
-            else find_damage(folder / "output", found.outputs, found.logs)
-        )
+        problem = found.message if isinstance(found, StoreError) else find_damage(folder, found)
         if problem is None and isinstance(found, RunRecord):
             return Run(version=request.code.version, record=found, folder=folder, cached=True)
         damaged.append(f"{problem}; that run is not used again")
@@ -208,22 +209,20 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
             job = _build_job(request, runtime, name, laid, database)
             with BoundedLog(folder / LOG_FILES[0]) as out, BoundedLog(folder / LOG_FILES[1]) as err:
                 outcome = runtime.run(job, stdout=out, stderr=err)
-        outputs: dict[str, RunOutput] = {}
-        if outcome.ending is RunOutcome.SUCCEEDED:
-            from sandbox.runner.outputs import collect_outputs  # noqa: PLC0415 - see `_open_reader`
-
-            try:
-                if database is not None:
-                    database.export_outputs(folder / "output")
-                outputs = collect_outputs(folder / "output", paths=request.paths, session=reader())
-            except PipelineError as error:
-                unreadable = error
-                outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)
+            collected: CollectedOutputs | None = None
+            if outcome.ending is RunOutcome.SUCCEEDED:
+                try:
+                    if database is not None:
+                        database.export_outputs(folder / "output")
+                    collected = _collect_outputs(request, runtime, job, folder, reader())
+                except PipelineError as error:
+                    unreadable = error
+                    outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)
         record = _build_record(
             request,
             name,
             outcome,
-            outputs,
+            collected,
             logs=[record_file(folder, folder / log) for log in LOG_FILES],
             log_truncated=out.is_truncated or err.is_truncated,
         )
@@ -253,6 +252,24 @@ def _detect_removal(folder: Path) -> Iterator[None]:
         raise StoreError(
             f"{folder} was removed while the pipeline ran", hint="another command removed it; run it again"
         ) from error
+
+
+def _collect_outputs(
+    request: RunRequest, runtime: Runtime, job: Job, folder: Path, session: Session
+) -> CollectedOutputs:
+    """Describe what a job left, while what it saw is still there: the views of databases are evaluated as it saw them."""
+    from sandbox.runner.outputs import collect_outputs  # noqa: PLC0415 - see `_open_reader`
+    from sandbox.runner.view_evaluation import ViewJob  # noqa: PLC0415
+
+    views = ViewJob(runtime=runtime, job=job, output=folder / "output", folder=folder / VIEWS_PROGRAM_FOLDER)
+    return collect_outputs(
+        folder / "output",
+        paths=request.paths,
+        session=session,
+        skipped=request.setup.kept_folders if request.setup else (),
+        evaluate_views=views.evaluate,
+        sample=job.variables["SANDBOX_SAMPLE"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +343,7 @@ def _prepare_mounts(request: RunRequest, folder: Path) -> Iterator[_JobMounts]:
                 scratch=tuple(_create_scratch_mounts(workdir, request.scratch)),
             )
     finally:
-        for place in (code, kit):
+        for place in (code, kit, folder / VIEWS_PROGRAM_FOLDER):
             shutil.rmtree(place, ignore_errors=True)
 
 
@@ -374,7 +391,7 @@ def _build_record(
     request: RunRequest,
     name: str,
     outcome: JobResult,
-    outputs: dict[str, RunOutput],
+    collected: CollectedOutputs | None,
     *,
     logs: list[OutputFile],
     log_truncated: bool,
@@ -388,7 +405,7 @@ def _build_record(
         command=request.command,
         limits=request.effective_limits,
         started=dt.datetime.fromtimestamp(outcome.started, dt.UTC).isoformat(timespec="milliseconds"),
-        outputs=outputs,
+        **(vars(collected) if collected else {"outputs": {}}),
         logs=logs,
         log_truncated=log_truncated,
         variation=request.variation,

@@ -30,6 +30,7 @@ class RunSetup:
         state_run_id: The id of that run: another run of the same may have made something else.
         setup_command: A shell command that comes before the pipeline's, which is carried out only if it succeeds.
         outputs: Variables that name a file in the folder of the outputs, which counts as one if it has tables.
+        kept_folders: Entries of the folder of the outputs that a program of sandbox writes for later runs: no outputs.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class RunSetup:
     state_run_id: str | None = None
     setup_command: str | None = None
     outputs: Mapping[str, str] = field(default_factory=dict)
+    kept_folders: tuple[str, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from sandbox.engine.duckdb.session import quote_literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from sandbox.model import TableFiles
 
 DELIMITERS = ",\t;|"
+TAB_SUFFIXES = (".tsv", ".tab")
+COMPRESSION_BY_SUFFIX = {".gz": "gzip", ".zst": "zstd"}
+MAX_LINE_BYTES = 1 << 20
 
 
 def format_file_list(paths: Iterable[Path | str]) -> str:
@@ -26,24 +32,52 @@ def format_file_list(paths: Iterable[Path | str]) -> str:
     return "[" + ", ".join(quote_literal(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths) + "]"
 
 
-def build_table_function(table: TableFiles) -> str:
-    """Return the table function that reads a table's files: ``read_parquet([...])`` and so on.
+def build_table_function(table: TableFiles, option: str = "") -> str:
+    """Return the SQL of a table function that reads a table's files: ``read_parquet([...])`` and so on.
 
-    CSV and JSON types are inferred from all rows of every file. The CSV dialect is fixed, except for the delimiter: a
-    dialect inferred from most lines would skip the others.
+    CSV and JSON types come from all rows of every file. The CSV dialect is fixed, except for the delimiter: a dialect that
+    fits most lines would skip the others. Columns of several files are matched by name.
+
+    Args:
+        table: A table of Parquet, CSV or JSON.
+        option: A further option of the function, with a comma before it.
     """
     files = format_file_list(table.paths)
+    shared = f"union_by_name = {'true' if len(table.paths) > 1 else 'false'}, hive_partitioning = false{option}"
     match table.format:
         case "parquet":
-            return f"read_parquet({files}, hive_partitioning = false)"
+            return f"read_parquet({files}, {shared})"
         case "csv":
-            dialect = f"delim = {quote_literal(detect_delimiter(_read_first_line(table.paths[0])))}, quote = '\"', escape = '\"', comment = ''"
+            dialect = (
+                f"delim = {quote_literal(find_delimiter(table.paths[0]))}, quote = '\"', escape = '\"', comment = ''"
+            )
             strict = "header = true, skip = 0, strict_mode = true, null_padding = false, sample_size = -1"
-            return f"read_csv({files}, {dialect}, {strict}, hive_partitioning = false)"
-        case "jsonl":
-            return f"read_json({files}, format = 'newline_delimited', sample_size = -1, hive_partitioning = false)"
-        case "duckdb":
-            raise AssertionError("attach the database and name the table in it")
+            return f"read_csv({files}, {dialect}, {strict}, {_build_compression_option(table.paths)}, {shared})"
+        case "jsonl" | "json":
+            form = "newline_delimited" if table.format == "jsonl" else "array"
+            whole = f"sample_size = -1, maximum_sample_files = {len(table.paths)}, map_inference_threshold = -1"
+            return f"read_json({files}, format = '{form}', {whole}, {_build_compression_option(table.paths)}, {shared})"
+        case _:
+            raise AssertionError(f"no function reads {table.format}")
+
+
+def build_objects_function(table: TableFiles) -> str:
+    """Return the SQL of a table function that reads the values of JSON files unparsed, as the column ``json``."""
+    form = "newline_delimited" if table.format == "jsonl" else "array"
+    packed = _build_compression_option(table.paths)
+    return f"read_json_objects({format_file_list(table.paths)}, format = '{form}', {packed}, hive_partitioning = false)"
+
+
+def _build_compression_option(paths: Sequence[Path]) -> str:
+    """Return the option for compressed files; the engine's own guess fails on a ? in a path and on capitals."""
+    kinds = {COMPRESSION_BY_SUFFIX.get(path.suffix.lower(), "none") for path in paths}
+    return f"compression = '{kinds.pop() if len(kinds) == 1 else 'auto_detect'}'"
+
+
+def find_delimiter(path: Path) -> str:
+    """Return the delimiter of a CSV file: a tab by its name, else by its first line."""
+    name = path.name.lower().removesuffix(path.suffix.lower() if path.suffix.lower() in COMPRESSION_BY_SUFFIX else "")
+    return "\t" if name.endswith(TAB_SUFFIXES) else detect_delimiter(_read_first_line(path))
 
 
 def detect_delimiter(header: str) -> str:
@@ -57,9 +91,13 @@ def detect_delimiter(header: str) -> str:
 
 
 def _read_first_line(path: Path) -> str:
-    """Return the first line of a file; empty if unreadable, which DuckDB will report itself."""
+    """Return the first line of a file; empty if unreadable, which the query engine will report itself."""
+    kind = COMPRESSION_BY_SUFFIX.get(path.suffix.lower())
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            return file.readline(1 << 20)
-    except OSError:
+        with contextlib.ExitStack() as stack:
+            raw = stack.enter_context(path.open("rb"))
+            stream = stack.enter_context(pa.CompressedInputStream(raw, kind)) if kind else raw
+            line, newline, _ = stream.read(MAX_LINE_BYTES).partition(b"\n")
+    except (OSError, pa.ArrowException):
         return ""
+    return (line + newline).decode("utf-8-sig", errors="replace")

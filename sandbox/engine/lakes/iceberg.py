@@ -8,8 +8,9 @@ to all older files.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pyiceberg.catalog import Catalog
+    from pyiceberg.io import FileIO
+    from pyiceberg.io.pyarrow import PyArrowFile
     from pyiceberg.manifest import DataFile, ManifestEntry
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table
@@ -139,6 +142,94 @@ def load_table(catalogue: IcebergCatalog, name: str, *, snapshot: int | None) ->
             entry for manifest in chosen.manifests(table.io) for entry in manifest.fetch_manifest_entry(table.io)
         ]  # fmt: skip
         return _describe_table(table, schema, entries, 0 if chosen is None else chosen.snapshot_id)
+
+
+def load_folder_table(folder: Path, name: str) -> LakeTable:
+    """Return the Iceberg table of a folder at its current snapshot, wherever the folder lay when it was written.
+
+    Its metadata name files by where they were written. They are looked for below the folder.
+
+    Raises:
+        SourceError: It cannot be read, or its metadata name a file outside of it.
+    """
+    try:
+        from pyiceberg.table import StaticTable  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise build_missing_extra_error("iceberg", error) from None
+    what = f"{name}: the Iceberg table in {folder.name}"
+    with translate_errors(what):
+        found = StaticTable.from_metadata(str(_find_current_metadata(folder)), {**CATALOG_OPTIONS})
+        location = found.location()
+        found.io = _build_folder_io(location, folder)
+        chosen = found.current_snapshot()
+        entries = [] if chosen is None else [
+            entry for manifest in chosen.manifests(found.io) for entry in manifest.fetch_manifest_entry(found.io)
+        ]  # fmt: skip
+        lake = _describe_table(found, found.schema(), entries, 0 if chosen is None else chosen.snapshot_id)
+        return _relocate_files(lake, location, folder)
+
+
+def _find_current_metadata(folder: Path) -> Path:
+    """Return the current metadata file of a table's folder: that of the hint, else that of the highest version."""
+    metadata = folder / "metadata"
+    hint = metadata / "version-hint.text"
+    if hint.is_file() and not hint.is_symlink():
+        text = hint.read_text("utf-8").strip()
+        for candidate in (metadata / f"v{text}.metadata.json", metadata / f"{text}.metadata.json"):
+            if text.isalnum() and candidate.is_file():
+                return candidate
+    versions = [
+        (int(match[1]), path.name, path)
+        for path in metadata.glob("*.metadata.json")
+        if (match := re.match(r"v?(\d+)", path.name))
+    ]
+    if not versions:
+        raise SourceError(f"{folder.name} has no metadata file with a version in its name")
+    return max(versions)[2]
+
+
+def relocate_path(path: str, location: str, folder: Path) -> str:
+    """Return where a file of a table lies whose folder was moved.
+
+    Raises:
+        SourceError: The file does not lie below the table's location.
+
+    >>> from pathlib import Path
+    >>> relocate_path("file:///old/t/data/a.parquet", "/old/t", Path("/new/t"))
+    '/new/t/data/a.parquet'
+    """
+    below = convert_location(path).removeprefix(convert_location(location).rstrip("/") + "/")
+    if below == convert_location(path) or ".." in below.split("/"):
+        raise SourceError("its metadata name a file that does not lie in its folder")
+    return f"{folder}/{below}"
+
+
+def _build_folder_io(location: str, folder: Path) -> FileIO:
+    """Return what reads files of a table that was written at another place."""
+    from pyiceberg.io.pyarrow import PyArrowFileIO  # noqa: PLC0415 - see `open_catalog`
+
+    class FolderFileIO(PyArrowFileIO):
+        def new_input(self, place: str) -> PyArrowFile:
+            return super().new_input(relocate_path(place, location, folder))
+
+    return FolderFileIO()
+
+
+def _relocate_files(lake: LakeTable, location: str, folder: Path) -> LakeTable:
+    """Return a table with the paths of its files below a folder; the log's names of them stay."""
+
+    def move(file: LakeFile) -> LakeFile:
+        deletes = tuple(
+            replace(one, path=relocate_path(one.path, location, folder)) for one in file.equality_deletes
+        )  # fmt: skip
+        return replace(file, path=relocate_path(file.path, location, folder), equality_deletes=deletes)
+
+    return replace(
+        lake,
+        files=[move(file) for file in lake.files],
+        position_deletes=[move(file) for file in lake.position_deletes],
+        file_system=None,
+    )
 
 
 def _describe_table(table: Table, schema: Schema, entries: list[ManifestEntry], snapshot: int) -> LakeTable:

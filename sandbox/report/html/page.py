@@ -94,6 +94,7 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
             "differing": differing,
             "equal": [(name, output) for name, output in ordered if output.is_same],
             "equal_literally": all(output.is_literally_same for _, output in ordered if output.is_same),
+            "artifacts": reservations.list_artifacts(document),
             "tiles": build_tiles(document),
             "pictures": charts,
             "room": room,

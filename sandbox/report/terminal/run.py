@@ -39,4 +39,8 @@ def render_run(found: Run) -> RenderableType:
             format_number(output.rows),
             format_size(sum(file.bytes for file in output.files)),
         )
+    for path, artifact in record.artifacts.items():
+        table.add_row(Text(escape_hidden(path)), Text("artifact", "dim"), format_size(artifact.bytes))
+    for name, reason in record.not_compared.items():
+        table.add_row(Text(escape_hidden(name)), Text("not compared", "yellow"), Text(escape_hidden(reason)))
     return Group(head, table, Text(str(found.output_folder), style="dim"))

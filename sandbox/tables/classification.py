@@ -1,0 +1,202 @@
+"""What a folder of outputs holds: tables that can be read, artifacts, and what can be neither read nor compared.
+
+What is in the folder was made by code that nobody has reviewed yet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.engine.duckdb.table_functions import build_objects_function
+from sandbox.errors import PipelineError, SandboxError
+from sandbox.tables.database_tables import ViewEvaluation, list_database_tables
+from sandbox.tables.file_formats import find_database_format, is_part
+from sandbox.tables.folder_contents import list_contents
+from sandbox.tables.table_opening import find_unlike_columns, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.model import TableFiles, TableFormat
+
+FORMAT_NAMES: Mapping[TableFormat, str] = {
+    "parquet": "Parquet", "csv": "CSV", "jsonl": "JSON Lines", "json": "a JSON array of objects", "arrow": "Arrow IPC",
+    "orc": "ORC", "duckdb": "DuckDB", "sqlite": "SQLite", "delta": "Delta", "iceberg": "Iceberg",
+}  # fmt: skip
+LAKE_FORMATS = frozenset({"delta", "iceberg"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadableTable:
+    """A table that was found to be one, with its rows and the query engine's types of its columns."""
+
+    files: TableFiles
+    rows: int
+    columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactFile:
+    """A file that is no table; ``output`` is the table that its name promises and ``reason`` why it is none."""
+
+    path: Path
+    output: str | None = None
+    reason: str | None = None
+
+
+@dataclass(kw_only=True)
+class FolderClassification:
+    """What a folder holds.
+
+    Attributes:
+        tables: By name.
+        artifacts: Files that are no tables.
+        not_compared: What is neither, by name, with the reason.
+    """
+
+    tables: dict[str, ReadableTable] = field(default_factory=dict)
+    artifacts: list[ArtifactFile] = field(default_factory=list)
+    not_compared: dict[str, str] = field(default_factory=dict)
+
+    def add_table(self, table: ReadableTable) -> None:
+        """Add a table.
+
+        Raises:
+            PipelineError: Another one has its name.
+        """
+        name = table.files.name
+        if name in self.tables:
+            raise PipelineError(f"two outputs are called {name}", hint="give each output one file or one folder")
+        self.tables[name] = table
+
+
+def classify_folder(
+    folder: Path,
+    session: Session,
+    *,
+    named: Mapping[Path, str],
+    skipped: Collection[str] = (),
+    views: ViewEvaluation | None = None,
+) -> FolderClassification:
+    """Read what every file of a folder holds.
+
+    Args:
+        folder: The folder.
+        session: What reads tables; its failure is a PipelineError.
+        named: Files and folders whose table has a name of its own. They must be tables.
+        skipped: Entries of the folder that are not looked at.
+        views: What evaluated the views of databases; None where nothing did.
+
+    Raises:
+        PipelineError: Two tables have one name, the files of a table have different columns, or something is no plain file.
+    """
+    contents = list_contents(folder, named=named, skipped=skipped)
+    found = FolderClassification(artifacts=[ArtifactFile(path=path) for path in contents.others])
+    for table in sorted(contents.tables, key=lambda table: table.name):
+        _classify_table(table, folder, session, found, is_named=table.name in named.values())
+    for above, path in contents.databases:
+        _classify_database(path, above, session, found, views)
+    found.tables = dict(sorted(found.tables.items()))
+    found.artifacts.sort(key=lambda artifact: artifact.path)
+    return found
+
+
+def classify_database(path: Path, session: Session) -> FolderClassification:
+    """Read what a database file holds (see `classify_folder`)."""
+    found = FolderClassification()
+    _classify_database(path, "", session, found, None)
+    return found
+
+
+def _classify_table(
+    table: TableFiles, folder: Path, session: Session, found: FolderClassification, *, is_named: bool
+) -> None:
+    doing = f"output {table.name} cannot be read"
+    try:
+        table = _resolve_json_lines(table)
+        unlike = find_unlike_columns(session, table, doing=doing)
+        read = None if unlike else read_table(session, table, doing=doing)
+    except SandboxError as error:
+        if is_named:
+            raise PipelineError(
+                error.message if error.message.startswith(doing) else f"{doing}: {error.message}"
+            ) from error
+        if table.format in LAKE_FORMATS:
+            found.not_compared[table.name] = f"the {FORMAT_NAMES[table.format]} table cannot be read: {error.message}"
+            return
+        reason = f"cannot be read as {FORMAT_NAMES[table.format]}"
+        found.artifacts += [ArtifactFile(path=path, output=table.name, reason=reason) for path in table.paths]
+        return
+    if read is None:
+        first = table.paths[0].relative_to(folder).as_posix()
+        raise PipelineError(
+            f"output {table.name}: {unlike}",
+            hint=f'the files of a table have the same columns; where each is a table, name it: [outputs.NAME] path = "{first}"',
+        )
+    found.add_table(read)
+
+
+def _resolve_json_lines(table: TableFiles) -> TableFiles:
+    """Return a table of ``.json`` files as JSON Lines where they are parts that begin with an object, as Spark writes them."""
+    if table.format != "json" or not all(is_part(path.name) and _begins_with_object(path) for path in table.paths):
+        return table
+    return dataclasses.replace(table, format="jsonl")
+
+
+def _begins_with_object(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1024).lstrip().startswith(b"{")
+
+
+def read_table(session: Session, table: TableFiles, *, doing: str) -> ReadableTable:
+    """Return a table with its rows and columns.
+
+    Raises:
+        SandboxError: It is none.
+    """
+    source = open_table(session, table, f"looking at {table.name}", doing=doing)
+    described = session.fetch_rows(f"describe select * from {source}", doing=doing)
+    [(rows,)] = session.fetch_rows(f"select count(*) from {source}", doing=doing)
+    if table.format in {"json", "jsonl"}:
+        _check_objects(session, table, doing=doing)
+    return ReadableTable(files=table, rows=int(rows), columns={name: kind for name, kind, *_ in described})
+
+
+def _check_objects(session: Session, table: TableFiles, *, doing: str) -> None:
+    """Check that JSON files hold objects alone.
+
+    Raises:
+        PipelineError: They do not.
+    """
+    source = build_objects_function(table)
+    [(others,)] = session.fetch_rows(
+        f"select count(*) from {source} where json_type(json) is distinct from 'OBJECT'", doing=doing
+    )
+    if others:
+        raise PipelineError(f"{doing}: it holds values that are no JSON objects")
+
+
+def _classify_database(
+    path: Path, above: str, session: Session, found: FolderClassification, views: ViewEvaluation | None
+) -> None:
+    """Add the tables of a database; one that is none is an artifact, a table that cannot be read is named."""
+    format_ = find_database_format(path)
+    try:
+        tables = list_database_tables(session, path, format_, above, views) if format_ else None
+    except SandboxError:
+        tables = None
+    if tables is None:
+        found.artifacts.append(ArtifactFile(path=path, reason="cannot be read as a database"))
+        return
+    found.not_compared |= {f"{path.name}:{name}": reason for name, reason in tables.views.items()}
+    for table in tables.tables:
+        try:
+            read = read_table(session, table, doing=f"output {table.name} cannot be read")
+        except SandboxError:
+            found.not_compared[f"{path.name}:{table.name}"] = "the table cannot be read"
+        else:
+            found.add_table(read)

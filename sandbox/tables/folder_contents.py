@@ -1,0 +1,208 @@
+"""What lies in a folder of outputs: tables, databases and other files, told by names alone.
+
+A file is a table of its name. A folder directly in the folder is one table of its name. Deeper, each file is a table of its
+path; parts of a table (``part-*``, numbers) and folders that are named like files (``sales.parquet/``) are one table. Folders
+named ``column=value`` are partitions of the table around them.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sandbox.errors import PipelineError
+from sandbox.model import TableFiles
+from sandbox.tables.file_formats import find_format, is_database, is_marker, is_part, strip_suffix
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sandbox.model import TableFormat
+
+DELTA_LOG = "_delta_log"
+ICEBERG_METADATA = "metadata"
+ICEBERG_METADATA_FILES = "*.metadata.json"
+
+
+@dataclass(kw_only=True)
+class FolderContents:
+    """What lies in a folder; markers without data are left out.
+
+    Attributes:
+        tables: Tables by the names of their files; whether the files hold them is not known yet.
+        databases: Files whose name promises a database, with the folder that their tables' names begin with.
+        others: All other files.
+    """
+
+    tables: list[TableFiles] = field(default_factory=list)
+    databases: list[tuple[str, Path]] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+
+
+def list_contents(folder: Path, *, named: Mapping[Path, str], skipped: Collection[str] = ()) -> FolderContents:
+    """List what lies in a folder.
+
+    Args:
+        folder: The folder.
+        named: The files and folders whose table has a name of its own.
+        skipped: Entries of the folder that are not looked at.
+
+    Raises:
+        PipelineError: Something is a link or a device, or a folder's partitions do not fit each other.
+    """
+    reader = _FolderReader(folder=folder, named=named)
+    for entry in sorted(folder.iterdir()):
+        if entry.name not in skipped:
+            reader.add_entry(entry, "")
+    return reader.contents
+
+
+def list_files(folder: Path, *, skipped: Collection[str] = ()) -> Iterator[Path]:
+    """Yield every file below a folder that is no marker, sorted.
+
+    Raises:
+        PipelineError: Something is a link or a device.
+    """
+    for entry in sorted(folder.iterdir()):
+        if entry.name in skipped:
+            continue
+        if is_folder(entry):
+            yield from list_files(entry)
+        elif not is_marker(entry.name):
+            yield entry
+
+
+def is_folder(entry: Path) -> bool:
+    """Return whether an entry is a folder and no file; a link could lead out of the folder, so nothing else is read.
+
+    Raises:
+        PipelineError: It is neither.
+    """
+    mode = entry.lstat().st_mode
+    if stat.S_ISDIR(mode):
+        return True
+    if stat.S_ISREG(mode):
+        return False
+    raise PipelineError(f"output {entry.name} is a link or a device, not a file", hint="write plain files and folders")
+
+
+def build_folder_table(folder: Path, name: str) -> TableFiles | None:
+    """Return the table of a folder that is a lake's or is partitioned; None for a plain folder.
+
+    Raises:
+        PipelineError: Something is a link or a device, or its partitions do not fit each other.
+    """
+    reader = _FolderReader(folder=folder.parent, named={folder: name})
+    reader.add_entry(folder, "")
+    return next((table for table in reader.contents.tables if table.folder == folder), None)
+
+
+def parse_partition(folder: Path, file: Path) -> dict[str, str]:
+    """Return the steps ``column=value`` of a file's path below the folder of its table, as they are written."""
+    steps = [step.partition("=") for step in file.relative_to(folder).parent.parts]
+    return {column: value for column, equals, value in steps if equals}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FolderReader:
+    """Collects what lies in a folder."""
+
+    folder: Path
+    named: Mapping[Path, str]
+    contents: FolderContents = field(default_factory=FolderContents)
+
+    def add_entry(self, entry: Path, above: str) -> None:
+        """Add a file or a folder; ``above`` is the path of its folder with a slash, empty at the top."""
+        if is_folder(entry):
+            self._add_folder(entry, above)
+        elif not is_marker(entry.name):
+            self._add_file(entry, above)
+
+    def _add_file(self, entry: Path, above: str) -> None:
+        format_ = find_format(entry.name)
+        if is_database(entry.name):
+            self.contents.databases.append((above, entry))
+        elif format_ is None or entry.name.startswith("."):
+            self.contents.others.append(entry)
+        else:
+            name = self.named.get(entry, above + strip_suffix(entry.name))
+            self.contents.tables.append(TableFiles(name=name, format=format_, paths=(entry,)))
+
+    def _add_folder(self, folder: Path, above: str) -> None:
+        name = self.named.get(folder, above + strip_suffix(folder.name))
+        lake = _find_lake_format(folder)
+        if lake is not None:
+            inside = tuple(list_files(folder))
+            self.contents.tables.append(TableFiles(name=name, format=lake, paths=inside, folder=folder))
+            return
+        entries = sorted(folder.iterdir())
+        partitions = [entry for entry in entries if "=" in entry.name[1:] and is_folder(entry)]
+        loose = [entry for entry in entries if entry not in partitions]
+        if partitions:
+            loose = self._add_partitioned_table(name, folder, partitions, loose)
+        files = [entry for entry in loose if _is_data(entry) and entry not in self.named]
+        parts = self._select_parts(folder, above, files)
+        if parts and len({find_format(part.name) for part in parts}) == 1:
+            self.contents.tables.append(_build_table(name, parts))
+            loose = [entry for entry in loose if entry not in parts]
+        for entry in loose:
+            if entry.name.startswith("_") and not is_folder(entry) and entry not in self.named:
+                self._add_hidden_file(entry)
+            else:
+                self.add_entry(entry, f"{name}/")
+
+    def _add_hidden_file(self, entry: Path) -> None:
+        """Add a file that readers of a table's folder pass over: it is no part of the table."""
+        if not is_marker(entry.name):
+            self.contents.others.append(entry)
+
+    def _select_parts(self, folder: Path, above: str, files: Sequence[Path]) -> list[Path]:
+        """Return the files of a folder that together are its table."""
+        is_whole = not above or folder in self.named or find_format(folder.name) is not None
+        return [file for file in files if is_whole or is_part(file.name)]
+
+    def _add_partitioned_table(
+        self, name: str, folder: Path, partitions: Sequence[Path], loose: Sequence[Path]
+    ) -> list[Path]:
+        """Add the table of a folder with partitions; return what else lies in the folder."""
+        below = [file for partition in partitions for file in list_files(partition)]
+        data = [file for file in below if _is_data(file)]
+        self.contents.others += [file for file in below if file not in data]
+        if not data:
+            return list(loose)
+        data += [entry for entry in loose if _is_data(entry) and entry not in self.named]
+        columns = {file: [column.lower() for column in parse_partition(folder, file)] for file in data}
+        wanted = columns[data[0]]
+        for file, found in columns.items():
+            depth = len(file.relative_to(folder).parts) - 1
+            if found != wanted or len(set(found)) < depth or find_format(file.name) != find_format(data[0].name):
+                raise PipelineError(
+                    f"output {name}: {file.relative_to(self.folder)} does not lie in folders of the same columns as "
+                    f"{data[0].relative_to(self.folder)}, or is of another format",
+                    hint="write all files of a partitioned table in one format, into folders of the same columns",
+                )
+        self.contents.tables.append(_build_table(name, sorted(data), folder))
+        return [entry for entry in loose if entry not in data]
+
+
+def _is_data(entry: Path) -> bool:
+    """Return whether an entry is a file that a table's folder is read for."""
+    return not entry.name.startswith((".", "_")) and find_format(entry.name) is not None and not is_folder(entry)
+
+
+def _build_table(name: str, files: Sequence[Path], folder: Path | None = None) -> TableFiles:
+    format_: TableFormat | None = find_format(files[0].name)
+    assert format_ is not None
+    return TableFiles(name=name, format=format_, paths=tuple(files), folder=folder)
+
+
+def _find_lake_format(folder: Path) -> TableFormat | None:
+    """Return the kind of lake whose table a folder is."""
+    log, metadata = folder / DELTA_LOG, folder / ICEBERG_METADATA
+    if log.is_dir() and is_folder(log):
+        return "delta"
+    if metadata.is_dir() and is_folder(metadata) and next(metadata.glob(ICEBERG_METADATA_FILES), None):
+        return "iceberg"
+    return None

@@ -1,0 +1,41 @@
+"""Folders of Delta and Iceberg tables at their current version, as files that somebody else wrote and that are not trusted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sandbox.engine.lakes import delta, iceberg
+from sandbox.errors import SourceError
+from sandbox.sources.lakehouse import open_lake_table
+from sandbox.sources.table import build_select
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.engine.lakes.lake_table import LakeTable
+    from sandbox.model import TableFiles
+
+
+def open_lake_folder(session: Session, table: TableFiles, key: str) -> str:
+    """Return SQL of the rows of a lake's table; ``key`` names it in the session.
+
+    Raises:
+        SourceError: It cannot be read, or its log names a file that does not lie in its folder.
+    """
+    assert table.folder is not None
+    if table.format == "delta":
+        lake = delta.load_table(str(table.folder), table.name, version=None)
+    else:
+        lake = iceberg.load_folder_table(table.folder, table.name)
+    _check_files(lake, table, table.folder)
+    return build_select(open_lake_table(session, key, lake))
+
+
+def _check_files(lake: LakeTable, table: TableFiles, folder: Path) -> None:
+    """Check that a log names nothing but recorded files of its folder: it could name any file of this machine."""
+    deletes = [one.path for file in lake.files for one in file.equality_deletes]
+    known = {str(path) for path in table.paths}
+    for path in [*(file.path for file in (*lake.files, *lake.position_deletes)), *deletes]:
+        if path not in known:
+            raise SourceError(f"{table.name}: the log names a file that does not lie in {folder.name}")

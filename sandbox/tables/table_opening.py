@@ -1,0 +1,139 @@
+"""A table of any format as SQL that can stand after ``from``."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from sandbox.engine import sqlite
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import build_table_function
+from sandbox.errors import SourceError
+from sandbox.tables.arrow_files import open_dataset
+from sandbox.tables.folder_contents import parse_partition
+from sandbox.tables.lake_folders import open_lake_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.model import TableFiles
+
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+FILE_COLUMN = "file of sandbox's partitions"
+
+
+def open_table(session: Session, table: TableFiles, key: str, *, doing: str) -> str:
+    """Return the SQL of a table's rows, with whatever the session needs to read them made ready.
+
+    Args:
+        session: The query engine.
+        table: The table.
+        key: What tells it from other tables of the session.
+        doing: The beginning of the message where that fails.
+
+    Raises:
+        SandboxError: It cannot be read; a SourceError where the files themselves are wrong, else the session's error.
+    """
+    match table.format:
+        case "parquet" | "csv" | "jsonl" | "json":
+            return _open_partitions(session, table, doing) if table.folder else build_table_function(table)
+        case "arrow" | "orc":
+            return _open_arrow_table(session, table, key, doing)
+        case "duckdb":
+            return open_duckdb_table(session, table, doing=doing)
+        case "sqlite":
+            return _open_sqlite_table(session, table, key)
+        case "delta" | "iceberg":
+            return f"({open_lake_folder(session, table, key)})"
+
+
+def open_duckdb_table(session: Session, table: TableFiles, *, doing: str) -> str:
+    """Return the SQL of a table of a DuckDB file, which is attached."""
+    alias = attach_duckdb_file(session, table, doing=doing)
+    schema, member = table.schema or "main", table.member or table.name
+    return f"{alias}.{quote_identifier(schema)}.{quote_identifier(member)}"
+
+
+def attach_duckdb_file(session: Session, table: TableFiles, *, doing: str) -> str:
+    """Attach the file of a table, if it is not yet, and return its quoted alias."""
+    [path] = table.paths
+    alias = quote_identifier(f"file {hashlib.sha256(str(path).encode()).hexdigest()[:16]}")
+    session.execute(f"attach if not exists {quote_literal(str(path))} as {alias} (type duckdb, read_only)", doing=doing)
+    return alias
+
+
+def _open_sqlite_table(session: Session, table: TableFiles, key: str) -> str:
+    """Return the SQL of a table of a SQLite file; a column with values of several kinds is read with each value's kind."""
+    assert table.member is not None
+    snapshot = sqlite.SQLiteSnapshot(str(table.paths[0]))
+    names = sqlite.list_columns(snapshot, table.member)
+    columns, _ = sqlite.resolve_columns(snapshot, table.member, dict.fromkeys(names, ""))
+    columns = [dataclasses.replace(column, shows_kind=column.as_text) for column in columns]
+    view = f"rows of {key}"
+    session.register_table(view, sqlite.SQLiteTable(snapshot, table.member, columns))
+    shown = ", ".join(f"c{number} as {quote_identifier(column.name)}" for number, column in enumerate(columns))
+    return f"(select {shown} from {quote_identifier(view)})"
+
+
+def _open_arrow_table(session: Session, table: TableFiles, key: str, doing: str) -> str:
+    if table.folder is not None:
+        raise SourceError(f"{doing}: partitioned folders are read of Parquet, CSV and JSON files only")
+    dataset, _ = open_dataset(table.paths, table.format)
+    view = f"rows of {key}"
+    with session.translate_errors(doing):
+        session.register_table(view, dataset)
+    return quote_identifier(view)
+
+
+def _open_partitions(session: Session, table: TableFiles, doing: str) -> str:
+    """Return the SQL of a partitioned table: columns of the files, then those of the folders that no file has, as text."""
+    assert table.folder is not None
+    plain = build_table_function(table)
+    held = {name.lower() for name, *_ in session.fetch_rows(f"describe select * from {plain}", doing=doing)}
+    steps = [parse_partition(table.folder, path) for path in table.paths]
+    paths = ", ".join(quote_literal(str(path)) for path in table.paths)
+    columns = []
+    for column in steps[0]:
+        if unquote(column).lower() not in held:
+            values = ", ".join(_quote_partition_value(_find_step(one, column)) for one in steps)
+            value = f"(map([{paths}], [{values}]::varchar[]))[{quote_identifier(FILE_COLUMN)}]"
+            columns.append(f"{value} as {quote_identifier(unquote(column))}")
+    if not columns:
+        return plain
+    marked = build_table_function(table, f", filename = {quote_literal(FILE_COLUMN)}")
+    hidden = quote_identifier(FILE_COLUMN)
+    return f"(select * exclude ({hidden}), {', '.join(columns)} from {marked})"
+
+
+def _find_step(steps: dict[str, str], column: str) -> str:
+    return next(value for name, value in steps.items() if name.lower() == column.lower())
+
+
+def _quote_partition_value(text: str) -> str:
+    return "null" if text == NULL_PARTITION else quote_literal(unquote(text))
+
+
+def find_unlike_columns(session: Session, table: TableFiles, *, doing: str) -> str | None:
+    """Return a sentence that says which file of a table does not have the columns of the first; None if all do."""
+    if len(table.paths) == 1 or table.format not in {"parquet", "csv", "arrow", "orc"}:
+        return None
+    columns = [_list_file_columns(session, dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
+    first = columns[0]
+    for path, names in zip(table.paths, columns, strict=True):
+        missing, extra = [name for name in first if name not in names], [name for name in names if name not in first]
+        if missing or extra:
+            parts = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has also {', '.join(extra)}"] * bool(extra)
+            return f"{path.name} does not have the columns of {table.paths[0].name}: it {' and '.join(parts)}"
+    return None
+
+
+def _list_file_columns(session: Session, table: TableFiles, doing: str) -> Sequence[str]:
+    if table.format in {"arrow", "orc"}:
+        return open_dataset(table.paths, table.format)[1]
+    source = build_table_function(dataclasses.replace(table, folder=None))
+    if table.format == "csv":  # its types are inferred later, from all files
+        source = source.replace("sample_size = -1", "all_varchar = true, sample_size = 1")
+    return [name for name, *_ in session.fetch_rows(f"describe select * from {source}", doing=doing)]
