@@ -30,8 +30,8 @@ class PipelineDatabase(Protocol):
         """What tells the run where it is."""
         ...
 
-    def export_outputs(self, folder: Path) -> None:
-        """Write what the run left there as outputs into a folder.
+    def export_outputs(self, folder: Path) -> Mapping[str, str]:
+        """Write what the run left there as outputs into a folder; return what is left out, by name, with the reason.
 
         Raises:
             PipelineError: It cannot be read.

@@ -212,9 +212,9 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
             collected: CollectedOutputs | None = None
             if outcome.ending is RunOutcome.SUCCEEDED:
                 try:
-                    if database is not None:
-                        database.export_outputs(folder / "output")
+                    left_out = database.export_outputs(folder / "output") if database is not None else {}
                     collected = _collect_outputs(request, runtime, job, folder, reader())
+                    collected.not_compared.update(left_out)
                 except PipelineError as error:
                     unreadable = error
                     outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)

@@ -31,6 +31,7 @@ with psycopg.connect(url, autocommit=True) as connection:
         "create table value as select customer_id, country, coalesce(sum(amount), 0)::numeric(12, 2) as total, "
         "count(order_id) as orders, now() as made from customers left join orders using (customer_id) group by 1, 2"
     )
+    connection.execute("create schema marts; create view marts.counts as select country, sum(orders) as n from value group by 1")
     connection.execute("update customers set country = 'XX' where customer_id = 7")
     own = connection.execute("select current_database()").fetchone()[0]
     others = connection.execute("select datname from pg_database where datname <> %s", [own]).fetchall()
@@ -87,8 +88,10 @@ def test_runs_have_databases_of_their_own_and_what_they_leave_is_compared(databa
     outputs = done.json["outputs"]
     assert set(outputs) == {
         "customers",
+        "marts.counts",
         "value",
-    }  # a new table, and one that was changed; orders is as it was
+    }  # a new table and a view, and one that was changed; orders is as it was
+    assert outputs["marts.counts"]["rows"]["changed"] + outputs["marts.counts"]["rows"]["added"] > 0
     columns = outputs["value"]["columns"]
     assert outputs["value"]["rows"]["changed"] > 0
     assert {name for name, one in columns.items() if one["changed"]} <= {"orders", "made"}
@@ -147,6 +150,8 @@ with psycopg.connect(os.environ["SANDBOX_DATABASE_URL"], autocommit=True) as con
     )
     connection.execute("create cast (mood as text) with function shown(mood)")
     connection.execute("create table value as select 'glad'::mood as mood")
+    connection.execute("create view broken as select 1 / count(*) as x from value where false")
+    connection.execute('create table "../../../escaped" as select 1 as x')
 """
     )
     done = database.run("run", "--json", env=DOCKER)
@@ -155,6 +160,9 @@ with psycopg.connect(os.environ["SANDBOX_DATABASE_URL"], autocommit=True) as con
     [(said,)] = duckdb.connect().execute(f"select mood from '{file}'").fetchall()
     assert said.startswith("run_")
     assert said.endswith(" off")
+    assert done.json["not_compared"] == {"broken": "it is a view of Postgres that could not be evaluated"}
+    assert set(done.json["outputs"]) == {"value", "%2E.%2F..%2F..%2Fescaped"}
+    assert not list(database.root.rglob("escaped.parquet"))
 
 
 @pytest.mark.slow

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+import psycopg
+
 from sandbox.engine.duckdb.session import Session, quote_literal
 from sandbox.engine.postgres_service.csv_transfer import (
     COLUMNS_QUERY,
@@ -32,13 +34,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN_DATABASE_PREFIX = "run_"
-# Tables, and whether they changed since the database was cloned: a truncated or rewritten one has another file.
+# Tables and views, and whether they changed since the database was cloned: a truncated or rewritten one has another file.
 TABLES_QUERY = """
     select n.nspname, c.relname, c.relfilenode,
-           coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0) > 0
+           coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0) > 0, c.relkind = 'v'
     from pg_class c join pg_namespace n on n.oid = c.relnamespace left join pg_stat_all_tables s on s.relid = c.oid
-    where c.relkind in ('r', 'p', 'm') and not c.relispartition and c.relpersistence <> 't'
-      and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') order by 1, 2
+    where c.relkind in ('r', 'p', 'm', 'v') and not c.relispartition and c.relpersistence <> 't'
+      and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+      and not (c.relkind = 'v' and exists (select 1 from pg_depend d where d.objid = c.oid and d.deptype = 'e'))
+    order by 1, 2
 """
 
 
@@ -119,8 +123,8 @@ def export_changed_tables(
     *,
     scratch: Path,
     memory: int,
-) -> list[str]:
-    """Write the tables created or changed by a run as Parquet, and return their names.
+) -> dict[str, str]:
+    """Write the tables and views created or changed by a run as Parquet, and return the views that cannot be read.
 
     They are read as the run's role: a cast of a type created by the run executes the run's code.
 
@@ -136,19 +140,39 @@ def export_changed_tables(
         PipelineError: A value cannot be read as its column's type.
     """
     with server.connect(template, PipelineError) as connection:
-        before = {(schema, table): file for schema, table, file, _ in fetch_rows(connection, TABLES_QUERY)}
+        before = {(schema, table): file for schema, table, file, *_ in fetch_rows(connection, TABLES_QUERY)}
     doing = "reading what the run left in Postgres"
     run_server = dataclasses.replace(server, user=database.name, password=database.password)
+    left_out = {}
     with (
         run_server.connect(database.name, PipelineError, doing=doing) as connection,
         Session(memory=memory, spill=scratch, failure=PipelineError) as session,
     ):
-        names = []
-        for schema, table, file, touched in fetch_rows(connection, TABLES_QUERY):
-            if before.get((schema, table)) != file or touched:
-                names.append(table if schema == "public" else f"{schema}.{table}")
-                _export_table(connection, session, schema, table, folder / f"{names[-1]}.parquet", scratch / "rows.csv")
-    return names
+        for schema, table, file, touched, is_view in fetch_rows(connection, TABLES_QUERY):
+            if before.get((schema, table)) == file and not touched:
+                continue
+            name = table if schema == "public" else f"{schema}.{table}"
+            target = folder / f"{encode_file_name(name)}.parquet"
+            if target.exists():
+                raise PipelineError(f"two outputs are called {name}: a table of Postgres and a file")
+            try:
+                _export_table(connection, session, schema, table, target, scratch / "rows.csv")
+            except (PipelineError, psycopg.Error):
+                if not is_view:
+                    raise
+                target.unlink(missing_ok=True)
+                left_out[name] = "it is a view of Postgres that could not be evaluated"
+    return left_out
+
+
+def encode_file_name(name: str) -> str:
+    """Return the name of a table's file: what would lead out of a folder, or hide a file, is percent-encoded.
+
+    >>> encode_file_name("marts.sales"), encode_file_name("../../etc"), encode_file_name("100%")
+    ('marts.sales', '%2E.%2F..%2Fetc', '100%25')
+    """
+    encoded = name.replace("%", "%25").replace("/", "%2F")
+    return f"%2E{encoded[1:]}" if encoded.startswith(".") else encoded
 
 
 def _export_table(connection: Any, session: Session, schema: str, table: str, target: Path, file: Path) -> None:

@@ -110,12 +110,12 @@ class PostgresRunDatabase:
         address = self.database.build_network_url(POSTGRES_SERVICE) if self.network else self.database.url
         return {"SANDBOX_DATABASE_URL": address}
 
-    def export_outputs(self, folder: Path) -> None:
-        """Write the tables created or changed by the run."""
+    def export_outputs(self, folder: Path) -> Mapping[str, str]:
+        """Write the tables and views created or changed by the run; return those that cannot be read."""
         if not self.collects_outputs:
-            return
+            return {}
         with make_staging_folder(self.state, label="reading") as scratch:
-            run_databases.export_changed_tables(
+            return run_databases.export_changed_tables(
                 self.postgres.server,
                 self.postgres.template,
                 self.database,
