@@ -78,8 +78,12 @@ def is_folder(entry: Path) -> bool:
     """Return whether an entry is a folder and no file; a link could lead out of the folder, so nothing else is read.
 
     Raises:
-        PipelineError: It is neither.
+        PipelineError: It is neither, or its name is not UTF-8, so that no record can hold it.
     """
+    try:
+        entry.name.encode()
+    except UnicodeEncodeError:
+        raise PipelineError(f"output {entry.name!r}: the name is not UTF-8", hint="give it another name") from None
     mode = entry.lstat().st_mode
     if stat.S_ISDIR(mode):
         return True

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import deltalake
 import duckdb
@@ -23,10 +24,12 @@ from sandbox.compare.table_arguments import resolve_table
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import PipelineError
 from sandbox.manifest.run import RunRecord
-from sandbox.model import RunOutcome
 from sandbox.runner.output_records import find_damage, list_output_tables
 from sandbox.runner.outputs import CollectedOutputs, collect_outputs
 from sandbox.tables.table_opening import open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TABLE = pa.table({"id": [1, 2, 3], "name": ["a", None, "ü"]})
 ROWS = TABLE.to_pylist()
@@ -49,7 +52,7 @@ def _to_csv(delimiter: str = ",") -> bytes:
     return bytes(sink.getvalue())
 
 
-WRITERS = {
+WRITERS: dict[str, Callable[[Path], object]] = {
     "a.parquet": lambda path: pq.write_table(TABLE, path),
     "a.PQ": lambda path: pq.write_table(TABLE, path, compression="brotli"),
     "a.csv": lambda path: path.write_bytes(_to_csv()),
@@ -231,11 +234,11 @@ def test_every_schema_of_a_database_is_read_and_views_are_named(tmp_path: Path) 
         connection.execute(
             "create table marts.sales as select 2 as x; create view marts.v as select * from marts.sales"
         )
-    connection = sqlite3.connect(tmp_path / "lite.db")
-    connection.executescript("create table mixed (x); insert into mixed values (1), ('1'), (1.5), (x'31'), (null)")
-    connection.execute("create view w as select * from mixed")
-    connection.commit()
-    connection.close()
+    lite = sqlite3.connect(tmp_path / "lite.db")
+    lite.executescript("create table mixed (x); insert into mixed values (1), ('1'), (1.5), (x'31'), (null)")
+    lite.execute("create view w as select * from mixed")
+    lite.commit()
+    lite.close()
     found = collect_outputs(tmp_path, paths={})
     assert set(found.outputs) == {"in side", "marts.sales", "mixed"}
     assert _read(tmp_path, found, "marts.sales") == [(2,)]
@@ -277,14 +280,8 @@ def test_log_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def _record(found: CollectedOutputs) -> RunRecord:
-    return RunRecord.model_construct(
-        ending=RunOutcome.SUCCEEDED,
-        logs=[],
-        outputs=found.outputs,
-        artifacts=found.artifacts,
-        not_compared=found.not_compared,
-        others=found.others,
-    )
+    fields: dict[str, Any] = {"logs": [], **vars(found)}
+    return RunRecord.model_construct(**fields)
 
 
 def test_declared_path_gives_an_output_its_name(tmp_path: Path) -> None:
@@ -336,6 +333,12 @@ def test_link_is_not_followed_out_of_the_run(tmp_path: Path) -> None:
     (output / "folder" / "x.parquet").symlink_to(secret)
     with pytest.raises(PipelineError, match="is a link or a device"):
         collect_outputs(output, paths={})
+
+
+def test_name_that_no_record_can_hold_is_refused(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/\xff.txt")).write_text("x")
+    with pytest.raises(PipelineError, match="not UTF-8"):
+        collect_outputs(tmp_path, paths={})
 
 
 def test_pipe_does_not_hang_the_reading(tmp_path: Path) -> None:
