@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow import feather, ipc, orc
 
+from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ def open_dataset(paths: Sequence[Path], format_: TableFormat) -> tuple[Any, list
         ]
         return pa.concat_tables([table.select(schema.names).cast(schema) for table in read]), schema.names
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        first = str(error).strip().splitlines() or [type(error).__name__]
-        raise SourceError(f"{paths[0]} cannot be read as {format_}: {first[0]}") from error
+        raise SourceError(f"{paths[0]} cannot be read as {format_}: {describe_foreign_error(error)}") from error
 
 
 def _read_schema(path: Path, format_: TableFormat) -> pa.Schema:

@@ -177,18 +177,27 @@ class _FolderReader:
         if not data:
             return list(loose)
         data += [entry for entry in loose if _is_data(entry) and entry not in self.named]
-        columns = {file: [column.lower() for column in parse_partition(folder, file)] for file in data}
-        wanted = columns[data[0]]
-        for file, found in columns.items():
-            depth = len(file.relative_to(folder).parts) - 1
-            if found != wanted or len(set(found)) < depth or find_format(file.name) != find_format(data[0].name):
-                raise PipelineError(
-                    f"output {name}: {file.relative_to(self.folder)} does not lie in folders of the same columns as "
-                    f"{data[0].relative_to(self.folder)}, or is of another format",
-                    hint="write all files of a partitioned table in one format, into folders of the same columns",
-                )
+        _check_partitions(name, folder, data)
         self.contents.tables.append(_build_table(name, sorted(data), folder))
         return [entry for entry in loose if entry not in data]
+
+
+def _check_partitions(name: str, folder: Path, files: Sequence[Path]) -> None:
+    """Check that all files of a partitioned table lie in folders of the same columns and have one format.
+
+    Raises:
+        PipelineError: They do not; the message names no value of a partition.
+    """
+    first = [column.lower() for column in parse_partition(folder, files[0])]
+    for file in files:
+        columns = [column.lower() for column in parse_partition(folder, file)]
+        depth = len(file.relative_to(folder).parts) - 1
+        if columns != first or len(columns) < depth or find_format(file.name) != find_format(files[0].name):
+            shown = ", and of ".join(", ".join(names) or "no column" for names in (first, columns))
+            raise PipelineError(
+                f"output {name}: its files do not lie in folders of the same columns ({shown}), or are of several formats",
+                hint="write all files of a partitioned table in one format, into folders of the same columns",
+            )
 
 
 def _is_data(entry: Path) -> bool:
