@@ -11,7 +11,7 @@ from sandbox.manifest.canonical_json import hash_file
 from sandbox.manifest.run import RunArtifact, RunOutput, RunRecord
 from sandbox.runner.output_records import VIEWS_FOLDER, record_file
 from sandbox.tables.classification import classify_database, classify_folder
-from sandbox.tables.database_tables import ViewEvaluation, checkpoint_databases, list_database_files
+from sandbox.tables.database_tables import checkpoint_databases, list_database_files
 from sandbox.tables.folder_contents import list_files
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sandbox.manifest.run import OutputFile
     from sandbox.tables.classification import FolderClassification, ReadableTable
+    from sandbox.tables.database_tables import ViewEvaluation
 
 MEMORY_BYTES = 10**9
 
@@ -49,8 +50,7 @@ def collect_outputs(
     paths: Mapping[str, str],
     session: Session | None = None,
     skipped: Collection[str] = (),
-    evaluate_views: Callable[[Session, list[Path], Path], None] | None = None,
-    sample: str | None = None,
+    evaluate_views: Callable[[Session, list[Path], Path], ViewEvaluation] | None = None,
 ) -> CollectedOutputs:
     """Find everything that a run left in a folder and describe it.
 
@@ -60,7 +60,6 @@ def collect_outputs(
         session: The query engine, which is then closed; by default one of its own.
         skipped: Entries of the folder that belong to sandbox.
         evaluate_views: Writes the rows of the views of databases into a folder; None names views as not compared.
-        sample: The sample's folder as the run saw it.
 
     Raises:
         PipelineError: There is nothing, an output that the settings name cannot be read, the files of a table have different
@@ -74,14 +73,13 @@ def collect_outputs(
             )
         databases = list_database_files(list_files(folder, skipped=skipped))
         checkpoint_databases(databases, reading)
-        if databases and evaluate_views is not None:
-            evaluate_views(reading, databases, rows)
+        views = evaluate_views(reading, databases, rows) if databases and evaluate_views is not None else None
         found = classify_folder(
             folder,
             reading,
             named={folder / path: name for name, path in paths.items()},
             skipped={*skipped, VIEWS_FOLDER},
-            views=ViewEvaluation(folder=rows, root=folder, sample=sample) if evaluate_views is not None else None,
+            views=views,
         )
         _check_named_outputs(found, paths)
         return _record_contents(found, folder, skipped)

@@ -260,15 +260,18 @@ def _collect_outputs(
     """Describe what a job left, while what it saw is still there: the views of databases are evaluated as it saw them."""
     from sandbox.runner.outputs import collect_outputs  # noqa: PLC0415 - see `_open_reader`
     from sandbox.runner.view_evaluation import ViewJob  # noqa: PLC0415
+    from sandbox.tables.database_tables import SampleFolder  # noqa: PLC0415
 
-    views = ViewJob(runtime=runtime, job=job, output=folder / "output", folder=folder / VIEWS_PROGRAM_FOLDER)
+    files = {name: len(table.paths) for name, table in request.sample.tables.items()}
+    sample = SampleFolder(path=job.variables["SANDBOX_SAMPLE"], files=files)
+    program = folder / VIEWS_PROGRAM_FOLDER
+    views = ViewJob(runtime=runtime, job=job, output=folder / "output", folder=program, sample=sample)
     return collect_outputs(
         folder / "output",
         paths=request.paths,
         session=session,
         skipped=request.setup.kept_folders if request.setup else (),
         evaluate_views=views.evaluate,
-        sample=job.variables["SANDBOX_SAMPLE"],
     )
 
 

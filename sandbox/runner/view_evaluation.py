@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sandbox.containers.protocol import Mount
 from sandbox.errors import SandboxError
 from sandbox.runner import programs
-from sandbox.tables.database_tables import ViewEvaluation, list_views
+from sandbox.tables.database_tables import SampleFolder, ViewEvaluation, list_views
 from sandbox.tables.file_formats import find_database_format
 
 if TYPE_CHECKING:
@@ -33,19 +33,21 @@ class ViewJob:
         job: The job that left the views.
         output: The folder of its outputs.
         folder: An empty folder for the program.
+        sample: The sample as the job saw it.
     """
 
     runtime: Runtime
     job: Job
     output: Path
     folder: Path
+    sample: SampleFolder
 
-    def evaluate(self, session: Session, databases: list[Path], rows: Path) -> None:
+    def evaluate(self, session: Session, databases: list[Path], rows: Path) -> ViewEvaluation:
         """Write the rows of the views of databases into a folder; nothing is run where there are none."""
-        evaluation = ViewEvaluation(folder=rows, root=self.output, sample=self.job.variables.get("SANDBOX_SAMPLE"))
+        evaluation = ViewEvaluation(folder=rows, root=self.output, sample=self.sample)
         plan = [entry for path in databases if (entry := _plan_database(session, path, evaluation)) is not None]
         if not plan:
-            return
+            return evaluation
         rows.mkdir()
         self.folder.mkdir()
         (self.folder / PROGRAM).write_bytes(Path(programs.__file__).with_name(PROGRAM).read_bytes())
@@ -66,6 +68,7 @@ class ViewJob:
             },
         )
         self.runtime.run(job, stdout=_discard, stderr=_discard)
+        return evaluation
 
 
 def _plan_database(session: Session, path: Path, evaluation: ViewEvaluation) -> dict[str, object] | None:
@@ -73,7 +76,7 @@ def _plan_database(session: Session, path: Path, evaluation: ViewEvaluation) -> 
         known = list_views(session, path)
     except SandboxError:  # which names the file later: it is no output then
         return None
-    views = [[view.schema, view.name] for view, sql in known if not evaluation.is_sample_view(view.name, sql)]
+    views = [[view.schema, view.name] for view, sql in known if not evaluation.sample.is_shown_by(view.name, sql)]
     if not views:
         return None
     return {

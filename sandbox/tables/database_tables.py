@@ -16,7 +16,7 @@ from sandbox.tables.file_formats import find_database_format, is_database
 from sandbox.tables.table_opening import attach_duckdb_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from sandbox.engine.duckdb.session import Session
@@ -28,7 +28,7 @@ EVALUATION_FAILED = "it is a view that could not be evaluated in the run"
 LOG_SUFFIXES = (".wal", "-wal", "-journal", "-shm")
 # The view of a table of the sample, as `sandbox.runner.programs.database` makes it and DuckDB prints it.
 _SAMPLE_VIEW_PATTERN = re.compile(
-    r"CREATE VIEW \S.* AS SELECT \* FROM read_parquet\((?:main\.)?list_value\((.*)\), \(?hive_partitioning = [^()]*\)?\);?",
+    r"CREATE VIEW \S.* AS SELECT \* FROM read_parquet\((?:main\.)?list_value\((.*)\), \(?hive_partitioning = (?:false|CAST\('f' AS BOOLEAN\))\)?\);?",
     re.DOTALL,
 )
 _LITERAL_PATTERN = re.compile(r"'((?:[^']|'')*)'(?:, |$)")
@@ -51,37 +51,48 @@ class DatabaseTables:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SampleFolder:
+    """The sample as a run saw it: its folder, and the number of files of each table."""
+
+    path: str
+    files: Mapping[str, int]
+
+    def is_shown_by(self, view: str, sql: str) -> bool:
+        """Return whether a view shows a table of the sample as it is, as sandbox itself makes such views."""
+        match = _SAMPLE_VIEW_PATTERN.fullmatch(sql.strip())
+        if match is None:
+            return False
+        texts = _LITERAL_PATTERN.findall(match[1])
+        files = {text.replace("''", "'") for text in texts}
+        folders = {self._find_table(file) for file in files}
+        whole = ", ".join(f"'{text}'" for text in texts) == match[1]
+        [table] = folders if len(folders) == 1 else [None]
+        return whole and table is not None and table.rpartition(".")[2] == view and len(files) == self.files[table]
+
+    def _find_table(self, file: str) -> str | None:
+        below = file.removeprefix(f"{self.path}/")
+        table, _, name = below.partition("/")
+        return table if below != file and "/" not in name and table in self.files else None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ViewEvaluation:
     """What the run itself made of the views of its databases.
 
     Attributes:
         folder: Where the rows of views lie, a database a file.
         root: The folder of the outputs.
-        sample: The sample's folder as the run saw it. Views of nothing but its files are sandbox's own.
+        sample: The sample. Views of nothing but a table of it are sandbox's own.
     """
 
     folder: Path
     root: Path
-    sample: str | None
+    sample: SampleFolder
 
     def locate_rows(self, path: Path) -> Path:
         """Return the database with the rows of the views of a database."""
         name = hashlib.sha256(path.relative_to(self.root).as_posix().encode()).hexdigest()[:16]
         return self.folder / name
-
-    def is_sample_view(self, name: str, sql: str) -> bool:
-        """Return whether a view shows a table of the sample as it is."""
-        match = _SAMPLE_VIEW_PATTERN.fullmatch(sql.strip())
-        if match is None or self.sample is None:
-            return False
-        files = [found.replace("''", "'") for found in _LITERAL_PATTERN.findall(match[1])]
-        whole = "".join(f"'{file.replace(chr(39), chr(39) * 2)}', " for file in files).removesuffix(", ")
-        return bool(files) and whole == match[1] and all(self._is_sample_file(name, file) for file in files)
-
-    def _is_sample_file(self, name: str, file: str) -> bool:
-        below = file.removeprefix(f"{self.sample}/")
-        folder, _, last = below.partition("/")
-        return below != file and "/" not in last and folder.rpartition(".")[2] == name
 
 
 def checkpoint_databases(paths: list[Path], session: Session) -> None:
@@ -147,7 +158,7 @@ def list_database_tables(
         with contextlib.suppress(SandboxError):
             evaluated = set(_list_tables(session, rows))
     for view, sql in list_views(session, path):
-        if views is not None and views.is_sample_view(view.name, sql):
+        if views is not None and views.sample.is_shown_by(view.name, sql):
             continue
         name = _format_name(view.schema, view.name)
         if rows is not None and (view.schema, view.name) in evaluated:

@@ -26,6 +26,8 @@ from sandbox.errors import PipelineError
 from sandbox.manifest.run import RunRecord
 from sandbox.runner.output_records import find_damage, list_output_tables
 from sandbox.runner.outputs import CollectedOutputs, collect_outputs
+from sandbox.runner.programs.database import build_statements
+from sandbox.tables.database_tables import SampleFolder
 from sandbox.tables.table_opening import open_table
 
 if TYPE_CHECKING:
@@ -269,6 +271,31 @@ os._exit(0)
     assert find_damage(tmp_path, record) is None
     (output / f"a.{kind}.wal").write_bytes(b"forged")
     assert "was added" in (find_damage(tmp_path, record) or "")
+
+
+def test_only_views_of_whole_tables_of_the_sample_are_sandboxs_own(tmp_path: Path) -> None:
+    folder = tmp_path / "it's a sample" / "marts.orders"
+    folder.mkdir(parents=True)
+    for name in ("a[1].parquet", "b, c.parquet"):
+        pq.write_table(TABLE, folder / name)
+    sample = SampleFolder(path=str(folder.parent), files={"marts.orders": 2})
+    with duckdb.connect() as connection:
+        for statement in build_statements(folder.parent):
+            connection.execute(statement)
+        one = str(folder / "b, c.parquet").replace("'", "''")
+        connection.execute(f"create view part as from read_parquet(['{one}'], hive_partitioning = false)")
+        connection.execute(f"create view orders as from read_parquet(['{one}'], hive_partitioning = false)")
+        connection.execute("create view few as from marts.orders where id > 1")
+        views = connection.execute(
+            "select schema_name, view_name, sql from duckdb_views() where not internal"
+        ).fetchall()
+    shown = {(schema, name): sample.is_shown_by(name, sql) for schema, name, sql in views}
+    assert shown == {
+        ("marts", "orders"): True,
+        ("main", "orders"): False,
+        ("main", "part"): False,
+        ("main", "few"): False,
+    }
 
 
 def test_log_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
