@@ -249,13 +249,13 @@ def _convert_error(error: Exception, where: SparkEndpoint) -> SourceError:
     text = str(error)
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
     summary = hide_credentials(re.sub(r"^.*?(\[[A-Z0-9_.]+\] )", r"\1", first)[:400])
-    kind = summary.partition("] ")[0] + "]" if summary.startswith("[") else type(error).__name__
+    named = re.search(r"\[[A-Z0-9_.]+\]", text)
+    kind = named[0] if named else type(error).__name__
     for pattern, message, hint in KNOWN_ERRORS:
-        if re.search(pattern, text):
-            raised = re.search(rf"^.*?({pattern}.*)$", text, re.MULTILINE)
-            python = raised[1][:400] if raised else summary
-            shown = summary if re.search(pattern, summary) else kind
-            return SourceError(message.format(where=where.address, said=shown, python=python), hint=hint)
+        if match := re.search(rf"\[?(?:{pattern}).*", text):
+            line = hide_credentials(match[0][:400])
+            shown = summary if re.search(pattern, summary) else line
+            return SourceError(message.format(where=where.address, said=shown, python=line), hint=hint)
     return SourceError(
         f"Spark at {where.address} failed: {kind}; {UNSHOWN_REASON}",
         hint="its own log says more; look at the cluster's web page",
