@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -45,6 +47,7 @@ def connect_cluster(listing: SourceListing, section: SparkSection | None) -> Sou
             hint="leave engine out: this source is read without Spark",
         )
     section = section or SparkSection()
+    _check_local_python(section)
     remote = section.remote or (os.environ.get("SPARK_REMOTE") if section.master is None else None)
     cluster = SparkCluster(SparkEndpoint(remote=remote, master=section.master or "local[*]", python=section.python))
     files: dict[str, Any] = {}
@@ -55,6 +58,24 @@ def connect_cluster(listing: SourceListing, section: SparkSection | None) -> Sou
         else:
             problems[name] = f'{name} is {form}; engine = "spark" reads Parquet alone, so leave engine out'
     return replace(listing, files=files, problems=problems, connection=cluster)
+
+
+def _check_local_python(section: SparkSection) -> None:
+    """Check that no file of a repository becomes a program of this machine, outside every isolation.
+
+    Raises:
+        ConfigError: The Python of Spark's processes here lies in a git repository.
+    """
+    if section.python is None or "/" not in section.python or section.python == sys.executable or section.remote:
+        return
+    if section.master is not None and not section.master.startswith("local"):
+        return
+    path = Path(section.python).absolute()
+    if any((parent / ".git").exists() for parent in (*path.parents, *path.resolve().parents)):
+        raise ConfigError(
+            f"source.spark.python = {section.python!r} lies in a git repository, so that a change could replace it",
+            hint="leave it out: Spark's processes on this machine use the Python of sandbox",
+        )
 
 
 def open_table(session: Session, table: SourceTable) -> SourceTable:

@@ -25,7 +25,6 @@ def env(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 def test_runs_that_come_with_a_commit_are_refused(shop: Shop, env: dict[str, str], tmp_path: Path) -> None:
-    assert shop.run("diff", env=env).status == 0
     shop.edit("pipeline.py", "sum(amount), 0)", "sum(amount), 0) + 1")
     assert shop.run("diff", env=env).status == 1
     # The forged run: that of the candidate gets the outputs of the baseline.

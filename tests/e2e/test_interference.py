@@ -1,0 +1,74 @@
+"""Commands beside a diff: what ends its runs is told as that, and never as a pipeline that failed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Shop
+
+WAITING = """\
+import time
+print("started", flush=True)
+time.sleep(120)
+"""
+
+
+def start_diff(shop: Shop, env: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a diff whose pipeline never ends, and wait until that is at work."""
+    called = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "diff"],
+        cwd=shop.root,
+        env=shop.environment | env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 300
+    while not any(log.stat().st_size for log in shop.root.glob(".sandbox/runs/.staged-*/stdout.log")):
+        assert called.poll() is None, called.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return called
+
+
+@pytest.mark.parametrize("runtime", ["local", pytest.param("docker", marks=pytest.mark.docker)])
+@pytest.mark.parametrize("command", [["stop"], ["rm", "--yes"]])
+def test_a_run_that_another_command_ends_is_lost(
+    shop: Shop, runtime: str, command: list[str], request: pytest.FixtureRequest
+) -> None:
+    if runtime == "docker":
+        request.getfixturevalue("engine")
+    env = {"SANDBOX_RUNTIME": runtime}
+    (shop.root / "pipeline.py").write_text(WAITING)
+    shop.git("commit", "-qam", "a pipeline that never ends")
+    called = start_diff(shop, env)
+    ended = shop.run(*command, env=env)
+    _, stderr = called.communicate(timeout=120)
+    assert ended.status == 0, ended.stderr
+    assert called.returncode in {13, 14}, stderr
+    assert "was lost" in stderr or "was removed while the pipeline ran" in stderr
+    assert "failed with status" not in stderr
+
+
+def test_what_a_run_works_in_is_left_alone(shop: Shop) -> None:
+    (shop.root / "pipeline.py").write_text(
+        'import os, time\nprint("started", flush=True)\n'
+        f"while not os.path.exists({str(shop.root / 'go')!r}):\n    time.sleep(0.05)\nraise SystemExit(7)\n"
+    )
+    shop.git("commit", "-qam", "a pipeline that fails late")
+    called = start_diff(shop, {})
+    for record in (shop.root / ".sandbox" / "sandboxes").glob("*.json"):
+        record.rename(record.with_name("other.json"))  # nothing at work belongs to this one
+    ended = shop.run("rm", "--yes", "--name", "other")
+    assert ended.status == 0, ended.stderr
+    assert "runs: left alone" in ended.stderr
+    (shop.root / "go").touch()
+    _, stderr = called.communicate(timeout=120)
+    assert called.returncode == 15, stderr
+    assert "failed with status 7" in stderr
