@@ -16,6 +16,9 @@ RuntimeName = Literal["docker", "local", "fake"]
 SqlDialect = Literal["duckdb", "postgres", "snowflake", "bigquery", "trino", "clickhouse", "databricks"]
 TableFormat = Literal["parquet", "csv", "jsonl", "json", "arrow", "orc", "duckdb", "sqlite", "delta", "iceberg"]
 
+COMPRESSION_BY_SUFFIX = {".gz": "gzip", ".zst": "zstd"}
+"""The compression of files of text, as DuckDB and Arrow name it."""
+
 BUCKET_SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
 """Schemes of bucket addresses."""
 

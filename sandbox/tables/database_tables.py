@@ -6,9 +6,9 @@ import contextlib
 import hashlib
 import re
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from sandbox.engine import sqlite
 from sandbox.engine.duckdb.session import quote_literal
 from sandbox.errors import PipelineError, SandboxError
 from sandbox.model import TableFiles
@@ -18,6 +18,7 @@ from sandbox.tables.table_opening import attach_duckdb_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from types import ModuleType
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.model import TableFormat
@@ -95,6 +96,11 @@ class ViewEvaluation:
         return self.folder / name
 
 
+def _import_sqlite() -> ModuleType:
+    """Return what reads SQLite files; it is slow to import, and seldom needed."""
+    return import_module("sandbox.engine.sqlite")
+
+
 def checkpoint_databases(paths: list[Path], session: Session) -> None:
     """Write the logs beside databases into them, so that the file alone is the output.
 
@@ -106,7 +112,7 @@ def checkpoint_databases(paths: list[Path], session: Session) -> None:
         doing = f"output {path.name} has a write-ahead log that cannot be read"
         try:
             if find_database_format(path) == "sqlite":
-                sqlite.checkpoint_file(str(path))
+                _import_sqlite().checkpoint_file(str(path))
             elif any(log.exists() for log in logs):
                 _checkpoint_duckdb_file(path, session)
         except SandboxError as error:
@@ -132,6 +138,7 @@ def list_views(session: Session, path: Path) -> list[tuple[DatabaseView, str]]:
         SandboxError: The file cannot be read.
     """
     if find_database_format(path) == "sqlite":
+        sqlite = _import_sqlite()
         names = sqlite.list_views(sqlite.SQLiteSnapshot(str(path)))
         return [(DatabaseView(schema=MAIN_SCHEMA, name=name), "") for name in names]
     alias = _attach(session, path)
@@ -170,6 +177,7 @@ def list_database_tables(
 
 def _list_tables(session: Session, path: Path) -> list[tuple[str, str]]:
     if find_database_format(path) == "sqlite":
+        sqlite = _import_sqlite()
         tables = sqlite.list_declared_tables(sqlite.SQLiteSnapshot(str(path)))
         return [(one.schema, one.table) for one in tables]
     alias = _attach(session, path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.table_functions import COMPRESSION_BY_SUFFIX
+from sandbox.model import COMPRESSION_BY_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

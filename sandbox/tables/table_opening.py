@@ -7,13 +7,10 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from sandbox.engine import sqlite
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.errors import SourceError
-from sandbox.tables.arrow_files import open_dataset
 from sandbox.tables.folder_contents import parse_partition
-from sandbox.tables.lake_folders import open_lake_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +44,8 @@ def open_table(session: Session, table: TableFiles, key: str, *, doing: str) -> 
         case "sqlite":
             return _open_sqlite_table(session, table, key)
         case "delta" | "iceberg":
+            from sandbox.tables.lake_folders import open_lake_folder  # noqa: PLC0415 - slow to import, and seldom needed
+
             return f"({open_lake_folder(session, table, key)})"
 
 
@@ -67,6 +66,8 @@ def attach_duckdb_file(session: Session, table: TableFiles, *, doing: str) -> st
 
 def _open_sqlite_table(session: Session, table: TableFiles, key: str) -> str:
     """Return the SQL of a table of a SQLite file; a column with values of several kinds is read with each value's kind."""
+    from sandbox.engine import sqlite  # noqa: PLC0415 - slow to import, and seldom needed
+
     assert table.member is not None
     snapshot = sqlite.SQLiteSnapshot(str(table.paths[0]))
     names = sqlite.list_columns(snapshot, table.member)
@@ -81,6 +82,8 @@ def _open_sqlite_table(session: Session, table: TableFiles, key: str) -> str:
 def _open_arrow_table(session: Session, table: TableFiles, key: str, doing: str) -> str:
     if table.folder is not None:
         raise SourceError(f"{doing}: partitioned folders are read of Parquet, CSV and JSON files only")
+    from sandbox.tables.arrow_files import open_dataset  # noqa: PLC0415 - slow to import, and seldom needed
+
     dataset, _ = open_dataset(table.paths, table.format)
     view = f"rows of {key}"
     with session.translate_errors(doing):
@@ -132,6 +135,8 @@ def find_unlike_columns(session: Session, table: TableFiles, *, doing: str) -> s
 
 def _list_file_columns(session: Session, table: TableFiles, doing: str) -> Sequence[str]:
     if table.format in {"arrow", "orc"}:
+        from sandbox.tables.arrow_files import open_dataset  # noqa: PLC0415 - slow to import, and seldom needed
+
         return open_dataset(table.paths, table.format)[1]
     source = build_table_function(dataclasses.replace(table, folder=None))
     if table.format == "csv":  # its types are inferred later, from all files

@@ -6,9 +6,8 @@ import contextlib
 import re
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from sandbox.engine.duckdb.session import quote_literal
+from sandbox.model import COMPRESSION_BY_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 DELIMITERS = ",\t;|"
 TAB_SUFFIXES = (".tsv", ".tab")
-COMPRESSION_BY_SUFFIX = {".gz": "gzip", ".zst": "zstd"}
 MAX_LINE_BYTES = 1 << 20
 
 
@@ -92,6 +90,8 @@ def detect_delimiter(header: str) -> str:
 
 def _read_first_line(path: Path) -> str:
     """Return the first line of a file; empty if unreadable, which the query engine will report itself."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import, and most tables are not of text
+
     kind = COMPRESSION_BY_SUFFIX.get(path.suffix.lower())
     try:
         with contextlib.ExitStack() as stack:

@@ -209,6 +209,8 @@ def _build_folder_io(location: str, folder: Path) -> FileIO:
     from pyiceberg.io.pyarrow import PyArrowFileIO  # noqa: PLC0415 - see `open_catalog`
 
     class FolderFileIO(PyArrowFileIO):
+        """Reads files below a folder by the places where they were written."""
+
         def new_input(self, place: str) -> PyArrowFile:
             return super().new_input(relocate_path(place, location, folder))
 
@@ -218,7 +220,7 @@ def _build_folder_io(location: str, folder: Path) -> FileIO:
 def _relocate_files(lake: LakeTable, location: str, folder: Path) -> LakeTable:
     """Return a table with the paths of its files below a folder; the log's names of them stay."""
 
-    def move(file: LakeFile) -> LakeFile:
+    def relocate_file(file: LakeFile) -> LakeFile:
         deletes = tuple(
             replace(one, path=relocate_path(one.path, location, folder)) for one in file.equality_deletes
         )  # fmt: skip
@@ -226,8 +228,8 @@ def _relocate_files(lake: LakeTable, location: str, folder: Path) -> LakeTable:
 
     return replace(
         lake,
-        files=[move(file) for file in lake.files],
-        position_deletes=[move(file) for file in lake.position_deletes],
+        files=[relocate_file(file) for file in lake.files],
+        position_deletes=[relocate_file(file) for file in lake.position_deletes],
         file_system=None,
     )
 
