@@ -31,6 +31,9 @@ POSTGRES_SERVICE = "postgres"
 NOTEBOOK_SERVICE = "notebook"
 """The service with a notebook on the sample."""
 
+RUN_GROUP_ID = 60_999
+"""The group of containers that root starts, through which they read what root owns; systemd leaves its number unused."""
+
 WORKING_TREE = "working tree"
 """Used in place of a git ref for the files on disk."""
 
@@ -51,6 +54,7 @@ class RunOutcome(enum.StrEnum):
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_FULL = "output_full"
     SIGNALLED = "signalled"
     LOST = "lost"
 
@@ -64,12 +68,14 @@ class ResourceLimits:
         memory_bytes: Memory and swap together.
         timeout_seconds: Wall time, > 0.
         pids: Processes and threads.
+        output_bytes: Of files in all folders that it may write to; None where nothing is watched.
     """
 
     cpus: float
     memory_bytes: int
     timeout_seconds: float
     pids: int = 512
+    output_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +111,7 @@ class JobResult:
         wall_seconds: From start to end, by the monotonic clock.
         cpu_seconds, peak_memory_bytes, bytes_read, bytes_written: None if not measured.
         isolation: The isolation in effect; None if nothing was started.
+        output_bytes: The last measured size of the files in its writable folders; None if not measured.
     """
 
     ending: RunOutcome
@@ -117,6 +124,7 @@ class JobResult:
     bytes_read: int | None
     bytes_written: int | None
     isolation: Isolation | None
+    output_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

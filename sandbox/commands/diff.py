@@ -16,7 +16,7 @@ from sandbox.impact.document import build_table_document
 from sandbox.report.files import DiffResult, write_document
 from sandbox.report.html.page import render_html
 from sandbox.report.redaction import redact_document
-from sandbox.store.folder import write_file
+from sandbox.store.folder import choose_modes, write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,5 +78,5 @@ def diff_tables(
     document = build_table_document(baseline, candidate, outputs, section.gate, report=terms.report)
     document = document if values else redact_document(document)
     if terms.report:
-        write_file(terms.report, render_html(document))
+        write_file(terms.report, render_html(document), mode=choose_modes()[1])
     return DiffResult(document=document, folder=None)

@@ -139,6 +139,7 @@ def _render_devcontainer(project: Project, ready: Sandbox, name: str, output: Pa
                 "--security-opt=no-new-privileges:true",
                 f"--pids-limit={limits.pids}",
             ),
+            *([f"--group-add={user.gid}"] if user.needs_chown else []),  # through which it reads what root owns
             *(
                 f"--memory={limits.memory_bytes}",
                 f"--memory-swap={limits.memory_bytes}",

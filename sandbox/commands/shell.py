@@ -8,7 +8,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from sandbox.containers.protocol import Job, Mount
-from sandbox.errors import ContainerEngineError, PipelineMemoryError, PipelineTimeoutError
+from sandbox.errors import ContainerEngineError, PipelineError, PipelineMemoryError, PipelineTimeoutError
+from sandbox.formatting import format_size
 from sandbox.model import RunOutcome
 from sandbox.project.create import create
 from sandbox.project.pipeline_run import build_kit, open_code
@@ -68,6 +69,7 @@ def execute(
     Raises:
         PipelineTimeoutError: It took longer than the stack's limit.
         PipelineMemoryError: It needed more memory than the stack's limit.
+        PipelineError: It wrote more files than the stack's limit.
         ContainerEngineError: It could not be started, or the container engine went away.
     """
     line = shlex.join(command)
@@ -86,6 +88,12 @@ def _resolve_exit_status(outcome: JobResult, line: str, job: Job) -> int:
             raise PipelineMemoryError(
                 f"{line} needed more memory than {job.limits.memory_bytes:,} bytes",
                 hint="raise [stack.limits] memory",
+            )
+        case RunOutcome.OUTPUT_FULL:
+            raise PipelineError(
+                f"{line} wrote {format_size(outcome.output_bytes)} of files, and it may write "
+                f"{format_size(job.limits.output_bytes)}",
+                hint="raise [stack.limits] output, or write less",
             )
         case RunOutcome.LOST:
             raise ContainerEngineError(

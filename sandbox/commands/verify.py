@@ -12,6 +12,7 @@ from sandbox.runner.run import RECORD_FILE
 from sandbox.samples import catalog
 from sandbox.samples import verify as samples
 from sandbox.store.paths import find_home_folder
+from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,7 @@ def _find_problems(path: Path, progress: Progress) -> list[str]:
     if path.parent.name == "samples":
         return samples.verify_sample(path, progress)
     try:
-        record = RunRecord.read(path / RECORD_FILE)
+        record = RunRecord.read(path / RECORD_FILE, key=load_seal_key())
     except StoreError as error:
         return [error.message]
     damage = find_damage(path, record)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -386,6 +387,11 @@ class LimitsSection(Section):
         examples=["4GB"],
     )
     timeout: Duration = Field(default=1800.0, description="Longest time that a run may take.", examples=["30m"])
+    output: Size | None = Field(
+        default=None,
+        description="Size of all files in the folders that a run may write to. Default: half of the free disk space.",
+        examples=["20GB"],
+    )
 
 
 class StackSection(Section):
@@ -675,7 +681,16 @@ class Project:
         limits = self.settings.stack.limits
         quarter = min(max(machine_bytes // 4, 10**9), 4 * 10**9, machine_bytes)
         memory = limits.memory if isinstance(limits.memory, int) else quarter
-        return ResourceLimits(cpus=limits.cpus, memory_bytes=memory, timeout_seconds=limits.timeout)
+        return ResourceLimits(
+            cpus=limits.cpus,
+            memory_bytes=memory,
+            timeout_seconds=limits.timeout,
+            output_bytes=limits.output or self._choose_output_limit(),
+        )
+
+    def _choose_output_limit(self) -> int:
+        """Return half of the space that is free where runs are kept."""
+        return max(shutil.disk_usage(self.root).free // 2, 1)
 
     def compute_retry_memory(self, machine_bytes: int) -> int | None:
         """Return the memory for one retry after out-of-memory: with ``auto`` 3/4 of the machine's, else None."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from sandbox.containers import fixed_environment
 from sandbox.containers.outcome import EndCause, EndStatus, classify_end
+from sandbox.containers.output_watch import OutputWatch
 from sandbox.containers.protocol import RuntimeObject
 from sandbox.errors import ContainerEngineError
 from sandbox.model import Isolation, JobResult
@@ -51,6 +53,11 @@ class FakeProcess:
     seconds: float = 0.0
     memory: int = 0
     _has_killed_child: bool = field(default=False, init=False)
+
+    @functools.cached_property
+    def output(self) -> OutputWatch:
+        """The measurement of its writable mounts."""
+        return OutputWatch(self.job)
 
     def find_mounted_folder(self, target: str) -> Path:
         """Return the local folder mounted at a path."""
@@ -96,6 +103,9 @@ class FakeProcess:
             status = act(self) or 0
         except _ProcessEndError as ended:
             cause, status = ended.cause, ended.status
+        self.output.finish()
+        if self.output.is_full:
+            cause = EndCause.OUTPUT
         return classify_end(cause, status, out_of_memory=self._has_killed_child)
 
 
@@ -195,6 +205,7 @@ def _build_outcome(play: FakeProcess, end: EndStatus) -> JobResult:
         bytes_read=None,
         bytes_written=None,
         isolation=_describe_isolation(play.job.limits),
+        output_bytes=play.output.output_bytes,
     )
 
 

@@ -22,6 +22,7 @@ class EndCause(enum.Enum):
     STOPPED = "the caller wanted it to end"
     MEMORY = "it took more memory than allowed"
     PROCESSES = "it had more processes than allowed"
+    OUTPUT = "it wrote more than allowed"
     LOST = "whatever carried it out went away"
 
 
@@ -50,8 +51,8 @@ def classify_end(cause: EndCause, status: int | None, *, out_of_memory: bool = F
     plain = status if number is None else None
     if out_of_memory or cause is EndCause.MEMORY:
         return EndStatus(RunOutcome.OUT_OF_MEMORY, plain, number)
-    if cause is EndCause.TIMED_OUT:
-        return EndStatus(RunOutcome.TIMED_OUT, plain, number)
+    if cause in {EndCause.OUTPUT, EndCause.TIMED_OUT}:
+        return EndStatus(RunOutcome.OUTPUT_FULL if cause is EndCause.OUTPUT else RunOutcome.TIMED_OUT, plain, number)
     if cause is EndCause.STOPPED:  # it did not finish, regardless of its status
         return EndStatus(RunOutcome.SIGNALLED, None, number or int(signal.SIGTERM))
     if number is not None or status is None or cause is EndCause.PROCESSES:

@@ -1,7 +1,7 @@
-"""The last comparison of two runs, which need not be made again while nothing that decides it is another.
+"""The cache of the last comparison of two runs.
 
-Runs are never changed, and one is reused only where its outputs are still those that it recorded, byte for byte. So
-equal digests of outputs, compared by equal rules on one sample, give the same again.
+A run is reused only while its outputs are byte for byte those that it recorded. So equal digests of outputs, compared
+by equal rules on one sample, have equal results. A record counts only with this installation's signature.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.comparison import ComparisonRecord
 from sandbox.runner.output_records import list_output_tables
 from sandbox.store.folder import write_file
+from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from sandbox.compare import OutputRules
@@ -32,7 +33,7 @@ CACHE_FILE = "comparisons/last.json"
 def compare_runs(
     ground: SideContext, runs: tuple[Run, Run], terms: ComparisonOptions, *, fresh: bool, progress: Progress
 ) -> dict[str, OutputDiff]:
-    """Compare what two runs made, or give what was found the last time if that was of the same.
+    """Compare what two runs made, or return the last comparison if that was of the same.
 
     Args:
         ground: What both stand on.
@@ -44,19 +45,20 @@ def compare_runs(
     place = ground.project.state_folder / CACHE_FILE
     identity = _compute_identity(ground.sample.sample.fingerprint, runs, terms)
     if place.is_file() and not fresh:
-        with contextlib.suppress(StoreError):  # a damaged one is made again
-            record = ComparisonRecord.read(place)
-            if record.identity == identity and record.is_intact:
+        with contextlib.suppress(StoreError):  # a damaged or forged one is made again
+            record = ComparisonRecord.read(place, key=load_seal_key())
+            if record.identity == identity:
                 return record.outputs
     baseline, candidate = (list_output_tables(run.output_folder, run.record.outputs) for run in runs)
     same = find_identical_outputs(*runs, terms.rules)
     outputs = compare_tables(baseline, candidate, terms, identical=same, progress=progress)
-    write_file(place, ComparisonRecord.from_outputs(identity, outputs).to_json_text())
+    record = ComparisonRecord(identity=identity, outputs=outputs)
+    write_file(place, record.to_json_text(key=load_seal_key()), mode=0o600)
     return outputs
 
 
 def _compute_identity(fingerprint: str, runs: tuple[Run, Run], terms: ComparisonOptions) -> str:
-    """Give a digest of everything that decides what a comparison finds, this program's version included."""
+    """Return a digest of everything that decides what a comparison finds, this program's version included."""
     outputs = [{name: output.model_dump(mode="json") for name, output in run.record.outputs.items()} for run in runs]
     return hash_json(
         {
@@ -70,6 +72,6 @@ def _compute_identity(fingerprint: str, runs: tuple[Run, Run], terms: Comparison
 
 
 def serialize_rules(rules: OutputRules) -> dict[str, Any]:
-    """Give rules in a form that does not depend on the process."""
+    """Return rules in a form that does not depend on the process."""
     fields = dataclasses.asdict(rules)
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}

@@ -18,15 +18,17 @@ from sandbox.compare.units.separability import SeparabilityInput, find_separabil
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError, StoreError
 from sandbox.impact.compare_outputs import compute_memory_limit
 from sandbox.impact.comparison_cache import serialize_rules
-from sandbox.manifest.canonical_json import hash_json
+from sandbox.manifest.canonical_json import hash_file, hash_json
 from sandbox.manifest.separability import SeparabilityRecord
 from sandbox.model import Sample
 from sandbox.runner.failures import check_success, summarize_error
 from sandbox.runner.output_records import list_output_tables
 from sandbox.runner.run import execute_run, find_run
 from sandbox.sampler.half_sample import selection
-from sandbox.store.folder import stage_folder, write_file
+from sandbox.store.checked_folder import check_folder, list_folder_contents, read_checked_files, write_checked_files
+from sandbox.store.folder import restrict_access, stage_folder, write_file
 from sandbox.store.leases import acquire_lease, remove_if_unused
+from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -136,15 +138,18 @@ def _load_or_create_record(asked: _SeparabilityCheck, *, fresh: bool, progress: 
     try:
         request = asked.build_request(fresh=fresh, progress=progress)
     except _RUN_FAILURES as error:
-        return _build_unknown_record(asked, error)
-    place = ground.project.state_folder / RECORDS_FOLDER / f"{_compute_identity(asked, request)}.json"
+        return _build_unknown_record(asked, error, identity="")
+    identity = _compute_identity(asked, request)
+    place = ground.project.state_folder / RECORDS_FOLDER / f"{identity}.json"
     if place.is_file() and not fresh:
-        with contextlib.suppress(StoreError):  # a damaged one is made again
-            return SeparabilityRecord.read(place)
+        with contextlib.suppress(StoreError):  # a damaged or forged one is made again
+            known = SeparabilityRecord.read(place, key=load_seal_key())
+            if known.identity == identity:
+                return known
     try:
         halved = _run_half_sample(ground, request, fresh=fresh, progress=progress)
     except _RUN_FAILURES as error:
-        record = _build_unknown_record(asked, error)
+        record = _build_unknown_record(asked, error, identity)
         if not isinstance(error, PipelineError):
             return record  # another time there may be room, or time, enough
     else:
@@ -153,16 +158,16 @@ def _load_or_create_record(asked: _SeparabilityCheck, *, fresh: bool, progress: 
                 name: _find_reason(asked.side, name, output, (asked.run, halved), asked.terms)
                 for name, output in asked.outputs.items()
             }
-        record = SeparabilityRecord(run=halved.record.id, reasons=reasons)
-    write_file(place, record.to_json_text())
+        record = SeparabilityRecord(identity=identity, run=halved.record.id, reasons=reasons)
+    write_file(place, record.to_json_text(key=load_seal_key()), mode=0o600)
     return record
 
 
-def _build_unknown_record(asked: _SeparabilityCheck, error: SandboxError) -> SeparabilityRecord:
+def _build_unknown_record(asked: _SeparabilityCheck, error: SandboxError, identity: str) -> SeparabilityRecord:
     reason = (
         f"it cannot be told whether its rows depend on other units: on half of the sample, {summarize_error(error)}"
     )
-    return SeparabilityRecord(run=None, reasons=dict.fromkeys(asked.outputs, reason))
+    return SeparabilityRecord(identity=identity, run=None, reasons=dict.fromkeys(asked.outputs, reason))
 
 
 def _compute_identity(asked: _SeparabilityCheck, request: RunRequest) -> str:
@@ -198,20 +203,23 @@ def _run_half_sample(ground: SideContext, request: RunRequest, *, fresh: bool, p
 
 
 def _prepare_half_sample(ground: SideContext, progress: Progress) -> Sample:
-    """Give half of the sample; made once, and instead of the half of any other sample."""
+    """Return half of the sample; made once, and instead of the half of any other sample."""
     manifest, sample = ground.sample.manifest, ground.sample.sample
     place = ground.project.state_folder / HALF_SAMPLES_FOLDER / selection.compute_fingerprint(manifest)[:16]
-    made = selection.build_half_sample(place, manifest)
-    is_complete = all(path.is_file() for table in made.tables.values() for path in table.paths)
-    if not (is_complete and acquire_lease(place)):
+    files = read_checked_files(place) if acquire_lease(place) else None
+    if files is None or check_folder(place, files, progress) is not None:
         from sandbox.sampler.half_sample.writer import write_half_sample  # noqa: PLC0415 - Ibis is slow to import, and seldom needed
 
         for other in place.parent.glob("[0-9a-f]*"):
             remove_if_unused(other)
         with progress.step("taking half of the sample"), stage_folder(place) as folder:
             write_half_sample(sample, manifest, ground.project.settings, folder)
+            restrict_access(folder)
+            stats, _ = list_folder_contents(folder)
+            digests = {path: hash_file(folder / path) for path in stats}
+        write_checked_files(place, digests, stats)
         acquire_lease(place)
-    return made
+    return selection.build_half_sample(place, manifest)
 
 
 def _find_reason(

@@ -57,7 +57,8 @@ class RunRecord(Document):
     ``variation`` is set for noise runs only. ``memory_raised_from`` is the memory limit of the first attempt, if this
     is the second. ``artifacts`` are the files that are no tables, by path below
     ``output/``. ``not_compared`` is what was left out of all comparisons, by name, with the reason. ``others`` are files of
-    which nothing else is recorded: databases without tables, and files of what was left out.
+    which nothing else is recorded: databases without tables, and files of what was left out. ``output_bytes`` is the size of its files when they
+    were last measured.
     """
 
     NAME: ClassVar[str] = "the run record"
@@ -88,3 +89,4 @@ class RunRecord(Document):
     artifacts: dict[str, RunArtifact] = Field(default_factory=dict)
     not_compared: dict[str, str] = Field(default_factory=dict)
     others: list[OutputFile] = Field(default_factory=list)
+    output_bytes: int | None = None

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sandbox.runner.run_setup import RunSetup
 
 T = TypeVar("T")
+MIN_REPORTED_COPY_BYTES = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +164,8 @@ def run_or_reuse(project: Project, stack: Stack, request: RunRequest, *, fresh: 
 
 
 def _run_with_memory_retry(runs: Path, stack: Stack, request: RunRequest, progress: Progress) -> Run:
+    if request.variation is not None:
+        _report_copied_bytes(request, progress)
     with progress.step(f"running the pipeline at {request.code.version.ref}"):
         done = execute_run(apply_previous_memory(request, runs), stack.runtime, runs)
     had, more = done.record.limits.memory_bytes, request.more_memory
@@ -173,3 +176,12 @@ def _run_with_memory_retry(runs: Path, stack: Stack, request: RunRequest, progre
     )
     with progress.step(f"running the pipeline at {request.code.version.ref} once more"):
         return execute_run(request.copy_with_more_memory(had), stack.runtime, runs)
+
+
+def _report_copied_bytes(request: RunRequest, progress: Progress) -> None:
+    """Print the size of the copy that a noise run reads, if it is large."""
+    size = sum(path.stat().st_size for table in request.sample.tables.values() for path in table.paths)
+    if size >= MIN_REPORTED_COPY_BYTES:
+        progress.print_message(
+            f"the noise run reads a copy of the sample: {format_size(size)} in {request.sample.path.parent}, removed afterwards"
+        )

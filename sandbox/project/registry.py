@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from sandbox.project.state_check import check_state_folders
-from sandbox.store.folder import translate_os_errors, write_file
+from sandbox.store.folder import close_to_others, translate_os_errors, write_file
 from sandbox.store.paths import find_home_folder, find_packaged_folder
 
 SCHEMA_FILENAME = "sandbox.schema.json"
@@ -18,6 +18,8 @@ GUIDE_FILENAME = "configuration.md"
 def make_state_folder(folder: Path) -> None:
     """Create the project's state folder, ignored by git, with the guides to ``sandbox.toml``; register the project.
 
+    Others lose access to the state folder and to the home folder.
+
     Raises:
         ConfigError: It is a link, or git tracks files of it.
     """
@@ -26,6 +28,8 @@ def make_state_folder(folder: Path) -> None:
         write_file(folder / ".gitignore", "*\n")
     write_guides(folder)
     register_project(folder.parent)
+    close_to_others(folder)
+    close_to_others(find_home_folder())
 
 
 def write_guides(folder: Path) -> None:

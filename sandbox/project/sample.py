@@ -157,7 +157,7 @@ def ensure_sample(project: Project, *, refresh: bool = False, whole: bool = Fals
                 )
     sample, manifest = known
     if not fresh:
-        check_sample_integrity(project, sample, manifest, progress)
+        check_sample_integrity(sample, manifest, progress)
     return SampleResult(sample=sample, manifest=manifest, drawn=fresh, pulled=pulled)
 
 

@@ -11,7 +11,7 @@ from sandbox.report.junit import render_junit
 from sandbox.report.markdown import render_comment
 from sandbox.report.redaction import redact_document
 from sandbox.sampler.profile import storage
-from sandbox.store.folder import stage_folder
+from sandbox.store.folder import restrict_access, stage_folder
 from sandbox.store.paths import find_home_folder
 
 if TYPE_CHECKING:
@@ -52,4 +52,5 @@ def write_document(project: Project, found: DiffDocument, *, values: bool) -> Di
         (place / REPORT_FILE).write_text(render_html(found, profile), "utf-8")
         (place / COMMENT_FILE).write_text(render_comment(found), "utf-8")
         (place / JUNIT_FILE).write_text(render_junit(found), "utf-8")
+        restrict_access(place)
     return DiffResult(document=found, folder=folder)

@@ -13,6 +13,7 @@ from sandbox.errors import (
     PipelineTimeoutError,
     SandboxError,
 )
+from sandbox.formatting import format_size
 from sandbox.model import RunOutcome
 from sandbox.runner.logs import read_last_lines
 
@@ -55,6 +56,10 @@ def check_success(run: Run) -> None:
                 f"{where} needed more memory than {limits.memory_bytes:,} bytes",
             )
             hint = f"raise [stack.limits] memory, or sample less\n{hint}"
+        case RunOutcome.OUTPUT_FULL:
+            sizes = f"{format_size(record.output_bytes)} of files, and it may write {format_size(limits.output_bytes)}"
+            error, message = PipelineError, f"{where} wrote {sizes}"
+            hint = f"raise [stack.limits] output (default: half of the free space), or write less\n{hint}"
         case RunOutcome.LOST:
             error, message = (
                 ContainerEngineError,

@@ -22,15 +22,17 @@ from sandbox.errors import (
 )
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.run import OutputFile, RunRecord
-from sandbox.model import RunOutcome
+from sandbox.model import RunOutcome, SilentProgress
 from sandbox.runner.environment_variables import build_run_variables
 from sandbox.runner.failures import append_log_lines
 from sandbox.runner.logs import BoundedLog
 from sandbox.runner.output_records import find_damage, record_file
 from sandbox.runner.run_setup import write_setup
 from sandbox.runner.variation import build_thread_variables, prepare_tables, vary_limits
-from sandbox.store.folder import stage_folder, translate_os_errors
+from sandbox.store.checked_folder import check_folder, read_checked_files, set_folder_aside
+from sandbox.store.folder import restrict_access, stage_folder, translate_os_errors
 from sandbox.store.leases import acquire_lease
+from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -159,7 +161,7 @@ def find_run(runs: Path, request: RunRequest, damaged: list[str]) -> Run | None:
     for folder in runs.glob(f"*-{request.identity[:12]}*"):
         second = folder.name[:15]
         try:
-            record = RunRecord.read(folder / RECORD_FILE)
+            record = RunRecord.read(folder / RECORD_FILE, key=load_seal_key())
         except StoreError as error:
             known.append((second, "", folder, error))
         else:
@@ -180,7 +182,7 @@ def apply_previous_memory(request: RunRequest, runs: Path) -> RunRequest:
     needed = [request.limits.memory_bytes]
     for folder in runs.glob("[0-9]*"):
         with contextlib.suppress(StoreError):
-            record = RunRecord.read(folder / RECORD_FILE)
+            record = RunRecord.read(folder / RECORD_FILE, key=load_seal_key())
             if record.memory_raised_from is not None and record.command == request.command:
                 needed.append(record.limits.memory_bytes)
     memory = min(max(needed), request.more_memory)
@@ -192,10 +194,12 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
 
     Raises:
         EngineError: It could not be started.
-        StoreError: The record cannot be written, for example on a full disk.
+        StoreError: The record cannot be written, for example on a full disk; or the run changed the sample, which is set
+            aside then, and the record says ``failed``.
         PipelineError: It succeeded, but what it left cannot be read; the record says ``failed``.
     """
     identity = request.identity
+    files = read_checked_files(request.sample.path)
     started = dt.datetime.now(dt.UTC)
     name = f"{started:%Y%m%dT%H%M%S}-{identity[:12]}-{os.urandom(2).hex()}"
     unreadable: PipelineError | None = None
@@ -218,6 +222,9 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
                 except PipelineError as error:
                     unreadable = error
                     outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)
+        changed = check_folder(request.sample.path, files, SilentProgress()) if files else None
+        if changed is not None:
+            outcome = dataclasses.replace(outcome, ending=RunOutcome.FAILED)
         record = _build_record(
             request,
             name,
@@ -227,8 +234,11 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
             log_truncated=out.is_truncated or err.is_truncated,
         )
         with translate_os_errors(folder):
-            (folder / RECORD_FILE).write_text(record.to_json_text(), "utf-8")
+            (folder / RECORD_FILE).write_text(record.to_json_text(key=load_seal_key()), "utf-8")
+        restrict_access(folder)
     acquire_lease(runs / name)
+    if changed is not None:
+        raise _set_sample_aside(request, changed)
     if unreadable is not None:
         raise PipelineError(
             append_log_lines(unreadable.message.replace(str(folder), str(runs / name)), runs / name),
@@ -272,6 +282,17 @@ def _collect_outputs(
         session=session,
         skipped=request.setup.kept_folders if request.setup else (),
         evaluate_views=views.evaluate,
+    )
+
+
+def _set_sample_aside(request: RunRequest, problem: str) -> StoreError:
+    """Rename a sample that is not the recorded one after a run, and return the error that says so."""
+    aside = set_folder_aside(request.sample.path)
+    return StoreError(
+        f"the sample {request.sample.fingerprint[:12]} was changed while the pipeline at {request.code.version.ref} ran: "
+        f"{problem}; nothing is judged by that run",
+        hint=f"the pipeline must not write to $SANDBOX_SAMPLE; the changed sample is now {aside}, "
+        "and the next command draws or pulls it again",
     )
 
 

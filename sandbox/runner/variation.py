@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.containers import fixed_environment
 from sandbox.model import RunVariation
-from sandbox.store.folder import make_staging_folder, translate_os_errors
+from sandbox.store.folder import clone_file, make_staging_folder, translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,13 +52,13 @@ def build_thread_variables(variation: RunVariation) -> Mapping[str, str]:
 
 @contextlib.contextmanager
 def prepare_tables(sample: Sample, variation: RunVariation | None) -> Iterator[Path]:
-    """Give the folder of the sample's tables as a run is to see it, for as long as the block lasts.
+    """Provide the folder of the sample's tables as a run is to see it, for as long as the block lasts.
 
-    For a variation that is a folder beside the sample in which each table's files have their names in reverse, so that
-    whoever reads them by name reads them in another order. They are hard links: nothing is copied.
+    For a variation that is a copy in which each table's files have their names in reverse: a pipeline that reads them by
+    name reads them in another order. The copy shares blocks with the sample where the file system can (btrfs, XFS).
 
     Raises:
-        StoreError: The folder cannot be made.
+        StoreError: The folder cannot be made, for example on a full disk.
     """
     tables = sample.path / "tables"
     if variation is None:
@@ -71,12 +70,5 @@ def prepare_tables(sample: Sample, variation: RunVariation | None) -> Iterator[P
                 beside = view / Path(folder).relative_to(tables)
                 beside.mkdir(exist_ok=True)
                 for name, other in zip(sorted(names), sorted(names, reverse=True), strict=True):
-                    _link_or_copy(Path(folder) / name, beside / other)
+                    clone_file(Path(folder) / name, beside / other)
         yield view
-
-
-def _link_or_copy(file: Path, name: Path) -> None:
-    try:
-        name.hardlink_to(file)
-    except OSError:  # a store without hard links, or a file of another user
-        shutil.copyfile(file, name)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
+from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.sample import SampleManifest
 from sandbox.model import Sample, TableFiles
 from sandbox.samples.specification import compute_request_id
@@ -32,14 +33,18 @@ def find_sample_and_manifest(project: Project, home: Path) -> tuple[Sample, Samp
     """Return the sample drawn for a project's request and its manifest; None if the store has none.
 
     Raises:
-        StoreError: It is damaged or of an unknown format.
+        StoreError: It is damaged, of an unknown format, or was drawn for another request.
     """
     fingerprint = read_requested_fingerprint(project)
-    return (
-        load_sample(home, fingerprint)
-        if fingerprint and acquire_lease(resolve_sample_path(home, fingerprint))
-        else None
-    )
+    if not fingerprint or not acquire_lease(resolve_sample_path(home, fingerprint)):
+        return None
+    sample, manifest = load_sample(home, fingerprint)
+    if hash_json(manifest.specification) != compute_request_id(project.settings):
+        raise StoreError(
+            f"{_resolve_pointer_path(project)} names the sample {fingerprint[:12]}, which was drawn for something else",
+            hint="draw this project's: sandbox sample --refresh",
+        )
+    return sample, manifest
 
 
 def find_sample(project: Project, home: Path) -> Sample | None:

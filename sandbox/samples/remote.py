@@ -22,9 +22,10 @@ from sandbox.samples.catalog import (
     resolve_sample_path,
 )
 from sandbox.samples.incoming import list_differences, parse_untrusted_manifest
+from sandbox.samples.integrity import record_sample_files
 from sandbox.samples.transfer import Transfer, read_chunks, transfer_files, write_uninterrupted
 from sandbox.samples.verify import verify_sample
-from sandbox.store.folder import lock_path, publish_folder, translate_os_errors, write_file
+from sandbox.store.folder import lock_path, publish_folder, restrict_access, translate_os_errors, write_file
 
 if TYPE_CHECKING:
     import threading
@@ -181,7 +182,9 @@ def pull_sample(
         with translate_os_errors(target):
             if target.exists():
                 shutil.rmtree(target)
+        restrict_access(partial)
         publish_folder(partial, target)
+        record_sample_files(target, manifest)
     return load_sample(home, fingerprint)[0], done
 
 
@@ -270,11 +273,14 @@ def _has_arrived(folder: Path, file: StoredFile) -> bool:
 
 
 def _remove_unlisted_files(partial: Path, listed: set[str]) -> None:
-    """Remove files of an earlier pull that the manifest does not name."""
-    for path in partial.rglob("*"):
-        if not path.is_dir() and path.relative_to(partial).as_posix() not in listed:
-            with translate_os_errors(path):
-                path.unlink()
+    """Remove files of an earlier pull that the manifest does not name, and empty folders."""
+    for path in sorted(partial.rglob("*"), reverse=True):  # contents before their folder
+        with translate_os_errors(path):
+            if path.is_symlink() or not path.is_dir():
+                if path.relative_to(partial).as_posix() not in listed:
+                    path.unlink()
+            elif not any(path.iterdir()):
+                path.rmdir()
 
 
 def _remove_abandoned_pulls(partials: Path) -> None:

@@ -11,8 +11,11 @@ from sandbox.manifest.sample import SampleManifest
 from sandbox.samples.catalog import MANIFEST_FILE, find_size_problem, list_files
 from sandbox.samples.contents import describe_parquet_files
 from sandbox.samples.fingerprint import compute_fingerprint
+from sandbox.samples.weights_check import find_weights_problems
+from sandbox.store.checked_folder import list_folder_contents
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from sandbox.manifest.sample import StoredFile
@@ -23,7 +26,7 @@ def verify_sample(sample_path: Path, progress: Progress) -> list[str]:
     """Return the problems of a stored sample, one sentence each.
 
     Files are compared by size and SHA-256, tables by content digest. The fingerprint must follow from specification and
-    contents.
+    contents, the weights from manifest and keys.
     """
     try:
         manifest = SampleManifest.read(sample_path / MANIFEST_FILE)
@@ -42,9 +45,12 @@ def verify_sample(sample_path: Path, progress: Progress) -> list[str]:
 
 
 def _find_extra_files(sample_path: Path, recorded: list[StoredFile]) -> list[str]:
-    known = {file.path for file in recorded} | {MANIFEST_FILE}
-    present = {path.relative_to(sample_path).as_posix() for path in sample_path.rglob("*") if not path.is_dir()}
-    return [f"{name} does not belong there" for name in sorted(present - known)]
+    try:
+        found, others = list_folder_contents(sample_path)
+    except OSError as error:
+        return [f"{sample_path} cannot be read: {error.strerror}"]
+    extra = {*found, *others} - {file.path for file in recorded} - {MANIFEST_FILE}
+    return [f"{name} does not belong there" for name in sorted(extra)]
 
 
 def _verify_file(sample_path: Path, file: StoredFile) -> list[str]:
@@ -60,7 +66,8 @@ def _verify_file(sample_path: Path, file: StoredFile) -> list[str]:
 
 
 def _verify_contents(sample_path: Path, manifest: SampleManifest) -> list[str]:
-    problems, contents = [], {}
+    problems: list[str] = []
+    contents: dict[str, str] = {}
     with Session(failure=StoreError) as session:
         for name, table in manifest.tables.items():
             paths = [sample_path / file.path for file in table.files]
@@ -69,6 +76,13 @@ def _verify_contents(sample_path: Path, manifest: SampleManifest) -> list[str]:
                 problems.append(f"the columns of {name} are not the recorded ones")
             if contents[name] != table.content:
                 problems.append(f"the content of {name} is not the recorded one")
+        if not problems:
+            problems = _verify_fingerprint(sample_path, manifest, contents)
+        return problems or find_weights_problems(session, sample_path, manifest)
+
+
+def _verify_fingerprint(sample_path: Path, manifest: SampleManifest, contents: Mapping[str, str]) -> list[str]:
+    problems = []
     fingerprint = compute_fingerprint(manifest.specification, manifest.units, manifest.tables, contents)
     if fingerprint != manifest.fingerprint:
         problems.append(

@@ -6,18 +6,22 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from typing import TYPE_CHECKING
 
 import filelock
 
 from sandbox.errors import SourceError, StoreError
+from sandbox.model import RUN_GROUP_ID
 from sandbox.scratch import STAGED_PREFIX, UNFINISHED_PREFIX, make_locked_folder, remove_leftover_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+FICLONE = 0x40049409  # of Linux, linux/fs.h
 
 
 @contextlib.contextmanager
@@ -46,7 +50,7 @@ def make_staging_folder(parent: Path, *, label: str = "") -> Iterator[Path]:
         with translate_os_errors(parent / label):
             parent.mkdir(parents=True, exist_ok=True)
             folder = stack.enter_context(make_locked_folder(parent, label=label))
-            folder.chmod(0o755)
+            folder.chmod(choose_modes()[0])
         yield folder
 
 
@@ -145,15 +149,61 @@ def _acquire_lock(target: Path, *, seconds: float) -> Iterator[bool]:
         lock.release()
 
 
-def make_readable(folder: Path) -> None:
-    """Let everybody read a folder and all below, whatever the umask was; only the owner may write.
+def restrict_access(folder: Path) -> None:
+    """Set the permissions of a finished folder and all below, whatever the umask was.
+
+    Only the owner may write, and nobody else may read. What root owns is readable for the group of its containers, too,
+    which run as another user. ``SANDBOX_SHARED=1`` lets everybody read.
 
     Raises:
         StoreError: The modes cannot be changed.
     """
+    folder_mode, file_mode = choose_modes()
+    group = RUN_GROUP_ID if os.geteuid() == 0 else -1
     with translate_os_errors(folder):
         for path in (folder, *folder.rglob("*")):
-            path.chmod(0o755 if path.is_dir() else 0o644)
+            if path.is_symlink():
+                continue
+            with contextlib.suppress(OSError):  # a file system without groups
+                os.chown(path, -1, group)
+            path.chmod(folder_mode if path.is_dir() else file_mode)
+
+
+def choose_modes() -> tuple[int, int]:
+    """Return the modes of folders and of files that hold rows, or what was made of them."""
+    if is_shared():
+        return 0o755, 0o644
+    return (0o750, 0o640) if os.geteuid() == 0 else (0o700, 0o600)
+
+
+def is_shared() -> bool:
+    """Return whether the user lets other users of the machine read samples, runs and reports."""
+    return os.environ.get("SANDBOX_SHARED") == "1"
+
+
+def close_to_others(folder: Path) -> None:
+    """Take every permission of others from a folder that is there, unless the user shares it.
+
+    Raises:
+        StoreError: Its mode cannot be changed.
+    """
+    mode = folder.stat().st_mode
+    if mode & 0o007 and not is_shared():
+        with translate_os_errors(folder):
+            folder.chmod(stat.S_IMODE(mode) & ~0o007)
+
+
+def clone_file(source: Path, target: Path) -> bool:
+    """Copy a file; return whether the copy shares its blocks with the source, which costs no space.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    with source.open("rb") as content, target.open("xb") as copy, contextlib.suppress(OSError):
+        fcntl.ioctl(copy, FICLONE, content.fileno())
+        return True
+    shutil.copyfile(source, target)
+    return False
 
 
 def sync_folder(folder: Path) -> None:

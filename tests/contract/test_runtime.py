@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import threading
@@ -365,6 +366,24 @@ def test_a_full_disk_at_the_output_is_the_failure_of_the_command(bench: Bench, s
     result = bench.run(bench.job(command, played, mounts=(mount,)))
     assert (result.outcome.ending, result.outcome.status) == (RunOutcome.FAILED, 1)
     assert b"No space left on device" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["", "; sleep NAP"], ids=["that has ended", "that goes on"])
+def test_writing_more_than_allowed_is_output_full_with_the_size(bench: Bench, command: str) -> None:
+    def played(play: FakeProcess) -> None:
+        play.write_file("/sandbox/output", "file", b"x" * 3 * MIB)
+
+    output = bench.runtime.resolve_mount_path(bench.output)
+    script = f"head -c {3 * MIB} /dev/zero > '{output}/file'{command.replace('NAP', bench.nap)}"
+    job = bench.job(script, played)
+    full = dataclasses.replace(job, limits=dataclasses.replace(job.limits, output_bytes=2 * MIB))
+    outcome = bench.run(full).outcome
+    assert (outcome.ending, outcome.output_bytes) == (RunOutcome.OUTPUT_FULL, 3 * MIB)
+    assert outcome.wall_seconds < 25
+    (bench.output.source / "file").unlink()
+    roomy = dataclasses.replace(job, limits=dataclasses.replace(job.limits, output_bytes=4 * MIB), command="true")
+    bench.script["true"] = lambda _: None
+    assert bench.run(roomy).outcome.ending is RunOutcome.SUCCEEDED
 
 
 def test_it_says_what_it_is_in_one_line(bench: Bench) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.containers import fixed_environment
 from sandbox.containers.protocol import LABEL_PREFIX
-from sandbox.model import Isolation
+from sandbox.model import RUN_GROUP_ID, Isolation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +82,7 @@ def choose_user(uid: int, gid: int, *, rootless: bool) -> ContainerUser:
     if rootless:
         return ContainerUser(uid=0, gid=0)
     if uid == 0:
-        return ContainerUser(uid=UNPRIVILEGED_ID, gid=UNPRIVILEGED_ID, needs_chown=True)
+        return ContainerUser(uid=UNPRIVILEGED_ID, gid=RUN_GROUP_ID, needs_chown=True)
     return ContainerUser(uid=uid, gid=gid)
 
 

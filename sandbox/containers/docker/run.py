@@ -14,6 +14,7 @@ from sandbox.containers.docker.client import CONNECTION_ERRORS, open_client, tra
 from sandbox.containers.docker.output import ContainerOutput
 from sandbox.containers.docker.usage import start_container_meter
 from sandbox.containers.outcome import EndCause, classify_end, wait_for_end
+from sandbox.containers.output_watch import OutputWatch
 from sandbox.containers.usage import ResourceUsage, UsageMeter
 from sandbox.errors import ContainerEngineError
 from sandbox.model import Isolation, JobResult, RunOutcome
@@ -62,6 +63,7 @@ class DockerRun:
         self._exit = ExitWaiter(client, container)
         self._isolation: Isolation | None = None
         self._meter: UsageMeter | None = None
+        self._output_watch = OutputWatch(job)
 
     def run(
         self,
@@ -81,12 +83,14 @@ class DockerRun:
             started = time.time()
             answered = self._start_container()
             began = time.monotonic()
+            self._output_watch.start()
             deadline = began + self._job.limits.timeout_seconds
             cause = self._watch_container(output, deadline, stop) if answered else EndCause.LOST
             wall = time.monotonic() - began
             output.finish(OUTPUT_TIMEOUT_SECONDS if cause is not EndCause.LOST else 0.0)
         finally:
             output.disconnect()
+            self._output_watch.finish()
             figures = self._meter.stop() if self._meter is not None else ResourceUsage()
         if output.error is not None:  # the caller's functions failed, for example on a full disk
             raise output.error
@@ -108,7 +112,7 @@ class DockerRun:
         try:
             self._inspect_container()
             cause = wait_for_end(
-                self._exit.exit_event, deadline=deadline, stop=stop, find_cause=lambda: _find_stop_cause(output)
+                self._exit.exit_event, deadline=deadline, stop=stop, find_cause=lambda: self._find_stop_cause(output)
             )
             if cause is not EndCause.EXITED:
                 self._stop_container()
@@ -116,6 +120,13 @@ class DockerRun:
             self._stop_container()
             raise
         return cause
+
+    def _find_stop_cause(self, output: ContainerOutput) -> EndCause | None:
+        if output.error is not None:
+            return EndCause.STOPPED
+        if output.is_broken:
+            return EndCause.LOST
+        return EndCause.OUTPUT if self._output_watch.is_full else None
 
     def _inspect_container(self) -> None:
         """Read the isolation in effect, and start the usage meter."""
@@ -145,6 +156,8 @@ class DockerRun:
         state = self._read_final_state()
         if state is None or self._exit.status is None or not complete:
             cause = EndCause.LOST
+        elif self._output_watch.is_full and cause is EndCause.EXITED:
+            cause = EndCause.OUTPUT
         killed = bool(state and state.get("OOMKilled")) or figures.kills > 0
         end = classify_end(cause, self._exit.status, out_of_memory=killed)
         if (
@@ -168,6 +181,7 @@ class DockerRun:
             bytes_read=figures.bytes_read,
             bytes_written=figures.bytes_written,
             isolation=self._isolation,
+            output_bytes=self._output_watch.output_bytes,
         )
 
     def _read_final_state(self) -> dict[str, Any] | None:
@@ -178,12 +192,6 @@ class DockerRun:
             return None
         # A container that is being removed was ended by that, whatever status it left.
         return None if state.get("Running") or state.get("Status") in {"removing", "dead"} else state
-
-
-def _find_stop_cause(output: ContainerOutput) -> EndCause | None:
-    if output.error is not None:
-        return EndCause.STOPPED
-    return EndCause.LOST if output.is_broken else None
 
 
 def _is_engine_stopping() -> bool:

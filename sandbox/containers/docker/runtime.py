@@ -15,7 +15,7 @@ from sandbox.containers.docker import engine_api, inventory
 from sandbox.containers.docker import terminal as docker_terminal
 from sandbox.containers.docker.client import CONNECTION_ERRORS, open_client, translate_errors
 from sandbox.containers.docker.run import DockerRun
-from sandbox.containers.local.permissions import lend_folders, make_readable
+from sandbox.containers.local.permissions import grant_read_access, lend_folders
 from sandbox.containers.protocol import GRACE_SECONDS, LABEL_PREFIX
 from sandbox.errors import ContainerEngineError
 
@@ -124,7 +124,7 @@ class DockerRuntime:
         user = engine_api.choose_user(os.getuid(), os.getgid(), rootless=engine.rootless)
         writable = [mount.source for mount in job.mounts if mount.writable] if user.needs_chown else []
         if user.needs_chown:
-            make_readable([mount.source for mount in job.mounts if not mount.writable])
+            grant_read_access([mount.source for mount in job.mounts if not mount.writable], gid=user.gid)
         token = uuid.uuid4().hex
         body = engine_api.build_container_body(
             job,

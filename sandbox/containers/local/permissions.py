@@ -30,18 +30,18 @@ def lend_folders(folders: Sequence[Path], *, uid: int, gid: int) -> Iterator[Non
             _change_owner(folder, os.getuid(), os.getgid())
 
 
-def make_readable(folders: Sequence[Path]) -> None:
-    """Add the owner's read permissions for everybody, recursively, regardless of the umask at creation.
+def grant_read_access(folders: Sequence[Path], *, gid: int) -> None:
+    """Add the owner's read permissions for a group, recursively; files that everybody may read stay as they are.
 
     Raises:
         ContainerEngineError: The file system does not permit it.
     """
     try:
         for folder in folders:
-            _add_read_permission(folder)
+            _grant_group_access(folder, gid)
             for parent, names, files in os.walk(folder):
                 for name in (*names, *files):
-                    _add_read_permission(folder.__class__(parent) / name)
+                    _grant_group_access(folder.__class__(parent) / name, gid)
     except OSError as error:
         raise ContainerEngineError(
             f"{error.filename} cannot be shown to the user that the run has: {error.strerror}",
@@ -49,11 +49,17 @@ def make_readable(folders: Sequence[Path]) -> None:
         ) from error
 
 
-def _add_read_permission(path: Path) -> None:
-    mode = path.lstat().st_mode
-    readable = stat.S_IMODE(mode) | (mode & 0o500) >> 3 | (mode & 0o500) >> 6
-    if not stat.S_ISLNK(mode) and readable != stat.S_IMODE(mode):
-        path.chmod(readable)
+def _grant_group_access(path: Path, gid: int) -> None:
+    found = path.lstat()
+    mode = stat.S_IMODE(found.st_mode)
+    wanted = (mode & 0o500) >> 3
+    if stat.S_ISLNK(found.st_mode) or mode & (wanted >> 3) == wanted >> 3:
+        return
+    if found.st_gid != gid:
+        os.chown(path, -1, gid)
+        mode &= ~0o070
+    if mode & wanted != wanted:
+        path.chmod(mode | wanted)
 
 
 def _change_owner(folder: Path, uid: int, gid: int) -> None:

@@ -16,6 +16,7 @@ from sandbox.containers.local import cgroups
 from sandbox.containers.local.job_processes import JobProcesses, ProcessUsage
 from sandbox.containers.local.output import PipeReader
 from sandbox.containers.outcome import POLL_SECONDS, EndCause, EndStatus, classify_end, wait_for_end
+from sandbox.containers.output_watch import OutputWatch
 from sandbox.containers.usage import ResourceUsage
 from sandbox.errors import ContainerEngineError
 from sandbox.model import Isolation, JobResult
@@ -49,6 +50,7 @@ class LocalRun:
         self._start_time = time.monotonic()
         self._wall_seconds = 0.0
         self._exit_event = threading.Event()
+        self._output = OutputWatch(job)
 
     def run(
         self,
@@ -67,13 +69,17 @@ class LocalRun:
         assert process.stdout is not None
         assert process.stderr is not None
         pipes = PipeReader((process.stdout, stdout), (process.stderr, stderr))
+        self._output.start()
         try:
             cause = self._watch_process(process.pid, stop, pipes)
         finally:
             status = self.finish()
+            self._output.finish()
             pipes.finish(OUTPUT_TIMEOUT_SECONDS)
         if pipes.error is not None:  # the caller's functions failed, for example on a full disk
             raise pipes.error
+        if self._output.is_full and cause is EndCause.EXITED:
+            cause = EndCause.OUTPUT
         if cause is EndCause.PROCESSES:
             stderr(f"ended: more than {self._job.limits.pids} processes and threads\n".encode())
         if self._folder.is_removed:
@@ -137,6 +143,7 @@ class LocalRun:
             bytes_read=self._process_usage.bytes_read,
             bytes_written=self._process_usage.bytes_written,
             isolation=_describe_isolation(self._job.limits),
+            output_bytes=self._output.output_bytes,
         )
 
     def _read_kernel_usage(self) -> ResourceUsage:
@@ -184,7 +191,9 @@ class LocalRun:
         return self._in_control_group
 
     def _find_stop_cause(self, pipes: PipeReader) -> EndCause | None:
-        return EndCause.STOPPED if pipes.error is not None else self._limit_cause
+        if pipes.error is not None:
+            return EndCause.STOPPED
+        return EndCause.OUTPUT if self._output.is_full else self._limit_cause
 
     def _terminate_processes(self) -> None:
         self._job_processes.send_signal(signal.SIGTERM)

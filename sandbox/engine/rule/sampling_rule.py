@@ -160,6 +160,13 @@ def add_random_numbers(
     return folded.mutate(**{name: compute_random_number(folded[fold], coefficients)})
 
 
+def build_random_number_query(
+    relation: str, columns: Mapping[str, str], key: Sequence[str], coefficients: Sequence[int], *, name: str
+) -> str:
+    """Return the SQL of all rows of a relation with each row's permanent random number as the column ``name``."""
+    return _compile_sql(add_random_numbers(_build_table(relation, columns), key, coefficients, name=name))
+
+
 def compute_fold(k: Any, coefficients: Sequence[int]) -> Any:
     """Return the fold of a key's integer, in [0, P)."""
     *_, c4, c5 = coefficients

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from sandbox.containers.docker import engine_api, images
 from sandbox.containers.docker import services as docker_services
 from sandbox.containers.docker.client import open_client
-from sandbox.containers.local.permissions import make_readable
+from sandbox.containers.local.permissions import grant_read_access
 from sandbox.containers.protocol import Mount
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.lock import LockDocument, PlatformLock
@@ -109,7 +109,7 @@ def _prepare_folders(request: NotebookRequest, user: engine_api.ContainerUser) -
             for path in (request.notebooks, *request.notebooks.rglob("*")):
                 os.chown(path, user.uid, user.gid, follow_symlinks=False)
     if user.needs_chown:
-        make_readable([request.sample / part for part in ("tables", "weights")])
+        grant_read_access([request.sample / part for part in ("tables", "weights")], gid=user.gid)
 
 
 def _build_service(

@@ -32,6 +32,7 @@ from sandbox.samples.catalog import (
     record_sample,
     resolve_sample_path,
 )
+from sandbox.samples.integrity import record_sample_files
 from sandbox.samples.verify import verify_sample
 from sandbox.sources.attach import attach_tables
 from sandbox.sources.checks import personal_columns
@@ -39,9 +40,9 @@ from sandbox.sources.discover import find_changed_files
 from sandbox.sources.projection import project_tables
 from sandbox.store.folder import (
     lock_path,
-    make_readable,
     open_resumable_folder,
     publish_folder,
+    restrict_access,
     translate_os_errors,
     write_file,
 )
@@ -109,9 +110,10 @@ def draw_sample(
             # The stored sample does not match its fingerprint, so replacing it loses nothing.
             with translate_os_errors(target):
                 shutil.rmtree(target)
-        make_readable(begun.journal.sample)
+        restrict_access(begun.journal.sample)
         publish_folder(begun.journal.sample, target)
-    sample, _ = load_sample(home, fingerprint)
+        sample, manifest = load_sample(home, fingerprint)
+        record_sample_files(target, manifest)
     record_sample(project, sample.fingerprint)
     return sample
 

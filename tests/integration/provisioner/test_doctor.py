@@ -15,6 +15,7 @@ import pytest
 
 from sandbox.containers import ownership
 from sandbox.containers.docker import engine_api as plan
+from sandbox.model import RUN_GROUP_ID
 from sandbox.provisioner.doctor import address_pool, machine_checks
 from sandbox.provisioner.doctor.doctor import run_doctor
 from tests.proxy import Proxy
@@ -221,7 +222,7 @@ def test_what_is_needed_offline_and_not_there_is_said_with_what_makes_it(broken:
 
 @pytest.mark.docker
 def test_a_user_that_may_not_write_is_named_with_its_fix(broken: Broken) -> None:
-    ours = "1000:1000" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
+    ours = f"1000:{RUN_GROUP_ID}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
     broken.question(f'"User": "{ours}"'.encode(), f'"User": "{"9" * 4}:{"9" * (len(ours) - 5)}"'.encode())
     done = broken.doctor("--json")
     (failed,) = failures(json.loads(done.stdout)).values()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from sandbox.errors import SourceError
-from sandbox.model import Sample, SilentProgress
+from sandbox.model import RUN_GROUP_ID, Sample, SilentProgress
 from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.draw.journal import JOURNAL_NAME
 from sandbox.sampler.plan.planner import plan_sample
@@ -303,11 +303,18 @@ def test_nothing_unmasked_is_in_the_folder_of_a_draw(project: Project, place: Pl
         assert path.is_dir() or b"SECRET" not in path.read_bytes()
 
 
-def test_a_sample_can_be_read_by_everybody_whatever_the_umask(project: Project, place: Place) -> None:
-    before = os.umask(0o077)
+@pytest.mark.parametrize("shared", [False, True], ids=["not shared", "shared"])
+def test_a_sample_has_the_same_permissions_whatever_the_umask(
+    shared: bool, monkeypatch: pytest.MonkeyPatch, project: Project, place: Place
+) -> None:
+    if shared:
+        monkeypatch.setenv("SANDBOX_SHARED", "1")
+    modes = (0o755, 0o644) if shared else (0o750, 0o640) if os.getuid() == 0 else (0o700, 0o600)
+    before = os.umask(0o077 if shared else 0)
     try:
         sample, _ = drawn(project, plan_sample(project, threads=2, progress=SilentProgress()), place.home)
     finally:
         os.umask(before)
     for path in (sample.path, *sample.path.rglob("*")):
-        assert stat.S_IMODE(path.stat().st_mode) == (0o755 if path.is_dir() else 0o644)
+        assert stat.S_IMODE(path.stat().st_mode) == (modes[0] if path.is_dir() else modes[1])
+        assert path.stat().st_gid == (RUN_GROUP_ID if os.getuid() == 0 else os.getgid())

@@ -11,7 +11,7 @@ from sandbox.containers.docker.client import is_remote
 from sandbox.containers.docker.usage import parse_stats
 from sandbox.containers.protocol import Job, Mount
 from sandbox.containers.usage import ResourceUsage
-from sandbox.model import Environment, ResourceLimits
+from sandbox.model import RUN_GROUP_ID, Environment, ResourceLimits
 
 ENGINE = plan.EngineInfo(
     version="27", storage="overlay2", rootless=False, seccomp=True, selinux=False, memory_bytes=8 * 10**9
@@ -93,7 +93,7 @@ def test_files_that_the_engine_labels_for_others_can_be_read_where_it_does() -> 
 @pytest.mark.parametrize(
     ("uid", "rootless", "expected"),
     [
-        (0, False, plan.ContainerUser(uid=1000, gid=1000, needs_chown=True)),
+        (0, False, plan.ContainerUser(uid=1000, gid=RUN_GROUP_ID, needs_chown=True)),
         (501, False, plan.ContainerUser(uid=501, gid=20)),
         (501, True, plan.ContainerUser(uid=0, gid=0)),
         (0, True, plan.ContainerUser(uid=0, gid=0)),
