@@ -23,7 +23,7 @@ PLACEMENT_KEYS = frozenset(
     {
         "pipeline.production", "pipeline.build",
         "stack.runtime", "stack.network", "stack.build_network", "stack.services",
-        "stack.limits.cpus", "stack.limits.memory", "stack.limits.timeout",
+        "stack.limits.cpus", "stack.limits.memory", "stack.limits.timeout", "stack.limits.output",
     }
 )  # fmt: skip
 """Keys of placement; under ``CI=true`` they come from the baseline's file or a flag."""
