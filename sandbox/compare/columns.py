@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from sandbox.compare.canonical_sql import canonicalize, render_text_sql
 from sandbox.compare.rules import NO_TOLERANCE, Tolerance
 from sandbox.compare.sql_types import TEMPORAL_TYPES, is_nested, is_numeric
 from sandbox.compare.tolerance import render_normalized_sql
@@ -22,16 +23,18 @@ if TYPE_CHECKING:
 
 SideName = Literal["baseline", "candidate"]
 
-_MINUS_ZERO = r"(^|[\[ {(=,])-0\.0([\]}),]|$)"
-
 
 @dataclass(frozen=True, kw_only=True)
 class TableShape:
-    """The names and types of one table's columns, in its order, and its number of rows."""
+    """The names and types of one table's columns, in its order, and its number of rows.
+
+    ``units`` are the units of each column's durations, of which DuckDB reads the numbers alone.
+    """
 
     names: tuple[str, ...]
     types: tuple[str, ...]
     rows: int
+    units: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +45,10 @@ class ComparedColumn:
         name: Production's name of it.
         baseline, candidate: Its position in either table.
         types: Its type in either table.
-        common: The type in which values are compared; None where some value would not survive the conversion, and
-            then no value of the one side equals one of the other.
+        common: The type in which values are compared; None where the sides' types have none in common, and no value of one
+            side equals one of the other.
+        lossy_type: Set instead where some values do not survive the conversion to it: these differ from every value of the
+            other side.
         tolerance: Which values count as equal although they are not the same.
         is_nondeterministic: Differs without any change of code; nothing is judged in it.
     """
@@ -53,6 +58,7 @@ class ComparedColumn:
     candidate: int
     types: tuple[str, str]
     common: str | None
+    lossy_type: str | None = None
     tolerance: Tolerance = NO_TOLERANCE
     is_nondeterministic: bool = False
 
@@ -75,35 +81,55 @@ class ComparedColumn:
         return self.is_numeric or self.common in TEMPORAL_TYPES
 
     def render_value_sql(self, side: SideName, *, key: bool = False, row: str = "") -> str:
-        """Give the SQL of the value that is compared: equal values of both sides are equal in it.
+        """Return the SQL of the compared value: equal values of both sides are equal in it.
 
-        As a part of a key, a column that has no common type still tells its own side's rows apart, and a tolerance
-        counts for nothing: it would make keys equal that are not. ``row`` is what the row is called, if it has a name.
+        As a part of a key, a column without a common type still tells its own side's rows apart. A tolerance does not apply
+        to keys: it would make keys equal that are not. ``row`` is the alias of the row, if it has one.
         """
         raw = f"{row}.{self.format_raw_name(side)}" if row else self.format_raw_name(side)
+        if self.lossy_type is not None:
+            return self._render_lossy_sql(side, raw)
         if self.common is None:
             return f"'{side} ' || {raw}::VARCHAR" if key else f"'{side}'"
         cast = raw if self.select_type(side) == self.common else f"{raw}::{self.common}"
-        if self.common == "INTERVAL":  # the engine holds 30 days equal to a month
-            return f"{cast}::VARCHAR"
-        if self.common.startswith("MAP(") and self.common.endswith(")"):  # a map has no order
-            return f"list_sort(map_entries({cast}))"
-        return cast if key else render_normalized_sql(self.common, self.tolerance, cast)
+        canonical, type_ = canonicalize(self.common, cast)
+        return canonical if key else render_normalized_sql(type_, self.tolerance, canonical)
+
+    def _render_lossy_sql(self, side: SideName, raw: str) -> str:
+        """Return a struct of the converted value, or of the side and the text of a value that the type does not hold."""
+        assert self.lossy_type is not None
+        type_ = self.select_type(side)
+        converted = f"try_cast({raw} as {self.lossy_type})"
+        canonical, _ = canonicalize(self.lossy_type, converted)
+        kept = f"try_cast({converted} as {type_}) is not distinct from {raw}" if type_ != self.lossy_type else "true"
+        return (
+            f"case when {raw} is not null then struct_pack(v := case when {kept} then {canonical} end, "
+            f"other := case when not ({kept}) then '{side} ' || {raw}::VARCHAR end) end"
+        )
+
+    @property
+    def value_type(self) -> str:
+        """The type of the compared value."""
+        if self.lossy_type is not None:
+            return f"STRUCT(v {canonicalize(self.lossy_type, '')[1]}, other VARCHAR)"
+        return canonicalize(self.common, "")[1] if self.common is not None else "VARCHAR"
 
     @property
     def hash_input_sql(self) -> str:
-        """Give the SQL of what a row's hash takes of the compared value ``v<n>``.
+        """Return the SQL that a row's unkeyed hash takes of the compared value ``v<n>``.
 
-        The engine's hash of nested values sees their leaves alone: NULL, [] and [NULL] have one hash, as have
-        [[1], [2]] and [[1, 2]]. So their text is hashed as well, in which a zero has no sign.
+        DuckDB's hash of nested values sees their leaves alone, so their text is hashed as well.
         """
         name = f"v{self.baseline}"
-        if self.common is None or not is_nested(self.common):
-            return name
-        text = f"{name}::VARCHAR"
-        if "FLOAT" in self.common or "DOUBLE" in self.common:
-            text = f"regexp_replace({text}, '{_MINUS_ZERO}', '\\10.0\\2', 'g')"
-        return f"{name}, {text}"
+        return f"{name}, {self.text_sql}" if is_nested(self.value_type) else name
+
+    @property
+    def text_sql(self) -> str:
+        """Return the SQL of the text of the compared value ``v<n>``, equal for equal values alone."""
+        name = f"v{self.baseline}"
+        if self.tolerance.as_set:
+            return f"coalesce(strlen({name}::VARCHAR) || ':' || {name}::VARCHAR, '~')"
+        return render_text_sql(self.value_type, name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +152,9 @@ class ColumnMatch:
         """Give what the document says about the columns."""
         changed = {
             column.name: ColumnTypeChange(
-                baseline=column.types[0], candidate=column.types[1], compared=column.common is not None
+                baseline=column.types[0],
+                candidate=column.types[1],
+                compared=column.common is not None or column.lossy_type is not None,
             )
             for column in columns
             if column.types[0] != column.types[1]

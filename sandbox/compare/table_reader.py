@@ -7,8 +7,10 @@ import difflib
 from typing import TYPE_CHECKING
 
 from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape
+from sandbox.compare.parquet_reader import open_parquet
 from sandbox.compare.rules import NO_TOLERANCE
 from sandbox.compare.sql_types import render_nan_safe_sql
+from sandbox.compare.text_reader import TEXT_FORMATS, TextReader
 from sandbox.compare.tolerance import find_misplaced_settings
 from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_table_function
@@ -38,26 +40,68 @@ class TableReader:
         self._failure = failure
 
     def open(self, side: SideName, table: TableFiles) -> TableShape:
-        """Make ``raw_<side>`` and give its shape.
+        """Create ``raw_<side>`` and return its shape.
 
         Raises:
             SandboxError: Of the given class; a file cannot be read, or does not hold the table.
         """
-        doing = describe_read_failure(side, table)
-        source, names = self.prepare_source(side, table, doing=doing)
+        return self.open_tables({side: table})[side]
+
+    def open_tables(
+        self, tables: Mapping[SideName, TableFiles], renamed: Mapping[str, str] | None = None
+    ) -> dict[SideName, TableShape]:
+        """Create ``raw_<side>`` of each side and return their shapes.
+
+        Args:
+            tables: One side's, or both sides'. Columns of text files get one type on both.
+            renamed: The candidate's names of columns to the baseline's.
+
+        Raises:
+            SandboxError: Of the given class; a file cannot be read, or does not hold the table.
+        """
+        texts = {side: table for side, table in tables.items() if table.format in TEXT_FORMATS}
+        doing = {side: describe_read_failure(side, table) for side, table in tables.items()}
+        read = TextReader(self._session, self._failure).open(texts, renamed or {}, doing) if texts else {}
+        shapes = {}
+        for side, table in tables.items():
+            units: tuple[tuple[str, ...], ...] = ()
+            if side in read:
+                source, names = read[side]
+            elif table.format == "parquet" and table.folder is None:
+                opened = open_parquet(self._session, table.paths, self._failure, doing=doing[side])
+                source, names, units = opened.sql, opened.names, opened.units
+            else:
+                source, found = self.prepare_source(side, table, doing=doing[side])
+                names = tuple(found or ())
+            shapes[side] = self._create_view(side, table, source, names, units, doing[side])
+        return shapes
+
+    def _create_view(
+        self,
+        side: SideName,
+        table: TableFiles,
+        source: str,
+        names: tuple[str, ...],
+        units: tuple[tuple[str, ...], ...],
+        doing: str,
+    ) -> TableShape:
         described = self._session.fetch_rows(f"describe select * from {source}", doing=doing)
-        names = names or [name for name, *_ in described]
+        names = names or tuple(name for name, *_ in described)
         if len(names) != len(described):
             raise self._failure(f"{doing}: its columns' names cannot be told apart")
         types = [type_ for _, type_, *_ in described]
         aliases = ", ".join(f"r{position}" for position in range(len(types)))
-        shown = ", ".join(f"{render_nan_safe_sql(type_, f'r{n}')} as r{n}" for n, type_ in enumerate(types))
+        plain = 'r{0} collate "binary"' if table.format == "duckdb" else "r{0}"
+        shown = ", ".join(
+            f"{plain.format(n) if type_ == 'VARCHAR' else render_nan_safe_sql(type_, f'r{n}')} as r{n}"
+            for n, type_ in enumerate(types)
+        )
         self._session.execute(
             f"create or replace temp view raw_{side} as select {shown} from {source} as t({aliases})",
             doing=doing,
         )
         [(rows,)] = self._session.fetch_rows(f"select count(*) from raw_{side}", doing=doing)
-        return TableShape(names=tuple(names), types=tuple(types), rows=rows)
+        return TableShape(names=names, types=tuple(types), rows=rows, units=units or ((),) * len(types))
 
     def check(self, side: SideName, table: TableFiles) -> None:
         """Read every value of a table, so that a damaged file is named.
@@ -78,7 +122,8 @@ class TableReader:
         if table.format == "duckdb":
             return self._attach_database_table(table, doing), None
         if table.format == "parquet" and table.folder is None:
-            return self._prepare_parquet(table, doing)
+            opened = open_parquet(self._session, table.paths, self._failure, doing=doing)
+            return opened.sql, list(opened.names)
         try:
             source = open_table(self._session, table, place, doing=doing)
         except SandboxError as error:
@@ -90,14 +135,6 @@ class TableReader:
         stored = quote_identifier(f"stored_{place}")  # what has to be parsed is parsed once, not once a query
         self._session.execute(f"create or replace temp table {stored} as select * from {source}", doing=doing)
         return stored, None
-
-    def _prepare_parquet(self, table: TableFiles, doing: str) -> tuple[str, list[str] | None]:
-        files = [_read_column_names(self._session, path, doing) for path in table.paths]
-        if all(names == files[0] for names in files):
-            return build_table_function(table), files[0]
-        paths = ", ".join(quote_literal(str(path)) for path in table.paths)
-        # Files of one table with other columns: by name, or the columns that the first file lacks would be lost.
-        return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)", None
 
     def _attach_database_table(self, table: TableFiles, doing: str) -> str:
         alias = attach_duckdb_file(self._session, table, doing=doing)
@@ -162,8 +199,13 @@ def build_compared_columns(
     for name, baseline, candidate in found.pairs:
         types = (shapes["baseline"].types[baseline], shapes["candidate"].types[candidate])
         column = ComparedColumn(name=name, baseline=baseline, candidate=candidate, types=types, common=None)
-        common = _find_common_type(session, column)
-        column = dataclasses.replace(column, common=common, is_nondeterministic=name in rules.tainted)
+        common, lossy = _find_common_type(session, column)
+        if shapes["baseline"].units[baseline] != shapes["candidate"].units[candidate]:
+            raise failure(
+                f"the sides hold {name} as durations in other units, or as durations and numbers",
+                hint="write it with one type on both sides",
+            )
+        column = dataclasses.replace(column, common=common, lossy_type=lossy, is_nondeterministic=name in rules.tainted)
         given.append(dataclasses.replace(column, tolerance=_resolve_tolerance(column, rules, failure)))
     return given
 
@@ -188,11 +230,11 @@ def _resolve_tolerance(column: ComparedColumn, rules: OutputRules, failure: type
     return tolerance
 
 
-def _find_common_type(session: Session, column: ComparedColumn) -> str | None:
-    """Give the type that every value of both sides can be converted to and back; None if there is none."""
+def _find_common_type(session: Session, column: ComparedColumn) -> tuple[str | None, str | None]:
+    """Return the type to which both sides' values are converted, and None; in reverse where some are lost by that."""
     common = _unify_types(session, *column.types)
     if common is None:
-        return None
+        return None, None
     for side in ("baseline", "candidate"):
         raw, type_ = column.format_raw_name(side), column.select_type(side)
         if type_ == common:
@@ -203,8 +245,8 @@ def _find_common_type(session: Session, column: ComparedColumn) -> str | None:
             doing=f"comparing the types of {column.name}",
         )
         if lossless is False:
-            return None
-    return common
+            return None, common
+    return common, None
 
 
 def _unify_types(session: Session, baseline: str, candidate: str) -> str | None:
@@ -223,22 +265,3 @@ def _unify_types(session: Session, baseline: str, candidate: str) -> str | None:
     except SandboxError:
         return None  # it has no rule for the two, and that was the question
     return "DOUBLE" if common == "FLOAT" else common
-
-
-def _read_column_names(session: Session, path: Path, doing: str) -> list[str]:
-    """Give the names of a Parquet file's own columns, spelt as in the file.
-
-    The engine would call a second column ``A`` beside ``a`` ``A_1``.
-    """
-    nodes = session.fetch_rows("select name, num_children from parquet_schema(?)", [str(path)], doing=doing)
-    names: list[str] = []
-    inside = [int(nodes[0][1] or 0)]  # how many children each open node still has to come
-    for name, children in nodes[1:]:
-        if len(inside) == 1:
-            names.append(name)
-        inside[-1] -= 1
-        if children:
-            inside.append(int(children))
-        while len(inside) > 1 and inside[-1] == 0:
-            inside.pop()
-    return names

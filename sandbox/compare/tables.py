@@ -141,7 +141,7 @@ class _OutputComparison:
 
     def compare_both_sides(self, tables: dict[SideName, TableFiles], *, identical: bool) -> OutputDiff:
         """An output that both sides have."""
-        shapes = {side: self.reader.open(side, tables[side]) for side in SIDES}
+        shapes = self.reader.open_tables(tables, self.rules.rename)
         found = match_columns(shapes["baseline"].names, shapes["candidate"].names, self.rules)
         try:
             key_inference.check_declared_columns(self.name, self.rules, shapes, _KEY_ERRORS[self.origin])

@@ -55,11 +55,11 @@ def render_added_and_removed_sql(plan: ComparisonPlan, baseline: str, candidate:
 
     Rows of one ``u`` are the same but for tainted columns, so they have one unit, and cancel each other.
     """
-    hashed = plan.deterministic_hash if plan.has_nondeterministic_columns else plan.row_hash
+    digest = plan.deterministic_digest if plan.has_nondeterministic_columns else plan.row_digest
     net = "select u, sum(b - c)::BIGINT as net from loose group by u"
     return [
         f"select * exclude (u, net), {sign}net as n from ({net}) join "
-        f"(select distinct on (u) {columns}, {hashed} as u from late_{side} where not paired) using (u) "
+        f"(select distinct on (u) {columns}, {digest} as u from late_{side} where not paired) using (u) "
         f"where {sign}net > 0"
         for side, columns, sign in zip(SIDES, (baseline, candidate), ("", "-"), strict=True)
     ]

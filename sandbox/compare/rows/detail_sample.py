@@ -162,8 +162,8 @@ def create_differing_sample(
         few = f" and l.h % {few_of} = 0" if few_of > 1 else ""
         found.append(
             f"select {_render_columns_sql(part.columns, side, part.unit_columns, 't')}, ({more}) / greatest(l.b, l.c)::DOUBLE as w "
-            f"from (select *, {plan.row_hash} as row_hash from late_{side} where not paired) t "
-            f"join loose l on l.h = t.row_hash where {more} > 0 and not noise{few}"
+            f"from (select *, {plan.row_digest} as row_digest from late_{side} where not paired) t "
+            f"join loose l on l.d = t.row_digest where {more} > 0 and not noise{few}"
         )
     query = " union all ".join(found)
     query = part.unit_columns.render_joined_sql(query) if part.unit_columns else query

@@ -83,8 +83,8 @@ def _find_surplus_rows(session: Session, plan: ComparisonPlan, side: SideName, d
     wanted = ", ".join(_render_example_sql(column, side, "t") for column in plan.columns)
     more = "l.b > l.c" if side == "baseline" else "l.c > l.b"
     found = session.fetch_rows(
-        f"select distinct on (l.h) {wanted} from late_{side} t join "
-        f"(select h from loose l where {more} order by noise, h limit {MAX_EXAMPLES_PER_KIND}) l on l.h = {plan.row_hash} "
+        f"select distinct on (l.h, l.d) {wanted} from late_{side} t join "
+        f"(select d, h from loose l where {more} order by noise, h limit {MAX_EXAMPLES_PER_KIND}) l on l.d = {plan.row_digest} "
         "where not t.paired order by l.h",
         doing=doing,
     )

@@ -1,8 +1,8 @@
 """Rows that both sides have, set aside without a join: by sums of hashes that cancel.
 
-Every row adds the hash of all of it to one of many sums, which the hash of its key chooses; the candidate's rows are
-subtracted. Rows of one key share a sum, so where a sum is 0 both sides have the same rows of all of its keys, as a
-multiset. That they do not, and it is 0 all the same, has a probability of 2⁻⁶⁴, like a changed row that keeps its hash.
+Every row adds a keyed hash of all its values to one of many sums, which the hash of its key chooses; the candidate's rows
+are subtracted. Rows of one key share a sum, so where a sum is 0 both sides have the same rows of all of its keys, as a
+multiset. Otherwise a sum is 0 with a probability of about 2⁻⁶⁴, whatever the rows are: the key of the hash is drawn anew.
 Only rows of the other sums, and those that are looked at although they do not differ, are read whole and compared. No
 row is held, and their order does not matter.
 
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sandbox.compare.rows.row_matching import SIDES
+from sandbox.compare.rows.keyed_hash import RowHasher
+from sandbox.compare.rows.row_matching import SIDES, format_value_name
 from sandbox.compare.sql_types import INTEGER_TYPES
 
 if TYPE_CHECKING:
@@ -56,12 +57,16 @@ def exclude_equal_rows(
         where it would be of no use.
     """
     rows = max(shape.rows for shape in shapes.values())
-    bits = min(rows.bit_length(), (memory // _MEMORY_BYTES_PER_SUM).bit_length() - 1)
+    bits = max(2, min(rows.bit_length(), (memory // _MEMORY_BYTES_PER_SUM).bit_length() - 1))
     if rows > 2 << bits:
         return None
     sums = np.zeros(1 << bits, np.uint64)
     keys = _IntegerKeys if _has_integer_key(plan) and _KEY_BYTES * rows <= memory // 4 else _HashedKeys
-    sides = [_PrefilterSide(session=session, plan=plan, name=name, keys=keys(plan, bits, name)) for name in SIDES]
+    hasher = RowHasher({format_value_name(column): column.value_type for column in plan.columns})
+    sides = [
+        _PrefilterSide(session=session, plan=plan, name=name, keys=keys(plan, bits, name), hasher=hasher)
+        for name in SIDES
+    ]
     if not all(side.add_to_sums(sums, doing) for side in sides) or not (plan.key == () or sides[0].keys.is_unique()):
         return None
     differs = sums != 0
@@ -173,31 +178,33 @@ class _PrefilterSide:
     Attributes:
         session, plan, name: What is read.
         keys: What is held of its keys, and how they choose a sum.
+        hasher: Hashes rows, with one key for both sides.
     """
 
     session: Session
     plan: ComparisonPlan
     name: SideName
     keys: _IntegerKeys | _HashedKeys
+    hasher: RowHasher
 
     def add_to_sums(self, sums: Array, doing: str) -> bool:
-        """Add all rows to the sums, or subtract the candidate's; False where a key is null.
-
-        A row's hash is hashed once more: the engine's hash of several values ends with an xor, and sums of such numbers
-        are alike too often.
-        """
+        """Add the hashes of all rows to the sums, or subtract the candidate's; return False where a key is null."""
         into = np.add if self.name == "baseline" else np.subtract
-        query = f"select hash({self.plan.row_hash}), {self.keys.sql} from all_{self.name}"
+        words = self.hasher.sql
+        query = f"select {', '.join([*words, self.keys.sql])} from all_{self.name}"
         # In the table's order, or numbers would not rise that do.
-        self.session.execute("set preserve_insertion_order = true")
+        self.session.execute("set preserve_insertion_order = true; set arrow_large_buffer_size = true")
         try:
             for batch in self.session.fetch_batches(query, size=_BATCH_ROWS, doing=doing):
-                if batch.column(1).null_count:
+                if not batch.num_rows:
+                    continue
+                columns = batch.columns
+                if columns[len(words)].null_count:
                     return False
-                rows, *keys = [np.asarray(np.from_dlpack(column)) for column in batch.columns]
-                into.at(sums, self.keys.assign_sums(*keys), rows)
+                keys = [np.asarray(np.from_dlpack(column)) for column in columns[len(words) :]]
+                into.at(sums, self.keys.assign_sums(*keys), self.hasher.hash_rows(columns[: len(words)]))
         finally:
-            self.session.execute("set preserve_insertion_order = false")
+            self.session.execute("set preserve_insertion_order = false; set arrow_large_buffer_size = false")
         return True
 
     def create_remaining_view(self, differs: Array, doing: str) -> None:

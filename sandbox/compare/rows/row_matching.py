@@ -1,16 +1,16 @@
-"""Which rows differ, found in one pass over both tables, and how.
+"""Matching of two tables' rows, and collection of those that differ.
 
-Both tables are reduced to (key, hash of the other values) and joined on the key; only the rows of keys whose hashes
-differ are read whole. The hash has 64 bits and never leaves the process: a changed row goes unseen with a
-probability of 2⁻⁶⁴.
+Both tables are joined on the key and compared value by value; only differing rows are read whole.
 
 A key that is null or repeated on a side tells no row apart. Rows with such keys, and all rows of a table without a
-key, are compared as multisets: equal rows cancel one by one, the rest was removed or added. They are never paired.
+key, are compared as multisets: equal rows cancel one by one, the others are removed or added. They are never paired.
+Rows cancel by a 128-bit MD5 of their text, with a secret prefix that is drawn for each comparison.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.compare.key_inference import can_be_unique
@@ -48,6 +48,7 @@ class ComparisonPlan:
         direct: Pairs are read from the tables themselves, because most rows differ; the key is unique then.
         one_in: Of so many rows one is looked at although it does not differ, a power of two; None where none is.
         view_prefix: What the views of the rows that may differ are called: ``all``, or ``left`` where others were set aside.
+        salt: The secret prefix of the texts of rows.
     """
 
     columns: tuple[ComparedColumn, ...]
@@ -56,6 +57,7 @@ class ComparisonPlan:
     direct: bool = False
     one_in: int | None = None
     view_prefix: Literal["all", "left"] = "all"
+    salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
     @property
     def key_names(self) -> list[str]:
@@ -80,19 +82,28 @@ class ComparisonPlan:
         return any(column.is_nondeterministic for column in self.columns)
 
     @property
-    def deterministic_hash(self) -> str:
-        """The hash of a whole row without its tainted columns."""
-        return _render_hash_sql([column.hash_input_sql for column in self.columns if not column.is_nondeterministic])
+    def other_columns(self) -> list[ComparedColumn]:
+        """The columns that are not the key."""
+        return [column for column in self.columns if column not in self.key]
 
     @property
     def row_hash(self) -> str:
-        """The hash of a whole row."""
+        """The unkeyed hash of a whole row: chooses examples, and proves nothing."""
         return _render_hash_sql([column.hash_input_sql for column in self.columns])
 
     @property
-    def value_hash(self) -> str:
-        """The hash of what is not the key."""
-        return _render_hash_sql([column.hash_input_sql for column in self.columns if column not in self.key])
+    def row_digest(self) -> str:
+        """The keyed digest of a whole row."""
+        return self._render_digest_sql(self.columns)
+
+    @property
+    def deterministic_digest(self) -> str:
+        """The keyed digest of a whole row without its nondeterministic columns."""
+        return self._render_digest_sql([column for column in self.columns if not column.is_nondeterministic])
+
+    def _render_digest_sql(self, columns: Sequence[ComparedColumn]) -> str:
+        texts = "".join(f", '|', {column.text_sql}" for column in columns)
+        return f"md5_number(concat('{self.salt}'{texts}))"
 
     def render_joined_keys_sql(self) -> str:
         """Give the keys whose rows differ or are ``sampled``, for keys that are unique on both sides.
@@ -100,10 +111,12 @@ class ComparisonPlan:
         All other rows fall into one group without a key, and ``n`` counts rows of the join: so it shows afterwards
         whether the keys were unique.
         """
-        keys = self.key_names
-        sides = (f"(select {', '.join(keys)}, {self.value_hash} as h from {self.view_prefix}_{side})" for side in SIDES)
+        keys, others = self.key_names, [format_value_name(column) for column in self.other_columns]
+        names = ", ".join([*keys, *others])
+        sides = (f"(select {names}, true as present from {self.view_prefix}_{side})" for side in SIDES)
         on = " and ".join(f"b.{key} = c.{key}" for key in keys)
-        differs = "b.h is distinct from c.h"
+        unequal = "".join(f" or b.{name} is distinct from c.{name}" for name in others)
+        differs = f"(b.present is null or c.present is null{unequal})"
         sampled = self._render_sample_condition([f"coalesce(b.{key}, c.{key})" for key in keys])
         shown = ", ".join(
             f"case when {differs} or {sampled} then coalesce(b.{key}, c.{key}) end as {key}" for key in keys
@@ -111,18 +124,22 @@ class ComparisonPlan:
         return (
             f"create or replace temp table keys as select {shown}, "
             f"{differs} as differs, {sampled} as sampled, "
-            "(b.h is not null)::BIGINT as b, (c.h is not null)::BIGINT as c, "
+            "(b.present is not null)::BIGINT as b, (c.present is not null)::BIGINT as c, "
             f"count(*) as n from {next(sides)} b full join {next(sides)} c on {on} group by all"
         )
 
     def render_grouped_keys_sql(self) -> str:
-        """Give the keys whose rows differ, repeat, are null or are ``sampled``, whatever the keys are like."""
+        """Return the keys whose rows differ, repeat, are null or are ``sampled``, whatever the keys are like.
+
+        Of two rows of a key the digests are compared.
+        """
         keys = ", ".join(self.key_names)
         null = " or ".join(f"{key} is null" for key in self.key_names)
+        digest = self._render_digest_sql(self.other_columns)
         sides = " union all ".join(
-            f"select {int(side == 'baseline')} as b, {keys}, {self.value_hash} as h from all_{side}" for side in SIDES
+            f"select {int(side == 'baseline')} as b, {keys}, {digest} as d from all_{side}" for side in SIDES
         )
-        differs = f"(sum(b) <> 1 or sum(1 - b) <> 1 or bit_xor(h) <> 0 or {null})"
+        differs = f"(sum(b) <> 1 or sum(1 - b) <> 1 or min(d) <> max(d) or {null})"
         sampled = self.sample_condition
         return (
             f"create or replace temp table keys as select {keys}, {differs} as differs, {sampled} as sampled, "
@@ -163,20 +180,20 @@ class ComparisonPlan:
         )
 
     def render_multiset_sql(self, source: str) -> str:
-        """Give the rows, by their hash, that one side has more often: the removed ones and the added ones.
+        """Return the rows, by their digest ``d``, that one side has more often: the removed ones and the added ones.
 
-        ``u`` is the hash without tainted columns. Rows of one ``u`` that both sides have more often are each other but
-        for these; ``noise`` is true where that explains all of them.
+        ``u`` is the digest without nondeterministic columns. Rows of one ``u`` that both sides have more often are each
+        other but for these; ``noise`` is true where that explains all of them. ``h`` is the unkeyed hash.
         """
-        u = self.deterministic_hash if self.has_nondeterministic_columns else "h"
+        u = self.deterministic_digest if self.has_nondeterministic_columns else "d"
         sides = " union all ".join(
-            f"select {int(side == 'baseline')} as b, {self.row_hash} as h, {u} as u from {source}_{side}"
-            + (" where not paired" if source == "late" else "")
+            f"select {int(side == 'baseline')} as b, {self.row_digest} as d, {u} as u, {self.row_hash} as h "
+            f"from {source}_{side}" + (" where not paired" if source == "late" else "")
             for side in SIDES
         )
         loose = (
-            "select h, any_value(u) as u, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c "
-            f"from ({sides}) group by h having sum(b) <> sum(1 - b)"
+            "select d, any_value(u) as u, any_value(h) as h, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c "
+            f"from ({sides}) group by d having sum(b) <> sum(1 - b)"
         )
         noise = "false"
         if self.has_nondeterministic_columns:
@@ -187,7 +204,7 @@ class ComparisonPlan:
     def render_surplus_rows_sql(self, side: SideName) -> str:
         """Give the whole rows of one side that have one of the found hashes; for tables without a key."""
         kept = ", ".join(f"t.{raw}" for raw in self.list_raw_names(side))
-        differing = f"{self.row_hash} in (select h from loose)"
+        differing = f"{self.row_digest} in (select d from loose)"
         return (
             f"create or replace temp table kept_{side} as select {kept}, false as paired, {differing} as differing, "
             f"{self.sample_condition} as sampled from {self.view_prefix}_{side} t where {differing} or {self.sample_condition}"

@@ -1,0 +1,118 @@
+"""Reads JSON documents whose numbers have more digits than DuckDB's JSON reader keeps."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.table_functions import format_file_list
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.model import TableFiles
+
+_LONG_NUMBER = r"[:\[,]\s*-?\d(?:[\d.]{15,}|[\d.]*[eE][+-]?\d{3})"
+_BATCH_ROWS = 10_000
+
+
+class _Number(str):
+    """The digits of a number."""
+
+    __slots__ = ()
+
+
+def _render_objects_sql(table: TableFiles) -> str:
+    form = "newline_delimited" if table.format == "jsonl" else "array"
+    return f"read_json_objects({format_file_list(table.paths)}, format = '{form}', hive_partitioning = false)"
+
+
+def has_long_numbers(session: Session, table: TableFiles, *, doing: str) -> bool:
+    """Return whether some number has more digits than a DOUBLE holds."""
+    query = (
+        f"select 1 from {_render_objects_sql(table)} t(d) where regexp_matches(d::VARCHAR, '{_LONG_NUMBER}') limit 1"
+    )
+    return bool(session.fetch_rows(query, doing=doing))
+
+
+def store_documents(
+    session: Session, tables: Mapping[str, tuple[TableFiles, Sequence[str]]]
+) -> dict[str, tuple[str, ...]]:
+    """Store each table's members as texts, and return its columns' names in SQL.
+
+    Numbers, and strings, are texts where a column has nothing else in any of the tables. Other columns hold JSON, with sorted
+    members and plain numbers.
+
+    Args:
+        session: Where the tables are stored.
+        tables: The files and the columns of each table to store.
+    """
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for stored, (table, names) in tables.items():
+        _store_table(session, stored, table, names, kinds)
+    for stored, (_, names) in tables.items():
+        for number, name in enumerate(names):
+            if kinds[name] <= {"text"}:
+                session.execute(f"update {stored} set c{number} = (c{number}::JSON ->> '$')")
+    return {stored: tuple(f"c{number}" for number in range(len(names))) for stored, (_, names) in tables.items()}
+
+
+def _store_table(
+    session: Session, stored: str, table: TableFiles, names: Sequence[str], kinds: dict[str, set[str]]
+) -> None:
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    columns = ", ".join(f"c{number} VARCHAR" for number in range(len(names)))
+    session.execute(f"create or replace temp table {quote_identifier(stored)} ({columns})")
+    parts = []
+    for batch in session.fetch_batches(f"select d::VARCHAR from {_render_objects_sql(table)} t(d)", size=_BATCH_ROWS):
+        documents = [json.loads(text, parse_int=_Number, parse_float=_Number) for text in batch.column(0).to_pylist()]
+        arrays = {}
+        for number, name in enumerate(names):
+            values = [document.get(name) for document in documents]
+            kinds[name] |= {_name_kind(value) for value in values if value is not None}
+            arrays[f"c{number}"] = pa.array(
+                [None if value is None else _write_json(value) for value in values], pa.string()
+            )
+        parts.append(pa.table(arrays))
+    for part in parts:
+        session.register_table("documents", part)
+        session.execute(f"insert into {stored} select * from documents")
+
+
+def _name_kind(value: Any) -> str:
+    if isinstance(value, _Number):
+        return "number"
+    return "text" if isinstance(value, str) else "boolean" if isinstance(value, bool) else "document"
+
+
+def _write_json(value: Any, *, depth: int = 0) -> str:
+    """Return the JSON of a value: a number's digits as they are, inside others without what does not count."""
+    if isinstance(value, _Number):
+        return str(value) if depth == 0 else _shorten_number(value)
+    if isinstance(value, list):
+        return "[" + ",".join(_write_json(item, depth=depth + 1) for item in value) + "]"
+    if isinstance(value, dict):
+        members = (f"{json.dumps(name)}:{_write_json(value[name], depth=depth + 1)}" for name in sorted(value))
+        return "{" + ",".join(members) + "}"
+    return json.dumps(value)
+
+
+def _shorten_number(text: str) -> str:
+    """Return one text for all ways to write a number.
+
+    >>> _shorten_number("1.50"), _shorten_number("15e-1"), _shorten_number("-0.0")
+    ('15e-1', '15e-1', '0')
+    """
+    sign, digits, exponent = Decimal(text).as_tuple()
+    assert isinstance(exponent, int)
+    written = "".join(map(str, digits)).lstrip("0")
+    short = written.rstrip("0")
+    if not short:
+        return "0"
+    power = exponent + len(written) - len(short)
+    return ("-" if sign else "") + short + (f"e{power}" if power else "")

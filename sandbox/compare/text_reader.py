@@ -1,0 +1,162 @@
+"""Reads tables of CSV and JSON as texts, and gives columns one type for both sides."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sandbox.compare.json_documents import has_long_numbers, store_documents
+from sandbox.compare.text_columns import decide_types
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import build_table_function
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sandbox.compare.columns import SideName
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.errors import SandboxError
+    from sandbox.model import TableFiles
+
+TEXT_FORMATS = frozenset({"csv", "jsonl", "json"})
+_WORDS_OF_TEXTS = re.compile(r"\b(?:DATE|TIME_NS|TIMESTAMP(?:_S|_MS|_NS| WITH TIME ZONE)?|TIME|UUID)\b(?!\")")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextTable:
+    """A table of texts that was read into ``stored``.
+
+    Attributes:
+        stored: The temporary table.
+        names: The columns, spelt as in the files where these can be told apart.
+        columns: What they are called in ``stored``.
+        typed: Whether DuckDB read values of their types.
+    """
+
+    stored: str
+    names: tuple[str, ...]
+    columns: tuple[str, ...]
+    typed: bool
+
+
+class TextReader:
+    """Reads the text tables of a comparison.
+
+    Args:
+        session: Where tables are stored.
+        failure: The class of errors.
+    """
+
+    def __init__(self, session: Session, failure: type[SandboxError]) -> None:
+        self._session = session
+        self._failure = failure
+
+    def open(
+        self, tables: Mapping[SideName, TableFiles], renamed: Mapping[str, str], doing: Mapping[SideName, str]
+    ) -> dict[SideName, tuple[str, tuple[str, ...]]]:
+        """Return the SQL of each table's rows, and its columns' names.
+
+        Args:
+            tables: One side's, or both sides'.
+            renamed: The candidate's names of columns to the baseline's.
+            doing: The start of messages, by side.
+        """
+        read = {
+            side: self._store_csv(side, table, doing[side]) for side, table in tables.items() if table.format == "csv"
+        }
+        documents = {side: table for side, table in tables.items() if table.format != "csv"}
+        read |= self._store_json(documents, doing)
+        places: dict[str, list[tuple[str, str]]] = {}
+        for side, table in read.items():
+            for name, column in zip(table.names, table.columns, strict=True):
+                if not table.typed:
+                    shared = renamed.get(name, name) if side == "candidate" else name
+                    places.setdefault(shared, []).append((table.stored, column))
+        types = decide_types(self._session, places, doing="deciding the types of text columns")
+        return {
+            side: (self._render_typed_sql(side, table, renamed, types), table.names) for side, table in read.items()
+        }
+
+    def _render_typed_sql(
+        self, side: SideName, table: TextTable, renamed: Mapping[str, str], types: Mapping[str, str]
+    ) -> str:
+        if table.typed:
+            return table.stored
+        names = [renamed.get(name, name) if side == "candidate" else name for name in table.names]
+        casts = ", ".join(
+            f"{column}::{types[name]} as {column}" for name, column in zip(names, table.columns, strict=True)
+        )
+        typed = f"typed_{side}"
+        self._session.execute(f"create or replace temp table {typed} as select {casts} from {table.stored}")
+        self._session.execute(f"drop table {table.stored}")
+        return typed
+
+    def _store_csv(self, side: SideName, table: TableFiles, doing: str) -> TextTable:
+        headers = [self._read_header(dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
+        function = build_table_function(table)
+        if "union_by_name" not in function:
+            function = f"{function[:-1]}, union_by_name = true)"
+        stored = f"stored_{side}"
+        self._session.execute(
+            f"create or replace temp table {stored} as select * from "
+            f"{function[:-1]}, all_varchar = true, allow_quoted_nulls = false)",
+            doing=doing,
+        )
+        columns = [name for name, *_ in self._session.fetch_rows(f"describe {stored}", doing=doing)]
+        first = headers[0]
+        named = len(headers) == 1 and len(first) == len(columns)
+        names = [own or engine for own, engine in zip(first, columns, strict=True)] if named else columns
+        return TextTable(stored=stored, names=tuple(names), columns=tuple(map(quote_identifier, columns)), typed=False)
+
+    def _read_header(self, table: TableFiles, doing: str) -> tuple[str | None, ...]:
+        function = build_table_function(table).replace("header = true", "header = false")
+        rows = self._session.fetch_rows(f"select * from {function[:-1]}, all_varchar = true) limit 1", doing=doing)
+        header: tuple[str | None, ...] = rows[0] if rows else ()
+        repeated = sorted({name for name in header if name and header.count(name) > 1})
+        if repeated:
+            raise self._failure(
+                f'{doing}: {table.paths[0].name} has more than one column "{repeated[0]}"',
+                hint="give each column a name of its own",
+            )
+        return header
+
+    def _store_json(
+        self, tables: Mapping[SideName, TableFiles], doing: Mapping[SideName, str]
+    ) -> dict[SideName, TextTable]:
+        types = {side: self._infer_types([table], doing[side]) for side, table in tables.items()}
+        if any(has_long_numbers(self._session, table, doing=doing[side]) for side, table in tables.items()):
+            stored = {side: f"stored_{side}" for side in tables}
+            columns = store_documents(
+                self._session, {stored[side]: (table, list(types[side])) for side, table in tables.items()}
+            )
+            return {
+                side: TextTable(stored=stored[side], names=tuple(names), columns=columns[stored[side]], typed=False)
+                for side, names in types.items()
+            }
+        if len({tuple(sorted(kinds.items())) for kinds in types.values()}) > 1:
+            joint = self._infer_types(list(tables.values()), next(iter(doing.values())))
+            types = {side: {name: joint[name] for name in kinds} for side, kinds in types.items()}
+        return {side: self._store_typed_json(side, table, types[side], doing[side]) for side, table in tables.items()}
+
+    def _infer_types(self, tables: list[TableFiles], doing: str) -> dict[str, str]:
+        """Return the types that DuckDB finds; texts that look like dates or UUIDs stay texts."""
+        paths = tuple(path for table in tables for path in table.paths)
+        function = build_table_function(dataclasses.replace(tables[0], paths=paths))
+        if "union_by_name" not in function:
+            function = f"{function[:-1]}, union_by_name = true)"
+        if "map_inference_threshold" not in function:
+            function = f"{function[:-1]}, map_inference_threshold = -1, maximum_sample_files = {len(paths)})"
+        described = self._session.fetch_rows(f"describe select * from {function}", doing=doing)
+        return {name: _WORDS_OF_TEXTS.sub("VARCHAR", type_) for name, type_, *_ in described}
+
+    def _store_typed_json(self, side: SideName, table: TableFiles, types: Mapping[str, str], doing: str) -> TextTable:
+        given = ", ".join(f"{quote_literal(name)}: {quote_literal(type_)}" for name, type_ in types.items())
+        stored = f"stored_{side}"
+        function = build_table_function(table)
+        self._session.execute(
+            f"create or replace temp table {stored} as select * from {function[:-1]}, columns = {{{given}}})",
+            doing=doing,
+        )
+        return TextTable(stored=stored, names=tuple(types), columns=tuple(map(quote_identifier, types)), typed=True)
