@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.compare.parquet_types import UnreadableTypeError, WideType, unify_types
-from sandbox.engine.duckdb.session import summarize_error
 from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.error_text import describe_foreign_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def _read_schema(path: Path, failure: type[SandboxError], doing: str) -> _File:
             schema, physical = opened.schema_arrow, opened.schema
             columns = [physical.column(number) for number in range(len(physical))]
     except (OSError, pa.ArrowException) as error:
-        raise failure(f"{doing}: {path.name}: {summarize_error(error)}") from error
+        raise failure(f"{doing}: {path.name}: {describe_foreign_error(error)}") from error
     names = tuple(schema.names)
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

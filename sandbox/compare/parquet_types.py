@@ -63,7 +63,7 @@ def unify_types(types: Iterable[Any], *, int96: bool = False) -> WideType:
 
 def _unwrap_type(type_: Any) -> Any:
     from pyarrow import BaseExtensionType  # noqa: PLC0415 - slow to import
-    from pyarrow import types as kinds
+    from pyarrow import types as kinds  # noqa: PLC0415 - slow to import
 
     if isinstance(type_, BaseExtensionType) and type_.extension_name not in {"arrow.uuid", "arrow.json"}:
         return _unwrap_type(type_.storage_type)

@@ -140,15 +140,9 @@ def decide_types(session: Session, columns: Mapping[str, Sequence[tuple[str, str
                     type_ = "VARCHAR"
                 if type_ is None:
                     number[name] += 1
-                    _skip_kinds(number, name)
                 else:
                     decided[name] = type_
     return decided
-
-
-def _skip_kinds(number: dict[str, int], name: str) -> None:
-    """Stop at the end; `_measure` decides the next kind."""
-    number[name] = min(number[name], len(KINDS))
 
 
 def _drop_kinds(
@@ -179,7 +173,7 @@ def _measure(
         for name, column in here:
             kind = KINDS[number[name]]
             test = kind.test.format(column)
-            wanted += [f"coalesce(bool_and({test}), true)", f"count({column})"]
+            wanted += [f"coalesce(bool_and({test}) filter ({column} is not null), true)", f"count({column})"]
             wanted += [f"coalesce(max({sql.format(column)}) filter ({test}), -1000)" for sql in kind.measures]
         [row] = session.fetch_rows(f"select {', '.join(wanted)} from {table}", doing=doing)
         left = iter(row)

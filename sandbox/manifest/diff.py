@@ -106,7 +106,8 @@ class SchemaChanges(DocumentPart):
 class RowCounts(DocumentPart):
     """Row counts. added + changed + unchanged = candidate; removed + changed + unchanged = baseline.
 
-    ``noise`` and ``rounding`` are disjoint parts of the rows that differ.
+    ``noise`` and ``rounding`` are disjoint parts of the rows that differ. ``largest_rounding`` is the largest relative
+    difference of two numbers in the latter, of those outside lists, structs and maps.
     """
 
     baseline: int
@@ -117,6 +118,7 @@ class RowCounts(DocumentPart):
     unchanged: int
     noise: int = 0
     rounding: int = 0
+    largest_rounding: float | None = None
 
     @property
     def different(self) -> int:

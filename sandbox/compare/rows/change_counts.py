@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.compare.rows.row_matching import SIDES
 from sandbox.compare.sql_types import has_exact_sums
-from sandbox.compare.tolerance import render_change_sql, render_differs_sql
+from sandbox.compare.tolerance import (
+    render_change_sql,
+    render_differs_sql,
+    render_relative_difference_sql,
+    render_rounding_sql,
+)
 from sandbox.manifest.diff import ColumnChanges, RowCounts
 
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ _COLUMNS_PER_QUERY = 40  # columns in one query; a table of thousands would make
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeCounts:
-    """Row counts and each column's changes; ``changed`` are the changed rows that are no noise."""
+    """Row counts and each column's changes; ``changed`` are the changed rows that are neither noise nor rounding."""
 
     rows: RowCounts
     columns: dict[str, ColumnChanges]
@@ -40,14 +45,35 @@ def render_pairs_sql(plan: ComparisonPlan) -> str:
 
 def render_pair_differs_sql(plan: ComparisonPlan) -> str:
     """Give the SQL that tells whether a pair differs at all."""
-    return _render_any_differs_sql(column for column in plan.columns if column not in plan.key)
+    return _render_any_differs_sql(plan.other_columns)
 
 
-def render_only_noise_sql(plan: ComparisonPlan) -> str:
-    """Give the SQL that tells whether tainted columns alone explain that a pair differs."""
+def render_accepted_sql(plan: ComparisonPlan) -> str:
+    """Return the SQL that tells whether a differing pair is noise or rounding."""
+    return f"({_render_noise_sql(plan)} or {_render_rounding_pair_sql(plan)})"
+
+
+def _render_noise_sql(plan: ComparisonPlan) -> str:
+    """Return the SQL that tells whether nondeterministic columns alone explain a differing pair."""
     if not plan.has_nondeterministic_columns:
         return "false"
-    return f"not ({_render_any_differs_sql(column for column in plan.columns if column not in plan.key and not column.is_nondeterministic)})"
+    return f"not ({_render_any_differs_sql(_list_judged_columns(plan))})"
+
+
+def _render_rounding_pair_sql(plan: ComparisonPlan) -> str:
+    """Return the SQL that tells whether all that is judged of a differing pair, and something, differs by rounding."""
+    judged = _list_judged_columns(plan)
+    parts = [
+        f"(not {differs} or {close})" if "isfinite" in close else f"not {differs}"
+        for differs, close in ((render_differs_sql(column), render_rounding_sql(column)) for column in judged)
+    ]
+    if not any("isfinite" in part for part in parts):
+        return "false"
+    return f"(({_render_any_differs_sql(judged)}) and {' and '.join(parts)})"
+
+
+def _list_judged_columns(plan: ComparisonPlan) -> list[ComparedColumn]:
+    return [column for column in plan.other_columns if not column.is_nondeterministic]
 
 
 def render_added_and_removed_sql(plan: ComparisonPlan, baseline: str, candidate: str) -> list[str]:
@@ -81,16 +107,18 @@ def count_changes(
         "(select coalesce(sum(abs(net)), 0) from (select sum(b - c) as net from loose group by u)) from loose",
         doing=doing,
     )
-    changed, noise, columns = _count_pairs(session, plan, doing) if plan.key else (0, 0, {})
+    pairs, columns = _count_pairs(session, plan, doing) if plan.key else (_NO_PAIRS, {})
     baseline, candidate = (shapes[side].rows for side in SIDES)
     rows = RowCounts(
         baseline=baseline,
         candidate=candidate,
         added=int(added),
         removed=int(removed),
-        changed=changed,
-        unchanged=baseline - int(removed) - changed,
-        noise=noise + int(removed) + int(added) - int(net),
+        changed=pairs.changed,
+        unchanged=baseline - int(removed) - pairs.changed,
+        noise=pairs.noise + int(removed) + int(added) - int(net),
+        rounding=pairs.rounding,
+        largest_rounding=pairs.largest_rounding,
     )
     if not plan.key and rows.different:
         return ChangeCounts(rows=rows, columns={}, changed=0)
@@ -99,28 +127,61 @@ def count_changes(
         column.name: _build_column_changes(column, columns.get(column.name, [0, 0, 0]), common)
         for column in plan.columns
     }
-    return ChangeCounts(rows=rows, columns=given, changed=changed - noise)
+    return ChangeCounts(rows=rows, columns=given, changed=pairs.changed - pairs.noise - pairs.rounding)
 
 
-def _count_pairs(session: Session, plan: ComparisonPlan, doing: str) -> tuple[int, int, dict[str, list[Any]]]:
-    """Count in one pass the pairs that differ, those that are noise, and what happened to each column."""
-    given: dict[str, list[Any]] = {}
-    changed = noise = 0
-    batches = list(_split_columns([column for column in plan.columns if column not in plan.key])) or [[]]
-    for number, some in enumerate(batches):
-        wanted = [expression for column in some for expression in _render_aggregates(column)]
-        if number == 0:
-            differ = render_pair_differs_sql(plan)
-            wanted += [
-                f"count(*) filter ({differ})",
-                f"count(*) filter (({differ}) and {render_only_noise_sql(plan)})",
-            ]
+@dataclass(frozen=True, kw_only=True)
+class _PairCounts:
+    """The differing pairs, and those of them that are noise or rounding."""
+
+    changed: int
+    noise: int
+    rounding: int
+    largest_rounding: float | None
+
+
+_NO_PAIRS = _PairCounts(changed=0, noise=0, rounding=0, largest_rounding=None)
+
+
+def _count_pairs(session: Session, plan: ComparisonPlan, doing: str) -> tuple[_PairCounts, dict[str, list[Any]]]:
+    """Count the pairs that differ and what happened to each column.
+
+    Raises:
+        AssertionError: Some rows that differ were not paired again.
+    """
+    counts: dict[str, list[Any]] = {}
+    totals: list[Any] = []
+    batches = list(_split_columns(plan.other_columns)) or [[]]
+    for some in batches:
+        wanted = [] if totals else _render_pair_totals(plan)
+        size = len(wanted)
+        wanted += [expression for column in some for expression in _render_aggregates(column)]
         [figures] = session.fetch_rows(f"select {', '.join(wanted)} from {render_pairs_sql(plan)}", doing=doing)
-        left = iter(figures)
-        given |= {column.name: [next(left) for _ in _render_aggregates(column)] for column in some}
-        if number == 0:
-            changed, noise = left
-    return changed, noise, given
+        totals = totals or list(figures[:size])
+        left = iter(figures[size:])
+        counts |= {column.name: [next(left) for _ in _render_aggregates(column)] for column in some}
+    changed, noise, rounding, largest, pairs = totals
+    if not plan.direct:
+        [(expected,)] = session.fetch_rows("select count(*) from late_baseline where paired", doing=doing)
+        assert pairs == expected, f"{doing}: {expected - pairs:,} rows were not paired again"
+    return _PairCounts(changed=changed, noise=noise, rounding=rounding, largest_rounding=largest), counts
+
+
+def _render_pair_totals(plan: ComparisonPlan) -> list[str]:
+    differ, rounding = render_pair_differs_sql(plan), _render_rounding_pair_sql(plan)
+    relative = [
+        f"case when {render_differs_sql(column)} then {sql} end"
+        for column in _list_judged_columns(plan)
+        if (sql := render_relative_difference_sql(column)) is not None
+    ]
+    largest = f"max(greatest({', '.join([*relative, 'null'])})) filter ({rounding})" if relative else "null"
+    return [
+        f"count(*) filter ({differ})",
+        f"count(*) filter (({differ}) and {_render_noise_sql(plan)})",
+        f"count(*) filter ({rounding})",
+        largest,
+        "count(*)",
+    ]
 
 
 def _split_columns(columns: Sequence[ComparedColumn]) -> Iterator[Sequence[ComparedColumn]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.compare.rows.change_counts import (
-    render_only_noise_sql,
+    render_accepted_sql,
     render_pair_differs_sql,
     render_pairs_sql,
 )
@@ -156,7 +156,7 @@ def create_differing_sample(
         few = "".join(f" and {side} % {few_of} = 0" for side in sides) if few_of > 1 else ""
         found.append(
             f"select {_render_columns_sql(part.columns, 'baseline', part.unit_columns, 'b')}, 1.0::DOUBLE as w from {render_pairs_sql(plan)} "
-            f"where ({render_pair_differs_sql(plan)}) and not ({render_only_noise_sql(plan)}){few}"
+            f"where ({render_pair_differs_sql(plan)}) and not ({render_accepted_sql(plan)}){few}"
         )
     for side, more in zip(SIDES, ("b - c", "c - b"), strict=True):
         few = f" and l.h % {few_of} = 0" if few_of > 1 else ""

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from sandbox.compare.rows.change_counts import (
-    render_only_noise_sql,
+    render_accepted_sql,
     render_pair_differs_sql,
     render_pairs_sql,
 )
@@ -45,7 +45,7 @@ def _find_changed_rows(session: Session, plan: ComparisonPlan, changes: ChangeCo
     first, second = (", ".join(f"{row}.{key}" for key in plan.key_names) for row in "bc")
     where = render_pair_differs_sql(plan)
     if changes.changed:
-        where = f"({where}) and not ({render_only_noise_sql(plan)})"
+        where = f"({where}) and not ({render_accepted_sql(plan)})"
     if (parts := changes.changed // _SEARCHED_ROWS) > 1:  # of very many rows only those with a small hash are looked at
         where += "".join(f" and hash({keys}) < {2**64 // parts}::UBIGINT" for keys in (first, second))
     wanted = [_render_example_sql(column, "baseline", "b") for column in plan.key]

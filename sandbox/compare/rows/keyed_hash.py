@@ -26,7 +26,6 @@ _MAX_WORDS = _MAX_TEXT_BYTES // _WORD_BYTES + 2
 _LOW_HALF = np.uint64(2**32 - 1)
 _HALF_BITS = np.uint64(32)
 _BITS = 64
-_FLOAT_BITS = {np.dtype(np.float32): np.uint32, np.dtype(np.float64): np.uint64}
 
 
 class RowHasher:
@@ -72,9 +71,12 @@ class RowHasher:
         bytes_ = width // 8
         data = data[column.offset * bytes_ : (column.offset + len(column)) * bytes_]
         if is_float:
-            floats = data.view(np.float32 if width == 32 else np.float64)
-            floats = np.where(np.isnan(floats), floats.dtype.type(np.nan), floats + floats.dtype.type(0))
-            return [floats.view(_FLOAT_BITS[floats.dtype]).astype(np.uint64)]
+            if width == _HALF_BITS:
+                singles = data.view(np.float32)
+                singles = np.where(np.isnan(singles), np.float32(np.nan), singles + np.float32(0))
+                return [singles.view(np.uint32).astype(np.uint64)]
+            doubles = data.view(np.float64)
+            return [np.where(np.isnan(doubles), np.nan, doubles + 0.0).view(np.uint64)]
         if width > _BITS:
             pairs = data.view(np.uint64).reshape(-1, width // _BITS)
             return [pairs[:, number] for number in range(pairs.shape[1])]
@@ -146,7 +148,9 @@ def _render_word_sql(sql: str, type_: str, salt: str) -> str:
     """Return the SQL of a value as a number, or as a text of limited length."""
     if type_ == "BOOLEAN":
         return f"({sql})::UTINYINT"
-    if type_ in INTEGER_TYPES | TEMPORAL_TYPES or (is_numeric(type_) and type_ not in {"HUGEINT", "UHUGEINT", "BIGNUM"}):
+    if type_ in INTEGER_TYPES | TEMPORAL_TYPES or (
+        is_numeric(type_) and type_ not in {"HUGEINT", "UHUGEINT", "BIGNUM"}
+    ):
         return sql
     text = sql if type_ == "VARCHAR" else f"case when ({sql}) is not null then {render_text_sql(type_, sql)} end"
     return f"case when strlen({text}) > {_MAX_TEXT_BYTES} then md5('{salt}' || {text}) else {text} end"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.compare.rows.change_counts import (
+    render_accepted_sql,
     render_added_and_removed_sql,
-    render_only_noise_sql,
     render_pair_differs_sql,
     render_pairs_sql,
 )
@@ -123,7 +123,7 @@ def count_affected_units(session: Session, plan: ComparisonPlan, unit: Sequence[
     ]
     found = render_added_and_removed_sql(plan, rows[0], rows[0])
     if plan.key:
-        where = f"({render_pair_differs_sql(plan)}) and not ({render_only_noise_sql(plan)})"
+        where = f"({render_pair_differs_sql(plan)}) and not ({render_accepted_sql(plan)})"
         found += [f"select {row}, 0 as n from {render_pairs_sql(plan)} where {where}" for row in rows[1:]]
     names = ", ".join(f"u{place}" for place in range(len(unit)))
     whole = " and ".join(f"u{place} is not null" for place in range(len(unit)))

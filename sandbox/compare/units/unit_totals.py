@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sandbox.compare.rows.change_counts import (
+    render_accepted_sql,
     render_added_and_removed_sql,
-    render_only_noise_sql,
     render_pair_differs_sql,
     render_pairs_sql,
 )
@@ -66,7 +66,7 @@ def create_touched_units_table(session: Session, plan: ComparisonPlan, units: Ou
         f"select {names}, n as added, 0 as removed, 0 as changed from ({added})",
     ]
     if plan.key:
-        where = f"({render_pair_differs_sql(plan)}) and not ({render_only_noise_sql(plan)})"
+        where = f"({render_pair_differs_sql(plan)}) and not ({render_accepted_sql(plan)})"
         # A row whose unit changed is one changed row, of the baseline's unit; it touches both.
         parts += [
             f"select {units.render_key_columns_sql('baseline', 'b')}, 0, 0, 1 from {render_pairs_sql(plan)} where {where}",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from unittest import mock
 
 from sandbox.compare import OutputRules, compare_tables, evaluate_gate, resolve_tables
+from sandbox.compare.gate import GateEvidence
 from sandbox.compare.rows import detail_sample, hash_prefilter
 from sandbox.config.settings import GateSection
 from sandbox.errors import SandboxError
@@ -124,7 +125,7 @@ def _run_product(case: Case, folder: Path) -> tuple[OutputDiff, Verdict]:
             origin=case.origin,
             details=case.details,
         )
-    verdict, _ = evaluate_gate(outputs, GateSection(), {})
+    verdict, _ = evaluate_gate(GateEvidence(outputs=outputs), GateSection(), {})
     return outputs[NAME], verdict
 
 

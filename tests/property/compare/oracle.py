@@ -12,7 +12,7 @@ import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
 
@@ -233,12 +233,19 @@ def _read_numbers(texts: Sequence[str]) -> list[int] | list[float] | list[Decima
     if all(_WHOLE.fullmatch(text) for text in texts):
         most = max((len(text.lstrip("-")) for text in texts), default=0)
         return [int(text) for text in texts] if most <= DECIMAL_DIGITS else None
-    digits = [len(one.normalize().as_tuple().digits) for one in decimals]
+    short = [_strip_zeros(one) for one in decimals]
+    digits = [len(one.as_tuple().digits) for one in short]
     if max(digits) <= DOUBLE_DIGITS and all(Decimal(repr(float(one))) == one for one in decimals):
         return [float(one) for one in decimals]
-    scale = max(max(0, -int(one.normalize().as_tuple().exponent)) for one in decimals)
+    scale = max(max(0, -int(one.as_tuple().exponent)) for one in short)
     whole = max(max(0, one.adjusted() + 1) for one in decimals)
     return decimals if scale + whole <= DECIMAL_DIGITS else None
+
+
+def _strip_zeros(number: Decimal) -> Decimal:
+    """Return a number without zeros at its end, and unrounded."""
+    with localcontext(prec=1000):
+        return number.normalize()
 
 
 def _read_boolean(text: str) -> bool | None:
