@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_objects_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,15 +26,10 @@ class _Number(str):
     __slots__ = ()
 
 
-def _render_objects_sql(table: TableFiles) -> str:
-    form = "newline_delimited" if table.format == "jsonl" else "array"
-    return f"read_json_objects({format_file_list(table.paths)}, format = '{form}', hive_partitioning = false)"
-
-
 def has_long_numbers(session: Session, table: TableFiles, *, doing: str) -> bool:
     """Return whether some number has more digits than a DOUBLE holds."""
     query = (
-        f"select 1 from {_render_objects_sql(table)} t(d) where regexp_matches(d::VARCHAR, '{_LONG_NUMBER}') limit 1"
+        f"select 1 from {build_objects_function(table)} t(d) where regexp_matches(d::VARCHAR, '{_LONG_NUMBER}') limit 1"
     )
     return bool(session.fetch_rows(query, doing=doing))
 
@@ -69,7 +64,9 @@ def _store_table(
     columns = ", ".join(f"c{number} VARCHAR" for number in range(len(names)))
     session.execute(f"create or replace temp table {quote_identifier(stored)} ({columns})")
     parts = []
-    for batch in session.fetch_batches(f"select d::VARCHAR from {_render_objects_sql(table)} t(d)", size=_BATCH_ROWS):
+    for batch in session.fetch_batches(
+        f"select d::VARCHAR from {build_objects_function(table)} t(d)", size=_BATCH_ROWS
+    ):
         documents = [json.loads(text, parse_int=_Number, parse_float=_Number) for text in batch.column(0).to_pylist()]
         arrays = {}
         for number, name in enumerate(names):

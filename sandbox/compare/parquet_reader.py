@@ -6,19 +6,22 @@ types that hold all values. Where there is no such type the file is refused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sandbox.compare.parquet_types import UnreadableTypeError, WideType, unify_types
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.error_text import describe_foreign_error
+from sandbox.tables.table_opening import list_partition_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.errors import SandboxError
+    from sandbox.model import TableFiles
 
 _FIRST_NS, _LAST_NS = "TIMESTAMP '1677-09-22 00:00:00'", "TIMESTAMP '2262-04-11 00:00:00'"
 
@@ -46,13 +49,22 @@ class _File:
     int96: frozenset[str]
 
 
-def open_parquet(session: Session, paths: Sequence[Path], failure: type[SandboxError], *, doing: str) -> ParquetSource:
-    """Return the source of a table.
+def open_parquet(session: Session, table: TableFiles, failure: type[SandboxError], *, doing: str) -> ParquetSource:
+    """Return the source of a table; the columns of partitions come last, as texts.
 
     Raises:
         SandboxError: Of the given class; a file cannot be read, or holds values that would be changed.
     """
-    files = [_read_schema(path, failure, doing) for path in paths]
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    files = [_read_schema(path, failure, doing) for path in table.paths]
+    partitions = (
+        list_partition_columns(table, {name.lower() for file in files for name in file.names}) if table.folder else {}
+    )
+    files = [
+        replace(file, names=(*file.names, *partitions), types=(*file.types, *(pa.string() for _ in partitions)))
+        for file in files
+    ]
     names = tuple(dict.fromkeys(name for file in files for name in file.names))
     int96 = any(file.int96 for file in files)
     wide = {name: _unify_column(files, name, failure, doing) for name in names}
@@ -64,7 +76,7 @@ def open_parquet(session: Session, paths: Sequence[Path], failure: type[SandboxE
         )
         groups.setdefault(tuple(zip(file.names, kinds, strict=True)), []).append(file)
     units = tuple(wide[name].units for name in names)
-    reader = _GroupReader(session=session, failure=failure, doing=doing, int96=int96)
+    reader = _GroupReader(session=session, failure=failure, doing=doing, int96=int96, partitions=partitions)
     if len(groups) == 1:
         [group] = groups.values()
         reader.check_int96(group)
@@ -130,6 +142,7 @@ class _GroupReader:
     failure: type[SandboxError]
     doing: str
     int96: bool
+    partitions: Mapping[str, str]
 
     def render_files_sql(self, group: Sequence[_File], options: str = "") -> str:
         """Return the SQL of the files' rows."""
@@ -144,7 +157,8 @@ class _GroupReader:
             number = group[0].names.index(name)
             if group[0].types[number].id == _get_timestamp_id():
                 files = format_file_list(file.path for file in group)
-                rows = f"read_parquet({files}, hive_partitioning = false, filename = true)"
+                extra = "".join(f", null as {quote_identifier(part)}" for part in self.partitions)
+                rows = f"(select * exclude (filename){extra}, filename from read_parquet({files}, hive_partitioning = false, filename = true))"
                 self._refuse(
                     group,
                     rows,

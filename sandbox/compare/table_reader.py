@@ -12,14 +12,12 @@ from sandbox.compare.rules import NO_TOLERANCE
 from sandbox.compare.sql_types import render_nan_safe_sql
 from sandbox.compare.text_reader import TEXT_FORMATS, TextReader
 from sandbox.compare.tolerance import find_misplaced_settings
-from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import build_table_function
+from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SandboxError
 from sandbox.tables.table_opening import attach_duckdb_file, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from sandbox.compare.rules import OutputRules, Tolerance
     from sandbox.model import TableFiles
@@ -67,8 +65,8 @@ class TableReader:
             units: tuple[tuple[str, ...], ...] = ()
             if side in read:
                 source, names = read[side]
-            elif table.format == "parquet" and table.folder is None:
-                opened = open_parquet(self._session, table.paths, self._failure, doing=doing[side])
+            elif table.format == "parquet":
+                opened = open_parquet(self._session, table, self._failure, doing=doing[side])
                 source, names, units = opened.sql, opened.names, opened.units
             else:
                 source, found = self.prepare_source(side, table, doing=doing[side])
@@ -121,8 +119,8 @@ class TableReader:
         """
         if table.format == "duckdb":
             return self._attach_database_table(table, doing), None
-        if table.format == "parquet" and table.folder is None:
-            opened = open_parquet(self._session, table.paths, self._failure, doing=doing)
+        if table.format == "parquet":
+            opened = open_parquet(self._session, table, self._failure, doing=doing)
             return opened.sql, list(opened.names)
         try:
             source = open_table(self._session, table, place, doing=doing)
@@ -130,8 +128,6 @@ class TableReader:
             if isinstance(error, self._failure) and error.message.startswith(doing):
                 raise
             raise self._failure(f"{doing}: {error.message}", hint=error.hint) from error
-        if table.format == "parquet":
-            return source, None
         stored = quote_identifier(f"stored_{place}")  # what has to be parsed is parsed once, not once a query
         self._session.execute(f"create or replace temp table {stored} as select * from {source}", doing=doing)
         return stored, None

@@ -11,6 +11,7 @@ from sandbox.compare.json_documents import has_long_numbers, store_documents
 from sandbox.compare.text_columns import decide_types
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_table_function
+from sandbox.tables.table_opening import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,18 +96,11 @@ class TextReader:
 
     def _store_csv(self, side: SideName, table: TableFiles, doing: str) -> TextTable:
         headers = [self._read_header(dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
-        function = build_table_function(table)
-        if "union_by_name" not in function:
-            function = f"{function[:-1]}, union_by_name = true)"
         stored = f"stored_{side}"
-        self._session.execute(
-            f"create or replace temp table {stored} as select * from "
-            f"{function[:-1]}, all_varchar = true, allow_quoted_nulls = false)",
-            doing=doing,
-        )
+        self._store(stored, table, ", all_varchar = true, allow_quoted_nulls = false", doing)
         columns = [name for name, *_ in self._session.fetch_rows(f"describe {stored}", doing=doing)]
         first = headers[0]
-        named = len(headers) == 1 and len(first) == len(columns)
+        named = len(headers) == 1 and len(first) == len(columns)  # else DuckDB's names, and those of partitions
         names = [own or engine for own, engine in zip(first, columns, strict=True)] if named else columns
         return TextTable(stored=stored, names=tuple(names), columns=tuple(map(quote_identifier, columns)), typed=False)
 
@@ -127,6 +121,12 @@ class TextReader:
     ) -> dict[SideName, TextTable]:
         types = {side: self._infer_types([table], doing[side]) for side, table in tables.items()}
         if any(has_long_numbers(self._session, table, doing=doing[side]) for side, table in tables.items()):
+            for side, table in tables.items():
+                if table.folder is not None:
+                    raise self._failure(
+                        f"{doing[side]}: partitioned JSON with numbers of more than 15 digits is not supported",
+                        hint="write it as Parquet",
+                    )
             stored = {side: f"stored_{side}" for side in tables}
             columns = store_documents(
                 self._session, {stored[side]: (table, list(types[side])) for side, table in tables.items()}
@@ -144,19 +144,16 @@ class TextReader:
         """Return the types that DuckDB finds; texts that look like dates or UUIDs stay texts."""
         paths = tuple(path for table in tables for path in table.paths)
         function = build_table_function(dataclasses.replace(tables[0], paths=paths))
-        if "union_by_name" not in function:
-            function = f"{function[:-1]}, union_by_name = true)"
-        if "map_inference_threshold" not in function:
-            function = f"{function[:-1]}, map_inference_threshold = -1, maximum_sample_files = {len(paths)})"
         described = self._session.fetch_rows(f"describe select * from {function}", doing=doing)
         return {name: _WORDS_OF_TEXTS.sub("VARCHAR", type_) for name, type_, *_ in described}
 
     def _store_typed_json(self, side: SideName, table: TableFiles, types: Mapping[str, str], doing: str) -> TextTable:
         given = ", ".join(f"{quote_literal(name)}: {quote_literal(type_)}" for name, type_ in types.items())
         stored = f"stored_{side}"
-        function = build_table_function(table)
-        self._session.execute(
-            f"create or replace temp table {stored} as select * from {function[:-1]}, columns = {{{given}}})",
-            doing=doing,
-        )
-        return TextTable(stored=stored, names=tuple(types), columns=tuple(map(quote_identifier, types)), typed=True)
+        self._store(stored, table, f", columns = {{{given}}}", doing)
+        columns = [name for name, *_ in self._session.fetch_rows(f"describe {stored}", doing=doing)]
+        return TextTable(stored=stored, names=tuple(columns), columns=tuple(map(quote_identifier, columns)), typed=True)
+
+    def _store(self, stored: str, table: TableFiles, option: str, doing: str) -> None:
+        source = open_table(self._session, table, stored, doing=doing, option=option)
+        self._session.execute(f"create or replace temp table {stored} as select * from {source}", doing=doing)

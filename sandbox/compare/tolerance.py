@@ -87,7 +87,12 @@ def render_rounding_sql(column: ComparedColumn) -> str:
     name = f"v{column.baseline}"
     same = f"b.{name} is not distinct from c.{name}"
     types = {type_.replace("FLOAT", "DOUBLE") for type_ in column.types}
-    if column.common is None or "DOUBLE" not in column.common or len(types) > 1 or column.tolerance.as_set:
+    if (
+        column.common is None
+        or not any(name in column.common for name in FLOAT_TYPES)
+        or len(types) > 1
+        or column.tolerance.as_set
+    ):
         return f"({same})"
     limit = SINGLE_ROUNDING if column.types[0] != column.types[1] else None
     return _render_close_sql(column.common, f"b.{name}", f"c.{name}", limit, 0)

@@ -13,7 +13,7 @@ from sandbox.errors import SourceError
 from sandbox.tables.folder_contents import parse_partition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.model import TableFiles
@@ -22,7 +22,7 @@ NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 FILE_COLUMN = "file of sandbox's partitions"
 
 
-def open_table(session: Session, table: TableFiles, key: str, *, doing: str) -> str:
+def open_table(session: Session, table: TableFiles, key: str, *, doing: str, option: str = "") -> str:
     """Return the SQL of a table's rows, with whatever the session needs to read them made ready.
 
     Args:
@@ -30,13 +30,16 @@ def open_table(session: Session, table: TableFiles, key: str, *, doing: str) -> 
         table: The table.
         key: What tells it from other tables of the session.
         doing: The beginning of the message where that fails.
+        option: A further option of the function that reads Parquet, CSV or JSON, with a comma before it.
 
     Raises:
         SandboxError: It cannot be read; a SourceError where the files themselves are wrong, else the session's error.
     """
     match table.format:
         case "parquet" | "csv" | "jsonl" | "json":
-            return _open_partitions(session, table, doing) if table.folder else build_table_function(table)
+            if table.folder:
+                return _open_partitions(session, table, doing, option)
+            return build_table_function(table, option)
         case "arrow" | "orc":
             return _open_arrow_table(session, table, key, doing)
         case "duckdb":
@@ -91,24 +94,34 @@ def _open_arrow_table(session: Session, table: TableFiles, key: str, doing: str)
     return quote_identifier(view)
 
 
-def _open_partitions(session: Session, table: TableFiles, doing: str) -> str:
+def _open_partitions(session: Session, table: TableFiles, doing: str, option: str) -> str:
     """Return the SQL of a partitioned table: columns of the files, then those of the folders that no file has, as text."""
-    assert table.folder is not None
-    plain = build_table_function(table)
+    plain = build_table_function(table, option)
     held = {name.lower() for name, *_ in session.fetch_rows(f"describe select * from {plain}", doing=doing)}
+    columns = [f"{sql} as {quote_identifier(name)}" for name, sql in list_partition_columns(table, held).items()]
+    if not columns:
+        return plain
+    marked = build_table_function(table, f", filename = {quote_literal(FILE_COLUMN)}{option}")
+    hidden = quote_identifier(FILE_COLUMN)
+    return f"(select * exclude ({hidden}), {', '.join(columns)} from {marked})"
+
+
+def list_partition_columns(table: TableFiles, held: Collection[str]) -> dict[str, str]:
+    """Return the columns of a table's folders, and the SQL of their values by the path in `FILE_COLUMN`.
+
+    Args:
+        table: A partitioned table.
+        held: Names of the files' own columns, in lower case.
+    """
+    assert table.folder is not None
     steps = [parse_partition(table.folder, path) for path in table.paths]
     paths = ", ".join(quote_literal(str(path)) for path in table.paths)
-    columns = []
+    columns = {}
     for column in steps[0]:
         if unquote(column).lower() not in held:
             values = ", ".join(_quote_partition_value(_find_step(one, column)) for one in steps)
-            value = f"(map([{paths}], [{values}]::varchar[]))[{quote_identifier(FILE_COLUMN)}]"
-            columns.append(f"{value} as {quote_identifier(unquote(column))}")
-    if not columns:
-        return plain
-    marked = build_table_function(table, f", filename = {quote_literal(FILE_COLUMN)}")
-    hidden = quote_identifier(FILE_COLUMN)
-    return f"(select * exclude ({hidden}), {', '.join(columns)} from {marked})"
+            columns[unquote(column)] = f"(map([{paths}], [{values}]::varchar[]))[{quote_identifier(FILE_COLUMN)}]"
+    return columns
 
 
 def _find_step(steps: dict[str, str], column: str) -> str:
