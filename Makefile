@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup engine base demo unit test cluster lint format docs pictures bench clean
+.PHONY: help setup engine base demo unit test fuzz cluster lint format docs pictures bench clean
 
 help:  ## Show this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ test: setup lint  ## Check everything: style, types, layers, and all tests (real
 	@tests/integration/sources/server.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/java.sh $(if $(filter true,$(CI)),,--optional)
 	$(BIN)/pytest --numprocesses 2
+
+fuzz: setup  ## Compare generated tables with an independent account of what is equal, for MINUTES=10.
+	$(BIN)/python -m tests.property.compare.fuzz --minutes $(or $(MINUTES),10)
 
 cluster: setup  ## Keep a standalone Spark of two workers running on this machine, until Ctrl-C (needs Java 17 or later).
 	@$(BIN)/python tests/integration/sources/cluster.py

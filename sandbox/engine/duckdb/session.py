@@ -160,7 +160,11 @@ class Session:
         _log.debug("%s", sql)
         with self.translate_errors(doing):
             # Not `connection.execute`: its reader returns the batches in any order.
-            yield from self.connection.sql(sql, params=list(parameters) or None).to_arrow_reader(size)
+            reader = self.connection.sql(sql, params=list(parameters) or None).to_arrow_reader(size)
+            try:
+                yield from reader
+            except OSError as error:  # Arrow's, for any error of DuckDB while it reads
+                raise self._error_class(f"{doing}: {describe_foreign_error(error)}") from error
 
     def set_statement_error(self, error: SandboxError) -> None:
         """Set the error for the running statement to fail with, for callbacks that cannot raise it themselves."""
