@@ -62,11 +62,17 @@ def find_seed_files(project: Project) -> dict[str, tuple[str, SourceFile]]:
     if "://" in uri or not (root / uri).resolve().is_relative_to(root):
         return {}
     from sandbox.sources.discover import list_source  # noqa: PLC0415 - slow to import, and only dbt projects need it
+    from sandbox.sources.registry import ADAPTERS  # noqa: PLC0415
 
     seeds = {}
     for name, (form, files) in list_source(uri, base=project.root).files.items():
         path = Path(files[0].path).resolve()
-        if form == "csv" and len(files) == 1 and name in project.settings.tables and path.is_relative_to(root):
+        if (
+            ADAPTERS[form].has_header_line
+            and len(files) == 1
+            and name in project.settings.tables
+            and path.is_relative_to(root)
+        ):
             seeds[name] = path.relative_to(root).as_posix(), files[0]
     return seeds
 

@@ -11,12 +11,13 @@ from sandbox.errors import SandboxError
 from sandbox.manifest.scan import Finding, ScanDocument, ScannedTable, sort_by_severity
 from sandbox.masking.rules import propagate_masks
 from sandbox.scan import keys_and_references
-from sandbox.scan.files import build_undecodable_finding, count_undecodable_values, open_readable_files
+from sandbox.scan.files import build_undecodable_finding, open_readable_files
 from sandbox.sources.checks import column_checks
 from sandbox.sources.checks.personal_columns import find_personal_columns, list_hidden_columns
 from sandbox.sources.discover import list_configured_source
 from sandbox.sources.listing import suggest_name
 from sandbox.sources.projection import project_table
+from sandbox.sources.registry import get_adapter
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -220,7 +221,7 @@ class _SourceScan:
                 return
         else:
             return
-        broken = count_undecodable_values(table) if table.format == "parquet" else {}
+        broken = get_adapter(table).count_undecodable_values(table)
         names = {question.name for question in questions}
         for column, count in broken.items():
             if column in names:

@@ -12,20 +12,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from sandbox.sources.listing import SourceFile
+from sandbox.sources.registry import ADAPTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sandbox.sources.listing import SourceFormat
 
     FilesByTable = dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]]
 
-FORMAT_BY_SUFFIX: Mapping[str, SourceFormat] = {
-    ".parquet": "parquet", ".pq": "parquet",
-    ".csv": "csv", ".csv.gz": "csv", ".tsv": "csv", ".tsv.gz": "csv",
-    ".jsonl": "jsonl", ".jsonl.gz": "jsonl", ".ndjson": "jsonl", ".ndjson.gz": "jsonl",
-}  # fmt: skip
 SUPPORTED_FORMATS = "Parquet (.parquet), CSV (.csv, .csv.gz) or JSON Lines (.jsonl, .ndjson)"
 DELTA_LOG = "_delta_log"  # marks its parent as a Delta table
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -108,18 +104,23 @@ def find_tables(tree: SourceTree) -> tuple[FilesByTable, dict[str, str]]:
 
 def find_format(name: str) -> SourceFormat | None:
     """Return the format by a file's suffix; None for other files."""
-    suffix = _find_suffix(name)
-    return FORMAT_BY_SUFFIX[suffix] if suffix else None
+    return _find_suffix(name)[1]
 
 
 def strip_format_suffix(name: str) -> str:
     """Return the table name of a file: ``orders`` for ``orders.csv.gz``."""
-    return name[: -len(_find_suffix(name) or "") or None]
+    return name.removesuffix(name[len(name) - len(_find_suffix(name)[0]) :])
 
 
-def _find_suffix(name: str) -> str | None:
-    fitting = [suffix for suffix in FORMAT_BY_SUFFIX if name.lower().endswith(suffix) and len(name) > len(suffix)]
-    return max(fitting, key=len) if fitting else None
+def _find_suffix(name: str) -> tuple[str, SourceFormat | None]:
+    """Return the longest suffix of a file with a format, and that format; empty and None for other files."""
+    fitting = [
+        (suffix, adapter.format)
+        for adapter in ADAPTERS.values()
+        for suffix in adapter.suffixes
+        if name.lower().endswith(suffix) and len(name) > len(suffix)
+    ]
+    return max(fitting, key=lambda entry: len(entry[0])) if fitting else ("", None)
 
 
 def _resolve_table_folder(tree: SourceTree, name: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:

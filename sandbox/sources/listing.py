@@ -8,7 +8,7 @@ import gzip
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from sandbox.engine.duckdb import remote_files
 from sandbox.errors import ConfigError, SourceError
@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sandbox.engine.duckdb.session import Session
-    from sandbox.engine.lakes.iceberg import IcebergCatalog
     from sandbox.store.remote import RemoteStore
 
 MAX_CONCURRENT_REQUESTS = 16  # concurrent requests to a bucket
-SourceFormat = Literal["parquet", "csv", "jsonl", "delta", "iceberg", "duckdb", "sqlite", "postgres", "spark"]
+SourceFormat = str  # see `sandbox.sources.registry`
 
 
 class Closeable(Protocol):
@@ -106,8 +105,9 @@ class SourceListing:
         display_name: The address for messages.
         files: Table -> format and files, sorted by name.
         problems: Table -> the reason it cannot be read.
+        is_folder: Whether its tables are files and folders.
         remote: The bucket, if it is one.
-        catalogue: The Iceberg catalogue, if it is one.
+        handle: The adapter's reader of the whole source, such as a catalogue.
         connection: The database snapshot held until `close`.
     """
 
@@ -116,16 +116,10 @@ class SourceListing:
     display_name: str
     files: Mapping[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    is_folder: bool = False
     remote: RemoteStore | None = None
-    catalogue: IcebergCatalog | None = None
+    handle: Any = field(default=None, compare=False, repr=False)
     connection: Closeable | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether its tables are files and folders."""
-        if self.catalogue is not None or self.connection is not None:
-            return False
-        return not any(form in {"duckdb", "sqlite"} for form, _ in self.files.values())
 
     def close(self) -> None:
         """Release the connection."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.sources.files.file_errors import translate_file_errors
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select, get_adapter, translate_file_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,15 +54,20 @@ def project_tables(
     )
 
 
+def should_copy(table: SourceTable) -> bool:
+    """Check whether a table is copied into the session rather than read in place: parsed, and small enough."""
+    return not get_adapter(table).is_columnar and table.rows <= MAX_EXACT_ROWS
+
+
 def project_table(session: Session, table: SourceTable, columns: Iterable[str]) -> str:
     """Create a view or table of some columns and return its name.
 
-    Parquet needs no copy, because unused columns cost nothing; smaller text files are parsed once into a table.
+    Columnar tables are read in place, because unused columns cost nothing; smaller other ones are parsed once into a table.
     """
     name = f"lean {table.name.encode().hex()}"  # DuckDB ignores the case of names
     names = list(dict.fromkeys(columns)) or list(table.columns)[:1]
     chosen = ", ".join(quote_identifier(column) for column in names)
-    kept = "table" if table.format not in {"parquet", "duckdb"} and table.rows <= MAX_EXACT_ROWS else "view"
+    kept = "table" if should_copy(table) else "view"
     with translate_file_errors(table.format, table.files):
         session.execute(
             f"create or replace temp {kept} {quote_identifier(name)} as select {chosen} from ({build_select(table)})",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import itertools
 from typing import TYPE_CHECKING
 
-from sandbox.sources import database_file
+from sandbox.sources.registry import ADAPTERS
 from sandbox.sources.table import DeclaredConstraints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from sandbox.engine.database_schema import DeclaredTable as InCatalogue
     from sandbox.sources.listing import SourceListing
 
 DECLARED_EVIDENCE = "declared in the database"
@@ -20,7 +19,9 @@ DECLARED_EVIDENCE = "declared in the database"
 def read_declared_constraints(listing: SourceListing) -> Mapping[str, DeclaredConstraints]:
     """Return the declared constraints by table; empty for a folder of files."""
     names, declarations = {}, {}
-    for name, declared in _list_declared_tables(listing):
+    for name, declared in itertools.chain.from_iterable(
+        adapter.list_declared_tables(listing) for adapter in ADAPTERS.values()
+    ):
         names[declared.schema, declared.table] = name
         declarations[name] = declared
     return {
@@ -35,13 +36,3 @@ def read_declared_constraints(listing: SourceListing) -> Mapping[str, DeclaredCo
         )
         for name, declared in declarations.items()
     }
-
-
-def _list_declared_tables(listing: SourceListing) -> Iterator[tuple[str, InCatalogue]]:
-    files = {Path(files[0].path) for form, files in listing.files.values() if form in {"duckdb", "sqlite"}}
-    for path in sorted(files):
-        for table in database_file.read_declared_tables(path):
-            yield database_file.format_table_name(table.schema, table.table), table
-    for name, (form, pieces) in listing.files.items():
-        if form == "postgres":
-            yield name, pieces[0].handle[1].declaration

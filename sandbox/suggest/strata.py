@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.masking.detect.column_names import classify_column_name
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select
 from sandbox.suggest.naming import STRATUM_WORDS, split_words
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.lakes import delta, iceberg
 from sandbox.errors import SourceError
-from sandbox.sources.lakehouse import open_lake_table
-from sandbox.sources.table import build_select
+from sandbox.sources.adapters.lakehouse import open_lake_table
+from sandbox.sources.registry import build_select
 
 if TYPE_CHECKING:
     from pathlib import Path

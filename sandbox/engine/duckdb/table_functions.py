@@ -78,6 +78,12 @@ def find_delimiter(path: Path) -> str:
     return "\t" if name.endswith(TAB_SUFFIXES) else detect_delimiter(_read_first_line(path))
 
 
+def build_compression_option(packed: Sequence[bool]) -> str:
+    """Return the option for files of which some are compressed; DuckDB's detection fails on a ? in a path."""
+    kind = "auto_detect" if len(set(packed)) > 1 else "gzip" if packed[0] else "none"
+    return f"compression = '{kind}'"
+
+
 def detect_delimiter(header: str) -> str:
     """Return the most frequent delimiter of a CSV header outside quotes; ties go to the more common delimiter.
 

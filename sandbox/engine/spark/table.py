@@ -52,8 +52,6 @@ class SparkTable:
     kinds: Mapping[str, pa.DataType]
     condition: Callable[[Any], Any] | None = field(default=None)
 
-    is_consistent = False  # its files may change while they are read
-
     @property
     def file_columns(self) -> dict[str, int]:
         """The columns in the files, with their numbers."""

@@ -29,6 +29,7 @@ from sandbox.sampler.cluster.publication import DRAWS_FOLDER
 from sandbox.sampler.draw.journal import PartRecord
 from sandbox.sampler.draw.parquet_writer import ParquetTableWriter
 from sandbox.sampler.draw.sampled_rows import MarkColumns
+from sandbox.sources.adapters.spark import get_spark_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -203,7 +204,7 @@ class ClusterTableWriter(ParquetTableWriter):
 
     def _submit_rows(self, name: str, file: int, row_numbers: pa.Table | None) -> None:
         self._wait_for_reports(MAX_QUEUED_FILES)
-        handle: Frames = self.table.files[file].handle
+        handle = get_spark_table(self.table)
         recipe = worker.WriteTask(
             table=self.table.name,
             columns=dict(self.table.columns),

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.sampler.draw.extraction import ITEM_ROWS_VIEW
-from sandbox.sampler.plan.pushdown import build_key_filter, filter_rows
 from sandbox.sampler.plan.unit_of_row import build_numbering_query, build_unit_join, build_unit_query
 from sandbox.sources.checks.schema_check import pair_reference_columns
+from sandbox.sources.registry import get_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,11 +68,12 @@ class Closure:
         total = sum(item.bytes for item in extraction.items[link.target])
         doing = f"fetching {missing:,} rows of {link.target} that {link.table} refers to"
         table = extraction.plan.tables[link.target]
+        adapter = get_adapter(table)
         pairs = pair_reference_columns(extraction.plan.tables, link.table, link.reference)
         swapped = [(target, source) for source, target in pairs]
-        condition = build_key_filter(extraction.session, table, swapped, quote_identifier(MISSING_KEYS_TABLE))
+        condition = adapter.build_key_filter(extraction.session, table, swapped, quote_identifier(MISSING_KEYS_TABLE))
         with (
-            filter_rows(table, condition),
+            adapter.filter_rows(table, condition),
             extraction.progress.step(doing, total=total, unit="bytes") as advance,
         ):
             for item in extraction.items[link.target]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
 from sandbox.sampler.draw.work_items import RANGE_BYTES
+from sandbox.sources.registry import get_adapter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,6 @@ def _estimate_item_bytes(plan: SamplePlan, name: str) -> int:
     """Estimate the bytes of the drawn rows of a table's largest item, before compression."""
     table = plan.tables[name]
     largest = max(map(table.estimate_size, table.files), default=0)
-    if table.format in {"parquet", "duckdb"}:
+    if get_adapter(table).is_columnar:
         largest = min(largest, RANGE_BYTES)
     return int(plan.expected_sizes[name].rows * table.width * largest / max(1, table.bytes))

@@ -34,9 +34,9 @@ from sandbox.samples.catalog import (
 )
 from sandbox.samples.integrity import record_sample_files
 from sandbox.samples.verify import verify_sample
-from sandbox.sources.attach import attach_tables
 from sandbox.sources.checks import personal_columns
 from sandbox.sources.discover import find_changed_files
+from sandbox.sources.open_table import attach_tables
 from sandbox.sources.projection import project_tables
 from sandbox.store.folder import (
     lock_path,

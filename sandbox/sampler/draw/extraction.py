@@ -18,16 +18,14 @@ from sandbox.sampler.draw.prefetch import build_prefetcher
 from sandbox.sampler.draw.sampled_rows import create_empty_table, create_whole_table_view
 from sandbox.sampler.draw.work_items import RANGE_BYTES, list_items
 from sandbox.sampler.plan.frame import prepare_frame
-from sandbox.sampler.plan.pushdown import build_key_filter, build_rule_filter, filter_rows
+from sandbox.sampler.plan.pushdown import build_rule_filter
 from sandbox.sources.checks.key_check import build_not_null_condition
 from sandbox.sources.checks.schema_check import (
     build_join_condition,
     build_when_condition,
     pair_reference_columns,
 )
-from sandbox.sources.files.file_errors import translate_file_errors
-from sandbox.sources.files.parquet_footer import read_footer
-from sandbox.sources.table import build_select, has_row_numbers
+from sandbox.sources.registry import build_select, get_adapter, translate_file_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.frame import SamplingFrame
     from sandbox.sampler.plan.plan import SamplePlan, TableStep
     from sandbox.sources.projection import SourceProjection
-    from sandbox.sources.table import SourceTable
 
 # Size of items with progress inside; watching slows DuckDB by a third.
 MIN_WATCHED_BYTES = 512 * 2**20
@@ -97,7 +94,7 @@ class Extraction:
         """
         for step in self.plan.steps:
             table = self.plan.tables[step.table]
-            self.items[step.table] = list_items(table, read_row_groups(table))
+            self.items[step.table] = list_items(table, get_adapter(table).read_row_groups(table, RANGE_BYTES))
             self.sampled_rows[step.table] = known = self._create_sampled_rows(step)
             unit = known.marks.unit if step.unit is not None else None
             masked = (
@@ -144,7 +141,8 @@ class Extraction:
         items = self.items[step.table]
         with self._prefetch_items(step, items) as prefetched:
             select = self._build_selection(step)  # meanwhile the first item is read
-            with filter_rows(self.plan.tables[step.table], self._build_pushdown_condition(step)):
+            table = self.plan.tables[step.table]
+            with get_adapter(table).filter_rows(table, self._build_pushdown_condition(step)):
                 for item, rows in zip(items, prefetched, strict=False):
                     before = self.writers[step.table].rows
                     with self._show_item_progress(item, advance):
@@ -194,7 +192,7 @@ class Extraction:
         if step.through is None:
             return None
         pairs = pair_reference_columns(self.plan.tables, step.table, step.through)
-        return build_key_filter(self.session, table, pairs, quote_identifier(PARENT_KEYS_TABLE))
+        return get_adapter(table).build_key_filter(self.session, table, pairs, quote_identifier(PARENT_KEYS_TABLE))
 
     def _build_selection(self, step: TableStep) -> str:
         """Build the SQL that selects an item's rows, with stratum and unit."""
@@ -249,7 +247,7 @@ class Extraction:
         """Write all rows of an item as a stream."""
         written, label = self.writers[name], f"part-{item.label}"
         if not written.resume_part(label):
-            thinned = written.table.has_deleted_rows  # excluding deleted rows loses their order
+            thinned = not get_adapter(written.table).preserves_row_order(written.table)
             self._open_item(name, item, numbered=thinned or item.stop is not None)
             marks = self.sampled_rows[name].marks
             rows = f"(select *, null::bigint as {quote_identifier(marks.unit)} from {quote_identifier(ITEM_ROWS_VIEW)})"
@@ -273,21 +271,3 @@ class Extraction:
                 f"create or replace temp view {quote_identifier(ITEM_ROWS_VIEW)} as {rows}",
                 doing=f"drawing {name}",
             )
-
-
-def read_row_groups(table: SourceTable) -> dict[int, list[int]]:
-    """Return the rows of each row group, for files large enough to be split.
-
-    Raises:
-        SourceError: A file is missing or is no Parquet file any more.
-    """
-    if not has_row_numbers(table):
-        return {}
-    row_groups = {}
-    for index, file in enumerate(table.files):
-        if table.row_groups:
-            row_groups[index] = list(table.row_groups)
-        elif file.bytes > RANGE_BYTES:
-            groups = read_footer(file)
-            row_groups[index] = [groups.row_group(group).num_rows for group in range(groups.num_row_groups)]
-    return row_groups

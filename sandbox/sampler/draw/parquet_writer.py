@@ -11,7 +11,7 @@ from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.errors import SourceError, StoreError
 from sandbox.samples.contents import describe_parquet_files
-from sandbox.sources.files.file_errors import translate_file_errors
+from sandbox.sources.registry import translate_file_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

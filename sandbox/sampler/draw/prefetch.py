@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sandbox.engine.rule import polars_reader
 from sandbox.engine.rule.prn import PRIME
 from sandbox.sources.files.parquet_footer import read_footer
+from sandbox.sources.registry import get_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,9 +70,9 @@ def build_prefetcher(table: SourceTable, unit: UnitPlan, row_number: str, memory
     """Build the prefetcher of a unit table; None if it is impossible or not worthwhile."""
     below = max(stratum.threshold for stratum in unit.strata)
     here = all(file.path.startswith("/") for file in table.files)
-    if not table.is_plain_parquet or not here or table.bytes < MIN_PREFETCH_BYTES or below > MAX_DRAWN_SHARE * PRIME:
+    if not here or table.bytes < MIN_PREFETCH_BYTES or below > MAX_DRAWN_SHARE * PRIME:
         return None
-    if not polars_reader.can_read_table(table.columns, unit.key):
+    if not get_adapter(table).can_prefetch(table) or not polars_reader.can_read_table(table.columns, unit.key):
         return None
     request = polars_reader.PolarsReadRequest(
         columns=tuple(table.columns),

@@ -25,8 +25,7 @@ from sandbox.sources.checks.schema_check import (
     build_when_condition,
     pair_reference_columns,
 )
-from sandbox.sources.files.file_errors import translate_file_errors
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select, get_adapter, translate_file_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,16 +40,6 @@ MIN_PILOT_UNITS_PER_STRATUM = 5
 MAX_DICTIONARY_SHARE = 0.2  # share of distinct values up to which DuckDB writes a dictionary
 MAX_MEASURED_ROWS = 50_000
 MAX_MEASURED_BYTES = 64 * 2**20
-# Approximate bytes of Parquet per byte of the source.
-PARQUET_RATIOS = {
-    "parquet": 1.0,
-    "csv": 0.3,
-    "jsonl": 0.12,
-    "duckdb": 1.0,
-    "postgres": 0.3,
-    "spark": 1.0,
-    "sqlite": 0.3,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +79,7 @@ class UnitCosts:
 def estimate_row_bytes(table: SourceTable) -> float:
     """Estimate the bytes of a row as Parquet from the size of the table's files alone."""
     packed = all(file.name.endswith(".gz") for file in table.files)
-    return table.bytes * (1.0 if packed else PARQUET_RATIOS[table.format]) / max(1, table.rows)
+    return table.bytes * (1.0 if packed else get_adapter(table).parquet_ratio) / max(1, table.rows)
 
 
 def measure_costs(

@@ -19,7 +19,7 @@ from sandbox.sampler.profile.columns import ComparableColumn, choose_columns
 from sandbox.sampler.profile.document import round_figure
 from sandbox.sampler.profile.rows import UnitFamily
 from sandbox.sampler.profile.source_findings import TableInspection
-from sandbox.sources.attach import attach_tables
+from sandbox.sources.open_table import attach_tables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,8 +13,8 @@ from sandbox.sources.checks.schema_check import (
     build_when_condition,
     pair_reference_columns,
 )
-from sandbox.sources.projection import MAX_EXACT_ROWS
-from sandbox.sources.table import build_select
+from sandbox.sources.projection import MAX_EXACT_ROWS, should_copy
+from sandbox.sources.registry import build_select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ class UnitFamily:
         )
         for step in self.steps:
             table = self.plan.tables[step.table]
-            if table.format != "parquet" and table.rows <= MAX_EXACT_ROWS:  # else parsed again for every query
+            if should_copy(table):  # else parsed again for every query
                 name = quote_identifier(_build_table_name("source", step.table))
                 self.session.execute(
                     f"create or replace temp table {name} as {build_select(table)}",
@@ -175,8 +175,11 @@ class UnitFamily:
 
     def _choose_source(self, step: TableStep) -> str:
         table = self.plan.tables[step.table]
-        kept = table.format != "parquet" and table.rows <= MAX_EXACT_ROWS
-        return quote_identifier(_build_table_name("source", step.table)) if kept else f"({build_select(table)})"
+        return (
+            quote_identifier(_build_table_name("source", step.table))
+            if should_copy(table)
+            else f"({build_select(table)})"
+        )
 
     def _build_join_condition(self, step: TableStep, *, sampled: bool = False) -> str:
         """Build the SQL join condition between a child's row ``r`` and its parent ``t``."""

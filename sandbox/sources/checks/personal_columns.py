@@ -13,8 +13,7 @@ from sandbox.errors import ConfigError
 from sandbox.masking.detect.column_names import classify_column_name
 from sandbox.masking.detect.value_patterns import classify_values
 from sandbox.masking.kinds import MASK_KINDS
-from sandbox.sources.files.file_errors import translate_file_errors
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select, get_adapter, translate_file_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -211,7 +210,7 @@ def _list_value_relations(table: SourceTable) -> list[tuple[str, int]]:
     if not table.files:
         return []
     files = sorted({0, len(table.files) // 2, len(table.files) - 1})
-    if len(files) > 1 or table.format != "parquet" or table.rows <= MAX_VALUES:
+    if len(files) > 1 or not get_adapter(table).has_dense_row_numbers or table.rows <= MAX_VALUES:
         return [(build_select(table, file), -(-MAX_VALUES // len(files))) for file in files]
     number = quote_identifier("place of the row")
     step = MAX_VALUES // RANGES_PER_FILE

@@ -9,6 +9,7 @@ from sandbox.engine.rule import sampling_rule
 from sandbox.engine.sql.type_names import NUMBER_TYPE, are_comparable
 from sandbox.errors import ConfigError, DataRuleError
 from sandbox.sources.listing import suggest_name
+from sandbox.sources.registry import get_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -81,13 +82,7 @@ def _list_draw_columns(settings: Settings, tables: Mapping[str, SourceTable]) ->
 def _check_unit_table(settings: Settings, table: SourceTable, unit: str) -> None:
     key = settings.tables[unit].key or []
     sampling_rule.check_key(table.columns, key)
-    for column in table.postgres_columns:
-        if column.name in key and column.found_scale:
-            raise DataRuleError(
-                f"{unit}.{column.name} is numeric without a scale and has values with up to {column.found_scale} digits after "
-                "the point: as a key it needs a scale, or other values would change which rows are drawn",
-                hint=f'fix its type in [tables.{unit}.types]: {column.name} = "{column.kind}"',
-            )
+    get_adapter(table).check_key(table, key)
     taken = sorted({column.lower() for column in key} & set(WEIGHTS_COLUMNS))
     if taken:
         raise DataRuleError(

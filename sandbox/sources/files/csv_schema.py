@@ -1,4 +1,4 @@
-"""Infer column types of CSV files from all values of all files.
+"""Read the layout of CSV files, and infer column types from all values of all files.
 
 A column has a type only if every value is written in that type's canonical form. So nothing is lost, and neither the
 first rows nor the split into files matter: ``007`` stays text, and so do ambiguous dates.
@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.engine.duckdb.table_functions import detect_delimiter
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import build_compression_option, detect_delimiter, format_file_list
 from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
-from sandbox.sources.table import CsvLayout, build_csv_reader, group_by_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFile
@@ -38,6 +38,36 @@ DATE_PATTERN = r"\d{4}-\d\d-\d\d"
 TIME_PATTERN = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
 ZONE_PATTERN = r"(Z|[+-]\d\d(:?\d\d)?)"
 DECIMAL_PATTERN = r"-?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsvLayout:
+    """Delimiter, columns in file order and compression of a CSV file."""
+
+    delimiter: str
+    columns: tuple[str, ...]
+    is_gzipped: bool = False
+
+
+def build_csv_reader(paths: Iterable[str], layout: CsvLayout, option: str = "") -> str:
+    """Build the table function for CSV files of one layout as text, without detection.
+
+    An empty field is NULL, ``""`` is an empty text, and a malformed line is an error.
+    """
+    columns = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in layout.columns)
+    return (
+        f"read_csv({format_file_list(paths)}, auto_detect = false, columns = {{{columns}}}, header = true, "
+        f"delim = {quote_literal(layout.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
+        f"nullstr = '', allow_quoted_nulls = false, {build_compression_option([layout.is_gzipped])}, hive_partitioning = false{option})"
+    )
+
+
+def group_by_layout(files: Sequence[SourceFile], layouts: Sequence[CsvLayout]) -> dict[CsvLayout, list[str]]:
+    """Group the paths of files by layout."""
+    groups: dict[CsvLayout, list[str]] = {}
+    for file, layout in zip(files, layouts, strict=True):
+        groups.setdefault(layout, []).append(file.path)
+    return groups
 
 
 def read_layout(file: SourceFile) -> CsvLayout:

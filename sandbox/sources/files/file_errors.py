@@ -11,9 +11,9 @@ from sandbox.error_text import describe_csv_error, describe_foreign_error
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from sandbox.sources.listing import SourceFile, SourceFormat
+    from sandbox.sources.listing import SourceFile
 
 CSV_HINT = (
     "correct the line; sandbox reads CSV as RFC 4180 describes it: UTF-8, the same number of fields in every line, "
@@ -25,33 +25,31 @@ JSON_HINT = "JSON Lines is one JSON object a line, in UTF-8"
 
 
 @contextlib.contextmanager
-def translate_file_errors(form: SourceFormat, files: Sequence[SourceFile]) -> Iterator[None]:
-    """Translate DuckDB's errors about a table's files to name the broken file and line."""
+def translate_engine_errors(
+    explain_error: Callable[[Exception, Sequence[SourceFile]], SourceError], files: Sequence[SourceFile]
+) -> Iterator[None]:
+    """Translate DuckDB's errors about some files to name the broken file and line."""
     try:
         yield
     except SourceError as error:
         cause = find_engine_error(error)
         if cause is None or str(cause).startswith(OUT_OF_MEMORY_PREFIX):
             raise
-        match form:
-            case "csv":
-                raise _explain_csv_error(cause, files) from error
-            case "jsonl":
-                raise _explain_jsonl_error(cause, files) from error
-            case _:
-                raise _explain_read_error(cause, files) from error
+        raise explain_error(cause, files) from error
 
 
-def _explain_csv_error(cause: Exception, files: Sequence[SourceFile]) -> SourceError:
+def explain_csv_error(cause: Exception, files: Sequence[SourceFile]) -> SourceError:
+    """Build an error for the line in DuckDB's message about CSV."""
     found = describe_csv_error(str(cause))
     if found is None:
-        return _explain_read_error(cause, files, hint=CSV_HINT)
+        return explain_read_error(cause, files, hint=CSV_HINT)
     named = [file.path for file in files if f"\n  file = {file.path}\n" in str(cause)] or [files[0].name]
     return SourceError(f"{named[0]}: line {found[0]} {found[1]}", hint=CSV_HINT)
 
 
-def _explain_jsonl_error(cause: Exception, files: Sequence[SourceFile]) -> SourceError:
-    return find_jsonl_error(files) or _explain_read_error(cause, files)
+def explain_jsonl_error(cause: Exception, files: Sequence[SourceFile]) -> SourceError:
+    """Build an error for the first line of JSON Lines without an object."""
+    return find_jsonl_error(files) or explain_read_error(cause, files)
 
 
 def find_jsonl_error(files: Sequence[SourceFile]) -> SourceError | None:
@@ -81,7 +79,7 @@ def _find_broken_line(file: SourceFile) -> tuple[int, str] | None:
     return None
 
 
-def _explain_read_error(cause: Exception, files: Sequence[SourceFile], hint: str = "") -> SourceError:
+def explain_read_error(cause: Exception, files: Sequence[SourceFile], hint: str = "") -> SourceError:
     """Build an error for the file in DuckDB's message, or for all files."""
     named = [file for file in files if file.path in str(cause)]
     reason = describe_foreign_error(cause)

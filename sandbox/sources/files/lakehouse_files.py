@@ -61,7 +61,7 @@ class DataFileMapping:
 
 @dataclass(frozen=True, kw_only=True)
 class DeletedRows:
-    """Deleted rows of a lakehouse table, loaded by `sandbox.sources.lakehouse.attach_table`.
+    """Deleted rows of a lakehouse table, loaded by `sandbox.sources.adapters.lakehouse`.
 
     Attributes:
         keep_masks: Data file path -> whether each of its first rows is kept.

@@ -13,7 +13,7 @@ from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.model import SilentProgress
 from sandbox.sampler.plan.frame import prepare_frame
 from sandbox.sampler.plan.planner import plan_sample
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select
 
 if TYPE_CHECKING:
     from pathlib import Path

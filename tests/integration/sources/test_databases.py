@@ -22,13 +22,13 @@ from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
 from sandbox.model import SilentProgress
 from sandbox.sampler.draw.draw import draw_sample
-from sandbox.sampler.draw.extraction import read_row_groups
 from sandbox.sampler.draw.work_items import RANGE_BYTES, list_items
 from sandbox.sampler.plan.planner import plan_sample
-from sandbox.sources import database_file
+from sandbox.sources.adapters.duckdb_file import DuckDBAdapter
+from sandbox.sources.adapters.sqlite_file import SQLiteAdapter
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select, get_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,7 @@ def test_keys_and_references_that_a_duckdb_file_declares(lake: Lake) -> None:
             create table "s.2".children (u integer references "s.2".parents (u), y integer, n varchar,
                 foreign key (y, n) references "s.2".parents (y, n));
         """)
-    children, parents, people = sorted(database_file.read_declared_tables(file), key=lambda one: one.table)
+    children, parents, people = sorted(DuckDBAdapter().read_catalog(file)[0], key=lambda one: one.table)
     assert (people.schema, people.table, people.key) == ("main", "people", ("id",))
     assert (parents.schema, parents.key) == ("s.2", ("y", "n"))
     assert children.key == ()
@@ -142,7 +142,7 @@ def test_keys_and_references_that_a_sqlite_file_declares(lake: Lake) -> None:
                 foreign key (y, n) references parents);
             create virtual table words using fts5(text);
         """)
-    found = {one.table: one for one in database_file.read_declared_tables(file)}
+    found = {one.table: one for one in SQLiteAdapter().read_catalog(file)[0]}
     assert found["parents"].key == ("y", "n")
     assert found['chil"dren'].key == ("id",)
     assert {(one.columns, one.table, one.key) for one in found['chil"dren'].references} == {
@@ -309,7 +309,7 @@ def test_a_large_duckdb_table_is_cut_and_keeps_its_rows(lake: Lake, monkeypatch:
     monkeypatch.setattr("sandbox.sampler.draw.work_items.RANGE_BYTES", 2**20)
     with Session(threads=2) as session:
         table = open_table(session, list_source("a.duckdb", base=lake.root), "people", {})
-        assert len(list_items(table, read_row_groups(table))) > 2
+        assert len(list_items(table, get_adapter(table).read_row_groups(table, RANGE_BYTES))) > 2
     assert RANGE_BYTES > 2**20
     _, manifest = lake.draw(ONE.replace("0.5", "1.0"), uri="a.duckdb")
     assert manifest.tables["people"].rows == 600000 - 299001

@@ -20,7 +20,7 @@ from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select
 from tests.integration.sources import delta_log
 
 if TYPE_CHECKING:

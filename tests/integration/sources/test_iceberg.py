@@ -25,7 +25,7 @@ from sandbox.model import SilentProgress
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select
 from tests.integration.sources.iceberg_log import delete_places, delete_values
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from sandbox.model import SilentProgress
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -37,7 +37,7 @@ from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sampler.profile.compare import profile_stored_sample
 from sandbox.scan.scan import scan_source
-from sandbox.sources import postgres
+from sandbox.sources.adapters import postgres
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
 from sandbox.store.paths import find_packaged_folder

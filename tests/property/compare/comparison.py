@@ -105,7 +105,7 @@ def _run_product(case: Case, folder: Path) -> tuple[OutputDiff, Verdict]:
         place.mkdir()
         path = write_side(side, place, NAME)
         if case.origin == "project":
-            sides.append(list_output_tables(place, collect_outputs(place, paths={}))[NAME])
+            sides.append(list_output_tables(place, collect_outputs(place, paths={}).outputs)[NAME])
         else:
             named = f"{path}:{NAME}" if side.format == "duckdb" else str(path)
             sides.append(resolve_tables(named, named)[0])

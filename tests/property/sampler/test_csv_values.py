@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sandbox.engine.duckdb.session import Session
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

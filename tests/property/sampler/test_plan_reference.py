@@ -24,7 +24,7 @@ from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.model import SilentProgress
 from sandbox.sampler.plan.frame import prepare_frame
 from sandbox.sampler.plan.planner import plan_sample
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select
 
 if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import SamplePlan
@@ -39,6 +39,7 @@ SCHEMA = pa.schema(
         "flag": pa.bool_(), "region": pa.int64(),
     }
 )  # fmt: skip
+
 REGIONS = {1: ("north", 10), 2: ("south", 20), 3: ("north", 30), 4: (None, None)}
 ZONES = {10: "inner", 20: "outer"}
 DAYS = [dt.date(2024, 1, 1), dt.date(2024, 2, 29), dt.date(2024, 3, 1), dt.date(1969, 12, 31)]

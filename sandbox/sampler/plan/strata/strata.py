@@ -14,8 +14,8 @@ from sandbox.sampler.plan.pushdown import StrataSource
 from sandbox.sampler.plan.strata.strata_columns import find_strata_columns
 from sandbox.sampler.plan.strata.strata_counts import ESTIMATE_ROWS, StrataCounter
 from sandbox.sampler.plan.strata.strata_labels import prepare_labels
-from sandbox.sources.open_table import has_no_nulls
 from sandbox.sources.projection import project_table
+from sandbox.sources.registry import get_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def count_strata(session: Session, settings: Settings, tables: Mapping[str, Sour
         key=key,
         where=where,
         shared=shared,
-        has_whole_keys=table.rows > ESTIMATE_ROWS and has_no_nulls(table, key),
+        has_whole_keys=table.rows > ESTIMATE_ROWS and get_adapter(table).has_no_nulls(table, key),
     )
     columns = tuple(_add_edges(counting, tables, column, entry) for column, entry in zip(columns, entries, strict=True))
     counts = counting.count(columns, prepare_labels(session, tables, unit, columns))

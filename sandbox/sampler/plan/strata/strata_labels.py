@@ -14,8 +14,7 @@ from sandbox.sources.checks.schema_check import (
     build_when_condition,
     pair_reference_columns,
 )
-from sandbox.sources.files.file_errors import translate_file_errors
-from sandbox.sources.table import build_select
+from sandbox.sources.registry import build_select, translate_file_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

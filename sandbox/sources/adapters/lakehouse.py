@@ -1,9 +1,9 @@
-"""Open lakehouse tables at a version and load their deleted rows into sessions."""
+"""Read tables of Delta Lake and Iceberg at a version, without their deleted rows."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,7 +16,9 @@ from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.engine.lakes import delta, iceberg
 from sandbox.engine.lakes.lake_table import LakeFile
 from sandbox.errors import SourceError
-from sandbox.sources.files.file_errors import translate_file_errors
+from sandbox.model import ICEBERG_SCHEMES
+from sandbox.sources.adapters.parquet_files import ParquetAdapter, build_parquet_select
+from sandbox.sources.files.file_errors import explain_read_error, translate_engine_errors
 from sandbox.sources.files.lakehouse_files import (
     ROW_NUMBER_COLUMN,
     DataFileMapping,
@@ -25,46 +27,114 @@ from sandbox.sources.files.lakehouse_files import (
     name_position_deletes_table,
 )
 from sandbox.sources.files.parquet_footer import read_footer, read_footers
-from sandbox.sources.listing import SourceFile, register_bucket_files
-from sandbox.sources.table import SourceTable, build_select
+from sandbox.sources.listing import SourceFile, SourceListing, register_bucket_files
+from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+    from sandbox.config.settings import PostgresSection
     from sandbox.engine.duckdb.session import Session
     from sandbox.engine.lakes.lake_table import EqualityDeletes, LakeTable
-    from sandbox.sources.listing import SourceListing
+    from sandbox.sources.protocol import TableRequest
 
 ROW_NUMBERS_PER_BATCH = 1 << 20  # deleted row numbers inserted at once
 FIELD_ID_KEY = b"PARQUET:field_id"
 DATA_FILE_PATHS_VIEW = "paths of data files"
 
 
-def open_delta_table(session: Session, listing: SourceListing, name: str, *, version: int | None) -> SourceTable:
-    """Open a Delta table of a folder or bucket (see `open_lake_table`).
+@dataclass(frozen=True, kw_only=True)
+class LakeDetails:
+    """How the files of a table differ from it.
 
-    Raises:
-        ConfigError: The table has no such version.
+    Attributes:
+        file_mappings: The mapping of each file.
+        deleted_rows: Deleted rows, determined by the snapshot.
     """
-    path = f"{listing.display_name}/{name}"
-    if listing.remote is None:
-        return open_lake_table(session, name, delta.load_table(path, name, version=version))
-    lake = delta.load_table(path, name, version=version, options=build_storage_options(listing.uri))
-    return open_lake_table(session, name, replace(lake, file_system=listing.remote.system))
+
+    file_mappings: tuple[DataFileMapping, ...]
+    deleted_rows: DeletedRows = field(compare=False, repr=False)
+
+    @property
+    def has_deleted_rows(self) -> bool:
+        """Whether some rows of the files are deleted."""
+        return any(shape.has_deleted_rows for shape in self.file_mappings)
 
 
-def open_iceberg_table(session: Session, listing: SourceListing, name: str, *, snapshot: int | None) -> SourceTable:
-    """Open an Iceberg table of a catalogue (see `open_lake_table`).
+class LakeAdapter(ParquetAdapter):
+    """Tables whose log names their Parquet files."""
 
-    Raises:
-        ConfigError: The table has no such snapshot.
-    """
-    assert listing.catalogue is not None
-    return open_lake_table(session, name, iceberg.load_table(listing.catalogue, name, snapshot=snapshot))
+    suffixes = ()
+
+    def load_table(self, request: TableRequest) -> LakeTable:
+        """Read a table's log at the requested version.
+
+        Raises:
+            ConfigError: The table has no such version.
+        """
+        raise NotImplementedError
+
+    def open_table(self, session: Session, request: TableRequest) -> SourceTable:
+        return open_lake_table(session, request.name, self.load_table(request))
+
+    def attach_table(self, session: Session, table: SourceTable) -> None:
+        _load_deleted_rows(session, table)
+
+    def build_file_select(self, table: SourceTable, files: Sequence[int], number: str | None) -> str:
+        return build_lake_select(table, files, number)
+
+    def build_untyped_select(self, table: SourceTable) -> str:
+        return self.build_select(table, None, None)
+
+    def preserves_row_order(self, table: SourceTable) -> bool:
+        return not _get_details(table).has_deleted_rows
+
+    def can_prefetch(self, table: SourceTable) -> bool:
+        return False
+
+    def has_no_nulls(self, table: SourceTable, columns: Sequence[str]) -> bool:
+        return False
+
+    def find_changed_files(self, table: SourceTable, files: tuple[SourceFile, ...]) -> list[str]:
+        """Return the missing files of the version; newer versions do not matter."""
+        return [file.name for file in table.files if file.read_size() != file.bytes]
+
+
+class DeltaAdapter(LakeAdapter):
+    """Delta tables of a folder or bucket."""
+
+    format = "delta"
+    pin = "version"
+
+    def load_table(self, request: TableRequest) -> LakeTable:
+        listing, name = request.listing, request.name
+        path = f"{listing.display_name}/{name}"
+        if listing.remote is None:
+            return delta.load_table(path, name, version=request.pin)
+        lake = delta.load_table(path, name, version=request.pin, options=build_storage_options(listing.uri))
+        return replace(lake, file_system=listing.remote.system)
+
+
+class IcebergAdapter(LakeAdapter):
+    """Iceberg tables of a catalogue."""
+
+    format = "iceberg"
+    pin = "snapshot"
+
+    def list_source(self, uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing | None:
+        if uri.partition("://")[0] not in ICEBERG_SCHEMES:
+            return None
+        catalogue = iceberg.open_catalog(uri, base=base)
+        files = dict.fromkeys(catalogue.tables, (self.format, ()))
+        return SourceListing(uri=uri, base=base, display_name=catalogue.address, files=files, handle=catalogue)
+
+    def load_table(self, request: TableRequest) -> LakeTable:
+        return iceberg.load_table(request.listing.handle, request.name, snapshot=request.pin)
 
 
 def open_lake_table(session: Session, name: str, lake: LakeTable) -> SourceTable:
-    """Open a lakehouse table at its version and attach it to the session (see `attach_table`).
+    """Open a table at its version and load its deleted rows.
 
     Raises:
         SourceError: A data file is missing or does not fit the table.
@@ -89,22 +159,38 @@ def open_lake_table(session: Session, name: str, lake: LakeTable) -> SourceTable
     total = sum(footer.row_group(i).total_byte_size for footer in footers for i in range(footer.num_row_groups))
     table = SourceTable(
         name=name,
-        format="parquet",
+        format=lake.snapshot.kind,
         files=tuple(files),
         columns=describe_schema(session, lake.schema),
         rows=rows,
         width=total / max(1, rows),
-        file_mappings=tuple(shapes),
         snapshot=lake.snapshot,
-        deleted_rows=deleted,
+        details=LakeDetails(file_mappings=tuple(shapes), deleted_rows=deleted),
     )
     _check_row_number_column(table, schemas)
     register_bucket_files(session, table.files)
-    if not table.has_deleted_rows:
+    if not _get_details(table).has_deleted_rows:
         return table
-    attach_table(session, table)
-    count = session.fetch_rows(f"select count(*) from ({build_select(table)})", doing=f"counting the rows of {name}")
+    _load_deleted_rows(session, table)
+    rows_left = build_lake_select(table, range(len(files)), None)
+    count = session.fetch_rows(f"select count(*) from ({rows_left})", doing=f"counting the rows of {name}")
     return replace(table, rows=count[0][0])
+
+
+def build_lake_select(table: SourceTable, files: Sequence[int], number: str | None) -> str:
+    """Build the SELECT for some files of a table, with DuckDB's row numbers if requested."""
+    if not files:
+        nothing = [f"null::{kind} as {quote_identifier(name)}" for name, kind in table.columns.items()]
+        nothing += [f"null::bigint as {quote_identifier(number)}"] if number is not None else []
+        return f"select {', '.join(nothing)} where false"
+    shapes = _get_details(table).file_mappings
+    held = [name for shape in shapes for _, name in shape.names if name is not None]
+    groups: dict[DataFileMapping, list[int]] = {}
+    for index in files:
+        groups.setdefault(shapes[index], []).append(index)
+    return " union all ".join(
+        build_parquet_select(table, alike, number, shape=shape, taken=held) for shape, alike in groups.items()
+    )
 
 
 def _build_source_file(lake: LakeTable, file: LakeFile) -> SourceFile:
@@ -162,7 +248,7 @@ def _find_files_with_position_deletes(session: Session, name: str, deleted: Dele
     register_bucket_files(session, deleted.files)
     if not deleted.position_delete_files:
         return set()
-    with translate_file_errors("parquet", deleted.position_delete_files):
+    with translate_engine_errors(explain_read_error, deleted.position_delete_files):
         rows = session.fetch_rows(
             f"select distinct file_path from {_build_parquet_reader(deleted.position_delete_files)}",
             doing=f"reading {name}",
@@ -194,21 +280,22 @@ def build_storage_options(uri: str) -> dict[str, str]:
     return options
 
 
-def attach_table(session: Session, table: SourceTable) -> None:
+def _load_deleted_rows(session: Session, table: SourceTable) -> None:
     """Load a table's deleted rows into a session; no effect without deleted rows.
 
     Raises:
         SourceError: A file with deletes cannot be read.
     """
-    if table.deleted_rows is None or not table.has_deleted_rows:
+    details = _get_details(table)
+    if not details.has_deleted_rows:
         return
-    deleted, places = table.deleted_rows, name_position_deletes_table(table.name)
+    deleted, places = details.deleted_rows, name_position_deletes_table(table.name)
     register_bucket_files(session, deleted.files)
     session.execute(f"create or replace temp table {quote_identifier(places)} (path VARCHAR, place BIGINT)")
     for path, kept in deleted.keep_masks.items():
         for batch in _list_deleted_row_numbers(kept):
             insert_rows(session, batch, places, f"{quote_literal(path)}, place")
-    with translate_file_errors("parquet", deleted.files):
+    with translate_engine_errors(explain_read_error, deleted.files):
         if deleted.position_delete_files:
             paths = pa.table({"name": list(deleted.data_file_paths), "path": list(deleted.data_file_paths.values())})
             session.register_table(DATA_FILE_PATHS_VIEW, paths)
@@ -288,9 +375,14 @@ def _list_nested_fields(kind: pa.DataType) -> Iterator[pa.Field]:
 
 def _check_row_number_column(table: SourceTable, held: Sequence[pa.Schema]) -> None:
     """Check that no column hides the row number of files with deletes by row number."""
-    for file, shape, schema in zip(table.files, table.file_mappings, held, strict=True):
+    for file, shape, schema in zip(table.files, _get_details(table).file_mappings, held, strict=True):
         if shape.has_position_deletes and ROW_NUMBER_COLUMN in {name.lower() for name in schema.names}:
             raise SourceError(
                 f"{file.path} has a column {ROW_NUMBER_COLUMN}, and rows of it are deleted by their place, which the engine calls so too",
                 hint="write the table again (OPTIMIZE or compaction), so that no row is deleted by place",
             )
+
+
+def _get_details(table: SourceTable) -> LakeDetails:
+    assert isinstance(table.details, LakeDetails)
+    return table.details

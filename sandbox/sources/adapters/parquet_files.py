@@ -1,0 +1,143 @@
+"""Read Parquet files of a folder or bucket."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.rule import polars_reader
+from sandbox.sources.files.columns import check_same_columns, describe_columns
+from sandbox.sources.files.lakehouse_files import ROW_NUMBER_COLUMN, DataFileMapping, build_column_sql
+from sandbox.sources.files.parquet_footer import read_footer, read_footers
+from sandbox.sources.files.partitions import FileConstants
+from sandbox.sources.files.text_lines import is_utf8
+from sandbox.sources.protocol import SourceAdapter, number_rows
+from sandbox.sources.table import SourceTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.sources.listing import SourceFile
+    from sandbox.sources.protocol import TableRequest
+
+PLAIN_MAPPING = DataFileMapping()
+
+
+class ParquetAdapter(SourceAdapter):
+    """Parquet files."""
+
+    format = "parquet"
+    suffixes: tuple[str, ...] = (".parquet", ".pq")
+    is_columnar = True
+    has_dense_row_numbers = True
+
+    def open_table(self, session: Session, request: TableRequest) -> SourceTable:
+        files = request.files
+        footers = read_footers(files)
+        check_same_columns(files, [tuple(footer.schema.to_arrow_schema().names) for footer in footers])
+        types = describe_columns(session, _build_file_select(files))
+        rows = sum(footer.num_rows for footer in footers)
+        total = sum(f.row_group(i).total_byte_size for f in footers for i in range(f.num_row_groups))
+        return SourceTable(
+            name=request.name,
+            format=self.format,
+            files=files,
+            columns={column: request.fixed.get(column, kind) for column, kind in types.items()},
+            rows=rows,
+            width=total / max(1, rows),
+        )
+
+    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
+        files = range(len(table.files)) if file is None else [file]
+        if number is not None and not self.has_row_numbers(table):
+            return number_rows(self.build_file_select(table, files, None), number)
+        return self.build_file_select(table, files, number)
+
+    def build_file_select(self, table: SourceTable, files: Sequence[int], number: str | None) -> str:
+        """Build the SELECT for some files, with DuckDB's row numbers if requested."""
+        return build_parquet_select(table, files, number)
+
+    def build_untyped_select(self, table: SourceTable) -> str:
+        return _build_file_select(table.files)
+
+    def has_row_numbers(self, table: SourceTable) -> bool:
+        return ROW_NUMBER_COLUMN not in {name.lower() for name in table.columns}
+
+    def read_row_groups(self, table: SourceTable, min_bytes: int) -> dict[int, list[int]]:
+        if not self.has_row_numbers(table):
+            return {}
+        footers = {index: read_footer(file) for index, file in enumerate(table.files) if file.bytes > min_bytes}
+        return {
+            index: [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+            for index, footer in footers.items()
+        }
+
+    def can_prefetch(self, table: SourceTable) -> bool:
+        return not any(file.constants for file in table.files)
+
+    def has_no_nulls(self, table: SourceTable, columns: Sequence[str]) -> bool:
+        return all(polars_reader.has_no_nulls(read_footer(file), columns) for file in table.files)
+
+    def count_undecodable_values(self, table: SourceTable) -> dict[str, int]:
+        """Count invalid UTF-8 values per text column, omitting columns without any.
+
+        DuckDB stops at the first such value and does not name its column; Arrow reads the raw bytes.
+        """
+        counts: Counter[str] = Counter()
+        texts = [name for name, kind in table.columns.items() if kind == "VARCHAR"]
+        for file in table.files:
+            with file.open() as stream, pq.ParquetFile(stream) as opened_file:
+                there = [name for name in texts if name in opened_file.schema_arrow.names]
+                for batch in opened_file.iter_batches(batch_size=65_536, columns=there):
+                    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                        counts[name] += _count_undecodable(column)
+        return {name: count for name, count in counts.items() if count}
+
+
+def build_parquet_select(
+    table: SourceTable,
+    files: Sequence[int],
+    number: str | None,
+    *,
+    shape: DataFileMapping = PLAIN_MAPPING,
+    taken: Iterable[str] = (),
+) -> str:
+    """Build the SELECT for Parquet files with the same mapping; ``taken`` are names of other columns in files."""
+    constants = FileConstants.from_files(table, files, named=shape.has_position_deletes, taken=taken)
+    names = dict(shape.names)
+    columns = [
+        constants.sql.get(name, f"{build_column_sql(names.get(name, name))}::{kind} as {quote_identifier(name)}")
+        for name, kind in table.columns.items()
+    ]
+    options = f"union_by_name = true, hive_partitioning = false{constants.option}"
+    if number is not None:
+        columns.append(f"f.{ROW_NUMBER_COLUMN} as {quote_identifier(number)}")
+    if number is not None or shape.has_position_deletes:
+        options += f", {ROW_NUMBER_COLUMN} = true"
+    paths = format_file_list(table.files[index].path for index in files)
+    left = shape.build_delete_filter(table.name, constants.file)
+    return f"select {', '.join(columns)} from read_parquet({paths}, {options}) as f{left}"
+
+
+def _build_file_select(files: Sequence[SourceFile]) -> str:
+    paths = format_file_list(file.path for file in files)
+    return f"select * from read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
+
+
+def _count_undecodable(column: pa.Array) -> int:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return 0
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        values = column.cast(pa.large_binary()).to_pylist()
+        return sum(not is_utf8(value) for value in values if value is not None)
+    return 0

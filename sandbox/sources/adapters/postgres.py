@@ -1,0 +1,242 @@
+"""Read tables of a Postgres database in one snapshot.
+
+A table is read in ranges of blocks. Each range corresponds to a file of other sources and becomes one part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sandbox.config.source_address import POSTGRES_SCHEMES, find_address_problem
+from sandbox.engine.lakes.lake_table import SourceSnapshot as Version
+from sandbox.engine.postgres import catalog
+from sandbox.engine.postgres.columns import qualify_table, resolve_columns
+from sandbox.engine.postgres.scan import PostgresScan, count_groups
+from sandbox.engine.postgres.snapshot import PostgresLimits, PostgresSnapshot
+from sandbox.errors import ConfigError, DataRuleError, SourceError
+from sandbox.sources.adapters import postgres_pushdown
+from sandbox.sources.adapters.scan_view import build_scan_select, name_scan_view
+from sandbox.sources.listing import SourceFile, SourceListing
+from sandbox.sources.protocol import MAX_GROUPS, SourceAdapter, number_rows
+from sandbox.sources.table import SourceTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from sandbox.config.settings import PostgresSection
+    from sandbox.engine.database_schema import DeclaredTable
+    from sandbox.engine.duckdb.session import Session
+    from sandbox.engine.postgres.columns import PostgresColumn
+    from sandbox.sources.listing import SourceFormat
+    from sandbox.sources.protocol import ColumnPairs, DrawRule, TableRequest
+
+PIECE_BYTES = 2**30
+BLOCK_BYTES = 8192
+LAST_BLOCK = 2**32 - 1  # above any table's block count
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresDetails:
+    """The queried columns of a table."""
+
+    columns: tuple[PostgresColumn, ...]
+
+
+class PostgresAdapter(SourceAdapter):
+    """Tables of a Postgres database."""
+
+    format = "postgres"
+    parquet_ratio = 0.3
+    is_snapshot = True
+
+    def list_source(self, uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing | None:
+        if "://" not in uri or uri.partition("://")[0] not in POSTGRES_SCHEMES:
+            return None
+        return _list_database(uri, base=base, section=section)
+
+    def list_declared_tables(self, listing: SourceListing) -> Iterator[tuple[str, DeclaredTable]]:
+        for name, (form, pieces) in listing.files.items():
+            if form == self.format:
+                yield name, pieces[0].handle[1].declaration
+
+    def open_table(self, session: Session, request: TableRequest) -> SourceTable:
+        table = _open_table(request.name, request.files, request.fixed)
+        self.attach_table(session, table)
+        return table
+
+    def attach_table(self, session: Session, table: SourceTable) -> None:
+        """Register a table in a session: whole, and in pieces that accept filters."""
+        snapshot, declared = _unpack_handle(table.files[0])
+        session.add_interrupt_callback(snapshot.cancel)
+        for index in (None, *range(len(table.files))):
+            blocks = table.files[index].blocks if index is not None else None
+            scan = PostgresScan(
+                snapshot,
+                table.name,
+                declared,
+                _get_columns(table),
+                blocks,
+                narrowed=index is not None,
+                failed=session.set_statement_error,
+            )
+            session.register_table(name_scan_view(table.name, index), scan)
+
+    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
+        return number_rows(build_scan_select(table, file), number)
+
+    def check_key(self, table: SourceTable, key: Sequence[str]) -> None:
+        for column in _get_columns(table):
+            if column.name in key and column.found_scale:
+                raise DataRuleError(
+                    f"{table.name}.{column.name} is numeric without a scale and has values with up to {column.found_scale} digits after "
+                    "the point: as a key it needs a scale, or other values would change which rows are drawn",
+                    hint=f'fix its type in [tables.{table.name}.types]: {column.name} = "{column.kind}"',
+                )
+
+    def list_pushable_columns(self, table: SourceTable) -> list[str]:
+        return list(postgres_pushdown.build_server_columns(table.columns, _get_columns(table)))
+
+    def count_groups(self, table: SourceTable, columns: Sequence[str], key: Sequence[str]) -> pa.Table | None:
+        snapshot, declared = _unpack_handle(table.files[0])
+        by_name = {column.name: column for column in _get_columns(table)}
+        chosen = [by_name[name] for name in columns]
+        return count_groups(snapshot, table.name, declared, chosen, key, most=MAX_GROUPS)
+
+    def build_rule_filter(self, table: SourceTable, rule: DrawRule) -> str | None:
+        if _unpack_handle(table.files[0])[0].encoding == "SQL_ASCII":
+            return None
+        return postgres_pushdown.build_rule_filter(table.columns, _get_columns(table), rule)
+
+    def build_key_filter(self, session: Session, table: SourceTable, pairs: ColumnPairs, keys: str) -> str | None:
+        values = postgres_pushdown.build_server_columns(table.columns, _get_columns(table))
+        return postgres_pushdown.build_key_filter(session, values, pairs, keys)
+
+    @contextlib.contextmanager
+    def filter_rows(self, table: SourceTable, condition: Any) -> Iterator[None]:
+        if condition is None:
+            yield
+            return
+        snapshot, declared = _unpack_handle(table.files[0])
+        with snapshot.filter_rows(declared.oid, condition):
+            yield
+
+
+def _list_database(uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing:
+    """List the tables of a database in one snapshot.
+
+    Tables of the schema ``public`` have no prefix, others are ``schema.table``.
+
+    Raises:
+        ConfigError: The address contains a password.
+        SourceError: The server is unreachable or refuses.
+    """
+    problem = find_address_problem(uri)
+    if problem is not None:
+        raise ConfigError(problem)
+    parts = urlsplit(uri)
+    snapshot = PostgresSnapshot(uri, _build_connection_limits(section))
+    try:
+        there = catalog.list_tables(snapshot)
+    except BaseException:
+        snapshot.close()
+        raise
+    tables: dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = {}
+    problems: dict[str, str] = {}
+    for table in there:
+        schema, name = table.declaration.schema, table.declaration.table
+        called = name if schema == "public" else f"{schema}.{name}"
+        if called in tables:
+            problems[called] = f"the database has two tables that are called {called} here; rename one"
+        if not table.is_readable:
+            lacking = [column.name for column in table.columns if not column.is_readable]
+            which = f"its columns {', '.join(lacking[:5])}" if len(lacking) < len(table.columns) else "it"
+            problems[called] = (
+                f"{qualify_table(table)}: the role that sandbox connects as may not read {which}; "
+                f"grant usage on its schema and select on it, or make a view without what must not be read"
+            )
+        tables[called] = ("postgres", _split_table(snapshot, table))
+    return SourceListing(
+        uri=uri,
+        base=base,
+        display_name=f"{parts.hostname or 'the local server'}{parts.path}",
+        files={name: entry for name, entry in tables.items() if name not in problems},
+        problems=problems,
+        connection=snapshot,
+    )
+
+
+def _build_connection_limits(section: PostgresSection | None) -> PostgresLimits:
+    """Return the limits in ``[source.postgres]``."""
+    if section is None:
+        return PostgresLimits()
+    return PostgresLimits(
+        statement_seconds=section.statement_timeout,
+        lock_seconds=section.lock_timeout,
+        rows_per_second=section.rows_per_second,
+    )
+
+
+def _open_table(name: str, files: tuple[SourceFile, ...], fixed: Mapping[str, str]) -> SourceTable:
+    """Open a table of a database; the server counts its rows.
+
+    Raises:
+        SourceError: The table cannot be read, or a column's type is not supported.
+    """
+    snapshot, table = _unpack_handle(files[0])
+    columns = resolve_columns(snapshot, table, fixed)
+    lower = [column.name.lower() for column in columns]
+    twice = sorted({column.name for column in columns if lower.count(column.name.lower()) > 1})
+    if twice:
+        raise SourceError(
+            f"{name}: columns that differ at most in case: {', '.join(twice)}",
+            hint="make a view that calls them otherwise",
+        )
+    [(rows,)] = snapshot.fetch_rows(f"select count(*) from {qualify_table(table)}")
+    return SourceTable(
+        name=name,
+        format="postgres",
+        files=files,
+        columns={column.name: column.kind for column in columns},
+        rows=rows,
+        width=max(1.0, sum(file.bytes for file in files) / max(1, rows)),
+        snapshot=Version(kind="postgres", version=snapshot.identity),
+        details=PostgresDetails(columns=tuple(columns)),
+    )
+
+
+def _get_columns(table: SourceTable) -> tuple[PostgresColumn, ...]:
+    assert isinstance(table.details, PostgresDetails)
+    return table.details.columns
+
+
+def _unpack_handle(file: SourceFile) -> tuple[PostgresSnapshot, catalog.PostgresTable]:
+    snapshot, table = file.handle
+    return snapshot, table
+
+
+def _split_table(snapshot: PostgresSnapshot, table: catalog.PostgresTable) -> tuple[SourceFile, ...]:
+    """Split a table into ranges of blocks; tables without blocks of their own stay whole."""
+    schema, name = table.declaration.schema, table.declaration.table
+    whole = SourceFile(
+        path=f"{schema}.{name}", name=f"{schema}.{name}", bytes=table.bytes, modified=0, table_path=(schema, name, snapshot.identity),
+        handle=(snapshot, table),
+    )  # fmt: skip
+    count = -(-table.bytes // PIECE_BYTES)
+    if not table.is_ordinary or count < 2:
+        return (whole,)
+    step = PIECE_BYTES // BLOCK_BYTES
+    return tuple(
+        replace(
+            whole,
+            name=f"{whole.name} {index:05d}",
+            bytes=min(PIECE_BYTES, table.bytes - index * PIECE_BYTES),
+            blocks=(index * step, (index + 1) * step if index < count - 1 else LAST_BLOCK),
+        )
+        for index in range(count)
+    )
