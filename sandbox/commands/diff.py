@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox import compare
 from sandbox.config.rules_file import read_rules
-from sandbox.config.settings import OutputSection
+from sandbox.config.sections.outputs import OutputSection
 from sandbox.errors import UsageError
 from sandbox.impact.compare_outputs import ComparisonOptions, compare_tables
 from sandbox.impact.diff import DiffOptions, DiffVersions, compare_versions

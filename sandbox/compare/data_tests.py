@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.compare.columns import SideName
-    from sandbox.config.settings import DataTestEntry, GateSection
+    from sandbox.config.sections.outputs import DataTestEntry, GateSection
     from sandbox.manifest.diff import DataTestOutcome
     from sandbox.model import Progress, TableFiles
 

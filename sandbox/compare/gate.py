@@ -27,7 +27,7 @@ from sandbox.manifest.diff import GateResult, OutputDiff, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.config.settings import GateSection
+    from sandbox.config.sections.outputs import GateSection
     from sandbox.manifest.diff import ArtifactDiff, DataTestResult, NotCompared, RuleChange
 
 

@@ -12,7 +12,7 @@ from sandbox.manifest.diff import GateResult
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.config.settings import GateSection
+    from sandbox.config.sections.outputs import GateSection
     from sandbox.manifest.diff import ArtifactDiff, NotCompared, RuleChange
 
 _MAX_NAMES = 5

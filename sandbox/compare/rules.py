@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.config.settings import OutputSection, ToleranceEntry
+    from sandbox.config.sections.outputs import OutputSection, ToleranceEntry
 
 TableOrigin = Literal["project", "tables"]
 """Where two tables came from: the runs of a project, or the command line."""

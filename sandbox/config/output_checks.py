@@ -6,12 +6,13 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
 from sandbox.config.config_problems import ConfigProblem
-from sandbox.config.settings import TemporalTypeName
+from sandbox.config.sections.outputs import TemporalTypeName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.config.settings import OutputSection, Settings
+    from sandbox.config.sections.outputs import OutputSection
+    from sandbox.config.settings import Settings
     from sandbox.config.toml_lines import KeyPath
 
 _NUMBER_TOLERANCES = frozenset({"abs", "rel"})

@@ -11,11 +11,13 @@ from pydantic import ValidationError
 
 from sandbox.config.config_problems import ConfigProblem, convert_validation_error
 from sandbox.config.output_checks import check_output
-from sandbox.config.settings import OutputSection, Section
+from sandbox.config.sections.base import Section
+from sandbox.config.sections.outputs import OutputSection
 from sandbox.config.single_table_file import read_single_table
 
 if TYPE_CHECKING:
     from pathlib import Path
+
 
 RULES_TABLE = "output"
 RULES_EXAMPLE = (

@@ -16,7 +16,9 @@ from sandbox.config.unit_membership import resolve_unit_membership
 from sandbox.model import BUCKET_SCHEMES, ICEBERG_SCHEMES, is_custom_image
 
 if TYPE_CHECKING:
-    from sandbox.config.settings import DrawSection, GateSection, RangeBound, Settings
+    from sandbox.config.sections.outputs import GateSection
+    from sandbox.config.sections.sample import DrawSection, RangeBound
+    from sandbox.config.settings import Settings
     from sandbox.config.toml_lines import KeyPath
 
 SettingsCheck = Callable[["Settings"], Iterator[ConfigProblem]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sandbox.config.settings import Section
+from sandbox.config.sections.base import Section
 
 if TYPE_CHECKING:
     from collections.abc import Collection

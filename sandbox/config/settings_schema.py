@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sandbox.config.settings import MaskEntry, Settings
+from sandbox.config.sections.sample import MaskEntry
+from sandbox.config.settings import Settings
 
 
 def build_settings_schema() -> dict[str, Any]:

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from sandbox.config import settings_checks
 from sandbox.config.config_problems import ConfigProblem, convert_validation_error
-from sandbox.config.settings import Section, StackSection
+from sandbox.config.sections.base import Section
+from sandbox.config.sections.stack import StackSection
 from sandbox.config.single_table_file import read_single_table, read_toml_file
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
-    from sandbox.config.settings import Reference, Settings, TableSection
+    from sandbox.config.sections.sample import Reference, TableSection
+    from sandbox.config.settings import Settings
 
 MAX_WHOLE_LOOKUP_ROWS = 100_000  # rows of a lookup included without a setting
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
-    from sandbox.config.settings import GateSection
+    from sandbox.config.sections.outputs import GateSection
     from sandbox.impact.rule_judgement import RuleJudgement
     from sandbox.manifest.diff import ArtifactDiff, DataTestResult, DbtBuild, NotCompared, OutputDiff
     from sandbox.manifest.sample import SampleManifest

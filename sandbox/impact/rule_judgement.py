@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.config.project_file import read_settings
-from sandbox.config.rule_comparison import compare_rules
+from sandbox.config.rules.comparison import compare_rules
 from sandbox.config.settings import GATE_DEFAULTS
 from sandbox.errors import ConfigError
 from sandbox.manifest.diff import RuleChange
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from sandbox.config import Project
-    from sandbox.config.rule_comparison import SettingChange
+    from sandbox.config.rules.comparison import SettingChange
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from sandbox.masking.kinds import REDACTED_TEXT, build_mask_function
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.config.settings import MaskEntry
+    from sandbox.config.sections.sample import MaskEntry
     from sandbox.engine.duckdb.session import Session
     from sandbox.masking.secret import Secret
 

@@ -21,7 +21,7 @@ from sandbox.masking.prf import derive_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sandbox.config.settings import MaskEntry
+    from sandbox.config.sections.sample import MaskEntry
 
 REDACTED_TEXT = "redacted"
 INTEGER_PATTERN = r"U?(TINY|SMALL|BIG)INT|U?INTEGER"

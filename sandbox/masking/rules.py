@@ -11,7 +11,8 @@ from sandbox.masking.kinds import MASK_KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sandbox.config.settings import MaskEntry, Settings
+    from sandbox.config.sections.sample import MaskEntry
+    from sandbox.config.settings import Settings
 
 MaskColumn = tuple[str, str]  # table and column
 
@@ -51,7 +52,7 @@ def resolve_masks(
 def describe_masks(masks: Mapping[str, Mapping[str, MaskEntry]]) -> dict[str, dict[str, str]]:
     """Return the masks in the documents' notation: ``key``, ``bucket(width=5)``; without ``none``.
 
-    >>> from sandbox.config.settings import MaskEntry
+    >>> from sandbox.config.sections.sample import MaskEntry
     >>> describe_masks({"customers": {"age": MaskEntry(kind="bucket", width=5), "notes": MaskEntry(kind="none")}})
     {'customers': {'age': 'bucket(width=5)'}}
     """

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.config.ci import find_target_branch, is_ci
-from sandbox.config.mask_strength import find_weakened_masks
 from sandbox.config.project_file import CONFIG_FILE_NAME, resolve_settings
-from sandbox.config.rule_loosening import CODE_KEYS, PLACEMENT_KEYS
+from sandbox.config.rules.loosening import CODE_KEYS, PLACEMENT_KEYS
+from sandbox.config.rules.mask_strength import find_weakened_masks
 from sandbox.config.settings_checks import find_problems
 from sandbox.config.settings_merge import find_replaced_keys, replace_keys
 from sandbox.errors import ConfigError

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox.manifest.canonical_json import hash_json
 
 if TYPE_CHECKING:
-    from sandbox.config.settings import DrawSection, Settings, StratumColumn, TableSection
+    from sandbox.config.sections.sample import DrawSection, StratumColumn, TableSection
+    from sandbox.config.settings import Settings
 
 RULE_VERSION = 1
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from sandbox.config.settings import Project, RangeEntry, Settings, TableSection
+    from sandbox.config.sections.sample import RangeEntry, TableSection
+    from sandbox.config.settings import Project, Settings
     from sandbox.model import Progress
     from sandbox.sources.checks.column_checks import ColumnQuestion
     from sandbox.sources.listing import SourceListing

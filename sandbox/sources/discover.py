@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.config.settings import PostgresSection, SourceSection
+    from sandbox.config.sections.source import PostgresSection, SourceSection
     from sandbox.sources.table import SourceTable
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from sandbox.config.settings import PostgresSection
+    from sandbox.config.sections.source import PostgresSection
     from sandbox.engine.database_schema import DeclaredTable
     from sandbox.engine.duckdb.session import Session
     from sandbox.errors import SourceError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import provisioner
 from sandbox.commands.init.init import SettingsResult, format_source_uri, inspect_surroundings, write_settings
-from sandbox.config.settings import StackSection
+from sandbox.config.sections.stack import StackSection
 from sandbox.containers.protocol import Job, Mount
 from sandbox.containers.runtime_choice import choose_runtime
 from sandbox.dbt import runs

@@ -12,7 +12,7 @@ from sandbox.store import paths
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sandbox.config.settings import StackSection
+    from sandbox.config.sections.stack import StackSection
     from sandbox.manifest.lock import LockedLibrary
 from sandbox.model import is_custom_image
 

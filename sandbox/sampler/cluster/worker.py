@@ -29,7 +29,7 @@ from sandbox.store.remote import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sandbox.config.settings import MaskEntry
+    from sandbox.config.sections.sample import MaskEntry
     from sandbox.masking.secret import Secret
 
 PART_ROWS_VIEW = "rows of a part"

@@ -34,7 +34,7 @@ from sandbox.sources.adapters.spark import get_spark_table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sandbox.config.settings import MaskEntry
+    from sandbox.config.sections.sample import MaskEntry
     from sandbox.engine.content_digest import RowSums
     from sandbox.engine.duckdb.session import Session
     from sandbox.engine.spark.cluster import SparkCluster

@@ -18,7 +18,8 @@ from sandbox.store.folder import translate_os_errors
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.config.settings import Reference, Settings
+    from sandbox.config.sections.sample import Reference
+    from sandbox.config.settings import Settings
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
     from sandbox.sampler.plan.plan import TableStep

@@ -30,7 +30,7 @@ from sandbox.sources.registry import build_select, get_adapter, translate_file_e
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.config.settings import Reference
+    from sandbox.config.sections.sample import Reference
     from sandbox.engine.duckdb.session import Session
     from sandbox.sampler.plan.plan import TableStep, UnitPlan
     from sandbox.sources.table import SourceTable

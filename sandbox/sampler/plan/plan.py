@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from sandbox.config.settings import MaskEntry, Reference
+    from sandbox.config.sections.sample import MaskEntry, Reference
     from sandbox.sources.checks.personal_columns import PersonalColumn
     from sandbox.sources.listing import SourceListing
     from sandbox.sources.table import SourceTable

@@ -18,7 +18,7 @@ from sandbox.sources.checks.schema_check import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.config.settings import Reference
+    from sandbox.config.sections.sample import Reference
     from sandbox.engine.duckdb.session import Session
     from sandbox.sampler.plan.plan import TableStep
     from sandbox.sources.table import SourceTable

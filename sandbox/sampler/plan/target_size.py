@@ -12,7 +12,7 @@ from sandbox.sampler.plan.strata import stratum_variance
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.config.settings import DrawSection
+    from sandbox.config.sections.sample import DrawSection
     from sandbox.engine.duckdb.session import Session
     from sandbox.sampler.plan.pilot import UnitCosts
     from sandbox.sampler.plan.plan import UnitPlan

@@ -15,7 +15,7 @@ from sandbox.sources.checks.schema_check import pair_reference_columns
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.config.settings import Reference
+    from sandbox.config.sections.sample import Reference
     from sandbox.model import SqlDialect
     from sandbox.sampler.plan.plan import SamplePlan, StrataColumn, TableStep, UnitPlan
 

@@ -12,7 +12,7 @@ from sandbox.engine.sql.type_names import NUMBER_TYPE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.config.settings import MaskEntry
+    from sandbox.config.sections.sample import MaskEntry
     from sandbox.manifest.profile import ColumnKind
     from sandbox.sources.checks.column_checks import ColumnQuestion
 

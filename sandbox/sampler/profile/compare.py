@@ -24,7 +24,7 @@ from sandbox.sources.open_table import attach_tables
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.config.settings import RangeEntry
+    from sandbox.config.sections.sample import RangeEntry
     from sandbox.manifest.sample import SampleManifest
     from sandbox.manifest.scan import Finding
     from sandbox.model import Progress, Sample

@@ -20,7 +20,7 @@ from sandbox.sources.checks.personal_columns import list_hidden_columns
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sandbox.config.settings import RangeEntry
+    from sandbox.config.sections.sample import RangeEntry
     from sandbox.manifest.scan import Finding
     from sandbox.sampler.plan.plan import SamplePlan, TableStep, UnitPlan
     from sandbox.sampler.profile.bins import ColumnBins

@@ -12,7 +12,7 @@ from sandbox.sources.protocol import SourceAdapter
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sandbox.config.settings import PostgresSection
+    from sandbox.config.sections.source import PostgresSection
     from sandbox.engine.database_schema import DeclaredTable
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFormat

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sandbox.config.settings import PostgresSection
+    from sandbox.config.sections.source import PostgresSection
     from sandbox.engine.duckdb.session import Session
     from sandbox.engine.lakes.lake_table import EqualityDeletes, LakeTable
     from sandbox.sources.protocol import TableRequest

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from sandbox.config.settings import SparkSection
+from sandbox.config.sections.source import SparkSection
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule.prn import PRIME
 from sandbox.engine.spark import table as spark_table

@@ -13,7 +13,7 @@ from sandbox.manifest.scan import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.config.settings import RangeEntry
+    from sandbox.config.sections.sample import RangeEntry
 
 SAME_KIND_SHARE = 0.95  # share of one kind among a text column's values, from which the others are reported
 SENTINEL_SHARE = 0.9  # share of a sentinel among the values within a year of it

@@ -18,7 +18,8 @@ from sandbox.sources.registry import build_select, get_adapter, translate_file_e
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.config.settings import MaskEntry, Settings
+    from sandbox.config.sections.sample import MaskEntry
+    from sandbox.config.settings import Settings
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.table import SourceTable
 

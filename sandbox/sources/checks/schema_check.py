@@ -14,7 +14,8 @@ from sandbox.sources.registry import get_adapter
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sandbox.config.settings import Reference, Settings
+    from sandbox.config.sections.sample import Reference
+    from sandbox.config.settings import Settings
     from sandbox.sources.table import SourceTable
 
 WEIGHTS_COLUMNS = ("stratum", "probability", "weight")  # columns beside the key in a sample's weights

@@ -12,7 +12,7 @@ import xmlschema
 from jsonschema import Draft202012Validator, ValidationError, validate
 
 from sandbox.compare.data_tests import evaluate_data_tests
-from sandbox.config.settings import GateSection
+from sandbox.config.sections.outputs import GateSection
 from sandbox.manifest.diff import DataTestResult, DiffDocument, GateResult
 from sandbox.manifest.diff_schema import SCHEMA_FILENAME, build_diff_schema, render_diff_schema
 from sandbox.report.junit import render_junit

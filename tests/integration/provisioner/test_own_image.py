@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.config.settings import StackSection
+from sandbox.config.sections.stack import StackSection
 from sandbox.containers.docker import images
 from sandbox.errors import ConfigError, ContainerEngineError, FrozenMismatchError
 from sandbox.model import SilentProgress

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.config.settings import StackSection
+from sandbox.config.sections.stack import StackSection
 from sandbox.errors import ConfigError, ContainerEngineError
 from sandbox.model import SilentProgress
 from sandbox.provisioner.local import interpreters

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox.config.settings import StackSection
+from sandbox.config.sections.stack import StackSection
 from sandbox.errors import ConfigError
 from sandbox.manifest.lock import LockedLibrary
 from sandbox.model import SilentProgress

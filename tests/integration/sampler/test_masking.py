@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sandbox.config.settings import MaskEntry
+from sandbox.config.sections.sample import MaskEntry
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
 from sandbox.masking import Masking, Secret

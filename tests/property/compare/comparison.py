@@ -13,7 +13,7 @@ from unittest import mock
 from sandbox.compare import OutputRules, compare_tables, evaluate_gate, resolve_tables
 from sandbox.compare.gate import GateEvidence
 from sandbox.compare.rows import detail_sample, hash_prefilter
-from sandbox.config.settings import GateSection
+from sandbox.config.sections.outputs import GateSection
 from sandbox.errors import SandboxError
 from sandbox.model import SilentProgress
 from sandbox.runner.output_records import list_output_tables

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.config.settings import DrawSection
+from sandbox.config.sections.sample import DrawSection
 from sandbox.engine.rule import prn
 from sandbox.sampler.plan import allocation
 from sandbox.sampler.plan.plan import PlannedStratum, UnitPlan

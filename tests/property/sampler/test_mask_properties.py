@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sandbox.config.settings import MaskEntry
+from sandbox.config.sections.sample import MaskEntry
 from sandbox.masking.integers import mask_integers
 from sandbox.masking.kinds import build_mask_function
 from sandbox.masking.prf import permute_values

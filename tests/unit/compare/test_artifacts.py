@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from sandbox.compare.gate import GateEvidence, evaluate_gate
-from sandbox.config.settings import GateSection
+from sandbox.config.sections.outputs import GateSection
 from sandbox.impact.artifacts import (
     SideContents,
     compare_artifacts,

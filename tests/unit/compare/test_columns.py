@@ -5,7 +5,7 @@ import pytest
 from sandbox.compare import OutputRules, Tolerance, build_output_rules
 from sandbox.compare.columns import ComparedColumn, match_columns
 from sandbox.compare.key_inference import suggest_likely_keys
-from sandbox.config.settings import OutputSection
+from sandbox.config.sections.outputs import OutputSection
 
 
 def column(name: str, place: int, type_: str) -> ComparedColumn:

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.compare import evaluate_gate
 from sandbox.compare.gate import GateEvidence
-from sandbox.config.settings import GateSection
+from sandbox.config.sections.outputs import GateSection
 from sandbox.manifest.diff import (
     ColumnChanges,
     EstimatedFigure,

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.config.mask_strength import MASK_STRENGTHS, find_weakened_masks
-from sandbox.config.settings import MaskEntry, Settings
+from sandbox.config.rules.mask_strength import MASK_STRENGTHS, find_weakened_masks
+from sandbox.config.sections.sample import MaskEntry
+from sandbox.config.settings import Settings
 
 
 def read(mask: Any, *, table: str = "t") -> Settings:

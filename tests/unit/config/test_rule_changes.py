@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from sandbox.config.rule_comparison import SettingChange, compare_rules
-from sandbox.config.rule_loosening import CODE_KEYS, COMPARED_AS_A_WHOLE, GATE_CHECKS, PLACEMENT_KEYS, RULE_CHECKS
-from sandbox.config.settings import GATE_DEFAULTS, GateSection, Settings
+from sandbox.config.rules.comparison import SettingChange, compare_rules
+from sandbox.config.rules.loosening import CODE_KEYS, COMPARED_AS_A_WHOLE, GATE_CHECKS, PLACEMENT_KEYS, RULE_CHECKS
+from sandbox.config.sections.outputs import GateSection
+from sandbox.config.settings import GATE_DEFAULTS, Settings
 
 FILE: dict[str, Any] = tomllib.loads("""
 version = 1

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.config.settings import StackSection
+from sandbox.config.sections.stack import StackSection
 from sandbox.errors import ConfigError
 from sandbox.provisioner.lock import request as stack_request
 from sandbox.provisioner.lock import requirements

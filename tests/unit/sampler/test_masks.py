@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sandbox.config.settings import MaskEntry
+from sandbox.config.sections.sample import MaskEntry
 from sandbox.masking.detect.value_patterns import is_phone_number
 from sandbox.masking.integers import mask_signed
 from sandbox.masking.kinds import build_mask_function

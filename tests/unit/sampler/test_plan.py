@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from sandbox.config.settings import Reference
+from sandbox.config.sections.sample import Reference
 from sandbox.engine.rule import prn
 from sandbox.sampler.plan.plan import PlannedStratum, StrataColumn, StratumLabel, UnitPlan, build_sort_key
 

@@ -9,7 +9,7 @@ from sandbox.masking.rules import describe_masks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.config.settings import MaskEntry
+    from sandbox.config.sections.sample import MaskEntry
     from sandbox.sampler.plan.plan import UnitPlan
 
 MIN_POPULATION = 5  # below, statistical offices suppress a cell

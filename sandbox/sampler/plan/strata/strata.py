@@ -20,7 +20,8 @@ from sandbox.sources.registry import get_adapter
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.config.settings import Settings, StratumColumn
+    from sandbox.config.sections.sample import StratumColumn
+    from sandbox.config.settings import Settings
     from sandbox.engine.duckdb.session import Session
     from sandbox.sampler.plan.plan import StrataColumn
     from sandbox.sources.table import SourceTable

@@ -13,7 +13,8 @@ from sandbox.sources.checks.schema_check import resolve_column
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.config.settings import Reference, Settings, StratumColumn
+    from sandbox.config.sections.sample import Reference, StratumColumn
+    from sandbox.config.settings import Settings
     from sandbox.sources.table import SourceTable
 
 ReferencePath = tuple["Reference", ...]

@@ -19,7 +19,7 @@ from sandbox.sources.registry import build_select, translate_file_errors
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.config.settings import Reference
+    from sandbox.config.sections.sample import Reference
     from sandbox.engine.duckdb.session import Session
     from sandbox.sampler.plan.plan import StrataColumn, UnitPlan
     from sandbox.sources.table import SourceTable

@@ -158,4 +158,4 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
 COMPARED_AS_A_WHOLE = frozenset(
     {"tables.*.mask.*", "gate.total_change", "outputs.*.gate.total_change", "tests"},
 )
-"""Rules with comparison functions of their own in `sandbox.config.rule_comparison`."""
+"""Rules with comparison functions of their own in `sandbox.config.rules.comparison`."""

@@ -5,23 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.config.mask_strength import is_weaker_mask
-from sandbox.config.rule_loosening import CODE_KEYS, GATE_CHECKS, PLACEMENT_KEYS, RULE_CHECKS
-from sandbox.config.settings import (
-    GATE_DEFAULTS,
-    GateSection,
-    OutputSection,
-    PostgresSection,
-    Section,
-    SparkSection,
-    ToleranceEntry,
-)
+from sandbox.config.rules.loosening import CODE_KEYS, GATE_CHECKS, PLACEMENT_KEYS, RULE_CHECKS
+from sandbox.config.rules.mask_strength import is_weaker_mask
+from sandbox.config.sections.base import Section
+from sandbox.config.sections.outputs import GateSection, OutputSection, ToleranceEntry
+from sandbox.config.sections.source import PostgresSection, SparkSection
+from sandbox.config.settings import GATE_DEFAULTS
 from sandbox.config.toml_quoting import quote_key, quote_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sandbox.config.settings import MaskEntry, Settings, TableSection
+    from sandbox.config.sections.sample import MaskEntry, TableSection
+    from sandbox.config.settings import Settings
 
 _OPTIONAL_SECTIONS: dict[str, Section] = {"source.spark": SparkSection(), "source.postgres": PostgresSection()}
 # Masks that merge different values: with a new one, a change of the data read may become invisible.

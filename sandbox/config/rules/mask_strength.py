@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sandbox.config.settings import MaskEntry, Settings
+    from sandbox.config.sections.sample import MaskEntry
+    from sandbox.config.settings import Settings
 
 MASK_STRENGTHS: dict[str, int] = {
     "null": 3, "redact": 3,
