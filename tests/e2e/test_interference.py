@@ -54,21 +54,3 @@ def test_a_run_that_another_command_ends_is_lost(
     assert called.returncode in {13, 14}, stderr
     assert "was lost" in stderr or "was removed while the pipeline ran" in stderr
     assert "failed with status" not in stderr
-
-
-def test_what_a_run_works_in_is_left_alone(shop: Shop) -> None:
-    (shop.root / "pipeline.py").write_text(
-        'import os, time\nprint("started", flush=True)\n'
-        f"while not os.path.exists({str(shop.root / 'go')!r}):\n    time.sleep(0.05)\nraise SystemExit(7)\n"
-    )
-    shop.git("commit", "-qam", "a pipeline that fails late")
-    called = start_diff(shop, {})
-    for record in (shop.root / ".sandbox" / "sandboxes").glob("*.json"):
-        record.rename(record.with_name("other.json"))  # nothing at work belongs to this one
-    ended = shop.run("rm", "--yes", "--name", "other")
-    assert ended.status == 0, ended.stderr
-    assert "runs: left alone" in ended.stderr
-    (shop.root / "go").touch()
-    _, stderr = called.communicate(timeout=120)
-    assert called.returncode == 15, stderr
-    assert "failed with status 7" in stderr
