@@ -57,8 +57,9 @@ def test_gitlabs_job_isolates_and_keeps_its_home_outside_the_checkout() -> None:
     assert variables["SANDBOX_RUNTIME"] == "docker"
     assert variables["SANDBOX_HOME"].startswith("$CI_BUILDS_DIR/")
     assert [service["alias"] for service in job("gitlab", text)["services"]] == ["docker"]
-    bare = text.replace(text[text.index("  services:") : text.index("  # variables:")], "").replace("  # ", "  ")
-    unisolated = job("gitlab", bare)
+    before, after = text[: text.index("  # Code runs")], text[text.index("  # variables:") :]
+    block, script = after[: after.index("  script:")], after[after.index("  script:") :]
+    unisolated = job("gitlab", before + block.replace("  # ", "  ", 1).replace("\n  # ", "\n  ") + script)
     assert "services" not in unisolated
     assert unisolated["variables"]["SANDBOX_RUNTIME"] == "local"
     assert unisolated["variables"].keys() == variables.keys() - {"DOCKER_HOST", "DOCKER_TLS_CERTDIR"}
