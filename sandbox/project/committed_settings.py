@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.ci import find_target_branch, is_ci
 from sandbox.config.project_file import CONFIG_FILE_NAME, resolve_settings
-from sandbox.config.rules.loosening import CODE_KEYS, PLACEMENT_KEYS
+from sandbox.config.rules.loosening import CODE_KEYS, CONNECTION_KEYS, PLACEMENT_KEYS
 from sandbox.config.rules.mask_strength import find_weakened_masks
 from sandbox.config.settings_checks import find_problems
 from sandbox.config.settings_merge import find_replaced_keys, replace_keys
@@ -93,7 +93,7 @@ def build_version_project(project: Project, ref: str | None) -> Project:
 
 
 def use_trusted_placement(project: Project, baseline: str | None) -> Project:
-    """Under ``CI=true`` return the project with the baseline's settings for the place of execution, else unchanged.
+    """Under ``CI=true`` return the project with the baseline's settings for source and place of execution, else unchanged.
 
     Args:
         project: The project of the working tree.
@@ -105,8 +105,9 @@ def use_trusted_placement(project: Project, baseline: str | None) -> Project:
     trusted = find_trusted_settings(project, baseline) if is_ci() else None
     if trusted is None:
         return project
-    settings = replace_keys(project.settings, trusted.settings, PLACEMENT_KEYS, given=project.given_keys)
-    ignored = find_replaced_keys(project.settings, settings, PLACEMENT_KEYS)
+    keys = PLACEMENT_KEYS | CONNECTION_KEYS
+    settings = replace_keys(project.settings, trusted.settings, keys, given=project.given_keys)
+    ignored = find_replaced_keys(project.settings, settings, keys)
     production = _prefer_remote(project, settings.pipeline.production)
     if "pipeline.production" not in project.given_keys:
         pipeline = settings.pipeline.model_copy(update={"production": production})

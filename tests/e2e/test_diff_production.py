@@ -61,7 +61,11 @@ def test_production_is_cut_to_the_samples_units(shop: Shop, production: Path) ->
     assert output["columns"]["total"]["changed"] == output["rows"]["baseline"] == made["compared"]
     assert "stray" not in document["outputs"]
     assert [entry["name"] for entry in document["not_compared"]] == ["stray"]
-    assert {result["rule"] for result in document["gate"] if not result["held"]} == {"changed_rows", "not_compared", "schema"}
+    assert {result["rule"] for result in document["gate"] if not result["held"]} == {
+        "changed_rows",
+        "not_compared",
+        "schema",
+    }
 
 
 def test_what_cannot_be_compared_is_named(shop: Shop, production: Path) -> None:

@@ -28,6 +28,12 @@ PLACEMENT_KEYS = frozenset(
 )  # fmt: skip
 """Keys of placement; under ``CI=true`` they come from the baseline's file or a flag."""
 
+CONNECTION_KEYS = frozenset({"source.uri", "source.engine", "source.store", "source.spark", "source.postgres"})
+"""Rules that name hosts; under ``CI=true`` they come from the baseline's file or a flag too.
+
+Otherwise a change could send the job's credentials to another host before it is judged.
+"""
+
 
 def _is_harmless(_before: Any, _after: Any) -> bool:
     return False

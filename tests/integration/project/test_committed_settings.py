@@ -47,6 +47,7 @@ def hostile(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     shop.git("checkout", "-q", "-b", "feature")
     shop.edit("sandbox.toml", "[stack.limits]\ncpus = 1", OWN + "[stack.limits]\ncpus = 64")
     shop.edit("sandbox.toml", 'production = "main"', 'production = "feature"\nbuild = "all"\nenv = { A = "1" }')
+    shop.edit("sandbox.toml", 'uri = "warehouse/"', 'uri = "postgresql://elsewhere.example/shop"')
     shop.git("commit", "-qam", "hostile")
     return shop
 
@@ -62,9 +63,10 @@ def test_production_says_where_code_runs_in_ci_and_a_flag_says_more(
         settings = project.settings
         assert (settings.stack.runtime, settings.stack.services, settings.stack.limits.cpus) == ("auto", [], 1)
         assert (settings.pipeline.production, settings.pipeline.build) == ("main", "changed")
+        assert settings.source.uri == "warehouse/"  # no credentials for another host
         assert (settings.stack.image, settings.stack.python, settings.pipeline.env) == ("dbt", "3.12", {"A": "1"})
         assert set(project.ignored_keys) == {
-            "pipeline.production", "pipeline.build", "stack.runtime", "stack.services", "stack.limits.cpus"
+            "pipeline.production", "pipeline.build", "stack.runtime", "stack.services", "stack.limits.cpus", "source.uri"
         }  # fmt: skip
         given = use_trusted_placement(load(hostile, stack__runtime="docker", pipeline__production="HEAD"), baseline)
         assert (given.settings.stack.runtime, given.settings.pipeline.production) == ("docker", "HEAD")
