@@ -25,6 +25,7 @@ def colleague(shop: Shop, tmp_path: Path) -> Shop:
     """Give the same project, with a store, on the machine of somebody who has no source."""
     store_named(shop)
     shop.edit("sandbox.toml", 'salt = "test"', 'salt = "of the team"')
+    shop.git("commit", "-qam", "the team's settings")
     root = tmp_path / "colleague" / "shop"
     shutil.copytree(shop.root, root)
     shutil.rmtree(root / "warehouse")
