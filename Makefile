@@ -52,6 +52,7 @@ test: setup lint  ## Check everything: style, types, layers, and all tests (real
 	$(BIN)/pytest --numprocesses 2
 
 fuzz: setup  ## Compare generated tables with an independent account of what is equal, for MINUTES=10.
+	ORACLE_EXAMPLES=2000 $(BIN)/pytest --numprocesses 2 tests/property/compare
 	$(BIN)/python -m tests.property.compare.fuzz --minutes $(or $(MINUTES),10)
 
 cluster: setup  ## Keep a standalone Spark of two workers running on this machine, until Ctrl-C (needs Java 17 or later).

@@ -71,8 +71,7 @@ def open_parquet(session: Session, table: TableFiles, failure: type[SandboxError
     groups: dict[tuple[tuple[str, str], ...], list[_File]] = {}
     for file in files:
         kinds = (
-            unify_types([type_], int96=name in file.int96).sql
-            for name, type_ in zip(file.names, file.types, strict=True)
+            _name_kind(type_, int96=name in file.int96) for name, type_ in zip(file.names, file.types, strict=True)
         )
         groups.setdefault(tuple(zip(file.names, kinds, strict=True)), []).append(file)
     units = tuple(wide[name].units for name in names)
@@ -124,6 +123,12 @@ def _unify_column(files: Sequence[_File], name: str, failure: type[SandboxError]
         raise failure(
             f'{doing}: {blamed.path.name}: column "{name}": {error}', hint="write it with one type in all files"
         ) from None
+
+
+def _name_kind(type_: Any, *, int96: bool) -> str:
+    """Return what the types of columns share that one call of the reader may read."""
+    # The type of a column without any value is no other file's.
+    return unify_types([type_], int96=int96).sql + (f" {type_}" if "null" in str(type_) else "")
 
 
 def _is_readable(types: Sequence[Any], *, int96: bool) -> bool:

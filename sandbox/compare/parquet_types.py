@@ -15,6 +15,7 @@ _EXACT_FLOAT_BITS = 32  # integers of so many bits are exact as DOUBLE
 _DIGITS_OF_BITS = {8: 3, 16: 5, 32: 10, 64: 20}
 _INTEGER_NAMES = {8: "TINYINT", 16: "SMALLINT", 32: "INTEGER", 64: "BIGINT"}
 _TIMESTAMP_ORDER = ("TIMESTAMP", "TIMESTAMP_NS")
+_INSTANT_ORDER = ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 _TIME_ORDER = ("TIME", "TIME_NS")
 
 
@@ -103,9 +104,9 @@ def _unify_scalars(types: Sequence[Any], *, int96: bool) -> WideType:
     names = {_name_scalar(type_, int96=int96) for type_ in types}
     if len(names) == 1:
         return WideType(sql=names.pop())
-    for order in (_TIMESTAMP_ORDER, _TIME_ORDER):
+    for order in (_TIMESTAMP_ORDER, _INSTANT_ORDER, _TIME_ORDER):
         if names == set(order):
-            return WideType(sql=order[-1], must_check=order is _TIMESTAMP_ORDER)
+            return WideType(sql=order[-1], must_check=order is not _TIME_ORDER)
     if all(kinds.is_integer(type_) or kinds.is_decimal(type_) or kinds.is_floating(type_) for type_ in types):
         return _unify_numbers(types)
     raise UnreadableTypeError(f"its files hold {' and '.join(sorted(names))}, which no type holds together")
@@ -161,7 +162,7 @@ def _name_scalar(type_: Any, *, int96: bool) -> str:  # noqa: C901, PLR0911 - on
         return "TIME_NS" if type_.unit == "ns" else "TIME"
     if kinds.is_timestamp(type_):
         if type_.tz is not None:
-            return "TIMESTAMP WITH TIME ZONE"
+            return "TIMESTAMPTZ_NS" if type_.unit == "ns" or int96 else "TIMESTAMP WITH TIME ZONE"
         return "TIMESTAMP_NS" if type_.unit == "ns" or int96 else "TIMESTAMP"
     name = getattr(type_, "extension_name", "")
     if name in {"arrow.uuid", "arrow.json"}:

@@ -71,6 +71,12 @@ def _choose_timestamp(measures: Sequence[int]) -> str | None:
     return "TIMESTAMP_NS" if in_range else None
 
 
+def _choose_instant(measures: Sequence[int]) -> str | None:
+    return {"TIMESTAMP": "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_NS": "TIMESTAMPTZ_NS", None: None}[
+        _choose_timestamp(measures)
+    ]
+
+
 _ISO_DATE_TEST = "try_cast(left({0}, 10) as date) is not null"
 KINDS: tuple[TextKind, ...] = (
     TextKind(
@@ -109,8 +115,8 @@ KINDS: tuple[TextKind, ...] = (
             f"regexp_full_match({{0}}, '{(_DATE + '[ T]' + _TIME).replace('{', '{{').replace('}', '}}')}"
             r"(Z|[+-]\d\d(:?\d\d)?)') and try_cast({0} as timestamp with time zone) is not null"
         ),
-        measures=(_FRACTION_DIGITS,),
-        choose=lambda measures: "TIMESTAMP WITH TIME ZONE" if measures[0] <= _MICROSECOND_DIGITS else None,
+        measures=(_FRACTION_DIGITS, "left({0}, 4)::integer", "-(left({0}, 4)::integer)"),
+        choose=_choose_instant,
     ),
 )
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, note, settings
 from tests.property.compare.comparison import Case, check_case
 from tests.property.compare.generated_cases import build_cases, describe_case
 
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "100"))
 
 
 @settings(
