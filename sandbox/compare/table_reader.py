@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sandbox.compare.rules import OutputRules, Tolerance
     from sandbox.model import TableFiles
 
+# Times that DuckDB would compare in the coarser type, or not at all.
+_NANOSECOND_PAIRS = (("TIME", "TIME_NS"), ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"))
 _NON_TEXT_TYPES = frozenset({"BLOB", "BIT", "VARIANT", "GEOMETRY"})
 
 
@@ -249,6 +251,9 @@ def _unify_types(session: Session, baseline: str, candidate: str) -> str | None:
     if baseline == candidate:
         return baseline
     types = {baseline, candidate}
+    for pair in _NANOSECOND_PAIRS:
+        if types == set(pair):
+            return pair[-1]
     if "VARCHAR" in types:
         other = (types - {"VARCHAR"}).pop()
         nested = other.endswith((")", "]")) and not other.startswith(("DECIMAL(", "ENUM("))

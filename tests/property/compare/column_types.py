@@ -269,7 +269,7 @@ FAR_TIMESTAMPS = (
     ColumnType("timestamp[s], far", pa.timestamp("s"), None, _ticks("timestamp", "s", 0, 253_402_300_799, 9_223_372_036_854, 9_300_000_000_000), refusable=True),
     ColumnType("timestamp[ms], far", pa.timestamp("ms"), None, _ticks("timestamp", "ms", 0, 9_300_000_000_000_000, _FAR - 1, _FAR), refusable=True),
     ColumnType("timestamp[us], far", pa.timestamp("us"), None, _ticks("timestamp", "us", 0, -_FAR, 1 - _FAR, _FAR - 2, _FAR - 1, _FAR), refusable=True),
-    ColumnType("timestamp[ns], far", pa.timestamp("ns"), None, _ticks("timestamp", "ns", 0, -_FAR, 1 - _FAR, _FAR - 1, _FAR), refusable=True),
+    ColumnType("timestamp[ns], far", pa.timestamp("ns"), None, _ticks("timestamp", "ns", 0, 1 - _FAR, _FAR - 1), refusable=True),  # 2⁶³ − 1 is infinity, in any unit
     ColumnType("timestamp[us, UTC], far", pa.timestamp("us", "UTC"), None, _ticks("instant", "us", 0, -_FAR, 1 - _FAR, _FAR - 1, _FAR), refusable=True),
     ColumnType("date32, far", pa.date32(), None, tuple(Tick("date", day * NS_OF_DAY) for day in (0, 2**31 - 2, 2**31 - 1, 2 - 2**31, 1 - 2**31, -(2**31))), refusable=True),
 )  # fmt: skip

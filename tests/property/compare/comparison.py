@@ -162,6 +162,8 @@ def _judge_output(case: Case, output: OutputDiff, verdict: Verdict) -> Mismatch 
         return Mismatch("wrong columns", f"{columns}", f"{counts.columns}")
     rounding = rows.model_dump().get("rounding")
     wanted: Verdict = "outside_gate" if changed else counts.verdict
+    if wanted == "same" and case.baseline.names != case.candidate.names:
+        wanted = "within_gate"
     if (counts.rounding and rounding != counts.rounding) or verdict != wanted:
         return Mismatch("rounding counts", f"{verdict}, {rounding}", f"{wanted}, {counts.rounding}")
     return None
