@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 ROUNDING_TOLERANCES = {"DOUBLE": 1e-9, "FLOAT": 1e-4}
 """Types whose sums depend on the order of the addends, and how far, relatively, that may take two sums apart."""
 
+MARGIN = 10
+"""The tolerance of a column is at most so many times the relative difference of the two runs of the baseline."""
+LEAST_TOLERANCE = 1e-12
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutputNoise:
@@ -71,7 +75,7 @@ class NoiseDetector:
         if not own.rows.different:
             return NO_NOISE
         differing = {name for name, column in own.columns.items() if column.changed}
-        rounding = self._find_rounding_columns(differing)
+        rounding = self._find_rounding_columns(differing, own)
         tainted = frozenset(differing - rounding.keys())
         if not (own.rows.added or own.rows.removed):
             return OutputNoise(columns=tainted, rounding=rounding)
@@ -79,10 +83,10 @@ class NoiseDetector:
             return OutputNoise(columns=whole)
         return self._count_unstable_rows(tainted, rounding)
 
-    def _find_rounding_columns(self, differing: Collection[str]) -> dict[str, float]:
-        """Give those of the columns that a tolerance for rounding makes equal in every row that both runs have."""
+    def _find_rounding_columns(self, differing: Collection[str], own: OutputDiff) -> dict[str, float]:
+        """Return the columns that a tolerance for rounding makes equal in every row of both runs, and that tolerance."""
         floats = {
-            name: ROUNDING_TOLERANCES[self.columns[name]]
+            name: _limit_tolerance(ROUNDING_TOLERANCES[self.columns[name]], own.columns[name].max_relative_change)
             for name in differing
             if self.columns[name] in ROUNDING_TOLERANCES and name not in self.rules.tolerance
         }
@@ -167,3 +171,14 @@ class NoiseDetector:
         terms = ComparisonOptions(rules={self.name: rules}, units=self.units, details=False)
         found = compare_tables(sides[0], sides[1], terms, progress=SilentProgress())
         return found[self.name]
+
+
+def _limit_tolerance(largest: float, seen: float | None) -> float:
+    """Return the tolerance of a column in which two runs differ by ``seen`` at most.
+
+    >>> _limit_tolerance(1e-9, 2e-11), _limit_tolerance(1e-9, 1e-3), _limit_tolerance(1e-9, 0.0)
+    (2e-10, 1e-09, 1e-12)
+    """
+    if seen is None:
+        return largest
+    return min(largest, max(float(f"{MARGIN * seen:.1g}"), LEAST_TOLERANCE))

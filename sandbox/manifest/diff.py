@@ -146,7 +146,8 @@ class ColumnChanges(DocumentPart):
 
     ``match_rate`` is in [0, 1] (1.0 if no row is on both sides). Changes of numbers are candidate − baseline, over
     changed rows with finite values on both sides, to twelve digits, or None. ``max_change`` is the one farthest from 0,
-    signed. For dates and times they are in seconds, and ``change_in`` is set.
+    signed. For dates and times they are in seconds, and ``change_in`` is set. ``max_relative_change`` is that of
+    floating-point numbers, as a part of the larger of two numbers.
     """
 
     changed: int
@@ -156,6 +157,7 @@ class ColumnChanges(DocumentPart):
     mean_change: float | None = None
     max_change: float | None = None
     total_change: float | None = None
+    max_relative_change: float | None = None
     change_in: Literal["seconds"] | None = None
 
 

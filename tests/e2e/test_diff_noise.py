@@ -102,7 +102,7 @@ def test_last_digits_are_noise_but_the_column_is_still_judged(shop: Shop) -> Non
     document = diff(shop, status=0)
     assert document["verdict"] == "within_gate"
     output = document["outputs"]["value"]
-    assert output["rounding"] == {"revenue": 1e-9}
+    assert output["rounding"] == {"revenue": 1e-12}
     assert output["tainted"] == []
     shop.edit("pipeline.py", "3e-15", "1e-6")
     output = diff(shop, status=1)["outputs"]["value"]

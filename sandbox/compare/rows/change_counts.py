@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.engine.duckdb.session import Session
 
+_MEASURES = 4  # figures of a column whose changes have a size
 _COLUMNS_PER_QUERY = 40  # columns in one query; a table of thousands would make one that takes long to plan
 
 
@@ -204,6 +205,8 @@ def _render_aggregates(column: ComparedColumn) -> list[str]:
         # Kahan's sum, so that threads and the order of rows do not show in the digits that are kept.
         functions = ("count", "sum" if has_exact_sums(column.common) else "fsum", "min", "max")
         given += [f"{function}({render_change_sql(column)}) filter ({where})" for function in functions]
+    if (relative := render_relative_difference_sql(column)) is not None:
+        given.append(f"max({relative}) filter ({where})")
     return given
 
 
@@ -211,7 +214,7 @@ def _build_column_changes(column: ComparedColumn, figures: list[Any], common: in
     changed, to_null, from_null, *numbers = figures
     mean = largest = total = None
     if numbers and numbers[0]:
-        numeric, sum_, low, high = numbers
+        numeric, sum_, low, high = numbers[:_MEASURES]
         total = round_number(float(sum_))
         mean = round_number(float(sum_) / numeric)
         largest = round_number(float(high if abs(high) >= abs(low) else low))
@@ -223,6 +226,9 @@ def _build_column_changes(column: ComparedColumn, figures: list[Any], common: in
         mean_change=mean,
         max_change=largest,
         total_change=total,
+        max_relative_change=round_number(numbers[_MEASURES])
+        if numbers[_MEASURES:] and numbers[_MEASURES] is not None
+        else None,
         change_in="seconds" if column.is_measurable and not column.is_numeric else None,
     )
 
