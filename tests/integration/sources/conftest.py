@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import logging
 import shutil
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import duckdb
 import pytest
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
+from pyiceberg.catalog.sql import SqlCatalog
 
 from sandbox.config.project_file import load_project
 from sandbox.model import Sample, SilentProgress
 from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
-from sandbox.samples import catalog
+from sandbox.samples.catalog import load_sample
+from tests.integration.sources.server import PASSWORD, Server, started
+from tests.integration.sources.writers import fill_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import pyarrow as pa
 
@@ -45,6 +50,7 @@ TABLES = {
         from range(1000) as r(i)""",
     "parts": """select i as id, 1900 + (i // 2) // 50 as year, 'n' || (i // 2) % 50 as number from range(2000) as r(i)""",
 }
+ICEBERG_URI = "iceberg+sqlite:///catalog.db?namespace=shop"
 SECTIONS = """
 [sample]
 salt = "spring"
@@ -131,7 +137,7 @@ class Lake:
         home = home or self.home
         plan = plan_sample(project, threads=2, progress=SilentProgress())
         sample = draw_sample(project, plan, home=home, threads=2, progress=SilentProgress())
-        return catalog.load_sample(home, sample.fingerprint)
+        return load_sample(home, sample.fingerprint)
 
 
 Contents = Callable[["SampleManifest"], dict[str, tuple[object, ...]]]
@@ -205,6 +211,40 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
     with Cluster(tmp_path_factory.mktemp("spark")) as running:
         yield running
+
+
+@pytest.fixture
+def catalog(lake: Lake) -> Iterator[SqlCatalog]:
+    made = SqlCatalog("prod", uri=iceberg_address(lake), warehouse=str(lake.root.parent / "ware house"))
+    made.create_namespace("shop")
+    yield made
+    made.close()
+
+
+def iceberg_address(lake: Lake) -> str:
+    return f"sqlite:///file:{quote(quote(str(lake.root / 'catalog.db')))}?mode=rwc&uri=true"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    # Not pytest's own folder, which only its owner may enter: the server has a user of its own.
+    with (
+        tempfile.TemporaryDirectory(prefix="sandbox-pg-") as place,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        Path(place).chmod(0o755)
+        patch.setenv("PGPASSWORD", PASSWORD)
+        with started(Path(place) / "server") as one:
+            yield one
+
+
+@pytest.fixture(scope="module")
+def filled(server: Server, plain: tuple[Path, SampleManifest], arrow: Arrow) -> Server:
+    """The plain tables in a database."""
+    server.execute("create database filled")
+    found = replace(server, database="filled")
+    fill_server(found, plain[0], arrow)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import deltalake
-import duckdb
 import pytest
 
 from sandbox.engine.duckdb.remote_files import RemoteFile
@@ -19,12 +16,10 @@ from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
 from sandbox.sources.registry import build_select
+from tests.integration.sources.writers import write
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sandbox.manifest.sample import SampleManifest
-    from tests.integration.sources.conftest import Arrow, Bucket, Contents, Lake
+    from tests.integration.sources.conftest import Bucket, Lake
 
 ONE = """
 [sample]
@@ -34,37 +29,6 @@ min_per_stratum = 0
 [tables.people]
 key = ["id"]
 """
-
-
-def write(lake: Lake, name: str, select: str, options: str = "") -> None:
-    path = lake.source / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with duckdb.connect() as connection:
-        quoted = str(path).replace("'", "''")
-        connection.execute(f"copy ({select}) to '{quoted}' {options}")
-
-
-def test_a_bucket_gives_the_sample_of_the_plain_tables(
-    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents, arrow: Arrow, bucket: Bucket
-) -> None:
-    """As Parquet, partitioned, as CSV and as Delta, side by side."""
-    for name in ("people", "words", "days"):
-        shutil.copy(plain[0] / f"{name}.parquet", lake.source / f"{name}.parquet")
-    write(lake, "lines", f"from '{plain[0]}/lines.parquet'", "(format parquet, partition_by (year))")
-    write(lake, "parts [1].csv", "select 1 as x")
-    write(lake, "parts/a [1]?.csv", f"from '{plain[0]}/parts.parquet' where id < 700")
-    write(lake, "parts/b.csv.gz", f"from '{plain[0]}/parts.parquet' where id >= 700", "(compression gzip)")
-    write(lake, "tokens.jsonl", f"from '{plain[0]}/tokens.parquet'", "(format json)")
-    staged = lake.root.parent / "staged"
-    deltalake.write_deltalake(str(staged), arrow(plain[0] / "visits.parquet"))
-    shutil.copytree(staged, lake.source / "visits")
-    bucket.upload(lake.source)
-    _, manifest = lake.draw(uri=bucket.uri)
-    assert contents(manifest) == contents(plain[1])
-    assert manifest.fingerprint == plain[1].fingerprint
-    assert manifest.not_sampled == ["parts [1]"]
-    assert manifest.snapshots["visits"].version == 0
-    assert all(file.etag for file in manifest.source["people"])
 
 
 def test_only_the_columns_and_row_groups_that_are_needed_are_fetched(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import sqlite3
@@ -29,12 +28,10 @@ from sandbox.sources.adapters.sqlite_file import SQLiteAdapter
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
 from sandbox.sources.registry import build_select, get_adapter
+from tests.integration.sources.writers import duckdb_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sandbox.manifest.sample import SampleManifest
-    from tests.integration.sources.conftest import Arrow, Contents, Lake
+    from tests.integration.sources.conftest import Lake
 
 ONE = """
 [sample]
@@ -44,73 +41,6 @@ min_per_stratum = 0
 [tables.people]
 key = ["id"]
 """
-
-
-def as_duckdb(plain: Path, file: Path) -> None:
-    """Write the plain tables into a DuckDB file, and delete some rows that are too many."""
-    with duckdb_file(file) as connection:
-        for path in sorted(plain.glob("*.parquet")):
-            name = path.stem
-            connection.execute(f"create table {name} as from '{path}' union all from '{path}' limit 50")
-            connection.execute(f"delete from {name}; insert into {name} from '{path}'")
-        connection.execute("create schema other; create table other.people as select 1 as id")
-        connection.execute("create view elsewhere as from read_csv('/etc/passwd')")
-
-
-def as_sqlite(plain: Path, file: Path, arrow: Arrow) -> None:
-    """Write the plain tables into a SQLite file: dates and times as text, decimals as numbers."""
-    kinds = {
-        "int64": "INTEGER",
-        "int32": "INTEGER",
-        "double": "REAL",
-        "bool": "BOOLEAN",
-        "date32[day]": "DATE",
-    }
-    with closing(sqlite3.connect(file)) as connection:
-        for path in sorted(plain.glob("*.parquet")):
-            rows = arrow(path)
-            columns = ", ".join(f'"{one.name}" {kinds.get(str(one.type), "TEXT")}' for one in rows.schema)
-            connection.execute(f"create table {path.stem} ({columns})")
-            values = (
-                tuple(one if one is None or isinstance(one, int | float | str) else str(one) for one in row.values())
-                for row in rows.to_pylist()
-            )
-            marks = ", ".join("?" * len(rows.schema))
-            connection.executemany(f"insert into {path.stem} values ({marks})", values)
-        connection.execute("create view elsewhere as select * from people")
-        connection.commit()
-
-
-@contextlib.contextmanager
-def duckdb_file(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Make a DuckDB file; elsewhere first, since DuckDB cannot write to a path with ? in it."""
-    made = file.parent.parent / "made.duckdb"
-    with duckdb.connect(str(made)) as connection:
-        yield connection
-    made.rename(file)
-
-
-def test_a_duckdb_file_gives_the_sample_of_the_plain_tables(
-    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents
-) -> None:
-    as_duckdb(plain[0], lake.root / "ware house.duckdb")
-    _, manifest = lake.draw(uri="ware house.duckdb")
-    assert contents(manifest) == contents(plain[1])
-    assert manifest.fingerprint == plain[1].fingerprint
-    assert manifest.not_sampled == ["other.people"]
-
-
-@pytest.mark.parametrize("journal", ["delete", "wal"])
-def test_a_sqlite_file_gives_the_sample_of_the_plain_tables(
-    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents, arrow: Arrow, journal: str
-) -> None:
-    file = lake.root / "shop?#.sqlite"
-    as_sqlite(plain[0], file, arrow)
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute(f"pragma journal_mode = {journal}")
-    _, manifest = lake.draw(uri=file.name)
-    assert contents(manifest) == contents(plain[1])
-    assert manifest.fingerprint == plain[1].fingerprint
 
 
 def test_keys_and_references_that_a_duckdb_file_declares(lake: Lake) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import deltalake
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -22,17 +20,10 @@ from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
 from sandbox.sources.registry import build_select
 from tests.integration.sources import delta_log
+from tests.integration.sources.writers import written
 
 if TYPE_CHECKING:
-    from sandbox.manifest.sample import SampleManifest
-    from tests.integration.sources.conftest import Arrow, Contents, Lake
-
-
-def written(lake: Lake, name: str, rows: pa.Table, **options: Any) -> None:
-    """Write rows to a Delta table of the source; beside it first, since delta-rs cannot write to a path with [ in it."""
-    staged = lake.root.parent / "staged" / name
-    deltalake.write_deltalake(str(staged), rows, **options)
-    shutil.copytree(staged, lake.source / name, dirs_exist_ok=True)
+    from tests.integration.sources.conftest import Lake
 
 
 ONE = """
@@ -43,35 +34,7 @@ min_per_stratum = 0
 [tables.people]
 key = ["id"]
 """
-PARTITIONS = {"people": ["month"], "words": ["class"], "lines": ["year"]}
 Rows = list[tuple[Any, ...]]
-
-
-def as_delta(plain: Path, lake: Lake, arrow: Arrow) -> None:
-    """Write the plain tables as Delta tables: in two commits, with rows that were written twice, deleted and written again."""
-    for path in sorted(plain.glob("*.parquet")):
-        rows = arrow(path)
-        name, key = path.stem, rows.column_names[0]
-        half = len(rows) // 2
-        written(lake, name, rows.slice(0, half), partition_by=PARTITIONS.get(name))
-        written(lake, name, rows.slice(half - 20), mode="append")
-        at_fault = rows.filter(pc.is_in(rows[key], rows.slice(half - 20, 20)[key]))
-        texts = ("'" + value.replace("'", "''") + "'" for value in at_fault[key].cast(pa.string()).to_pylist())
-        staged = deltalake.DeltaTable(str(lake.root.parent / "staged" / name))
-        staged.delete(f"cast({key} as string) in ({', '.join(texts)})")
-        written(lake, name, at_fault, mode="append")
-
-
-def test_delta_tables_give_the_sample_of_the_plain_ones(
-    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents, arrow: Arrow
-) -> None:
-    as_delta(plain[0], lake, arrow)
-    _, manifest = lake.draw()
-    assert contents(manifest) == contents(plain[1])
-    assert manifest.fingerprint == plain[1].fingerprint
-    assert {name: (one.kind, one.version) for name, one in manifest.snapshots.items()} == dict.fromkeys(
-        plain[1].tables, ("delta", 3)
-    )
 
 
 def mapped(root: Path) -> None:

@@ -6,7 +6,6 @@ import datetime as dt
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,17 +25,14 @@ from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
 from sandbox.sources.registry import build_select
+from tests.integration.sources.conftest import ICEBERG_URI, iceberg_address
 from tests.integration.sources.iceberg_log import delete_places, delete_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pyiceberg.table import Table
 
-    from sandbox.manifest.sample import SampleManifest
-    from tests.integration.sources.conftest import Arrow, Contents, Lake
+    from tests.integration.sources.conftest import Lake
 
-URI = "iceberg+sqlite:///catalog.db?namespace=shop"
 ONE = """
 [sample]
 unit = "people"
@@ -48,18 +44,6 @@ key = ["id"]
 Rows = list[tuple[Any, ...]]
 
 
-@pytest.fixture
-def catalog(lake: Lake) -> Iterator[SqlCatalog]:
-    made = SqlCatalog("prod", uri=address(lake), warehouse=str(lake.root.parent / "ware house"))
-    made.create_namespace("shop")
-    yield made
-    made.close()
-
-
-def address(lake: Lake) -> str:
-    return f"sqlite:///file:{quote(quote(str(lake.root / 'catalog.db')))}?mode=rwc&uri=true"
-
-
 def people(catalog: SqlCatalog, rows: pa.Table, **more: Any) -> Table:
     table = catalog.create_table("shop.people", schema=rows.schema, **more)
     table.append(rows)
@@ -68,7 +52,7 @@ def people(catalog: SqlCatalog, rows: pa.Table, **more: Any) -> Table:
 
 def by_sandbox(lake: Lake, snapshot: int | None = None, columns: str = "*") -> Rows:
     with Session(threads=2) as session:
-        table = open_table(session, list_source(URI, base=lake.root), "people", {}, snapshot=snapshot)
+        table = open_table(session, list_source(ICEBERG_URI, base=lake.root), "people", {}, snapshot=snapshot)
         found = session.fetch_rows(f"select {columns} from ({build_select(table)}) order by id")
         assert table.rows == len(found)
     return found
@@ -78,27 +62,6 @@ def by_iceberg(table: Table, snapshot: int | None = None) -> Rows:
     """Give a table's rows as pyiceberg itself reads them."""
     table.refresh()
     return sorted(map(tuple, (row.values() for row in table.scan(snapshot_id=snapshot).to_arrow().to_pylist())))
-
-
-def test_iceberg_tables_give_the_sample_of_the_plain_ones(
-    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents, arrow: Arrow, catalog: SqlCatalog
-) -> None:
-    for path in sorted(plain[0].glob("*.parquet")):
-        rows = arrow(path)
-        half, key = len(rows) // 2, rows.column_names[0]
-        table = catalog.create_table(f"shop.{path.stem}", schema=rows.schema, properties={"format-version": "2"})
-        table.append(rows.slice(0, half))
-        table.append(rows.slice(half - 20))
-        twice = rows.slice(half - 20, 20)
-        if path.stem == "lines":  # whose first column is not its key
-            table.overwrite(rows)
-            continue
-        delete_values(table, twice.select([key]))
-        table.append(twice)
-    _, manifest = lake.draw(uri=URI)
-    assert contents(manifest) == contents(plain[1])
-    assert manifest.fingerprint == plain[1].fingerprint
-    assert {one.kind for one in manifest.snapshots.values()} == {"iceberg"}
 
 
 def test_changes_of_the_schema_and_older_snapshots(lake: Lake, catalog: SqlCatalog) -> None:
@@ -176,8 +139,8 @@ def test_a_draw_of_a_table_with_deletes_resumes_to_the_same_bytes(lake: Lake, ca
     table = people(catalog, pa.table({"id": range(5000), "v": [f"v{i}" for i in range(5000)]}))
     [task] = table.scan().plan_files()
     delete_places(table, {task.file.file_path: list(range(0, 5000, 7))})
-    sample, manifest = lake.draw(ONE, uri=URI)
-    again, _ = lake.draw(ONE, uri=URI, home=lake.root / "home 2")
+    sample, manifest = lake.draw(ONE, uri=ICEBERG_URI)
+    again, _ = lake.draw(ONE, uri=ICEBERG_URI, home=lake.root / "home 2")
     assert manifest.tables["people"].rows == manifest.tables["people"].source_rows == 5000 - 715
     assert [path.read_bytes() for path in sample.tables["people"].paths] == [
         path.read_bytes() for path in again.tables["people"].paths
@@ -195,20 +158,20 @@ def test_without_a_namespace_tables_have_its_name(
         "shop.people",
     ]
     monkeypatch.setenv("PYICEBERG_CATALOG__HERE__TYPE", "sql")
-    monkeypatch.setenv("PYICEBERG_CATALOG__HERE__URI", address(lake))
+    monkeypatch.setenv("PYICEBERG_CATALOG__HERE__URI", iceberg_address(lake))
     monkeypatch.setattr("pyiceberg.catalog._ENV_CONFIG", Config())  # which was read when it was imported
-    second = SqlCatalog("here", uri=address(lake), warehouse=str(lake.root.parent / "other"))
+    second = SqlCatalog("here", uri=iceberg_address(lake), warehouse=str(lake.root.parent / "other"))
     second.create_namespace("shop")
     second.create_table("shop.people", schema=pa.schema([("id", pa.int64())]))
     second.close()
     assert list(list_source("iceberg://here/shop", base=lake.root).files) == ["people"]
     with pytest.raises(SourceError, match="several catalogues: here, prod"):
-        list_source(URI, base=lake.root)
-    assert list(list_source(f"{URI}&catalog=prod", base=lake.root).files) == ["people"]
+        list_source(ICEBERG_URI, base=lake.root)
+    assert list(list_source(f"{ICEBERG_URI}&catalog=prod", base=lake.root).files) == ["people"]
 
 
 def test_what_cannot_be_read_of_iceberg(lake: Lake, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failure(sections: str = ONE, uri: str = URI) -> SandboxError:
+    def failure(sections: str = ONE, uri: str = ICEBERG_URI) -> SandboxError:
         with pytest.raises(SandboxError) as caught:
             plan_sample(lake.project(sections, uri=uri), threads=1, progress=SilentProgress())
         return caught.value
@@ -223,7 +186,7 @@ def test_what_cannot_be_read_of_iceberg(lake: Lake, catalog: SqlCatalog, monkeyp
     assert str(current.snapshot_id) in wrong.hint
     assert "only Delta tables have versions, this is iceberg" in failure(ONE + "version = 1\n").message
     assert "is not there" in failure(uri="iceberg+sqlite:///typo.db").message
-    assert "typo" in failure(uri=URI.replace("shop", "typo")).message
+    assert "typo" in failure(uri=ICEBERG_URI.replace("shop", "typo")).message
     assert "cannot be read" in failure(uri="iceberg://nowhere/shop").message
     assert failure(ONE.replace("people", "peeple")).hint == 'did you mean "people"?'
     [task] = table.scan().plan_files()

@@ -18,16 +18,8 @@ from sandbox.sources.registry import build_select
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sandbox.manifest.sample import SampleManifest
-    from tests.integration.sources.conftest import Contents, Lake
+    from tests.integration.sources.conftest import Lake
 
-PARTITIONS = {
-    "people": "country, month",
-    "words": "class",
-    "visits": "day",
-    "lines": "year",
-    "parts": "year",
-}
 ONE = """
 [sample]
 unit = "people"
@@ -36,29 +28,6 @@ min_per_stratum = 0
 [tables.people]
 key = ["id"]
 """
-
-
-def partitioned(plain: Path, target: Path, form: str) -> None:
-    """Write the plain tables into folders by column."""
-    with duckdb.connect() as connection:
-        for name in ("people", "visits", "words", "tokens", "days", "lines", "parts"):
-            by = f", partition_by ({PARTITIONS[name]})" if name in PARTITIONS else ""
-            where = target / name if by else target / f"{name}.parquet"
-            kind = form if by else "parquet"
-            path = str(where).replace("'", "''")
-            connection.execute(f"copy (from '{plain}/{name}.parquet') to '{path}' (format {kind}{by})")
-
-
-@pytest.mark.parametrize("form", ["parquet", "json"])
-def test_partitioned_tables_give_the_sample_of_the_plain_ones(
-    lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents, form: str
-) -> None:
-    partitioned(plain[0], lake.source, form)
-    for file in lake.source.rglob("*.json"):
-        file.rename(file.with_suffix(".jsonl"))
-    _, manifest = lake.draw()
-    assert contents(manifest) == contents(plain[1])
-    assert manifest.fingerprint == plain[1].fingerprint
 
 
 def test_types_of_partition_columns_come_from_all_their_values(lake: Lake) -> None:

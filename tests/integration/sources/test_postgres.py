@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -18,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 import adbc_driver_manager
 import duckdb
-import pyarrow as pa
 import pytest
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
@@ -42,7 +40,8 @@ from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
 from sandbox.store.paths import find_packaged_folder
 from tests.e2e import test_baseball
-from tests.integration.sources.server import PASSWORD, Server, started
+from tests.integration.sources.server import PASSWORD, Server
+from tests.integration.sources.writers import fill_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,19 +52,6 @@ if TYPE_CHECKING:
     from tests.integration.sources.conftest import Arrow, Contents, Lake
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    # Not pytest's own folder, which only its owner may enter: the server has a user of its own.
-    with (
-        tempfile.TemporaryDirectory(prefix="sandbox-pg-") as place,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        Path(place).chmod(0o755)
-        patch.setenv("PGPASSWORD", PASSWORD)
-        with started(Path(place) / "server") as one:
-            yield one
-
-
 @pytest.fixture
 def database(server: Server, request: pytest.FixtureRequest) -> Iterator[Server]:
     """An empty database of the test's own."""
@@ -73,41 +59,6 @@ def database(server: Server, request: pytest.FixtureRequest) -> Iterator[Server]
     server.execute(f'create database "{name}"')
     yield replace(server, database=name)
     server.execute(f'drop database "{name}" with (force)')
-
-
-@pytest.fixture(scope="module")
-def filled(server: Server, plain: tuple[Path, SampleManifest], arrow: Arrow) -> Server:
-    """The plain tables in a database."""
-    server.execute("create database filled")
-    found = replace(server, database="filled")
-    fill(found, plain[0], arrow)
-    return found
-
-
-def fill(server: Server, folder: Path, arrow: Arrow) -> None:
-    """Put the tables of a folder of Parquet into a database, with the same types."""
-    for path in sorted(folder.iterdir()):
-        files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-        with duckdb.connect() as connection:
-            kinds = dict(
-                row[:2] for row in connection.execute("describe from read_parquet(?)", [str(files[0])]).fetchall()
-            )
-        odd = {
-            name: kind.replace("DECIMAL", "numeric")
-            for name, kind in kinds.items()
-            if kind == "UUID" or kind.startswith("DECIMAL")
-        }
-        server.put(path.stem, pa.concat_tables([arrow(file) for file in files]), odd)
-
-
-def test_the_same_rows_have_the_same_digests_and_the_same_fingerprint(
-    lake: Lake, filled: Server, plain: tuple[Path, SampleManifest], contents: Contents
-) -> None:
-    _, manifest = lake.draw(uri=filled.uri)
-    assert contents(manifest) == contents(plain[1])
-    assert manifest.fingerprint == plain[1].fingerprint
-    assert {one.kind for one in manifest.snapshots.values()} == {"postgres"}
-    assert PASSWORD not in manifest.to_json_text()
 
 
 def test_only_rows_that_may_be_drawn_leave_the_database(lake: Lake, filled: Server) -> None:
@@ -548,7 +499,7 @@ def test_real_tables_give_the_same_sample_as_from_files(
 ) -> None:
     settings = tables(lake.source, baseball)
     sections = settings[settings.index("[sample]") : settings.index("[stack")]
-    fill(database, lake.source, arrow)
+    fill_server(database, lake.source, arrow)
     _, files = lake.draw(sections)
     _, rows = lake.draw(sections, uri=database.uri)
     assert contents(rows) == contents(files)
@@ -617,7 +568,7 @@ def container(engine: str, sandbox_home: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_server_in_a_container_gives_the_same_sample(
     lake: Lake, container: Server, plain: tuple[Path, SampleManifest], arrow: Arrow, contents: Contents
 ) -> None:
-    fill(container, plain[0], arrow)
+    fill_server(container, plain[0], arrow)
     _, manifest = lake.draw(uri=container.uri)
     assert contents(manifest) == contents(plain[1])
     assert manifest.fingerprint == plain[1].fingerprint
