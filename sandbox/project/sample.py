@@ -191,7 +191,7 @@ def _ensure_cluster_sample(project: Project, *, refresh: bool, profile: bool, pr
 
 
 def _draw_on_cluster(project: Project, progress: Progress, *, whole: bool) -> SampleManifest:
-    from sandbox.sampler.draw.draw import draw_into_store  # noqa: PLC0415 - see `plan`
+    from sandbox.sampler.cluster.draw import draw_into_store  # noqa: PLC0415 - see `plan`
 
     planned = _plan_draw(project, progress)
     return draw_into_store(

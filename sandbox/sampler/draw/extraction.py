@@ -11,8 +11,10 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sandbox import masking
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.model import SilentProgress
+from sandbox.sampler.draw import sampled_rows
 from sandbox.sampler.draw.parquet_writer import ParquetTableWriter
 from sandbox.sampler.draw.prefetch import build_prefetcher
 from sandbox.sampler.draw.sampled_rows import create_empty_table, create_whole_table_view
@@ -25,6 +27,7 @@ from sandbox.sources.checks.schema_check import (
     build_when_condition,
     pair_reference_columns,
 )
+from sandbox.sources.projection import project_tables
 from sandbox.sources.registry import build_select, get_adapter, translate_file_errors
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from sandbox.masking import Masking
     from sandbox.model import Progress
     from sandbox.sampler.cluster.writer import ClusterWriter
+    from sandbox.sampler.draw.context import DrawContext
     from sandbox.sampler.draw.journal import Journal
     from sandbox.sampler.draw.sampled_rows import SampledRows
     from sandbox.sampler.draw.work_items import WorkItem
@@ -271,3 +275,27 @@ class Extraction:
                 f"create or replace temp view {quote_identifier(ITEM_ROWS_VIEW)} as {rows}",
                 doing=f"drawing {name}",
             )
+
+
+def prepare_extraction(session: Session, begun: DrawContext, cluster_writer: ClusterWriter | None) -> Extraction:
+    """Project the source's keys and references, register the masks, and prepare the extraction of a draw."""
+    project, plan = begun.project, begun.plan
+    keys = {name: table.key or [] for name, table in project.settings.tables.items()}
+    columns = sampled_rows.list_needed_columns(plan, keys)
+    columns_of_tables = {name: table.columns for name, table in plan.tables.items()}
+    extraction = Extraction(
+        session=session,
+        plan=plan,
+        journal=begun.journal,
+        masking=masking.Masking.register(session, plan.masks, begun.secret, columns_of_tables),
+        source=project_tables(session, plan.tables, sampled_rows.add_frame_columns(plan, columns)),
+        columns=columns,
+        memory=project.settings.sample.memory,
+        progress=begun.progress,
+        cluster_writer=cluster_writer,
+    )
+    extraction.prepare()
+    if begun.journal.records:
+        parts = sum(len(items) for items in extraction.items.values())
+        begun.progress.print_message(f"resuming: {len(begun.journal.records)} of {parts} parts are there")
+    return extraction

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sandbox
 from sandbox import masking
 from sandbox.engine.duckdb.session import DUCKDB_VERSION
-from sandbox.manifest.canonical_json import hash_file, hash_json
+from sandbox.manifest.canonical_json import hash_file
 from sandbox.manifest.sample import (
     RowsFile,
     SampledColumn,
@@ -32,25 +30,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.draw.extraction import Extraction
     from sandbox.sampler.draw.integrity import IntegrityFindings
     from sandbox.sampler.draw.journal import PartRecord
-    from sandbox.sampler.plan.plan import SamplePlan, TableStep, UnitPlan
-
-
-def compute_draw_digest(plan: SamplePlan, memory: int, secret: Secret | None) -> str:
-    """Compute the digest (hex) of everything that determines a draw's bytes; row groups depend on memory."""
-    deciding = {
-        "plan": {name: getattr(plan, name) for name in ("specification", "tables", "units", "steps", "masks")},
-        "groups": [table.compute_row_group_rows(memory) for table in plan.tables.values()],
-        "secret": secret.id if secret else None,
-        "tool": {"sandbox": sandbox.__version__, "duckdb": DUCKDB_VERSION},
-    }
-    return hash_json(json.loads(json.dumps(deciding, default=_convert_to_json)))
-
-
-def _convert_to_json(value: Any) -> Any:
-    """Convert a part of a plan to JSON."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: getattr(value, item.name) for item in dataclasses.fields(value) if item.compare}
-    return str(value)  # paths, and the settings' models with all their fields
+    from sandbox.sampler.plan.plan import TableStep, UnitPlan
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.masking import Masking
+    from sandbox.sampler.draw.extraction import Extraction
     from sandbox.sampler.draw.sampled_rows import SampledRows
     from sandbox.sampler.plan.frame import SamplingFrame
     from sandbox.sampler.plan.plan import UnitPlan
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SELECTED_UNITS_TABLE = "selected units"
 
 
-def write_weights(
+def _write_unit_weights(
     session: Session, unit: UnitPlan, frame: SamplingFrame, known: SampledRows, masking: Masking, target: Path
 ) -> list[int]:
     """Write the weights of a unit table's selected units, sorted by masked key, and return n_h of each stratum."""
@@ -50,3 +51,19 @@ def write_weights(
     )
     session.execute(f"drop table {quote_identifier(SELECTED_UNITS_TABLE)}")
     return [int(counts.get(index, 0)) for index in range(len(unit.strata))]
+
+
+def write_weights(extraction: Extraction) -> dict[str, list[int]]:
+    """Write the weights of each unit table and return the sampled units of each stratum."""
+    folder = extraction.journal.sample / "weights"
+    return {
+        name: _write_unit_weights(
+            extraction.session,
+            unit,
+            extraction.frames[name],
+            extraction.sampled_rows[name],
+            extraction.masking,
+            folder / f"{name}.parquet",
+        )
+        for name, unit in extraction.plan.units.items()
+    }
