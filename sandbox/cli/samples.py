@@ -22,8 +22,8 @@ from sandbox.model import SqlDialect
 @add_common_options
 def plan(call: Call, *, dialect: SqlDialect | None) -> None:
     """Say what a sample would take: strata, rows, bytes, precision, smallest effect it would detect."""
-    from sandbox.project.sample import plan as run_command  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.project.sample import plan_sql  # noqa: PLC0415
+    from sandbox.project.plan import plan as run_command  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.project.plan import plan_sql  # noqa: PLC0415
     from sandbox.report.terminal.samples import render_plan  # noqa: PLC0415
 
     if dialect is not None:
@@ -44,7 +44,7 @@ def sample(call: Call, *, refresh: bool, profile: bool, accept_masks: bool) -> N
     """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it."""
     if _has_subcommand():
         return
-    from sandbox.project.sample import ensure_profiled_sample as run_command  # noqa: PLC0415 - see `plan`
+    from sandbox.project.profiled_sample import ensure_profiled_sample as run_command  # noqa: PLC0415 - see `plan`
     from sandbox.report.terminal.samples import render_sample  # noqa: PLC0415
 
     project = call.load_run_project(accept_masks=accept_masks)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from sandbox import masking
 from sandbox.engine.duckdb.session import Session, quote_identifier
-from sandbox.sampler.plan import pilot, table_order, target_size
+from sandbox.sampler.plan import table_order
 from sandbox.sampler.plan.plan import SamplePlan
 from sandbox.sampler.plan.size_estimate import estimate_sizes
-from sandbox.sampler.plan.strata import small_strata, strata
+from sandbox.sampler.plan.strata import small_strata
+from sandbox.sampler.plan.unit_draws import plan_unit_draws
 from sandbox.samples.specification import build_specification, compute_request_id
 from sandbox.sources.checks import personal_columns, schema_check
 from sandbox.sources.checks.key_check import check_unique_keys, count_null_keys
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from sandbox.config.settings import Project, Settings
     from sandbox.model import Progress
-    from sandbox.sampler.plan.pilot import UnitCosts
-    from sandbox.sampler.plan.plan import TableStep, UnitPlan
     from sandbox.sources.listing import SourceListing
     from sandbox.sources.table import SourceTable
 
@@ -60,7 +59,7 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         with progress.step("looking for personal columns"):
             suspects = personal_columns.find_personal_columns(session, settings, tables, masks)
         steps = table_order.order_tables(settings, {name: table.rows for name, table in tables.items()})
-        units, costs, warnings = _plan_draws(session, settings, tables, steps, progress)
+        units, costs, warnings = plan_unit_draws(session, settings, tables, steps, progress)
         hidden = personal_columns.list_hidden_columns(masks, suspects)
         warnings += _check_keys(session, settings, tables, hidden, progress)
         warnings += small_strata.list_warnings(units, masks)
@@ -95,34 +94,6 @@ def _open_tables(
             )
             advance(1)
     return tables
-
-
-def _plan_draws(
-    session: Session,
-    settings: Settings,
-    tables: Mapping[str, SourceTable],
-    steps: tuple[TableStep, ...],
-    progress: Progress,
-) -> tuple[dict[str, UnitPlan], dict[str, UnitCosts], list[str]]:
-    """Plan each unit table's draw: its strata, their costs if a size is requested, their probabilities."""
-    units: dict[str, UnitPlan] = {}
-    costs: dict[str, UnitCosts] = {}
-    warnings: list[str] = []
-    for name, draw in settings.sample.draws.items():
-        with progress.step(f"counting the strata of {name}"):
-            unit = strata.count_strata(session, settings, tables, name)
-        if draw.size is not None:
-            with progress.step(f"measuring the rows of {name}"):
-                first = name == settings.sample.unit
-                costs[name] = pilot.measure_costs(session, tables, unit, steps, lookups=first)
-        slopes = target_size.compute_slopes(session, tables, unit, draw.allocation)
-        target = target_size.build_target(draw, unit, costs.get(name))
-        chosen, remarks = target_size.choose_probabilities(draw, unit, target, slopes)
-        units[name] = strata.assign_probabilities(unit, chosen)
-        warnings += remarks
-        if unit.null_keys:
-            warnings.append(f"{name}: {unit.null_keys:,} rows have no whole key; they are never selected")
-    return units, costs, warnings
 
 
 def _check_keys(

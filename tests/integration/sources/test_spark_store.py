@@ -21,7 +21,8 @@ from sandbox.engine.spark import executor_tasks
 from sandbox.errors import SourceError, StoreError
 from sandbox.model import SilentProgress
 from sandbox.project import sharing
-from sandbox.project.sample import ensure_profiled_sample, ensure_sample
+from sandbox.project.profiled_sample import ensure_profiled_sample
+from sandbox.project.sample import ensure_sample
 from sandbox.samples.catalog import read_requested_fingerprint
 from sandbox.samples.verify import verify_sample
 from sandbox.store.remote import open_store
