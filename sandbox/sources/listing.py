@@ -41,10 +41,9 @@ class SourceFile:
         bytes: Its size.
         modified: Nanoseconds since 1970 UTC.
         table_path: Schema and name of a table in a database; for a server also its snapshot.
-        handle: Reader of a SQLite file or a Postgres table.
+        handle: What its adapter reads it with.
         system: pyarrow's file system, for a file in a bucket.
         etag: The bucket's ETag; empty if unknown.
-        blocks: First block and end block (exclusive) of a part of a Postgres table; None for all.
         constants: (column, text) for the partition columns in its path; None for NULL.
     """
 
@@ -56,7 +55,6 @@ class SourceFile:
     handle: Any = field(default=None, compare=False, repr=False)
     system: Any = field(default=None, compare=False, repr=False)
     etag: str = ""
-    blocks: tuple[int, int] | None = None
     constants: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)  # implied by the name
 
     @property

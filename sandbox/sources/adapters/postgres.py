@@ -48,6 +48,15 @@ class PostgresDetails:
     columns: tuple[PostgresColumn, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PostgresPiece:
+    """A part of a table: the first block and the end block (exclusive), or all blocks."""
+
+    snapshot: PostgresSnapshot
+    table: catalog.PostgresTable
+    blocks: tuple[int, int] | None = None
+
+
 class PostgresAdapter(SourceAdapter):
     """Tables of a Postgres database."""
 
@@ -63,7 +72,7 @@ class PostgresAdapter(SourceAdapter):
     def list_declared_tables(self, listing: SourceListing) -> Iterator[tuple[str, DeclaredTable]]:
         for name, (form, pieces) in listing.files.items():
             if form == self.format:
-                yield name, pieces[0].handle[1].declaration
+                yield name, _get_piece(pieces[0]).table.declaration
 
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
         table = _open_table(request.name, request.files, request.fixed)
@@ -72,16 +81,16 @@ class PostgresAdapter(SourceAdapter):
 
     def attach_table(self, session: Session, table: SourceTable) -> None:
         """Register a table in a session: whole, and in pieces that accept filters."""
-        snapshot, declared = _unpack_handle(table.files[0])
+        pieces = [_get_piece(file) for file in table.files]
+        snapshot, declared = pieces[0].snapshot, pieces[0].table
         session.add_interrupt_callback(snapshot.cancel)
-        for index in (None, *range(len(table.files))):
-            blocks = table.files[index].blocks if index is not None else None
+        for index in (None, *range(len(pieces))):
             scan = PostgresScan(
                 snapshot,
                 table.name,
                 declared,
                 _get_columns(table),
-                blocks,
+                None if index is None else pieces[index].blocks,
                 narrowed=index is not None,
                 failed=session.set_statement_error,
             )
@@ -103,13 +112,13 @@ class PostgresAdapter(SourceAdapter):
         return list(postgres_pushdown.build_server_columns(table.columns, _get_columns(table)))
 
     def count_groups(self, table: SourceTable, columns: Sequence[str], key: Sequence[str]) -> pa.Table | None:
-        snapshot, declared = _unpack_handle(table.files[0])
+        piece = _get_piece(table.files[0])
         by_name = {column.name: column for column in _get_columns(table)}
         chosen = [by_name[name] for name in columns]
-        return count_groups(snapshot, table.name, declared, chosen, key, most=MAX_GROUPS)
+        return count_groups(piece.snapshot, table.name, piece.table, chosen, key, most=MAX_GROUPS)
 
     def build_rule_filter(self, table: SourceTable, rule: DrawRule) -> str | None:
-        if _unpack_handle(table.files[0])[0].encoding == "SQL_ASCII":
+        if _get_piece(table.files[0]).snapshot.encoding == "SQL_ASCII":
             return None
         return postgres_pushdown.build_rule_filter(table.columns, _get_columns(table), rule)
 
@@ -122,8 +131,8 @@ class PostgresAdapter(SourceAdapter):
         if condition is None:
             yield
             return
-        snapshot, declared = _unpack_handle(table.files[0])
-        with snapshot.filter_rows(declared.oid, condition):
+        piece = _get_piece(table.files[0])
+        with piece.snapshot.filter_rows(piece.table.oid, condition):
             yield
 
 
@@ -188,7 +197,7 @@ def _open_table(name: str, files: tuple[SourceFile, ...], fixed: Mapping[str, st
     Raises:
         SourceError: The table cannot be read, or a column's type is not supported.
     """
-    snapshot, table = _unpack_handle(files[0])
+    snapshot, table = _get_piece(files[0]).snapshot, _get_piece(files[0]).table
     columns = resolve_columns(snapshot, table, fixed)
     lower = [column.name.lower() for column in columns]
     twice = sorted({column.name for column in columns if lower.count(column.name.lower()) > 1})
@@ -215,9 +224,9 @@ def _get_columns(table: SourceTable) -> tuple[PostgresColumn, ...]:
     return table.details.columns
 
 
-def _unpack_handle(file: SourceFile) -> tuple[PostgresSnapshot, catalog.PostgresTable]:
-    snapshot, table = file.handle
-    return snapshot, table
+def _get_piece(file: SourceFile) -> PostgresPiece:
+    piece: PostgresPiece = file.handle
+    return piece
 
 
 def _split_table(snapshot: PostgresSnapshot, table: catalog.PostgresTable) -> tuple[SourceFile, ...]:
@@ -225,7 +234,7 @@ def _split_table(snapshot: PostgresSnapshot, table: catalog.PostgresTable) -> tu
     schema, name = table.declaration.schema, table.declaration.table
     whole = SourceFile(
         path=f"{schema}.{name}", name=f"{schema}.{name}", bytes=table.bytes, modified=0, table_path=(schema, name, snapshot.identity),
-        handle=(snapshot, table),
+        handle=PostgresPiece(snapshot=snapshot, table=table),
     )  # fmt: skip
     count = -(-table.bytes // PIECE_BYTES)
     if not table.is_ordinary or count < 2:
@@ -236,7 +245,9 @@ def _split_table(snapshot: PostgresSnapshot, table: catalog.PostgresTable) -> tu
             whole,
             name=f"{whole.name} {index:05d}",
             bytes=min(PIECE_BYTES, table.bytes - index * PIECE_BYTES),
-            blocks=(index * step, (index + 1) * step if index < count - 1 else LAST_BLOCK),
+            handle=replace(
+                whole.handle, blocks=(index * step, (index + 1) * step if index < count - 1 else LAST_BLOCK)
+            ),
         )
         for index in range(count)
     )
