@@ -20,7 +20,7 @@ Flags = NDArray[np.bool_]
 
 
 def numbers(keys: Ints, salt: str, unit: str) -> Ints:
-    """Give the permanent random numbers of integer keys (docs/design.md, "The sampling rule")."""
+    """Give the permanent random numbers of integer keys (docs/design/sampling-specification.md)."""
     c0, c1, c2, c3, c4, c5 = compute_coefficients(salt, unit)
     x = ((keys & PRIME) + ((keys >> 31) & PRIME) * c4 % PRIME + ((keys >> 62) & 3) * c5 % PRIME) % PRIME
     return ((((c3 * x + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME

@@ -1,6 +1,6 @@
 """Tests of the weighted sample's distribution in one column against production's.
 
-Simulated on designs with children: docs/design.md, "Is the sample like production".
+Simulated on designs with children: docs/design/0011-comparison-of-sample-and-production.md.
 """
 
 from __future__ import annotations

@@ -71,9 +71,28 @@ def test_settings_of_the_readme_are_valid() -> None:
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:
-    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)", document.read_text("utf-8")):
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", document.read_text("utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_paths_named_in_the_design_records_exist() -> None:
+    for record in (ROOT / "docs" / "design").glob("*.md"):
+        for path in re.findall(r"`((?:sandbox|benchmarks|images|tests|docs)/[\w./-]+)`", record.read_text("utf-8")):
+            assert (ROOT / path).exists(), f"{record.name}: {path}"
+
+
+def test_the_index_lists_every_design_record() -> None:
+    folder = ROOT / "docs" / "design"
+    index = re.findall(r"\]\((\d{4}-[^)]+)\)", (folder / "README.md").read_text("utf-8"))
+    assert index == sorted(path.name for path in folder.glob("[0-9]*.md"))
+
+
+def test_design_records_have_every_section() -> None:
+    for record in (ROOT / "docs" / "design").glob("[0-9]*.md"):
+        text = record.read_text("utf-8")
+        assert re.match(r"# \d+\. .+\n\nDate: \d{4}-\d\d-\d\d\n\n## Status\n", text), record.name
+        assert re.findall("^## (.*)", text, re.MULTILINE) == ["Status", "Context", "Decision", "Consequences"]
 
 
 @pytest.mark.parametrize("page", sorted(generate.render_pages(), key=str), ids=lambda path: path.name)

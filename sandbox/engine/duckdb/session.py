@@ -97,7 +97,7 @@ class Session:
         self.connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         if encrypted:
             # The cipher is mbedTLS's AES-GCM. DuckDB calls it unsafe because its keys and nonces come from a generator
-            # not made for secrets. OpenSSL's would need an extension from the network. See docs/design.md.
+            # not made for secrets. OpenSSL's would need an extension from the network. See decision 9 in docs/design.
             self.connection.execute("set force_mbedtls_unsafe = true; set temp_file_encryption = true")
         self._interrupt_callbacks: list[Callable[[], None]] = [self.connection.interrupt]
         self._interrupt = InterruptHandler(self._call_interrupt_callbacks)

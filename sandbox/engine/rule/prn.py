@@ -1,6 +1,6 @@
 """Constants of the sampling rule: the prime, the coefficients, the thresholds.
 
-Specification: docs/design.md, "The sampling rule".
+Specification: docs/design/sampling-specification.md.
 """
 
 from __future__ import annotations

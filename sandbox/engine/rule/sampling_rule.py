@@ -1,7 +1,7 @@
 """The sampling rule as an Ibis expression: selects the rows of a unit table.
 
 One expression for every query engine supported by Ibis. It uses only signed 64-bit integers, and no intermediate value
-reaches 2⁶³. Specification: docs/design.md, "The sampling rule".
+reaches 2⁶³. Specification: docs/design/sampling-specification.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Allocate units to strata: inclusion probabilities from a rate or a number, with a floor for small strata.
 
-Pure. Formulas: docs/design.md, "Allocation".
+Pure. Formulas: docs/design/sampling-specification.md, section 8.
 """
 
 from __future__ import annotations
