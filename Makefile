@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup engine base demo unit test fuzz cluster lint format docs pictures bench clean
+.PHONY: help setup engine base demo unit test fuzz cluster lint format docs pictures recording bench clean
 
 help:  ## Show this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -73,6 +73,9 @@ docs: setup  ## Write the pages and schemas that are made from the code.
 
 pictures:  ## Draw the pictures of docs/architecture.md (needs Graphviz).
 	@for one in docs/pictures/*.dot; do dot -Tsvg "$$one" -o "$${one%.dot}.svg"; done
+
+recording: setup  ## Record the demo again: docs/demo.svg.
+	@$(BIN)/python docs/recording/record.py
 
 bench: setup base  ## Measure speed and memory against peers and limits (Spark needs Java 17 or later).
 	@for one in benchmarks/*/run.py; do $(BIN)/python $$one; done

@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError, validate
@@ -68,6 +69,21 @@ def test_every_error_has_a_status_of_its_own_that_is_described(error: type[error
 def test_settings_of_the_readme_are_valid() -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     assert Settings.model_validate(tomllib.loads(block)).sample.unit == "customers"
+
+
+def test_the_readme_is_short_and_names_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) < 100
+    assert re.findall(r"^make \w+", text, re.MULTILINE) == ["make demo", "make test"]
+
+
+def test_the_recording_is_an_animation_without_scripts() -> None:
+    text = (ROOT / "docs" / "demo.svg").read_text("utf-8")
+    assert {element.tag.rpartition("}")[2] for element in ET.fromstring(text).iter()} <= {
+        *("svg", "title", "style", "rect", "text", "defs", "g", "use"),
+    }
+    assert "prefers-reduced-motion" in text
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
 
 
 def test_links_of_the_documents_lead_somewhere() -> None:
