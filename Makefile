@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup engine base demo unit test fuzz cluster lint format docs pictures recording bench clean
+.PHONY: help setup engine base demo unit test fuzz cluster lint format docs pictures recording tutorial bench clean
 
 help:  ## Show this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -76,6 +76,9 @@ pictures:  ## Draw the pictures of docs/architecture.md (needs Graphviz).
 
 recording: setup  ## Record the demo again: docs/demo.svg.
 	@$(BIN)/python docs/recording/record.py
+
+tutorial: setup  ## Run docs/tutorial.md and write the outputs of its commands into it.
+	@$(BIN)/python docs/recording/tutorial.py
 
 bench: setup base  ## Measure speed and memory against peers and limits (Spark needs Java 17 or later).
 	@for one in benchmarks/*/run.py; do $(BIN)/python $$one; done
