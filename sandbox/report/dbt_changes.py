@@ -1,4 +1,4 @@
-"""What dbt says of a change: which models it touches."""
+"""Describe which dbt models a change affects."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _MAX_NAMES = 12
 
 
 def describe_model_changes(document: DiffDocument) -> list[str]:
-    """Give which models changed, which were built because of that, and how many were taken from the baseline's run."""
-    found = document.dbt
-    if found is None or found.changed is None:
+    """Return the changed models, the models built because of them, and the number reused from the baseline's run."""
+    build = document.dbt
+    if build is None or build.changed is None:
         return []
-    downstream = [name for name in found.built if name not in found.changed]
-    said = [f"changed: {_join_names(found.changed)}" if found.changed else "no model, seed or snapshot differs"]
+    downstream = [name for name in build.built if name not in build.changed]
+    phrases = [f"changed: {_join_names(build.changed)}" if build.changed else "no model, seed or snapshot differs"]
     if downstream:
-        said.append(f"built because of that: {_join_names(downstream)}")
-    if found.taken_over:
-        said.append(f"{format_count(len(found.taken_over), 'other')} taken from the run of {document.baseline.ref}")
-    return said
+        phrases.append(f"built because of that: {_join_names(downstream)}")
+    if build.taken_over:
+        phrases.append(f"{format_count(len(build.taken_over), 'other')} taken from the run of {document.baseline.ref}")
+    return phrases
 
 
 def _join_names(names: Sequence[str]) -> str:

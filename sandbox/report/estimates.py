@@ -1,4 +1,4 @@
-"""What a change would do to production, in the words and pictures of every report."""
+"""Describe and draw a change's estimated effect on production, for every report."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_NAME_LENGTH = 60  # characters of an output's name
 
 @dataclass(frozen=True, kw_only=True)
 class IntervalChart:
-    """An interval as a picture: places along its width, in percent."""
+    """An interval as a picture: positions along its width, in percent."""
 
     zero: float
     low: float
@@ -39,7 +39,7 @@ class IntervalChart:
 
 @dataclass(frozen=True, kw_only=True)
 class FigureRow:
-    """One figure of an output: what it is, what was found, and its interval drawn (None where it has none)."""
+    """One figure of an output: its name, its value in the sample, and its interval chart (None if it has none)."""
 
     label: str
     value: str
@@ -48,7 +48,7 @@ class FigureRow:
 
 
 def describe_estimate(output: OutputDiff) -> str | None:
-    """Give the estimate in a sentence; None where nothing is estimated."""
+    """Return the estimate in one sentence; None if there is no estimate."""
     estimate = output.estimate
     units = estimate.units_affected
     if estimate.status != "estimated" or units is None or units.estimate is None:
@@ -66,51 +66,51 @@ def describe_estimate(output: OutputDiff) -> str | None:
 
 
 def explain_missing_estimate(output: OutputDiff) -> str | None:
-    """Give why nothing is estimated; None where something is."""
+    """Return the reason for a missing estimate; None if there is an estimate."""
     return output.estimate.reason if output.estimate.status != "estimated" else None
 
 
 def describe_worst_outputs(document: DiffDocument, ordered: list[tuple[str, OutputDiff]]) -> list[str]:
-    """Give the sentences of a short report: of the outputs that differ, the worst first; else what would have been seen."""
+    """Return a short report's sentences on the differing outputs, worst first; without any, on the detection limit."""
     differing = [(name, output) for name, output in ordered if not output.is_same]
-    said = [
+    sentences = [
         f"{truncate_text(name, _MAX_NAME_LENGTH)}: {text}"
         for name, output in differing
         if (text := describe_estimate(output)) is not None
     ]
-    if said or differing:
-        left = len(said) - _MAX_SENTENCES
+    if sentences or differing:
+        left = len(sentences) - _MAX_SENTENCES
         more = [f"{format_count(left, 'more estimate')} in the report"] if left > 0 and document.report else []
-        return said[:_MAX_SENTENCES] + more
+        return sentences[:_MAX_SENTENCES] + more
     return [text for _, output in ordered if (text := describe_estimate(output)) is not None][:1]
 
 
 def describe_equal_outputs(equal: list[tuple[str, OutputDiff]]) -> list[str]:
-    """Give what it means that outputs do not differ: each sentence once, with the outputs that it is true of."""
-    said: dict[str, list[str]] = {}
+    """Return the meaning of equal outputs: each sentence once, with the outputs it applies to."""
+    outputs_by_sentence: dict[str, list[str]] = {}
     for name, output in equal:
         why = explain_missing_estimate(output)
         text = describe_estimate(output) or (f"Not estimated for production: {why}." if why else None)
         if text is not None:
-            said.setdefault(text, []).append(name)
-    return [f"{', '.join(names)}: {text}" for text, names in said.items()]
+            outputs_by_sentence.setdefault(text, []).append(name)
+    return [f"{', '.join(names)}: {text}" for text, names in outputs_by_sentence.items()]
 
 
 def has_estimates(document: DiffDocument) -> bool:
-    """True where some output has an estimate."""
+    """Return whether any output has an estimate."""
     return any(output.estimate.status == "estimated" for output in document.outputs.values())
 
 
 def describe_exclusions(output: OutputDiff) -> list[str]:
-    """Give what the figures of one output do not count."""
+    """Return the rows and columns excluded from one output's figures."""
     estimate, unit = output.estimate, output.estimate.unit or "units"
     if estimate.status != "estimated":
         return []
-    said = []
+    phrases = []
     left = estimate.left_out
     if left is not None and (left.baseline or left.candidate):
         differing = f", {format_number(left.different)} of which differ" if left.different else ""
-        said.append(
+        phrases.append(
             f"left out: {format_count(left.baseline, 'row')} of the baseline and {format_number(left.candidate)} of the candidate{differing}, "
             f"which name none of the {unit} that were drawn"
         )
@@ -119,12 +119,12 @@ def describe_exclusions(output: OutputDiff) -> list[str]:
             f"{'an unknown number' if count is None else format_number(count)} of {table}"
             for table, count in estimate.outside.items()
         ]
-        said.append(f"no figure counts production's rows that belong to none of the {unit}: {', '.join(counted)}")
-    return said
+        phrases.append(f"no figure counts production's rows that belong to none of the {unit}: {', '.join(counted)}")
+    return phrases
 
 
 def build_figure_rows(output: OutputDiff) -> list[FigureRow]:
-    """Give the figures of one output, those of columns by how much they change."""
+    """Build the figure rows of one output; columns are sorted by the size of their change."""
     estimate = output.estimate
     if estimate.status != "estimated" or estimate.units_affected is None or not estimate.units_affected.sample:
         return []
@@ -134,26 +134,26 @@ def build_figure_rows(output: OutputDiff) -> list[FigureRow]:
         ("rows removed", estimate.rows_removed),
         ("rows changed", estimate.rows_changed),
     ]
-    given = [
+    rows = [
         FigureRow(
             label=what,
-            value=format_rounded(round(found.estimate)),
-            interval=_describe_interval(found),
-            chart=build_interval_chart(found),
+            value=format_rounded(round(count.estimate)),
+            interval=_describe_interval(count),
+            chart=build_interval_chart(count),
         )
-        for what, found in counts
-        if found.estimate
+        for what, count in counts
+        if count.estimate
     ]
     for name in _list_changed_totals(estimate)[:_MAX_COLUMNS]:
         total, mean = estimate.totals[name], estimate.means.get(name)
-        given.append(_build_change_row(f"total of {name}", total.change, before=total.baseline))
+        rows.append(_build_change_row(f"total of {name}", total.change, before=total.baseline))
         if mean is not None and mean.change.estimate:
-            given.append(_build_change_row(f"mean of {name}", mean.change, before=mean.baseline))
-    return given
+            rows.append(_build_change_row(f"mean of {name}", mean.change, before=mean.baseline))
+    return rows
 
 
 def build_interval_chart(figure: EstimatedFigure) -> IntervalChart | None:
-    """Give an interval's places between 0 and its far end.
+    """Build an interval's chart on an axis from 0 to the interval's far end.
 
     >>> from sandbox.manifest.diff import EstimatedFigure
     >>> build_interval_chart(EstimatedFigure(status="estimated", estimate=5.0, low=4.0, high=6.0))
@@ -177,7 +177,7 @@ def build_interval_chart(figure: EstimatedFigure) -> IntervalChart | None:
 
 
 def format_rounded(count: float | None) -> str:
-    """Give a count with three digits, millions in short.
+    """Return a count with three significant digits, millions abbreviated.
 
     >>> format_rounded(41283.4), format_rounded(1_234_567), format_rounded(7.6), format_rounded(999_700), format_rounded(None)
     ('41,300', '1.23 M', '7.6', '1 M', '–')
@@ -194,7 +194,7 @@ def format_rounded(count: float | None) -> str:
 
 
 def format_with_margin(estimate: float, half: float) -> str:
-    """Give an amount and half its interval, to two digits of the latter.
+    """Return an amount and half its interval, to two significant digits of the latter.
 
     >>> format_with_margin(182_345.6, 20_987.0), format_with_margin(0.123456, 0.0045), format_with_margin(-3.0, 0.0)
     ('182,000 ± 21,000', '0.1235 ± 0.0045', '3')
@@ -206,7 +206,7 @@ def format_with_margin(estimate: float, half: float) -> str:
 
 
 def format_to_precision(amount: float, half: float) -> str:
-    """Give an amount to the place where half its interval has its second digit.
+    """Return an amount, rounded to the second significant digit of half its interval.
 
     >>> format_to_precision(-182_345.6, 20_987.0), format_to_precision(0.5, 1e-20)
     ('−182,000', '0.5')
@@ -217,7 +217,7 @@ def format_to_precision(amount: float, half: float) -> str:
 
 
 def _describe_no_effect(output: OutputDiff) -> str:
-    """Give what it means that no sampled unit is affected."""
+    """Return the meaning of a sample without affected units."""
     estimate = output.estimate
     units, unit = estimate.units_affected, estimate.unit or "units"
     assert units is not None
@@ -240,7 +240,7 @@ def _format_share_interval(units: EstimatedFigure, population: int) -> str:
 
 
 def _describe_unit_effect(output: OutputDiff) -> str:
-    """Give what happens to a unit."""
+    """Return the effect on one affected unit."""
     rows = output.rows
     changed = [name for name, column in output.columns.items() if column.changed and name not in output.tainted]
     if len(changed) == 1 and not rows.added and not rows.removed:
@@ -252,23 +252,25 @@ def _describe_unit_effect(output: OutputDiff) -> str:
 
 
 def _describe_total_change(output: OutputDiff) -> str:
-    """Give the change of the total that matters most; empty where none changes."""
+    """Return the change of the most important total; empty if none changes."""
     moved = _list_changed_totals(output.estimate)
     if not moved:
         return ""
     name = moved[0]
-    found = output.estimate.totals[name].change
-    assert found.estimate is not None
-    what = "the total" if sum(bool(one.changed) for one in output.columns.values()) == 1 else f"the total of {name}"
-    if found.low is None or found.high is None:
+    change = output.estimate.totals[name].change
+    assert change.estimate is not None
+    what = (
+        "the total" if sum(bool(column.changed) for column in output.columns.values()) == 1 else f"the total of {name}"
+    )
+    if change.low is None or change.high is None:
         return f"too few of them were drawn to say how far {what} moves"
-    verb = "falls" if found.estimate < 0 else "rises"
-    doubt = ", probably more" if found.status == "probably_too_narrow" else ""
-    return f"{what} {verb} by {format_with_margin(found.estimate, (found.high - found.low) / 2)}{doubt}"
+    verb = "falls" if change.estimate < 0 else "rises"
+    doubt = ", probably more" if change.status == "probably_too_narrow" else ""
+    return f"{what} {verb} by {format_with_margin(change.estimate, (change.high - change.low) / 2)}{doubt}"
 
 
 def _list_changed_totals(estimate: OutputEstimate) -> list[str]:
-    """Give the columns whose total changes: those with an interval first, then by the share of the total."""
+    """Return the columns whose total changes: those with an interval first, then by share of the total."""
 
     def sort_key(name: str) -> tuple[bool, float, str]:
         total = estimate.totals[name]
@@ -292,7 +294,7 @@ def _build_change_row(what: str, figure: EstimatedFigure, *, before: EstimatedFi
 
 
 def _compute_half_width(figure: EstimatedFigure) -> float | None:
-    """Give half the width of an interval; None where there is none, or it has no width."""
+    """Compute half the width of an interval; None if it does not exist or has no width."""
     if figure.low is None or figure.high is None or not 0 < figure.high - figure.low < math.inf:
         return None
     return (figure.high - figure.low) / 2

@@ -1,4 +1,4 @@
-"""The files of one diff: ``diff.json`` and the reports beside it."""
+"""Write the files of one diff: ``diff.json`` and the reports beside it."""
 
 from __future__ import annotations
 
@@ -27,30 +27,32 @@ JUNIT_FILE = "junit.xml"
 
 @dataclass(frozen=True, kw_only=True)
 class DiffResult:
-    """What was found, and where the report is (None for two plain tables)."""
+    """The document of a diff and the path of its report (None for two plain tables)."""
 
     document: DiffDocument
     folder: Path | None
 
     @property
     def verdict(self) -> Verdict:
-        """One of ``same``, ``within_gate``, ``outside_gate``."""
+        """The verdict: ``same``, ``within_gate`` or ``outside_gate``."""
         return self.document.verdict
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON of ``sandbox diff --json``: the same as ``diff.json``."""
+        """Return the JSON of ``sandbox diff --json``: the same as ``diff.json``."""
         return self.document.to_dict()
 
 
-def write_document(project: Project, found: DiffDocument, *, values: bool) -> DiffResult:
-    """Write a project's document and its reports, whole or not at all; without ``values`` none holds a value of a row."""
-    found = found if values else redact_document(found)
-    folder = project.state_folder / "diffs" / found.id
-    profile = storage.find_profile(project, find_home_folder(), found.sample.fingerprint) if found.sample else None
-    with stage_folder(folder) as place:
-        (place / DOCUMENT_FILE).write_text(found.to_json_text(), "utf-8")
-        (place / REPORT_FILE).write_text(render_html(found, profile), "utf-8")
-        (place / COMMENT_FILE).write_text(render_comment(found), "utf-8")
-        (place / JUNIT_FILE).write_text(render_junit(found), "utf-8")
-        restrict_access(place)
-    return DiffResult(document=found, folder=folder)
+def write_document(project: Project, document: DiffDocument, *, values: bool) -> DiffResult:
+    """Write a project's document and reports atomically; without ``values``, none contains a value of a row."""
+    document = document if values else redact_document(document)
+    folder = project.state_folder / "diffs" / document.id
+    profile = (
+        storage.find_profile(project, find_home_folder(), document.sample.fingerprint) if document.sample else None
+    )
+    with stage_folder(folder) as staged:
+        (staged / DOCUMENT_FILE).write_text(document.to_json_text(), "utf-8")
+        (staged / REPORT_FILE).write_text(render_html(document, profile), "utf-8")
+        (staged / COMMENT_FILE).write_text(render_comment(document), "utf-8")
+        (staged / JUNIT_FILE).write_text(render_junit(document), "utf-8")
+        restrict_access(staged)
+    return DiffResult(document=document, folder=folder)

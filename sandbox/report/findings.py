@@ -1,4 +1,4 @@
-"""What there is to say about a comparison, in the order of its weight; the same words in every report."""
+"""Describe the findings of a comparison in order of importance, with the same wording in every report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         Verdict,
     )
 
-_MAX_NAMES = 3  # so many further outputs are named in the headline, and so many columns of a kind
+_MAX_NAMES = 3  # maximum number of further outputs in the headline, and of columns of one kind
 NO_DIFFERENCE = "no difference in what is compared"
 _MAX_NAME_LENGTH = 60  # characters of a name
 
@@ -46,7 +46,7 @@ VERDICT_TEXTS: dict[Verdict, str] = {
 def summarize_diff(document: DiffDocument) -> str:
     """Return the finding in one line, without the verdict's name.
 
-    It names everything that the verdict does not rest on.
+    It names everything excluded from the verdict.
     """
     return "; ".join([_summarize_outputs(document), *reservations.summarize_reservations(document)])
 
@@ -72,7 +72,7 @@ def _summarize_outputs(document: DiffDocument) -> str:
 
 
 def _describe_equality(document: DiffDocument) -> str:
-    """Return the words for outputs of which none differs."""
+    """Return the text for outputs without differences."""
     artifacts_differ = any(artifact.status != "same" for artifact in document.artifacts.values())
     if artifacts_differ or document.not_compared:
         return NO_DIFFERENCE
@@ -81,7 +81,7 @@ def _describe_equality(document: DiffDocument) -> str:
 
 
 def describe_equal_output(output: OutputDiff) -> str:
-    """Return the words for an output that does not differ: "nothing differs" only where that is literally so."""
+    """Return the text for an output without differences: "nothing differs" only if that is literally true."""
     if output.is_literally_same:
         return "nothing differs"
     return "the same values, columns in another order" if output.schema_.reordered else NO_DIFFERENCE
@@ -96,7 +96,7 @@ def _summarize_output(output: OutputDiff) -> str:
 
 
 def describe_output(output: OutputDiff) -> list[str]:
-    """Give what happened to one output, the rows first; empty where nothing did."""
+    """Return the changes of one output, rows first; empty if there are none."""
     rows = output.rows
     accepted = reservations.describe_accepted_rows(output)
     if accepted is not None:
@@ -105,50 +105,50 @@ def describe_output(output: OutputDiff) -> list[str]:
         return [f"only the candidate makes it ({format_count(rows.candidate, 'row')})"]
     if output.status == "removed":
         return [f"the candidate does not make it any more ({format_count(rows.baseline, 'row')})"]
-    said = []
+    phrases = []
     counts = {"changed": rows.changed, "added": rows.added, "removed": rows.removed}
     present = [(count, what) for what, count in counts.items() if count]
     of = f" of {format_count(rows.baseline, 'row')}"
     if present:
         first, what = present[0]
-        rest = "".join(f", {format_number(count)} {other}" for count, other in present[1:])
+        others = "".join(f", {format_number(count)} {other}" for count, other in present[1:])
         lone = f"{format_number(first)}{of} {what}"
-        listed = f"{format_number(first)} {what}{rest}{of}"
-        said.append(f"{lone if len(present) == 1 else listed} ({format_share(rows.differing_share)})")
+        listed = f"{format_number(first)} {what}{others}{of}"
+        phrases.append(f"{lone if len(present) == 1 else listed} ({format_share(rows.differing_share)})")
     units = describe_affected_units(output)
-    return [*said, *([units] if units is not None else []), *describe_schema_changes(output.schema_)]
+    return [*phrases, *([units] if units is not None else []), *describe_schema_changes(output.schema_)]
 
 
 def describe_schema_changes(changes: SchemaChanges, *, most: int = _MAX_NAMES) -> list[str]:
-    """Give what happened to the columns, one phrase each kind; of many the first are named."""
-    said = []
+    """Return the schema changes, one phrase for each kind; only the first columns of a long list are named."""
+    phrases = []
     for what, names in (("added", changes.added), ("removed", changes.removed)):
         if names:
-            said.append(f"column{'s' * (len(names) > 1)} {join_names(names, most=most)} {what}")
+            phrases.append(f"column{'s' * (len(names) > 1)} {join_names(names, most=most)} {what}")
     for name, types in list(changes.type_changed.items())[:most]:
         uncompared = "" if types.compared else ", values cannot be compared"
         kinds = f"{truncate_text(types.candidate, _MAX_NAME_LENGTH)} instead of {truncate_text(types.baseline, _MAX_NAME_LENGTH)}"
-        said.append(f"{truncate_text(name, _MAX_NAME_LENGTH)} is {kinds}{uncompared}")
+        phrases.append(f"{truncate_text(name, _MAX_NAME_LENGTH)} is {kinds}{uncompared}")
     if len(changes.type_changed) > most:
-        said.append(f"{format_count(len(changes.type_changed) - most, 'more column')} of another type")
+        phrases.append(f"{format_count(len(changes.type_changed) - most, 'more column')} of another type")
     if changes.reordered:
-        said.append("columns in another order")
-    return said
+        phrases.append("columns in another order")
+    return phrases
 
 
 def join_names(names: list[str], *, most: int = _MAX_NAMES) -> str:
-    """Give some names, as many and as much of each as anybody reads in a line.
+    """Join names into one readable line, limiting their number and length.
 
     >>> join_names(["a", "b", "c", "d", "e"])
     'a, b, c and 2 more'
     """
     left = len(names) - most
-    said = ", ".join(truncate_text(name, _MAX_NAME_LENGTH) for name in names[:most])
-    return said + (f" and {format_number(left)} more" if left > 0 else "")
+    joined = ", ".join(truncate_text(name, _MAX_NAME_LENGTH) for name in names[:most])
+    return joined + (f" and {format_number(left)} more" if left > 0 else "")
 
 
 def describe_affected_units(output: OutputDiff) -> str | None:
-    """Give how many units of the sample are affected; None where that is not known, or none is."""
+    """Return the number of affected units in the sample; None if it is unknown or zero."""
     estimate = output.estimate
     if estimate.units_affected is None or not estimate.units_affected.sample:
         return None
@@ -156,10 +156,10 @@ def describe_affected_units(output: OutputDiff) -> str | None:
 
 
 def sort_outputs(document: DiffDocument) -> list[tuple[str, OutputDiff]]:
-    """Give the outputs by weight.
+    """Return the outputs by importance.
 
-    Those that break the gate come before those that differ, these before the others; then by how many units of the
-    sample are affected, because a few rows of totals are soon all changed; then by the share of rows.
+    Outputs that fail the gate come first, then other differing outputs, then the rest. Within each group the order is
+    by affected units of the sample, then by share of rows: every row of a small table of totals easily changes.
     """
 
     def sort_key(item: tuple[str, OutputDiff]) -> tuple[bool, bool, int, float, str]:
@@ -177,12 +177,12 @@ def sort_outputs(document: DiffDocument) -> list[tuple[str, OutputDiff]]:
 
 
 def find_failed_rules(document: DiffDocument, output: str) -> list[GateResult]:
-    """Give the rules that an output does not keep."""
+    """Return the gate rules that an output fails."""
     return [result for result in document.gate if result.output == output and not result.held]
 
 
 def describe_rule(result: GateResult) -> str:
-    """Give what one rule of the gate found."""
+    """Return the result of one gate rule as text."""
     if result.rule == "changed_rows":
         return f"{result.found} of the rows differ, {result.limit} may"
     if result.rule == "schema":
@@ -190,113 +190,115 @@ def describe_rule(result: GateResult) -> str:
     return f"{result.rule.replace('_', ' ')}: {result.found}, accepted: {result.limit}"
 
 
-def describe_segment(found: RowSegment) -> str:
-    """Give where the differences lie.
+def describe_segment(segment: RowSegment) -> str:
+    """Return the description of a segment of differing rows.
 
     >>> from sandbox.manifest.diff import RowSegment, ColumnSlice
-    >>> one = ColumnSlice(column="country", values=["DE", None])
-    >>> describe_segment(RowSegment(slices=[one], covered=0.98, rows=0.12, differing=0.5, score=0.9))
+    >>> country = ColumnSlice(column="country", values=["DE", None])
+    >>> describe_segment(RowSegment(slices=[country], covered=0.98, rows=0.12, differing=0.5, score=0.9))
     '98.0 % of the rows that differ have country DE or NULL (12.0 % of all rows do, and 50.0 % of these differ)'
     """
     return (
-        f"{format_share(found.covered)} of the rows that differ {'lie in' if _has_hidden_values(found) else 'have'} {describe_slices(found)} "
-        f"({format_share(found.rows)} of all rows do, and {format_share(found.differing)} of these differ)"
+        f"{format_share(segment.covered)} of the rows that differ {'lie in' if _has_hidden_values(segment) else 'have'} {describe_slices(segment)} "
+        f"({format_share(segment.rows)} of all rows do, and {format_share(segment.differing)} of these differ)"
     )
 
 
-def describe_slices(found: RowSegment) -> str:
-    """Give which rows a segment holds; the columns alone where values are hidden."""
-    if _has_hidden_values(found):
-        return f"one slice of {' and '.join(one.column for one in found.slices)}"
-    return " and ".join(_describe_slice(one) for one in found.slices)
+def describe_slices(segment: RowSegment) -> str:
+    """Return the column values of a segment; only the columns if values are hidden."""
+    if _has_hidden_values(segment):
+        return f"one slice of {' and '.join(slice_.column for slice_ in segment.slices)}"
+    return " and ".join(_describe_slice(slice_) for slice_ in segment.slices)
 
 
-def _has_hidden_values(found: RowSegment) -> bool:
-    return any(not one.values and one.low is None and one.high is None for one in found.slices)
+def _has_hidden_values(segment: RowSegment) -> bool:
+    return any(not slice_.values and slice_.low is None and slice_.high is None for slice_ in segment.slices)
 
 
-def _describe_slice(one: ColumnSlice) -> str:
-    if one.values:
-        return f"{one.column} {' or '.join(format_value(found) for found in one.values)}"
-    if one.low is None:
-        return f"{one.column} up to {format_value(one.high)}"
-    if one.high is None:
-        return f"{one.column} from {format_value(one.low)}"
-    return f"{one.column} from {format_value(one.low)} to {format_value(one.high)}"
+def _describe_slice(slice_: ColumnSlice) -> str:
+    if slice_.values:
+        return f"{slice_.column} {' or '.join(format_value(value) for value in slice_.values)}"
+    if slice_.low is None:
+        return f"{slice_.column} up to {format_value(slice_.high)}"
+    if slice_.high is None:
+        return f"{slice_.column} from {format_value(slice_.low)}"
+    return f"{slice_.column} from {format_value(slice_.low)} to {format_value(slice_.high)}"
 
 
 def describe_noise(output: OutputDiff) -> list[str]:
-    """Give what differs between two runs of the same code, and what follows from that."""
-    said = []
+    """Return the differences between two runs of the same code, and their consequences."""
+    phrases = []
     if output.tainted:
         verb = "differs" if len(output.tainted) == 1 else "differ"
-        said.append(f"{join_names(output.tainted)} {verb} between two runs of the same code: nothing is judged there")
+        phrases.append(
+            f"{join_names(output.tainted)} {verb} between two runs of the same code: nothing is judged there"
+        )
     for tolerance in sorted(set(output.rounding.values())):
-        names = [name for name, one in output.rounding.items() if one == tolerance]
-        said.append(
+        names = [name for name, limit in output.rounding.items() if limit == tolerance]
+        phrases.append(
             f"the last digits of {join_names(names)} differ between two runs: up to {tolerance:g} of a value does not count"
         )
     if output.flickering:
-        said.append(f"{format_count(output.flickering, 'row')} come and go between two runs of the same code")
+        phrases.append(f"{format_count(output.flickering, 'row')} come and go between two runs of the same code")
     if output.rows.noise:
         verb = "is" if output.rows.noise == 1 else "are"
-        said.append(
+        phrases.append(
             f"{format_number(output.rows.noise)} of the {format_count(output.rows.different, 'differing row')} {verb} noise"
         )
-    return said
+    return phrases
 
 
 def describe_estimates(document: DiffDocument) -> list[str]:
-    """Give the estimates in a sentence an output; where the worst output has none, why."""
+    """Return the estimates, one sentence per output; if the worst output has none, the reason."""
     ordered = sort_outputs(document)
-    said = estimates.describe_worst_outputs(document, ordered)
-    if said or not document.sample or not ordered or ordered[0][1].is_same:
-        return said
+    sentences = estimates.describe_worst_outputs(document, ordered)
+    if sentences or not document.sample or not ordered or ordered[0][1].is_same:
+        return sentences
     name, worst = ordered[0]
     why = estimates.explain_missing_estimate(worst)
     return [f"{join_names([name])}: not estimated for production: {why}"] if why else []
 
 
 def locate_differences(document: DiffDocument) -> list[str]:
-    """Give where the differences lie, an output a line."""
+    """Return the segments of differing rows, one line per output."""
     return [
-        f"{join_names([name])}: {describe_segment(one.segments[0])}"
-        for name, one in sort_outputs(document)
-        if one.segments
+        f"{join_names([name])}: {describe_segment(output.segments[0])}"
+        for name, output in sort_outputs(document)
+        if output.segments
     ]
 
 
 def list_notable_tests(document: DiffDocument) -> list[DataTestResult]:
-    """Give the data tests that did not just pass, those that a change is to blame for first."""
+    """Return the data tests that did not simply pass, those caused by the change first."""
     order: tuple[DataTestOutcome, ...] = ("newly_failing", "not_evaluated", "failed", "fixed")
     some = [test for test in document.tests if test.outcome != "passed"]
     return sorted(some, key=lambda test: order.index(test.outcome))
 
 
-def describe_test(found: DataTestResult) -> str:
-    """Give what became of a data test.
+def describe_test(result: DataTestResult) -> str:
+    """Return the name, outcome and failing rows of a data test as text.
 
     >>> from sandbox.manifest.diff import DataTestResult
     >>> describe_test(DataTestResult(name="no debts", baseline_failures=0, candidate_failures=3, outcome="newly_failing"))
     'no debts: newly failing, 3 rows break it, 0 in the baseline'
     """
-    if found.candidate_failures is None:
-        return f"{found.name}: {describe_test_outcome(found)}, {found.problems.get('candidate', '')}"
-    before = found.baseline_failures
+    if result.candidate_failures is None:
+        return f"{result.name}: {describe_test_outcome(result)}, {result.problems.get('candidate', '')}"
+    before = result.baseline_failures
     there = (
         "it could not be carried out on the baseline" if before is None else f"{format_number(before)} in the baseline"
     )
-    rows = format_count(found.candidate_failures, "row breaks it", "rows break it")
-    return f"{found.name}: {describe_test_outcome(found)}, {rows}, {there}"
+    rows = format_count(result.candidate_failures, "row breaks it", "rows break it")
+    return f"{result.name}: {describe_test_outcome(result)}, {rows}, {there}"
 
 
-def describe_test_outcome(found: DataTestResult) -> str:
-    """Give the outcome of a data test in words."""
-    return "still failing" if found.outcome == "failed" else found.outcome.replace("_", " ")
+def describe_test_outcome(result: DataTestResult) -> str:
+    """Return the outcome of a data test in words."""
+    return "still failing" if result.outcome == "failed" else result.outcome.replace("_", " ")
 
 
 def describe_gate_failures(document: DiffDocument, *, accept: bool = True) -> list[str]:
-    """Return what breaks the gate, an output a line; ``accept`` adds what to write to accept it."""
+    """Return the gate failures, one line per output; ``accept`` adds the setting that accepts each."""
     lines = []
     for name in [*(name for name, _ in sort_outputs(document)), None]:
         broken = [result for result in document.gate if result.output == name and not result.held]
@@ -309,63 +311,63 @@ def describe_gate_failures(document: DiffDocument, *, accept: bool = True) -> li
 
 
 def list_changed_columns(output: OutputDiff) -> list[tuple[str, ColumnChanges]]:
-    """Give the columns that changed, the most changed first."""
+    """Return the changed columns, the most changed first."""
     changed = [(name, column) for name, column in output.columns.items() if column.changed]
     return sorted(changed, key=lambda item: -item[1].changed)
 
 
 def describe_key(output: OutputDiff) -> str:
-    """Give how rows were told apart."""
-    found = output.key
-    if found.source == "none":
+    """Return how rows were matched."""
+    key = output.key
+    if key.source == "none":
         return "without a key: rows were compared as a multiset" if not output.identical else "identical files"
-    said = f"{found.source} key {', '.join(truncate_text(name, _MAX_NAME_LENGTH) for name in found.columns)}"
+    text = f"{key.source} key {', '.join(truncate_text(name, _MAX_NAME_LENGTH) for name in key.columns)}"
     for what, counts in (
-        ("duplicate", (found.baseline_duplicates, found.candidate_duplicates)),
-        ("null", (found.baseline_nulls, found.candidate_nulls)),
+        ("duplicate", (key.baseline_duplicates, key.candidate_duplicates)),
+        ("null", (key.baseline_nulls, key.candidate_nulls)),
     ):
         if any(counts):
-            said += f"; rows with a {what} key: {format_number(counts[0])} in the baseline, {format_number(counts[1])} in the candidate"
-    return said
+            text += f"; rows with a {what} key: {format_number(counts[0])} in the baseline, {format_number(counts[1])} in the candidate"
+    return text
 
 
 def describe_unusual_keys(document: DiffDocument) -> list[str]:
-    """Give how the rows of outputs that differ were told apart, where that was not just by a declared key."""
-    said: dict[str, list[str]] = {}
+    """Return how rows of differing outputs were matched, except by a declared key alone."""
+    outputs_by_key: dict[str, list[str]] = {}
     for name, output in sort_outputs(document):
         plain = output.key.source == "declared" and not _has_ambiguous_rows(output.key)
         if output.status == "compared" and not output.is_same and not plain:
-            said.setdefault(describe_key(output), []).append(name)
-    return [f"{join_names(names)}: {text}" for text, names in said.items()]
+            outputs_by_key.setdefault(describe_key(output), []).append(name)
+    return [f"{join_names(names)}: {text}" for text, names in outputs_by_key.items()]
 
 
-def _has_ambiguous_rows(found: RowKey) -> bool:
-    return any((found.baseline_duplicates, found.candidate_duplicates, found.baseline_nulls, found.candidate_nulls))
+def _has_ambiguous_rows(key: RowKey) -> bool:
+    return any((key.baseline_duplicates, key.candidate_duplicates, key.baseline_nulls, key.candidate_nulls))
 
 
 def list_warnings(document: DiffDocument) -> list[str]:
-    """Give the warnings; that a run was not isolated is always one of them."""
-    said = list(document.warnings)
+    """Return the warnings, always including one for a run without isolation."""
+    warnings = list(document.warnings)
     environment = document.environment
-    if environment and not environment.isolated and not any("isolat" in warning for warning in said):
-        said.append(
+    if environment and not environment.isolated and not any("isolat" in warning for warning in warnings):
+        warnings.append(
             f"the {environment.runtime} runtime does not isolate: the code could reach the network and this machine's files"
         )
-    return said
+    return warnings
 
 
-def describe_side(found: DiffSide) -> str:
-    """Give what one side was."""
-    if not found.commit or found.commit.startswith(found.ref):
-        return found.ref
-    return f"{found.ref} ({'on ' if found.ref == WORKING_TREE else ''}{found.commit[:10]})"
+def describe_side(side: DiffSide) -> str:
+    """Return a description of one side."""
+    if not side.commit or side.commit.startswith(side.ref):
+        return side.ref
+    return f"{side.ref} ({'on ' if side.ref == WORKING_TREE else ''}{side.commit[:10]})"
 
 
-def format_column_change(column: ColumnChanges, found: float | None) -> str:
-    """Give a change of a column, times as spans.
+def format_column_change(column: ColumnChanges, change: float | None) -> str:
+    """Return a change of a column as text, times as durations.
 
     >>> from sandbox.manifest.diff import ColumnChanges
     >>> format_column_change(ColumnChanges(changed=1, match_rate=0.5, change_in="seconds"), -180000.0)
     '−2.1 days'
     """
-    return format_time_change(found) if column.change_in == "seconds" else format_change(found)
+    return format_time_change(change) if column.change_in == "seconds" else format_change(change)

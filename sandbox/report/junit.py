@@ -1,4 +1,4 @@
-"""A comparison as JUnit XML, for servers that show test results: a suite an output, a case a rule."""
+"""Render a comparison as JUnit XML for CI servers: one suite per output, one case per rule."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 SUITE_PACKAGE = "sandbox.diff"
 OVERALL_SUITE = "all outputs"
 TESTS_SUITE = "data tests"
-# What XML 1.0 cannot hold, not even escaped.
+# Characters that are illegal in XML 1.0, even escaped.
 _ILLEGAL_CHARACTERS = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def render_junit(document: DiffDocument) -> str:
-    """Give the XML: of each output its rules of the gate, then the rules over all, then the data tests."""
+    """Render the XML: the gate rules of each output, then the overall rules, then the data tests."""
     suites = [
         _build_gate_suite(name, [result for result in document.gate if result.output == name], document)
         for name in document.outputs
@@ -40,28 +40,30 @@ def render_junit(document: DiffDocument) -> str:
 
 
 def _build_gate_suite(name: str, results: Sequence[GateResult], document: DiffDocument) -> ET.Element:
-    said = reservations.summarize_reservations(document) if name == OVERALL_SUITE else []
+    phrases = reservations.summarize_reservations(document) if name == OVERALL_SUITE else []
     if name in document.outputs:
-        said = findings.describe_output(document.outputs[name]) or [
+        phrases = findings.describe_output(document.outputs[name]) or [
             findings.describe_equal_output(document.outputs[name])
         ]
     cases = [_build_gate_case(name, result) for result in results]
-    return _build_suite(name, cases, document, said="; ".join(said))
+    return _build_suite(name, cases, document, output_text="; ".join(phrases))
 
 
-def _build_suite(name: str, cases: Sequence[ET.Element], document: DiffDocument, *, said: str = "") -> ET.Element:
+def _build_suite(
+    name: str, cases: Sequence[ET.Element], document: DiffDocument, *, output_text: str = ""
+) -> ET.Element:
     seconds = sum(side.seconds or 0 for side in (document.baseline, document.candidate) if not side.cached)
     suite = ET.Element(
         "testsuite",
         {"name": replace_illegal_characters(name), "package": SUITE_PACKAGE, "hostname": "sandbox"},
     )
-    suite.set("timestamp", document.created[:19])  # the schema knows no time zone
+    suite.set("timestamp", document.created[:19])  # the schema has no time zones
     suite.set("time", f"{seconds:.3f}")
     suite.extend(cases)
     skipped = sum(case.find("skipped") is not None for case in cases)
     suite.attrib |= _count_cases([suite]) | {"skipped": str(skipped)}
-    if said:
-        ET.SubElement(suite, "system-out").text = replace_illegal_characters(said)
+    if output_text:
+        ET.SubElement(suite, "system-out").text = replace_illegal_characters(output_text)
     return suite
 
 
@@ -75,16 +77,16 @@ def _build_gate_case(output: str, result: GateResult) -> ET.Element:
 def _build_test_case(test: DataTestResult, *, accepted: bool) -> ET.Element:
     case = _create_case(TESTS_SUITE, test.name)
     if test.outcome in {"failed", "newly_failing", "not_evaluated"}:
-        said = findings.describe_test(test)
-        if accepted:  # a server that counts failures must not say otherwise than the gate
-            ET.SubElement(case, "skipped", {"message": replace_illegal_characters(said)})
+        text = findings.describe_test(test)
+        if accepted:  # a server that counts failures must agree with the gate
+            ET.SubElement(case, "skipped", {"message": replace_illegal_characters(text)})
         else:
-            _add_failure(case, test.outcome, said)
+            _add_failure(case, test.outcome, text)
     return case
 
 
 def _is_accepted(test: DataTestResult, limit: str) -> bool:
-    """Say whether the gate's rule of data tests accepts this one although it does not pass."""
+    """Check whether the gate's rule for data tests accepts a test that does not pass."""
     return limit == "any" or (limit == "no-new-failures" and test.outcome == "failed" and not test.is_worse)
 
 
@@ -112,9 +114,9 @@ def _count_cases(elements: Sequence[ET.Element]) -> dict[str, str]:
 
 
 def replace_illegal_characters(text: str) -> str:
-    r"""Give a text with what XML cannot hold shown instead.
+    r"""Return a text with characters that are illegal in XML replaced by a visible form.
 
     >>> replace_illegal_characters("a\x00b")
     'a⟨U+0000⟩b'
     """
-    return _ILLEGAL_CHARACTERS.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
+    return _ILLEGAL_CHARACTERS.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text)

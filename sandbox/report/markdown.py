@@ -1,4 +1,4 @@
-"""A comparison as a comment for a pull request."""
+"""Render a comparison as a comment for a pull request."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 
 MAX_OUTPUTS = 10
 MAX_EXAMPLES = 5
-# Within a line, these begin markup somewhere; a backslash makes them text.
+# These characters begin markup within a line; a backslash makes them text.
 _MARKUP_PATTERN = re.compile(r"([\\`*_\[\]|~$])")
 # A zero-width space here keeps mentions, references and bare addresses from becoming links.
 _LINK_PATTERN = re.compile(r"(?<=@)|(?<=#)(?=\d)|(?=://)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
 def render_comment(document: DiffDocument) -> str:
-    """Give the comment; of a document without values (`discreet`) nothing in it is a value of a row."""
+    """Render the comment; for a redacted document it contains no value of a row."""
     ordered = findings.sort_outputs(document)
     equal = [output for _, output in ordered if output.is_same]
     return render_template(
         "comment.md",
         finish=escape_markdown,
-        given={
+        values={
             "document": document,
             "verdict": findings.VERDICT_TEXTS[document.verdict],
             "headline": findings.summarize_diff(document),
@@ -50,30 +50,30 @@ def render_comment(document: DiffDocument) -> str:
 
 
 def _list_changed_values(document: DiffDocument) -> list[tuple[str, str, str, Any, Any]]:
-    """Output, row, column, baseline's value, candidate's value; of the output that weighs most."""
-    given = []
+    """Return output, row, column, baseline's value and candidate's value, of the most important output."""
+    rows = []
     for name, output in findings.sort_outputs(document):
         for example in output.examples:
-            row = ", ".join(f"{part} {format_value(found)}" for part, found in example.key.items())
+            row = ", ".join(f"{part} {format_value(value)}" for part, value in example.key.items())
             before, after = example.baseline or {}, example.candidate or {}
             if example.kind != "changed":
                 continue
-            given += [
+            rows += [
                 (name, row, column, format_value(before[column]), format_value(after.get(column))) for column in before
             ]
-        if given:
+        if rows:
             break
-    return given[:MAX_EXAMPLES]
+    return rows[:MAX_EXAMPLES]
 
 
-def escape_markdown(found: Any) -> Any:
-    r"""Give a value as one line of text that Markdown does not read as anything else.
+def escape_markdown(value: Any) -> Any:
+    r"""Return a value as one line of text without effect as Markdown.
 
     >>> escape_markdown("a|b <i> @you")
     'a\\|b &lt;i&gt; @&#8203;you'
     """
-    if not isinstance(found, str):
-        return found
-    text = truncate_text(escape_hidden(found), 400)
+    if not isinstance(value, str):
+        return value
+    text = truncate_text(escape_hidden(value), 400)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _LINK_PATTERN.sub("&#8203;", _MARKUP_PATTERN.sub(r"\\\1", text))

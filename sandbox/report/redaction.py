@@ -1,4 +1,4 @@
-"""A comparison without the values of rows: counts, shares, sums and names stay."""
+"""Redact a comparison: remove the values of rows, keep counts, shares, sums and names."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ REDACTED_MESSAGE = "the engine's message is not shown, because it may hold value
 
 
 def redact_document(document: DiffDocument) -> DiffDocument:
-    """Give the document for readers who may not see rows; every report made of it shows none of their values.
+    """Return the document for readers without access to rows; no report made from it shows a row's value.
 
-    Examples go, and of distributions least, greatest, quantiles, edges and frequent values; a segment keeps its columns
-    and shares. The largest change of a column is one row's and goes; mean and total do where only one row changed.
+    Examples are removed. Distributions lose minimum, maximum, quantiles, edges and frequent values. Segments keep their
+    columns and shares. A column's largest change is removed, because it is the change of a single row. Mean and total
+    are removed if only one row changed.
     """
     return document.model_copy(
         update={
@@ -67,7 +68,7 @@ def _redact_spread(spread: ColumnSummary) -> ColumnSummary:
 
 
 def _redact_segment(segment: RowSegment) -> RowSegment:
-    bare = [one.model_copy(update={"values": [], "low": None, "high": None}) for one in segment.slices]
+    bare = [slice_.model_copy(update={"values": [], "low": None, "high": None}) for slice_ in segment.slices]
     return segment.model_copy(update={"slices": bare})
 
 

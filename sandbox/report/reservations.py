@@ -1,4 +1,4 @@
-"""What a verdict does not rest on: columns that are left out or wider, rules that changed, files that were not compared."""
+"""Describe exclusions from a verdict: ignored columns, wider tolerances, changed rules, files without comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_TEXT_LENGTH = 80
 
 
 def summarize_reservations(document: DiffDocument) -> list[str]:
-    """Return, in a phrase each, what the verdict's line has to name; of many columns the first."""
+    """Return one phrase for each exclusion in the verdict's line, naming the first of many columns."""
     outputs = {name: output for name, output in document.outputs.items() if not output.identical}
     kinds: dict[str, Callable[[OutputDiff], Sequence[str]]] = {
         "ignored": lambda output: output.ignored,
@@ -42,7 +42,7 @@ def summarize_reservations(document: DiffDocument) -> list[str]:
 
 
 def describe_reservations(document: DiffDocument) -> list[str]:
-    """Return, an output a line, which columns the verdict does not rest on, and why."""
+    """Return one line per output with the columns excluded from the verdict, and the reasons."""
     lines = []
     for name, output in document.outputs.items():
         if output.identical:
@@ -60,18 +60,18 @@ def describe_reservations(document: DiffDocument) -> list[str]:
 
 
 def describe_left_out(document: DiffDocument) -> list[str]:
-    """Return a line for everything that was not compared."""
+    """Return one line for everything that was not compared."""
     return [f"{entry.name}: not compared, {entry.reason}" for entry in document.not_compared]
 
 
 def describe_rule_changes(document: DiffDocument) -> list[str]:
-    """Return a line for each rule that the change changes, those that loosen first."""
+    """Return one line for each changed rule, loosened rules first."""
     ordered = sorted(document.rule_changes, key=lambda change: not change.loosens)
     return [_describe_rule_change(change) for change in ordered]
 
 
 def describe_artifacts(document: DiffDocument) -> list[str]:
-    """Return a line for each kind of artifact that differs."""
+    """Return one line for each kind of differing artifact."""
     lines = []
     for status in ("changed", "added", "removed", "nondeterministic"):
         names = [name for name, artifact in document.artifacts.items() if artifact.status == status]
@@ -81,7 +81,7 @@ def describe_artifacts(document: DiffDocument) -> list[str]:
 
 
 def list_artifacts(document: DiffDocument) -> list[str]:
-    """Return a line for each artifact, those that differ first, with its sizes and why it is no table."""
+    """Return one line for each artifact, differing ones first, with its sizes and the reason it is no table."""
     ordered = sorted(document.artifacts.items(), key=lambda item: (item[1].status == "same", item[0]))
     return [f"{truncate_text(name, _MAX_TEXT_LENGTH)}: {_describe_artifact(artifact)}" for name, artifact in ordered]
 
@@ -94,7 +94,7 @@ def _describe_artifact(artifact: ArtifactDiff) -> str:
 
 
 def describe_accepted_rows(output: OutputDiff) -> str | None:
-    """Return how an output differs where all of that is noise or rounding; None otherwise."""
+    """Return the differences of an output explained by noise or rounding alone; None otherwise."""
     rows = output.rows
     if not rows.different or rows.different > rows.noise + rows.rounding or not output.schema_.is_same:
         return None

@@ -1,4 +1,4 @@
-"""How like production a sample is, in a few lines."""
+"""Summarize in a few lines how representative a sample is of production."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from sandbox.report.terminal import scan
 if TYPE_CHECKING:
     from sandbox.manifest.profile import DeviationRecord, ProfiledColumn, SampleProfile
 
-MAX_CHART_ROWS = 12  # of the report
+MAX_CHART_ROWS = 12  # of the report, maximum
 CHART_WIDTH, CHART_HEIGHT = 200, 28  # of a chart
-MAX_LINES = 5  # notable columns, and reasons; a few lines are enough
-MAX_FINDINGS = 3  # findings about production; there is a command for all of them
+MAX_LINES = 5  # maximum number of lines for notable columns and for reasons
+MAX_FINDINGS = 3  # maximum number of findings about production; a command shows all
 FULL_PROFILE_HINT = "to compare them too: sandbox sample --profile"
 
 
 def render_summary(profile: SampleProfile) -> list[Text]:
-    """Give the lines for a terminal: the verdict, what is notable or else least alike, and what was not compared."""
+    """Render the lines for a terminal: the verdict, notable or least similar columns, and skipped tables."""
     return [
         Text(escape_hidden(line), style=style)
         for style, lines in (
@@ -36,14 +36,14 @@ def render_summary(profile: SampleProfile) -> list[Text]:
 
 
 def render_findings(profile: SampleProfile) -> list[Text]:
-    """Give the lines of what looks broken in production, the most severe first; none where nothing does."""
-    rest = len(profile.findings) - MAX_FINDINGS
-    more = [Text(f"sandbox scan shows {rest} more", style="dim")] if rest > 0 else []
-    return [*(scan.render_finding(one) for one in profile.findings[:MAX_FINDINGS]), *more]
+    """Render the lines on suspicious data in production, the most severe first; empty without findings."""
+    hidden_count = len(profile.findings) - MAX_FINDINGS
+    more = [Text(f"sandbox scan shows {hidden_count} more", style="dim")] if hidden_count > 0 else []
+    return [*(scan.render_finding(finding) for finding in profile.findings[:MAX_FINDINGS]), *more]
 
 
 def summarize_profile(profile: SampleProfile) -> str:
-    """Give the verdict in one sentence.
+    """Return the verdict in one sentence.
 
     >>> from sandbox.manifest.profile import SampleProfile
     >>> summarize_profile(SampleProfile(whole=False, alpha=0.05, tables={}))
@@ -55,20 +55,20 @@ def summarize_profile(profile: SampleProfile) -> str:
     columns = f"{format_count(len(compared), 'column')} compared"
     if odd:
         return f"not representative in every column: {columns}, {len(odd)} notable"
-    least = next(((table, name, one) for table, name, one in compared if one.p is not None), None)
+    least = next(((table, name, column) for table, name, column in compared if column.p is not None), None)
     if least is None:
         return f"representative: {columns}, none notable"
-    if all(one.p == 1 for *_, one in compared if one.p is not None):
+    if all(column.p == 1 for *_, column in compared if column.p is not None):
         return f"representative: {columns}, all of them equal to production's"
     return f"representative: {columns}, none notable; least alike: {describe_column(*least)}"
 
 
 def describe_notable_columns(profile: SampleProfile) -> list[str]:
-    """Give a line for each notable column, and what to do about them."""
+    """Return one line for each notable column, and a suggestion."""
     odd = profile.list_notable_columns()
     if not odd:
         return []
-    lines = [f"  {describe_column(*one)}" for one in odd[:MAX_LINES]]
+    lines = [f"  {describe_column(*entry)}" for entry in odd[:MAX_LINES]]
     if len(odd) > MAX_LINES:
         lines.append(f"  and {len(odd) - MAX_LINES} more")
     return [
@@ -78,7 +78,7 @@ def describe_notable_columns(profile: SampleProfile) -> list[str]:
 
 
 def describe_skipped_tables(profile: SampleProfile) -> list[str]:
-    """Give a line for each reason why tables were left out."""
+    """Return one line for each reason for skipped tables."""
     reasons: dict[str, list[str]] = {}
     for name, table in profile.tables.items():
         if table.reason is not None:
@@ -88,7 +88,7 @@ def describe_skipped_tables(profile: SampleProfile) -> list[str]:
 
 
 def describe_column(table: str, name: str, column: ProfiledColumn) -> str:
-    """Give the figure by which a column is least alike.
+    """Return the least similar figure of a column as text.
 
     >>> from sandbox.manifest.profile import ProfiledColumn, DeviationRecord
     >>> nulls = DeviationRecord(population=0.5, sample=0.25, error=0.1, z=-2.5, p=0.0124)
@@ -101,7 +101,7 @@ def describe_column(table: str, name: str, column: ProfiledColumn) -> str:
 
 
 def find_least_similar_figure(column: ProfiledColumn) -> tuple[float, str]:
-    """Give the smallest probability of a column's figures, and that figure in words."""
+    """Find the smallest probability among a column's figures; return it with that figure as text."""
     figures: list[tuple[float, str]] = []
     if column.bins is not None:
         figures.append((column.bins.ks.p, f"KS {column.bins.ks.distance:.2g}"))
@@ -117,7 +117,7 @@ def find_least_similar_figure(column: ProfiledColumn) -> tuple[float, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class ChartBar:
-    """A bar of a chart, in its units."""
+    """A bar of a chart, in the chart's units."""
 
     x: float
     y: float
@@ -127,7 +127,7 @@ class ChartBar:
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileRow:
-    """A column as the report shows it: the sample's shares as bars, production's as the path of a line."""
+    """A column in the report: the sample's shares as bars, production's as the path of a line."""
 
     name: str
     figure: str
@@ -138,11 +138,11 @@ class ProfileRow:
 
 
 def build_profile_rows(profile: SampleProfile) -> list[ProfileRow]:
-    """Give the columns that the report shows: the notable ones and the least alike, a screen of them at most."""
+    """Build the rows of notable and least similar columns, at most one screen."""
     return [
-        _build_row(table, name, one)
-        for table, name, one in profile.list_compared_columns()[:MAX_CHART_ROWS]
-        if one.p is not None and one.adjusted is not None
+        _build_row(table, name, column)
+        for table, name, column in profile.list_compared_columns()[:MAX_CHART_ROWS]
+        if column.p is not None and column.adjusted is not None
     ]
 
 
@@ -159,7 +159,7 @@ def _build_row(table: str, name: str, column: ProfiledColumn) -> ProfileRow:
 
 
 def build_chart(column: ProfiledColumn) -> tuple[list[ChartBar], str]:
-    """Give the bars of the sample's shares and the path of production's, in a box of 200 by 28; empty for one bin.
+    """Build bars of the sample's shares and the path of production's, in a box of 200 by 28; empty for one bin.
 
     >>> from sandbox.manifest.profile import CategoricalDistribution, ProfiledColumn, DistanceRecord
     >>> tv = DistanceRecord(distance=0.25, p=0.01)
@@ -189,7 +189,7 @@ def build_chart(column: ProfiledColumn) -> tuple[list[ChartBar], str]:
 
 
 def format_probability(p: float) -> str:
-    """Give a probability to two digits.
+    """Return a probability with two significant digits.
 
     >>> format_probability(0.2149), format_probability(1e-9), format_probability(1.0)
     ('0.21', 'below 0.0001', '1')

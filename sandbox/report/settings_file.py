@@ -1,4 +1,4 @@
-"""A proposal as the text of a ``sandbox.toml``, and in a few lines for the terminal."""
+"""Render a proposal as the text of a ``sandbox.toml``, and summarize it for the terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputLines:
-    """An output: its name, and what is known of its key and of the columns that name a unit."""
+    """An output: its name, and its known key and unit columns."""
 
     name: str
     key: tuple[str, ...] | None
@@ -27,14 +27,14 @@ class OutputLines:
 
 @dataclass(frozen=True, kw_only=True)
 class DbtLines:
-    """What the file says of a dbt project.
+    """The contents of the file for a dbt project.
 
     Attributes:
-        adapters: The databases that its profile names, but for DuckDB and what production runs it on if that is Postgres.
-        postgres: Whether that is Postgres.
-        include: Folders that git ignores and the project needs.
-        outputs: Its models as far as something is known of their keys.
-        absent: Sources that it reads and the source has no table for.
+        adapters: The databases in its profile, except DuckDB and production's database if that is Postgres.
+        postgres: Whether production's database is Postgres.
+        include: Folders ignored by git and needed by the project.
+        outputs: Its models with known keys.
+        absent: The sources it reads without a table in the source.
         seeded: Whether its seeds are the source.
     """
 
@@ -48,15 +48,15 @@ class DbtLines:
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectContext:
-    """What the file says beside its source.
+    """The contents of the file besides its source.
 
     Attributes:
         project: The project's name.
-        salt: Of the draw.
-        production: The git ref that production runs.
-        requirements: The project's requirements file, if it has one.
-        command: The pipeline's command, if it is known.
-        dbt: What is to be said of a dbt project; None for another.
+        salt: The salt of the draw.
+        production: The git ref of production.
+        requirements: The project's requirements file, if any.
+        command: The pipeline's command, if known.
+        dbt: The contents for a dbt project; None for another.
     """
 
     project: str
@@ -68,11 +68,11 @@ class ProjectContext:
 
 
 def render_settings(proposal: Proposal, around: ProjectContext) -> str:
-    """Give the text of the file."""
+    """Render the text of the file."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(find_packaged_folder("templates")),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - TOML; what goes in is written as a key, a text or a comment
+        autoescape=False,  # noqa: S701 - TOML; every value is written as a key, a text or a comment
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -88,7 +88,7 @@ def render_settings(proposal: Proposal, around: ProjectContext) -> str:
 
 
 def format_comment(text: str) -> str:
-    r"""Give a text as a comment can hold it: on one line, without control characters.
+    r"""Return a text as the content of a comment: on one line, without control characters.
 
     >>> format_comment("a\nb")
     'a b'
@@ -97,13 +97,13 @@ def format_comment(text: str) -> str:
 
 
 def summarize_proposal(proposal: Proposal) -> list[str]:
-    """Give what a person should know of it, a line each."""
-    keyed = sum(one.key is not None for one in proposal.tables.values())
-    references = sum(len(one.references) for one in proposal.tables.values())
-    masked = sum(len(one) for one in proposal.masks.values())
-    found = [
+    """Return the important points of a proposal, one line each."""
+    keyed = sum(item.key is not None for item in proposal.tables.values())
+    references = sum(len(item.references) for item in proposal.tables.values())
+    masked = sum(len(item) for item in proposal.masks.values())
+    lines = [
         f"{len(proposal.tables)} tables, {keyed} with a key, {references} references, {masked} personal columns",
         f"unit: {proposal.unit.table}; {proposal.unit.expected_sample}",
     ]
-    found += [f"left out: {name}: {reason}" for name, reason in proposal.skipped_tables.items()]
-    return found
+    lines += [f"left out: {name}: {reason}" for name, reason in proposal.skipped_tables.items()]
+    return lines

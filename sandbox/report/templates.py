@@ -1,4 +1,4 @@
-"""Templates: values go in escaped, and with their hidden characters shown; what is missing is an error."""
+"""Render templates: values are escaped, hidden characters are made visible, and missing names are errors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Finalizer = Callable[[Any], Any]
 MAX_TEXT_LENGTH = 2000  # characters of one text
 
 
-def render_template(template: str, *, finish: Finalizer, given: dict[str, object]) -> str:
-    """Give a filled template.
+def render_template(template: str, *, finish: Finalizer, values: dict[str, object]) -> str:
+    """Render a template with values.
 
     Args:
-        template: Its name in ``templates/``; in one that ends in ``.html`` every value is escaped for HTML.
-        finish: Applied to every value that the template prints, before that.
-        given: The template's names.
+        template: Its name in ``templates/``; every value is escaped for HTML if the name ends in ``.html``.
+        finish: Applied to every printed value before escaping.
+        values: The template's names.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(find_packaged_folder("templates")),
@@ -45,12 +45,12 @@ def render_template(template: str, *, finish: Finalizer, given: dict[str, object
         tied=formatting.bind_percent_signs,
     )
     return environment.get_template(template).render(
-        findings=findings, estimating=estimates, many=formatting.format_count, **given
+        findings=findings, estimating=estimates, many=formatting.format_count, **values
     )
 
 
-def sanitize_text(found: Any) -> Any:
-    """Show the hidden characters of a text that is not markup of ours, and no more of it than anybody reads."""
-    if not isinstance(found, str) or isinstance(found, Markup):
-        return found
-    return formatting.truncate_text(formatting.escape_hidden(found[: MAX_TEXT_LENGTH + 1]), MAX_TEXT_LENGTH)
+def sanitize_text(value: Any) -> Any:
+    """Make hidden characters of a text visible and limit its length; markup of sandbox itself is unchanged."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return formatting.truncate_text(formatting.escape_hidden(value[: MAX_TEXT_LENGTH + 1]), MAX_TEXT_LENGTH)

@@ -1,1 +1,1 @@
-"""The HTML report and its charts."""
+"""Render the HTML report and its charts."""

@@ -1,4 +1,4 @@
-"""The report's pictures as plain places and paths: what a template draws without a script."""
+"""Compute the report's charts as plain positions and paths, drawn by a template without scripts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DECIMAL_PATTERN = re.compile(r"(-?)(\d+)((?:\.\d+)?)", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class BarSegment:
-    """A part of a bar: how many rows, and the percentage of the bar's width that it takes."""
+    """A part of a bar: its number of rows, and its share of the bar's width in percent."""
 
     kind: str
     count: int
@@ -31,9 +31,9 @@ class BarSegment:
 
 @dataclass(frozen=True, kw_only=True)
 class Gauge:
-    """How much of the population is affected: shares of it, and their places in percent of an axis from 0.
+    """The share of the population affected, with positions in percent of an axis from 0.
 
-    ``filled`` is the place of the estimate on an axis that is the whole population. ``ticks`` are places and words.
+    ``filled`` is the position of the estimate on an axis of the whole population. ``ticks`` are positions and labels.
     """
 
     population: str
@@ -48,7 +48,7 @@ class Gauge:
 
 @dataclass(frozen=True, kw_only=True)
 class HistogramChart:
-    """A histogram of both sides: production's as the path of an area, the candidate's as that of a line."""
+    """A histogram of both sides: production's as the path of an area, the candidate's as the path of a line."""
 
     baseline: str
     candidate: str
@@ -59,7 +59,7 @@ class HistogramChart:
 
 @dataclass(frozen=True, kw_only=True)
 class FrequentValue:
-    """A frequent value: its share of each side's rows, in words and in percent of the largest one."""
+    """A frequent value: its share of each side's rows, as text and in percent of the largest share."""
 
     value: JsonValue
     baseline: str
@@ -68,7 +68,7 @@ class FrequentValue:
 
 
 def build_row_bar(rows: RowCounts) -> list[BarSegment]:
-    """Give the parts of an output's bar; those that are not empty are wide enough to be seen.
+    """Build the segments of an output's bar; nonempty ones are wide enough to be visible.
 
     >>> from sandbox.manifest.diff import RowCounts
     >>> rows = RowCounts(baseline=1000, candidate=1000, added=0, removed=0, changed=1, unchanged=999)
@@ -90,12 +90,12 @@ def build_row_bar(rows: RowCounts) -> list[BarSegment]:
 
 
 def build_gauge(estimate: OutputEstimate) -> Gauge | None:
-    """Give the picture of the units affected in production; None where there is no interval to draw.
+    """Build the gauge of affected units in production; None if there is no interval to draw.
 
     >>> from sandbox.manifest.diff import OutputEstimate, AffectedUnits
     >>> units = AffectedUnits(status="estimated", sample=9, estimate=300.0, low=200.0, high=380.0)
-    >>> found = build_gauge(OutputEstimate(status="estimated", reason=None, unit="customers", population=10_000, units_affected=units))
-    >>> found.interval, found.low, found.estimate, found.high, found.ticks
+    >>> gauge = build_gauge(OutputEstimate(status="estimated", reason=None, unit="customers", population=10_000, units_affected=units))
+    >>> gauge.interval, gauge.low, gauge.estimate, gauge.high, gauge.ticks
     ('2.0 % to 3.8 %', 50.0, 75.0, 95.0, [(0.0, '0 %'), (50.0, '2.0 %'), (100.0, '4.0 %')])
     """
     units, population = estimate.units_affected, estimate.population
@@ -103,7 +103,7 @@ def build_gauge(estimate: OutputEstimate) -> Gauge | None:
         return None
     if units.estimate is None or units.low is None or units.high is None or units.low >= units.high:
         return None
-    low, middle, high = (min(max(one / population, 0.0), 1.0) for one in (units.low, units.estimate, units.high))
+    low, middle, high = (min(max(count / population, 0.0), 1.0) for count in (units.low, units.estimate, units.high))
     most = _choose_axis_end(high)
 
     def scale_to_axis(part: float) -> float:
@@ -122,18 +122,18 @@ def build_gauge(estimate: OutputEstimate) -> Gauge | None:
 
 
 def _choose_axis_end(part: float) -> float:
-    """Give the end of an axis for shares up to this one: 1, 2, 4 or 6 times a power of ten, at most 1."""
+    """Return the end of an axis for shares up to this one: 1, 2, 4 or 6 times a power of ten, at most 1."""
     power = 10.0 ** math.floor(math.log10(part))
     least: float = next(step for step in (1.0, 2.0, 4.0, 6.0, 10.0) if step * power >= part * (1 - 1e-9))
     return min(least * power, 1.0)
 
 
 def build_histogram(histogram: Histogram) -> HistogramChart | None:
-    """Give the picture of a histogram; None where it has no bin that holds anything.
+    """Build the chart of a histogram; None if all its bins are empty.
 
     >>> from sandbox.manifest.diff import Histogram
-    >>> found = build_histogram(Histogram(edges=[0, 5, 10], baseline=[0.5, 0.5], candidate=[0.25, 0.75]))
-    >>> found.baseline, found.candidate, (found.low, found.high)
+    >>> chart = build_histogram(Histogram(edges=[0, 5, 10], baseline=[0.5, 0.5], candidate=[0.25, 0.75]))
+    >>> chart.baseline, chart.candidate, (chart.low, chart.high)
     ('M0 64V21.3H120V21.3H240V64Z', 'M0 42.7H120V0H240', ('0', '10'))
     """
     sides = (histogram.baseline, histogram.candidate)
@@ -144,12 +144,12 @@ def build_histogram(histogram: Histogram) -> HistogramChart | None:
     paths = []
     for side in sides:
         steps = [
-            f"{_format_coordinate(HISTOGRAM_HEIGHT * (1 - part / most))}H{_format_coordinate((place + 1) * HISTOGRAM_WIDTH / bins)}"
-            for place, part in enumerate(side[:bins])
+            f"{_format_coordinate(HISTOGRAM_HEIGHT * (1 - part / most))}H{_format_coordinate((index + 1) * HISTOGRAM_WIDTH / bins)}"
+            for index, part in enumerate(side[:bins])
         ]
         paths.append("V".join(steps))
     before, after = sides
-    farthest = max(range(bins), key=lambda place: abs(after[place] - before[place]))
+    farthest = max(range(bins), key=lambda index: abs(after[index] - before[index]))
     ends = (histogram.edges[0], histogram.edges[-1]) if histogram.edges else ("", "")
     low, high = (truncate_text(format_edge(end), 16) if end != "" else "" for end in ends)
     return HistogramChart(
@@ -164,40 +164,42 @@ def build_histogram(histogram: Histogram) -> HistogramChart | None:
     )
 
 
-def format_edge(found: JsonValue) -> str:
-    """Give where an axis ends.
+def format_edge(edge: JsonValue) -> str:
+    """Return the label of an axis end.
 
     >>> format_edge(72686.35), format_edge("2026-01-01"), format_edge(0.25)
     ('72,686', '2026-01-01', '0.25')
     """
-    if isinstance(found, int | float) and not isinstance(found, bool):
-        if found == 0 or 0.001 <= abs(found) < 1e15:
-            text = f"{found:,.0f}" if abs(found) >= 1000 or found == int(found) else f"{found:.4g}"
+    if isinstance(edge, int | float) and not isinstance(edge, bool):
+        if edge == 0 or 0.001 <= abs(edge) < 1e15:
+            text = f"{edge:,.0f}" if abs(edge) >= 1000 or edge == int(edge) else f"{edge:.4g}"
         else:
-            text = f"{found:.4g}"
+            text = f"{edge:.4g}"
         return text.replace("-", "−")
-    return format_value(found)
+    return format_value(edge)
 
 
 def list_frequent_values(profile: ColumnProfile) -> list[FrequentValue]:
-    """Give the most frequent values of either side."""
+    """Return the most frequent values of either side."""
     some = profile.top[:_MAX_FREQUENT_VALUES]
-    most = max((part for one in some for part in (one.baseline, one.candidate)), default=0.0) or 1.0
+    most = max((part for frequency in some for part in (frequency.baseline, frequency.candidate)), default=0.0) or 1.0
     return [
         FrequentValue(
-            value=truncate_text(one.value, _MAX_VALUE_LENGTH) if isinstance(one.value, str) else one.value,
-            baseline=format_share(one.baseline),
-            candidate=format_share(one.candidate),
-            widths=(round(100 * one.baseline / most, 1), round(100 * one.candidate / most, 1)),
+            value=truncate_text(frequency.value, _MAX_VALUE_LENGTH)
+            if isinstance(frequency.value, str)
+            else frequency.value,
+            baseline=format_share(frequency.baseline),
+            candidate=format_share(frequency.candidate),
+            widths=(round(100 * frequency.baseline / most, 1), round(100 * frequency.candidate / most, 1)),
         )
-        for one in some
+        for frequency in some
     ]
 
 
 def build_statistics_rows(profile: ColumnProfile) -> list[tuple[str, str, str]]:
-    """Give a column's figures on both sides, as far as there are any."""
+    """Build the rows of a column's available statistics on both sides."""
     before, after = profile.baseline, profile.candidate
-    given = [
+    rows = [
         ("NULL", _format_null_share(before), _format_null_share(after)),
         ("distinct", _format_distinct(before.distinct), _format_distinct(after.distinct)),
         ("least", _format_statistic(before, before.min), _format_statistic(after, after.min)),
@@ -205,44 +207,44 @@ def build_statistics_rows(profile: ColumnProfile) -> list[tuple[str, str, str]]:
         ("mean", _format_scalar(before.mean), _format_scalar(after.mean)),
         ("greatest", _format_statistic(before, before.max), _format_statistic(after, after.max)),
     ]
-    return [row for row in given if {row[1], row[2]} != {NO_VALUE}]
+    return [row for row in rows if {row[1], row[2]} != {NO_VALUE}]
 
 
-def _format_null_share(found: ColumnSummary) -> str:
-    return format_share(found.nulls / found.rows) if found.nulls and found.rows else NO_VALUE
+def _format_null_share(summary: ColumnSummary) -> str:
+    return format_share(summary.nulls / summary.rows) if summary.nulls and summary.rows else NO_VALUE
 
 
 def _format_distinct(count: int | None) -> str:
     return NO_VALUE if count is None else format_number(count)
 
 
-def _format_median(found: ColumnSummary) -> str:
-    return _format_statistic(found, found.quantiles[len(found.quantiles) // 2]) if found.quantiles else NO_VALUE
+def _format_median(summary: ColumnSummary) -> str:
+    return _format_statistic(summary, summary.quantiles[len(summary.quantiles) // 2]) if summary.quantiles else NO_VALUE
 
 
-def _format_statistic(found: ColumnSummary, one: JsonValue) -> str:
-    """Give a value of a column; decimals are texts, and read like other numbers.
+def _format_statistic(summary: ColumnSummary, value: JsonValue) -> str:
+    """Return a value of a column as text; decimals are stored as texts and formatted like other numbers.
 
     >>> from sandbox.manifest.diff import ColumnSummary
     >>> numbers, texts = (ColumnSummary(rows=9, nulls=0, distinct=9, mean=mean) for mean in (3.5, None))
     >>> _format_statistic(numbers, "-539085.80"), _format_statistic(texts, "-539085.80"), _format_statistic(numbers, "NaN")
     ('−539,085.80', '-539085.80', 'NaN')
     """
-    decimal = _DECIMAL_PATTERN.fullmatch(one) if isinstance(one, str) and found.mean is not None else None
+    decimal = _DECIMAL_PATTERN.fullmatch(value) if isinstance(value, str) and summary.mean is not None else None
     if decimal is None:
-        return _format_scalar(one)
+        return _format_scalar(value)
     sign, whole, fraction = decimal.groups()
     return f"{'−' if sign else ''}{int(whole):,}{fraction}"
 
 
-def _format_scalar(found: JsonValue) -> str:
-    if found is None:
+def _format_scalar(value: JsonValue) -> str:
+    if value is None:
         return NO_VALUE
-    if isinstance(found, float):
-        return (f"{found:,.2f}" if 100 <= abs(found) < 1e15 else f"{found:.4g}").replace("-", "−")
-    if isinstance(found, int) and not isinstance(found, bool):
-        return format_number(found).replace("-", "−")
-    return truncate_text(format_value(found), _MAX_VALUE_LENGTH)
+    if isinstance(value, float):
+        return (f"{value:,.2f}" if 100 <= abs(value) < 1e15 else f"{value:.4g}").replace("-", "−")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return format_number(value).replace("-", "−")
+    return truncate_text(format_value(value), _MAX_VALUE_LENGTH)
 
 
 def _format_coordinate(amount: float) -> str:

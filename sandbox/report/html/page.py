@@ -1,4 +1,4 @@
-"""A comparison as one HTML file that needs neither scripts nor a network."""
+"""Render a comparison as one HTML file without scripts or network access."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from sandbox.report.html.charts import Gauge
 
 MAX_REPORT_BYTES = 900_000
-"""So many bytes a report may have before it shows less of the outputs that weigh least."""
-_UNFOLDED_OUTPUTS = 4  # so many outputs are unfolded
+"""Maximum bytes of a report; a longer one shows less of the least important outputs."""
+_UNFOLDED_OUTPUTS = 4  # maximum number of unfolded outputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetailLevel:
-    """How much is shown: of how many outputs everything, of how many at least the bar; then items of each list."""
+    """Limits on details: outputs shown in full, outputs shown with a bar, and items of each list."""
 
     whole: int
     bars: int = 200
@@ -54,7 +54,7 @@ class CostRow:
 
 @dataclass(frozen=True, kw_only=True)
 class LeadEstimate:
-    """What is said of production at the top, and the picture of it."""
+    """The estimate for production at the top of the report, and its gauge."""
 
     name: str | None
     text: str
@@ -62,9 +62,9 @@ class LeadEstimate:
 
 
 def render_html(document: DiffDocument, profile: SampleProfile | None = None) -> str:
-    """Give the report: a whole HTML document; every name and value in it is text, whatever it holds.
+    """Render the report as a whole HTML document; every name and value in it is escaped as text.
 
-    It stays under a megabyte: where everything does not fit, the outputs that weigh least show less.
+    It stays under a megabyte: if everything does not fit, the least important outputs show less.
     """
     text = ""
     for room in DETAIL_LEVELS:
@@ -80,7 +80,7 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
     return render_template(
         "report.html",
         finish=sanitize_text,
-        given={
+        values={
             "document": document,
             "verdict": findings.VERDICT_TEXTS[document.verdict],
             "headline": findings.summarize_diff(document),
@@ -110,22 +110,22 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
 
 
 def choose_lead_estimate(document: DiffDocument, ordered: list[tuple[str, OutputDiff]]) -> LeadEstimate | None:
-    """Give what the change would do to production, by the output that weighs most."""
-    said = findings.describe_estimates(document)
-    if not said:
+    """Return the estimated effect on production of the most important output."""
+    sentences = findings.describe_estimates(document)
+    if not sentences:
         return None
     for name, output in ordered:
         if not output.is_same and estimates.describe_estimate(output) is not None:
-            return LeadEstimate(name=name, text=said[0], gauge=charts.build_gauge(output.estimate))
-    return LeadEstimate(name=None, text=said[0], gauge=None)
+            return LeadEstimate(name=name, text=sentences[0], gauge=charts.build_gauge(output.estimate))
+    return LeadEstimate(name=None, text=sentences[0], gauge=None)
 
 
 def build_tiles(document: DiffDocument) -> list[tuple[str, str, str]]:
-    """Give the figures at the top: what it is, how much, and of what."""
+    """Build the figures at the top: name, amount and reference of each."""
     outputs = list(document.outputs.values())
     differing = [output for output in outputs if not output.is_same]
     rows = sum(output.rows.different for output in outputs)
-    given = [
+    tiles = [
         ("outputs that differ", format_number(len(differing)), f"of {format_number(len(outputs))}"),
         (
             "rows that differ",
@@ -142,40 +142,40 @@ def build_tiles(document: DiffDocument) -> list[tuple[str, str, str]]:
         most, unit = max(counted)
         held = document.sample.units.get(unit)
         of = f"of {format_number(held)} in the sample" if held is not None else "in the sample"
-        given.append((f"{unit} affected", format_number(most), f"{of}, by one output"))
+        tiles.append((f"{unit} affected", format_number(most), f"{of}, by one output"))
     if document.tests:
         failing = sum(test.outcome == "newly_failing" for test in document.tests)
-        given.append(("data tests newly failing", format_number(failing), f"of {format_number(len(document.tests))}"))
+        tiles.append(("data tests newly failing", format_number(failing), f"of {format_number(len(document.tests))}"))
     broken_rules = sum(not result.held for result in document.gate)
-    given.append(("rules of the gate broken", format_number(broken_rules), f"of {format_number(len(document.gate))}"))
-    return given
+    tiles.append(("rules of the gate broken", format_number(broken_rules), f"of {format_number(len(document.gate))}"))
+    return tiles
 
 
 def group_examples(output: OutputDiff) -> list[tuple[str, list[RowExample], list[str]]]:
-    """Give the examples of each kind that there is, and the columns of added and removed rows."""
-    given = []
+    """Group the examples by kind, with the columns of added and removed rows."""
+    groups = []
     for kind in ("changed", "added", "removed"):
         some = [example for example in output.examples if example.kind == kind]
         names: dict[str, None] = {}
         for example in some:
             names |= dict.fromkeys([*example.key, *(example.candidate or example.baseline or {})])
         if some:
-            given.append((kind, some, list(names)))
-    return given
+            groups.append((kind, some, list(names)))
+    return groups
 
 
 def sort_profiles(output: OutputDiff) -> list[tuple[str, ColumnProfile]]:
-    """Give the profiles, those of the columns that changed most first."""
+    """Return the profiles, those of the most changed columns first."""
 
     def sort_key(item: tuple[str, ColumnProfile]) -> int:
-        found = output.columns.get(item[0])
-        return -found.changed if found else 0
+        changes = output.columns.get(item[0])
+        return -changes.changed if changes else 0
 
     return sorted(output.profiles.items(), key=sort_key)
 
 
 def build_cost_rows(baseline: DiffSide, candidate: DiffSide) -> list[CostRow]:
-    """Give what both runs took, as far as it was measured."""
+    """Build the measured costs of both runs."""
     figures = [
         ("wall time", baseline.seconds, candidate.seconds, format_duration),
         ("processor time", baseline.cpu_seconds, candidate.cpu_seconds, format_duration),

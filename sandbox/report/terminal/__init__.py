@@ -1,1 +1,1 @@
-"""What commands print on the terminal."""
+"""Render the output of commands for the terminal."""

@@ -1,4 +1,4 @@
-"""What is to be removed, or was, for a terminal."""
+"""Render planned or completed removals for a terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_ROWS = 15
 
 
 def render_cleanup(fields: Mapping[str, Any], *, done: bool) -> RenderableType:
-    """Show the JSON of ``sandbox gc`` for people: the largest things, and what all of them take."""
+    """Render the JSON of ``sandbox gc`` for people: the largest objects, and the total size."""
     removed, used = fields["removed"], fields["in_use"]
     if not removed:
         kept = f"; {format_count(len(used), 'thing')} in use" if used else ""
@@ -29,10 +29,10 @@ def render_cleanup(fields: Mapping[str, Any], *, done: bool) -> RenderableType:
         table.add_column(column, overflow="fold")
     table.add_column("size", justify="right")
     table.add_column("why")
-    largest = sorted(removed, key=lambda one: -one["bytes"])
-    for one in largest[:MAX_ROWS]:
-        name = one["name"] if "/" in one["name"] else one["name"][:28]
-        table.add_row(one["kind"], name, one["project"] or "", format_size(one["bytes"]), one["reason"])
+    largest = sorted(removed, key=lambda item: -item["bytes"])
+    for item in largest[:MAX_ROWS]:
+        name = item["name"] if "/" in item["name"] else item["name"][:28]
+        table.add_row(item["kind"], name, item["project"] or "", format_size(item["bytes"]), item["reason"])
     lines: list[RenderableType] = [table]
     if len(removed) > MAX_ROWS:
         lines.append(Text(f"and {len(removed) - MAX_ROWS} more", style="dim"))

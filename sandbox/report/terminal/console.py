@@ -1,4 +1,4 @@
-"""The terminal: colours and widths where there is one, plain text where there is none, NO_COLOR respected."""
+"""Create terminal consoles: colours and widths on a terminal, plain text elsewhere, NO_COLOR respected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PLAIN_WIDTH = 120
 
 
 def create_console(*, stderr: bool) -> Console:
-    """Give a console on stdout or stderr; nothing in what it prints is taken for markup, emoji or a number to colour."""
+    """Create a console on stdout or stderr, without interpreting printed text as markup, emoji or numbers."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else PLAIN_WIDTH
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False, width=width)

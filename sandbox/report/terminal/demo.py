@@ -1,4 +1,4 @@
-"""What ``sandbox demo`` shows at its end."""
+"""Render the result of ``sandbox demo``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def render_demo(document: DiffDocument, folder: Path, planted: str) -> Group:
-    """Show the comparison, the mistake that was planted, and what to try next."""
+    """Render the comparison, the planted mistake, and the next commands to try."""
     return Group(
         render_diff(document),
         Text.assemble(("the mistake in the change: ", "bold"), planted),

@@ -1,4 +1,4 @@
-"""A comparison on one screen of the terminal."""
+"""Render a comparison on one screen of the terminal."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ _MAX_LINE_LENGTH = 600  # characters of a line, before it is wrapped
 
 
 def render_diff(document: DiffDocument) -> Group:
-    """Give what the terminal shows: the verdict, a line an output, a few values, and where the report is.
+    """Render the terminal report: the verdict, one line per output, some values, and the report's path.
 
-    Nothing in it comes from the markup of names or values: all text is literal, and hidden characters are shown.
+    Names and values have no effect as markup: all text is literal, and hidden characters are visible.
     """
     parts: list[RenderableType] = [_render_verdict(document)]
     if document.outputs:
@@ -56,7 +56,7 @@ def render_diff(document: DiffDocument) -> Group:
     parts += _render_examples(document)
     parts += [_render_line("dbt", line, "cyan") for line in dbt_changes.describe_model_changes(document)]
     parts += _render_first_lines(
-        "test", [findings.describe_test(one) for one in findings.list_notable_tests(document)], "yellow"
+        "test", [findings.describe_test(test) for test in findings.list_notable_tests(document)], "yellow"
     )
     parts += _render_first_lines("rules", reservations.describe_rule_changes(document), "yellow")
     parts += _render_first_lines("not judged", reservations.describe_reservations(document), "yellow", most=3)
@@ -69,11 +69,11 @@ def render_diff(document: DiffDocument) -> Group:
     return Group(*parts)
 
 
-def _render_first_lines(label: str, said: list[str], style: str, *, most: int = _MAX_LINES) -> list[RenderableType]:
-    """Give a line each, as many as a screen has room for."""
-    lines: list[RenderableType] = [_render_line(label, line, style) for line in said[:most]]
-    if len(said) > most:
-        lines.append(_render_line(label, f"… and {format_number(len(said) - most)} more", style))
+def _render_first_lines(label: str, texts: list[str], style: str, *, most: int = _MAX_LINES) -> list[RenderableType]:
+    """Render one line for each text, at most one screen."""
+    lines: list[RenderableType] = [_render_line(label, line, style) for line in texts[:most]]
+    if len(texts) > most:
+        lines.append(_render_line(label, f"… and {format_number(len(texts) - most)} more", style))
     return lines
 
 
@@ -122,18 +122,18 @@ def _describe_columns(output: OutputDiff) -> Text:
     if output.status != "compared":
         return Text(f"output {output.status}", "red")
     changed = findings.list_changed_columns(output)
-    said = [
+    phrases = [
         f"{escape_hidden(truncate_text(name, _MAX_NAME_LENGTH))} {format_number(column.changed)}"
         for name, column in changed[:_MAX_COLUMNS]
     ]
     if len(changed) > _MAX_COLUMNS:
-        said.append(f"{len(changed) - _MAX_COLUMNS} more")
-    said += [escape_hidden(phrase) for phrase in findings.describe_schema_changes(output.schema_, most=1)]
+        phrases.append(f"{len(changed) - _MAX_COLUMNS} more")
+    phrases += [escape_hidden(phrase) for phrase in findings.describe_schema_changes(output.schema_, most=1)]
     if output.tainted:
-        said.append(escape_hidden(f"noise in {findings.join_names(output.tainted, most=1)}"))
+        phrases.append(escape_hidden(f"noise in {findings.join_names(output.tainted, most=1)}"))
     elif output.rows.noise:
-        said.append(f"noise in {format_count(output.rows.noise, 'row')}")
-    return Text(", ".join(said)) if said else Text("same" if output.is_same else NO_VALUE, "dim")
+        phrases.append(f"noise in {format_count(output.rows.noise, 'row')}")
+    return Text(", ".join(phrases)) if phrases else Text("same" if output.is_same else NO_VALUE, "dim")
 
 
 def _render_gate(document: DiffDocument, name: str) -> Text:
@@ -163,23 +163,23 @@ def _render_examples(document: DiffDocument) -> list[RenderableType]:
 
 
 def _select_example_lines(examples: Sequence[RowExample]) -> list[_ExampleLine]:
-    """Give as many lines as a screen has room for, at least one of each kind."""
+    """Return as many example lines as fit on a screen, at least one of each kind."""
     kinds: dict[str, list[_ExampleLine]] = {}
     for example in examples:
         kinds.setdefault(example.kind, []).extend(_format_example(example))
     left = _MAX_EXAMPLES - len(kinds)
-    given: list[_ExampleLine] = []
+    selected: list[_ExampleLine] = []
     for lines in kinds.values():
         more = min(left, len(lines) - 1)
-        given += lines[: 1 + more]
+        selected += lines[: 1 + more]
         left -= more
-    return given
+    return selected
 
 
 def _format_example(example: RowExample) -> list[_ExampleLine]:
-    """One line for each column of a changed row; one for an added or removed row."""
+    """Return one line for each column of a changed row; one for an added or removed row."""
     key = truncate_text(
-        ", ".join(f"{escape_hidden(name)} {format_value(found)}" for name, found in example.key.items()), 26
+        ", ".join(f"{escape_hidden(name)} {format_value(value)}" for name, value in example.key.items()), 26
     )
     if example.baseline is not None and example.candidate is not None:
         return [
@@ -192,7 +192,7 @@ def _format_example(example: RowExample) -> list[_ExampleLine]:
         ]
     row = example.candidate if example.baseline is None else example.baseline
     style = "green" if example.kind == "added" else "red"
-    cells = ", ".join(f"{escape_hidden(name)} {format_value(found)}" for name, found in (row or {}).items())
+    cells = ", ".join(f"{escape_hidden(name)} {format_value(value)}" for name, value in (row or {}).items())
     return [(Text(key or "row"), Text(example.kind, style), Text(truncate_text(cells, 160)))]
 
 

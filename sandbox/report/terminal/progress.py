@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, one line a step elsewhere."""
+"""Show progress on stderr: a bar on a terminal, one line per step elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.progress_bar import ProgressBar
 
-_MIN_SECONDS = 1.0  # seconds; a shorter step leaves no line behind
+_MIN_SECONDS = 1.0  # seconds; shorter steps print no line
 
 
 class RichProgress:
@@ -57,7 +57,7 @@ class RichProgress:
             )
 
     def print_message(self, message: str) -> None:
-        """Show one line that stays."""
+        """Print one permanent line."""
         self._print_line(Text(escape_hidden(message)))
 
     def _print_line(self, line: Text) -> None:
@@ -88,7 +88,7 @@ class RichProgress:
 
 
 class _StepBarColumn(ProgressColumn):
-    """A bar where it is known how far the step goes."""
+    """A bar for steps of known length."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class _StepBarColumn(ProgressColumn):
 
 
 class _TimeLeftColumn(ProgressColumn):
-    """How far it is, and how long is left after a moment; how long it has taken where the end is not known."""
+    """The progress, and soon the remaining time; the elapsed time if the end is unknown."""
 
     def render(self, task: Task) -> Text:
         elapsed = task.elapsed or 0.0

@@ -1,4 +1,4 @@
-"""The answer to a query, for a terminal or as CSV."""
+"""Render the result of a query for a terminal or as CSV."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUMERIC_SUFFIXES = ("INT", "INTEGER", "DOUBLE", "FLOAT")
 def render_query_result(
     columns: Mapping[str, str], rows: Sequence[Sequence[str | None]], *, complete: bool
 ) -> RenderableType:
-    """Show rows as a table; values are cut, and control characters made visible."""
+    """Render rows as a table; values are truncated, and control characters made visible."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for name, kind in columns.items():
         numeric = kind.startswith("DECIMAL") or kind.endswith(NUMERIC_SUFFIXES)
@@ -39,7 +39,7 @@ def render_query_result(
 
 
 def format_csv(columns: Mapping[str, str], rows: Sequence[Sequence[str | None]]) -> str:
-    r"""Give CSV as RFC 4180 describes it: NULL is an empty field, an empty text is ``""``.
+    r"""Return CSV according to RFC 4180: NULL is an empty field, an empty text is ``""``.
 
     >>> format_csv({"a": "VARCHAR", "b": "VARCHAR"}, [("", None), ("x,y", "z")])
     'a,b\n"",\n"x,y",z\n'
@@ -50,5 +50,5 @@ def format_csv(columns: Mapping[str, str], rows: Sequence[Sequence[str | None]])
 def _quote_field(text: str | None) -> str:
     if text is None:
         return ""
-    plain = text and not any(one in text for one in ',"\r\n')
+    plain = text and not any(special in text for special in ',"\r\n')
     return text if plain else '"' + text.replace('"', '""') + '"'

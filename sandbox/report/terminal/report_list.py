@@ -1,4 +1,4 @@
-"""All reports of a project on one screen."""
+"""Render all reports of a project on one screen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def render_report_list(reports: Sequence[tuple[DiffDocument, Path]], damaged: Mapping[str, str]) -> Group:
-    """Give a line a report: when, what was compared, the verdict, what was found."""
+    """Render one line per report: date, versions, verdict and finding."""
     if not reports and not damaged:
         return Group(Text("there is no report yet; compare something: sandbox diff"))
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)

@@ -1,4 +1,4 @@
-"""A run, for a terminal."""
+"""Render a run for a terminal."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from sandbox.runner.run import Run
 
 
-def render_run(found: Run) -> RenderableType:
-    """Show a run that succeeded: what it made, what it cost, where it lies."""
-    record = found.record
+def render_run(run: Run) -> RenderableType:
+    """Render a successful run: its outputs, its cost, its path."""
+    record = run.record
     memory = f", {format_size(record.peak_memory_bytes)} at most" if record.peak_memory_bytes else ""
     raised = record.memory_raised_from
     second = (
@@ -26,9 +26,9 @@ def render_run(found: Run) -> RenderableType:
         if raised
         else ""
     )
-    again = " (ran before; --fresh runs it again)" if found.cached else ""
+    again = " (ran before; --fresh runs it again)" if run.cached else ""
     took = format_duration(record.wall_seconds)
-    head = Text(f"{escape_hidden(found.version.ref)}: succeeded{second} in {took}{memory}{again}", style="bold")
+    head = Text(f"{escape_hidden(run.version.ref)}: succeeded{second} in {took}{memory}{again}", style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("output")
     table.add_column("rows", justify="right")
@@ -43,4 +43,4 @@ def render_run(found: Run) -> RenderableType:
         table.add_row(Text(escape_hidden(path)), Text("artifact", "dim"), format_size(artifact.bytes))
     for name, reason in record.not_compared.items():
         table.add_row(Text(escape_hidden(name)), Text("not compared", "yellow"), Text(escape_hidden(reason)))
-    return Group(head, table, Text(str(found.output_folder), style="dim"))
+    return Group(head, table, Text(str(run.output_folder), style="dim"))

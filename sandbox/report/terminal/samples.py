@@ -1,4 +1,4 @@
-"""Plans, samples and checks of them, for a terminal."""
+"""Render plans, samples and their checks for a terminal."""
 
 from __future__ import annotations
 
@@ -33,55 +33,55 @@ if TYPE_CHECKING:
 MAX_STRATA = 12
 
 
-def render_plan(found: SamplePlan) -> RenderableType:
-    """Show what a sample would take: strata, rows and bytes a table, precision, what it would detect."""
+def render_plan(plan: SamplePlan) -> RenderableType:
+    """Render a sample's plan: strata, rows and bytes per table, precision, detection limits."""
     parts: list[RenderableType] = []
-    most = max(3, MAX_STRATA // len(found.units))
-    for unit in found.units.values():
+    most = max(3, MAX_STRATA // len(plan.units))
+    for unit in plan.units.values():
         parts += _render_unit_draw(unit, most)
-    several = len(found.units) > 1
+    several = len(plan.units) > 1
     rows = {
         step.table: (
             f"{step.role} of {escape_hidden(step.unit or '')}" if several and step.role == "child" else step.role,
-            found.tables[step.table].rows,
-            found.expected_sizes[step.table].rows,
-            found.expected_sizes[step.table].bytes,
+            plan.tables[step.table].rows,
+            plan.expected_sizes[step.table].rows,
+            plan.expected_sizes[step.table].bytes,
         )
-        for step in found.steps
+        for step in plan.steps
     }
     parts += [Text(""), _render_tables(rows, "≈ ")]
     based = (
         "a size is that of rows of a small pilot draw, written as Parquet"
-        if found.measured_tables
+        if plan.measured_tables
         else "a size is guessed from the source's files"
     )
-    total = f"together about {format_number(found.expected_rows)} rows, {format_size(found.expected_bytes)}; {based}"
+    total = f"together about {format_number(plan.expected_rows)} rows, {format_size(plan.expected_bytes)}; {based}"
     parts.append(Text(total))
-    if found.not_sampled:
+    if plan.not_sampled:
         parts.append(
             Text(
-                f"left out, because sandbox.toml does not name them: {_join_names(found.not_sampled)}",
+                f"left out, because sandbox.toml does not name them: {_join_names(plan.not_sampled)}",
                 style="dim",
             )
         )
-    parts += [Text(f"warning: {escape_hidden(warning)}", style="yellow") for warning in found.warnings]
+    parts += [Text(f"warning: {escape_hidden(warning)}", style="yellow") for warning in plan.warnings]
     return Group(*parts, Text("next: sandbox create", style="dim"))
 
 
 def _render_unit_draw(unit: UnitPlan, most: int) -> list[RenderableType]:
-    """Show the draw of one unit table."""
+    """Render the draw of one unit table."""
     name = escape_hidden(unit.table)
     head = f"{name}: about {format_number(round(unit.expected_units))} of {format_number(unit.population)} units"
     if unit.outside:
         head += f"; {format_count(unit.outside, 'row')} outside the frame"
     strata = [
         (
-            unit.describe_stratum(one),
-            one.population,
-            one.probability,
-            f"≈ {format_number(round(one.expected_units))}",
+            unit.describe_stratum(stratum),
+            stratum.population,
+            stratum.probability,
+            f"≈ {format_number(round(stratum.expected_units))}",
         )
-        for one in unit.strata
+        for stratum in unit.strata
     ]
     precision = (
         f"a share of {name} is known to within ± {format_share(unit.half_width_95)}; a change that affects "
@@ -99,7 +99,7 @@ def render_sample(
     profile: SampleProfile | None = None,
     store: str | None = None,
 ) -> RenderableType:
-    """Show a sample: how many of each unit, which strata, what each table holds, how like production it is."""
+    """Render a sample: units, strata, rows of each table, and similarity to production."""
     when = "drawn just now" if drawn else f"drawn {format_age(manifest.drawn)}; to draw again: sandbox sample --refresh"
     if pulled is not None:
         when = f"pulled just now from {escape_hidden(pulled)}, {when}"
@@ -110,12 +110,12 @@ def render_sample(
         parts.append(Text(f"{escape_hidden(name)}: {format_number(sampled)} of {format_number(population)} units"))
         parts.append(
             _render_strata(
-                [(one.values, one.population, one.probability, format_number(one.sampled)) for one in unit.strata]
+                [(item.values, item.population, item.probability, format_number(item.sampled)) for item in unit.strata]
             )
         )
         if unit.null_keys:
             parts.append(Text(f"{format_count(unit.null_keys, 'row')} without a key: never drawn", style="yellow"))
-    rows = {name: (one.role, one.source_rows, one.rows, one.bytes) for name, one in manifest.tables.items()}
+    rows = {name: (item.role, item.source_rows, item.rows, item.bytes) for name, item in manifest.tables.items()}
     parts.append(_render_tables(rows, ""))
     parts += [Text(line, style="yellow") for line in _list_remarks(manifest)]
     parts += [*render_summary(profile), *render_findings(profile)] if profile is not None else []
@@ -126,12 +126,12 @@ def render_sample(
 
 
 def render_verification(problems: Mapping[str, Sequence[str]]) -> RenderableType:
-    """Show what was checked; only good news arrives here."""
+    """Render the completed checks; they all passed."""
     return Text("\n".join(f"{name}: as it was recorded" for name in problems) or "there is no sample or run yet")
 
 
 def _render_strata(strata: Sequence[tuple[Mapping[str, Any], int, float, str]], most: int = MAX_STRATA) -> Table:
-    """Show the largest strata; one screen is enough for any number of them."""
+    """Render the largest strata, at most one screen."""
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     names = list(strata[0][0]) if strata else []
     for name in names:
@@ -147,14 +147,14 @@ def _render_strata(strata: Sequence[tuple[Mapping[str, Any], int, float, str]], 
             drawn,
         )
     if len(largest) > most:
-        rest = largest[most:]
-        label = f"{format_number(len(rest))} more strata"
+        others = largest[most:]
+        label = f"{format_number(len(others))} more strata"
         cells = [Text(label if index == 0 else "", style="dim") for index in range(len(names))]
-        table.add_row(*cells, format_number(sum(stratum[1] for stratum in rest)), "", "")
+        table.add_row(*cells, format_number(sum(stratum[1] for stratum in others)), "", "")
     return table
 
 
-def _render_tables(rows: Mapping[str, tuple[str, int, int, int]], about: str) -> Table:
+def _render_tables(rows: Mapping[str, tuple[str, int, int, int]], count_label: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("table", overflow="fold")
     table.add_column("role")
@@ -165,8 +165,8 @@ def _render_tables(rows: Mapping[str, tuple[str, int, int, int]], about: str) ->
             Text(escape_hidden(name)),
             role,
             format_number(source),
-            f"{about}{format_number(sampled)}",
-            f"{about}{format_size(taken)}",
+            f"{count_label}{format_number(sampled)}",
+            f"{count_label}{format_size(taken)}",
         )
     return table
 
@@ -182,24 +182,25 @@ def _list_remarks(manifest: SampleManifest) -> Iterable[str]:
                 yield f"{where}: {format_count(reference.dangling, 'row')} name no row of {escape_hidden(reference.table)}"
 
 
-def _format_stratum_value(found: Any) -> str:
-    if found is None:
+def _format_stratum_value(value: Any) -> str:
+    if value is None:
         return "NULL"
-    if isinstance(found, dict) and "rare_below" in found:
-        return f"(fewer than {found['rare_below']})"
-    if isinstance(found, dict):
-        return _format_bin(found["from"], found["to"])
-    return truncate_text(escape_hidden(found if isinstance(found, str) else json.dumps(found)), 40)
+    if isinstance(value, dict) and "rare_below" in value:
+        return f"(fewer than {value['rare_below']})"
+    if isinstance(value, dict):
+        return _format_bin(value["from"], value["to"])
+    return truncate_text(escape_hidden(value if isinstance(value, str) else json.dumps(value)), 40)
 
 
 def _format_bin(low: Any, high: Any) -> str:
-    """Show the values from one edge to below the next.
+    """Return the text of a bin, from one edge to below the next.
 
     >>> _format_bin(None, 18), _format_bin(18, 30.0), _format_bin(30.0, None)
     ('< 18', '[18, 30)', '≥ 30')
     """
     first, last = (
-        f"{one:.15g}" if isinstance(one, float) else truncate_text(escape_hidden(str(one)), 30) for one in (low, high)
+        f"{edge:.15g}" if isinstance(edge, float) else truncate_text(escape_hidden(str(edge)), 30)
+        for edge in (low, high)
     )
     if low is None:
         return "any value" if high is None else f"< {last}"

@@ -1,4 +1,4 @@
-"""Sandboxes, locks and checks of a machine, for a terminal."""
+"""Render sandboxes, locks and checks of a machine for a terminal."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def render_sandbox(
     drawn: bool,
     services: Sequence[Mapping[str, str]] = (),
 ) -> RenderableType:
-    """Show a sandbox that is ready, in three lines and one for each service."""
+    """Render a ready sandbox, in three lines and one for each service."""
     units = ", ".join(
-        f"{format_number(sum(one.sampled for one in draw.strata))} of {format_number(sum(one.population for one in draw.strata))} {unit}"
+        f"{format_number(sum(stratum.sampled for stratum in draw.strata))} of {format_number(sum(stratum.population for stratum in draw.strata))} {unit}"
         for unit, draw in manifest.units.items()
     )
     when = "drawn just now" if drawn else f"drawn {format_age(manifest.drawn)}; to draw again: sandbox sample --refresh"
@@ -51,14 +51,14 @@ def _describe_stack(stack: Environment) -> str:
     return f"Python {stack.python} on {stack.base}" if stack.python else f"an image of your own, {stack.base}"
 
 
-def render_service(one: Mapping[str, str]) -> RenderableType:
-    """Show how the user's own client reaches a service."""
-    client = f"PGPASSFILE={shlex.quote(one['passwords'])} psql " if "passwords" in one else ""
-    return Text(f"{one['service']}  {client}{one['url']}", overflow="fold")
+def render_service(service: Mapping[str, str]) -> RenderableType:
+    """Render the address of a service for the user's own client."""
+    client = f"PGPASSFILE={shlex.quote(service['passwords'])} psql " if "passwords" in service else ""
+    return Text(f"{service['service']}  {client}{service['url']}", overflow="fold")
 
 
 def render_lock(lock: LockDocument, path: Path, *, changed: bool, moved: Sequence[LockChange]) -> RenderableType:
-    """Show what a lock holds, and what is another than in the one before."""
+    """Render a lock, and its changes from the previous one."""
     head = Text(f"{path}: {'written' if changed else 'up to date'}", style="bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("platform", "Python", "libraries", "base"):
@@ -73,16 +73,19 @@ def _render_lock_changes(moved: Sequence[LockChange]) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("moved", "from", "to", "platforms"):
         table.add_column(column)
-    for one in moved:
-        files = " (other files)" if one.before == one.after else ""
+    for change in moved:
+        files = " (other files)" if change.before == change.after else ""
         table.add_row(
-            escape_hidden(one.name), one.before or "–", f"{one.after or '–'}{files}", ", ".join(one.platforms)
+            escape_hidden(change.name),
+            change.before or "–",
+            f"{change.after or '–'}{files}",
+            ", ".join(change.platforms),
         )
     return table
 
 
 def render_sandboxes(records: Sequence[SandboxRecord], fields: Mapping[str, Any]) -> RenderableType:
-    """Show the sandboxes of a project, with what they use now."""
+    """Render the sandboxes of a project with their current resources."""
     if not records:
         return Text("no sandbox yet; to make one: sandbox create")
     table = Table(box=None, pad_edge=False, header_style="dim")
@@ -90,27 +93,27 @@ def render_sandboxes(records: Sequence[SandboxRecord], fields: Mapping[str, Any]
         table.add_column(column)
     for column in ("cpu", "memory", "sample", "stack"):
         table.add_column(column, justify="right")
-    for record, one in zip(records, fields["sandboxes"], strict=True):
-        cpu, memory = one["cpu_percent"], one["memory_bytes"]
+    for record, item in zip(records, fields["sandboxes"], strict=True):
+        cpu, memory = item["cpu_percent"], item["memory_bytes"]
         table.add_row(
             record.name,
             format_age(record.created),
             record.environment.runtime,
-            str(len(one["running"])),
+            str(len(item["running"])),
             f"{cpu:.0f} %" if cpu is not None else "–",
             format_size(memory) if memory is not None else "–",
             *(
-                format_size(one[part]) if one[part] is not None else "gone"
+                format_size(item[part]) if item[part] is not None else "gone"
                 for part in ("sample_bytes", "environment_bytes")
             ),
         )
     held = f"{format_count(fields['runs'], 'run')}, {format_size(fields['runs_bytes'])}; all that this project keeps: {format_size(fields['state_bytes'])}"
-    running = [one for sandbox in fields["sandboxes"] for one in sandbox["services"]]
+    running = [item for sandbox in fields["sandboxes"] for item in sandbox["services"]]
     return Group(table, *map(render_service, running), Text(held, style="dim"))
 
 
 class CheckRow(Protocol):
-    """One check of the machine; ``ok`` is None where it could not be made."""
+    """One check of the machine; ``ok`` is None if it was impossible."""
 
     @property
     def name(self) -> str: ...
@@ -126,7 +129,7 @@ CHECK_MARKS = {True: ("ok", "green"), False: ("failed", "bold red"), None: ("not
 
 
 def render_checks(checks: Sequence[CheckRow]) -> RenderableType:
-    """Show every check, with one fix for each that failed."""
+    """Render every check, with one fix for each failure."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column()

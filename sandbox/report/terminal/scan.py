@@ -1,4 +1,4 @@
-"""What a scan found, for a terminal."""
+"""Render the findings of a scan for a terminal."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ MAX_EXAMPLES = 3
 SEVERITY_STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
-def render_scan(found: ScanDocument) -> RenderableType:
-    """Show what looks broken, the most severe first; one screen is enough for any number of findings."""
-    rows = sum(table.rows or 0 for table in found.tables.values())
-    read = sum(table.bytes for table in found.tables.values())
-    head = f"{format_count(len(found.tables), 'table')}, {format_count(rows, 'row')}, {format_size(read)}: {_describe_counts(found)}"
+def render_scan(document: ScanDocument) -> RenderableType:
+    """Render suspicious data, the most severe first; at most one screen of findings."""
+    rows = sum(table.rows or 0 for table in document.tables.values())
+    read = sum(table.bytes for table in document.tables.values())
+    head = f"{format_count(len(document.tables), 'table')}, {format_count(rows, 'row')}, {format_size(read)}: {_describe_counts(document)}"
     parts: list[RenderableType] = [Text(head, style="bold")]
-    parts += [render_finding(finding) for finding in found.findings[:MAX_FINDINGS]]
-    if len(found.findings) > MAX_FINDINGS:
-        rest = format_count(len(found.findings) - MAX_FINDINGS, "more finding")
-        parts.append(Text(f"{rest}; all of them: sandbox scan --json", style="dim"))
-    if found.not_scanned:
-        names = ", ".join(escape_hidden(name) for name in found.not_scanned)
-        said = f"not looked at, because sandbox.toml does not name them: {truncate_text(names, 200)}"
-        parts.append(Text(said, style="dim"))
+    parts += [render_finding(finding) for finding in document.findings[:MAX_FINDINGS]]
+    if len(document.findings) > MAX_FINDINGS:
+        hidden_findings = format_count(len(document.findings) - MAX_FINDINGS, "more finding")
+        parts.append(Text(f"{hidden_findings}; all of them: sandbox scan --json", style="dim"))
+    if document.not_scanned:
+        names = ", ".join(escape_hidden(name) for name in document.not_scanned)
+        text = f"not looked at, because sandbox.toml does not name them: {truncate_text(names, 200)}"
+        parts.append(Text(text, style="dim"))
     return Group(*parts)
 
 
-def _describe_counts(found: ScanDocument) -> str:
-    if not found.findings:
+def _describe_counts(document: ScanDocument) -> str:
+    if not document.findings:
         return "nothing looks broken"
     counts = [
-        format_count(sum(one.severity == severity for one in found.findings), severity)
+        format_count(sum(finding.severity == severity for finding in document.findings), severity)
         for severity in SEVERITY_STYLES
-        if any(one.severity == severity for one in found.findings)
+        if any(finding.severity == severity for finding in document.findings)
     ]
     return ", ".join(counts)
 
 
 def render_finding(finding: Finding) -> Text:
-    """Show one finding, with how much it concerns and a few examples, unless they may be personal."""
-    said = Text.assemble((f"{finding.severity:<8}", SEVERITY_STYLES[finding.severity]), escape_hidden(finding.message))
+    """Render one finding with its extent and a few examples, unless they may be personal."""
+    text = Text.assemble((f"{finding.severity:<8}", SEVERITY_STYLES[finding.severity]), escape_hidden(finding.message))
     if finding.share is not None and 0 < finding.share < 1:
-        said.append(f" ({format_share(finding.share)})")
+        text.append(f" ({format_share(finding.share)})")
     if finding.hidden:
-        said.append("; values not shown, they may be personal", style="dim")
+        text.append("; values not shown, they may be personal", style="dim")
     elif finding.examples:
-        said.append(f"; {_format_examples(finding)}")
-    return said
+        text.append(f"; {_format_examples(finding)}")
+    return text
 
 
 def _format_examples(finding: Finding) -> str:

@@ -1,4 +1,4 @@
-"""What was pushed and pulled, for a terminal."""
+"""Render pushes and pulls of samples for a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def render_push(sample: Sample, store: str, transfer: Transfer) -> RenderableType:
-    """Show that a sample is in a store, and how somebody else gets it."""
+    """Render a pushed sample's store, and the command to pull it."""
     name, store = sample.fingerprint[:16], escape_hidden(store)
     return Group(
         Text(f"sample {name} is in {store}: {_format_amount(transfer)}", style="bold"),
@@ -27,7 +27,7 @@ def render_push(sample: Sample, store: str, transfer: Transfer) -> RenderableTyp
 
 
 def render_pull(sample: Sample, transfer: Transfer, *, used: bool) -> RenderableType:
-    """Show that a sample is here, and whether the project uses it."""
+    """Render a pulled sample, and whether the project uses it."""
     head = f"sample {sample.fingerprint[:16]} is here: {_format_amount(transfer)}"
     remark = (
         Text("it is the sample that this project asks for; next: sandbox create", style="dim")
