@@ -1,4 +1,4 @@
-"""The variables that tell a run where things are, and the user's own, which may name them."""
+"""Build a run's variables: sandbox's paths, and the user's own variables, which may refer to them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def build_run_variables(
     kit: RunSetup | None,
     database: PipelineDatabase | None,
 ) -> dict[str, str]:
-    """Give the variables of a run.
+    """Build the variables of a run.
 
     Args:
-        seen: Folders as the run sees them, by variable; ``SANDBOX_SAMPLE`` and ``SANDBOX_OUTPUT`` among them.
-        env: The settings' ``env``, with ``{sample}`` and the like still in it.
-        kit: What the run is given beside its code.
-        database: Its own database.
+        seen: Folders as seen by the run, by variable; they include ``SANDBOX_SAMPLE`` and ``SANDBOX_OUTPUT``.
+        env: The settings' ``env`` with placeholders such as ``{sample}``.
+        kit: The setup of the run besides its code.
+        database: The run's own database.
     """
     inside = {name: f"{seen['SANDBOX_OUTPUT']}/{file}" for name, file in kit.outputs.items()} if kit else {}
-    found = {**seen, **inside, **(database.variables if database else {})}
+    paths = {**seen, **inside, **(database.variables if database else {})}
     known = {
-        "sample": found["SANDBOX_SAMPLE"],
-        "output": found["SANDBOX_OUTPUT"],
-        "database": found.get("SANDBOX_DATABASE", ""),
-        "database_url": found.get("SANDBOX_DATABASE_URL", ""),
+        "sample": paths["SANDBOX_SAMPLE"],
+        "output": paths["SANDBOX_OUTPUT"],
+        "database": paths.get("SANDBOX_DATABASE", ""),
+        "database_url": paths.get("SANDBOX_DATABASE_URL", ""),
     }
-    return {**found, **{name: value.format(**known) for name, value in env.items()}}
+    return {**paths, **{name: value.format(**known) for name, value in env.items()}}

@@ -1,4 +1,4 @@
-"""What a run that did not succeed means: an error, with the last lines that it printed unless they may not be shown."""
+"""Raise the errors of failed runs, with the last lines of their logs if these may be shown."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ HIDDEN_LINES_NOTE = f"{LAST_LINES_LABEL} are not shown, because they may hold va
 
 
 def check_success(run: Run) -> None:
-    """Raise what a run's ending means, if it is not a success; with the end of its log.
+    """Raise the error of a run's outcome, with the end of its log, unless it succeeded.
 
     Raises:
-        PipelineError, PipelineTimeoutError, PipelineMemoryError, EngineError: How it ended.
+        PipelineError, PipelineTimeoutError, PipelineMemoryError, ContainerEngineError: The run's outcome.
     """
     record = run.record
     limits = record.limits
@@ -73,7 +73,7 @@ def check_success(run: Run) -> None:
 
 @contextlib.contextmanager
 def allow_quoted_output(allowed: bool) -> Iterator[None]:
-    """Errors of the block hold what a run printed only if that is allowed."""
+    """Remove a run's printed lines from errors of the block unless they are allowed."""
     try:
         yield
     except SandboxError as error:
@@ -83,7 +83,7 @@ def allow_quoted_output(allowed: bool) -> Iterator[None]:
 
 
 def summarize_error(error: SandboxError) -> str:
-    r"""Give the message of an error in one line, without what a failed run printed.
+    r"""Return the message of an error in one line, without the printed lines of a failed run.
 
     >>> summarize_error(PipelineError("the pipeline failed with status 1; its last lines:\n  | no space"))
     'the pipeline failed with status 1'
@@ -92,6 +92,6 @@ def summarize_error(error: SandboxError) -> str:
 
 
 def append_log_lines(message: str, folder: Path) -> str:
-    """Give a message with the last lines that a run printed, if it printed any."""
+    """Append the last printed lines of a run to a message, if any."""
     lines = read_last_lines(folder / "stderr.log") or read_last_lines(folder / "stdout.log")
     return "\n".join([f"{message}{LAST_LINES_LABEL}:", *(f"  | {line}" for line in lines)]) if lines else message

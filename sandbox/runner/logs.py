@@ -1,4 +1,4 @@
-"""A run's log: bounded on disk, keeping its beginning and its end."""
+"""Write and read a run's log, bounded on disk, keeping its beginning and its end."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ MAX_LOG_BYTES = 10 * 10**6
 
 
 class BoundedLog:
-    """A log file of at most about ``cap`` bytes, however much is written; use it as a context manager.
+    """A log file of at most about ``cap`` bytes, whatever the size of the output; use it as a context manager.
 
-    The first half of what fits goes to the file at once, so that it can be watched; of the rest the last half is held
-    and written at the end, with a line between that says how much was left out. A disk that is full ends the writing,
-    never the run: ``truncated`` says so.
+    The first half is written at once, so that it can be watched. The last half is kept in memory and written at the
+    end, after a line with the amount omitted. A full disk ends the log but not the run, and sets ``truncated``.
     """
 
     def __init__(self, path: Path, *, cap: int = MAX_LOG_BYTES) -> None:
@@ -39,16 +38,16 @@ class BoundedLog:
 
     @property
     def is_truncated(self) -> bool:
-        """True where something was left out."""
+        """Whether output was omitted."""
         return self._disk_full or self._dropped_bytes > 0
 
     def __call__(self, chunk: bytes) -> None:
-        """Take a chunk of output."""
+        """Write a chunk of output."""
         room = max(0, self._half - self._written)
         self._write(chunk[:room])
         self._written += len(chunk[:room])
         self._tail += chunk[room:]
-        if len(self._tail) > 2 * self._half:  # cut seldom: each cut moves what stays
+        if len(self._tail) > 2 * self._half:  # truncate rarely: each truncation copies the remaining bytes
             self._drop_excess()
 
     def _drop_excess(self) -> None:
@@ -65,17 +64,17 @@ class BoundedLog:
 
 
 def find_active_runs(runs: Path) -> dict[str, Path]:
-    """Give the runs that go on now, by name, and where their logs grow."""
-    found = {}
+    """Return the active runs by name, with the paths of their growing logs."""
+    active = {}
     for path in runs.glob(f"{STAGED_PREFIX}[0-9]*"):
         name = path.name.removeprefix(STAGED_PREFIX).rpartition("-")[0]
         if (path / "stderr.log").is_file() and is_locked(path):
-            found[name] = path
-    return found
+            active[name] = path
+    return active
 
 
 def read_last_lines(path: Path, *, count: int = 20, size: int = 16_384) -> list[str]:
-    """Give the last lines of a log, without control characters; empty where there is none.
+    """Return the last lines of a log, without control characters; empty if there are none.
 
     >>> from pathlib import Path
     >>> read_last_lines(Path("/nowhere"))

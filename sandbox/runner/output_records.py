@@ -1,4 +1,4 @@
-"""What is recorded of a run's outputs and logs, and whether they are still that."""
+"""Record a run's outputs and logs, and check whether they still match the record."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from sandbox.manifest.run import RunOutput, RunRecord
 
 VIEWS_FOLDER = "_sandbox_views"
-"""Where the rows of views lie that a run evaluated, below its outputs."""
+"""Folder of the rows of evaluated views, below a run's outputs."""
 DBT_FOLDER = "_dbt"
-"""What a run of a dbt project keeps for later runs, below its outputs."""
+"""Folder kept by a dbt run for later runs, below its outputs."""
 
 
 def list_output_tables(folder: Path, outputs: Mapping[str, RunOutput]) -> dict[str, TableFiles]:
@@ -38,7 +38,7 @@ def list_output_tables(folder: Path, outputs: Mapping[str, RunOutput]) -> dict[s
 
 
 def find_damage(folder: Path, record: RunRecord) -> str | None:
-    """Return what is wrong with a run's outputs and logs, if they are not as they were recorded; None if nothing is.
+    """Return the first difference of a run's outputs and logs from their record; None if they match.
 
     Args:
         folder: The run's folder.
@@ -66,7 +66,7 @@ def _list_recorded_files(output: Path, record: RunRecord) -> Iterator[tuple[Path
 
 
 def _find_added_file(output: Path, recorded: Iterable[Path]) -> str | None:
-    """Return what is wrong if files were added: a log beside a database, or a lake's new version, would be read with it."""
+    """Return a problem if files were added: a log beside a database, or a lake's new version, would be read too."""
     known = set(recorded)
     try:
         added = next((path for path in list_files(output, skipped={DBT_FOLDER}) if path not in known), None)
@@ -76,5 +76,5 @@ def _find_added_file(output: Path, recorded: Iterable[Path]) -> str | None:
 
 
 def record_file(folder: Path, path: Path) -> OutputFile:
-    """Return what is recorded of a file, by which `find_damage` recognizes it."""
+    """Return the record of a file, by which `find_damage` recognizes it."""
     return OutputFile(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=hash_file(path))

@@ -1,4 +1,4 @@
-"""What a run left in its output folder, as records. What is in there was made by code that nobody has reviewed yet."""
+"""Describe the contents of a run's output folder, which was written by unreviewed code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MEMORY_BYTES = 10**9
 
 @dataclass(frozen=True, kw_only=True)
 class CollectedOutputs:
-    """What a run left; the fields are those of the run's record (see `sandbox.manifest.run.RunRecord`)."""
+    """The outputs of a run; the fields are those of the run's record (see `sandbox.manifest.run.RunRecord`)."""
 
     outputs: dict[str, RunOutput]
     artifacts: dict[str, RunArtifact]
@@ -36,7 +36,7 @@ class CollectedOutputs:
 
 
 def open_session() -> Session:
-    """Return a query engine for `collect_outputs`, warmed up: much takes longer once in a process."""
+    """Open a warm query engine for `collect_outputs`: the first call in a process is slow."""
     session = Session(memory=MEMORY_BYTES, failure=PipelineError)
     session.fetch_rows("describe select * from (select 1 as number)", doing="a first query")
     RunOutput.model_rebuild()
@@ -52,18 +52,18 @@ def collect_outputs(
     skipped: Collection[str] = (),
     evaluate_views: Callable[[Session, list[Path], Path], ViewEvaluation] | None = None,
 ) -> CollectedOutputs:
-    """Find everything that a run left in a folder and describe it.
+    """Describe everything a run left in a folder.
 
     Args:
         folder: The run's output folder.
-        paths: Outputs whose file or folder the settings name, relative to ``folder``.
-        session: The query engine, which is then closed; by default one of its own.
+        paths: The outputs named by the settings, with their files or folders relative to ``folder``.
+        session: The query engine, closed at the end; by default a new one.
         skipped: Entries of the folder that belong to sandbox.
-        evaluate_views: Writes the rows of the views of databases into a folder; None names views as not compared.
+        evaluate_views: Writes the rows of databases' views into a folder; None reports views as not compared.
 
     Raises:
-        PipelineError: There is nothing, an output that the settings name cannot be read, the files of a table have different
-            columns, two have one name, or something is no plain file.
+        PipelineError: There are no outputs, an output named by the settings cannot be read, the files of a table have
+            different columns, two tables have one name, or an entry is no plain file.
     """
     with session or Session(memory=MEMORY_BYTES, failure=PipelineError) as reading:
         rows = folder / VIEWS_FOLDER
@@ -74,49 +74,49 @@ def collect_outputs(
         databases = list_database_files(list_files(folder, skipped=skipped))
         checkpoint_databases(databases, reading)
         views = evaluate_views(reading, databases, rows) if databases and evaluate_views is not None else None
-        found = classify_folder(
+        contents = classify_folder(
             folder,
             reading,
             named={folder / path: name for name, path in paths.items()},
             skipped={*skipped, VIEWS_FOLDER},
             views=views,
         )
-        _check_named_outputs(found, paths)
-        return _record_contents(found, folder, skipped)
+        _check_named_outputs(contents, paths)
+        return _record_contents(contents, folder, skipped)
 
 
-def classify_outputs(place: Path, *, paths: Mapping[str, str]) -> FolderClassification:
-    """Find everything in a folder that is laid out as a run would leave it, or in a database file; nothing is written.
+def classify_outputs(source: Path, *, paths: Mapping[str, str]) -> FolderClassification:
+    """Classify everything in a run-like output folder or a database file, without writing.
 
     Raises:
         PipelineError: As `collect_outputs`.
     """
     with Session(memory=MEMORY_BYTES, failure=PipelineError) as session:
-        if not place.is_dir():
-            return classify_database(place, session)
-        named = {place / path: name for name, path in paths.items()}
-        found = classify_folder(place, session, named=named)
-        _check_named_outputs(found, {name: path for name, path in paths.items() if (place / path).exists()})
-        return found
+        if not source.is_dir():
+            return classify_database(source, session)
+        named = {source / path: name for name, path in paths.items()}
+        contents = classify_folder(source, session, named=named)
+        _check_named_outputs(contents, {name: path for name, path in paths.items() if (source / path).exists()})
+        return contents
 
 
-def _check_named_outputs(found: FolderClassification, paths: Mapping[str, str]) -> None:
+def _check_named_outputs(contents: FolderClassification, paths: Mapping[str, str]) -> None:
     for name in paths:
-        if name not in found.tables:
-            left = [*found.tables, *(artifact.path.name for artifact in found.artifacts)]
+        if name not in contents.tables:
+            left = [*contents.tables, *(artifact.path.name for artifact in contents.artifacts)]
             raise PipelineError(
                 f"output {name}: the run left no {paths[name]}",
                 hint=f"it left {', '.join(left) or 'nothing'}; correct [outputs.{name}] path, or the pipeline",
             )
 
 
-def _record_contents(found: FolderClassification, folder: Path, skipped: Collection[str]) -> CollectedOutputs:
-    if not (found.tables or found.artifacts or found.not_compared):
+def _record_contents(contents: FolderClassification, folder: Path, skipped: Collection[str]) -> CollectedOutputs:
+    if not (contents.tables or contents.artifacts or contents.not_compared):
         raise PipelineError(
             "the run left no output",
             hint="write <name>.parquet, <name>/*.parquet or <name>.csv into the folder in $SANDBOX_OUTPUT",
         )
-    outputs = {name: _record_table(table, folder) for name, table in found.tables.items()}
+    outputs = {name: _record_table(table, folder) for name, table in contents.tables.items()}
     artifacts = {
         artifact.path.relative_to(folder).as_posix(): RunArtifact(
             bytes=artifact.path.stat().st_size,
@@ -124,12 +124,12 @@ def _record_contents(found: FolderClassification, folder: Path, skipped: Collect
             output=artifact.output,
             reason=artifact.reason,
         )
-        for artifact in found.artifacts
+        for artifact in contents.artifacts
     }
     recorded = {folder / file.path for output in outputs.values() for file in output.files}
-    recorded |= {artifact.path for artifact in found.artifacts}
+    recorded |= {artifact.path for artifact in contents.artifacts}
     others = [record_file(folder, path) for path in list_files(folder, skipped=skipped) if path not in recorded]
-    return CollectedOutputs(outputs=outputs, artifacts=artifacts, not_compared=found.not_compared, others=others)
+    return CollectedOutputs(outputs=outputs, artifacts=artifacts, not_compared=contents.not_compared, others=others)
 
 
 def _record_table(table: ReadableTable, folder: Path) -> RunOutput:

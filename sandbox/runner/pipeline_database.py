@@ -1,4 +1,4 @@
-"""The seam to databases that runs work in: one of its own for each run, made from the sample, read out at the end."""
+"""Define the interface of databases for runs: each run has its own, loaded from the sample and exported at the end."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
 
 class PipelineDatabase(Protocol):
-    """A run's own database, while the run goes on."""
+    """A run's own database during the run."""
 
     @property
     def volumes(self) -> Mapping[str, str]:
-        """What a run sees of the container engine's volumes to reach it: names, and where."""
+        """The container engine's volumes by which a run reaches it: names and mount paths."""
         ...
 
     @property
     def network(self) -> str | None:
-        """The container engine's network by which a run reaches it, where that is asked for."""
+        """The container engine's network by which a run reaches it, if requested."""
         ...
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """What tells the run where it is."""
+        """The variables with its address."""
         ...
 
     def export_outputs(self, folder: Path) -> Mapping[str, str]:
-        """Write what the run left there as outputs into a folder; return what is left out, by name, with the reason.
+        """Write the run's outputs from the database into a folder; return skipped ones by name, with the reason.
 
         Raises:
             PipelineError: It cannot be read.
@@ -40,13 +40,13 @@ class PipelineDatabase(Protocol):
 
 
 class PipelineDatabaseFactory(Protocol):
-    """Makes databases for runs."""
+    """Creates databases for runs."""
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """What of them can change a run's outputs."""
+        """The properties of the databases that can change a run's outputs."""
         ...
 
     def open_database(self, sample: Sample) -> AbstractContextManager[PipelineDatabase]:
-        """Give a database with a sample in it, which is removed when the block ends."""
+        """Yield a database loaded with a sample; remove it after the block."""
         ...

@@ -1,7 +1,7 @@
-"""The git repository around a project: its refs, and each version of the code as a git tree of what a run would see.
+"""Read the git repository around a project: its refs, and versions of the code as git trees, as seen by runs.
 
-Nothing of the user's repository changes: the index and new objects lie in a scratch folder. Because every version becomes
-a tree in the same way, equal code has an equal id wherever it comes from.
+The user's repository is never changed: the index and new objects are in a scratch folder. Every version becomes a tree
+in the same way, so equal code has an equal id regardless of its origin.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ class Repository:
 
     Args:
         root: The folder of ``sandbox.toml``, absolute; may be a subfolder of the repository.
-        excluded_paths: Paths that are no code, beside sandbox's own files: the source. Relative to ``root``, or absolute.
-        code_root: The folder that is the code, relative to ``root``, which lies in it.
+        excluded_paths: Paths that are no code, in addition to sandbox's own files: the source. Relative to ``root``, or
+            absolute.
+        code_root: The folder of the code, which contains ``root``; relative to it.
 
     Raises:
-        ConfigError: There is no git, or no repository, or the folder of the code is outside of it.
+        ConfigError: git or the repository is missing, or the folder of the code is outside of it.
     """
 
     def __init__(self, root: Path, *, excluded_paths: Sequence[str | Path] = (), code_root: str = ".") -> None:
@@ -61,21 +62,21 @@ class Repository:
         """Resolve a ref to its commit; a missing local ref falls back to ``origin/REF``.
 
         Raises:
-            ConfigError: There is none; the hint says how to fetch it into a shallow clone.
+            ConfigError: The ref does not exist; the hint is the command to fetch it into a shallow clone.
         """
         for candidate in (ref, f"origin/{ref}"):
-            found = self.try_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}")
-            if found.returncode == 0:
-                return found.stdout.decode().strip()
+            result = self.try_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}")
+            if result.returncode == 0:
+                return result.stdout.decode().strip()
         raise ConfigError(f"there is no git ref {ref!r} in {self.root}", hint=self._suggest_fetch(ref))
 
     def is_ancestor(self, ancestor: str, descendant: str) -> bool:
         """Check whether one commit is in the history of another."""
         return self.try_git("merge-base", "--is-ancestor", ancestor, descendant).returncode == 0
 
-    def find_merge_base(self, one: str, other: str) -> str | None:
-        """Find the commit where two histories parted, if there is one."""
-        return self.try_git("merge-base", one, other).stdout.decode().strip() or None
+    def find_merge_base(self, first: str, second: str) -> str | None:
+        """Find the merge base of two commits, if there is one."""
+        return self.try_git("merge-base", first, second).stdout.decode().strip() or None
 
     @property
     def is_shallow(self) -> bool:
@@ -83,23 +84,23 @@ class Repository:
         return self.try_git("rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
 
     def find_head(self) -> str | None:
-        """Find the commit that the working tree started from; None before the first one."""
+        """Find the commit of the working tree; None before the first one."""
         return self.try_git("rev-parse", "--verify", "--quiet", "HEAD").stdout.decode().strip() or None
 
     def try_git(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-        """Run git in the project's folder and return its result, whatever its status."""
+        """Run git in the project's folder and return its result, regardless of its status."""
         return self.git.try_run(*arguments)
 
     @contextlib.contextmanager
     def open_code(self, ref: str | None, *, include: Sequence[str] = ()) -> Iterator[CodeCheckout]:
-        """Open one version of the code, for as long as the block lasts.
+        """Open one version of the code until the block ends.
 
         Args:
-            ref: A git ref; None is the working tree: tracked and untracked files that git does not ignore.
-            include: Paths below the root that git ignores and the code needs; of the working tree in both cases.
+            ref: A git ref; None is the working tree: tracked files, and untracked files not ignored by git.
+            include: Paths below the root, ignored by git and needed by the code; always taken from the working tree.
 
         Raises:
-            ConfigError: There is no such ref; or a path of ``include``, or the content of a submodule, is missing.
+            ConfigError: The ref, a path of ``include`` or the content of a submodule is missing.
             StoreError: The disk is full.
         """
         self._check_include(include)
@@ -132,7 +133,7 @@ class Repository:
         return self._finish_tree(index, include)
 
     def _try_commit_tree(self, index: CodeIndex, commit: str | None, include: Sequence[str]) -> str | None:
-        """Write the tree of the working tree's commit; None where there is none, or a submodule of it is missing."""
+        """Write the tree of the working tree's commit; None if it or one of its submodules is missing."""
         with contextlib.suppress(ConfigError):
             return self._write_commit_tree(index, commit, include) if commit else None
         return None
@@ -143,7 +144,7 @@ class Repository:
         return self._finish_tree(index, include)
 
     def _finish_tree(self, index: CodeIndex, include: Sequence[str]) -> str:
-        """Add what is included, remove what is no code, and write the tree."""
+        """Add included paths, remove excluded ones, and write the tree."""
         for path in include:
             index.git.run("add", "--force", "--", f":(literal){self._project_path / path}")
         if include:
@@ -156,35 +157,35 @@ class Repository:
 
     def _check_include(self, include: Sequence[str]) -> None:
         for path in include:
-            place = self.root / path
-            if not place.exists():
+            absolute = self.root / path
+            if not absolute.exists():
                 raise ConfigError(
                     f"pipeline.include: {path} is not there in {self.root}", hint="make it, or leave it out"
                 )
-            named = self._find_code_path(place)
-            if named is None or self._is_excluded(str(named)) or self._is_resolved_excluded(place):
+            named = self._find_code_path(absolute)
+            if named is None or self._is_excluded(str(named)) or self._is_resolved_excluded(absolute):
                 raise ConfigError(
                     f"pipeline.include: {path} is no code: it is the source, or belongs to sandbox or to git",
                     hint="leave it out; a run reads the sample in $SANDBOX_SAMPLE",
                 )
 
-    def _find_code_path(self, place: Path) -> PurePosixPath | None:
-        """Return a path relative to the folder of the code; None for one outside of it, or that folder itself."""
-        path = PurePosixPath(os.path.relpath(os.path.normpath(place), self._normal_code_folder))
+    def _find_code_path(self, location: Path) -> PurePosixPath | None:
+        """Return a path relative to the folder of the code; None for that folder itself or a path outside."""
+        path = PurePosixPath(os.path.relpath(os.path.normpath(location), self._normal_code_folder))
         return None if path.parts[:1] in {("..",), ()} else path
 
     @property
     def _normal_code_folder(self) -> str:
-        """The folder of the code, spelt as the project's folder is."""
+        """The folder of the code, in the spelling of the project's folder."""
         return os.path.normpath(self.root / Path(*[".."] * len(self._project_path.parts)))
 
     def _is_excluded(self, name: str) -> bool:
         path = PurePosixPath(name)
         return any(path.is_relative_to(excluded) for excluded in self._excluded) or ".git" in path.parts
 
-    def _is_resolved_excluded(self, place: Path) -> bool:
-        """Check whether links on the way lead to what is no code."""
-        resolved = place.resolve()
+    def _is_resolved_excluded(self, location: Path) -> bool:
+        """Check whether links on a path lead to excluded files."""
+        resolved = location.resolve()
         return any(resolved.is_relative_to((self._code_folder / path).resolve()) for path in self._excluded)
 
     def _suggest_fetch(self, ref: str) -> str:

@@ -1,4 +1,4 @@
-"""Run one version of the code on one sample in one stack, once, and keep the record."""
+"""Run one version of the code on one sample in one stack, once, and record the run."""
 
 from __future__ import annotations
 
@@ -51,30 +51,30 @@ CODE_MOUNT = "/sandbox/code"
 LOG_FILES = ("stdout.log", "stderr.log")
 VIEWS_PROGRAM_FOLDER = "views"
 COLLECTION_VERSION = 2
-"""Of what is recorded of a run's outputs; an earlier run with less on record is not reused."""
-READER_DELAY_SECONDS = 0.05  # after which a job has been asked for, about
+"""Version of the record of a run's outputs; runs of an earlier version are not reused."""
+READER_DELAY_SECONDS = 0.05  # approximate time to request a job
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What to run.
+    """The request for a run.
 
     Attributes:
-        code: Which version.
-        sample: On what.
-        environment: In which stack.
+        code: The version of the code.
+        sample: The sample.
+        environment: The built stack.
         command: The shell command of the pipeline.
-        variables: The settings' ``env``, with ``{sample}`` and ``{output}`` still in it.
-        scratch: Folders of the code that it may write to.
-        paths: Outputs whose file or folder the settings name.
-        limits: What it may use at first.
-        more_memory: Bytes of memory that it gets, once, when it ran out of them; None where the amount is fixed.
-        memory_raised_from: The amount that it ran out of, where this is that second time.
-        labels: What the runtime's objects carry: ``project``, ``path``, ``sandbox``.
-        name: The beginning of the names of the runtime's objects.
-        variation: What to do differently, to look for noise; None for every other run.
-        setup: What it is given beside its code, if anything.
-        databases: What gives it a database of its own; None where it needs none.
+        variables: The settings' ``env`` with the placeholders ``{sample}`` and ``{output}``.
+        scratch: Writable folders of the code.
+        paths: The outputs named by the settings, with their files or folders.
+        limits: The initial limits.
+        more_memory: Bytes of memory for the single retry after running out of memory; None if the amount is fixed.
+        memory_raised_from: Bytes of memory of the first attempt, if this is the retry.
+        labels: Labels of the runtime's objects: ``project``, ``path``, ``sandbox``.
+        name: The prefix of the names of the runtime's objects.
+        variation: The variation of a noise run; None for every other run.
+        setup: The setup besides the code, if any.
+        databases: Creates the run's own database; None if it needs none.
     """
 
     code: CodeCheckout
@@ -94,14 +94,14 @@ class RunRequest:
     databases: PipelineDatabaseFactory | None = None
 
     def copy_with_more_memory(self, had: int) -> RunRequest:
-        """Give the same for the second time, after it ran out of so many bytes of memory."""
+        """Return the request for a retry, after running out of this number of bytes of memory."""
         assert self.more_memory is not None
         limits = dataclasses.replace(self.limits, memory_bytes=self.more_memory)
         return dataclasses.replace(self, limits=limits, memory_raised_from=had)
 
     @property
     def identity(self) -> str:
-        """Equal for runs that must give the same outputs: SHA-256 of all that can change them."""
+        """SHA-256 of everything that can change the outputs; runs of equal identity must have equal outputs."""
         return hash_json(
             {
                 "tree": self.code.version.tree,
@@ -127,20 +127,20 @@ class RunRequest:
 
     @property
     def effective_limits(self) -> ResourceLimits:
-        """What the run may use, with its variation."""
+        """The limits of the run with its variation."""
         return vary_limits(self.variation, self.limits) if self.variation else self.limits
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A run that has ended.
+    """A finished run.
 
     Attributes:
-        version: What was asked for. A reused run may have been made for another ref with the same code.
+        version: The requested version. A reused run may belong to another ref with the same code.
         record: Its record.
-        folder: Where it lies.
-        cached: True where an earlier run was reused.
-        damage_messages: What is wrong with other runs of the same, which would have been reused.
+        folder: Its folder.
+        cached: Whether an earlier run was reused.
+        damage_messages: Problems of other runs of the same identity that would have been reused.
     """
 
     version: CodeVersion
@@ -151,12 +151,12 @@ class Run:
 
     @property
     def output_folder(self) -> Path:
-        """The folder with what it made."""
+        """The folder of its outputs."""
         return self.folder / "output"
 
 
 def find_run(runs: Path, request: RunRequest, damaged: list[str]) -> Run | None:
-    """Give the latest succeeded run of the same that is still as it was recorded; what is wrong with later ones is added."""
+    """Find the latest succeeded, undamaged run of a request; add the problems of later runs to ``damaged``."""
     known: list[tuple[str, str, Path, RunRecord | StoreError]] = []
     for folder in runs.glob(f"*-{request.identity[:12]}*"):
         second = folder.name[:15]
@@ -167,16 +167,16 @@ def find_run(runs: Path, request: RunRequest, damaged: list[str]) -> Run | None:
         else:
             if record.identity == request.identity and record.ending == RunOutcome.SUCCEEDED and acquire_lease(folder):
                 known.append((second, record.started, folder, record))
-    for *_, folder, found in sorted(known, key=lambda one: one[:3], reverse=True):
-        problem = found.message if isinstance(found, StoreError) else find_damage(folder, found)
-        if problem is None and isinstance(found, RunRecord):
-            return Run(version=request.code.version, record=found, folder=folder, cached=True)
+    for *_, folder, result in sorted(known, key=lambda entry: entry[:3], reverse=True):
+        problem = result.message if isinstance(result, StoreError) else find_damage(folder, result)
+        if problem is None and isinstance(result, RunRecord):
+            return Run(version=request.code.version, record=result, folder=folder, cached=True)
         damaged.append(f"{problem}; that run is not used again")
     return None
 
 
 def apply_previous_memory(request: RunRequest, runs: Path) -> RunRequest:
-    """Give a request with the memory that an earlier run of the command needed, so that none runs out of less again."""
+    """Return a request with the memory needed by an earlier run of the command, so that no run repeats the failure."""
     if request.more_memory is None:
         return request
     needed = [request.limits.memory_bytes]
@@ -190,13 +190,13 @@ def apply_previous_memory(request: RunRequest, runs: Path) -> RunRequest:
 
 
 def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
-    """Run it, whatever was run before, and keep the record and the logs however it ends.
+    """Run a request, ignoring earlier runs; record the run and its logs whatever its outcome.
 
     Raises:
-        EngineError: It could not be started.
-        StoreError: The record cannot be written, for example on a full disk; or the run changed the sample, which is set
-            aside then, and the record says ``failed``.
-        PipelineError: It succeeded, but what it left cannot be read; the record says ``failed``.
+        ContainerEngineError: The run could not be started.
+        StoreError: The record cannot be written, for example on a full disk; or the run changed the sample. A changed
+            sample is set aside, and the record says ``failed``.
+        PipelineError: The run succeeded, but its outputs cannot be read; the record says ``failed``.
     """
     identity = request.identity
     files = read_checked_files(request.sample.path)
@@ -249,10 +249,10 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
 
 @contextlib.contextmanager
 def _detect_removal(folder: Path) -> Iterator[None]:
-    """Let errors say that another command removed the run's folder, where that is why it failed.
+    """Replace errors of the block if another command removed the run's folder.
 
     Raises:
-        StoreError: It did.
+        StoreError: The folder was removed.
     """
     try:
         yield
@@ -267,7 +267,7 @@ def _detect_removal(folder: Path) -> Iterator[None]:
 def _collect_outputs(
     request: RunRequest, runtime: Runtime, job: Job, folder: Path, session: Session
 ) -> CollectedOutputs:
-    """Describe what a job left, while what it saw is still there: the views of databases are evaluated as it saw them."""
+    """Describe a job's outputs while its mounts exist: views of databases are evaluated with the same mounts."""
     from sandbox.runner.outputs import collect_outputs  # noqa: PLC0415 - see `_open_reader`
     from sandbox.runner.view_evaluation import ViewJob  # noqa: PLC0415
     from sandbox.tables.database_tables import SampleFolder  # noqa: PLC0415
@@ -286,7 +286,7 @@ def _collect_outputs(
 
 
 def _set_sample_aside(request: RunRequest, problem: str) -> StoreError:
-    """Rename a sample that is not the recorded one after a run, and return the error that says so."""
+    """Rename a sample changed by a run, and return the error for it."""
     aside = set_folder_aside(request.sample.path)
     return StoreError(
         f"the sample {request.sample.fingerprint[:12]} was changed while the pipeline at {request.code.version.ref} ran: "
@@ -298,12 +298,12 @@ def _set_sample_aside(request: RunRequest, problem: str) -> StoreError:
 
 @dataclass(frozen=True, kw_only=True)
 class _JobMounts:
-    """What a job sees of this machine.
+    """The mounts of a job.
 
     Attributes:
-        code: The code.
-        workdir: The project's folder in it.
-        named_mounts: By the variable that names each.
+        code: The folder of the code.
+        workdir: The project's folder in the code.
+        named_mounts: Mounts by the variable with their path.
         scratch: Writable folders of the code.
     """
 
@@ -315,7 +315,7 @@ class _JobMounts:
 
 @contextlib.contextmanager
 def _open_database(request: RunRequest) -> Iterator[PipelineDatabase | None]:
-    """Give the run a database of its own for as long as the block lasts, where it is to have one."""
+    """Yield the run's own database until the block ends; None if it needs none."""
     if request.databases is None:
         yield None
         return
@@ -325,11 +325,11 @@ def _open_database(request: RunRequest) -> Iterator[PipelineDatabase | None]:
 
 @contextlib.contextmanager
 def _open_reader() -> Iterator[Callable[[], Session]]:
-    """Open what reads outputs, in a thread: that takes a while, which the job needs in any case; gives what waits for it."""
+    """Open the reader of outputs in a thread while the job runs; yield a function that waits for it."""
     going = threading.Event()
 
     def open_after_start() -> Session:
-        going.wait(READER_DELAY_SECONDS)  # first this process has work to do until the job begins
+        going.wait(READER_DELAY_SECONDS)  # this process is busy until the job begins
         session: Session = import_module("sandbox.runner.outputs").open_session()
         return session
 
@@ -345,16 +345,16 @@ def _open_reader() -> Iterator[Callable[[], Session]]:
 
 @contextlib.contextmanager
 def _prepare_mounts(request: RunRequest, folder: Path) -> Iterator[_JobMounts]:
-    """Lay out what the job sees, for as long as the block lasts: sample, code, output, scratch."""
+    """Prepare the job's mounts until the block ends: sample, code, output, scratch."""
     code = folder / "code"
     output = folder / "output"
     kit = folder / "kit"
-    for place in (code, output, kit):
-        place.mkdir()
+    for path in (code, output, kit):
+        path.mkdir()
     try:
         request.code.export(code)
         workdir = build_workdir(request.code, Mount(source=code, target=CODE_MOUNT))
-        own = write_setup(request.setup, kit, workdir.source) if request.setup else {}
+        setup_mounts = write_setup(request.setup, kit, workdir.source) if request.setup else {}
         with prepare_tables(request.sample, request.variation) as tables:
             yield _JobMounts(
                 code=Mount(source=code, target=CODE_MOUNT),
@@ -362,17 +362,17 @@ def _prepare_mounts(request: RunRequest, folder: Path) -> Iterator[_JobMounts]:
                 named_mounts={
                     "SANDBOX_SAMPLE": Mount(source=tables, target="/sandbox/sample"),
                     "SANDBOX_OUTPUT": Mount(source=output, target="/sandbox/output", writable=True),
-                    **own,
+                    **setup_mounts,
                 },
                 scratch=tuple(_create_scratch_mounts(workdir, request.scratch)),
             )
     finally:
-        for place in (code, kit, folder / VIEWS_PROGRAM_FOLDER):
-            shutil.rmtree(place, ignore_errors=True)
+        for path in (code, kit, folder / VIEWS_PROGRAM_FOLDER):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def build_workdir(code: CodeCheckout, mount: Mount) -> Mount:
-    """Build the mount of the project's folder in an exported version of the code; it lies in that of the code."""
+    """Build the mount of the project's folder in an exported version of the code, inside the mount of the code."""
     folder = code.find_project_folder(mount.source)
     return Mount(
         source=folder, target=f"{mount.target}/{folder.relative_to(mount.source).as_posix()}".removesuffix("/.")

@@ -1,4 +1,4 @@
-"""What a run is given beside its code: programs of ours, files that stand for others, and what an earlier run left."""
+"""Prepare a run's setup besides its code: sandbox's programs, stub files, and the output of an earlier run."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ DATABASE_PROGRAM = "database.py"
 
 @dataclass(frozen=True, kw_only=True)
 class RunSetup:
-    """What one kind of pipeline needs.
+    """The setup for one kind of pipeline.
 
     Attributes:
-        files: Shown read-only in the folder ``$SANDBOX_KIT``.
-        stubs: Files of the code, by path, that hold this instead of what the version has.
-        state: The output of an earlier run, shown read-only as ``$SANDBOX_STATE``.
-        state_run_id: The id of that run: another run of the same may have made something else.
-        setup_command: A shell command that comes before the pipeline's, which is carried out only if it succeeds.
-        outputs: Variables that name a file in the folder of the outputs, which counts as one if it has tables.
-        kept_folders: Entries of the folder of the outputs that a program of sandbox writes for later runs: no outputs.
+        files: Files mounted read-only in the folder ``$SANDBOX_KIT``.
+        stubs: Replacement contents of files of the code, by path.
+        state: The output of an earlier run, mounted read-only as ``$SANDBOX_STATE``.
+        state_run_id: The id of that run: another run of the same identity may have different outputs.
+        setup_command: A shell command run before the pipeline's; the pipeline runs only if it succeeds.
+        outputs: Variables with the path of a file in the output folder; the file is an output if it has tables.
+        kept_folders: Entries of the output folder written by a sandbox program for later runs; they are no outputs.
     """
 
     files: Mapping[str, bytes] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class RunSetup:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What of it can change a run's outputs."""
+        """The properties of the setup that can change a run's outputs."""
         return {
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.files.items())},
             "stubs": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.stubs.items())},
@@ -52,12 +52,12 @@ class RunSetup:
         }
 
     def wrap_command(self, pipeline: str) -> str:
-        """Give the shell command that carries out the pipeline's."""
+        """Return the shell command to run the setup command and the pipeline."""
         return f"{self.setup_command} || exit\n{pipeline}" if self.setup_command else pipeline
 
 
 def build_database_setup() -> RunSetup:
-    """Give what makes the DuckDB file that ``$SANDBOX_DATABASE`` names, for this run alone."""
+    """Build the setup to create the DuckDB file ``$SANDBOX_DATABASE``, for one run alone."""
     program = Path(programs.__file__).with_name(DATABASE_PROGRAM)
     return RunSetup(
         files={DATABASE_PROGRAM: program.read_bytes()},
@@ -67,10 +67,10 @@ def build_database_setup() -> RunSetup:
 
 
 def write_setup(kit: RunSetup, folder: Path, code: Path) -> dict[str, Mount]:
-    """Write a kit into an existing, empty folder and into the code; gives what the run sees, by its variable.
+    """Write a setup into an existing, empty folder and into the code; return its mounts by variable.
 
     Raises:
-        ConfigError: A link in the code would lead the writing out of it.
+        ConfigError: A link in the code leads out of it.
     """
     for name, content in kit.files.items():
         (folder / name).write_bytes(content)

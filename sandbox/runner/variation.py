@@ -1,4 +1,4 @@
-"""Running a version once more in a way that must not matter: another thread count, the sample's files in another order."""
+"""Vary a noise run in ways without effect on correct code: another thread count, another order of the sample's files."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ TIMEOUT_FACTOR = 2.0
 
 
 def choose_variation(limits: ResourceLimits) -> RunVariation:
-    """Give the variation for a run with these limits: one thread less; two where there is only one.
+    """Return the variation for a run with these limits: one thread less; two if there is only one.
 
-    One less and not half, because the run should take about as long as the one that it is compared with.
+    One less and not half, because the run should take about as long as the run it is compared with.
     """
     threads = fixed_environment.count_threads(limits)
     return RunVariation(threads=threads - 1 if threads > 1 else 2, file_order="reversed")
 
 
 def vary_limits(variation: RunVariation, limits: ResourceLimits, *, processors: int | None = None) -> ResourceLimits:
-    """Give the limits of a varied run: its processors, and more time, as it may have fewer of them.
+    """Return the limits of a noise run: its processors, and more time, as it may have fewer of them.
 
     Args:
-        variation: What varies.
-        limits: Those of the run that it is compared with.
-        processors: How many the machine has; an engine refuses to promise more.
+        variation: The variation.
+        limits: The limits of the compared run.
+        processors: The number of processors of the machine; container engines refuse more.
     """
     there = processors or os.cpu_count() or 1
     return dataclasses.replace(
@@ -46,16 +46,16 @@ def vary_limits(variation: RunVariation, limits: ResourceLimits, *, processors: 
 
 
 def build_thread_variables(variation: RunVariation) -> Mapping[str, str]:
-    """Give the variables that tell libraries the number of threads, whatever the machine has."""
+    """Build the variables that set the number of threads of libraries, whatever the machine has."""
     return dict.fromkeys(fixed_environment.THREAD_COUNT_VARIABLES, str(variation.threads))
 
 
 @contextlib.contextmanager
 def prepare_tables(sample: Sample, variation: RunVariation | None) -> Iterator[Path]:
-    """Provide the folder of the sample's tables as a run is to see it, for as long as the block lasts.
+    """Yield the folder of the sample's tables for a run until the block ends.
 
-    For a variation that is a copy in which each table's files have their names in reverse: a pipeline that reads them by
-    name reads them in another order. The copy shares blocks with the sample where the file system can (btrfs, XFS).
+    For a variation it is a copy with the names of each table's files reversed, so a pipeline that reads them by name
+    reads them in another order. The copy shares blocks with the sample if the file system supports it (btrfs, XFS).
 
     Raises:
         StoreError: The folder cannot be made, for example on a full disk.

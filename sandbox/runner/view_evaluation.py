@@ -1,4 +1,4 @@
-"""The views of a run's databases, evaluated in a second job that is isolated as the run itself."""
+"""Evaluate the views of a run's databases in a second job with the isolation of the run."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ ROWS_MOUNT = "/sandbox/views"
 
 @dataclass(frozen=True, kw_only=True)
 class ViewJob:
-    """Evaluates views as the job did that left them.
+    """Evaluates views in the environment of the job that left them.
 
     Attributes:
-        runtime: What carries it out.
+        runtime: The runtime of the evaluation.
         job: The job that left the views.
-        output: The folder of its outputs.
+        output: The folder of the job's outputs.
         folder: An empty folder for the program.
-        sample: The sample as the job saw it.
+        sample: The sample as seen by the job.
     """
 
     runtime: Runtime
@@ -43,7 +43,7 @@ class ViewJob:
     sample: SampleFolder
 
     def evaluate(self, session: Session, databases: list[Path], rows: Path) -> ViewEvaluation:
-        """Write the rows of the views of databases into a folder; nothing is run where there are none."""
+        """Write the rows of databases' views into a folder; without views nothing is run."""
         evaluation = ViewEvaluation(folder=rows, root=self.output, sample=self.sample)
         plan = [entry for path in databases if (entry := _plan_database(session, path, evaluation)) is not None]
         if not plan:
@@ -74,7 +74,7 @@ class ViewJob:
 def _plan_database(session: Session, path: Path, evaluation: ViewEvaluation) -> dict[str, object] | None:
     try:
         known = list_views(session, path)
-    except SandboxError:  # which names the file later: it is no output then
+    except SandboxError:  # the error is reported later with the file, which is then no output
         return None
     views = [[view.schema, view.name] for view, sql in known if not evaluation.sample.is_shown_by(view.name, sql)]
     if not views:

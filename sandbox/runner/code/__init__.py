@@ -1,1 +1,1 @@
-"""Versions of the pipeline's code, read from git without changing the user's repository."""
+"""Read versions of the pipeline's code from git without changing the user's repository."""

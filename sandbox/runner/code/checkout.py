@@ -1,4 +1,4 @@
-"""One version of the code: its files written to a folder, or read one by one."""
+"""Write one version of the code to a folder, or read single files of it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ MAX_NAMED_FILES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class CodeCheckout:
-    """One version of the code, readable for as long as the block of `Repository.open_code` lasts.
+    """One version of the code, readable until the block of `Repository.open_code` ends.
 
     Attributes:
-        version: Which one.
-        index: Where its objects are found.
-        project_path: The path from the folder of the code to that of ``sandbox.toml``; empty where they are the same.
+        version: The version.
+        index: The index of its objects.
+        project_path: The path from the folder of the code to that of ``sandbox.toml``; empty if they are the same.
     """
 
     version: CodeVersion
@@ -37,14 +37,14 @@ class CodeCheckout:
     project_path: str = ""
 
     def find_project_folder(self, exported: Path) -> Path:
-        """Return the project's folder in an exported version, where commands start and the settings' paths begin."""
+        """Return the project's folder in an exported version: the working folder and base of the settings' paths."""
         return exported / self.project_path
 
     def export(self, folder: Path) -> None:
         """Write the files into an existing, empty folder, as a checkout would.
 
         Raises:
-            ConfigError: git cannot, or a file is a pointer of Git LFS without its content.
+            ConfigError: git cannot write them, or a file is a Git LFS pointer without its content.
             StoreError: The disk is full.
         """
         git = self._build_git(folder)
@@ -63,7 +63,7 @@ class CodeCheckout:
         """Read a file by its path relative to ``sandbox.toml``; links within the code are followed.
 
         Raises:
-            ConfigError: This version has no such file, or it lies outside the code.
+            ConfigError: This version has no such file, or it is outside the code.
         """
         name = posixpath.normpath(posixpath.join(self.project_path, path))
         if posixpath.isabs(name) or name.split("/")[0] == ".." or "\n" in name:
@@ -85,15 +85,15 @@ class CodeCheckout:
         )
 
     def read_committed(self, path: str) -> bytes | None:
-        """Read a file of the commit that is not part of the code (``sandbox.lock``); None where it has none.
+        """Read a file of the commit outside the code (``sandbox.lock``); None if it does not exist.
 
         For the working tree this is None: its own file lies beside ``sandbox.toml``.
         """
         if self.version.ref == WORKING_TREE or self.version.commit is None:
             return None
         name = f"{self.index.prefix}{self.project_path}{'/' if self.project_path else ''}{path}"
-        found = self.index.git.try_run("cat-file", "blob", f"{self.version.commit}:{name}")
-        return None if found.returncode else found.stdout
+        result = self.index.git.try_run("cat-file", "blob", f"{self.version.commit}:{name}")
+        return None if result.returncode else result.stdout
 
     def _build_git(self, folder: Path) -> Git:
         index = self.index.scratch.folder / "export"

@@ -1,4 +1,4 @@
-"""A git index of ours for one version of the code, in a scratch folder beside the new objects."""
+"""Keep sandbox's own git index for one version of the code, in a scratch folder beside the new objects."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class IndexEntry:
     """A tracked file of an index.
 
     Attributes:
-        path: Relative to the folder that was listed.
-        mode: As git writes it; ``160000`` is a submodule.
+        path: Relative to the listed folder.
+        mode: As written by git; ``160000`` is a submodule.
         object_id: Its blob, or the commit of a submodule.
-        is_skipped: Whether it carries the mark ``skip-worktree``, as everything outside a sparse checkout does.
-        is_assumed: Whether it carries the mark ``assume-unchanged``.
+        is_skipped: Whether it is marked ``skip-worktree``, as are all files outside a sparse checkout.
+        is_assumed: Whether it is marked ``assume-unchanged``.
     """
 
     path: str
@@ -40,13 +40,13 @@ class IndexEntry:
 
     @property
     def is_submodule(self) -> bool:
-        """Whether it stands for the commit of another repository."""
+        """Whether it represents the commit of another repository."""
         return self.mode == SUBMODULE_MODE
 
 
 @dataclass(frozen=True, kw_only=True)
 class CodeScratch:
-    """A scratch folder with new objects; git finds those of several repositories through it."""
+    """A scratch folder with new objects; git finds objects of several repositories through it."""
 
     folder: Path
 
@@ -56,7 +56,7 @@ class CodeScratch:
         return self.folder / "objects"
 
     def add_objects(self, objects: Path) -> None:
-        """Let git find the objects of a repository too."""
+        """Make the objects of a repository available to git."""
         line = b'"' + os.fsencode(objects).replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"\n'
         alternates = self.objects / "info" / "alternates"
         alternates.parent.mkdir(parents=True, exist_ok=True)
@@ -66,12 +66,12 @@ class CodeScratch:
 
 @dataclass(frozen=True, kw_only=True)
 class CodeIndex:
-    """One index.
+    """A git index of one version of the code.
 
     Attributes:
         location: The repository.
-        folder: The folder of the code, where paths start.
-        scratch: Where the index and new objects lie.
+        folder: The folder of the code, the base of paths.
+        scratch: The folder of the index and of new objects.
         name: The file name of the index.
     """
 
@@ -103,7 +103,7 @@ class CodeIndex:
         return "" if path == "." else f"{path}/"
 
     def list_files(self, *, untracked: bool = False) -> tuple[list[IndexEntry], list[str]]:
-        """List the tracked files, and with ``untracked`` also those that git neither tracks nor ignores."""
+        """List the tracked files; with ``untracked`` also files neither tracked nor ignored by git."""
         others = ("--others", "--exclude-standard") if untracked else ()
         listed = self.git.run("ls-files", "-z", "-v", "--stage", "--cached", *others)
         entries, names = [], []
@@ -132,19 +132,19 @@ class CodeIndex:
             self.git.run("update-index", *options, "-z", "--stdin", stdin=stdin)
 
     def remove(self, paths: Iterable[str]) -> None:
-        """Remove files and folders; those that are absent are no error."""
+        """Remove files and folders; absent ones are ignored."""
         patterns = [f":(literal){path}" for path in paths]
         if patterns:
-            # Without --force git asks whether that is meant where HEAD and the file differ.
+            # Without --force git refuses if HEAD and the file differ.
             self.git.run("rm", "-r", "--cached", "--force", "--quiet", "--ignore-unmatch", "--", *patterns)
 
     def insert_tree(self, path: str, tree: str) -> None:
-        """Put a tree in the place of a submodule, which is relative to the folder of the code."""
+        """Replace a submodule by a tree; its path is relative to the folder of the code."""
         self.update("--force-remove", paths=[path])
         self.git.run("read-tree", f"--prefix={self.prefix}{path}/", tree)
 
     def write_tree(self) -> str:
-        """Write the tree of the code's folder alone: other parts of the repository change no identity.
+        """Write the tree of the code's folder alone, so that other parts of the repository do not affect its identity.
 
         Raises:
             ConfigError: This version has no file there.

@@ -1,4 +1,4 @@
-"""The git command: its environment, its options and its errors."""
+"""Run the git command with its environment, options and errors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# Set by git for its hooks, or by the user for other calls: they would aim ours at another repository, index or path.
+# Set by git for its hooks, or by the user: they would redirect these calls to another repository, index or path.
 REMOVED_VARIABLES = {
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_COMMON_DIR",
     "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS",
 }  # fmt: skip
-# A repository may configure programs that git starts, and ways to look at fewer files than there are.
+# A repository may configure programs started by git, and settings that hide files.
 OPTIONS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -38,7 +38,7 @@ QUERIES = (("--absolute-git-dir",), ("--show-toplevel",), ("--git-path", "object
 
 @dataclass(frozen=True, kw_only=True)
 class Git:
-    """The git command in one folder, with variables of its own."""
+    """The git command in one folder, with additional variables."""
 
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -85,8 +85,8 @@ class GitLocation:
         git_dir: Its ``.git`` folder.
         top: The folder of its working tree.
         objects: Its object store.
-        index: Its index, which may be absent.
-        prefix: The path from ``top`` to the folder that was asked about; empty, or with a slash at the end.
+        index: Its index, possibly absent.
+        prefix: The path from ``top`` to the requested folder; empty, or with a slash at the end.
     """
 
     git_dir: Path
@@ -100,7 +100,7 @@ def find_repository(folder: Path) -> GitLocation:
     """Find the repository around a folder.
 
     Raises:
-        ConfigError: There is no git, or no repository.
+        ConfigError: git or the repository is missing.
     """
     if shutil.which("git") is None:
         raise ConfigError("git is not installed; versions of the code come from it", hint="install git")

@@ -1,4 +1,4 @@
-"""Submodules: their content in the place of the commit that the repository records."""
+"""Replace submodules by the content of their recorded or checked-out commits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class _GitFolder:
-    """The ``.git`` folder of a repository, and where its objects lie."""
+    """The ``.git`` folder of a repository, and the folder of its objects."""
 
     git_dir: Path
     objects: Path
@@ -31,7 +31,7 @@ def has_repository(folder: Path) -> bool:
 
 
 def insert_recorded_submodules(index: CodeIndex, *, is_excluded: Callable[[str], bool]) -> None:
-    """Replace each submodule of an index by the content of its recorded commit, submodules within submodules too.
+    """Replace each submodule of an index, nested ones too, by the content of its recorded commit.
 
     Raises:
         ConfigError: A commit is not on this machine; the hint is the command to fetch it.
@@ -59,7 +59,7 @@ def _is_within(path: str, folder: str) -> bool:
 def _find_git_folder(
     index: CodeIndex, entry: IndexEntry, owner: str, owner_folder: _GitFolder, outermost: str
 ) -> _GitFolder:
-    """Find a repository that holds the recorded commit of a submodule: the one checked out there, or git's own copy."""
+    """Find a repository with the recorded commit of a submodule: the checked-out one, or git's own copy."""
     checked_out = index.folder / entry.path
     candidates = []
     if not checked_out.is_symlink() and has_repository(checked_out):
@@ -80,7 +80,7 @@ def _find_git_folder(
 def _find_stored_copies(
     index: CodeIndex, entry: IndexEntry, owner: str, owner_folder: _GitFolder
 ) -> Sequence[_GitFolder]:
-    """Find what git keeps of a submodule that is not checked out, by its name in ``.gitmodules``."""
+    """Find git's copies of a submodule without a checkout, by its name in ``.gitmodules``."""
     settings = f":./{owner}/.gitmodules" if owner else ":.gitmodules"
     git = index.git
     done = git.try_run("config", "--blob", settings, "-z", "--get-regexp", r"^submodule\..*\.path$")
@@ -96,14 +96,14 @@ def _find_stored_copies(
 
 
 def _has_commit(git_folder: _GitFolder, commit: str) -> bool:
-    # Its settings name a working tree that may be gone.
+    # Its settings may name a deleted working tree.
     variables = {"GIT_DIR": str(git_folder.git_dir), "GIT_WORK_TREE": str(git_folder.git_dir)}
     git = Git(folder=git_folder.git_dir, variables=variables)
     return git.try_run("cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
 
 
 def build_missing_error(index: CodeIndex, path: str, *, outermost: str = "") -> ConfigError:
-    """Build the error for a submodule without content, which may lie in another one."""
+    """Build the error for a submodule without content, possibly inside another one."""
     return ConfigError(
         f"the submodule {index.prefix}{path} is part of the code, and its content is not here",
         hint=f"git -C {index.location.top} submodule update --init --recursive -- {index.prefix}{outermost or path}",

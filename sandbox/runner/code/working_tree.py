@@ -1,4 +1,4 @@
-"""The code as it lies on disk: tracked files and those that git does not ignore, whatever git was told to overlook."""
+"""Read the code on disk: tracked files and files not ignored by git, regardless of marks in the index."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def read_working_tree(index: CodeIndex, *, is_excluded: Callable[[str], bool]) -> None:
-    """Make an index hold what lies on disk.
+    """Update an index with the files on disk.
 
-    What a sparse checkout leaves out is as the repository's index has it. A submodule is what is checked out there. A
-    repository inside this one that is no submodule is not part of the code.
+    Files outside a sparse checkout are taken from the repository's index. A submodule is its checked-out content. A
+    nested repository that is no submodule is not part of the code.
 
     Raises:
         ConfigError: A submodule has no content, or a file cannot be read.
     """
     if index.location.index.is_file():
-        # What git remembers of each file spares reading it again; that this may be trusted only for files older
-        # than the index itself is why the copy must keep the index's own time ("racy git").
+        # git's cached stats of each file avoid reading it again. They are valid only for files older
+        # than the index itself, so the copy must keep the index's own time ("racy git").
         shutil.copy2(index.location.index, index.path)
     tracked, untracked = index.list_files(untracked=True)
     disk = _DiskFiles(index.folder)
@@ -41,17 +41,17 @@ def read_working_tree(index: CodeIndex, *, is_excluded: Callable[[str], bool]) -
     submodules = [entry for entry in read if entry.is_submodule and disk.is_folder(entry.path)]
     remaining = {entry.path for entry in [*present, *submodules]}
     index.update("--force-remove", paths=dict.fromkeys(e.path for e in read if e.path not in remaining))
-    # A name that ends in a slash is a repository inside this one.
+    # A name with a final slash is a repository inside this one.
     added = [path for path in untracked if not path.endswith("/") and not is_excluded(path)]
     index.update("--add", "--replace", paths=[*dict.fromkeys(entry.path for entry in present), *added])
     insert_checked_out_submodules(index, submodules)
 
 
 def insert_checked_out_submodules(index: CodeIndex, submodules: Iterable[IndexEntry]) -> None:
-    """Replace submodules of an index by what is checked out in their folders.
+    """Replace submodules of an index by the content checked out in their folders.
 
     Raises:
-        ConfigError: One has no content, which is what ``git clone`` leaves of them by default.
+        ConfigError: One has no content, the default after ``git clone``.
     """
     for entry in submodules:
         folder = index.folder / entry.path
@@ -66,7 +66,7 @@ def insert_checked_out_submodules(index: CodeIndex, submodules: Iterable[IndexEn
 
 
 class _DiskFiles:
-    """What lies on disk below a folder, as git sees it: nothing lies behind a link."""
+    """The files on disk below a folder, as seen by git: links are not followed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,1 +1,1 @@
-"""Programs that are carried out inside the sandbox, by the stack's own Python: they import nothing of ours."""
+"""Programs run inside the sandbox by the stack's own Python; they import no sandbox modules."""

@@ -1,4 +1,4 @@
-"""Makes the DuckDB file that ``$SANDBOX_DATABASE`` names: a view for each table of the sample, in its schema."""
+"""Create the DuckDB file ``$SANDBOX_DATABASE``: a view for each table of the sample, in its schema."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 
 
 def build_statements(sample: Path) -> list[str]:
-    """Give the SQL that makes the views, with the files where this run sees them."""
-    made = []
+    """Build the SQL of the views, with file paths as seen by this run."""
+    statements = []
     for folder in sorted(path for path in sample.iterdir() if path.is_dir()):
         schema, _, table = folder.name.rpartition(".")
-        # What a pattern would match is not what is named.
+        # Escape pattern characters: a glob would match other files.
         files = [re.sub(r"([*?\[])", r"[\1]", str(path)) for path in sorted(folder.glob("*.parquet"))]
         listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        made.append(f"create schema if not exists {_quote_name(schema or 'main')}")
-        made.append(
+        statements.append(f"create schema if not exists {_quote_name(schema or 'main')}")
+        statements.append(
             f"create view {_quote_name(schema or 'main')}.{_quote_name(table)} as "
             f"select * from read_parquet([{listed}], hive_partitioning = false)"
         )
-    return made
+    return statements
 
 
 def _quote_name(name: str) -> str:
@@ -29,7 +29,7 @@ def _quote_name(name: str) -> str:
 
 
 def main() -> None:
-    """Make it."""
+    """Create the file."""
     try:
         import duckdb  # noqa: PLC0415 - the stack's own, which may not have it
     except ImportError:

@@ -1,7 +1,7 @@
-"""Evaluates the views of a run's databases, inside the run: their text could name any file, so nothing else evaluates them.
+"""Evaluate the views of a run's databases inside the run: their text could name any file, so nothing else may do so.
 
-``views.json`` beside it lists databases below ``$SANDBOX_OUTPUT`` with their views. The rows of each database's views are
-written as tables into a new database in ``$SANDBOX_VIEWS``. A view that cannot be evaluated is not in it.
+``views.json`` beside it lists databases below ``$SANDBOX_OUTPUT`` with their views. The rows of each database's views
+are written as tables into a new database in ``$SANDBOX_VIEWS``. Views with errors are omitted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ROWS_NAME = "rows of views"
 
 
 def evaluate_duckdb_views(database: Path, views: list[list[str]], target: Path) -> None:
-    """Write the rows of a DuckDB file's views; they see the file under its own name, as the run did."""
+    """Write the rows of a DuckDB file's views; they see the file under its original name, as during the run."""
     import duckdb  # noqa: PLC0415 - the stack's own, which may not have it
 
     with duckdb.connect() as connection:
@@ -27,11 +27,11 @@ def evaluate_duckdb_views(database: Path, views: list[list[str]], target: Path) 
         connection.execute(f"attach {_quote_text(str(target))} as {_quote_name(ROWS_NAME)} (type duckdb)")
         connection.execute(f"use {name}")
         for schema, view in views:
-            place = f"{_quote_name(ROWS_NAME)}.{_quote_name(schema)}"
+            target_schema = f"{_quote_name(ROWS_NAME)}.{_quote_name(schema)}"
             rows = f"{name}.{_quote_name(schema)}.{_quote_name(view)}"
             try:
-                connection.execute(f"create schema if not exists {place}")
-                connection.execute(f"create table {place}.{_quote_name(view)} as from {rows}")
+                connection.execute(f"create schema if not exists {target_schema}")
+                connection.execute(f"create table {target_schema}.{_quote_name(view)} as from {rows}")
             except duckdb.Error as error:
                 print(f"{schema}.{view}: {error}", file=sys.stderr)  # noqa: T201 - the log of the evaluation
         connection.execute("use memory")
@@ -60,14 +60,14 @@ def _quote_text(text: str) -> str:
 
 
 def main() -> None:
-    """Evaluate them."""
+    """Evaluate the views of all listed databases."""
     output, folder = Path(os.environ["SANDBOX_OUTPUT"]), Path(os.environ["SANDBOX_VIEWS"])
     plan: list[dict[str, Any]] = json.loads(Path(__file__).with_name("views.json").read_text("utf-8"))
     for entry in plan:
         evaluate = evaluate_duckdb_views if entry["format"] == "duckdb" else evaluate_sqlite_views
         try:
             evaluate(output / entry["database"], entry["views"], folder / entry["rows"])
-        except Exception as error:  # noqa: BLE001 - the views of the other databases are evaluated all the same
+        except Exception as error:  # noqa: BLE001 - the views of the other databases are still evaluated
             print(f"{entry['database']}: {error}", file=sys.stderr)  # noqa: T201
 
 
