@@ -1,1 +1,1 @@
-"""One diff from start to finish: sides, runs, comparison, noise, separability, verdict, document."""
+"""Run one diff from start to finish: sides, runs, comparison, noise, separability, verdict, document."""

@@ -1,4 +1,4 @@
-"""Artifacts and what was left out: files that are no tables, compared by digest, and everything that no comparison covers."""
+"""Compare artifacts, the files that are no tables, by digest, and list everything excluded from comparison."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ UNSETTLED_STATUSES = frozenset({"changed", "removed"})
 
 @dataclass(frozen=True, kw_only=True)
 class SideContents:
-    """What one side left beside the rows of its tables.
+    """The outputs of one side besides the rows of its tables.
 
     Attributes:
         tables: The names of its tables.
-        artifacts: Its files that are no tables, by path.
-        not_compared: What was left out, by name, with the reason.
+        artifacts: Its artifacts, by path.
+        not_compared: Skipped outputs by name, with the reason.
     """
 
     tables: Collection[str]
@@ -33,7 +33,7 @@ class SideContents:
 
     @classmethod
     def from_run(cls, run: Run) -> SideContents:
-        """Return what a run left."""
+        """Return the contents of a run."""
         record = run.record
         return cls(tables=record.outputs.keys(), artifacts=record.artifacts, not_compared=record.not_compared)
 
@@ -70,14 +70,14 @@ def _compare_digests(before: RunArtifact, after: RunArtifact) -> Literal["same",
 
 
 def find_unsettled_artifacts(artifacts: Mapping[str, ArtifactDiff]) -> list[str]:
-    """Return the artifacts whose difference a second run of the baseline may explain."""
+    """Return the differing artifacts that may be nondeterministic: a noise run decides."""
     return [path for path, artifact in artifacts.items() if artifact.status in UNSETTLED_STATUSES]
 
 
 def mark_nondeterministic_artifacts(
     artifacts: Mapping[str, ArtifactDiff], baseline: Run, again: Run
 ) -> dict[str, ArtifactDiff]:
-    """Return artifacts with those marked that two runs of the baseline do not make alike."""
+    """Return the artifacts, marking those that differ between two runs of the baseline."""
     first, second = baseline.record.artifacts, again.record.artifacts
     return {
         path: artifact.model_copy(update={"status": "nondeterministic"})
@@ -89,13 +89,13 @@ def mark_nondeterministic_artifacts(
 
 
 def list_not_compared(baseline: SideContents, candidate: SideContents) -> list[NotCompared]:
-    """Return what was left out on either side, sorted by name."""
-    given = []
+    """Return the skipped outputs of either side, sorted by name."""
+    skipped = []
     for name in sorted({*baseline.not_compared, *candidate.not_compared}):
         before, after = baseline.not_compared.get(name), candidate.not_compared.get(name)
         if before is not None and after is not None:
             reason = before if before == after else f"in the baseline {before}, in the candidate {after}"
         else:
             reason = f"{before}, in the baseline" if before is not None else f"{after}, in the candidate"
-        given.append(NotCompared(name=name, reason=reason))
-    return given
+        skipped.append(NotCompared(name=name, reason=reason))
+    return skipped

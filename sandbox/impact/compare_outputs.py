@@ -1,4 +1,4 @@
-"""What every comparison of a project's outputs has in common."""
+"""Provide the common parts of all comparisons of a project's outputs."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonOptions:
-    """By what outputs are compared.
+    """The options of a comparison of outputs.
 
     Attributes:
-        rules: What is declared about an output.
-        units: Each unit table to its key, the most important first.
-        draws: The draw of each unit table, to estimate by; None counts the sample alone.
-        details: Whether examples, distributions and segments are wanted too.
+        rules: The declared rules of each output.
+        units: The key of each unit table, the most important table first.
+        draws: The draw of each unit table, for estimates; None describes the sample alone.
+        details: Whether to include examples, distributions and segments.
     """
 
     rules: Mapping[str, OutputRules]
@@ -50,7 +50,7 @@ def compare_tables(
     identical: Collection[str] = (),
     origin: TableOrigin = "project",
 ) -> dict[str, OutputDiff]:
-    """Compare two sets of tables within this machine's means (see `sandbox.compare.compare`)."""
+    """Compare two sets of tables within this machine's memory (see `sandbox.compare.compare`)."""
     if not baseline and not candidate:
         return {}
     return compare.compare_tables(
@@ -76,7 +76,7 @@ def run_data_tests(
     *,
     progress: Progress,
 ) -> list[DataTestResult]:
-    """Carry out the project's data tests on both sides' outputs."""
+    """Run the project's data tests on both sides' outputs."""
     return compare.run_data_tests(
         project.settings.tests,
         baseline,
@@ -91,7 +91,7 @@ def run_data_tests(
 def build_comparison_options(
     project: Project, manifest: SampleManifest, *, estimating: Sample | None = None
 ) -> ComparisonOptions:
-    """Give what the project's file declares about outputs, and the units of the sample; to estimate by, their draws."""
+    """Build the options from the declared rules and the sample's units; for estimates, with their draws."""
     return ComparisonOptions(
         rules={name: compare.build_output_rules(section) for name, section in project.settings.outputs.items()},
         units={unit: tuple(draw.key) for unit, draw in manifest.units.items()},
@@ -99,13 +99,13 @@ def build_comparison_options(
     )
 
 
-def check_declared_outputs(project: Project, made: Iterable[str]) -> None:
-    """Make sure that every declared output was made by one side.
+def check_declared_outputs(project: Project, outputs: Iterable[str]) -> None:
+    """Check that every declared output was made by one side.
 
     Raises:
-        PipelineError: One was not.
+        PipelineError: An output is missing on both sides.
     """
-    known = sorted(made)
+    known = sorted(outputs)
     for name in project.settings.outputs:
         if name not in known:
             raise PipelineError(
@@ -114,9 +114,9 @@ def check_declared_outputs(project: Project, made: Iterable[str]) -> None:
             )
 
 
-def find_differing_outputs(one: Run, other: Run) -> set[str]:
-    """Return the outputs of both runs whose files are not the same, byte for byte."""
-    outputs = one.record.outputs, other.record.outputs
+def find_differing_outputs(first: Run, second: Run) -> set[str]:
+    """Return the outputs of both runs with different files, byte for byte."""
+    outputs = first.record.outputs, second.record.outputs
     return {
         name
         for name in outputs[0].keys() & outputs[1].keys()
@@ -124,19 +124,19 @@ def find_differing_outputs(one: Run, other: Run) -> set[str]:
     }
 
 
-def has_differences(one: Run, other: Run) -> bool:
-    """Return whether a file of an output or an artifact of both runs is not the same, byte for byte."""
-    artifacts = [{path: file.sha256 for path, file in run.record.artifacts.items()} for run in (one, other)]
-    return artifacts[0] != artifacts[1] or bool(find_differing_outputs(one, other))
+def has_differences(first: Run, second: Run) -> bool:
+    """Return whether a file of an output or an artifact of both runs differs, byte for byte."""
+    artifacts = [{path: file.sha256 for path, file in run.record.artifacts.items()} for run in (first, second)]
+    return artifacts[0] != artifacts[1] or bool(find_differing_outputs(first, second))
 
 
-def find_identical_outputs(one: Run, other: Run, rules: Mapping[str, OutputRules]) -> list[str]:
-    """Return the outputs that need no comparison: the same files, but not of a database, which holds several in one file."""
-    differing = find_differing_outputs(one, other)
+def find_identical_outputs(first: Run, second: Run, rules: Mapping[str, OutputRules]) -> list[str]:
+    """Return the outputs with the same files, except databases, whose file holds several outputs."""
+    differing = find_differing_outputs(first, second)
     return [
         name
-        for name, output in one.record.outputs.items()
-        if name in other.record.outputs
+        for name, output in first.record.outputs.items()
+        if name in second.record.outputs
         and name not in differing
         and output.member is None
         and not (name in rules and rules[name].rename)
@@ -144,14 +144,14 @@ def find_identical_outputs(one: Run, other: Run, rules: Mapping[str, OutputRules
 
 
 def compute_memory_limit() -> int:
-    """Give the bytes that comparing may hold: half of this machine's, at most 4 GB."""
+    """Compute the memory limit of a comparison in bytes: half of this machine's memory, at most 4 GB."""
     return min(4 * 10**9, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2)
 
 
 def _describe_content(output: RunOutput) -> tuple[object, ...]:
-    """Return everything that decides what an output's files hold.
+    """Return everything that determines the content of an output's files.
 
-    The names of files count where they say how to read them, and in folders, whose names are partitions.
+    File names count if they determine the format, and in folders, because they name partitions.
     """
     files = [
         (file.sha256, file.path if output.folder is not None else PurePosixPath(file.path).suffixes)

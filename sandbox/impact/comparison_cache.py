@@ -1,7 +1,7 @@
-"""The cache of the last comparison of two runs.
+"""Cache the last comparison of two runs.
 
-A run is reused only while its outputs are byte for byte those that it recorded. So equal digests of outputs, compared
-by equal rules on one sample, have equal results. A record counts only with this installation's signature.
+A run is reused only while its outputs are byte for byte the recorded ones. So equal digests of outputs, compared by
+equal rules on one sample, have equal results. A record counts only with this installation's signature.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ CACHE_FILE = "comparisons/last.json"
 def compare_runs(
     ground: SideContext, runs: tuple[Run, Run], terms: ComparisonOptions, *, fresh: bool, progress: Progress
 ) -> dict[str, OutputDiff]:
-    """Compare what two runs made, or return the last comparison if that was of the same.
+    """Compare the outputs of two runs, or return the last comparison if it has the same identity.
 
     Args:
-        ground: What both stand on.
-        runs: The baseline's and the candidate's.
-        terms: By what they are compared.
-        fresh: Compare although they were compared before.
-        progress: Shows one step an output that is compared.
+        ground: The context of both sides.
+        runs: The baseline's and the candidate's run.
+        terms: The options of the comparison.
+        fresh: Whether to ignore the cached comparison.
+        progress: Shows one step for each compared output.
     """
-    place = ground.project.state_folder / CACHE_FILE
+    path = ground.project.state_folder / CACHE_FILE
     identity = _compute_identity(ground.sample.sample.fingerprint, runs, terms)
-    if place.is_file() and not fresh:
-        with contextlib.suppress(StoreError):  # a damaged or forged one is made again
-            record = ComparisonRecord.read(place, key=load_seal_key())
+    if path.is_file() and not fresh:
+        with contextlib.suppress(StoreError):  # a damaged or forged record is replaced
+            record = ComparisonRecord.read(path, key=load_seal_key())
             if record.identity == identity:
                 return record.outputs
     baseline, candidate = (list_output_tables(run.output_folder, run.record.outputs) for run in runs)
     same = find_identical_outputs(*runs, terms.rules)
     outputs = compare_tables(baseline, candidate, terms, identical=same, progress=progress)
     record = ComparisonRecord(identity=identity, outputs=outputs)
-    write_file(place, record.to_json_text(key=load_seal_key()), mode=0o600)
+    write_file(path, record.to_json_text(key=load_seal_key()), mode=0o600)
     return outputs
 
 
 def _compute_identity(fingerprint: str, runs: tuple[Run, Run], terms: ComparisonOptions) -> str:
-    """Return a digest of everything that decides what a comparison finds, this program's version included."""
+    """Compute a digest of everything that determines a comparison's result, this program's version included."""
     outputs = [{name: output.model_dump(mode="json") for name, output in run.record.outputs.items()} for run in runs]
     return hash_json(
         {
@@ -72,6 +72,6 @@ def _compute_identity(fingerprint: str, runs: tuple[Run, Run], terms: Comparison
 
 
 def serialize_rules(rules: OutputRules) -> dict[str, Any]:
-    """Return rules in a form that does not depend on the process."""
+    """Serialize rules in a form independent of the process."""
     fields = dataclasses.asdict(rules)
     return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}

@@ -1,4 +1,4 @@
-"""Run production's code and the changed code on the sample, and judge what differs."""
+"""Run production's code and the changed code on the sample, and judge the differences."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DiffVersions:
-    """What is compared.
+    """The compared versions.
 
     Attributes:
-        baseline: A git ref; None is what production runs.
+        baseline: A git ref; None is production's version.
         candidate: A git ref; None is the working tree.
-        outputs: Where outputs lie that production really made; they stand for a run of the baseline.
-        stack: A file with a stack for the candidate; both sides are then the candidate's code.
+        outputs: The path of production's real outputs, used instead of a run of the baseline.
+        stack: A file with a stack for the candidate; both sides then have the candidate's code.
     """
 
     baseline: str | None = None
@@ -61,15 +61,15 @@ class DiffVersions:
 
 @dataclass(frozen=True, kw_only=True)
 class DiffOptions:
-    """How it is done.
+    """The options of a diff.
 
     Attributes:
-        name: Which of the project's sandboxes.
-        fresh: Run everything again although it ran before.
-        frozen: Refuse to change the lock or the sample.
-        values: Whether what is written and shown may hold values of rows.
-        persistent: Whether the sandbox is made ready and ``sandbox.lock`` follows the working tree, as `create` does.
-        accept_rules: Accept that what judges is looser than in the baseline commit's file.
+        name: The name of the sandbox in the project.
+        fresh: Whether to ignore earlier runs.
+        frozen: Whether to refuse changes of the lock or the sample.
+        values: Whether reports and messages may contain values of rows.
+        persistent: Whether to prepare the sandbox and update ``sandbox.lock`` from the working tree, as `create` does.
+        accept_rules: Whether to accept rules looser than in the baseline commit's file.
     """
 
     name: str = "default"
@@ -83,17 +83,17 @@ class DiffOptions:
 def compare_versions(
     project: Project, versions: DiffVersions, options: DiffOptions, *, progress: Progress
 ) -> DiffDocument:
-    """Compare two versions as `diff` does; writes no report."""
+    """Compare two versions as `diff` does, without writing a report."""
     ref = _choose_baseline_ref(project, versions)
     if versions.outputs is None and ref is not None:
-        Repository(project.root).resolve_commit(ref)  # a ref that is not there must fail before any work is done
+        Repository(project.root).resolve_commit(ref)  # a missing ref must fail before any work is done
     rules = _judge_rules(project, versions, options)
     candidate_project = build_version_project(project, versions.candidate)
     resolve_command(candidate_project)
     ground = _prepare_context(project, options, progress)
     after = _replace_project(ground, candidate_project)
     if versions.outputs is not None:
-        found = _compare_with_production(after, versions, versions.outputs, options, progress)
+        findings = _compare_with_production(after, versions, versions.outputs, options, progress)
     else:
         before = after if versions.stack else _replace_project(ground, build_version_project(project, ref))
         other = _replace_stack(after, versions.stack, options) if versions.stack else after
@@ -101,10 +101,10 @@ def compare_versions(
             open_side("baseline", before, ref, progress=progress) as baseline,
             open_side("candidate", other, versions.candidate, progress=progress) as candidate,
         ):
-            found = _run_and_compare_sides(baseline, candidate, versions, options, progress)
+            findings = _run_and_compare_sides(baseline, candidate, versions, options, progress)
     warnings = [*([ground.stack.warning] if ground.stack.warning else []), *rules.warnings]
-    found = dataclasses.replace(found, warnings=[*warnings, *found.warnings])
-    return build_document(project, ground.sample.manifest, found, rules)
+    findings = dataclasses.replace(findings, warnings=[*warnings, *findings.warnings])
+    return build_document(project, ground.sample.manifest, findings, rules)
 
 
 def _judge_rules(project: Project, versions: DiffVersions, options: DiffOptions) -> RuleJudgement:
@@ -126,7 +126,7 @@ def _has_version(project: Project, ref: str) -> bool:
 
 
 def _replace_project(ground: SideContext, project: Project) -> SideContext:
-    """Return what a side stands on, with the code keys of its own version."""
+    """Return a side's context with the code keys of its own version."""
     return dataclasses.replace(ground, project=project, stack=dataclasses.replace(ground.stack, project=project))
 
 
@@ -137,7 +137,7 @@ def _choose_baseline_ref(project: Project, versions: DiffVersions) -> str | None
 
 
 def _prepare_context(project: Project, options: DiffOptions, progress: Progress) -> SideContext:
-    """Make ready what both sides stand on: the sample and the stack."""
+    """Prepare the common context of both sides: the sample and the stack."""
     if options.persistent:
         ready = create(project, name=options.name, frozen=options.frozen, progress=progress)
         stack, drawn = ready.stack, ready.sample
@@ -175,7 +175,7 @@ def _run_and_compare_sides(
     options: DiffOptions,
     progress: Progress,
 ) -> DiffFindings:
-    """Run both sides, compare what they made, and tell noise from change."""
+    """Run both sides, compare their outputs, and account for noise."""
     ground = baseline.context
     first = baseline.run(fresh=options.fresh, progress=progress)
     if runs.is_dbt_project(ground.project):
@@ -183,14 +183,14 @@ def _run_and_compare_sides(
         candidate = dataclasses.replace(candidate, request=request)
     second = candidate.run(fresh=options.fresh, progress=progress)
     if second.cached and second.record.started < first.record.started and has_differences(first, second):
-        # What the clock does shows in the repetition only if it spans the time between the sides.
+        # Effects of the clock show in the noise run only if it spans the time between the sides.
         second = candidate.run(fresh=True, progress=progress)
     sides = [list_output_tables(run.output_folder, run.record.outputs) for run in (first, second)]
     check_declared_outputs(ground.project, {*sides[0], *sides[1]})
     terms = build_comparison_options(ground.project, ground.sample.manifest, estimating=ground.sample.sample)
     outputs = compare_runs(ground, (first, second), terms, fresh=options.fresh, progress=progress)
     contents = SideContents.from_run(first), SideContents.from_run(second)
-    found = DiffFindings(
+    findings = DiffFindings(
         baseline=describe_run_side(first),
         candidate=describe_run_side(second, stack=str(versions.stack) if versions.stack else None),
         baseline_run=first,
@@ -209,26 +209,26 @@ def _run_and_compare_sides(
             *(find_ancestry_warnings(ground.project, baseline, candidate) if versions.stack is None else []),
         ],
     )
-    found = noise.account_for_noise(baseline, found, terms, fresh=options.fresh, progress=progress)
-    return separability.withdraw_estimates(baseline, candidate, found, terms, fresh=options.fresh, progress=progress)
+    findings = noise.account_for_noise(baseline, findings, terms, fresh=options.fresh, progress=progress)
+    return separability.withdraw_estimates(baseline, candidate, findings, terms, fresh=options.fresh, progress=progress)
 
 
 def _compare_with_production(
-    ground: SideContext, versions: DiffVersions, place: Path, options: DiffOptions, progress: Progress
+    ground: SideContext, versions: DiffVersions, path: Path, options: DiffOptions, progress: Progress
 ) -> DiffFindings:
-    """Run the candidate, and compare what it made with what production really made."""
+    """Run the candidate, and compare its outputs with production's real outputs."""
     project, sample_ = ground.project, ground.sample
     terms = build_comparison_options(project, sample_.manifest)
     paths = {name: output.path for name, output in project.settings.outputs.items() if output.path}
     with add_side_to_errors("baseline"):
-        opened = production_baseline.open_outputs(place, paths=paths)
+        opened = production_baseline.open_outputs(path, paths=paths)
     tables = {name: table.files for name, table in opened.tables.items()}
     with open_side("candidate", ground, versions.candidate, progress=progress) as candidate:
         run = candidate.run(fresh=options.fresh, progress=progress)
     check_declared_outputs(project, {*tables, *run.record.outputs})
     with make_staging_folder(project.state_folder, label="production") as folder:
         with add_side_to_errors("baseline"):
-            made = production_baseline.restrict_outputs(
+            production = production_baseline.restrict_outputs(
                 tables,
                 sample=sample_.sample,
                 manifest=sample_.manifest,
@@ -238,27 +238,27 @@ def _compare_with_production(
             )
         ours = list_output_tables(run.output_folder, run.record.outputs)
         outputs = compare_tables(
-            made.tables,
-            {name: table for name, table in ours.items() if name not in made.exclusions},
-            dataclasses.replace(terms, rules=production_baseline.add_rounding_tolerances(terms.rules, made.tables)),
+            production.tables,
+            {name: table for name, table in ours.items() if name not in production.exclusions},
+            dataclasses.replace(
+                terms, rules=production_baseline.add_rounding_tolerances(terms.rules, production.tables)
+            ),
             progress=progress,
         )
-        tests = run_data_tests(project, made.tables, ours, sample_.sample, progress=progress)
+        tests = run_data_tests(project, production.tables, ours, sample_.sample, progress=progress)
     contents = (
-        production_baseline.describe_contents(
-            opened, place, complete=production_baseline.is_complete(sample_.manifest)
-        ),
+        production_baseline.describe_contents(opened, path, complete=production_baseline.is_complete(sample_.manifest)),
         SideContents.from_run(run),
     )
     artifacts, left_out = production_baseline.compare_artifacts_of_sample(*contents)
     return DiffFindings(
-        baseline=describe_plain_side(str(place.absolute())).model_copy(update={"made": made.descriptions}),
+        baseline=describe_plain_side(str(path.absolute())).model_copy(update={"made": production.descriptions}),
         candidate=describe_run_side(run),
         baseline_run=None,
         candidate_run=run,
         outputs=outputs,
         tests=tests,
         artifacts=artifacts,
-        not_compared=[*production_baseline.list_exclusions(made), *left_out],
-        warnings=[*made.warnings, production_baseline.ROUNDING_WARNING],
+        not_compared=[*production_baseline.list_exclusions(production), *left_out],
+        warnings=[*production.warnings, production_baseline.ROUNDING_WARNING],
     )

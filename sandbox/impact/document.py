@@ -1,4 +1,4 @@
-"""``diff.json`` and what lies beside it: put together from what was run and found, and written."""
+"""Build ``diff.json`` from runs and findings."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ REPORT_FILE = "report.html"
 
 @dataclass(frozen=True, kw_only=True)
 class DiffFindings:
-    """What the comparison of two sides found.
+    """The findings of a comparison of two sides.
 
     Attributes:
-        baseline: What stands for production.
+        baseline: The side of production.
         candidate: The changed version's run.
-        baseline_run: Production's run, unless its own outputs stand for it.
-        outputs: What was found, output by output.
-        tests: The data tests on both sides.
-        artifacts: The files that are no tables, by path.
-        not_compared: What the runs left and was not compared.
-        noise_run: The run of the baseline that looked for noise, if there was reason for one.
-        warnings: What the reader should know.
-        dbt: What of a dbt project was built.
+        baseline_run: Production's run, unless its real outputs are used instead.
+        outputs: The differences of each output.
+        tests: The results of data tests on both sides.
+        artifacts: The artifacts, by path.
+        not_compared: The outputs excluded from comparison.
+        noise_run: The noise run, if there was one.
+        warnings: Warnings for the reader.
+        dbt: The built parts of a dbt project.
     """
 
     baseline: DiffSide
@@ -57,45 +57,47 @@ class DiffFindings:
 
 
 def build_document(
-    project: Project, manifest: SampleManifest, found: DiffFindings, rules: RuleJudgement
+    project: Project, manifest: SampleManifest, findings: DiffFindings, rules: RuleJudgement
 ) -> DiffDocument:
-    """Judge what was found, and return the whole document."""
+    """Judge the findings, and return the whole document."""
     settings = project.settings
     gates = {name: section.gate for name, section in settings.outputs.items()}
-    made = [name for name, output in found.outputs.items() if output.status != "added"]
-    changes = rules.list_changes(made)
+    baseline_outputs = [name for name, output in findings.outputs.items() if output.status != "added"]
+    changes = rules.list_changes(baseline_outputs)
     verdict, gate = compare.evaluate_gate(
         GateEvidence(
-            outputs=found.outputs,
-            tests=found.tests,
-            artifacts=found.artifacts,
-            not_compared=found.not_compared,
+            outputs=findings.outputs,
+            tests=findings.tests,
+            artifacts=findings.artifacts,
+            not_compared=findings.not_compared,
             rule_changes=changes,
             rules_limit=rules.limit,
         ),
         settings.gate,
         gates,
     )
-    identity = _create_id({"baseline": found.baseline.run or found.baseline.ref, "candidate": found.candidate.run})
+    identity = _create_id(
+        {"baseline": findings.baseline.run or findings.baseline.ref, "candidate": findings.candidate.run}
+    )
     return DiffDocument(
         id=identity,
         created=_format_current_time(),
         project=settings.project.name,
         verdict=verdict,
-        baseline=found.baseline,
-        candidate=found.candidate,
+        baseline=findings.baseline,
+        candidate=findings.candidate,
         sample=_describe_sample(manifest),
-        environment=_describe_environment(found),
-        outputs=dict(found.outputs),
-        tests=found.tests,
-        artifacts=dict(found.artifacts),
-        not_compared=found.not_compared,
+        environment=_describe_environment(findings),
+        outputs=dict(findings.outputs),
+        tests=findings.tests,
+        artifacts=dict(findings.artifacts),
+        not_compared=findings.not_compared,
         rule_changes=changes or [],
         gate=gate,
-        warnings=found.warnings,
+        warnings=findings.warnings,
         report=str(project.state_folder / "diffs" / identity / REPORT_FILE),
-        repeat=_describe_noise_run(found.noise_run),
-        dbt=found.dbt,
+        repeat=_describe_noise_run(findings.noise_run),
+        dbt=findings.dbt,
     )
 
 
@@ -107,7 +109,7 @@ def build_table_document(
     *,
     report: Path | None = None,
 ) -> DiffDocument:
-    """Give the document of two plain tables; ``report`` is where its report will be."""
+    """Build the document of two plain tables; ``report`` is the future path of its report."""
     verdict, results = compare.evaluate_gate(GateEvidence(outputs=outputs), gate, {})
     return DiffDocument(
         id=_create_id({"baseline": baseline, "candidate": candidate}),
@@ -127,11 +129,11 @@ def build_table_document(
 
 
 def describe_run_side(run: Run, *, stack: str | None = None) -> DiffSide:
-    """Describe a side that was run."""
+    """Describe a side with a run."""
     record = run.record
     files = {
         (file.path, file.bytes) for output in record.outputs.values() for file in output.files
-    }  # the tables of one database lie in one file
+    }  # the tables of one database share one file
     return DiffSide(
         run=record.id,
         ref=run.version.ref,
@@ -149,7 +151,7 @@ def describe_run_side(run: Run, *, stack: str | None = None) -> DiffSide:
 
 
 def describe_plain_side(ref: str) -> DiffSide:
-    """Describe a side that was not run."""
+    """Describe a side without a run."""
     return DiffSide(
         run=None,
         ref=ref,
@@ -167,21 +169,21 @@ def _describe_sample(manifest: SampleManifest) -> SampleReference:
     return SampleReference(
         fingerprint=manifest.fingerprint,
         drawn=manifest.drawn,
-        units={unit: sum(one.sampled for one in some) for unit, some in strata.items()},
-        population={unit: sum(one.population for one in some) for unit, some in strata.items()},
+        units={unit: sum(stratum.sampled for stratum in some) for unit, some in strata.items()},
+        population={unit: sum(stratum.population for stratum in some) for unit, some in strata.items()},
     )
 
 
-def _describe_environment(found: DiffFindings) -> EnvironmentReference:
-    runs = [run for run in (found.baseline_run, found.candidate_run) if run is not None]
+def _describe_environment(findings: DiffFindings) -> EnvironmentReference:
+    runs = [run for run in (findings.baseline_run, findings.candidate_run) if run is not None]
     isolation = [run.record.isolation for run in runs]
     environment = runs[0].record.environment
     return EnvironmentReference(
         id=environment.id,
         runtime=environment.runtime,
         base=environment.base,
-        candidate_id=found.candidate_run.record.environment.id,
-        isolated=all(one is not None and one.is_complete for one in isolation),
+        candidate_id=findings.candidate_run.record.environment.id,
+        isolated=all(record is not None and record.is_complete for record in isolation),
     )
 
 

@@ -1,11 +1,11 @@
-"""Noise: what differs between two runs of the baseline, and so says nothing about a change of code.
+"""Measure noise: differences between two runs of the baseline, which are no effect of a change of code.
 
-Where two sides differ, the baseline is run once more with another thread count and the sample's files in another
-order. A column that differs between its two runs is tainted: nothing is judged in it.
+If two sides differ, the baseline is run again with another thread count and the sample's files in another order (the
+noise run). A column that differs between the two baseline runs is nondeterministic and excluded from judgement.
 
-Two kinds of noise are no reason to stop judging. Sums of floating-point numbers depend on the order of the addends:
-where all that differs is a column's last digits, it gets a tolerance instead. And rows that only one of the two runs has
-must not excuse every lost one: only as many differing rows count as noise as the second run explains, row by row.
+Two kinds of noise do not exclude a column. Sums of floating-point numbers depend on the order of the addends: if only a
+column's last digits differ, it gets a tolerance instead. And rows present in only one of the two runs must not excuse
+every lost row: only as many differing rows count as noise as the noise run explains, row by row.
 """
 
 from __future__ import annotations
@@ -38,47 +38,49 @@ if TYPE_CHECKING:
 def run_baseline_again(
     baseline: RunnableSide, runs: tuple[Run, Run], *, fresh: bool, progress: Progress
 ) -> tuple[Run | None, str | None]:
-    """Run the baseline once more, or reuse such a run if it is younger than both sides'.
+    """Run the baseline again, or reuse such a run if it is younger than both sides' runs.
 
-    An older one could not show what the clock does: all three have to span the time between the sides.
+    An older one could not show effects of the clock: all three runs have to span the time between the sides.
 
     Returns:
         The run; None, and a sentence that says why, where the baseline does not stand the variation.
     """
     variation = choose_variation(baseline.request.limits)
     try:
-        found = baseline.run(fresh=fresh, progress=progress, variation=variation)
-        if found.cached and found.record.started < max(run.record.started for run in runs):
-            found = baseline.run(fresh=True, progress=progress, variation=variation)
+        repetition = baseline.run(fresh=fresh, progress=progress, variation=variation)
+        if repetition.cached and repetition.record.started < max(run.record.started for run in runs):
+            repetition = baseline.run(fresh=True, progress=progress, variation=variation)
     except (PipelineError, PipelineTimeoutError, PipelineMemoryError) as error:
         return None, (
             "noise could not be told from change, so every difference counts: with "
             f"{format_count(variation.threads, 'thread')} and the sample's files in another order {summarize_error(error)}"
         )
-    return found, None
+    return repetition, None
 
 
 def account_for_noise(
-    baseline: RunnableSide, found: DiffFindings, terms: ComparisonOptions, *, fresh: bool, progress: Progress
+    baseline: RunnableSide, findings: DiffFindings, terms: ComparisonOptions, *, fresh: bool, progress: Progress
 ) -> DiffFindings:
-    """Tell noise from change in what was found, if anything differs; what is tainted is compared once more, as such.
+    """Separate noise from change in the findings, if any; compare nondeterministic outputs again with adapted rules.
 
     Args:
-        baseline: Still ready to be run.
-        found: What the comparison of its run with the candidate's gave.
-        terms: By what they were compared.
-        fresh: Run it again although it ran before.
+        baseline: The baseline, still ready to run.
+        findings: The findings of the comparison of its run with the candidate's.
+        terms: The options of that comparison.
+        fresh: Whether to ignore earlier noise runs.
         progress: Shows the steps.
     """
-    first, second = found.baseline_run, found.candidate_run
-    doubtful = {name for name, one in found.outputs.items() if one.status == "compared" and one.rows.different}
-    if first is None or not (doubtful or find_unsettled_artifacts(found.artifacts)):
-        return found
+    first, second = findings.baseline_run, findings.candidate_run
+    doubtful = {
+        name for name, output in findings.outputs.items() if output.status == "compared" and output.rows.different
+    }
+    if first is None or not (doubtful or find_unsettled_artifacts(findings.artifacts)):
+        return findings
     again, problem = run_baseline_again(baseline, (first, second), fresh=fresh, progress=progress)
     if again is None:
-        return dataclasses.replace(found, warnings=[*found.warnings, str(problem)])
+        return dataclasses.replace(findings, warnings=[*findings.warnings, str(problem)])
     with progress.step("telling noise from change"):
-        noises = detect_noise(found.outputs, doubtful, (first, again, second), terms)
+        noises = detect_noise(findings.outputs, doubtful, (first, again, second), terms)
         tainted = {
             name: add_noise_to_rules(terms.rules.get(name, OutputRules()), noise)
             for name, noise in noises.items()
@@ -91,20 +93,20 @@ def account_for_noise(
             dataclasses.replace(terms, rules=tainted),
             progress=SilentProgress(),
         )
-    outputs = {**found.outputs, **judged}
+    outputs = {**findings.outputs, **judged}
     for name, noise in noises.items():
         outputs[name] = _add_noise_counts(outputs[name], noise)
     return dataclasses.replace(
-        found,
+        findings,
         outputs=outputs,
-        artifacts=mark_nondeterministic_artifacts(found.artifacts, first, again),
+        artifacts=mark_nondeterministic_artifacts(findings.artifacts, first, again),
         noise_run=again,
-        warnings=[*found.warnings, *again.damage_messages, *_describe_noise(noises, first.version.ref)],
+        warnings=[*findings.warnings, *again.damage_messages, *_describe_noise(noises, first.version.ref)],
     )
 
 
 def _add_noise_counts(output: OutputDiff, noise: OutputNoise) -> OutputDiff:
-    """Add to what was found what the comparison itself does not know."""
+    """Add to an output's differences the counts unknown to the comparison itself."""
     rows = output.rows
     least = min(rows.noise + noise.explained_rows, rows.different)
     return output.model_copy(
@@ -117,25 +119,25 @@ def _add_noise_counts(output: OutputDiff, noise: OutputNoise) -> OutputDiff:
 
 
 def _describe_noise(noises: Mapping[str, OutputNoise], ref: str) -> list[str]:
-    said = []
+    phrases = []
     for name, noise in noises.items():
         if noise.columns:
-            said.append(
+            phrases.append(
                 f"{name}: two runs of {ref} itself give different values in {', '.join(sorted(noise.columns))}; "
                 "nothing is judged there"
             )
         if noise.rounding:
             most = max(noise.rounding.values())
-            said.append(
+            phrases.append(
                 f"{name}: two runs of {ref} itself give different last digits in {', '.join(sorted(noise.rounding))}; "
                 f"changes of up to {most:g} of a value do not count there"
             )
         if noise.unstable_rows:
-            said.append(
+            phrases.append(
                 f"{name}: {noise.unstable_rows:,} rows come and go between two runs of {ref} itself; only differences "
                 "that such rows explain, one by one, count as noise"
             )
-    return said
+    return phrases
 
 
 def detect_noise(
@@ -144,16 +146,16 @@ def detect_noise(
     runs: tuple[Run, Run, Run],
     terms: ComparisonOptions,
 ) -> dict[str, OutputNoise]:
-    """Give what is noise in the outputs that differ.
+    """Return the noise in differing outputs.
 
     Args:
-        outputs: What was found, output by output.
-        doubtful: Those that are to be looked at.
-        runs: The baseline's, its repetition, the candidate's.
-        terms: By what they were compared.
+        outputs: The differences of each output.
+        doubtful: The outputs to check.
+        runs: The baseline's run, the noise run, the candidate's run.
+        terms: The options of the comparison.
     """
     first, again, candidate = (list_output_tables(run.output_folder, run.record.outputs) for run in runs)
-    given = {}
+    detected = {}
     for name in sorted(find_differing_outputs(runs[0], runs[1]).intersection(doubtful)):
         repeated_columns = runs[1].record.outputs[name].columns
         look = NoiseDetector(
@@ -168,5 +170,5 @@ def detect_noise(
             output_diff=outputs[name],
             units=terms.units,
         )
-        given[name] = look.detect()
-    return {name: noise for name, noise in given.items() if noise != NO_NOISE}
+        detected[name] = look.detect()
+    return {name: noise for name, noise in detected.items() if noise != NO_NOISE}

@@ -1,4 +1,4 @@
-"""Outputs that production really made, cut to the sample's units, as the baseline of a comparison."""
+"""Use production's real outputs, restricted to the sample's units, as the baseline of a comparison."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ ROUNDING_WARNING = (
 
 @dataclass(frozen=True, kw_only=True)
 class ProductionBaseline:
-    """Production's outputs, as far as they can be compared.
+    """The comparable part of production's outputs.
 
     Attributes:
-        tables: Cut to the sample's units.
-        descriptions: What each was before that.
-        exclusions: Outputs that cannot be compared, and why.
-        warnings: What else the reader should know.
+        tables: The tables, restricted to the sample's units.
+        descriptions: Descriptions of the full tables.
+        exclusions: Incomparable outputs, with the reason.
+        warnings: Further warnings for the reader.
     """
 
     tables: dict[str, TableFiles]
@@ -54,50 +54,50 @@ class ProductionBaseline:
     warnings: list[str]
 
 
-def open_outputs(place: Path, *, paths: Mapping[str, str]) -> FolderClassification:
-    """Return what ``--baseline-output`` holds: a folder as a run would leave it, or a database file.
+def open_outputs(path: Path, *, paths: Mapping[str, str]) -> FolderClassification:
+    """Read the contents of ``--baseline-output``: a folder laid out like a run's outputs, or a database file.
 
     Raises:
-        ConfigError: It is not there, or holds no table.
+        ConfigError: It does not exist, or holds no table.
         PipelineError: It cannot be read.
     """
-    if not place.exists():
+    if not path.exists():
         raise ConfigError(
-            f"--baseline-output: {place} is not there",
+            f"--baseline-output: {path} is not there",
             hint="name the folder or the .duckdb file that production wrote",
         )
-    if place.is_file() and find_database_format(place) is None:
+    if path.is_file() and find_database_format(path) is None:
         raise ConfigError(
-            f"--baseline-output: {place} is neither a folder nor a database file",
-            hint=f"name its folder: {place.parent}",
+            f"--baseline-output: {path} is neither a folder nor a database file",
+            hint=f"name its folder: {path.parent}",
         )
-    found = classify_outputs(place, paths=paths)
-    if not found.tables:
+    contents = classify_outputs(path, paths=paths)
+    if not contents.tables:
         raise ConfigError(
-            f"--baseline-output: {place} holds no output",
+            f"--baseline-output: {path} holds no output",
             hint="it should hold <name>.parquet, <name>/*.parquet, <name>.csv, or be a .duckdb file",
         )
-    return found
+    return contents
 
 
-def describe_contents(found: FolderClassification, place: Path, *, complete: bool) -> SideContents:
-    """Return what production left beside the rows of its tables; digests only where they can be compared with a sample's."""
+def describe_contents(contents: FolderClassification, path: Path, *, complete: bool) -> SideContents:
+    """Return production's outputs besides tables; digests only if comparable with a sample's."""
     artifacts = {
-        artifact.path.relative_to(place).as_posix(): RunArtifact(
+        artifact.path.relative_to(path).as_posix(): RunArtifact(
             bytes=artifact.path.stat().st_size,
             sha256=hash_file(artifact.path) if complete else "",
             output=artifact.output,
             reason=artifact.reason,
         )
-        for artifact in found.artifacts
+        for artifact in contents.artifacts
     }
-    return SideContents(tables=found.tables.keys(), artifacts=artifacts, not_compared=found.not_compared)
+    return SideContents(tables=contents.tables.keys(), artifacts=artifacts, not_compared=contents.not_compared)
 
 
 def compare_artifacts_of_sample(
     baseline: SideContents, candidate: SideContents
 ) -> tuple[dict[str, ArtifactDiff], list[NotCompared]]:
-    """Compare artifacts as far as they can be: one made from all of production is not one made from a sample."""
+    """Compare the comparable artifacts: one made from all of production is not comparable with a sample's."""
     artifacts = compare_artifacts(baseline, candidate)
     left_out = list_not_compared(baseline, candidate)
     for path, artifact in baseline.artifacts.items():
@@ -109,9 +109,9 @@ def compare_artifacts_of_sample(
     return artifacts, left_out
 
 
-def list_exclusions(made: ProductionBaseline) -> list[NotCompared]:
-    """Return the outputs that could not be cut to the sample's units."""
-    return [NotCompared(name=name, reason=reason, output=name) for name, reason in made.exclusions.items()]
+def list_exclusions(production: ProductionBaseline) -> list[NotCompared]:
+    """Return the outputs that could not be restricted to the sample's units."""
+    return [NotCompared(name=name, reason=reason, output=name) for name, reason in production.exclusions.items()]
 
 
 def restrict_outputs(
@@ -123,29 +123,29 @@ def restrict_outputs(
     folder: Path,
     progress: Progress,
 ) -> ProductionBaseline:
-    """Cut production's outputs to the units of the sample.
+    """Restrict production's outputs to the units of the sample.
 
     Args:
-        tables: As production left them.
-        sample: What the candidate ran on.
-        manifest: Of this sample.
-        rules: What is declared about outputs.
-        folder: Where the cut tables are written, as Parquet.
-        progress: Shows a step an output.
+        tables: Production's tables.
+        sample: The candidate's sample.
+        manifest: The sample's manifest.
+        rules: The declared rules of outputs.
+        folder: The folder for the restricted tables, written as Parquet.
+        progress: Shows one step per output.
 
     Raises:
-        ConfigError: None of them can be compared, or their unit's key is masked in the sample.
+        ConfigError: No output can be compared, or their unit's key is masked in the sample.
         PipelineError: One cannot be read.
     """
     keys = {unit: draw.key for unit, draw in manifest.units.items()}
-    made = ProductionBaseline(tables={}, descriptions={}, exclusions={}, warnings=[])
+    production = ProductionBaseline(tables={}, descriptions={}, exclusions={}, warnings=[])
     with Session(memory=compute_memory_limit(), failure=PipelineError) as session:
         for number, (name, table) in enumerate(tables.items()):
             with progress.step(f"reading production's {name}"):
                 source = _ProductionTable.from_files(session, table, number)
                 unit = choose_unit(source.columns, rules.get(name, OutputRules()), keys=keys, masking=manifest.masking)
                 if unit is None and not is_complete(manifest):
-                    made.exclusions[name] = (
+                    production.exclusions[name] = (
                         "no column names a sampling unit, so it cannot be cut to the sample's units; "
                         f"if one does: [outputs.{name}] unit_key"
                     )
@@ -156,23 +156,23 @@ def restrict_outputs(
                     f"copy ({chosen}) to {quote_literal(str(target))} (format parquet)",
                     doing=f"cutting {name}",
                 )
-                made.descriptions[name] = _describe_output(session, table, source, target)
-                made.tables[name] = TableFiles(name=name, format="parquet", paths=(target,))
-                made.warnings.extend(_find_mask_warnings(name, source.columns, manifest))
-    if not made.tables:
-        reasons = "\n".join(f"{name}: {reason}" for name, reason in made.exclusions.items())
+                production.descriptions[name] = _describe_output(session, table, source, target)
+                production.tables[name] = TableFiles(name=name, format="parquet", paths=(target,))
+                production.warnings.extend(_find_mask_warnings(name, source.columns, manifest))
+    if not production.tables:
+        reasons = "\n".join(f"{name}: {reason}" for name, reason in production.exclusions.items())
         raise ConfigError("none of production's outputs can be compared with the sample's", hint=reasons)
-    return made
+    return production
 
 
 def add_rounding_tolerances(rules: Mapping[str, OutputRules], names: Iterable[str]) -> dict[str, OutputRules]:
-    """Give the rules with a tolerance for rounding: production added up its floating-point numbers in another order."""
+    """Add a tolerance for rounding to rules: production added floating-point numbers in another order."""
     rounding = {kind: Tolerance(rel=relative) for kind, relative in ROUNDING_TOLERANCES.items()}
-    given = dict(rules)
+    result = dict(rules)
     for name in names:
-        own = rules.get(name, OutputRules())
-        given[name] = dataclasses.replace(own, type_tolerance={**rounding, **own.type_tolerance})
-    return given
+        output_rules = rules.get(name, OutputRules())
+        result[name] = dataclasses.replace(output_rules, type_tolerance={**rounding, **output_rules.type_tolerance})
+    return result
 
 
 def choose_unit(
@@ -182,16 +182,16 @@ def choose_unit(
     keys: Mapping[str, Sequence[str]],
     masking: Mapping[str, Mapping[str, str]],
 ) -> tuple[str, tuple[str, ...]] | None:
-    """Give the unit table that an output's rows belong to, and the output's columns that name a unit.
+    """Choose the unit table of an output's rows, and the output's unit columns.
 
     Args:
-        columns: The output's.
-        rules: What is declared about it.
+        columns: The output's columns.
+        rules: The declared rules of the output.
         keys: Each unit table's key, the most important table first.
         masking: The masks by table and column.
 
     Raises:
-        ConfigError: That key is masked in the sample, and no other unit's key is there unmasked.
+        ConfigError: That key is masked in the sample, and no other unit's key is present unmasked.
     """
     known = set(columns)
     fitting: list[tuple[str, tuple[str, ...]]] = []
@@ -199,9 +199,9 @@ def choose_unit(
         names = tuple(key) if rules.unit_key is None else rules.unit_key
         if names and len(names) == len(key) and set(names) <= known:
             fitting.append((table, names))
-    fitting.sort(key=lambda one: set(one[1]) != set(keys[one[0]]))
+    fitting.sort(key=lambda candidate: set(candidate[1]) != set(keys[candidate[0]]))
     masked = {table: _list_masked_columns(keys[table], masking.get(table, {})) for table, _ in fitting}
-    plain = [one for one in fitting if not masked[one[0]]]
+    plain = [candidate for candidate in fitting if not masked[candidate[0]]]
     if fitting and not plain:
         table, names = fitting[0]
         raise ConfigError(
@@ -213,13 +213,13 @@ def choose_unit(
 
 
 def is_complete(manifest: SampleManifest) -> bool:
-    """Say whether the sample holds every row of every table, so that nothing needs to be cut."""
+    """Check whether the sample holds every row of every table, so that no restriction is necessary."""
     return all(table.rows == table.source_rows for table in manifest.tables.values())
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ProductionTable:
-    """One of production's outputs in a session: SQL that can stand after ``from``, and its columns' types."""
+    """One of production's outputs in a session: SQL for a ``from`` clause, and its columns' types."""
 
     sql: str
     columns: dict[str, str]
@@ -235,7 +235,7 @@ class _ProductionTable:
 def _build_unit_query(
     source: _ProductionTable, unit: tuple[str, Sequence[str]] | None, sample: Path, manifest: SampleManifest
 ) -> str:
-    """Give the SQL of the rows whose unit is in the sample; of all rows where every unit is."""
+    """Build the SQL of the rows whose unit is in the sample; of all rows if it holds every unit."""
     if unit is None:
         return f"select * from {source.sql}"
     table, columns = unit
@@ -250,19 +250,19 @@ def _build_unit_query(
 
 
 def _align_key(columns: Sequence[str], key: Sequence[str]) -> Sequence[str]:
-    """Give the key's columns so that each stands beside the output's column of its name, where the names are the same."""
+    """Return the key in the order of the output's columns if both have the same names."""
     return columns if set(columns) == set(key) else key
 
 
 def _describe_output(session: Session, table: TableFiles, source: _ProductionTable, target: Path) -> ProductionOutput:
     stats = [path.stat() for path in table.paths]
-    youngest = dt.datetime.fromtimestamp(max(one.st_mtime for one in stats), dt.UTC)
+    youngest = dt.datetime.fromtimestamp(max(stat.st_mtime for stat in stats), dt.UTC)
     doing = f"production's {table.name} cannot be read"
     [(rows,)] = session.fetch_rows(f"select count(*) from {source.sql}", doing=doing)
     [(left,)] = session.fetch_rows(f"select count(*) from read_parquet({quote_literal(str(target))})", doing=doing)
     return ProductionOutput(
         files=len(stats),
-        bytes=sum(one.st_size for one in stats),
+        bytes=sum(stat.st_size for stat in stats),
         modified=youngest.isoformat(timespec="seconds"),
         rows=rows,
         compared=left,
@@ -274,11 +274,11 @@ def _list_masked_columns(columns: Iterable[str], masks: Mapping[str, str]) -> li
 
 
 def _find_mask_warnings(name: str, columns: Iterable[str], manifest: SampleManifest) -> list[str]:
-    """Warn of columns that bear the name of a masked one: the mask alone would make them differ."""
+    """Return warnings about columns named like a masked one: the mask alone would make them differ."""
     masked = {column for masks in manifest.masking.values() for column, mask in masks.items() if mask != "none"}
-    found = sorted(masked & set(columns))
-    if not found:
+    names = sorted(masked & set(columns))
+    if not names:
         return []
     return [
-        f"{name}: {', '.join(found)} may differ by the sample's masks alone; to leave it out: [outputs.{name}] ignore"
+        f"{name}: {', '.join(names)} may differ by the sample's masks alone; to leave it out: [outputs.{name}] ignore"
     ]

@@ -1,4 +1,4 @@
-"""What the change does to the rules that judge it, compared with the baseline commit's ``sandbox.toml``."""
+"""Judge changes of the rules themselves against the baseline commit's ``sandbox.toml``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleJudgement:
-    """What judges, beside the baseline commit's.
+    """The changes of the rules from the baseline commit's.
 
     Attributes:
-        changes: What differs; None where there is nothing to compare with.
-        limit: Which changes are accepted: ``same`` or ``any``.
-        warnings: What the reader should know.
+        changes: The differences; None without a file to compare with.
+        limit: The accepted changes: ``same`` or ``any``.
+        warnings: Warnings for the reader.
     """
 
     changes: Sequence[SettingChange] | None = None
@@ -37,7 +37,7 @@ class RuleJudgement:
     def list_changes(self, baseline_outputs: Collection[str]) -> list[RuleChange] | None:
         """Return the changes for the document.
 
-        A rule about an output that the baseline does not make loosens nothing.
+        A rule for an output not made by the baseline loosens nothing.
         """
         if self.changes is None:
             return None
@@ -45,10 +45,10 @@ class RuleJudgement:
 
 
 def judge_rules(project: Project, ref: str, *, accept_rules: bool) -> RuleJudgement:
-    """Compare what judges in the working tree with the file of a version.
+    """Compare the rules of the working tree with a version's file.
 
     Raises:
-        ConfigError: That file is wrong, or a mask is weaker here than there, and no flag accepts it.
+        ConfigError: That file is invalid, or a mask is weaker here than there, and no flag accepts it.
     """
     try:
         baseline = read_committed_settings(project, ref)
@@ -58,8 +58,8 @@ def judge_rules(project: Project, ref: str, *, accept_rules: bool) -> RuleJudgem
         hint = f"correct it there; to judge without it: --accept-rules --accept-masks\n{error.hint}"
         raise ConfigError(error.message, hint=hint.rstrip()) from error
     if baseline is None:
-        said = f"{ref} has no {project.file.name}: what judges this change is the change's own"
-        return RuleJudgement(warnings=[said])
+        text = f"{ref} has no {project.file.name}: what judges this change is the change's own"
+        return RuleJudgement(warnings=[text])
     check_masks(project, baseline)
     warnings = []
     if project.ignored_keys:

@@ -1,8 +1,8 @@
-"""The separability check: only where a unit's rows do not depend on other units can a sample speak for production.
+"""Run the separability check: a sample represents production only if a unit's rows do not depend on other units.
 
-It cannot be read off code. So production's code is run once more, on half of the sample, and what it makes of the units
-that are left is compared with what it made of them before; then the changed code, for what differs: a change may bring
-in a rank or a share. Found once, it is remembered beside the runs.
+This cannot be inferred from code. So production's code is run again on a half-sample, and its output for the remaining
+units is compared with that of the whole sample. For differing outputs the changed code is checked as well: a change may
+introduce a rank or a share. The result is stored beside the runs.
 """
 
 from __future__ import annotations
@@ -50,47 +50,47 @@ UNSTABLE_ROWS_REASON = "rows of it come and go between two runs of production's 
 def withdraw_estimates(
     baseline: RunnableSide,
     candidate: RunnableSide,
-    found: DiffFindings,
+    findings: DiffFindings,
     terms: ComparisonOptions,
     *,
     fresh: bool,
     progress: Progress,
 ) -> DiffFindings:
-    """Take back the estimates of outputs whose units depend on each other, or of which that cannot be told.
+    """Remove the estimates of outputs with dependent units, or of unknown dependence.
 
     Args:
-        baseline: Still ready to be run.
-        candidate: The same.
-        found: What was found, estimates and noise included.
-        terms: By what the outputs were compared.
-        fresh: Run it again although it ran before.
+        baseline: The baseline, still ready to run.
+        candidate: The candidate, likewise.
+        findings: The findings, estimates and noise included.
+        terms: The options of the comparison.
+        fresh: Whether to ignore earlier separability runs.
         progress: Shows the steps.
     """
     outputs = {
         name: _withdraw_estimate(output, UNSTABLE_ROWS_REASON)
         if output.flickering and _has_estimate(output)
         else output
-        for name, output in found.outputs.items()
+        for name, output in findings.outputs.items()
     }
-    first, second = found.baseline_run, found.candidate_run
+    first, second = findings.baseline_run, findings.candidate_run
     if first is None or second is None:
-        return dataclasses.replace(found, outputs=outputs)
+        return dataclasses.replace(findings, outputs=outputs)
     for side, run in ((baseline, first), (candidate, second)):
         doubtful = {name: output for name, output in outputs.items() if _needs_check(output, side, terms)}
         if doubtful:
-            asked = _SeparabilityCheck(side=side, run=run, outputs=doubtful, terms=terms, baseline=baseline)
-            record = _load_or_create_record(asked, fresh=fresh, progress=progress)
+            check = _SeparabilityCheck(side=side, run=run, outputs=doubtful, terms=terms, baseline=baseline)
+            record = _load_or_create_record(check, fresh=fresh, progress=progress)
             outputs |= {
                 name: _withdraw_estimate(output, reason)
                 for name, output in doubtful.items()
                 if (reason := record.reasons[name]) is not None
             }
-    return dataclasses.replace(found, outputs=outputs)
+    return dataclasses.replace(findings, outputs=outputs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _SeparabilityCheck:
-    """What is asked about one side: the outputs that its run on the whole sample made; and who the baseline is."""
+    """The check of one side: the outputs of its run on the whole sample, and the baseline."""
 
     side: RunnableSide
     run: Run
@@ -99,7 +99,7 @@ class _SeparabilityCheck:
     baseline: RunnableSide
 
     def build_request(self, *, fresh: bool, progress: Progress) -> RunRequest:
-        """Give the request of the side's run on half of the sample."""
+        """Build the request of the side's run on the half-sample."""
         ground = self.side.context
         half_ = Sample(
             fingerprint=selection.compute_fingerprint(ground.sample.manifest),
@@ -108,7 +108,7 @@ class _SeparabilityCheck:
         request = dataclasses.replace(self.side.request, sample=half_)
         if request.setup is None or request.setup.state is None:
             return request
-        # What the candidate takes over has to come from half of the sample as well.
+        # Outputs that the candidate reuses have to come from the half-sample as well.
         first = dataclasses.replace(self.baseline.request, sample=half_)
         taken = _run_half_sample(self.baseline.context, first, fresh=fresh, progress=progress)
         kit = dataclasses.replace(request.setup, state=taken.output_folder, state_run_id=taken.record.id)
@@ -116,7 +116,7 @@ class _SeparabilityCheck:
 
 
 def _needs_check(output: OutputDiff, side: RunnableSide, terms: ComparisonOptions) -> bool:
-    """Say whether an output's estimate stands or falls with the check; the candidate's where it differs at all."""
+    """Check whether an output's estimate depends on the check; the candidate's does if the output differs at all."""
     if not _has_estimate(output) or (terms.draws or {})[str(output.estimate.unit)].is_complete:
         return False
     return side.role == "baseline" or output.rows.different > output.rows.noise
@@ -132,64 +132,64 @@ def _withdraw_estimate(output: OutputDiff, reason: str) -> OutputDiff:
     return output.model_copy(update={"estimate": none})
 
 
-def _load_or_create_record(asked: _SeparabilityCheck, *, fresh: bool, progress: Progress) -> SeparabilityRecord:
-    """Give what was found before about the same outputs of the same run, or find it."""
-    ground = asked.side.context
+def _load_or_create_record(check: _SeparabilityCheck, *, fresh: bool, progress: Progress) -> SeparabilityRecord:
+    """Return the stored result for the same outputs of the same run, or compute it."""
+    ground = check.side.context
     try:
-        request = asked.build_request(fresh=fresh, progress=progress)
+        request = check.build_request(fresh=fresh, progress=progress)
     except _RUN_FAILURES as error:
-        return _build_unknown_record(asked, error, identity="")
-    identity = _compute_identity(asked, request)
-    place = ground.project.state_folder / RECORDS_FOLDER / f"{identity}.json"
-    if place.is_file() and not fresh:
-        with contextlib.suppress(StoreError):  # a damaged or forged one is made again
-            known = SeparabilityRecord.read(place, key=load_seal_key())
+        return _build_unknown_record(check, error, identity="")
+    identity = _compute_identity(check, request)
+    path = ground.project.state_folder / RECORDS_FOLDER / f"{identity}.json"
+    if path.is_file() and not fresh:
+        with contextlib.suppress(StoreError):  # a damaged or forged record is replaced
+            known = SeparabilityRecord.read(path, key=load_seal_key())
             if known.identity == identity:
                 return known
     try:
         halved = _run_half_sample(ground, request, fresh=fresh, progress=progress)
     except _RUN_FAILURES as error:
-        record = _build_unknown_record(asked, error, identity)
+        record = _build_unknown_record(check, error, identity)
         if not isinstance(error, PipelineError):
-            return record  # another time there may be room, or time, enough
+            return record  # memory or time may suffice another time
     else:
         with progress.step("comparing what half of the sample gave with the whole"):
             reasons = {
-                name: _find_reason(asked.side, name, output, (asked.run, halved), asked.terms)
-                for name, output in asked.outputs.items()
+                name: _find_reason(check.side, name, output, (check.run, halved), check.terms)
+                for name, output in check.outputs.items()
             }
         record = SeparabilityRecord(identity=identity, run=halved.record.id, reasons=reasons)
-    write_file(place, record.to_json_text(key=load_seal_key()), mode=0o600)
+    write_file(path, record.to_json_text(key=load_seal_key()), mode=0o600)
     return record
 
 
-def _build_unknown_record(asked: _SeparabilityCheck, error: SandboxError, identity: str) -> SeparabilityRecord:
+def _build_unknown_record(check: _SeparabilityCheck, error: SandboxError, identity: str) -> SeparabilityRecord:
     reason = (
         f"it cannot be told whether its rows depend on other units: on half of the sample, {summarize_error(error)}"
     )
-    return SeparabilityRecord(identity=identity, run=None, reasons=dict.fromkeys(asked.outputs, reason))
+    return SeparabilityRecord(identity=identity, run=None, reasons=dict.fromkeys(check.outputs, reason))
 
 
-def _compute_identity(asked: _SeparabilityCheck, request: RunRequest) -> str:
-    outputs = asked.outputs
-    about = {
+def _compute_identity(check: _SeparabilityCheck, request: RunRequest) -> str:
+    outputs = check.outputs
+    rules = {
         name: [
-            serialize_rules(_build_side_rules(asked.terms, asked.side, output, name)),
+            serialize_rules(_build_side_rules(check.terms, check.side, output, name)),
             output.estimate.unit,
             output.key.columns,
         ]
         for name, output in outputs.items()
     }
-    made = {name: [file.sha256 for file in asked.run.record.outputs[name].files] for name in outputs}
-    return hash_json({"half": request.identity, "asked": about, "made": made})
+    digests = {name: [file.sha256 for file in check.run.record.outputs[name].files] for name in outputs}
+    return hash_json({"half": request.identity, "asked": rules, "made": digests})
 
 
 def _run_half_sample(ground: SideContext, request: RunRequest, *, fresh: bool, progress: Progress) -> Run:
-    """Give the baseline's run on half of the sample.
+    """Run a side on the half-sample, or reuse such a run.
 
     Raises:
-        PipelineError, PipelineTimeoutError, PipelineMemoryError: It did not succeed.
-        StoreError: The half cannot be written.
+        PipelineError, PipelineTimeoutError, PipelineMemoryError: The run failed.
+        StoreError: The half-sample cannot be written.
     """
     runs = ground.project.state_folder / "runs"
     done = None if fresh else find_run(runs, request, [])
@@ -203,23 +203,23 @@ def _run_half_sample(ground: SideContext, request: RunRequest, *, fresh: bool, p
 
 
 def _prepare_half_sample(ground: SideContext, progress: Progress) -> Sample:
-    """Return half of the sample; made once, and instead of the half of any other sample."""
+    """Return the half-sample, writing it if necessary; it replaces that of any other sample."""
     manifest, sample = ground.sample.manifest, ground.sample.sample
-    place = ground.project.state_folder / HALF_SAMPLES_FOLDER / selection.compute_fingerprint(manifest)[:16]
-    files = read_checked_files(place) if acquire_lease(place) else None
-    if files is None or check_folder(place, files, progress) is not None:
-        from sandbox.sampler.half_sample.writer import write_half_sample  # noqa: PLC0415 - Ibis is slow to import, and seldom needed
+    half_folder = ground.project.state_folder / HALF_SAMPLES_FOLDER / selection.compute_fingerprint(manifest)[:16]
+    files = read_checked_files(half_folder) if acquire_lease(half_folder) else None
+    if files is None or check_folder(half_folder, files, progress) is not None:
+        from sandbox.sampler.half_sample.writer import write_half_sample  # noqa: PLC0415 - Ibis is slow to import, and rarely needed
 
-        for other in place.parent.glob("[0-9a-f]*"):
+        for other in half_folder.parent.glob("[0-9a-f]*"):
             remove_if_unused(other)
-        with progress.step("taking half of the sample"), stage_folder(place) as folder:
+        with progress.step("taking half of the sample"), stage_folder(half_folder) as folder:
             write_half_sample(sample, manifest, ground.project.settings, folder)
             restrict_access(folder)
             stats, _ = list_folder_contents(folder)
             digests = {path: hash_file(folder / path) for path in stats}
-        write_checked_files(place, digests, stats)
-        acquire_lease(place)
-    return selection.build_half_sample(place, manifest)
+        write_checked_files(half_folder, digests, stats)
+        acquire_lease(half_folder)
+    return selection.build_half_sample(half_folder, manifest)
 
 
 def _find_reason(
@@ -246,7 +246,7 @@ def _find_reason(
 
 
 def _build_side_rules(terms: ComparisonOptions, side: RunnableSide, output: OutputDiff, name: str) -> OutputRules:
-    """Give the rules of an output in the names that its columns have on a side."""
+    """Build the rules of an output in terms of a side's column names."""
     rules = dataclasses.replace(terms.rules.get(name, OutputRules()), tainted=frozenset(output.tainted))
     if side.role == "baseline":
         return rules
@@ -259,7 +259,7 @@ def _build_side_rules(terms: ComparisonOptions, side: RunnableSide, output: Outp
     return dataclasses.replace(
         rules,
         unit_key=rename_columns(unit_key),
-        ignore=frozenset({*rename_columns(rules.ignore), *output.schema_.added}),  # columns that nothing is said about
+        ignore=frozenset({*rename_columns(rules.ignore), *output.schema_.added}),  # columns excluded from the check
         tainted=frozenset(rename_columns(rules.tainted)),
         tolerance=dict(zip(rename_columns(rules.tolerance), rules.tolerance.values(), strict=True)),
         rename={},
@@ -267,5 +267,5 @@ def _build_side_rules(terms: ComparisonOptions, side: RunnableSide, output: Outp
 
 
 def _map_column_names(side: RunnableSide, output: OutputDiff) -> Mapping[str, str]:
-    """Give what a side calls those of production's columns that have another name there."""
+    """Return a side's names for production's columns that have another name there."""
     return output.schema_.renamed if side.role == "candidate" else {}

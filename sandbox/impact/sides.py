@@ -1,4 +1,4 @@
-"""The two sides of a comparison: which code each is, in which stack, and their runs."""
+"""Prepare and run the two sides of a comparison: the code, the stack and the runs of each."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ SideRole = Literal["baseline", "candidate"]
 
 @dataclass(frozen=True, kw_only=True)
 class SideContext:
-    """What a side stands on.
+    """The context of a side.
 
     Attributes:
         project: The project, with the settings of this side.
         stack: This side's stack.
         sample: The sample, the same for both sides.
-        name: Which of the project's sandboxes.
-        persistent: Whether ``sandbox.lock`` follows this side's working tree; False for a stack that is only tried.
-        values: Whether messages may quote what a run printed, which may hold values of rows.
-        requirements: Where the stack's requirements file is read; None takes that of the version of the code.
+        name: The name of the sandbox in the project.
+        persistent: Whether to update ``sandbox.lock`` from this side's working tree; False for a stack on trial.
+        values: Whether messages may quote a run's printed lines, which may hold values of rows.
+        requirements: The folder of the stack's requirements file; None reads the file of the version of the code.
     """
 
     project: Project
@@ -56,17 +56,17 @@ class SideContext:
 
 @dataclass(frozen=True, kw_only=True)
 class RunnableSide:
-    """One side, ready to be run."""
+    """One side, ready to run."""
 
     role: SideRole
     context: SideContext
     request: RunRequest
 
     def run(self, *, fresh: bool, progress: Progress, variation: RunVariation | None = None) -> Run:
-        """Give its run: a succeeded one of the same, or, if there is none or ``fresh`` asks for it, a new one.
+        """Return its succeeded run of the same identity; if there is none or ``fresh`` is set, run it.
 
         Raises:
-            SandboxError: It could not be run, or did not succeed; the message says which side it was.
+            SandboxError: It could not be run, or failed; the message names the side.
         """
         request = dataclasses.replace(self.request, variation=variation)
         with add_side_to_errors(self.role), allow_quoted_output(self.context.values):
@@ -77,10 +77,10 @@ class RunnableSide:
 
 @contextlib.contextmanager
 def open_side(role: SideRole, ground: SideContext, ref: str | None, *, progress: Progress) -> Iterator[RunnableSide]:
-    """Give one side with its environment made, for as long as the block lasts; None for ``ref`` is the working tree.
+    """Yield one side with its environment until the block ends; None for ``ref`` is the working tree.
 
     Raises:
-        SandboxError: There is no such version, or its environment cannot be made; the message says which side it was.
+        SandboxError: The version does not exist, or its environment cannot be built; the message names the side.
     """
     with contextlib.ExitStack() as stack:
         with add_side_to_errors(role):
@@ -102,7 +102,7 @@ def _build_side_request(ground: SideContext, code: CodeCheckout, progress: Progr
 
 @contextlib.contextmanager
 def add_side_to_errors(role: SideRole) -> Iterator[None]:
-    """Let an error say which side it was about."""
+    """Add the side's name to errors of the block."""
     try:
         yield
     except SandboxError as error:
@@ -110,7 +110,7 @@ def add_side_to_errors(role: SideRole) -> Iterator[None]:
 
 
 def find_ancestry_warnings(project: Project, baseline: RunnableSide, candidate: RunnableSide) -> list[str]:
-    """Warn where the candidate does not contain the baseline's commit: then production's own changes show as well."""
+    """Return a warning if the candidate lacks the baseline's commit: production's own changes then count too."""
     code = Repository(project.root)
     version = baseline.request.code.version
     ours, theirs = version.commit, candidate.request.code.version.commit
