@@ -2,8 +2,8 @@
 
 from sandbox.compare.data_tests import run_data_tests
 from sandbox.compare.gate import evaluate_gate
+from sandbox.compare.reading.table_arguments import resolve_tables
 from sandbox.compare.rules import OutputRules, TableOrigin, Tolerance, build_output_rules
-from sandbox.compare.table_arguments import resolve_tables
 from sandbox.compare.tables import compare_tables
 
 __all__ = [

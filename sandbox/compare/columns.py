@@ -149,7 +149,7 @@ class ColumnMatch:
         return positions != sorted(positions)
 
     def build_schema_changes(self, columns: Sequence[ComparedColumn]) -> SchemaChanges:
-        """Give what the document says about the columns."""
+        """Return what the document says about the columns."""
         changed = {
             column.name: ColumnTypeChange(
                 baseline=column.types[0],

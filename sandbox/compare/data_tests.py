@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.compare.gate_limits import render_accept_line
+from sandbox.compare.reading.table_reader import TableReader, describe_read_failure
 from sandbox.compare.rows.row_matching import SIDES
 from sandbox.compare.rules import compute_engine_memory
 from sandbox.compare.sql_types import render_nan_safe_sql
-from sandbox.compare.table_reader import TableReader, describe_read_failure
 from sandbox.config.settings import GATE_DEFAULTS
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import PipelineError, SandboxError
@@ -137,7 +137,7 @@ def _build_result(name: str, before: _SideResult, after: _SideResult) -> DataTes
 
 
 def classify_test_outcome(before: int | None, after: int | None) -> DataTestOutcome:
-    """Give what became of a test; None stands for a query that failed.
+    """Return what became of a test; None stands for a query that failed.
 
     A test that could not be carried out on the baseline, because it is about something new, counts there as passed.
 

@@ -17,7 +17,7 @@ LIMIT_TOLERANCE = 1e-12  # 0.7 / 100 is a little less than 7 / 1000
 
 
 def split_output_column(named: str, outputs: Mapping[str, OutputDiff]) -> tuple[str, str]:
-    """Give the output and the column of ``OUTPUT.COLUMN``; both may hold dots."""
+    """Return the output and the column of ``OUTPUT.COLUMN``; both may hold dots."""
     fitting = [name for name in outputs if named.startswith(f"{name}.")]
     output = max(fitting, key=len, default=named.partition(".")[0])
     return output, named[len(output) + 1 :]
@@ -85,7 +85,7 @@ def _render_accepted_change(name: str, column: str, change: EstimatedFigure, *, 
 
 
 def _find_problem(output: OutputDiff | None, column: str) -> str | None:
-    """Say why nothing can be said of a total, if so."""
+    """Describe why nothing can be said of a total, if so."""
     if output is None:
         return "there is no such output"
     if output.status != "compared":
@@ -109,7 +109,7 @@ def _is_unchanged(output: OutputDiff, column: str) -> bool:
 
 
 def _compare_with_limit(change: EstimatedFigure, limit: float) -> tuple[bool, str]:
-    """Say whether a change stays within a limit, and what was found."""
+    """Return whether a change stays within a limit, and what was found."""
     if change.estimate is None:
         return False, "not estimated"
     if change.low is None or change.high is None:
@@ -133,7 +133,7 @@ def has_uncounted_differences(output: OutputDiff) -> bool:
 
 
 def format_signed_percent(part: float) -> str:
-    """Give a change as a percentage with its sign.
+    """Return a change as a percentage with its sign.
 
     >>> format_signed_percent(0.02), format_signed_percent(-1 / 3), format_signed_percent(0.0)
     ('+2 %', '−33.33 %', '0 %')
@@ -142,7 +142,7 @@ def format_signed_percent(part: float) -> str:
 
 
 def format_percent(part: float) -> str:
-    """Give a share as a percentage that is never rounded down to nothing or up to all.
+    """Return a share as a percentage that is never rounded down to nothing or up to all.
 
     >>> format_percent(0.02), format_percent(1 / 3), format_percent(1e-9), format_percent(0.99999)
     ('2 %', '33.33 %', '0.0000001 %', '99.999 %')

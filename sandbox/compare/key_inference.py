@@ -5,20 +5,17 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+from sandbox.compare.reading.table_reader import suggest_names
 from sandbox.compare.sql_types import INTEGER_TYPES
-from sandbox.compare.table_reader import suggest_names
 from sandbox.masking.detect.column_names import split_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sandbox.compare.columns import ComparedColumn, SideName, TableShape
-    from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.compare.rules import OutputRules
-    from sandbox.engine.duckdb.session import Session
     from sandbox.errors import SandboxError
 
-_SAMPLED_ROWS = 300_000  # rows
 _KEY_WORDS = frozenset({"id", "key", "uuid", "guid"})
 _MAX_COMPOSITE_COLUMNS = 6  # so many columns of a kind take part in composite keys
 _TEXT_KEY_TYPES = frozenset({"VARCHAR", "UUID", "DATE"})
@@ -32,7 +29,7 @@ def resolve_declared_key(
     shapes: Mapping[SideName, TableShape],
     failure: type[SandboxError],
 ) -> list[ComparedColumn] | None:
-    """Give the columns of the declared key; None where none is declared.
+    """Return the columns of the declared key; None where none is declared.
 
     Raises:
         SandboxError: Of the given class; a side lacks one of them.
@@ -87,7 +84,7 @@ def check_declared_columns(
 def suggest_likely_keys(
     output: str, columns: Sequence[ComparedColumn], unit_keys: Sequence[Sequence[str]]
 ) -> Iterator[list[ComparedColumn]]:
-    """Give the sets of columns that may be the key, the likeliest first; not many, whatever the table's width.
+    """Return the sets of columns that may be the key, the likeliest first; not many, whatever the table's width.
 
     Names decide before positions: keys of units, then names such as ``order_id``, then text and dates, then two or
     three of these, whole numbers last: a count may be unique by accident. Fractions are never a key.
@@ -152,28 +149,3 @@ def _is_own_id(words: Sequence[str], output: str) -> bool:
     """Return whether a column's words are a table's name with ``id`` behind it."""
     table = "".join(split_words(output.rpartition(".")[2]))
     return "".join(words) in {f"{table}id", f"{table.removesuffix('s')}id"}
-
-
-def can_be_unique(session: Session, plan: ComparisonPlan, shapes: Mapping[SideName, TableShape]) -> bool:
-    """Say quickly whether both sides' keys may be unique; False only where one is not, or is null in places.
-
-    Some blocks of the tables are looked at, where no key may be there twice. A key of m rows is missed with a
-    probability of about (1 + sm)·e^-sm, where s is the share that is looked at: without this, a join on the key could
-    make any number of rows. Whether the key is unique the join itself tells afterwards.
-    """
-    sides = " union all ".join(_render_uniqueness_sql(plan, side, shape.rows) for side, shape in shapes.items())
-    found = session.fetch_rows(sides, doing="looking for the key")
-    return all(not missing and rows == distinct for rows, distinct, missing in found)
-
-
-def _render_uniqueness_sql(plan: ComparisonPlan, side: SideName, rows: int) -> str:
-    """Give the SQL that counts rows, keys and nulls in some blocks of one side."""
-    values = ", ".join(plan.key_names)
-    null = " or ".join(f"{key} is null" for key in plan.key_names)
-    share = 100.0 * min(1.0, _SAMPLED_ROWS / rows) if rows else 100.0
-    some = f" using sample {share:.6f} percent (system, 7)" if share < 100 else ""
-    return (
-        "select coalesce(sum(n), 0), count(*), coalesce(sum(missing), 0) from ("
-        f"select count(*) as n, count(*) filter ({null}) as missing from "
-        f"(select {values} from {plan.view_prefix}_{side}{some}) group by {values})"
-    )

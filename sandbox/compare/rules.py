@@ -19,7 +19,7 @@ _RESERVED_BYTES = (
 
 
 def compute_engine_memory(memory: int) -> int:
-    """Give the bytes that the engine may hold so that the process stays within ``memory``."""
+    """Return the bytes that the engine may hold so that the process stays within ``memory``."""
     return max(memory - _RESERVED_BYTES, memory // 2)
 
 
@@ -70,7 +70,7 @@ class OutputRules:
 
 
 def build_output_rules(section: OutputSection | None) -> OutputRules:
-    """Give the rules of one output; those of an output that is not declared if ``section`` is None."""
+    """Return the rules of one output; those of an output that is not declared if ``section`` is None."""
     if section is None:
         return OutputRules()
     return OutputRules(

@@ -25,7 +25,7 @@ def is_numeric(type_: str) -> bool:
 
 
 def render_difference_sql(type_: str, baseline: str, candidate: str) -> str:
-    """Give the SQL of candidate − baseline, exact where the type is, and never an overflow.
+    """Render the SQL of candidate − baseline, exact where the type is, and never an overflow.
 
     A number of the unit of the values; of dates and times, the seconds as DOUBLE. NULL where either is NULL, infinite
     or NaN.
@@ -63,7 +63,7 @@ def _render_seconds_sql(type_: str, baseline: str, candidate: str) -> str:
 
 
 def render_nan_safe_sql(type_: str, sql: str) -> str:
-    """Give a float in a way that the engine concludes nothing about it from a file's statistics.
+    """Render a float in a way that the engine concludes nothing about it from a file's statistics.
 
     Parquet's statistics leave NaN out, and the engine believes them: it takes a column of 1.0 and NaN for the constant
     1.0, drops the row in ``where x > 1``, and finds 1.0 and NaN not to be ``<>``. Here a NaN is always said to be there.

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sandbox.compare import key_inference, table_reader
+from sandbox.compare import key_inference
 from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape, match_columns
 from sandbox.compare.profile import distributions
 from sandbox.compare.profile.segments import find_segments
-from sandbox.compare.rows import detail_sample
+from sandbox.compare.reading import table_reader
+from sandbox.compare.rows import detail_sample, row_matching
 from sandbox.compare.rows.change_counts import ChangeCounts, count_changes
 from sandbox.compare.rows.examples import find_examples
 from sandbox.compare.rows.row_matching import (
@@ -235,7 +236,7 @@ class _OutputComparison:
     def _compute_details(
         self, plan: ComparisonPlan, changes: ChangeCounts, unit: tuple[str, list[ComparedColumn]] | None
     ) -> dict[str, Any]:
-        """Say more about rows that differ: examples, distributions, and where the differences lie."""
+        """Describe more about rows that differ: examples, distributions, and where the differences lie."""
         if not self.details or not changes.rows.different:
             return {}
         of_both = distributions.select_profiled_columns(plan, changes)
@@ -253,12 +254,12 @@ class _OutputComparison:
         """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""
         for columns in key_inference.suggest_likely_keys(self.name, plan.columns, tuple(self.units.values())):
             whole = replace(plan, key=tuple(columns))
-            if not key_inference.can_be_unique(self.session, whole, shapes):
+            if not row_matching.can_be_unique(self.session, whole, shapes):
                 continue
             declared = tuple(column.name for column in columns) in map(tuple, self.units.values())
             for part in [columns] if declared else key_inference.list_key_parts(columns):
                 tried = replace(plan, key=tuple(part))
-                if part == columns or key_inference.can_be_unique(self.session, tried, shapes):
+                if part == columns or row_matching.can_be_unique(self.session, tried, shapes):
                     paired = self._match_unique_keys(tried, shapes)
                     if paired is not None:
                         return paired

@@ -86,7 +86,9 @@ class NoiseDetector:
     def _find_rounding_columns(self, differing: Collection[str], repetition: OutputDiff) -> dict[str, float]:
         """Return the columns made equal in all common rows by a tolerance for rounding, and that tolerance."""
         floats = {
-            name: _limit_tolerance(ROUNDING_TOLERANCES[self.columns[name]], repetition.columns[name].max_relative_change)
+            name: _limit_tolerance(
+                ROUNDING_TOLERANCES[self.columns[name]], repetition.columns[name].max_relative_change
+            )
             for name in differing
             if self.columns[name] in ROUNDING_TOLERANCES and name not in self.rules.tolerance
         }

@@ -25,7 +25,7 @@ OWN_TEXTS = {
     "sources/folder.py": "ValueError",  # of the same module
     "containers/docker/networks.py": "docker.errors.APIError",  # is looked at, not shown
     "provisioner/lock/requirements.py": "InvalidRequirement",
-    "compare/parquet_reader.py": "UnreadableTypeError",  # of sandbox, about names and types
+    "compare/reading/parquet_reader.py": "UnreadableTypeError",  # of sandbox, about names and types
 }
 # Here the text is only compared with texts that mean an interruption.
 NOT_SHOWN = {("engine/duckdb/session.py", "duckdb.Error"), ("engine/duckdb/session.py", "RuntimeError")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox.compare.rows import detail_sample
+from sandbox.compare.rows import detail_sample, sample_columns
 from sandbox.compare.rows.change_counts import round_number
 from sandbox.compare.rows.examples import convert_to_json
 from sandbox.compare.rows.row_matching import SIDES
@@ -31,7 +31,7 @@ _MIN_MOVED_SHARE = 0.01  # with fewer rows added and removed no share of a value
 
 
 def select_profiled_columns(plan: ComparisonPlan, changes: ChangeCounts) -> list[ComparedColumn]:
-    """Give the columns to look at: those that changed, and all where many rows were added or removed.
+    """Return the columns to look at: those that changed, and all where many rows were added or removed.
 
     The most changed first, at most `MAX_PROFILED_COLUMNS`; none where no row differs, so that equal outputs cost nothing.
     """
@@ -41,7 +41,7 @@ def select_profiled_columns(plan: ComparisonPlan, changes: ChangeCounts) -> list
     found = [
         column
         for column in plan.columns
-        if detail_sample.is_countable(column) and (changed.get(column.name) or (many and rows.different))
+        if sample_columns.is_countable(column) and (changed.get(column.name) or (many and rows.different))
     ]
     return sorted(found, key=lambda column: -changed.get(column.name, 0))[:MAX_PROFILED_COLUMNS]
 
@@ -49,7 +49,7 @@ def select_profiled_columns(plan: ComparisonPlan, changes: ChangeCounts) -> list
 def compute_profiles(
     session: Session, part: DetailSample, changes: ChangeCounts, *, doing: str
 ) -> dict[str, ColumnProfile]:
-    """Give the profile of each column of both parts."""
+    """Return the profile of each column of both parts."""
     changed = [name for name, column in changes.columns.items() if column.changed]
     exact = [
         column for column in part.shared_columns if column.name in changed and 1 < part.one_in <= _MAX_EXACT_INTERVAL
@@ -82,7 +82,7 @@ def _compute_summaries(
         figures = _query_sample_figures(
             session,
             f"part_{side}",
-            {c: detail_sample.format_sample_name(c) for c in part.shared_columns},
+            {c: sample_columns.format_sample_name(c) for c in part.shared_columns},
             doing,
         )
         if exact:
@@ -107,7 +107,7 @@ def _compute_summaries(
 def _query_sample_figures(
     session: Session, source: str, sources: dict[ComparedColumn, str], doing: str
 ) -> dict[ComparedColumn, list[Any]]:
-    """Give rows, values, distinct values, least, greatest, mean and quantiles of columns of a part."""
+    """Return rows, values, distinct values, least, greatest, mean and quantiles of columns of a part."""
     asked: list[str] = []
     for column, sql in sources.items():
         quantiles = f"quantile_disc({sql}, {list(QUANTILE_LEVELS)}){_render_finite_filter(column, sql)}"
@@ -122,7 +122,7 @@ def _query_sample_figures(
 def _query_table_figures(
     session: Session, source: str, sources: dict[ComparedColumn, str], doing: str
 ) -> dict[ComparedColumn, list[Any]]:
-    """Give the same but for the quantiles, of every row; distinct values are estimated."""
+    """Return the same but for the quantiles, of every row; distinct values are estimated."""
     asked = []
     for column, sql in sources.items():
         asked += _render_aggregates(column, sql, f"approx_count_distinct({sql})")
@@ -151,24 +151,24 @@ def _query_aggregates(
 
 
 def _render_finite_filter(column: ComparedColumn, sql: str) -> str:
-    """Give the filter of an aggregate that leaves out what has no place among numbers, or moments."""
+    """Render the filter of an aggregate that leaves out what has no place among numbers, or moments."""
     if column.common in {"FLOAT", "DOUBLE"} | (TEMPORAL_TYPES - {"TIME"}):
         return f" filter (isfinite({sql}))"
     return ""
 
 
 def _render_json_sql(column: ComparedColumn, sql: str) -> str:
-    """Give the SQL of a value as JSON can hold it."""
+    """Render the SQL of a value as JSON can hold it."""
     if column.common in INTEGER_TYPES or column.common in {"BOOLEAN", "DOUBLE"}:
         return sql
     if column.common == "FLOAT":
         return f"({sql})::VARCHAR::DOUBLE"
-    return f"left(({sql})::VARCHAR, {detail_sample.MAX_STORED_TEXT_LENGTH})"
+    return f"left(({sql})::VARCHAR, {sample_columns.MAX_STORED_TEXT_LENGTH})"
 
 
 def _compute_histogram(session: Session, column: ComparedColumn, doing: str) -> Histogram | None:
-    """Give the shares of the bins between the outer quantiles of both sides; None where there are no two values."""
-    sql = detail_sample.render_measure_sql(column, detail_sample.format_sample_name(column))
+    """Return the shares of the bins between the outer quantiles of both sides; None where there are no two values."""
+    sql = detail_sample.render_measure_sql(column, sample_columns.format_sample_name(column))
     if sql is None:
         return None
     both = f"(select {sql} as x from part_baseline union all select {sql} from part_candidate)"
@@ -212,8 +212,8 @@ def _format_edges(session: Session, column: ComparedColumn, edges: list[float], 
 
 
 def _find_top_values(session: Session, column: ComparedColumn, rows: dict[SideName, int], doing: str) -> list[TopValue]:
-    """Give the values that are most frequent on either side; none where no value is frequent."""
-    name = detail_sample.format_sample_name(column)
+    """Return the values that are most frequent on either side; none where no value is frequent."""
+    name = sample_columns.format_sample_name(column)
     sides = [f"(select {name} as x, count(*) as n from part_{side} group by {name})" for side in SIDES]
     found = session.fetch_rows(
         f"select {_render_json_sql(column, 'coalesce(b.x, c.x)')}, coalesce(b.n, 0) as bn, coalesce(c.n, 0) as cn "
@@ -232,7 +232,7 @@ def _find_top_values(session: Session, column: ComparedColumn, rows: dict[SideNa
 
 
 def _compute_min_frequency(rows: dict[SideName, int]) -> float:
-    """Give how many rows a value needs: two, and one in a thousand."""
+    """Return how many rows a value needs: two, and one in a thousand."""
     return max(1.0, max(rows.values()) / 1000)
 
 
@@ -241,5 +241,5 @@ def _count_rows(session: Session, side: SideName, doing: str) -> int:
 
 
 def compute_share(part: float, whole: float) -> float:
-    """Give a share with six digits, as more are not meant."""
+    """Return a share with six digits, as more are not meant."""
     return float(f"{part / whole:.6g}") if whole else 0.0

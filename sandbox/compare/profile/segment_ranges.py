@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.compare.profile.segment_score import ScoredSlice
-from sandbox.compare.rows import detail_sample
+from sandbox.compare.rows import sample_columns
 from sandbox.compare.rows.examples import convert_to_json
 from sandbox.manifest.diff import ColumnSlice
 
@@ -36,7 +36,7 @@ class _BinRange:
 
 
 def find_ranges(search: SliceSearch, measures: Mapping[ComparedColumn, str]) -> dict[ComparedColumn, list[ScoredSlice]]:
-    """Give each column's best ranges between quantiles, drawn as close about its differing rows as they lie.
+    """Return each column's best ranges between quantiles, drawn as close about its differing rows as they lie.
 
     All columns are looked at together, because a query costs more than what it counts.
 
@@ -79,7 +79,7 @@ def _count_bins(search: SliceSearch, measure: str, edges: Sequence[float]) -> li
 def _find_bin_ranges(
     column: ComparedColumn, measure: str, bounds: Sequence[float | None], scores: Sequence[float]
 ) -> list[_BinRange]:
-    """Give the best run of bins, also with one more at either end, where differences may begin or end within."""
+    """Return the best run of bins, also with one more at either end, where differences may begin or end within."""
     start, end = _find_max_sum_range(scores)
     chosen = {(max(start - more, 0), min(end + further, len(scores) - 1)) for more in (0, 1) for further in (0, 1)}
     found = [
@@ -90,10 +90,10 @@ def _find_bin_ranges(
 
 
 def _narrow_ranges(search: SliceSearch, runs: Sequence[_BinRange]) -> list[tuple[ComparedColumn, ScoredSlice]]:
-    """Give the rows from the least to the greatest differing one within bounds; open ends stay open."""
+    """Return the rows from the least to the greatest differing one within bounds; open ends stay open."""
     asked = []
     for run in runs:
-        name, within = detail_sample.format_sample_name(run.column), f" filter ({run.condition})"
+        name, within = sample_columns.format_sample_name(run.column), f" filter ({run.condition})"
         asked += [f"min({run.measure}){within}", f"max({run.measure}){within}"]
         asked += [_render_bound_sql(run.column, f"{end}({name}){within}") for end in ("min", "max")]
     figures = search.query_aggregates("part_differing", asked)
@@ -128,7 +128,7 @@ def _render_range_condition(measure: str, low: float | None, high: float | None,
 
 
 def _find_max_sum_range(scores: Sequence[float]) -> tuple[int, int]:
-    """Give the first and the last place of the run with the greatest sum.
+    """Return the first and the last place of the run with the greatest sum.
 
     >>> _find_max_sum_range([-1.0, 2.0, -0.5, 3.0, -9.0])
     (1, 3)

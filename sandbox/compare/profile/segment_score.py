@@ -54,11 +54,11 @@ class SliceSearch:
     doing: str
 
     def compute_score(self, found: ScoredSlice) -> float:
-        """Give the score of a slice."""
+        """Return the score of a slice."""
         return found.counts.compute_score(self.whole)
 
     def choose_best(self, found: Sequence[ScoredSlice]) -> ScoredSlice | None:
-        """Give the slice with the best score, the first of several; None where there is none."""
+        """Return the slice with the best score, the first of several; None where there is none."""
         return max(found, key=self.compute_score, default=None)
 
     def count_slices(self, conditions: Sequence[str]) -> list[SliceCounts]:
@@ -70,11 +70,11 @@ class SliceSearch:
         return [self.scale_counts(*one) for one in zip(rows, weights, strict=True)]
 
     def scale_counts(self, rows: float, differing: float) -> SliceCounts:
-        """Give the estimate of all rows from those of the parts."""
+        """Return the estimate of all rows from those of the parts."""
         return SliceCounts(rows=rows * self.scale.rows, differing=differing * self.scale.differing)
 
     def query_aggregates(self, table: str, aggregates: Sequence[str]) -> list[Any]:
-        """Give aggregates of all rows of a part, in as few queries as can be."""
+        """Return aggregates of all rows of a part, in as few queries as can be."""
         given: list[Any] = []
         for start in range(0, len(aggregates), _EXPRESSIONS_PER_QUERY):
             some = aggregates[start : start + _EXPRESSIONS_PER_QUERY]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sandbox.compare.profile.distributions import compute_share
 from sandbox.compare.profile.segment_ranges import find_ranges
 from sandbox.compare.profile.segment_score import ScoredSlice, SliceCounts, SliceSearch
-from sandbox.compare.rows import detail_sample
+from sandbox.compare.rows import detail_sample, sample_columns
 from sandbox.compare.rows.examples import convert_to_json
 from sandbox.manifest.diff import ColumnSlice, RowSegment
 
@@ -51,7 +51,7 @@ class ValueCell:
 def find_segments(
     session: Session, part: DetailSample, rows: RowCounts, differing: int, *, doing: str
 ) -> list[RowSegment]:
-    """Give the slices that hold the differences, the best first: of up to three columns, and of a pair if it is better.
+    """Return the slices that hold the differences, the best first: of up to three columns, and of a pair if it is better.
 
     Args:
         session: Holds ``part_baseline`` and ``part_differing``.
@@ -90,7 +90,7 @@ def _build_segment(found: ScoredSlice, whole: SliceCounts) -> RowSegment:
 
 
 def _combine_slices(search: SliceSearch, found: Sequence[ScoredSlice]) -> list[ScoredSlice]:
-    """Give the best of both slices of two columns together, if it is better than the best alone."""
+    """Return the best of both slices of two columns together, if it is better than the best alone."""
     pairs = list(itertools.combinations(found, 2))
     conditions = [f"({one.condition}) and ({other.condition})" for one, other in pairs]
     best = [
@@ -103,13 +103,14 @@ def _combine_slices(search: SliceSearch, found: Sequence[ScoredSlice]) -> list[S
 
 
 def _find_best_slices(search: SliceSearch, columns: Sequence[ComparedColumn]) -> list[ScoredSlice]:
-    """Give the best slice of each column; none of those with too many values, or but one."""
+    """Return the best slice of each column; none of those with too many values, or but one."""
     measures = {
-        column: detail_sample.render_measure_sql(column, detail_sample.format_sample_name(column)) for column in columns
+        column: detail_sample.render_measure_sql(column, sample_columns.format_sample_name(column))
+        for column in columns
     }
     distinct = search.query_aggregates(
         "part_differing",
-        [f"approx_count_distinct({detail_sample.format_sample_name(column)})" for column in columns],
+        [f"approx_count_distinct({sample_columns.format_sample_name(column)})" for column in columns],
     )
     within = find_ranges(search, {column: sql for column, sql in measures.items() if sql is not None})
     given = []
@@ -125,8 +126,8 @@ def _find_best_slices(search: SliceSearch, columns: Sequence[ComparedColumn]) ->
 
 
 def _count_values(search: SliceSearch, column: ComparedColumn) -> list[ValueCell]:
-    """Give the values that differing rows have, those with most of them first."""
-    name = detail_sample.format_sample_name(column)
+    """Return the values that differing rows have, those with most of them first."""
+    name = sample_columns.format_sample_name(column)
     text = f"{name}::VARCHAR"
     found = search.session.fetch_rows(
         f"select {text}, coalesce(any_value(n), 0), sum(d.w) as weight from part_differing d left join "
@@ -158,7 +159,7 @@ def _convert_value(column: ComparedColumn, value: str | None) -> JsonValue:
 
 
 def _choose_values(search: SliceSearch, column: ComparedColumn, cells: Sequence[ValueCell]) -> ScoredSlice | None:
-    """Give up to three values that together score best, each of which adds much."""
+    """Return up to three values that together score best, each of which adds much."""
     ordered = sorted(cells, key=lambda cell: -cell.counts.compute_score(search.whole))
     taken: list[ValueCell] = []
     rows = differing = score = 0.0

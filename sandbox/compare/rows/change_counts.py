@@ -6,14 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.compare.rows.row_matching import SIDES
-from sandbox.compare.sql_types import has_exact_sums
-from sandbox.compare.tolerance import (
+from sandbox.compare.rows.column_differences import (
     render_change_sql,
     render_differs_sql,
     render_relative_difference_sql,
     render_rounding_sql,
 )
+from sandbox.compare.rows.row_matching import SIDES
+from sandbox.compare.sql_types import has_exact_sums
 from sandbox.manifest.diff import ColumnChanges, RowCounts
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ChangeCounts:
 
 
 def render_pairs_sql(plan: ComparisonPlan) -> str:
-    """Give the rows that both sides have and that may differ, as ``b`` and ``c``."""
+    """Render the rows that both sides have and that may differ, as ``b`` and ``c``."""
     on = " and ".join(f"b.{key} = c.{key}" for key in plan.key_names)
     if plan.direct:
         return f"all_baseline b join all_candidate c on {on}"
@@ -45,7 +45,7 @@ def render_pairs_sql(plan: ComparisonPlan) -> str:
 
 
 def render_pair_differs_sql(plan: ComparisonPlan) -> str:
-    """Give the SQL that tells whether a pair differs at all."""
+    """Render the SQL that tells whether a pair differs at all."""
     return _render_any_differs_sql(plan.other_columns)
 
 
@@ -78,7 +78,7 @@ def _list_judged_columns(plan: ComparisonPlan) -> list[ComparedColumn]:
 
 
 def render_added_and_removed_sql(plan: ComparisonPlan, baseline: str, candidate: str) -> list[str]:
-    """Give the removed and the added rows: the columns of their unit, and ``n`` of them.
+    """Render the removed and the added rows: the columns of their unit, and ``n`` of them.
 
     Rows of one ``u`` are the same but for tainted columns, so they have one unit, and cancel each other.
     """
@@ -234,7 +234,7 @@ def _build_column_changes(column: ComparedColumn, figures: list[Any], common: in
 
 
 def round_number(number: float) -> float | None:
-    """Give a figure with twelve significant digits; None where it is too large for a number.
+    """Return a figure with twelve significant digits; None where it is too large for a number.
 
     >>> round_number(10.01 - 10.0)
     0.01

@@ -15,6 +15,7 @@ from sandbox.compare.rows.change_counts import (
     render_pairs_sql,
 )
 from sandbox.compare.rows.row_matching import SIDES
+from sandbox.compare.rows.sample_columns import MAX_SAMPLE_COLUMNS, format_sample_name, is_countable, render_cut_sql
 from sandbox.compare.sql_types import FLOAT_TYPES, TEMPORAL_TYPES, is_numeric
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
 
 MAX_SAMPLE_ROWS = 1 << 16
-MAX_STORED_TEXT_LENGTH = 201  # a character more than what is shown of a text
-MAX_SAMPLE_COLUMNS = 60
-_COUNTABLE_TYPES = frozenset({"VARCHAR", "BOOLEAN", "UUID"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,21 +58,8 @@ class DetailSample:
         return self.one_in == 1
 
 
-def is_countable(column: ComparedColumn) -> bool:
-    """True for columns whose values can be counted and put in an order."""
-    type_ = column.common
-    return type_ is not None and (
-        is_numeric(type_) or type_ in TEMPORAL_TYPES or type_ in _COUNTABLE_TYPES or type_.startswith("ENUM(")
-    )
-
-
-def format_sample_name(column: ComparedColumn) -> str:
-    """Give the name of a column in a part."""
-    return f"p{column.baseline}"
-
-
 def render_measure_sql(column: ComparedColumn, sql: str) -> str | None:
-    """Give the SQL of a value as a DOUBLE, seconds for dates and times; NULL where it is not finite.
+    """Render the SQL of a value as a DOUBLE, seconds for dates and times; NULL where it is not finite.
 
     None for columns whose values have no distance.
     """
@@ -89,23 +74,18 @@ def render_measure_sql(column: ComparedColumn, sql: str) -> str | None:
 
 
 def render_sample_value_sql(column: ComparedColumn, side: SideName, row: str = "") -> str:
-    """Give the SQL of a column's value as a part holds it: of the common type, without tolerances, text cut."""
+    """Render the SQL of a column's value as a part holds it: of the common type, without tolerances, text cut."""
     return render_cut_sql(column, render_full_value_sql(column, side, row))
 
 
-def render_cut_sql(column: ComparedColumn, sql: str) -> str:
-    """Give the SQL of a value, cut if it is a text."""
-    return f"left({sql}, {MAX_STORED_TEXT_LENGTH})" if column.common == "VARCHAR" else sql
-
-
 def render_full_value_sql(column: ComparedColumn, side: SideName, row: str = "") -> str:
-    """Give the SQL of the same, but for text as it is."""
+    """Render the SQL of the same, but for text as it is."""
     value = column.render_value_sql(side, key=True, row=row)
     return f"{value} + 0.0" if column.common in FLOAT_TYPES else value
 
 
 def choose_sampling_interval(shapes: dict[SideName, TableShape]) -> int:
-    """Say of how many rows one is in a part: a power of two, so that a hash tells quickly."""
+    """Describe of how many rows one is in a part: a power of two, so that a hash tells quickly."""
     parts = -(-max(shape.rows for shape in shapes.values()) // MAX_SAMPLE_ROWS)
     return 1 << max(parts - 1, 0).bit_length()
 
@@ -134,7 +114,7 @@ def create_detail_sample(
 def _render_columns_sql(
     columns: Sequence[ComparedColumn], side: SideName, owned: UnitColumns | None, row: str = ""
 ) -> str:
-    """Give the values of columns, and the unit's key where its columns are wanted too."""
+    """Render the values of columns, and the unit's key where its columns are wanted too."""
     given = [f"{render_sample_value_sql(column, side, row)} as {format_sample_name(column)}" for column in columns]
     return ", ".join([*given, *([owned.units.render_key_columns_sql(side, row)] if owned else [])]) or "1 as none"
 

@@ -10,8 +10,8 @@ from sandbox.compare.rows.change_counts import (
     render_pair_differs_sql,
     render_pairs_sql,
 )
+from sandbox.compare.rows.column_differences import render_differs_sql
 from sandbox.compare.sql_types import INTEGER_TYPES
-from sandbox.compare.tolerance import render_differs_sql
 from sandbox.manifest.diff import RowExample
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _SEARCHED_ROWS = 2000
 
 
 def find_examples(session: Session, plan: ComparisonPlan, changes: ChangeCounts, *, doing: str) -> list[RowExample]:
-    """Give up to five changed, five removed and five added rows; noise only where there is nothing else.
+    """Return up to five changed, five removed and five added rows; noise only where there is nothing else.
 
     Which ones depends on the rows alone: those with the smallest hash of the key, or of the row.
     """
@@ -101,7 +101,7 @@ def _find_surplus_rows(session: Session, plan: ComparisonPlan, side: SideName, d
 
 
 def _render_example_sql(column: ComparedColumn, side: SideName, row: str) -> str:
-    """Give the SQL of a value as a number, a truth value or a text that is not much longer than what is shown."""
+    """Render the SQL of a value as a number, a truth value or a text that is not much longer than what is shown."""
     raw, type_ = f"{row}.{column.format_raw_name(side)}", column.select_type(side)
     if type_ in INTEGER_TYPES or type_ in {"BOOLEAN", "DOUBLE", "HUGEINT", "UHUGEINT"}:
         return raw
@@ -113,7 +113,7 @@ def _render_example_sql(column: ComparedColumn, side: SideName, row: str) -> str
 
 
 def convert_to_json(found: Any) -> JsonValue:
-    """Give a value as JSON; floats that are no numbers as text, and long text cut.
+    """Return a value as JSON; floats that are no numbers as text, and long text cut.
 
     >>> convert_to_json(float("nan")), convert_to_json("x" * 300)[-3:]
     ('NaN', 'xx…')

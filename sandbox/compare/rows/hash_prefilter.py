@@ -107,11 +107,11 @@ class _IntegerKeys:
         return self._compute_sum_indexes(numbers)
 
     def is_unique(self) -> bool:
-        """Say whether no key is there twice."""
+        """Return whether no key is there twice."""
         return _has_unique_values(self._held)
 
     def render_remaining_keys_sql(self, session: Session, differs: Array, _source: str) -> str:
-        """Give the SQL of the keys that are left, without reading them again."""
+        """Render the SQL of the keys that are left, without reading them again."""
         found = [held[differs[self._compute_sum_indexes(held)]] for held in self._held]
         session.register_table("numbers", {"number": np.concatenate([np.zeros(0, np.int64), *found, *self._looked])})
         return f"select distinct number::{self._type} as {self._key} from numbers"
@@ -139,11 +139,11 @@ class _HashedKeys:
         return (hashes >> np.uint64(self._shift)).view(np.int64)
 
     def is_unique(self) -> bool:
-        """Say whether no hash is there twice."""
+        """Return whether no hash is there twice."""
         return _has_unique_values(self._held)
 
     def render_remaining_keys_sql(self, session: Session, differs: Array, source: str) -> str:
-        """Give the SQL of the keys that are left; of the condition on rows, where there is no key."""
+        """Render the SQL of the keys that are left; of the condition on rows, where there is no key."""
         session.register_table("sums", {"place": np.flatnonzero(differs)})
         left = f"{self._hash} >> {self._shift} in (select place from sums) or {self._plan.sample_condition}"
         return (
@@ -152,7 +152,7 @@ class _HashedKeys:
 
 
 def _has_unique_values(held: Sequence[Array]) -> bool:
-    """Say whether no value is there twice: those that rise all the way are looked at where they lie."""
+    """Return whether no value is there twice: those that rise all the way are looked at where they lie."""
     parts = [part for part in held if len(part)]
     follow = all(before[-1] < after[0] for before, after in itertools.pairwise(parts))
     if follow and all(np.all(part[1:] > part[:-1]) for part in parts):
@@ -163,7 +163,7 @@ def _has_unique_values(held: Sequence[Array]) -> bool:
 
 
 def _find_prime(below: int) -> int:
-    """Give a prime near a power of two: multiples of anything else spread over all remainders.
+    """Return a prime near a power of two: multiples of anything else spread over all remainders.
 
     >>> _find_prime(1 << 20)
     1048573

@@ -13,10 +13,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.compare.key_inference import can_be_unique
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sandbox.compare.columns import ComparedColumn, SideName, TableShape
     from sandbox.engine.duckdb.session import Session
@@ -65,7 +63,7 @@ class ComparisonPlan:
         return [format_value_name(column) for column in self.key]
 
     def render_view_sql(self, side: SideName, source: str, name: str) -> str:
-        """Give a view of a side with its values beside what was read."""
+        """Render a view of a side with its values beside what was read."""
         given = ", ".join(
             f"{column.render_value_sql(side, key=column in self.key)} as {format_value_name(column)}"
             for column in self.columns
@@ -73,7 +71,7 @@ class ComparisonPlan:
         return f"create or replace temp view {name}_{side} as select *{', ' if given else ''}{given} from {source}"
 
     def list_raw_names(self, side: SideName) -> list[str]:
-        """Give the columns, as they were read, that are needed of rows that differ."""
+        """Return the columns, as they were read, that are needed of rows that differ."""
         return [column.format_raw_name(side) for column in self.columns]
 
     @property
@@ -106,7 +104,7 @@ class ComparisonPlan:
         return f"md5_number(concat('{self.salt}'{texts}))"
 
     def render_joined_keys_sql(self) -> str:
-        """Give the keys whose rows differ or are ``sampled``, for keys that are unique on both sides.
+        """Render the keys whose rows differ or are ``sampled``, for keys that are unique on both sides.
 
         All other rows fall into one group without a key, and ``n`` counts rows of the join: so it shows afterwards
         whether the keys were unique.
@@ -153,7 +151,7 @@ class ComparisonPlan:
         return self._render_sample_condition(self.key_names or [column.hash_input_sql for column in self.columns])
 
     def _render_sample_condition(self, named: Sequence[str]) -> str:
-        """Give the condition on a row to be looked at although it does not differ.
+        """Render the condition on a row to be looked at although it does not differ.
 
         By its key alone (without a key, by the whole row), so that the two sides hold the same rows, and neither the
         order of rows nor the threads matter.
@@ -163,7 +161,7 @@ class ComparisonPlan:
         return "true" if self.one_in == 1 else f"({_render_hash_sql(named)} & {self.one_in - 1}) = 0"
 
     def render_differing_rows_sql(self, side: SideName) -> str:
-        """Give the whole rows of one side that have one of the found keys, ``paired`` where they can be paired.
+        """Render the whole rows of one side that have one of the found keys, ``paired`` where they can be paired.
 
         With them come those that are ``sampled``, so that the tables are read once for both.
         """
@@ -202,7 +200,7 @@ class ComparisonPlan:
         return f"create or replace temp table loose as select *, {noise} as noise from ({loose})"
 
     def render_surplus_rows_sql(self, side: SideName) -> str:
-        """Give the whole rows of one side that have one of the found hashes; for tables without a key."""
+        """Render the whole rows of one side that have one of the found hashes; for tables without a key."""
         kept = ", ".join(f"t.{raw}" for raw in self.list_raw_names(side))
         differing = f"{self.row_digest} in (select d from loose)"
         return (
@@ -211,13 +209,13 @@ class ComparisonPlan:
         )
 
     def render_empty_rows_sql(self, side: SideName) -> str:
-        """Give no rows of one side: none differ."""
+        """Render no rows of one side: none differ."""
         kept = ", ".join([*self.list_raw_names(side), "false as paired", "false as differing", "false as sampled"])
         return f"create or replace temp table kept_{side} as select {kept} from all_{side} limit 0"
 
 
 def format_value_name(column: ComparedColumn) -> str:
-    """Give the name of a column's compared value."""
+    """Return the name of a column's compared value."""
     return f"v{column.baseline}"
 
 
@@ -273,7 +271,7 @@ def match_repeated_keys(session: Session, plan: ComparisonPlan, *, doing: str) -
 
 
 def has_mostly_changed_rows(session: Session, shapes: dict[SideName, TableShape], *, doing: str) -> bool:
-    """Say whether so many rows differ that to keep them aside would be to copy the tables."""
+    """Return whether so many rows differ that to keep them aside would be to copy the tables."""
     [(differing,)] = session.fetch_rows("select count(*) from keys where differs and b = 1 and c = 1", doing=doing)
     return int(differing) > _MAX_COPIED_ROWS and 4 * int(differing) > max(shape.rows for shape in shapes.values())
 
@@ -290,3 +288,31 @@ def collect_differing_rows(session: Session, plan: ComparisonPlan, *, doing: str
         session.execute(plan.render_view_sql(side, f"(select * from kept_{side} where differing)", "late"), doing=doing)
     if plan.key:
         session.execute(plan.render_multiset_sql("late"), doing=doing)
+
+
+_SAMPLED_ROWS = 300_000  # rows
+
+
+def can_be_unique(session: Session, plan: ComparisonPlan, shapes: Mapping[SideName, TableShape]) -> bool:
+    """Return quickly whether both sides' keys may be unique; False only where one is not, or is null in places.
+
+    Some blocks of the tables are looked at, where no key may be there twice. A key of m rows is missed with a
+    probability of about (1 + sm)·e^-sm, where s is the share that is looked at: without this, a join on the key could
+    make any number of rows. Whether the key is unique the join itself tells afterwards.
+    """
+    sides = " union all ".join(_render_uniqueness_sql(plan, side, shape.rows) for side, shape in shapes.items())
+    found = session.fetch_rows(sides, doing="looking for the key")
+    return all(not missing and rows == distinct for rows, distinct, missing in found)
+
+
+def _render_uniqueness_sql(plan: ComparisonPlan, side: SideName, rows: int) -> str:
+    """Render the SQL that counts rows, keys and nulls in some blocks of one side."""
+    values = ", ".join(plan.key_names)
+    null = " or ".join(f"{key} is null" for key in plan.key_names)
+    share = 100.0 * min(1.0, _SAMPLED_ROWS / rows) if rows else 100.0
+    some = f" using sample {share:.6f} percent (system, 7)" if share < 100 else ""
+    return (
+        "select coalesce(sum(n), 0), count(*), coalesce(sum(missing), 0) from ("
+        f"select count(*) as n, count(*) filter ({null}) as missing from "
+        f"(select {values} from {plan.view_prefix}_{side}{some}) group by {values})"
+    )

@@ -57,7 +57,7 @@ class UnitTotals:
 
 
 def build_unchanged_totals(stratum: Array) -> UnitTotals:
-    """Give what is known where no row differs, without reading the output."""
+    """Return what is known where no row differs, without reading the output."""
     none = np.zeros(len(stratum), np.int64)
     return UnitTotals(stratum=stratum, affected=none, added=none, removed=none, changed=none, rows=(none, none))
 

@@ -55,7 +55,7 @@ class UnitTableDraw:
 
 
 def build_unit_draws(manifest: SampleManifest, folder: Path) -> dict[str, UnitTableDraw]:
-    """Give the draw of each unit table of the sample in ``folder``, the most important first."""
+    """Return the draw of each unit table of the sample in ``folder``, the most important first."""
     given = {}
     for unit, draw in manifest.units.items():
         types = {column.name: column.type for column in manifest.tables[unit].columns}
@@ -75,7 +75,7 @@ def build_unit_draws(manifest: SampleManifest, folder: Path) -> dict[str, UnitTa
 
 
 def _find_unit_table(manifest: SampleManifest, table: str) -> str | None:
-    """Give the unit table that a table's rows belong to; None for lookups."""
+    """Return the unit table that a table's rows belong to; None for lookups."""
     name: str | None = table
     for _ in manifest.tables:
         if name is None or name in manifest.units:
@@ -85,7 +85,7 @@ def _find_unit_table(manifest: SampleManifest, table: str) -> str | None:
 
 
 def build_empty_estimate(reason: str, *, unit: str | None = None, sample: int | None = None) -> OutputEstimate:
-    """Give an estimate that is none, and why; ``sample`` is how many units of the sample are affected, if known."""
+    """Return an estimate that is none, and why; ``sample`` is how many units of the sample are affected, if known."""
     return OutputEstimate(
         status="not_estimated",
         reason=reason,
@@ -107,7 +107,7 @@ class OutputUnits:
         return [f"u{place}" for place in range(len(self.columns))]
 
     def render_key_sql(self, side: SideName, row: str = "") -> list[str]:
-        """Give the SQL of a row's unit key in the types of the draw; NULL where a value has no equal there."""
+        """Render the SQL of a row's unit key in the types of the draw; NULL where a value has no equal there."""
         prefix = f"{row}." if row else ""
         return [
             _render_lossless_cast_sql(f"{prefix}{column.format_raw_name(side)}", column.select_type(side), wanted)
@@ -115,7 +115,7 @@ class OutputUnits:
         ]
 
     def render_key_columns_sql(self, side: SideName, row: str = "") -> str:
-        """Give the same as columns to select."""
+        """Render the same as columns to select."""
         return ", ".join(
             f"{sql} as {name}" for sql, name in zip(self.render_key_sql(side, row), self.key_names, strict=True)
         )
@@ -126,7 +126,7 @@ class OutputUnits:
         return " and ".join(f"d.{name} = t.{name}" for name in self.key_names)
 
     def find_problem(self) -> str | None:
-        """Say why no row's unit can be told, if so."""
+        """Describe why no row's unit can be told, if so."""
         for column, wanted in zip(self.columns, self.draw.types, strict=True):
             if column.is_nondeterministic:
                 return NONDETERMINISTIC_KEY_REASON
@@ -137,7 +137,7 @@ class OutputUnits:
 
 
 def _render_lossless_cast_sql(raw: str, type_: str, wanted: str) -> str:
-    """Give a value in another type, NULL where that is not the same value."""
+    """Render a value in another type, NULL where that is not the same value."""
     if type_ == wanted:
         return raw
     return f"(case when try_cast(try_cast({raw} as {wanted}) as {type_}) = {raw} then try_cast({raw} as {wanted}) end)"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.compare import table_reader
 from sandbox.compare.columns import match_columns
+from sandbox.compare.reading import table_reader
 from sandbox.compare.rows.row_matching import SIDES
 from sandbox.compare.rules import OutputRules, Tolerance
 from sandbox.compare.tables import compare_tables
@@ -52,7 +52,7 @@ class SeparabilityInput:
 
 
 def find_separability_problem(question: SeparabilityInput, *, memory: int) -> str | None:
-    """Say why an output's rows cannot be scaled up: those of the half's units come out otherwise on the half.
+    """Describe why an output's rows cannot be scaled up: those of the half's units come out otherwise on the half.
 
     Differences within the tolerances, or within rounding of floating point numbers, and tainted columns do not count.
 
@@ -124,7 +124,7 @@ def _write_half_rows(question: SeparabilityInput, folder: Path, memory: int) -> 
 
 
 def _rename_columns(rules: OutputRules, key: tuple[str, ...], places: Mapping[str, str]) -> OutputRules:
-    """Give the rules of columns that are named by their place."""
+    """Return the rules of columns that are named by their place."""
     return OutputRules(
         key=tuple(places[name] for name in key if name in places) or None,
         ignore=frozenset(places[name] for name in rules.ignore if name in places),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sandbox.compare.columns import ComparedColumn
-from sandbox.compare.rows import detail_sample
+from sandbox.compare.rows import sample_columns
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import format_file_list
 
@@ -29,9 +29,9 @@ class UnitColumns:
     columns: tuple[ComparedColumn, ...]
 
     def render_joined_sql(self, query: str) -> str:
-        """Give the rows of a query that has the units' keys, with the columns of their units."""
+        """Render the rows of a query that has the units' keys, with the columns of their units."""
         names = ", ".join(self.units.key_names)
-        given = "".join(f", d.{detail_sample.format_sample_name(column)}" for column in self.columns)
+        given = "".join(f", d.{sample_columns.format_sample_name(column)}" for column in self.columns)
         return f"select t.* exclude ({names}){given} from ({query}) t left join owned d on {self.units.join_condition}"
 
 
@@ -55,12 +55,12 @@ def create_unit_columns_table(
         for place, (name, type_) in enumerate(drawn.columns.items())
         if name not in known and name not in drawn.key
     ]
-    columns = [column for column in columns if detail_sample.is_countable(column)][: detail_sample.MAX_SAMPLE_COLUMNS]
+    columns = [column for column in columns if sample_columns.is_countable(column)][: sample_columns.MAX_SAMPLE_COLUMNS]
     if not columns or not drawn.files:
         return None
     keys = ", ".join(f"{quote_identifier(key)} as {name}" for key, name in zip(drawn.key, units.key_names, strict=True))
     values = ", ".join(
-        f"{detail_sample.render_cut_sql(column, quote_identifier(column.name))} as {detail_sample.format_sample_name(column)}"
+        f"{sample_columns.render_cut_sql(column, quote_identifier(column.name))} as {sample_columns.format_sample_name(column)}"
         for column in columns
     )
     session.execute(

@@ -32,7 +32,7 @@ NO_KNOWN_UNIT_REASON = "no row of it belongs to a unit of the sample"
 def find_unit_key(
     rules: OutputRules, units: Mapping[str, tuple[str, ...]], columns: Sequence[ComparedColumn]
 ) -> tuple[str, list[ComparedColumn]] | None:
-    """Give the unit table that an output's rows belong to, and the columns that name a unit.
+    """Return the unit table that an output's rows belong to, and the columns that name a unit.
 
     A declared ``unit_key`` stands for the unit table with a key of that name, else for the first one with a key of as
     many columns; without a declaration it is the first unit table whose key's columns the output has.
@@ -54,7 +54,7 @@ def find_unit_key(
 
 
 def explain_missing_unit_key(rules: OutputRules, units: Mapping[str, tuple[str, ...]]) -> str:
-    """Say why `find_unit_key` finds none."""
+    """Describe why `find_unit_key` finds none."""
     if not units:
         return NO_SAMPLE_REASON
     if rules.unit_key is None:

@@ -81,7 +81,7 @@ def create_touched_units_table(session: Session, plan: ComparisonPlan, units: Ou
 
 
 def select_numeric_columns(plan: ComparisonPlan, units: OutputUnits) -> list[ComparedColumn]:
-    """Give the columns that have totals: numbers that are no key and do not differ from run to run."""
+    """Return the columns that have totals: numbers that are no key and do not differ from run to run."""
     keys = {column.name for column in (*plan.key, *units.columns)}
     return [
         column
@@ -118,7 +118,7 @@ def _pair_arrays(
 
 
 def _render_unit_sums_sql(side: SideName, units: OutputUnits, columns: Sequence[ComparedColumn]) -> str:
-    """Give ``unit_<side>``: each unit's rows, and of each column its sum and how often it is not null."""
+    """Render ``unit_<side>``: each unit's rows, and of each column its sum and how often it is not null."""
     values = "".join(f", {format_value_name(column)}" for column in columns)
     sums = "".join(
         f", coalesce({_render_sum_sql(column)}, 0)::DOUBLE as s{column.baseline}, "
@@ -133,14 +133,14 @@ def _render_unit_sums_sql(side: SideName, units: OutputUnits, columns: Sequence[
 
 
 def _render_sum_sql(column: ComparedColumn) -> str:
-    """Give the SQL of a sum that neither overflows nor shows the order of the rows."""
+    """Render the SQL of a sum that neither overflows nor shows the order of the rows."""
     assert column.common is not None
     name = format_value_name(column)
     return f"sum({name})" if has_exact_sums(column.common) else f"fsum({name}::DOUBLE)"
 
 
 def _render_unit_totals_sql(units: OutputUnits, columns: Sequence[ComparedColumn]) -> str:
-    """Give for each drawn unit what the session's tables have of it, zeros where that is nothing."""
+    """Render for each drawn unit what the session's tables have of it, zeros where that is nothing."""
     given = [f"coalesce({side}.rows, 0) as rows_{side}" for side in "bc"]
     given += [f"coalesce(t.{name}, 0) as {name}" for name in ("added", "removed", "changed")]
     given += [
@@ -172,7 +172,7 @@ def _count_rows_without_unit(session: Session, units: OutputUnits, *, doing: str
 
 
 def read_arrays(session: Session, query: str, *, doing: str) -> dict[str, Array]:
-    """Give the columns of a query, none of which is ever null, as arrays."""
+    """Return the columns of a query, none of which is ever null, as arrays."""
     batches = list(session.fetch_batches(query, size=_BATCH_ROWS, doing=doing))
     if not batches:
         return {name: np.zeros(0, np.int64) for name, *_ in session.fetch_rows(f"describe {query}", doing=doing)}

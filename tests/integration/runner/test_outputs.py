@@ -20,7 +20,7 @@ import pyarrow.orc as po
 import pyarrow.parquet as pq
 import pytest
 
-from sandbox.compare.table_arguments import resolve_table
+from sandbox.compare.reading.table_arguments import resolve_table
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import PipelineError
 from sandbox.manifest.run import RunRecord

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.compare.json_documents import has_long_numbers, store_documents
-from sandbox.compare.text_columns import decide_types
+from sandbox.compare.reading.json_documents import has_long_numbers, store_documents
+from sandbox.compare.reading.text_columns import decide_types
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.tables.table_opening import open_table

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sandbox.compare.parquet_types import UnreadableTypeError, WideType, unify_types
+from sandbox.compare.reading.parquet_types import UnreadableTypeError, WideType, unify_types
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.error_text import describe_foreign_error

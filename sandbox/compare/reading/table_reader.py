@@ -7,10 +7,10 @@ import difflib
 from typing import TYPE_CHECKING
 
 from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape
-from sandbox.compare.parquet_reader import open_parquet
+from sandbox.compare.reading.parquet_reader import open_parquet
+from sandbox.compare.reading.text_reader import TEXT_FORMATS, TextReader
 from sandbox.compare.rules import NO_TOLERANCE
 from sandbox.compare.sql_types import render_nan_safe_sql
-from sandbox.compare.text_reader import TEXT_FORMATS, TextReader
 from sandbox.compare.tolerance import find_misplaced_settings
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SandboxError
@@ -112,7 +112,7 @@ class TableReader:
         self._session.fetch_rows(f"select bit_xor(hash(t)) from raw_{side} t", doing=describe_read_failure(side, table))
 
     def prepare_source(self, place: str, table: TableFiles, *, doing: str) -> tuple[str, list[str] | None]:
-        """Give the SQL of a table's rows, and its columns' names where the engine would not spell them as the file does.
+        """Return the SQL of a table's rows, and its columns' names where the engine would not spell them as the file does.
 
         What has to be parsed is kept as ``stored_<place>``.
 
@@ -162,13 +162,13 @@ class TableReader:
 
 
 def describe_read_failure(side: SideName, table: TableFiles) -> str:
-    """Give the start of the message that a side's table cannot be read."""
+    """Return the start of the message that a side's table cannot be read."""
     files = table.paths[0].name if len(table.paths) == 1 else f"{len(table.paths)} files"
     return f"the {side}'s {table.name} ({files}) cannot be read"
 
 
 def suggest_names(wanted: str, names: list[str], *, what: str = "columns") -> str:
-    """Give a hint with the nearest names, else all of them.
+    """Return a hint with the nearest names, else all of them.
 
     >>> suggest_names("custmer_id", ["customer_id", "day"])
     'did you mean "customer_id"?'
@@ -188,7 +188,7 @@ def build_compared_columns(
     rules: OutputRules,
     failure: type[SandboxError],
 ) -> list[ComparedColumn]:
-    """Give the columns of both sides with the type in which each is compared, and its tolerance.
+    """Return the columns of both sides with the type in which each is compared, and its tolerance.
 
     Raises:
         SandboxError: Of the given class; a tolerance means nothing for its column.
@@ -209,7 +209,7 @@ def build_compared_columns(
 
 
 def _resolve_tolerance(column: ComparedColumn, rules: OutputRules, failure: type[SandboxError]) -> Tolerance:
-    """Give a column's own tolerance, else its type's.
+    """Return a column's own tolerance, else its type's.
 
     What means nothing for the column is an error; not where the two sides' types differ: that is a finding.
     """
