@@ -1,7 +1,7 @@
-"""Folders whose files must stay as they are: samples and half-samples, compared with a signed record of every file.
+"""Check folders of immutable files, samples and half-samples, against a signed record of every file.
 
-A file is read again only when its size, times or inode differ from the record. Files and folders that the record does
-not know are found as changed ones are.
+A file is read again only when its size, times or inode differ from the record. Files and folders missing in the record
+count as changes.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ RECORDS_FOLDER = "checked"
 
 
 def list_folder_contents(folder: Path) -> tuple[dict[str, FileStats], list[str]]:
-    """Return the stats of every plain file in a folder, and the paths that belong to no tree of plain files.
+    """Return the stats of every plain file in a folder, and the paths outside a tree of plain files.
 
     The latter are links, devices and folders without a file.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The folder cannot be read.
     """
     files: dict[str, FileStats] = {}
     others: list[str] = []
@@ -58,7 +58,7 @@ def list_folder_contents(folder: Path) -> tuple[dict[str, FileStats], list[str]]
 
 
 def read_checked_files(folder: Path) -> CheckedFiles | None:
-    """Return the record of a folder; None where there is none that this installation signed."""
+    """Return the record of a folder; None without a record signed by this installation."""
     try:
         record = CheckedFiles.read(_build_record_path(folder), key=load_seal_key())
     except StoreError:
@@ -71,11 +71,11 @@ def write_checked_files(folder: Path, digests: Mapping[str, str], stats: Mapping
 
     Args:
         folder: The folder.
-        digests: The SHA-256 of each file, which was compared with the file's content.
-        stats: What the files were before they were compared.
+        digests: The SHA-256 of each file, already compared with the file's content.
+        stats: The stats of each file before that comparison.
 
     Raises:
-        StoreError: It cannot be written.
+        StoreError: The record cannot be written.
     """
     files = {path: CheckedFile(sha256=sha256, stats=stats[path]) for path, sha256 in digests.items()}
     record = CheckedFiles(folder=folder.name, files=files)
@@ -84,9 +84,9 @@ def write_checked_files(folder: Path, digests: Mapping[str, str], stats: Mapping
 
 
 def check_folder(folder: Path, record: CheckedFiles, progress: Progress) -> str | None:
-    """Compare a folder with its record; return the first problem, None where there is none.
+    """Compare a folder with its record; return the first problem, or None.
 
-    Files that were touched but not changed are recorded anew.
+    Touched files with unchanged content are recorded again.
     """
     try:
         stats, others = list_folder_contents(folder)
@@ -108,10 +108,10 @@ def check_folder(folder: Path, record: CheckedFiles, progress: Progress) -> str 
 
 
 def set_folder_aside(folder: Path) -> Path:
-    """Rename a folder that was changed, so that nobody uses it any more; leftovers are removed after a week.
+    """Rename a changed folder so that it is not used any more; leftovers are removed after a week.
 
     Raises:
-        StoreError: It cannot be renamed.
+        StoreError: The folder cannot be renamed.
     """
     aside = folder.parent / f"{UNFINISHED_PREFIX}changed-{folder.name[:12]}-{secrets.token_hex(2)}"
     with translate_os_errors(aside):
@@ -141,7 +141,7 @@ def _build_record_path(folder: Path) -> Path:
 
 
 def _remove_stale_records(folder: Path) -> None:
-    """Remove the records of folders that are gone."""
+    """Remove the records of deleted folders."""
     for path in _build_record_path(folder).parent.glob("*.json"):
         if not (folder.parent / path.stem).exists():
             path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Immutable folders and files: staged beside their place, synced, renamed into it."""
+"""Write immutable folders and files: staged beside their path, synced, renamed."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FICLONE = 0x40049409  # of Linux, linux/fs.h
 
 @contextlib.contextmanager
 def stage_folder(target: Path, *, synced: bool = True) -> Iterator[Path]:
-    """Give an empty folder to fill, which becomes ``target`` when the block ends well and vanishes otherwise.
+    """Yield an empty folder; rename it to ``target`` if the block succeeds, else remove it.
 
-    If ``target`` is there by then (somebody else was quicker) theirs stays: what has one name has one content. What is not
-    ``synced`` can be damaged by a power failure: for what is checked whenever it is used, and can be made again.
+    If ``target`` exists by then (another process was quicker) it stays: equal names have equal content. Without
+    ``synced`` a power failure can damage the folder. Use that for reproducible content, checked whenever it is used.
 
     Raises:
         StoreError: The folder cannot be made, synced or renamed; a full disk is one reason.
@@ -41,7 +41,7 @@ def stage_folder(target: Path, *, synced: bool = True) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def make_staging_folder(parent: Path, *, label: str = "") -> Iterator[Path]:
-    """Give an empty folder in ``parent`` for something that has no name yet; it vanishes unless it is published.
+    """Yield an empty folder in ``parent`` for unnamed content; remove it unless it is published.
 
     Raises:
         StoreError: The folder cannot be made.
@@ -56,10 +56,11 @@ def make_staging_folder(parent: Path, *, label: str = "") -> Iterator[Path]:
 
 @contextlib.contextmanager
 def open_resumable_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Give a folder in ``parent`` for work that can be taken up again where it was left: what is in it may be half-made.
+    """Yield a folder in ``parent`` for resumable work; its contents may be incomplete.
 
-    When the block ends well, or with an error, the folder vanishes. It stays when the process is killed or interrupted, or loses
-    what it reads from; the next block of that name gets it as it is, or `remove_leftover_paths` removes it after a week. The caller holds the lock of the name.
+    The folder is removed when the block ends, with or without an error. It stays when the process is killed or
+    interrupted, or loses its source. Then the next block of that name gets it unchanged, or `remove_leftover_paths`
+    removes it after a week. The caller holds the lock of the name.
 
     Raises:
         StoreError: The folder cannot be made.
@@ -87,10 +88,10 @@ def open_resumable_folder(parent: Path, name: str) -> Iterator[Path]:
 
 
 def publish_folder(folder: Path, target: Path, *, synced: bool = True) -> None:
-    """Give a staged folder its name; if the name is taken, what has it stays (see `stage_folder`).
+    """Rename a staged folder to its target; an existing target stays (see `stage_folder`).
 
     Raises:
-        StoreError: It cannot be synced or renamed.
+        StoreError: The folder cannot be synced or renamed.
     """
     with translate_os_errors(target):
         if synced:
@@ -102,10 +103,10 @@ def publish_folder(folder: Path, target: Path, *, synced: bool = True) -> None:
 
 
 def write_file(target: Path, content: str | bytes, *, mode: int = 0o644) -> None:
-    """Write a file whole or not at all, replacing what is there.
+    """Write a file atomically, replacing an existing one.
 
     Raises:
-        StoreError: It cannot be written.
+        StoreError: The file cannot be written.
     """
     payload = content.encode() if isinstance(content, str) else content
     with translate_os_errors(target):
@@ -125,13 +126,13 @@ def write_file(target: Path, content: str | bytes, *, mode: int = 0o644) -> None
 
 @contextlib.contextmanager
 def lock_path(target: Path) -> Iterator[None]:
-    """Hold the one lock that serialises writers of ``target``; waits for whoever holds it."""
+    """Hold the exclusive lock of writers of ``target``; wait for the current holder."""
     with _acquire_lock(target, seconds=-1):
         yield
 
 
 def try_lock_path(target: Path) -> AbstractContextManager[bool]:
-    """Hold that lock if nobody does; gives whether nobody did."""
+    """Hold the lock of `lock_path` if it is free; yield whether it was."""
     return _acquire_lock(target, seconds=0)
 
 
@@ -150,10 +151,10 @@ def _acquire_lock(target: Path, *, seconds: float) -> Iterator[bool]:
 
 
 def restrict_access(folder: Path) -> None:
-    """Set the permissions of a finished folder and all below, whatever the umask was.
+    """Set the permissions of a finished folder and everything below, whatever the umask was.
 
-    Only the owner may write, and nobody else may read. What root owns is readable for the group of its containers, too,
-    which run as another user. ``SANDBOX_SHARED=1`` lets everybody read.
+    Only the owner may write, and other users may not read. Folders of root are also readable for the group of its
+    containers, which run as another user. ``SANDBOX_SHARED=1`` lets everybody read.
 
     Raises:
         StoreError: The modes cannot be changed.
@@ -170,7 +171,7 @@ def restrict_access(folder: Path) -> None:
 
 
 def choose_modes() -> tuple[int, int]:
-    """Return the modes of folders and of files that hold rows, or what was made of them."""
+    """Return the modes of folders and files with rows, or with data derived from rows."""
     if is_shared():
         return 0o755, 0o644
     return (0o750, 0o640) if os.geteuid() == 0 else (0o700, 0o600)
@@ -182,10 +183,10 @@ def is_shared() -> bool:
 
 
 def close_to_others(folder: Path) -> None:
-    """Take every permission of others from a folder that is there, unless the user shares it.
+    """Remove all permissions of other users from an existing folder, unless the user shares it.
 
     Raises:
-        StoreError: Its mode cannot be changed.
+        StoreError: The mode cannot be changed.
     """
     mode = folder.stat().st_mode
     if mode & 0o007 and not is_shared():
@@ -194,10 +195,10 @@ def close_to_others(folder: Path) -> None:
 
 
 def clone_file(source: Path, target: Path) -> bool:
-    """Copy a file; return whether the copy shares its blocks with the source, which costs no space.
+    """Copy a file; return whether the copy shares its blocks with the source and so needs no space.
 
     Raises:
-        OSError: It cannot be read or written.
+        OSError: The file cannot be read or written.
     """
     with source.open("rb") as content, target.open("xb") as copy, contextlib.suppress(OSError):
         fcntl.ioctl(copy, FICLONE, content.fileno())
@@ -207,7 +208,7 @@ def clone_file(source: Path, target: Path) -> bool:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring every file and folder below to the disk."""
+    """Sync every file and folder below a folder to the disk."""
     for path in folder.rglob("*"):
         if not path.is_symlink():
             _sync_path(path)
@@ -215,13 +216,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Bring a file's content to the disk."""
+    """Sync a file's content to the disk."""
     _sync_path(path)
 
 
 @contextlib.contextmanager
 def translate_os_errors(target: Path) -> Iterator[None]:
-    """Turn the operating system's refusals about a place of ours into ours."""
+    """Translate operating system errors about a path of sandbox into sandbox's errors."""
     try:
         yield
     except OSError as error:

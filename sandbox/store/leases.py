@@ -1,4 +1,4 @@
-"""Who uses what right now, and when it was used last: a lock on the folder or file itself, which ends with the process."""
+"""Record current and last use of folders and files: a lock on the path itself, released when the process ends."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FRESH_SECONDS = 60.0
-"""What was made or used less long ago is as good as in use: whoever made it may not have said yet that it uses it."""
+"""Paths created or used more recently count as in use: their creator may not hold a lease yet."""
 
 _lease_handles: dict[tuple[int, int], int] = {}
 
 
-def acquire_lease(place: Path) -> bool:
-    """Use a folder or file until this process ends: nobody removes it meanwhile. False where it is not there.
+def acquire_lease(path: Path) -> bool:
+    """Lock a folder or file against removal until this process ends; return False if it does not exist.
 
-    Its time of modification becomes that of its last use.
+    Its modification time becomes the time of its last use.
     """
     try:
-        handle = os.open(place, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY)
     except OSError:
         return False
     with contextlib.suppress(OSError):  # a file system without locks
-        fcntl.flock(handle, fcntl.LOCK_SH)  # waits a moment at most: for one that removes it
-    found = os.fstat(handle)
-    if not _is_same_file(place, found):
+        fcntl.flock(handle, fcntl.LOCK_SH)  # waits briefly at most, for a process removing it
+    stat = os.fstat(handle)
+    if not _is_same_file(path, stat):
         os.close(handle)
         return False
-    with contextlib.suppress(OSError):  # somebody else's
-        os.utime(place)
-    key = (found.st_dev, found.st_ino)
+    with contextlib.suppress(OSError):  # owned by another user
+        os.utime(path)
+    key = (stat.st_dev, stat.st_ino)
     if key in _lease_handles:
         os.close(handle)
     else:
@@ -46,36 +46,36 @@ def acquire_lease(place: Path) -> bool:
     return True
 
 
-def remove_if_unused(place: Path) -> bool:
-    """Remove a folder or file; False where a living process uses it, or it is gone.
+def remove_if_unused(path: Path) -> bool:
+    """Remove a folder or file; return False if a living process uses it, or it does not exist.
 
     Raises:
         OSError: It may not be removed.
     """
-    with lock_if_unused(place) as nobody_else:
+    with lock_if_unused(path) as nobody_else:
         if not nobody_else:
             return False
-        # A name of its own first: what is killed in the middle of it has removed the whole, and is swept up later.
-        aside = place.parent / f"{STAGED_PREFIX}removed-{secrets.token_hex(4)}"
-        place.rename(aside)
+        # Rename first: a process killed during the removal leaves no incomplete folder, and leftovers are removed later.
+        aside = path.parent / f"{STAGED_PREFIX}removed-{secrets.token_hex(4)}"
+        path.rename(aside)
         remove_path(aside)
     return True
 
 
-def is_in_use(place: Path) -> bool:
-    """Tell whether a living process uses it, or did a moment ago."""
+def is_in_use(path: Path) -> bool:
+    """Return whether a living process uses a path, or did very recently."""
     with contextlib.suppress(OSError):
-        if time.time() - place.stat().st_mtime < FRESH_SECONDS:
+        if time.time() - path.stat().st_mtime < FRESH_SECONDS:
             return True
-    with lock_if_unused(place) as nobody_else:
-        return not nobody_else and place.exists()
+    with lock_if_unused(path) as nobody_else:
+        return not nobody_else and path.exists()
 
 
 @contextlib.contextmanager
-def lock_if_unused(place: Path) -> Iterator[bool]:
-    """Keep others from beginning to use it for as long as the block lasts; gives whether nobody uses it."""
+def lock_if_unused(path: Path) -> Iterator[bool]:
+    """Prevent others from using a path until the block ends; yield whether it is unused."""
     try:
-        handle = os.open(place, os.O_RDONLY)
+        handle = os.open(path, os.O_RDONLY)
     except OSError:
         yield False
         return
@@ -84,13 +84,13 @@ def lock_if_unused(place: Path) -> Iterator[bool]:
     except OSError:
         yield False
     else:
-        yield _is_same_file(place, os.fstat(handle))
+        yield _is_same_file(path, os.fstat(handle))
     finally:
         os.close(handle)
 
 
-def _is_same_file(place: Path, opened: os.stat_result) -> bool:
+def _is_same_file(path: Path, opened: os.stat_result) -> bool:
     try:
-        return os.path.samestat(place.stat(), opened)
+        return os.path.samestat(path.stat(), opened)
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""A folder or a bucket that a team shares, through pyarrow's file systems; their exceptions become ours here."""
+"""Access a folder or bucket shared by a team through pyarrow's file systems, translating their exceptions."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ _ERROR_REASONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteStore:
-    """An opened store. Paths are relative to it, with forward slashes.
+    """An open store. Paths are relative to it, with forward slashes.
 
-    A file appears under its name whole or not at all. What is refused, missing or out of reach is a StoreError.
+    Files are written atomically. A refused, missing or unreachable file is a StoreError.
 
     Attributes:
-        name: What it is called in messages.
+        name: Its name in messages.
         root: Its path for the file system.
-        system: pyarrow's.
-        address: What `open_store` takes on any machine that reaches it.
+        system: pyarrow's file system.
+        address: The address for `open_store`, valid on any machine with access.
     """
 
     name: str
@@ -67,21 +67,21 @@ class RemoteStore:
         return isinstance(self.system, fs.LocalFileSystem)
 
     def list_sizes(self, folder: str) -> dict[str, int | None]:
-        """Give every file below a folder with its bytes; None for what is no plain file. Empty if there is no folder."""
-        found = self._list_file_infos(folder, recursive=True)
-        own = f"{self._resolve_path(folder)}/"
+        """Return every file below a folder with its bytes; None if it is no plain file. Empty if there is no folder."""
+        infos = self._list_file_infos(folder, recursive=True)
+        prefix = f"{self._resolve_path(folder)}/"
         return {
-            info.path.removeprefix(own): info.size if info.type == fs.FileType.File else None
-            for info in found
+            info.path.removeprefix(prefix): info.size if info.type == fs.FileType.File else None
+            for info in infos
             if info.type != fs.FileType.Directory and not _is_staged(info)
         }
 
     def list_entries(self, folder: str = "") -> list[tuple[str, int | None, int]]:
-        """Give everything in a folder: its path there, its bytes (None for a folder), and its time in ns since 1970 UTC."""
-        own = f"{self._resolve_path(folder).rstrip('/')}/"
+        """Return all entries of a folder: path, bytes (None for a folder), and time in ns since 1970 UTC."""
+        prefix = f"{self._resolve_path(folder).rstrip('/')}/"
         return [
             (
-                info.path.removeprefix(own),
+                info.path.removeprefix(prefix),
                 info.size if info.type == fs.FileType.File else None,
                 info.mtime_ns or 0,
             )
@@ -89,12 +89,12 @@ class RemoteStore:
         ]
 
     def list_folders(self, folder: str) -> list[str]:
-        """Give the names of the folders in a folder."""
-        found = self._list_file_infos(folder, recursive=False)
-        return sorted(info.base_name for info in found if info.type == fs.FileType.Directory)
+        """Return the names of the folders in a folder."""
+        infos = self._list_file_infos(folder, recursive=False)
+        return sorted(info.base_name for info in infos if info.type == fs.FileType.Directory)
 
     def check_exists(self) -> None:
-        """Make sure that the bucket, or the folder's parent, is there: an empty listing does not tell."""
+        """Check that the bucket, or the folder's parent, exists: an empty listing is not enough."""
         top = str(Path(self.root).parent) if self.is_local else self.root.partition("/")[0]
         with self._translate_errors("read"):
             missing = self.system.get_file_info(top).type == fs.FileType.NotFound
@@ -103,10 +103,10 @@ class RemoteStore:
             raise StoreError(f"{self.name} cannot be used: {what}", hint="make it, or correct the name")
 
     def read_text(self, path: str, *, most: int) -> str | None:
-        """Give a small text file; None where there is none.
+        """Return a small text file; None if it does not exist.
 
         Raises:
-            StoreError: It has more than ``most`` bytes, or is no text.
+            StoreError: The file has more than ``most`` bytes, or is no text.
         """
         with self._translate_errors("read"):
             info = self.system.get_file_info(self._resolve_path(path))
@@ -120,10 +120,10 @@ class RemoteStore:
             raise StoreError(f"{path} in {self.name} is damaged: {error}") from error
 
     def read_chunks(self, path: str, *, most: int) -> Iterator[bytes]:
-        """Give a file's bytes, piece by piece.
+        """Yield a file's bytes in chunks.
 
         Raises:
-            StoreError: It cannot be read, or goes on after ``most`` bytes.
+            StoreError: The file cannot be read, or has more than ``most`` bytes.
         """
         with contextlib.ExitStack() as stack:
             with self._translate_errors("read"):
@@ -140,10 +140,10 @@ class RemoteStore:
                 yield chunk
 
     def write(self, path: str, chunks: Iterable[bytes]) -> None:
-        """Write a file, replacing what is there.
+        """Write a file, replacing an existing one.
 
-        An upload to a bucket that has begun cannot be given up: pyarrow has no way to abort it, and closing it, which it
-        also does when it forgets the stream, makes a file of what was sent. So ``chunks`` must be readable to the end.
+        A started upload to a bucket cannot be aborted: pyarrow has no way to do it. Closing the stream, or releasing
+        it, makes a file of the bytes sent so far. So ``chunks`` must be readable to the end.
         """
         target = self._resolve_path(path)
         parent = PurePosixPath(target).parent
@@ -166,7 +166,7 @@ class RemoteStore:
                     self.system.move(written, target)
         except BaseException:
             if self.is_local:
-                with contextlib.suppress(OSError):  # the reason is on its way already
+                with contextlib.suppress(OSError):  # the error is already being raised
                     Path(written).unlink(missing_ok=True)
             raise
 
@@ -176,27 +176,27 @@ class RemoteStore:
             self.system.delete_file(self._resolve_path(path))
 
     def move(self, path: str, target: str) -> None:
-        """Give a file another name, replacing what has it; a bucket copies it, on its own side, and then removes it."""
+        """Rename a file, replacing an existing target; a bucket copies it on the server and then removes it."""
         with self._translate_errors("written"):
             if self.is_local:
                 self.system.create_dir(str(PurePosixPath(self._resolve_path(target)).parent), recursive=True)
             self.system.move(self._resolve_path(path), self._resolve_path(target))
 
     def remove_folder(self, folder: str) -> None:
-        """Remove a folder and all that is in it, if it is there."""
+        """Remove a folder with its contents, if it exists."""
         with self._translate_errors("written"):
             if self.system.get_file_info(self._resolve_path(folder)).type == fs.FileType.Directory:
                 self.system.delete_dir(self._resolve_path(folder))
 
     def remove_leftovers(self, folder: str) -> None:
-        """Remove what writers that were killed left half-made in a folder; a day is more than any file takes."""
+        """Remove incomplete files of killed writers in a folder, older than a day: no upload takes longer."""
         oldest = dt.datetime.now(dt.UTC) - LEFTOVER_AGE
         for info in self._list_file_infos(folder, recursive=True) if self.is_local else []:
             if _is_staged(info) and info.mtime is not None and info.mtime < oldest:
                 Path(info.path).unlink(missing_ok=True)
 
     def format_address(self, path: str) -> str:
-        """Give the address of a file or folder, for messages."""
+        """Return the address of a file or folder, for messages."""
         return f"{self.name.rstrip('/')}/{path}"
 
     def _resolve_path(self, path: str) -> str:
@@ -205,28 +205,28 @@ class RemoteStore:
     def _list_file_infos(self, folder: str, *, recursive: bool) -> list[fs.FileInfo]:
         selector = fs.FileSelector(self._resolve_path(folder), recursive=recursive, allow_not_found=True)
         with self._translate_errors("read"):
-            found: list[fs.FileInfo] = self.system.get_file_info(selector)
-        return found
+            infos: list[fs.FileInfo] = self.system.get_file_info(selector)
+        return infos
 
     def _translate_errors(self, doing: str) -> contextlib.AbstractContextManager[None]:
         return _translate_errors(self.name, doing)
 
 
-def open_store(place: str, *, base: Path) -> RemoteStore:
-    """Open a store; that it answers is seen at its first use.
+def open_store(address: str, *, base: Path) -> RemoteStore:
+    """Open a store; its availability is checked at the first use.
 
     Args:
-        place: A path, or a URI: ``file://``, ``s3://``, ``gs://`` or ``abfss://``. Spaces and letters beyond ASCII may
-            stand as they are. Options as pyarrow knows them, such as ``?endpoint_override=…&region=…``. Credentials
-            are taken from the environment only.
-        base: What a relative path is relative to.
+        address: A path, or a URI: ``file://``, ``s3://``, ``gs://`` or ``abfss://``. Spaces and letters beyond ASCII are
+            allowed unescaped. Options are pyarrow's, such as ``?endpoint_override=…&region=…``. Credentials are taken
+            from the environment only.
+        base: The base of a relative path.
 
     Raises:
-        StoreError: It is no such place, or has credentials in it.
+        StoreError: The path or URI is invalid, or contains credentials.
     """
-    if "://" not in place:
-        return _open_folder(base / Path(place).expanduser())
-    parts = urlsplit(place)
+    if "://" not in address:
+        return _open_folder(base / Path(address).expanduser())
+    parts = urlsplit(address)
     shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if parts.password is not None or (parts.username and parts.scheme in {"s3", "gs", "gcs"}):
         hint = "take them out of it and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in"
@@ -244,12 +244,12 @@ def open_store(place: str, *, base: Path) -> RemoteStore:
 
 
 def _open_folder(path: Path) -> RemoteStore:
-    place = Path(os.path.normpath(path))
-    return RemoteStore(name=str(place), root=str(place), system=fs.LocalFileSystem(), address=str(place))
+    folder = Path(os.path.normpath(path))
+    return RemoteStore(name=str(folder), root=str(folder), system=fs.LocalFileSystem(), address=str(folder))
 
 
 def _quote_uri(parts: SplitResult) -> str:
-    """Give a URI as pyarrow takes it: no spaces, ASCII only, an end to trying."""
+    """Return a URI for pyarrow: without spaces, ASCII only, with a limit on retries."""
     query = parts.query
     if parts.scheme in {"gs", "gcs"} and "retry_limit_seconds=" not in query:
         query = "&".join(filter(None, [query, f"retry_limit_seconds={GCS_RETRY_SECONDS}"]))

@@ -1,4 +1,4 @@
-"""The key by which an installation recognises the records that it wrote itself."""
+"""Keep the key by which an installation recognises its own records."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KEY_BYTES = 32
 
 
 def load_seal_key() -> bytes:
-    """Return the key of this user's installation, ``seal.key`` in the home folder; made when it is missing.
+    """Return the key of this user's installation, ``seal.key`` in the home folder; create a missing one.
 
     Raises:
-        ConfigError: Others could have read or written the file, or it holds no key.
-        StoreError: It cannot be made.
+        ConfigError: Other users could have read or written the file, or it holds no key.
+        StoreError: The file cannot be written.
     """
     return _load_key(find_home_folder() / SEAL_KEY_FILE)
 
@@ -36,10 +36,10 @@ def _load_key(path: Path) -> bytes:
             if not path.exists():
                 write_file(path, secrets.token_hex(KEY_BYTES) + "\n", mode=0o600)
     with translate_os_errors(path):
-        found = path.lstat()
-    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        status = path.lstat()
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise _build_error(
-            path, f"mode {stat.S_IMODE(found.st_mode):o}, user {found.st_uid}: others could have read or written it"
+            path, f"mode {stat.S_IMODE(status.st_mode):o}, user {status.st_uid}: others could have read or written it"
         )
     try:
         key = bytes.fromhex(path.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Variables of the environment that stay in this process: what it starts does not inherit them."""
+"""Withhold variables of the environment from child processes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _withheld_values: dict[str, str] = {}
 
 
 def remove_secret_variables() -> None:
-    """Take them out of the environment; to be called once, before anything is started."""
+    """Remove the secret variables from the environment; call this once, before starting any process."""
     _withheld_values.update({name: os.environ.pop(name) for name in SECRET_VARIABLES if name in os.environ})
 
 
 def read_secret_variable(name: str) -> str | None:
-    """Give one of them, withheld or not; None where it is not set or empty."""
+    """Return a secret variable, withheld or not; None if it is unset or empty."""
     return os.environ.get(name) or _withheld_values.get(name) or None
