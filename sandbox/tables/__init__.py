@@ -1,1 +1,1 @@
-"""Tables that lie as files on this machine: which files are a table, and how the query engine reads them."""
+"""Find tables in local files, and read them with the query engine."""

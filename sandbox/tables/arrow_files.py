@@ -1,4 +1,4 @@
-"""Files of Arrow IPC (Feather) and ORC as datasets that the query engine scans."""
+"""Open Arrow IPC (Feather) and ORC files as datasets for the query engine."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FEATHER_V1_MAGIC = b"FEA1"
 
 
 def open_dataset(paths: Sequence[Path], format_: TableFormat) -> tuple[Any, list[str]]:
-    """Return what the query engine scans for the rows of Arrow or ORC files, and the names of the columns.
+    """Return the dataset of Arrow or ORC files for the query engine, and the names of its columns.
 
     Raises:
-        SourceError: A file cannot be read, or holds what the query engine cannot hold.
+        SourceError: A file cannot be read, or holds values unsupported by the query engine.
     """
     try:
         tables = [None if format_ == "orc" else _read_stream(path) for path in paths]
@@ -35,7 +35,7 @@ def open_dataset(paths: Sequence[Path], format_: TableFormat) -> tuple[Any, list
         ]
         for path, schema in zip(paths, schemas, strict=True):
             _check_types(path, schema)
-        schema = pa.unify_schemas([one.remove_metadata() for one in schemas])
+        schema = pa.unify_schemas([schema_.remove_metadata() for schema_ in schemas])
         if all(table is None for table in tables):
             kind = "orc" if format_ == "orc" else "ipc"
             return ds.dataset([str(path) for path in paths], schema=schema, format=kind), schema.names
@@ -56,7 +56,7 @@ def _read_schema(path: Path, format_: TableFormat) -> pa.Schema:
 
 
 def _read_stream(path: Path) -> pa.Table | None:
-    """Return the rows of a file that is no Arrow IPC file but a stream, or Feather of version 1; None for a file."""
+    """Return the rows of an Arrow IPC stream or a Feather file of version 1; None for an Arrow IPC file."""
     with path.open("rb") as file:
         head = file.read(len(FILE_MAGIC))
     if head == FILE_MAGIC:
@@ -68,7 +68,7 @@ def _read_stream(path: Path) -> pa.Table | None:
 
 
 def _check_types(path: Path, schema: pa.Schema) -> None:
-    """Check that the query engine holds every value exactly, and tells the columns apart.
+    """Check that the query engine holds every value exactly, and distinguishes the columns.
 
     Raises:
         SourceError: It does not.

@@ -1,6 +1,6 @@
-"""What a folder of outputs holds: tables that can be read, artifacts, and what can be neither read nor compared.
+"""Classify the contents of a folder of outputs: tables, artifacts, and incomparable files.
 
-What is in the folder was made by code that nobody has reviewed yet.
+The contents were written by unreviewed code.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LAKE_FORMATS = frozenset({"delta", "iceberg"})
 
 @dataclass(frozen=True, kw_only=True)
 class ReadableTable:
-    """A table that was found to be one, with its rows and the query engine's types of its columns."""
+    """A table that could be read, with its rows and the query engine's types of its columns."""
 
     files: TableFiles
     rows: int
@@ -41,7 +41,7 @@ class ReadableTable:
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactFile:
-    """A file that is no table; ``output`` is the table that its name promises and ``reason`` why it is none."""
+    """A file that is no table; ``output`` is the table promised by its name, ``reason`` why it is none."""
 
     path: Path
     output: str | None = None
@@ -50,12 +50,12 @@ class ArtifactFile:
 
 @dataclass(kw_only=True)
 class FolderClassification:
-    """What a folder holds.
+    """The contents of a folder.
 
     Attributes:
-        tables: By name.
+        tables: Tables by name.
         artifacts: Files that are no tables.
-        not_compared: What is neither, by name, with the reason.
+        not_compared: Everything else by name, with the reason.
     """
 
     tables: dict[str, ReadableTable] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class FolderClassification:
         """Add a table.
 
         Raises:
-            PipelineError: Another one has its name.
+            PipelineError: Another table has its name.
         """
         name = table.files.name
         if name in self.tables:
@@ -82,38 +82,39 @@ def classify_folder(
     skipped: Collection[str] = (),
     views: ViewEvaluation | None = None,
 ) -> FolderClassification:
-    """Read what every file of a folder holds.
+    """Classify every file of a folder by its content.
 
     Args:
         folder: The folder.
-        session: What reads tables; its failure is a PipelineError.
-        named: Files and folders whose table has a name of its own. They must be tables.
-        skipped: Entries of the folder that are not looked at.
-        views: What evaluated the views of databases; None where nothing did.
+        session: Reads tables; its failure is a PipelineError.
+        named: Files and folders with explicitly named tables. They must be tables.
+        skipped: Ignored entries of the folder.
+        views: The evaluation of databases' views; None if they were not evaluated.
 
     Raises:
-        PipelineError: Two tables have one name, the files of a table have different columns, or something is no plain file.
+        PipelineError: Two tables have one name, the files of a table have different columns, or an entry is no plain
+            file.
     """
     contents = list_contents(folder, named=named, skipped=skipped)
-    found = FolderClassification(artifacts=[ArtifactFile(path=path) for path in contents.others])
+    classification = FolderClassification(artifacts=[ArtifactFile(path=path) for path in contents.others])
     for table in sorted(contents.tables, key=lambda table: table.name):
-        _classify_table(table, folder, session, found, is_named=table.name in named.values())
+        _classify_table(table, folder, session, classification, is_named=table.name in named.values())
     for above, path in contents.databases:
-        _classify_database(path, above, session, found, views)
-    found.tables = dict(sorted(found.tables.items()))
-    found.artifacts.sort(key=lambda artifact: artifact.path)
-    return found
+        _classify_database(path, above, session, classification, views)
+    classification.tables = dict(sorted(classification.tables.items()))
+    classification.artifacts.sort(key=lambda artifact: artifact.path)
+    return classification
 
 
 def classify_database(path: Path, session: Session) -> FolderClassification:
-    """Read what a database file holds (see `classify_folder`)."""
-    found = FolderClassification()
-    _classify_database(path, "", session, found, None)
-    return found
+    """Classify the contents of a database file (see `classify_folder`)."""
+    classification = FolderClassification()
+    _classify_database(path, "", session, classification, None)
+    return classification
 
 
 def _classify_table(
-    table: TableFiles, folder: Path, session: Session, found: FolderClassification, *, is_named: bool
+    table: TableFiles, folder: Path, session: Session, classification: FolderClassification, *, is_named: bool
 ) -> None:
     doing = f"output {table.name} cannot be read"
     try:
@@ -126,10 +127,12 @@ def _classify_table(
                 error.message if error.message.startswith(doing) else f"{doing}: {error.message}"
             ) from error
         if table.format in LAKE_FORMATS:
-            found.not_compared[table.name] = f"the {FORMAT_NAMES[table.format]} table cannot be read: {error.message}"
+            classification.not_compared[table.name] = (
+                f"the {FORMAT_NAMES[table.format]} table cannot be read: {error.message}"
+            )
             return
         reason = f"cannot be read as {FORMAT_NAMES[table.format]}"
-        found.artifacts += [ArtifactFile(path=path, output=table.name, reason=reason) for path in table.paths]
+        classification.artifacts += [ArtifactFile(path=path, output=table.name, reason=reason) for path in table.paths]
         return
     if read is None:
         first = table.paths[0].relative_to(folder).as_posix()
@@ -137,11 +140,11 @@ def _classify_table(
             f"output {table.name}: {unlike}",
             hint=f'the files of a table have the same columns; where each is a table, name it: [outputs.NAME] path = "{first}"',
         )
-    found.add_table(read)
+    classification.add_table(read)
 
 
 def _resolve_json_lines(table: TableFiles) -> TableFiles:
-    """Return a table of ``.json`` files as JSON Lines where they are parts that begin with an object, as Spark writes them."""
+    """Return a table of ``.json`` files as JSON Lines if its parts begin with an object, as written by Spark."""
     if table.format != "json" or not all(is_part(path.name) and _begins_with_object(path) for path in table.paths):
         return table
     return dataclasses.replace(table, format="jsonl")
@@ -156,7 +159,7 @@ def read_table(session: Session, table: TableFiles, *, doing: str) -> ReadableTa
     """Return a table with its rows and columns.
 
     Raises:
-        SandboxError: It is none.
+        SandboxError: It is no table.
     """
     source = open_table(session, table, f"looking at {table.name}", doing=doing)
     described = session.fetch_rows(f"describe select * from {source}", doing=doing)
@@ -167,7 +170,7 @@ def read_table(session: Session, table: TableFiles, *, doing: str) -> ReadableTa
 
 
 def _check_objects(session: Session, table: TableFiles, *, doing: str) -> None:
-    """Check that JSON files hold objects alone.
+    """Check that JSON files hold only objects.
 
     Raises:
         PipelineError: They do not.
@@ -181,22 +184,22 @@ def _check_objects(session: Session, table: TableFiles, *, doing: str) -> None:
 
 
 def _classify_database(
-    path: Path, above: str, session: Session, found: FolderClassification, views: ViewEvaluation | None
+    path: Path, above: str, session: Session, classification: FolderClassification, views: ViewEvaluation | None
 ) -> None:
-    """Add the tables of a database; one that is none is an artifact, a table that cannot be read is named."""
+    """Add the tables of a database; a file that is none is an artifact, unreadable tables are listed."""
     format_ = find_database_format(path)
     try:
         tables = list_database_tables(session, path, format_, above, views) if format_ else None
     except SandboxError:
         tables = None
     if tables is None:
-        found.artifacts.append(ArtifactFile(path=path, reason="cannot be read as a database"))
+        classification.artifacts.append(ArtifactFile(path=path, reason="cannot be read as a database"))
         return
-    found.not_compared |= {f"{path.name}:{name}": reason for name, reason in tables.views.items()}
+    classification.not_compared |= {f"{path.name}:{name}": reason for name, reason in tables.views.items()}
     for table in tables.tables:
         try:
             read = read_table(session, table, doing=f"output {table.name} cannot be read")
         except SandboxError:
-            found.not_compared[f"{path.name}:{table.name}"] = "the table cannot be read"
+            classification.not_compared[f"{path.name}:{table.name}"] = "the table cannot be read"
         else:
-            found.add_table(read)
+            classification.add_table(read)

@@ -1,4 +1,4 @@
-"""The tables of DuckDB and SQLite files, of every schema, and their views."""
+"""List the tables of DuckDB and SQLite files, of every schema, and their views."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MAIN_SCHEMA = "main"
 NOT_EVALUATED = "it is a view, which is evaluated only in a run"
 EVALUATION_FAILED = "it is a view that could not be evaluated in the run"
 LOG_SUFFIXES = (".wal", "-wal", "-journal", "-shm")
-# The view of a table of the sample, as `sandbox.runner.programs.database` makes it and DuckDB prints it.
+# The view of a table of the sample, as created by `sandbox.runner.programs.database` and printed by DuckDB.
 _SAMPLE_VIEW_PATTERN = re.compile(
     r"CREATE VIEW \S.* AS SELECT \* FROM read_parquet\((?:main\.)?list_value\((.*)\), \(?hive_partitioning = (?:false|CAST\('f' AS BOOLEAN\))\)?\);?",
     re.DOTALL,
@@ -45,7 +45,7 @@ class DatabaseView:
 
 @dataclass(kw_only=True)
 class DatabaseTables:
-    """The tables of a database file, and the views that are not among them, with the reason."""
+    """The tables of a database file, and the excluded views with the reason."""
 
     tables: list[TableFiles] = field(default_factory=list)
     views: dict[str, str] = field(default_factory=dict)
@@ -53,13 +53,13 @@ class DatabaseTables:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleFolder:
-    """The sample as a run saw it: its folder, and the number of files of each table."""
+    """The sample as seen by a run: its folder, and the number of files of each table."""
 
     path: str
     files: Mapping[str, int]
 
     def is_shown_by(self, view: str, sql: str) -> bool:
-        """Return whether a view shows a table of the sample as it is, as sandbox itself makes such views."""
+        """Return whether a view shows a table of the sample unchanged, like the views made by sandbox itself."""
         match = _SAMPLE_VIEW_PATTERN.fullmatch(sql.strip())
         if match is None:
             return False
@@ -78,12 +78,12 @@ class SampleFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class ViewEvaluation:
-    """What the run itself made of the views of its databases.
+    """The rows of databases' views, evaluated by the run itself.
 
     Attributes:
-        folder: Where the rows of views lie, a database a file.
+        folder: The folder of the rows, one database per file.
         root: The folder of the outputs.
-        sample: The sample. Views of nothing but a table of it are sandbox's own.
+        sample: The sample. Views of nothing but one of its tables are sandbox's own.
     """
 
     folder: Path
@@ -97,7 +97,7 @@ class ViewEvaluation:
 
 
 def _import_sqlite() -> ModuleType:
-    """Return what reads SQLite files; it is slow to import, and seldom needed."""
+    """Import the reader of SQLite files on demand; it is slow to import, and rarely needed."""
     return import_module("sandbox.engine.sqlite")
 
 
@@ -105,7 +105,7 @@ def checkpoint_databases(paths: list[Path], session: Session) -> None:
     """Write the logs beside databases into them, so that the file alone is the output.
 
     Raises:
-        PipelineError: A log cannot be read, or stays.
+        PipelineError: A log cannot be read or removed.
     """
     for path in paths:
         logs = [path.with_name(path.name + suffix) for suffix in LOG_SUFFIXES]
@@ -158,7 +158,9 @@ def list_database_tables(
     Raises:
         SandboxError: The file cannot be read.
     """
-    found = DatabaseTables(tables=[_build_table(path, format_, above, *one) for one in _list_tables(session, path)])
+    result = DatabaseTables(
+        tables=[_build_table(path, format_, above, *entry) for entry in _list_tables(session, path)]
+    )
     evaluated = set()
     rows = views.locate_rows(path) if views else None
     if rows is not None and rows.is_file() and not rows.is_symlink():
@@ -169,17 +171,17 @@ def list_database_tables(
             continue
         name = _format_name(view.schema, view.name)
         if rows is not None and (view.schema, view.name) in evaluated:
-            found.tables.append(_build_table(rows, format_, above, view.schema, view.name))
+            result.tables.append(_build_table(rows, format_, above, view.schema, view.name))
         else:
-            found.views[name] = NOT_EVALUATED if views is None else EVALUATION_FAILED
-    return found
+            result.views[name] = NOT_EVALUATED if views is None else EVALUATION_FAILED
+    return result
 
 
 def _list_tables(session: Session, path: Path) -> list[tuple[str, str]]:
     if find_database_format(path) == "sqlite":
         sqlite = _import_sqlite()
         tables = sqlite.list_declared_tables(sqlite.SQLiteSnapshot(str(path)))
-        return [(one.schema, one.table) for one in tables]
+        return [(table.schema, table.table) for table in tables]
     alias = _attach(session, path)
     rows = session.fetch_rows(
         "select schema_name, table_name from duckdb_tables() where database_name = ? and not internal order by all",
@@ -204,5 +206,5 @@ def _format_name(schema: str, name: str) -> str:
 
 
 def list_database_files(files: Iterator[Path]) -> list[Path]:
-    """Return the files that are databases by their first bytes."""
+    """Return the files with the first bytes of a database."""
     return [file for file in files if is_database(file.name) and find_database_format(file) is not None]

@@ -1,4 +1,4 @@
-"""What the name of a file promises: the format of a table, a database, or a marker without data."""
+"""Derive from a file's name its expected content: a table's format, a database, or a marker without data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT_BY_SUFFIX: Mapping[str, TableFormat] = {
     ".orc": "orc",
 }  # fmt: skip
 COMPRESSED_FORMATS = frozenset({"csv", "jsonl", "json"})
-"""The formats of text, whose files may be compressed as a whole."""
+"""The text formats, whose files may be compressed as a whole."""
 DATABASE_SUFFIXES = (".duckdb", ".ddb", ".db", ".sqlite", ".sqlite3", ".db3")
 MARKER_NAMES = frozenset({"_SUCCESS", "_metadata", "_common_metadata", ".DS_Store"})
 MARKER_PREFIXES = ("_started_", "_committed_")
@@ -29,7 +29,7 @@ _PART_PATTERN = re.compile(r"part[-._].*|(data_)?\d+", re.IGNORECASE)
 
 
 def find_format(name: str) -> TableFormat | None:
-    """Return the format that a file's name promises; None where it is no table.
+    """Return the table format of a file name; None if it is no table's.
 
     >>> find_format("a.CSV.gz"), find_format("part-0.snappy.parquet"), find_format("a.parquet.gz"), find_format(".csv")
     ('csv', 'parquet', None, None)
@@ -68,12 +68,12 @@ def _find_compression_suffix(name: str) -> str:
 
 
 def is_database(name: str) -> bool:
-    """Return whether a file's name promises a database."""
+    """Return whether a file name is a database's."""
     return name.lower().endswith(DATABASE_SUFFIXES)
 
 
 def find_database_format(path: Path) -> TableFormat | None:
-    """Return the kind of database that a file's first bytes show; None where it is none."""
+    """Return the kind of database by a file's first bytes; None if it is no database."""
     with path.open("rb") as file:
         head = file.read(16)
     if head == b"SQLite format 3\0":
@@ -82,7 +82,7 @@ def find_database_format(path: Path) -> TableFormat | None:
 
 
 def is_marker(name: str) -> bool:
-    """Return whether a file only accompanies data: what Spark, Databricks, Hadoop, Dask and macOS leave beside it.
+    """Return whether a file only accompanies data: a marker of Spark, Databricks, Hadoop, Dask or macOS.
 
     >>> [is_marker(name) for name in ("_SUCCESS", ".part-0.parquet.crc", "_committed_73", "a.crc", "_x.parquet")]
     [True, True, True, False, False]
@@ -95,7 +95,7 @@ def is_marker(name: str) -> bool:
 
 
 def is_part(name: str) -> bool:
-    """Return whether a file's name says that it is a part of its folder's table.
+    """Return whether a file name is that of a part of its folder's table.
 
     >>> [is_part(name) for name in ("part-0.parquet", "0001.csv", "data_3.parquet", "part.7.parquet", "parties.csv")]
     [True, True, True, True, False]

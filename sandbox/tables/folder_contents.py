@@ -1,8 +1,8 @@
-"""What lies in a folder of outputs: tables, databases and other files, told by names alone.
+"""List tables, databases and other files in a folder of outputs by names alone.
 
-A file is a table of its name. A folder directly in the folder is one table of its name. Deeper, each file is a table of its
-path; parts of a table (``part-*``, numbers) and folders that are named like files (``sales.parquet/``) are one table. Folders
-named ``column=value`` are partitions of the table around them.
+A file is a table of its name. A folder directly in the folder is one table of its name. Deeper, each file is a table of
+its path; parts of a table (``part-*``, numbers) and folders that are named like files (``sales.parquet/``) are one
+table. Folders named ``column=value`` are partitions of the table around them.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ ICEBERG_METADATA_FILES = "*.metadata.json"
 
 @dataclass(kw_only=True)
 class FolderContents:
-    """What lies in a folder; markers without data are left out.
+    """The contents of a folder, without markers.
 
     Attributes:
-        tables: Tables by the names of their files; whether the files hold them is not known yet.
-        databases: Files whose name promises a database, with the folder that their tables' names begin with.
+        tables: Tables by the names of their files; the content is not checked yet.
+        databases: Files named like databases, with the folder as prefix of their tables' names.
         others: All other files.
     """
 
@@ -42,15 +42,15 @@ class FolderContents:
 
 
 def list_contents(folder: Path, *, named: Mapping[Path, str], skipped: Collection[str] = ()) -> FolderContents:
-    """List what lies in a folder.
+    """List the contents of a folder.
 
     Args:
         folder: The folder.
-        named: The files and folders whose table has a name of its own.
-        skipped: Entries of the folder that are not looked at.
+        named: Files and folders with explicitly named tables.
+        skipped: Ignored entries of the folder.
 
     Raises:
-        PipelineError: Something is a link or a device, or a folder's partitions do not fit each other.
+        PipelineError: An entry is a link or a device, or a folder's partitions are inconsistent.
     """
     reader = _FolderReader(folder=folder, named=named)
     for entry in sorted(folder.iterdir()):
@@ -60,10 +60,10 @@ def list_contents(folder: Path, *, named: Mapping[Path, str], skipped: Collectio
 
 
 def list_files(folder: Path, *, skipped: Collection[str] = ()) -> Iterator[Path]:
-    """Yield every file below a folder that is no marker, sorted.
+    """Yield every file below a folder except markers, sorted.
 
     Raises:
-        PipelineError: Something is a link or a device.
+        PipelineError: An entry is a link or a device.
     """
     for entry in sorted(folder.iterdir()):
         if entry.name in skipped:
@@ -75,10 +75,12 @@ def list_files(folder: Path, *, skipped: Collection[str] = ()) -> Iterator[Path]
 
 
 def is_folder(entry: Path) -> bool:
-    """Return whether an entry is a folder and no file; a link could lead out of the folder, so nothing else is read.
+    """Return whether an entry is a folder, not a file.
+
+    Other entries are refused: a link could lead out of the folder.
 
     Raises:
-        PipelineError: It is neither, or its name is not UTF-8, so that no record can hold it.
+        PipelineError: It is neither, or its name is not UTF-8 and so cannot be recorded.
     """
     try:
         entry.name.encode()
@@ -93,10 +95,10 @@ def is_folder(entry: Path) -> bool:
 
 
 def build_folder_table(folder: Path, name: str) -> TableFiles | None:
-    """Return the table of a folder that is a lake's or is partitioned; None for a plain folder.
+    """Return the table of a lake's or partitioned folder; None for a plain folder.
 
     Raises:
-        PipelineError: Something is a link or a device, or its partitions do not fit each other.
+        PipelineError: An entry is a link or a device, or the partitions are inconsistent.
     """
     reader = _FolderReader(folder=folder.parent, named={folder: name})
     reader.add_entry(folder, "")
@@ -104,14 +106,14 @@ def build_folder_table(folder: Path, name: str) -> TableFiles | None:
 
 
 def parse_partition(folder: Path, file: Path) -> dict[str, str]:
-    """Return the steps ``column=value`` of a file's path below the folder of its table, as they are written."""
+    """Return the steps ``column=value`` of a file's path below the folder of its table, as written."""
     steps = [step.partition("=") for step in file.relative_to(folder).parent.parts]
     return {column: value for column, equals, value in steps if equals}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _FolderReader:
-    """Collects what lies in a folder."""
+    """Collects the contents of a folder."""
 
     folder: Path
     named: Mapping[Path, str]
@@ -158,19 +160,19 @@ class _FolderReader:
                 self.add_entry(entry, f"{name}/")
 
     def _add_hidden_file(self, entry: Path) -> None:
-        """Add a file that readers of a table's folder pass over: it is no part of the table."""
+        """Add a file ignored by readers of the table's folder: it is no part of the table."""
         if not is_marker(entry.name):
             self.contents.others.append(entry)
 
     def _select_parts(self, folder: Path, above: str, files: Sequence[Path]) -> list[Path]:
-        """Return the files of a folder that together are its table."""
+        """Return the files of a folder that form its table together."""
         is_whole = not above or folder in self.named or find_format(folder.name) is not None
         return [file for file in files if is_whole or is_part(file.name)]
 
     def _add_partitioned_table(
         self, name: str, folder: Path, partitions: Sequence[Path], loose: Sequence[Path]
     ) -> list[Path]:
-        """Add the table of a folder with partitions; return what else lies in the folder."""
+        """Add the table of a folder with partitions; return the other entries of the folder."""
         below = [file for partition in partitions for file in list_files(partition)]
         data = [file for file in below if _is_data(file)]
         self.contents.others += [file for file in below if file not in data]
@@ -201,7 +203,7 @@ def _check_partitions(name: str, folder: Path, files: Sequence[Path]) -> None:
 
 
 def _is_data(entry: Path) -> bool:
-    """Return whether an entry is a file that a table's folder is read for."""
+    """Return whether an entry is a data file of a table's folder."""
     return not entry.name.startswith((".", "_")) and find_format(entry.name) is not None and not is_folder(entry)
 
 
@@ -212,7 +214,7 @@ def _build_table(name: str, files: Sequence[Path], folder: Path | None = None) -
 
 
 def _find_lake_format(folder: Path) -> TableFormat | None:
-    """Return the kind of lake whose table a folder is."""
+    """Return the lake format of a table's folder."""
     log, metadata = folder / DELTA_LOG, folder / ICEBERG_METADATA
     if log.is_dir() and is_folder(log):
         return "delta"

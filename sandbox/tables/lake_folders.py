@@ -1,4 +1,4 @@
-"""Folders of Delta and Iceberg tables at their current version, as files that somebody else wrote and that are not trusted."""
+"""Open Delta and Iceberg folders at their current version; their files come from others and are not trusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def open_lake_folder(session: Session, table: TableFiles, key: str) -> str:
     """Return SQL of the rows of a lake's table; ``key`` names it in the session.
 
     Raises:
-        SourceError: It cannot be read, or its log names a file that does not lie in its folder.
+        SourceError: The table cannot be read, or its log names a file outside its folder.
     """
     assert table.folder is not None
     if table.format == "delta":
@@ -33,8 +33,8 @@ def open_lake_folder(session: Session, table: TableFiles, key: str) -> str:
 
 
 def _check_files(lake: LakeTable, table: TableFiles, folder: Path) -> None:
-    """Check that a log names nothing but recorded files of its folder: it could name any file of this machine."""
-    deletes = [one.path for file in lake.files for one in file.equality_deletes]
+    """Check that a log names only recorded files of its folder: it could name any file of this machine."""
+    deletes = [delete.path for file in lake.files for delete in file.equality_deletes]
     known = {str(path) for path in table.paths}
     for path in [*(file.path for file in (*lake.files, *lake.position_deletes)), *deletes]:
         if path not in known:

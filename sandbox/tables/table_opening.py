@@ -1,4 +1,4 @@
-"""A table of any format as SQL that can stand after ``from``."""
+"""Open a table of any format as SQL for a ``from`` clause."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ FILE_COLUMN = "file of sandbox's partitions"
 
 
 def open_table(session: Session, table: TableFiles, key: str, *, doing: str, option: str = "") -> str:
-    """Return the SQL of a table's rows, with whatever the session needs to read them made ready.
+    """Return the SQL of a table's rows, after preparing the session to read them.
 
     Args:
         session: The query engine.
         table: The table.
-        key: What tells it from other tables of the session.
-        doing: The beginning of the message where that fails.
-        option: A further option of the function that reads Parquet, CSV or JSON, with a comma before it.
+        key: The table's unique name in the session.
+        doing: The beginning of the error message.
+        option: A further option of the function to read Parquet, CSV or JSON, with a comma before it.
 
     Raises:
-        SandboxError: It cannot be read; a SourceError where the files themselves are wrong, else the session's error.
+        SandboxError: The table cannot be read; a SourceError if the files themselves are invalid, else the session's
+            error.
     """
     match table.format:
         case "parquet" | "csv" | "jsonl" | "json":
@@ -47,20 +48,20 @@ def open_table(session: Session, table: TableFiles, key: str, *, doing: str, opt
         case "sqlite":
             return _open_sqlite_table(session, table, key)
         case "delta" | "iceberg":
-            from sandbox.tables.lake_folders import open_lake_folder  # noqa: PLC0415 - slow to import, and seldom needed
+            from sandbox.tables.lake_folders import open_lake_folder  # noqa: PLC0415 - slow to import, and rarely needed
 
             return f"({open_lake_folder(session, table, key)})"
 
 
 def open_duckdb_table(session: Session, table: TableFiles, *, doing: str) -> str:
-    """Return the SQL of a table of a DuckDB file, which is attached."""
+    """Return the SQL of a table of a DuckDB file, after attaching the file."""
     alias = attach_duckdb_file(session, table, doing=doing)
     schema, member = table.schema or "main", table.member or table.name
     return f"{alias}.{quote_identifier(schema)}.{quote_identifier(member)}"
 
 
 def attach_duckdb_file(session: Session, table: TableFiles, *, doing: str) -> str:
-    """Attach the file of a table, if it is not yet, and return its quoted alias."""
+    """Attach the file of a table unless it is attached, and return its quoted alias."""
     [path] = table.paths
     alias = quote_identifier(f"file {hashlib.sha256(str(path).encode()).hexdigest()[:16]}")
     session.execute(f"attach if not exists {quote_literal(str(path))} as {alias} (type duckdb, read_only)", doing=doing)
@@ -68,8 +69,8 @@ def attach_duckdb_file(session: Session, table: TableFiles, *, doing: str) -> st
 
 
 def _open_sqlite_table(session: Session, table: TableFiles, key: str) -> str:
-    """Return the SQL of a table of a SQLite file; a column with values of several kinds is read with each value's kind."""
-    from sandbox.engine import sqlite  # noqa: PLC0415 - slow to import, and seldom needed
+    """Return the SQL of a table of a SQLite file; columns of mixed kinds are read with each value's kind."""
+    from sandbox.engine import sqlite  # noqa: PLC0415 - slow to import, and rarely needed
 
     assert table.member is not None
     snapshot = sqlite.SQLiteSnapshot(str(table.paths[0]))
@@ -85,7 +86,7 @@ def _open_sqlite_table(session: Session, table: TableFiles, key: str) -> str:
 def _open_arrow_table(session: Session, table: TableFiles, key: str, doing: str) -> str:
     if table.folder is not None:
         raise SourceError(f"{doing}: partitioned folders are read of Parquet, CSV and JSON files only")
-    from sandbox.tables.arrow_files import open_dataset  # noqa: PLC0415 - slow to import, and seldom needed
+    from sandbox.tables.arrow_files import open_dataset  # noqa: PLC0415 - slow to import, and rarely needed
 
     dataset, _ = open_dataset(table.paths, table.format)
     view = f"rows of {key}"
@@ -95,7 +96,7 @@ def _open_arrow_table(session: Session, table: TableFiles, key: str, doing: str)
 
 
 def _open_partitions(session: Session, table: TableFiles, doing: str, option: str) -> str:
-    """Return the SQL of a partitioned table: columns of the files, then those of the folders that no file has, as text."""
+    """Return the SQL of a partitioned table: the files' columns, then further columns of the folders, as text."""
     plain = build_table_function(table, option)
     held = {name.lower() for name, *_ in session.fetch_rows(f"describe select * from {plain}", doing=doing)}
     columns = [f"{sql} as {quote_identifier(name)}" for name, sql in list_partition_columns(table, held).items()]
@@ -111,7 +112,7 @@ def list_partition_columns(table: TableFiles, held: Collection[str]) -> dict[str
 
     Args:
         table: A partitioned table.
-        held: Names of the files' own columns, in lower case.
+        held: Names of the columns in the files, in lower case.
     """
     assert table.folder is not None
     steps = [parse_partition(table.folder, path) for path in table.paths]
@@ -119,7 +120,7 @@ def list_partition_columns(table: TableFiles, held: Collection[str]) -> dict[str
     columns = {}
     for column in steps[0]:
         if unquote(column).lower() not in held:
-            values = ", ".join(_quote_partition_value(_find_step(one, column)) for one in steps)
+            values = ", ".join(_quote_partition_value(_find_step(step, column)) for step in steps)
             columns[unquote(column)] = f"(map([{paths}], [{values}]::varchar[]))[{quote_identifier(FILE_COLUMN)}]"
     return columns
 
@@ -133,7 +134,7 @@ def _quote_partition_value(text: str) -> str:
 
 
 def find_unlike_columns(session: Session, table: TableFiles, *, doing: str) -> str | None:
-    """Return a sentence that says which file of a table does not have the columns of the first; None if all do."""
+    """Return a sentence about a file of a table whose columns differ from the first's; None if all agree."""
     if len(table.paths) == 1 or table.format not in {"parquet", "csv", "arrow", "orc"}:
         return None
     columns = [_list_file_columns(session, dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
@@ -148,7 +149,7 @@ def find_unlike_columns(session: Session, table: TableFiles, *, doing: str) -> s
 
 def _list_file_columns(session: Session, table: TableFiles, doing: str) -> Sequence[str]:
     if table.format in {"arrow", "orc"}:
-        from sandbox.tables.arrow_files import open_dataset  # noqa: PLC0415 - slow to import, and seldom needed
+        from sandbox.tables.arrow_files import open_dataset  # noqa: PLC0415 - slow to import, and rarely needed
 
         return open_dataset(table.paths, table.format)[1]
     source = build_table_function(dataclasses.replace(table, folder=None))
