@@ -1,8 +1,8 @@
-"""What an error may say of a row's value, of a library's message, and of an address.
+"""Write values, library messages and addresses into errors without leaking row values or credentials.
 
 Every text that could hold a value of a row passes through here on its way into an error, a log line or a report:
-`format_row_value` for values that sandbox itself read, `describe_foreign_error` for messages of libraries, which
-quote values as they like. A library's message is shown only where its kind is known: everything else is left out.
+`format_row_value` for values read by sandbox itself, `describe_foreign_error` for messages of libraries, which may
+quote values. A library's message is shown only if its kind is known: everything else is omitted.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ MAX_SHAPE_LENGTH = 40  # characters of a value's shape
 MAX_MESSAGE_LENGTH = 400  # characters of a library's message
 UNSHOWN_REASON = "its message is not shown, because it may hold values of rows"
 
-# Errors whose first line is about SQL, names, files or the machine, never about a value: by the module of their class,
-# the name of the class or of one that it is derived from.
+# Errors with a first line about SQL, names, files or the machine, never about a value: by the module of their class,
+# the name of the class or of a base class.
 _HARMLESS_ERRORS = {
     "_duckdb": {
         "BinderException", "CatalogException", "ParserException", "SyntaxException", "PermissionException",
@@ -37,12 +37,12 @@ _HARMLESS_ERRORS = {
     },
     "sqlalchemy": {"DBAPIError", "NoSuchModuleError", "ArgumentError"},
 }  # fmt: skip
-# The same of Postgres, by the first two characters of the state: connections, transactions, names and rights, resources.
+# The same for Postgres, by the state's first two characters: connections, transactions, names and rights, resources.
 _HARMLESS_STATES = {"08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "55", "57", "58", "72"}
 _TYPE = r"[A-Z][A-Z0-9_ ]*(?:\(\d+(?:, ?\d+)?\))?(?:\[\d*\])*"
 _SOURCE_COLUMN = r"(?: when casting from source column (?P<column>\w+))?"
 _FORMAT = r"(?P<format>\(\[?YYYY-MM-DD[^\"]*\))"
-# Other messages that are known, whole: what they look like, and what is shown. Of a value, its shape is shown.
+# Further known messages: the pattern of the whole message, and the text shown. Values are shown as their shape.
 _KNOWN_MESSAGES = tuple(
     (re.compile(pattern, re.DOTALL), shown)
     for pattern, shown in (
@@ -71,7 +71,7 @@ _KNOWN_MESSAGES = tuple(
         (r"Invalid unicode \(.*", "a text is not UTF-8"),
         (r"Could not decode to UTF-8 column '(?P<name>[^']*)' with text .*", "a text of column {name} is not UTF-8"),
         (r"(?P<said>Map keys must be unique\.|(?:Date|Timestamp) out of range|malformed JSON)", "{said}"),
-        # Files that are no files of their format, and places that cannot be reached.
+        # Files of another format than expected, and unreachable addresses.
         (r"(?P<said>No magic bytes found at end of file '.*'|File '.*' too small to be a Parquet file)", "{said}"),
         (r"(?P<said>TProtocolException: Invalid data|don't know what type: .|(?:Snappy|ZSTD|GZIP|LZ4|Brotli)[\w ]+)",
          "{said}"),
@@ -82,7 +82,7 @@ _KNOWN_MESSAGES = tuple(
          "{said}"),
         ((r"(?:Kernel error: )?(?P<said>Generic delta kernel error: [\w ]+|No table metadata or protocol found[\w .]*|"
           r"Unsupported: Feature '\w+' is not supported|Json error|Not a Delta table[\w: ]*|Invalid table version: \d+).*"), "{said}"),
-        # Postgres; the first is what `sandbox.engine.postgres.columns` makes it say of values that it cannot read.
+        # Postgres; the first is raised by SQL of `sandbox.engine.postgres.columns` for unreadable values.
         (r".* (?P<said>sandbox: (?:infinite|nan|nested) \d+)\"", "{said}"),
         (r"invalid input syntax for type (?P<type>[\w ]+)(?:: \"(?P<value>.*)\")?",
          "a text like {value} cannot be converted to {type}"),
@@ -117,9 +117,10 @@ _SECRET_OPTION = re.compile(
 
 
 def format_row_value(value: object, *, hidden: bool = True) -> str:
-    """Return how an error shows a value of a row: the value, or its shape where the value must not be shown.
+    """Return a value of a row for an error: the value, or its shape if the value must not be shown.
 
-    The shape says how a value is written: letters are ``a`` and ``A``, digits ``9``, and all that is not ASCII ``?``.
+    The shape shows how a value is written: letters are ``a`` and ``A``, digits ``9``, and all characters outside ASCII
+    ``?``.
 
     >>> format_row_value("Jane-12"), format_row_value("Jane-12", hidden=False), format_row_value(None)
     ("'Aaaa-99'", 'Jane-12', 'NULL')
@@ -135,32 +136,32 @@ def format_row_value(value: object, *, hidden: bool = True) -> str:
 
 
 def describe_foreign_error(error: BaseException, text: str | None = None) -> str:
-    """Return what a library's error says, in one line, without any value of a row.
+    """Return a library's error message in one line, without any value of a row.
 
-    The message is shown where the class of the error or the form of the message is known to hold no value; else only
-    the class is named.
+    The message is shown if the class of the error or the form of the message is known to hold no value; else only the
+    class is named.
 
     Args:
         error: The error.
-        text: Its message, where the library adds words of its own to it. The class then says nothing of it.
+        text: Its message, if the library adds words of its own to it. The class is then ignored.
 
     >>> describe_foreign_error(ValueError("Could not convert string 'Jane' to INT32"))
     "a text like 'Aaaa' cannot be converted to INT32"
     >>> describe_foreign_error(ValueError("Jane"))
     'ValueError; its message is not shown, because it may hold values of rows'
     """
-    found = _strip_prefix(str(error) if text is None else text)
+    message = _strip_prefix(str(error) if text is None else text)
     if _has_harmless_state(error) or (text is None and is_harmless(error)):
-        lines = found.strip().splitlines()
+        lines = message.strip().splitlines()
         shown = _find_traceback_error(lines) or lines[0] if lines else type(error).__name__
     else:
-        shown = _match_known_message(found) or f"{type(error).__name__}; {UNSHOWN_REASON}"
+        shown = _match_known_message(message) or f"{type(error).__name__}; {UNSHOWN_REASON}"
     return hide_credentials(shown)[:MAX_MESSAGE_LENGTH]
 
 
 def is_harmless(error: BaseException) -> bool:
     """Return whether the whole message of a library's error is known to hold no value of a row."""
-    named = ((one.__module__.partition(".")[0], one.__name__) for one in type(error).__mro__)
+    named = ((class_.__module__.partition(".")[0], class_.__name__) for class_ in type(error).__mro__)
     return _has_harmless_state(error) or any(name in _HARMLESS_ERRORS.get(module, ()) for module, name in named)
 
 
@@ -169,18 +170,18 @@ def _has_harmless_state(error: BaseException) -> bool:
 
 
 def describe_csv_error(text: str) -> tuple[int, str] | None:
-    """Return the line of a CSV file that DuckDB complains about and what it is, without the line's text."""
-    found = re.search(r"CSV Error on Line: (\d+)", text)
-    if found is None:
+    """Return the line number and kind of DuckDB's error about a CSV file, without the line's text."""
+    match = re.search(r"CSV Error on Line: (\d+)", text)
+    if match is None:
         return None
     for pattern, shown in _CSV_PROBLEMS:
         if problems := list(re.finditer(pattern, text)):
-            return int(found[1]), shown.format(*problems[-1].groups())
-    return int(found[1]), "cannot be read"
+            return int(match[1]), shown.format(*problems[-1].groups())
+    return int(match[1]), "cannot be read"
 
 
 def hide_credentials(text: str) -> str:
-    """Return a text without the passwords and tokens of the addresses in it.
+    """Return a text without the passwords and tokens of its addresses.
 
     >>> hide_credentials("at postgres://me:secret@host/db?sslpassword=x&a=1, sqlite:///me:secret@x, s3://bucket/a")
     'at postgres://…@host/db?sslpassword=…&a=1, sqlite:///…@x, s3://bucket/a'
@@ -189,7 +190,7 @@ def hide_credentials(text: str) -> str:
 
 
 def _strip_prefix(text: str) -> str:
-    """Return a message without DuckDB's name of the error's kind, and without the query that it points at."""
+    """Return a message without DuckDB's error kind and without the quoted query."""
     return re.sub(r"^[A-Z][A-Za-z ]{0,40} Error: |^OSError: ", "", text.strip().partition("\n\nLINE ")[0].strip())
 
 
@@ -202,8 +203,8 @@ def _find_traceback_error(lines: list[str]) -> str | None:
 
 
 def _match_known_message(text: str) -> str | None:
-    if found := describe_csv_error(text):
-        return f"line {found[0]} {found[1]}"
+    if message := describe_csv_error(text):
+        return f"line {message[0]} {message[1]}"
     if text.startswith("Traceback "):
         return _find_traceback_error(text.splitlines())
     for pattern, shown in _KNOWN_MESSAGES:

@@ -1,20 +1,20 @@
-"""Everything that can go wrong, in one tree.
+"""Define all errors of sandbox, in one tree.
 
     SandboxError
-    ├── UsageError            2   the command line
-    ├── ConfigError          10   sandbox.toml, or what it names in the repository
-    ├── SourceError          11   the source cannot be read
-    ├── RuleError            12   data breaks a rule: duplicate key, null key, missing column, dangling reference
-    ├── StoreError           13   a sample, run or report is missing, corrupt or of an unknown format
-    ├── EngineError          14   the container engine or an image
-    ├── PipelineError        15   the pipeline failed, or its outputs cannot be read
-    ├── PipelineTimeoutError 16   the pipeline ran out of time
-    ├── PipelineMemoryError  17   the pipeline ran out of memory
-    ├── FrozenError          18   the lock or the sample is not what was asked for
-    └── UnjudgedError       125   `sandbox diff --bisect`: this version cannot be judged, another may
+    ├── UsageError              2   the command line
+    ├── ConfigError            10   sandbox.toml, or a git ref or file named in it
+    ├── SourceError            11   the source cannot be read
+    ├── DataRuleError          12   data breaks a rule: duplicate key, null key, missing column, dangling reference
+    ├── StoreError             13   a sample, run or report is missing, corrupt or of an unknown format
+    ├── ContainerEngineError   14   the container engine or an image
+    ├── PipelineError          15   the pipeline failed, or its outputs cannot be read
+    ├── PipelineTimeoutError   16   the pipeline ran out of time
+    ├── PipelineMemoryError    17   the pipeline ran out of memory
+    ├── FrozenMismatchError    18   the lock or the sample does not match the request
+    └── BisectSkipError       125   `sandbox diff --bisect`: this version cannot be judged, another may
 
-Each class carries its exit status; ``main`` turns it into one, nothing else does. A message says what failed, with
-the values, and why; the hint is what to type next. Foreign exceptions become ours in the adapter that met them.
+Each class carries its exit status; only ``main`` exits with it. A message states the failure, with the values, and the
+reason; the hint is the next command to type. Foreign exceptions become sandbox's errors in the adapter that catches them.
 A failure never exits 0 or 1, because 1 is a verdict of ``sandbox diff``.
 """
 
@@ -24,11 +24,11 @@ from typing import ClassVar
 
 
 class SandboxError(Exception):
-    """Something failed in a way that the user can understand and act on.
+    """A failure that the user can understand and act on.
 
     Attributes:
-        message: What failed, with the values, and why.
-        hint: What to type or change next; may span lines; empty where there is nothing to add.
+        message: The failure, with the values, and the reason.
+        hint: The next command or change; may span lines; empty if there is none.
         status: The exit status of the command.
         kind: The name of the error in JSON.
     """
@@ -50,7 +50,7 @@ class UsageError(SandboxError):
 
 
 class ConfigError(SandboxError):
-    """``sandbox.toml`` is missing or wrong, or names something that is not there (a git ref, a requirements file)."""
+    """``sandbox.toml`` is missing or invalid, or names something missing (a git ref, a requirements file)."""
 
     status = 10
     kind = "config"
@@ -60,7 +60,7 @@ class SourceError(SandboxError):
     """The source cannot be read.
 
     Attributes:
-        lost: Whether that is because it does not answer, or not any more: then what was drawn of it is kept.
+        lost: Whether the source does not answer, or stopped answering: then the rows drawn so far are kept.
     """
 
     status = 11
@@ -72,7 +72,7 @@ class SourceError(SandboxError):
 
 
 class DataRuleError(SandboxError):
-    """The source can be read, but its data breaks a rule that the sample relies on."""
+    """The source can be read, but its data breaks a rule required by the sample."""
 
     status = 12
     kind = "rule"
@@ -86,14 +86,14 @@ class StoreError(SandboxError):
 
 
 class ContainerEngineError(SandboxError):
-    """The container engine cannot be reached, or an image cannot be built or made ready."""
+    """The container engine cannot be reached, or an image cannot be built or prepared."""
 
     status = 14
     kind = "engine"
 
 
 class PipelineError(SandboxError):
-    """The pipeline failed, or what it left cannot be read."""
+    """The pipeline failed, or its outputs cannot be read."""
 
     status = 15
     kind = "pipeline"
@@ -114,14 +114,14 @@ class PipelineMemoryError(SandboxError):
 
 
 class FrozenMismatchError(SandboxError):
-    """The lock or the sample does not match what was asked for, and neither may move."""
+    """The lock or the sample does not match the request, and neither may change."""
 
     status = 18
     kind = "frozen"
 
 
 class BisectSkipError(SandboxError):
-    """The version that ``git bisect run`` asks about cannot be judged, for a reason of its own."""
+    """The version under test by ``git bisect run`` cannot be judged, for a reason of its own."""
 
     status = 125
     kind = "unjudged"
