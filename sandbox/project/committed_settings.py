@@ -76,7 +76,7 @@ def _find_moved_file(repository: Repository, commit: str, name: str) -> str | No
 
 
 def _is_regular_file(top: Path, path: str) -> bool:
-    """Return whether a file lies at a path, and no link leads elsewhere on the way."""
+    """Return whether a path is a file, and no link leads elsewhere on the way."""
     return (top / path).is_file() and os.path.realpath(top / path) == str(top / path)
 
 
@@ -159,8 +159,8 @@ def _is_in_repository(project: Project) -> bool:
 def _prefer_remote(project: Project, branch: str) -> str:
     """Return the remote's branch of a name where there is one: a local one may be the change itself, from a fork."""
     name = f"refs/remotes/origin/{branch}"
-    found = Repository(project.root).try_git("rev-parse", "--verify", "--quiet", name)
-    return branch if found.returncode else f"origin/{branch}"
+    result = Repository(project.root).try_git("rev-parse", "--verify", "--quiet", name)
+    return branch if result.returncode else f"origin/{branch}"
 
 
 def check_masks(project: Project, baseline: CommittedSettings) -> None:

@@ -207,8 +207,8 @@ def _compare_gates(
         if getattr(before, name) == getattr(after, name):
             continue
         limits = [
-            next((limit for limit in (getattr(own, name), getattr(overall, name)) if limit is not None), default)
-            for own, overall, default in (
+            next((limit for limit in (getattr(gate_limit, name), getattr(overall, name)) if limit is not None), default)
+            for gate_limit, overall, default in (
                 (before, overall_before, GATE_DEFAULTS[key]),
                 (after, overall_after, GATE_DEFAULTS[key]),
             )
