@@ -15,15 +15,13 @@ from sandbox.errors import (
 )
 from sandbox.formatting import format_size
 from sandbox.model import RunOutcome
-from sandbox.runner.logs import read_last_lines
+from sandbox.runner.logs import LAST_LINES_LABEL, append_log_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sandbox.runner.run import Run
 
-LAST_LINES_LABEL = "; its last lines"
 HIDDEN_LINES_NOTE = f"{LAST_LINES_LABEL} are not shown, because they may hold values of rows"
 
 
@@ -89,9 +87,3 @@ def summarize_error(error: SandboxError) -> str:
     'the pipeline failed with status 1'
     """
     return error.message.partition(LAST_LINES_LABEL)[0].splitlines()[0]
-
-
-def append_log_lines(message: str, folder: Path) -> str:
-    """Append the last printed lines of a run to a message, if any."""
-    lines = read_last_lines(folder / "stderr.log") or read_last_lines(folder / "stdout.log")
-    return "\n".join([f"{message}{LAST_LINES_LABEL}:", *(f"  | {line}" for line in lines)]) if lines else message

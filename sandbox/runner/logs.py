@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_LOG_BYTES = 10 * 10**6
+LAST_LINES_LABEL = "; its last lines"
 
 
 class BoundedLog:
     """A log file of at most about ``cap`` bytes, whatever the size of the output; use it as a context manager.
 
     The first half is written at once, so that it can be watched. The last half is kept in memory and written at the
-    end, after a line with the amount omitted. A full disk ends the log but not the run, and sets ``truncated``.
+    end, after a line with the amount omitted. A full disk ends the log but not the run, and sets ``is_truncated``.
     """
 
     def __init__(self, path: Path, *, cap: int = MAX_LOG_BYTES) -> None:
@@ -88,3 +89,9 @@ def read_last_lines(path: Path, *, count: int = 20, size: int = 16_384) -> list[
         return []
     lines = [line.rpartition("\r")[2] for line in text.split("\n")]
     return ["".join(c for c in line if c.isprintable() or c == "\t") for line in lines if line.strip()][-count:]
+
+
+def append_log_lines(message: str, folder: Path) -> str:
+    """Append the last printed lines of a run to a message, if any."""
+    lines = read_last_lines(folder / "stderr.log") or read_last_lines(folder / "stdout.log")
+    return "\n".join([f"{message}{LAST_LINES_LABEL}:", *(f"  | {line}" for line in lines)]) if lines else message

@@ -24,8 +24,7 @@ from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.run import OutputFile, RunRecord
 from sandbox.model import RunOutcome, SilentProgress
 from sandbox.runner.environment_variables import build_run_variables
-from sandbox.runner.failures import append_log_lines
-from sandbox.runner.logs import BoundedLog
+from sandbox.runner.logs import BoundedLog, append_log_lines
 from sandbox.runner.output_records import find_damage, record_file
 from sandbox.runner.run_setup import write_setup
 from sandbox.runner.variation import build_thread_variables, prepare_tables, vary_limits
