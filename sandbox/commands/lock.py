@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.project.lock_file import LOCK_FILE
 from sandbox.project.registry import make_state_folder
-from sandbox.project.stack import LOCK_FILE, open_stack
+from sandbox.project.stack import open_stack
 from sandbox.provisioner.lock.lock_diff import compare_locks
 from sandbox.samples import catalog
 from sandbox.store.paths import find_home_folder

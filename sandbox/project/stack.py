@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 from sandbox import provisioner
 from sandbox.containers.runtime_choice import choose_runtime
-from sandbox.errors import StoreError
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.lock import LockDocument
 from sandbox.model import POSTGRES_SERVICE
 from sandbox.project.code_files import build_code_reader, build_file_reader
+from sandbox.project.lock_file import LOCK_FILE, read_lock
 from sandbox.project.services import services as service
 from sandbox.store.folder import lock_path, write_file
 from sandbox.store.paths import find_home_folder
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from sandbox.model import Environment, Progress, ResourceLimits
     from sandbox.provisioner.doctor.check import DoctorCheck
     from sandbox.runner.code.checkout import CodeCheckout
-
-LOCK_FILE = "sandbox.lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,14 +218,3 @@ def check_custom_image(project: Project) -> list[DoctorCheck]:
     return custom_environment.run_custom_image_checks(
         request.custom_image, read_lock(project), python=needs_python(project), home=find_home_folder()
     )
-
-
-def read_lock(project: Project) -> LockDocument | None:
-    """Read the project's lock, if there is one."""
-    path = project.root / LOCK_FILE
-    if not path.is_file():
-        return None
-    try:
-        return LockDocument.read(path)
-    except StoreError as error:
-        raise StoreError(error.message, hint=f"remove {path} and make it again: sandbox lock") from error

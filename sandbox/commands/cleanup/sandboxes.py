@@ -12,7 +12,7 @@ from sandbox.config.config_problems import suggest_name
 from sandbox.errors import ContainerEngineError, UsageError
 from sandbox.manifest.sandbox_record import SandboxRecord
 from sandbox.project.create import build_record_path
-from sandbox.project.services import services
+from sandbox.project.services import services, state_files
 from sandbox.project.services.labels import build_labels
 from sandbox.provisioner.images import image_usage
 from sandbox.samples import catalog
@@ -142,7 +142,7 @@ def rm(project: Project, *, name: str, samples: bool, progress: Progress) -> lis
     record_path = build_record_path(project, name)
     with lock_path(record_path), translate_os_errors(record_path):
         record_path.unlink(missing_ok=True)
-        remove_path(services.make_services_folder(project, name))
+        remove_path(state_files.make_services_folder(project, name))
     removed.append(f"sandbox {name}")
     if not list_sandbox_names(project):
         removed += _remove_project_state(project, samples=samples, progress=progress)
@@ -188,7 +188,7 @@ def _list_removable_folders(project: Project, *, samples: bool, progress: Progre
     """Return the folders to remove; notebooks are the user's work and stay, without their cached rows."""
     if not samples:
         return [project.state_folder / part for part in STATE_FOLDERS]
-    notebooks = services.build_notebooks_path(project)
+    notebooks = state_files.build_notebooks_path(project)
     if not notebooks.is_dir():
         return [project.state_folder]
     progress.print_message(f"kept your notebooks: {notebooks}")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from sandbox.containers.docker import images
 from sandbox.containers.docker.client import open_shared_client
 from sandbox.model import is_custom_image
+from sandbox.project.lock_file import read_lock
 from sandbox.project.services.labels import build_labels, build_object_name
-from sandbox.project.services.services import NOTEBOOK_URL_FILE, build_notebooks_path, make_services_folder
-from sandbox.project.stack import read_lock
+from sandbox.project.services.state_files import NOTEBOOK_URL_FILE, build_notebooks_path, make_services_folder
 from sandbox.provisioner.lock.request import SUPPORTED_PYTHONS
 from sandbox.provisioner.services import notebook
 from sandbox.store.paths import find_home_folder

@@ -11,9 +11,9 @@ from sandbox.dbt import runs
 from sandbox.engine.postgres_service import run_databases, server
 from sandbox.engine.postgres_service.sample_loader import TableToLoad
 from sandbox.model import POSTGRES_SERVICE
+from sandbox.project.lock_file import read_lock
 from sandbox.project.services.labels import build_labels, build_object_name
-from sandbox.project.services.services import PASSWORDS_FILE, make_services_folder
-from sandbox.project.stack import read_lock
+from sandbox.project.services.state_files import PASSWORDS_FILE, make_services_folder
 from sandbox.provisioner.images import service
 from sandbox.provisioner.services import postgres
 from sandbox.store.folder import make_staging_folder

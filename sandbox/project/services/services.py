@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sandbox.config.config_problems import suggest_name
 from sandbox.errors import ContainerEngineError, UsageError
 from sandbox.model import NOTEBOOK_SERVICE, POSTGRES_SERVICE
+from sandbox.project.services.state_files import NOTEBOOK_URL_FILE, PASSWORDS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from sandbox.containers.protocol import Runtime, RuntimeObject
     from sandbox.model import Progress, Sample
     from sandbox.project.services.postgres import PostgresDatabases
-
-PASSWORDS_FILE = "pgpass"
-NOTEBOOK_URL_FILE = "notebook.url"
 
 
 def needs_postgres(project: Project) -> bool:
@@ -128,15 +126,3 @@ def check_container_engine(runtime: Runtime) -> None:
             "services are containers, and there is no container engine here (the runtime is local)",
             hint="start Docker and leave out SANDBOX_RUNTIME=local, or take services and inputs out of sandbox.toml",
         )
-
-
-def make_services_folder(project: Project, name: str) -> Path:
-    """Create and return the state folder of a sandbox's services."""
-    folder = project.state_folder / "services" / name
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return folder
-
-
-def build_notebooks_path(project: Project) -> Path:
-    """Return the folder of a project's notebooks; they are the user's work and outlive sandboxes."""
-    return project.state_folder / "notebooks"
