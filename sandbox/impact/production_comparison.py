@@ -1,0 +1,84 @@
+"""Run the candidate on the sample, and compare its outputs with production's real outputs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from sandbox.impact import production_baseline
+from sandbox.impact.artifacts import SideContents
+from sandbox.impact.compare_outputs import (
+    build_comparison_options,
+    check_declared_outputs,
+    compare_tables,
+    run_data_tests,
+)
+from sandbox.impact.document import DiffFindings, describe_plain_side, describe_run_side
+from sandbox.impact.sides import add_side_to_errors, open_side
+from sandbox.runner.output_records import list_output_tables
+from sandbox.store.folder import make_staging_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.impact.sides import SideContext
+    from sandbox.model import Progress
+
+
+def compare_with_production(
+    ground: SideContext, path: Path, *, candidate_ref: str | None, fresh: bool, progress: Progress
+) -> DiffFindings:
+    """Run the candidate, and compare its outputs with production's real outputs.
+
+    Args:
+        ground: The context of the candidate.
+        path: The path of production's outputs.
+        candidate_ref: The candidate's git ref; None is the working tree.
+        fresh: Whether to ignore earlier runs.
+        progress: Shows the steps.
+    """
+    project, sample_ = ground.project, ground.sample
+    terms = build_comparison_options(project, sample_.manifest)
+    paths = {name: output.path for name, output in project.settings.outputs.items() if output.path}
+    with add_side_to_errors("baseline"):
+        opened = production_baseline.open_outputs(path, paths=paths)
+    tables = {name: table.files for name, table in opened.tables.items()}
+    with open_side("candidate", ground, candidate_ref, progress=progress) as candidate:
+        run = candidate.run(fresh=fresh, progress=progress)
+    check_declared_outputs(project, {*tables, *run.record.outputs})
+    with make_staging_folder(project.state_folder, label="production") as folder:
+        with add_side_to_errors("baseline"):
+            production = production_baseline.restrict_outputs(
+                tables,
+                sample=sample_.sample,
+                manifest=sample_.manifest,
+                rules=terms.rules,
+                folder=folder,
+                progress=progress,
+            )
+        ours = list_output_tables(run.output_folder, run.record.outputs)
+        outputs = compare_tables(
+            production.tables,
+            {name: table for name, table in ours.items() if name not in production.exclusions},
+            dataclasses.replace(
+                terms, rules=production_baseline.add_rounding_tolerances(terms.rules, production.tables)
+            ),
+            progress=progress,
+        )
+        tests = run_data_tests(project, production.tables, ours, sample_.sample, progress=progress)
+    contents = (
+        production_baseline.describe_contents(opened, path, complete=production_baseline.is_complete(sample_.manifest)),
+        SideContents.from_run(run),
+    )
+    artifacts, left_out = production_baseline.compare_artifacts_of_sample(*contents)
+    return DiffFindings(
+        baseline=describe_plain_side(str(path.absolute())).model_copy(update={"made": production.descriptions}),
+        candidate=describe_run_side(run),
+        baseline_run=None,
+        candidate_run=run,
+        outputs=outputs,
+        tests=tests,
+        artifacts=artifacts,
+        not_compared=[*production_baseline.list_exclusions(production), *left_out],
+        warnings=[*production.warnings, production_baseline.ROUNDING_WARNING],
+    )

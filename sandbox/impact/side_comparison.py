@@ -1,0 +1,80 @@
+"""Run both sides of a diff on the sample, and compare their outputs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from sandbox.dbt import runs, tests
+from sandbox.impact import noise, separability
+from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
+from sandbox.impact.compare_outputs import (
+    build_comparison_options,
+    check_declared_outputs,
+    has_differences,
+    run_data_tests,
+)
+from sandbox.impact.comparison_cache import compare_runs
+from sandbox.impact.document import DiffFindings, describe_run_side
+from sandbox.impact.sides import find_ancestry_warnings
+from sandbox.runner.output_records import list_output_tables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.impact.sides import RunnableSide
+    from sandbox.model import Progress
+
+
+def run_and_compare_sides(
+    baseline: RunnableSide,
+    candidate: RunnableSide,
+    *,
+    stack: Path | None,
+    fresh: bool,
+    progress: Progress,
+) -> DiffFindings:
+    """Run both sides, compare their outputs, and account for noise and separability.
+
+    Args:
+        baseline: The baseline, ready to run.
+        candidate: The candidate, ready to run.
+        stack: The file with the candidate's stack, if only the stacks differ.
+        fresh: Whether to ignore earlier runs.
+        progress: Shows the steps.
+    """
+    ground = baseline.context
+    first = baseline.run(fresh=fresh, progress=progress)
+    if runs.is_dbt_project(ground.project):
+        request = runs.defer_to_baseline(candidate.context.project, candidate.request, first)
+        candidate = dataclasses.replace(candidate, request=request)
+    second = candidate.run(fresh=fresh, progress=progress)
+    if second.cached and second.record.started < first.record.started and has_differences(first, second):
+        # Effects of the clock show in the noise run only if it spans the time between the sides.
+        second = candidate.run(fresh=True, progress=progress)
+    sides = [list_output_tables(run.output_folder, run.record.outputs) for run in (first, second)]
+    check_declared_outputs(ground.project, {*sides[0], *sides[1]})
+    terms = build_comparison_options(ground.project, ground.sample.manifest, estimating=ground.sample.sample)
+    outputs = compare_runs(ground, (first, second), terms, fresh=fresh, progress=progress)
+    contents = SideContents.from_run(first), SideContents.from_run(second)
+    findings = DiffFindings(
+        baseline=describe_run_side(first),
+        candidate=describe_run_side(second, stack=str(stack) if stack else None),
+        baseline_run=first,
+        candidate_run=second,
+        outputs=outputs,
+        tests=[
+            *run_data_tests(ground.project, sides[0], sides[1], ground.sample.sample, progress=progress),
+            *tests.compare_data_tests(first, second),
+        ],
+        artifacts=compare_artifacts(*contents),
+        not_compared=list_not_compared(*contents),
+        dbt=tests.read_build(second),
+        warnings=[
+            *first.damage_messages,
+            *second.damage_messages,
+            *(find_ancestry_warnings(ground.project, baseline, candidate) if stack is None else []),
+        ],
+    )
+    findings = noise.account_for_noise(baseline, findings, terms, fresh=fresh, progress=progress)
+    return separability.withdraw_estimates(baseline, candidate, findings, terms, fresh=fresh, progress=progress)
