@@ -18,16 +18,14 @@ from sandbox.compare.units.separability import SeparabilityInput, find_separabil
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError, StoreError
 from sandbox.impact.compare_outputs import compute_memory_limit
 from sandbox.impact.comparison_cache import serialize_rules
-from sandbox.manifest.canonical_json import hash_file, hash_json
+from sandbox.impact.half_sample_run import run_half_sample
+from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.separability import SeparabilityRecord
 from sandbox.model import Sample
-from sandbox.runner.failures import check_success, summarize_error
+from sandbox.runner.failures import summarize_error
 from sandbox.runner.output_records import list_output_tables
-from sandbox.runner.run import execute_run, find_run
 from sandbox.sampler.half_sample import selection
-from sandbox.store.checked_folder import check_folder, list_folder_contents, read_checked_files, write_checked_files
-from sandbox.store.folder import restrict_access, stage_folder, write_file
-from sandbox.store.leases import acquire_lease, remove_if_unused
+from sandbox.store.folder import write_file
 from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
@@ -36,12 +34,11 @@ if TYPE_CHECKING:
     from sandbox.errors import SandboxError
     from sandbox.impact.compare_outputs import ComparisonOptions
     from sandbox.impact.document import DiffFindings
-    from sandbox.impact.sides import RunnableSide, SideContext
+    from sandbox.impact.sides import RunnableSide
     from sandbox.manifest.diff import OutputDiff
     from sandbox.model import Progress
     from sandbox.runner.run import Run, RunRequest
 
-HALF_SAMPLES_FOLDER = "halves"
 RECORDS_FOLDER = "separability"
 _RUN_FAILURES = (PipelineError, PipelineTimeoutError, PipelineMemoryError, StoreError)
 UNSTABLE_ROWS_REASON = "rows of it come and go between two runs of production's own code"
@@ -110,7 +107,7 @@ class _SeparabilityCheck:
             return request
         # Outputs that the candidate reuses have to come from the half-sample as well.
         first = dataclasses.replace(self.baseline.request, sample=half_)
-        taken = _run_half_sample(self.baseline.context, first, fresh=fresh, progress=progress)
+        taken = run_half_sample(self.baseline.context, first, fresh=fresh, progress=progress)
         kit = dataclasses.replace(request.setup, state=taken.output_folder, state_run_id=taken.record.id)
         return dataclasses.replace(request, setup=kit)
 
@@ -147,7 +144,7 @@ def _load_or_create_record(check: _SeparabilityCheck, *, fresh: bool, progress: 
             if known.identity == identity:
                 return known
     try:
-        halved = _run_half_sample(ground, request, fresh=fresh, progress=progress)
+        halved = run_half_sample(ground, request, fresh=fresh, progress=progress)
     except _RUN_FAILURES as error:
         record = _build_unknown_record(check, error, identity)
         if not isinstance(error, PipelineError):
@@ -182,44 +179,6 @@ def _compute_identity(check: _SeparabilityCheck, request: RunRequest) -> str:
     }
     digests = {name: [file.sha256 for file in check.run.record.outputs[name].files] for name in outputs}
     return hash_json({"half": request.identity, "asked": rules, "made": digests})
-
-
-def _run_half_sample(ground: SideContext, request: RunRequest, *, fresh: bool, progress: Progress) -> Run:
-    """Run a side on the half-sample, or reuse such a run.
-
-    Raises:
-        PipelineError, PipelineTimeoutError, PipelineMemoryError: The run failed.
-        StoreError: The half-sample cannot be written.
-    """
-    runs = ground.project.state_folder / "runs"
-    done = None if fresh else find_run(runs, request, [])
-    if done is None:
-        sample = _prepare_half_sample(ground, progress)
-        ref = request.code.version.ref
-        with progress.step(f"running the pipeline at {ref} on half of the sample, to see what depends on what"):
-            done = execute_run(dataclasses.replace(request, sample=sample), ground.stack.runtime, runs)
-    check_success(done)
-    return done
-
-
-def _prepare_half_sample(ground: SideContext, progress: Progress) -> Sample:
-    """Return the half-sample, writing it if necessary; it replaces that of any other sample."""
-    manifest, sample = ground.sample.manifest, ground.sample.sample
-    half_folder = ground.project.state_folder / HALF_SAMPLES_FOLDER / selection.compute_fingerprint(manifest)[:16]
-    files = read_checked_files(half_folder) if acquire_lease(half_folder) else None
-    if files is None or check_folder(half_folder, files, progress) is not None:
-        from sandbox.sampler.half_sample.writer import write_half_sample  # noqa: PLC0415 - Ibis is slow to import, and rarely needed
-
-        for other in half_folder.parent.glob("[0-9a-f]*"):
-            remove_if_unused(other)
-        with progress.step("taking half of the sample"), stage_folder(half_folder) as folder:
-            write_half_sample(sample, manifest, ground.project.settings, folder)
-            restrict_access(folder)
-            stats, _ = list_folder_contents(folder)
-            digests = {path: hash_file(folder / path) for path in stats}
-        write_checked_files(half_folder, digests, stats)
-        acquire_lease(half_folder)
-    return selection.build_half_sample(half_folder, manifest)
 
 
 def _find_reason(
