@@ -7,7 +7,6 @@ introduce a rank or a share. The result is stored beside the runs.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,14 +18,13 @@ from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutEr
 from sandbox.impact.compare_outputs import compute_memory_limit
 from sandbox.impact.comparison_cache import serialize_rules
 from sandbox.impact.half_sample_run import run_half_sample
+from sandbox.impact.separability_records import read_record, write_record
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.separability import SeparabilityRecord
 from sandbox.model import Sample
 from sandbox.runner.failures import summarize_error
 from sandbox.runner.output_records import list_output_tables
 from sandbox.sampler.half_sample import selection
-from sandbox.store.folder import write_file
-from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from sandbox.model import Progress
     from sandbox.runner.run import Run, RunRequest
 
-RECORDS_FOLDER = "separability"
 _RUN_FAILURES = (PipelineError, PipelineTimeoutError, PipelineMemoryError, StoreError)
 UNSTABLE_ROWS_REASON = "rows of it come and go between two runs of production's own code"
 
@@ -137,12 +134,9 @@ def _load_or_create_record(check: _SeparabilityCheck, *, fresh: bool, progress: 
     except _RUN_FAILURES as error:
         return _build_unknown_record(check, error, identity="")
     identity = _compute_identity(check, request)
-    path = ground.project.state_folder / RECORDS_FOLDER / f"{identity}.json"
-    if path.is_file() and not fresh:
-        with contextlib.suppress(StoreError):  # a damaged or forged record is replaced
-            known = SeparabilityRecord.read(path, key=load_seal_key())
-            if known.identity == identity:
-                return known
+    known = None if fresh else read_record(ground.project.state_folder, identity)
+    if known is not None:
+        return known
     try:
         halved = run_half_sample(ground, request, fresh=fresh, progress=progress)
     except _RUN_FAILURES as error:
@@ -156,7 +150,7 @@ def _load_or_create_record(check: _SeparabilityCheck, *, fresh: bool, progress: 
                 for name, output in check.outputs.items()
             }
         record = SeparabilityRecord(identity=identity, run=halved.record.id, reasons=reasons)
-    write_file(path, record.to_json_text(key=load_seal_key()), mode=0o600)
+    write_record(ground.project.state_folder, record)
     return record
 
 
