@@ -7,10 +7,7 @@ import dataclasses
 import datetime as dt
 import os
 import shutil
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sandbox.containers.protocol import Job, Mount
@@ -24,6 +21,7 @@ from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.run import OutputFile, RunRecord
 from sandbox.model import RunOutcome, SilentProgress
 from sandbox.runner.environment_variables import build_run_variables
+from sandbox.runner.job_outputs import VIEWS_PROGRAM_FOLDER, collect_job_outputs, open_reader
 from sandbox.runner.logs import BoundedLog, append_log_lines
 from sandbox.runner.output_records import find_damage, record_file
 from sandbox.runner.run_setup import write_setup
@@ -34,11 +32,10 @@ from sandbox.store.leases import acquire_lease
 from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sandbox.containers.protocol import Runtime
-    from sandbox.engine.duckdb.session import Session
     from sandbox.model import CodeVersion, Environment, JobResult, ResourceLimits, RunVariation, Sample
     from sandbox.runner.code.checkout import CodeCheckout
     from sandbox.runner.outputs import CollectedOutputs
@@ -48,10 +45,8 @@ if TYPE_CHECKING:
 RECORD_FILE = "run.json"
 CODE_MOUNT = "/sandbox/code"
 LOG_FILES = ("stdout.log", "stderr.log")
-VIEWS_PROGRAM_FOLDER = "views"
 COLLECTION_VERSION = 2
 """Version of the record of a run's outputs; runs of an earlier version are not reused."""
-READER_DELAY_SECONDS = 0.05  # approximate time to request a job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +201,7 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
         stage_folder(runs / name, synced=False) as folder,
         _detect_removal(folder),
         _open_database(request) as database,
-        _open_reader() as reader,
+        open_reader() as reader,
     ):
         with _prepare_mounts(request, folder) as laid:
             job = _build_job(request, runtime, name, laid, database)
@@ -216,7 +211,15 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
             if outcome.ending is RunOutcome.SUCCEEDED:
                 try:
                     left_out = database.export_outputs(folder / "output") if database is not None else {}
-                    collected = _collect_outputs(request, runtime, job, folder, reader())
+                    collected = collect_job_outputs(
+                        job,
+                        folder,
+                        runtime=runtime,
+                        session=reader(),
+                        sample=request.sample,
+                        paths=request.paths,
+                        skipped=request.setup.kept_folders if request.setup else (),
+                    )
                     collected.not_compared.update(left_out)
                 except PipelineError as error:
                     unreadable = error
@@ -263,27 +266,6 @@ def _detect_removal(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _collect_outputs(
-    request: RunRequest, runtime: Runtime, job: Job, folder: Path, session: Session
-) -> CollectedOutputs:
-    """Describe a job's outputs while its mounts exist: views of databases are evaluated with the same mounts."""
-    from sandbox.runner.outputs import collect_outputs  # noqa: PLC0415 - see `_open_reader`
-    from sandbox.runner.view_evaluation import ViewJob  # noqa: PLC0415
-    from sandbox.tables.database_tables import SampleFolder  # noqa: PLC0415
-
-    files = {name: len(table.paths) for name, table in request.sample.tables.items()}
-    sample = SampleFolder(path=job.variables["SANDBOX_SAMPLE"], files=files)
-    program = folder / VIEWS_PROGRAM_FOLDER
-    views = ViewJob(runtime=runtime, job=job, output=folder / "output", folder=program, sample=sample)
-    return collect_outputs(
-        folder / "output",
-        paths=request.paths,
-        session=session,
-        skipped=request.setup.kept_folders if request.setup else (),
-        evaluate_views=views.evaluate,
-    )
-
-
 def _set_sample_aside(request: RunRequest, problem: str) -> StoreError:
     """Rename a sample changed by a run, and return the error for it."""
     aside = set_folder_aside(request.sample.path)
@@ -320,26 +302,6 @@ def _open_database(request: RunRequest) -> Iterator[PipelineDatabase | None]:
         return
     with request.databases.open_database(request.sample) as database:
         yield database
-
-
-@contextlib.contextmanager
-def _open_reader() -> Iterator[Callable[[], Session]]:
-    """Open the reader of outputs in a thread while the job runs; yield a function that waits for it."""
-    going = threading.Event()
-
-    def open_after_start() -> Session:
-        going.wait(READER_DELAY_SECONDS)  # this process is busy until the job begins
-        session: Session = import_module("sandbox.runner.outputs").open_session()
-        return session
-
-    with ThreadPoolExecutor(1) as pool:
-        session = pool.submit(open_after_start)
-        try:
-            yield session.result
-        finally:
-            going.set()
-            with contextlib.suppress(SandboxError):
-                session.result().close()
 
 
 @contextlib.contextmanager
