@@ -43,7 +43,7 @@ def run_baseline_again(
     An older one could not show effects of the clock: all three runs have to span the time between the sides.
 
     Returns:
-        The run; None, and a sentence that says why, where the baseline does not stand the variation.
+        The run; None with the reason if the baseline fails under the variation.
     """
     variation = choose_variation(baseline.request.limits)
     try:

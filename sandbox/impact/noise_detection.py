@@ -23,7 +23,7 @@ ROUNDING_TOLERANCES = {"DOUBLE": 1e-9, "FLOAT": 1e-4}
 """Types whose sums depend on the order of the addends, and the largest relative difference of two such sums."""
 
 MARGIN = 10
-"""The tolerance of a column is at most so many times the relative difference of the two runs of the baseline."""
+"""Largest ratio of a column's tolerance to the relative difference of the two runs of the baseline."""
 LEAST_TOLERANCE = 1e-12
 
 
@@ -137,7 +137,7 @@ class NoiseDetector:
         )
 
     def _find_columns_to_exclude(self, tainted: frozenset[str]) -> frozenset[str] | None:
-        """Return the columns to exclude so that both runs hold the same rows, whatever their key.
+        """Return the columns whose exclusion makes the rows of both runs equal, regardless of their key.
 
         The candidates are columns whose own values differ, then these and one more (equal values on other rows). A set
         that leaves no column or contains a declared key is not used. Return None if no set suffices.

@@ -55,8 +55,8 @@ class Repository:
             )
         self._code_folder = self._location.top / folder
         self._project_path = PurePosixPath(self.prefix or ".").relative_to(folder)
-        own = [root / path for path in (*OWN_FILES, *excluded_paths)]
-        self._excluded = [path for path in map(self._find_code_path, own) if path is not None]
+        own_paths = [root / path for path in (*OWN_FILES, *excluded_paths)]
+        self._excluded = [path for path in map(self._find_code_path, own_paths) if path is not None]
 
     def resolve_commit(self, ref: str) -> str:
         """Resolve a ref to its commit; a missing local ref falls back to ``origin/REF``.

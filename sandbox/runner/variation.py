@@ -46,7 +46,7 @@ def vary_limits(variation: RunVariation, limits: ResourceLimits, *, processors: 
 
 
 def build_thread_variables(variation: RunVariation) -> Mapping[str, str]:
-    """Build the variables that set the number of threads of libraries, whatever the machine has."""
+    """Build the variables for libraries' number of threads, independent of the machine."""
     return dict.fromkeys(fixed_environment.THREAD_COUNT_VARIABLES, str(variation.threads))
 
 
