@@ -176,7 +176,8 @@ def test_diff_of_two_commits_says_what_an_independent_computation_says(careers: 
         assert before.keys() == after.keys()
         assert output["rows"] == {
             "baseline": len(before), "candidate": len(after), "added": 0, "removed": 0,
-            "changed": len(changed), "unchanged": len(before) - len(changed), "noise": 0,
+            "changed": len(changed), "unchanged": len(before) - len(changed), "noise": 0, "rounding": 0,
+            "largest_rounding": None,
         }  # fmt: skip
         assert output["columns"][column]["changed"] == len(changed) > 0
         assert output["columns"][column]["to_null"] == sum(after[key][1] is None for key in changed)
