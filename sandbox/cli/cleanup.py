@@ -35,7 +35,7 @@ from sandbox.errors import UsageError
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @add_common_options
 def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool) -> None:
-    """Remove what nobody needs any more, of all your projects: what killed commands left, and what is old or idle.
+    """Delete unused samples, runs, images and leftovers of all your projects: what is old, idle, or left by killed commands.
 
     Samples, runs, reports, environments, images and wheels; AGE is as in 12h or 30d, SIZE as in 20GB. What a
     running command uses stays, and so does everything that sandbox did not make.
@@ -43,7 +43,7 @@ def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool
     from sandbox.commands.cleanup import gc as gc_command  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.report.terminal.cleanup import render_cleanup  # noqa: PLC0415
 
-    limits = {"older": older, "idle": idle, "most": most}
+    limits = {"max_age": older, "max_idle": idle, "max_bytes": most}
     policy = gc_command.RetentionPolicy(**{name: value for name, value in limits.items() if value is not None})
     with call.progress.step("looking for what nobody needs"):
         garbage = gc_command.find_garbage(policy)

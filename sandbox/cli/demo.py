@@ -20,7 +20,7 @@ from sandbox.cli.options import Call, add_common_options
 )
 @add_common_options
 def demo(call: Call, *, folder: Path, scale: float) -> None:
-    """Make a small but complete project in FOLDER (warehouse, pipeline, a change with a bug in it) and run the main job on it."""
+    """Create a complete project in FOLDER (warehouse, pipeline, a change with a bug) and run a diff in it."""
     from sandbox.commands.demo import demo as run_command  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.report.terminal.demo import render_demo  # noqa: PLC0415
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--yes", "--force", "overwrite", is_flag=True, help="Overwrite files that are there already.")
 @add_common_options
 def init(call: Call, *, uri: str | None, ci: CiProvider | None, overwrite: bool) -> None:
-    """Look at a source and write a sandbox.toml that proposes how to sample it; or write the CI job (--ci).
+    """Write a sandbox.toml that proposes how to sample a source, or write the CI job (--ci).
 
     URI is where production's data is: a folder of Parquet, CSV or JSON Lines, a .duckdb or SQLite file. In a dbt project it
     may be left out where the project says it: its seeds, or the files that its sources name.

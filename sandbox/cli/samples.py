@@ -21,7 +21,7 @@ from sandbox.model import SqlDialect
 )
 @add_common_options
 def plan(call: Call, *, dialect: SqlDialect | None) -> None:
-    """Say what a sample would take: strata, rows, bytes, precision, smallest effect it would detect."""
+    """Show the strata, rows, bytes and precision of a sample, and the smallest effect it detects."""
     from sandbox.project.plan import plan as run_command  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.project.plan import plan_sql  # noqa: PLC0415
     from sandbox.report.terminal.samples import render_plan  # noqa: PLC0415

@@ -27,7 +27,7 @@ MAX_QUERY_ROWS = 50  # without --all
 @accept_masks_option
 @add_common_options
 def create(call: Call, *, name: str, frozen: bool, accept_masks: bool) -> None:
-    """Make everything ready: draw the sample, build the image, record the sandbox. Does only what is not done yet."""
+    """Prepare everything: draw the sample, build the image, record the sandbox. Finished steps are skipped."""
     from sandbox.project.create import create as run_command  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.report.terminal.sandboxes import render_sandbox  # noqa: PLC0415
 
@@ -75,7 +75,7 @@ def shell(call: Call, *, name: str, frozen: bool) -> int:
 @frozen_option
 @add_common_options
 def execute(call: Call, *, words: tuple[str, ...], name: str, frozen: bool) -> int:
-    """Carry out one command inside the sandbox, isolated as a run is; its exit status is the command's own.
+    """Run one command inside the sandbox, isolated like a run; the exit status is the command's.
 
     Flags of sandbox come before the command: sandbox exec --name wide python -c 'print(1)'
     """
@@ -94,7 +94,7 @@ def execute(call: Call, *, words: tuple[str, ...], name: str, frozen: bool) -> i
 @name_option
 @add_common_options
 def logs(call: Call, *, run: str | None, follow: bool, service: str | None, name: str) -> None:
-    """Print what a run printed, by default the latest one, also while it goes on."""
+    """Print the log of a run, by default the latest, also while it runs."""
     from sandbox.commands import logs as logs_command  # noqa: PLC0415 - see `create`
 
     if call.as_json:
@@ -182,7 +182,7 @@ class RemovalResult:
 @name_option
 @add_common_options
 def stop(call: Call, *, name: str) -> None:
-    """End what runs for a sandbox."""
+    """Stop the runs and services of a sandbox."""
     from sandbox.commands.cleanup.sandboxes import stop as run_command  # noqa: PLC0415 - see `create`
 
     names = run_command(call.load_project(), name=name, progress=call.progress)
