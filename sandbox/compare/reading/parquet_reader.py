@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sandbox.compare.reading.parquet_types import UnreadableTypeError, WideType, unify_types
-from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.error_text import describe_foreign_error
-from sandbox.tables.table_opening import list_partition_columns
+from sandbox.tables.table_opening import FILE_COLUMN, list_partition_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -149,12 +149,17 @@ class _GroupReader:
     int96: bool
     partitions: Mapping[str, str]
 
-    def render_files_sql(self, group: Sequence[_File], options: str = "") -> str:
-        """Return the SQL of the files' rows."""
+    def render_files_sql(self, group: Sequence[_File], *, with_file: bool = False) -> str:
+        """Return the SQL of the files' rows, with the columns of partitions and, if asked for, ``filename``."""
         exact = ", int96_as = 'timestamp_ns'" if self.int96 else ""
-        return (
-            f"read_parquet({format_file_list(file.path for file in group)}, hive_partitioning = false{exact}{options})"
-        )
+        reader = f"read_parquet({format_file_list(file.path for file in group)}, hive_partitioning = false{exact}"
+        if not self.partitions:
+            return f"{reader}, filename = true)" if with_file else f"{reader})"
+        hidden = quote_identifier(FILE_COLUMN)
+        columns = [f"{sql} as {quote_identifier(name)}" for name, sql in self.partitions.items()]
+        columns += [f"{hidden} as filename"] if with_file else []
+        marked = f"{reader}, filename = {quote_literal(FILE_COLUMN)})"
+        return f"(select * exclude ({hidden}), {', '.join(columns)} from {marked})"
 
     def check_int96(self, group: Sequence[_File]) -> None:
         """Check that the timestamps of INT96 columns are within the range of nanoseconds."""
@@ -184,7 +189,7 @@ class _GroupReader:
             held = f"{value}::DOUBLE::HUGEINT = {value}"
         else:
             held = f"try_cast({value} as {wide})::{kind} is not distinct from {value}"
-        self._refuse(group, self.render_files_sql(group, ", filename = true"), number, name, held, wide)
+        self._refuse(group, self.render_files_sql(group, with_file=True), number, name, held, wide)
 
     def _refuse(self, group: Sequence[_File], rows: str, number: int, name: str, held: str, wide: str) -> None:
         aliases = ", ".join([*(f"c{place}" for place in range(len(group[0].names))), "filename"])
