@@ -15,9 +15,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 import duckdb
 import psycopg2
+from csv_transfer import (
+    COLUMNS_QUERY,
+    CONNECTION_OPTIONS,
+    build_csv_scan,
+    build_export_statement,
+    build_value_list,
+)
 from explain import StoppedError
 from places import literal, quote
-from values import COLUMNS, OPTIONS, csv, unloading, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -130,17 +136,19 @@ class Postgres:
         with self._connected() as cursor, self._duck() as writer:
             for node in nodes.values():
                 there = _place(node)
-                cursor.execute(COLUMNS, there)
+                cursor.execute(COLUMNS_QUERY, there)
                 columns = dict(cursor.fetchall())
                 if not columns:
                     raise StoppedError(f"{node.name}: it has no column")
                 with rows.open("wb") as lines:
-                    cursor.copy_expert(unloading(*there, columns), lines)
+                    cursor.copy_expert(build_export_statement(*there, columns), lines)
                 texts = exact / f"{node.unique_id}.parquet"
                 try:
-                    writer.execute(f"copy (from {csv(str(rows), columns)}) to {literal(str(texts))} {FORMAT}")
                     writer.execute(
-                        f"copy (select {values(columns)} from {literal(str(texts))}) to {literal(str(place(node)))} {FORMAT}"
+                        f"copy (from {build_csv_scan(str(rows), columns)}) to {literal(str(texts))} {FORMAT}"
+                    )
+                    writer.execute(
+                        f"copy (select {build_value_list(columns)} from {literal(str(texts))}) to {literal(str(place(node)))} {FORMAT}"
                     )
                 except duckdb.Error as error:
                     raise StoppedError(f"{node.name}: what it holds cannot be kept: {error}") from error
@@ -157,7 +165,7 @@ class Postgres:
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:
         """Give a cursor for one transaction, which is committed when the block ends well."""
-        connection = psycopg2.connect(self.url, options=OPTIONS, client_encoding="UTF8")
+        connection = psycopg2.connect(self.url, options=CONNECTION_OPTIONS, client_encoding="UTF8")
         try:
             with connection, connection.cursor() as cursor:
                 yield cursor
