@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import datetime as dt
 import math
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ NO_VALUE = "–"
 _BYTE_UNITS = ("kB", "MB", "GB", "TB", "PB")
 _VISIBLE_SYMBOLS = {"\n": "↵", "\t": "⇥"}
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+WORD_PATTERN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
 
 
 def format_number(count: int | None) -> str:
@@ -209,3 +211,13 @@ def format_age(moment: str, *, now: dt.datetime | None = None) -> str:
         if seconds >= length:
             return f"{format_count(int(seconds // length), unit)} ago"
     return "less than a minute ago"
+
+
+def split_words(name: str) -> list[str]:
+    """Split a name into words, without accents.
+
+    >>> split_words("customerE-Mail_2"), split_words("Téléphone"), split_words("HTTPServerIP")
+    (['customer', 'e', 'mail', '2'], ['telephone'], ['http', 'server', 'ip'])
+    """
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
+    return [word.lower().replace("ß", "ss") for word in WORD_PATTERN.findall(plain.replace("ß", "ss"))]

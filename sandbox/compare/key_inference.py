@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare.reading.table_reader import suggest_names
 from sandbox.compare.sql_types import INTEGER_TYPES
-from sandbox.masking.detect.column_names import split_words
+from sandbox.formatting import split_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

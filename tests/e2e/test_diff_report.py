@@ -92,9 +92,12 @@ def test_without_values_the_error_of_a_failed_pipeline_quotes_nothing_it_printed
 
 
 def test_without_values_the_error_of_an_output_that_cannot_be_read_quotes_nothing_either(shop: Shop) -> None:
-    broken = "import os\n\nprint('secret@example.org')\n"
-    broken += "open(os.environ['SANDBOX_OUTPUT'] + '/other.csv', 'w').write('a,b\\n1,2\\n3,secret@example.org,5\\n')\n"
-    shop.edit("pipeline.py", "import os\n", broken)
+    other = "import os\n\nprint('secret@example.org')\n"
+    other += "open(os.environ['SANDBOX_OUTPUT'] + '/other.csv', 'w').write('a,b\\n1,2\\n')\n"
+    shop.edit("pipeline.py", "import os\n", other)
+    shop.edit("sandbox.toml", "[outputs.value]", '[outputs.other]\npath = "other.csv"\n[outputs.value]')
+    shop.git("commit", "-qam", "another output")
+    shop.edit("pipeline.py", "1,2\\n", "1,2\\n3,secret@example.org,5\\n")
     plain, hidden = shop.run("diff"), shop.run("diff", "--no-values", "--json")
     assert (plain.status, hidden.status) == (15, 15)
     assert "secret@example.org" in plain.stderr

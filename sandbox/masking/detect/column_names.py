@@ -6,10 +6,8 @@ A name is split into words, and its last words decide: ``email_address`` is an a
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from sandbox.formatting import split_words
 
-WORD_PATTERN = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\dA-Za-z_]+")
 # Trailing words that do not change the meaning of a name.
 NEUTRAL_WORDS = set(
     """
@@ -94,16 +92,6 @@ _MEANINGS_BY_PHRASE = {
     tuple(ending.split()): what for what, endings in ENDINGS_BY_MEANING.items() for ending in endings
 }
 _MAX_PHRASE_WORDS = max(map(len, _MEANINGS_BY_PHRASE))
-
-
-def split_words(name: str) -> list[str]:
-    """Split a name into words, without accents.
-
-    >>> split_words("customerE-Mail_2"), split_words("Téléphone"), split_words("HTTPServerIP")
-    (['customer', 'e', 'mail', '2'], ['telephone'], ['http', 'server', 'ip'])
-    """
-    plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
-    return [word.lower().replace("ß", "ss") for word in WORD_PATTERN.findall(plain.replace("ß", "ss"))]
 
 
 def classify_column_name(column: str, table: str) -> str | None:
