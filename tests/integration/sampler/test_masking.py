@@ -131,7 +131,7 @@ def test_an_interruption_in_a_function_stays_one(session: Session) -> None:
 
 ENDLESS = """
 import sys
-from sandbox.config.settings import MaskEntry
+from sandbox.config.sections.sample import MaskEntry
 from sandbox.engine.duckdb.session import Session
 from sandbox.masking import Masking, Secret
 with Session(threads=2) as session:
