@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import Session
@@ -49,7 +50,9 @@ def _find_extra_files(sample_path: Path, recorded: list[StoredFile]) -> list[str
         found, others = list_folder_contents(sample_path)
     except OSError as error:
         return [f"{sample_path} cannot be read: {error.strerror}"]
-    extra = {*found, *others} - {file.path for file in recorded} - {MANIFEST_FILE}
+    paths = {file.path for file in recorded}
+    folders = {str(parent) for path in paths for parent in PurePosixPath(path).parents}  # empty ones lack a file
+    extra = {*found, *others} - paths - folders - {MANIFEST_FILE}
     return [f"{name} does not belong there" for name in sorted(extra)]
 
 
