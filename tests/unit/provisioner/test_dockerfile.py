@@ -39,7 +39,7 @@ def test_images_and_files_are_found_whatever_they_are_written_like() -> None:
         ("RUN true", "has no FROM"),
         ("FROM $OTHER", "named by a variable"),
         ("FROM ${BASE}", "has no value"),
-        ("FROM a\nCOPY . /code", r"line 2: \. is no file beside it"),
+        ("FROM a\nCOPY . /code", "line 2: it copies what is no file beside it"),
         ("FROM a\nCOPY *.txt /code", "is no file beside it"),
         ("FROM a\nCOPY ../secret /code", "is no file beside it"),
         ("FROM a\nADD https://example.org/x.tar /x", "is no file beside it"),
