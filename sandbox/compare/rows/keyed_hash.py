@@ -84,10 +84,10 @@ class RowHasher:
         if is_float:
             if width == _HALF_BITS:
                 singles = data.view(np.float32)
-                singles = np.where(np.isnan(singles), np.float32(np.nan), singles + np.float32(0))
+                singles = _normalize_floats(singles)
                 return [singles.view(np.uint32).astype(np.uint64)]
             doubles = data.view(np.float64)
-            return [np.where(np.isnan(doubles), np.nan, doubles + 0.0).view(np.uint64)]
+            return [_normalize_floats(doubles).view(np.uint64)]
         if width > _BITS:
             pairs = data.view(np.uint64).reshape(-1, width // _BITS)
             return [pairs[:, number] for number in range(pairs.shape[1])]
@@ -115,6 +115,13 @@ class RowHasher:
             left = np.minimum(lengths[chosen] - begin, _WORD_BYTES)
             sums.add(words[starts[chosen] + begin] & _MASKS[left], chosen)
         return sums.mix(self._mixers)
+
+
+def _normalize_floats(values: Array) -> Array:
+    """Return floating-point values with one NaN and one zero; slots of NULLs may hold signalling NaNs."""
+    with np.errstate(invalid="ignore"):
+        normalized: Array = np.where(np.isnan(values), values.dtype.type(np.nan), values + values.dtype.type(0))
+        return normalized
 
 
 _MASKS = np.array([(1 << (8 * count)) - 1 for count in range(_WORD_BYTES + 1)], np.uint64)
