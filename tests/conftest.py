@@ -10,14 +10,16 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
 from sandbox.config.ci import TARGET_BRANCH_VARIABLES
+from tests.requirements import IN_CI, skip_or_fail
 
-IN_CI = os.environ.get("CI") == "true"
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Machines are shared: no test may fail because an example took long. In CI the examples are always the same.
 settings.register_profile("project", deadline=None, derandomize=IN_CI)
@@ -116,11 +118,8 @@ class Shop:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a user: no CI, so that the lock is not frozen, and a home of its own."""
-        of_ci = {"CI", *TARGET_BRANCH_VARIABLES}
-        kept = {
-            name: value for name, value in os.environ.items() if name not in of_ci and not name.startswith("SANDBOX_")
-        }
+        """The environment of a user, with a home of its own."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
         return kept | {"SANDBOX_HOME": str(self.home), "SANDBOX_RUNTIME": "local"}
 
     def edit(self, file: str, before: str, after: str) -> None:
@@ -139,6 +138,15 @@ class Shop:
     def left_behind(self) -> list[Path]:
         """Everything half-made that lies about in the project."""
         return list(self.root.rglob(".staged-*"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_environment() -> Iterator[None]:
+    """Remove the variables of continuous integration, which change what commands do."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("CI", *TARGET_BRANCH_VARIABLES):
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -175,19 +183,15 @@ def engine() -> str:
     """Make sure that a Docker Engine answers; elsewhere than in CI a test is skipped without one."""
     found = shutil.which("docker")
     answers = found and subprocess.run([found, "info"], capture_output=True, check=False).returncode == 0
-    if answers:
-        return "docker"
-    if IN_CI:
-        pytest.fail("no Docker Engine answers: make engine")
-    pytest.skip("no Docker Engine answers; to get one: make engine")
+    if not answers:
+        skip_or_fail("no Docker Engine answers; to get one: make engine")
+    return "docker"
 
 
 @pytest.fixture(scope="session")
 def baseball() -> Path:
     """Give the folder of the baseball tables, which lie beside the repository."""
     folder = Path(__file__).parents[2] / "shared" / "data" / "baseball"
-    if folder.is_dir():
-        return folder
-    if IN_CI:
-        pytest.fail(f"{folder} is not there")
-    pytest.skip(f"the baseball tables are not there: {folder}")
+    if not folder.is_dir():
+        skip_or_fail(f"the baseball tables are not there: {folder}")
+    return folder

@@ -82,7 +82,8 @@ class Call:
             return
         from sandbox.report.terminal.console import create_console  # noqa: PLC0415 - see `load_project`
 
-        create_console(stderr=False).print(shown(), soft_wrap=False)
+        # A path or command longer than the line is printed whole, so that it can be copied.
+        create_console(stderr=False).print(shown(), soft_wrap=False, overflow="ignore", crop=False)
 
 
 def add_common_options(function: Callable[..., int | None]) -> Callable[..., int | None]:

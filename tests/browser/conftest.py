@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+
+from tests.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +52,7 @@ def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     found = next((path for path in map(shutil.which, names) if path), None)
     if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("no Chromium is there: tests/browser/chromium.sh")
-        pytest.skip("no Chromium is there; to get one: tests/browser/chromium.sh")
+        skip_or_fail("no Chromium is there; to get one: tests/browser/chromium.sh")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=found, args=FLAGS)
         yield started

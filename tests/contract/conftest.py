@@ -17,6 +17,7 @@ from sandbox.containers.local.runtime import LocalRuntime
 from sandbox.containers.protocol import Job, Mount, Runtime, StopEvent
 from sandbox.errors import ContainerEngineError
 from sandbox.model import Environment, JobResult, ResourceLimits, RuntimeName
+from tests.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,16 +125,10 @@ def require_engine() -> None:
         found = client.images.list(IMAGE)
         client.close()
     except ContainerEngineError as error:
-        missing(f"{error.message}; to get one: make engine")
+        skip_or_fail(f"{error.message}; to get one: make engine")
     else:
         if not found:
-            missing(f"no image {IMAGE}; to get it: make base")
-
-
-def missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
+            skip_or_fail(f"no image {IMAGE}; to get it: make base")
 
 
 @pytest.fixture
@@ -142,7 +137,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
     if os.getuid() != 0:
-        missing("a file system can only be mounted as root; run the tests as root")
+        skip_or_fail("a file system can only be mounted as root; run the tests as root")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", folder], check=True)

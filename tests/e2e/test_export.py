@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,9 +58,7 @@ def opener() -> Callable[[str], str]:
     def one(path: str) -> str:
         place = Path(__file__).parents[2] / ".make" / "openers" / path
         if not place.exists():
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"{place.name} is not there: tests/e2e/openers.sh")
-            pytest.skip(f"{place.name} is not there; to get it: tests/e2e/openers.sh")
+            skip_or_fail(f"{place.name} is not there; to get it: tests/e2e/openers.sh")
         return str(place)
 
     return one

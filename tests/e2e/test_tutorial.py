@@ -10,8 +10,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sandbox.config.ci import TARGET_BRANCH_VARIABLES
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -26,10 +24,7 @@ def load_tutorial() -> Any:
 
 def test_the_page_has_the_outputs_of_its_commands(tmp_path: Path, sandbox_home: Path) -> None:
     tutorial = load_tutorial()
-    ignored = {"CI", *TARGET_BRANCH_VARIABLES}
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ignored and not name.startswith("SANDBOX_")
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
     environment |= {"SANDBOX_HOME": str(sandbox_home), "SANDBOX_RUNTIME": "local"}
     page = tutorial.PAGE.read_text("utf-8")
     again = tutorial.run_page(page, tmp_path, environment)

@@ -146,10 +146,11 @@ def list_images(client: docker.DockerClient, labels: Mapping[str, str] | None = 
     return _list_by_labels(client, [f"{LABEL_PREFIX}.{key}={value}" for key, value in required.items()])
 
 
-def list_build_stages(client: docker.DockerClient, environment: str) -> list[EngineImage]:
-    """List stages left by the builds of an environment."""
-    stages = _list_by_labels(client, [f"{LABEL_PREFIX}.stage={environment}"])
-    return [image for image in stages if not image.tags]
+def list_untagged_images(client: docker.DockerClient, environment: str) -> list[EngineImage]:
+    """List what builds of an environment left: stages, and images whose tag a concurrent build took."""
+    labels = [f"{LABEL_PREFIX}.{label}={environment}" for label in ("stage", "environment")]
+    found = [image for label in labels for image in _list_by_labels(client, [label])]
+    return [image for image in found if not image.tags]
 
 
 def remove_image(client: docker.DockerClient, image: EngineImage) -> None:

@@ -61,7 +61,7 @@ def build_environment_image(
                     step=lambda _: advance(1),
                 )
         finally:
-            for stage in images.list_build_stages(client, environment.id):
+            for stage in images.list_untagged_images(client, environment.id):
                 images.remove_image(client, stage)
 
 

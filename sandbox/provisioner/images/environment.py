@@ -63,7 +63,7 @@ def _is_built(client: images.Client, environment: Environment, home: Path) -> bo
     path = home / "images" / environment.id
     with translate_os_errors(path):
         if path.read_text("utf-8") != NO_STAGES_MARK:
-            for stage in images.list_build_stages(client, environment.id):
+            for stage in images.list_untagged_images(client, environment.id):
                 images.remove_image(client, stage)
             path.write_text(NO_STAGES_MARK, "utf-8")
     return True

@@ -106,5 +106,5 @@ def _build_image(
                     step=lambda _: None,
                 )
         finally:
-            for stage in images.list_build_stages(client, service.id):
+            for stage in images.list_untagged_images(client, service.id):
                 images.remove_image(client, stage)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 import time
 import uuid
@@ -14,6 +13,7 @@ from sandbox.containers.docker.runtime import DockerRuntime
 from sandbox.containers.protocol import Job, Mount, Runtime
 from sandbox.errors import ContainerEngineError
 from sandbox.model import Environment, JobResult, ResourceLimits, RunOutcome
+from tests.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,17 +95,10 @@ def engine() -> Iterator[docker.DockerClient]:
     try:
         client = open_client()
     except ContainerEngineError as error:
-        missing(f"{error.message}; to get one: make engine")
-        raise
+        skip_or_fail(f"{error.message}; to get one: make engine")
     try:
         if not client.images.list(IMAGE):
-            missing(f"no image {IMAGE}; to get it: make base")
+            skip_or_fail(f"no image {IMAGE}; to get it: make base")
         yield client
     finally:
         client.close()
-
-
-def missing(what: str) -> None:
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)

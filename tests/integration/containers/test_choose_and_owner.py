@@ -33,7 +33,6 @@ def test_auto_is_local_where_no_engine_answers_and_says_so_and_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/absent.sock")
-    monkeypatch.delenv("CI", raising=False)
     runtime, sentence = choose_runtime("auto")
     assert runtime.name == "local"
     assert sentence is not None

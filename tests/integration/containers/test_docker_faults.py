@@ -26,6 +26,7 @@ from sandbox.errors import ContainerEngineError
 from sandbox.model import RunOutcome
 from sandbox.provisioner.doctor.address_pool import check_address_pool
 from tests.proxy import Proxy
+from tests.requirements import IN_CI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -307,9 +308,7 @@ def image_of_the_shell(place: Path) -> Path:
 
 
 @leaks
-@pytest.mark.skipif(
-    os.getuid() != 0 and os.environ.get("CI") != "true", reason="starts an engine of its own: run as root"
-)
+@pytest.mark.skipif(os.getuid() != 0 and not IN_CI, reason="starts an engine of its own: run as root")
 def test_an_engine_that_is_stopped_in_mid_run_makes_it_lost(
     jobs: Jobs, second_engine: tuple[subprocess.Popen[bytes], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -330,9 +329,7 @@ def test_an_engine_that_is_stopped_in_mid_run_makes_it_lost(
 
 
 @leaks
-@pytest.mark.skipif(
-    os.getuid() != 0 and os.environ.get("CI") != "true", reason="starts an engine of its own: run as root"
-)
+@pytest.mark.skipif(os.getuid() != 0 and not IN_CI, reason="starts an engine of its own: run as root")
 def test_an_engine_without_addresses_for_networks_is_told_and_nothing_is_left(
     second_engine: tuple[subprocess.Popen[bytes], str],
 ) -> None:

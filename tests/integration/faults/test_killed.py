@@ -236,7 +236,7 @@ with contextlib.closing(open_client()) as client:
     while client.api.containers(all=True, filters=wanted) and time.monotonic() < until:
         time.sleep(0.1)
     assert not client.api.containers(all=True, filters=wanted)
-    assert not images.list_build_stages(client, {id!r})
+    assert not images.list_untagged_images(client, {id!r})
     (image,) = images.list_images(client, {{"environment": {id!r}}})
     assert image.tags
 """

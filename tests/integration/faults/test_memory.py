@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import uuid
@@ -13,6 +12,7 @@ import pytest
 
 from sandbox.containers.local import cgroups
 from sandbox.model import ResourceLimits
+from tests.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +34,7 @@ def small_machine() -> Iterator[ControlGroup]:
     """A control group that stands for a machine with 2 GiB of memory."""
     group = cgroups.plan_control_group(f"machine-{uuid.uuid4().hex[:12]}")
     if group is None:
-        what = "no control group may be made here; run the tests as root"
-        if os.environ.get("CI") == "true":
-            pytest.fail(what)
-        pytest.skip(what)
-    assert group is not None
+        skip_or_fail("no control group may be made here; run the tests as root")
     assert group.create(ResourceLimits(cpus=1, memory_bytes=MACHINE, timeout_seconds=1, pids=2000))
     yield group
     group.remove()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sandbox.config import load_project
-from sandbox.config.ci import TARGET_BRANCH_VARIABLES
 from sandbox.errors import ConfigError
 from sandbox.impact.rule_judgement import judge_rules
 from sandbox.project.committed_settings import (
@@ -42,8 +41,6 @@ def load(shop: Shop, **flags: str) -> Project:
 @pytest.fixture
 def hostile(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
     """Give a change that says where its code runs; outside of continuous integration."""
-    for name in ("CI", *TARGET_BRANCH_VARIABLES):
-        monkeypatch.delenv(name, raising=False)
     shop.git("checkout", "-q", "-b", "feature")
     shop.edit("sandbox.toml", "[stack.limits]\ncpus = 1", OWN + "[stack.limits]\ncpus = 64")
     shop.edit("sandbox.toml", 'production = "main"', 'production = "feature"\nbuild = "all"\nenv = { A = "1" }')

@@ -141,7 +141,7 @@ def test_the_image_carries_our_labels_and_nothing_else_is_left(
     assert image.tags == (made.reference,)
     assert image.labels["managed"] == "true"
     assert image.labels["base"] == made.base
-    assert images.list_build_stages(engine, made.id) == []
+    assert images.list_untagged_images(engine, made.id) == []
 
 
 def test_a_second_call_builds_nothing_and_needs_no_network(

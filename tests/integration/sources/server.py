@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from adbc_driver_postgresql import dbapi
+
+from tests.requirements import skip_or_fail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,9 +109,7 @@ def _programs() -> Path:
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda one: int(one.parent.name))
     if places:
         return places[-1]
-    if found := shutil.which("initdb"):
-        return Path(found).parent
-    what = "the programs of a Postgres server are not there: tests/integration/sources/server.sh"
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
+    found = shutil.which("initdb")
+    if found is None:
+        skip_or_fail("the programs of a Postgres server are not there: tests/integration/sources/server.sh")
+    return Path(found).parent

@@ -33,6 +33,7 @@ from sandbox.sampler.plan.planner import plan_sample
 from tests.integration.sources.conftest import Lake
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES
 from tests.integration.sources.server import PASSWORD, started
+from tests.requirements import IN_CI
 
 if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
@@ -279,7 +280,7 @@ def in_postgres(made: Made, arrow: Arrow) -> Iterator[Carry]:
 
 def in_spark(made: Made, arrow: Arrow) -> Iterator[Carry]:
     """Spark 4 with the settings that it comes with: what Databricks SQL is made of, not that itself."""
-    if shutil.which("java") is None and os.environ.get("CI") != "true":
+    if shutil.which("java") is None and not IN_CI:
         pytest.skip("there is no Java; to get it: tests/integration/sources/java.sh")
     with (
         tempfile.TemporaryDirectory() as place,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -18,6 +17,7 @@ from sandbox.sources.registry import ADAPTERS, build_select, get_adapter
 from tests.integration.sources import memory_adapter, writers
 from tests.integration.sources.conftest import ICEBERG_URI
 from tests.integration.sources.server import PASSWORD
+from tests.requirements import IN_CI
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.integration.sources.conftest import Arrow, Contents, Lake
 
 NO_JAVA = pytest.mark.skipif(
-    shutil.which("java") is None and os.environ.get("CI") != "true",
+    shutil.which("java") is None and not IN_CI,
     reason="there is no Java; to get it: tests/integration/sources/java.sh",
 )
 

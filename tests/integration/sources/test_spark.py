@@ -19,6 +19,7 @@ from sandbox.engine.spark import table
 from sandbox.errors import ConfigError, SourceError
 from sandbox.model import SilentProgress
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
+from tests.requirements import IN_CI
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        shutil.which("java") is None and os.environ.get("CI") != "true",
+        shutil.which("java") is None and not IN_CI,
         reason="there is no Java; to get it: tests/integration/sources/java.sh",
     ),
 ]

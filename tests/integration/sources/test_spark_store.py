@@ -29,6 +29,7 @@ from sandbox.store.remote import open_store
 from tests.integration.sources.cluster import Cluster
 from tests.integration.sources.conftest import Lake
 from tests.integration.sources.projects import sampled
+from tests.requirements import IN_CI
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        shutil.which("java") is None and os.environ.get("CI") != "true",
+        shutil.which("java") is None and not IN_CI,
         reason="there is no Java; to get it: tests/integration/sources/java.sh",
     ),
 ]
