@@ -12,6 +12,7 @@ from sandbox.cli import shell_completion
 from sandbox.cli.options import DEFAULT_NAME, Call, accept_masks_option, add_common_options, frozen_option, name_option
 
 if TYPE_CHECKING:
+    from sandbox.compare.rows.row_files import RowFileFormat, RowFileOptions
     from sandbox.impact.diff import DiffOptions
     from sandbox.report.files import DiffResult
 
@@ -76,6 +77,18 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool, ac
     type=click.Path(path_type=Path, dir_okay=False),
     help="With two tables: write the report to this HTML file.",
 )
+@click.option(
+    "--rows",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write all differing rows to this folder: OUTPUT/added, removed and changed.",
+)
+@click.option(
+    "--format",
+    "row_format",
+    type=click.Choice(["parquet", "csv"]),
+    help="With --rows: the format of the files; default: parquet.",
+)
 @name_option
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run everything again although it ran before.")
@@ -99,6 +112,8 @@ def diff(
     key: tuple[str, ...],
     rules: Path | None,
     report: Path | None,
+    rows: Path | None,
+    row_format: RowFileFormat | None,
     name: str,
     frozen: bool,
     fresh: bool,
@@ -125,7 +140,8 @@ def diff(
         "--baseline-output": outputs,
         "--stack": stack,
     }
-    terms = TableDiffOptions(key=key, rules=rules, report=report)
+    row_files = _build_row_options(rows, row_format, no_values=no_values, bisect=bisect)
+    terms = TableDiffOptions(key=key, rules=rules, report=report, rows=row_files)
     version_flags = {flag for flag, value in versions.items() if value is not None}
     if tables:
         flags = {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen, "--name": name != DEFAULT_NAME}
@@ -135,7 +151,12 @@ def diff(
     else:
         _check_project(version_flags, {"--key": key, "--rules": rules, "--report": report}, bisect=bisect)
     options = DiffOptions(
-        name=name, fresh=fresh, frozen=frozen, values=not no_values, accept_rules=accept_rules or bisect
+        name=name,
+        fresh=fresh,
+        frozen=frozen,
+        values=not no_values,
+        accept_rules=accept_rules or bisect,
+        rows=row_files,
     )
     result: DiffResult
     if tables:
@@ -149,7 +170,26 @@ def diff(
         project = call.load_run_project(baseline=baseline, accept_masks=accept_masks)
         result = run_command(project, chosen, options, progress=call.progress)
     call.print(result, lambda: render_diff(result.document))
+    if rows is not None:
+        call.progress.print_message(f"differing rows: {rows}")
     return GATE_FAILURE_STATUS if result.verdict == "outside_gate" else 0
+
+
+def _build_row_options(
+    folder: Path | None, row_format: RowFileFormat | None, *, no_values: bool, bisect: bool
+) -> RowFileOptions | None:
+    """Build the options of ``--rows``, and refuse flags that contradict it."""
+    if folder is None:
+        if row_format is not None:
+            raise click.UsageError("--format goes with --rows DIR")
+        return None
+    if no_values:
+        raise click.UsageError("--rows writes values of rows, and --no-values keeps them out of everything; keep one")
+    if bisect:
+        raise click.UsageError("--rows does not go with --bisect; compare the two commits alone")
+    from sandbox.compare.rows.row_files import RowFileOptions  # noqa: PLC0415 - see `run`
+
+    return RowFileOptions(folder=folder, format=row_format or "parquet")
 
 
 def _check_tables(tables: tuple[str, ...], version_flags: set[str], flags: dict[str, bool]) -> None:

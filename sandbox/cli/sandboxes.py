@@ -140,17 +140,28 @@ def create_writer(stream: BinaryIO) -> Callable[[bytes], None]:
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, every row.")
 @click.option("--all", "whole", is_flag=True, help="Print every row, not only the first 50.")
 @click.option("--service", type=click.Choice(["postgres"]), help="Ask the stack's Postgres instead.")
+@click.option(
+    "--diff", "which_diff", metavar="ID", help="The diff to query, by the beginning of its id; default: the last."
+)
 @name_option
 @add_common_options
-def sql(call: Call, *, query: str, as_csv: bool, whole: bool, service: str | None, name: str) -> None:
-    """Query the sample: its tables, weights.UNIT, and output.NAME of the last run. QUERY may be - for stdin."""
+def sql(
+    call: Call, *, query: str, as_csv: bool, whole: bool, service: str | None, which_diff: str | None, name: str
+) -> None:
+    """Query the sample: its tables, weights.UNIT, and output.NAME of the last run. QUERY may be - for stdin.
+
+    baseline.NAME and candidate.NAME are the outputs of both sides of the last diff; diff.NAME_added, diff.NAME_removed
+    and diff.NAME_changed are the rows that differ. "show tables" lists them all.
+    """
     from sandbox.commands import sql as sql_command  # noqa: PLC0415 - see `create`
     from sandbox.report.terminal import query_result as report  # noqa: PLC0415
 
     text = sys.stdin.read() if query == "-" else query
     most = None if whole or as_csv else MAX_QUERY_ROWS
+    if service is not None and which_diff is not None:
+        raise click.UsageError("--diff is not in the Postgres service; leave --service out")
     if service is None:
-        result = sql_command.sql(call.load_project(), text, most=most, progress=call.progress)
+        result = sql_command.sql(call.load_project(), text, most=most, which_diff=which_diff, progress=call.progress)
     else:
         result = sql_command.query_postgres(call.load_run_project(), text, name=name, most=most, progress=call.progress)
     if as_csv and not call.as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from sandbox.errors import UsageError
 from sandbox.impact.compare_outputs import ComparisonOptions, compare_tables
 from sandbox.impact.diff import DiffOptions, DiffVersions, compare_versions
 from sandbox.impact.document import build_table_document
+from sandbox.impact.row_files import stage_rows_folder, write_index
 from sandbox.report.files import DiffResult, write_document
 from sandbox.report.html.page import render_html
 from sandbox.report.redaction import redact_document
@@ -21,6 +23,7 @@ from sandbox.store.folder import choose_modes, write_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sandbox.compare.rows.row_files import RowFileOptions
     from sandbox.config import Project
     from sandbox.model import Progress
 
@@ -33,11 +36,13 @@ class TableDiffOptions:
         key: The key's columns; empty to use the rules' key or to search for one.
         rules: A file with an ``[output]`` table; None for no rules.
         report: The report's path; None for no report.
+        rows: Where to write all differing rows; None writes none.
     """
 
     key: tuple[str, ...] = ()
     rules: Path | None = None
     report: Path | None = None
+    rows: RowFileOptions | None = None
 
 
 def diff(project: Project, versions: DiffVersions, options: DiffOptions, *, progress: Progress) -> DiffResult:
@@ -68,13 +73,17 @@ def diff_tables(
     rules = compare.build_output_rules(section)
     if terms.key:
         rules = dataclasses.replace(rules, key=terms.key)
-    outputs = compare_tables(
-        {name: sources[0]},
-        {name: sources[1]},
-        ComparisonOptions(rules={name: rules}),
-        progress=progress,
-        origin="tables",
-    )
+    options = ComparisonOptions(rules={name: rules})
+    with stage_rows_folder(terms.rows) if terms.rows else contextlib.nullcontext() as staged:
+        outputs = compare_tables(
+            {name: sources[0]},
+            {name: sources[1]},
+            dataclasses.replace(options, row_files=staged),
+            progress=progress,
+            origin="tables",
+        )
+        if staged:
+            write_index(staged, outputs)
     document = build_table_document(baseline, candidate, outputs, section.gate, report=terms.report)
     document = document if values else redact_document(document)
     if terms.report:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.commands.diff_views import create_diff_views, find_diff_tables, names_diff
 from sandbox.engine.duckdb.session import Session, find_engine_error, quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.error_text import is_harmless
-from sandbox.errors import ConfigError, DataRuleError
+from sandbox.errors import ConfigError, DataRuleError, StoreError, UsageError
 from sandbox.model import RunOutcome
 from sandbox.project.run_history import list_requested_runs
 from sandbox.project.sample import ensure_sample
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
 
 WEIGHTS_SCHEMA = "weights"
 OUTPUT_SCHEMA = "output"
+TABLES_QUERY = """
+select case when schema_name = 'main' then '' else schema_name || '.' end || view_name as name, column_count as columns
+from duckdb_views() where not internal order by schema_name <> 'main', schema_name, view_name
+"""
+_SHOW_TABLES = re.compile(r"\s*show\s+tables\s*;?\s*", re.IGNORECASE)
 FLOAT_TYPES = frozenset({"FLOAT", "DOUBLE"})
 NUMERIC_TYPES = FLOAT_TYPES | {f"{sign}{size}INT" for sign in ("", "U") for size in ("TINY", "SMALL", "BIG", "HUGE")} | {
     "INTEGER", "UINTEGER",
@@ -62,21 +69,45 @@ class QueryResult:
         }
 
 
-def sql(project: Project, query: str, *, most: int | None, progress: Progress) -> QueryResult:
+def sql(
+    project: Project, query: str, *, most: int | None, which_diff: str | None = None, progress: Progress
+) -> QueryResult:
     """Query the sample: its tables, ``weights.<unit>``, and ``output.<name>`` of the last successful run.
 
-    The sample is drawn if needed. ``most`` limits the rows; None returns all.
+    ``baseline.<name>`` and ``candidate.<name>`` are the outputs of both sides of a diff, ``diff.<name>_added``,
+    ``_removed`` and ``_changed`` the rows that differ. The sample is drawn if needed.
+
+    Args:
+        project: The project.
+        query: One statement; ``show tables`` lists the tables of all schemas.
+        most: The largest number of rows returned; None returns all.
+        which_diff: The beginning of a diff's id; None is the last one.
+        progress: Shows the steps.
 
     Raises:
         DataRuleError: The query fails.
+        UsageError, StoreError: The requested diff has no rows to show.
     """
-    sample = ensure_sample(project, progress=progress).sample
+    drawn = ensure_sample(project, progress=progress)
+    sample = drawn.sample
+    tables, unavailable = None, None
+    try:
+        tables = find_diff_tables(project, drawn.manifest, query, which=which_diff, progress=progress)
+    except (StoreError, UsageError) as error:
+        if which_diff is not None:
+            raise
+        unavailable = error  # a table of the sample may be called `diff` as well
     with Session(failure=DataRuleError, memory=project.settings.sample.memory) as session:
         for name, statement in _build_views(session, project, sample):
             session.execute(statement, doing=name)
+        if tables is not None:
+            create_diff_views(session, tables)
+        text = TABLES_QUERY if _SHOW_TABLES.fullmatch(query) else query
         try:
-            columns, rows = session.run_user_query(query, most=None if most is None else most + 1)
+            columns, rows = session.run_user_query(text, most=None if most is None else most + 1)
         except DataRuleError as error:
+            if unavailable is not None and names_diff(query):
+                raise unavailable from error
             raise DataRuleError(error.message, hint=_find_engine_hint(error)) from error
     complete = most is None or len(rows) <= most
     return QueryResult(columns=columns, rows=rows if complete else rows[:most], complete=complete)

@@ -13,6 +13,7 @@ from sandbox.compare.reading import table_reader
 from sandbox.compare.rows import detail_sample, row_matching
 from sandbox.compare.rows.change_counts import ChangeCounts, count_changes
 from sandbox.compare.rows.examples import find_examples
+from sandbox.compare.rows.row_files import RowFileWriter
 from sandbox.compare.rows.row_matching import (
     NO_KEY_REPEATS,
     SIDES,
@@ -34,6 +35,7 @@ from sandbox.manifest.diff import AppliedTolerance, ColumnChanges, OutputDiff, R
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from sandbox.compare.rows.row_files import RowFileOptions
     from sandbox.compare.rules import TableOrigin
     from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.errors import SandboxError
@@ -57,6 +59,7 @@ def compare_tables(  # noqa: PLR0913 -- each is needed, and all but two are name
     progress: Progress,
     origin: TableOrigin = "project",
     details: bool = True,
+    row_files: RowFileOptions | None = None,
 ) -> dict[str, OutputDiff]:
     """Compare two sets of tables by name.
 
@@ -73,6 +76,7 @@ def compare_tables(  # noqa: PLR0913 -- each is needed, and all but two are name
         progress: Shows one step an output.
         origin: What a failure is: of a project's pipeline and file, or of two tables on the command line.
         details: Whether examples, distributions and segments are wanted too.
+        row_files: Where to write all differing rows; None writes none.
 
     Returns:
         One entry a name, sorted by name.
@@ -96,6 +100,7 @@ def compare_tables(  # noqa: PLR0913 -- each is needed, and all but two are name
                     origin=origin,
                     details=details,
                     memory=memory,
+                    row_files=row_files,
                 )
                 if name not in candidate:
                     given[name] = work.compare_one_side("baseline", baseline[name])
@@ -123,6 +128,13 @@ class _OutputComparison:
     origin: TableOrigin
     details: bool
     memory: int
+    row_files: RowFileOptions | None
+
+    @property
+    def row_writer(self) -> RowFileWriter | None:
+        if self.row_files is None:
+            return None
+        return RowFileWriter(session=self.session, options=self.row_files, name=self.name, doing=self.doing)
 
     @property
     def doing(self) -> str:
@@ -131,6 +143,8 @@ class _OutputComparison:
     def compare_one_side(self, side: SideName, table: TableFiles) -> OutputDiff:
         """An output that only one side has: all of it is removed, or added."""
         shape = self.reader.open(side, table)
+        if self.row_writer:
+            self.row_writer.write_side(side, shape)
         removed, added = (shape.rows, 0) if side == "baseline" else (0, shape.rows)
         return OutputDiff(
             status="removed" if side == "baseline" else "added",
@@ -186,6 +200,9 @@ class _OutputComparison:
         """Tables without a common column: no row is another's equal, unless there is nothing but ignored columns."""
         baseline, candidate = (shapes[side].rows for side in SIDES)
         same = 0 if found.added or found.removed else min(baseline, candidate)
+        if self.row_writer and not same:
+            for side in SIDES:
+                self.row_writer.write_side(side, shapes[side])
         rows = RowCounts(
             baseline=baseline,
             candidate=candidate,
@@ -221,6 +238,8 @@ class _OutputComparison:
         collect_differing_rows(self.session, plan, doing=self.doing)
         unit = unit_key.find_unit_key(self.rules, self.units, columns)
         changes = count_changes(self.session, plan, shapes, doing=self.doing)
+        if self.row_writer:
+            self.row_writer.write_differences(plan, changes)
         estimate = self._estimate_differences(plan, unit)
         key = RowKey(
             columns=[column.name for column in plan.key],

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from sandbox.compare import OutputRules, TableOrigin
+    from sandbox.compare.rows.row_files import RowFileOptions
     from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.config import Project
     from sandbox.manifest.diff import DataTestResult, OutputDiff
@@ -33,12 +34,14 @@ class ComparisonOptions:
         units: The key of each unit table, the most important table first.
         draws: The draw of each unit table, for estimates; None describes the sample alone.
         details: Whether to include examples, distributions and segments.
+        row_files: Where to write all differing rows; None writes none.
     """
 
     rules: Mapping[str, OutputRules]
     units: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     draws: Mapping[str, UnitTableDraw] | None = None
     details: bool = True
+    row_files: RowFileOptions | None = None
 
 
 def compare_tables(
@@ -65,6 +68,7 @@ def compare_tables(
         progress=progress,
         origin=origin,
         details=terms.details,
+        row_files=terms.row_files,
     )
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.stack_file import has_requirements, replace_stack
 from sandbox.errors import ConfigError
+from sandbox.impact.compare_outputs import build_comparison_options
 from sandbox.impact.document import build_document
 from sandbox.impact.production_comparison import compare_with_production
+from sandbox.impact.row_files import check_rows_folder, write_row_files
 from sandbox.impact.rule_judgement import RuleJudgement, judge_rules
 from sandbox.impact.side_comparison import run_and_compare_sides
 from sandbox.impact.sides import SideContext, open_side
@@ -20,12 +22,15 @@ from sandbox.project.pipeline_run import resolve_command
 from sandbox.project.registry import make_state_folder
 from sandbox.project.sample import ensure_sample
 from sandbox.project.stack import open_stack
+from sandbox.runner.output_records import list_output_tables
 from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sandbox.compare.rows.row_files import RowFileOptions
     from sandbox.config import Project
+    from sandbox.impact.document import DiffFindings
     from sandbox.manifest.diff import DiffDocument
     from sandbox.model import Progress
 
@@ -58,6 +63,7 @@ class DiffOptions:
         values: Whether reports and messages may contain values of rows.
         persistent: Whether to prepare the sandbox and update ``sandbox.lock`` from the working tree, as `create` does.
         accept_rules: Whether to accept rules looser than in the baseline commit's file.
+        rows: Where to write all differing rows; None writes none.
     """
 
     name: str = "default"
@@ -66,6 +72,7 @@ class DiffOptions:
     values: bool = True
     persistent: bool = True
     accept_rules: bool = False
+    rows: RowFileOptions | None = None
 
 
 def compare_versions(
@@ -73,6 +80,8 @@ def compare_versions(
 ) -> DiffDocument:
     """Compare two versions as `diff` does, without writing a report."""
     ref = _choose_baseline_ref(project, versions)
+    if options.rows is not None:
+        check_rows_folder(options.rows.folder)  # before any work is done
     if versions.outputs is None and ref is not None:
         Repository(project.root).resolve_commit(ref)  # a missing ref must fail before any work is done
     rules = _judge_rules(project, versions, options)
@@ -82,7 +91,12 @@ def compare_versions(
     after = _replace_project(ground, candidate_project)
     if versions.outputs is not None:
         findings = compare_with_production(
-            after, versions.outputs, candidate_ref=versions.candidate, fresh=options.fresh, progress=progress
+            after,
+            versions.outputs,
+            candidate_ref=versions.candidate,
+            fresh=options.fresh,
+            rows=options.rows,
+            progress=progress,
         )
     else:
         before = after if versions.stack else _replace_project(ground, build_version_project(project, ref))
@@ -94,9 +108,21 @@ def compare_versions(
             findings = run_and_compare_sides(
                 baseline, candidate, stack=versions.stack, fresh=options.fresh, progress=progress
             )
+        if options.rows is not None:
+            _write_rows(after, findings, options.rows, progress)
     warnings = [*([ground.stack.warning] if ground.stack.warning else []), *rules.warnings]
     findings = dataclasses.replace(findings, warnings=[*warnings, *findings.warnings])
     return build_document(project, ground.sample.manifest, findings, rules)
+
+
+def _write_rows(ground: SideContext, findings: DiffFindings, request: RowFileOptions, progress: Progress) -> None:
+    assert findings.baseline_run is not None
+    baseline, candidate = (
+        list_output_tables(run.output_folder, run.record.outputs)
+        for run in (findings.baseline_run, findings.candidate_run)
+    )
+    terms = build_comparison_options(ground.project, ground.sample.manifest)
+    write_row_files(baseline, candidate, findings.outputs, terms, request, progress=progress)
 
 
 def _judge_rules(project: Project, versions: DiffVersions, options: DiffOptions) -> RuleJudgement:

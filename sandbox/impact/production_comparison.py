@@ -14,6 +14,7 @@ from sandbox.impact.compare_outputs import (
     run_data_tests,
 )
 from sandbox.impact.document import DiffFindings, describe_plain_side, describe_run_side
+from sandbox.impact.row_files import write_row_files
 from sandbox.impact.sides import add_side_to_errors, open_side
 from sandbox.runner.output_records import list_output_tables
 from sandbox.store.folder import make_staging_folder
@@ -21,12 +22,19 @@ from sandbox.store.folder import make_staging_folder
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sandbox.compare.rows.row_files import RowFileOptions
     from sandbox.impact.sides import SideContext
     from sandbox.model import Progress
 
 
 def compare_with_production(
-    ground: SideContext, path: Path, *, candidate_ref: str | None, fresh: bool, progress: Progress
+    ground: SideContext,
+    path: Path,
+    *,
+    candidate_ref: str | None,
+    fresh: bool,
+    rows: RowFileOptions | None = None,
+    progress: Progress,
 ) -> DiffFindings:
     """Run the candidate, and compare its outputs with production's real outputs.
 
@@ -35,6 +43,7 @@ def compare_with_production(
         path: The path of production's outputs.
         candidate_ref: The candidate's git ref; None is the working tree.
         fresh: Whether to ignore earlier runs.
+        rows: Where to write all differing rows; None writes none.
         progress: Shows the steps.
     """
     project, sample_ = ground.project, ground.sample
@@ -57,14 +66,12 @@ def compare_with_production(
                 progress=progress,
             )
         ours = list_output_tables(run.output_folder, run.record.outputs)
-        outputs = compare_tables(
-            production.tables,
-            {name: table for name, table in ours.items() if name not in production.exclusions},
-            dataclasses.replace(
-                terms, rules=production_baseline.add_rounding_tolerances(terms.rules, production.tables)
-            ),
-            progress=progress,
-        )
+        judged = {name: table for name, table in ours.items() if name not in production.exclusions}
+        rules = production_baseline.add_rounding_tolerances(terms.rules, production.tables)
+        terms = dataclasses.replace(terms, rules=rules)
+        outputs = compare_tables(production.tables, judged, terms, progress=progress)
+        if rows is not None:
+            write_row_files(production.tables, judged, outputs, terms, rows, progress=progress)
         tests = run_data_tests(project, production.tables, ours, sample_.sample, progress=progress)
     contents = (
         production_baseline.describe_contents(opened, path, complete=production_baseline.is_complete(sample_.manifest)),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Shop
 
 
@@ -26,6 +31,38 @@ def test_a_query_sees_the_sample_its_weights_and_the_last_runs_outputs(shop: Sho
     assert 100 < sampled < 300
     assert found.json["rows"] == [[sampled, 400, sampled]]
     assert found.json["complete"] is True
+
+
+def test_the_rows_of_a_diff_are_files_and_tables(shop: Shop, tmp_path: Path) -> None:
+    unavailable = shop.run("sql", "select * from diff.value_changed")
+    assert unavailable.status == 13
+    assert "compare something first" in unavailable.stderr
+    shop.edit("pipeline.py", "count(order_id)", "count(*)")
+    folder = tmp_path / "röws of it"
+    document = shop.run("diff", "--json", "--rows", str(folder)).json
+    assert document["verdict"] == "outside_gate"
+    counts = {kind: document["outputs"]["value"]["rows"][kind] for kind in ("added", "removed", "changed")}
+    assert json.loads((folder / "rows.json").read_text("utf-8"))["outputs"] == {"value": counts}
+    written = pq.read_table(folder / "value" / "changed.parquet").to_pylist()
+    assert len(written) == counts["changed"] > 0
+
+    listed = [row[0] for row in shop.run("sql", "--json", "show tables").json["rows"]]
+    assert {"orders", "weights.customers", "baseline.value", "candidate.value", "diff.value_changed"} <= {*listed}
+    joined = shop.run(
+        "sql",
+        "--json",
+        "select count(*) from diff.value_changed d join baseline.value b using (customer_id) "
+        "join candidate.value c using (customer_id) where b.orders = d.orders and c.orders = d.orders__candidate",
+    )
+    assert joined.json["rows"] == [[counts["changed"]]]
+
+    assert shop.run("diff", "--rows", str(shop.root)).status == 2
+    assert shop.run("diff", "--rows", str(folder), "--no-values").status == 2
+    hidden = shop.run("diff", "--json", "--no-values").json["id"]
+    refused = shop.run("sql", "--diff", hidden, "select 1")
+    assert refused.status == 2
+    assert "--no-values" in refused.stderr
+    assert shop.run("sql", "--diff", document["id"], "from diff.value_changed").status == 0
 
 
 def test_csv_tells_null_from_an_empty_text_and_quotes_what_needs_it(shop: Shop) -> None:
