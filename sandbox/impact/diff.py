@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.stack_file import has_requirements, replace_stack
 from sandbox.errors import ConfigError
-from sandbox.impact.compare_outputs import build_comparison_options
 from sandbox.impact.document import build_document
 from sandbox.impact.production_comparison import compare_with_production
-from sandbox.impact.row_files import check_rows_folder, write_row_files
+from sandbox.impact.row_files import check_rows_folder, write_rows_of_runs
 from sandbox.impact.rule_judgement import RuleJudgement, judge_rules
 from sandbox.impact.side_comparison import run_and_compare_sides
 from sandbox.impact.sides import SideContext, open_side
@@ -22,7 +21,6 @@ from sandbox.project.pipeline_run import resolve_command
 from sandbox.project.registry import make_state_folder
 from sandbox.project.sample import ensure_sample
 from sandbox.project.stack import open_stack
-from sandbox.runner.output_records import list_output_tables
 from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
 
     from sandbox.compare.rows.row_files import RowFileOptions
     from sandbox.config import Project
-    from sandbox.impact.document import DiffFindings
     from sandbox.manifest.diff import DiffDocument
     from sandbox.model import Progress
 
@@ -109,20 +106,10 @@ def compare_versions(
                 baseline, candidate, stack=versions.stack, fresh=options.fresh, progress=progress
             )
         if options.rows is not None:
-            _write_rows(after, findings, options.rows, progress)
+            write_rows_of_runs(after, findings, options.rows, progress=progress)
     warnings = [*([ground.stack.warning] if ground.stack.warning else []), *rules.warnings]
     findings = dataclasses.replace(findings, warnings=[*warnings, *findings.warnings])
     return build_document(project, ground.sample.manifest, findings, rules)
-
-
-def _write_rows(ground: SideContext, findings: DiffFindings, request: RowFileOptions, progress: Progress) -> None:
-    assert findings.baseline_run is not None
-    baseline, candidate = (
-        list_output_tables(run.output_folder, run.record.outputs)
-        for run in (findings.baseline_run, findings.candidate_run)
-    )
-    terms = build_comparison_options(ground.project, ground.sample.manifest)
-    write_row_files(baseline, candidate, findings.outputs, terms, request, progress=progress)
 
 
 def _judge_rules(project: Project, versions: DiffVersions, options: DiffOptions) -> RuleJudgement:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare import OutputRules
 from sandbox.errors import UsageError
-from sandbox.impact.compare_outputs import compare_tables
+from sandbox.impact.compare_outputs import build_comparison_options, compare_tables
 from sandbox.impact.noise_detection import OutputNoise, add_noise_to_rules
+from sandbox.runner.output_records import list_output_tables
 from sandbox.store.folder import make_staging_folder, publish_folder, restrict_access, translate_os_errors
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from sandbox.compare.rows.row_files import RowFileOptions
     from sandbox.impact.compare_outputs import ComparisonOptions
+    from sandbox.impact.document import DiffFindings
+    from sandbox.impact.sides import SideContext
     from sandbox.manifest.diff import OutputDiff
     from sandbox.model import Progress, TableFiles
 
@@ -74,6 +77,19 @@ def write_row_files(
         for name, output in written.items():
             check_row_counts(name, outputs[name], output)
         write_index(staged, written)
+
+
+def write_rows_of_runs(
+    ground: SideContext, findings: DiffFindings, request: RowFileOptions, *, progress: Progress
+) -> None:
+    """Write the rows of all outputs that differ between two runs (see `write_row_files`)."""
+    assert findings.baseline_run is not None
+    baseline, candidate = (
+        list_output_tables(run.output_folder, run.record.outputs)
+        for run in (findings.baseline_run, findings.candidate_run)
+    )
+    terms = build_comparison_options(ground.project, ground.sample.manifest)
+    write_row_files(baseline, candidate, findings.outputs, terms, request, progress=progress)
 
 
 @contextlib.contextmanager
