@@ -13,7 +13,7 @@ from sandbox.cli.options import DEFAULT_NAME, Call, accept_masks_option, add_com
 
 if TYPE_CHECKING:
     from sandbox.compare.rows.row_files import RowFileFormat, RowFileOptions
-    from sandbox.impact.diff import DiffOptions
+    from sandbox.impact.options import DiffOptions
     from sandbox.report.files import DiffResult
 
 GATE_FAILURE_STATUS = 1
@@ -131,7 +131,7 @@ def diff(
     """
     from sandbox.commands.diff import TableDiffOptions, diff_tables  # noqa: PLC0415 - see `run`
     from sandbox.commands.diff import diff as run_command  # noqa: PLC0415
-    from sandbox.impact.diff import DiffOptions, DiffVersions  # noqa: PLC0415
+    from sandbox.impact.options import DiffOptions, DiffVersions  # noqa: PLC0415
     from sandbox.report.terminal.diff import render_diff  # noqa: PLC0415
 
     versions = {

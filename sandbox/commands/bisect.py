@@ -21,7 +21,8 @@ from sandbox.errors import (
     PipelineTimeoutError,
     SandboxError,
 )
-from sandbox.impact.diff import DiffVersions, compare_versions
+from sandbox.impact.diff import compare_versions
+from sandbox.impact.options import DiffVersions
 from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
-    from sandbox.impact.diff import DiffOptions
+    from sandbox.impact.options import DiffOptions
     from sandbox.model import Progress
     from sandbox.report.files import DiffResult
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.commands.diff import diff
 from sandbox.config import CONFIG_FILE_NAME, load_project
 from sandbox.demo import PLANTED_BUG, create_demo
-from sandbox.impact.diff import DiffOptions, DiffVersions
+from sandbox.impact.options import DiffOptions, DiffVersions
 
 if TYPE_CHECKING:
     from pathlib import Path

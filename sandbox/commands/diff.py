@@ -12,7 +12,7 @@ from sandbox.config.rules_file import read_rules
 from sandbox.config.sections.outputs import OutputSection
 from sandbox.errors import UsageError
 from sandbox.impact.compare_outputs import ComparisonOptions, compare_tables
-from sandbox.impact.diff import DiffOptions, DiffVersions, compare_versions
+from sandbox.impact.diff import compare_versions
 from sandbox.impact.document import build_table_document
 from sandbox.impact.row_files import stage_rows_folder, write_index
 from sandbox.report.files import DiffResult, write_document
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from sandbox.compare.rows.row_files import RowFileOptions
     from sandbox.config import Project
+    from sandbox.impact.options import DiffOptions, DiffVersions
     from sandbox.model import Progress
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sandbox.compare import key_inference
 from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape, match_columns
-from sandbox.compare.profile import distributions
-from sandbox.compare.profile.segments import find_segments
+from sandbox.compare.details import compute_details
 from sandbox.compare.reading import table_reader
 from sandbox.compare.rows import detail_sample, row_matching
 from sandbox.compare.rows.change_counts import ChangeCounts, count_changes
-from sandbox.compare.rows.examples import find_examples
 from sandbox.compare.rows.row_files import RowFileWriter
 from sandbox.compare.rows.row_matching import (
     NO_KEY_REPEATS,
@@ -27,7 +25,6 @@ from sandbox.compare.rows.row_matching import (
 from sandbox.compare.rules import NO_TOLERANCE, OutputRules, Tolerance, compute_engine_memory
 from sandbox.compare.units import unit_key
 from sandbox.compare.units.sampled_units import OutputUnits, build_empty_estimate
-from sandbox.compare.units.unit_columns import create_unit_columns_table
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, DataRuleError, PipelineError, SourceError
 from sandbox.manifest.diff import AppliedTolerance, ColumnChanges, OutputDiff, RowCounts, RowKey
@@ -250,24 +247,10 @@ class _OutputComparison:
             candidate_nulls=repeated.nulls["candidate"],
         )
         result = self._build_diff(found, columns, key, changes, estimate, identical=False)
-        return result.model_copy(update=self._compute_details(plan, changes, unit))
-
-    def _compute_details(
-        self, plan: ComparisonPlan, changes: ChangeCounts, unit: tuple[str, list[ComparedColumn]] | None
-    ) -> dict[str, Any]:
-        """Describe more about rows that differ: examples, distributions, and where the differences lie."""
         if not self.details or not changes.rows.different:
-            return {}
-        of_both = distributions.select_profiled_columns(plan, changes)
+            return result
         drawn = OutputUnits(draw=self.draws[unit[0]], columns=unit[1]) if unit and unit[0] in self.draws else None
-        own = create_unit_columns_table(self.session, drawn, plan.columns, doing=self.doing)
-        part = detail_sample.create_detail_sample(self.session, plan, of_both, own, doing=self.doing)
-        one_in = detail_sample.create_differing_sample(self.session, plan, part, changes, doing=self.doing)
-        return {
-            "examples": find_examples(self.session, plan, changes, doing=self.doing),
-            "profiles": distributions.compute_profiles(self.session, part, changes, doing=self.doing),
-            "segments": find_segments(self.session, part, changes.rows, one_in, doing=self.doing),
-        }
+        return result.model_copy(update=compute_details(self.session, plan, changes, drawn, doing=self.doing))
 
     def _infer_key(self, plan: ComparisonPlan, shapes: dict[SideName, TableShape]) -> ComparisonPlan:
         """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""

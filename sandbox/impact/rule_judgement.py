@@ -12,12 +12,14 @@ from sandbox.config.settings import GATE_DEFAULTS
 from sandbox.errors import ConfigError
 from sandbox.manifest.diff import RuleChange
 from sandbox.project.committed_settings import check_masks, read_committed_settings
+from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from sandbox.config import Project
     from sandbox.config.rules.comparison import SettingChange
+    from sandbox.impact.options import DiffVersions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,24 @@ class RuleJudgement:
         if self.changes is None:
             return None
         return [_convert_change(change, baseline_outputs) for change in self.changes]
+
+
+def judge_version_rules(project: Project, versions: DiffVersions, *, accept_rules: bool) -> RuleJudgement:
+    """Compare the rules with production's; two stacks are judged by one file (see `judge_rules`)."""
+    if versions.stack is not None:
+        return RuleJudgement()
+    ref = versions.baseline or project.settings.pipeline.production
+    if versions.outputs is not None and not _has_version(project, ref):
+        return RuleJudgement(warnings=[f"there is no git ref {ref!r}, so the rules are compared with nothing"])
+    return judge_rules(project, ref, accept_rules=accept_rules)
+
+
+def _has_version(project: Project, ref: str) -> bool:
+    try:
+        Repository(project.root).resolve_commit(ref)
+    except ConfigError:
+        return False
+    return True
 
 
 def judge_rules(project: Project, ref: str, *, accept_rules: bool) -> RuleJudgement:

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.compare import OutputRules
 from sandbox.errors import ConfigError
-from sandbox.impact.production_baseline import choose_unit
+from sandbox.impact.production.baseline import choose_unit
 
 KEYS = {"customers": ["customer_id"], "stores": ["region", "number"]}
 

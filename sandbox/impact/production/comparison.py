@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sandbox.impact import production_baseline
 from sandbox.impact.artifacts import SideContents
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
@@ -14,6 +13,7 @@ from sandbox.impact.compare_outputs import (
     run_data_tests,
 )
 from sandbox.impact.document import DiffFindings, describe_plain_side, describe_run_side
+from sandbox.impact.production import baseline as production_baseline
 from sandbox.impact.row_files import write_row_files
 from sandbox.impact.sides import add_side_to_errors, open_side
 from sandbox.runner.output_records import list_output_tables

@@ -1,0 +1,40 @@
+"""Describe the rows of an output that differ: examples, distributions, and the segments with the differences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox.compare.profile import distributions
+from sandbox.compare.profile.segments import find_segments
+from sandbox.compare.rows import detail_sample
+from sandbox.compare.rows.examples import find_examples
+from sandbox.compare.units.unit_columns import create_unit_columns_table
+
+if TYPE_CHECKING:
+    from sandbox.compare.rows.change_counts import ChangeCounts
+    from sandbox.compare.rows.row_matching import ComparisonPlan
+    from sandbox.compare.units.sampled_units import OutputUnits
+    from sandbox.engine.duckdb.session import Session
+
+
+def compute_details(
+    session: Session, plan: ComparisonPlan, changes: ChangeCounts, units: OutputUnits | None, *, doing: str
+) -> dict[str, Any]:
+    """Return the fields ``examples``, ``profiles`` and ``segments`` of an output with differing rows.
+
+    Args:
+        session: Holds the tables that `collect_differing_rows` left.
+        plan: The plan of the comparison.
+        changes: The counts of the changes.
+        units: The units of the output's rows, whose columns may tell where the differences lie.
+        doing: The action for error messages.
+    """
+    of_both = distributions.select_profiled_columns(plan, changes)
+    owned = create_unit_columns_table(session, units, plan.columns, doing=doing)
+    part = detail_sample.create_detail_sample(session, plan, of_both, owned, doing=doing)
+    one_in = detail_sample.create_differing_sample(session, plan, part, changes, doing=doing)
+    return {
+        "examples": find_examples(session, plan, changes, doing=doing),
+        "profiles": distributions.compute_profiles(session, part, changes, doing=doing),
+        "segments": find_segments(session, part, changes.rows, one_in, doing=doing),
+    }

@@ -1,0 +1,1 @@
+"""Compare the candidate with the outputs that production made."""
