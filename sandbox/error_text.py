@@ -83,7 +83,7 @@ _KNOWN_MESSAGES = tuple(
         ((r"(?:Kernel error: )?(?P<said>Generic delta kernel error: [\w ]+|No table metadata or protocol found[\w .]*|"
           r"Unsupported: Feature '\w+' is not supported|Json error|Not a Delta table[\w: ]*|Invalid table version: \d+).*"), "{said}"),
         # Postgres; the first is raised by SQL of `sandbox.engine.postgres.columns` for unreadable values.
-        (r".* (?P<said>sandbox: (?:infinite|nan|nested) \d+)\"", "{said}"),
+        (r".* (?P<said>sandbox: (?:infinite|late|nan|nested) \d+)\"", "{said}"),
         (r"invalid input syntax for type (?P<type>[\w ]+)(?:: \"(?P<value>.*)\")?",
          "a text like {value} cannot be converted to {type}"),
         (r"value \"(?P<value>.*)\" is out of range for type (?P<type>[\w ]+)",
@@ -98,6 +98,8 @@ _KNOWN_MESSAGES = tuple(
          r"server closed the connection unexpectedly|no connection to the server|"
          r"SSL connection has been closed unexpectedly|permission denied for \w+ [\w.\"]+|"
          r"could not obtain lock on relation \"[^\"]+\"|snapshot too old|"
+         r"query would be affected by row-level security policy for table \"[^\"]+\"|"
+         r"materialized view \"[^\"]+\" has not been populated|"
          r"(?:relation|column|schema|table|function) \"[^\"]+\" does not exist).*"), "{said}"),
         (r"(?P<said>(?:\w+://\S+: |When [a-z ]+(?:key|bucket) [^:]*: )?AWS Error \w+(?: during \w+ operation)?.*)",
          "{said}"),

@@ -174,6 +174,8 @@ def check_address(settings: Settings) -> Iterator[ConfigProblem]:
     uri, where = settings.source.uri, ("source", "uri")
     if settings.source.postgres is not None and uri.partition("://")[0] not in POSTGRES_SCHEMES:
         yield ConfigProblem(key=("source", "postgres"), message="is for sources whose uri is postgresql://…")
+    if settings.source.row_security != "error" and uri.partition("://")[0] not in POSTGRES_SCHEMES:
+        yield ConfigProblem(key=("source", "row_security"), message="is for sources whose uri is postgresql://…")
     if "://" not in uri:
         return
     scheme, problem = uri.partition("://")[0], find_address_problem(uri)

@@ -103,11 +103,13 @@ class SourceFileRecord(DocumentPart):
 class SnapshotRecord(DocumentPart):
     """The snapshot of a table that was read.
 
-    It is the version of a Delta table, the id of an Iceberg snapshot, or ``pg_current_snapshot()`` of Postgres.
+    It is the version of a Delta table, the id of an Iceberg snapshot, or ``pg_current_snapshot()`` of Postgres. ``role``
+    is the role that saw these rows, if row-level security hides others from it.
     """
 
     kind: str
     version: int | str
+    role: str | None = None
 
 
 class SampleManifest(Document):

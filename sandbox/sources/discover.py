@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.config.sections.source import PostgresSection, SourceSection
+    from sandbox.config.sections.source import SourceSection
     from sandbox.sources.table import SourceTable
 
 
 def list_configured_source(section: SourceSection, *, base: Path) -> SourceListing:
     """List the tables of the source in ``[source]`` for its configured engine (see `list_source`)."""
-    listing = list_source(section.uri, base=base, section=section.postgres)
+    listing = list_source(section.uri, base=base, section=section)
     return spark.connect_cluster(listing, section.spark) if section.engine == "spark" else listing
 
 
-def list_source(uri: str, *, base: Path, section: PostgresSection | None = None) -> SourceListing:
+def list_source(uri: str, *, base: Path, section: SourceSection | None = None) -> SourceListing:
     """List the tables of a source, without hidden files (``.x``, ``_x``) and other formats.
 
     Args:
         uri: As in ``[source]``.
         base: The folder for relative paths.
-        section: Settings of a Postgres database.
+        section: ``[source]``, for what its adapter may do; None for the defaults.
 
     Raises:
         SourceError: The source is missing or unreadable.

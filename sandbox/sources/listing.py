@@ -103,6 +103,7 @@ class SourceListing:
         display_name: The address for messages.
         files: Table -> format and files, sorted by name.
         problems: Table -> the reason it cannot be read.
+        views: Tables that are views: `sandbox init` leaves them out.
         is_folder: Whether its tables are files and folders.
         remote: The bucket, if it is one.
         handle: The adapter's reader of the whole source, such as a catalogue.
@@ -114,6 +115,7 @@ class SourceListing:
     display_name: str
     files: Mapping[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    views: frozenset[str] = frozenset()
     is_folder: bool = False
     remote: RemoteStore | None = None
     handle: Any = field(default=None, compare=False, repr=False)

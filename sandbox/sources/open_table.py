@@ -79,6 +79,11 @@ def attach_tables(session: Session, tables: Iterable[SourceTable]) -> None:
         get_adapter(table).attach_table(session, table)
 
 
+def list_table_warnings(tables: Iterable[SourceTable]) -> list[str]:
+    """Return what a reader of a sample has to know about its tables, one sentence each."""
+    return [warning for table in tables for warning in get_adapter(table).list_warnings(table)]
+
+
 def _check_pins(name: str, adapter: SourceAdapter, pins: Mapping[str, int | None]) -> None:
     """Check that a table with a pinned version has a format with versions."""
     for key, pin in pins.items():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from sandbox.config.sections.source import PostgresSection
+    from sandbox.config.sections.source import SourceSection
     from sandbox.engine.database_schema import DeclaredTable
     from sandbox.engine.duckdb.session import Session
     from sandbox.errors import SourceError
@@ -112,7 +112,7 @@ class SourceAdapter:
     reads_empty_as_null = False
     is_snapshot = False
 
-    def list_source(self, uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing | None:
+    def list_source(self, uri: str, *, base: Path, section: SourceSection | None) -> SourceListing | None:
         """List the tables at an address; None if the address is not of this kind.
 
         Raises:
@@ -124,6 +124,21 @@ class SourceAdapter:
     def list_declared_tables(self, listing: SourceListing) -> Iterator[tuple[str, DeclaredTable]]:
         """Yield the names and the declared constraints of a listing's tables."""
         yield from ()
+
+    def find_unsupported_columns(self, listing: SourceListing, name: str) -> Mapping[str, tuple[str, str]]:
+        """Return the columns with a value that their type in a sample cannot hold.
+
+        Returns:
+            Column -> the type to read it with, and the reason.
+
+        Raises:
+            SourceError: The table cannot be read.
+        """
+        return {}
+
+    def list_warnings(self, table: SourceTable) -> list[str]:
+        """Return what a reader of a sample has to know about a table, one sentence each."""
+        return []
 
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
         """Open a table, and attach it to the session.

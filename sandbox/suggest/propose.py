@@ -11,6 +11,7 @@ from sandbox.sources.checks import personal_columns
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
 from sandbox.sources.projection import project_table
+from sandbox.sources.registry import ADAPTERS
 from sandbox.sources.table import DeclaredConstraints
 from sandbox.suggest import strata, unit
 from sandbox.suggest.declared_keys import read_declared_constraints
@@ -90,6 +91,10 @@ def _inspect_tables(
     tables, left_out = {}, {}
     with progress.step("looking at the tables", total=len(names), unit="tables") as advance:
         for name in names:
+            if only is None and name in listing.views:
+                left_out[name] = "a view: to sample it with the tables, add a section for it"
+                advance(1)
+                continue
             try:
                 tables[name] = _inspect_table(session, listing, name)
             except SandboxError as error:
@@ -107,7 +112,8 @@ def _inspect_tables(
 def _inspect_table(session: Session, listing: SourceListing, name: str) -> SuggestedTable:
     if "/" in name or "\0" in name or name.startswith("."):
         raise SourceError("a table's name has no / in it and does not start with a dot")
-    table = open_table(session, listing, name, {})
+    fixed_types = ADAPTERS[listing.find_table(name)[0]].find_unsupported_columns(listing, name)
+    table = open_table(session, listing, name, {column: kind for column, (kind, _) in fixed_types.items()})
     columns = [column for column, kind in table.columns.items() if KEY_TYPE_PATTERN.fullmatch(kind)]
     relation = quote_identifier(project_table(session, table, columns))
     counts = [f"count({name}), approx_count_distinct({name})" for name in map(quote_identifier, columns)]
@@ -119,6 +125,7 @@ def _inspect_table(session: Session, listing: SourceListing, name: str) -> Sugge
         relation=relation,
         filled_counts=dict(zip(columns, row[::2], strict=False)),
         distinct_counts=dict(zip(columns, row[1::2], strict=False)),
+        fixed_types=fixed_types,
     )
 
 
@@ -159,9 +166,16 @@ def _add_references(
         other = dataclasses.replace(tables[target], key=SuggestedKey(columns=key, evidence=constraints.evidence))
         if all(column in other.filled_counts for column in key):
             measured = measure_reference(session, table, columns, other, how=constraints.evidence)
-            known += [measured] if measured is not None else []
+            known.append(measured or _trust_reference(columns, target, key, constraints.evidence))
     believed, doubtful = find_references(session, table, tables)
     taken = {reference.columns for reference in known}
     more = tuple(reference for reference in believed if reference.columns not in taken)
     left = tuple(reference for reference in doubtful if reference.columns not in taken)
     return dataclasses.replace(table, references=(*known, *more), weak_references=left)
+
+
+def _trust_reference(columns: tuple[str, ...], target: str, key: tuple[str, ...], evidence: str) -> SuggestedReference:
+    """Return a declared reference without a row to measure it on."""
+    return SuggestedReference(
+        columns=columns, table=target, key=key, share=1.0, evidence=f"{evidence}; no row has a value yet"
+    )

@@ -142,6 +142,7 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     "source.uri": _is_any_change,
     "source.engine": _is_any_change,
     "source.store": _is_any_change,
+    "source.row_security": _is_any_change,
     "source.spark.remote": _is_any_change,
     "source.spark.master": _is_any_change,
     "source.spark.python": _is_any_change,

@@ -77,6 +77,14 @@ class SourceSection(Section):
         description=("Folder or bucket through which samples are shared. With it, everybody gets the same sample."),
         examples=["s3://team/samples"],
     )
+    row_security: Literal["error", "accept"] = Field(
+        default="error",
+        description=(
+            "Tables with row-level security in Postgres. `error`: they are not read with a role from which a policy hides rows. "
+            "`accept`: the population is what the role sees, and the plan says so."
+        ),
+        examples=["accept"],
+    )
     spark: SparkSection | None = Field(default=None, description='Settings of `engine = "spark"`.')
     postgres: PostgresSection | None = Field(default=None, description="Settings of a Postgres source.")
 

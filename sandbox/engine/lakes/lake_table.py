@@ -24,10 +24,12 @@ class SourceSnapshot:
         kind: The log format.
         version: The version of a Delta table, the id of an Iceberg snapshot, or the visible transactions of a Postgres
             snapshot.
+        role: The role of the database whose rows it has, if policies hide rows from it; None if it has every row.
     """
 
     kind: SnapshotKind
     version: int | str
+    role: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sandbox.engine.database_schema import DeclaredReference, DeclaredTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping
 
     from sandbox.engine.postgres.snapshot import PostgresSnapshot
 
@@ -48,7 +48,10 @@ class PostgresTable:
         rows: Estimated number of rows from the server's statistics; None if unknown.
         bytes: Its size on the server's disk, without indexes.
         is_ordinary: Whether it is an ordinary table with blocks of its own.
+        is_view: Whether it is a view or a materialised view.
+        is_populated: Whether it can be read; a materialised view may be not.
         is_readable: Whether the role may read all of it.
+        policies: The policies that decide which rows the role sees; None without row-level security for this role.
     """
 
     oid: int
@@ -58,7 +61,10 @@ class PostgresTable:
     rows: int | None
     bytes: int
     is_ordinary: bool
+    is_view: bool
+    is_populated: bool
     is_readable: bool
+    policies: tuple[str, ...] | None
 
 
 def list_tables(snapshot: PostgresSnapshot) -> list[PostgresTable]:
@@ -81,10 +87,7 @@ def list_tables(snapshot: PostgresSnapshot) -> list[PostgresTable]:
         unique.setdefault(oid, []).append(tuple(numbers[oid][key] for key in keys))
     tables = snapshot.fetch_rows(TABLES_QUERY)
     names = {oid: (schema, name) for oid, schema, name, *_ in tables}
-    references: dict[int, list[DeclaredReference]] = {}
-    for oid, referring, target, key in snapshot.fetch_rows(REFERENCES_QUERY):
-        if target in names:
-            references.setdefault(oid, []).append(_build_reference(numbers, names, oid, referring, target, key))
+    references = _read_references(snapshot, {oid for oid, *_ in tables}, names)
     return [
         PostgresTable(
             oid=oid,
@@ -99,27 +102,35 @@ def list_tables(snapshot: PostgresSnapshot) -> list[PostgresTable]:
             rows=rows,
             bytes=size,
             is_ordinary=plain,
+            is_view=view,
+            is_populated=populated,
             is_readable=readable,
+            policies=tuple(policies) if policies is not None else None,
         )
-        for oid, schema, name, rows, size, plain, readable in tables
+        for oid, schema, name, rows, size, plain, view, populated, readable, policies in tables
     ]
 
 
-def _build_reference(
-    numbers: dict[int, dict[int, str]],
-    names: dict[int, tuple[str, str]],
-    oid: int,
-    referring: Sequence[int],
-    target: int,
-    key: Sequence[int],
-) -> DeclaredReference:
-    schema, table = names[target]
-    return DeclaredReference(
-        columns=tuple(numbers[oid][number] for number in referring),
-        schema=schema,
-        table=table,
-        key=tuple(numbers[target][number] for number in key),
-    )
+def _read_references(
+    snapshot: PostgresSnapshot, tables: Collection[int], names: Mapping[int, tuple[str, str]]
+) -> dict[int, list[DeclaredReference]]:
+    """Return the foreign keys of each table by its number.
+
+    One that is declared on partitions is the partitioned table's if every partition has it.
+    """
+    covered: dict[tuple[int, DeclaredReference], set[int]] = {}
+    leaves: dict[int, set[int]] = {}
+    for oid, parts, all_parts, columns, target, key in snapshot.fetch_rows(REFERENCES_QUERY):
+        if oid in tables and target in tables:
+            schema, table = names[target]
+            reference = DeclaredReference(columns=tuple(columns), schema=schema, table=table, key=tuple(key))
+            covered.setdefault((oid, reference), set()).update(parts)
+            leaves[oid] = set(all_parts)
+    references: dict[int, list[DeclaredReference]] = {}
+    for (oid, reference), parts in covered.items():
+        if parts >= leaves[oid]:
+            references.setdefault(oid, []).append(reference)
+    return references
 
 
 USER_RELATIONS = """n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in ('r', 'p', 'v', 'm', 'f')
@@ -132,7 +143,11 @@ select c.oid::bigint, n.nspname::text, c.relname::text,
         union select relid from pg_partition_tree(c.oid)) p),
     c.relkind in ('r', 'm') and not exists (select from pg_inherits i where i.inhparent = c.oid)
         and (select amname from pg_am a where a.oid = c.relam) = 'heap',
-    has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
+    c.relkind in ('v', 'm'), c.relispopulated,
+    has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select'),
+    case when row_security_active(c.oid) then array(select p.polname::text from pg_policy p
+        where p.polrelid = c.oid and p.polcmd in ('*', 'r') and exists (
+            select from unnest(p.polroles) role where role = 0 or pg_has_role(role, 'member')) order by 1) end
 from pg_class c join pg_namespace n on n.oid = c.relnamespace where {USER_RELATIONS} order by 2, 3"""
 # A domain's base type is resolved recursively; the innermost modifier that is set applies.
 COLUMNS_QUERY = f"""
@@ -160,6 +175,14 @@ where i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null an
     + """)
 order by i.indrelid, not i.indisprimary, i.indnkeyatts, i.indexrelid"""
 )
+# Columns by name, since their numbers differ between a partition and its table.
 REFERENCES_QUERY = """
-select f.conrelid::bigint, f.conkey::int[], f.confrelid::bigint, f.confkey::int[] from pg_constraint f
-where f.contype = 'f' and f.conparentid = 0 order by f.conrelid, f.conname"""
+select coalesce(pg_partition_root(f.conrelid), f.conrelid)::bigint,
+    array(select relid::bigint from pg_partition_tree(f.conrelid) where isleaf),
+    array(select relid::bigint from pg_partition_tree(pg_partition_root(f.conrelid)) where isleaf),
+    array(select a.attname::text from unnest(f.conkey) with ordinality k(number, place)
+        join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.number order by k.place),
+    coalesce(pg_partition_root(f.confrelid), f.confrelid)::bigint,
+    array(select a.attname::text from unnest(f.confkey) with ordinality k(number, place)
+        join pg_attribute a on a.attrelid = f.confrelid and a.attnum = k.number order by k.place)
+from pg_constraint f where f.contype = 'f' and f.conparentid = 0 order by 1, f.conname, f.oid"""

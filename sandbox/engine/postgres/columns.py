@@ -7,18 +7,18 @@ decimals, arrays of arrays) fail the query with the column's name.
 
 from __future__ import annotations
 
-import contextlib
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from sandbox.config.toml_quoting import quote_key
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.errors import SandboxError, SourceError
+from sandbox.engine.postgres.value_checks import UNSUPPORTED_VALUES, UnsupportedValue, guard_value, list_value_checks
+from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sandbox.engine.postgres.catalog import CatalogColumn, PostgresTable
     from sandbox.engine.postgres.snapshot import PostgresSnapshot
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
 MAX_DIGITS, DEFAULT_DIGITS = 38, 18
 NON_FINITE_NUMERICS = "'NaN'::numeric, 'Infinity'::numeric, '-Infinity'::numeric"
 MODIFIER_HEADER_BYTES = 4  # included in a modifier for the value's header
-UNSUPPORTED_VALUE = re.compile(r"sandbox: (\w+) (\d+)")
-UNSUPPORTED_VALUE_REASONS = {
-    "infinite": (
-        "holds infinity",
-        'leave it out with a view, or read it as text: {} = "VARCHAR" in [tables.{}.types]',
-    ),
-    "nan": ("holds NaN or infinity among decimals", 'read it otherwise: {} = "DOUBLE" in [tables.{}.types]'),
-    "nested": (
-        "holds arrays of arrays, or arrays that do not begin at 1",
-        'read it as text: {} = "VARCHAR" in [tables.{}.types]',
-    ),
-}
 # By the catalogue's name: the Arrow type and the DuckDB type.
 NATIVE_TYPES = {
     "bool": (pa.bool_(), "BOOLEAN"), "int2": (pa.int16(), "SMALLINT"), "int4": (pa.int32(), "INTEGER"),
@@ -47,7 +35,6 @@ NATIVE_TYPES = {
     "timestamptz": (pa.timestamp("us", "UTC"), "TIMESTAMP WITH TIME ZONE"),
 }  # fmt: skip
 TEXT_TYPES = {"uuid": "UUID", "json": "JSON", "jsonb": "JSON"}
-TYPES_WITH_INFINITY = {"date", "timestamp", "timestamptz"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +62,22 @@ class PostgresColumn:
         return ARROW_TYPES[self.arrow]
 
 
+@dataclass(frozen=True, kw_only=True)
+class DecimalExtent:
+    """Digits and scale that hold all values of a column, and whether NaN or infinity are among them."""
+
+    digits: int
+    scale: int
+    is_odd: bool
+
+    @property
+    def problem(self) -> str:
+        """What no decimal holds; empty if all is well."""
+        if self.is_odd:
+            return "holds NaN or infinity"
+        return f"has {self.digits} digits, where {MAX_DIGITS} are the most" if self.digits > MAX_DIGITS else ""
+
+
 ARROW_TYPES: dict[str, pa.DataType] = {str(arrow): arrow for arrow, _ in NATIVE_TYPES.values()}
 
 
@@ -86,34 +89,8 @@ def resolve_columns(snapshot: PostgresSnapshot, table: PostgresTable, fixed: Map
     Raises:
         SourceError: Decimals without a declared scale have too many digits, or NaN or infinity among them.
     """
-    loose = [
-        column
-        for column in table.columns
-        if (column.type == "money" or (column.type == "numeric" and column.modifier < 0))
-        and not column.is_array
-        and column.name not in fixed
-    ]
-    scales = _find_scales(snapshot, table, loose) if loose else {}
-    return [_resolve_column(column, scales, fixed.get(column.name)) for column in table.columns]
-
-
-@contextlib.contextmanager
-def explain_value_errors(
-    name: str, table: PostgresTable, on_error: Callable[[SandboxError], None] = lambda _: None
-) -> Iterator[None]:
-    """Add the column's name to errors caused by an unsupported value; call ``on_error`` with every error first."""
-    try:
-        yield
-    except SourceError as error:
-        match = UNSUPPORTED_VALUE.search(error.message)
-        if match is None:
-            on_error(error)
-            raise
-        [column] = [candidate.name for candidate in table.columns if candidate.number == int(match[2])]
-        what, hint = UNSUPPORTED_VALUE_REASONS[match[1]]
-        better = SourceError(f"{name}.{column} {what}, which a sample cannot keep", hint=hint.format(column, name))
-        on_error(better)
-        raise better from error
+    extents = _measure_extents(snapshot, table, _list_loose_decimals(table, fixed))
+    return [_resolve_column(column, extents, fixed.get(column.name)) for column in table.columns]
 
 
 def qualify_table(table: PostgresTable) -> str:
@@ -121,7 +98,7 @@ def qualify_table(table: PostgresTable) -> str:
     return f"{quote_identifier(table.declaration.schema)}.{quote_identifier(table.declaration.table)}"
 
 
-def _resolve_column(column: CatalogColumn, scales: Mapping[str, tuple[int, int]], fixed: str | None) -> PostgresColumn:
+def _resolve_column(column: CatalogColumn, scales: Mapping[str, DecimalExtent], fixed: str | None) -> PostgresColumn:
     natural = _build_native_column(column, scales)
     if fixed in {None, natural.kind}:
         return natural
@@ -130,56 +107,38 @@ def _resolve_column(column: CatalogColumn, scales: Mapping[str, tuple[int, int]]
     )
 
 
-def _build_native_column(column: CatalogColumn, scales: Mapping[str, tuple[int, int]]) -> PostgresColumn:
+def _build_native_column(column: CatalogColumn, scales: Mapping[str, DecimalExtent]) -> PostgresColumn:
     """Return how to read a column without a configured type."""
-    name = quote_identifier(column.name)
     if column.is_array:
-        return _build_array_column(column, name)
+        return _build_array_column(column)
+    name, checks = quote_identifier(column.name), list_value_checks(column)
     if column.type in NATIVE_TYPES:
         arrow, kind = NATIVE_TYPES[column.type]
-        sql = f"{name}::{column.type}"
-        if column.type in TYPES_WITH_INFINITY:
-            sql = _guard_value(f"not isfinite({name})", name, "infinite", column)
+        sql = guard_value(checks, column, cast=column.type)
         return PostgresColumn(name=column.name, sql=sql, arrow=str(arrow), kind=kind)
     sql, kind = f"{name}::text", TEXT_TYPES.get(column.type, "VARCHAR")
     scale = None
     if column.name in scales:
-        digits, scale = scales[column.name]
-        sql, kind = f"{name}::numeric::text", f"DECIMAL({digits},{scale})"
+        extent = scales[column.name]
+        scale = extent.scale
+        sql, kind = f"{name}::numeric::text", f"DECIMAL({max(DEFAULT_DIGITS, extent.digits)},{scale})"
     elif column.type == "numeric" and column.modifier >= 0:
-        digits, scale = _parse_scale(column)
+        digits, scale_declared = _parse_scale(column)
         if digits <= MAX_DIGITS:
-            odd = _guard_value(f"{name} = 'NaN'::numeric", name, "nan", column)
-            sql, kind = f"({odd})::text", f"DECIMAL({digits},{scale})"
+            sql = f"({guard_value(checks, column, cast='numeric')})::text"
+            kind = f"DECIMAL({digits},{scale_declared})"
     return PostgresColumn(name=column.name, sql=sql, arrow="string", kind=kind, found_scale=scale)
 
 
-def _guard_value(condition: str, value: str, reason: str, column: CatalogColumn, cast: str = "") -> str:
-    """Return SQL for a value, or for a failing cast that names reason and column.
-
-    The failing text contains the value, so the server cannot evaluate it early.
-    """
-    cast = cast or column.type
-    return (
-        f"case when {condition} then ({value}::text || ' sandbox: {reason} {column.number}')::{cast} "
-        f"else {value}::{cast} end"
-    )
-
-
-def _build_array_column(column: CatalogColumn, name: str) -> PostgresColumn:
-    inner = column.type if column.type in NATIVE_TYPES and column.type not in TYPES_WITH_INFINITY else "text"
+def _build_array_column(column: CatalogColumn) -> PostgresColumn:
+    inner = column.type if column.type in NATIVE_TYPES else "text"
     arrow, kind = NATIVE_TYPES[inner]
     if inner == "text":
-        kind = (
-            NATIVE_TYPES[column.type][1]
-            if column.type in TYPES_WITH_INFINITY
-            else TEXT_TYPES.get(column.type, "VARCHAR")
-        )
+        kind = TEXT_TYPES.get(column.type, "VARCHAR")
     if column.type == "numeric" and column.modifier >= 0:
         digits, scale = _parse_scale(column)
         kind = f"DECIMAL({digits},{scale})" if digits <= MAX_DIGITS else "VARCHAR"
-    odd = f"array_ndims({name}) > 1 or array_lower({name}, 1) <> 1"
-    sql = _guard_value(odd, name, "nested", column, cast=f"{inner}[]")
+    sql = guard_value(list_value_checks(column), column, cast=f"{inner}[]")
     return PostgresColumn(name=column.name, sql=sql, arrow=f"[{arrow}]", kind=f"{kind}[]")
 
 
@@ -192,26 +151,79 @@ def _parse_scale(column: CatalogColumn) -> tuple[int, int]:
     return max(digits, scale), scale
 
 
-def _find_scales(
+def find_unsupported_columns(snapshot: PostgresSnapshot, table: PostgresTable) -> dict[str, UnsupportedValue]:
+    """Return the columns with a value that no type of a sample can hold, found in one pass over the table.
+
+    Raises:
+        SourceError: The table cannot be read.
+    """
+    checks = [(column.name, *check) for column in table.columns for check in list_value_checks(column)]
+    loose = _list_loose_decimals(table, {})
+    conditions = [f"coalesce(bool_or({condition}), false)" for _, _, condition in checks]
+    aggregates = [*conditions, *(sql for column in loose for sql in _build_extent_aggregates(column))]
+    if not aggregates:
+        return {}
+    [cells] = snapshot.fetch_rows(f"select {', '.join(aggregates)} from {qualify_table(table)}")
+    unsupported = {
+        name: UNSUPPORTED_VALUES[reason]
+        for (name, reason, _), is_found in zip(checks, cells[: len(checks)], strict=True)
+        if is_found
+    }
+    for column, extent in zip(loose, _parse_extents(cells[len(checks) :]), strict=True):
+        if extent.problem:
+            kind = "DOUBLE" if extent.is_odd else "VARCHAR"
+            unsupported[column.name] = UnsupportedValue(phrase=extent.problem, type=kind)
+    return unsupported
+
+
+def _list_loose_decimals(table: PostgresTable, fixed: Mapping[str, str]) -> list[CatalogColumn]:
+    """Return the decimals without a declared scale or a fixed type."""
+    return [
+        column
+        for column in table.columns
+        if (column.type == "money" or (column.type == "numeric" and column.modifier < 0))
+        and not column.is_array
+        and column.name not in fixed
+    ]
+
+
+def _measure_extents(
     snapshot: PostgresSnapshot, table: PostgresTable, columns: Sequence[CatalogColumn]
-) -> dict[str, tuple[int, int]]:
-    """Return digits and scale to hold all values of decimals without declared ones, in one query."""
-    expressions = ", ".join(
-        f"max(scale({n})), max(abs({n})) filter (where {n} not in ({NON_FINITE_NUMERICS}))::text, "
-        f"coalesce(bool_or({n} in ({NON_FINITE_NUMERICS})), false)"
-        for n in (f"{quote_identifier(column.name)}::numeric" for column in columns)
-    )
-    cells = snapshot.fetch_rows(f"select {expressions} from {qualify_table(table)}")[0]
-    scales = {}
-    for index, column in enumerate(columns):
-        scale, largest, odd = cells[index * 3 : index * 3 + 3]
-        scale = scale or 0
-        digits = len((largest or "0").partition(".")[0].lstrip("0")) + scale
-        if odd or digits > MAX_DIGITS:
-            what = "holds NaN or infinity" if odd else f"has {digits} digits, where {MAX_DIGITS} are the most"
+) -> dict[str, DecimalExtent]:
+    """Return the extents of decimals without a declared scale, in one query.
+
+    Raises:
+        SourceError: One has values that no decimal holds.
+    """
+    if not columns:
+        return {}
+    aggregates = ", ".join(sql for column in columns for sql in _build_extent_aggregates(column))
+    [cells] = snapshot.fetch_rows(f"select {aggregates} from {qualify_table(table)}")
+    extents = dict(zip((column.name for column in columns), _parse_extents(cells), strict=True))
+    for name, extent in extents.items():
+        if extent.problem:
             raise SourceError(
-                f"{table.declaration.schema}.{table.declaration.table}.{column.name} is numeric without a scale and {what}",
-                hint=f'fix its type: {column.name} = "DOUBLE" (or "VARCHAR") in [tables.NAME.types]',
+                f"{table.declaration.schema}.{table.declaration.table}.{name} is numeric without a scale and {extent.problem}",
+                hint=f'fix its type: {quote_key(name)} = "DOUBLE" (or "VARCHAR") in [tables.NAME.types]',
             )
-        scales[column.name] = (max(DEFAULT_DIGITS, digits), scale)
-    return scales
+    return extents
+
+
+def _build_extent_aggregates(column: CatalogColumn) -> list[str]:
+    value = f"{quote_identifier(column.name)}::numeric"
+    finite = f"{value} not in ({NON_FINITE_NUMERICS})"
+    return [
+        f"max(scale({value}))",
+        f"(max(abs({value})) filter (where {finite}))::text",
+        f"coalesce(bool_or(not ({finite})), false)",
+    ]
+
+
+def _parse_extents(cells: Sequence[Any]) -> list[DecimalExtent]:
+    """Return an extent for each three cells of `_build_extent_aggregates`."""
+    extents = []
+    for start in range(0, len(cells), 3):
+        scale, largest, is_odd = cells[start : start + 3]
+        whole_digits = len((largest or "0").partition(".")[0].lstrip("0"))
+        extents.append(DecimalExtent(digits=whole_digits + (scale or 0), scale=scale or 0, is_odd=is_odd))
+    return extents

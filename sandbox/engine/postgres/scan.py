@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from sandbox.engine.duckdb.arrow_scan import ScannableTable
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.engine.postgres.columns import explain_value_errors, qualify_table
+from sandbox.engine.postgres.columns import qualify_table
+from sandbox.engine.postgres.value_checks import explain_value_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence

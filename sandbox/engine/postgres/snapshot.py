@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 BATCH_BYTES = 2 * 2**20
+SAVEPOINT = "before_a_query"
 POLL_SECONDS = 0.1  # interval at which a wait for the rate limit checks for close
 
 
@@ -50,6 +51,7 @@ class PostgresSnapshot:
     Args:
         uri: The database's address; missing parts come from libpq's defaults (``PGUSER``, ``.pgpass``, ...).
         limits: Limits on the load.
+        row_security: Whether policies may hide rows from the role; otherwise such a query fails.
 
     Raises:
         SourceError: It cannot be reached, or refuses.
@@ -57,9 +59,9 @@ class PostgresSnapshot:
 
     is_consistent = True
 
-    def __init__(self, uri: str, limits: PostgresLimits) -> None:
+    def __init__(self, uri: str, limits: PostgresLimits, *, row_security: bool = False) -> None:
         self.uri = uri
-        self._limits = limits
+        self._limits, self.row_security = limits, row_security
         self._lock = threading.Lock()
         self._idle_connections: list[dbapi.Connection] = []
         self._busy_connections: set[dbapi.Connection] = set()
@@ -67,7 +69,10 @@ class PostgresSnapshot:
         self._is_closed = False
         self.conditions: dict[int, str] = {}
         self._first_connection = self._open_connection()
-        [(self._snapshot_name, self.identity, self.encoding)] = self.fetch_rows(IDENTITY_QUERY)
+        [(self._snapshot_name, identity, self.encoding, self.role)] = self.run_in_thread(
+            lambda: self._fetch_rows(IDENTITY_QUERY, has_savepoint=False)  # subtransactions cannot export a snapshot
+        )
+        self.identity = f"{identity}/{self.role}" if row_security else identity
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +85,10 @@ class PostgresSnapshot:
             self.close()
 
     def fetch_rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return all rows of a query (see `fetch_batches`)."""
+        """Return all rows of a query (see `fetch_batches`).
+
+        It has a savepoint of its own: a failed query would end the transaction, and so hide all later ones.
+        """
         return self.run_in_thread(lambda: self._fetch_rows(sql))
 
     def run_in_thread(self, ask: Callable[[], Answer]) -> Answer:
@@ -92,11 +100,15 @@ class PostgresSnapshot:
                 self.cancel()
                 raise
 
-    def _fetch_rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def _fetch_rows(self, sql: str, *, has_savepoint: bool = True) -> list[tuple[Any, ...]]:
         with self._lock:
             self._busy_connections.add(self._first_connection)
         try:
-            with translate_errors(), self._first_connection.cursor() as cursor:
+            with (
+                translate_errors(),
+                self._first_connection.cursor() as cursor,
+                _hold_savepoint(cursor) if has_savepoint else contextlib.nullcontext(),
+            ):
                 cursor.execute(sql)
                 rows: list[tuple[Any, ...]] = cursor.fetchall()
                 return rows
@@ -181,7 +193,7 @@ class PostgresSnapshot:
             connection = dbapi.connect(self.uri, autocommit=True)
             try:
                 with connection.cursor() as cursor:
-                    cursor.execute(_build_settings_statement(self._limits))
+                    cursor.execute(_build_settings_statement(self._limits, row_security=self.row_security))
                     cursor.fetchall()
                     cursor.execute("begin transaction isolation level repeatable read, read only")
                     if exported is not None:
@@ -192,14 +204,28 @@ class PostgresSnapshot:
             return connection
 
 
+@contextlib.contextmanager
+def _hold_savepoint(cursor: dbapi.Cursor) -> Iterator[None]:
+    """Return to a savepoint if the block fails, so that the transaction goes on."""
+    cursor.execute(f"savepoint {SAVEPOINT}")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(adbc.Error):
+            cursor.execute(f"rollback to savepoint {SAVEPOINT}")
+        raise
+    cursor.execute(f"release savepoint {SAVEPOINT}")
+
+
 # Equal identities guarantee equal rows: the same database with the same ended transactions. A standby does not show the
 # list of running transactions, so there every snapshot has its own identity.
 IDENTITY_QUERY = """select pg_export_snapshot(), concat_ws('/', current_setting('cluster_name'),
     (select oid from pg_catalog.pg_database where datname = current_database()), pg_postmaster_start_time(),
-    pg_current_snapshot(), case when pg_is_in_recovery() then clock_timestamp() end), current_setting('server_encoding')"""
+    pg_current_snapshot(), case when pg_is_in_recovery() then clock_timestamp() end), current_setting('server_encoding'),
+    current_user::text"""
 
 
-def _build_settings_statement(limits: PostgresLimits) -> str:
+def _build_settings_statement(limits: PostgresLimits, *, row_security: bool) -> str:
     """Return the statement that sets text formats independent of the server's settings, and the limits."""
     settings = {
         "application_name": f"sandbox {uuid.uuid4().hex[:8]}",
@@ -211,6 +237,7 @@ def _build_settings_statement(limits: PostgresLimits) -> str:
         "bytea_output": "hex",
         "synchronize_seqscans": "off",
         "default_transaction_read_only": "on",
+        "row_security": "on" if row_security else "off",  # off: a query from which a policy would hide rows fails
         "statement_timeout": f"{max(1, round(limits.statement_seconds * 1000))}ms",
         "lock_timeout": f"{max(1, round(limits.lock_seconds * 1000))}ms",
         "idle_in_transaction_session_timeout": "0",  # idle while files are written
@@ -245,7 +272,7 @@ def translate_errors(*, connecting: bool = False) -> Iterator[None]:
         raise _convert_error(error, connecting=connecting) from error
 
 
-# Matched by state or, if the driver reports none, by the (English) text: message and hint.
+# Matched by state or, if the driver reports none or the state does not suffice, by the (English) text: message and hint.
 KNOWN_ERRORS = (
     (
         r"57P0\d|08\w{3}", r"server closed the connection|no connection to the server|terminating connection|SSL connection has been",
@@ -261,6 +288,10 @@ KNOWN_ERRORS = (
         "55P03", "lock timeout|could not obtain lock",
         "Postgres did not let a table be read: {}: somebody changes its definition",
         'draw again later, or wait longer: lock_timeout = "1m" in [source.postgres]',
+    ),
+    (
+        "", "row-level security policy", "Postgres: {}: rows would be missing without a word",
+        'read with a role that sees every row, or write row_security = "accept" in [source]',
     ),
     ("42501", "permission denied", "Postgres: {}", "grant select on it to the role that sandbox reads with"),
     (
@@ -291,6 +322,6 @@ def _convert_error(error: Exception, *, connecting: bool) -> SourceError:
         )
     summary = describe_foreign_error(error, summary)
     for states, texts, message, hint in KNOWN_ERRORS:
-        if re.fullmatch(states, state) or (state == "-" and re.search(texts, summary)):
+        if re.fullmatch(states, state) or (not (states and state.strip("-")) and re.search(texts, summary)):
             return SourceError(message.format(summary), hint=hint)
     return SourceError(f"Postgres: {summary}")

@@ -77,7 +77,7 @@ def build_manifest(drawn: DrawResult) -> SampleManifest:
             for name, table in plan.tables.items()
         },
         snapshots={
-            name: SnapshotRecord(kind=table.snapshot.kind, version=table.snapshot.version)
+            name: SnapshotRecord(kind=table.snapshot.kind, version=table.snapshot.version, role=table.snapshot.role)
             for name, table in plan.tables.items()
             if table.snapshot is not None
         },

@@ -15,7 +15,7 @@ from sandbox.samples.specification import build_specification, compute_request_i
 from sandbox.sources.checks import personal_columns, schema_check
 from sandbox.sources.checks.key_check import check_unique_keys, count_null_keys
 from sandbox.sources.discover import list_configured_source
-from sandbox.sources.open_table import open_table
+from sandbox.sources.open_table import list_table_warnings, open_table
 from sandbox.sources.projection import MAX_EXACT_ROWS, project_table
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         steps = table_order.order_tables(settings, {name: table.rows for name, table in tables.items()})
         units, costs, warnings = plan_unit_draws(session, settings, tables, steps, progress)
         hidden = personal_columns.list_hidden_columns(masks, suspects)
+        warnings += list_table_warnings(tables.values())
         warnings += _check_keys(session, settings, tables, hidden, progress)
         warnings += small_strata.list_warnings(units, masks)
         warnings += map(personal_columns.format_warning, suspects)

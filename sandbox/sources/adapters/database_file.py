@@ -12,7 +12,7 @@ from sandbox.sources.protocol import SourceAdapter
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sandbox.config.sections.source import PostgresSection
+    from sandbox.config.sections.source import SourceSection
     from sandbox.engine.database_schema import DeclaredTable
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFormat
@@ -38,7 +38,7 @@ class DatabaseFileAdapter(SourceAdapter):
         """
         raise NotImplementedError
 
-    def list_source(self, uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing | None:
+    def list_source(self, uri: str, *, base: Path, section: SourceSection | None) -> SourceListing | None:
         path = (base / uri).absolute()
         if "://" in uri or not path.is_file() or _detect_format(path) != self.format:
             return None

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sandbox.config.sections.source import PostgresSection
+    from sandbox.config.sections.source import SourceSection
     from sandbox.engine.duckdb.session import Session
     from sandbox.engine.lakes.lake_table import EqualityDeletes, LakeTable
     from sandbox.sources.protocol import TableRequest
@@ -122,7 +122,7 @@ class IcebergAdapter(LakeAdapter):
     format = "iceberg"
     pin = "snapshot"
 
-    def list_source(self, uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing | None:
+    def list_source(self, uri: str, *, base: Path, section: SourceSection | None) -> SourceListing | None:
         if uri.partition("://")[0] not in ICEBERG_SCHEMES:
             return None
         catalogue = iceberg.open_catalog(uri, base=base)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sandbox.config.source_address import POSTGRES_SCHEMES, find_address_problem
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.lakes.lake_table import SourceSnapshot as Version
 from sandbox.engine.postgres import catalog
-from sandbox.engine.postgres.columns import qualify_table, resolve_columns
+from sandbox.engine.postgres.columns import find_unsupported_columns, qualify_table, resolve_columns
 from sandbox.engine.postgres.scan import PostgresScan, count_groups
 from sandbox.engine.postgres.snapshot import PostgresLimits, PostgresSnapshot
 from sandbox.errors import ConfigError, DataRuleError, SourceError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from sandbox.config.sections.source import PostgresSection
+    from sandbox.config.sections.source import SourceSection
     from sandbox.engine.database_schema import DeclaredTable
     from sandbox.engine.duckdb.session import Session
     from sandbox.engine.postgres.columns import PostgresColumn
@@ -64,7 +65,7 @@ class PostgresAdapter(SourceAdapter):
     parquet_ratio = 0.3
     is_snapshot = True
 
-    def list_source(self, uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing | None:
+    def list_source(self, uri: str, *, base: Path, section: SourceSection | None) -> SourceListing | None:
         if "://" not in uri or uri.partition("://")[0] not in POSTGRES_SCHEMES:
             return None
         return _list_database(uri, base=base, section=section)
@@ -73,6 +74,25 @@ class PostgresAdapter(SourceAdapter):
         for name, (form, pieces) in listing.files.items():
             if form == self.format:
                 yield name, _get_piece(pieces[0]).table.declaration
+
+    def find_unsupported_columns(self, listing: SourceListing, name: str) -> Mapping[str, tuple[str, str]]:
+        piece = _get_piece(listing.find_table(name)[1][0])
+        found = find_unsupported_columns(piece.snapshot, piece.table)
+        return {column: (value.type, value.phrase) for column, value in found.items()}
+
+    def list_warnings(self, table: SourceTable) -> list[str]:
+        piece = _get_piece(table.files[0])
+        warnings = []
+        if piece.table.policies is not None:
+            warnings.append(
+                f"{table.name} has row-level security: its population is the rows that the role {piece.snapshot.role} sees, "
+                f"by {_describe_policies(piece.table)}"
+            )
+        if piece.table.is_view:
+            warnings.append(
+                f"{table.name} is a view: production computed its rows from all units, also from those that are not drawn"
+            )
+        return warnings
 
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
         table = _open_table(request.name, request.files, request.fixed)
@@ -136,7 +156,7 @@ class PostgresAdapter(SourceAdapter):
             yield
 
 
-def _list_database(uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing:
+def _list_database(uri: str, *, base: Path, section: SourceSection | None) -> SourceListing:
     """List the tables of a database in one snapshot.
 
     Tables of the schema ``public`` have no prefix, others are ``schema.table``.
@@ -149,7 +169,8 @@ def _list_database(uri: str, *, base: Path, section: PostgresSection | None) -> 
     if problem is not None:
         raise ConfigError(problem)
     parts = urlsplit(uri)
-    snapshot = PostgresSnapshot(uri, _build_connection_limits(section))
+    accepted = section is not None and section.row_security == "accept"
+    snapshot = PostgresSnapshot(uri, _build_connection_limits(section), row_security=accepted)
     try:
         there = catalog.list_tables(snapshot)
     except BaseException:
@@ -162,13 +183,8 @@ def _list_database(uri: str, *, base: Path, section: PostgresSection | None) -> 
         called = name if schema == "public" else f"{schema}.{name}"
         if called in tables:
             problems[called] = f"the database has two tables that are called {called} here; rename one"
-        if not table.is_readable:
-            lacking = [column.name for column in table.columns if not column.is_readable]
-            which = f"its columns {', '.join(lacking[:5])}" if len(lacking) < len(table.columns) else "it"
-            problems[called] = (
-                f"{qualify_table(table)}: the role that sandbox connects as may not read {which}; "
-                f"grant usage on its schema and select on it, or make a view without what must not be read"
-            )
+        if problem := _find_table_problem(snapshot, table):
+            problems[called] = problem
         tables[called] = ("postgres", _split_table(snapshot, table))
     return SourceListing(
         uri=uri,
@@ -176,18 +192,49 @@ def _list_database(uri: str, *, base: Path, section: PostgresSection | None) -> 
         display_name=f"{parts.hostname or 'the local server'}{parts.path}",
         files={name: entry for name, entry in tables.items() if name not in problems},
         problems=problems,
+        views=frozenset(name for name, (_, pieces) in tables.items() if _get_piece(pieces[0]).table.is_view),
         connection=snapshot,
     )
 
 
-def _build_connection_limits(section: PostgresSection | None) -> PostgresLimits:
+def _find_table_problem(snapshot: PostgresSnapshot, table: catalog.PostgresTable) -> str | None:
+    """Return the reason that a table cannot be read; None if it can."""
+    qualified = qualify_table(table)
+    if not table.columns:
+        return f"{qualified} has no columns"
+    if not table.is_readable:
+        lacking = [column.name for column in table.columns if not column.is_readable]
+        which = f"its columns {', '.join(lacking[:5])}" if len(lacking) < len(table.columns) else "it"
+        return (
+            f"{qualified}: the role that sandbox connects as may not read {which}; "
+            f"grant usage on its schema and select on it, or make a view without what must not be read"
+        )
+    if not table.is_populated:
+        return f"{qualified} is a materialized view that was never populated; fill it: refresh materialized view {qualified}"
+    if table.policies is not None and not snapshot.row_security:
+        return (
+            f"{qualified} has row-level security, and the role {snapshot.role} would see only some rows, by "
+            f"{_describe_policies(table)}; read it with a role that sees every row (bypassrls), or take "
+            'what this one sees: row_security = "accept" in [source]'
+        )
+    return None
+
+
+def _describe_policies(table: catalog.PostgresTable) -> str:
+    names = ", ".join(map(quote_identifier, table.policies or ()))
+    if not names:
+        return "the lack of any policy for it"
+    return f"{'policy' if len(table.policies or ()) == 1 else 'policies'} {names}"
+
+
+def _build_connection_limits(section: SourceSection | None) -> PostgresLimits:
     """Return the limits in ``[source.postgres]``."""
-    if section is None:
+    if section is None or section.postgres is None:
         return PostgresLimits()
     return PostgresLimits(
-        statement_seconds=section.statement_timeout,
-        lock_seconds=section.lock_timeout,
-        rows_per_second=section.rows_per_second,
+        statement_seconds=section.postgres.statement_timeout,
+        lock_seconds=section.postgres.lock_timeout,
+        rows_per_second=section.postgres.rows_per_second,
     )
 
 
@@ -214,7 +261,9 @@ def _open_table(name: str, files: tuple[SourceFile, ...], fixed: Mapping[str, st
         columns={column.name: column.kind for column in columns},
         rows=rows,
         width=max(1.0, sum(file.bytes for file in files) / max(1, rows)),
-        snapshot=Version(kind="postgres", version=snapshot.identity),
+        snapshot=Version(
+            kind="postgres", version=snapshot.identity, role=snapshot.role if table.policies is not None else None
+        ),
         details=PostgresDetails(columns=tuple(columns)),
     )
 

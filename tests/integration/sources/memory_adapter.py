@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from sandbox.config.sections.source import PostgresSection
+    from sandbox.config.sections.source import SourceSection
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.protocol import TableRequest
 
@@ -31,7 +31,7 @@ class MemoryAdapter(SourceAdapter):
     def __init__(self, tables: Mapping[str, pa.Table]) -> None:
         self._tables = tables
 
-    def list_source(self, uri: str, *, base: Path, section: PostgresSection | None) -> SourceListing | None:
+    def list_source(self, uri: str, *, base: Path, section: SourceSection | None) -> SourceListing | None:
         if uri != URI:
             return None
         files = {

@@ -151,6 +151,7 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("source", "uri"), "other/", ABSENT),
     (("source", "engine"), "spark", ABSENT),
     (("source", "store"), "s3://other", ABSENT),
+    (("source", "row_security"), "accept", ABSENT),
     (("source", "spark", "remote"), "sc://other", ABSENT),
     (("source", "spark", "master"), "local[2]", ABSENT),
     (("source", "spark", "python"), "python4", ABSENT),
