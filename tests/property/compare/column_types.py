@@ -428,11 +428,33 @@ JSONL_TYPES = (
 )  # fmt: skip
 """JSON of one column of a JSON Lines file."""
 
+ARROW_TYPES = tuple(type_ for type_ in PARQUET_TYPES if not type_.int96)
+UNREAD_ARROW_TYPES = frozenset({HALF.name, *(type_.name for type_ in DECIMALS if "256" in type_.name)})
+"""Types that DuckDB does not read of Arrow files; such files are compared by their digests."""
+
+
+def _is_in_orc(type_: ArrowType) -> bool:
+    """Check whether ORC has a type, so that pyarrow writes it and reads the same values."""
+    kinds = pa.types
+    if kinds.is_list(type_) or kinds.is_struct(type_) or kinds.is_map(type_):
+        return all(_is_in_orc(type_.field(number).type) for number in range(type_.num_fields))
+    plain = (
+        kinds.is_boolean, kinds.is_signed_integer, kinds.is_float32, kinds.is_float64, kinds.is_string, kinds.is_binary,
+        kinds.is_date32, kinds.is_decimal128,
+    )  # fmt: skip
+    return any(check(type_) for check in plain) or type_ in {pa.timestamp("ns"), pa.timestamp("ns", "UTC")}
+
+
+ORC_TYPES = tuple(type_ for type_ in ARROW_TYPES if _is_in_orc(type_.arrow) and "far" not in type_.name)
+
 TYPES_OF_FORMAT: dict[str, tuple[ColumnType, ...]] = {
     "parquet": PARQUET_TYPES,
     "duckdb": DUCKDB_TYPES,
     "csv": CSV_TYPES,
     "jsonl": JSONL_TYPES,
+    "json": JSONL_TYPES,
+    "arrow": ARROW_TYPES,
+    "orc": ORC_TYPES,
 }
 
 

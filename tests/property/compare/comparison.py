@@ -5,25 +5,31 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from unittest import mock
 
-from sandbox.compare import OutputRules, compare_tables, evaluate_gate, resolve_tables
+from sandbox.compare import OutputRules, compare_tables, evaluate_gate
 from sandbox.compare.gate import GateEvidence
+from sandbox.compare.reading.table_arguments import resolve_table
 from sandbox.compare.rows import detail_sample, hash_prefilter
 from sandbox.config.sections.outputs import GateSection
-from sandbox.errors import SandboxError
+from sandbox.errors import PipelineError, SandboxError
 from sandbox.model import SilentProgress
 from sandbox.runner.output_records import list_output_tables
 from sandbox.runner.outputs import collect_outputs
+from sandbox.tables.file_formats import is_database
 from tests.property.compare.oracle import Counts, canonicalize, compare_rows
-from tests.property.compare.table_files import Side, describe_tables, write_side
+from tests.property.compare.table_files import JSON_FORMATS, Side, describe_tables, write_sides
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sandbox.compare import TableOrigin
     from sandbox.manifest.diff import OutputDiff, Verdict
+    from sandbox.model import TableFiles
 
 Kind: TypeAlias = Literal[
     "false same",
@@ -39,6 +45,8 @@ Kind: TypeAlias = Literal[
 ]
 SchemaChange: TypeAlias = Literal["same", "changed", "unknown"]
 NAME = "t"
+SIDES = ("baseline", "candidate")
+VERDICTS: tuple[Verdict, ...] = ("same", "within_gate", "outside_gate")
 
 
 @dataclass(frozen=True)
@@ -78,55 +86,98 @@ class Mismatch:
         return f"{self.kind}: found {self.found}; expected {self.expected}"
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """What became of a case; ``refused``: the product said that it cannot compare these files, as it may."""
+
+    mismatch: Mismatch | None = None
+    refused: bool = False
+
+
 def check_case(case: Case) -> Mismatch | None:
     """Write both tables, compare them both ways, and return a disagreement, if there is one."""
-    with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
+    return judge_cases([case])[0].mismatch
+
+
+def judge_cases(cases: Sequence[Case]) -> list[Judgement]:
+    """Judge cases, those that are compared in the same way in one call of the product, because its start takes longest."""
+    judged: dict[int, Judgement] = {}
+    groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for number, case in enumerate(cases):
+        alone = number if case.refusal != "no" else None
+        groups[case.origin, case.prefilter, case.details, alone].append(number)
+    for numbers in groups.values():
+        some = [cases[number] for number in numbers]
         try:
-            output, verdict = _run_product(case, Path(folder))
-        except SandboxError as error:
-            if case.refusal != "no":
-                return None
-            return Mismatch("refused", _shorten(error.message, folder), "a verdict")
-        except Exception as error:  # noqa: BLE001 -- whatever is raised is a finding
-            return Mismatch("crash", f"{type(error).__name__}: {_shorten(str(error), folder)}", "a verdict")
-    if case.refusal == "must":
-        return Mismatch("not refused", verdict, "an error that names the file")
-    return _judge_output(case, output, verdict)
+            judgements = [
+                Judgement(mismatch=_judge_output(case, output, verdict))
+                for case, (output, verdict) in zip(some, _run_product(some), strict=True)
+            ]
+        except Exception:  # noqa: BLE001 -- whichever case it is of
+            judgements = [_judge_alone(case) for case in some]
+        judged |= dict(zip(numbers, judgements, strict=True))
+    return [judged[number] for number in range(len(cases))]
 
 
-def _shorten(message: str, folder: str) -> str:
-    return re.sub(r"\s+", " ", message.replace(folder, ""))[:300]
+def _judge_alone(case: Case) -> Judgement:
+    try:
+        [(output, verdict)] = _run_product([case])
+    except SandboxError as error:
+        if case.refusal != "no":
+            return Judgement(refused=True)
+        return Judgement(mismatch=Mismatch("refused", _shorten(error.message), "a verdict"))
+    except Exception as error:  # noqa: BLE001 -- whatever is raised is a finding
+        return Judgement(mismatch=Mismatch("crash", f"{type(error).__name__}: {_shorten(str(error))}", "a verdict"))
+    return Judgement(mismatch=_judge_output(case, output, verdict))
 
 
-def _run_product(case: Case, folder: Path) -> tuple[OutputDiff, Verdict]:
-    sides = []
-    for side, name in ((case.baseline, "baseline"), (case.candidate, "candidate")):
-        place = folder / name
-        place.mkdir()
-        path = write_side(side, place, NAME)
-        if case.origin == "project":
-            sides.append(list_output_tables(place, collect_outputs(place, paths={}).outputs)[NAME])
-        else:
-            named = f"{path}:{NAME}" if side.format == "duckdb" else str(path)
-            sides.append(resolve_tables(named, named)[0])
-    with contextlib.ExitStack() as stack:
-        if case.prefilter:
+def _shorten(message: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"\S*/oracle-[^/]+", "", message))[:300]
+
+
+def _run_product(cases: Sequence[Case]) -> list[tuple[OutputDiff, Verdict]]:
+    """Return the comparison and the verdict of each case; all are compared alike."""
+    first = cases[0]
+    names = [f"{NAME}{number}" for number in range(len(cases))]
+    with tempfile.TemporaryDirectory(prefix="oracle-") as folder, contextlib.ExitStack() as stack:
+        sides = [
+            _list_tables({name: getattr(case, side) for name, case in zip(names, cases, strict=True)}, first, path)
+            for side in SIDES
+            for path in [Path(folder) / side]
+        ]
+        if first.prefilter:
             stack.enter_context(mock.patch.object(detail_sample, "MAX_SAMPLE_ROWS", 1))
             stack.enter_context(mock.patch.object(hash_prefilter, "MAX_REMAINING_SHARE", 1.0))
         outputs = compare_tables(
-            {NAME: sides[0]},
-            {NAME: sides[1]},
-            rules={NAME: OutputRules(key=case.key)},
+            sides[0],
+            sides[1],
+            rules={name: OutputRules(key=case.key) for name, case in zip(names, cases, strict=True)},
             units={},
             identical=(),
-            memory=2**28,
+            memory=2**29,
             threads=1,
             progress=SilentProgress(),
-            origin=case.origin,
-            details=case.details,
+            origin=first.origin,
+            details=first.details,
         )
-    verdict, _ = evaluate_gate(GateEvidence(outputs=outputs), GateSection(), {})
-    return outputs[NAME], verdict
+    verdicts = [evaluate_gate(GateEvidence(outputs={name: outputs[name]}), GateSection(), {})[0] for name in names]
+    # Together they may not say less than one by one.
+    together, _ = evaluate_gate(GateEvidence(outputs=outputs), GateSection(), {})
+    assert together == max(verdicts, key=VERDICTS.index)
+    return [(outputs[name], verdict) for name, verdict in zip(names, verdicts, strict=True)]
+
+
+def _list_tables(sides: Mapping[str, Side], case: Case, folder: Path) -> dict[str, TableFiles]:
+    """Write one side of each case, and return the product's tables of it."""
+    folder.mkdir()
+    paths = write_sides(sides, folder)
+    if case.origin == "project":
+        tables = list_output_tables(folder, collect_outputs(folder, paths={}).outputs)
+        if unread := sides.keys() - tables.keys():
+            raise PipelineError(f"{', '.join(sorted(unread))} cannot be read, and is compared as files")
+        return tables
+    named = {name: f"{path}:{name}" if is_database(path.name) else str(path) for name, path in paths.items()}
+    return {name: resolve_table(path) for name, path in named.items()}
 
 
 def expect_counts(case: Case, key: tuple[str, ...]) -> Counts:
@@ -164,7 +215,7 @@ def _judge_output(case: Case, output: OutputDiff, verdict: Verdict) -> Mismatch 
     wanted: Verdict = "outside_gate" if changed else counts.verdict
     # The columns of JSON stand in the order in which members first appear, and some are left out.
     reordered = case.baseline.names != case.candidate.names
-    if wanted == "same" and (output.schema_.reordered if case.baseline.format == "jsonl" else reordered):
+    if wanted == "same" and (output.schema_.reordered if case.baseline.format in JSON_FORMATS else reordered):
         wanted = "within_gate"
     if (counts.rounding and rounding != counts.rounding) or verdict != wanted:
         return Mismatch("rounding counts", f"{verdict}, {rounding}", f"{wanted}, {counts.rounding}")

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.property.compare.comparison import Case, Mismatch, check_case
-from tests.property.compare.generated_cases import build_cases, describe_case, restate_case
+from tests.property.compare.comparison import Case, Mismatch, check_case, judge_cases
+from tests.property.compare.generated_cases import BATCH, build_batches, describe_case, restate_case
+from tests.property.compare.table_files import JSON_FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     Reduction: TypeAlias = Callable[[Case], Iterator[Case]]
 
-BATCH = 50
+EXAMPLES = 50  # of one seed
 VALUES = frozenset({"false same", "false difference", "wrong counts", "wrong columns"})
 
 
@@ -46,18 +47,18 @@ def run_batch(figures: Figures, number: int) -> None:
 
     @seed(number)
     @settings(
-        max_examples=BATCH,
+        max_examples=EXAMPLES // BATCH,
         deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(build_cases())
-    def check(case: Case) -> None:
-        figures.examples += 1
-        mismatch = check_case(case)
-        if mismatch is not None:
-            record_mismatch(figures, case, mismatch)
+    @given(build_batches())
+    def check(cases: list[Case]) -> None:
+        figures.examples += len(cases)
+        for case, judgement in zip(cases, judge_cases(cases), strict=True):
+            if judgement.mismatch is not None:
+                record_mismatch(figures, case, judgement.mismatch)
 
     check()
 
@@ -138,7 +139,9 @@ def drop_rows(case: Case) -> Iterator[Case]:
 def _without(side: Side, row: str) -> Side:
     parts = [replace(part, rows=tuple(one for one in part.rows if repr(one) != row)) for part in side.parts]
     left = [part for part in parts if part.rows] or parts[:1]
-    return replace(side, parts=tuple(left)) if any(part.rows for part in left) or side.format != "jsonl" else side
+    return (
+        replace(side, parts=tuple(left)) if any(part.rows for part in left) or side.format not in JSON_FORMATS else side
+    )
 
 
 def merge_parts(case: Case) -> Iterator[Case]:

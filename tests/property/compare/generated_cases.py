@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from hypothesis import strategies as st
@@ -14,16 +14,27 @@ from tests.property.compare.column_types import (
     JSONL_TYPES,
     NULLS,
     TYPES_OF_FORMAT,
+    UNREAD_ARROW_TYPES,
     ColumnType,
     find_wider,
     may_refuse,
 )
 from tests.property.compare.comparison import Case, SchemaChange
-from tests.property.compare.table_files import FORMATS, Format, Layout, Part, Side
+from tests.property.compare.table_files import (
+    FORMATS,
+    JSON_FORMATS,
+    ONE_FILE_FORMATS,
+    TEXT_FORMATS,
+    Format,
+    Layout,
+    Part,
+    Side,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sandbox.compare import TableOrigin
     from tests.property.compare.oracle import Row, Value
 
 Draw: TypeAlias = st.DrawFn
@@ -42,40 +53,71 @@ WHOLE: dict[Format, ColumnType] = {
     "duckdb": INTEGERS[3],
     "csv": CSV_TYPES[0],
     "jsonl": JSONL_TYPES[0],
+    "json": JSONL_TYPES[0],
+    "arrow": INTEGERS[3],
+    "orc": INTEGERS[3],
 }
+ORIGINS: tuple[TableOrigin, ...] = ("tables", "project")
+BATCH = 8
+"""Cases that are generated together."""
+WIDE_COLUMNS = (10, 24)
 MOST_ROWS = 8
 MOST_PARTS = 3
 PREFILTERED = 4
 """Of so many rows the prefilter's tables of sums have a prime size; the product never uses it for fewer."""
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How the cases of one batch are compared: what is shared costs only once."""
+
+    origin: TableOrigin
+    prefilter: bool
+    details: bool
+
+
 @st.composite
-def build_cases(draw: Draw, formats: Sequence[Format] = FORMATS) -> Case:
-    """Generate two tables to compare."""
+def build_batches(draw: Draw, formats: Sequence[Format] = FORMATS, *, wide: bool = False) -> list[Case]:
+    """Generate some cases that are compared alike, as far as they can be; one where the tables are wide."""
+    manner = Manner(
+        origin=draw(st.sampled_from(ORIGINS)), prefilter=draw(st.booleans()), details=draw(st.integers(0, 9)) == 0
+    )
+    return [draw(build_cases(formats, manner, wide=wide)) for _ in range(1 if wide else BATCH)]
+
+
+@st.composite
+def build_cases(draw: Draw, formats: Sequence[Format], manner: Manner, *, wide: bool) -> Case:
+    """Generate two tables to compare; those of ``wide`` tables have many columns, and changes in most of them."""
     format_ = draw(st.sampled_from(formats))
-    kind = draw(st.sampled_from(KEY_KINDS))
-    types = draw(st.lists(st.sampled_from(TYPES_OF_FORMAT[format_]), min_size=1, max_size=3))
+    kind = draw(st.sampled_from(KEY_KINDS if not wide else ("unique", "found")))
+    usable = [type_ for type_ in TYPES_OF_FORMAT[format_] if not (wide and type_.refusable)]
+    columns = WIDE_COLUMNS if wide else (1, 3)
+    types = draw(st.lists(st.sampled_from(usable), min_size=columns[0], max_size=columns[1]))
     names = ("id", *(f"v{number}" for number in range(len(types))))
     all_types = (WHOLE[format_], *types)
-    count = draw(st.integers(int(format_ == "jsonl"), MOST_ROWS))
+    count = draw(st.integers(int(format_ in JSON_FORMATS) if not wide else MOST_ROWS // 2, MOST_ROWS))
     rows = [_draw_row(draw, format_, all_types, number, unique=kind in {"unique", "found"}) for number in range(count)]
-    baseline = _split(draw, Side(format_, (Part(names, all_types, tuple(rows)),), _draw_layout(draw)))
-    candidate, mutations = baseline, draw(st.lists(st.sampled_from(MUTATIONS), max_size=3))
+    whole = Side(format_, (Part(names, all_types, tuple(rows)),), _draw_layout(draw))
+    baseline = whole if wide else _split(draw, whole)
+    some = ("cell", "cell", "cell", "nudge") if wide else MUTATIONS
+    most = len(types) if wide else 3
+    mutations = draw(st.lists(st.sampled_from(some), min_size=most // 2 if wide else 0, max_size=most))
     key = {"unique": ("id",), "typed": ("v0",), "composite": ("v0", "id"), "none": None, "found": None}[kind]
+    candidate = baseline
     done = []
     for mutation in mutations:
         mutated = _mutate(draw, candidate, mutation, key or ())
         if mutated is not None:
             candidate = mutated
             done.append(mutation)
-    folder = format_ in {"csv", "jsonl"} and max(len(baseline.parts), len(candidate.parts)) > 1
+    folder = format_ in TEXT_FORMATS and max(len(baseline.parts), len(candidate.parts)) > 1
     case = Case(
         baseline,
         candidate,
         key=key,
-        origin="tables" if folder else draw(st.sampled_from(["tables", "project"])),
-        prefilter=draw(st.booleans()) and max(len(baseline.rows), len(candidate.rows)) >= PREFILTERED,
-        details=draw(st.integers(0, 9)) == 0,
+        origin="tables" if folder else manner.origin,
+        prefilter=manner.prefilter and max(len(baseline.rows), len(candidate.rows)) >= PREFILTERED,
+        details=manner.details,
         mutations=tuple(done),
     )
     return restate_case(case)
@@ -92,7 +134,7 @@ def restate_case(case: Case) -> Case:
 
 def _draw_row(draw: Draw, format_: Format, types: Sequence[ColumnType], number: int, *, unique: bool) -> Row:
     id_: Value = number if unique else draw(st.sampled_from([0, 1, 2, None]))
-    if format_ in {"csv", "jsonl"} and id_ is not None:
+    if format_ in TEXT_FORMATS and id_ is not None:
         id_ = str(id_)
     return (id_, *(_draw_value(draw, type_) for type_ in types[1:]))
 
@@ -109,13 +151,16 @@ def _draw_layout(draw: Draw) -> Layout:
         quote_all=draw(st.booleans()),
         newline=draw(st.sampled_from(["\n", "\r\n"])),
         omit_nulls=draw(st.booleans()),
+        packing=draw(st.sampled_from(["", "", ".gz", ".zst"])),
     )
 
 
 def _split(draw: Draw, side: Side) -> Side:
     """Distribute the rows over several files, some of which give columns another type."""
     types = _find_common_types(side)
-    if side.format == "duckdb" or types is None or len({part.names for part in side.parts}) > 1:
+    if side.format in ONE_FILE_FORMATS or types is None or len({part.names for part in side.parts}) > 1:
+        return side
+    if len(set(side.parts[0].names)) < len(side.parts[0].names):
         return side
     names, rows = side.parts[0].names, side.rows
     places = [draw(st.integers(0, MOST_PARTS - 1)) for _ in rows] if draw(st.booleans()) else [0] * len(rows)
@@ -170,7 +215,7 @@ def _mutate(draw: Draw, side: Side, mutation: Mutation, key: Sequence[str]) -> S
         case "duplicate" | "insert" if part.rows:
             new = part.rows[row]
             if mutation == "insert":
-                id_: Value = "77" if side.format in {"csv", "jsonl"} else 77
+                id_: Value = "77" if side.format in TEXT_FORMATS else 77
                 new = tuple(
                     id_ if name == "id" else _draw_value(draw, type_)
                     for name, type_ in zip(part.names, part.types, strict=True)
@@ -180,7 +225,7 @@ def _mutate(draw: Draw, side: Side, mutation: Mutation, key: Sequence[str]) -> S
             name = draw(st.sampled_from(columns))
             return replace(side, parts=tuple(_drop_column(one, name) for one in side.parts))
         case "add column" if "more" not in part.names and part.rows:
-            value = "1" if side.format in {"csv", "jsonl"} else 1
+            value = "1" if side.format in TEXT_FORMATS else 1
             parts = tuple(
                 Part((*p.names, "more"), (*p.types, WHOLE[side.format]), tuple((*r, value) for r in p.rows))
                 for p in side.parts
@@ -258,7 +303,7 @@ def _retype(draw: Draw, side: Side, name: str) -> Side | None:
 def _find_schema_change(baseline: Side, candidate: Side) -> SchemaChange:
     if set(baseline.names) != set(candidate.names):
         return "changed"
-    if baseline.format in {"csv", "jsonl"}:
+    if baseline.format in TEXT_FORMATS:
         return "same"
     same = all(
         {type_.name for type_ in baseline.find_types(name)} == {type_.name for type_ in candidate.find_types(name)}
@@ -271,6 +316,10 @@ def _find_refusal(baseline: Side, candidate: Side) -> Literal["no", "may", "must
     sides = (baseline, candidate)
     if any(len(set(part.names)) < len(part.names) for side in sides for part in side.parts):
         return "must"
+    if baseline.format == "arrow" and any(
+        type_.name in UNREAD_ARROW_TYPES for side in sides for name in side.names for type_ in side.find_types(name)
+    ):
+        return "may"
     columns = [
         (side.find_types(name), [row[place] for row in side.rows])
         for side in sides

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import ipc, orc
 
 from tests.property.compare.column_types import ColumnType, build_array
 from tests.property.compare.oracle import (
@@ -29,11 +31,15 @@ from tests.property.compare.oracle import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-Format: TypeAlias = Literal["parquet", "csv", "jsonl", "duckdb"]
-FORMATS: tuple[Format, ...] = ("parquet", "csv", "jsonl", "duckdb")
+Format: TypeAlias = Literal["parquet", "csv", "jsonl", "json", "duckdb", "arrow", "orc"]
+FORMATS: tuple[Format, ...] = ("parquet", "csv", "jsonl", "json", "duckdb", "arrow", "orc")
+TEXT_FORMATS: frozenset[Format] = frozenset({"csv", "jsonl", "json"})
+JSON_FORMATS: frozenset[Format] = frozenset({"jsonl", "json"})
+ONE_FILE_FORMATS: frozenset[Format] = frozenset({"duckdb", "json", "arrow", "orc"})
+"""Formats whose tables are generated as one file only."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class Layout:
     quote_all: bool = False
     newline: str = "\n"
     omit_nulls: bool = False
+    packing: Literal["", ".gz", ".zst"] = ""
 
 
 @dataclass(frozen=True)
@@ -84,41 +91,74 @@ class Side:
         return [part.types[part.names.index(name)] for part in self.parts if name in part.names]
 
 
-def write_side(side: Side, folder: Path, name: str) -> Path:
-    """Write a side's files; return the file, or the folder of several."""
-    if side.format == "duckdb":
-        path = folder / f"{name}.duckdb"
-        _write_duckdb(side, path, name)
-        return path
+def write_sides(sides: Mapping[str, Side], folder: Path) -> dict[str, Path]:
+    """Write the tables of some sides; return each one's file, or the folder of several. Databases share one file."""
+    databases = {name: side for name, side in sides.items() if side.format == "duckdb"}
+    if databases:
+        _write_duckdb(databases, folder / "tables.duckdb")
+    return {
+        name: folder / "tables.duckdb" if side.format == "duckdb" else _write_side(side, folder, name)
+        for name, side in sides.items()
+    }
+
+
+def _write_side(side: Side, folder: Path, name: str) -> Path:
+    suffix = f".{side.format}" + (side.layout.packing if side.format in TEXT_FORMATS else "")
     if len(side.parts) == 1:
-        path = folder / f"{name}.{side.format}"
+        path = folder / f"{name}{suffix}"
         _write_part(side.parts[0], side, path)
         return path
     path = folder / name
     path.mkdir()
     for number, part in enumerate(side.parts):
-        _write_part(part, side, path / f"part-{number}.{side.format}")
+        _write_part(part, side, path / f"part-{number}{suffix}")
     return path
 
 
 def _write_part(part: Part, side: Side, path: Path) -> None:
     if side.format == "parquet":
         _write_parquet(part, side.layout, path)
-    elif side.format == "csv":
+    elif side.format in {"arrow", "orc"}:
+        _write_arrow(part, side.format, path)
+    else:
+        _write_text(_render_text(part, side), path, side.layout.packing)
+
+
+def _render_text(part: Part, side: Side) -> str:
+    if side.format == "csv":
         records: list[Row] = [part.names, *part.rows]
         lines = [",".join(_quote_field(cell, side.layout) for cell in record) for record in records]
-        path.write_text("".join(line + side.layout.newline for line in lines), "utf-8", newline="")
-    else:
-        lines = ["{" + ", ".join(_write_members(part, row, side.layout)) + "}" for row in part.rows]
-        path.write_text("".join(line + "\n" for line in lines), "utf-8")
+        return "".join(line + side.layout.newline for line in lines)
+    lines = ["{" + ", ".join(_write_members(part, row, side.layout)) + "}" for row in part.rows]
+    return "".join(line + "\n" for line in lines) if side.format == "jsonl" else "[" + ",\n".join(lines) + "]"
 
 
-def _write_parquet(part: Part, layout: Layout, path: Path) -> None:
+def _write_text(text: str, path: Path, packing: str) -> None:
+    data = text.encode()
+    if packing:
+        data = gzip.compress(data) if packing == ".gz" else pa.Codec("zstd").compress(data, asbytes=True)
+    path.write_bytes(data)
+
+
+def _build_table(part: Part) -> pa.Table:
     types = [type_.arrow for type_ in part.types]
     columns = [build_array([row[place] for row in part.rows], type_) for place, type_ in enumerate(types)]
     schema = pa.schema([pa.field(name, type_) for name, type_ in zip(part.names, types, strict=True)])
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _write_arrow(part: Part, format_: Format, path: Path) -> None:
+    table = _build_table(part)
+    if format_ == "orc":
+        orc.write_table(table, str(path))
+        return
+    with ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+
+
+def _write_parquet(part: Part, layout: Layout, path: Path) -> None:
     pq.write_table(
-        pa.Table.from_arrays(columns, schema=schema),
+        _build_table(part),
         path,
         compression=layout.compression,
         use_dictionary=layout.dictionary,
@@ -150,15 +190,17 @@ def _has_value(part: Part, name: str) -> bool:
     return any(row[place] is not None for row in part.rows)
 
 
-def _write_duckdb(side: Side, path: Path, table: str) -> None:
-    [part] = side.parts
-    columns = ", ".join(f"{_quote_name(n)} {t.duckdb}" for n, t in zip(part.names, part.types, strict=True))
+def _write_duckdb(sides: Mapping[str, Side], path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"create table {_quote_name(table)} ({columns})")
-        if part.rows:
-            rows = ", ".join(f"({', '.join(_cast_cells(part, row))})" for row in part.rows)
-            connection.execute(f"insert into {_quote_name(table)} values {rows}")
+        connection.execute("set TimeZone = 'UTC'; begin")
+        for table, side in sides.items():
+            [part] = side.parts
+            columns = ", ".join(f"{_quote_name(n)} {t.duckdb}" for n, t in zip(part.names, part.types, strict=True))
+            connection.execute(f"create table {_quote_name(table)} ({columns})")
+            if part.rows:
+                rows = ", ".join(f"({', '.join(_cast_cells(part, row))})" for row in part.rows)
+                connection.execute(f"insert into {_quote_name(table)} values {rows}")
+        connection.execute("commit")
 
 
 def _cast_cells(part: Part, row: Row) -> list[str]:
@@ -220,7 +262,7 @@ def write_tick(tick: Tick) -> str:
 def describe_tables(baseline: Side, candidate: Side) -> tuple[Table, Table]:
     """Return what two sides' files hold; the values of text formats are those that both sides' texts together mean."""
     sides = [Table(side.names, side.rows) for side in (baseline, candidate)]
-    if baseline.format in {"csv", "jsonl"}:
+    if baseline.format in TEXT_FORMATS:
         for name in dict.fromkeys((*baseline.names, *candidate.names)):
             sides = _read_column(sides, name, baseline.format)
     return _widen_singles(sides[0], baseline), _widen_singles(sides[1], candidate)

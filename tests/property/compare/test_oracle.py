@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 
-from tests.property.compare.comparison import Case, check_case
-from tests.property.compare.generated_cases import build_cases, describe_case
+from tests.property.compare.comparison import Case, judge_cases
+from tests.property.compare.generated_cases import BATCH, build_batches, describe_case
+from tests.property.compare.table_files import FORMATS, Format
 
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "2000"))
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(build_cases())
-def test_verdict_and_counts_equal_those_of_the_oracle(case: Case) -> None:
-    mismatch = check_case(case)
-    note(describe_case(case))
-    assert mismatch is None, str(mismatch)
+@pytest.mark.parametrize("format_", FORMATS)
+def test_verdict_and_counts_equal_those_of_the_oracle(format_: Format) -> None:
+    @settings(
+        max_examples=-(-EXAMPLES // (len(FORMATS) * BATCH)),
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(build_batches((format_,)))
+    def check(cases: list[Case]) -> None:
+        for case, judgement in zip(cases, judge_cases(cases), strict=True):
+            note(describe_case(case))
+            assert judgement.mismatch is None, str(judgement.mismatch)
+
+    check()

@@ -17,12 +17,13 @@ from tests.property.compare.column_types import (
     NULLS,
     PARQUET_TYPES,
     TYPES_OF_FORMAT,
+    UNREAD_ARROW_TYPES,
     ColumnType,
     find_family,
     may_refuse,
 )
 from tests.property.compare.comparison import Case, check_case
-from tests.property.compare.table_files import FORMATS, Format, Part, Side, find_distinct
+from tests.property.compare.table_files import FORMATS, TEXT_FORMATS, Format, Part, Side, find_distinct
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ Pairs = list[tuple["Value", "Value"]]
 
 def build_part(format_: Format, type_: ColumnType, rows: Sequence[tuple[int, Value]]) -> Part:
     """Return a file with a whole number and a value a row."""
-    texts = format_ in {"csv", "jsonl"}
+    texts = format_ in TEXT_FORMATS
     plain: list[Row] = [(str(number) if texts else number, value) for number, value in rows]
     return Part(("n", "v"), (WHOLE, type_), tuple(plain))
 
@@ -57,7 +58,7 @@ def build_case(format_: Format, type_: ColumnType, use: Use, pairs: Pairs) -> Ca
         Side(format_, (build_part(format_, type_, before),)),
         Side(format_, (build_part(format_, type_, after),)),
         key={"paired": ("n",), "cancelled": None, "key": ("v",)}[use],
-        refusal="may" if type_.refusable else "no",
+        refusal="may" if type_.refusable or (format_ == "arrow" and type_.name in UNREAD_ARROW_TYPES) else "no",
     )
 
 
