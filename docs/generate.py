@@ -44,6 +44,10 @@ Every command and its options, as `sandbox COMMAND --help` prints them.
 
 # What stands in a key's annotation, and what people call it; the first that fits counts.
 TYPE_WORDS = (
+    ("CsvSection", "table"),
+    ("list[str] | dict", "list or table"),
+    ("bool | ", "boolean or list"),
+    ("dict[str, Annotated[str", "text or table"),
     ("dict", "table"),
     ("list", "list"),
     ("bool", "boolean"),

@@ -57,8 +57,8 @@ _KNOWN_MESSAGES = tuple(
           rf"\"(?P<value>.*)\", expected format is {_FORMAT}{_SOURCE_COLUMN}"),
          "{what}: a text like {value}, expected format is {format}{column}"),
         (r"Malformed JSON at byte \d+ of input: (?P<what>[a-z ]+)\..*", "malformed JSON: {what}"),
-        (r"Malformed JSON in file \"(?P<file>.*)\", at byte (?P<byte>\d+) in line (?P<line>\d+): (?P<what>[a-z ]+)\. ?",
-         "malformed JSON in file {file}, at byte {byte} in line {line}: {what}"),
+        ((r"Malformed JSON in file \"(?P<file>.*)\", at byte (?P<byte>\d+) in (?P<where>line|record/value) (?P<line>\d+): "
+          r"(?P<what>[A-Za-z0-9 -]+)\. ?"), "malformed JSON in file {file}, at byte {byte} in {where} {line}: {what}"),
         (r"JSON transform error in file \"(?P<file>.*)\", in line (?P<line>\d+): .*",
          "in file {file}, line {line} does not fit the columns' types"),
         (rf"Overflow in (?P<what>[a-z]+) of (?P<type>{_TYPE}) \(.*", "overflow in {what} of {type}"),

@@ -10,6 +10,8 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import JsonValue
 
 NO_VALUE = "–"
@@ -221,3 +223,28 @@ def split_words(name: str) -> list[str]:
     """
     plain = "".join(letter for letter in unicodedata.normalize("NFKD", name) if not unicodedata.combining(letter))
     return [word.lower().replace("ß", "ss") for word in WORD_PATTERN.findall(plain.replace("ß", "ss"))]
+
+
+def group_left_out_files(files: Mapping[str, str], *, most: int = 5) -> dict[str, str]:
+    """Return the files of a source that are no tables: those with one reason as one entry, and the reason.
+
+    >>> group_left_out_files({"a.pdf": "odd", "_x": "hidden", "b.pdf": "odd"}, most=1)
+    {'a.pdf and 1 more': 'odd', '_x': 'hidden'}
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in files.items():
+        names.setdefault(reason, []).append(escape_hidden(name))
+    groups = {}
+    for reason, found in names.items():
+        more = f" and {len(found) - most:,} more" if len(found) > most else ""
+        groups[f"{', '.join(found[:most])}{more}"] = reason
+    return groups
+
+
+def describe_left_out_files(files: Mapping[str, str]) -> str:
+    """Return the files of a source that are no tables, as one text.
+
+    >>> describe_left_out_files({"a.pdf": "odd", "b.pdf": "odd", "_x": "hidden"})
+    'a.pdf, b.pdf (odd); _x (hidden)'
+    """
+    return "; ".join(f"{names} ({reason})" for names, reason in group_left_out_files(files).items())

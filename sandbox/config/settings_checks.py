@@ -47,6 +47,8 @@ def find_problems(settings: Settings) -> list[ConfigProblem]:
         _check_unit,
         _check_strata,
         _check_references,
+        _check_columns,
+        _check_csv,
         _check_ranges,
         _check_unit_membership,
         _check_masks,
@@ -145,6 +147,52 @@ def _check_references(settings: Settings) -> Iterator[ConfigProblem]:
                     f"{len(reference.key)} ({', '.join(reference.key)}); the numbers must agree"
                 )
                 yield ConfigProblem(key=where, message=message)
+
+
+def _check_columns(settings: Settings) -> Iterator[ConfigProblem]:
+    """Check that columns with a role are taken."""
+    for name, table in settings.tables.items():
+        if table.columns is not None and table.leave_out is not None:
+            message = "columns and leave_out exclude each other; keep one"
+            yield ConfigProblem(key=("tables", name, "leave_out"), message=message)
+            continue
+        roles = {
+            "key": table.key or [],
+            "a reference": [column for reference in table.all_references for column in reference.columns],
+            "a reference to it": [
+                column
+                for other in settings.tables.values()
+                for reference in other.all_references
+                if reference.table == name
+                for column in reference.key
+            ],
+            "mask": table.mask,
+            "types": table.types,
+            "ranges": table.ranges,
+            "csv": table.csv.named_columns if table.csv is not None else [],
+        }
+        setting = "leave_out" if table.columns is None else "columns"
+        for role, columns in roles.items():
+            for column in dict.fromkeys(columns):
+                if not table.takes_column(column):
+                    message = f"{column} is not taken, and {role} names it"
+                    yield ConfigProblem(key=("tables", name, setting), message=message)
+
+
+def _check_csv(settings: Settings) -> Iterator[ConfigProblem]:
+    for name, table in settings.tables.items():
+        if table.csv is None:
+            continue
+        where: KeyPath = ("tables", name, "csv")
+        marks = {
+            "delimiter": table.csv.delimiter,
+            "quote": table.csv.quote or None,
+            "decimal": table.csv.decimal,
+            "thousands": table.csv.thousands,
+        }
+        for first, other in (("delimiter", "quote"), ("decimal", "thousands")):
+            if marks[first] is not None and marks[first] == marks[other]:
+                yield ConfigProblem(key=(*where, other), message=f"is {marks[other]!r}, and so is {first}")
 
 
 def _check_unit_membership(settings: Settings) -> Iterator[ConfigProblem]:

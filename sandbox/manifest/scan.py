@@ -59,7 +59,10 @@ class ScannedTable(DocumentPart):
 
 
 class ScanDocument(Document):
-    """The whole scan, the most severe finding first; ``scanned`` is its time, used to detect future dates."""
+    """The whole scan, the most severe finding first; ``scanned`` is its time, used to detect future dates.
+
+    ``left_out`` has the files of a folder that are no tables, with the reason.
+    """
 
     NAME: ClassVar[str] = "the scan"
 
@@ -67,3 +70,4 @@ class ScanDocument(Document):
     tables: dict[str, ScannedTable]
     findings: list[Finding]
     not_scanned: list[str]
+    left_out: dict[str, str] = Field(default_factory=dict)

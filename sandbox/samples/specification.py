@@ -38,6 +38,13 @@ def _describe_draw(draw: DrawSection) -> dict[str, Any]:
     return fields | {"strata": [_describe_stratum(stratum) for stratum in draw.strata]}
 
 
+def _describe_reading(table: TableSection) -> dict[str, Any]:
+    """Describe how a table is read and which of its columns are taken, where that is not the default."""
+    csv = table.csv.model_dump(mode="json", exclude_defaults=True) if table.csv is not None else {}
+    chosen = {"columns": sorted(table.columns or []), "leave_out": sorted(table.leave_out or []), "csv": csv}
+    return {name: value for name, value in chosen.items() if value}
+
+
 def _describe_stratum(stratum: StratumColumn) -> dict[str, Any]:
     fields: dict[str, Any] = stratum.model_dump(mode="json", exclude_none=True)
     if stratum.bins is not None:
@@ -52,6 +59,7 @@ def _describe_table(table: TableSection) -> dict[str, Any]:
     )
     if table.duplicates != "error":
         fields["duplicates"] = table.duplicates
+    fields |= _describe_reading(table)
     masks = {
         column: mask.model_dump(mode="json", exclude_none=True)
         for column, mask in table.mask.items()

@@ -12,8 +12,8 @@ from sandbox.sources.open_table import open_table
 from sandbox.sources.registry import ADAPTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from sandbox.config.sections.csv import CsvSection
+    from sandbox.config.sections.sample import TableSection
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFile, SourceFormat, SourceListing
     from sandbox.sources.protocol import BrokenLines
@@ -32,25 +32,23 @@ def open_readable_files(
     session: Session,
     listing: SourceListing,
     name: str,
-    types: Mapping[str, str],
-    *,
-    version: int | None = None,
-    snapshot: int | None = None,
+    section: TableSection,
 ) -> TableOpening:
     """Open a listed table without unreadable files and files with other columns than most (see `open_table`)."""
     try:
-        table = open_table(session, listing, name, types, version=version, snapshot=snapshot)
+        table = open_table(session, listing, name, section)
         return TableOpening(table=table, findings=[])
     except SandboxError as error:
         whole = error
+    plain = section.model_copy(update={"version": None, "snapshot": None})
     form, files = listing.files[name]
     readable: dict[SourceFile, frozenset[str]] = {}
     findings: list[Finding] = []
     for file in files:
         try:
-            table_of_file = open_table(session, _restrict_listing(listing, name, form, (file,)), name, types)
+            table_of_file = open_table(session, _restrict_listing(listing, name, form, (file,)), name, plain)
         except SandboxError as error:
-            findings += _describe_broken_file(session, name, form, file, error)
+            findings += _describe_broken_file(session, name, form, file, section.csv, error)
         else:
             readable[file] = frozenset(table_of_file.columns)
     most = Counter(readable.values()).most_common(1)
@@ -63,7 +61,7 @@ def open_readable_files(
         return TableOpening(table=None, findings=findings or [_build_unreadable_finding(name, whole.message)])
     try:
         return TableOpening(
-            table=open_table(session, _restrict_listing(listing, name, form, agreeing), name, types),
+            table=open_table(session, _restrict_listing(listing, name, form, agreeing), name, plain),
             findings=findings,
         )
     except SandboxError as error:
@@ -84,10 +82,10 @@ def build_undecodable_finding(name: str, column: str, count: int, rows: int) -> 
 
 
 def _describe_broken_file(
-    session: Session, name: str, form: SourceFormat, file: SourceFile, error: SandboxError
+    session: Session, name: str, form: SourceFormat, file: SourceFile, csv: CsvSection | None, error: SandboxError
 ) -> list[Finding]:
     """Return the findings for a broken file; for text with the number of bad lines and the first."""
-    broken = ADAPTERS[form].find_broken_lines(session, file)
+    broken = ADAPTERS[form].find_broken_lines(session, file, csv)
     return [_build_lines_finding(name, file, lines) for lines in broken] or [
         _build_unreadable_finding(name, error.message)
     ]

@@ -66,6 +66,7 @@ def scan_source(project: Project, *, now: dt.datetime, threads: int | None = Non
         tables=scan.tables,
         findings=sort_by_severity(scan.findings),
         not_scanned=sorted({*listing.files, *listing.problems} - named),
+        left_out=dict(listing.left_out),
     )
 
 
@@ -97,14 +98,7 @@ class _SourceScan:
         if name not in self.listing.files:
             self._report_missing_table(name)
             return
-        opened = open_readable_files(
-            self.session,
-            self.listing,
-            name,
-            section.types,
-            version=section.version,
-            snapshot=section.snapshot,
-        )
+        opened = open_readable_files(self.session, self.listing, name, section)
         self.findings += opened.findings
         table = opened.table
         files = table.files if table is not None and table.snapshot else self.listing.files[name][1]

@@ -32,11 +32,19 @@ def list_bucket(uri: str, *, base: Path) -> tuple[RemoteStore, SourceTree]:
     scheme = uri.partition("://")[0]
     files: list[SourceFile] = []
     folders: set[str] = set()
+    hidden: set[str] = set()
     for name, size, modified in entries:
         *steps, last = name.split("/")
         kept = _select_visible_folders(steps)
         folders.update("/".join(steps[: end + 1]) for end in range(len(kept)))
-        if len(kept) < len(steps) or (kept and not _is_table_folder(kept)) or not is_visible(last) or size is None:
+        if size is None:
+            continue
+        shown = [step for step in steps if is_visible(step) or step == DELTA_LOG]
+        if len(shown) < len(steps) or not is_visible(last):
+            first = next((index for index, step in enumerate(steps) if step not in shown), len(steps))
+            hidden.add("/".join([*steps, last][: first + 1]))
+            continue
+        if len(kept) < len(steps) or (kept and not _is_table_folder(kept)):
             continue
         address = f"{scheme}://{remote.root.rstrip('/')}/{name}"
         files.append(SourceFile(path=address, name=name, bytes=size, modified=modified, system=remote.system))
@@ -44,6 +52,7 @@ def list_bucket(uri: str, *, base: Path) -> tuple[RemoteStore, SourceTree]:
         root=remote.name.rstrip("/"),
         files=sorted(files, key=lambda file: file.name.split("/")),
         folders=sorted(folders),
+        hidden=sorted(hidden),
     )
 
 

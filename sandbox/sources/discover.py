@@ -26,7 +26,7 @@ def list_configured_source(section: SourceSection, *, base: Path) -> SourceListi
 
 
 def list_source(uri: str, *, base: Path, section: SourceSection | None = None) -> SourceListing:
-    """List the tables of a source, without hidden files (``.x``, ``_x``) and other formats.
+    """List the tables of a source; hidden files (``.x``, ``_x``) and other formats are left out.
 
     Args:
         uri: As in ``[source]``.
@@ -44,9 +44,16 @@ def list_source(uri: str, *, base: Path, section: SourceSection | None = None) -
         remote, tree = bucket.list_bucket(uri, base=base) if "://" in uri else (None, _list_local_folder(root))
     except OSError as error:
         raise SourceError(f"the source {root} cannot be read: {describe_foreign_error(error)}") from error
-    files, problems = _list_tree_tables(tree)
+    found = _find_tree_tables(tree)
     return SourceListing(
-        uri=uri, base=base, display_name=tree.root, files=files, problems=problems, is_folder=True, remote=remote
+        uri=uri,
+        base=base,
+        display_name=tree.root,
+        files=found.files,
+        problems=found.problems,
+        left_out=found.left_out,
+        is_folder=True,
+        remote=remote,
     )
 
 
@@ -60,8 +67,8 @@ def _list_local_folder(root: Path) -> folder.SourceTree:
     )
 
 
-def _list_tree_tables(tree: folder.SourceTree) -> tuple[folder.FilesByTable, dict[str, str]]:
-    """Return the tables of a folder or bucket, and the problems of others."""
+def _find_tree_tables(tree: folder.SourceTree) -> folder.TreeTables:
+    """Return the tables of a folder or bucket (see `folder.find_tables`)."""
     if folder.DELTA_LOG in tree.folders:
         parent = tree.root.rpartition("/")[0]
         raise SourceError(

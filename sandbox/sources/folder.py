@@ -1,7 +1,7 @@
 """Find the tables of a folder: single files, folders of files of one format, and partitioned folders.
 
 `list_folder` lists a local folder; `find_tables` derives the tables from names alone. Partition folders are named
-``column=value``, as in Hive.
+``column=value``, as in Hive. Every file is part of a table, or left out with a reason.
 """
 
 from __future__ import annotations
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     FilesByTable = dict[str, tuple[SourceFormat, tuple[SourceFile, ...]]]
 
-SUPPORTED_FORMATS = "Parquet (.parquet), CSV (.csv, .csv.gz) or JSON Lines (.jsonl, .ndjson)"
+SUPPORTED_FORMATS = (
+    "Parquet (.parquet), CSV (.csv, .tsv, .txt), JSON (.jsonl, .ndjson, .json), Arrow (.arrow, .feather), ORC (.orc) or "
+    "Excel (.xlsx)"
+)
+HIDDEN_REASON = "its name begins with . or _"
+UNKNOWN_REASON = "its name has no suffix of a table"
+DATABASE_REASON = "a database file is a source of its own: name it as uri"
+DATABASE_SUFFIXES = (".duckdb", ".ddb", ".db", ".sqlite", ".sqlite3")
 DELTA_LOG = "_delta_log"  # marks its parent as a Delta table
 NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
@@ -35,11 +42,28 @@ class SourceTree:
         root: The folder, for messages; its entries are shown as ``root/name``.
         files: Its files, sorted by name. In folders of a table only those of partitions.
         folders: The names of its folders, sorted.
+        hidden: The names of its hidden files and folders, sorted.
     """
 
     root: str
     files: Sequence[SourceFile]
     folders: Sequence[str]
+    hidden: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreeTables:
+    """What a folder holds.
+
+    Attributes:
+        files: Table -> format and files.
+        problems: Table -> the reason it cannot be read.
+        left_out: File or folder that is no part of a table -> the reason.
+    """
+
+    files: FilesByTable
+    problems: dict[str, str]
+    left_out: dict[str, str]
 
 
 def list_folder(root: Path) -> SourceTree:
@@ -50,26 +74,36 @@ def list_folder(root: Path) -> SourceTree:
     """
     files: list[SourceFile] = []
     folders: list[str] = []
-    for entry in _walk_visible_entries(root, ""):
+    hidden: list[str] = []
+    for entry in _walk_entries(root, ""):
         name = os.path.relpath(entry.path, root)
-        if entry.is_dir():
+        if not _is_read(entry.name):
+            hidden.append(name)
+        elif entry.is_dir():
             folders.append(name)
-            continue
-        state = entry.stat()
-        files.append(SourceFile(path=entry.path, name=name, bytes=state.st_size, modified=state.st_mtime_ns))
+        else:
+            state = entry.stat()
+            files.append(SourceFile(path=entry.path, name=name, bytes=state.st_size, modified=state.st_mtime_ns))
     return SourceTree(
-        root=str(root), files=sorted(files, key=lambda file: file.name.split("/")), folders=sorted(folders)
+        root=str(root),
+        files=sorted(files, key=lambda file: file.name.split("/")),
+        folders=sorted(folders),
+        hidden=sorted(hidden),
     )
 
 
-def _walk_visible_entries(folder: Path | str, inside: str) -> Iterator[os.DirEntry[str]]:
-    """Yield visible entries in and below a folder; ``inside`` is its own name, empty for the source."""
+def _walk_entries(folder: Path | str, inside: str) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of a folder and of visible ones in it; ``inside`` is its own name, empty for the source."""
     with os.scandir(folder) as scanned:
-        entries = [entry for entry in scanned if is_visible(entry.name) or entry.name == DELTA_LOG]
+        entries = list(scanned)
     for entry in entries:
         yield entry
-        if entry.is_dir() and (not inside or "=" in entry.name):
-            yield from _walk_visible_entries(entry.path, entry.name)
+        if entry.is_dir() and _is_read(entry.name) and (not inside or "=" in entry.name):
+            yield from _walk_entries(entry.path, entry.name)
+
+
+def _is_read(name: str) -> bool:
+    return is_visible(name) or name == DELTA_LOG
 
 
 def is_visible(name: str) -> bool:
@@ -81,71 +115,116 @@ def is_visible(name: str) -> bool:
     return not name.startswith(".") and (not name.startswith("_") or "=" in name)
 
 
-def find_tables(tree: SourceTree) -> tuple[FilesByTable, dict[str, str]]:
-    """Return the tables of a folder, and the problems of folders and names without one."""
-    candidates: dict[str, list[tuple[SourceFormat, tuple[SourceFile, ...]]]] = {}
+def find_tables(tree: SourceTree) -> TreeTables:
+    """Return the tables of a folder, the problems of folders and names without one, and what is left out."""
+    candidates: dict[str, list[_Candidate]] = {}
     problems: dict[str, str] = {}
+    left_out = dict.fromkeys(tree.hidden, HIDDEN_REASON)
     for file in tree.files:
-        if "/" not in file.name and (form := find_format(file.name)) is not None:
-            candidates.setdefault(strip_format_suffix(file.name), []).append((form, (file,)))
+        if "/" not in file.name:
+            found = find_suffix(file.name)
+            if found is None:
+                left_out[file.name] = explain_unknown_file(file.name)
+                continue
+            way = _Candidate(form=found.format, files=(file,), shown=file.name, is_weak=found.is_weak)
+            candidates.setdefault(file.name[: -len(found.suffix)], []).append(way)
     for name in tree.folders:
         if "/" in name or name == DELTA_LOG:
             continue
         try:
-            candidates.setdefault(name, []).append(_resolve_table_folder(tree, name))
+            way, others = _resolve_table_folder(tree, name)
         except ValueError as error:
             problems[name] = str(error)
+            continue
+        candidates.setdefault(name, []).append(way)
+        left_out |= others
+    files: FilesByTable = {}
     for name, ways in candidates.items():
-        if len(ways) > 1:
-            names = ", ".join(sorted(files[0].name if files else f"{name}/" for _, files in ways))
+        strong = [way for way in ways if not way.is_weak] or ways
+        left_out |= {way.shown: f"{strong[0].shown} is the table {name}" for way in ways if way not in strong}
+        if len(strong) > 1:
+            names = ", ".join(sorted(way.shown for way in strong))
             problems[name] = f"the source has the table {name} more than once: {names}; keep one"
-    return {name: ways[0] for name, ways in candidates.items() if name not in problems}, problems
+        elif name not in problems:
+            files[name] = (strong[0].form, strong[0].files)
+    return TreeTables(files=files, problems=problems, left_out=left_out)
 
 
-def find_format(name: str) -> SourceFormat | None:
-    """Return the format by a file's suffix; None for other files."""
-    return _find_suffix(name)[1]
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    """Files that may be a table; a weak one yields to another of the same name."""
+
+    form: SourceFormat
+    files: tuple[SourceFile, ...]
+    shown: str
+    is_weak: bool = False
 
 
-def strip_format_suffix(name: str) -> str:
-    """Return the table name of a file: ``orders`` for ``orders.csv.gz``."""
-    return name.removesuffix(name[len(name) - len(_find_suffix(name)[0]) :])
+@dataclass(frozen=True, kw_only=True)
+class FormatSuffix:
+    """The end of a file's name, and the format it stands for."""
+
+    suffix: str
+    format: SourceFormat
+    is_weak: bool
 
 
-def _find_suffix(name: str) -> tuple[str, SourceFormat | None]:
-    """Return the longest suffix of a file with a format, and that format; empty and None for other files."""
+def find_suffix(name: str) -> FormatSuffix | None:
+    """Return the longest suffix of a file's name that stands for a format; None for other files.
+
+    >>> find_suffix("a.CSV.zst"), find_suffix("notes.pdf")
+    (FormatSuffix(suffix='.CSV.zst', format='csv', is_weak=False), None)
+    """
     fitting = [
-        (suffix, adapter.format)
+        FormatSuffix(suffix=name[-len(ending) :], format=adapter.format, is_weak=suffix in adapter.weak_suffixes)
         for adapter in ADAPTERS.values()
         for suffix in adapter.suffixes
-        if name.lower().endswith(suffix) and len(name) > len(suffix)
+        for ending in (suffix, *(suffix + compression for compression in adapter.compressions))
+        if name.lower().endswith(ending) and len(name) > len(ending)
     ]
-    return max(fitting, key=lambda entry: len(entry[0])) if fitting else ("", None)
+    return max(fitting, key=lambda found: len(found.suffix)) if fitting else None
 
 
-def _resolve_table_folder(tree: SourceTree, name: str) -> tuple[SourceFormat, tuple[SourceFile, ...]]:
-    """Return the format and files of a table's folder.
+def explain_unknown_file(name: str) -> str:
+    """Return why a file is no table.
+
+    >>> explain_unknown_file("shop.duckdb"), explain_unknown_file("notes.pdf")
+    ('a database file is a source of its own: name it as uri', 'its name has no suffix of a table')
+    """
+    return DATABASE_REASON if name.lower().endswith(DATABASE_SUFFIXES) else UNKNOWN_REASON
+
+
+def _resolve_table_folder(tree: SourceTree, name: str) -> tuple[_Candidate, dict[str, str]]:
+    """Return the table in a folder, and what is left out of it.
 
     Raises:
         ValueError: It is not a readable table; the text is the reason.
     """
     if f"{name}/{DELTA_LOG}" in tree.folders:
-        return "delta", ()
+        return _Candidate(form="delta", files=(), shown=f"{name}/"), {}
     folder, below = f"{tree.root}/{name}", f"{name}/"
     inside = [step.rpartition("/")[2] for step in tree.folders if step.startswith(below)]
     strange = [step for step in inside if "=" not in step]
     if strange:
         shown = ", ".join(strange[:3])
         raise ValueError(f"{folder} has folders in it ({shown}) that are no partitions (column=value)")
-    files = {file: form for file in tree.files if file.name.startswith(below) and (form := find_format(file.name))}
-    if not files:
-        raise ValueError(f"{folder} holds no file that is {SUPPORTED_FORMATS}")
-    forms = sorted(set(files.values()))
+    here = [file for file in tree.files if file.name.startswith(below)]
+    suffixes = {file.name: found for file in here if (found := find_suffix(file.name)) is not None}
+    left_out = {file.name: explain_unknown_file(file.name) for file in here if file.name not in suffixes}
+    if not suffixes:
+        others = f", but {', '.join(sorted(left_out)[:3])}" if left_out else ""
+        raise ValueError(f"{folder} holds no file that is {SUPPORTED_FORMATS}{others}")
+    if not all(found.is_weak for found in suffixes.values()):
+        weak = {file for file, found in suffixes.items() if found.is_weak}
+        strong = next(found.format for found in suffixes.values() if not found.is_weak)
+        left_out |= dict.fromkeys(weak, f"the table {name} is made of {strong} files")
+        suffixes = {file: found for file, found in suffixes.items() if file not in weak}
+    forms = sorted({found.format for found in suffixes.values()})
     if len(forms) > 1:
         raise ValueError(f"{folder} mixes {' and '.join(forms)}; a table's files are of one format")
-    placed = tuple(_parse_partition(folder, file) for file in files)
+    placed = tuple(_parse_partition(folder, file) for file in here if file.name in suffixes)
     _check_same_partitions(folder, placed)
-    return forms[0], placed
+    return _Candidate(form=forms[0], files=placed, shown=f"{name}/"), left_out
 
 
 def _check_same_partitions(folder: str, files: Sequence[SourceFile]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import gzip
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
-from sandbox.engine.duckdb import remote_files
+from sandbox.engine.duckdb import decoded_files, remote_files
+from sandbox.engine.duckdb.decoded_files import PLAIN_DECODING, Decoding, find_compression, open_decompressed
 from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class SourceFile:
         system: pyarrow's file system, for a file in a bucket.
         etag: The bucket's ETag; empty if unknown.
         constants: (column, text) for the partition columns in its path; None for NULL.
+        decoding: What Python does to its bytes before the query engine reads them.
     """
 
     path: str
@@ -56,11 +57,17 @@ class SourceFile:
     system: Any = field(default=None, compare=False, repr=False)
     etag: str = ""
     constants: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)  # implied by the name
+    decoding: Decoding = field(default=PLAIN_DECODING, compare=False)
 
     @property
-    def is_gzipped(self) -> bool:
-        """Whether it is compressed with gzip."""
-        return self.path.lower().endswith(".gz")
+    def compression(self) -> str | None:
+        """The compression of the whole file, by its name: ``gzip``, ``zstd``, ``bz2`` or ``xz``; None without one."""
+        return find_compression(self.path)
+
+    @property
+    def address(self) -> str:
+        """Its path for the query engine."""
+        return self.decoding.build_address(self.path)
 
     def open(self) -> BinaryIO:
         """Open it for reading."""
@@ -85,12 +92,8 @@ class SourceFile:
     @contextlib.contextmanager
     def open_decompressed(self) -> Iterator[BinaryIO]:
         """Open it for reading, decompressed."""
-        with self.open() as stream:
-            if not self.is_gzipped:
-                yield stream
-                return
-            with gzip.open(stream) as inner:
-                yield cast("BinaryIO", inner)
+        with self.open() as stream, open_decompressed(stream, self.compression) as inner:
+            yield inner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +107,7 @@ class SourceListing:
         files: Table -> format and files, sorted by name.
         problems: Table -> the reason it cannot be read.
         views: Tables that are views: `sandbox init` leaves them out.
+        left_out: File or folder that is no table and no part of one -> the reason.
         is_folder: Whether its tables are files and folders.
         remote: The bucket, if it is one.
         handle: The adapter's reader of the whole source, such as a catalogue.
@@ -116,6 +120,7 @@ class SourceListing:
     files: Mapping[str, tuple[SourceFormat, tuple[SourceFile, ...]]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     views: frozenset[str] = frozenset()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     is_folder: bool = False
     remote: RemoteStore | None = None
     handle: Any = field(default=None, compare=False, repr=False)
@@ -137,7 +142,7 @@ class SourceListing:
             raise SourceError(self.problems[table])
         if table in self.files:
             return self.files[table]
-        where = f": there is no {table}.parquet, .csv or .jsonl in {self.display_name}, and no folder of that name"
+        where = f": no file in {self.display_name} has that name and a suffix of a table, and no folder has that name"
         raise ConfigError(
             f"the source has no table {table}{where if self.is_folder else f' ({self.display_name})'}",
             hint=suggest_name(table, [*self.files, *self.problems], "tables there"),
@@ -162,10 +167,12 @@ def _fetch_etag(file: SourceFile) -> SourceFile:
     return replace(file, etag=metadata.get(b"ETag", metadata.get("ETag", b"")).decode())
 
 
-def register_bucket_files(session: Session, files: Iterable[SourceFile]) -> None:
-    """Make files of a bucket readable in a session."""
+def register_files(session: Session, files: Iterable[SourceFile]) -> None:
+    """Make files readable in a session: those of a bucket, and those that Python decodes."""
     for file in files:
-        if file.system is not None:
+        if not file.decoding.is_plain:
+            decoded_files.register_decoded_file(session, file.address, file.open, file.decoding, file.modified)
+        elif file.system is not None:
             remote_files.register_remote_files(session, file.system, {file.path: (file.bytes, file.modified)})
 
 

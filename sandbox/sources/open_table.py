@@ -6,13 +6,14 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sandbox.config.sections.sample import TableSection
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.error_text import describe_foreign_error, format_row_value
 from sandbox.errors import ConfigError, DataRuleError, SandboxError, SourceError
 from sandbox.sources.adapters.duckdb_file import UNSUPPORTED_TYPES
 from sandbox.sources.files.columns import describe_columns
 from sandbox.sources.files.partitions import add_partition_columns, list_partition_values
-from sandbox.sources.listing import fetch_etags, register_bucket_files, suggest_name
+from sandbox.sources.listing import fetch_etags, register_files, suggest_name
 from sandbox.sources.protocol import TableRequest
 from sandbox.sources.registry import ADAPTERS, get_adapter, translate_file_errors
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sandbox.sources.protocol import SourceAdapter
     from sandbox.sources.table import SourceTable
 
+PLAIN_TABLE = TableSection()
 TYPE_NAMES = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE",
     "DECIMAL(18,2)", "VARCHAR", "BOOLEAN", "DATE", "TIME", "TIMESTAMP", "TIMESTAMPTZ", "UUID", "BLOB", "JSON",
@@ -34,10 +36,7 @@ def open_table(
     session: Session,
     listing: SourceListing,
     name: str,
-    types: Mapping[str, str],
-    *,
-    version: int | None = None,
-    snapshot: int | None = None,
+    section: TableSection = PLAIN_TABLE,
 ) -> SourceTable:
     """Open a table and check all its files.
 
@@ -45,9 +44,7 @@ def open_table(
         session: The query engine.
         listing: The source's files.
         name: The table.
-        types: Column types fixed in ``sandbox.toml``.
-        version: Version of a Delta table; None for the newest.
-        snapshot: Snapshot id of an Iceberg table; None for the newest.
+        section: Its settings: types, columns, CSV, and the version or snapshot.
 
     Raises:
         ConfigError: The table or its version does not exist, or a fixed type is invalid.
@@ -55,17 +52,42 @@ def open_table(
         SourceError: A file cannot be read, or the files have different columns.
     """
     form, files = listing.find_table(name)
-    adapter, pins = ADAPTERS[form], {"version": version, "snapshot": snapshot}
+    adapter, pins = ADAPTERS[form], {"version": section.version, "snapshot": section.snapshot}
     _check_pins(name, adapter, pins)
     files = _register_files(session, files)
-    fixed = {column: _resolve_fixed_type(session, name, column, kind) for column, kind in types.items()}
-    request = TableRequest(listing=listing, name=name, files=files, fixed=fixed, pin=pins.get(adapter.pin or ""))
+    fixed = {column: _resolve_fixed_type(session, name, column, kind) for column, kind in section.types.items()}
+    request = TableRequest(
+        listing=listing, name=name, files=files, fixed=fixed, section=section, pin=pins.get(adapter.pin or "")
+    )
     with translate_file_errors(form, files):
         table = adapter.open_table(session, request)
         if any(file.constants for file in table.files) and table.snapshot is None:
             table = add_partition_columns(session, table, fixed)
+        _check_taken_columns(table, section)
+        table = _leave_columns_out(table, section)
         _check_fixed_types(session, table, fixed)
     return replace(table, columns={name: fixed.get(name, kind) for name, kind in table.columns.items()})
+
+
+def _check_taken_columns(table: SourceTable, section: TableSection) -> None:
+    """Check that the columns to take, or to leave out, are there, and that some are taken."""
+    for setting, columns in (("columns", section.columns), ("leave_out", section.leave_out)):
+        for column in columns or ():
+            if column not in table.all_columns:
+                raise DataRuleError(
+                    f"{table.name} has no column {column}, which {setting} in [tables.{table.name}] names",
+                    hint=suggest_name(column, table.all_columns, "its columns"),
+                )
+    if not any(map(section.takes_column, table.all_columns)):
+        raise DataRuleError(f"[tables.{table.name}] leave_out names all columns of {table.name}")
+
+
+def _leave_columns_out(table: SourceTable, section: TableSection) -> SourceTable:
+    """Return a table with the columns to take alone."""
+    taken = {name: kind for name, kind in table.columns.items() if section.takes_column(name)}
+    if len(taken) == len(table.columns):
+        return table
+    return replace(table, columns=taken, source_columns=table.all_columns)
 
 
 def attach_tables(session: Session, tables: Iterable[SourceTable]) -> None:
@@ -75,7 +97,7 @@ def attach_tables(session: Session, tables: Iterable[SourceTable]) -> None:
         SourceError: A file or server cannot be read.
     """
     for table in tables:
-        register_bucket_files(session, table.files)
+        register_files(session, table.files)
         get_adapter(table).attach_table(session, table)
 
 
@@ -100,7 +122,7 @@ def _register_files(session: Session, files: Sequence[SourceFile]) -> tuple[Sour
         tagged = fetch_etags(files)
     except OSError as error:
         raise SourceError(f"the source cannot be read: {describe_foreign_error(error)}", lost=True) from error
-    register_bucket_files(session, tagged)
+    register_files(session, tagged)
     return tagged
 
 

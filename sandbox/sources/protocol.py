@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from sandbox.config.sections.csv import CsvSection
+    from sandbox.config.sections.sample import TableSection
     from sandbox.config.sections.source import SourceSection
     from sandbox.engine.database_schema import DeclaredTable
     from sandbox.engine.duckdb.session import Session
@@ -41,6 +43,7 @@ class TableRequest:
         name: The table.
         files: Its files, registered in the session.
         fixed: Column types fixed in ``sandbox.toml``, as DuckDB names them.
+        section: Its settings.
         pin: The requested version (see `SourceAdapter.pin`); None for the newest.
     """
 
@@ -48,6 +51,7 @@ class TableRequest:
     name: str
     files: tuple[SourceFile, ...]
     fixed: Mapping[str, str]
+    section: TableSection
     pin: int | None = None
 
 
@@ -93,6 +97,8 @@ class SourceAdapter:
     Attributes:
         format: Name of the format.
         suffixes: File suffixes of the format in a folder or bucket.
+        weak_suffixes: Those that other files have as well: a file of another suffix with the same name goes first.
+        compressions: Suffixes that may follow, for compressed files.
         pin: Key of ``[tables.<name>]`` that names a version of a table; None without versions.
         parquet_ratio: Approximate bytes of Parquet per byte of the source.
         is_columnar: Whether tables are read in place, because unused columns cost nothing.
@@ -104,6 +110,8 @@ class SourceAdapter:
 
     format: str
     suffixes: tuple[str, ...] = ()
+    weak_suffixes: tuple[str, ...] = ()
+    compressions: tuple[str, ...] = ()
     pin: str | None = None
     parquet_ratio = 1.0
     is_columnar = False
@@ -208,8 +216,8 @@ class SourceAdapter:
         """Count invalid UTF-8 values per text column, omitting columns without any."""
         return {}
 
-    def find_broken_lines(self, session: Session, file: SourceFile) -> list[BrokenLines]:
-        """Return the unreadable lines of a text file by reason."""
+    def find_broken_lines(self, session: Session, file: SourceFile, csv: CsvSection | None) -> list[BrokenLines]:
+        """Return the unreadable lines of a text file by reason; ``csv`` says how it is written."""
         return []
 
     def explain_error(self, cause: Exception, files: Sequence[SourceFile]) -> SourceError:

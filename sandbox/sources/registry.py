@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from sandbox.sources.adapters.arrow_files import ArrowAdapter, OrcAdapter
 from sandbox.sources.adapters.csv_files import CsvAdapter
 from sandbox.sources.adapters.duckdb_file import DuckDBAdapter
 from sandbox.sources.adapters.jsonl_files import JsonLinesAdapter
@@ -28,6 +29,8 @@ ADAPTERS: dict[SourceFormat, SourceAdapter] = {
         ParquetAdapter(),
         CsvAdapter(),
         JsonLinesAdapter(),
+        ArrowAdapter(),
+        OrcAdapter(),
         DeltaAdapter(),
         IcebergAdapter(),
         DuckDBAdapter(),

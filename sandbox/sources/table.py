@@ -30,6 +30,7 @@ class SourceTable:
         width: Approximate bytes of a row before compression.
         share: Approximate share of its files taken by the table.
         snapshot: Version of a lakehouse table, or snapshot of a database.
+        source_columns: All columns of the source, in order, where some are left out; else empty.
         details: What its adapter knows of it, a frozen dataclass; read by the adapter alone.
     """
 
@@ -41,7 +42,13 @@ class SourceTable:
     width: float
     share: float = 1.0
     snapshot: SourceSnapshot | None = None
+    source_columns: tuple[str, ...] = ()
     details: object = None
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """All its columns in the source, in order."""
+        return self.source_columns or tuple(self.columns)
 
     @property
     def bytes(self) -> int:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from sandbox.config.sections.sample import TableSection
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SandboxError, SourceError
+from sandbox.formatting import describe_left_out_files, group_left_out_files
 from sandbox.sources.checks import personal_columns
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
@@ -68,7 +70,13 @@ def build_proposal(
             )
         with progress.step(f"looking for strata of {chosen.table}"):
             groups = strata.choose_strata(session, tables[chosen.table], chosen)
-        proposal = Proposal(uri=uri, tables=tables, unit=chosen, strata=groups, skipped_tables=left_out)
+        proposal = Proposal(
+            uri=uri,
+            tables=tables,
+            unit=chosen,
+            strata=groups,
+            skipped_tables={**group_left_out_files(listing.left_out), **left_out},
+        )
         proposal = resolve_proposal(proposal)
         with progress.step("looking for personal columns"):
             suspects = personal_columns.find_personal_columns(
@@ -84,9 +92,10 @@ def _inspect_tables(
     """Open every table and count the values of its possible key columns."""
     names = sorted([*listing.files, *listing.problems] if only is None else only)
     if not names:
+        others = f"; it holds {describe_left_out_files(listing.left_out)}" if listing.left_out else ""
         raise SourceError(
-            f"{listing.display_name} holds no table",
-            hint="name a folder of Parquet, CSV or JSON Lines: sandbox init FOLDER",
+            f"{listing.display_name} holds no table{others}",
+            hint="name a folder of Parquet, CSV, JSON, Arrow, ORC or Excel files: sandbox init FOLDER",
         )
     tables, left_out = {}, {}
     with progress.step("looking at the tables", total=len(names), unit="tables") as advance:
@@ -113,7 +122,8 @@ def _inspect_table(session: Session, listing: SourceListing, name: str) -> Sugge
     if "/" in name or "\0" in name or name.startswith("."):
         raise SourceError("a table's name has no / in it and does not start with a dot")
     fixed_types = ADAPTERS[listing.find_table(name)[0]].find_unsupported_columns(listing, name)
-    table = open_table(session, listing, name, {column: kind for column, (kind, _) in fixed_types.items()})
+    section = TableSection(types={column: kind for column, (kind, _) in fixed_types.items()})
+    table = open_table(session, listing, name, section)
     columns = [column for column, kind in table.columns.items() if KEY_TYPE_PATTERN.fullmatch(kind)]
     relation = quote_identifier(project_table(session, table, columns))
     counts = [f"count({name}), approx_count_distinct({name})" for name in map(quote_identifier, columns)]

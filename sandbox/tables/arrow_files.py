@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow import feather, ipc, orc
 
+from sandbox.engine.duckdb.arrow_scan import check_arrow_types
 from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sandbox.model import TableFormat
@@ -34,7 +35,7 @@ def open_dataset(paths: Sequence[Path], format_: TableFormat) -> tuple[Any, list
             for path, table in zip(paths, tables, strict=True)
         ]
         for path, schema in zip(paths, schemas, strict=True):
-            _check_types(path, schema)
+            check_arrow_types(str(path), schema)
         schema = pa.unify_schemas([schema_.remove_metadata() for schema_ in schemas])
         if all(table is None for table in tables):
             kind = "orc" if format_ == "orc" else "ipc"
@@ -65,28 +66,3 @@ def _read_stream(path: Path) -> pa.Table | None:
         return feather.read_table(str(path))
     with path.open("rb") as file:
         return ipc.open_stream(file).read_all()
-
-
-def _check_types(path: Path, schema: pa.Schema) -> None:
-    """Check that the query engine holds every value exactly, and distinguishes the columns.
-
-    Raises:
-        SourceError: It does not.
-    """
-    lower = [name.lower() for name in schema.names]
-    twice = sorted({name for name in schema.names if lower.count(name.lower()) > 1})
-    if twice:
-        raise SourceError(f"{path}: columns that differ at most in case: {', '.join(twice)}")
-    for field in schema:
-        for kind in _walk_types(field.type):
-            nanoseconds = pa.types.is_duration(kind) and kind.unit == "ns"
-            if nanoseconds or pa.types.is_interval(kind):
-                raise SourceError(f"{path}: the query engine does not hold every value of {field.name} ({field.type})")
-
-
-def _walk_types(kind: pa.DataType) -> Iterator[pa.DataType]:
-    yield kind
-    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        yield from _walk_types(kind.value_type)
-    for index in range(kind.num_fields):
-        yield from _walk_types(kind.field(index).type)

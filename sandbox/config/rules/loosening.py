@@ -103,7 +103,11 @@ _TABLE_KEYS: dict[str, LoosensCheck] = {
     "reference": _lacks_entry,
     "belongs_to": _is_any_change,
     "keep": _is_lenient("all", None, "referenced"),
+    "columns": _is_any_change,
+    "leave_out": _is_any_change,
 }
+
+_CSV_KEYS = ("encoding", "delimiter", "quote", "header", "decimal", "thousands", "null", "date_format")
 
 _TOLERANCE_KEYS: dict[str, LoosensCheck] = {
     "abs": _is_higher,
@@ -155,6 +159,7 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     "sample.unit": _is_any_change,
     "sample.memory": _is_harmless,
     **{f"tables.*.{key}": check for key, check in _TABLE_KEYS.items()},
+    **{f"tables.*.csv.{key}": _is_any_change for key in _CSV_KEYS},
     **{f"outputs.*.{key}": check for key, check in _OUTPUT_KEYS.items()},
     **{f"outputs.*.tolerance.*.{key}": check for key, check in _TOLERANCE_KEYS.items()},
     **{f"outputs.*.type_tolerance.*.{key}": check for key, check in _TOLERANCE_KEYS.items()},

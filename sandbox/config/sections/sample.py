@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from sandbox.config.quantities import Size
 from sandbox.config.sections.base import ColumnNames, NonEmptyText, PositiveInteger, Scalar, Section
+from sandbox.config.sections.csv import CsvSection
 
 RangeBound = int | float | dt.datetime | dt.date
 
@@ -220,6 +221,17 @@ class TableSection(Section):
         description="Fixed type of a column, as DuckDB writes it.",
         examples=[{"amount": "DECIMAL(18,2)"}],
     )
+    csv: CsvSection | None = Field(
+        default=None,
+        description="How the table's CSV files are written, where it is not as RFC 4180 says.",
+        examples=[{"delimiter": ";", "decimal": ","}],
+    )
+    columns: ColumnNames | None = Field(
+        default=None, description="Columns to take. Default: all.", examples=[["customer_id", "country"]]
+    )
+    leave_out: ColumnNames | None = Field(
+        default=None, description="Columns not to take, of all others.", examples=[["photo"]]
+    )
     version: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="Version of a Delta table. Default: the newest.", examples=[12]
     )
@@ -254,6 +266,12 @@ class TableSection(Section):
         ),
         examples=["all"],
     )
+
+    def takes_column(self, column: str) -> bool:
+        """Return whether a column is taken."""
+        if self.columns is not None:
+            return column in self.columns
+        return column not in (self.leave_out or ())
 
     @property
     def all_references(self) -> tuple[Reference, ...]:

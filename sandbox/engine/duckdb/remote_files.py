@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from fsspec import AbstractFileSystem
 from sandbox.error_text import describe_foreign_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pyarrow import fs
 
@@ -22,49 +23,58 @@ if TYPE_CHECKING:
 class RemoteFile:
     """An open file that several threads may read at once, each at its own position.
 
-    DuckDB seeks and reads in two calls, and another thread may come between them.
+    DuckDB seeks and reads in two calls, and another thread may come between them. Python forgets thread-local values of
+    DuckDB's threads between two calls, so positions are kept by the thread's number.
     """
 
     def __init__(self, file: Any, path: str) -> None:
         self._file, self._path = file, path
-        self._thread_state = threading.local()
+        self._positions: dict[int, int] = {}
 
     def tell(self) -> int:
-        position: int = getattr(self._thread_state, "position", 0)
-        return position
+        return self._positions.get(threading.get_ident(), 0)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._thread_state.position = (0, self.tell(), self._file.size())[whence] + offset
-        return self.tell()
+        position: int = (0, self.tell(), self._file.size())[whence] + offset
+        self._positions[threading.get_ident()] = position
+        return position
 
     def read(self, count: int) -> bytes:
         """Return up to ``count`` bytes from this thread's position."""
+        position = self.tell()
         try:
-            data: bytes = self._file.read_at(count, self.tell())
+            data: bytes = self._file.read_at(count, position)
         except OSError as error:
             raise OSError(f"{self._path}: {describe_foreign_error(error)}") from None
-        self._thread_state.position = self.tell() + len(data)
+        self._positions[threading.get_ident()] = position + len(data)
         return data
 
     def close(self) -> None:
         self._file.close()
 
 
-class RemoteFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
-    """Files of a bucket that a session may read: only the registered ones."""
+class ListedFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """Files that a session may read: only the registered ones."""
 
     cachable = False
 
-    def __init__(self, system: fs.FileSystem, scheme: str) -> None:
+    def __init__(self, scheme: str) -> None:
         super().__init__()
         self.protocol = scheme
-        self.system = system
-        self.listed_files: dict[str, tuple[int, int]] = {}
+        self._files: dict[str, tuple[Callable[[], int], int]] = {}
+
+    def list_file(self, path: str, size: Callable[[], int], modified: int) -> None:
+        """Allow a file of a size in bytes, changed at a time in nanoseconds since 1970 UTC."""
+        self._files[path] = (size, modified)
+
+    def open_listed(self, path: str) -> RemoteFile:
+        """Open a registered file."""
+        raise NotImplementedError
 
     def open(self, path: str, mode: str = "rb", **_: Any) -> RemoteFile:
-        if path not in self.listed_files or mode != "rb":
+        if path not in self._files or mode != "rb":
             raise FileNotFoundError(path)
-        return RemoteFile(self.system.open_input_file(path.partition("://")[2]), path)
+        return self.open_listed(path)
 
     def glob(self, path: str, **_: Any) -> list[str]:
         """Return the file that a pattern matches.
@@ -72,19 +82,30 @@ class RemoteFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         Patterns match one path only (see `sandbox.engine.duckdb.table_functions.format_file_list`).
         """
         exact = re.sub(r"\[([*?\[])\]", r"\1", path)
-        return [exact] if exact in self.listed_files else []
+        return [exact] if exact in self._files else []
 
     def exists(self, path: str, **_: Any) -> bool:
         """Return whether a file is registered."""
-        return path in self.listed_files
+        return path in self._files
 
     def info(self, path: str, **_: Any) -> dict[str, Any]:
         """Return a file's size, as listed."""
-        return {"name": path, "size": self.listed_files[path][0], "type": "file"}
+        return {"name": path, "size": self._files[path][0](), "type": "file"}
 
     def modified(self, path: str) -> dt.datetime:
         """Return a file's modification time, as listed."""
-        return dt.datetime.fromtimestamp(self.listed_files[path][1] / 1e9, dt.UTC)
+        return dt.datetime.fromtimestamp(self._files[path][1] / 1e9, dt.UTC)
+
+
+class RemoteFileSystem(ListedFileSystem):
+    """Files of a bucket that a session may read."""
+
+    def __init__(self, system: fs.FileSystem, scheme: str) -> None:
+        super().__init__(scheme)
+        self.system = system
+
+    def open_listed(self, path: str) -> RemoteFile:
+        return RemoteFile(self.system.open_input_file(path.partition("://")[2]), path)
 
 
 def register_remote_files(session: Session, system: fs.FileSystem, files: Mapping[str, tuple[int, int]]) -> None:
@@ -95,6 +116,6 @@ def register_remote_files(session: Session, system: fs.FileSystem, files: Mappin
     for address, size_and_time in files.items():
         scheme = address.partition("://")[0]
         if scheme not in session.remote_file_systems:
-            session.remote_file_systems[scheme] = RemoteFileSystem(system, scheme)
-            session.connection.register_filesystem(session.remote_file_systems[scheme])
-        session.remote_file_systems[scheme].listed_files[address] = size_and_time
+            session.register_file_system(scheme, RemoteFileSystem(system, scheme))
+        size, modified = size_and_time
+        session.remote_file_systems[scheme].list_file(address, functools.partial(int, size), modified)

@@ -166,6 +166,11 @@ class Session:
             except OSError as error:  # Arrow's, for any error of DuckDB while it reads
                 raise self._error_class(f"{doing}: {describe_foreign_error(error)}") from error
 
+    def register_file_system(self, scheme: str, system: Any) -> None:
+        """Let statements read the files of an fsspec file system by addresses with its scheme."""
+        self.remote_file_systems[scheme] = system
+        self.connection.register_filesystem(system)
+
     def set_statement_error(self, error: SandboxError) -> None:
         """Set the error for the running statement to fail with, for callbacks that cannot raise it themselves."""
         self._statement_error = error

@@ -78,10 +78,10 @@ def find_delimiter(path: Path) -> str:
     return "\t" if name.endswith(TAB_SUFFIXES) else detect_delimiter(_read_first_line(path))
 
 
-def build_compression_option(packed: Sequence[bool]) -> str:
-    """Return the option for files of which some are compressed; DuckDB's detection fails on a ? in a path."""
-    kind = "auto_detect" if len(set(packed)) > 1 else "gzip" if packed[0] else "none"
-    return f"compression = '{kind}'"
+def build_compression_option(compressions: Sequence[str | None]) -> str:
+    """Return the option for files of these compressions; DuckDB's detection fails on a ? in a path."""
+    kinds = set(compressions)
+    return f"compression = '{'auto_detect' if len(kinds) > 1 else kinds.pop() or 'none'}'"
 
 
 def detect_delimiter(header: str) -> str:

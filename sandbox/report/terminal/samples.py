@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sandbox.formatting import (
+    describe_left_out_files,
     escape_hidden,
     format_age,
     format_count,
@@ -64,6 +65,8 @@ def render_plan(plan: SamplePlan) -> RenderableType:
                 style="dim",
             )
         )
+    if plan.listing.left_out:
+        parts.append(Text(f"no tables: {describe_left_out_files(plan.listing.left_out)}", style="dim"))
     parts += [Text(f"warning: {escape_hidden(warning)}", style="yellow") for warning in plan.warnings]
     return Group(*parts, Text("next: sandbox create", style="dim"))
 

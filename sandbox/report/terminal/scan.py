@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from sandbox.formatting import escape_hidden, format_count, format_share, format_size, truncate_text
+from sandbox.formatting import (
+    describe_left_out_files,
+    escape_hidden,
+    format_count,
+    format_share,
+    format_size,
+    truncate_text,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -33,6 +40,8 @@ def render_scan(document: ScanDocument) -> RenderableType:
         names = ", ".join(escape_hidden(name) for name in document.not_scanned)
         text = f"not looked at, because sandbox.toml does not name them: {truncate_text(names, 200)}"
         parts.append(Text(text, style="dim"))
+    if document.left_out:
+        parts.append(Text(f"no tables: {describe_left_out_files(document.left_out)}", style="dim"))
     return Group(*parts)
 
 

@@ -247,6 +247,7 @@ class SamplePlan:
             "tables": {step.table: self._describe_table(step) for step in self.steps},
             "expected": {"rows": self.expected_rows, "bytes": self.expected_bytes},
             "not_sampled": list(self.not_sampled),
+            "left_out": dict(self.listing.left_out),
             "warnings": list(self.warnings),
         }
 

@@ -90,9 +90,7 @@ def _open_tables(
     tables = {}
     with progress.step("looking at the source", total=len(settings.tables), unit="tables") as advance:
         for name, table in settings.tables.items():
-            tables[name] = open_table(
-                session, listing, name, table.types, version=table.version, snapshot=table.snapshot
-            )
+            tables[name] = open_table(session, listing, name, table)
             advance(1)
     return tables
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.config.sections.csv import PLAIN_CSV, CsvSection
+from sandbox.engine.duckdb.session import find_engine_error, quote_identifier
 from sandbox.errors import SourceError
 from sandbox.sources.files.columns import check_same_columns
-from sandbox.sources.files.csv_schema import (
+from sandbox.sources.files.csv_layout import (
     CsvLayout,
     build_csv_reader,
+    build_encoding_error,
+    decode_file,
     group_by_layout,
-    infer_types_and_row_count,
+    has_mixed_line_ends,
     read_layout,
 )
-from sandbox.sources.files.file_errors import explain_csv_error
+from sandbox.sources.files.csv_schema import infer_types_and_row_count
+from sandbox.sources.files.csv_values import build_castable_sql, build_value_sql
+from sandbox.sources.files.file_errors import explain_csv_error, find_csv_line
 from sandbox.sources.files.partitions import FileConstants
+from sandbox.sources.listing import register_files
 from sandbox.sources.protocol import BrokenLines, SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
 
@@ -27,9 +33,10 @@ if TYPE_CHECKING:
     from sandbox.sources.listing import SourceFile
     from sandbox.sources.protocol import TableRequest
 
+NOT_UTF8_REASON = "is not UTF-8"
 REJECTS_TABLES = ("scan_rejects", "scan_rejected_files")  # DuckDB accepts only names without quotes here
 ERROR_PHRASES = {
-    "INVALID ENCODING": ("is not UTF-8", "are not UTF-8"),
+    "INVALID ENCODING": (NOT_UTF8_REASON, "are not UTF-8"),
     "TOO MANY COLUMNS": ("has more fields than the header", "have more fields than the header"),
     "MISSING COLUMNS": ("has fewer fields than the header", "have fewer fields than the header"),
     "UNQUOTED VALUE": ("has a quote that does not end", "have a quote that does not end"),
@@ -39,25 +46,36 @@ OTHER_PHRASE = ("cannot be read", "cannot be read")
 
 @dataclass(frozen=True, kw_only=True)
 class CsvDetails:
-    """The layout of each file."""
+    """The layout of each file, and the settings of the table."""
 
     layouts: tuple[CsvLayout, ...]
+    section: CsvSection
 
 
 class CsvAdapter(SourceAdapter):
     """CSV files, with commas or other delimiters, possibly compressed."""
 
     format = "csv"
-    suffixes = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+    suffixes = (".csv", ".tsv", ".tab", ".txt")
+    weak_suffixes = (".tab", ".txt")
+    compressions = (".gz", ".zst", ".bz2", ".xz")
     parquet_ratio = 0.3
     has_header_line = True
     reads_empty_as_null = True
 
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
-        files = request.files
-        layouts = [read_layout(file) for file in files]
+        section = request.section.csv or PLAIN_CSV
+        files = tuple(decode_file(file, section) for file in request.files)
+        layouts = [read_layout(file, request.name, section) for file in files]
         check_same_columns(files, [layout.columns for layout in layouts])
-        types, rows = infer_types_and_row_count(session, files, layouts, request.fixed)
+        register_files(session, files)
+        try:
+            types, rows = infer_types_and_row_count(session, files, layouts, request)
+        except SourceError as error:
+            _check_encoding(request.name, files, error)
+            files, layouts = _align_line_ends(files, layouts, section, error)
+            register_files(session, files)
+            types, rows = infer_types_and_row_count(session, files, layouts, request)
         return SourceTable(
             name=request.name,
             format=self.format,
@@ -65,43 +83,47 @@ class CsvAdapter(SourceAdapter):
             columns=types,
             rows=rows,
             width=sum(file.bytes for file in files) / max(1, rows),
-            details=CsvDetails(layouts=tuple(layouts)),
+            source_columns=layouts[0].columns,
+            details=CsvDetails(layouts=tuple(layouts), section=section),
         )
 
     def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
         files = range(len(table.files)) if file is None else [file]
-        constants = FileConstants.from_files(table, files)
+        constants, details = FileConstants.from_files(table, files), _get_details(table)
         columns = ", ".join(
             constants.sql.get(name)
-            or (
-                quote_identifier(name)
-                if kind == "VARCHAR"
-                else f"nullif({quote_identifier(name)}, '')::{kind} as {quote_identifier(name)}"
-            )
+            or _name_value(build_value_sql(quote_identifier(name), name, kind, details.section), name)
             for name, kind in table.columns.items()
         )
-        layouts = _get_layouts(table)
-        groups = group_by_layout([table.files[i] for i in files], [layouts[i] for i in files])
+        groups = group_by_layout([table.files[i] for i in files], [details.layouts[i] for i in files])
         select = " union all ".join(
-            f"select {columns} from {build_csv_reader(paths, layout, constants.option)}"
-            for layout, paths in groups.items()
+            f"select {columns} from {build_csv_reader(addresses, layout, constants.option)}"
+            for layout, addresses in groups.items()
         )
         return number_rows(select, number)
 
     def build_untyped_select(self, table: SourceTable) -> str:
-        names = ", ".join(quote_identifier(name) for name in table.columns)
+        details, there = _get_details(table), set(_get_details(table).layouts[0].columns)
+        values = ", ".join(
+            _name_value(build_castable_sql(quote_identifier(name), name, kind, details.section), name)
+            for name, kind in table.columns.items()
+            if name in there
+        )
         return " union all ".join(
-            f"select {names} from {build_csv_reader([file.path], layout)}"
-            for file, layout in zip(table.files, _get_layouts(table), strict=True)
+            f"select {values} from {build_csv_reader([file.address], layout)}"
+            for file, layout in zip(table.files, details.layouts, strict=True)
         )
 
     def explain_error(self, cause: Exception, files: Sequence[SourceFile]) -> SourceError:
         return explain_csv_error(cause, files)
 
-    def find_broken_lines(self, session: Session, file: SourceFile) -> list[BrokenLines]:
+    def find_broken_lines(self, session: Session, file: SourceFile, csv: CsvSection | None) -> list[BrokenLines]:
         """Count the unreadable lines of a file by kind of error."""
+        section = csv or PLAIN_CSV
         try:
-            relation = build_csv_reader([file.path], read_layout(file)).removesuffix(")")
+            file = decode_file(file, section)
+            register_files(session, [file])
+            relation = build_csv_reader([file.address], read_layout(file, "", section)).removesuffix(")")
             session.fetch_rows(  # DuckDB reads rows only when results are fetched
                 f"select bit_xor(hash(columns(*))) from {relation}, store_rejects = true, "
                 f"rejects_table = '{REJECTS_TABLES[0]}', rejects_scan = '{REJECTS_TABLES[1]}')",
@@ -121,6 +143,38 @@ class CsvAdapter(SourceAdapter):
         ]
 
 
-def _get_layouts(table: SourceTable) -> tuple[CsvLayout, ...]:
+def _check_encoding(table: str, files: Sequence[SourceFile], error: SourceError) -> None:
+    """Check that an error is about something else than bytes that are not UTF-8."""
+    cause = find_engine_error(error)
+    broken = None if cause is None else find_csv_line(cause, files)
+    if broken is not None and broken.reason == NOT_UTF8_REASON:
+        raise build_encoding_error(broken.file, table, broken.line) from error
+
+
+def _align_line_ends(
+    files: tuple[SourceFile, ...], layouts: Sequence[CsvLayout], section: CsvSection, error: SourceError
+) -> tuple[tuple[SourceFile, ...], list[CsvLayout]]:
+    """Return files and layouts for reading mixed line ends as equal ones; raise the error if no file has them."""
+    mixed = [has_mixed_line_ends(file) for file in files]
+    if not any(mixed):
+        raise error
+    aligned = tuple(
+        replace(file, decoding=replace(file.decoding, compression=file.compression, quote=section.quote))
+        if is_mixed
+        else file
+        for file, is_mixed in zip(files, mixed, strict=True)
+    )
+    return aligned, [
+        replace(layout, compression=None) if is_mixed else layout
+        for layout, is_mixed in zip(layouts, mixed, strict=True)
+    ]
+
+
+def _name_value(sql: str, name: str) -> str:
+    quoted = quote_identifier(name)
+    return sql if sql == quoted else f"{sql} as {quoted}"
+
+
+def _get_details(table: SourceTable) -> CsvDetails:
     assert isinstance(table.details, CsvDetails)
-    return table.details.layouts
+    return table.details

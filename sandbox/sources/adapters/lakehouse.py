@@ -27,7 +27,7 @@ from sandbox.sources.files.lakehouse_files import (
     name_position_deletes_table,
 )
 from sandbox.sources.files.parquet_footer import read_footer, read_footers
-from sandbox.sources.listing import SourceFile, SourceListing, register_bucket_files
+from sandbox.sources.listing import SourceFile, SourceListing, register_files
 from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def open_lake_table(session: Session, name: str, lake: LakeTable) -> SourceTable
         details=LakeDetails(file_mappings=tuple(shapes), deleted_rows=deleted),
     )
     _check_row_number_column(table, schemas)
-    register_bucket_files(session, table.files)
+    register_files(session, table.files)
     if not _get_details(table).has_deleted_rows:
         return table
     _load_deleted_rows(session, table)
@@ -245,7 +245,7 @@ def _collect_deleted_rows(lake: LakeTable) -> tuple[DeletedRows, list[EqualityDe
 
 def _find_files_with_position_deletes(session: Session, name: str, deleted: DeletedRows) -> set[str]:
     """Return the data files named in files of deleted row numbers."""
-    register_bucket_files(session, deleted.files)
+    register_files(session, deleted.files)
     if not deleted.position_delete_files:
         return set()
     with translate_engine_errors(explain_read_error, deleted.position_delete_files):
@@ -290,7 +290,7 @@ def _load_deleted_rows(session: Session, table: SourceTable) -> None:
     if not details.has_deleted_rows:
         return
     deleted, places = details.deleted_rows, name_position_deletes_table(table.name)
-    register_bucket_files(session, deleted.files)
+    register_files(session, deleted.files)
     session.execute(f"create or replace temp table {quote_identifier(places)} (path VARCHAR, place BIGINT)")
     for path, kept in deleted.keep_masks.items():
         for batch in _list_deleted_row_numbers(kept):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duckdb.session import quote_identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sandbox.sources.table import SourceTable
 
 
@@ -15,10 +17,14 @@ def name_scan_view(table: str, piece: int | None = None) -> str:
     return f"rows of {table.encode().hex()}" + ("" if piece is None else f" {piece}")
 
 
-def build_scan_select(table: SourceTable, piece: int | None, row_number: str | None = None) -> str:
-    """Build the SELECT for the view, whose columns are ``c<n>`` and after them the row number."""
-    columns = [
-        f"c{number}::{kind} as {quote_identifier(name)}" for number, (name, kind) in enumerate(table.columns.items())
-    ]
-    columns += [] if row_number is None else [f"c{len(columns)} as {quote_identifier(row_number)}"]
+def build_scan_select(
+    table: SourceTable, piece: int | None, row_number: str | None = None, *, order: Sequence[str] = ()
+) -> str:
+    """Build the SELECT for the view, whose columns are ``c<n>`` and after them the row number.
+
+    ``order`` are the columns of the view; empty for all of the source.
+    """
+    places = {name: f"c{number}" for number, name in enumerate(order or table.all_columns)}
+    columns = [f"{places[name]}::{kind} as {quote_identifier(name)}" for name, kind in table.columns.items()]
+    columns += [] if row_number is None else [f"c{len(places)} as {quote_identifier(row_number)}"]
     return f"select {', '.join(columns)} from {quote_identifier(name_scan_view(table.name, piece))}"

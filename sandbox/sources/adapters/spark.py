@@ -97,9 +97,12 @@ class SparkAdapter(SourceAdapter):
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
         table = ParquetAdapter().open_table(session, replace(request, fixed={}))
         table = add_partition_columns(session, table, request.fixed)
+        taken = {name: kind for name, kind in table.columns.items() if request.section.takes_column(name)}
+        every, table = table.all_columns, replace(table, columns=taken)
         opened = replace(
             table,
             format=self.format,
+            source_columns=every,
             files=tuple(replace(file, constants=()) for file in table.files),
             details=SparkDetails(table=_build_spark_table(table)),
         )
@@ -117,7 +120,7 @@ class SparkAdapter(SourceAdapter):
             session.register_table(name_scan_view(table.name, index), scan)
 
     def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
-        return build_scan_select(table, file, number)
+        return build_scan_select(table, file, number, order=get_spark_table(table).columns)
 
     def list_pushable_columns(self, table: SourceTable) -> list[str]:
         return [name for name in table.columns if _can_push_columns(table, [name])]

@@ -1,4 +1,4 @@
-"""Read the layout of CSV files, and infer column types from all values of all files.
+"""Infer the column types of CSV files from all values of all files.
 
 A column has a type only if every value is written in that type's canonical form. So nothing is lost, and neither the
 first rows nor the split into files matter: ``007`` stays text, and so do ambiguous dates.
@@ -6,21 +6,21 @@ first rows nor the split into files matter: ``007`` stays text, and so do ambigu
 
 from __future__ import annotations
 
-import csv
-import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.config.sections.csv import PLAIN_CSV
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import build_compression_option, detect_delimiter, format_file_list
-from sandbox.error_text import describe_foreign_error
-from sandbox.errors import SourceError
+from sandbox.engine.sql.number_text import build_exact_double_condition
+from sandbox.sources.files.csv_layout import CsvLayout, build_csv_reader, group_by_layout
+from sandbox.sources.files.csv_values import build_number_sql, build_text_sql, choose_format_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from sandbox.config.sections.csv import CsvSection
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFile
+    from sandbox.sources.protocol import TableRequest
 
 (
     POSITIVE_INTEGER,
@@ -33,88 +33,52 @@ if TYPE_CHECKING:
     TIMESTAMP,
     ZONED_TIMESTAMP,
     TEXT,
-) = (1 << bit for bit in range(10))
+    LONG_INTEGER,
+) = (1 << bit for bit in range(11))
 DATE_PATTERN = r"\d{4}-\d\d-\d\d"
 TIME_PATTERN = r"[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?"
 ZONE_PATTERN = r"(Z|[+-]\d\d(:?\d\d)?)"
 DECIMAL_PATTERN = r"-?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CsvLayout:
-    """Delimiter, columns in file order and compression of a CSV file."""
-
-    delimiter: str
-    columns: tuple[str, ...]
-    is_gzipped: bool = False
-
-
-def build_csv_reader(paths: Iterable[str], layout: CsvLayout, option: str = "") -> str:
-    """Build the table function for CSV files of one layout as text, without detection.
-
-    An empty field is NULL, ``""`` is an empty text, and a malformed line is an error.
-    """
-    columns = ", ".join(f"{quote_literal(name)}: 'VARCHAR'" for name in layout.columns)
-    return (
-        f"read_csv({format_file_list(paths)}, auto_detect = false, columns = {{{columns}}}, header = true, "
-        f"delim = {quote_literal(layout.delimiter)}, quote = '\"', escape = '\"', strict_mode = true, "
-        f"nullstr = '', allow_quoted_nulls = false, {build_compression_option([layout.is_gzipped])}, hive_partitioning = false{option})"
-    )
-
-
-def group_by_layout(files: Sequence[SourceFile], layouts: Sequence[CsvLayout]) -> dict[CsvLayout, list[str]]:
-    """Group the paths of files by layout."""
-    groups: dict[CsvLayout, list[str]] = {}
-    for file, layout in zip(files, layouts, strict=True):
-        groups.setdefault(layout, []).append(file.path)
-    return groups
-
-
-def read_layout(file: SourceFile) -> CsvLayout:
-    """Read a file's header.
-
-    Raises:
-        SourceError: The header is missing, or has duplicate or empty names.
-    """
-    try:
-        with (
-            file.open_decompressed() as stream,
-            io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as lines,
-        ):
-            first = lines.readline()
-            while first.count('"') % 2 and (more := lines.readline()):
-                first += more
-        if any("\udc80" <= letter <= "\udcff" for letter in first):  # DuckDB checks the other lines
-            raise SourceError(f"{file.path}: line 1 is not UTF-8", hint="write the file again in UTF-8")
-        mark = detect_delimiter(first)
-        names = next(csv.reader([first], delimiter=mark, strict=True), [])
-    except (OSError, EOFError, csv.Error) as error:
-        raise SourceError(f"{file.path}: the header cannot be read: {describe_foreign_error(error)}") from error
-    if not names:
-        raise SourceError(f"{file.path} is empty; the first line must name the columns")
-    lower = [name.lower() for name in names]
-    if "" in names or len(set(lower)) < len(names):
-        twice = sorted({name for name in names if name and lower.count(name.lower()) > 1})
-        what = f"names {', '.join(twice)} more than once" if twice else "has a column without a name"
-        raise SourceError(f"{file.path}: the header {what}", hint="give every column a name of its own")
-    return CsvLayout(delimiter=mark, columns=tuple(names), is_gzipped=file.is_gzipped)
-
-
 def infer_types_and_row_count(
-    session: Session, files: Sequence[SourceFile], layouts: Sequence[CsvLayout], fixed: Mapping[str, str]
+    session: Session,
+    files: Sequence[SourceFile],
+    layouts: Sequence[CsvLayout],
+    request: TableRequest,
 ) -> tuple[dict[str, str], int]:
-    """Return each column's type and the number of rows, in one pass over all files; types in ``fixed`` are kept."""
-    names = layouts[0].columns
+    """Return the type of each column to take, and the number of rows, in one pass over all files; fixed types are kept."""
+    section, fixed = request.section.csv or PLAIN_CSV, request.fixed
+    names = [name for name in layouts[0].columns if request.section.takes_column(name)]
     inferred = [name for name in names if name not in fixed]
-    seen = "".join(f", bit_or({_build_classifier_sql(quote_identifier(name))})" for name in inferred)
-    columns = ", ".join(quote_identifier(name) for name in names)
+    seen = "".join(f", {sql}" for name in inferred for sql in _build_column_aggregates(name, section))
+    columns = ", ".join(map(quote_identifier, names)) or "1"
     rows = " union all ".join(
-        f"select {columns} from {build_csv_reader(paths, layout)}"
-        for layout, paths in group_by_layout(files, layouts).items()
+        f"select {columns} from {build_csv_reader(addresses, layout)}"
+        for layout, addresses in group_by_layout(files, layouts).items()
     )
-    count, *masks = session.fetch_rows(f"select count(*){seen} from ({rows})", doing="reading the column types")[0]
-    types = {name: _choose_type(mask or 0) for name, mask in zip(inferred, masks, strict=True)}
+    count, *cells = session.fetch_rows(f"select count(*){seen} from ({rows})", doing="reading the column types")[0]
+    answers = iter(cells)
+    types = {name: _choose_column_type(name, section, next(answers), is_date=next(answers)) for name in inferred}
     return {name: fixed.get(name) or types[name] for name in names}, count
+
+
+def _build_column_aggregates(name: str, section: CsvSection) -> tuple[str, str]:
+    """Build the SQL of a column's notations, and of whether all its values are dates in the format of the settings."""
+    text = build_text_sql(quote_identifier(name), name, section)
+    pattern = section.get_date_format(name)
+    mask = f"bit_or({_build_classifier_sql(build_number_sql(text, section))})"
+    if pattern is None:
+        return mask, "null"
+    return mask, f"bool_and(try_strptime({text}, {quote_literal(pattern)}) is not null) filter ({text} <> '')"
+
+
+def _choose_column_type(name: str, section: CsvSection, mask: int | None, *, is_date: bool | None) -> str:
+    kind, pattern = _choose_type(mask or 0), section.get_date_format(name)
+    # A format for all columns decides only where nothing else does: 20240101 is a number.
+    if is_date and pattern is not None and (kind == "VARCHAR" or isinstance(section.date_format, dict)):
+        return choose_format_type(pattern)
+    return kind
 
 
 def infer_types_of_texts(session: Session, texts: Mapping[str, Sequence[str | None]]) -> dict[str, str]:
@@ -143,14 +107,16 @@ def infer_temporal_type(session: Session, select: str, column: str, kind: str) -
 
 
 def _build_classifier_sql(value: str) -> str:
-    """Build the SQL of the bit for a value's notation; NULL for an empty field."""
+    """Build the SQL of the bits for a value's notation; NULL for an empty field."""
+    exact = build_exact_double_condition(value)
     return f"""case
         when {value} is null or {value} = '' then null
         when try_cast({value} as bigint)::varchar = {value}
             then case when {value}[1] = '-' then {NEGATIVE_INTEGER} else {POSITIVE_INTEGER} end
+                | case when length({value}) > 15 and not {exact} then {LONG_INTEGER} else 0 end
         when try_cast({value} as ubigint)::varchar = {value} then {UNSIGNED_BIGINT}
         when regexp_full_match({value}, '{DECIMAL_PATTERN}') and try_cast({value} as double) is not null
-            then case when regexp_full_match({value}, '-?\\d+') then {TEXT} else {DECIMAL_NUMBER} end
+            then case when regexp_full_match({value}, '-?\\d+') or not {exact} then {TEXT} else {DECIMAL_NUMBER} end
         when regexp_full_match({value}, '-?(nan|inf|infinity)', 'i') then {NON_FINITE_NUMBER}
         when lower({value}) in ('true', 'false') then {BOOLEAN}
         when regexp_full_match({value}, '{DATE_PATTERN}') and try_cast({value} as date) is not null then {DATE}
@@ -166,11 +132,13 @@ def _choose_type(mask: int) -> str:
 
     >>> _choose_type(POSITIVE_INTEGER), _choose_type(POSITIVE_INTEGER | DECIMAL_NUMBER), _choose_type(DATE | TIMESTAMP), _choose_type(POSITIVE_INTEGER | TEXT), _choose_type(0)
     ('BIGINT', 'DOUBLE', 'TIMESTAMP', 'VARCHAR', 'VARCHAR')
+    >>> _choose_type(POSITIVE_INTEGER | LONG_INTEGER | DECIMAL_NUMBER)  # no DOUBLE for integers that it does not hold
+    'VARCHAR'
     """
     integers = POSITIVE_INTEGER | NEGATIVE_INTEGER
     choices = (
-        (integers, "BIGINT"),
-        (POSITIVE_INTEGER | UNSIGNED_BIGINT, "UBIGINT"),
+        (integers | LONG_INTEGER, "BIGINT"),
+        (POSITIVE_INTEGER | LONG_INTEGER | UNSIGNED_BIGINT, "UBIGINT"),
         (BOOLEAN, "BOOLEAN"),
         (DATE, "DATE"),
         (DATE | TIMESTAMP, "TIMESTAMP"),

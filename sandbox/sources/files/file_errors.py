@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import find_engine_error
 from sandbox.error_text import describe_csv_error, describe_foreign_error
 from sandbox.errors import SourceError
+from sandbox.sources.files.csv_layout import find_odd_line_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +22,9 @@ CSV_HINT = (
     'fields with line ends or delimiters in "…", a quote within them doubled'
 )
 
+INVALID_STATE = "state machine reached an invalid state"
 OUT_OF_MEMORY_PREFIX = "Out of Memory Error"  # never a file's fault
-JSON_HINT = "JSON Lines is one JSON object a line, in UTF-8"
+JSON_HINT = "JSON is read as one object a line, or as one array of objects, in UTF-8"
 
 
 @contextlib.contextmanager
@@ -38,13 +41,34 @@ def translate_engine_errors(
         raise explain_error(cause, files) from error
 
 
-def explain_csv_error(cause: Exception, files: Sequence[SourceFile]) -> SourceError:
-    """Build an error for the line in DuckDB's message about CSV."""
+@dataclass(frozen=True, kw_only=True)
+class BrokenLine:
+    """A line of a text file that cannot be read, and why."""
+
+    file: SourceFile
+    line: int
+    reason: str
+
+
+def find_csv_line(cause: Exception, files: Sequence[SourceFile]) -> BrokenLine | None:
+    """Return the line in DuckDB's message about CSV; None if it names none."""
     found = describe_csv_error(str(cause))
     if found is None:
-        return explain_read_error(cause, files, hint=CSV_HINT)
-    named = [file.path for file in files if f"\n  file = {file.path}\n" in str(cause)] or [files[0].name]
-    return SourceError(f"{named[0]}: line {found[0]} {found[1]}", hint=CSV_HINT)
+        return None
+    named = [file for file in files if f"\n  file = {file.address}\n" in str(cause)] or [files[0]]
+    return BrokenLine(file=named[0], line=found[0], reason=found[1])
+
+
+def explain_csv_error(cause: Exception, files: Sequence[SourceFile]) -> SourceError:
+    """Build an error for the line in DuckDB's message about CSV."""
+    broken = find_csv_line(cause, files)
+    if broken is not None:
+        return SourceError(f"{broken.file.path}: line {broken.line} {broken.reason}", hint=CSV_HINT)
+    if INVALID_STATE in str(cause):
+        for file in files:
+            if (odd := find_odd_line_end(file)) is not None:
+                return SourceError(f"{file.path}: line {odd[0]} {odd[1]}", hint=CSV_HINT)
+    return explain_read_error(cause, files, hint=CSV_HINT)
 
 
 def explain_jsonl_error(cause: Exception, files: Sequence[SourceFile]) -> SourceError:
@@ -56,13 +80,18 @@ def find_jsonl_error(files: Sequence[SourceFile]) -> SourceError | None:
     """Return the error for the first line of JSON Lines without an object; None if there is none."""
     for file in files:
         try:
-            broken = _find_broken_line(file)
+            broken = None if _holds_array(file) else _find_broken_line(file)
         except (OSError, EOFError) as error:
             return SourceError(f"{file.path} cannot be read: {describe_foreign_error(error)}")
         if broken is not None:
             line, what = broken
             return SourceError(f"{file.path}: line {line} {what}", hint=JSON_HINT)
     return None
+
+
+def _holds_array(file: SourceFile) -> bool:
+    with file.open_decompressed() as stream:
+        return stream.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[{")
 
 
 def _find_broken_line(file: SourceFile) -> tuple[int, str] | None:
@@ -81,9 +110,11 @@ def _find_broken_line(file: SourceFile) -> tuple[int, str] | None:
 
 def explain_read_error(cause: Exception, files: Sequence[SourceFile], hint: str = "") -> SourceError:
     """Build an error for the file in DuckDB's message, or for all files."""
-    named = [file for file in files if file.path in str(cause)]
+    named = [file for file in files if file.address in str(cause)] or [
+        file for file in files if file.path in str(cause)
+    ]
     reason = describe_foreign_error(cause)
-    reason = reason.removeprefix(f"{named[0].path}: ") if named else reason
+    reason = reason.removeprefix(f"{named[0].address}: ").removeprefix(f"{named[0].path}: ") if named else reason
     shown = named[0].path if named else ", ".join(file.path for file in files[:3])
     more = "" if named or len(files) <= 3 else f" or {len(files) - 3} more"
     return SourceError(

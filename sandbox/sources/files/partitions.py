@@ -48,7 +48,7 @@ class FileConstants:
         chosen = [table.files[index] for index in files]
         names = [name for name, _ in chosen[0].constants if name in table.columns]
         file = choose_unused_name("file", [*table.columns, *taken])
-        paths = ", ".join(quote_literal(source_file.path) for source_file in chosen)
+        paths = ", ".join(quote_literal(source_file.address) for source_file in chosen)
         items = {}
         for name in names:
             texts = [dict(source_file.constants)[name] for source_file in chosen]

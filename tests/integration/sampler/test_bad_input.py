@@ -73,7 +73,7 @@ def test_a_table_that_is_there_twice(place: Place) -> None:
     [
         (["customers/a.csv", "customers/b.jsonl"], "mixes csv and jsonl"),
         (["customers/2024/a.csv"], "folders in it (2024) that are no partitions"),
-        (["customers/readme.txt"], "holds no file that is Parquet"),
+        (["customers/readme.md"], "holds no file that is Parquet"),
     ],
 )
 def test_a_folder_that_is_no_table(place: Place, files: list[str], words: str) -> None:

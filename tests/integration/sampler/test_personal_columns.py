@@ -175,7 +175,7 @@ def test_real_tables_of_people_and_teams(baseball: Path) -> None:
 
     settings = Settings.model_validate(project | {"tables": {name: {} for name in listing.files}})
     with Session(threads=2) as session:
-        tables = {name: open_table(session, listing, name, {}) for name in listing.files}
+        tables = {name: open_table(session, listing, name) for name in listing.files}
         twice = [find_personal_columns(session, settings, tables, {}) for _ in range(2)]
     assert [(one.table, one.column) for one in twice[0]] == [
         ("People", "nameFirst"), ("People", "nameLast"), ("People", "nameGiven"),

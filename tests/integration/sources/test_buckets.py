@@ -50,7 +50,7 @@ def test_only_the_columns_and_row_groups_that_are_needed_are_fetched(
 
     monkeypatch.setattr(RemoteFile, "read", counted)
     with Session(threads=2) as session:
-        table = open_table(session, list_source(bucket.uri, base=lake.root), "people", {})
+        table = open_table(session, list_source(bucket.uri, base=lake.root), "people")
         whole = table.bytes
         fetched = 0
         session.fetch_rows(f"select bit_xor(hash(id)) from ({build_select(table)})")

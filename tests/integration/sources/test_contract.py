@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyarrow import feather, orc
 
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.sources.discover import find_changed_files, list_configured_source
@@ -56,6 +57,27 @@ def _write_text(suffix: str) -> Callable[..., str]:
         return "source"
 
     return write
+
+
+def _write_arrays(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+    for path in sorted(plain.glob("*.parquet")):
+        writers.write(lake, f"{path.stem}.json.zst", f"from '{path}'", "(format json, array true, compression zstd)")
+    return "source"
+
+
+def _write_arrow(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+    for path in sorted(plain.glob("*.parquet")):
+        feather.write_feather(arrow(path), str(lake.source / f"{path.stem}.feather"), chunksize=100)
+    return "source"
+
+
+def _write_orc(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+    for path in sorted(plain.glob("*.parquet")):
+        rows = arrow(path)
+        (lake.source / path.stem).mkdir()
+        for part, start in enumerate(range(0, len(rows), 400)):
+            orc.write_table(rows.slice(start, 400), str(lake.source / path.stem / f"{part}.orc"))
+    return "source"
 
 
 def _write_partitions(form: str) -> Callable[..., str]:
@@ -123,6 +145,9 @@ WRITERS = {
     "parquet": Writer(formats=("parquet",), write=_write_folder),
     "csv": Writer(formats=("csv",), write=_write_text("csv")),
     "jsonl": Writer(formats=("jsonl",), write=_write_text("jsonl.gz")),
+    "json arrays": Writer(formats=("jsonl",), write=_write_arrays),
+    "arrow": Writer(formats=("arrow",), write=_write_arrow),
+    "orc": Writer(formats=("orc",), write=_write_orc),
     "partitioned parquet": Writer(formats=("parquet",), write=_write_partitions("parquet")),
     "partitioned jsonl": Writer(formats=("parquet", "jsonl"), write=_write_partitions("json")),
     "bucket": Writer(formats=("parquet", "csv", "jsonl", "delta"), write=_write_bucket),
@@ -170,8 +195,7 @@ def test_an_opened_table_is_read_alike_in_every_session(source: tuple[Writer, di
     number = quote_identifier("row number")
     with closing(listing), Session(threads=2) as session, Session(threads=2) as other:
         tables = {
-            name: open_table(session, listing, name, project.settings.tables[name].types)
-            for name in project.settings.tables
+            name: open_table(session, listing, name, project.settings.tables[name]) for name in project.settings.tables
         }
         assert {table.format for table in tables.values()} == set(source[0].formats)
         attach_tables(other, tables.values())

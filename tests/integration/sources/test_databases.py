@@ -16,6 +16,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from sandbox.config.sections.sample import TableSection
 from sandbox.engine.database_schema import DeclaredReference
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
@@ -86,7 +87,7 @@ def columns(
     lake: Lake, uri: str, types: dict[str, str] | None = None
 ) -> tuple[dict[str, str], list[tuple[object, ...]]]:
     with Session(threads=2) as session:
-        table = open_table(session, list_source(uri, base=lake.root), "people", types or {})
+        table = open_table(session, list_source(uri, base=lake.root), "people", TableSection(types=types or {}))
         return dict(table.columns), session.fetch_rows(f"select * from ({build_select(table)})")
 
 
@@ -149,7 +150,7 @@ def test_conditions_on_sqlite_columns_whatever_their_names(lake: Lake) -> None:
         "insert into people select i, i % 7, 'x' || (i % 3), i * 0.5 from s",
     )
     with Session(threads=2) as session:
-        table = open_table(session, list_source("a.db", base=lake.root), "people", {})
+        table = open_table(session, list_source("a.db", base=lake.root), "people")
         rows = build_select(table)
         found = session.fetch_rows(
             f'select count(*), sum(id) from ({rows}) where "c1" = 3 and "a""b" in (\'x1\', \'x2\') and "not" > 100'
@@ -238,7 +239,7 @@ def test_a_large_duckdb_table_is_cut_and_keeps_its_rows(lake: Lake, monkeypatch:
         connection.execute("delete from people where id between 1000 and 300000")
     monkeypatch.setattr("sandbox.sampler.draw.work_items.RANGE_BYTES", 2**20)
     with Session(threads=2) as session:
-        table = open_table(session, list_source("a.duckdb", base=lake.root), "people", {})
+        table = open_table(session, list_source("a.duckdb", base=lake.root), "people")
         assert len(list_items(table, get_adapter(table).read_row_groups(table, RANGE_BYTES))) > 2
     assert RANGE_BYTES > 2**20
     _, manifest = lake.draw(ONE.replace("0.5", "1.0"), uri="a.duckdb")

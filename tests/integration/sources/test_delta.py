@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sandbox.config.sections.sample import TableSection
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
 from sandbox.model import SilentProgress
@@ -74,7 +75,7 @@ def by_delta(place: Path, version: int | None = None) -> Rows:
 
 def by_sandbox(lake: Lake, version: int | None = None, part: str = "") -> Rows:
     with Session(threads=2) as session:
-        table = open_table(session, list_source("source", base=lake.root), "people", {}, version=version)
+        table = open_table(session, list_source("source", base=lake.root), "people", TableSection(version=version))
         found = session.fetch_rows(f"select * from ({build_select(table)}) {part} order by id")
         assert table.rows == len(session.fetch_rows(f"select 1 from ({build_select(table)})"))
     return found

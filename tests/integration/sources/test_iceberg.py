@@ -18,6 +18,7 @@ from pyiceberg.typedef import Record
 from pyiceberg.types import DateType, LongType, NestedField, StringType
 from pyiceberg.utils.config import Config
 
+from sandbox.config.sections.sample import TableSection
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import ConfigError, SandboxError, SourceError
 from sandbox.model import SilentProgress
@@ -52,7 +53,7 @@ def people(catalog: SqlCatalog, rows: pa.Table, **more: Any) -> Table:
 
 def by_sandbox(lake: Lake, snapshot: int | None = None, columns: str = "*") -> Rows:
     with Session(threads=2) as session:
-        table = open_table(session, list_source(ICEBERG_URI, base=lake.root), "people", {}, snapshot=snapshot)
+        table = open_table(session, list_source(ICEBERG_URI, base=lake.root), "people", TableSection(snapshot=snapshot))
         found = session.fetch_rows(f"select {columns} from ({build_select(table)}) order by id")
         assert table.rows == len(found)
     return found

@@ -34,7 +34,7 @@ def test_types_of_partition_columns_come_from_all_their_values(lake: Lake) -> No
     make(lake, "a=1/b=2024-01-01/c=007", "select 1 as id")
     make(lake, "a=-5/b=__HIVE_DEFAULT_PARTITION__/c=8", "select 2 as id")
     with Session() as session:
-        table = open_table(session, list_source("source", base=lake.root), "people", {})
+        table = open_table(session, list_source("source", base=lake.root), "people")
         assert dict(table.columns) == {"id": "INTEGER", "a": "BIGINT", "b": "DATE", "c": "VARCHAR"}
         found = session.fetch_rows(f"select id, a, b::varchar, c from ({build_select(table)}) order by id")
     assert found == [(1, 1, "2024-01-01", "007"), (2, -5, None, "8")]
@@ -52,7 +52,7 @@ def test_a_column_that_the_files_have_too_is_the_files(lake: Lake) -> None:
     make(lake, "a=1", "select 1 as id, 'own' as a")
     make(lake, "a=2", "select 2 as id, 'other' as a")
     with Session() as session:
-        table = open_table(session, list_source("source", base=lake.root), "people", {})
+        table = open_table(session, list_source("source", base=lake.root), "people")
         found = session.fetch_rows(f"select id, a from ({build_select(table)}) order by id")
     assert found == [(1, "own"), (2, "other")]
 
@@ -85,7 +85,7 @@ def test_a_condition_on_a_partition_leaves_the_other_files_unread(lake: Lake) ->
     middle = len(text) // 2
     broken.write_bytes(text[:4] + b"\0" * (middle - 4) + text[middle:])  # its footer is whole
     with Session() as session:
-        table = open_table(session, list_source("source", base=lake.root), "people", {})
+        table = open_table(session, list_source("source", base=lake.root), "people")
         hashed = f"select bit_xor(hash(id)) from ({build_select(table)})"
         assert session.fetch_rows(f"{hashed} where a = 1 and id >= 0") == session.fetch_rows(
             "select bit_xor(hash(i)) from range(100) r(i)"

@@ -359,7 +359,7 @@ def test_a_table_that_is_dropped_before_it_is_opened_is_an_error(lake: Lake, dat
     found = list_source(database.uri, base=lake.root)
     database.execute("drop table people")
     with Session() as session, pytest.raises(SourceError, match="does not exist; it was there") as caught:
-        open_table(session, found, "people", {})
+        open_table(session, found, "people")
     assert caught.value.status == 11
 
 

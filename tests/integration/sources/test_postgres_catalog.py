@@ -207,7 +207,7 @@ def test_row_level_security_is_an_error_or_is_accepted(lake: Lake, database: Ser
             Session() as session,
             pytest.raises(SourceError, match='row-level security policy for table "people"') as caught,
         ):
-            open_table(session, listing, "through", {})
+            open_table(session, listing, "through")
         assert 'row_security = "accept"' in caught.value.hint
 
         project = lake.project(SECTIONS, uri=reader.uri, more='row_security = "accept"')

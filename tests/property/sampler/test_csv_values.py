@@ -58,7 +58,7 @@ def read_back(
             header = ",".join(f"c{number}" for number in range(len(columns)))
             lines = [header, *(",".join(map(quoted, row)) for row in rows[index::files])]
             file.write("".join(line + line_end for line in lines))
-    table = open_table(session, list_source(".", base=folder), "t", {})
+    table = open_table(session, list_source(".", base=folder), "t")
     cells = ", ".join(f"c{number}::varchar" for number in range(len(columns)))
     return list(table.columns.values()), session.fetch_rows(f"select {cells} from ({build_select(table)})")
 

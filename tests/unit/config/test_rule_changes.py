@@ -146,6 +146,10 @@ def test_the_same_file_has_no_changes_and_code_is_not_compared() -> None:
 # Of each key: a value that loosens, and one that does not; None removes the key, ABSENT stands for "there is no such value".
 ABSENT: Any = object()
 OUTPUT = ("outputs", "value")
+CSV_CHANGES = {
+    "encoding": "cp1252", "delimiter": ";", "quote": "'", "header": False, "decimal": ",", "thousands": "'", "null": ["NA"],
+    "date_format": "%d.%m.%Y",
+}  # fmt: skip
 CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("project", "name"), ABSENT, "other"),
     (("source", "uri"), "other/", ABSENT),
@@ -182,6 +186,9 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("tables", "customers", "key"), None, ABSENT),
     (("tables", "customers", "where"), "x > 1", None),
     (("tables", "customers", "duplicates"), "unit", ABSENT),
+    (("tables", "customers", "columns"), ["id", "x", "country", "email", "born", "age"], ABSENT),
+    (("tables", "customers", "leave_out"), ["photo"], ABSENT),
+    *((("tables", "customers", "csv", key), value, ABSENT) for key, value in CSV_CHANGES.items()),
     (("tables", "customers", "types"), {"id": "INTEGER"}, ABSENT),
     (("tables", "customers", "version"), 4, ABSENT),
     (("tables", "customers", "snapshot"), 4, ABSENT),
