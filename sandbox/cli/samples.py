@@ -38,17 +38,20 @@ def plan(call: Call, *, dialect: SqlDialect | None) -> None:
 @click.group(invoke_without_command=True)
 @click.option("--refresh", is_flag=True, help="Draw again from the source as it is now.")
 @click.option("--profile", is_flag=True, help="Compare it with production, tables of any size.")
+@click.option("--same-source", is_flag=True, help="uri in [source] is another address of the data it was drawn from.")
 @accept_masks_option
 @add_common_options
-def sample(call: Call, *, refresh: bool, profile: bool, accept_masks: bool) -> None:
+def sample(call: Call, *, refresh: bool, profile: bool, same_source: bool, accept_masks: bool) -> None:
     """Draw the sample; does nothing if it is already drawn. With a store in sandbox.toml: pull it from there if it has it."""
     if _has_subcommand():
         return
     from sandbox.project.profiled_sample import ensure_profiled_sample as run_command  # noqa: PLC0415 - see `plan`
     from sandbox.report.terminal.samples import render_sample  # noqa: PLC0415
 
+    if refresh and same_source:
+        raise click.UsageError("--refresh and --same-source exclude each other")
     project = call.load_run_project(accept_masks=accept_masks)
-    result = run_command(project, refresh=refresh, profile=profile, progress=call.progress)
+    result = run_command(project, refresh=refresh, profile=profile, same_source=same_source, progress=call.progress)
     call.print(
         result,
         lambda: render_sample(

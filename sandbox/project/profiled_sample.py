@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from sandbox.model import Progress
 
 
-def ensure_profiled_sample(project: Project, *, refresh: bool, profile: bool, progress: Progress) -> SampleResult:
+def ensure_profiled_sample(
+    project: Project, *, refresh: bool, profile: bool, same_source: bool = False, progress: Progress
+) -> SampleResult:
     """Return the project's sample (see `ensure_sample`) with its comparison with production.
 
     ``profile`` compares it with the whole of production, tables of any size, unless that was done before.
@@ -32,7 +34,7 @@ def ensure_profiled_sample(project: Project, *, refresh: bool, profile: bool, pr
 
     if project.settings.source.is_sample_written_by_executors:
         return _ensure_cluster_sample(project, refresh=refresh, profile=profile, progress=progress)
-    result = ensure_sample(project, refresh=refresh, whole=profile, progress=progress)
+    result = ensure_sample(project, refresh=refresh, whole=profile, same_source=same_source, progress=progress)
     profiled = storage.find_profile(project, find_home_folder(), result.sample.fingerprint)
     if profile and not (profiled and profiled.is_complete):
         profiled = _profile_sample(project, result.sample, result.manifest, progress)

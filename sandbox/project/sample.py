@@ -9,6 +9,7 @@ from sandbox.errors import StoreError
 from sandbox.project.committed_settings import check_masks_in_ci
 from sandbox.project.plan import plan_draw
 from sandbox.project.registry import make_state_folder
+from sandbox.project.source_identity import accept_source, check_source
 from sandbox.samples import catalog
 from sandbox.samples.integrity import check_sample_integrity
 from sandbox.store.folder import lock_path
@@ -65,12 +66,17 @@ class SampleResult:
         }
 
 
-def ensure_sample(project: Project, *, refresh: bool = False, whole: bool = False, progress: Progress) -> SampleResult:
+def ensure_sample(
+    project: Project, *, refresh: bool = False, whole: bool = False, same_source: bool = False, progress: Progress
+) -> SampleResult:
     """Return the project's sample: the stored one, else the one in the project's store, else a new one.
 
     ``refresh`` always draws from the present source; only then is a damaged sample drawn again. A store that does not
     answer is an error, because drawing instead would produce differing samples within a team. ``whole`` compares a new
-    sample with the whole of production.
+    sample with the whole of production. ``same_source`` accepts the configured address as another one of the same data.
+
+    Raises:
+        FrozenMismatchError: The stored sample was drawn from another source.
     """
     check_masks_in_ci(project)
     known, pulled, fresh = None if refresh else _find_sample(project), None, False
@@ -90,6 +96,9 @@ def ensure_sample(project: Project, *, refresh: bool = False, whole: bool = Fals
                     find_home_folder(), (pulled_sample or _draw_sample(project, progress, whole=whole)).fingerprint
                 )
     sample, manifest = known
+    if same_source:
+        accept_source(project, sample.fingerprint, progress)
+    check_source(project, sample.fingerprint)
     if not fresh:
         check_sample_integrity(sample, manifest, progress)
     return SampleResult(sample=sample, manifest=manifest, drawn=fresh, pulled=pulled)

@@ -12,6 +12,7 @@ from sandbox.samples.catalog import find_sample, load_sample, record_sample
 from sandbox.samples.remote import fetch_requested_fingerprint, resolve_fingerprint
 from sandbox.samples.remote import pull_sample as pull_from
 from sandbox.samples.remote import push_sample as push_to
+from sandbox.samples.source_record import forget_source
 from sandbox.samples.specification import compute_request_id
 from sandbox.store.paths import find_home_folder
 from sandbox.store.remote import open_store
@@ -84,6 +85,7 @@ def pull(project: Project, *, fingerprint: str | None, uri: str | None, progress
     used = hash_json(manifest.specification) == compute_request_id(project.settings)
     if used:
         record_sample(project, sample.fingerprint)
+        forget_source(project)
     return SharedSample(sample=sample, store=store.name, transfer=transfer, used=used)
 
 
@@ -95,6 +97,7 @@ def pull_requested_sample(project: Project, store: RemoteStore, progress: Progre
         return None
     sample, transfer = pull_from(find_home_folder(), store, fingerprint, request=request, progress=progress)
     record_sample(project, sample.fingerprint)
+    forget_source(project)
     return SharedSample(sample=sample, store=store.name, transfer=transfer, used=True)
 
 

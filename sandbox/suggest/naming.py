@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 TABLE_PREFIXES = ("raw", "src", "stg", "dim", "fact", "fct", "tbl", "base", "int")
@@ -32,6 +33,7 @@ STRATUM_WORDS = (
 )  # fmt: skip
 
 
+@functools.cache
 def split_words(name: str) -> tuple[str, ...]:
     """Split a name into lower-case words.
 
@@ -42,6 +44,7 @@ def split_words(name: str) -> tuple[str, ...]:
     return tuple(part.lower() for part in parts)
 
 
+@functools.cache
 def normalize_name(name: str) -> str:
     """Return a name without case and punctuation, for comparison.
 
@@ -51,6 +54,7 @@ def normalize_name(name: str) -> str:
     return "".join(split_words(name))
 
 
+@functools.cache
 def list_entity_names(table: str) -> tuple[str, ...]:
     """Return possible names of a table's row: without schema and prefixes, in plural and singular.
 
@@ -66,9 +70,10 @@ def list_entity_names(table: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def list_synonyms(stem: str) -> set[str]:
+@functools.cache
+def list_synonyms(stem: str) -> frozenset[str]:
     """Return the synonyms of a word, without itself."""
-    return set().union(*(group for group in SYNONYMS if stem in group)) - {stem}
+    return frozenset().union(*(group for group in SYNONYMS if stem in group)) - {stem}
 
 
 def find_last_word(name: str) -> str:

@@ -12,7 +12,7 @@ from sandbox.config.unit_membership import MAX_WHOLE_LOOKUP_ROWS, resolve_unit_m
 from sandbox.suggest import unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sandbox.config.config_problems import ConfigProblem
     from sandbox.sources.checks.personal_columns import PersonalColumn
@@ -90,20 +90,21 @@ def _build_table_section(proposal: Proposal, table: SuggestedTable) -> dict[str,
 def _resolve_belongs_to(proposal: Proposal) -> Proposal:
     """Choose the best of several references to the unit for each table."""
     ways: dict[str, str] = {}
+    wrong = _list_ambiguous_tables(proposal, ways)
     for name, table in proposal.tables.items():
         for way in _list_belongs_to_options(table, proposal.unit.table):
-            problems = _find_table_problems(proposal, ways, name)
-            if not problems:
+            if name not in wrong:
                 break
             ways[name] = way
-        if _find_table_problems(proposal, ways, name):
-            ways.pop(name, None)
+            wrong = _list_ambiguous_tables(proposal, ways)
+        if name in wrong and ways.pop(name, None) is not None:
+            wrong = _list_ambiguous_tables(proposal, ways)
     proposal = dataclasses.replace(proposal, belongs_to=ways)
     problems = settings_checks.find_problems(build_settings(proposal))
     if not problems:
         return proposal
     # Tables that remain ambiguous become lookups; their references are kept as weak ones.
-    wrong = {str(problem.key[1]) for problem in problems if problem.key[0] == "tables" and len(problem.key) > 1}
+    wrong = _list_tables_of(problems)
     tables = {
         name: dataclasses.replace(
             suggested, references=(), weak_references=(*suggested.weak_references, *suggested.references)
@@ -146,9 +147,14 @@ def _find_unreachable_tables(proposal: Proposal) -> list[str]:
     return sorted(lost, key=lambda name: (-len(unit.find_dependent_tables(name, proposal.tables)), name))
 
 
-def _find_table_problems(proposal: Proposal, ways: Mapping[str, str], name: str) -> list[ConfigProblem]:
-    tried = build_settings(dataclasses.replace(proposal, belongs_to=ways))
-    return [problem for problem in resolve_unit_membership(tried).problems if problem.key[:2] == ("tables", name)]
+def _list_ambiguous_tables(proposal: Proposal, ways: Mapping[str, str]) -> set[str]:
+    tried = build_settings(dataclasses.replace(proposal, belongs_to=dict(ways)))
+    return _list_tables_of(resolve_unit_membership(tried).problems)
+
+
+def _list_tables_of(problems: Sequence[ConfigProblem]) -> set[str]:
+    """Return the tables in whose sections some problems are."""
+    return {str(problem.key[1]) for problem in problems if problem.key[0] == "tables" and len(problem.key) > 1}
 
 
 def _list_belongs_to_options(table: SuggestedTable, unit_table: str) -> list[str]:

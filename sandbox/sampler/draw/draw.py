@@ -10,6 +10,7 @@ from sandbox.sampler.draw.context import open_draw
 from sandbox.sampler.draw.execution import extract_sample
 from sandbox.samples.catalog import load_sample, record_sample, resolve_sample_path
 from sandbox.samples.integrity import record_sample_files
+from sandbox.samples.source_record import record_source
 from sandbox.samples.verify import verify_sample
 from sandbox.store.folder import publish_folder, restrict_access, translate_os_errors
 
@@ -64,4 +65,5 @@ def draw_sample(
         sample, manifest = load_sample(home, fingerprint)
         record_sample_files(target, manifest)
     record_sample(project, sample.fingerprint)
+    record_source(project, sample.fingerprint, {name: table.columns for name, table in plan.tables.items()})
     return sample
