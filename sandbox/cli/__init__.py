@@ -38,6 +38,7 @@ COMMANDS = {
     "create": ("sandboxes", "Prepare everything: sample, stack, sandbox."),
     "run": ("runs", "Run one version of the code on the sample."),
     "diff": ("runs", "Compare the outputs of production's code and the changed code."),
+    "why": ("why", "Find the smallest case in which an output differs, and write a test of it."),
     "report": ("reports", "Open the last report."),
     "shell": ("sandboxes", "Open a terminal inside the sandbox."),
     "exec": ("sandboxes", "Run one command inside the sandbox."),

@@ -16,6 +16,7 @@ from sandbox.config.sections.outputs import DataTestEntry, GateSection, OutputSe
 from sandbox.config.sections.sample import SampleSection, TableSection
 from sandbox.config.sections.source import ProjectSection, SourceSection
 from sandbox.config.sections.stack import PipelineSection, StackSection
+from sandbox.config.sections.why import WhySection
 from sandbox.model import ResourceLimits
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Settings(Section):
     )
     tests: list[DataTestEntry] = Field(default_factory=list, description="Data tests of the outputs.")
     gate: GateSection = Field(default_factory=GateSection, description="What a change may do and still pass.")
+    why: WhySection = Field(default_factory=WhySection, description="The search for the smallest difference.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -158,6 +158,8 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     **{f"sample.also.*.{key}": check for key, check in _DRAW_KEYS.items()},
     "sample.unit": _is_any_change,
     "sample.memory": _is_harmless,
+    "why.runs": _is_harmless,
+    "why.time": _is_harmless,
     **{f"tables.*.{key}": check for key, check in _TABLE_KEYS.items()},
     **{f"tables.*.csv.{key}": _is_any_change for key in _CSV_KEYS},
     **{f"outputs.*.{key}": check for key, check in _OUTPUT_KEYS.items()},

@@ -172,6 +172,8 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("sample", "min_per_stratum"), 29, 31),
     (("sample", "allocation"), "power", ABSENT),
     (("sample", "memory"), ABSENT, "2GB"),
+    (("why", "runs"), ABSENT, 10),
+    (("why", "time"), ABSENT, "1m"),
     (("sample", "also", "products"), None, ABSENT),
     (("sample", "also", "products", "rate"), 0.4, 0.6),
     (("sample", "also", "products", "salt"), "b", ABSENT),

@@ -1,0 +1,1 @@
+"""Find the smallest part of the sample on which two versions differ: a witness."""
