@@ -18,6 +18,7 @@ from sandbox.compare.gate_limits import (
 from sandbox.compare.gate_rules import (
     evaluate_artifacts,
     evaluate_classification,
+    evaluate_nondeterministic,
     evaluate_not_compared,
     evaluate_rule_changes,
     get_limit,
@@ -102,6 +103,8 @@ def _evaluate_output(name: str, output: OutputDiff, gate: GateSection, own: Gate
     if output.status == "compared":
         yield _evaluate_changed_rows(name, output, gate, own)
         yield _evaluate_schema(name, output, gate, own)
+        if output.tainted:
+            yield evaluate_nondeterministic(name, output, gate, own)
         return
     limit = get_limit(output.status, gate, own)
     held = limit == "any"

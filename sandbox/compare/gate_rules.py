@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sandbox.config.sections.outputs import GateSection
-    from sandbox.manifest.diff import ArtifactDiff, NotCompared, RuleChange
+    from sandbox.manifest.diff import ArtifactDiff, NotCompared, OutputDiff, RuleChange
 
 _MAX_NAMES = 5
 
@@ -55,6 +55,26 @@ def evaluate_classification(
             found=f"a table in the {artifact.table_in}, in the {other} it {artifact.reason}",
             accept=None if held else render_accept_line("schema", "any", output=name),
         )
+
+
+def evaluate_nondeterministic(name: str, output: OutputDiff, gate: GateSection, own: GateSection | None) -> GateResult:
+    """Judge the distributions of an output's nondeterministic columns; one that was not tested is not held."""
+    limit = str(get_limit("nondeterministic", gate, own))
+    unlike = [
+        f"{column}: {test.finding} (p {test.p_value:.1g})"
+        for column, test in output.nondeterministic.items()
+        if not test.is_alike
+    ]
+    unlike += [f"{column}: not tested" for column in output.tainted if column not in output.nondeterministic]
+    held = limit == "any" or not unlike
+    return GateResult(
+        rule="nondeterministic",
+        output=name,
+        limit=limit,
+        held=held,
+        found="; ".join(unlike[:_MAX_NAMES]) or "distributed as in two runs of the baseline",
+        accept=None if held else render_accept_line("nondeterministic", "any", output=name),
+    )
 
 
 def evaluate_not_compared(

@@ -32,7 +32,7 @@ GATE_DEFAULTS: dict[str, float | str] = {
     "removed": "fail",
     "artifacts": "same",
     "rounding": "accept",
-    "nondeterministic": "any",
+    "nondeterministic": "distribution",
     "not_compared": "fail",
     "unexpected": "any",
     "tests": "no-new-failures",

@@ -16,7 +16,6 @@ from sandbox.config.unit_membership import resolve_unit_membership
 from sandbox.model import BUCKET_SCHEMES, ICEBERG_SCHEMES, is_custom_image
 
 if TYPE_CHECKING:
-    from sandbox.config.sections.outputs import GateSection
     from sandbox.config.sections.sample import DrawSection, RangeBound
     from sandbox.config.settings import Settings
     from sandbox.config.toml_lines import KeyPath
@@ -349,9 +348,4 @@ def _list_unsupported(settings: Settings) -> Iterator[tuple[KeyPath, bool, str]]
     }
     what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
     yield ("source", "uri"), other, what
-    gates: list[tuple[KeyPath, GateSection]] = [(("gate",), settings.gate)]
-    gates += [(("outputs", name, "gate"), output.gate) for name, output in settings.outputs.items()]
-    for at, gate in gates:
-        judged = gate.nondeterministic == "distribution"
-        yield (*at, "nondeterministic"), judged, "a statistical judgement of nondeterministic columns"
     yield ("gate", "unexpected"), settings.gate.unexpected == "fail", "columns that changed though nothing leads there"

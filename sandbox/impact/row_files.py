@@ -137,5 +137,5 @@ def check_row_counts(name: str, expected: OutputDiff, written: OutputDiff) -> No
 
 
 def _build_rules(rules: OutputRules, output: OutputDiff) -> OutputRules:
-    noise = OutputNoise(columns=frozenset(output.tainted), rounding=output.rounding)
+    noise = OutputNoise(columns=frozenset(output.tainted), rounding=output.noise_tolerances)
     return add_noise_to_rules(rules, noise)

@@ -278,12 +278,27 @@ class AppliedTolerance(DocumentPart):
     set: bool = False
 
 
+class NondeterministicColumn(DocumentPart):
+    """The judgement of a column whose values differ between two runs of the baseline.
+
+    ``kind``: ``times`` within each run's own duration and ``identifiers`` that are unique are judged by NULLs and
+    uniqueness alone, ``numbers`` and ``categories`` by their distribution as well. ``p_value`` is adjusted for all columns
+    of the diff (Holm). ``finding`` is what is unlike, empty if nothing is.
+    """
+
+    kind: Literal["times", "identifiers", "numbers", "categories"]
+    p_value: float
+    is_alike: bool
+    finding: str = ""
+
+
 class OutputDiff(DocumentPart):
     """The comparison of one output. ``status``: on both sides, or only on one.
 
-    ``tainted`` are nondeterministic columns: they differ between two runs of the baseline, and are not judged.
-    ``rounding`` are columns that differ only in the last digits, with their relative tolerance. ``flickering`` counts
-    rows in only one of these two runs, apart from such columns.
+    ``tainted`` are nondeterministic columns: they differ between two runs of the baseline. Their rows are not compared,
+    and ``nondeterministic`` judges their distributions. ``noise_tolerances`` are columns that differ between these runs
+    only in the last digits, with the relative tolerance that follows. ``flickering`` counts rows in only one of these two
+    runs, apart from such columns.
     """
 
     status: Literal["compared", "added", "removed"]
@@ -295,7 +310,8 @@ class OutputDiff(DocumentPart):
     ignored: list[str] = Field(default_factory=list)
     tolerances: dict[str, AppliedTolerance] = Field(default_factory=dict)
     tainted: list[str] = Field(default_factory=list)
-    rounding: dict[str, float] = Field(default_factory=dict)
+    nondeterministic: dict[str, NondeterministicColumn] = Field(default_factory=dict)
+    noise_tolerances: dict[str, float] = Field(default_factory=dict)
     flickering: int = 0
     examples: list[RowExample] = Field(default_factory=list)
     profiles: dict[str, ColumnProfile] = Field(default_factory=dict)
@@ -311,7 +327,7 @@ class OutputDiff(DocumentPart):
     def is_literally_same(self) -> bool:
         """True if nothing differs and no rule could have hidden a difference."""
         schema = self.schema_
-        hidden = bool(self.ignored or self.tolerances or schema.renamed)
+        hidden = bool(self.ignored or self.tolerances or self.noise_tolerances or schema.renamed)
         return self.is_same and not schema.reordered and (self.identical or not hidden)
 
 

@@ -230,11 +230,12 @@ def describe_noise(output: OutputDiff) -> list[str]:
     phrases = []
     if output.tainted:
         verb = "differs" if len(output.tainted) == 1 else "differ"
-        phrases.append(
-            f"{join_names(output.tainted)} {verb} between two runs of the same code: nothing is judged there"
+        judged = (
+            "only the distribution of values is judged there" if output.nondeterministic else "nothing is judged there"
         )
-    for tolerance in sorted(set(output.rounding.values())):
-        names = [name for name, limit in output.rounding.items() if limit == tolerance]
+        phrases.append(f"{join_names(output.tainted)} {verb} between two runs of the same code: {judged}")
+    for tolerance in sorted(set(output.noise_tolerances.values())):
+        names = [name for name, limit in output.noise_tolerances.items() if limit == tolerance]
         phrases.append(
             f"the last digits of {join_names(names)} differ between two runs: up to {tolerance:g} of a value does not count"
         )

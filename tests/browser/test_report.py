@@ -101,7 +101,7 @@ def everything(name: str, value: str) -> OutputDiff:
             },
             "columns": {name: changed, "loaded_at": changed, "b": changed | {"change_in": "seconds"}},
             "tainted": ["loaded_at"],
-            "rounding": {name: 1e-12},
+            "noise_tolerances": {name: 1e-12},
             "flickering": 2,
             "examples": [{"kind": "changed", **example}, {"kind": "removed", **example, "candidate": None}],
             "profiles": {

@@ -58,7 +58,9 @@ def test_clock_and_dice_are_named_as_noise_and_accepted(shop: Shop) -> None:
     assert sorted(output["tainted"]) == ["loaded_at", "luck"]
     assert output["rows"]["changed"] == output["rows"]["noise"] > 100
     assert document["repeat"]["variation"] == {"threads": 2, "file_order": "reversed"}
-    assert any("loaded_at, luck; nothing is judged there" in one for one in document["warnings"])
+    assert any(
+        "loaded_at, luck; there only the distribution of values is judged" in one for one in document["warnings"]
+    )
 
     again = diff(shop, status=0)
     assert again["repeat"]["cached"]
@@ -69,6 +71,17 @@ def test_clock_and_dice_are_named_as_noise_and_accepted(shop: Shop) -> None:
     rows = changed["outputs"]["value"]["rows"]
     assert 0 < rows["changed"] - rows["noise"] == changed["outputs"]["value"]["columns"]["total"]["changed"]
     assert not changed["repeat"]["cached"], "the clock has to have moved as far as it has for the candidate"
+    assert all(rule["held"] for rule in changed["gate"] if rule["rule"] == "nondeterministic")
+
+    shop.edit("pipeline.py", "random() as luck", "random() * 1000 as luck")
+    shop.edit("pipeline.py", " + (customer_id % 10 = 0)::int", "")
+    scaled = diff(shop, status=1)
+    [broken] = [rule for rule in scaled["gate"] if not rule["held"]]
+    assert (broken["rule"], broken["accept"]) == ("nondeterministic", '[outputs.value.gate] nondeterministic = "any"')
+    assert {name: column["kind"] for name, column in scaled["outputs"]["value"]["nondeterministic"].items()} == {
+        "loaded_at": "times",
+        "luck": "numbers",
+    }
 
 
 def test_clock_and_dice_are_noise_on_docker(shop: Shop, engine: str) -> None:
@@ -102,7 +115,7 @@ def test_last_digits_are_noise_but_the_column_is_still_judged(shop: Shop) -> Non
     document = diff(shop, status=0)
     assert document["verdict"] == "within_gate"
     output = document["outputs"]["value"]
-    assert output["rounding"] == {"revenue": 1e-12}
+    assert output["noise_tolerances"] == {"revenue": 1e-12}
     assert output["tainted"] == []
     shop.edit("pipeline.py", "3e-15", "1e-6")
     output = diff(shop, status=1)["outputs"]["value"]

@@ -75,7 +75,7 @@ class GateSection(Section):
     )
     nondeterministic: Literal["distribution", "any"] | None = Field(
         default=None,
-        description="How columns are judged that differ between two runs of the same code. Default: `any`.",
+        description="How columns are judged that differ between two runs of the same code. Default: `distribution`.",
         examples=["any"],
     )
     not_compared: Literal["fail", "any"] | None = Field(

@@ -259,7 +259,7 @@ def hostile() -> DiffDocument:
         outcome="not_evaluated",
         problems={"candidate": HOSTILE},
     )
-    noisy = {"tainted": [HOSTILE], "rounding": {HOSTILE: 1e-12}, "ignored": [HOSTILE]}
+    noisy = {"tainted": [HOSTILE], "noise_tolerances": {HOSTILE: 1e-12}, "ignored": [HOSTILE]}
     return document(
         {HOSTILE: full(name=HOSTILE, value=HOSTILE, schema=changes, **noisy), "b": full(value=HOSTILE)},
         tests=[test],
@@ -372,7 +372,7 @@ def test_distributions_show_both_sides() -> None:
 
 def test_noise_is_said_to_be_noise() -> None:
     rows = RowCounts(baseline=9, candidate=9, added=0, removed=0, changed=4, unchanged=5, noise=4)
-    noisy = output(rows=rows, columns={}, tainted=["loaded_at"], rounding={"total": 1e-9}, flickering=2)
+    noisy = output(rows=rows, columns={}, tainted=["loaded_at"], noise_tolerances={"total": 1e-9}, flickering=2)
     text = Tags(html_report(document({"a": noisy}, verdict="within_gate"))).text
     for said in (
         "within the gate: a: 4 rows differ in loaded_at only, which changes by itself; nondeterministic: a.loaded_at",
@@ -575,7 +575,7 @@ def test_a_table_that_changes_in_all_columns_stays_on_one_screen() -> None:
     names = [f"a_rather_long_column_{place}" for place in range(300)]
     types = {name: ColumnTypeChange(baseline="BIGINT", candidate="VARCHAR", compared=True) for name in names}
     schema = SchemaChanges(added=names, removed=names, type_changed=types)
-    noisy: dict[str, Any] = {"tainted": names, "rounding": dict.fromkeys(names, 1e-9)}
+    noisy: dict[str, Any] = {"tainted": names, "noise_tolerances": dict.fromkeys(names, 1e-9)}
     found = document({"a": full(schema=schema, **noisy), "b" * 10_000: output("c" * 10_000)})
     assert len(terminal(found).splitlines()) < 60
     assert len(render_comment(found)) < 10_000
