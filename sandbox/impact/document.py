@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox import compare
 from sandbox.compare.gate import GateEvidence
 from sandbox.manifest.canonical_json import hash_json
-from sandbox.manifest.diff import DiffDocument, DiffSide, EnvironmentReference, NoiseRun, SampleReference
+from sandbox.manifest.diff import DiffDocument
+from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, NoiseRun, SampleReference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

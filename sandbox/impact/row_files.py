@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sandbox.compare import OutputRules
 from sandbox.errors import UsageError
 from sandbox.impact.compare_outputs import build_comparison_options, compare_tables
-from sandbox.impact.noise_detection import OutputNoise, add_noise_to_rules
+from sandbox.impact.noise.detection import OutputNoise, add_noise_to_rules
 from sandbox.runner.output_records import list_output_tables
 from sandbox.store.folder import make_staging_folder, publish_folder, restrict_access, translate_os_errors
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         DataTestOutcome,
         DataTestResult,
         DiffDocument,
-        DiffSide,
         GateResult,
         OutputDiff,
         RowKey,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
         SchemaChanges,
         Verdict,
     )
+    from sandbox.manifest.diff_sides import DiffSide
 
 _MAX_NAMES = 3  # maximum number of further outputs in the headline, and of columns of one kind
 NO_DIFFERENCE = "no difference in what is compared"

@@ -12,9 +12,10 @@ from sandbox.engine.duckdb.session import Session, quote_identifier, quote_liter
 from sandbox.errors import ConfigError, PipelineError
 from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import compute_memory_limit
-from sandbox.impact.noise_detection import ROUNDING_TOLERANCES
+from sandbox.impact.noise.detection import ROUNDING_TOLERANCES
 from sandbox.manifest.canonical_json import hash_file
-from sandbox.manifest.diff import NotCompared, ProductionOutput
+from sandbox.manifest.diff import NotCompared
+from sandbox.manifest.diff_sides import ProductionOutput
 from sandbox.manifest.run import RunArtifact
 from sandbox.model import TableFiles
 from sandbox.runner.outputs import classify_outputs

@@ -13,7 +13,8 @@ from sandbox.report.html import charts
 from sandbox.report.templates import render_template, sanitize_text
 
 if TYPE_CHECKING:
-    from sandbox.manifest.diff import ColumnProfile, DiffDocument, DiffSide, OutputDiff, RowExample
+    from sandbox.manifest.diff import ColumnProfile, DiffDocument, OutputDiff, RowExample
+    from sandbox.manifest.diff_sides import DiffSide
     from sandbox.manifest.profile import SampleProfile
     from sandbox.report.html.charts import Gauge
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from sandbox.manifest.diff import DiffDocument, DiffSide, OutputDiff, RowExample
+    from sandbox.manifest.diff import DiffDocument, OutputDiff, RowExample
+    from sandbox.manifest.diff_sides import DiffSide
 
 _ExampleLine = tuple[Text, Text, Text]
 

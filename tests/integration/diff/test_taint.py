@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.compare import OutputRules, Tolerance
 from sandbox.impact.compare_outputs import ComparisonOptions, compare_tables
-from sandbox.impact.noise_detection import NoiseDetector, OutputNoise
+from sandbox.impact.noise.detection import NoiseDetector, OutputNoise
 from sandbox.model import SilentProgress, TableFiles
 
 if TYPE_CHECKING:

@@ -21,8 +21,6 @@ from sandbox.manifest.diff import (
     ColumnTypeChange,
     DataTestResult,
     DiffDocument,
-    DiffSide,
-    EnvironmentReference,
     EstimatedFigure,
     GateResult,
     Histogram,
@@ -34,10 +32,10 @@ from sandbox.manifest.diff import (
     RowKey,
     RowSegment,
     RuleChange,
-    SampleReference,
     SchemaChanges,
     TopValue,
 )
+from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, SampleReference
 from sandbox.report.findings import summarize_diff
 from sandbox.report.html.page import render_html as html_report
 from sandbox.report.markdown import render_comment

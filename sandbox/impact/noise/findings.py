@@ -11,17 +11,15 @@ every lost row: only as many differing rows count as noise as the noise run expl
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 from typing import TYPE_CHECKING
 
-from sandbox.compare import OutputRules, RunPeriod, judge_columns
+from sandbox.compare import OutputRules
 from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutError
-from sandbox.estimate.distribution_tests import adjust_p_values
 from sandbox.formatting import format_count
 from sandbox.impact.artifacts import find_unsettled_artifacts, mark_nondeterministic_artifacts
-from sandbox.impact.compare_outputs import compare_tables, compute_memory_limit, find_differing_outputs
-from sandbox.impact.noise_detection import NO_NOISE, NoiseDetector, OutputNoise, add_noise_to_rules
-from sandbox.manifest.diff import NondeterministicColumn
+from sandbox.impact.compare_outputs import compare_tables, find_differing_outputs
+from sandbox.impact.noise.detection import NO_NOISE, NoiseDetector, OutputNoise, add_noise_to_rules
+from sandbox.impact.noise.distributions import judge_distributions
 from sandbox.model import SilentProgress
 from sandbox.runner.failures import summarize_error
 from sandbox.runner.output_records import list_output_tables
@@ -30,17 +28,12 @@ from sandbox.runner.variation import choose_variation
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sandbox.compare import ColumnTest
     from sandbox.impact.compare_outputs import ComparisonOptions
     from sandbox.impact.document import DiffFindings
     from sandbox.impact.sides import RunnableSide
     from sandbox.manifest.diff import OutputDiff
     from sandbox.model import Progress
     from sandbox.runner.run import Run
-
-
-LEVEL = 0.01
-"""The probability that a diff without a change fails by any of its nondeterministic columns."""
 
 
 def run_baseline_again(
@@ -150,50 +143,6 @@ def _describe_noise(noises: Mapping[str, OutputNoise], ref: str) -> list[str]:
                 "that such rows explain, one by one, count as noise"
             )
     return phrases
-
-
-def judge_distributions(
-    outputs: Mapping[str, OutputDiff], runs: tuple[Run, Run, Run], rules: Mapping[str, OutputRules]
-) -> dict[str, OutputDiff]:
-    """Return the outputs with nondeterministic columns, with the test of each.
-
-    Args:
-        outputs: The differences of each output.
-        runs: The baseline's run, the noise run, the candidate's run.
-        rules: The declared rules of each output.
-    """
-    tables = [list_output_tables(run.output_folder, run.record.outputs) for run in runs]
-    tests = {
-        name: judge_columns(
-            [side[name] for side in tables],
-            [_measure_period(run) for run in runs],
-            output.tainted,
-            rules.get(name, OutputRules()),
-            key=output.key.columns,
-            memory=compute_memory_limit(),
-        )
-        for name, output in outputs.items()
-        if output.tainted
-    }
-    adjusted = iter(adjust_p_values([test.p_value for some in tests.values() for test in some]))
-    return {
-        name: outputs[name].model_copy(
-            update={"nondeterministic": {test.name: _describe_test(test, next(adjusted)) for test in some}}
-        )
-        for name, some in tests.items()
-    }
-
-
-def _describe_test(test: ColumnTest, p_value: float) -> NondeterministicColumn:
-    is_alike = p_value > LEVEL
-    return NondeterministicColumn(
-        kind=test.kind, p_value=p_value, is_alike=is_alike, finding="" if is_alike else test.finding
-    )
-
-
-def _measure_period(run: Run) -> RunPeriod:
-    start = dt.datetime.fromisoformat(run.record.started).timestamp()
-    return RunPeriod(start=start, end=start + run.record.wall_seconds)
 
 
 def detect_noise(
