@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sandbox.impact.options import DiffOptions, DiffVersions
     from sandbox.impact.witness.search import SearchResult
     from sandbox.impact.witness.trials import Trial
-    from sandbox.manifest.diff import DiffSide
+    from sandbox.manifest.diff_sides import DiffSide
     from sandbox.model import Progress
     from sandbox.report.witness_files import ExpectedSide
 

@@ -13,7 +13,7 @@ from sandbox.errors import PipelineError, PipelineMemoryError, PipelineTimeoutEr
 from sandbox.impact.attribution.explanations import explain_rows
 from sandbox.impact.attribution.row_names import RowNamer
 from sandbox.impact.compare_outputs import build_comparison_options, compare_tables
-from sandbox.impact.noise_detection import OutputNoise, add_noise_to_rules
+from sandbox.impact.noise.detection import OutputNoise, add_noise_to_rules
 from sandbox.manifest.attribution import AttributionDocument, OutputAttribution, RowExplanation
 from sandbox.model import SilentProgress
 from sandbox.runner.code.code_parts import CodeChange, check_part_count
@@ -175,7 +175,7 @@ class _PartTrials:
             self.comparison.candidate.context.project, self.comparison.candidate.context.sample.manifest
         )
         output = self.comparison.findings.outputs[name]
-        noise = OutputNoise(columns=frozenset(output.tainted), rounding=output.rounding)
+        noise = OutputNoise(columns=frozenset(output.tainted), rounding=output.noise_tolerances)
         rules = add_noise_to_rules(terms.rules.get(name, OutputRules()), noise)
         if output.key.columns and rules.key is None:
             rules = dataclasses.replace(rules, key=tuple(output.key.columns))

@@ -10,7 +10,7 @@ from sandbox.compare.rows.row_files import RowFileOptions
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import StoreError, UsageError
 from sandbox.impact.compare_outputs import build_comparison_options
-from sandbox.impact.noise_detection import OutputNoise, add_noise_to_rules
+from sandbox.impact.noise.detection import OutputNoise, add_noise_to_rules
 from sandbox.impact.row_files import write_rows_of_runs
 from sandbox.impact.witness.differing_units import find_unit_columns, list_differing_units
 from sandbox.impact.witness.trials import TrialRunner
@@ -90,7 +90,7 @@ def open_trial_runner(
     settings, drawn = ground.project.settings, ground.sample
     terms = build_comparison_options(ground.project, drawn.manifest)
     output = comparison.findings.outputs[name]
-    noise = OutputNoise(columns=frozenset(output.tainted), rounding=output.rounding)
+    noise = OutputNoise(columns=frozenset(output.tainted), rounding=output.noise_tolerances)
     with Session(memory=settings.sample.memory, failure=StoreError) as session:
         yield TrialRunner(
             sides=(comparison.baseline, comparison.candidate),
