@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     type=click.Choice(["github", "gitlab"]),
     help="Write the job that runs `sandbox diff` on every pull request.",
 )
+@click.option(
+    "--install",
+    "requirement",
+    metavar="REQUIREMENT",
+    help="With --ci: what the job installs, pinned by a commit or a hash; default: what is running here.",
+)
 @click.option("--yes", "--force", "overwrite", is_flag=True, help="Overwrite files that are there already.")
 @add_common_options
-def init(call: Call, *, uri: str | None, ci: CiProvider | None, overwrite: bool) -> None:
+def init(call: Call, *, uri: str | None, ci: CiProvider | None, requirement: str | None, overwrite: bool) -> None:
     """Write a sandbox.toml that proposes how to sample a source, or write the CI job (--ci).
 
     URI is where production's data is: a folder of Parquet, CSV or JSON Lines, a .duckdb or SQLite file. In a dbt project it
@@ -32,8 +38,10 @@ def init(call: Call, *, uri: str | None, ci: CiProvider | None, overwrite: bool)
     """
     if ci is not None and uri is not None:
         raise click.UsageError("--ci writes the CI job of a project that has a sandbox.toml; it takes no URI")
+    if requirement is not None and ci is None:
+        raise click.UsageError("--install goes with --ci")
     if ci is not None:
-        _write_ci_job(call, ci, overwrite=overwrite)
+        _write_ci_job(call, ci, requirement=requirement, overwrite=overwrite)
         return
     from sandbox.commands.init import init  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.report.settings_file import summarize_proposal  # noqa: PLC0415
@@ -77,10 +85,10 @@ def _confirm_overwrite(call: Call) -> bool:
     return click.confirm(f"{file} is there already; write it anew?", default=False, err=True)
 
 
-def _write_ci_job(call: Call, ci: CiProvider, *, overwrite: bool) -> None:
+def _write_ci_job(call: Call, ci: CiProvider, *, requirement: str | None, overwrite: bool) -> None:
     from sandbox.commands.init.ci_files import init_ci  # noqa: PLC0415 - heavy, and --help does not need it
 
-    result = init_ci(call.load_project(), ci, overwrite=overwrite)
+    result = init_ci(call.load_project(), ci, requirement=requirement, overwrite=overwrite)
     if call.as_json:
         call.print(result, lambda: "")
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jinja2
 
-import sandbox
+from sandbox.commands.init.installation import find_requirement
 from sandbox.errors import UsageError
 from sandbox.runner.repository import Repository
 from sandbox.store.folder import write_file
@@ -40,11 +40,13 @@ class CiFilesResult:
         return {"format_version": 1, "files": [str(file) for file in self.files], "next": self.next}
 
 
-def init_ci(project: Project, ci: CiProvider, *, overwrite: bool) -> CiFilesResult:
+def init_ci(project: Project, ci: CiProvider, *, requirement: str | None, overwrite: bool) -> CiFilesResult:
     """Write the job with ``sandbox diff`` for every pull or merge request.
 
+    ``requirement`` is what the job installs; None is the running installation (see `find_requirement`).
+
     Raises:
-        UsageError: A file exists and may not be overwritten.
+        UsageError: A file exists and may not be overwritten, or what to install is not pinned.
         ConfigError: The project is in no git repository.
     """
     folder = PurePosixPath(Repository(project.root).prefix)
@@ -52,7 +54,11 @@ def init_ci(project: Project, ci: CiProvider, *, overwrite: bool) -> CiFilesResu
     for _ in folder.parts:
         top = top.parent
     target = top / (GITHUB_WORKFLOW_FILE if ci == "github" else GITLAB_JOB_FILE)
-    files = {target: render_job(ci, folder, store=project.settings.source.store is not None)}
+    files = {
+        target: render_job(
+            ci, folder, store=project.settings.source.store is not None, requirement=find_requirement(requirement)
+        )
+    }
     todo = [f"commit {target.relative_to(top)}, and open a pull request"]
     if ci == "gitlab":
         if (top / GITLAB_CI_FILE).exists():
@@ -68,8 +74,11 @@ def init_ci(project: Project, ci: CiProvider, *, overwrite: bool) -> CiFilesResu
     return CiFilesResult(files=list(files), next=todo)
 
 
-def render_job(ci: CiProvider, folder: PurePosixPath, *, store: bool) -> str:
-    """Render the job for a project's folder in its repository; with ``store`` it pulls the sample."""
+def render_job(ci: CiProvider, folder: PurePosixPath, *, store: bool, requirement: str) -> str:
+    """Render the job for a project's folder in its repository; with ``store`` it pulls the sample.
+
+    ``requirement`` is what pip installs.
+    """
     templates = find_packaged_folder("templates") / "ci"
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
@@ -87,7 +96,7 @@ def render_job(ci: CiProvider, folder: PurePosixPath, *, store: bool) -> str:
     environment.filters["shell"] = shlex.quote
     inside = bool(folder.parts)
     return environment.get_template(f"{ci}.yml").render(
-        version=sandbox.__version__,
+        requirement=requirement,
         folder=folder.as_posix() if inside else "",
         store=store,
         comment=(templates / f"{ci}_comment.py").read_text("utf-8").rstrip(),

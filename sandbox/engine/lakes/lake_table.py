@@ -99,10 +99,16 @@ class LakeTable:
         return self.snapshot.kind == "iceberg"
 
 
+_INSTALL_COMMANDS: dict[SnapshotKind, str] = {
+    "delta": "pip install 'deltalake>=1.6'",
+    "iceberg": "pip install 'pyiceberg[pyarrow,sql-sqlite]>=0.12'",
+}
+
+
 def build_missing_extra_error(kind: SnapshotKind, error: ImportError) -> SourceError:
     """Return the error that names the extra needed for a log format."""
     what = {"delta": "Delta", "iceberg": "Iceberg"}[kind]
     return SourceError(
         f"{what} tables are read by {error.name or kind}, which is not installed",
-        hint=f"install it with sandbox: pip install 'sandbox[{kind}]'",
+        hint=f"install it beside sandbox: {_INSTALL_COMMANDS[kind]}",
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CONNECT_PORT = 15002
 CONNECT_TIMEOUT_SECONDS = 10.0
 MIN_SPARK_VERSION = (4, 0)  # the first with Arrow tables
-INSTALL_COMMAND = "pip install 'sandbox[spark]'"
+INSTALL_COMMAND = "pip install 'pyspark[connect]>=4.1'"
 # Settings that affect how values are read; all others are left to the cluster.
 READ_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -220,7 +220,7 @@ KNOWN_ERRORS = (
     (
         r"PYTHON_VERSION_MISMATCH|ModuleNotFoundError|Cannot run program|(?<!PySpark)ImportError",
         "the workers of Spark at {where} cannot carry out what is to be done there: {python}",
-        'they need the Python of here, and what sandbox needs (pip install sandbox); which one: [source.spark] python = "/opt/…/bin/python"',
+        'they need the Python of here, and what sandbox needs (pip install . in its repository); which one: [source.spark] python = "/opt/…/bin/python"',
     ),
     (
         r"JAVA_GATEWAY_EXITED|JAVA_HOME is not set|No such file or directory: .*java",

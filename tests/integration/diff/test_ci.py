@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.conftest import Shop
 
 BIN = Path(sys.executable).parent
+PINNED = f"sandbox @ git+https://git.example/sandbox@{'a' * 40}"
 SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
 MARKER = "<!-- sandbox diff -->"
 
@@ -33,7 +34,7 @@ MARKER = "<!-- sandbox diff -->"
 @pytest.mark.parametrize("store", [False, True])
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
 def test_job_keeps_to_the_servers_schema(ci: CiProvider, folder: str, store: bool, tmp_path: Path) -> None:
-    text = render_job(ci, PurePosixPath(folder), store=store)
+    text = render_job(ci, PurePosixPath(folder), store=store, requirement=PINNED)
     file = tmp_path / f"{ci}.yml"
     file.write_text(text)
     schema = ["--builtin-schema", SCHEMAS[ci], *(["--data-transform", "gitlab-ci"] if ci == "gitlab" else [])]
@@ -52,7 +53,7 @@ def test_job_keeps_to_the_servers_schema(ci: CiProvider, folder: str, store: boo
 
 
 def test_gitlabs_job_isolates_and_keeps_its_home_outside_the_checkout() -> None:
-    text = render_job("gitlab", PurePosixPath(), store=False)
+    text = render_job("gitlab", PurePosixPath(), store=False, requirement=PINNED)
     variables = job("gitlab", text)["variables"]
     assert variables["SANDBOX_RUNTIME"] == "docker"
     assert variables["SANDBOX_HOME"].startswith("$CI_BUILDS_DIR/")
@@ -170,7 +171,7 @@ def environment(ci: CiProvider, server: Comments, report: Path) -> dict[str, str
 
 def comment(ci: CiProvider, server: Comments, report: Path, *, status: int) -> str:
     """Run the job's own script that writes the comment, and give what it printed."""
-    text = render_job(ci, PurePosixPath(), store=False)
+    text = render_job(ci, PurePosixPath(), store=False, requirement=PINNED)
     if ci == "github":
         [script] = [step["run"] for step in job(ci, text)["steps"] if step.get("shell") == "python"]
     else:
@@ -219,7 +220,7 @@ def test_github_steps_compare_keep_the_report_and_fail_by_the_gate(shop: Shop, t
     shop.git("checkout", "-q", "-b", "feature")
     shop.edit("pipeline.py", "count(order_id)", "count(*)")
     shop.git("commit", "-am", "feature")
-    steps = job("github", render_job("github", PurePosixPath(), store=False))["steps"]
+    steps = job("github", render_job("github", PurePosixPath(), store=False, requirement=PINNED))["steps"]
     scripts = {step["name"]: step["run"] for step in steps if "name" in step and "run" in step}
     isolated = "sandbox diff --runtime docker"
     assert isolated in scripts["Compare"]
@@ -254,23 +255,27 @@ def test_github_steps_compare_keep_the_report_and_fail_by_the_gate(shop: Shop, t
 
 
 def test_init_writes_the_job_and_overwrites_nothing_unasked(shop: Shop) -> None:
+    unpinned = shop.run("init", "--ci", "github")
+    assert unpinned.status == 2
+    assert "--install" in unpinned.stderr
+    assert not (shop.root / ".github").exists()
     bare = shop.run("init")
     assert bare.status == 2
     assert "--ci github" in bare.stderr
-    written = shop.run("init", "--ci", "github", "--json").json["files"]
+    written = shop.run("init", "--ci", "github", "--install", PINNED, "--json").json["files"]
     assert written == [str(shop.root / ".github" / "workflows" / "sandbox.yml")]
-    again = shop.run("init", "--ci", "github")
+    again = shop.run("init", "--ci", "github", "--install", PINNED)
     assert again.status == 2
     assert "--yes" in again.stderr
-    assert shop.run("init", "--ci", "github", "--yes").status == 0
+    assert shop.run("init", "--ci", "github", "--install", PINNED, "--yes").status == 0
 
-    assert shop.run("init", "--ci", "gitlab").status == 0
+    assert shop.run("init", "--ci", "gitlab", "--install", PINNED).status == 0
     assert YAML(typ="safe").load((shop.root / ".gitlab-ci.yml").read_text()) == {
         "include": [{"local": "/.gitlab/sandbox.yml"}]
     }
     (shop.root / ".gitlab-ci.yml").write_text("stages: [test]\n")
     (shop.root / ".gitlab" / "sandbox.yml").unlink()
-    beside = shop.run("init", "--ci", "gitlab")
+    beside = shop.run("init", "--ci", "gitlab", "--install", PINNED)
     assert beside.status == 0
     assert "add to .gitlab-ci.yml" in beside.stdout
     assert (shop.root / ".gitlab-ci.yml").read_text() == "stages: [test]\n"

@@ -204,7 +204,7 @@ def test_what_cannot_be_read_of_a_delta_table(lake: Lake, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "deltalake", None)
     with pytest.raises(SourceError, match="which is not installed") as caught:
         plan_sample(lake.project(ONE), threads=1, progress=SilentProgress())
-    assert "pip install 'sandbox[delta]'" in caught.value.hint
+    assert "pip install 'deltalake>=1.6'" in caught.value.hint
 
 
 def test_a_uri_that_is_itself_a_delta_table(lake: Lake) -> None:

@@ -194,4 +194,4 @@ def test_what_cannot_be_read_of_iceberg(lake: Lake, catalog: SqlCatalog, monkeyp
     Path(task.file.file_path).unlink()
     assert isinstance(failure(), SourceError)
     monkeypatch.setitem(sys.modules, "pyiceberg.catalog", None)
-    assert "pip install 'sandbox[iceberg]'" in failure().hint
+    assert "pip install 'pyiceberg[pyarrow,sql-sqlite]>=0.12'" in failure().hint
