@@ -87,6 +87,10 @@ class ComparedColumn:
         to keys: it would make keys equal that are not. ``row`` is the alias of the row, if it has one.
         """
         raw = f"{row}.{self.format_raw_name(side)}" if row else self.format_raw_name(side)
+        return self.render_converted_sql(side, raw, key=key)
+
+    def render_converted_sql(self, side: SideName, raw: str, *, key: bool = False) -> str:
+        """Return the SQL of the compared value, given that of the value as it was read (see `render_value_sql`)."""
         if self.lossy_type is not None:
             return self._render_lossy_sql(side, raw)
         if self.common is None:

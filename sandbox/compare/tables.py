@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sandbox.compare import key_inference
 from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape, match_columns
 from sandbox.compare.details import compute_details
+from sandbox.compare.prefilter import Prefilter
 from sandbox.compare.reading import table_reader
 from sandbox.compare.rows import detail_sample, row_matching
 from sandbox.compare.rows.change_counts import ChangeCounts, count_changes
@@ -222,10 +223,18 @@ class _OutputComparison:
         one_in = detail_sample.choose_sampling_interval(shapes) if self.details else None
         plan = ComparisonPlan(columns=tuple(columns), key=tuple(declared or ()), one_in=one_in)
         create_views(self.session, plan)
+        prefilter = Prefilter(
+            session=self.session,
+            sources=self.reader.parquet_sources,
+            shapes=shapes,
+            columns=plan.columns,
+            memory=self.memory,
+            doing=self.doing,
+        )
         repeated = NO_KEY_REPEATS
         if declared is None:
-            plan = self._infer_key(plan, shapes)
-        elif (paired := self._match_unique_keys(plan, shapes)) is not None:
+            plan = self._infer_key(plan, prefilter)
+        elif (paired := self._match_unique_keys(plan, prefilter)) is not None:
             plan = paired
         else:
             repeated = match_repeated_keys(self.session, plan, doing=self.doing)
@@ -252,36 +261,25 @@ class _OutputComparison:
         drawn = OutputUnits(draw=self.draws[unit[0]], columns=unit[1]) if unit and unit[0] in self.draws else None
         return result.model_copy(update=compute_details(self.session, plan, changes, drawn, doing=self.doing))
 
-    def _infer_key(self, plan: ComparisonPlan, shapes: dict[SideName, TableShape]) -> ComparisonPlan:
+    def _infer_key(self, plan: ComparisonPlan, prefilter: Prefilter) -> ComparisonPlan:
         """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""
         for columns in key_inference.suggest_likely_keys(self.name, plan.columns, tuple(self.units.values())):
             whole = replace(plan, key=tuple(columns))
-            if not row_matching.can_be_unique(self.session, whole, shapes):
+            if not row_matching.can_be_unique(self.session, whole, prefilter.shapes):
                 continue
             declared = tuple(column.name for column in columns) in map(tuple, self.units.values())
             for part in [columns] if declared else key_inference.list_key_parts(columns):
                 tried = replace(plan, key=tuple(part))
-                if part == columns or row_matching.can_be_unique(self.session, tried, shapes):
-                    paired = self._match_unique_keys(tried, shapes)
+                if part == columns or row_matching.can_be_unique(self.session, tried, prefilter.shapes):
+                    paired = self._match_unique_keys(tried, prefilter)
                     if paired is not None:
                         return paired
-        return self._apply_prefilter(plan, shapes)[0]
+        return prefilter.exclude_equal_rows(plan)[0]
 
-    def _match_unique_keys(self, plan: ComparisonPlan, shapes: dict[SideName, TableShape]) -> ComparisonPlan | None:
+    def _match_unique_keys(self, plan: ComparisonPlan, prefilter: Prefilter) -> ComparisonPlan | None:
         """Find the keys whose rows differ; None where the key repeats on a side, or is null."""
-        less, left = self._apply_prefilter(plan, shapes)
+        less, left = prefilter.exclude_equal_rows(plan)
         return less if match_unique_keys(self.session, less, left, doing=self.doing) else None
-
-    def _apply_prefilter(
-        self, plan: ComparisonPlan, shapes: dict[SideName, TableShape]
-    ) -> tuple[ComparisonPlan, dict[SideName, TableShape]]:
-        """Set the rows aside that both sides have, where there are so many that this saves time."""
-        if plan.one_in == 1 or max(shape.rows for shape in shapes.values()) < detail_sample.MAX_SAMPLE_ROWS:
-            return plan, shapes
-        from sandbox.compare.rows.hash_prefilter import exclude_equal_rows  # noqa: PLC0415 - numpy is slow to import
-
-        given = exclude_equal_rows(self.session, plan, shapes, memory=self.memory, doing=self.doing)
-        return given or (plan, shapes)
 
     def _estimate_differences(
         self, plan: ComparisonPlan, unit: tuple[str, list[ComparedColumn]] | None

@@ -34,19 +34,33 @@ class ParquetSource:
         sql: Its rows, valid after ``from``; columns in the order of ``names``.
         names: The columns, spelt as in the files.
         units: The units of each column's durations.
+        files: The files, where one call of DuckDB's reader reads them all and no column is a folder's; else none.
+        options: What that call is given besides the files.
     """
 
     sql: str
     names: tuple[str, ...]
     units: tuple[tuple[str, ...], ...]
+    files: tuple[ParquetFile, ...] = ()
+    options: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _File:
+class ParquetFile:
+    """What the footer of one file says.
+
+    Attributes:
+        path: The file.
+        names, types: Its columns, and those of its folders, with their Arrow types.
+        int96: Columns of timestamps as INT96.
+        metadata: Arrow's ``FileMetaData``.
+    """
+
     path: Path
     names: tuple[str, ...]
     types: tuple[Any, ...]
     int96: frozenset[str]
+    metadata: Any
 
 
 def open_parquet(session: Session, table: TableFiles, failure: type[SandboxError], *, doing: str) -> ParquetSource:
@@ -68,7 +82,7 @@ def open_parquet(session: Session, table: TableFiles, failure: type[SandboxError
     names = tuple(dict.fromkeys(name for file in files for name in file.names))
     int96 = any(file.int96 for file in files)
     wide = {name: _unify_column(files, name, failure, doing) for name in names}
-    groups: dict[tuple[tuple[str, str], ...], list[_File]] = {}
+    groups: dict[tuple[tuple[str, str], ...], list[ParquetFile]] = {}
     for file in files:
         kinds = (
             _name_kind(type_, int96=name in file.int96) for name, type_ in zip(file.names, file.types, strict=True)
@@ -79,7 +93,13 @@ def open_parquet(session: Session, table: TableFiles, failure: type[SandboxError
     if len(groups) == 1:
         [group] = groups.values()
         reader.check_int96(group)
-        return ParquetSource(sql=reader.render_files_sql(group), names=names, units=units)
+        return ParquetSource(
+            sql=reader.render_files_sql(group),
+            names=names,
+            units=units,
+            files=() if partitions else tuple(group),
+            options=reader.options,
+        )
     parts = []
     for columns, group in groups.items():
         reader.check_int96(group)
@@ -93,13 +113,13 @@ def open_parquet(session: Session, table: TableFiles, failure: type[SandboxError
     return ParquetSource(sql=f"(select {ordered} from ({' union all by name '.join(parts)}))", names=names, units=units)
 
 
-def _read_schema(path: Path, failure: type[SandboxError], doing: str) -> _File:
+def _read_schema(path: Path, failure: type[SandboxError], doing: str) -> ParquetFile:
     import pyarrow as pa  # noqa: PLC0415 - slow to import
     from pyarrow import parquet  # noqa: PLC0415 - slow to import
 
     try:
         with parquet.ParquetFile(path) as opened:
-            schema, physical = opened.schema_arrow, opened.schema
+            schema, physical, metadata = opened.schema_arrow, opened.schema, opened.metadata
             columns = [physical.column(number) for number in range(len(physical))]
     except (OSError, pa.ArrowException) as error:
         raise failure(f"{doing}: {path.name}: {describe_foreign_error(error)}") from error
@@ -110,10 +130,10 @@ def _read_schema(path: Path, failure: type[SandboxError], doing: str) -> _File:
             f'{doing}: {path.name} has more than one column "{repeated[0]}"', hint="give each column a name of its own"
         )
     int96 = frozenset(column.path.partition(".")[0] for column in columns if column.physical_type == "INT96")
-    return _File(path=path, names=names, types=tuple(schema.types), int96=int96)
+    return ParquetFile(path=path, names=names, types=tuple(schema.types), int96=int96, metadata=metadata)
 
 
-def _unify_column(files: Sequence[_File], name: str, failure: type[SandboxError], doing: str) -> WideType:
+def _unify_column(files: Sequence[ParquetFile], name: str, failure: type[SandboxError], doing: str) -> WideType:
     held = [(file, file.types[file.names.index(name)]) for file in files if name in file.names]
     int96 = any(name in file.int96 for file, _ in held)
     try:
@@ -149,10 +169,14 @@ class _GroupReader:
     int96: bool
     partitions: Mapping[str, str]
 
-    def render_files_sql(self, group: Sequence[_File], *, with_file: bool = False) -> str:
+    @property
+    def options(self) -> str:
+        """The options of DuckDB's reader."""
+        return "hive_partitioning = false" + (", int96_as = 'timestamp_ns'" if self.int96 else "")
+
+    def render_files_sql(self, group: Sequence[ParquetFile], *, with_file: bool = False) -> str:
         """Return the SQL of the files' rows, with the columns of partitions and, if asked for, ``filename``."""
-        exact = ", int96_as = 'timestamp_ns'" if self.int96 else ""
-        reader = f"read_parquet({format_file_list(file.path for file in group)}, hive_partitioning = false{exact}"
+        reader = f"read_parquet({format_file_list(file.path for file in group)}, {self.options}"
         if not self.partitions:
             return f"{reader}, filename = true)" if with_file else f"{reader})"
         hidden = quote_identifier(FILE_COLUMN)
@@ -161,7 +185,7 @@ class _GroupReader:
         marked = f"{reader}, filename = {quote_literal(FILE_COLUMN)})"
         return f"(select * exclude ({hidden}), {', '.join(columns)} from {marked})"
 
-    def check_int96(self, group: Sequence[_File]) -> None:
+    def check_int96(self, group: Sequence[ParquetFile]) -> None:
         """Check that the timestamps of INT96 columns are within the range of nanoseconds."""
         for name in sorted(group[0].int96):
             number = group[0].names.index(name)
@@ -178,7 +202,7 @@ class _GroupReader:
                     "nanoseconds (1677 to 2262)",
                 )
 
-    def check_values(self, group: Sequence[_File], number: int, name: str, kind: str, wide: str) -> None:
+    def check_values(self, group: Sequence[ParquetFile], number: int, name: str, kind: str, wide: str) -> None:
         """Check that a wider type holds each value of a column."""
         value = f"c{number}"
         scale = int(kind.rpartition(",")[2].rstrip(")")) if kind.startswith("DECIMAL(") else None
@@ -191,7 +215,7 @@ class _GroupReader:
             held = f"try_cast({value} as {wide})::{kind} is not distinct from {value}"
         self._refuse(group, self.render_files_sql(group, with_file=True), number, name, held, wide)
 
-    def _refuse(self, group: Sequence[_File], rows: str, number: int, name: str, held: str, wide: str) -> None:
+    def _refuse(self, group: Sequence[ParquetFile], rows: str, number: int, name: str, held: str, wide: str) -> None:
         aliases = ", ".join([*(f"c{place}" for place in range(len(group[0].names))), "filename"])
         found = self.session.fetch_rows(
             f"select filename from {rows} t({aliases}) where c{number} is not null and not coalesce({held}, false) limit 1",

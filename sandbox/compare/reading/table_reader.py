@@ -19,6 +19,7 @@ from sandbox.tables.table_opening import attach_duckdb_file, open_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sandbox.compare.reading.parquet_reader import ParquetSource
     from sandbox.compare.rules import OutputRules, Tolerance
     from sandbox.model import TableFiles
 
@@ -38,6 +39,8 @@ class TableReader:
     def __init__(self, session: Session, failure: type[SandboxError]) -> None:
         self._session = session
         self._failure = failure
+        self.parquet_sources: dict[SideName, ParquetSource] = {}
+        """The Parquet files of each side that has any."""
 
     def open(self, side: SideName, table: TableFiles) -> TableShape:
         """Create ``raw_<side>`` and return its shape.
@@ -63,12 +66,14 @@ class TableReader:
         doing = {side: describe_read_failure(side, table) for side, table in tables.items()}
         read = TextReader(self._session, self._failure).open(texts, renamed or {}, doing) if texts else {}
         shapes = {}
+        self.parquet_sources = {}
         for side, table in tables.items():
             units: tuple[tuple[str, ...], ...] = ()
             if side in read:
                 source, names = read[side]
             elif table.format == "parquet":
                 opened = open_parquet(self._session, table, self._failure, doing=doing[side])
+                self.parquet_sources[side] = opened
                 source, names, units = opened.sql, opened.names, opened.units
             else:
                 source, found = self.prepare_source(side, table, doing=doing[side])
@@ -91,11 +96,8 @@ class TableReader:
             raise self._failure(f"{doing}: its columns' names cannot be told apart")
         types = [type_ for _, type_, *_ in described]
         aliases = ", ".join(f"r{position}" for position in range(len(types)))
-        plain = 'r{0} collate "binary"' if table.format == "duckdb" else "r{0}"
-        shown = ", ".join(
-            f"{plain.format(n) if type_ == 'VARCHAR' else render_nan_safe_sql(type_, f'r{n}')} as r{n}"
-            for n, type_ in enumerate(types)
-        )
+        collation = ' collate "binary"' if table.format == "duckdb" else ""
+        shown = ", ".join(render_raw_column(n, type_, collation) for n, type_ in enumerate(types))
         self._session.execute(
             f"create or replace temp view raw_{side} as select {shown} from {source} as t({aliases})",
             doing=doing,
@@ -159,6 +161,12 @@ class TableReader:
             )
         schema, name = fitting[0]
         return f"{alias}.{quote_identifier(schema)}.{quote_identifier(name)}"
+
+
+def render_raw_column(number: int, type_: str, collation: str = "") -> str:
+    """Render the SQL of a column as it is read, ``r<n>``."""
+    name = f"r{number}"
+    return f"{name + collation if type_ == 'VARCHAR' else render_nan_safe_sql(type_, name)} as {name}"
 
 
 def describe_read_failure(side: SideName, table: TableFiles) -> str:

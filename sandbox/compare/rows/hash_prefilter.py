@@ -12,20 +12,17 @@ whole numbers that rise from row to row are unique, else the hashes of the keys 
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sandbox.compare.rows.key_uniqueness import KEY_BYTES, has_integer_key, sort_unique_values
 from sandbox.compare.rows.keyed_hash import RowHasher
 from sandbox.compare.rows.row_matching import SIDES, format_value_name
-from sandbox.compare.sql_types import INTEGER_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sandbox.compare.columns import SideName, TableShape
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.engine.duckdb.session import Session
@@ -34,7 +31,6 @@ MAX_REMAINING_SHARE = 0.2  # where more of the sums are not 0, to read their row
 _MEMORY_BYTES_PER_SUM = (
     64  # the sums take an eighth of the memory at most, at eight bytes each; what is held of keys a quarter
 )
-_KEY_BYTES = 16  # bytes of a key on both sides
 _BATCH_ROWS = 1 << 17
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -61,7 +57,7 @@ def exclude_equal_rows(
     if rows > 2 << bits:
         return None
     sums = np.zeros(1 << bits, np.uint64)
-    keys = _IntegerKeys if _has_integer_key(plan) and _KEY_BYTES * rows <= memory // 4 else _HashedKeys
+    keys = _IntegerKeys if has_integer_key(plan) and KEY_BYTES * rows <= memory // 4 else _HashedKeys
     hasher = RowHasher({format_value_name(column): column.value_type for column in plan.columns})
     sides = [
         _PrefilterSide(session=session, plan=plan, name=name, keys=keys(plan, bits, name), hasher=hasher)
@@ -77,10 +73,6 @@ def exclude_equal_rows(
     [counts] = session.fetch_rows("select " + ", ".join(f"(select count(*) from left_{name})" for name in SIDES))
     left = {name: replace(shapes[name], rows=count) for name, count in zip(SIDES, counts, strict=True)}
     return replace(plan, view_prefix="left"), left
-
-
-def _has_integer_key(plan: ComparisonPlan) -> bool:
-    return [column.common in INTEGER_TYPES - {"UBIGINT"} for column in plan.key] == [True]
 
 
 class _IntegerKeys:
@@ -108,7 +100,7 @@ class _IntegerKeys:
 
     def is_unique(self) -> bool:
         """Return whether no key is there twice."""
-        return _has_unique_values(self._held)
+        return sort_unique_values(self._held) is not None
 
     def render_remaining_keys_sql(self, session: Session, differs: Array, _source: str) -> str:
         """Render the SQL of the keys that are left, without reading them again."""
@@ -140,7 +132,7 @@ class _HashedKeys:
 
     def is_unique(self) -> bool:
         """Return whether no hash is there twice."""
-        return _has_unique_values(self._held)
+        return sort_unique_values(self._held) is not None
 
     def render_remaining_keys_sql(self, session: Session, differs: Array, source: str) -> str:
         """Render the SQL of the keys that are left; of the condition on rows, where there is no key."""
@@ -149,17 +141,6 @@ class _HashedKeys:
         return (
             f"select distinct {', '.join(self._plan.key_names)} from {source} where {left}" if self._plan.key else left
         )
-
-
-def _has_unique_values(held: Sequence[Array]) -> bool:
-    """Return whether no value is there twice: those that rise all the way are looked at where they lie."""
-    parts = [part for part in held if len(part)]
-    follow = all(before[-1] < after[0] for before, after in itertools.pairwise(parts))
-    if follow and all(np.all(part[1:] > part[:-1]) for part in parts):
-        return True
-    values = np.concatenate(parts)
-    values.sort()
-    return not np.any(values[1:] == values[:-1])
 
 
 def _find_prime(below: int) -> int:
