@@ -57,6 +57,7 @@ fuzz: setup  ## Compare generated tables with an independent account of what is 
 
 study: setup  ## Judge 20,000 changes in tables of many columns by the oracle; goes on where it was, keeps seeds and figures.
 	$(BIN)/python -m tests.property.compare.study
+	CHUNK_CHANGES=10000 $(BIN)/pytest --numprocesses 2 tests/property/compare/test_chunk_prefilter.py
 
 cluster: setup  ## Keep a standalone Spark of two workers running on this machine, until Ctrl-C (needs Java 17 or later).
 	@$(BIN)/python tests/integration/sources/cluster.py

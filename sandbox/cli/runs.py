@@ -129,9 +129,7 @@ def diff(
     Exits 0 within the gate, 1 outside, 10 and up if it could not be judged. With --bisect: 125 if this commit cannot
     be judged, 128 if none can.
     """
-    from sandbox.commands.diff import TableDiffOptions, diff_tables  # noqa: PLC0415 - see `run`
-    from sandbox.commands.diff import diff as run_command  # noqa: PLC0415
-    from sandbox.impact.options import DiffOptions, DiffVersions  # noqa: PLC0415
+    from sandbox.impact.options import DiffOptions, DiffVersions  # noqa: PLC0415 - see `run`
     from sandbox.report.terminal.diff import render_diff  # noqa: PLC0415
 
     versions = {
@@ -141,7 +139,6 @@ def diff(
         "--stack": stack,
     }
     row_files = _build_row_options(rows, row_format, no_values=no_values, bisect=bisect)
-    terms = TableDiffOptions(key=key, rules=rules, report=report, rows=row_files)
     version_flags = {flag for flag, value in versions.items() if value is not None}
     if tables:
         flags = {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen, "--name": name != DEFAULT_NAME}
@@ -160,12 +157,17 @@ def diff(
     )
     result: DiffResult
     if tables:
+        from sandbox.commands.table_diff import TableDiffOptions, diff_tables  # noqa: PLC0415 - see `run`
+
         before, after = tables
+        terms = TableDiffOptions(key=key, rules=rules, report=report, rows=row_files)
         result = diff_tables(before, after, terms, values=options.values, progress=call.progress)
     elif bisect:
         once = dataclasses.replace(options, persistent=False)
         result = _run_bisect(call, str(baseline), once, accept_masks=accept_masks)
     else:
+        from sandbox.commands.diff import diff as run_command  # noqa: PLC0415 - see `run`
+
         chosen = DiffVersions(baseline=baseline, candidate=candidate, outputs=outputs, stack=stack)
         project = call.load_run_project(baseline=baseline, accept_masks=accept_masks)
         result = run_command(project, chosen, options, progress=call.progress)

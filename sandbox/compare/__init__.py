@@ -2,6 +2,7 @@
 
 from sandbox.compare.data_tests import run_data_tests
 from sandbox.compare.gate import evaluate_gate
+from sandbox.compare.identical_files import are_identical_tables
 from sandbox.compare.nondeterminism import ColumnTest, RunPeriod, judge_columns
 from sandbox.compare.reading.table_arguments import resolve_tables
 from sandbox.compare.rules import OutputRules, TableOrigin, Tolerance, build_output_rules
@@ -13,6 +14,7 @@ __all__ = [
     "RunPeriod",
     "TableOrigin",
     "Tolerance",
+    "are_identical_tables",
     "build_output_rules",
     "compare_tables",
     "evaluate_gate",

@@ -16,7 +16,7 @@ from sandbox.compare.reading.table_reader import TableReader, describe_read_fail
 from sandbox.compare.rows.row_matching import SIDES
 from sandbox.compare.rules import compute_engine_memory
 from sandbox.compare.sql_types import render_nan_safe_sql
-from sandbox.config.settings import GATE_DEFAULTS
+from sandbox.config.sections.outputs import GATE_DEFAULTS
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import PipelineError, SandboxError
 from sandbox.manifest.diff import DataTestResult, GateResult

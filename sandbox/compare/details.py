@@ -11,10 +11,17 @@ from sandbox.compare.rows.examples import find_examples
 from sandbox.compare.units.unit_columns import create_unit_columns_table
 
 if TYPE_CHECKING:
+    from sandbox.compare.columns import SideName, TableShape
     from sandbox.compare.rows.change_counts import ChangeCounts
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.compare.units.sampled_units import OutputUnits
     from sandbox.engine.duckdb.session import Session
+
+
+def choose_sampling_interval(shapes: dict[SideName, TableShape]) -> int:
+    """Return of how many rows one is in a part: a power of two, so that a hash tells quickly."""
+    parts = -(-max(shape.rows for shape in shapes.values()) // detail_sample.MAX_SAMPLE_ROWS)
+    return 1 << max(parts - 1, 0).bit_length()
 
 
 def compute_details(

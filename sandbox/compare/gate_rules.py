@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.compare.gate_limits import render_accept_line
-from sandbox.config.settings import GATE_DEFAULTS
+from sandbox.config.sections.outputs import GATE_DEFAULTS
 from sandbox.formatting import format_count
 from sandbox.manifest.diff import GateResult
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare import key_inference
 from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape, match_columns
-from sandbox.compare.details import compute_details
+from sandbox.compare.details import choose_sampling_interval, compute_details
 from sandbox.compare.prefilter import Prefilter
 from sandbox.compare.reading import table_reader
-from sandbox.compare.rows import detail_sample, row_matching
+from sandbox.compare.rows import row_matching
 from sandbox.compare.rows.change_counts import ChangeCounts, count_changes
 from sandbox.compare.rows.row_files import RowFileWriter
 from sandbox.compare.rows.row_matching import (
@@ -220,7 +220,7 @@ class _OutputComparison:
         columns: list[ComparedColumn],
         declared: list[ComparedColumn] | None,
     ) -> OutputDiff:
-        one_in = detail_sample.choose_sampling_interval(shapes) if self.details else None
+        one_in = choose_sampling_interval(shapes) if self.details else None
         plan = ComparisonPlan(columns=tuple(columns), key=tuple(declared or ()), one_in=one_in)
         create_views(self.session, plan)
         prefilter = Prefilter(

@@ -25,19 +25,6 @@ if TYPE_CHECKING:
 
 
 STATE_FOLDER = ".sandbox"  # beside sandbox.toml
-GATE_DEFAULTS: dict[str, float | str] = {
-    "changed_rows": 0.0,
-    "schema": "same",
-    "added": "any",
-    "removed": "fail",
-    "artifacts": "same",
-    "rounding": "accept",
-    "nondeterministic": "distribution",
-    "not_compared": "fail",
-    "unexpected": "any",
-    "tests": "no-new-failures",
-    "rules": "same",
-}
 
 
 class Settings(Section):

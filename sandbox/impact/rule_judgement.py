@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.project_file import read_settings
 from sandbox.config.rules.comparison import compare_rules
-from sandbox.config.settings import GATE_DEFAULTS
+from sandbox.config.sections.outputs import GATE_DEFAULTS
 from sandbox.errors import ConfigError
 from sandbox.manifest.diff import RuleChange
 from sandbox.project.committed_settings import check_masks, read_committed_settings

@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.impact.document import REPORT_FILE
-from sandbox.report.html.page import render_html
-from sandbox.report.junit import render_junit
-from sandbox.report.markdown import render_comment
 from sandbox.report.redaction import redact_document
-from sandbox.sampler.profile import storage
 from sandbox.store.folder import restrict_access, stage_folder
 from sandbox.store.paths import find_home_folder
 
@@ -44,6 +40,12 @@ class DiffResult:
 
 def write_document(project: Project, document: DiffDocument, *, values: bool) -> DiffResult:
     """Write a project's document and reports atomically; without ``values``, none contains a value of a row."""
+    # jinja2 is slow to import, and a comparison of two tables has no files.
+    from sandbox.report.html.page import render_html  # noqa: PLC0415
+    from sandbox.report.junit import render_junit  # noqa: PLC0415
+    from sandbox.report.markdown import render_comment  # noqa: PLC0415
+    from sandbox.sampler.profile import storage  # noqa: PLC0415
+
     document = document if values else redact_document(document)
     folder = project.state_folder / "diffs" / document.id
     profile = (

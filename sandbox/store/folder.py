@@ -10,8 +10,6 @@ import stat
 import tempfile
 from typing import TYPE_CHECKING
 
-import filelock
-
 from sandbox.errors import SourceError, StoreError
 from sandbox.model import RUN_GROUP_ID
 from sandbox.scratch import STAGED_PREFIX, UNFINISHED_PREFIX, make_locked_folder, remove_leftover_paths
@@ -141,6 +139,8 @@ def _acquire_lock(target: Path, *, seconds: float) -> Iterator[bool]:
     path = target.parent / f".{target.name}.lock"
     with translate_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        import filelock  # noqa: PLC0415 - slow to import (asyncio)
+
         lock = filelock.FileLock(path)
         with contextlib.suppress(filelock.Timeout):
             lock.acquire(timeout=seconds)

@@ -21,7 +21,7 @@ from sandbox.compare.sql_types import FLOAT_TYPES, TEMPORAL_TYPES, is_numeric
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.columns import ComparedColumn, SideName
     from sandbox.compare.rows.change_counts import ChangeCounts
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.compare.units.unit_columns import UnitColumns
@@ -82,12 +82,6 @@ def render_full_value_sql(column: ComparedColumn, side: SideName, row: str = "")
     """Render the SQL of the same, but for text as it is."""
     value = column.render_value_sql(side, key=True, row=row)
     return f"{value} + 0.0" if column.common in FLOAT_TYPES else value
-
-
-def choose_sampling_interval(shapes: dict[SideName, TableShape]) -> int:
-    """Describe of how many rows one is in a part: a power of two, so that a hash tells quickly."""
-    parts = -(-max(shape.rows for shape in shapes.values()) // MAX_SAMPLE_ROWS)
-    return 1 << max(parts - 1, 0).bit_length()
 
 
 def create_detail_sample(

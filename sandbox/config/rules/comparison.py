@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sandbox.config.rules.loosening import CODE_KEYS, GATE_CHECKS, PLACEMENT_KEYS, RULE_CHECKS
 from sandbox.config.rules.mask_strength import is_weaker_mask
 from sandbox.config.sections.base import Section
-from sandbox.config.sections.outputs import GateSection, OutputSection, ToleranceEntry
+from sandbox.config.sections.outputs import GATE_DEFAULTS, GateSection, OutputSection, ToleranceEntry
 from sandbox.config.sections.source import PostgresSection, SparkSection
-from sandbox.config.settings import GATE_DEFAULTS
 from sandbox.config.toml_quoting import quote_key, quote_text
 
 if TYPE_CHECKING:

@@ -15,4 +15,5 @@ Scalar = str | int | float | bool
 class Section(BaseModel):
     """A frozen table of the file; unknown keys are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Built on first use: commands import more sections than they read.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)

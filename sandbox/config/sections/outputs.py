@@ -38,6 +38,21 @@ class ToleranceEntry(Section):
     set: bool = Field(default=False, description="Whether lists are compared as sets.", examples=[True])
 
 
+GATE_DEFAULTS: dict[str, float | str] = {
+    "changed_rows": 0.0,
+    "schema": "same",
+    "added": "any",
+    "removed": "fail",
+    "artifacts": "same",
+    "rounding": "accept",
+    "nondeterministic": "distribution",
+    "not_compared": "fail",
+    "unexpected": "any",
+    "tests": "no-new-failures",
+    "rules": "same",
+}
+
+
 class GateSection(Section):
     """``[gate]``, and the gate of one output.
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from sandbox.config.rules.comparison import SettingChange, compare_rules
 from sandbox.config.rules.loosening import CODE_KEYS, COMPARED_AS_A_WHOLE, GATE_CHECKS, PLACEMENT_KEYS, RULE_CHECKS
-from sandbox.config.sections.outputs import GateSection
-from sandbox.config.settings import GATE_DEFAULTS, Settings
+from sandbox.config.sections.outputs import GATE_DEFAULTS, GateSection
+from sandbox.config.settings import Settings
 
 FILE: dict[str, Any] = tomllib.loads("""
 version = 1
