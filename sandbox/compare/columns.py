@@ -28,13 +28,15 @@ SideName = Literal["baseline", "candidate"]
 class TableShape:
     """The names and types of one table's columns, in its order, and its number of rows.
 
-    ``units`` are the units of each column's durations, of which DuckDB reads the numbers alone.
+    ``units`` are the units of each column's durations, of which DuckDB reads the numbers alone. ``states_types`` is false
+    for text files, where the values decide.
     """
 
     names: tuple[str, ...]
     types: tuple[str, ...]
     rows: int
     units: tuple[tuple[str, ...], ...]
+    states_types: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class ComparedColumn:
         lossy_type: Set instead where some values do not survive the conversion to it: these differ from every value of the
             other side.
         tolerance: Which values count as equal although they are not the same.
+        misplaced: Settings of its declared tolerance that mean nothing for the type that its texts turned out to have.
         is_nondeterministic: Differs without any change of code; nothing is judged in it.
     """
 
@@ -61,6 +64,7 @@ class ComparedColumn:
     lossy_type: str | None = None
     tolerance: Tolerance = NO_TOLERANCE
     is_nondeterministic: bool = False
+    misplaced: tuple[str, ...] = ()
 
     def format_raw_name(self, side: SideName) -> str:
         """The column as it was read."""

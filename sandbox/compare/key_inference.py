@@ -65,9 +65,25 @@ def check_declared_columns(
     declared_columns = {
         "ignore": rules.ignore,
         "tolerance": rules.tolerance,
+        "types": rules.types,
         "unit_key": rules.unit_key or (),
         "rename": [name for name, production in rules.rename.items() if production not in known],
     }
+    if rules.types and all(shape.states_types for shape in shapes.values()):
+        raise failure(
+            f"types of {output} has no effect: its files state their own types",
+            hint="types is for CSV and JSON; leave it out here",
+        )
+    turned = [
+        (name, production)
+        for name, production in rules.rename.items()
+        if name in baseline and production in candidate and name not in candidate and production not in baseline
+    ]
+    for name, production in turned:
+        raise failure(
+            f'rename of {output} is turned round: "{name}" is the baseline\'s column, and "{production}" the candidate\'s',
+            hint=f'the candidate\'s name comes first: rename = {{ "{production}" = "{name}" }}',
+        )
     for setting, names in declared_columns.items():
         for name in sorted(set(names) & renamed.keys()):
             raise failure(

@@ -131,7 +131,7 @@ def _store_columns(
     reader = TableReader(session, PipelineError)
     types: dict[str, set[str]] = {}
     for baseline in RUNS[:2]:
-        shapes = reader.open_tables({"baseline": tables[baseline], "candidate": tables[2]}, rules.rename)
+        shapes = reader.open_tables({"baseline": tables[baseline], "candidate": tables[2]}, rules.rename, rules.types)
         found = match_columns(shapes["baseline"].names, shapes["candidate"].names, plain)
         matched = build_compared_columns(session, shapes, found, plain, PipelineError)
         compared = sorted((column for column in matched if column.name in columns), key=lambda column: column.name)

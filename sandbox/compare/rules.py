@@ -57,6 +57,7 @@ class OutputRules:
         tolerance: A column to what counts as equal in it.
         type_tolerance: The same for all columns of a type that have no entry of their own; the engine's name of the
             type without its parameters, in capitals (``DECIMAL``).
+        types: Types of columns of text files, as DuckDB writes them.
         tainted: Columns that differ without any change of code. What they alone explain counts as noise.
     """
 
@@ -67,6 +68,7 @@ class OutputRules:
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     type_tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     tainted: frozenset[str] = frozenset()
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def build_output_rules(section: OutputSection | None) -> OutputRules:
@@ -78,6 +80,7 @@ def build_output_rules(section: OutputSection | None) -> OutputRules:
         unit_key=tuple(section.unit_key) if section.unit_key else None,
         ignore=frozenset(section.ignore),
         rename=dict(section.rename),
+        types={name: type_.upper() for name, type_ in section.types.items()},
         tolerance={name: _build_tolerance(entry) for name, entry in section.tolerance.items()},
         type_tolerance={name.upper(): _build_tolerance(entry) for name, entry in section.type_tolerance.items()},
     )

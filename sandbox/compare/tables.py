@@ -10,6 +10,7 @@ from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, Table
 from sandbox.compare.details import choose_sampling_interval, compute_details
 from sandbox.compare.prefilter import Prefilter
 from sandbox.compare.reading import table_reader
+from sandbox.compare.reading.offending_lines import describe_offending_line
 from sandbox.compare.rows import row_matching
 from sandbox.compare.rows.change_counts import ChangeCounts, count_changes
 from sandbox.compare.rows.row_files import RowFileWriter
@@ -154,7 +155,7 @@ class _OutputComparison:
 
     def compare_both_sides(self, tables: dict[SideName, TableFiles], *, identical: bool) -> OutputDiff:
         """An output that both sides have."""
-        shapes = self.reader.open_tables(tables, self.rules.rename)
+        shapes = self.reader.open_tables(tables, self.rules.rename, self.rules.types)
         found = match_columns(shapes["baseline"].names, shapes["candidate"].names, self.rules)
         try:
             key_inference.check_declared_columns(self.name, self.rules, shapes, _KEY_ERRORS[self.origin])
@@ -165,14 +166,30 @@ class _OutputComparison:
                 self.name, self.rules, columns, shapes, _KEY_ERRORS[self.origin]
             )
             if identical:
-                return self._build_identical_diff(shapes, found, columns, declared)
-            if not columns:
-                return self._build_unmatched_diff(shapes, found)
-            return self._compare_rows(shapes, found, columns, declared)
+                result = self._build_identical_diff(shapes, found, columns, declared)
+            elif not columns:
+                result = self._build_unmatched_diff(shapes, found)
+            else:
+                result = self._compare_rows(shapes, found, columns, declared)
+            return result.model_copy(update={"idle_tolerances": self._describe_idle_tolerances(columns, tables)})
         except _READ_ERRORS[self.origin]:
             for side in SIDES:  # if a file is damaged inside, say which
                 self.reader.check(side, tables[side])
             raise
+
+    def _describe_idle_tolerances(
+        self, columns: list[ComparedColumn], tables: dict[SideName, TableFiles]
+    ) -> dict[str, str]:
+        """Return the columns of text files whose declared tolerance cannot act, with the line that is why."""
+        described = {}
+        for column in columns:
+            if column.misplaced:
+                numeric = not set(column.misplaced).isdisjoint({"abs", "rel"})
+                lines = (describe_offending_line(table, column.name, numeric=numeric) for table in tables.values())
+                line = next(filter(None, lines), None)
+                why = f"{line} is {'no number' if numeric else 'no date or time'}" if line else f"it is {column.common}"
+                described[column.name] = f"its tolerance says {' and '.join(column.misplaced)}, and {why}"
+        return described
 
     def _build_identical_diff(
         self,

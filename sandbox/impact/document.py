@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox import compare
 from sandbox.compare.gate import GateEvidence
 from sandbox.manifest.canonical_json import hash_json
-from sandbox.manifest.diff import DiffDocument
+from sandbox.manifest.diff import DiffDocument, NotCompared
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, NoiseRun, SampleReference
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.config import Project
     from sandbox.config.sections.outputs import GateSection
     from sandbox.impact.rule_judgement import RuleJudgement
-    from sandbox.manifest.diff import ArtifactDiff, DataTestResult, DbtBuild, NotCompared, OutputDiff
+    from sandbox.manifest.diff import ArtifactDiff, DataTestResult, DbtBuild, OutputDiff
     from sandbox.manifest.sample import SampleManifest
     from sandbox.runner.run import Run
 
@@ -65,12 +65,13 @@ def build_document(
     gates = {name: section.gate for name, section in settings.outputs.items()}
     baseline_outputs = [name for name, output in findings.outputs.items() if output.status != "added"]
     changes = rules.list_changes(baseline_outputs)
+    not_compared = [*findings.not_compared, *_list_idle_tolerances(findings.outputs)]
     verdict, gate = compare.evaluate_gate(
         GateEvidence(
             outputs=findings.outputs,
             tests=findings.tests,
             artifacts=findings.artifacts,
-            not_compared=findings.not_compared,
+            not_compared=not_compared,
             rule_changes=changes,
             rules_limit=rules.limit,
         ),
@@ -92,7 +93,7 @@ def build_document(
         outputs=dict(findings.outputs),
         tests=findings.tests,
         artifacts=dict(findings.artifacts),
-        not_compared=findings.not_compared,
+        not_compared=not_compared,
         rule_changes=changes or [],
         gate=gate,
         warnings=findings.warnings,
@@ -111,7 +112,8 @@ def build_table_document(
     report: Path | None = None,
 ) -> DiffDocument:
     """Build the document of two plain tables; ``report`` is the future path of its report."""
-    verdict, results = compare.evaluate_gate(GateEvidence(outputs=outputs), gate, {})
+    not_compared = _list_idle_tolerances(outputs)
+    verdict, results = compare.evaluate_gate(GateEvidence(outputs=outputs, not_compared=not_compared), gate, {})
     return DiffDocument(
         id=_create_id({"baseline": baseline, "candidate": candidate}),
         created=_format_current_time(),
@@ -123,10 +125,20 @@ def build_table_document(
         environment=None,
         outputs=dict(outputs),
         tests=[],
+        not_compared=not_compared,
         gate=results,
         warnings=[],
         report=str(report.absolute()) if report else None,
     )
+
+
+def _list_idle_tolerances(outputs: Mapping[str, OutputDiff]) -> list[NotCompared]:
+    """Return the columns that were not compared as their declared tolerance says."""
+    return [
+        NotCompared(name=f"{name}.{column}", reason=reason, output=name)
+        for name, output in outputs.items()
+        for column, reason in output.idle_tolerances.items()
+    ]
 
 
 def describe_run_side(run: Run, *, stack: str | None = None) -> DiffSide:

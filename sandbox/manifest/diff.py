@@ -298,7 +298,8 @@ class OutputDiff(DocumentPart):
     ``tainted`` are nondeterministic columns: they differ between two runs of the baseline. Their rows are not compared,
     and ``nondeterministic`` judges their distributions. ``noise_tolerances`` are columns that differ between these runs
     only in the last digits, with the relative tolerance that follows. ``flickering`` counts rows in only one of these two
-    runs, apart from such columns.
+    runs, apart from such columns. ``idle_tolerances`` are columns of text files that a declared tolerance does not fit, with
+    the reason.
     """
 
     status: Literal["compared", "added", "removed"]
@@ -312,6 +313,7 @@ class OutputDiff(DocumentPart):
     tainted: list[str] = Field(default_factory=list)
     nondeterministic: dict[str, NondeterministicColumn] = Field(default_factory=dict)
     noise_tolerances: dict[str, float] = Field(default_factory=dict)
+    idle_tolerances: dict[str, str] = Field(default_factory=dict)
     flickering: int = 0
     examples: list[RowExample] = Field(default_factory=list)
     profiles: dict[str, ColumnProfile] = Field(default_factory=dict)

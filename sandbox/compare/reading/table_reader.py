@@ -51,20 +51,26 @@ class TableReader:
         return self.open_tables({side: table})[side]
 
     def open_tables(
-        self, tables: Mapping[SideName, TableFiles], renamed: Mapping[str, str] | None = None
+        self,
+        tables: Mapping[SideName, TableFiles],
+        renamed: Mapping[str, str] | None = None,
+        declared: Mapping[str, str] | None = None,
     ) -> dict[SideName, TableShape]:
         """Create ``raw_<side>`` of each side and return their shapes.
 
         Args:
             tables: One side's, or both sides'. Columns of text files get one type on both.
             renamed: The candidate's names of columns to the baseline's.
+            declared: Types of text files' columns, by the baseline's name.
 
         Raises:
             SandboxError: Of the given class; a file cannot be read, or does not hold the table.
         """
         texts = {side: table for side, table in tables.items() if table.format in TEXT_FORMATS}
         doing = {side: describe_read_failure(side, table) for side, table in tables.items()}
-        read = TextReader(self._session, self._failure).open(texts, renamed or {}, doing) if texts else {}
+        read = (
+            TextReader(self._session, self._failure).open(texts, renamed or {}, declared or {}, doing) if texts else {}
+        )
         shapes = {}
         self.parquet_sources = {}
         for side, table in tables.items():
@@ -103,7 +109,13 @@ class TableReader:
             doing=doing,
         )
         [(rows,)] = self._session.fetch_rows(f"select count(*) from raw_{side}", doing=doing)
-        return TableShape(names=names, types=tuple(types), rows=rows, units=units or ((),) * len(types))
+        return TableShape(
+            names=names,
+            types=tuple(types),
+            rows=rows,
+            units=units or ((),) * len(types),
+            states_types=table.format not in TEXT_FORMATS,
+        )
 
     def check(self, side: SideName, table: TableFiles) -> None:
         """Read every value of a table, so that a damaged file is named.
@@ -212,28 +224,34 @@ def build_compared_columns(
                 hint="write it with one type on both sides",
             )
         column = dataclasses.replace(column, common=common, lossy_type=lossy, is_nondeterministic=name in rules.tainted)
-        given.append(dataclasses.replace(column, tolerance=_resolve_tolerance(column, rules, failure)))
+        stated = shapes["baseline"].states_types or shapes["candidate"].states_types or name in rules.types
+        tolerance, misplaced = _resolve_tolerance(column, rules, failure, stated=stated)
+        given.append(dataclasses.replace(column, tolerance=tolerance, misplaced=misplaced))
     return given
 
 
-def _resolve_tolerance(column: ComparedColumn, rules: OutputRules, failure: type[SandboxError]) -> Tolerance:
-    """Return a column's own tolerance, else its type's.
+def _resolve_tolerance(
+    column: ComparedColumn, rules: OutputRules, failure: type[SandboxError], *, stated: bool
+) -> tuple[Tolerance, tuple[str, ...]]:
+    """Return a column's own tolerance, else its type's, and the declared settings that cannot act.
 
-    What means nothing for the column is an error; not where the two sides' types differ: that is a finding.
+    These are an error if the files state the type; not where the two sides' types differ: that is a finding.
     """
     if column.common is None:
-        return NO_TOLERANCE
+        return NO_TOLERANCE, ()
     if column.name not in rules.tolerance:
         type_ = "LIST" if column.common.endswith("]") else column.common.partition("(")[0]
-        return rules.type_tolerance.get(type_, NO_TOLERANCE)
+        return rules.type_tolerance.get(type_, NO_TOLERANCE), ()
     tolerance = rules.tolerance[column.name]
     wrong = find_misplaced_settings(column.common, tolerance, numeric=column.is_numeric)
+    if wrong and not stated:
+        return NO_TOLERANCE, tuple(wrong)
     if wrong and column.types[0] == column.types[1]:
         raise failure(
             f"the tolerance of {column.name} says {' and '.join(wrong)}, and the column is {column.common}",
             hint="abs and rel are for numbers, time for dates and times, case and space for text, set for lists",
         )
-    return tolerance
+    return tolerance, ()
 
 
 def _find_common_type(session: Session, column: ComparedColumn) -> tuple[str | None, str | None]:

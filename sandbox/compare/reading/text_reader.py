@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.compare.reading.declared_types import check_declared_types
 from sandbox.compare.reading.json_documents import has_long_numbers, store_documents
 from sandbox.compare.reading.text_columns import decide_types
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
@@ -55,27 +56,34 @@ class TextReader:
         self._failure = failure
 
     def open(
-        self, tables: Mapping[SideName, TableFiles], renamed: Mapping[str, str], doing: Mapping[SideName, str]
+        self,
+        tables: Mapping[SideName, TableFiles],
+        renamed: Mapping[str, str],
+        declared: Mapping[str, str],
+        doing: Mapping[SideName, str],
     ) -> dict[SideName, tuple[str, tuple[str, ...]]]:
         """Return the SQL of each table's rows, and its columns' names.
 
         Args:
             tables: One side's, or both sides'.
             renamed: The candidate's names of columns to the baseline's.
+            declared: Types of columns, which decide instead of the values, by the baseline's name.
             doing: The start of messages, by side.
         """
         read = {
             side: self._store_csv(side, table, doing[side]) for side, table in tables.items() if table.format == "csv"
         }
         documents = {side: table for side, table in tables.items() if table.format != "csv"}
-        read |= self._store_json(documents, doing)
+        read |= self._store_json(documents, doing, as_texts=bool(declared))
         places: dict[str, list[tuple[str, str]]] = {}
         for side, table in read.items():
             for name, column in zip(table.names, table.columns, strict=True):
                 if not table.typed:
                     shared = renamed.get(name, name) if side == "candidate" else name
                     places.setdefault(shared, []).append((table.stored, column))
-        types = decide_types(self._session, places, doing="deciding the types of text columns")
+        types = check_declared_types(self._session, places, declared, failure=self._failure)
+        left = {name: found for name, found in places.items() if name not in types}
+        types |= decide_types(self._session, left, doing="deciding the types of text columns")
         return {
             side: (self._render_typed_sql(side, table, renamed, types), table.names) for side, table in read.items()
         }
@@ -117,14 +125,14 @@ class TextReader:
         return header
 
     def _store_json(
-        self, tables: Mapping[SideName, TableFiles], doing: Mapping[SideName, str]
+        self, tables: Mapping[SideName, TableFiles], doing: Mapping[SideName, str], *, as_texts: bool
     ) -> dict[SideName, TextTable]:
         types = {side: self._infer_types([table], doing[side]) for side, table in tables.items()}
-        if any(has_long_numbers(self._session, table, doing=doing[side]) for side, table in tables.items()):
+        if as_texts or any(has_long_numbers(self._session, table, doing=doing[side]) for side, table in tables.items()):
             for side, table in tables.items():
                 if table.folder is not None:
                     raise self._failure(
-                        f"{doing[side]}: partitioned JSON with numbers of more than 15 digits is not supported",
+                        f"{doing[side]}: partitioned JSON with numbers of more than 15 digits, or with declared types, is not supported",
                         hint="write it as Parquet",
                     )
             stored = {side: f"stored_{side}" for side in tables}

@@ -124,6 +124,7 @@ _OUTPUT_KEYS: dict[str, LoosensCheck] = {
     "unit_key": _is_any_change,
     "ignore": _has_new_entry,
     "rename": _has_new_entry,
+    "types": _is_any_change,
 }
 
 GATE_CHECKS: dict[str, LoosensCheck] = {

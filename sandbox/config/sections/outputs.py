@@ -19,6 +19,16 @@ TemporalTypeName = Literal[
 ToleranceTypeName = Literal[NumberTypeName, TemporalTypeName, "VARCHAR", "LIST"]
 
 
+OutputTypeName = Annotated[
+    str,
+    Field(
+        pattern=r"^(?i:TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UHUGEINT|FLOAT|DOUBLE|"
+        r"BOOLEAN|VARCHAR|UUID|DATE|TIME|TIME_NS|TIMESTAMP|TIMESTAMP_S|TIMESTAMP_MS|TIMESTAMP_NS|TIMESTAMP WITH TIME ZONE|"
+        r"TIMESTAMPTZ_NS|DECIMAL\([0-9]{1,2}, ?[0-9]{1,2}\))$"
+    ),
+]
+
+
 class ToleranceEntry(Section):
     """Tolerances for values to count as equal.
 
@@ -144,8 +154,13 @@ class OutputSection(Section):
     )
     rename: dict[str, str] = Field(
         default_factory=dict,
-        description="Columns that the candidate renamed: baseline's name = candidate's name.",
+        description="Columns that the candidate renamed: candidate's name = baseline's name.",
         examples=[{"total": "revenue"}],
+    )
+    types: dict[str, OutputTypeName] = Field(
+        default_factory=dict,
+        description="Fixed type of a column of a CSV or JSON output, as DuckDB writes it.",
+        examples=[{"amount": "DECIMAL(18,2)"}],
     )
     gate: GateSection = Field(
         default_factory=GateSection, description="Gate of this output; keys that are left out are those of `[gate]`."

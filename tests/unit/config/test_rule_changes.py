@@ -210,6 +210,7 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("outputs", "value", "ignore"), ["a", "b"], []),
     (("outputs", "other", "ignore"), ["a"], ABSENT),
     (("outputs", "value", "rename"), {"b": "d"}, {}),
+    (("outputs", "value", "types"), {"x": "DOUBLE"}, ABSENT),
     (("tests",), [], [*FILE["tests"], {"name": "u", "sql": "select 2"}]),
     (("tests", 0, "sql"), "select 1 where false", ABSENT),
     (("gate", "total_change"), {"value.x": "2%"}, {"value.x": "0.5%"}),
