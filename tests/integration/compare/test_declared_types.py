@@ -69,18 +69,19 @@ def test_a_declared_type_that_some_value_is_not_of_is_an_error_without_the_value
 
 
 @pytest.mark.parametrize(
-    ("setting", "expected"), [("abs", "line 4 of candidate.csv is no number"), ("seconds", "line 3 of")]
+    ("tolerance", "expected"),
+    [(Tolerance(abs=1), "line 4 of candidate.csv is no number"), (Tolerance(seconds=1), "line 3 of")],
 )
 def test_a_tolerance_on_a_column_that_fell_back_to_text_breaks_not_compared(
-    tmp_path: Path, setting: str, expected: str
+    tmp_path: Path, tolerance: Tolerance, expected: str
 ) -> None:
-    numbers = setting == "abs"
+    numbers = bool(tolerance.abs)
     before = "id,v\n1,1.5\n2,2.5\n3,3.5\n" if numbers else "id,v\n1,2024-01-01\n2,2024-01-02\n3,2024-01-03\n"
     after = before.replace("3.5", "n/a") if numbers else before.replace("2024-01-02", "soon")
-    rules = OutputRules(key=ID, tolerance={"v": Tolerance(**{setting: 1})})
+    rules = OutputRules(key=ID, tolerance={"v": tolerance})
     found = compare(tmp_path, "csv", before, after, rules)
     assert expected in found.idle_tolerances["v"]
-    document = build_table_document("a", "b", {"t": found}, GateSection(changed_rows="100%"))
+    document = build_table_document("a", "b", {"t": found}, GateSection(changed_rows=1.0))
     assert (document.verdict, document.not_compared[0].name) == ("outside_gate", "t.v")
     assert compare(tmp_path, "csv", before, before, rules).idle_tolerances == {}
 
