@@ -74,7 +74,8 @@ class SampledTable(DocumentPart):
 
     ``role``: ``unit``, ``child`` (belongs to a unit), or ``lookup`` (referenced). ``estimable`` is false if rows have
     no usable inclusion probability. ``outside_frame`` counts the source's rows without a unit; None if they were not
-    counted.
+    counted. ``frame`` has the metadata of the source's Parquet that the sample keeps: pandas' index and dtypes, metadata of
+    fields, extension types; None without any.
     """
 
     role: str
@@ -89,6 +90,7 @@ class SampledTable(DocumentPart):
     content: str
     outside_frame: int | None
     references: list[ReferenceSummary]
+    frame: dict[str, JsonValue] | None = None
 
 
 class SourceFileRecord(DocumentPart):

@@ -11,7 +11,9 @@ from sandbox.suggest.hash_slice import build_slice_condition, choose_slice_count
 from sandbox.suggest.naming import (
     KEY_PART_WORDS,
     KEY_WORDS,
+    find_column_prefix,
     find_last_word,
+    list_column_words,
     list_entity_names,
     normalize_name,
 )
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 KEY_TYPE_PATTERN = re.compile(r"VARCHAR|UUID|DATE|TIMESTAMP.*|U?(TINY|SMALL|BIG)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
 MAX_CANDIDATE_COLUMNS = 8  # columns combined in the search for a composite key
 MAX_KEY_COLUMNS = 4
+MAX_CODE_LENGTH = 40
 MIN_DISTINCT_SHARE = 0.9  # distinct share required in a sketch, with an error of about 2 %
 
 
@@ -36,7 +39,7 @@ def find_key(session: Session, table: SuggestedTable) -> SuggestedKey | None:
         return None
     whole = [name for name in table.table.columns if table.filled_counts.get(name) == table.rows]
     named = sorted(
-        (name for name in whole if find_last_word(name) in KEY_WORDS),
+        (name for name in whole if _find_last_word(table, name) in KEY_WORDS),
         key=lambda name: _rank_column(table.name, name),
     )
     # A first column without such a name can be a key; later columns can be unique by chance.
@@ -50,11 +53,31 @@ def find_key(session: Session, table: SuggestedTable) -> SuggestedKey | None:
     for name in others:
         if is_unique(session, table, (name,)):
             return _build_key(table, (name,))
-    return None
+    codes = [name for name in whole if name not in named and name not in others and _holds_codes(session, table, name)]
+    found = [name for name in codes if is_unique(session, table, (name,))]
+    return _build_key(table, (found[0],)) if len(found) == 1 else None
+
+
+def _holds_codes(session: Session, table: SuggestedTable, column: str) -> bool:
+    """Check whether a column of text holds distinct short texts without white space."""
+    if table.table.columns[column] != "VARCHAR" or table.distinct_counts[column] < MIN_DISTINCT_SHARE * table.rows:
+        return False
+    name = quote_identifier(column)
+    [(longest, spaced)] = session.fetch_rows(
+        f"select max(length({name})), count_if(regexp_matches({name}, '\\s')) from {table.relation}",
+        doing=f"looking for a key of {table.name}",
+    )
+    return longest is not None and longest <= MAX_CODE_LENGTH and spaced == 0
 
 
 def _build_key(table: SuggestedTable, columns: tuple[str, ...]) -> SuggestedKey:
     return SuggestedKey(columns=columns, evidence=f"no value twice, {describe_slice(choose_slice_count(table.rows))}")
+
+
+def _find_last_word(table: SuggestedTable, column: str) -> str:
+    """Return the last word of a column without its table's prefix."""
+    words = list_column_words(column, find_column_prefix(tuple(table.table.columns)))
+    return find_last_word("_".join(words) or column)
 
 
 def _rank_column(table: str, column: str) -> int:
@@ -68,14 +91,14 @@ def _find_composite_candidates(
 ) -> Iterator[tuple[str, ...]]:
     """Yield groups of columns with high distinct counts in a sketch, shorter groups first."""
     first = set(list(table.table.columns)[:MAX_KEY_COLUMNS])
-    candidates = [name for name in whole if find_last_word(name) in KEY_PART_WORDS or name in first][
+    candidates = [name for name in whole if _find_last_word(table, name) in KEY_PART_WORDS or name in first][
         :MAX_CANDIDATE_COLUMNS
     ]
     for size in range(2, MAX_KEY_COLUMNS + 1):
         groups = [
             group
             for group in combinations(candidates, size)
-            if any(find_last_word(name) in KEY_WORDS for name in group)
+            if any(_find_last_word(table, name) in KEY_WORDS for name in group)
         ]
         if not groups:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +11,19 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.suggest.hash_slice import build_slice_condition, choose_slice_count, describe_slice
 from sandbox.suggest.keys import is_unique
-from sandbox.suggest.naming import GENERIC_KEY_NAMES, list_entity_names, list_synonyms, normalize_name
+from sandbox.suggest.naming import (
+    FILLER_WORDS,
+    GENERIC_KEY_NAMES,
+    ROLE_WORDS,
+    SELF_WORDS,
+    STAFF_WORDS,
+    find_column_prefix,
+    list_column_words,
+    list_entity_names,
+    list_entity_words,
+    list_synonyms,
+    normalize_name,
+)
 from sandbox.suggest.tables import SuggestedKey, SuggestedReference
 
 if TYPE_CHECKING:
@@ -21,6 +34,9 @@ if TYPE_CHECKING:
 
 MIN_REFERENCE_SHARE = 0.9  # share of rows with an existing target
 MIN_WEAK_REFERENCE_SHARE = 0.5
+MIN_WEAK_NAME_SHARE = 0.999  # where the name alone does not say it
+WEAK_RANK = 4
+MIN_STEM_LETTERS = 4
 INTEGER_TYPE_PATTERN = re.compile(r"U?(TINY|SMALL|BIG)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
 
 
@@ -47,7 +63,8 @@ def find_references(
         reference = measure_reference(session, table, columns, candidate.target)
         if reference is None:
             continue
-        if reference.share >= MIN_REFERENCE_SHARE:
+        needed = MIN_WEAK_NAME_SHARE if candidate.rank >= WEAK_RANK else MIN_REFERENCE_SHARE
+        if reference.share >= needed:
             believed[columns] = reference
         elif reference.share >= MIN_WEAK_REFERENCE_SHARE:
             doubtful.setdefault(columns, reference)
@@ -106,8 +123,8 @@ def _find_candidates(table: SuggestedTable, tables: Mapping[str, SuggestedTable]
                 yield _ReferenceCandidate(columns=columns, target=target, rank=2)
             continue
         for column in table.filled_counts:
-            rank = _rank_name_match(column, key[0], target.name)
-            is_own_key = target is table and column in key
+            rank = rank_name_match(table, column, target)
+            is_own_key = (target is table and column in key) or (rank is not None and _is_own_key(table, column, rank))
             if (
                 rank is None
                 or is_own_key
@@ -115,7 +132,14 @@ def _find_candidates(table: SuggestedTable, tables: Mapping[str, SuggestedTable]
                 or _is_mirrored(table, column, target)
             ):
                 continue
-            yield _ReferenceCandidate(columns=(column,), target=target, rank=rank + (3 if target is table else 0))
+            yield _ReferenceCandidate(
+                columns=(column,), target=target, rank=rank + (3 if target is table and rank < WEAK_RANK else 0)
+            )
+
+
+def _is_own_key(table: SuggestedTable, column: str, rank: int) -> bool:
+    """Check whether a column is its table's key and only weakly named after another: both may number from 1."""
+    return rank >= WEAK_RANK and table.key is not None and table.key.columns == (column,)
 
 
 def _find_alternate_key_candidates(
@@ -142,23 +166,62 @@ def _has_no_nulls(table: SuggestedTable, columns: Sequence[str]) -> bool:
     return all(table.filled_counts[column] == table.rows for column in columns)
 
 
-def _rank_name_match(column: str, key: str, table: str) -> int | None:
-    """Rank how well a column is named after a table's key; None if it is not."""
-    name, key_name, stems = normalize_name(column), normalize_name(key), list_entity_names(table)
-    named = {f"{stem}{key_name}" for stem in stems} | set(stems)
-    if key_name not in GENERIC_KEY_NAMES and name == key_name:
-        return 0 if any(key_name.startswith(stem) for stem in stems) else 1
-    if name in named:
+def rank_name_match(table: SuggestedTable, column: str, target: SuggestedTable) -> int | None:
+    """Rank how well a column is named after another table's key, by whole words; None if it is not.
+
+    0 to 3 are names that say it; from `WEAK_RANK` on they only allow it.
+    """
+    assert target.key is not None
+    words = list_column_words(column, find_column_prefix(tuple(table.table.columns)))
+    key = list_column_words(target.key.columns[0], find_column_prefix(tuple(target.table.columns)))
+    entities = list_entity_words(target.name)
+    return _rank_words(words, key, entities, is_self=target.name == table.name)
+
+
+@functools.cache
+def _rank_words(
+    words: tuple[str, ...], key: tuple[str, ...], entities: tuple[tuple[str, ...], ...], *, is_self: bool
+) -> int | None:
+    if not words or not key:
+        return None
+    rank = _rank_full_name(words, key, entities)
+    return _rank_weak_name(words, key, entities, is_self=is_self) if rank is None else rank
+
+
+def _rank_full_name(words: tuple[str, ...], key: tuple[str, ...], entities: Sequence[tuple[str, ...]]) -> int | None:
+    joined = "".join(words)
+    is_generic = len(key) == 1 and key[0] in GENERIC_KEY_NAMES
+    if not is_generic and joined == "".join(key):
+        return 0 if any("".join(key).startswith("".join(entity)) for entity in entities) else 1
+    if any(joined in ("".join(entity + key), "".join(entity)) for entity in entities):
         return 0
-    if any(
-        name.endswith(full)
-        for full in (*(f"{stem}{key_name}" for stem in stems), *([] if key_name in GENERIC_KEY_NAMES else [key_name]))
-    ):
+    full = [entity + key for entity in entities] + ([] if is_generic else [key])
+    if any(len(words) > len(name) and words[-len(name) :] == name for name in full):
         return 2
-    others = {f"{word}{key_name}" for stem in stems for word in list_synonyms(stem)} | {
-        f"{word}id" for stem in stems for word in list_synonyms(stem)
-    }
-    return 4 if name in others else None
+    last = [entity for entity in entities if len(words) > len(entity) and words[-len(entity) :] == entity]
+    return 3 if last else None
+
+
+def _rank_weak_name(
+    words: tuple[str, ...], key: tuple[str, ...], entities: Sequence[tuple[str, ...]], *, is_self: bool
+) -> int | None:
+    if is_self:
+        return WEAK_RANK + 2 if words[0] in SELF_WORDS else None
+    synonyms = {(word,) for entity in entities for word in list_synonyms("".join(entity))}
+    if any(words in (name + key, (*name, "id")) for name in synonyms):
+        return WEAK_RANK
+    named = [word for word in words if word not in FILLER_WORDS]
+    stems = {entity[-1] for entity in entities}
+    if len(named) == 1 and any(_share_stem(named[0], stem) for stem in stems):
+        return WEAK_RANK + 1
+    has_role = any(word in ROLE_WORDS for word in named)
+    return WEAK_RANK + 3 if has_role and stems & STAFF_WORDS else None
+
+
+def _share_stem(word: str, other: str) -> bool:
+    """Return whether one of two words begins the other one: ``ship`` and ``shipper``."""
+    shorter, longer = sorted((word, other), key=len)
+    return len(shorter) >= MIN_STEM_LETTERS and longer.startswith(shorter)
 
 
 def _is_mirrored(table: SuggestedTable, column: str, target: SuggestedTable) -> bool:

@@ -45,8 +45,8 @@ def choose_strata(session: Session, table: SuggestedTable, unit: SuggestedUnit) 
     candidates = [
         column
         for column, kind in table.table.columns.items()
-        if kind in {"VARCHAR", "BOOLEAN"}
-        and classify_column_name(column, table.name) is None
+        if (kind in {"VARCHAR", "BOOLEAN"} or _is_reference(table, column))
+        and (_is_reference(table, column) or classify_column_name(column, table.name) is None)
         and not _is_key(table, column)
     ]
     if not candidates:
@@ -99,5 +99,10 @@ def _rank_column(column: str) -> int:
 
 
 def _is_key(table: SuggestedTable, column: str) -> bool:
-    bound = {name for reference in table.references for name in reference.columns}
+    bound = {name for reference in table.references if len(reference.columns) > 1 for name in reference.columns}
     return column in bound or (table.key is not None and column in table.key.columns)
+
+
+def _is_reference(table: SuggestedTable, column: str) -> bool:
+    """Check whether a column refers to another table by itself: a category in all but name, if its values are few."""
+    return any(reference.columns == (column,) and reference.table != table.name for reference in table.references)

@@ -1,19 +1,26 @@
-"""Choose the unit: the table with enough rows that most other rows depend on. Pure."""
+"""Choose the unit: what a business counts. Pure."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sandbox.suggest.naming import ENTITY_WORDS, list_entity_names
+from sandbox.engine.sql.type_names import FLOAT_TYPES, TEMPORAL_TYPE
+from sandbox.suggest.naming import ENTITY_WORDS, STAFF_WORDS, list_entity_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.suggest.tables import SuggestedTable
 
-MIN_UNIT_ROWS = 500  # rows of the unit table; a fiftieth of the largest table in a small source
 MIN_UNIT_ROWS_OF_SMALL_SOURCE = 30
+ENTITY_SCORE, STAFF_SCORE = 4.0, 1.0
+EVENT_SCORE = 2.0
+SHARE_SCORE = 3.0
+PARENT_SCORE = 0.5
+FEW_ROWS_SCORE = 3.0
+MAX_SIZE_SCORE = 6.0
 MIN_SAMPLED_UNITS = 2_000  # below which all units are taken
 LAPTOP_BYTES = 500_000_000
 LAPTOP_ROWS = 5_000_000
@@ -32,34 +39,81 @@ class SuggestedUnit:
 
 def choose_unit(tables: Mapping[str, SuggestedTable]) -> SuggestedUnit | None:
     """Choose the unit and its rate; None if no table has a key."""
-    keyed = {name: table for name, table in tables.items() if table.key is not None and table.rows}
+    keyed = [name for name, table in tables.items() if table.key is not None and table.rows]
     if not keyed:
         return None
-    dependents = {name: find_dependent_tables(name, tables) for name in keyed}
-    enough = min(MIN_UNIT_ROWS, max(MIN_UNIT_ROWS_OF_SMALL_SOURCE, max(table.rows for table in tables.values()) // 50))
-    large = {name for name in keyed if keyed[name].rows >= enough} or set(keyed)
-
-    def rank_table(name: str) -> tuple[bool, int, int]:
-        rows = sum(tables[child].rows for child in dependents[name])
-        entity = bool(set(list_entity_names(name)) & ENTITY_WORDS)
-        return bool(dependents[name]) and entity, rows, keyed[name].rows
-
-    best = max(sorted(large), key=rank_table)
-    children = dependents[best]
+    most = max(table.rows for table in tables.values())
+    enough = min(MIN_UNIT_ROWS_OF_SMALL_SOURCE, max(2, most // 2))
+    large = [name for name in keyed if tables[name].rows >= enough] or keyed
+    ranked = sorted(large, key=lambda name: (-score_unit(name, tables), name))
+    best = ranked[0]
+    children = find_dependent_tables(best, tables)
     rows = sum(tables[child].rows for child in children)
     total = sum(table.rows for table in tables.values())
-    why = (
-        f"rows of {len(children)} of {len(tables) - 1} other tables come with one of it: {', '.join(sorted(children))}"
-        if children
-        else "no table refers to another that has enough rows, so this is the largest with a key"
-    )
-    units = keyed[best].rows
+    why = _explain_choice(best, children, tables)
+    if len(ranked) > 1:
+        why += f"; next came {ranked[1]}"
+    units = tables[best].rows
     rate = choose_rate(units, bytes_=sum(suggested.table.bytes for suggested in tables.values()), rows=total)
     drawn = round(units * rate)
     expected = f"about {drawn:,} of {units:,} {best}" + (
         f" and {round(rows * rate):,} rows that come with them" if children else ""
     )
     return SuggestedUnit(table=best, reason=why, rate=rate, expected_sample=expected)
+
+
+def _explain_choice(best: str, children: set[str], tables: Mapping[str, SuggestedTable]) -> str:
+    if not children:
+        return "no table refers to another that has enough rows, so this is the largest with a key"
+    counted = "it holds what is counted, and " if _find_entity_weight(best) else ""
+    return f"{counted}rows of {len(children)} of {len(tables) - 1} other tables come with one of it: {', '.join(sorted(children))}"
+
+
+def score_unit(name: str, tables: Mapping[str, SuggestedTable]) -> float:
+    """Score how well a table's rows are what a business counts.
+
+    By its name, by tables that refer to it and hold events or measures, by the share of all rows that come with it, by
+    its number of rows, and against it by tables that it refers to itself.
+    """
+    table, children = tables[name], find_dependent_tables(name, tables)
+    total = sum(other.rows for other in tables.values())
+    parents = {reference.table for reference in table.references} - {name}
+    share = sum(tables[child].rows for child in children) / max(1, total)
+    size = min(math.log10(max(1, table.rows)), MAX_SIZE_SCORE)
+    few = 0.0 if table.rows >= MIN_UNIT_ROWS_OF_SMALL_SOURCE else FEW_ROWS_SCORE
+    return (
+        (_find_entity_weight(name) if children else 0.0)
+        + EVENT_SCORE * any(_holds_events(tables[child]) for child in children)
+        + SHARE_SCORE * share
+        + size / 2
+        - PARENT_SCORE * len(parents)
+        - few
+    )
+
+
+def _find_entity_weight(name: str) -> float:
+    """Return the weight of a table's name: what is counted, who serves them, or neither.
+
+    >>> _find_entity_weight("dim_customers"), _find_entity_weight("staff"), _find_entity_weight("order_items")
+    (4.0, 1.0, 0.0)
+    """
+    names = list_entity_words(name)
+    whole = {"".join(words) for words in names}
+    if whole & ENTITY_WORDS:
+        return ENTITY_SCORE
+    return STAFF_SCORE if whole & STAFF_WORDS else 0.0
+
+
+def _holds_events(table: SuggestedTable) -> bool:
+    """Check whether a table has times or measures besides its keys."""
+    bound = {column for reference in table.references for column in reference.columns} | set(
+        table.key.columns if table.key else ()
+    )
+    return any(
+        TEMPORAL_TYPE.fullmatch(kind) or kind in FLOAT_TYPES or kind.startswith("DECIMAL")
+        for column, kind in table.table.columns.items()
+        if column not in bound
+    )
 
 
 def choose_rate(units: int, *, bytes_: int, rows: int) -> float:

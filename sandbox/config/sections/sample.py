@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from sandbox.config.quantities import Size
+from sandbox.config.quantities import Share, Size
 from sandbox.config.sections.base import ColumnNames, NonEmptyText, PositiveInteger, Scalar, Section
 from sandbox.config.sections.csv import CsvSection
 
@@ -67,12 +67,10 @@ class DrawSection(Section):
         description=("Columns that form the strata: a name, or a table with `rare_below`, `quantiles` or `bins`."),
         examples=[["country", {"column": "age", "bins": [18, 65]}]],
     )
-    rate: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    rate: Annotated[Share, Field(gt=0)] | None = Field(
         default=None,
-        description=(
-            "Share of the units that is drawn, above 0 and at most 1. Give one of `rate`, `units` and `size`."
-        ),
-        examples=[0.05],
+        description='Share of the units that is drawn: `"5%"` or `0.05`. Give one of `rate`, `units` and `size`.',
+        examples=["5%"],
     )
     units: PositiveInteger | None = Field(default=None, description="Number of units to draw.", examples=[50000])
     size: Size | None = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 NUMBER_TYPE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\)")
+FLOAT_TYPES = ("FLOAT", "DOUBLE")
 TEMPORAL_TYPE = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
 
 

@@ -88,10 +88,22 @@ EXCLUDING_WORDS = {
     "address": {"memory", "web", "url", "contract", "wallet", "base", "server", "bus", "cell"},
     "mail": {"direct", "junk", "snail"},
 }
+PORTRAIT_WORDS = {"portrait", "avatar", "selfie", "face", "signature", "fingerprint", "mugshot", "passport", "headshot"}
 _MEANINGS_BY_PHRASE = {
     tuple(ending.split()): what for what, endings in ENDINGS_BY_MEANING.items() for ending in endings
 }
 _MAX_PHRASE_WORDS = max(map(len, _MEANINGS_BY_PHRASE))
+
+
+def names_image_of_person(column: str, table: str) -> bool:
+    """Return whether a binary column is named for what shows a person, or lies in a table of people.
+
+    >>> names_image_of_person("photo", "employees"), names_image_of_person("picture", "categories")
+    (True, False)
+    """
+    words = split_words(column)
+    owners = {form for word in split_words(table) for form in _list_singulars(word)}
+    return bool(set(words) & PORTRAIT_WORDS) or bool(owners & PERSON_WORDS)
 
 
 def classify_column_name(column: str, table: str) -> str | None:

@@ -28,6 +28,19 @@ ITALIAN_ID_PATTERN = re.compile(r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]"
 BRITISH_ID_PATTERN = re.compile(r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\d{6}[A-D]")
 PERSON_NAME_PATTERN = re.compile(r"[^\W\d_][^\W\d_'’.-]*(?:[ ,'’.-]+[^\W\d_][^\W\d_'’.-]*){0,4}\.?")
 LETTER_REPLACEMENTS = str.maketrans("øłđı", "oldi")
+PHONE_IN_TEXT_PATTERN = re.compile(rf"(?<![\\w+])(?:{PHONE_PATTERN.pattern})(?!\\w)")
+NAME_PAIR_PATTERN = re.compile(r"(?=\b([A-ZÀ-Þ][\w'’-]+) ([A-ZÀ-Þ][\w'’-]+))")
+TITLE_PATTERN = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Herr|Frau|Mme|Monsieur|Madame|Señora?)\.? [A-ZÀ-Þ][\w'’-]+")
+MIN_PROSE_LENGTH, MIN_PROSE_SPACES = 25, 3
+PLACE_WORDS = {
+    "street", "road", "avenue", "lane", "square", "station", "falls", "city", "county", "hotel", "island", "islands", "park",
+    "university", "college", "school", "hospital", "airport", "bridge", "lake", "river", "beach", "church", "house", "court",
+}  # fmt: skip
+BINARY_MARKS = {
+    "images": (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"BM", b"\x15\x1c"),
+    "documents": (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf"),
+}
+MIN_BINARY_SHARE = 0.5
 DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 FINNISH_CHECK_CHARACTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 
@@ -65,6 +78,23 @@ class ValuePattern:
     min_share: float
     min_count: int = 1
     distinct: bool = False
+
+
+def classify_binary_values(starts: Sequence[bytes]) -> str | None:
+    """Return what most of some binary values are, by their first bytes: ``images`` or ``documents``; None for others.
+
+    >>> classify_binary_values([bytes.fromhex("FFD8FFE0")]), classify_binary_values([b"%PDF-1.7"]), classify_binary_values([b"x"])
+    ('images', 'documents', None)
+    """
+    for what, marks in BINARY_MARKS.items():
+        count = sum(start.startswith(marks) or _is_riff_image(start, what) for start in starts)
+        if count and count >= MIN_BINARY_SHARE * len(starts):
+            return what
+    return None
+
+
+def _is_riff_image(start: bytes, what: str) -> bool:
+    return what == "images" and start[:4] == b"RIFF" and start[8:12] == b"WEBP"
 
 
 def classify_values(values: Sequence[str]) -> tuple[str, str] | None:
@@ -206,6 +236,27 @@ def is_common_name(value: str) -> bool:
     return _normalize_name(value.strip()) in _NORMALIZED_NAMES
 
 
+def holds_phone_number(value: str) -> bool:
+    """Return whether a longer text holds a telephone number in international or North American notation."""
+    return len(value) >= MIN_PROSE_LENGTH and PHONE_IN_TEXT_PATTERN.search(value) is not None
+
+
+def holds_person_name(value: str) -> bool:
+    """Return whether a sentence names a person: a common given name and another name, or a title and a name.
+
+    >>> holds_person_name("Call back Anna Miller on Monday"), holds_person_name("Dr. Who asked twice for it")
+    (True, True)
+    >>> holds_person_name("The hotel near Victoria Station is full"), holds_person_name("Anna Miller")
+    (False, False)
+    """
+    if value.count(" ") < MIN_PROSE_SPACES:
+        return False
+    return TITLE_PATTERN.search(value) is not None or any(
+        _normalize_name(first) in _NORMALIZED_GIVEN_NAMES and last.lower() not in PLACE_WORDS
+        for first, last in NAME_PAIR_PATTERN.findall(value)
+    )
+
+
 VALUE_PATTERNS = (
     ValuePattern(
         meaning="email",
@@ -233,6 +284,14 @@ VALUE_PATTERNS = (
     ),
     ValuePattern(meaning="IP address", description="are IP addresses", test=is_ip_address, min_share=0.8, min_count=2),
     ValuePattern(
+        meaning="phone",
+        description="hold telephone numbers",
+        test=holds_phone_number,
+        min_share=0.05,
+        min_count=2,
+        distinct=True,
+    ),
+    ValuePattern(
         meaning="name",
         description="read like names of people",
         test=is_person_name,
@@ -246,6 +305,14 @@ VALUE_PATTERNS = (
         test=is_common_name,
         min_share=0.5,
         min_count=10,
+        distinct=True,
+    ),
+    ValuePattern(
+        meaning="text with names",
+        description="name people",
+        test=holds_person_name,
+        min_share=0.1,
+        min_count=5,
         distinct=True,
     ),
 )

@@ -113,6 +113,9 @@ class Extraction:
                 columns=", ".join(masked),
                 journal=self.journal,
                 group_rows=table.compute_row_group_rows(self.memory),
+                masked=frozenset(
+                    column for column, mask in self.plan.masks.get(step.table, {}).items() if mask.kind != "none"
+                ),
             )
             (self.journal.sample / "tables" / step.table).mkdir(parents=True, exist_ok=True)
         for name, unit_plan in self.plan.units.items():

@@ -11,6 +11,7 @@ from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.errors import SourceError, StoreError
 from sandbox.samples.contents import describe_parquet_files
+from sandbox.sources.files.frame_metadata import restore_frame
 from sandbox.sources.registry import translate_file_errors
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class ParquetTableWriter:
         columns: SELECT list of the masked columns over the source's columns and the unit's number.
         journal: The journal of parts; they are written into its ``sample``.
         group_rows: Rows of a row group.
+        masked: The masked columns.
         parts: Written parts by path.
     """
 
@@ -39,6 +41,7 @@ class ParquetTableWriter:
     columns: str
     journal: Journal
     group_rows: int
+    masked: frozenset[str] = frozenset()
     parts: dict[str, PartRecord] = field(default_factory=dict)
 
     @property
@@ -116,7 +119,10 @@ class ParquetTableWriter:
             f"(format parquet, compression zstd, row_group_size {self.group_rows})"
         )
         with translate_file_errors(self.table.format, self.table.files):
-            return int(session.fetch_rows(sql, doing=f"drawing {self.table.name}")[0][0])
+            rows = int(session.fetch_rows(sql, doing=f"drawing {self.table.name}")[0][0])
+        if self.table.frame is not None:
+            restore_frame(target, self.table.frame, self.masked)
+        return rows
 
     def _add_part(self, done: PartRecord) -> None:
         if done.rows:

@@ -13,6 +13,7 @@ from sandbox.sampler.half_sample.selection import build_half_sample, build_half_
 from sandbox.sampler.plan.table_order import order_tables
 from sandbox.sources.checks.key_check import build_not_null_condition
 from sandbox.sources.checks.schema_check import build_join_condition, build_when_condition
+from sandbox.sources.files.frame_metadata import copy_frame
 from sandbox.store.folder import translate_os_errors
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ class _HalfSampleWriter:
                     f"where file_row_number in ({kept}) order by file_row_number) to {quote_literal(str(output_path))} (format parquet, compression zstd)",
                     doing=f"writing half of {step.table}",
                 )
+                copy_frame(path, output_path)
 
     def _keep_referenced_rows(self, table: str, reference: Reference) -> int:
         """Keep the targets of one reference and return the number of new ones.

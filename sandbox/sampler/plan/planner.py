@@ -14,6 +14,7 @@ from sandbox.sampler.plan.unit_draws import plan_unit_draws
 from sandbox.samples.specification import build_specification, compute_request_id
 from sandbox.sources.checks import personal_columns, schema_check
 from sandbox.sources.checks.key_check import check_unique_keys, count_null_keys
+from sandbox.sources.checks.reference_check import check_float_references
 from sandbox.sources.discover import list_configured_source
 from sandbox.sources.open_table import list_table_warnings, open_table
 from sandbox.sources.projection import MAX_EXACT_ROWS, project_table
@@ -55,6 +56,7 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
     with Session(memory=settings.sample.memory, threads=threads) as session:
         tables = _open_tables(session, listing, settings, progress)
         schema_check.check_columns(settings, tables)
+        check_float_references(session, settings, tables)
         masks = masking.resolve_masks(settings, {name: table.columns for name, table in tables.items()})
         with progress.step("looking for personal columns"):
             suspects = personal_columns.find_personal_columns(session, settings, tables, masks)

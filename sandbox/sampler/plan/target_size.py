@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from sandbox.sources.table import SourceTable
 
 
+RAISED_SHARE = 1.25  # of the rate, from which a plan explains why more units come
+
+
 @dataclass(frozen=True, kw_only=True)
 class SampleTarget:
     """A target size in its own unit.
@@ -61,10 +64,35 @@ def choose_probabilities(
     """Compute each stratum's inclusion probability, and warnings if the target is out of reach."""
     least = allocation.compute_floors([stratum.population for stratum in unit.strata], draw.min_per_stratum)
     if draw.rate is not None and draw.allocation == "proportional":
-        return allocation.compute_probabilities(slopes, least, draw.rate), []
+        return allocation.compute_probabilities(slopes, least, draw.rate), _list_floor_warnings(draw, unit, draw.rate)
     # The least of increasing costs applies, so the target is reached at the largest scale.
     scale = max(allocation.solve_scale(amount, costs, slopes, least) for amount, costs in target.budgets)
     return allocation.compute_probabilities(slopes, least, scale), _list_warnings(draw, unit, target, least, scale)
+
+
+def _list_floor_warnings(draw: DrawSection, unit: UnitPlan, rate: float) -> list[str]:
+    """Explain a rate that the floors raise, with the largest ``min_per_stratum`` that does not."""
+    populations = [stratum.population for stratum in unit.strata]
+    expected = _compute_expected_rate(populations, draw.min_per_stratum, rate)
+    if expected <= RAISED_SHARE * rate:
+        return []
+    raised = sum(floor > rate for floor in allocation.compute_floors(populations, draw.min_per_stratum))
+    enough = next(
+        minimum
+        for minimum in range(draw.min_per_stratum - 1, -1, -1)
+        if _compute_expected_rate(populations, minimum, rate) <= RAISED_SHARE * rate
+    )
+    why = f"min_per_stratum = {draw.min_per_stratum} raises the rate of {raised:,} of {len(populations):,} strata"
+    ways = f"write min_per_stratum = {enough}, merge small strata with rare_below, or name fewer columns in strata"
+    return [
+        f"{unit.table}: rate = {rate:g}, and about {expected:.2g} of the units come: {why}; to come near the rate, {ways}"
+    ]
+
+
+def _compute_expected_rate(populations: Sequence[int], minimum: int, rate: float) -> float:
+    probabilities = (max(rate, floor) for floor in allocation.compute_floors(populations, minimum))
+    units = math.fsum(population * p for population, p in zip(populations, probabilities, strict=True))
+    return units / sum(populations)
 
 
 def _list_warnings(

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine.database_schema import DUCKDB
 from sandbox.engine.duckdb import database_file
-from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SourceError
 from sandbox.sources.adapters.database_file import DatabaseFileAdapter, estimate_file_share, estimate_row_width
 from sandbox.sources.protocol import number_rows
 from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sandbox.engine.database_schema import DeclaredTable
-    from sandbox.engine.duckdb.session import Session
+    from sandbox.sources.listing import SourceListing
     from sandbox.sources.protocol import TableRequest
 
 ROW_ID_COLUMN = "rowid"  # DuckDB's name for the row id in its tables
 UNSUPPORTED_TYPES = ("HUGEINT", "UHUGEINT", "BIT", "VARINT", "BIGNUM")  # not representable in Parquet
+
+
+UNKEPT_TYPES = re.compile(rf"\b({'|'.join(UNSUPPORTED_TYPES)}|UNION)\b")  # within others as well
+UNKEPT_VALUES = {
+    "TIME WITH TIME ZONE": ("date_part('timezone', {0}) <> 0", "it keeps times of UTC alone"),
+    "INTERVAL": ("date_part('microseconds', {0}) % 1000 <> 0", "it keeps milliseconds"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +50,15 @@ class DuckDBAdapter(DatabaseFileAdapter):
     def read_catalog(self, path: Path) -> tuple[Sequence[DeclaredTable], None]:
         return database_file.list_declared_tables(str(path)), None
 
+    def find_unsupported_columns(self, listing: SourceListing, name: str) -> Mapping[str, tuple[str, str]]:
+        [file] = listing.find_table(name)[1]
+        with Session(threads=1) as session:
+            database_file.attach_database(session, file.path)
+            relation = database_file.qualify_table(*file.table_path)
+            described = session.fetch_rows(f"describe {relation}", doing=f"reading {name}")
+            problems = {column: _find_unkept_values(session, relation, column, kind) for column, kind, *_ in described}
+        return {column: ("VARCHAR", problem) for column, problem in problems.items() if problem}
+
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
         [file] = request.files
         database_file.attach_database(session, file.path)
@@ -50,9 +67,11 @@ class DuckDBAdapter(DatabaseFileAdapter):
         types = {}
         for column, kind, *_ in session.fetch_rows(f"describe {relation}", doing=doing):
             types[column] = "VARCHAR" if kind.startswith("ENUM(") else kind
-            if kind in UNSUPPORTED_TYPES and column not in request.fixed:
+            if column in request.fixed or not request.section.takes_column(column):
+                continue
+            if problem := _find_unkept_values(session, relation, column, kind):
                 raise SourceError(
-                    f"{request.name}.{column} is {kind}, which Parquet cannot keep",
+                    f"{request.name}.{column} is {kind}, {problem}",
                     hint=f'fix another type: {column} = "VARCHAR" in [tables.{request.name}.types]',
                 )
         [(rows, last)] = session.fetch_rows(f"select count(*), max(rowid) from {relation}", doing=doing)
@@ -87,6 +106,19 @@ class DuckDBAdapter(DatabaseFileAdapter):
     def read_row_groups(self, table: SourceTable, min_bytes: int) -> dict[int, list[int]]:
         assert isinstance(table.details, DuckDBDetails)
         return {0: list(table.details.row_groups)} if self.has_row_numbers(table) else {}
+
+
+def _find_unkept_values(session: Session, relation: str, column: str, kind: str) -> str | None:
+    """Return why Parquet does not keep the values of a column; None if it does."""
+    if UNKEPT_TYPES.search(re.sub(r'"[^"]*"', "", kind)):
+        return "which Parquet cannot keep"
+    condition, problem = UNKEPT_VALUES.get(kind, (None, ""))
+    if condition is None:
+        return None
+    [(count,)] = session.fetch_rows(
+        f"select count(*) from {relation} where {condition.format(quote_identifier(column))}"
+    )
+    return f"and Parquet would change {count:,} values: {problem}" if count else None
 
 
 def _compute_row_groups(row_ids: int) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,11 +12,20 @@ import pyarrow.parquet as pq
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.engine.rule import polars_reader
+from sandbox.errors import SourceError
 from sandbox.sources.files.columns import check_same_columns, describe_columns
+from sandbox.sources.files.frame_metadata import read_frame_metadata
 from sandbox.sources.files.lakehouse_files import ROW_NUMBER_COLUMN, DataFileMapping, build_column_sql
 from sandbox.sources.files.parquet_footer import read_footer, read_footers
+from sandbox.sources.files.parquet_types import (
+    INT96_OPTION,
+    check_decimal_digits,
+    find_int96_nanoseconds,
+    group_by_types,
+)
 from sandbox.sources.files.partitions import FileConstants
 from sandbox.sources.files.text_lines import is_utf8
+from sandbox.sources.files.type_union import unify_file_types
 from sandbox.sources.protocol import SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
 
@@ -27,6 +37,15 @@ if TYPE_CHECKING:
     from sandbox.sources.protocol import TableRequest
 
 PLAIN_MAPPING = DataFileMapping()
+INVALID_TEXT = "Invalid string encoding found in Parquet file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParquetDetails:
+    """The types of each file, as a number that files of the same types share, and whether INT96 holds nanoseconds."""
+
+    groups: tuple[int, ...]
+    has_nanoseconds: bool = False
 
 
 class ParquetAdapter(SourceAdapter):
@@ -40,8 +59,13 @@ class ParquetAdapter(SourceAdapter):
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
         files = request.files
         footers = read_footers(files)
-        check_same_columns(files, [tuple(footer.schema.to_arrow_schema().names) for footer in footers])
-        types = describe_columns(session, _build_file_select(files))
+        schemas = [footer.schema.to_arrow_schema() for footer in footers]
+        check_same_columns(files, [tuple(schema.names) for schema in schemas])
+        names = [name for name in schemas[0].names if request.section.takes_column(name)]
+        check_decimal_digits(files, schemas, names)
+        nanoseconds = find_int96_nanoseconds(session, request, footers, names)
+        groups = group_by_types(schemas)
+        types = _unify_types(session, request, groups, nanoseconds=bool(nanoseconds))
         rows = sum(footer.num_rows for footer in footers)
         total = sum(f.row_group(i).total_byte_size for f in footers for i in range(f.num_row_groups))
         return SourceTable(
@@ -51,6 +75,8 @@ class ParquetAdapter(SourceAdapter):
             columns={column: request.fixed.get(column, kind) for column, kind in types.items()},
             rows=rows,
             width=total / max(1, rows),
+            frame=read_frame_metadata(files, footers, names),
+            details=ParquetDetails(groups=groups, has_nanoseconds=bool(nanoseconds)),
         )
 
     def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
@@ -61,10 +87,31 @@ class ParquetAdapter(SourceAdapter):
 
     def build_file_select(self, table: SourceTable, files: Sequence[int], number: str | None) -> str:
         """Build the SELECT for some files, with DuckDB's row numbers if requested."""
-        return build_parquet_select(table, files, number)
+        if not isinstance(table.details, ParquetDetails):
+            return build_parquet_select(table, files, number)
+        groups: dict[int, list[int]] = {}
+        for index in files:
+            groups.setdefault(table.details.groups[index], []).append(index)
+        exact = table.details.has_nanoseconds
+        return " union all ".join(
+            build_parquet_select(table, alike, number, nanoseconds=exact) for alike in groups.values()
+        )
 
     def build_untyped_select(self, table: SourceTable) -> str:
         return _build_file_select(table.files)
+
+    def explain_error(self, cause: Exception, files: Sequence[SourceFile]) -> SourceError:
+        """Name the columns of text that is not UTF-8: DuckDB stops at the first such value and does not."""
+        counts = _count_undecodable_texts(files, None) if INVALID_TEXT in str(cause) else {}
+        if not counts:
+            return super().explain_error(cause, files)
+        named = [file.path for file in files if file.path in str(cause)] or [files[0].path]
+        shown = " and ".join(f"{name} ({count:,} values)" for name, count in counts.items())
+        first = next(iter(counts))
+        return SourceError(
+            f"{named[0]}: text that is not UTF-8 in {shown}",
+            hint=f'write it again in UTF-8, or leave the column out: leave_out = ["{first}"]',
+        )
 
     def has_row_numbers(self, table: SourceTable) -> bool:
         return ROW_NUMBER_COLUMN not in {name.lower() for name in table.columns}
@@ -89,15 +136,48 @@ class ParquetAdapter(SourceAdapter):
 
         DuckDB stops at the first such value and does not name its column; Arrow reads the raw bytes.
         """
-        counts: Counter[str] = Counter()
-        texts = [name for name, kind in table.columns.items() if kind == "VARCHAR"]
-        for file in table.files:
-            with file.open() as stream, pq.ParquetFile(stream) as opened_file:
-                there = [name for name in texts if name in opened_file.schema_arrow.names]
-                for batch in opened_file.iter_batches(batch_size=65_536, columns=there):
-                    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                        counts[name] += _count_undecodable(column)
-        return {name: count for name, count in counts.items() if count}
+        return _count_undecodable_texts(
+            table.files, [name for name, kind in table.columns.items() if kind == "VARCHAR"]
+        )
+
+
+def _count_undecodable_texts(files: Sequence[SourceFile], columns: Sequence[str] | None) -> dict[str, int]:
+    """Count invalid UTF-8 values in some columns, or in all columns of text."""
+    counts: Counter[str] = Counter()
+    for file in files:
+        with file.open() as stream, pq.ParquetFile(stream) as opened_file:
+            schema = opened_file.schema_arrow
+            there = [name for name in schema.names if columns is None or name in columns]
+            for batch in opened_file.iter_batches(batch_size=65_536, columns=there):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    counts[name] += _count_undecodable(column)
+    return {name: count for name, count in counts.items() if count}
+
+
+def _unify_types(
+    session: Session, request: TableRequest, groups: Sequence[int], *, nanoseconds: bool
+) -> dict[str, str]:
+    """Return the type of each column, for files with several types the one that holds all values."""
+    files = request.files
+    described = {
+        group: describe_columns(session, _build_file_select([files[groups.index(group)]], nanoseconds=nanoseconds))
+        for group in dict.fromkeys(groups)
+    }
+    if len(described) == 1:
+        return described[groups[0]]
+    taken = [
+        {name: kind for name, kind in described[group].items() if request.section.takes_column(name)}
+        for group in groups
+    ]
+    unified = unify_file_types(
+        session,
+        request.name,
+        files,
+        taken,
+        lambda index: _build_file_select([files[index]], nanoseconds=nanoseconds),
+        skipped=request.fixed,
+    )
+    return {name: unified.get(name, kind) for name, kind in described[groups[0]].items()}
 
 
 def build_parquet_select(
@@ -107,6 +187,7 @@ def build_parquet_select(
     *,
     shape: DataFileMapping = PLAIN_MAPPING,
     taken: Iterable[str] = (),
+    nanoseconds: bool = False,
 ) -> str:
     """Build the SELECT for Parquet files with the same mapping; ``taken`` are names of other columns in files."""
     constants = FileConstants.from_files(table, files, named=shape.has_position_deletes, taken=taken)
@@ -115,7 +196,7 @@ def build_parquet_select(
         constants.sql.get(name, f"{build_column_sql(names.get(name, name))}::{kind} as {quote_identifier(name)}")
         for name, kind in table.columns.items()
     ]
-    options = f"union_by_name = true, hive_partitioning = false{constants.option}"
+    options = f"union_by_name = true, hive_partitioning = false{constants.option}{INT96_OPTION * nanoseconds}"
     if number is not None:
         columns.append(f"f.{ROW_NUMBER_COLUMN} as {quote_identifier(number)}")
     if number is not None or shape.has_position_deletes:
@@ -125,9 +206,10 @@ def build_parquet_select(
     return f"select {', '.join(columns)} from read_parquet({paths}, {options}) as f{left}"
 
 
-def _build_file_select(files: Sequence[SourceFile]) -> str:
+def _build_file_select(files: Sequence[SourceFile], *, nanoseconds: bool = False) -> str:
     paths = format_file_list(file.path for file in files)
-    return f"select * from read_parquet({paths}, union_by_name = true, hive_partitioning = false)"
+    options = f"union_by_name = true, hive_partitioning = false{INT96_OPTION * nanoseconds}"
+    return f"select * from read_parquet({paths}, {options})"
 
 
 def _count_undecodable(column: pa.Array) -> int:

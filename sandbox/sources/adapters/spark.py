@@ -84,9 +84,10 @@ def _check_local_python(section: SparkSection) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class SparkDetails:
-    """The cluster's side of a table."""
+    """The cluster's side of a table, and whether its files have metadata that the cluster does not keep."""
 
     table: spark_table.SparkTable = field(compare=False)
+    has_frame: bool = False
 
 
 class SparkAdapter(SourceAdapter):
@@ -103,11 +104,19 @@ class SparkAdapter(SourceAdapter):
             table,
             format=self.format,
             source_columns=every,
+            frame=None,
             files=tuple(replace(file, constants=()) for file in table.files),
-            details=SparkDetails(table=_build_spark_table(table)),
+            details=SparkDetails(table=_build_spark_table(table), has_frame=table.frame is not None),
         )
         self.attach_table(session, opened)
         return opened
+
+    def list_warnings(self, table: SourceTable) -> list[str]:
+        assert isinstance(table.details, SparkDetails)
+        if not table.details.has_frame:
+            return []
+        held = "metadata (of pandas, of fields, or extension types)"
+        return [f'{table.name}: its Parquet files have {held}, which engine = "spark" does not keep']
 
     def attach_table(self, session: Session, table: SourceTable) -> None:
         """Register a table in a session: whole, and by file with filters."""

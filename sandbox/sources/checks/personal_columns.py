@@ -10,8 +10,8 @@ from sandbox.config import toml_quoting
 from sandbox.config.unit_membership import resolve_unit_membership
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.errors import ConfigError
-from sandbox.masking.detect.column_names import classify_column_name
-from sandbox.masking.detect.value_patterns import classify_values
+from sandbox.masking.detect.column_names import classify_column_name, names_image_of_person
+from sandbox.masking.detect.value_patterns import classify_binary_values, classify_values
 from sandbox.masking.kinds import MASK_KINDS
 from sandbox.sources.registry import build_select, get_adapter, translate_file_errors
 
@@ -27,6 +27,8 @@ MAX_VALUES = 1000  # values read per column
 MAX_VALUE_LENGTH = 500  # characters read per value
 RANGES_PER_FILE = 3  # ranges read per table: its first, middle and last files, or parts of its only file
 MAX_COLUMNS_PER_QUERY = 200
+MAX_BINARY_VALUES = 50  # values whose first bytes are read
+MARK_BYTES = 12
 SHIFT_DAYS = 30
 TEXT_TYPES = re.compile(r"VARCHAR|JSON|BLOB|.*[)\]]", re.DOTALL)
 WHOLE_NUMBER_TYPES = re.compile(r"U?(BIG|HUGE)?INT|U?INTEGER|DECIMAL\(\d+,0\)")
@@ -42,12 +44,13 @@ TYPES_BY_MEANING = {
 MASKS_BY_MEANING = {
     "email": ("email",), "phone": ("phone", "key"), "name": ("name",), "birth date": ("date_shift",),
     "bank account": ("key",), "national id": ("key",), "IP address": ("hash",), "address": ("text",),
-    "user name": ("key",), "password": ("redact",),
+    "user name": ("key",), "password": ("redact",), "text with names": ("text",), "image": ("null",),
 }  # fmt: skip
 PHRASES_BY_MEANING = {
     "email": "e-mail addresses", "phone": "telephone numbers", "name": "names of people", "birth date": "birth dates",
     "bank account": "account or card numbers", "national id": "national ids of people", "IP address": "IP addresses",
     "address": "addresses of people", "user name": "user names", "password": "passwords",
+    "text with names": "names of people in texts", "image": "images or documents of people",
 }  # fmt: skip
 
 
@@ -84,8 +87,9 @@ def find_personal_columns(
         open_ones = [column for column, kind in table.columns.items() if column not in ruled and _can_be_personal(kind)]
         looked_at = [column for column in open_ones if _has_recognisable_values(table.columns[column])]
         values = _read_values(session, table, looked_at)
+        images = _find_images(session, table, open_ones)
         for column in open_ones:
-            if judged := _classify_column(column, table, values.get(column, [])):
+            if judged := images.get(column) or _classify_column(column, table, values.get(column, [])):
                 what, why = judged
                 proposed = _suggest_mask(settings, name, column, table.columns[column], what)
                 suspects.append(
@@ -159,6 +163,26 @@ def _has_recognisable_values(engine_type: str) -> bool:
 
 def _is_text(engine_type: str) -> bool:
     return engine_type != "BLOB" and TEXT_TYPES.fullmatch(engine_type) is not None and "DECIMAL" not in engine_type[:7]
+
+
+def _find_images(session: Session, table: SourceTable, columns: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return the binary columns with images or documents of people, and the evidence."""
+    named = [name for name in columns if table.columns[name] == "BLOB" and names_image_of_person(name, table.name)]
+    found = {}
+    for name in named:
+        column = quote_identifier(name)
+        starts: list[bytes] = []
+        with translate_file_errors(table.format, table.files):
+            for relation, limit in _list_value_relations(table):
+                rows = session.fetch_rows(
+                    f"select unhex(left(hex({column}), {2 * MARK_BYTES})) from ({relation}) "
+                    f"where octet_length({column}) > 0 limit {min(limit, MAX_BINARY_VALUES)}",
+                    doing=f"looking at values of {table.name}",
+                )
+                starts += [start for (start,) in rows]
+        if what := classify_binary_values(starts):
+            found[name] = ("image", f"its values are {what}")
+    return found
 
 
 def _classify_column(column: str, table: SourceTable, values: Sequence[str]) -> tuple[str, str] | None:

@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.engine.sql.type_names import NUMBER_TYPE
+from sandbox.engine.sql.type_names import FLOAT_TYPES, NUMBER_TYPE
 from sandbox.errors import SandboxError, SourceError
 from sandbox.sources.files.columns import describe_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFile
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 MAX_DECIMAL_DIGITS = 38
 NULL_TYPE = '"NULL"'  # of a column without values
 LONG_INTEGER_TYPE = "DECIMAL(20,0)"  # holds BIGINT and UBIGINT
-FLOAT_TYPES = ("FLOAT", "DOUBLE")
 DIGITS_OF_INTEGERS = {
     "TINYINT": 3, "UTINYINT": 3, "SMALLINT": 5, "USMALLINT": 5, "INTEGER": 10, "UINTEGER": 10, "BIGINT": 19, "UBIGINT": 20,
 }  # fmt: skip
@@ -32,6 +31,8 @@ def unify_file_types(
     files: Sequence[SourceFile],
     types: Sequence[Mapping[str, str]],
     build_file_select: Callable[[int], str],
+    *,
+    skipped: Collection[str] = (),
 ) -> dict[str, str]:
     """Return one type for each column of a table's files, in the order of the first file.
 
@@ -40,6 +41,7 @@ def unify_file_types(
         table: The table's name, for messages.
         files: Its files.
         types: The columns of each file, equal in all, with DuckDB's names of their types.
+        skipped: Columns whose types are fixed; they are not checked.
         build_file_select: Builds the SELECT for a file, by its index, with the file's own types.
 
     Raises:
@@ -50,7 +52,9 @@ def unify_file_types(
         kinds = list(dict.fromkeys(columns[name] for columns in types))
         unified[name] = first if len(kinds) == 1 else _unify_types(session, f"{table}.{name}", kinds)
     for index, columns in enumerate(types):
-        doubtful = {name: kind for name, kind in columns.items() if not _is_held(kind, unified[name])}
+        doubtful = {
+            name: kind for name, kind in columns.items() if name not in skipped and not _is_held(kind, unified[name])
+        }
         if doubtful:
             _check_file_values(session, table, files[index], doubtful, unified, build_file_select(index))
     return unified

@@ -116,7 +116,8 @@ def test_broken_toml_names_the_place(tmp_path: Path) -> None:
     [
         (("rate = 0.1", ""), "needs one of rate, units or size"),
         (("rate = 0.1", "rate = 0.1\nunits = 5"), "rate and units exclude each other"),
-        (("rate = 0.1", "rate = 1.5"), "less than or equal to 1"),
+        (("rate = 0.1", 'rate = "0%"'), "greater than 0"),
+        (("rate = 0.1", "rate = 1.5"), "expected a share such as"),
         (('unit = "customers"', 'unit = "customer"'), 'no [tables.customer]; did you mean "customers"?'),
         (('key = ["id"]', ""), "the unit table needs a key"),
         (('name = "shop"', 'name = "Shop!"'), "project.name"),
