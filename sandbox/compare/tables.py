@@ -12,7 +12,7 @@ from sandbox.compare.prefilter import Prefilter
 from sandbox.compare.reading import table_reader
 from sandbox.compare.reading.offending_lines import describe_offending_line
 from sandbox.compare.rows import row_matching
-from sandbox.compare.rows.change_counts import ChangeCounts, count_changes
+from sandbox.compare.rows.change_counts import ChangeCounts, count_changes, select_differing_columns
 from sandbox.compare.rows.row_files import RowFileWriter
 from sandbox.compare.rows.row_matching import (
     NO_KEY_REPEATS,
@@ -261,6 +261,7 @@ class _OutputComparison:
         collect_differing_rows(self.session, plan, doing=self.doing)
         unit = unit_key.find_unit_key(self.rules, self.units, columns)
         changes = count_changes(self.session, plan, shapes, doing=self.doing)
+        plan = select_differing_columns(plan, changes)
         if self.row_writer:
             self.row_writer.write_differences(plan, changes)
         estimate = self._estimate_differences(plan, unit)

@@ -6,6 +6,8 @@ types that hold all values. Where there is no such type the file is refused.
 
 from __future__ import annotations
 
+import functools
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +63,11 @@ class ParquetFile:
     types: tuple[Any, ...]
     int96: frozenset[str]
     metadata: Any
+
+    @functools.cached_property
+    def types_by_name(self) -> dict[str, Any]:
+        """The Arrow type of each column."""
+        return dict(zip(self.names, self.types, strict=True))
 
 
 def open_parquet(session: Session, table: TableFiles, failure: type[SandboxError], *, doing: str) -> ParquetSource:
@@ -124,7 +131,7 @@ def _read_schema(path: Path, failure: type[SandboxError], doing: str) -> Parquet
     except (OSError, pa.ArrowException) as error:
         raise failure(f"{doing}: {path.name}: {describe_foreign_error(error)}") from error
     names = tuple(schema.names)
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise failure(
             f'{doing}: {path.name} has more than one column "{repeated[0]}"', hint="give each column a name of its own"
@@ -134,7 +141,7 @@ def _read_schema(path: Path, failure: type[SandboxError], doing: str) -> Parquet
 
 
 def _unify_column(files: Sequence[ParquetFile], name: str, failure: type[SandboxError], doing: str) -> WideType:
-    held = [(file, file.types[file.names.index(name)]) for file in files if name in file.names]
+    held = [(file, file.types_by_name[name]) for file in files if name in file.types_by_name]
     int96 = any(name in file.int96 for file, _ in held)
     try:
         return unify_types([type_ for _, type_ in held], int96=int96)

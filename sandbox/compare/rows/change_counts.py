@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sandbox.compare.rows.column_differences import (
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
 
 _MEASURES = 4  # figures of a column whose changes have a size
+_COLUMNS_PER_CHECK = 250  # columns in one query that asks of each whether it differs at all
 _COLUMNS_PER_QUERY = 40  # columns in one query; a table of thousands would make one that takes long to plan
 
 
@@ -46,7 +47,7 @@ def render_pairs_sql(plan: ComparisonPlan) -> str:
 
 def render_pair_differs_sql(plan: ComparisonPlan) -> str:
     """Render the SQL that tells whether a pair differs at all."""
-    return _render_any_differs_sql(plan.other_columns)
+    return _render_any_differs_sql(plan.differing_columns)
 
 
 def render_accepted_sql(plan: ComparisonPlan) -> str:
@@ -74,7 +75,7 @@ def _render_rounding_pair_sql(plan: ComparisonPlan) -> str:
 
 
 def _list_judged_columns(plan: ComparisonPlan) -> list[ComparedColumn]:
-    return [column for column in plan.other_columns if not column.is_nondeterministic]
+    return [column for column in plan.differing_columns if not column.is_nondeterministic]
 
 
 def render_added_and_removed_sql(plan: ComparisonPlan, baseline: str, candidate: str) -> list[str]:
@@ -152,7 +153,9 @@ def _count_pairs(session: Session, plan: ComparisonPlan, doing: str) -> tuple[_P
     """
     counts: dict[str, list[Any]] = {}
     totals: list[Any] = []
-    batches = list(_split_columns(plan.other_columns)) or [[]]
+    if len(plan.other_columns) > _COLUMNS_PER_QUERY:
+        plan = replace(plan, differing=_find_differing_columns(session, plan, doing))
+    batches = list(_split_columns(plan.differing_columns)) or [[]]
     for some in batches:
         wanted = [] if totals else _render_pair_totals(plan)
         size = len(wanted)
@@ -166,6 +169,25 @@ def _count_pairs(session: Session, plan: ComparisonPlan, doing: str) -> tuple[_P
         [(expected,)] = session.fetch_rows("select count(*) from late_baseline where paired", doing=doing)
         assert pairs == expected, f"{doing}: {expected - pairs:,} rows were not paired again"
     return _PairCounts(changed=changed, noise=noise, rounding=rounding, largest_rounding=largest), counts
+
+
+def _find_differing_columns(session: Session, plan: ComparisonPlan, doing: str) -> frozenset[ComparedColumn]:
+    """Return the columns that differ in some pair; in a wide table few do."""
+    found: list[Any] = []
+    for start in range(0, len(plan.other_columns), _COLUMNS_PER_CHECK):
+        some = plan.other_columns[start : start + _COLUMNS_PER_CHECK]
+        wanted = ", ".join(f"bool_or({render_differs_sql(column)})" for column in some)
+        [flags] = session.fetch_rows(f"select {wanted} from {render_pairs_sql(plan)}", doing=doing)
+        found += flags
+    return frozenset(column for column, differs in zip(plan.other_columns, found, strict=True) if differs)
+
+
+def select_differing_columns(plan: ComparisonPlan, changes: ChangeCounts) -> ComparisonPlan:
+    """Return the plan that knows which columns differ in pairs, once their changes are counted."""
+    if not plan.key:
+        return plan
+    changed = {name for name, column in changes.columns.items() if column.changed}
+    return replace(plan, differing=frozenset(column for column in plan.other_columns if column.name in changed))
 
 
 def _render_pair_totals(plan: ComparisonPlan) -> list[str]:

@@ -132,7 +132,10 @@ def create_differing_sample(
             f"select {_render_columns_sql(part.columns, 'baseline', part.unit_columns, 'b')}, 1.0::DOUBLE as w from {render_pairs_sql(plan)} "
             f"where ({render_pair_differs_sql(plan)}) and not ({render_accepted_sql(plan)}){few}"
         )
-    for side, more in zip(SIDES, ("b - c", "c - b"), strict=True):
+    surplus = (changes.rows.removed, changes.rows.added)
+    for side, more, rows in zip(SIDES, ("b - c", "c - b"), surplus, strict=True):
+        if not rows and found:
+            continue
         few = f" and l.h % {few_of} = 0" if few_of > 1 else ""
         found.append(
             f"select {_render_columns_sql(part.columns, side, part.unit_columns, 't')}, ({more}) / greatest(l.b, l.c)::DOUBLE as w "

@@ -35,13 +35,13 @@ def find_examples(session: Session, plan: ComparisonPlan, changes: ChangeCounts,
     changed = _find_changed_rows(session, plan, changes, doing) if plan.key and changes.rows.changed else []
     return [
         *changed,
-        *_find_surplus_rows(session, plan, "baseline", doing),
-        *_find_surplus_rows(session, plan, "candidate", doing),
+        *(_find_surplus_rows(session, plan, "baseline", doing) if changes.rows.removed else []),
+        *(_find_surplus_rows(session, plan, "candidate", doing) if changes.rows.added else []),
     ]
 
 
 def _find_changed_rows(session: Session, plan: ComparisonPlan, changes: ChangeCounts, doing: str) -> list[RowExample]:
-    others = [column for column in plan.columns if column not in plan.key]
+    others = plan.differing_columns
     first, second = (", ".join(f"{row}.{key}" for key in plan.key_names) for row in "bc")
     where = render_pair_differs_sql(plan)
     if changes.changed:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
 
 _MAX_COPIED_ROWS = 20_000  # so many rows are kept aside in no time
+_MAX_VIEW_COLUMNS = 100  # values of more columns are stored: each query would plan all of them again
+_NO_LOOSE_ROWS = (
+    "create or replace temp table loose as select 0::UHUGEINT as d, 0::UHUGEINT as u, 0::UBIGINT as h, "
+    "0::BIGINT as b, 0::BIGINT as c, false as noise limit 0"
+)
 
 SIDES: tuple[SideName, SideName] = ("baseline", "candidate")
 
@@ -46,6 +51,7 @@ class ComparisonPlan:
         direct: Pairs are read from the tables themselves, because most rows differ; the key is unique then.
         one_in: Of so many rows one is looked at although it does not differ, a power of two; None where none is.
         view_prefix: What the views of the rows that may differ are called: ``all``, or ``left`` where others were set aside.
+        differing: The columns that differ in some pair of rows; None where that is not known.
         salt: The secret prefix of the texts of rows.
     """
 
@@ -55,6 +61,7 @@ class ComparisonPlan:
     direct: bool = False
     one_in: int | None = None
     view_prefix: Literal["all", "left"] = "all"
+    differing: frozenset[ComparedColumn] | None = None
     salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
     @property
@@ -83,6 +90,11 @@ class ComparisonPlan:
     def other_columns(self) -> list[ComparedColumn]:
         """The columns that are not the key."""
         return [column for column in self.columns if column not in self.key]
+
+    @property
+    def differing_columns(self) -> list[ComparedColumn]:
+        """The columns that may differ in pairs of rows."""
+        return [column for column in self.other_columns if self.differing is None or column in self.differing]
 
     @property
     def row_hash(self) -> str:
@@ -285,9 +297,30 @@ def collect_differing_rows(session: Session, plan: ComparisonPlan, *, doing: str
     for side in SIDES:
         kept = plan.render_differing_rows_sql(side) if plan.key else plan.render_surplus_rows_sql(side)
         session.execute(kept if any_ else plan.render_empty_rows_sql(side), doing=doing)
-        session.execute(plan.render_view_sql(side, f"(select * from kept_{side} where differing)", "late"), doing=doing)
+        _create_late_rows(session, plan, side, doing)
     if plan.key:
-        session.execute(plan.render_multiset_sql("late"), doing=doing)
+        _create_loose_table(session, plan, doing)
+
+
+def _create_late_rows(session: Session, plan: ComparisonPlan, side: SideName, doing: str) -> None:
+    """Make ``late_<side>``: a view, or in a wide table a table."""
+    source = f"(select * from kept_{side} where differing)"
+    stored = session.fetch_rows("select 1 from duckdb_tables() where table_name = ?", [f"late_{side}"], doing=doing)
+    if stored:  # of an output before
+        session.execute(f"drop table late_{side}", doing=doing)
+    if len(plan.columns) <= _MAX_VIEW_COLUMNS:
+        session.execute(plan.render_view_sql(side, source, "late"), doing=doing)
+        return
+    session.execute(f"drop view if exists late_{side}", doing=doing)
+    session.execute(plan.render_view_sql(side, source, "wide"), doing=doing)
+    session.execute(f"create temp table late_{side} as from wide_{side}", doing=doing)
+
+
+def _create_loose_table(session: Session, plan: ComparisonPlan, doing: str) -> None:
+    """Make ``loose`` of the rows that are not paired; a digest of very many columns takes long to plan."""
+    unpaired = " or ".join(f"exists (select 1 from kept_{side} where differing and not paired)" for side in SIDES)
+    [(some,)] = session.fetch_rows(f"select {unpaired}", doing=doing)
+    session.execute(plan.render_multiset_sql("late") if some else _NO_LOOSE_ROWS, doing=doing)
 
 
 _SAMPLED_ROWS = 300_000  # rows

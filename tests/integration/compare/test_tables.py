@@ -415,3 +415,28 @@ def test_a_large_table_is_compared_like_a_small_one(
     assert (found.key.baseline_duplicates, found.key.baseline_nulls) == (duplicates, nulls)
     assert found.rows.unchanged == same
     assert found.rows.changed in ((moved, moved - 1) if names else (0,))
+
+
+def test_wide_tables_are_compared_like_narrow_ones(tmp_path: Path) -> None:
+    """In one session with a narrow table before and after: what is stored of one is no other's."""
+    before = {"id": [1, 2, 3], **{f"c{number}": [number, 1, 2] for number in range(150)}}
+    after = before | {"c7": [None, 1, 2], "c149": [0, 1, 2], "id": [1, 2, 4]}
+    wide = [parquet(tmp_path / f"{side}.parquet", table) for side, table in (("b", before), ("c", after))]
+    narrow = [parquet(tmp_path / f"{side}.parquet", {"id": [1], "v": [side]}) for side in "de"]
+    outputs = compare_tables(
+        {"1": narrow[0], "2": wide[0], "3": narrow[0]},
+        {"1": narrow[1], "2": wide[1], "3": narrow[1]},
+        rules={name: OutputRules(key=("id",)) for name in "123"},
+        units={},
+        identical=(),
+        memory=2**28,
+        threads=1,
+        progress=SilentProgress(),
+    )
+    found = outputs["2"]
+    assert (found.rows.changed, found.rows.added, found.rows.removed) == (1, 1, 1)
+    assert {name: column.changed for name, column in found.columns.items() if column.changed} == {"c7": 1, "c149": 1}
+    [changed] = [example for example in found.examples if example.kind == "changed"]
+    assert (changed.baseline, changed.candidate) == ({"c7": 7, "c149": 149}, {"c7": None, "c149": 0})
+    assert outputs["1"] == outputs["3"]
+    assert outputs["3"].rows.changed == 1
