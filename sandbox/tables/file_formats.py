@@ -24,7 +24,7 @@ COMPRESSED_FORMATS = frozenset({"csv", "jsonl", "json"})
 """The text formats, whose files may be compressed as a whole."""
 DATABASE_SUFFIXES = (".duckdb", ".ddb", ".db", ".sqlite", ".sqlite3", ".db3")
 MARKER_NAMES = frozenset({"_SUCCESS", "_metadata", "_common_metadata", ".DS_Store"})
-MARKER_PREFIXES = ("_started_", "_committed_")
+_NUMBERED_MARKER = re.compile(r"_(started|committed)_\w+")
 _PART_PATTERN = re.compile(r"part[-._].*|(data_)?\d+", re.IGNORECASE)
 
 
@@ -84,12 +84,12 @@ def find_database_format(path: Path) -> TableFormat | None:
 def is_marker(name: str) -> bool:
     """Return whether a file only accompanies data: a marker of Spark, Databricks, Hadoop, Dask or macOS.
 
-    >>> [is_marker(name) for name in ("_SUCCESS", ".part-0.parquet.crc", "_committed_73", "a.crc", "_x.parquet")]
+    >>> [is_marker(name) for name in ("_SUCCESS", ".part-0.parquet.crc", "_committed_73", "a.crc", "_committed_x.csv")]
     [True, True, True, False, False]
     """
     return (
         name in MARKER_NAMES
-        or name.startswith(MARKER_PREFIXES)
+        or _NUMBERED_MARKER.fullmatch(name) is not None
         or (name.startswith(".") and name.endswith(".crc"))
     )  # fmt: skip
 

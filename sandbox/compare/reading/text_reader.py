@@ -11,7 +11,7 @@ from sandbox.compare.reading.declared_types import check_declared_types
 from sandbox.compare.reading.json_documents import has_long_numbers, store_documents
 from sandbox.compare.reading.text_columns import decide_types
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import build_table_function
+from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function
 from sandbox.tables.table_opening import open_table
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sandbox.model import TableFiles
 
 TEXT_FORMATS = frozenset({"csv", "jsonl", "json"})
+_NUMBERED = re.compile(r"_\d+$")
 _WORDS_OF_TEXTS = re.compile(r"\b(?:DATE|TIME_NS|TIMESTAMP(?:_S|_MS|_NS| WITH TIME ZONE)?|TIME|UUID)\b(?!\")")
 
 
@@ -128,24 +129,32 @@ class TextReader:
         self, tables: Mapping[SideName, TableFiles], doing: Mapping[SideName, str], *, as_texts: bool
     ) -> dict[SideName, TextTable]:
         types = {side: self._infer_types([table], doing[side]) for side, table in tables.items()}
-        if as_texts or any(has_long_numbers(self._session, table, doing=doing[side]) for side, table in tables.items()):
+        members = {side: self._list_members(tables[side], list(types[side]), doing[side]) for side in tables}
+        is_renamed = any(members[side] != list(types[side]) for side in tables)
+        if (
+            as_texts
+            or is_renamed
+            or any(has_long_numbers(self._session, table, doing=doing[side]) for side, table in tables.items())
+        ):
             for side, table in tables.items():
                 if table.folder is not None:
                     raise self._failure(
-                        f"{doing[side]}: partitioned JSON with numbers of more than 15 digits, or with declared types, is not supported",
+                        f"{doing[side]}: partitioned JSON with numbers of more than 15 digits, declared types, or members that differ only in case, is not supported",
                         hint="write it as Parquet",
                     )
             stored = {side: f"stored_{side}" for side in tables}
             columns = store_documents(
-                self._session, {stored[side]: (table, list(types[side])) for side, table in tables.items()}
+                self._session, {stored[side]: (table, members[side]) for side, table in tables.items()}
             )
             return {
                 side: TextTable(stored=stored[side], names=tuple(names), columns=columns[stored[side]], typed=False)
-                for side, names in types.items()
+                for side, names in members.items()
             }
         if len({tuple(sorted(kinds.items())) for kinds in types.values()}) > 1:
             joint = self._infer_types(list(tables.values()), next(iter(doing.values())))
-            types = {side: {name: joint[name] for name in kinds} for side, kinds in types.items()}
+            types = {
+                side: {name: joint.get(name, kind) for name, kind in kinds.items()} for side, kinds in types.items()
+            }
         return {side: self._store_typed_json(side, table, types[side], doing[side]) for side, table in tables.items()}
 
     def _infer_types(self, tables: list[TableFiles], doing: str) -> dict[str, str]:
@@ -154,6 +163,17 @@ class TextReader:
         function = build_table_function(dataclasses.replace(tables[0], paths=paths))
         described = self._session.fetch_rows(f"describe select * from {function}", doing=doing)
         return {name: _WORDS_OF_TEXTS.sub("VARCHAR", type_) for name, type_, *_ in described}
+
+    def _list_members(self, table: TableFiles, names: list[str], doing: str) -> list[str]:
+        """Return the names of the documents' members, of which DuckDB numbers those that differ only in case."""
+        known = [name.casefold() for name in names]
+        if not any(_NUMBERED.sub("", name) in known for name in known if _NUMBERED.search(name)):
+            return names
+        rows = self._session.fetch_rows(
+            f"select distinct unnest(json_keys(json)) as name from {build_objects_function(table)} order by name",
+            doing=doing,
+        )
+        return [name for (name,) in rows]
 
     def _store_typed_json(self, side: SideName, table: TableFiles, types: Mapping[str, str], doing: str) -> TextTable:
         given = ", ".join(f"{quote_literal(name)}: {quote_literal(type_)}" for name, type_ in types.items())
