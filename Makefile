@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup engine base demo unit test fuzz study cluster lint format docs pictures recording tutorial bench clean
+.PHONY: help setup engine base demo unit test fuzz study coverage cluster lint format docs pictures recording tutorial bench clean
 
 help:  ## Show this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -55,9 +55,12 @@ fuzz: setup  ## Compare generated tables with an independent account of what is 
 	ORACLE_EXAMPLES=10000 $(BIN)/pytest --numprocesses 2 tests/property/compare
 	$(BIN)/python -m tests.property.compare.fuzz --minutes $(or $(MINUTES),10)
 
-study: setup  ## Judge 20,000 changes in tables of many columns by the oracle; goes on where it was, keeps seeds and figures.
+study: setup coverage  ## Judge 20,000 changes in tables of many columns by the oracle; goes on where it was, keeps seeds and figures.
 	$(BIN)/python -m tests.property.compare.study
 	CHUNK_CHANGES=10000 $(BIN)/pytest --numprocesses 2 tests/property/compare/test_chunk_prefilter.py
+
+coverage: setup  ## Print how often estimates of each status hold the truth, over DRAWS=1000 samples of each design: docs/estimates.md.
+	$(BIN)/python benchmarks/estimate/statuses.py $(or $(DRAWS),1000)
 
 cluster: setup  ## Keep a standalone Spark of two workers running on this machine, until Ctrl-C (needs Java 17 or later).
 	@$(BIN)/python tests/integration/sources/cluster.py

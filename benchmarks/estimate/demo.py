@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 import runpy
 import shutil
@@ -32,7 +33,8 @@ from sandbox.project.sample import ensure_sample
 
 if TYPE_CHECKING:
     from sandbox.compare.units.sampled_units import UnitTableDraw
-    from sandbox.manifest.diff import EstimatedFigure, OutputDiff, OutputEstimate
+    from sandbox.manifest.diff import OutputDiff
+    from sandbox.manifest.output_estimate import EstimatedFigure, OutputEstimate
 
 OUTPUT = "customer_value"
 TOTALS = ("orders", "charged", "lifetime_value")
@@ -116,19 +118,21 @@ def scale_(place: Path, scale: float, salts: int) -> None:
     ]
     truth = truths(whole)
     held: dict[str, list[bool]] = defaultdict(list)
-    marked: dict[str, int] = defaultdict(int)
+    one_limit: dict[str, int] = defaultdict(int)
     right = 0
     for salt in range(salts):
         found = sampled(place, (baseline, candidate), f"salt-{salt}")
         right += rightly_placed(found)
         for name, figure in figures(found.estimate).items():
-            marked[name] += figure.status == "probably_too_narrow"
-            if figure.low is not None and figure.high is not None:
-                held[name].append(figure.low <= truth[name] <= figure.high)
+            one_limit[name] += figure.status == "lower_bound"
+            if figure.low is not None or figure.high is not None:
+                low = -math.inf if figure.low is None else figure.low
+                high = math.inf if figure.high is None else figure.high
+                held[name].append(low <= truth[name] <= high)
     for name, value in truth.items():
         share = f"{sum(held[name]) / len(held[name]):.1%}" if held[name] else "–"
         print(
-            f"| {scale:g} | {name} | {value:,.0f} | {1 - len(held[name]) / salts:.0%} | {marked[name] / salts:.0%} | {share} |".replace(
+            f"| {scale:g} | {name} | {value:,.0f} | {1 - len(held[name]) / salts:.0%} | {one_limit[name] / salts:.0%} | {share} |".replace(
                 "%", " %"
             )
         )
@@ -155,7 +159,7 @@ def sampled(place: Path, codes: tuple[Path, Path], salt: str) -> OutputDiff:
 
 def main(salts: int, scales: list[float]) -> None:
     """Print the table."""
-    print("| scale | figure | truth | no interval | marked | held |")
+    print("| scale | figure | truth | no limit | one limit | held |")
     print("|--:|---|--:|--:|--:|--:|")
     for scale in scales:
         with tempfile.TemporaryDirectory(prefix="sandbox-bench-") as name:

@@ -11,7 +11,8 @@ from sandbox.manifest.diff import GateResult
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.manifest.diff import EstimatedFigure, OutputDiff
+    from sandbox.manifest.diff import OutputDiff
+    from sandbox.manifest.output_estimate import EstimatedFigure
 
 LIMIT_TOLERANCE = 1e-12  # 0.7 / 100 is a little less than 7 / 1000
 
@@ -52,7 +53,7 @@ def evaluate_total_change(
     """Judge the estimated change of a column's total in production, as a share of that total.
 
     It is held where the whole interval lies within the limit, or where no value of the sample changed. It is not where
-    something changed and there is no interval. ``own``: the rule is of the output's own gate.
+    something changed and the figure is neither exact nor estimated with both limits. ``own``: the rule is of the output's own gate.
     """
     output, accept = outputs.get(name), None
     problem = _find_problem(output, column)
@@ -76,7 +77,9 @@ def evaluate_total_change(
 
 def _render_accepted_change(name: str, column: str, change: EstimatedFigure, *, own: bool) -> str | None:
     """Return the limit that accepts the whole interval; None where there is none, or it exceeds 100 %."""
-    if change.low is None or change.high is None or max(abs(change.low), abs(change.high)) > 1:
+    if change.status not in {"exact", "estimated"} or change.low is None or change.high is None:
+        return None
+    if max(abs(change.low), abs(change.high)) > 1:
         return None
     key = quote_key(column if own else f"{name}.{column}")
     limit = render_accepted_share(max(abs(change.low), abs(change.high)))
@@ -109,22 +112,19 @@ def _is_unchanged(output: OutputDiff, column: str) -> bool:
 
 
 def _compare_with_limit(change: EstimatedFigure, limit: float) -> tuple[bool, str]:
-    """Return whether a change stays within a limit, and what was found."""
-    if change.estimate is None:
+    """Return whether a change stays within a limit, and what was found; one limit, or none, is not enough."""
+    if change.estimate is None or change.status == "not_estimated":
         return False, "not estimated"
-    if change.low is None or change.high is None:
-        return (
-            False,
-            f"{format_signed_percent(change.estimate)}, without an interval because too few units carry it",
-        )
+    if change.status == "lower_bound":
+        bound = change.low if change.low is not None else change.high
+        return False, f"{format_signed_percent(bound or 0.0)} at least, and nothing is known of the most"
+    if change.low is None or change.high is None or change.status not in {"exact", "estimated"}:
+        return False, "too few units carry it to say how far, or in which direction"
     held = max(abs(change.low), abs(change.high)) <= limit * (1 + LIMIT_TOLERANCE)
     if change.status == "exact":
         return held, format_signed_percent(change.estimate)
-    marked = ", probably wider" if change.status == "probably_too_narrow" else ""
-    return (
-        held,
-        f"{format_signed_percent(change.estimate)} (95 %: {format_signed_percent(change.low)} to {format_signed_percent(change.high)}{marked})",
-    )
+    limits = f"{format_signed_percent(change.low)} to {format_signed_percent(change.high)}"
+    return held, f"{format_signed_percent(change.estimate)} (95 %: {limits})"
 
 
 def has_uncounted_differences(output: OutputDiff) -> bool:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sandbox.compare.rules import TableOrigin
     from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.errors import SandboxError
-    from sandbox.manifest.diff import OutputEstimate
+    from sandbox.manifest.output_estimate import OutputEstimate
     from sandbox.model import Progress, TableFiles
 
 _READ_ERRORS: dict[TableOrigin, type[SandboxError]] = {"project": PipelineError, "tables": SourceError}
@@ -165,13 +165,15 @@ class _OutputComparison:
             declared = key_inference.resolve_declared_key(
                 self.name, self.rules, columns, shapes, _KEY_ERRORS[self.origin]
             )
+            empty = self.reader.find_null_columns(columns, shapes, doing=self.doing)
             if identical:
                 result = self._build_identical_diff(shapes, found, columns, declared)
             elif not columns:
                 result = self._build_unmatched_diff(shapes, found)
             else:
                 result = self._compare_rows(shapes, found, columns, declared)
-            return result.model_copy(update={"idle_tolerances": self._describe_idle_tolerances(columns, tables)})
+            more = {"idle_tolerances": self._describe_idle_tolerances(columns, tables), "null_columns": empty}
+            return result.model_copy(update=more)
         except _READ_ERRORS[self.origin]:
             for side in SIDES:  # if a file is damaged inside, say which
                 self.reader.check(side, tables[side])

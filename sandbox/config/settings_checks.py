@@ -16,7 +16,7 @@ from sandbox.config.unit_membership import resolve_unit_membership
 from sandbox.model import BUCKET_SCHEMES, ICEBERG_SCHEMES, is_custom_image
 
 if TYPE_CHECKING:
-    from sandbox.config.sections.sample import DrawSection, RangeBound
+    from sandbox.config.sections.sample import DrawSection, RangeBound, StratumColumn
     from sandbox.config.settings import Settings
     from sandbox.config.toml_lines import KeyPath
 
@@ -112,15 +112,37 @@ def _check_strata(settings: Settings) -> Iterator[ConfigProblem]:
     for key, _, draw in _list_draws(settings):
         for index, stratum in enumerate(draw.strata):
             where: KeyPath = (*key, "strata", index)
-            ways = [way for way in ("rare_below", "quantiles", "bins") if getattr(stratum, way) is not None]
-            if len(ways) > 1:
-                message = f"{stratum.column}: {' and '.join(ways)} exclude each other; keep one"
-                yield ConfigProblem(key=where, message=message)
+            yield from (ConfigProblem(key=where, message=message) for message in _find_stratum_problems(stratum))
             for problem in _check_bins(stratum.bins or []):
                 yield ConfigProblem(key=(*where, "bins"), message=f"{stratum.column}: {problem}")
-        columns = [stratum.column for stratum in draw.strata]
+        columns = [stratum.column for stratum in draw.strata_columns]
         if len(set(columns)) < len(columns):
             yield ConfigProblem(key=(*key, "strata"), message="a column is named twice")
+        if len(draw.strata) > len(draw.strata_columns) + 1:
+            yield ConfigProblem(key=(*key, "strata"), message="only one entry may be the size of units; keep one")
+        if draw.size_stratum is not None and "allocation" in draw.model_fields_set:
+            message = f"strata by the {draw.size_stratum.label} allocate units by their spread; take allocation out"
+            yield ConfigProblem(key=(*key, "allocation"), message=message)
+        if draw.size_stratum is not None and draw.size is not None:
+            message = f"strata by the {draw.size_stratum.label} need a rate or a number of units, not a size in bytes"
+            yield ConfigProblem(key=(*key, "size"), message=message)
+
+
+def _find_stratum_problems(stratum: StratumColumn) -> Iterator[str]:
+    """Yield what is wrong with the keys of one entry of ``strata``."""
+    subjects = [name for name in ("column", "sum", "count") if getattr(stratum, name)]
+    if len(subjects) != 1:
+        what = f"{' and '.join(subjects)} exclude each other; keep one" if subjects else "needs a column, sum or count"
+        yield f'{what}; for example: {{ sum = "items.price" }}'
+        return
+    cuts = [way for way in ("rare_below", "quantiles", "bins") if getattr(stratum, way) is not None]
+    sizes = [way for way in ("groups", "always") if getattr(stratum, way) is not None]
+    if stratum.is_size and cuts:
+        yield f"{stratum.label}: {' and '.join(cuts)} are for columns; sizes have groups and always"
+    elif not stratum.is_size and sizes:
+        yield f"{stratum.column}: {' and '.join(sizes)} are for sizes; name it by sum or count"
+    elif len(cuts) > 1:
+        yield f"{stratum.column}: {' and '.join(cuts)} exclude each other; keep one"
 
 
 def _check_bins(edges: list[int | float | str]) -> Iterator[str]:

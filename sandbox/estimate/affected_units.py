@@ -52,7 +52,7 @@ def estimate_affected_units(design: SamplingDesign, affected: ArrayLike) -> Inte
         affected: Shape (n,), bool; a unit with any added, removed or changed row.
 
     Returns:
-        In units. If no sampled unit is affected: 0, "bounded", with a one-sided 95 % upper limit.
+        In units. If no sampled unit is affected: 0, with a one-sided 95 % upper limit.
 
     Source: Fay & Feuer 1997; Zou & Donner 2008, Statistics in Medicine 27(10).
 
@@ -61,14 +61,14 @@ def estimate_affected_units(design: SamplingDesign, affected: ArrayLike) -> Inte
     >>> estimate_affected_units(design, [True] * 5 + [False] * 95).estimate
     50.0
     >>> estimate_affected_units(design, [False] * 100)
-    IntervalEstimate(status='bounded', estimate=0.0, low=0.0, high=28.0)
+    IntervalEstimate(status='estimated', estimate=0.0, low=0.0, high=28.0, unseen_change=None)
     """
     flags = design.convert_values(affected) != 0
     seen = float(np.count_nonzero(flags))
     if design.is_complete:
         return build_exact_estimate(seen)
     if not seen:
-        return IntervalEstimate(status="bounded", estimate=0.0, low=0.0, high=compute_zero_count_limit(design))
+        return IntervalEstimate(status="estimated", estimate=0.0, low=0.0, high=compute_zero_count_limit(design))
     if design.has_unrepresented_units:
         return NOT_ESTIMATED
     return _estimate_two_sided(design, flags)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ROUNDING_SHARE = 1e-10
 """A variance below this share of its terms is rounding error."""
 
+MIN_UNSEEN_SHARE = 0.25
+"""A stratum of which less was left out is nearly complete."""
+
 BATCH_ROWS = 64
 """Rows per matrix product."""
 
@@ -30,6 +33,10 @@ class BinTotals:
     Args:
         design: The draw.
         shares: Shape (B,); production's shares of the bins.
+
+    Attributes:
+        carriers: Shape (B,); the number of units with rows in a bin, those of nearly complete strata aside: they say
+            nothing of the units that were not drawn elsewhere.
     """
 
     def __init__(self, design: SamplingDesign, shares: FloatArray) -> None:
@@ -45,6 +52,7 @@ class BinTotals:
         self._second = np.zeros((bins, bins))
         self._lengths = self._nulls = np.zeros(2)
         self._rows = self._clustered = 0.0
+        self._is_telling = groups.finite_population_correction >= MIN_UNSEEN_SHARE
         self.carriers = np.zeros(bins, np.int64)
 
     def add(self, first: int, counts: FloatArray) -> None:
@@ -67,7 +75,7 @@ class BinTotals:
         off = (counts - rows[:, None] * self._shares) ** 2 * self._spread[part, None]
         self._lengths = self._lengths + _sum_powers(off.sum(axis=1))
         self._nulls = self._nulls + _sum_powers(off[:, -1])
-        self.carriers += np.count_nonzero(counts[self._groups.is_partial[part]], axis=0)
+        self.carriers += np.count_nonzero(counts[self._is_telling[part]], axis=0)
         self._rows += float((self._spread[part] * rows).sum())
         self._clustered += float((self._spread[part] * rows**2).sum())
 

@@ -30,6 +30,7 @@ class StratumGroups:
         population, sampled: Shape (G,); N_g and n_g.
         complete: Shape (G,); whether every unit of the group was drawn.
         largest_weight: Shape (G,); the largest weight in the group's strata, sampled or not; infinite if n_g is 0.
+        of_stratum: Shape (H,); each stratum's group.
         group: Shape (n,); each unit's group.
         weight: Shape (n,); w_i.
         finite_population_correction: Shape (n,); 1 − f_h or 1 − π_i as a factor of the variance; 0 in complete groups.
@@ -39,6 +40,7 @@ class StratumGroups:
     sampled: IntArray
     complete: BoolArray
     largest_weight: FloatArray
+    of_stratum: IntArray
     group: IntArray
     weight: FloatArray
     finite_population_correction: FloatArray
@@ -52,6 +54,27 @@ class StratumGroups:
         """Sum per group, shape (G,)."""
         return np.bincount(self.group, values, minlength=len(self.population)).astype(np.float64)
 
+    def sum_strata(self, values: FloatArray) -> FloatArray:
+        """Sum figures of the strata, shape (H,), per group, shape (G,)."""
+        return np.bincount(self.of_stratum, values, minlength=len(self.population)).astype(np.float64)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SizeMeasure:
+    """One size x of all units of the population: its moments in each stratum, and its value for each sampled unit.
+
+    Attributes:
+        name: What it is, ``items.price``.
+        moments: Shape (H, 4); Σ|x|^p over the population's units of a stratum, p = 1, …, 4.
+        unseen: Shape (k,); the largest |x| of units that were not drawn, at most `UNSEEN_UNITS`.
+        sampled: Shape (n,); |x| of each sampled unit.
+    """
+
+    name: str
+    moments: FloatArray
+    unseen: FloatArray
+    sampled: FloatArray
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SamplingDesign:
@@ -62,6 +85,7 @@ class SamplingDesign:
         sampled: Shape (H,); n_h, in [0, N_h].
         probability: Shape (H,); π_h in (0, 1], as in the manifest.
         stratum: Shape (n,); each sampled unit's stratum, in [0, H). All other arrays of units are in this order.
+        sizes: The recorded sizes of all units, for the reliability of intervals.
 
     Raises:
         StoreError: The arrays are inconsistent.
@@ -75,6 +99,7 @@ class SamplingDesign:
     sampled: IntArray
     probability: FloatArray
     stratum: IntArray
+    sizes: tuple[SizeMeasure, ...] = ()
 
     def __post_init__(self) -> None:
         problem = _find_problem(self)
@@ -83,7 +108,13 @@ class SamplingDesign:
 
     @classmethod
     def from_arrays(
-        cls, *, population: ArrayLike, sampled: ArrayLike, probability: ArrayLike, stratum: ArrayLike
+        cls,
+        *,
+        population: ArrayLike,
+        sampled: ArrayLike,
+        probability: ArrayLike,
+        stratum: ArrayLike,
+        sizes: tuple[SizeMeasure, ...] = (),
     ) -> SamplingDesign:
         """Return the design for any array-likes of numpy."""
         return cls(
@@ -91,6 +122,7 @@ class SamplingDesign:
             sampled=np.asarray(sampled, np.int64),
             probability=np.asarray(probability, np.float64),
             stratum=np.asarray(stratum, np.int64),
+            sizes=sizes,
         )
 
     @property
@@ -132,6 +164,7 @@ class SamplingDesign:
             sampled=sampled,
             complete=complete,
             largest_weight=largest,
+            of_stratum=of_stratum.astype(np.int64),
             group=of_stratum[self.stratum].astype(np.int64),
             weight=weight[self.stratum],
             finite_population_correction=unseen[self.stratum],

@@ -19,12 +19,7 @@ from sandbox.estimate.distances import (
     build_tv_distance,
     build_wasserstein_distance,
 )
-from sandbox.estimate.totals import (
-    MIN_EFFECTIVE_UNITS,
-    compute_effective_units,
-    estimate_standard_error,
-    find_power_of_two,
-)
+from sandbox.estimate.totals import estimate_standard_error, find_power_of_two
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +33,8 @@ ALPHA = 0.05
 RELATIVE_TOLERANCE = 1e-9
 """Figures with a smaller relative difference are equal up to rounding."""
 
+MIN_EFFECTIVE_UNITS = 30.0
+"""With fewer effective units a total has no p-value."""
 
 MIN_BIN_UNITS = 10
 """With fewer sampled units a bin's own variance is not reliable."""
@@ -161,7 +158,7 @@ def compare_total(design: SamplingDesign, values: FloatArray, truth: float) -> F
         if result.error > RELATIVE_TOLERANCE * scale * float(design.groups.weight.max(initial=1.0))
         else 0.0
     )
-    kappa, _ = compute_effective_units(design, values)
+    kappa = compute_effective_units(design, values)
     z: float | None
     p: float | None
     if abs(estimate - truth) <= RELATIVE_TOLERANCE * size:
@@ -177,6 +174,21 @@ def compare_total(design: SamplingDesign, values: FloatArray, truth: float) -> F
             else None
         )
     return FigureDeviation(population=truth, sample=estimate, error=error, z=z, p=p)
+
+
+def compute_effective_units(design: SamplingDesign, values: FloatArray) -> float:
+    """Return κ, the effective number of units behind a total: ``(Σ|c|)²/Σ c²`` over incomplete strata, ``c_i = w_i d_i``.
+
+    Returns:
+        0 if there is no such unit.
+    """
+    groups = design.groups
+    parts = np.abs(groups.weight * values)[groups.is_partial]
+    largest = float(parts.max(initial=0.0))
+    if largest == 0:
+        return 0.0
+    parts = parts / largest
+    return float(parts.sum()) ** 2 / float((parts**2).sum())
 
 
 def _compute_degrees_of_freedom(design: SamplingDesign, values: FloatArray) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-EstimateStatus = Literal["exact", "estimated", "probably_too_narrow", "bounded", "not_estimated"]
+EstimateStatus = Literal["exact", "estimated", "lower_bound", "bounded", "not_estimated"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,16 +13,19 @@ class IntervalEstimate:
     """A figure for all of production, with its 95 % interval.
 
     Attributes:
-        status: ``exact``: every unit was seen, low = estimate = high. ``estimated``: with an interval.
-            ``probably_too_narrow``: with an interval dominated by few units. ``bounded``: too few units for a symmetric
-            interval; there may be limits. ``not_estimated``: no number at all.
+        status: ``exact``: every unit that can change it was seen, low = estimate = high. ``estimated``: with an
+            interval. ``lower_bound``: only the limit nearer 0 is known, the other is None. ``bounded``: too few units
+            for any limit. ``not_estimated``: no number at all.
         estimate, low, high: In the unit of the values, or None.
+        unseen_change: How much the ten largest units that were not drawn would add, had they changed as strongly as
+            the sampled units did; None where no size of them is known.
     """
 
     status: EstimateStatus
     estimate: float | None = None
     low: float | None = None
     high: float | None = None
+    unseen_change: float | None = None
 
 
 NOT_ESTIMATED = IntervalEstimate(status="not_estimated")

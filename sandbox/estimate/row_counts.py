@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def estimate_row_count(design: SamplingDesign, counts: ArrayLike, *, most: int) -> IntervalEstimate:
     """Estimate the number of such rows in production, as their total over units.
 
-    If fewer than 30 effective units have any, the limits are those of a weighted count, with ``y = Σ w_i t_i``,
-    ``v = Σ w_i (w_i − 1) t_i²`` over incomplete strata, and ``W = max w_h ×`` ``most``; the status is then "bounded".
-    No limit is below the number of observed rows.
+    If too few units have any for a t interval, the limits are those of a weighted count, with ``y = Σ w_i t_i``,
+    ``v = Σ w_i (w_i − 1) t_i²`` over incomplete strata, and ``W = max w_h ×`` ``most``. No limit is below the number of
+    observed rows.
 
     Args:
         design: The draw.
@@ -29,7 +29,7 @@ def estimate_row_count(design: SamplingDesign, counts: ArrayLike, *, most: int) 
         most: The most rows of any sampled unit in the output, on either side.
 
     Returns:
-        In rows. If the sample has none: 0 without an upper limit, because one unit may have any number.
+        In rows. If the sample has none: 0 without limits, because one unit may have any number.
 
     Raises:
         ValueError: A count is negative or not finite.
@@ -41,23 +41,23 @@ def estimate_row_count(design: SamplingDesign, counts: ArrayLike, *, most: int) 
     >>> estimate_row_count(design, [0, 2, 0, 0], most=3).low
     2.0
     >>> estimate_row_count(design, [0, 0, 0, 0], most=3)
-    IntervalEstimate(status='bounded', estimate=0.0, low=0.0, high=None)
+    IntervalEstimate(status='bounded', estimate=0.0, low=None, high=None, unseen_change=None)
     """
     numbers = design.convert_values(counts)
     if not np.all(np.isfinite(numbers) & (numbers >= 0)):
         raise ValueError("rows per unit are whole numbers from 0")
     seen = float(numbers.sum())
     if not seen and not design.is_complete:
-        return IntervalEstimate(status="bounded", estimate=0.0, low=0.0)
-    result = estimate_total(design, numbers)
-    if result.estimate is None:
+        return IntervalEstimate(status="bounded", estimate=0.0)
+    result = estimate_total(design, numbers, counted=True)
+    if result.estimate is None or design.is_complete:
         return result
     low, high = result.low, result.high
-    if low is None or high is None:
+    if result.status != "estimated" or low is None or high is None:
         low, high = _compute_limits(design, numbers, max(most, float(numbers.max())))
     # No limit may contradict the observed rows, nor the estimate in a merged group with weights below 1.
     low, estimate, high = (max(value, seen) for value in (low, result.estimate, high))
-    return IntervalEstimate(status=result.status, estimate=estimate, low=low, high=high)
+    return IntervalEstimate(status="estimated", estimate=estimate, low=low, high=high)
 
 
 def _compute_limits(design: SamplingDesign, numbers: FloatArray, most: float) -> tuple[float, float]:

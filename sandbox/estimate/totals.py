@@ -1,4 +1,4 @@
-"""Totals over all units, their changes, and the t interval shared with ratios and quantiles."""
+"""Totals over all units, their changes, and the t interval shared with ratios."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import numpy as np
 
 from sandbox.estimate.distributions import compute_t_quantile
 from sandbox.estimate.result import NOT_ESTIMATED, IntervalEstimate, build_exact_estimate
+from sandbox.estimate.sizes import fit_sizes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from sandbox.estimate.design import FloatArray, SamplingDesign
 
-MIN_EFFECTIVE_UNITS = 30.0
-"""The minimum effective number of units for an interval."""
+MIN_EFFECTIVE_UNITS = 20.0
+"""The least K (see `sandbox.estimate.sizes.fit_sizes`) for an interval."""
 
-DOMINANT_UNIT_SHARE = 0.1
-"""With a larger share of the squared contributions, one unit makes an interval doubtful."""
+MIN_CHANGED_UNITS = 50
+"""The least number of sampled units that carry a figure with an interval, outside complete strata."""
+
+MIN_ONE_SIDED_UNITS = 8
+"""The least number of them for one limit, if all change in one direction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,52 +76,74 @@ def estimate_standard_error(design: SamplingDesign, values: FloatArray) -> Error
     return ErrorEstimate(error=math.sqrt(variance) * scale, degrees=degrees)
 
 
-def compute_effective_units(design: SamplingDesign, values: FloatArray) -> tuple[float, float]:
-    """Return κ, the effective number of units, and the largest unit's share of the squares.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IntervalEvidence:
+    """What decides how much of an interval the sample supports.
 
-    ``c_i = w_i d_i`` over units with d_i ≠ 0 in incomplete strata; ``κ = (Σ|c|)²/Σ c²``; ``max c² / Σ c²``.
-
-    Returns:
-        (0, 0) if there is no such unit.
+    Attributes:
+        carrier: Shape (n,); values that vary as the figure's estimate does, 0 for units without a part in it.
+        moved: Shape (n,); how far each sampled unit moves the figure by itself.
+        counted: Whether the carrier counts rows or units.
+        is_one_sided: Whether one limit may stand alone, if all units move the figure in one direction.
     """
-    groups = design.groups
-    parts = np.abs(groups.weight * values)[groups.is_partial]
-    largest = float(parts.max(initial=0.0))
-    if largest == 0:
-        return 0.0, 0.0
-    parts = parts / largest
-    squares = float((parts**2).sum())
-    return float(parts.sum()) ** 2 / squares, 1 / squares
+
+    carrier: FloatArray
+    moved: FloatArray
+    counted: bool = False
+    is_one_sided: bool = True
 
 
 def build_t_interval(
-    design: SamplingDesign, estimate: float, residuals: FloatArray, *carriers: FloatArray
+    design: SamplingDesign, estimate: float, residuals: FloatArray, evidence: IntervalEvidence
 ) -> IntervalEstimate:
-    """Return an estimate with its 95 % t interval, given enough effective units.
+    """Return an estimate with as much of its 95 % t interval as the sample supports.
 
-    κ below 30: no interval, "bounded". One unit with more than a tenth of the squares: "probably too narrow".
+    With K of `sandbox.estimate.sizes.fit_sizes` and the m units outside complete strata that move the figure:
+
+    - no sampled unit moves it: "exact",
+    - K ≥ 20 and m ≥ 50: "estimated", with both limits,
+    - else 8 sampled units or more, all in one direction: "lower_bound", the limit nearer 0,
+    - else "bounded", without limits.
 
     Args:
-        design: The draw, not complete.
+        design: The draw.
         estimate: The figure.
         residuals: Shape (n,); values whose weighted total varies as the estimate does.
-        carriers: Each of shape (n,); values that need enough effective units for the interval to hold.
+        evidence: What the status is judged by.
+
+    Source: docs/estimates.md, "Statuses".
     """
-    carried = [compute_effective_units(design, carrier) for carrier in carriers]
-    if min(kappa for kappa, _ in carried) < MIN_EFFECTIVE_UNITS:
-        return IntervalEstimate(status="bounded", estimate=estimate)
+    if not np.any(evidence.moved):
+        return build_exact_estimate(estimate)
+    changed = int(np.count_nonzero(evidence.moved[design.groups.is_partial]))
+    fit = fit_sizes(design, evidence.carrier, counted=evidence.counted)
     result = estimate_standard_error(design, residuals)
     half = compute_t_quantile(0.975, result.degrees) * result.error
-    doubtful = max(share for _, share in carried) > DOMINANT_UNIT_SHARE
-    return IntervalEstimate(
-        status="probably_too_narrow" if doubtful else "estimated",
-        estimate=estimate,
-        low=estimate - half,
-        high=estimate + half,
-    )
+    if changed >= MIN_CHANGED_UNITS and fit.effective_units >= MIN_EFFECTIVE_UNITS:
+        low, high = estimate - half, estimate + half
+        return IntervalEstimate(
+            status="estimated", estimate=estimate, low=low, high=high, unseen_change=fit.unseen_change
+        )
+    return _build_lower_bound(estimate, half if changed >= MIN_ONE_SIDED_UNITS else math.inf, evidence)
 
 
-def estimate_total(design: SamplingDesign, values: ArrayLike) -> IntervalEstimate:
+def _build_lower_bound(estimate: float, half: float, evidence: IntervalEvidence) -> IntervalEstimate:
+    """Return the limit nearer 0 if every unit moves the figure in one direction, else no limit.
+
+    The limit is never nearer to 0 than what the sampled units alone amount to.
+    """
+    moved = evidence.moved
+    if not evidence.is_one_sided or np.count_nonzero(moved) < MIN_ONE_SIDED_UNITS:
+        return IntervalEstimate(status="bounded", estimate=estimate)
+    seen = math.fsum(moved)
+    if np.all(moved >= 0):
+        return IntervalEstimate(status="lower_bound", estimate=estimate, low=max(estimate - half, min(seen, estimate)))
+    if np.all(moved <= 0):
+        return IntervalEstimate(status="lower_bound", estimate=estimate, high=min(estimate + half, max(seen, estimate)))
+    return IntervalEstimate(status="bounded", estimate=estimate)
+
+
+def estimate_total(design: SamplingDesign, values: ArrayLike, *, counted: bool = False) -> IntervalEstimate:
     """Estimate a total over all units of production, ``Ŷ = Σ_h (N_h/n_h) Σ_i t_i``.
 
     A total is the change from nothing, so its interval needs the same condition as a change.
@@ -125,6 +151,7 @@ def estimate_total(design: SamplingDesign, values: ArrayLike) -> IntervalEstimat
     Args:
         design: The draw.
         values: Shape (n,); t_i, the sum over all rows of the unit; any unit u.
+        counted: Whether t_i is a number of rows.
 
     Returns:
         In u. Not estimated if a value is not finite, or some production units are represented by no sampled unit.
@@ -144,11 +171,12 @@ def estimate_total(design: SamplingDesign, values: ArrayLike) -> IntervalEstimat
     estimate = math.fsum(design.groups.weight * shares)
     if design.is_complete:
         return _scale_estimate(build_exact_estimate(estimate), scale)
-    return _scale_estimate(build_t_interval(design, estimate, shares, shares), scale)
+    evidence = IntervalEvidence(carrier=shares, moved=shares, counted=counted)
+    return _scale_estimate(build_t_interval(design, estimate, shares, evidence), scale)
 
 
 def estimate_total_change(
-    design: SamplingDesign, baseline: ArrayLike, candidate: ArrayLike, affected: ArrayLike
+    design: SamplingDesign, baseline: ArrayLike, candidate: ArrayLike, affected: ArrayLike, *, counted: bool = False
 ) -> IntervalEstimate:
     """Estimate the change of a total, candidate − baseline.
 
@@ -158,16 +186,17 @@ def estimate_total_change(
         candidate: The same for the candidate.
         affected: Shape (n,), bool; unaffected units count as exact zeros, so that neither noise nor the order of a sum
             makes a change.
+        counted: As for `estimate_total`.
 
     Returns:
-        In u, otherwise as `estimate_total`; 0 without an interval if no value changed.
+        In u, otherwise as `estimate_total`; exactly 0 if no value changed.
 
     >>> from sandbox.estimate.design import SamplingDesign
     >>> design = SamplingDesign.from_arrays(population=[400], sampled=[4], probability=[0.01], stratum=[0] * 4)
-    >>> estimate_total_change(design, [1, 1, 1, 1], [1, 3, 1, 1], [False, True, False, False])
-    IntervalEstimate(status='bounded', estimate=200.0, low=None, high=None)
+    >>> estimate_total_change(design, [1, 1, 1, 1], [1, 3, 1, 1], [False, True, False, False]).status
+    'bounded'
     """
-    return estimate_total(design, compute_differences(design, baseline, candidate, affected))
+    return estimate_total(design, compute_differences(design, baseline, candidate, affected), counted=counted)
 
 
 def compute_differences(
@@ -198,7 +227,10 @@ def find_power_of_two(values: FloatArray) -> float:
 
 def _scale_estimate(result: IntervalEstimate, scale: float) -> IntervalEstimate:
     """Return a result in the unit of the values; not estimated beyond the range of doubles."""
-    scaled = [None if part is None else part * scale for part in (result.estimate, result.low, result.high)]
-    if not all(part is None or math.isfinite(part) for part in scaled):
+    estimate, low, high, unseen = (
+        None if part is None else part * scale
+        for part in (result.estimate, result.low, result.high, result.unseen_change)
+    )
+    if not all(part is None or math.isfinite(part) for part in (estimate, low, high, unseen)):
         return NOT_ESTIMATED
-    return IntervalEstimate(status=result.status, estimate=scaled[0], low=scaled[1], high=scaled[2])
+    return IntervalEstimate(status=result.status, estimate=estimate, low=low, high=high, unseen_change=unseen)

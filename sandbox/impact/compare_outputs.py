@@ -96,10 +96,11 @@ def build_comparison_options(
     project: Project, manifest: SampleManifest, *, estimating: Sample | None = None
 ) -> ComparisonOptions:
     """Build the options from the declared rules and the sample's units; for estimates, with their draws."""
+    called = {name: table.called for name, table in project.settings.tables.items() if table.called is not None}
     return ComparisonOptions(
         rules={name: compare.build_output_rules(section) for name, section in project.settings.outputs.items()},
         units={unit: tuple(draw.key) for unit, draw in manifest.units.items()},
-        draws=build_unit_draws(manifest, estimating.path) if estimating else None,
+        draws=build_unit_draws(manifest, estimating.path, called) if estimating else None,
     )
 
 

@@ -21,6 +21,7 @@ from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from sandbox.compare import OutputRules
+    from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.impact.compare_outputs import ComparisonOptions
     from sandbox.impact.sides import SideContext
     from sandbox.manifest.diff import OutputDiff
@@ -67,8 +68,14 @@ def _compute_identity(fingerprint: str, runs: tuple[Run, Run], terms: Comparison
             "outputs": outputs,
             "rules": {name: serialize_rules(rules) for name, rules in terms.rules.items()},
             "units": [[table, list(key)] for table, key in terms.units.items()],
+            "draws": {name: _describe_draw(draw) for name, draw in (terms.draws or {}).items()},
         }
     )
+
+
+def _describe_draw(draw: UnitTableDraw) -> dict[str, Any]:
+    """Describe what a draw's estimates depend on beside its fingerprint."""
+    return {"called": draw.called, "sizes": [size.model_dump(mode="json") for size in draw.sizes]}
 
 
 def serialize_rules(rules: OutputRules) -> dict[str, Any]:

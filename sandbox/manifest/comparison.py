@@ -11,10 +11,10 @@ from sandbox.manifest.document import Document
 class ComparisonRecord(Document):
     """The result for each output; ``identity`` is a digest of the comparison's inputs."""
 
-    FORMAT_VERSION: ClassVar[int] = 2
+    FORMAT_VERSION: ClassVar[int] = 3
     NAME: ClassVar[str] = "the last comparison's record"
     HAS_SEAL: ClassVar[bool] = True
 
-    format_version: int = 2
+    format_version: int = 3
     identity: str
     outputs: dict[str, OutputDiff]

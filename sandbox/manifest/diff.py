@@ -2,82 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, NoiseRun, SampleReference
 from sandbox.manifest.document import Document, DocumentPart
+from sandbox.manifest.output_estimate import OutputEstimate, upgrade_estimate
 
-EstimateStatus = Literal["exact", "estimated", "probably_too_narrow", "bounded", "not_estimated"]
 DataTestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated"]
 Verdict = Literal["same", "within_gate", "outside_gate"]
-
-
-class EstimatedFigure(DocumentPart):
-    """An estimate for all of production, with its 95 % interval, or None."""
-
-    status: EstimateStatus
-    estimate: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-NOT_ESTIMATED = EstimatedFigure(status="not_estimated")
-
-
-class AffectedUnits(EstimatedFigure):
-    """Units with any added, removed or changed row; ``sample`` is their number in the sample."""
-
-    sample: int
-
-
-class FigureChange(DocumentPart):
-    """A figure on both sides, and its change (candidate − baseline)."""
-
-    baseline: EstimatedFigure = NOT_ESTIMATED
-    candidate: EstimatedFigure = NOT_ESTIMATED
-    change: EstimatedFigure = NOT_ESTIMATED
-
-
-class TotalChange(FigureChange):
-    """The total of one numeric column over all rows of units; ``relative`` is its change as a share of the total."""
-
-    relative: EstimatedFigure = NOT_ESTIMATED
-
-
-class RowsWithoutUnit(DocumentPart):
-    """Output rows excluded from all figures: their unit key is null, or not among the drawn units.
-
-    ``different`` counts rows of both sides that were added, removed or changed.
-    """
-
-    baseline: int
-    candidate: int
-    different: int
-
-
-class OutputEstimate(DocumentPart):
-    """The estimated effect of the change on production, by one output; ``reason`` is set if nothing is estimated.
-
-    ``population`` is the number of units in production. ``share`` is the share of production's rows that differ.
-    ``totals`` and ``means`` (over rows with a non-null value) are by numeric column. ``outside`` counts production's
-    rows without a unit, by table; they are in no figure. It is null if they were not counted.
-    """
-
-    status: Literal["estimated", "not_estimated"]
-    reason: str | None
-    unit: str | None = None
-    population: int | None = None
-    units_affected: AffectedUnits | None = None
-    rows_added: EstimatedFigure = NOT_ESTIMATED
-    rows_removed: EstimatedFigure = NOT_ESTIMATED
-    rows_changed: EstimatedFigure = NOT_ESTIMATED
-    share: EstimatedFigure = NOT_ESTIMATED
-    totals: dict[str, TotalChange] = Field(default_factory=dict)
-    means: dict[str, FigureChange] = Field(default_factory=dict)
-    left_out: RowsWithoutUnit | None = None
-    outside: dict[str, int | None] = Field(default_factory=dict)
 
 
 class ColumnTypeChange(DocumentPart):
@@ -299,7 +233,7 @@ class OutputDiff(DocumentPart):
     and ``nondeterministic`` judges their distributions. ``noise_tolerances`` are columns that differ between these runs
     only in the last digits, with the relative tolerance that follows. ``flickering`` counts rows in only one of these two
     runs, apart from such columns. ``idle_tolerances`` are columns of text files that a declared tolerance does not fit, with
-    the reason.
+    the reason. ``null_columns`` are NULL in every row, on both sides or on the candidate's alone.
     """
 
     status: Literal["compared", "added", "removed"]
@@ -310,6 +244,7 @@ class OutputDiff(DocumentPart):
     columns: dict[str, ColumnChanges] = Field(default_factory=dict)
     ignored: list[str] = Field(default_factory=list)
     tolerances: dict[str, AppliedTolerance] = Field(default_factory=dict)
+    null_columns: dict[str, Literal["both", "candidate"]] = Field(default_factory=dict)
     tainted: list[str] = Field(default_factory=list)
     nondeterministic: dict[str, NondeterministicColumn] = Field(default_factory=dict)
     noise_tolerances: dict[str, float] = Field(default_factory=dict)
@@ -427,8 +362,11 @@ class DiffDocument(Document):
     ``values`` is false if row values were redacted (``--no-values``).
     """
 
+    FORMAT_VERSION: ClassVar[int] = 2
+    READABLE_VERSIONS: ClassVar[tuple[int, ...]] = (1, 2)
     NAME: ClassVar[str] = "the diff"
 
+    format_version: int = 2
     id: str
     created: str
     project: str | None
@@ -448,3 +386,16 @@ class DiffDocument(Document):
     not_compared: list[NotCompared] = Field(default_factory=list)
     rule_changes: list[RuleChange] = Field(default_factory=list)
     values: bool = True
+
+    @classmethod
+    def upgrade(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of an earlier version as those of this one (see `upgrade_estimate`)."""
+        outputs = fields.get("outputs")
+        for output in outputs.values() if isinstance(outputs, dict) else ():
+            if not isinstance(output, dict):
+                continue
+            if "rounding" in output:
+                output["noise_tolerances"] = output.pop("rounding")
+            if isinstance(output.get("estimate"), dict):
+                output["estimate"] = upgrade_estimate(output["estimate"])
+        return fields

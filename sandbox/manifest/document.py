@@ -29,11 +29,13 @@ class DocumentPart(BaseModel):
 class Document(DocumentPart):
     """A stored document: a JSON object with a ``format_version``.
 
-    Reading refuses unknown versions, and documents that do not match their version's schema. A seal is a digest of the
+    Reading refuses unknown versions, and documents that do not match their version's schema. Earlier versions among
+    ``READABLE_VERSIONS`` are upgraded. A seal is a digest of the
     other fields and detects damage. A signature is a keyed digest of the seal and detects forgery.
     """
 
     FORMAT_VERSION: ClassVar[int] = 1
+    READABLE_VERSIONS: ClassVar[tuple[int, ...]] = ()
     NAME: ClassVar[str] = "document"
     HAS_SEAL: ClassVar[bool] = False
 
@@ -53,19 +55,26 @@ class Document(DocumentPart):
         """Parse a document from text; ``origin`` names it in errors (see `read`)."""
         fields = parse_json(text, name=f"{cls.NAME} {origin}")
         version = fields.get("format_version") if isinstance(fields, dict) else None
-        if version != cls.FORMAT_VERSION:
+        if version not in (readable := cls.READABLE_VERSIONS or (cls.FORMAT_VERSION,)) or isinstance(version, bool):
             raise StoreError(
-                f"{cls.NAME} {origin} has format version {version!r}; this sandbox reads {cls.FORMAT_VERSION}",
+                f"{cls.NAME} {origin} has format version {version!r}; this sandbox reads {' and '.join(map(str, readable))}",
                 hint="use the version of sandbox that wrote it, or make it again",
             )
         if cls.HAS_SEAL:
             cls._check_seal(fields, origin, key)
+        if version != cls.FORMAT_VERSION:
+            fields = cls.upgrade(fields) | {"format_version": cls.FORMAT_VERSION}
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(step) for step in first["loc"])
             raise StoreError(f"{cls.NAME} {origin} is damaged: {where}: {first['msg']}") from error
+
+    @classmethod
+    def upgrade(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of an earlier readable version as those of this one; unchanged unless overridden."""
+        return fields
 
     @classmethod
     def _check_seal(cls, fields: dict[str, Any], origin: str, key: bytes | None) -> None:

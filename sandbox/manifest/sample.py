@@ -9,6 +9,9 @@ from pydantic import Field, JsonValue
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.document import Document, DocumentPart
 
+SIZE_PREFIX = "size of "
+"""How the weights' columns of sizes begin."""
+
 
 class StratumRecord(DocumentPart):
     """One stratum of one unit table.
@@ -31,6 +34,34 @@ class UnitDrawRecord(DocumentPart):
     null_keys: int
     coefficients: list[int]
     strata: list[StratumRecord]
+
+
+class SizeRecord(DocumentPart):
+    """How large the population's units are in one respect, without their keys.
+
+    x is a unit's total of ``column`` over its rows in ``table``, or its number of rows there if ``column`` is None.
+    ``moments`` has Σx, Σ|x|, Σx², Σ|x|³ and Σx⁴ of each stratum, in their order. ``unseen`` are the ten largest |x| of
+    units that were not drawn, to three significant digits. The sampled units' |x| are in the weights, as `name`.
+    """
+
+    table: str
+    column: str | None
+    moments: list[list[float]]
+    unseen: list[float]
+
+    @property
+    def name(self) -> str:
+        """The column of the weights with |x| of the sampled units.
+
+        >>> SizeRecord(table="items", column="price", moments=[], unseen=[]).name
+        'size of items.price'
+        """
+        return format_size_name(self.table, self.column)
+
+
+def format_size_name(table: str, column: str | None) -> str:
+    """Return the name of the weights' column with the units' totals of a column, or their numbers of rows."""
+    return f"{SIZE_PREFIX}{table}" if column is None else f"{SIZE_PREFIX}{table}.{column}"
 
 
 class StoredFile(DocumentPart):
@@ -115,10 +146,16 @@ class SnapshotRecord(DocumentPart):
 
 
 class SampleManifest(Document):
-    """The manifest; the fingerprint is the SHA-256 of the canonical JSON of specification and content digests."""
+    """The manifest; the fingerprint is the SHA-256 of the canonical JSON of specification and content digests.
 
+    ``sizes``, by unit table, are outside the fingerprint; version 1 has none.
+    """
+
+    FORMAT_VERSION: ClassVar[int] = 2
+    READABLE_VERSIONS: ClassVar[tuple[int, ...]] = (1, 2)
     NAME: ClassVar[str] = "the sample's manifest"
 
+    format_version: int = 2
     fingerprint: str
     specification: dict[str, Any]
     drawn: str
@@ -129,6 +166,7 @@ class SampleManifest(Document):
     source: dict[str, list[SourceFileRecord]]
     snapshots: dict[str, SnapshotRecord] = Field(default_factory=dict)
     weights: dict[str, RowsFile]
+    sizes: dict[str, list[SizeRecord]] = Field(default_factory=dict)
     masking: dict[str, dict[str, str]]
     masking_key: str | None = None
     profile: StoredFile | None = None

@@ -143,9 +143,10 @@ def _find_broken_keys(settings: Settings, masks: Mapping[MaskColumn, MaskEntry])
 def _find_exposed_strata(settings: Settings, masks: Mapping[MaskColumn, MaskEntry]) -> Iterator[str]:
     """Yield problems with strata values that would be unmasked in the manifest."""
     for unit, draw in settings.sample.draws.items():
-        for stratum in draw.strata:
-            table, _, column = stratum.column.rpartition(".")
-            masked_column = (table, column) if table in settings.tables else (unit, stratum.column)
+        summed = [stratum.sum for stratum in draw.strata if stratum.sum is not None]
+        for name in [*(stratum.column for stratum in draw.strata_columns), *summed]:
+            table, _, column = name.rpartition(".")
+            masked_column = (table, column) if table in settings.tables else (unit, name)
             if masked_column in masks and masks[masked_column].kind != "none":
                 yield (
                     f"{_format_column(masked_column)} makes strata, whose values stand in the sample's manifest, and has the mask "

@@ -1,50 +1,37 @@
-"""Describe and draw a change's estimated effect on production, for every report."""
+"""Describe a change's estimated effect on production, for every report."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.formatting import (
     NO_VALUE,
-    format_change,
     format_count,
     format_number,
     format_share,
     truncate_text,
 )
+from sandbox.report.figures import (
+    describe_interval,
+    format_estimated_count,
+    format_least,
+    format_to_precision,
+    get_unit_name,
+    has_direction,
+    list_changed_totals,
+    rank_total,
+)
 
 if TYPE_CHECKING:
-    from sandbox.manifest.diff import DiffDocument, EstimatedFigure, OutputDiff, OutputEstimate
+    from sandbox.manifest.diff import DiffDocument, OutputDiff
+    from sandbox.manifest.output_estimate import EstimatedFigure, OutputEstimate
 
 INTERVAL_CAVEAT = (
     "95 % is over draws: of a hundred samples with other salts, about 95 would have intervals that hold the truth. One salt "
     "always misses the same units, and of many intervals some are wrong."
 )
 _MAX_SENTENCES = 3
-_MAX_COLUMNS = 8
 _MAX_NAME_LENGTH = 60  # characters of an output's name
-
-
-@dataclass(frozen=True, kw_only=True)
-class IntervalChart:
-    """An interval as a picture: positions along its width, in percent."""
-
-    zero: float
-    low: float
-    estimate: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class FigureRow:
-    """One figure of an output: its name, its value in the sample, and its interval chart (None if it has none)."""
-
-    label: str
-    value: str
-    interval: str
-    chart: IntervalChart | None
 
 
 def describe_estimate(output: OutputDiff) -> str | None:
@@ -55,12 +42,13 @@ def describe_estimate(output: OutputDiff) -> str | None:
         return None
     if not units.sample:
         return _describe_no_effect(output)
-    unit, population = estimate.unit or "units", estimate.population or 0
+    unit, population = get_unit_name(estimate), estimate.population or 0
     part = format_share(units.estimate / population) if population else NO_VALUE
-    if units.status == "exact":
-        start = f"In production {format_number(round(units.estimate))} of {format_rounded(population)} {unit} ({part})"
-    else:
-        start = f"In production about {format_rounded(round(units.estimate))} of {format_rounded(population)} {unit} ({part}{_format_share_interval(units, population)})"
+    about = "" if units.status == "exact" else "about "
+    limits = "" if units.status == "exact" else _format_share_interval(units, population)
+    start = (
+        f"In production {about}{format_estimated_count(units)} of {format_number(population)} {unit} ({part}{limits})"
+    )
     total = _describe_total_change(output)
     return f"{start} would {_describe_unit_effect(output)}{f'; {total}' if total else ''}."
 
@@ -68,6 +56,15 @@ def describe_estimate(output: OutputDiff) -> str | None:
 def explain_missing_estimate(output: OutputDiff) -> str | None:
     """Return the reason for a missing estimate; None if there is an estimate."""
     return output.estimate.reason if output.estimate.status != "estimated" else None
+
+
+def explain_missing_estimates(ordered: list[tuple[str, OutputDiff]]) -> list[str]:
+    """Return why outputs have no estimate: each reason once, with all outputs that it applies to."""
+    outputs_by_reason: dict[str, list[str]] = {}
+    for name, output in ordered:
+        if (why := explain_missing_estimate(output)) is not None:
+            outputs_by_reason.setdefault(why, []).append(truncate_text(name, _MAX_NAME_LENGTH))
+    return [f"{', '.join(names)}: not estimated for production: {why}" for why, names in outputs_by_reason.items()]
 
 
 def describe_worst_outputs(document: DiffDocument, ordered: list[tuple[str, OutputDiff]]) -> list[str]:
@@ -103,7 +100,7 @@ def has_estimates(document: DiffDocument) -> bool:
 
 def describe_exclusions(output: OutputDiff) -> list[str]:
     """Return the rows and columns excluded from one output's figures."""
-    estimate, unit = output.estimate, output.estimate.unit or "units"
+    estimate, unit = output.estimate, get_unit_name(output.estimate)
     if estimate.status != "estimated":
         return []
     phrases = []
@@ -123,103 +120,10 @@ def describe_exclusions(output: OutputDiff) -> list[str]:
     return phrases
 
 
-def build_figure_rows(output: OutputDiff) -> list[FigureRow]:
-    """Build the figure rows of one output; columns are sorted by the size of their change."""
-    estimate = output.estimate
-    if estimate.status != "estimated" or estimate.units_affected is None or not estimate.units_affected.sample:
-        return []
-    counts: list[tuple[str, EstimatedFigure]] = [
-        (f"{estimate.unit} affected", estimate.units_affected),
-        ("rows added", estimate.rows_added),
-        ("rows removed", estimate.rows_removed),
-        ("rows changed", estimate.rows_changed),
-    ]
-    rows = [
-        FigureRow(
-            label=what,
-            value=format_rounded(round(count.estimate)),
-            interval=_describe_interval(count),
-            chart=build_interval_chart(count),
-        )
-        for what, count in counts
-        if count.estimate
-    ]
-    for name in _list_changed_totals(estimate)[:_MAX_COLUMNS]:
-        total, mean = estimate.totals[name], estimate.means.get(name)
-        rows.append(_build_change_row(f"total of {name}", total.change, before=total.baseline))
-        if mean is not None and mean.change.estimate:
-            rows.append(_build_change_row(f"mean of {name}", mean.change, before=mean.baseline))
-    return rows
-
-
-def build_interval_chart(figure: EstimatedFigure) -> IntervalChart | None:
-    """Build an interval's chart on an axis from 0 to the interval's far end.
-
-    >>> from sandbox.manifest.diff import EstimatedFigure
-    >>> build_interval_chart(EstimatedFigure(status="estimated", estimate=5.0, low=4.0, high=6.0))
-    IntervalChart(zero=4.0, low=65.3, estimate=80.7, high=96.0)
-    """
-    if figure.estimate is None or figure.low is None or figure.high is None or figure.low == figure.high:
-        return None
-    least, most = min(figure.low, 0.0), max(figure.high, 0.0)
-    if not math.isfinite(most - least):
-        return None
-
-    def scale_to_axis(at: float) -> float:
-        return round(4 + 92 * (at - least) / (most - least), 1)
-
-    return IntervalChart(
-        zero=scale_to_axis(0.0),
-        low=scale_to_axis(figure.low),
-        estimate=scale_to_axis(figure.estimate),
-        high=scale_to_axis(figure.high),
-    )
-
-
-def format_rounded(count: float | None) -> str:
-    """Return a count with three significant digits, millions abbreviated.
-
-    >>> format_rounded(41283.4), format_rounded(1_234_567), format_rounded(7.6), format_rounded(999_700), format_rounded(None)
-    ('41,300', '1.23 M', '7.6', '1 M', '–')
-    """
-    if count is None:
-        return NO_VALUE
-    if abs(count) < 100:
-        return f"{count:.3g}".replace("-", "−")
-    rounded = float(f"{count:.3g}")
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
-        if abs(rounded) >= size:
-            return f"{rounded / size:.3g} {letter}".replace("-", "−")
-    return f"{rounded:,.0f}".replace("-", "−")
-
-
-def format_with_margin(estimate: float, half: float) -> str:
-    """Return an amount and half its interval, to two significant digits of the latter.
-
-    >>> format_with_margin(182_345.6, 20_987.0), format_with_margin(0.123456, 0.0045), format_with_margin(-3.0, 0.0)
-    ('182,000 ± 21,000', '0.1235 ± 0.0045', '3')
-    """
-    size = abs(estimate)
-    if half <= 0 or not math.isfinite(half):
-        return format_change(size).lstrip("+−")
-    return f"{format_to_precision(size, half)} ± {format_to_precision(half, half)}"
-
-
-def format_to_precision(amount: float, half: float) -> str:
-    """Return an amount, rounded to the second significant digit of half its interval.
-
-    >>> format_to_precision(-182_345.6, 20_987.0), format_to_precision(0.5, 1e-20)
-    ('−182,000', '0.5')
-    """
-    digits = 1 - math.floor(math.log10(float(f"{half:.1e}")))
-    text = f"{abs(amount):.4g}" if digits > 12 else f"{round(abs(amount), digits):,.{max(digits, 0)}f}"
-    return ("−" if amount < 0 else "") + text
-
-
 def _describe_no_effect(output: OutputDiff) -> str:
     """Return the meaning of a sample without affected units."""
     estimate = output.estimate
-    units, unit = estimate.units_affected, estimate.unit or "units"
+    units, unit = estimate.units_affected, get_unit_name(estimate)
     assert units is not None
     where = "No difference" if output.is_same else f"No difference in rows of the {unit} that were drawn"
     if units.status == "exact":
@@ -252,62 +156,54 @@ def _describe_unit_effect(output: OutputDiff) -> str:
 
 
 def _describe_total_change(output: OutputDiff) -> str:
-    """Return the change of the most important total; empty if none changes."""
-    moved = _list_changed_totals(output.estimate)
+    """Return the change of the most important total, the relative one first; empty if none changes."""
+    estimate = output.estimate
+    moved = list_changed_totals(estimate)
     if not moved:
         return ""
-    name = moved[0]
-    change = output.estimate.totals[name].change
-    assert change.estimate is not None
-    what = (
-        "the total" if sum(bool(column.changed) for column in output.columns.values()) == 1 else f"the total of {name}"
-    )
-    if change.low is None or change.high is None:
-        return f"too few of them were drawn to say how far {what} moves"
-    verb = "falls" if change.estimate < 0 else "rises"
-    doubt = ", probably more" if change.status == "probably_too_narrow" else ""
-    return f"{what} {verb} by {format_with_margin(change.estimate, (change.high - change.low) / 2)}{doubt}"
+    name, total = moved[0], estimate.totals[moved[0]]
+    alone = sum(bool(column.changed) for column in output.columns.values()) == 1
+    what = "the total" if alone else f"the total of {name}"
+    if name in estimate.truth_columns:
+        what = f"the number of rows with {name}"
+    if rank_total(total) == len({"estimated", "lower_bound"}):
+        return f"too few of them were drawn to say how far {what} moves; direction unclear"
+    relative, change = total.relative, total.change
+    leading = relative if relative.status not in {"bounded", "not_estimated"} else change
+    if leading.status == "estimated" and not has_direction(leading):
+        ranges = [
+            describe_interval(relative, factor=100, unit=" %", signed=True),
+            describe_interval(change, signed=True),
+        ]
+        return f"{what} has no clear direction ({'; '.join(text for text in ranges if text)})"
+    verb = "falls" if (leading.estimate or 0) < 0 else "rises"
+    amounts = [_describe_amount(relative, factor=100, unit=" %"), _describe_amount(change)]
+    known = ", that is by ".join(amount for amount in amounts if amount)
+    return f"{what} {verb} by {known}{_describe_unseen_change(estimate, change)}"
 
 
-def _list_changed_totals(estimate: OutputEstimate) -> list[str]:
-    """Return the columns whose total changes: those with an interval first, then by share of the total."""
-
-    def sort_key(name: str) -> tuple[bool, float, str]:
-        total = estimate.totals[name]
-        return total.change.low is None, -abs(total.relative.estimate or 0.0), name
-
-    return sorted((name for name, total in estimate.totals.items() if total.change.estimate), key=sort_key)
-
-
-def _build_change_row(what: str, figure: EstimatedFigure, *, before: EstimatedFigure) -> FigureRow:
-    of = f" of {format_rounded(before.estimate)}" if before.estimate is not None else ""
-    amount = format_change(figure.estimate)
-    half = _compute_half_width(figure)
-    if half and figure.estimate:
-        amount = ("+" if figure.estimate > 0 else "") + format_to_precision(figure.estimate, half)
-    return FigureRow(
-        label=what,
-        value=f"{amount}{of}",
-        interval=_describe_interval(figure, half=half),
-        chart=build_interval_chart(figure),
-    )
+def _describe_amount(figure: EstimatedFigure, *, factor: float = 1, unit: str = "") -> str:
+    """Return how far a total moves in its direction, with both limits if they are known; empty without a direction."""
+    if figure.status in {"bounded", "not_estimated"} or figure.estimate is None:
+        return ""
+    if figure.status == "lower_bound":
+        limit = figure.low if figure.low is not None else figure.high
+        return f"at least {format_least(abs(limit or 0.0) * factor)}{unit}"
+    if figure.low is None or figure.high is None or not has_direction(figure):
+        return ""
+    half = (figure.high - figure.low) / 2 * factor
+    amount = format_to_precision(abs(figure.estimate) * factor, half)
+    near, far = sorted((abs(figure.low) * factor, abs(figure.high) * factor))
+    limits = f" ({format_to_precision(near, half)} to {format_to_precision(far, half)}{unit})" if half else ""
+    return f"{amount}{unit}{limits}"
 
 
-def _compute_half_width(figure: EstimatedFigure) -> float | None:
-    """Compute half the width of an interval; None if it does not exist or has no width."""
-    if figure.low is None or figure.high is None or not 0 < figure.high - figure.low < math.inf:
-        return None
-    return (figure.high - figure.low) / 2
-
-
-def _describe_interval(figure: EstimatedFigure, *, half: float | None = None) -> str:
-    if figure.status == "exact":
-        return "exact: every unit was drawn"
-    if figure.low is None and figure.high is None:
-        return "no interval: too few units"
-    low, high = (
-        format_to_precision(limit, half) if half and limit is not None else format_rounded(limit and round(limit))
-        for limit in (figure.low, figure.high)
-    )
-    text = f"at least {low}" if figure.high is None else f"{low} to {high}"
-    return text + (", probably wider" if figure.status == "probably_too_narrow" else "")
+def _describe_unseen_change(estimate: OutputEstimate, change: EstimatedFigure) -> str:
+    """Return how much the largest units that were not drawn could add, where that is not small beside the interval."""
+    if change.status != "estimated" or change.low is None or change.high is None or not change.unseen_change:
+        return ""
+    half = (change.high - change.low) / 2
+    if change.unseen_change <= half / 2:
+        return ""
+    more = format_to_precision(change.unseen_change, half or change.unseen_change)
+    return f"; if the ten largest {get_unit_name(estimate)} not drawn changed too, up to {more} more"

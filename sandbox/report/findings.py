@@ -15,6 +15,7 @@ from sandbox.formatting import (
 )
 from sandbox.model import WORKING_TREE
 from sandbox.report import estimates, reservations
+from sandbox.report.figures import get_unit_name
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import (
@@ -106,15 +107,18 @@ def describe_output(output: OutputDiff) -> list[str]:
     if output.status == "removed":
         return [f"the candidate does not make it any more ({format_count(rows.baseline, 'row')})"]
     phrases = []
-    counts = {"changed": rows.changed, "added": rows.added, "removed": rows.removed}
-    present = [(count, what) for what, count in counts.items() if count]
-    of = f" of {format_count(rows.baseline, 'row')}"
+    inside = [(rows.changed, "changed"), (rows.removed, "removed")]
+    present = [f"{format_number(count)} {what}" for count, what in inside if count]
     if present:
-        first, what = present[0]
-        others = "".join(f", {format_number(count)} {other}" for count, other in present[1:])
-        lone = f"{format_number(first)}{of} {what}"
-        listed = f"{format_number(first)} {what}{others}{of}"
-        phrases.append(f"{lone if len(present) == 1 else listed} ({format_share(rows.differing_share)})")
+        of = f" of {format_count(rows.baseline, 'row')}"
+        lone = f"{present[0].replace(' ', f'{of} ', 1)}"
+        parts = [lone if len(present) == 1 else ", ".join(present) + of]
+        parts += [f"{format_number(rows.added)} added"] if rows.added else []
+        phrases.append(f"{', '.join(parts)} ({format_share(rows.differing_share)})")
+    elif rows.added:
+        phrases.append(
+            f"{format_count(rows.added, 'row')} added to {format_number(rows.baseline)} ({format_share(rows.differing_share)})"
+        )
     units = describe_affected_units(output)
     return [*phrases, *([units] if units is not None else []), *describe_schema_changes(output.schema_)]
 
@@ -152,7 +156,7 @@ def describe_affected_units(output: OutputDiff) -> str | None:
     estimate = output.estimate
     if estimate.units_affected is None or not estimate.units_affected.sample:
         return None
-    return f"{format_number(estimate.units_affected.sample)} {estimate.unit or 'units'} affected in the sample"
+    return f"{format_number(estimate.units_affected.sample)} {get_unit_name(estimate)} affected in the sample"
 
 
 def sort_outputs(document: DiffDocument) -> list[tuple[str, OutputDiff]]:
@@ -250,14 +254,23 @@ def describe_noise(output: OutputDiff) -> list[str]:
 
 
 def describe_estimates(document: DiffDocument) -> list[str]:
-    """Return the estimates, one sentence per output; if the worst output has none, the reason."""
+    """Return the estimates, one sentence per output, then why outputs have none."""
     ordered = sort_outputs(document)
     sentences = estimates.describe_worst_outputs(document, ordered)
-    if sentences or not document.sample or not ordered or ordered[0][1].is_same:
-        return sentences
-    name, worst = ordered[0]
-    why = estimates.explain_missing_estimate(worst)
-    return [f"{join_names([name])}: not estimated for production: {why}"] if why else []
+    return sentences + (estimates.explain_missing_estimates(ordered) if document.sample else [])
+
+
+def describe_null_columns(document: DiffDocument) -> list[str]:
+    """Return the columns that are NULL in every row, one line per output; what becomes so comes first."""
+    lines = {"candidate": "becomes NULL in every row", "both": "is NULL in every row, on both sides"}
+    found = []
+    for sides, what in lines.items():
+        for name, output in sort_outputs(document):
+            columns = [column for column, where in output.null_columns.items() if where == sides]
+            if columns:
+                verb = what if len(columns) == 1 else what.replace("becomes", "become").replace("is ", "are ", 1)
+                found.append(f"{join_names([name])}: {join_names(columns)} {verb}")
+    return found
 
 
 def locate_differences(document: DiffDocument) -> list[str]:

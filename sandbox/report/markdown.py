@@ -42,6 +42,7 @@ def render_comment(document: DiffDocument) -> str:
             "rule_changes": reservations.describe_rule_changes(document),
             "reservations": reservations.describe_reservations(document),
             "artifacts": reservations.describe_artifacts(document),
+            "null_columns": findings.describe_null_columns(document),
             "keys": findings.describe_unusual_keys(document),
             "where": findings.locate_differences(document)[:1],
             "tests": [findings.describe_test(test) for test in findings.list_notable_tests(document)],

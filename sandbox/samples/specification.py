@@ -46,6 +46,9 @@ def _describe_reading(table: TableSection) -> dict[str, Any]:
 
 
 def _describe_stratum(stratum: StratumColumn) -> dict[str, Any]:
+    if stratum.is_size:
+        subject = {"sum": stratum.sum} if stratum.sum is not None else {"count": stratum.count}
+        return subject | {"groups": stratum.size_groups, "always": stratum.certain_units}
     fields: dict[str, Any] = stratum.model_dump(mode="json", exclude_none=True)
     if stratum.bins is not None:
         # 18 and 18.0 are the same edge.

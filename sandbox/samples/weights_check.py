@@ -48,8 +48,9 @@ def _find_unit_problem(session: Session, sample_path: Path, manifest: SampleMani
     draw, types = manifest.units[unit], {column.name: column.type for column in manifest.tables[unit].columns}
     weights = f"read_parquet({format_file_list([sample_path / stored.path])}, hive_partitioning = false)"
     described = {str(row[0]): str(row[1]) for row in session.fetch_rows(f"describe select * from {weights}")}
-    if described != {column: types.get(column) for column in draw.key} | WEIGHT_COLUMNS:
-        return f"the columns of {stored.path} are not the unit's key, stratum, probability and weight"
+    sizes = {size.name: "DOUBLE" for size in manifest.sizes.get(unit, ())}
+    if described != {column: types.get(column) for column in draw.key} | WEIGHT_COLUMNS | sizes:
+        return f"the columns of {stored.path} are not the unit's key, stratum, probability, weight and recorded sizes"
     own = [name for name in draw.strata[0].values if name in types]
     _create_strata_table(session, draw.strata, own)
     _create_views(session, sample_path, manifest, unit, weights, own)
@@ -89,6 +90,8 @@ def _split_label(label: JsonValue) -> tuple[str, str | None, str | None]:
     if label is None:
         return "null", None, None
     if isinstance(label, dict):
+        if "any_of" in label:
+            return "any", None, None
         if "rare_below" in label:
             return "rare", None, None
         return "bin", _format_value(label["from"]), _format_value(label["to"])
@@ -137,7 +140,7 @@ def _build_label_condition(index: int, kind: str) -> str:
     nan = f"isnan({value})" if kind in FLOATING_TYPES else "false"
     others = f"select try_cast(low_{index} as {kind}) from strata where kind_{index} = 'value'"
     return (
-        f"case s.kind_{index} when 'null' then {value} is null "
+        f"case s.kind_{index} when 'any' then true when 'null' then {value} is null "
         f"when 'rare' then {value} is not null and {value} not in ({others}) "
         f"when 'bin' then not {nan} and (s.low_{index} is null or {value} >= {low}) "
         f"and (s.high_{index} is null or {value} < {high}) and {value} is not null "

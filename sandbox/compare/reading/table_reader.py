@@ -7,6 +7,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape
+from sandbox.compare.reading.null_columns import find_null_columns
 from sandbox.compare.reading.parquet_reader import open_parquet
 from sandbox.compare.reading.text_reader import TEXT_FORMATS, TextReader
 from sandbox.compare.rules import NO_TOLERANCE
@@ -17,8 +18,9 @@ from sandbox.errors import SandboxError
 from sandbox.tables.table_opening import attach_duckdb_file, open_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from sandbox.compare.reading.null_columns import NullSides
     from sandbox.compare.reading.parquet_reader import ParquetSource
     from sandbox.compare.rules import OutputRules, Tolerance
     from sandbox.model import TableFiles
@@ -116,6 +118,12 @@ class TableReader:
             units=units or ((),) * len(types),
             states_types=table.format not in TEXT_FORMATS,
         )
+
+    def find_null_columns(
+        self, columns: Sequence[ComparedColumn], shapes: Mapping[SideName, TableShape], *, doing: str
+    ) -> dict[str, NullSides]:
+        """Find the columns of opened tables that are NULL in every row (see `sandbox.compare.reading.null_columns`)."""
+        return find_null_columns(self._session, columns, shapes, doing=doing)
 
     def check(self, side: SideName, table: TableFiles) -> None:
         """Read every value of a table, so that a damaged file is named.

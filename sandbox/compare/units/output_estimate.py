@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sandbox.estimate.affected_units import estimate_affected_units
-from sandbox.estimate.design import SamplingDesign
+from sandbox.estimate.design import SamplingDesign, SizeMeasure
 from sandbox.estimate.ratios import estimate_ratio, estimate_ratio_change
 from sandbox.estimate.row_counts import estimate_row_count
+from sandbox.estimate.sizes import POWERS
 from sandbox.estimate.totals import estimate_total, estimate_total_change
-from sandbox.manifest.diff import (
+from sandbox.manifest.output_estimate import (
     AffectedUnits,
     EstimatedFigure,
     FigureChange,
@@ -22,10 +23,11 @@ from sandbox.manifest.diff import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.estimate.result import IntervalEstimate
+    from sandbox.manifest.sample import SizeRecord
 
 Array = np.ndarray[Any, np.dtype[Any]]
 ArrayPair = tuple[Array, Array]
@@ -40,8 +42,10 @@ class UnitTotals:
         affected: Shape (n,); units with any row that differs, noise aside.
         added, removed, changed: Shape (n,); rows.
         rows: Shapes (n,); rows in the baseline and in the candidate.
-        sums: A numeric column to each unit's sums on both sides, 0 where it has no row.
+        sums: A column of numbers or truth values to each unit's sums on both sides, 0 where it has no row.
         counts: A numeric column to each unit's rows where it is not null, on both sides.
+        truth_columns: Those of them that hold truth values.
+        sizes: Shape (n,) each; the units' recorded sizes, in the draw's order.
         rows_without_unit: Rows of other units, or of none; None where nobody looked.
     """
 
@@ -53,6 +57,8 @@ class UnitTotals:
     rows: ArrayPair
     sums: Mapping[str, ArrayPair] = field(default_factory=dict)
     counts: Mapping[str, ArrayPair] = field(default_factory=dict)
+    truth_columns: Sequence[str] = ()
+    sizes: Sequence[Array] = ()
     rows_without_unit: RowsWithoutUnit | None = None
 
 
@@ -73,6 +79,7 @@ def estimate_output(drawn: UnitTableDraw, found: UnitTotals) -> OutputEstimate:
         sampled=[stratum.sampled for stratum in drawn.strata],
         probability=[stratum.probability for stratum in drawn.strata],
         stratum=found.stratum,
+        sizes=tuple(map(_build_measure, drawn.sizes, found.sizes)),
     )
     most = int(max(part.max(initial=0) for part in found.rows))
     different = found.added + found.removed + found.changed
@@ -81,38 +88,50 @@ def estimate_output(drawn: UnitTableDraw, found: UnitTotals) -> OutputEstimate:
         status="estimated",
         reason=None,
         unit=drawn.table,
+        called=drawn.called or drawn.table,
         population=drawn.population,
         units_affected=AffectedUnits(**vars(affected), sample=int(np.count_nonzero(found.affected))),
         rows_added=_build_figure(estimate_row_count(design, found.added, most=most)),
         rows_removed=_build_figure(estimate_row_count(design, found.removed, most=most)),
         rows_changed=_build_figure(estimate_row_count(design, found.changed, most=most)),
-        share=_build_figure(estimate_ratio(design, different, found.rows[0])),
-        totals={name: _estimate_column_total(design, pair, found.affected) for name, pair in found.sums.items()},
-        means={
-            name: _estimate_column_mean(design, found.sums[name], found.counts[name], found.affected)
-            for name in found.sums
-        },
+        share=_build_figure(estimate_ratio(design, different, found.rows[0], counted=True)),
+        totals={name: _estimate_column_total(design, found, name) for name in found.sums},
+        means={name: _estimate_column_mean(design, found, name) for name in found.sums},
+        truth_columns=list(found.truth_columns),
         left_out=found.rows_without_unit,
         outside=dict(drawn.rows_outside_units),
     )
 
 
-def _estimate_column_total(design: SamplingDesign, pair: ArrayPair, affected: Array) -> TotalChange:
-    before, after = pair
-    moved = np.where(affected != 0, after - before, 0.0)
-    return TotalChange(
-        baseline=_build_figure(estimate_total(design, before)),
-        candidate=_build_figure(estimate_total(design, after)),
-        change=_build_figure(estimate_total_change(design, before, after, affected)),
-        relative=_build_figure(estimate_ratio(design, moved, before)),
+def _build_measure(size: SizeRecord, sampled: Array) -> SizeMeasure:
+    """Return a recorded size with its values for the sampled units."""
+    return SizeMeasure(
+        name=size.name,
+        moments=np.array(size.moments, np.float64).reshape(-1, len(POWERS) + 1)[:, 1:],
+        unseen=np.array(size.unseen, np.float64),
+        sampled=np.asarray(sampled, np.float64),
     )
 
 
-def _estimate_column_mean(design: SamplingDesign, sums: ArrayPair, counts: ArrayPair, affected: Array) -> FigureChange:
+def _estimate_column_total(design: SamplingDesign, found: UnitTotals, name: str) -> TotalChange:
+    before, after = found.sums[name]
+    counted = name in found.truth_columns
+    moved = np.where(found.affected != 0, after - before, 0.0)
+    return TotalChange(
+        baseline=_build_figure(estimate_total(design, before, counted=counted)),
+        candidate=_build_figure(estimate_total(design, after, counted=counted)),
+        change=_build_figure(estimate_total_change(design, before, after, found.affected, counted=counted)),
+        relative=_build_figure(estimate_ratio(design, moved, before, counted=counted)),
+    )
+
+
+def _estimate_column_mean(design: SamplingDesign, found: UnitTotals, name: str) -> FigureChange:
+    baseline, candidate = zip(found.sums[name], found.counts[name], strict=True)
+    counted = name in found.truth_columns
     return FigureChange(
-        baseline=_build_figure(estimate_ratio(design, sums[0], counts[0])),
-        candidate=_build_figure(estimate_ratio(design, sums[1], counts[1])),
-        change=_build_figure(estimate_ratio_change(design, (sums[0], counts[0]), (sums[1], counts[1]), affected)),
+        baseline=_build_figure(estimate_ratio(design, *baseline, counted=counted)),
+        candidate=_build_figure(estimate_ratio(design, *candidate, counted=counted)),
+        change=_build_figure(estimate_ratio_change(design, baseline, candidate, found.affected, counted=counted)),
     )
 
 

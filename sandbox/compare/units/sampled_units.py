@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.sql.type_names import are_comparable
-from sandbox.manifest.diff import AffectedUnits, OutputEstimate
+from sandbox.manifest.output_estimate import AffectedUnits, OutputEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sandbox.compare.columns import ComparedColumn, SideName
-    from sandbox.manifest.sample import SampleManifest, StratumRecord
+    from sandbox.manifest.sample import SampleManifest, SizeRecord, StratumRecord
 
 NONDETERMINISTIC_KEY_REASON = "its unit key differs from run to run"
 
@@ -31,6 +31,8 @@ class UnitTableDraw:
         weights: The file of its selected units: the key's columns, then the stratum.
         files: Those of the unit table in the sample, and ``columns`` their names with the engine's names of the types.
         strata: As in the manifest.
+        sizes: Likewise, the recorded sizes of its units.
+        called: What sentences call its units; empty for the table's name.
         rows_outside_units: Child tables with rows that belong to no unit, and how many in the source; None where not counted.
     """
 
@@ -39,7 +41,9 @@ class UnitTableDraw:
     types: tuple[str, ...]
     weights: Path
     strata: Sequence[StratumRecord]
-    rows_outside_units: Mapping[str, int | None]
+    sizes: Sequence[SizeRecord] = ()
+    called: str = ""
+    rows_outside_units: Mapping[str, int | None] = field(default_factory=dict)
     files: Sequence[Path] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,8 +58,13 @@ class UnitTableDraw:
         return all(stratum.sampled == stratum.population for stratum in self.strata)
 
 
-def build_unit_draws(manifest: SampleManifest, folder: Path) -> dict[str, UnitTableDraw]:
-    """Return the draw of each unit table of the sample in ``folder``, the most important first."""
+def build_unit_draws(
+    manifest: SampleManifest, folder: Path, called: Mapping[str, str] | None = None
+) -> dict[str, UnitTableDraw]:
+    """Return the draw of each unit table of the sample in ``folder``, the most important first.
+
+    ``called`` maps unit tables to what sentences call their units.
+    """
     given = {}
     for unit, draw in manifest.units.items():
         types = {column.name: column.type for column in manifest.tables[unit].columns}
@@ -67,6 +76,8 @@ def build_unit_draws(manifest: SampleManifest, folder: Path) -> dict[str, UnitTa
             types=tuple(types[column] for column in draw.key),
             weights=folder / manifest.weights[unit].path,
             strata=draw.strata,
+            sizes=manifest.sizes.get(unit, ()),
+            called=(called or {}).get(unit, ""),
             rows_outside_units={name: count for name, count in outside.items() if count != 0},
             files=[folder / file.path for file in manifest.tables[unit].files],
             columns=types,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.compare.rules import OutputRules
     from sandbox.engine.duckdb.session import Session
-    from sandbox.manifest.diff import OutputEstimate
+    from sandbox.manifest.output_estimate import OutputEstimate
 
 NO_DRAW_REASON = "without a run of production's code on the sample nothing tells whether its rows can be scaled up"
 NO_UNIT_REASON = "no column of this output names a sampling unit; declare unit_key if one does"
@@ -69,7 +69,7 @@ def explain_missing_unit_key(rules: OutputRules, units: Mapping[str, tuple[str, 
 def estimate_differences(session: Session, plan: ComparisonPlan, units: OutputUnits, *, doing: str) -> OutputEstimate:
     """Estimate what an output's differences mean for production; `collect` has found the rows that differ.
 
-    One pass over each side sums every numeric column within its unit, tainted ones and keys aside.
+    One pass over each side sums every column of numbers or truth values within its unit, tainted ones and keys aside.
 
     Raises:
         StoreError: The weights cannot be read, or are not those of the draw.
@@ -82,13 +82,13 @@ def estimate_differences(session: Session, plan: ComparisonPlan, units: OutputUn
     from sandbox.compare.units.unit_totals import (  # noqa: PLC0415
         create_drawn_units_table,
         create_touched_units_table,
-        select_numeric_columns,
+        select_summed_columns,
         sum_by_unit,
     )
 
     create_drawn_units_table(session, units.draw)
     create_touched_units_table(session, plan, units, doing=doing)
-    found = sum_by_unit(session, units, select_numeric_columns(plan, units), doing=doing)
+    found = sum_by_unit(session, units, select_summed_columns(plan, units), doing=doing)
     left = found.rows_without_unit
     if not any(part.any() for part in found.rows) and left is not None and (left.baseline or left.candidate):
         return build_empty_estimate(NO_KNOWN_UNIT_REASON, unit=units.draw.table)

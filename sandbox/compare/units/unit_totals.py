@@ -21,7 +21,7 @@ from sandbox.compare.units.output_estimate import UnitTotals
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.errors import SandboxError, StoreError
-from sandbox.manifest.diff import RowsWithoutUnit
+from sandbox.manifest.output_estimate import RowsWithoutUnit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,22 +37,27 @@ _BATCH_ROWS = 1 << 16
 
 
 def create_drawn_units_table(session: Session, drawn: UnitTableDraw) -> None:
-    """Make ``drawn``: the sampled units ``u0``, ``u1`` … of a draw with their stratum.
+    """Make ``drawn``: the sampled units ``u0``, ``u1`` … of a draw with their stratum and recorded sizes ``x0``, ``x1`` ….
 
     Raises:
         StoreError: The weights cannot be read.
     """
-    names = ", ".join(f"u{place}" for place in range(len(drawn.key)))
-    chosen = ", ".join(quote_identifier(name) for name in drawn.key)
+    names = ", ".join([*(f"u{place}" for place in range(len(drawn.key))), *_list_size_names(drawn)])
+    chosen = ", ".join(quote_identifier(name) for name in [*drawn.key, *(size.name for size in drawn.sizes)])
     weights = f"read_parquet({format_file_list([drawn.weights])}, hive_partitioning = false)"
     try:
         session.execute(
-            f"create or replace temp table drawn as select {names}, stratum::BIGINT as stratum "
+            f"create or replace temp table drawn as select * replace (stratum::BIGINT as stratum) "
             f"from (select {chosen}, stratum from {weights}) as w({names}, stratum)",
             doing=f"reading the weights of {drawn.table}",
         )
     except SandboxError as error:
         raise StoreError(error.message, hint="sandbox verify") from error
+
+
+def _list_size_names(drawn: UnitTableDraw) -> list[str]:
+    """Return the names of the recorded sizes in ``drawn``."""
+    return [f"x{place}" for place in range(len(drawn.sizes))]
 
 
 def create_touched_units_table(session: Session, plan: ComparisonPlan, units: OutputUnits, *, doing: str) -> None:
@@ -80,13 +85,15 @@ def create_touched_units_table(session: Session, plan: ComparisonPlan, units: Ou
     )
 
 
-def select_numeric_columns(plan: ComparisonPlan, units: OutputUnits) -> list[ComparedColumn]:
-    """Return the columns that have totals: numbers that are no key and do not differ from run to run."""
+def select_summed_columns(plan: ComparisonPlan, units: OutputUnits) -> list[ComparedColumn]:
+    """Return the columns that have totals: numbers and truth values, no keys, equal in two runs of the same code."""
     keys = {column.name for column in (*plan.key, *units.columns)}
     return [
         column
         for column in plan.columns
-        if column.is_numeric and not column.is_nondeterministic and column.name not in keys
+        if (column.is_numeric or column.common == "BOOLEAN")
+        and not column.is_nondeterministic
+        and column.name not in keys
     ]
 
 
@@ -107,6 +114,8 @@ def sum_by_unit(session: Session, units: OutputUnits, columns: Sequence[Compared
         rows=(parts["rows_b"], parts["rows_c"]),
         sums=_pair_arrays(parts, "s", columns),
         counts=_pair_arrays(parts, "n", columns),
+        truth_columns=[column.name for column in columns if column.common == "BOOLEAN"],
+        sizes=[parts[name] for name in _list_size_names(units.draw)],
         rows_without_unit=_count_rows_without_unit(session, units, doing=doing),
     )
 
@@ -136,12 +145,15 @@ def _render_sum_sql(column: ComparedColumn) -> str:
     """Render the SQL of a sum that neither overflows nor shows the order of the rows."""
     assert column.common is not None
     name = format_value_name(column)
+    if column.common == "BOOLEAN":
+        return f"sum({name}::TINYINT)"
     return f"sum({name})" if has_exact_sums(column.common) else f"fsum({name}::DOUBLE)"
 
 
 def _render_unit_totals_sql(units: OutputUnits, columns: Sequence[ComparedColumn]) -> str:
     """Render for each drawn unit what the session's tables have of it, zeros where that is nothing."""
-    given = [f"coalesce({side}.rows, 0) as rows_{side}" for side in "bc"]
+    given = [f"d.{name}" for name in _list_size_names(units.draw)]
+    given += [f"coalesce({side}.rows, 0) as rows_{side}" for side in "bc"]
     given += [f"coalesce(t.{name}, 0) as {name}" for name in ("added", "removed", "changed")]
     given += [
         f"coalesce({side}.{what}{column.baseline}, 0) as {what}{side}{column.baseline}"

@@ -84,6 +84,7 @@ def _is_lenient(*values: Any) -> LoosensCheck:
 _DRAW_KEYS: dict[str, LoosensCheck] = {
     "salt": _is_any_change,
     "strata": _is_any_change,
+    "totals": _is_harmless,
     "rate": _is_lower_or_removed,
     "units": _is_lower_or_removed,
     "size": _is_lower_or_removed,
@@ -93,6 +94,7 @@ _DRAW_KEYS: dict[str, LoosensCheck] = {
 
 _TABLE_KEYS: dict[str, LoosensCheck] = {
     "key": _is_changed_or_removed,
+    "called": _is_harmless,
     "where": _is_set_or_changed,
     "duplicates": _is_lenient("error", "unit"),
     "types": _is_any_change,

@@ -25,11 +25,37 @@ def _convert_bin_edge(value: Any) -> Any:
 BinEdge = int | Annotated[float, Field(allow_inf_nan=False)] | str
 
 
-class StratumColumn(Section):
-    """An entry of ``strata``: a column unchanged, with rare values merged, or in bins."""
+DEFAULT_SIZE_GROUPS, DEFAULT_CERTAIN_UNITS = 6, 60
 
-    column: NonEmptyText = Field(
-        description="Column of the unit table, or `table.column` of a table it refers to.", examples=["country"]
+
+class StratumColumn(Section):
+    """An entry of ``strata``: a column unchanged, with rare values merged, or in bins; or the size of units.
+
+    Exactly one of ``column``, ``sum`` and ``count`` is set.
+    """
+
+    column: str = Field(
+        default="",
+        description="Column of the unit table, or `table.column` of a table it refers to.",
+        examples=["country"],
+    )
+    sum: NonEmptyText | None = Field(
+        default=None,
+        description="Strata by size, instead of a column: each unit's sum of `table.column` over its own rows.",
+        examples=["items.price"],
+    )
+    count: NonEmptyText | None = Field(
+        default=None,
+        description="Strata by size, instead of a column: each unit's number of rows in a table.",
+        examples=["orders"],
+    )
+    groups: Annotated[int, Field(ge=2, le=50)] | None = Field(
+        default=None, description="Number of strata by size. Default: 6.", examples=[6]
+    )
+    always: Annotated[int, Field(ge=0, le=100_000)] | None = Field(
+        default=None,
+        description="Number of the largest units that are always drawn, at most a twentieth of the sample. Default: 60.",
+        examples=[60],
     )
     rare_below: PositiveInteger | None = Field(
         default=None, description="Values with fewer units than this form one stratum together.", examples=[200]
@@ -45,6 +71,26 @@ class StratumColumn(Section):
         description="Edges of the strata, ascending. Each stratum includes its lower edge.",
         examples=[[0, 100, 1000]],
     )
+
+    @property
+    def is_size(self) -> bool:
+        """Whether the strata are those of units' sizes."""
+        return self.sum is not None or self.count is not None
+
+    @property
+    def label(self) -> str:
+        """What messages and documents call it."""
+        if self.sum is not None:
+            return f"sum of {self.sum}"
+        return f"number of {self.count}" if self.count is not None else self.column
+
+    @property
+    def size_groups(self) -> int:
+        return DEFAULT_SIZE_GROUPS if self.groups is None else self.groups
+
+    @property
+    def certain_units(self) -> int:
+        return DEFAULT_CERTAIN_UNITS if self.always is None else self.always
 
 
 def _expand_stratum(value: Any) -> Any:
@@ -64,8 +110,19 @@ class DrawSection(Section):
     )
     strata: list[StratumEntry] = Field(
         default_factory=list,
-        description=("Columns that form the strata: a name, or a table with `rare_below`, `quantiles` or `bins`."),
+        description=(
+            "Columns that form the strata: a name, or a table with `rare_below`, `quantiles` or `bins`. One entry may be the "
+            'size of units: `{ sum = "items.price" }` or `{ count = "orders" }`.'
+        ),
         examples=[["country", {"column": "age", "bins": [18, 65]}]],
+    )
+    totals: list[NonEmptyText] = Field(
+        default_factory=list,
+        description=(
+            "Columns whose totals are to be estimated, `table.column`: the draw records how large units are there. Default: "
+            "all numbers of tables with up to 5 million rows. It counts for the next draw."
+        ),
+        examples=[["items.price"]],
     )
     rate: Annotated[Share, Field(gt=0)] | None = Field(
         default=None,
@@ -86,6 +143,16 @@ class DrawSection(Section):
         description="How units are divided among strata: `proportional`, `power`, or `neyman:COLUMN`.",
         examples=["neyman:total"],
     )
+
+    @property
+    def strata_columns(self) -> list[StratumColumn]:
+        """The entries of ``strata`` that are columns."""
+        return [stratum for stratum in self.strata if not stratum.is_size]
+
+    @property
+    def size_stratum(self) -> StratumColumn | None:
+        """The entry of ``strata`` that is the size of units, if there is one."""
+        return next((stratum for stratum in self.strata if stratum.is_size), None)
 
     @property
     def neyman_column(self) -> str | None:
@@ -196,6 +263,11 @@ class TableSection(Section):
 
     key: ColumnNames | None = Field(
         default=None, description="Columns that identify a row.", examples=[["customer_id"]]
+    )
+    called: Annotated[str, StringConstraints(pattern=r"^[^\W\d_][\w '-]{0,39}$")] | None = Field(
+        default=None,
+        description="What sentences call the table's units. Default: its name.",
+        examples=["customers"],
     )
     where: str | None = Field(
         default=None,

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.formatting import NO_VALUE, format_number, format_share, format_value, truncate_text
+from sandbox.report.figures import get_unit_name
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from sandbox.manifest.diff import ColumnProfile, ColumnSummary, Histogram, OutputEstimate, RowCounts
+    from sandbox.manifest.diff import ColumnProfile, ColumnSummary, Histogram, RowCounts
+    from sandbox.manifest.output_estimate import OutputEstimate
 
 HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 240, 64  # of a histogram, in its own units
 _MAX_FREQUENT_VALUES = 6
@@ -92,7 +94,7 @@ def build_row_bar(rows: RowCounts) -> list[BarSegment]:
 def build_gauge(estimate: OutputEstimate) -> Gauge | None:
     """Build the gauge of affected units in production; None if there is no interval to draw.
 
-    >>> from sandbox.manifest.diff import OutputEstimate, AffectedUnits
+    >>> from sandbox.manifest.output_estimate import OutputEstimate, AffectedUnits
     >>> units = AffectedUnits(status="estimated", sample=9, estimate=300.0, low=200.0, high=380.0)
     >>> gauge = build_gauge(OutputEstimate(status="estimated", reason=None, unit="customers", population=10_000, units_affected=units))
     >>> gauge.interval, gauge.low, gauge.estimate, gauge.high, gauge.ticks
@@ -110,7 +112,7 @@ def build_gauge(estimate: OutputEstimate) -> Gauge | None:
         return round(100 * part / most, 1)
 
     return Gauge(
-        population=f"all {format_number(population)} {estimate.unit or 'units'}",
+        population=f"all {format_number(population)} {get_unit_name(estimate)}",
         part=format_share(middle),
         filled=round(100 * middle, 2),
         interval=f"{format_share(low)} to {format_share(high)}",

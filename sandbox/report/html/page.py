@@ -9,6 +9,7 @@ import sandbox
 from sandbox.formatting import format_duration, format_number, format_size
 from sandbox.report import dbt_changes, estimates, findings, reservations
 from sandbox.report import sample_profile as profile_words
+from sandbox.report.figures import build_figure_rows, get_unit_name
 from sandbox.report.html import charts
 from sandbox.report.templates import render_template, sanitize_text
 
@@ -88,9 +89,11 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
             "notes": [
                 *(("Rule", line) for line in reservations.describe_rule_changes(document)),
                 *(("Not judged", line) for line in reservations.describe_reservations(document)),
+                *(("NULL", line) for line in findings.describe_null_columns(document)),
                 *(("Artifacts", line) for line in reservations.describe_artifacts(document)),
             ],
             "dbt_changes": dbt_changes.describe_model_changes(document),
+            "build_figure_rows": build_figure_rows,
             "lead": choose_lead_estimate(document, ordered),
             "differing": differing,
             "equal": [(name, output) for name, output in ordered if output.is_same],
@@ -126,24 +129,25 @@ def build_tiles(document: DiffDocument) -> list[tuple[str, str, str]]:
     outputs = list(document.outputs.values())
     differing = [output for output in outputs if not output.is_same]
     rows = sum(output.rows.different for output in outputs)
+    either = sum(output.rows.baseline + output.rows.added for output in outputs)
     tiles = [
         ("outputs that differ", format_number(len(differing)), f"of {format_number(len(outputs))}"),
         (
             "rows that differ",
             format_number(rows),
-            f"of {format_number(sum(output.rows.baseline for output in outputs))}",
+            f"of {format_number(either)} on either side",
         ),
     ]
     counted = [
-        (output.estimate.units_affected.sample, output.estimate.unit)
+        (output.estimate.units_affected.sample, output.estimate.unit, get_unit_name(output.estimate))
         for output in outputs
         if output.estimate.units_affected is not None and output.estimate.unit is not None
     ]
     if counted and document.sample:
-        most, unit = max(counted)
+        most, unit, called = max(counted)
         held = document.sample.units.get(unit)
         of = f"of {format_number(held)} in the sample" if held is not None else "in the sample"
-        tiles.append((f"{unit} affected", format_number(most), f"{of}, by one output"))
+        tiles.append((f"{called} affected", format_number(most), f"{of}, by one output"))
     if document.tests:
         failing = sum(test.outcome == "newly_failing" for test in document.tests)
         tiles.append(("data tests newly failing", format_number(failing), f"of {format_number(len(document.tests))}"))

@@ -52,6 +52,7 @@ def render_diff(document: DiffDocument) -> Group:
     if document.outputs:
         parts.append(_render_outputs(document))
     parts += [_render_line("estimate", line, "magenta") for line in findings.describe_estimates(document)]
+    parts += _render_first_lines("NULL", findings.describe_null_columns(document), "yellow", most=_MAX_KEYS)
     parts += _render_first_lines("key", findings.describe_unusual_keys(document), "cyan", most=_MAX_KEYS)
     parts += [_render_line("where", line, "magenta") for line in findings.locate_differences(document)[:_MAX_SEGMENTS]]
     parts += _render_examples(document)

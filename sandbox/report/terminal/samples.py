@@ -90,7 +90,13 @@ def _render_unit_draw(unit: UnitPlan, most: int) -> list[RenderableType]:
         f"a share of {name} is known to within ± {format_share(unit.half_width_95)}; a change that affects "
         f"{format_count(unit.detectable_units, 'unit')} or more is seen with 95 % probability"
     )
-    return [Text(head, style="bold"), _render_strata(strata, most), Text(precision)]
+    lines = [precision]
+    if unit.size_column is not None and unit.total_half_width_95 is not None:
+        lines.append(
+            f"the {escape_hidden(unit.size_column.name)} is known to within ± {format_share(unit.total_half_width_95)}; shares of "
+            f"{name} have intervals {unit.count_widening:.1f} times as wide as with one rate for all"
+        )
+    return [Text(head, style="bold"), _render_strata(strata, most), *map(Text, lines)]
 
 
 def render_sample(
@@ -190,6 +196,8 @@ def _format_stratum_value(value: Any) -> str:
         return "NULL"
     if isinstance(value, dict) and "rare_below" in value:
         return f"(fewer than {value['rare_below']})"
+    if isinstance(value, dict) and "any_of" in value:
+        return f"({value['any_of']} values)"
     if isinstance(value, dict):
         return _format_bin(value["from"], value["to"])
     return truncate_text(escape_hidden(value if isinstance(value, str) else json.dumps(value)), 40)

@@ -13,6 +13,7 @@ from sandbox.sampler.draw.manifest import DrawResult, build_manifest
 from sandbox.sampler.draw.profile_file import write_profile
 from sandbox.sampler.draw.weights import write_weights
 from sandbox.sampler.plan.references import list_links
+from sandbox.sampler.sizes.measured_units import measure_units
 from sandbox.samples.catalog import MANIFEST_FILE
 from sandbox.sources.discover import find_changed_files
 from sandbox.sources.open_table import attach_tables
@@ -65,13 +66,18 @@ def extract_sample(
                 raise SourceError(error.message, hint=hint, lost=True) from error
             raise
         _check_unchanged(plan)
-        sampled = write_weights(extraction)
+        drawn_rows = {name: rows.drawn_relation for name, rows in extraction.sampled_rows.items()}
+        measured = measure_units(
+            session, plan, extraction.frames, drawn_rows, project.settings, whole=whole, progress=progress
+        )
+        sampled = write_weights(extraction, measured)
         profile = write_profile(extraction, project, whole=whole)
         with progress.step("computing the content digests"):
             drawn = DrawResult(
                 extraction=extraction,
                 findings=findings,
                 sample_sizes=sampled,
+                sizes={name: units.records for name, units in measured.items()},
                 profile=profile,
                 secret=begun.secret,
             )

@@ -23,9 +23,9 @@ from sandbox.manifest.sample import (
 from sandbox.samples.fingerprint import compute_fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from sandbox.manifest.sample import StoredFile
+    from sandbox.manifest.sample import SizeRecord, StoredFile
     from sandbox.masking import Secret
     from sandbox.sampler.draw.extraction import Extraction
     from sandbox.sampler.draw.integrity import IntegrityFindings
@@ -41,6 +41,7 @@ class DrawResult:
         extraction: The finished draw.
         findings: Findings of the checks.
         sample_sizes: Unit table -> n_h of each stratum.
+        sizes: Unit table -> the recorded sizes of its units.
         profile: The file with the comparison with production.
         secret: The secret of the masks.
     """
@@ -48,6 +49,7 @@ class DrawResult:
     extraction: Extraction
     findings: IntegrityFindings
     sample_sizes: Mapping[str, list[int]]
+    sizes: Mapping[str, Sequence[SizeRecord]]
     profile: StoredFile
     secret: Secret | None
 
@@ -90,6 +92,7 @@ def build_manifest(drawn: DrawResult) -> SampleManifest:
             )
             for name, path in weights.items()
         },
+        sizes={name: list(records) for name, records in drawn.sizes.items()},
         masking=masking.describe_masks(plan.masks),
         masking_key=drawn.secret.id if drawn.secret else None,
         profile=drawn.profile,

@@ -1,4 +1,4 @@
-"""Write the weights of selected units: key, stratum, π_h and N_h/n_h."""
+"""Write the weights of selected units: key, stratum, π_h, N_h/n_h and recorded sizes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.rule.prn import PRIME
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from sandbox.engine.duckdb.session import Session
-    from sandbox.masking import Masking
     from sandbox.sampler.draw.extraction import Extraction
-    from sandbox.sampler.draw.sampled_rows import SampledRows
-    from sandbox.sampler.plan.frame import SamplingFrame
-    from sandbox.sampler.plan.plan import UnitPlan
+    from sandbox.sampler.sizes.measured_units import MeasuredUnits
 
 SELECTED_UNITS_TABLE = "selected units"
 
 
-def _write_unit_weights(
-    session: Session, unit: UnitPlan, frame: SamplingFrame, known: SampledRows, masking: Masking, target: Path
-) -> list[int]:
+def _write_unit_weights(extraction: Extraction, name: str, sizes: MeasuredUnits | None) -> list[int]:
     """Write the weights of a unit table's selected units, sorted by masked key, and return n_h of each stratum."""
+    session, masking = extraction.session, extraction.masking
+    unit, frame, known = extraction.plan.units[name], extraction.frames[name], extraction.sampled_rows[name]
+    target = extraction.journal.sample / "weights" / f"{name}.parquet"
     names = [f"key_{index}" for index in range(len(unit.key))]
     keys = ", ".join(
         f"{masking.build_expression(unit.table, column, unit=frame.unit)} as {name}"
@@ -31,9 +28,17 @@ def _write_unit_weights(
     )
     key_columns = ", ".join(quote_identifier(name) for name in (*unit.key, frame.unit))
     stratum = quote_identifier(frame.stratum)
+    rows = f"(select distinct {key_columns}, {stratum} as stratum from {known.drawn_relation})"
+    size_names = [quote_identifier(size.name) for size in sizes.records] if sizes else []
+    if sizes:
+        same = " and ".join(
+            f"d.{quote_identifier(column)} = z.{name}" for column, name in zip(unit.key, names, strict=True)
+        )
+        listed = "".join(f", abs(z.{name}) as {name}" for name in size_names)
+        rows = f"(select d.*{listed} from {rows} d join {quote_identifier(sizes.relation)} z on {same})"
     session.execute(
-        f"create or replace temp table {quote_identifier(SELECTED_UNITS_TABLE)} as select {keys}, stratum "
-        f"from (select distinct {key_columns}, {stratum} as stratum from {known.drawn_relation})",
+        f"create or replace temp table {quote_identifier(SELECTED_UNITS_TABLE)} as "
+        f"select {', '.join([keys, 'stratum', *size_names])} from {rows}",
         doing=f"weighing {unit.table}",
     )
     counts = dict(
@@ -43,8 +48,8 @@ def _write_unit_weights(
     target.parent.mkdir(parents=True, exist_ok=True)
     session.execute(
         f"copy (select {shown}, m.stratum, s.threshold / {PRIME}::double as probability, "
-        f"s.population / n.sampled::double as weight "
-        f'from {quote_identifier(SELECTED_UNITS_TABLE)} m join {quote_identifier(frame.strata)} s on m.stratum = s."index" '
+        f"s.population / n.sampled::double as weight{''.join(f', m.{name}' for name in size_names)} "
+        f'from {quote_identifier(SELECTED_UNITS_TABLE)} m join (select distinct "index", threshold, population from {quote_identifier(frame.strata)}) s on m.stratum = s."index" '
         f"join (select stratum, count(*) as sampled from {quote_identifier(SELECTED_UNITS_TABLE)} group by 1) n on n.stratum = m.stratum "
         f"order by {', '.join(f'm.{name}' for name in names)}) to {quote_literal(str(target))} (format parquet, compression zstd)",
         doing=f"weighing {unit.table}",
@@ -53,17 +58,6 @@ def _write_unit_weights(
     return [int(counts.get(index, 0)) for index in range(len(unit.strata))]
 
 
-def write_weights(extraction: Extraction) -> dict[str, list[int]]:
+def write_weights(extraction: Extraction, sizes: Mapping[str, MeasuredUnits]) -> dict[str, list[int]]:
     """Write the weights of each unit table and return the sampled units of each stratum."""
-    folder = extraction.journal.sample / "weights"
-    return {
-        name: _write_unit_weights(
-            extraction.session,
-            unit,
-            extraction.frames[name],
-            extraction.sampled_rows[name],
-            extraction.masking,
-            folder / f"{name}.parquet",
-        )
-        for name, unit in extraction.plan.units.items()
-    }
+    return {name: _write_unit_weights(extraction, name, sizes.get(name)) for name in extraction.plan.units}

@@ -44,7 +44,7 @@ def solve_scale(target: float, costs: Sequence[float], slopes: Sequence[float], 
     Args:
         target: The sample's cost (units: their number).
         costs: Each complete stratum's cost (units: its population), > 0.
-        slopes: Each stratum's increase of probability with λ, > 0.
+        slopes: Each stratum's increase of probability with λ, >= 0; with 0 it stays at its floor.
         least: The floors, in [0, 1].
 
     Returns:
@@ -59,15 +59,16 @@ def solve_scale(target: float, costs: Sequence[float], slopes: Sequence[float], 
 
     if compute_cost(0.0) >= target:
         return 0.0
-    if math.fsum(costs) <= target:
+    if math.fsum(c if s else c * f for c, s, f in zip(costs, slopes, least, strict=True)) <= target:
         return math.inf
-    points = sorted({f / s for f, s in zip(least, slopes, strict=True)} | {1 / s for s in slopes} | {0.0})
+    points = sorted({f / s for f, s in zip(least, slopes, strict=True) if s} | {1 / s for s in slopes if s} | {0.0})
     # At the last point rounding can leave the sum below the target.
     index = min(bisect.bisect_left(points, target, key=compute_cost), len(points) - 1)
     low, high = points[index - 1], points[index]
     strata = list(zip(costs, slopes, least, strict=True))
-    rising = [(c, s) for c, s, f in strata if f / s <= low and high <= 1 / s]
-    resting = [c * min(1.0, max(f, low * s)) for c, s, f in strata if f / s > low or high > 1 / s]
+    is_rising = [s > 0 and f / s <= low and high <= 1 / s for _, s, f in strata]
+    rising = [(c, s) for (c, s, _), rises in zip(strata, is_rising, strict=True) if rises]
+    resting = [c * min(1.0, max(f, low * s)) for (c, s, f), rises in zip(strata, is_rising, strict=True) if not rises]
     if not rising:
         return high
     solution = (target - math.fsum(resting)) / math.fsum(c * s for c, s in rising)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from sandbox.config.sections.sample import MaskEntry, Reference
+    from sandbox.sampler.sizes.size_strata import SizeStratum
     from sandbox.sources.checks.personal_columns import PersonalColumn
     from sandbox.sources.listing import SourceListing
     from sandbox.sources.table import SourceTable
@@ -49,6 +50,7 @@ class StrataColumn:
         rare_below: Values with fewer units are merged into one stratum; None to keep each.
         common: With ``rare_below`` the other values, as text, sorted.
         edges: Edges between bins as DuckDB's text, ascending; None without bins.
+        size: The size of units that the bins are made of, instead of a column; else None.
     """
 
     name: str
@@ -58,10 +60,13 @@ class StrataColumn:
     rare_below: int | None = None
     common: tuple[str, ...] = ()
     edges: tuple[str, ...] | None = None
+    size: SizeStratum | None = None
 
     @property
     def needed_columns(self) -> tuple[str, ...]:
         """Columns of the unit table needed for the lookup."""
+        if self.size is not None:
+            return self.size.key
         if not self.path:
             return (self.column,)
         return (*self.path[0].columns, *(name for name, _ in self.path[0].when))
@@ -69,12 +74,21 @@ class StrataColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedStratum:
-    """A stratum: one label a strata column, N_h, π_h (``threshold / P``) and the threshold."""
+    """A stratum: one label a strata column, N_h, π_h (``threshold / P``) and the threshold.
+
+    ``merged`` holds the labels of further cells with the same size group and threshold.
+    """
 
     labels: tuple[StratumLabel, ...]
     population: int
     probability: float
     threshold: int
+    merged: tuple[tuple[StratumLabel, ...], ...] = ()
+
+    @property
+    def cells(self) -> tuple[tuple[StratumLabel, ...], ...]:
+        """The labels of all its cells."""
+        return (self.labels, *self.merged)
 
     @property
     def expected_units(self) -> float:
@@ -97,6 +111,7 @@ class UnitPlan:
         narrowed_by: The columns in the condition.
         outside: Rows for which the condition is false or NULL.
         shared: Whether rows of equal key form one unit.
+        total_half_width_95: With strata by size, the half-width of the 95 % interval of that total, as a share of it.
     """
 
     table: str
@@ -109,6 +124,7 @@ class UnitPlan:
     narrowed_by: tuple[str, ...] = ()
     outside: int = 0
     shared: bool = False
+    total_half_width_95: float | None = field(default=None, compare=False)
 
     @property
     def needed_columns(self) -> tuple[str, ...]:
@@ -135,15 +151,32 @@ class UnitPlan:
         return 1.96 * math.sqrt(variance) / self.population
 
     @property
+    def size_column(self) -> StrataColumn | None:
+        """The strata column that is a size of units, if there is one."""
+        return next((column for column in self.columns if column.size is not None), None)
+
+    @property
+    def count_widening(self) -> float:
+        """How many times wider the interval of a share of units is than with one rate for all and as many units."""
+        rate = self.expected_units / self.population
+        plain = 1.96 * math.sqrt((1 - rate) / (4 * self.expected_units))
+        return self.half_width_95 / plain if plain else 1.0
+
+    @property
     def detectable_units(self) -> int:
         """Number of units a defect must affect to appear in the sample with 95 % probability."""
         least = min(stratum.probability for stratum in self.strata)
         return 1 if least >= 1 else math.ceil(math.log(0.05) / math.log1p(-least))
 
     def describe_stratum(self, stratum: PlannedStratum) -> dict[str, JsonValue]:
-        """Return a stratum's values as in documents."""
-        pairs = zip(self.columns, stratum.labels, strict=True)
-        return {column.name: _convert_label(column, label) for column, label in pairs}
+        """Return a stratum's values as in documents; where its cells differ in a column, their number."""
+        values: dict[str, JsonValue] = {}
+        for index, column in enumerate(self.columns):
+            labels = {cell[index] for cell in stratum.cells}
+            values[column.name] = (
+                _convert_label(column, stratum.labels[index]) if len(labels) == 1 else {"any_of": len(labels)}
+            )
+        return values
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -154,6 +187,11 @@ class UnitPlan:
             "outside_frame": self.outside,
             "half_width_95": self.half_width_95,
             "detectable_units": self.detectable_units,
+            "total_half_width_95": (
+                {}
+                if self.size_column is None or self.total_half_width_95 is None
+                else {self.size_column.name: self.total_half_width_95}
+            ),
             "strata": [
                 {
                     "values": self.describe_stratum(stratum),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from sandbox.engine.duckdb.session import Session
-    from sandbox.sampler.plan.plan import PlannedStratum, StrataColumn, UnitPlan
+    from sandbox.sampler.plan.plan import StrataColumn, StratumLabel, UnitPlan
     from sandbox.sources.table import SourceTable
 
 # Types with one text per value, on both sides.
@@ -83,6 +83,7 @@ def _list_label_columns(unit: UnitPlan, pushable: Collection[str]) -> list[Strat
         column
         for column in unit.columns
         if not column.path
+        and column.size is None
         and column.edges is None
         and column.rare_below is None
         and column.type in LABEL_TYPES
@@ -96,9 +97,10 @@ def _choose_threshold(unit: UnitPlan, columns: Sequence[StrataColumn]) -> tuple[
     highest: dict[str, int] = {}
     rows: dict[str, int] = {}
     for stratum in unit.strata:
-        label = _format_label(stratum, indexes)
-        highest[label] = max(highest.get(label, 0), stratum.threshold)
-        rows[label] = rows.get(label, 0) + stratum.population
+        for cell in stratum.cells:
+            label = _format_label(cell, indexes)
+            highest[label] = max(highest.get(label, 0), stratum.threshold)
+            rows[label] = rows.get(label, 0) + stratum.population // len(stratum.cells)
     levels = sorted(set(highest.values()))
     ordered = sorted(highest, key=lambda entry: -highest[entry])
     total, best = sum(rows.values()), (float("inf"), levels[-1])
@@ -111,6 +113,6 @@ def _choose_threshold(unit: UnitPlan, columns: Sequence[StrataColumn]) -> tuple[
     return best[1], sorted(label for label, level in highest.items() if level > best[1])
 
 
-def _format_label(stratum: PlannedStratum, indexes: Sequence[int]) -> str:
-    texts = [stratum.labels[index].text for index in indexes]
+def _format_label(labels: Sequence[StratumLabel], indexes: Sequence[int]) -> str:
+    texts = [labels[index].text for index in indexes]
     return "".join("~" if text is None else f"{len(text)}:{text}" for text in texts)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.sampler.plan import allocation
 from sandbox.sampler.plan.strata import stratum_variance
+from sandbox.sampler.plan.strata.strata_labels import build_size_lookup_name
+from sandbox.sampler.sizes.size_strata import measure_group_spreads
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from sandbox.config.sections.sample import DrawSection
     from sandbox.engine.duckdb.session import Session
     from sandbox.sampler.plan.pilot import UnitCosts
-    from sandbox.sampler.plan.plan import UnitPlan
+    from sandbox.sampler.plan.plan import StrataColumn, UnitPlan
     from sandbox.sources.table import SourceTable
 
 
@@ -38,7 +41,15 @@ class SampleTarget:
 
 
 def compute_slopes(session: Session, tables: Mapping[str, SourceTable], unit: UnitPlan, rule: str) -> list[float]:
-    """Compute each stratum's increase of probability with the target: a_h / N_h of the allocation."""
+    """Compute each stratum's increase of probability with the target: a_h / N_h of the allocation.
+
+    With strata by size it is the standard deviation of sizes in the stratum's group, whatever the rule.
+    """
+    if (sizes := find_size_groups(unit)) is not None:
+        index, of_cell = sizes
+        edges = unit.columns[index].edges or ()
+        spreads = measure_group_spreads(session, build_size_lookup_name(unit.table), edges)
+        return [spreads[group].deviation for group in of_cell]
     if rule == "proportional":
         return [1.0] * len(unit.strata)
     if rule == "power":
@@ -62,8 +73,8 @@ def choose_probabilities(
     draw: DrawSection, unit: UnitPlan, target: SampleTarget, slopes: Sequence[float]
 ) -> tuple[list[float], list[str]]:
     """Compute each stratum's inclusion probability, and warnings if the target is out of reach."""
-    least = allocation.compute_floors([stratum.population for stratum in unit.strata], draw.min_per_stratum)
-    if draw.rate is not None and draw.allocation == "proportional":
+    least = compute_least_probabilities(draw, unit, target)
+    if find_size_groups(unit) is None and draw.rate is not None and draw.allocation == "proportional":
         return allocation.compute_probabilities(slopes, least, draw.rate), _list_floor_warnings(draw, unit, draw.rate)
     # The least of increasing costs applies, so the target is reached at the largest scale.
     scale = max(allocation.solve_scale(amount, costs, slopes, least) for amount, costs in target.budgets)
@@ -93,6 +104,70 @@ def _compute_expected_rate(populations: Sequence[int], minimum: int, rate: float
     probabilities = (max(rate, floor) for floor in allocation.compute_floors(populations, minimum))
     units = math.fsum(population * p for population, p in zip(populations, probabilities, strict=True))
     return units / sum(populations)
+
+
+def find_size_groups(unit: UnitPlan) -> tuple[int, list[int]] | None:
+    """Return the index of the strata column that is a size, and the group of each stratum; None without one."""
+    index = next((index for index, column in enumerate(unit.columns) if column.size is not None), None)
+    if index is None:
+        return None
+    return index, [int(stratum.labels[index].text or 0) for stratum in unit.strata]
+
+
+def measure_precision(session: Session, unit: UnitPlan) -> UnitPlan:
+    """Return a draw with the precision of the total that its strata by size are made of; without such strata unchanged.
+
+    ``1.96 √(Σ N_h (1/π_h − 1) S_h²)`` as a share of the total, S_h the standard deviation in the stratum's size group.
+    """
+    sizes = find_size_groups(unit)
+    if sizes is None:
+        return unit
+    index, groups = sizes
+    spreads = measure_group_spreads(session, build_size_lookup_name(unit.table), unit.columns[index].edges or ())
+    total = math.fsum(spread.total for spread in spreads)
+    variance = math.fsum(
+        stratum.population * (1 / stratum.probability - 1) * spreads[group].deviation ** 2
+        for stratum, group in zip(unit.strata, groups, strict=True)
+    )
+    return dataclasses.replace(unit, total_half_width_95=1.96 * math.sqrt(variance) / total if total else None)
+
+
+def compute_least_probabilities(draw: DrawSection, unit: UnitPlan, target: SampleTarget) -> list[float]:
+    """Compute each stratum's floor.
+
+    With strata by size, cells are not crossed: a size group has its floor and at least half of the overall rate, and each
+    combination of the other columns has its floor, over all groups. The group of the largest units is drawn whole.
+    """
+    populations = [stratum.population for stratum in unit.strata]
+    sizes = find_size_groups(unit)
+    if sizes is None:
+        return allocation.compute_floors(populations, draw.min_per_stratum)
+    index, groups = sizes
+    others = [stratum.labels[:index] + stratum.labels[index + 1 :] for stratum in unit.strata]
+    half = max(amount / math.fsum(costs) for amount, costs in target.budgets) / 2
+    of_group = _compute_shared_floors(groups, populations, draw.min_per_stratum)
+    of_cell = _compute_shared_floors(others, populations, draw.min_per_stratum)
+    certain = find_certain_group(unit.columns[index])
+    return [
+        1.0 if group == certain else min(1.0, max(of_group[group], of_cell[other], half))
+        for group, other in zip(groups, others, strict=True)
+    ]
+
+
+def find_certain_group(column: StrataColumn) -> int | None:
+    """Return the number of the size group that is always drawn; None if no unit is large enough."""
+    assert column.size is not None
+    return len(column.edges or ()) if column.size.has_certain_group else None
+
+
+def _compute_shared_floors(
+    labels: Sequence[Hashable], populations: Sequence[int], minimum: int
+) -> dict[Hashable, float]:
+    """Compute the floor of each label over all strata that share it."""
+    totals: dict[Hashable, int] = {}
+    for label, population in zip(labels, populations, strict=True):
+        totals[label] = totals.get(label, 0) + population
+    return dict(zip(totals, allocation.compute_floors(list(totals.values()), minimum), strict=True))
 
 
 def _list_warnings(

@@ -31,7 +31,7 @@ def plan_unit_draws(
     warnings: list[str] = []
     for name, draw in settings.sample.draws.items():
         with progress.step(f"counting the strata of {name}"):
-            unit = strata.count_strata(session, settings, tables, name)
+            unit = strata.count_strata(session, settings, tables, steps, name)
         if draw.size is not None:
             with progress.step(f"measuring the rows of {name}"):
                 first = name == settings.sample.unit
@@ -39,7 +39,8 @@ def plan_unit_draws(
         slopes = target_size.compute_slopes(session, tables, unit, draw.allocation)
         target = target_size.build_target(draw, unit, costs.get(name))
         chosen, remarks = target_size.choose_probabilities(draw, unit, target, slopes)
-        units[name] = strata.assign_probabilities(unit, chosen)
+        drawn = strata.merge_cells(strata.assign_probabilities(unit, chosen))
+        units[name] = target_size.measure_precision(session, drawn)
         warnings += remarks
         if unit.null_keys:
             warnings.append(f"{name}: {unit.null_keys:,} rows have no whole key; they are never selected")

@@ -90,6 +90,12 @@ class _PlanCompiler:
 
     def _build_draw(self, unit: UnitPlan) -> warehouse_queries.WarehouseDraw:
         table, source = self._build_relation(unit.table), self.plan.tables[unit.table]
+        for column in unit.columns:
+            if column.size is not None:
+                raise DataRuleError(
+                    f"strata by the {column.name} are not compiled: their sums need not be the same in another database",
+                    hint="draw the sample here: sandbox sample",
+                )
         dialects.check_portable_key(self.dialect, source.columns, unit.key)
         dialects.check_portable_strata([(column.name, column.type) for column in unit.columns])
         if unit.where is not None:

@@ -114,7 +114,8 @@ class _ColumnSums:
         if self.totals is not None and known.total is not None:
             total = compare_total(self.design, self.totals, known.total)
         tests = [*comparison.p_values, *([total.p] if total is not None and total.p is not None else [])]
-        return describe_column(known, comparison, total, min(1.0, len(tests) * min(tests)) if tests else None)
+        p = min(1.0, len(tests) * min(tests)) if tests and known.column.is_tested else None
+        return describe_column(known, comparison, total, p)
 
 
 def compare_with_bins(

@@ -10,12 +10,13 @@ from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.sql.type_names import NUMBER_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from sandbox.config.sections.sample import MaskEntry
     from sandbox.manifest.profile import ColumnKind
     from sandbox.sources.checks.column_checks import ColumnQuestion
 
+NAMING_REASON = "a key or a reference: compared, not tested"
 MAX_TEXT_LENGTH = 100  # compared characters of a text
 TIME_TYPES = re.compile(r"DATE|TIME|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
 EXACT_TYPES = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\((1?[0-9]|2[0-8]),\s*[0-9]+\)")
@@ -30,7 +31,8 @@ class ComparableColumn:
         name: The column.
         kind: Kind of comparison; None if only NULLs are compared.
         type: DuckDB's name of its type.
-        reason: Why only NULLs are compared, else None.
+        reason: Why only NULLs are compared, or why nothing is tested; else None.
+        is_tested: Whether its differences count: those of keys and references follow from the draw of units.
         question: Additional aggregates over its raw values (see `raw_name`), if any.
     """
 
@@ -38,6 +40,7 @@ class ComparableColumn:
     kind: ColumnKind | None
     type: str
     reason: str | None = None
+    is_tested: bool = True
     question: ColumnQuestion | None = None
 
     @property
@@ -91,9 +94,9 @@ class ComparableColumn:
 
 
 def choose_columns(
-    columns: Mapping[str, str], masks: Mapping[str, MaskEntry]
+    columns: Mapping[str, str], masks: Mapping[str, MaskEntry], naming: Collection[str] = ()
 ) -> tuple[list[ComparableColumn], dict[str, str]]:
-    """Choose the comparison of each column.
+    """Choose the comparison of each column; those of keys and references, ``naming``, are compared but not tested.
 
     Returns:
         The columns to compare, and the others with the reason.
@@ -102,7 +105,7 @@ def choose_columns(
     skipped: dict[str, str] = {}
     for name, kind in columns.items():
         mask = masks[name].kind if name in masks else "none"
-        column = ComparableColumn(name=name, kind=_choose_kind(kind), type=kind)
+        column = ComparableColumn(name=name, kind=_choose_kind(kind), type=kind, is_tested=name not in naming)
         if mask == "null":
             skipped[name] = "its mask leaves nothing of it in the sample"
         elif mask != "none":
@@ -111,7 +114,7 @@ def choose_columns(
             what = "nested" if column.is_nested else kind
             compared.append(replace(column, reason=f"{what}: only its NULLs are compared"))
         else:
-            compared.append(column)
+            compared.append(column if column.is_tested else replace(column, reason=NAMING_REASON))
     return compared, skipped
 
 

@@ -179,7 +179,9 @@ def _compare_table(
     if design.has_unrepresented_units:
         return ProfiledTable(unit=unit, reason=UNSAMPLED_STRATUM_REASON), []
     source = family.plan.tables[step.table]
-    comparable, skipped = choose_columns(source.columns, family.plan.masks.get(step.table, {}))
+    comparable, skipped = choose_columns(
+        source.columns, family.plan.masks.get(step.table, {}), _list_naming_columns(family, step)
+    )
     sample, number = family.build_sample_query(step)
     sides = ProfileSides(
         name=step.table,
@@ -199,6 +201,21 @@ def _compare_table(
         children=_compare_child_counts(family, design, step),
     )
     return table, look.collect_findings(known for _, known in compared)
+
+
+def _list_naming_columns(family: UnitFamily, step: TableStep) -> set[str]:
+    """Return the columns of keys and references: a unit's key, and both sides of declared references."""
+    steps = family.plan.steps
+    own = {name for reference in step.references for name in reference.columns}
+    named = {
+        name
+        for other in steps
+        for reference in other.references
+        if reference.table == step.table
+        for name in reference.key
+    }
+    declared = family.plan.specification["tables"][step.table].get("key", ())
+    return own | named | set(declared)
 
 
 def _compare_child_counts(family: UnitFamily, design: SamplingDesign, step: TableStep) -> dict[str, ProfiledColumn]:

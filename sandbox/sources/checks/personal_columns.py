@@ -255,7 +255,7 @@ def _suggest_mask(settings: Settings, table: str, column: str, engine_type: str,
         if reference.table == table
         for name in reference.key
     }
-    if column in {stratum.column for draw in settings.sample.draws.values() for stratum in draw.strata}:
+    if column in {stratum.column for draw in settings.sample.draws.values() for stratum in draw.strata_columns}:
         return '"none"'
     if column in bound:
         return '"key"' if MASK_KINDS["key"].can_mask(engine_type) else '"none"'

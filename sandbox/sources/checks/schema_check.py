@@ -8,6 +8,7 @@ from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.rule import sampling_rule
 from sandbox.engine.sql.type_names import NUMBER_TYPE, are_comparable
 from sandbox.errors import ConfigError, DataRuleError
+from sandbox.manifest.sample import SIZE_PREFIX
 from sandbox.sources.listing import suggest_name
 from sandbox.sources.registry import get_adapter
 
@@ -74,8 +75,13 @@ def _list_draw_columns(settings: Settings, tables: Mapping[str, SourceTable]) ->
     columns = {name: table.columns for name, table in tables.items()}
     for unit, draw in settings.sample.draws.items():
         where = "[sample]" if unit == settings.sample.unit else f"[sample.also.{unit}]"
-        for stratum in draw.strata:
+        for stratum in draw.strata_columns:
             yield *resolve_column(settings, columns, unit, stratum.column), f"strata in {where}"
+        summed = [(name, "totals") for name in draw.totals]
+        if draw.size_stratum is not None and draw.size_stratum.sum is not None:
+            summed.append((draw.size_stratum.sum, "strata"))
+        for name, setting in summed:
+            yield *resolve_column(settings, columns, unit, name), f"{setting} in {where}"
         if draw.neyman_column is not None:
             yield unit, draw.neyman_column, f"allocation in {where}"
 
@@ -84,7 +90,8 @@ def _check_unit_table(settings: Settings, table: SourceTable, unit: str) -> None
     key = settings.tables[unit].key or []
     sampling_rule.check_key(table.columns, key)
     get_adapter(table).check_key(table, key)
-    taken = sorted({column.lower() for column in key} & set(WEIGHTS_COLUMNS))
+    names = {column.lower() for column in key}
+    taken = sorted(name for name in names if name in WEIGHTS_COLUMNS or name.startswith(SIZE_PREFIX))
     if taken:
         raise DataRuleError(
             f"{unit}: a key column cannot be called {taken[0]}: the sample's weights have a column of that name"

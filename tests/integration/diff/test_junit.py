@@ -131,7 +131,7 @@ def test_schema_takes_what_is_written_and_refuses_what_is_not() -> None:
     validate(fields, build_diff_schema())
     wrongs: tuple[dict[str, Any], ...] = (
         {"verdict": "fine"},
-        {"format_version": 2},
+        {"format_version": 1},
         {"more": 1},
         {"outputs": {"value": {}}},
     )

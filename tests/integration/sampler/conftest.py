@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.settings import Project
     from sandbox.manifest.sample import SampleManifest
+    from sandbox.sampler.plan.plan import SamplePlan
 
 HEADER = """\
 version = 1
@@ -78,6 +79,10 @@ class Place:
         file = self.root / "sandbox.toml"
         file.write_text(HEADER + sections, "utf-8")
         return load_project(file, start=self.root, environ={}, flags={})
+
+    def plan(self, sections: str = CUSTOMERS) -> SamplePlan:
+        """Plan the sample of the source as it is."""
+        return plan_sample(self.project(sections), threads=2, progress=SilentProgress())
 
     def draw(self, sections: str = CUSTOMERS, *, threads: int = 2) -> tuple[Sample, SampleManifest]:
         """Draw the sample of the source as it is."""

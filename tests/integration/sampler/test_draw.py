@@ -165,7 +165,8 @@ def test_the_weights_add_up_to_the_population(place: Place, read: Read) -> None:
     whole(place)
     sample, manifest = place.draw(shop())
     weights = pq.read_table(sample.path / manifest.weights["customers"].path).to_pylist()
-    assert list(weights[0]) == ["id", "stratum", "probability", "weight"]
+    sizes = ["size of customers.score", "size of orders"]
+    assert list(weights[0]) == ["id", "stratum", "probability", "weight", *sizes]
     assert [row["id"] for row in weights] == sorted(row[0] for row in read(sample, "customers", "id"))
     for index, stratum in enumerate(manifest.units["customers"].strata):
         ones = [row for row in weights if row["stratum"] == index]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sandbox.compare import OutputRules, Tolerance, compare_tables
 from sandbox.compare.units.output_estimate import UnitTotals, estimate_output
 from sandbox.compare.units.sampled_units import UnitTableDraw
-from sandbox.manifest.diff import RowsWithoutUnit
+from sandbox.manifest.output_estimate import RowsWithoutUnit
 from sandbox.manifest.sample import StratumRecord
 from sandbox.model import SilentProgress, TableFiles
 

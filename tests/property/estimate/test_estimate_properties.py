@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from sandbox.estimate.affected_units import estimate_affected_units
 from sandbox.estimate.design import SamplingDesign
-from sandbox.estimate.quantiles import estimate_quantile
 from sandbox.estimate.ratios import estimate_ratio, estimate_ratio_change
 from sandbox.estimate.row_counts import estimate_row_count
 from sandbox.estimate.totals import estimate_total, estimate_total_change
@@ -96,7 +95,6 @@ FIGURES: dict[str, Callable[[Case], IntervalEstimate]] = {
     ),
     "affected": lambda c: estimate_affected_units(c.design, c.affected),
     "rows": lambda c: estimate_row_count(c.design, c.rows * c.affected, most=5),
-    "quantile": lambda c: estimate_quantile(c.design, c.candidate, np.arange(c.design.unit_count), 0.3),
 }
 
 
@@ -120,8 +118,8 @@ def test_an_estimate_lies_between_its_limits(case: Case, name: str) -> None:
     assert values == sorted(values)
     assert all(np.isfinite(values))
     assert (found.estimate is None) == (found.status == "not_estimated")
-    if found.status in {"exact", "estimated", "probably_too_narrow"}:
-        assert len(values) == 3
+    limits = {"exact": 2, "estimated": 2, "lower_bound": 1, "bounded": 0, "not_estimated": 0}
+    assert len(values) == limits[found.status] + (found.estimate is not None)
 
 
 @given(case=cases(), name=st.sampled_from(sorted(FIGURES)), seed=st.integers(0, 2**32))
@@ -134,7 +132,7 @@ def test_the_order_of_units_does_not_matter(case: Case, name: str, seed: int) ->
 
 @given(
     case=cases(),
-    name=st.sampled_from(["total", "change", "ratio", "change of ratio", "quantile"]),
+    name=st.sampled_from(["total", "change", "ratio", "change of ratio"]),
     power=st.sampled_from([-900, -3, 1, 40, 900]),
 )
 @settings(max_examples=200)

@@ -9,17 +9,8 @@ import pytest
 from sandbox.compare import evaluate_gate
 from sandbox.compare.gate import GateEvidence
 from sandbox.config.sections.outputs import GateSection
-from sandbox.manifest.diff import (
-    ColumnChanges,
-    EstimatedFigure,
-    GateResult,
-    OutputDiff,
-    OutputEstimate,
-    RowCounts,
-    RowKey,
-    RowsWithoutUnit,
-    TotalChange,
-)
+from sandbox.manifest.diff import ColumnChanges, GateResult, OutputDiff, RowCounts, RowKey
+from sandbox.manifest.output_estimate import EstimatedFigure, OutputEstimate, RowsWithoutUnit, TotalChange
 
 NARROW = EstimatedFigure(status="estimated", estimate=-0.01, low=-0.015, high=-0.005)
 
@@ -68,9 +59,11 @@ def test_an_interval_that_reaches_beyond_on_the_other_side_does_not_hold() -> No
     assert not judged(output(wide), "2%").held
 
 
-def test_a_doubtful_interval_is_said_to_be_so() -> None:
-    doubtful = NARROW.model_copy(update={"status": "probably_too_narrow"})
-    assert "probably wider" in judged(output(doubtful), "2%").found
+def test_one_limit_is_not_enough() -> None:
+    least = EstimatedFigure(status="lower_bound", estimate=0.001, low=0.0005)
+    result = judged(output(least), "50%")
+    assert (result.held, result.accept) == (False, None)
+    assert result.found == "+0.05 % at least, and nothing is known of the most"
 
 
 def test_an_exact_change_is_judged_as_it_is() -> None:
@@ -82,7 +75,7 @@ def test_an_exact_change_is_judged_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("found", "named", "said"),
     [
-        (output(EstimatedFigure(status="bounded", estimate=0.0001)), "t.value", "without an interval"),
+        (output(EstimatedFigure(status="bounded", estimate=0.0001)), "t.value", "too few units"),
         (output(EstimatedFigure(status="not_estimated")), "t.value", "not estimated"),
         (output(), "u.value", "no such output"),
         (output(), "t.valeu", "no such column"),

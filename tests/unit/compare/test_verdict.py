@@ -14,11 +14,11 @@ from sandbox.manifest.diff import (
     DataTestResult,
     NotCompared,
     OutputDiff,
-    OutputEstimate,
     RowCounts,
     RowKey,
     SchemaChanges,
 )
+from sandbox.manifest.output_estimate import OutputEstimate
 
 
 def output(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from sandbox.errors import StoreError
 from sandbox.estimate.design import SamplingDesign
 
-GOOD: dict[str, list[float]] = {
+GOOD: dict[str, Any] = {
     "population": [10, 2],
     "sampled": [2, 2],
     "probability": [0.2, 1.0],
@@ -29,7 +31,7 @@ GOOD: dict[str, list[float]] = {
         ({"stratum": [0, 0, 1]}, "not as many"),
     ],
 )
-def test_what_is_no_draw_is_refused(change: dict[str, list[float]], problem: str) -> None:
+def test_what_is_no_draw_is_refused(change: dict[str, Any], problem: str) -> None:
     with pytest.raises(StoreError, match=problem):
         SamplingDesign.from_arrays(**{**GOOD, **change})
 

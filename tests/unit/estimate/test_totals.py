@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 
-from sandbox.estimate.design import SamplingDesign
+from sandbox.estimate.design import SamplingDesign, SizeMeasure
 from sandbox.estimate.ratios import estimate_ratio, estimate_ratio_change
 from sandbox.estimate.result import NOT_ESTIMATED, IntervalEstimate
-from sandbox.estimate.totals import (
-    compute_effective_units,
-    estimate_standard_error,
-    estimate_total,
-    estimate_total_change,
-)
+from sandbox.estimate.totals import estimate_standard_error, estimate_total, estimate_total_change
 
 Y = np.array([12.5, 7.25, 30.0, 0.0, 18.75, 4.5, 9.0, 22.0, 3.5, 41.0, 16.0, 8.0])
 X = np.array([3.0, 2, 6, 1, 4, 1, 2, 5, 1, 9, 4, 2])
@@ -28,9 +24,17 @@ THREE = SamplingDesign.from_arrays(
 )
 
 
-def one(units: int, population: int) -> SamplingDesign:
+def one(units: int, population: int, sizes: np.ndarray[Any, Any] | None = None) -> SamplingDesign:
+    """Give a draw of one stratum, whose units have these sizes in the sample and, in proportion, in the population."""
+    x = np.ones(units) if sizes is None else sizes
+    moments = [[float((x**power).sum()) * population / units for power in (1, 2, 3, 4)]]
+    measure = SizeMeasure(name="x", moments=np.array(moments), unseen=np.sort(x)[-10:], sampled=x)
     return SamplingDesign.from_arrays(
-        population=[population], sampled=[units], probability=[units / population], stratum=[0] * units
+        population=[population],
+        sampled=[units],
+        probability=[units / population],
+        stratum=[0] * units,
+        sizes=(measure,),
     )
 
 
@@ -67,10 +71,10 @@ def test_a_total_by_hand() -> None:
     # 40 of 400, twenty 1s and twenty 3s: Ŷ = 800, s² = 40/39, V = 400² · 0.9 · s² / 40, t(39) = 2.0226909.
     half = 2.022690920036762 * math.sqrt(400**2 * 0.9 * (40 / 39) / 40)
     found = estimate_total(one(40, 400), [1.0, 3.0] * 20)
-    assert found.status == "estimated"
-    assert found.estimate == 800
+    # 40 units are fewer than 50, and all have one sign: the limit nearer 0.
+    assert (found.status, found.estimate, found.high) == ("lower_bound", 800, None)
     assert found.low == pytest.approx(800 - half, rel=1e-10)
-    assert found.high == pytest.approx(800 + half, rel=1e-10)
+    assert estimate_total(one(60, 600), [1.0, 3.0] * 30).status == "estimated"
 
 
 def test_the_variance_of_a_merged_group_by_hand() -> None:
@@ -87,43 +91,85 @@ def test_the_variance_of_a_merged_group_by_hand() -> None:
 
 
 def test_a_change_counts_only_affected_units() -> None:
-    baseline, candidate = np.ones(40), np.full(40, 1.5)
-    candidate[39] = 99.0
-    touched = np.arange(40) < 35
-    found = estimate_total_change(one(40, 400), baseline, candidate, touched)
+    baseline, candidate = np.ones(60), np.full(60, 1.5)
+    candidate[59] = 99.0
+    touched = np.arange(60) < 55
+    found = estimate_total_change(one(60, 600), baseline, candidate, touched)
     assert found.status == "estimated"
-    assert found.estimate == pytest.approx(10 * 0.5 * 35)
+    assert found.estimate == pytest.approx(10 * 0.5 * 55)
 
 
-@pytest.mark.parametrize(("units", "status"), [(29, "bounded"), (30, "estimated")])
-def test_an_interval_needs_thirty_effective_units(units: int, status: str) -> None:
-    changes = np.where(np.arange(100) < units, 2.0, 0.0)
-    found = estimate_total(one(100, 1000), changes)
+@pytest.mark.parametrize(
+    ("units", "sign", "status"),
+    [(50, 1, "estimated"), (49, 1, "lower_bound"), (49, -1, "lower_bound"), (8, 1, "lower_bound"), (7, 1, "bounded")],
+)
+def test_the_number_of_changed_units_decides_the_status(units: int, sign: int, status: str) -> None:
+    found = estimate_total(one(100, 1000), np.where(np.arange(100) < units, 2.0 * sign, 0.0))
     assert found.status == status
-    assert (found.low is None) == (found.high is None) == (status == "bounded")
-    assert found.estimate == 20 * units
+    assert found.estimate == 20 * units * sign
+    assert (found.low is not None, found.high is not None) == {
+        "estimated": (True, True),
+        "lower_bound": (sign > 0, sign < 0),
+        "bounded": (False, False),
+    }[status]
 
 
-def test_one_dominant_unit_makes_an_interval_doubtful() -> None:
-    changes = np.where(np.arange(400) < 200, 1.0, 0.0)
-    changes[0] = 5.0
-    kappa, share = compute_effective_units(one(400, 4000), changes)
-    assert kappa == pytest.approx(204**2 / 224)
-    assert share == pytest.approx(25 / 224)
-    assert estimate_total(one(400, 4000), changes).status == "probably_too_narrow"
+def test_a_lower_bound_is_never_nearer_to_zero_than_the_sampled_units() -> None:
+    # The t limit of nine units among which one is a thousand times larger reaches below 0.
+    values = np.where(np.arange(100) < 9, 1.0, 0.0)
+    values[0] = 1000.0
+    found = estimate_total(one(100, 1000), values)
+    assert (found.status, found.low) == ("lower_bound", 1008.0)
 
 
-def test_no_change_is_zero_without_an_interval() -> None:
-    assert estimate_total_change(one(40, 400), np.ones(40), np.ones(40), np.ones(40, bool)) == IntervalEstimate(
-        status="bounded", estimate=0.0
+def test_changes_in_both_directions_have_no_single_limit() -> None:
+    values = np.where(np.arange(100) < 40, 1.0, 0.0)
+    values[0] = -1.0
+    assert estimate_total(one(100, 1000), values) == IntervalEstimate(status="bounded", estimate=380.0)
+
+
+def test_an_amount_without_a_recorded_size_has_no_interval_but_counts_have() -> None:
+    design = SamplingDesign.from_arrays(population=[1000], sampled=[100], probability=[0.1], stratum=[0] * 100)
+    values = np.where(np.arange(100) < 80, 1.0, 0.0)
+    assert estimate_total(design, values).status == "lower_bound"
+    assert estimate_total(design, values, counted=True).status == "estimated"
+
+
+def test_a_heavy_tail_of_the_population_takes_the_interval_away() -> None:
+    x = np.ones(100)
+    design = one(100, 1000, x)
+    heavy = SizeMeasure(
+        name="x", moments=np.array([[1e3 + 1e4, 1e3 + 1e8, 1e3 + 1e12, 1e3 + 1e16]]), unseen=np.array([1e4]), sampled=x
     )
+    tailed = SamplingDesign.from_arrays(
+        population=[1000], sampled=[100], probability=[0.1], stratum=[0] * 100, sizes=(heavy,)
+    )
+    values = np.where(np.arange(100) < 60, 1.0, 0.0)
+    assert estimate_total(design, values).status == "estimated"
+    found = estimate_total(tailed, values)
+    # One unit of 10,000 was not drawn; every sampled unit is as regular as before.
+    assert (found.status, found.estimate) == ("lower_bound", 600.0)
 
 
-def test_changes_in_complete_strata_alone_carry_no_interval() -> None:
+def test_the_largest_units_not_drawn_are_told_beside_the_interval() -> None:
+    x = np.arange(1.0, 101.0)
+    found = estimate_total(one(100, 1000, x), 0.5 * x)
+    assert found.status == "estimated"
+    assert found.unseen_change == pytest.approx(0.5 * x[-10:].sum())
+
+
+def test_changes_in_complete_strata_alone_are_a_lower_bound() -> None:
     design = SamplingDesign.from_arrays(
         population=[40, 400], sampled=[40, 40], probability=[1.0, 0.1], stratum=[0] * 40 + [1] * 40
     )
-    assert estimate_total(design, [1.0] * 40 + [0.0] * 40) == IntervalEstimate(status="bounded", estimate=40.0)
+    assert estimate_total(design, [1.0] * 40 + [0.0] * 40) == IntervalEstimate(
+        status="lower_bound", estimate=40.0, low=40.0
+    )
+
+
+def test_no_change_is_exactly_zero() -> None:
+    zero = IntervalEstimate(status="exact", estimate=0.0, low=0.0, high=0.0)
+    assert estimate_total_change(one(40, 400), np.ones(40), np.ones(40), np.ones(40, bool)) == zero
 
 
 def test_a_complete_sample_gives_exact_figures() -> None:
@@ -165,10 +211,18 @@ def test_a_ratio_to_nothing_is_not_estimated() -> None:
     assert estimate_ratio(one(40, 400), np.ones(40), np.zeros(40)) == NOT_ESTIMATED
 
 
-def test_a_constant_ratio_has_no_width() -> None:
-    found = estimate_ratio(one(40, 400), 3 * np.arange(1, 41), np.arange(1, 41))
-    assert found.low == pytest.approx(3)
-    assert found.high == pytest.approx(3)
+def test_a_constant_ratio_has_no_width_if_units_are_enough() -> None:
+    found = estimate_ratio(one(60, 600), 3 * np.arange(1, 61), np.arange(1, 61))
+    assert (found.status, found.low, found.high) == ("estimated", found.estimate, found.estimate)
+    assert found.estimate == pytest.approx(3)
+    assert estimate_ratio(one(40, 400), 3 * np.arange(1, 41), np.arange(1, 41)).status == "bounded"
+
+
+def test_a_ratio_whose_denominator_is_uncertain_has_no_single_limit() -> None:
+    design, x = one(100, 1000), np.ones(100)
+    few = np.where(np.arange(100) < 20, 1.0, 0.0)
+    assert estimate_ratio(design, few, x).status == "lower_bound"
+    assert estimate_ratio(design, few, few * 2 + (np.arange(100) == 30)).status == "bounded"
 
 
 def test_the_change_of_a_ratio_by_hand() -> None:
@@ -192,4 +246,4 @@ def test_few_affected_units_give_the_change_of_a_ratio_no_interval() -> None:
 def test_no_change_of_a_ratio_is_zero() -> None:
     x = np.arange(1, 41)
     found = estimate_ratio_change(one(40, 400), (x, x), (2 * x, x), np.zeros(40, bool))
-    assert found == IntervalEstimate(status="bounded", estimate=0.0)
+    assert found == IntervalEstimate(status="exact", estimate=0.0, low=0.0, high=0.0)

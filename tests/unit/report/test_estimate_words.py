@@ -7,19 +7,16 @@ from typing import Any
 
 import pytest
 
-from sandbox.manifest.diff import (
+from sandbox.manifest.diff import ColumnChanges, OutputDiff, RowCounts, RowKey
+from sandbox.manifest.output_estimate import (
     AffectedUnits,
-    ColumnChanges,
     EstimatedFigure,
     FigureChange,
-    OutputDiff,
     OutputEstimate,
-    RowCounts,
-    RowKey,
     RowsWithoutUnit,
     TotalChange,
 )
-from sandbox.report import estimates
+from sandbox.report import estimates, figures
 
 AFFECTED = AffectedUnits(status="estimated", estimate=41283.0, low=37_200.0, high=45_600.0, sample=413)
 FALL = TotalChange(
@@ -55,15 +52,15 @@ def rows(**counts: int) -> RowCounts:
 
 
 def test_the_examples_in_the_documentation_hold() -> None:
-    failures, attempted = doctest.testmod(estimates)
+    failures, attempted = doctest.testmod(figures)
     assert attempted
     assert not failures
 
 
 def test_the_sentence_that_a_person_needs() -> None:
     assert estimates.describe_estimate(output()) == (
-        "In production about 41,300 of 1.2 M customers (3.4 %, 95 %: 3.1 to 3.8 %) would get another lifetime value; "
-        "the total falls by 182,000 ± 21,000."
+        "In production about 41,300 of 1,200,000 customers (3.4 %, 95 %: 3.1 to 3.8 %) would get another lifetime value; "
+        "the total falls by 0.20 % (0.10 to 0.30 %), that is by 182,000 (161,000 to 203,000)."
     )
 
 
@@ -88,16 +85,74 @@ def test_rows_that_come_and_go(counts: dict[str, int], said: str) -> None:
     assert said in str(estimates.describe_estimate(output((), rows=rows(**counts), totals={})))
 
 
-def test_a_doubtful_total_and_one_without_an_interval_say_so() -> None:
-    doubtful = FALL.model_copy(update={"change": FALL.change.model_copy(update={"status": "probably_too_narrow"})})
-    assert "± 21,000, probably more." in str(estimates.describe_estimate(output(totals={"lifetime_value": doubtful})))
-    bounded = TotalChange(change=EstimatedFigure(status="bounded", estimate=-5.0))
-    said = str(estimates.describe_estimate(output(totals={"lifetime_value": bounded})))
-    assert said.endswith("too few of them were drawn to say how far the total moves.")
+def figure(status: str, estimate: float, **limits: float) -> EstimatedFigure:
+    return EstimatedFigure.model_validate({"status": status, "estimate": estimate, **limits})
+
+
+UNKNOWN = EstimatedFigure(status="bounded", estimate=-0.002)
+
+
+@pytest.mark.parametrize(
+    ("change", "relative", "said"),
+    [
+        (
+            figure("estimated", 1e5, low=-90_412.0, high=290_358.0),
+            figure("estimated", 0.001, low=-0.0009, high=0.0029),
+            "the total has no clear direction (−0.09 to +0.29 %; −90,000 to +290,000).",
+        ),
+        (
+            figure("lower_bound", -182_345.6, high=-120_345.6),
+            UNKNOWN,
+            "the total falls by at least 120,000.",
+        ),
+        (
+            figure("lower_bound", 182_345.6, low=120_000.0),
+            figure("estimated", 0.01, low=0.01, high=0.01),
+            "the total rises by 1 %, that is by at least 120,000.",
+        ),
+        (
+            figure("bounded", -5.0),
+            UNKNOWN,
+            "too few of them were drawn to say how far the total moves; direction unclear.",
+        ),
+        (
+            figure("exact", -1234.5, low=-1234.5, high=-1234.5),
+            figure("exact", -0.01, low=-0.01, high=-0.01),
+            "the total falls by 1 %, that is by 1,234.5.",
+        ),
+        (
+            figure("estimated", -180_000.0, low=-200_000.0, high=-160_000.0, unseen_change=45_000.0),
+            UNKNOWN,
+            "the total falls by 180,000 (160,000 to 200,000); if the ten largest customers not drawn changed too, up to 45,000 more.",
+        ),
+    ],
+)
+def test_each_status_has_its_sentence(change: EstimatedFigure, relative: EstimatedFigure, said: str) -> None:
+    total = FALL.model_copy(update={"change": change, "relative": relative})
+    assert str(estimates.describe_estimate(output(totals={"lifetime_value": total}))).endswith(said)
+
+
+def test_units_and_truth_values_have_their_own_words() -> None:
+    share = FigureChange(
+        baseline=EstimatedFigure(status="estimated", estimate=0.4, low=0.38, high=0.42),
+        change=EstimatedFigure(status="estimated", estimate=0.031, low=0.021, high=0.041),
+    )
+    given = output(("loyal",), called="buyers", totals={"loyal": FALL}, means={"loyal": share}, truth_columns=["loyal"])
+    said = str(estimates.describe_estimate(given))
+    assert "of 1,200,000 buyers" in said
+    assert "the number of rows with loyal falls by" in said
+    lines = {line.label: line for line in figures.build_figure_rows(given.estimate)}
+    assert lines["share of loyal"].value == "+3.1 percentage points of 40.0 %"
+    assert lines["share of loyal"].interval == "2.1 to 4.1 percentage points"
+
+
+def test_reasons_name_every_output_without_an_estimate() -> None:
+    none = [(name, output(status="not_estimated", reason="why")) for name in ("a", "b")]
+    assert estimates.explain_missing_estimates([*none, ("c", output())]) == ["a, b: not estimated for production: why"]
 
 
 def test_nothing_found_says_what_would_have_been_seen() -> None:
-    none = AffectedUnits(status="bounded", estimate=0.0, low=0.0, high=298.0, sample=0)
+    none = AffectedUnits(status="estimated", estimate=0.0, low=0.0, high=298.0, sample=0)
     same = output((), rows=rows(), units_affected=none, totals={})
     assert estimates.describe_estimate(same) == (
         "No difference; a change that affects more than 298 customers would have been seen with 95 % probability."
@@ -122,7 +177,7 @@ def test_what_is_not_estimated_has_no_sentence_but_a_reason() -> None:
     none = output(status="not_estimated", reason="no column names a unit")
     assert estimates.describe_estimate(none) is None
     assert estimates.explain_missing_estimate(none) == "no column names a unit"
-    assert estimates.build_figure_rows(none) == []
+    assert figures.build_figure_rows(none.estimate) == []
     assert estimates.describe_exclusions(none) == []
 
 
@@ -148,18 +203,19 @@ def test_figures_are_those_that_move_with_a_picture_each() -> None:
         baseline=EstimatedFigure(status="estimated", estimate=75.0, low=70.0, high=80.0),
         change=EstimatedFigure(status="estimated", estimate=-0.15, low=-0.2, high=-0.1),
     )
-    unmoved = TotalChange(change=EstimatedFigure(status="bounded", estimate=0.0))
-    lines = estimates.build_figure_rows(
-        output(totals={"lifetime_value": FALL, "other": unmoved}, means={"lifetime_value": mean})
-    )
+    unmoved = TotalChange(change=EstimatedFigure(status="exact", estimate=0.0, low=0.0, high=0.0))
+    shown = output(totals={"lifetime_value": FALL, "other": unmoved}, means={"lifetime_value": mean})
+    lines = figures.build_figure_rows(shown.estimate)
     assert [line.label for line in lines] == [
         "customers affected",
+        "total of lifetime_value, relative",
         "total of lifetime_value",
         "mean of lifetime_value",
     ]
     assert lines[0].interval == "37,200 to 45,600"
-    assert (lines[1].value, lines[1].interval) == ("−182,000 of 90 M", "−203,000 to −161,000")
-    assert (lines[2].value, lines[2].interval) == ("−0.150 of 75", "−0.200 to −0.100")
+    assert (lines[1].value, lines[1].interval) == ("−0.20 %", "−0.30 to −0.10 %")
+    assert (lines[2].value, lines[2].interval) == ("−182,000 of 90 M", "−203,000 to −161,000")
+    assert (lines[3].value, lines[3].interval) == ("−0.150 of 75", "−0.200 to −0.100")
     for line in lines:
         assert line.chart is not None
         places = [line.chart.low, line.chart.estimate, line.chart.high]
@@ -168,7 +224,7 @@ def test_figures_are_those_that_move_with_a_picture_each() -> None:
 
 
 def test_an_interval_across_zero_has_its_zero_inside() -> None:
-    drawn = estimates.build_interval_chart(EstimatedFigure(status="estimated", estimate=1.0, low=-1.0, high=3.0))
+    drawn = figures.build_interval_chart(EstimatedFigure(status="estimated", estimate=1.0, low=-1.0, high=3.0))
     assert drawn is not None
     assert drawn.low < drawn.zero < drawn.estimate < drawn.high
 
@@ -181,11 +237,11 @@ def test_an_interval_across_zero_has_its_zero_inside() -> None:
     ],
 )
 def test_what_is_no_interval_has_no_picture(figure: EstimatedFigure) -> None:
-    assert estimates.build_interval_chart(figure) is None
+    assert figures.build_interval_chart(figure) is None
 
 
 def test_equal_outputs_share_what_is_said_of_them() -> None:
-    none = AffectedUnits(status="bounded", estimate=0.0, low=0.0, high=298.0, sample=0)
+    none = AffectedUnits(status="estimated", estimate=0.0, low=0.0, high=298.0, sample=0)
     same = output((), rows=rows(), units_affected=none, totals={})
     other = output((), rows=rows(), status="not_estimated", reason="why")
     said = estimates.describe_equal_outputs([("a", same), ("b", same), ("c", other)])

@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 
 from sandbox.manifest.diff import (
-    AffectedUnits,
     AppliedTolerance,
     ArtifactDiff,
     ColumnChanges,
@@ -21,12 +20,10 @@ from sandbox.manifest.diff import (
     ColumnTypeChange,
     DataTestResult,
     DiffDocument,
-    EstimatedFigure,
     GateResult,
     Histogram,
     NotCompared,
     OutputDiff,
-    OutputEstimate,
     RowCounts,
     RowExample,
     RowKey,
@@ -36,6 +33,7 @@ from sandbox.manifest.diff import (
     TopValue,
 )
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, SampleReference
+from sandbox.manifest.output_estimate import AffectedUnits, EstimatedFigure, OutputEstimate
 from sandbox.report.findings import summarize_diff
 from sandbox.report.html.page import render_html as html_report
 from sandbox.report.markdown import render_comment

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule import prn
 from sandbox.engine.sql import predicate
 from sandbox.errors import DataRuleError
@@ -13,21 +14,24 @@ from sandbox.sampler.plan.plan import PlannedStratum, UnitPlan
 from sandbox.sampler.plan.pushdown import StrataSource
 from sandbox.sampler.plan.strata.strata_columns import find_strata_columns
 from sandbox.sampler.plan.strata.strata_counts import ESTIMATE_ROWS, StrataCounter
-from sandbox.sampler.plan.strata.strata_labels import prepare_labels
+from sandbox.sampler.plan.strata.strata_labels import build_size_lookup_name, prepare_labels
+from sandbox.sampler.sizes.size_strata import find_size_edges
 from sandbox.sources.projection import project_table
 from sandbox.sources.registry import get_adapter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.config.sections.sample import StratumColumn
+    from sandbox.config.sections.sample import DrawSection, StratumColumn
     from sandbox.config.settings import Settings
     from sandbox.engine.duckdb.session import Session
-    from sandbox.sampler.plan.plan import StrataColumn
+    from sandbox.sampler.plan.plan import StrataColumn, StratumLabel, TableStep
     from sandbox.sources.table import SourceTable
 
 
-def count_strata(session: Session, settings: Settings, tables: Mapping[str, SourceTable], unit: str) -> UnitPlan:
+def count_strata(
+    session: Session, settings: Settings, tables: Mapping[str, SourceTable], steps: Sequence[TableStep], unit: str
+) -> UnitPlan:
     """Find and count the strata of a unit table, with probability 1 for all.
 
     Raises:
@@ -36,14 +40,14 @@ def count_strata(session: Session, settings: Settings, tables: Mapping[str, Sour
     """
     section, table = settings.tables[unit], tables[unit]
     where = _check_where(session, unit, section.where, table)
-    columns = find_strata_columns(settings, tables, unit)
+    columns = find_strata_columns(settings, tables, steps, unit, where)
     key = tuple(section.key or ())
     narrowed_by = predicate.find_condition_columns(where, table.columns) if where else []
     entries = settings.sample.draws[unit].strata
     shared = section.duplicates == "unit"
     counted = None
     is_plain = not any(column.path for column in columns) and not any(
-        entry.bins or entry.quantiles for entry in entries
+        entry.bins or entry.quantiles or entry.is_size for entry in entries
     )
     if is_plain and not where and not shared:
         counted = pushdown.count_groups_in_source(session, table, [column.column for column in columns], key)
@@ -61,7 +65,10 @@ def count_strata(session: Session, settings: Settings, tables: Mapping[str, Sour
         shared=shared,
         has_whole_keys=table.rows > ESTIMATE_ROWS and get_adapter(table).has_no_nulls(table, key),
     )
-    columns = tuple(_add_edges(counting, tables, column, entry) for column, entry in zip(columns, entries, strict=True))
+    draw = settings.sample.draws[unit]
+    columns = tuple(
+        _add_edges(counting, tables, column, entry, draw) for column, entry in zip(columns, entries, strict=True)
+    )
     counts = counting.count(columns, prepare_labels(session, tables, unit, columns))
     return UnitPlan(
         table=unit,
@@ -90,6 +97,28 @@ def assign_probabilities(unit: UnitPlan, chosen: Sequence[float]) -> UnitPlan:
     return dataclasses.replace(unit, strata=strata)
 
 
+def merge_cells(unit: UnitPlan) -> UnitPlan:
+    """Merge the cells of a draw by size into strata: those of one size group and threshold.
+
+    Strata of another draw are returned as they are.
+    """
+    index = next((index for index, column in enumerate(unit.columns) if column.size is not None), None)
+    if index is None:
+        return unit
+    groups: dict[tuple[StratumLabel, int], list[PlannedStratum]] = {}
+    for cell in unit.strata:
+        groups.setdefault((cell.labels[index], cell.threshold), []).append(cell)
+    strata = tuple(
+        dataclasses.replace(
+            cells[0],
+            population=sum(cell.population for cell in cells),
+            merged=tuple(cell.labels for cell in cells[1:]),
+        )
+        for cells in groups.values()
+    )
+    return dataclasses.replace(unit, strata=strata)
+
+
 def _check_where(session: Session, unit: str, text: str | None, table: SourceTable) -> str | None:
     if text is None:
         return None
@@ -103,10 +132,28 @@ def _check_where(session: Session, unit: str, text: str | None, table: SourceTab
 
 
 def _add_edges(
-    counting: StrataCounter, tables: Mapping[str, SourceTable], column: StrataColumn, entry: StratumColumn
+    counting: StrataCounter,
+    tables: Mapping[str, SourceTable],
+    column: StrataColumn,
+    entry: StratumColumn,
+    draw: DrawSection,
 ) -> StrataColumn:
     if entry.bins is not None:
         return dataclasses.replace(column, edges=bins.parse_declared_edges(counting.session, column, entry.bins))
+    if column.size is not None:
+        prepare_labels(counting.session, tables, counting.table.name, [column])
+        lookup = build_size_lookup_name(counting.table.name)
+        [(count,)] = counting.session.fetch_rows(f"select count(*) from {quote_identifier(lookup)}")
+        edges, has_certain_group = find_size_edges(
+            counting.session,
+            lookup,
+            column.size,
+            groups=entry.size_groups,
+            always=entry.certain_units,
+            sample_units=draw.units if draw.units is not None else (draw.rate or 0.0) * count,
+        )
+        size = dataclasses.replace(column.size, has_certain_group=has_certain_group)
+        return dataclasses.replace(column, edges=edges, size=size)
     if entry.quantiles is None:
         return column
     (label,) = prepare_labels(counting.session, tables, counting.table.name, [column])

@@ -8,20 +8,29 @@ from sandbox.engine.sql.ibis_types import IBIS_TYPES
 from sandbox.engine.sql.type_names import NUMBER_TYPE, TEMPORAL_TYPE
 from sandbox.errors import DataRuleError
 from sandbox.sampler.plan.plan import StrataColumn
+from sandbox.sampler.sizes.size_columns import find_size_column
+from sandbox.sampler.sizes.size_strata import SizeStratum
 from sandbox.sources.checks.schema_check import resolve_column
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sandbox.config.sections.sample import Reference, StratumColumn
     from sandbox.config.settings import Settings
+    from sandbox.sampler.plan.plan import TableStep
     from sandbox.sources.table import SourceTable
 
 ReferencePath = tuple["Reference", ...]
 
 
-def find_strata_columns(settings: Settings, tables: Mapping[str, SourceTable], unit: str) -> tuple[StrataColumn, ...]:
-    """Return the strata columns of a unit's draw; they must exist.
+def find_strata_columns(
+    settings: Settings,
+    tables: Mapping[str, SourceTable],
+    steps: Sequence[TableStep],
+    unit: str,
+    where: str | None,
+) -> tuple[StrataColumn, ...]:
+    """Return the strata columns of a unit's draw; they must exist. ``where`` is the SQL condition of its frame.
 
     Raises:
         DataRuleError: A column cannot form strata, or its table has no unique reference path.
@@ -29,6 +38,13 @@ def find_strata_columns(settings: Settings, tables: Mapping[str, SourceTable], u
     columns = {name: table.columns for name, table in tables.items()}
     strata_columns = []
     for entry in settings.sample.draws[unit].strata:
+        if entry.is_size:
+            size = find_size_column(settings, tables, steps, unit, entry)
+            stratum = SizeStratum(size=size, key=tuple(settings.tables[unit].key or ()), where=where)
+            strata_columns.append(
+                StrataColumn(name=entry.label, column=entry.label, type=size.total_type, size=stratum)
+            )
+            continue
         table, column = resolve_column(settings, columns, unit, entry.column)
         kind = columns[table][column]
         _check_type(f"{table}.{column}", entry, kind)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule.strata_labels import NAN_BIN, KeyColumnPair, LabelDefinition, ValueLookup
 from sandbox.errors import DataRuleError
+from sandbox.sampler.sizes.size_strata import create_size_lookup
 from sandbox.sources.checks.key_check import build_not_null_condition
 from sandbox.sources.checks.schema_check import (
     build_join_condition,
@@ -60,12 +61,21 @@ def build_session_name(what: str, table: str) -> str:
     return f"{what} of {table.encode().hex()}"
 
 
+def build_size_lookup_name(unit: str) -> str:
+    """Return the name of the session's table of a unit table's sizes; a draw has strata by one size at most."""
+    return build_session_name("sizes", unit)
+
+
 def create_strata_table(session: Session, name: str, unit: UnitPlan) -> None:
-    """Create the table of a unit's strata for `sandbox.engine.rule.sampling_rule.Draw`, with ``population``."""
+    """Create the table of a unit's strata for `sandbox.engine.rule.sampling_rule.Draw`, with ``population``.
+
+    A stratum of several cells has one row for each of them.
+    """
+    rows = [(index, stratum, labels) for index, stratum in enumerate(unit.strata) for labels in stratum.cells]
     cells: list[list[object]] = [
-        list(range(len(unit.strata))),
-        [stratum.threshold for stratum in unit.strata],
-        [stratum.population for stratum in unit.strata],
+        [index for index, _, _ in rows],
+        [stratum.threshold for _, stratum, _ in rows],
+        [stratum.population for _, stratum, _ in rows],
     ]
     names = [
         'unnest(?::bigint[]) as "index"',
@@ -73,7 +83,7 @@ def create_strata_table(session: Session, name: str, unit: UnitPlan) -> None:
         "unnest(?::bigint[]) as population",
     ]
     for index, column in enumerate(unit.columns):
-        labels = [stratum.labels[index] for stratum in unit.strata]
+        labels = [cell[index] for _, _, cell in rows]
         kind = column.type if column.edges is None else "INTEGER"
         texts: list[object] = [str(NAN_BIN) if label.kind == "nan" else label.text for label in labels]
         cells += [texts, [label.kind == "rare" for label in labels]]
@@ -87,7 +97,9 @@ def create_strata_table(session: Session, name: str, unit: UnitPlan) -> None:
 def _create_lookup(
     session: Session, tables: Mapping[str, SourceTable], unit: str, column: StrataColumn, name: str
 ) -> ValueLookup | None:
-    """Create the table that maps a unit row's columns to a value of another table."""
+    """Create the table that maps a unit row's columns to a value of another table, or to the unit's size."""
+    if column.size is not None:
+        return create_size_lookup(session, tables, unit, column.size, build_size_lookup_name(unit))
     if not column.path:
         return None
     first = column.path[0]

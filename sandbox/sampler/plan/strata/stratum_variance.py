@@ -6,12 +6,11 @@ largest, far finer than an allocation needs.
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.sampler.plan.frame import prepare_frame
+from sandbox.sampler.sizes.deviation import STEPS_PER_LARGEST, compute_deviation
 from sandbox.sources.projection import project_table
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import UnitPlan
     from sandbox.sources.table import SourceTable
 
-STEPS_PER_LARGEST = 2.0**36
 LARGEST_TABLE = "largest of each stratum"
 
 
@@ -59,14 +57,6 @@ def compute_deviations(session: Session, tables: Mapping[str, SourceTable], unit
         doing=doing,
     )
     session.execute(f"drop table {quote_identifier(LARGEST_TABLE)}")
-    spreads = {h: largest * _compute_deviation(n, total, squares) for h, largest, n, total, squares in sums}
+    spreads = {h: largest * compute_deviation(n, total, squares) for h, largest, n, total, squares in sums}
     least = min((spread for spread in spreads.values() if spread > 0), default=1.0)
     return [spreads.get(index) or least for index in range(len(unit.strata))]
-
-
-def _compute_deviation(count: int, total: int, squares: int) -> float:
-    """Compute the standard deviation of integers, in units of `STEPS_PER_LARGEST`."""
-    if count < 2:
-        return 0.0
-    variance = Fraction(squares * count - total * total, count * (count - 1))
-    return math.sqrt(variance) / STEPS_PER_LARGEST
