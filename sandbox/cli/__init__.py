@@ -39,6 +39,8 @@ COMMANDS = {
     "run": ("runs", "Run one version of the code on the sample."),
     "diff": ("runs", "Compare the outputs of production's code and the changed code."),
     "why": ("why", "Find the smallest case in which an output differs, and write a test of it."),
+    "promote": ("promotion", "Sign a record of an accepted change, or check that a version has one."),
+    "keys": ("promotion", "List, add or remove the keys whose records count."),
     "report": ("reports", "Open the last report."),
     "shell": ("sandboxes", "Open a terminal inside the sandbox."),
     "exec": ("sandboxes", "Run one command inside the sandbox."),

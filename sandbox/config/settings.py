@@ -13,6 +13,7 @@ from pydantic import Field
 
 from sandbox.config.sections.base import Section
 from sandbox.config.sections.outputs import DataTestEntry, GateSection, OutputSection
+from sandbox.config.sections.promotion import PromotionSection
 from sandbox.config.sections.sample import SampleSection, TableSection
 from sandbox.config.sections.source import ProjectSection, SourceSection
 from sandbox.config.sections.stack import PipelineSection, StackSection
@@ -42,6 +43,9 @@ class Settings(Section):
     )
     tests: list[DataTestEntry] = Field(default_factory=list, description="Data tests of the outputs.")
     gate: GateSection = Field(default_factory=GateSection, description="What a change may do and still pass.")
+    promotion: PromotionSection = Field(
+        default_factory=PromotionSection, description="Signed records of accepted changes."
+    )
     why: WhySection = Field(default_factory=WhySection, description="The search for the smallest difference.")
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 STATE_FOLDER = ".sandbox"
-OWN_FILES = (STATE_FOLDER, "sandbox.toml", "sandbox.lock")
+OWN_FILES = (STATE_FOLDER, "sandbox.toml", "sandbox.lock", "sandbox.keys")
 MAX_NAMED_REFS = 8
 
 

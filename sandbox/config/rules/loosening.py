@@ -52,6 +52,11 @@ def _is_lower_or_removed(before: Any, after: Any) -> bool:
     return before is None or after is None or bool(after < before)
 
 
+def _is_age_raised(before: Any, after: Any) -> bool:
+    """Return whether a largest age rises; None is any age."""
+    return before is not None and (after is None or bool(after > before))
+
+
 def _is_set_or_changed(_before: Any, after: Any) -> bool:
     return after is not None
 
@@ -161,6 +166,7 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     **{f"sample.also.*.{key}": check for key, check in _DRAW_KEYS.items()},
     "sample.unit": _is_any_change,
     "sample.memory": _is_harmless,
+    "promotion.max_age": _is_age_raised,
     "why.runs": _is_harmless,
     "why.time": _is_harmless,
     **{f"tables.*.{key}": check for key, check in _TABLE_KEYS.items()},

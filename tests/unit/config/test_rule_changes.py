@@ -173,6 +173,7 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("sample", "allocation"), "power", ABSENT),
     (("sample", "totals"), ABSENT, ["age"]),
     (("sample", "memory"), ABSENT, "2GB"),
+    (("promotion", "max_age"), ABSENT, "30d"),
     (("why", "runs"), ABSENT, 10),
     (("why", "time"), ABSENT, "1m"),
     (("sample", "also", "products"), None, ABSENT),
