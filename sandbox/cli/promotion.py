@@ -29,7 +29,7 @@ def promote(call: Call, *, which: str | None, reason: str | None, ref: str | Non
     The record is an in-toto attestation: both versions, lock, stack, sample, rules, verdict and figures. With --check,
     exits 0 if a record signed by a trusted key covers the version's code, lock and rules, and 1 if none does.
     """
-    from sandbox.commands import promote as command  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.commands.promotion import promote as command  # noqa: PLC0415 - heavy, and --help does not need it
 
     if ref is None:
         if keys is not None:
@@ -60,7 +60,7 @@ def keys(call: Call, *, action: str, key: str | None, name: str) -> None:
 
     `add` without KEY adds the key of this installation. KEY is a line as shown by `list`; for `remove`, a name or an id.
     """
-    from sandbox.commands import keys as command  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.commands.promotion import keys as command  # noqa: PLC0415 - heavy, and --help does not need it
 
     project = call.load_project()
     if action == "list":

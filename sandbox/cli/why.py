@@ -85,8 +85,8 @@ def why(
         raise click.UsageError("--by goes with --change")
     if change and (output is not None or target is not None):
         raise click.UsageError("--change attributes the rows of all outputs; OUTPUT and --to do not go with it")
-    from sandbox.commands.why import WhyOptions  # noqa: PLC0415 - heavy, and --help does not need it
-    from sandbox.commands.why import why as run_command  # noqa: PLC0415
+    from sandbox.commands.why.smallest_case import WhyOptions  # noqa: PLC0415 - heavy, and --help does not need it
+    from sandbox.commands.why.smallest_case import why as run_command  # noqa: PLC0415
     from sandbox.impact.options import DiffOptions, DiffVersions  # noqa: PLC0415
     from sandbox.report.terminal.why import render_attribution, render_why  # noqa: PLC0415
 
@@ -98,7 +98,7 @@ def why(
         diff=DiffOptions(name=name, frozen=frozen, values=not no_values, accept_rules=True),
     )
     if change:
-        from sandbox.commands.why_change import why_change  # noqa: PLC0415
+        from sandbox.commands.why.change import why_change  # noqa: PLC0415
 
         versions = DiffVersions(baseline=baseline, candidate=candidate)
         attributed = why_change(project, versions, by, options.diff, progress=call.progress)

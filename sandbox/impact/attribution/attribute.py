@@ -14,7 +14,7 @@ from sandbox.impact.attribution.explanations import explain_rows
 from sandbox.impact.attribution.row_names import RowNamer
 from sandbox.impact.compare_outputs import build_comparison_options, compare_tables
 from sandbox.impact.noise.detection import OutputNoise, add_noise_to_rules
-from sandbox.manifest.attribution import AttributionDocument, OutputAttribution, RowExplanation
+from sandbox.manifest.why.attribution import AttributionDocument, OutputAttribution, RowExplanation
 from sandbox.model import SilentProgress
 from sandbox.runner.code.code_parts import CodeChange, check_part_count
 from sandbox.runner.failures import summarize_error

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from sandbox.manifest.attribution import AttributionDocument, RowExplanation
-    from sandbox.manifest.witness import WitnessDocument
+    from sandbox.manifest.why.attribution import AttributionDocument, RowExplanation
+    from sandbox.manifest.why.witness import WitnessDocument
 
 MAX_ROWS = 6
 MAX_COLUMNS = 8

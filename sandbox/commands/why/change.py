@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sandbox.config import Project
     from sandbox.impact.options import DiffOptions, DiffVersions
-    from sandbox.manifest.attribution import AttributionDocument
+    from sandbox.manifest.why.attribution import AttributionDocument
     from sandbox.model import Progress
     from sandbox.runner.code.code_parts import PartKind
 

@@ -21,7 +21,7 @@ from sandbox.impact.witness.preparation import (
 from sandbox.impact.witness.search import WitnessSearch
 from sandbox.impact.witness.trials import Budget
 from sandbox.manifest.canonical_json import hash_json
-from sandbox.manifest.witness import WitnessDocument
+from sandbox.manifest.why.witness import WitnessDocument
 from sandbox.report import witness_files as files
 from sandbox.report.files import write_document
 from sandbox.store.folder import make_staging_folder, publish_folder, restrict_access

@@ -1,0 +1,1 @@
+"""``sandbox promote`` and ``sandbox keys``."""

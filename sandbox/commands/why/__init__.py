@@ -1,0 +1,1 @@
+"""``sandbox why``: the smallest case, and the parts of the change."""
