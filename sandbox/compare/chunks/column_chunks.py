@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sandbox.compare.chunks.page_headers import MalformedPageError, Page, list_pages
+from sandbox.compare.reading.compact_protocol import MalformedStructError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +119,7 @@ def find_differing_rows(
             filled = sum(page.values for page in pages) == first.traits[0] and (nested or first.traits[0] == rows)
             return [] if filled else whole
         return whole if nested else _find_differing_pages(files, chunks, rows)
-    except MalformedPageError:
+    except MalformedStructError:
         return whole
 
 

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sandbox.compare.reading.flat_schema import read_flat_schema
 from sandbox.compare.reading.parquet_types import UnreadableTypeError, WideType, unify_types
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import format_file_list
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sandbox.errors import SandboxError
     from sandbox.model import TableFiles
 
+_READER_OPTIONS = "hive_partitioning = false"
 _FIRST_NS, _LAST_NS = "TIMESTAMP '1677-09-22 00:00:00'", "TIMESTAMP '2262-04-11 00:00:00'"
 
 
@@ -76,6 +78,9 @@ def open_parquet(session: Session, table: TableFiles, failure: type[SandboxError
     Raises:
         SandboxError: Of the given class; a file cannot be read, or holds values that would be changed.
     """
+    if len(table.paths) == 1 and not table.folder and (plain := read_flat_schema(table.paths[0])) is not None:
+        sql = f"read_parquet({format_file_list(table.paths)}, {_READER_OPTIONS})"
+        return ParquetSource(sql=sql, names=plain, units=((),) * len(plain))
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
     files = [_read_schema(path, failure, doing) for path in table.paths]
@@ -179,7 +184,7 @@ class _GroupReader:
     @property
     def options(self) -> str:
         """The options of DuckDB's reader."""
-        return "hive_partitioning = false" + (", int96_as = 'timestamp_ns'" if self.int96 else "")
+        return _READER_OPTIONS + (", int96_as = 'timestamp_ns'" if self.int96 else "")
 
     def render_files_sql(self, group: Sequence[ParquetFile], *, with_file: bool = False) -> str:
         """Return the SQL of the files' rows, with the columns of partitions and, if asked for, ``filename``."""

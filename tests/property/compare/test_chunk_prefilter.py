@@ -26,6 +26,7 @@ from sandbox.compare import OutputRules, compare_tables, prefilter
 from sandbox.compare.chunks import chunk_prefilter
 from sandbox.compare.chunks.aligned_tables import align_tables
 from sandbox.compare.columns import match_columns
+from sandbox.compare.reading import parquet_reader
 from sandbox.compare.reading.table_reader import TableReader, build_compared_columns
 from sandbox.compare.rows import detail_sample
 from sandbox.compare.rows.row_matching import SIDES, ComparisonPlan, create_views
@@ -34,6 +35,7 @@ from sandbox.errors import SourceError
 from sandbox.model import SilentProgress, TableFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from sandbox.manifest.diff import OutputDiff
@@ -299,6 +301,13 @@ def _reinterpret(values: pa.Array, type_: pa.DataType) -> pa.Array:
     if pa.types.is_decimal(type_):
         return pa.Array.from_buffers(type_, len(values), values.cast(pa.decimal128(19, 0)).buffers())
     return values.cast(type_) if pa.types.is_string(type_) or pa.types.is_binary(type_) else values.view(type_)
+
+
+@pytest.fixture(autouse=True)
+def _read_by_arrow() -> Iterator[None]:
+    """Small files are described by Arrow, as large ones are."""
+    with mock.patch.object(parquet_reader, "read_flat_schema", return_value=None):
+        yield
 
 
 @pytest.mark.parametrize("part", range(PARTS))

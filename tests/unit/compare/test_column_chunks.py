@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare.chunks.column_chunks import ColumnChunk, find_differing_rows, read_chunk
-from sandbox.compare.chunks.page_headers import MalformedPageError, list_pages
+from sandbox.compare.chunks.page_headers import list_pages
+from sandbox.compare.reading.compact_protocol import MalformedStructError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,5 +78,5 @@ def test_chunks_that_end_within_a_page_differ(tmp_path: Path) -> None:
 def test_other_bytes_are_no_pages(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(data)
-    with path.open("rb") as file, pytest.raises(MalformedPageError):
+    with path.open("rb") as file, pytest.raises(MalformedStructError):
         list_pages(file.fileno(), 0, len(data) or 4)
