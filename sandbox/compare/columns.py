@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sandbox.compare.canonical_sql import canonicalize, render_text_sql
 from sandbox.compare.rules import NO_TOLERANCE, Tolerance
-from sandbox.compare.sql_types import TEMPORAL_TYPES, is_nested, is_numeric
+from sandbox.compare.sql_types import MEASURED_TIME_TYPES, is_nested, is_numeric
 from sandbox.compare.tolerance import render_normalized_sql
 from sandbox.manifest.diff import ColumnTypeChange, SchemaChanges
 
@@ -82,7 +82,7 @@ class ComparedColumn:
     @property
     def is_measurable(self) -> bool:
         """True where a change has a size: of numbers, and of dates and times in seconds."""
-        return self.is_numeric or self.common in TEMPORAL_TYPES
+        return self.is_numeric or self.common in MEASURED_TIME_TYPES
 
     def render_value_sql(self, side: SideName, *, key: bool = False, row: str = "") -> str:
         """Return the SQL of the compared value: equal values of both sides are equal in it.

@@ -23,6 +23,7 @@ from sandbox.compare.gate_rules import (
     evaluate_rule_changes,
     get_limit,
 )
+from sandbox.compare.tolerance_proposals import propose_tolerances
 from sandbox.manifest.diff import GateResult, OutputDiff, Verdict
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def _evaluate_changed_rows(name: str, output: OutputDiff, gate: GateSection, own
         held=held,
         found=format_percent(share) + ("" if weighted is None else ", weighted to production,"),
         accept=None if held else render_accept_line("changed_rows", render_accepted_share(share), output=name),
+        tolerance=None if held else propose_tolerances(name, output),
     )
 
 

@@ -14,7 +14,7 @@ from sandbox.compare.canonical_sql import canonicalize
 from sandbox.compare.columns import match_columns
 from sandbox.compare.reading.table_reader import TableReader, build_compared_columns
 from sandbox.compare.rules import compute_engine_memory
-from sandbox.compare.sql_types import TEMPORAL_TYPES, is_nested
+from sandbox.compare.sql_types import MEASURED_TIME_TYPES, is_nested
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import PipelineError
 from sandbox.estimate.run_tests import (
@@ -153,9 +153,10 @@ def _render_values_sql(column: ComparedColumn, side: SideName, number: int) -> s
     raw, type_ = column.format_raw_name(side), column.select_type(side)
     text, _ = canonicalize(type_, raw)
     value = "null::DOUBLE"
-    if type_ in TEMPORAL_TYPES:
-        value = f"case when isfinite({raw}) then epoch({raw}) end" if not type_.startswith("TIME_") else f"epoch({raw})"
-        value = f"epoch({raw})" if type_ == "TIME" else value
+    if type_ in MEASURED_TIME_TYPES:
+        instant = f"{raw}::TIMESTAMP WITH TIME ZONE" if type_ == "TIMESTAMPTZ_NS" else raw
+        clock = type_ in {"TIME", "TIME_NS"}
+        value = f"epoch({raw})" if clock else f"case when isfinite({instant}) then epoch({raw}) end"
     elif column.is_numeric:
         value = f"{raw}::DOUBLE"
     return f"({text})::VARCHAR as t{number}, ({value})::DOUBLE as x{number}"

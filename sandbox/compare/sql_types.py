@@ -10,6 +10,9 @@ NUMBER_TYPES = INTEGER_TYPES | FLOAT_TYPES | {"HUGEINT", "UHUGEINT", "BIGNUM"}
 TEMPORAL_TYPES = frozenset(
     {"DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"}
 )
+NANOSECOND_TYPES = frozenset({"TIME_NS", "TIMESTAMPTZ_NS"})
+"""Times that DuckDB compares and subtracts, and for which it has few other functions."""
+MEASURED_TIME_TYPES = TEMPORAL_TYPES | NANOSECOND_TYPES
 _DECIMAL_PATTERN = re.compile(r"DECIMAL\((\d+),(\d+)\)")
 _MAX_EXACT_DIGITS = 28  # the sum of a thousand million differences still fits into 38 digits
 
@@ -31,7 +34,7 @@ def render_difference_sql(type_: str, baseline: str, candidate: str) -> str:
     or NaN.
     """
     both = (baseline, candidate)
-    if type_ in TEMPORAL_TYPES:
+    if type_ in MEASURED_TIME_TYPES:
         return _render_seconds_sql(type_, baseline, candidate)
     decimal = _DECIMAL_PATTERN.fullmatch(type_)
     if type_ in INTEGER_TYPES:
@@ -40,6 +43,19 @@ def render_difference_sql(type_: str, baseline: str, candidate: str) -> str:
         return f"({candidate} - {baseline})"
     finite = " and ".join(f"isfinite({side}::DOUBLE)" for side in both)
     return f"(case when {finite} then {candidate}::DOUBLE - {baseline}::DOUBLE end)"
+
+
+def render_distance_sql(type_: str, baseline: str, candidate: str) -> str:
+    """Render the SQL of |candidate − baseline| as DOUBLE, from the exact difference of wide numbers.
+
+    NULL where the difference exceeds 38 digits: it is then within no tolerance.
+    """
+    decimal = _DECIMAL_PATTERN.fullmatch(type_)
+    if type_ in {"HUGEINT", "UHUGEINT"} or (decimal and int(decimal[1]) > _MAX_EXACT_DIGITS):
+        return f"try(greatest({baseline}, {candidate}) - least({baseline}, {candidate}))::DOUBLE"
+    if type_ == "BIGNUM":
+        return f"abs(({candidate} - {baseline})::DOUBLE)"
+    return f"abs({render_difference_sql(type_, baseline, candidate)}::DOUBLE)"
 
 
 def has_exact_sums(type_: str) -> bool:
@@ -51,10 +67,13 @@ def has_exact_sums(type_: str) -> bool:
 def _render_seconds_sql(type_: str, baseline: str, candidate: str) -> str:
     if type_ == "TIME":
         return f"((epoch_us({candidate}) - epoch_us({baseline})) / 1e6)"
-    finite = f"isfinite({baseline}) and isfinite({candidate})"
+    if type_ == "TIME_NS":
+        return f"((epoch_ns({candidate}) - epoch_ns({baseline})) / 1e9)"
+    cast = "::TIMESTAMP WITH TIME ZONE" if type_ == "TIMESTAMPTZ_NS" else ""
+    finite = f"isfinite({baseline}{cast}) and isfinite({candidate}{cast})"
     if type_ == "DATE":  # in microseconds the last dates are beyond 64 bits
         return f"(case when {finite} then ({candidate} - {baseline}) * 86400.0::DOUBLE end)"
-    if type_ == "TIMESTAMP_NS":
+    if type_ in {"TIMESTAMP_NS", "TIMESTAMPTZ_NS"}:
         ticks, unit = "epoch_ns", "1e9"
     else:
         ticks, unit = "epoch_us", "1e6"

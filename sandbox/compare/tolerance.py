@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.compare.sql_types import FLOAT_TYPES, TEMPORAL_TYPES
+from sandbox.compare.sql_types import FLOAT_TYPES, MEASURED_TIME_TYPES
 from sandbox.engine.sql.type_names import parse_item_type
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def find_misplaced_settings(type_: str, tolerance: Tolerance, *, numeric: bool) 
     fitting = {
         "abs": numeric or not tolerance.abs,
         "rel": numeric or not tolerance.rel,
-        "time": type_ in TEMPORAL_TYPES or not tolerance.seconds,
+        "time": type_ in MEASURED_TIME_TYPES or not tolerance.seconds,
         "case": type_ == "VARCHAR" or tolerance.case,
         "space": type_ == "VARCHAR" or tolerance.space,
         "set": parse_item_type(type_) is not None or not tolerance.as_set,

@@ -345,7 +345,8 @@ class GateResult(DocumentPart):
 
     ``rule`` is a key of ``[gate]``, or ``total_change OUTPUT.COLUMN``. An output's own rule without a result, because
     the output was not compared, is ``changed_rows OUTPUT`` or ``schema OUTPUT``. ``accept`` is the TOML or flag to
-    accept the result of a failed rule, if there is one.
+    accept the result of a failed rule, if there is one. ``tolerance`` is the TOML that accepts the differences if they are
+    rounding, where they look like it.
     """
 
     rule: str
@@ -354,6 +355,7 @@ class GateResult(DocumentPart):
     held: bool
     found: str
     accept: str | None = None
+    tolerance: str | None = None
 
 
 class DiffDocument(Document):

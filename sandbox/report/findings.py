@@ -320,7 +320,11 @@ def describe_gate_failures(document: DiffDocument, *, accept: bool = True) -> li
             rules = "; ".join(describe_rule(result) for result in broken)
             line = f"{join_names([name])}: {rules}" if name is not None else rules
             ways = " and ".join(result.accept for result in broken if result.accept is not None) if accept else ""
-            lines.append(line + (f"; to accept it: {ways}" if ways else ""))
+            rounding = (
+                " and ".join(result.tolerance for result in broken if result.tolerance is not None) if accept else ""
+            )
+            line += f"; to accept it: {ways}" if ways else ""
+            lines.append(line + (f"; if it is rounding: {rounding}" if rounding else ""))
     return lines
 
 
@@ -334,7 +338,11 @@ def describe_key(output: OutputDiff) -> str:
     """Return how rows were matched."""
     key = output.key
     if key.source == "none":
-        return "without a key: rows were compared as a multiset" if not output.identical else "identical files"
+        return (
+            "without a key no row can be paired with another: rounding and changed values count as rows added and removed"
+            if not output.identical
+            else "identical files"
+        )
     text = f"{key.source} key {', '.join(truncate_text(name, _MAX_NAME_LENGTH) for name in key.columns)}"
     for what, counts in (
         ("duplicate", (key.baseline_duplicates, key.candidate_duplicates)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.compare.canonical_sql import render_field_sql
-from sandbox.compare.sql_types import FLOAT_TYPES, TEMPORAL_TYPES, render_difference_sql
+from sandbox.compare.sql_types import FLOAT_TYPES, MEASURED_TIME_TYPES, render_difference_sql, render_distance_sql
 from sandbox.compare.tolerance import ROUNDING, SINGLE_ROUNDING
 from sandbox.engine.sql.type_names import parse_field_types, parse_item_type
 
@@ -19,11 +19,13 @@ def render_differs_sql(column: ComparedColumn) -> str:
     distinct = f"b.{name} is distinct from c.{name}"
     if column.is_numeric and (tolerance.abs or tolerance.rel):
         allowed = f"{tolerance.abs!r}::DOUBLE + {tolerance.rel!r}::DOUBLE * abs(b.{name}::DOUBLE)"
-    elif column.common in TEMPORAL_TYPES and tolerance.seconds:
+    elif column.common in MEASURED_TIME_TYPES and tolerance.seconds:
         allowed = f"{tolerance.seconds!r}::DOUBLE"
     else:
         return f"({distinct})"
-    return f"({distinct} and not coalesce(abs({render_change_sql(column)}::DOUBLE) <= {allowed}, false))"
+    assert column.common is not None
+    distance = render_distance_sql(column.common, f"b.{name}", f"c.{name}")
+    return f"({distinct} and not coalesce(isfinite({allowed}) and {distance} <= {allowed}, false))"
 
 
 def render_change_sql(column: ComparedColumn) -> str:

@@ -14,7 +14,15 @@ NumberTypeName = Literal[
     "FLOAT", "DOUBLE", "DECIMAL",
 ]  # fmt: skip
 TemporalTypeName = Literal[
-    "DATE", "TIME", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE"
+    "DATE",
+    "TIME",
+    "TIMESTAMP",
+    "TIMESTAMP_S",
+    "TIMESTAMP_MS",
+    "TIMESTAMP_NS",
+    "TIMESTAMP WITH TIME ZONE",
+    "TIME_NS",
+    "TIMESTAMPTZ_NS",
 ]
 ToleranceTypeName = Literal[NumberTypeName, TemporalTypeName, "VARCHAR", "LIST"]
 

@@ -203,7 +203,10 @@ def test_a_gate_that_is_not_held_although_nothing_differs_is_said_at_once() -> N
     ("key", "said"),
     [
         ({"columns": ["day", "shop"], "source": "inferred"}, "a: inferred key day, shop"),
-        ({"columns": [], "source": "none"}, "a: without a key: rows were compared as a multiset"),
+        (
+            {"columns": [], "source": "none"},
+            "a: without a key no row can be paired with another: rounding and changed values count as rows added and removed",
+        ),
         (
             {"columns": ["id"], "source": "declared", "baseline_duplicates": 6, "candidate_nulls": 2},
             (
