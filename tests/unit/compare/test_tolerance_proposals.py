@@ -12,10 +12,10 @@ from sandbox.manifest.diff import (
     ColumnProfile,
     ColumnSummary,
     OutputDiff,
-    OutputEstimate,
     RowCounts,
     RowKey,
 )
+from sandbox.manifest.output_estimate import OutputEstimate
 
 
 def build_output(added: int = 0, **columns: dict[str, Any]) -> OutputDiff:
