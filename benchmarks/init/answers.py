@@ -35,9 +35,8 @@ CHINOOK = KnownSource(
 BASEBALL = KnownSource(
     keys={
         "People": ("playerID",), "Schools": ("schoolID",), "TeamsFranchises": ("franchID",), "Teams": ("yearID", "teamID"),
-        "AllstarFull": ("playerID", "yearID", "gameNum", "gameID"), "AwardsPlayers": ("playerID", "awardID", "yearID", "lgID"),
-        "BattingPost": ("yearID", "round", "playerID", "teamID"), "CollegePlaying": ("playerID", "schoolID", "yearID"),
-        "HallOfFame": ("playerID", "yearid", "votedBy"), "PitchingPost": ("playerID", "yearID", "round"),
+        "BattingPost": ("yearID", "round", "playerID"), "CollegePlaying": ("playerID", "schoolID", "yearID"),
+        "HallOfFame": ("playerID", "yearID", "votedBy"), "PitchingPost": ("playerID", "yearID", "round"),
         "Salaries": ("yearID", "teamID", "playerID"),
     },
     references={

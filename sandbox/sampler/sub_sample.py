@@ -14,6 +14,7 @@ from sandbox.model import Sample, TableFiles
 from sandbox.sampler.plan.table_order import order_tables
 from sandbox.sources.checks.key_check import build_not_null_condition
 from sandbox.sources.checks.schema_check import build_join_condition, build_when_condition
+from sandbox.sources.files.frame_metadata import copy_frame
 from sandbox.store.folder import translate_os_errors
 
 if TYPE_CHECKING:
@@ -275,6 +276,7 @@ class SubSampleWriter:
                 f"to {quote_literal(str(output_path))} (format parquet)",
                 doing=f"writing rows of {step.table}",
             )
+            copy_frame(path, output_path)
             paths.append(output_path)
         return paths
 

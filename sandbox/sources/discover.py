@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 from sandbox.sources import bucket, folder
-from sandbox.sources.adapters import spark
+from sandbox.sources.adapters import excel_files, spark
 from sandbox.sources.listing import SourceListing
 from sandbox.sources.registry import ADAPTERS, get_adapter
 
@@ -44,7 +45,7 @@ def list_source(uri: str, *, base: Path, section: SourceSection | None = None) -
         remote, tree = bucket.list_bucket(uri, base=base) if "://" in uri else (None, _list_local_folder(root))
     except OSError as error:
         raise SourceError(f"the source {root} cannot be read: {describe_foreign_error(error)}") from error
-    found = _find_tree_tables(tree)
+    found = _split_workbooks(_find_tree_tables(tree))
     return SourceListing(
         uri=uri,
         base=base,
@@ -76,6 +77,26 @@ def _find_tree_tables(tree: folder.SourceTree) -> folder.TreeTables:
             hint=f"name the folder that it lies in: {parent}",
         )
     return folder.find_tables(tree)
+
+
+def _split_workbooks(found: folder.TreeTables) -> folder.TreeTables:
+    """Return the tables of a folder with one for each sheet of its workbooks."""
+    books = {name for name, (form, files) in found.files.items() if form == "excel" and len(files) == 1}
+    files = {name: entry for name, entry in found.files.items() if name not in books}
+    problems = dict(found.problems)
+    for name in sorted(books):
+        _, (file,) = found.files[name]
+        try:
+            sheets = excel_files.split_workbook(name, file)
+        except SourceError as error:
+            problems[name] = f"{error.message}; {error.hint}"
+            continue
+        for table, sheet in sheets.items():
+            if table in files:
+                problems[table] = f"the source has the table {table} more than once; rename a sheet or a file"
+            files[table] = ("excel", (sheet,))
+    files = {name: entry for name, entry in files.items() if name not in problems}
+    return replace(found, files=files, problems=problems)
 
 
 def find_changed_files(before: SourceListing, tables: Mapping[str, SourceTable]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sandbox.sources.adapters.arrow_files import ArrowAdapter, OrcAdapter
 from sandbox.sources.adapters.csv_files import CsvAdapter
 from sandbox.sources.adapters.duckdb_file import DuckDBAdapter
+from sandbox.sources.adapters.excel_files import ExcelAdapter
 from sandbox.sources.adapters.jsonl_files import JsonLinesAdapter
 from sandbox.sources.adapters.lakehouse import DeltaAdapter, IcebergAdapter
 from sandbox.sources.adapters.parquet_files import ParquetAdapter
@@ -31,6 +32,7 @@ ADAPTERS: dict[SourceFormat, SourceAdapter] = {
         JsonLinesAdapter(),
         ArrowAdapter(),
         OrcAdapter(),
+        ExcelAdapter(),
         DeltaAdapter(),
         IcebergAdapter(),
         DuckDBAdapter(),

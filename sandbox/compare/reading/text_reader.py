@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from sandbox.compare.reading.declared_types import check_declared_types
 from sandbox.compare.reading.json_documents import has_long_numbers, store_documents
 from sandbox.compare.reading.text_columns import decide_types
-from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function
+from sandbox.engine.duckdb.session import find_engine_error, quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function, find_delimiter
+from sandbox.errors import SandboxError
 from sandbox.tables.table_opening import open_table
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from sandbox.compare.columns import SideName
     from sandbox.engine.duckdb.session import Session
-    from sandbox.errors import SandboxError
     from sandbox.model import TableFiles
 
 TEXT_FORMATS = frozenset({"csv", "jsonl", "json"})
@@ -104,19 +104,41 @@ class TextReader:
         return typed
 
     def _store_csv(self, side: SideName, table: TableFiles, doing: str) -> TextTable:
-        headers = [self._read_header(dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
         stored = f"stored_{side}"
-        self._store(stored, table, ", all_varchar = true, allow_quoted_nulls = false", doing)
+        try:
+            headers = [self._read_header(dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
+            self._store(stored, table, ", all_varchar = true, allow_quoted_nulls = false", doing)
+        except SandboxError as error:
+            self._explain_broken_csv(table, doing, error)
+            raise
         columns = [name for name, *_ in self._session.fetch_rows(f"describe {stored}", doing=doing)]
         first = headers[0]
         named = len(headers) == 1 and len(first) == len(columns)  # else DuckDB's names, and those of partitions
         names = [own or engine for own, engine in zip(first, columns, strict=True)] if named else columns
         return TextTable(stored=stored, names=tuple(names), columns=tuple(map(quote_identifier, columns)), typed=False)
 
+    def _explain_broken_csv(self, table: TableFiles, doing: str, error: SandboxError) -> None:
+        """Raise the error for the first broken line of a table, if there is one."""
+        if find_engine_error(error) is None:
+            return
+        from sandbox.engine.duckdb import decoded_files  # noqa: PLC0415 - slow to import, and rarely needed
+        from sandbox.sources.files.csv_problems import find_csv_problem  # noqa: PLC0415
+        from sandbox.sources.files.file_errors import CSV_HINT  # noqa: PLC0415
+
+        for path in table.paths:
+            compression = decoded_files.find_compression(path.name)
+            with path.open("rb") as stream, decoded_files.open_decompressed(stream, compression) as lines:
+                problem = find_csv_problem(lines, find_delimiter(path))
+            if problem is not None:
+                where = f"{path.name}: " if len(table.paths) > 1 else ""
+                raise self._failure(f"{doing}: {where}line {problem[0]} {problem[1]}", hint=CSV_HINT) from error
+
     def _read_header(self, table: TableFiles, doing: str) -> tuple[str | None, ...]:
         function = build_table_function(table).replace("header = true", "header = false")
         rows = self._session.fetch_rows(f"select * from {function[:-1]}, all_varchar = true) limit 1", doing=doing)
-        header: tuple[str | None, ...] = rows[0] if rows else ()
+        if not rows:
+            raise self._failure(f"{doing}: {table.paths[0].name} is empty; the first line must name the columns")
+        header: tuple[str | None, ...] = rows[0]
         repeated = sorted({name for name in header if name and header.count(name) > 1})
         if repeated:
             raise self._failure(

@@ -21,6 +21,7 @@ from sandbox.errors import DataRuleError, SourceError
 from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import attach_tables, open_table
 from sandbox.sources.registry import build_select
+from tests.integration.sources.writers import write_workbook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -244,3 +245,27 @@ def test_only_the_columns_that_are_taken_are_read(tmp_path: Path) -> None:
     assert raised.value.hint == 'did you mean "photo"?'
     with pytest.raises(DataRuleError, match="leave_out names all columns of t"):
         read_table(tmp_path, leave_out=["id", "photo", "v"])
+
+
+def test_each_sheet_of_a_workbook_is_a_table(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        ["id", "day", "note", "v"],
+        [1, dt.date(2024, 1, 2), "x", 1.5],
+        [None] * 4,
+        [2, None, 7, 2],
+    ]
+    more: list[list[Any]] = [["id"], [1]]
+    write_workbook(tmp_path / "one.xlsx", {"Any": rows})
+    write_workbook(tmp_path / "book.xlsx", {"orders": rows, "more": more})
+    write_workbook(tmp_path / "odd.xlsx", {"a": [["id", "ID"], [1, 2]]})
+    (tmp_path / "broken.xlsx").write_bytes(b"no workbook")
+    listing = list_source(str(tmp_path), base=tmp_path)
+    assert sorted(listing.files) == ["book.more", "book.orders", "odd", "one"]
+    assert f"{tmp_path}/broken.xlsx cannot be read as a workbook" in listing.problems["broken"]
+    types, found = read_table(tmp_path, "one")
+    assert types == {"id": "BIGINT", "day": "DATE", "note": "VARCHAR", "v": "DOUBLE"}
+    assert found == [(1, dt.date(2024, 1, 2), "x", 1.5), (2, None, "7", 2.0)]
+    assert read_table(tmp_path, "book.orders") == (types, found)
+    assert read_table(tmp_path, "book.more", types={"id": "VARCHAR"}) == ({"id": "VARCHAR"}, [("1",)])
+    with pytest.raises(SourceError, match="columns that differ at most in case: ID, id"):
+        read_table(tmp_path, "odd")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import html
 import shutil
 import sqlite3
+import zipfile
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +51,66 @@ def as_text(plain: Path, lake: Lake, suffix: str) -> None:
         form = "csv" if suffix.startswith("csv") else "json"
         packed = ", compression gzip" if suffix.endswith(".gz") else ""
         write(lake, f"{path.stem}.{suffix}", f"from '{path}'", f"(format {form}{packed})")
+
+
+def write_workbook(path: Path, sheets: dict[str, list[list[Any]]]) -> None:
+    """Write a workbook: numbers, booleans, dates (style 1), times (style 2) and texts."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as book:
+        numbers = range(1, len(sheets) + 1)
+        overrides = "".join(
+            f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kind}.worksheet+xml"/>' for n in numbers
+        )
+        book.writestr(
+            "[Content_Types].xml",
+            f'<Types xmlns="{package}/content-types"><Default Extension="rels" '
+            'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>'
+            f'<Override PartName="/xl/styles.xml" ContentType="{kind}.styles+xml"/>{overrides}</Types>',
+        )
+        book.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{package}/relationships"><Relationship Id="r1" Type="{office}/officeDocument" '
+            'Target="xl/workbook.xml"/></Relationships>',
+        )
+        names = "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in enumerate(sheets, start=1))
+        book.writestr(
+            "xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>{names}</sheets></workbook>'
+        )
+        links = "".join(
+            f'<Relationship Id="r{n}" Type="{office}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in numbers
+        )
+        links += f'<Relationship Id="s" Type="{office}/styles" Target="styles.xml"/>'
+        book.writestr(
+            "xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{package}/relationships">{links}</Relationships>'
+        )
+        styles = "".join(f'<xf numFmtId="{number}" applyNumberFormat="1"/>' for number in (0, 14, 22))
+        book.writestr("xl/styles.xml", f'<styleSheet xmlns="{main}"><cellXfs count="3">{styles}</cellXfs></styleSheet>')
+        for n, rows in enumerate(sheets.values(), start=1):
+            lines = "".join(
+                f'<row r="{r}">{"".join(_render_cell(f"{chr(65 + c)}{r}", cell) for c, cell in enumerate(row))}</row>'
+                for r, row in enumerate(rows, start=1)
+            )
+            book.writestr(
+                f"xl/worksheets/sheet{n}.xml", f'<worksheet xmlns="{main}"><sheetData>{lines}</sheetData></worksheet>'
+            )
+
+
+def _render_cell(place: str, cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return f'<c r="{place}" t="b"><v>{int(cell)}</v></c>'
+    if isinstance(cell, dt.datetime):
+        return f'<c r="{place}" s="2"><v>{(cell - dt.datetime(1899, 12, 30)) / dt.timedelta(days=1)!r}</v></c>'  # noqa: DTZ001
+    if isinstance(cell, dt.date):
+        return f'<c r="{place}" s="1"><v>{(cell - dt.date(1899, 12, 30)).days}</v></c>'
+    if isinstance(cell, int | float):
+        return f'<c r="{place}"><v>{cell!r}</v></c>'
+    return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{html.escape(cell)}</t></is></c>'
 
 
 def partitioned(plain: Path, target: Path, form: str) -> None:
