@@ -7,6 +7,7 @@ session applies the sampling rule to it again.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,9 @@ class PolarsReadRequest:
 
 
 def can_read_table(columns: Mapping[str, str], key: Sequence[str]) -> bool:
-    """Return whether Polars can read a table with these columns and DuckDB types."""
+    """Return whether Polars is installed (an extra) and can read a table with these columns and DuckDB types."""
+    if importlib.util.find_spec("polars") is None:
+        return False
     patterns = any(name.startswith("^") and name.endswith("$") for name in columns)  # a regular expression to Polars
     plain = all(SUPPORTED_TYPE.fullmatch(kind) for kind in columns.values())
     return len(key) == 1 and columns[key[0]] in KEY_TYPES and plain and not patterns
