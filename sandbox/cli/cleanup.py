@@ -45,7 +45,7 @@ def gc(call: Call, *, older: Any, idle: Any, most: Any, dry_run: bool, yes: bool
 
     limits = {"max_age": older, "max_idle": idle, "max_bytes": most}
     policy = gc_command.RetentionPolicy(**{name: value for name, value in limits.items() if value is not None})
-    with call.progress.step("looking for what nobody needs"):
+    with call.progress.step("finding unused objects"):
         garbage = gc_command.find_garbage(policy)
     planned = gc_command.GcResult(garbage=garbage, dry_run=True)
     if dry_run or not (garbage.leftovers or garbage.candidates):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.model import Progress
     from sandbox.provisioner.doctor.check import DoctorCheck
 
-LEFTOVERS_CHECK = "what was left behind"
+LEFTOVERS_CHECK = "leftovers"
 MAX_SHOWN_LEFTOVERS = 3
 
 
@@ -46,10 +46,10 @@ def doctor(project: Project | None, *, runtime: Literal["auto", "docker", "local
     """Check the requirements of a sandbox, and of a project's own image, if any."""
     root = project.root if project else None
     checks = stack.run_doctor(root, home=find_home_folder(), runtime=runtime, progress=progress)
-    with progress.step("looking for what was left behind"):
+    with progress.step("finding leftovers"):
         checks.append(run_check(LEFTOVERS_CHECK, _check_leftovers))
     if project is not None and is_custom_image(project.settings.stack.image):
-        with progress.step("trying what runs ask of the image"):
+        with progress.step("testing the image"):
             checks += check_custom_image(project)
     return Diagnosis(checks=checks)
 
@@ -57,7 +57,7 @@ def doctor(project: Project | None, *, runtime: Literal["auto", "docker", "local
 def _check_leftovers() -> DoctorCheck:
     leftovers = find_leftovers(find_home_folder())
     if not leftovers:
-        return pass_check(LEFTOVERS_CHECK, "nothing")
+        return pass_check(LEFTOVERS_CHECK, "none")
     shown = ", ".join(f"{leftover.name} ({leftover.description})" for leftover in leftovers[:MAX_SHOWN_LEFTOVERS])
     more = f" and {len(leftovers) - MAX_SHOWN_LEFTOVERS} more" if len(leftovers) > MAX_SHOWN_LEFTOVERS else ""
     return fail_check(

@@ -24,7 +24,7 @@ def choose_runtime(name: Literal["auto", "docker", "local"]) -> tuple[Runtime, s
     if name == "local":
         return (
             _create_local_runtime(),
-            "Running as processes of this machine, as asked: no isolation of network or files.",
+            "Runtime: local (requested). No network or filesystem isolation.",
         )
     try:
         return _create_docker_runtime(), None
@@ -36,9 +36,7 @@ def choose_runtime(name: Literal["auto", "docker", "local"]) -> tuple[Runtime, s
                 f"{error.message}; under CI=true code does not run without isolation unless that is asked for",
                 hint=f"{error.hint}\nto run it as processes of this machine, which it can then read: --runtime local".lstrip(),
             ) from error
-        return _create_local_runtime(), (
-            f"Running as processes of this machine, with no isolation of network or files: {error.message}."
-        )
+        return _create_local_runtime(), (f"Runtime: local, without network or filesystem isolation: {error.message}.")
 
 
 def _create_docker_runtime() -> Runtime:

@@ -63,7 +63,7 @@ def _read_columns(project: Project, progress: Progress) -> dict[str, dict[str, s
     with (
         contextlib.closing(list_configured_source(settings.source, base=project.root)) as listing,
         Session(memory=settings.sample.memory) as session,
-        progress.step("looking at the source", total=len(settings.tables), unit="tables") as advance,
+        progress.step("inspecting the source", total=len(settings.tables), unit="tables") as advance,
     ):
         for name, section in settings.tables.items():
             table = open_table(session, listing, name, section)

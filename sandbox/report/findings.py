@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _MAX_NAMES = 3  # maximum number of further outputs in the headline, and of columns of one kind
 NO_DIFFERENCE = "no difference in what is compared"
+WEIGHTED_SUFFIX = ", weighted to production,"
 _MAX_NAME_LENGTH = 60  # characters of a name
 
 VERDICT_TEXTS: dict[Verdict, str] = {
@@ -187,11 +188,11 @@ def find_failed_rules(document: DiffDocument, output: str) -> list[GateResult]:
 
 def describe_rule(result: GateResult) -> str:
     """Return the result of one gate rule as text."""
+    found = result.found
     if result.rule == "changed_rows":
-        return f"{result.found} of the rows differ, {result.limit} may"
-    if result.rule == "schema":
-        return f"schema: {result.found}, it must be the {result.limit}"
-    return f"{result.rule.replace('_', ' ')}: {result.found}, accepted: {result.limit}"
+        share, weighted, _ = found.partition(WEIGHTED_SUFFIX)
+        found = f"{share} of production's rows (weighted)" if weighted else f"{share} of the rows"
+    return f"{result.rule}: {found}, limit {result.limit}"
 
 
 def describe_segment(segment: RowSegment) -> str:
@@ -200,11 +201,12 @@ def describe_segment(segment: RowSegment) -> str:
     >>> from sandbox.manifest.diff import RowSegment, ColumnSlice
     >>> country = ColumnSlice(column="country", values=["DE", None])
     >>> describe_segment(RowSegment(slices=[country], covered=0.98, rows=0.12, differing=0.5, score=0.9))
-    '98.0 % of the rows that differ have country DE or NULL (12.0 % of all rows do, and 50.0 % of these differ)'
+    '98.0 % of differing rows have country DE or NULL (12.0 % of all rows; 50.0 % of those differ)'
     """
+    part = "all" if segment.covered == 1 else f"{format_share(segment.covered)} of"
     return (
-        f"{format_share(segment.covered)} of the rows that differ {'lie in' if _has_hidden_values(segment) else 'have'} {describe_slices(segment)} "
-        f"({format_share(segment.rows)} of all rows do, and {format_share(segment.differing)} of these differ)"
+        f"{part} differing rows {'lie in' if _has_hidden_values(segment) else 'have'} {describe_slices(segment)} "
+        f"({format_share(segment.rows)} of all rows; {format_share(segment.differing)} of those differ)"
     )
 
 
@@ -315,13 +317,13 @@ def describe_gate_failures(document: DiffDocument, *, accept: bool = True) -> li
     """Return the gate failures, one line per output; ``accept`` adds the setting that accepts each."""
     lines = []
     for name in [*(name for name, _ in sort_outputs(document)), None]:
-        broken = [result for result in document.gate if result.output == name and not result.held]
-        if broken:
-            rules = "; ".join(describe_rule(result) for result in broken)
+        failed = [result for result in document.gate if result.output == name and not result.held]
+        if failed:
+            rules = "; ".join(f"{'FAIL ' if accept else ''}{describe_rule(result)}" for result in failed)
             line = f"{join_names([name])}: {rules}" if name is not None else rules
-            ways = " and ".join(result.accept for result in broken if result.accept is not None) if accept else ""
+            ways = " and ".join(result.accept for result in failed if result.accept is not None) if accept else ""
             rounding = (
-                " and ".join(result.tolerance for result in broken if result.tolerance is not None) if accept else ""
+                " and ".join(result.tolerance for result in failed if result.tolerance is not None) if accept else ""
             )
             line += f"; to accept it: {ways}" if ways else ""
             lines.append(line + (f"; if it is rounding: {rounding}" if rounding else ""))

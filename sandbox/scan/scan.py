@@ -51,7 +51,7 @@ def scan_source(project: Project, *, now: dt.datetime, threads: int | None = Non
     with contextlib.closing(listing), Session(memory=settings.sample.memory, threads=threads) as session:
         scan = _SourceScan(session=session, settings=settings, listing=listing, now=now)
         total = sum(file.bytes for name in settings.tables if name in listing.files for file in listing.files[name][1])
-        with progress.step("looking through the source", total=total, unit="bytes") as advance:
+        with progress.step("scanning the source", total=total, unit="bytes") as advance:
             for name in settings.tables:
                 scan.scan_table(name)
                 advance(sum(file.bytes for file in listing.files[name][1]) if name in listing.files else 0)

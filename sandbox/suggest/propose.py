@@ -68,7 +68,7 @@ def build_proposal(
                 hint="write sandbox.toml by hand, and name in it the table to sample and its key; "
                 "to see a complete one: sandbox demo",
             )
-        with progress.step(f"looking for strata of {chosen.table}"):
+        with progress.step(f"choosing strata of {chosen.table}"):
             groups = strata.choose_strata(session, tables[chosen.table], chosen)
         proposal = Proposal(
             uri=uri,
@@ -78,7 +78,7 @@ def build_proposal(
             skipped_tables={**group_left_out_files(listing.left_out), **left_out},
         )
         proposal = resolve_proposal(proposal)
-        with progress.step("looking for personal columns"):
+        with progress.step("detecting personal columns"):
             suspects = personal_columns.find_personal_columns(
                 session, build_settings(proposal), {name: table.table for name, table in tables.items()}, {}
             )
@@ -98,7 +98,7 @@ def _inspect_tables(
             hint="name a folder of Parquet, CSV, JSON, Arrow, ORC or Excel files: sandbox init FOLDER",
         )
     tables, left_out = {}, {}
-    with progress.step("looking at the tables", total=len(names), unit="tables") as advance:
+    with progress.step("inspecting the tables", total=len(names), unit="tables") as advance:
         for name in names:
             if only is None and name in listing.views:
                 left_out[name] = "a view: to sample it with the tables, add a section for it"
@@ -147,7 +147,7 @@ def _find_keys_and_references(
 ) -> dict[str, SuggestedTable]:
     """Find the keys, then the references to them."""
     keyed = {}
-    with progress.step("looking for keys", total=len(tables), unit="tables") as advance:
+    with progress.step("finding keys", total=len(tables), unit="tables") as advance:
         for name, table in tables.items():
             constraints = declared.get(name, DeclaredConstraints())
             usable = constraints.key is not None and all(column in table.filled_counts for column in constraints.key)
@@ -159,7 +159,7 @@ def _find_keys_and_references(
             keyed[name] = dataclasses.replace(table, key=key)
             advance(1)
     bound = {}
-    with progress.step("looking for references", total=len(tables), unit="tables") as advance:
+    with progress.step("finding references", total=len(tables), unit="tables") as advance:
         for name, table in keyed.items():
             bound[name] = _add_references(session, table, keyed, declared.get(name, DeclaredConstraints()))
             advance(1)

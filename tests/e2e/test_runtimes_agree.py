@@ -44,7 +44,7 @@ def test_the_demo_has_the_same_outputs_byte_for_byte(shop: Shop, tmp_path: Path,
         "capabilities": "host",
     }
     said = demo.run("run", "main", env={"SANDBOX_RUNTIME": "local"}).stderr
-    assert "no isolation of network or files" in said
+    assert "No network or filesystem isolation" in said
 
 
 @pytest.mark.parametrize(

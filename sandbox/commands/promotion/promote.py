@@ -90,7 +90,7 @@ def promote(project: Project, *, which: str | None, reason: str | None) -> Promo
     if document.verdict == "outside_gate" and not reason:
         raise UsageError(
             f"the diff {document.id} is outside the gate",
-            hint="mend the change, or say why it is accepted: sandbox promote --reason TEXT",
+            hint="correct the change, or say why it is accepted: sandbox promote --reason TEXT",
         )
     baseline, candidate = _describe_sides(project, document)
     key = load_signing_key()

@@ -136,7 +136,7 @@ class _Search:
             trials.mkdir()
             with (
                 progress.step(
-                    f"looking for the smallest difference in {self.name}", total=budget.runs, unit="runs"
+                    f"finding the smallest difference in {self.name}", total=budget.runs, unit="runs"
                 ) as advance,
                 open_trial_runner(self.comparison, self.name, folder=trials, budget=budget, advance=advance) as runner,
             ):

@@ -42,7 +42,7 @@ class LocalRuntime:
     def check(self) -> str:
         """Return a description of this machine."""
         job_folder.make_root_folder()
-        return f"processes of this machine ({platform.system()} {platform.machine()}), no isolation"
+        return f"processes of this machine ({platform.system()} {platform.machine()}), without isolation"
 
     def read_total_memory(self) -> int:
         """Return the memory available to this process."""

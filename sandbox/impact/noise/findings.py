@@ -80,7 +80,7 @@ def account_for_noise(
     again, problem = run_baseline_again(baseline, (first, second), fresh=fresh, progress=progress)
     if again is None:
         return dataclasses.replace(findings, warnings=[*findings.warnings, str(problem)])
-    with progress.step("telling noise from change"):
+    with progress.step("measuring noise"):
         noises = detect_noise(findings.outputs, doubtful, (first, again, second), terms)
         tainted = {
             name: add_noise_to_rules(terms.rules.get(name, OutputRules()), noise)

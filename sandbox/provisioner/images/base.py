@@ -92,7 +92,7 @@ def find_base(client: images.Client, locked_base: LockedImage | None) -> LockedI
 def _pull_or_build_base(client: images.Client, *, home: Path, progress: Progress) -> LockedImage:
     if _try_pull(client, OFFICIAL_BASE, progress):
         return _parse_reference(OFFICIAL_BASE)
-    progress.print_message("no registry answers: making the base image from Debian's archive")
+    progress.print_message("no registry answers: building the base image from Debian's archive")
     image = _build_base(client, home=home, progress=progress)
     return LockedImage(reference=LOCAL_BASE, digest=image.layers[-1])
 
@@ -114,7 +114,7 @@ def _build_base(client: images.Client, *, home: Path, progress: Progress) -> ima
     script = paths.find_packaged_folder("images") / "base" / "rootfs.sh"
     with make_staging_folder(home, label="base") as scratch:
         file = scratch / "rootfs.tar"
-        with progress.step("making the base image", total=SCRIPT_LINES, unit="steps") as advance:
+        with progress.step("building the base image", total=SCRIPT_LINES, unit="steps") as advance:
             _run_script(script, file, advance)
         with progress.step("importing the base image"):
             labels = {"managed": "true", "role": "base", "base": "trixie"}

@@ -61,7 +61,7 @@ def ensure_custom_environment(
                     _build_image(client, custom, environment, base_images, home=home, progress=progress)
         path = home / "images" / environment.id
         if not acquire_lease(path):
-            with progress.step(f"trying what runs ask of {custom.name}"):
+            with progress.step(f"testing {custom.name}"):
                 contract.check_contract(client, environment, custom_image=custom, python=python, home=home)
             with translate_os_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)

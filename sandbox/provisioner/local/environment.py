@@ -95,7 +95,7 @@ def _create_environment(
     with (
         translate_os_errors(home),
         make_staging_folder(home, label="install") as folder,
-        progress.step(f"making an environment of Python {interpreter.version}"),
+        progress.step(f"creating an environment with Python {interpreter.version}"),
     ):
         for wheel in wheel_files:
             (folder / wheel.name).symlink_to(wheel)

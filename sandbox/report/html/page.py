@@ -151,8 +151,8 @@ def build_tiles(document: DiffDocument) -> list[tuple[str, str, str]]:
     if document.tests:
         failing = sum(test.outcome == "newly_failing" for test in document.tests)
         tiles.append(("data tests newly failing", format_number(failing), f"of {format_number(len(document.tests))}"))
-    broken_rules = sum(not result.held for result in document.gate)
-    tiles.append(("rules of the gate broken", format_number(broken_rules), f"of {format_number(len(document.gate))}"))
+    failed_rules = sum(not result.held for result in document.gate)
+    tiles.append(("gate rules failed", format_number(failed_rules), f"of {format_number(len(document.gate))}"))
     return tiles
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def render_demo(document: DiffDocument, folder: Path, planted: str) -> Group:
-    """Render the comparison, the planted mistake, and the next commands to try."""
+    """Render the comparison, the planted bug, and the next commands to try."""
     return Group(
         render_diff(document),
-        Text.assemble(("the mistake in the change: ", "bold"), planted),
-        Text.assemble(("next: ", "dim"), f"cd {folder} && git diff, mend it, then: sandbox diff"),
+        Text.assemble(("planted bug: ", "bold"), planted),
+        Text.assemble(("next: ", "dim"), f"cd {folder} && git diff, correct it, then: sandbox diff"),
     )

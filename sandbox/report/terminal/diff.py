@@ -139,8 +139,7 @@ def _describe_columns(output: OutputDiff) -> Text:
 
 
 def _render_gate(document: DiffDocument, name: str) -> Text:
-    broken = findings.find_failed_rules(document, name)
-    return Text("broken", "red") if broken else Text("held", "green")
+    return Text("fail", "red") if findings.find_failed_rules(document, name) else Text("pass", "green")
 
 
 def _render_examples(document: DiffDocument) -> list[RenderableType]:

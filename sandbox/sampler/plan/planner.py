@@ -58,7 +58,7 @@ def _build_plan(project: Project, listing: SourceListing, threads: int | None, p
         schema_check.check_columns(settings, tables)
         check_float_references(session, settings, tables)
         masks = masking.resolve_masks(settings, {name: table.columns for name, table in tables.items()})
-        with progress.step("looking for personal columns"):
+        with progress.step("detecting personal columns"):
             suspects = personal_columns.find_personal_columns(session, settings, tables, masks)
         steps = table_order.order_tables(settings, {name: table.rows for name, table in tables.items()})
         units, costs, warnings = plan_unit_draws(session, settings, tables, steps, progress)
@@ -90,7 +90,7 @@ def _open_tables(
     for name in settings.tables:
         listing.find_table(name)  # report missing tables before large ones are read
     tables = {}
-    with progress.step("looking at the source", total=len(settings.tables), unit="tables") as advance:
+    with progress.step("inspecting the source", total=len(settings.tables), unit="tables") as advance:
         for name, table in settings.tables.items():
             tables[name] = open_table(session, listing, name, table)
             advance(1)

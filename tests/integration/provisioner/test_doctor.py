@@ -170,7 +170,7 @@ UNKEPT = {
 def failures(document: Any) -> dict[str, Any]:
     """The checks that failed, but for what others may have left in the engine meanwhile."""
     failed = {one["name"]: one for one in document["checks"] if one["ok"] is False}
-    failed.pop("what was left behind", None)
+    failed.pop("leftovers", None)
     return failed
 
 

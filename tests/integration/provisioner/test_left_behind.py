@@ -158,7 +158,7 @@ def test_what_belongs_to_a_sandbox_that_is_gone_goes_and_nothing_else(own: Shop,
         *whole(held, {}),
     ]
     checks = {one["name"]: one for one in own.run("doctor", "--json").json["checks"]}
-    left = checks["what was left behind"]
+    left = checks["leftovers"]
     assert (left["ok"], left["fix"]) == (False, "sandbox gc")
     planned = own.run("gc", "--dry-run", "--json").json
     mine = {one["name"] for one in planned["removed"] if "sandbox is gone" in one["reason"]}

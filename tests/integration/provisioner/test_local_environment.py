@@ -56,7 +56,7 @@ def test_what_was_begun_and_not_ended_is_made_again_from_kept_wheels_without_net
     (place / MARKER_FILE).unlink()
     (place / "left over").touch()
     assert make(plain, small, home, progress) == made
-    assert [step.partition(" of ")[0] for step in progress.steps] == ["making an environment"]
+    assert [step.partition(" with ")[0] for step in progress.steps] == ["creating an environment"]
     assert not (place / "left over").exists()
     assert installed(made).endswith("['tzdata']\n")
 

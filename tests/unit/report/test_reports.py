@@ -196,7 +196,7 @@ def test_outputs_that_affect_units_are_named_before_totals_and_all_are_named() -
 def test_a_gate_that_is_not_held_although_nothing_differs_is_said_at_once() -> None:
     rule = GateResult(rule="tests", output=None, limit="no-failures", held=False, found="still failing: t")
     found = document({"a": same()}, gate=[rule])
-    assert summarize_diff(found) == "1 output, nothing differs, but tests: still failing: t, accepted: no-failures"
+    assert summarize_diff(found) == "1 output, nothing differs, but tests: still failing: t, limit no-failures"
 
 
 @pytest.mark.parametrize(
@@ -330,7 +330,7 @@ def test_values_of_rows_can_be_left_out_of_everything() -> None:
         assert "412" in text, kind
     for kind in ("terminal", "html", "comment"):
         text = Tags(everything(hidden)[kind]).text.replace("\n", " ")
-        assert "98.0 % of the rows that differ lie in one slice of v and age" in text, kind
+        assert "98.0 % of differing rows lie in one slice of v and age" in text, kind
     assert "values of rows are left out" in everything(hidden)["html"]
     assert DiffDocument.parse(hidden.to_json_text(), origin="here") == hidden
 
@@ -349,7 +349,7 @@ def test_every_report_gives_the_estimate_and_where_the_differences_lie() -> None
     for kind in ("terminal", "html", "comment"):
         text = Tags(everything(found)[kind]).text.replace("\n", " ")
         assert "about 2,000 of 50,000 customers (4.0 %, 95 %: 3.0 to 5.2 %) would" in text, kind
-        assert "98.0 % of the rows that differ have v 10.00 or NULL and age from 10.00" in text, kind
+        assert "98.0 % of differing rows have v 10.00 or NULL and age from 10.00" in text, kind
 
 
 def test_the_interval_is_drawn_on_an_axis_from_zero() -> None:
