@@ -20,6 +20,14 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
 _TIME = re.compile(r"(?:\d{4}-\d\d-\d\d)?[ T]?(?:\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d(?::?\d\d)?)?)?")
 
 
+def _open_text(path: Path) -> io.TextIOWrapper:
+    """Open a text file, decompressed; the caller closes it."""
+    import pyarrow as pa  # noqa: PLC0415 - slow to import
+
+    stream = pa.input_stream(str(path), compression="detect")
+    return io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
+
+
 def describe_offending_line(table: TableFiles, column: str, *, numeric: bool) -> str | None:
     """Return the first line whose value is no number (or no time) as ``line 3 of value.csv``; None if there is none.
 
@@ -38,10 +46,7 @@ def describe_offending_line(table: TableFiles, column: str, *, numeric: bool) ->
 
 def _read_values(path: Path, table: TableFiles, column: str) -> Iterator[tuple[int, str]]:
     """Yield the lines and texts of a column's values."""
-    import pyarrow as pa  # noqa: PLC0415 - slow to import
-
-    with pa.input_stream(str(path), compression="detect") as stream:
-        text = io.TextIOWrapper(stream, "utf-8-sig", errors="replace", newline="")
+    with _open_text(path) as text:
         if table.format == "csv":
             reader = csv.DictReader(text, delimiter=find_delimiter(path))
             yield from ((reader.line_num, row[column]) for row in reader if row.get(column))
