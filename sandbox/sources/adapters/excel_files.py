@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sandbox.sources.listing import SourceFile
     from sandbox.sources.protocol import TableRequest
 
-EXTRA_HINT = "pip install 'sandbox[excel]'"
+EXTRA_HINT = "pip install 'python-calamine>=0.5'"
 MAX_EXACT_INTEGER = 2**53  # numbers of Excel are doubles
 
 
