@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     metavar="REQUIREMENT",
     help="With --ci: what the job installs, pinned by a commit or a hash; default: what is running here.",
 )
+@click.option("--agents", is_flag=True, help="Write AGENTS.md, which tells coding agents how to use sandbox.")
 @click.option("--yes", "--force", "overwrite", is_flag=True, help="Overwrite files that are there already.")
 @add_common_options
-def init(call: Call, *, uri: str | None, ci: CiProvider | None, requirement: str | None, overwrite: bool) -> None:
+def init(
+    call: Call, *, uri: str | None, ci: CiProvider | None, requirement: str | None, agents: bool, overwrite: bool
+) -> None:
     """Write a sandbox.toml that proposes how to sample a source, or write the CI job (--ci).
 
     URI is where production's data is: a folder of Parquet, CSV or JSON Lines, a .duckdb or SQLite file. In a dbt project it
@@ -40,6 +43,11 @@ def init(call: Call, *, uri: str | None, ci: CiProvider | None, requirement: str
         raise click.UsageError("--ci writes the CI job of a project that has a sandbox.toml; it takes no URI")
     if requirement is not None and ci is None:
         raise click.UsageError("--install goes with --ci")
+    if agents:
+        if ci is not None or uri is not None:
+            raise click.UsageError("--agents writes one file of a project that has a sandbox.toml; it goes alone")
+        _write_agents_file(call, overwrite=overwrite)
+        return
     if ci is not None:
         _write_ci_job(call, ci, requirement=requirement, overwrite=overwrite)
         return
@@ -83,6 +91,13 @@ def _confirm_overwrite(call: Call) -> bool:
     if not file.exists() or not sys.stdin.isatty() or call.as_json:
         return False
     return click.confirm(f"{file} is there already; write it anew?", default=False, err=True)
+
+
+def _write_agents_file(call: Call, *, overwrite: bool) -> None:
+    from sandbox.commands.init.agents_file import init_agents  # noqa: PLC0415 - heavy, and --help does not need it
+
+    result = init_agents(call.load_project(), overwrite=overwrite)
+    call.print(result, lambda: f"wrote {result.file}")
 
 
 def _write_ci_job(call: Call, ci: CiProvider, *, requirement: str | None, overwrite: bool) -> None:

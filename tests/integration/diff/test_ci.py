@@ -259,6 +259,10 @@ def test_init_writes_the_job_and_overwrites_nothing_unasked(shop: Shop) -> None:
     assert unpinned.status == 2
     assert "--install" in unpinned.stderr
     assert not (shop.root / ".github").exists()
+    agents = shop.run("init", "--agents")
+    assert agents.status == 0, agents.stderr
+    assert "sandbox diff --json" in (shop.root / "AGENTS.md").read_text("utf-8")
+    assert shop.run("init", "--agents").status == 2
     bare = shop.run("init")
     assert bare.status == 2
     assert "--ci github" in bare.stderr
