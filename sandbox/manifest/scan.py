@@ -15,7 +15,7 @@ Severity = Literal["error", "warning", "note"]
 FindingKind = Literal[
     "missing_table", "unreadable", "undecodable", "columns_differ", "missing_column", "duplicate_keys", "null_keys",
     "key_space", "dangling", "out_of_range", "not_finite", "mixed", "damaged_text", "future", "sentinel", "empty_text",
-    "all_null", "constant",
+    "all_null", "constant", "notation",
 ]  # fmt: skip
 SEVERITY_ORDER: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
 

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sandbox.config.toml_quoting import quote_key
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SandboxError
 from sandbox.manifest.scan import Finding, ScanDocument, ScannedTable, sort_by_severity
@@ -13,6 +14,7 @@ from sandbox.masking.rules import propagate_masks
 from sandbox.scan import keys_and_references
 from sandbox.scan.files import build_undecodable_finding, open_readable_files
 from sandbox.sources.checks import column_checks
+from sandbox.sources.checks.csv_notation import find_notation_hints
 from sandbox.sources.checks.personal_columns import find_personal_columns, list_hidden_columns
 from sandbox.sources.discover import list_configured_source
 from sandbox.sources.listing import suggest_name
@@ -119,7 +121,21 @@ class _SourceScan:
             self._report_unreadable(name, error)
             return
         self._scan_columns(table, section)
+        self._collect_findings(name, lambda: self._find_notations(table))
         self._scan_key(table, section)
+
+    def _find_notations(self, table: SourceTable) -> list[Finding]:
+        """Return the columns of CSV that would be numbers or dates with a setting."""
+        return [
+            Finding(
+                kind="notation",
+                severity="note",
+                table=table.name,
+                columns=[hint.column],
+                message=f"{table.name}.{hint.reason}, and is text without csv = {hint.toml} in [tables.{quote_key(table.name)}]",
+            )
+            for hint in find_notation_hints(self.session, table)
+        ]
 
     def scan_reference(self, name: str, reference: Any) -> None:
         """Scan a reference if both tables are readable."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sandbox.config.sections.sample import TableSection
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SandboxError, SourceError
 from sandbox.formatting import describe_left_out_files, group_left_out_files
 from sandbox.sources.checks import personal_columns
 from sandbox.sources.discover import list_source
-from sandbox.sources.open_table import open_table
 from sandbox.sources.projection import project_table
-from sandbox.sources.registry import ADAPTERS
 from sandbox.sources.table import DeclaredConstraints
 from sandbox.suggest import strata, unit
 from sandbox.suggest.declared_keys import read_declared_constraints
 from sandbox.suggest.keys import KEY_TYPE_PATTERN, find_key
+from sandbox.suggest.reading import open_suggested_table
 from sandbox.suggest.references import find_references, measure_reference
 from sandbox.suggest.resolve import Proposal, build_settings, resolve_proposal
 from sandbox.suggest.tables import SuggestedKey, SuggestedReference, SuggestedTable
@@ -121,9 +119,8 @@ def _inspect_tables(
 def _inspect_table(session: Session, listing: SourceListing, name: str) -> SuggestedTable:
     if "/" in name or "\0" in name or name.startswith("."):
         raise SourceError("a table's name has no / in it and does not start with a dot")
-    fixed_types = ADAPTERS[listing.find_table(name)[0]].find_unsupported_columns(listing, name)
-    section = TableSection(types={column: kind for column, (kind, _) in fixed_types.items()})
-    table = open_table(session, listing, name, section)
+    reading = open_suggested_table(session, listing, name)
+    table = reading.table
     columns = [column for column, kind in table.columns.items() if KEY_TYPE_PATTERN.fullmatch(kind)]
     relation = quote_identifier(project_table(session, table, columns))
     counts = [f"count({name}), approx_count_distinct({name})" for name in map(quote_identifier, columns)]
@@ -135,7 +132,7 @@ def _inspect_table(session: Session, listing: SourceListing, name: str) -> Sugge
         relation=relation,
         filled_counts=dict(zip(columns, row[::2], strict=False)),
         distinct_counts=dict(zip(columns, row[1::2], strict=False)),
-        fixed_types=fixed_types,
+        reading=reading,
     )
 
 

@@ -78,7 +78,7 @@ def build_settings(proposal: Proposal) -> Settings:
 def _build_table_section(proposal: Proposal, table: SuggestedTable) -> dict[str, Any]:
     return {
         "key": list(table.key.columns) if table.key else None,
-        "types": {column: kind for column, (kind, _) in table.fixed_types.items()},
+        "types": {column: kind for column, (kind, _) in table.reading.fixed_types.items()},
         "reference": [
             {"columns": list(reference.columns), "table": reference.table, "key": list(reference.key)}
             for reference in table.references

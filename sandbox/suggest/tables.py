@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.sources.table import SourceTable
+    from sandbox.suggest.reading import Reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class SuggestedTable:
         relation: SQL for the FROM clause, with the possible key columns.
         filled_counts: Possible key column -> rows without NULL.
         distinct_counts: Possible key column -> approximate number of distinct values.
-        fixed_types: Column -> the type to read it with, and the reason.
+        reading: How it is read.
         key: Its key, if any.
         references: Its references.
         weak_references: References that hold for too few rows.
@@ -62,7 +63,7 @@ class SuggestedTable:
     relation: str
     filled_counts: Mapping[str, int]
     distinct_counts: Mapping[str, int]
-    fixed_types: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    reading: Reading
     key: SuggestedKey | None = None
     references: tuple[SuggestedReference, ...] = ()
     weak_references: tuple[SuggestedReference, ...] = ()

@@ -13,8 +13,7 @@ from sandbox.sampler.plan.strata import small_strata
 from sandbox.sampler.plan.unit_draws import plan_unit_draws
 from sandbox.samples.specification import build_specification, compute_request_id
 from sandbox.sources.checks import personal_columns, schema_check
-from sandbox.sources.checks.key_check import check_unique_keys, count_null_keys
-from sandbox.sources.checks.reference_check import check_float_references
+from sandbox.sources.checks.key_check import check_float_references, check_unique_keys, count_null_keys
 from sandbox.sources.discover import list_configured_source
 from sandbox.sources.open_table import list_table_warnings, open_table
 from sandbox.sources.projection import MAX_EXACT_ROWS, project_table

@@ -1,20 +1,28 @@
-"""Check the uniqueness of keys."""
+"""Check that keys are unique, and that references name one row each."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.config.toml_quoting import quote_key
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.sql.ibis_types import choose_unused_name
+from sandbox.engine.sql.type_names import FLOAT_TYPES
 from sandbox.error_text import format_row_value
 from sandbox.errors import DataRuleError
+from sandbox.sources.checks.schema_check import pair_reference_columns
+from sandbox.sources.projection import project_table
+from sandbox.sources.registry import translate_file_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from sandbox.config.settings import Settings
     from sandbox.engine.duckdb.session import Session
+    from sandbox.sources.table import SourceTable
 
 MAX_EXAMPLES = 5
+EXACT_BITS = {"FLOAT": 24, "DOUBLE": 53}  # whole numbers of so many bits are distinct
 
 
 def check_unique_keys(
@@ -62,3 +70,37 @@ def build_not_null_condition(columns: Sequence[str], alias: str = "") -> str:
     """Build the SQL condition for columns without NULL."""
     prefix = f"{alias}." if alias else ""
     return " and ".join(f"{prefix}{quote_identifier(column)} is not null" for column in columns)
+
+
+def check_float_references(session: Session, settings: Settings, tables: Mapping[str, SourceTable]) -> None:
+    """Check that no floating-point column of a reference holds numbers that stand for several whole ones.
+
+    Raises:
+        DataRuleError: One does.
+    """
+    for table, column in dict.fromkeys(_list_float_columns(settings, tables)):
+        kind = tables[table].columns[column]
+        relation = quote_identifier(project_table(session, tables[table], [column]))
+        with translate_file_errors(tables[table].format, tables[table].files):
+            [(count,)] = session.fetch_rows(
+                f"select count(*) from {relation} where isfinite({quote_identifier(column)}) "
+                f"and abs({quote_identifier(column)}) >= {2 ** EXACT_BITS[kind]}",
+                doing=f"checking the references of {table}",
+            )
+        if count:
+            raise DataRuleError(
+                f"{table}.{column} is {kind}, a reference between it and whole numbers, and {count:,} of its values are "
+                f"2^{EXACT_BITS[kind]} or more: each stands for several whole numbers",
+                hint="write the column as whole numbers in the source, or remove the reference in "
+                f"[tables.{quote_key(table)}]",
+            )
+
+
+def _list_float_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> Iterator[tuple[str, str]]:
+    for name, section in settings.tables.items():
+        for reference in section.all_references:
+            for (column, kind), (target, other) in pair_reference_columns(tables, name, reference):
+                if kind in FLOAT_TYPES and other not in FLOAT_TYPES and other != "VARCHAR":
+                    yield name, column
+                elif other in FLOAT_TYPES and kind not in FLOAT_TYPES and kind != "VARCHAR":
+                    yield reference.table, target

@@ -120,10 +120,10 @@ def test_odd_relations_never_hide_the_others(lake: Lake, database: Server) -> No
         "later": "a view",
         "broken": "a view", "fine": "a view",
     }  # fmt: skip
-    types = {column: kind for column, (kind, _) in proposal.tables["odd"].fixed_types.items()}
+    types = {column: kind for column, (kind, _) in proposal.tables["odd"].reading.fixed_types.items()}
     text = dict.fromkeys(("grid", "late", "never", "days", "deep", "moments"), "VARCHAR")
     assert types == {**text, "share": "DOUBLE", "price": "DOUBLE"}
-    assert not proposal.tables["plain"].fixed_types
+    assert not proposal.tables["plain"].reading.fixed_types
     [reference] = proposal.tables["bills"].references
     assert (reference.columns, reference.table, reference.share) == (("person",), "people", 1.0)
     written = render(proposal)
