@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_QUOTED_SQL = re.compile(r"""\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'""")
 MAX_SHAPE_LENGTH = 40  # characters of a value's shape
 MAX_MESSAGE_LENGTH = 400  # characters of a library's message
 UNSHOWN_REASON = "its message is not shown, because it may hold values of rows"
@@ -135,6 +136,15 @@ def format_row_value(value: object, *, hidden: bool = True) -> str:
     start = text[:MAX_SHAPE_LENGTH]
     shape = re.sub(r"[^ -~]", "?", re.sub(r"[0-9]", "9", re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", start))))
     return f"'{shape}{'…' if len(text) > MAX_SHAPE_LENGTH else ''}'"
+
+
+def hide_literals(sql: str) -> str:
+    r"""Return SQL for a log without its text literals: values of partitions, also in paths, may be among them.
+
+    >>> hide_literals('select "its" from t where c = \'Jane\' or d = 3')
+    'select "its" from t where c = \'…\' or d = 3'
+    """
+    return _QUOTED_SQL.sub(lambda match: match[0] if match[0].startswith('"') else "'…'", sql)
 
 
 def describe_foreign_error(error: BaseException, text: str | None = None) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 
 from sandbox import errors
-from sandbox.error_text import describe_foreign_error, format_row_value, hide_credentials
+from sandbox.error_text import describe_foreign_error, format_row_value, hide_credentials, hide_literals
 
 PACKAGE = Path(__file__).parents[2] / "sandbox"
 # Errors whose text is about files, encodings, modules and sandbox.toml, or is sandbox's own.
@@ -91,3 +91,18 @@ def test_no_message_of_duckdb_holds_a_value(expression: str, value: str) -> None
 def test_a_shape_has_no_letter_and_no_digit_of_the_value(value: str) -> None:
     shape = format_row_value(value)
     assert set(shape) <= set("aA9?…'") | {one for one in value if one.isascii() and not one.isalnum()}
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("select 'CANARY' as a", "select '…' as a"),
+        ("map(['/w/name=CANARY/0.parquet'], ['CANARY''s'])", "map(['…'], ['…'])"),
+        (
+            """select "it's", 'CANARY' from "a""b'c" where d = ''""",
+            """select "it's", '…' from "a""b'c" where d = '…'""",
+        ),
+    ],
+)
+def test_sql_in_logs_has_no_text_literals(sql: str, shown: str) -> None:
+    assert hide_literals(sql) == shown

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import pyarrow as pa
 
 from sandbox.engine.duckdb.remote_files import ListedFileSystem, RemoteFile
+from sandbox.error_text import describe_foreign_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -155,7 +156,7 @@ def decode_blocks(stream: BinaryIO, decoding: Decoding) -> Iterator[bytes]:
                 if block:
                     yield block
     except lzma.LZMAError as error:
-        raise OSError(str(error)) from error
+        raise OSError(describe_foreign_error(error)) from error
 
 
 class LineEndNormalizer:

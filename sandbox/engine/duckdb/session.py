@@ -13,7 +13,7 @@ import duckdb
 from duckdb.func import ARROW, SPECIAL
 
 from sandbox.engine.duckdb.interrupt import InterruptHandler
-from sandbox.error_text import describe_foreign_error
+from sandbox.error_text import describe_foreign_error, hide_literals
 from sandbox.errors import SandboxError, SourceError
 from sandbox.scratch import make_locked_folder, make_scratch_folder
 
@@ -157,7 +157,7 @@ class Session:
         self, sql: str, parameters: Sequence[Any] = (), *, size: int, doing: str = "a query"
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a query, in order, in Arrow batches of about ``size`` rows (see `execute`)."""
-        _log.debug("%s", sql)
+        _log.debug("%s", hide_literals(sql))
         with self.translate_errors(doing):
             # Not `connection.execute`: its reader returns the batches in any order.
             reader = self.connection.sql(sql, params=list(parameters) or None).to_arrow_reader(size)
@@ -300,7 +300,7 @@ class Session:
         return int(rows)
 
     def _execute_statement(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
-        _log.debug("%s", sql)
+        _log.debug("%s", hide_literals(sql))
         self._interrupt.check()
         self._function_error = self._statement_error = None
         return self.connection.execute(sql, list(parameters) or None)
