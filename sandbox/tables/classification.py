@@ -5,15 +5,14 @@ The contents were written by unreviewed code.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.table_functions import build_objects_function
 from sandbox.errors import PipelineError, SandboxError
 from sandbox.tables.database_tables import ViewEvaluation, list_database_tables
-from sandbox.tables.file_formats import find_database_format, is_part
-from sandbox.tables.folder_contents import list_contents
+from sandbox.tables.file_formats import find_database_format
+from sandbox.tables.folder_contents import list_contents, resolve_json_lines
 from sandbox.tables.table_opening import find_unlike_columns, open_table
 
 if TYPE_CHECKING:
@@ -118,7 +117,7 @@ def _classify_table(
 ) -> None:
     doing = f"output {table.name} cannot be read"
     try:
-        table = _resolve_json_lines(table)
+        table = resolve_json_lines(table)
         unlike = find_unlike_columns(session, table, doing=doing)
         read = None if unlike else read_table(session, table, doing=doing)
     except SandboxError as error:
@@ -141,18 +140,6 @@ def _classify_table(
             hint=f'the files of a table have the same columns; where each is a table, name it: [outputs.NAME] path = "{first}"',
         )
     classification.add_table(read)
-
-
-def _resolve_json_lines(table: TableFiles) -> TableFiles:
-    """Return a table of ``.json`` files as JSON Lines if its parts begin with an object, as written by Spark."""
-    if table.format != "json" or not all(is_part(path.name) and _begins_with_object(path) for path in table.paths):
-        return table
-    return dataclasses.replace(table, format="jsonl")
-
-
-def _begins_with_object(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(1024).lstrip().startswith(b"{")
 
 
 def read_table(session: Session, table: TableFiles, *, doing: str) -> ReadableTable:

@@ -7,6 +7,7 @@ table. Folders named ``column=value`` are partitions of the table around them.
 
 from __future__ import annotations
 
+import dataclasses
 import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -103,6 +104,18 @@ def build_folder_table(folder: Path, name: str) -> TableFiles | None:
     reader = _FolderReader(folder=folder.parent, named={folder: name})
     reader.add_entry(folder, "")
     return next((table for table in reader.contents.tables if table.folder == folder), None)
+
+
+def resolve_json_lines(table: TableFiles) -> TableFiles:
+    """Return a table of ``.json`` files as JSON Lines if its parts begin with an object, as written by Spark."""
+    if table.format != "json" or not all(is_part(path.name) and _begins_with_object(path) for path in table.paths):
+        return table
+    return dataclasses.replace(table, format="jsonl")
+
+
+def _begins_with_object(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1024).lstrip().startswith(b"{")
 
 
 def parse_partition(folder: Path, file: Path) -> dict[str, str]:

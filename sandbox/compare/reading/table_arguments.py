@@ -15,7 +15,7 @@ from sandbox.tables.file_formats import (
     is_marker,
     strip_suffix,
 )
-from sandbox.tables.folder_contents import build_folder_table
+from sandbox.tables.folder_contents import build_folder_table, resolve_json_lines
 
 if TYPE_CHECKING:
     from sandbox.model import TableFormat
@@ -79,7 +79,7 @@ def _build_folder_table(path: Path) -> TableFiles:
     except PipelineError as error:
         raise SourceError(error.message, hint=error.hint) from error
     if table is not None:
-        return table
+        return resolve_json_lines(table)
     known = [file for file in sorted(path.absolute().rglob("*")) if _is_visible_file(file, path.absolute())]
     formats = sorted({format_ for file in known if (format_ := find_format(file.name)) is not None})
     if not formats:
@@ -87,7 +87,7 @@ def _build_folder_table(path: Path) -> TableFiles:
     if len(formats) > 1:
         raise SourceError(f"{path} holds files of several formats: {', '.join(formats)}", hint=_HINT)
     files = tuple(file for file in known if find_format(file.name) is not None)
-    return TableFiles(name=name, format=formats[0], paths=files)
+    return resolve_json_lines(TableFiles(name=name, format=formats[0], paths=files))
 
 
 def _is_visible_file(file: Path, folder: Path) -> bool:
