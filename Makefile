@@ -49,7 +49,7 @@ test: setup lint  ## Check everything: style, types, layers, and all tests (real
 	@tests/browser/chromium.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/server.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/java.sh $(if $(filter true,$(CI)),,--optional)
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
 
 fuzz: setup  ## Compare generated tables with an independent account of what is equal, for MINUTES=10.
 	ORACLE_EXAMPLES=10000 $(BIN)/pytest --numprocesses 2 tests/property/compare

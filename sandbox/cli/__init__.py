@@ -67,7 +67,8 @@ def sandbox() -> None:
 def entry() -> NoReturn:
     """Run the command line, and exit with the status from `main`.
 
-    All files are written and closed by then. `os._exit` skips the interpreter's shutdown, which takes 50 ms.
+    All files are written and closed by then. `os._exit` skips the interpreter's shutdown, which takes 0.18 s of the 0.96 s
+    of processor time of `sandbox diff a.parquet b.parquet` (the least of eight runs each).
     """
     status = main()
     for stream in (sys.stdout, sys.stderr):

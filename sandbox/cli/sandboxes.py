@@ -10,7 +10,7 @@ import click
 from sandbox.cli import shell_completion
 from sandbox.cli.options import DEFAULT_NAME, Call, accept_masks_option, add_common_options, frozen_option, name_option
 from sandbox.errors import ConfigError, ContainerEngineError, UsageError
-from sandbox.formatting import ControlFilter
+from sandbox.formatting import ControlFilter, format_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,7 +234,7 @@ def doctor(call: Call) -> int:
     if result.is_healthy:
         return 0
     failed = [check.name for check in result.checks if check.ok is False]
-    summary = f"{len(failed)} of {len(result.checks)} checks failed: {', '.join(failed)}"
+    summary = f"{len(failed)} of {format_count(len(result.checks), 'check')} failed: {', '.join(failed)}"
     if not call.as_json:
         raise ContainerEngineError(summary)
     click.echo(summary, err=True)  # stdout has the JSON document only

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.commands.report import report
 from sandbox.compare.rows.row_files import RowFileOptions
-from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.errors import StoreError, UsageError
 from sandbox.impact.compare_outputs import build_comparison_options
 from sandbox.impact.row_files import INDEX_FILE, write_row_files
@@ -79,7 +80,7 @@ def create_diff_views(session: Session, tables: DiffTables) -> None:
     session.execute(f"create schema {DIFF_SCHEMA}")
     for name, path in _list_row_files(tables.rows):
         view = f"{DIFF_SCHEMA}.{quote_identifier(name)}"
-        session.execute(f"create view {view} as select * from read_parquet({quote_literal(str(path))})")
+        session.execute(f"create view {view} as select * from {build_parquet_reader([path])}")
 
 
 def _list_row_files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.errors import UsageError
+from sandbox.formatting import format_count
 from sandbox.project.run_history import list_requested_runs
 from sandbox.runner.logs import find_active_runs
 from sandbox.store.folder import translate_os_errors
@@ -54,7 +55,11 @@ def find_run_log(project: Project, *, run: str | None) -> RunLog:
     if len(fitting) == 1:
         return logs[fitting[0]]
     there = "\n".join(fitting or sorted(logs)[-5:])
-    what = f"{len(fitting)} runs begin with {run!r}" if fitting else f"there is no run {run!r}"
+    what = (
+        f"{format_count(len(fitting), 'run begins', 'runs begin')} with {run!r}"
+        if fitting
+        else f"there is no run {run!r}"
+    )
     raise UsageError(what, hint=f"name one of them:\n{there}")
 
 

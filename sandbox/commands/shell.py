@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import ContainerEngineError, PipelineError, PipelineMemoryError, PipelineTimeoutError
-from sandbox.formatting import format_size
+from sandbox.formatting import format_count, format_size
 from sandbox.model import RunOutcome
 from sandbox.project.create import create
 from sandbox.project.pipeline_run import build_kit, open_code
@@ -86,7 +86,7 @@ def _resolve_exit_status(outcome: JobResult, line: str, job: Job) -> int:
             raise PipelineTimeoutError(f"{line} did not end within {seconds:g} s", hint="raise [stack.limits] timeout")
         case RunOutcome.OUT_OF_MEMORY:
             raise PipelineMemoryError(
-                f"{line} needed more memory than {job.limits.memory_bytes:,} bytes",
+                f"{line} needed more memory than {format_count(job.limits.memory_bytes, 'byte')}",
                 hint="raise [stack.limits] memory",
             )
         case RunOutcome.OUTPUT_FULL:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.commands.diff_views import create_diff_views, find_diff_tables, names_diff
-from sandbox.engine.duckdb.session import Session, find_engine_error, quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import build_table_function
+from sandbox.engine.duckdb.session import Session, find_engine_error, quote_identifier
+from sandbox.engine.duckdb.table_functions import build_parquet_reader, build_table_function
 from sandbox.error_text import is_harmless
 from sandbox.errors import ConfigError, DataRuleError, StoreError, UsageError
 from sandbox.model import RunOutcome
@@ -156,7 +156,7 @@ def _build_views(session: Session, project: Project, sample: Sample) -> Iterator
     for path in sorted((sample.path / "weights").glob("*.parquet")):
         yield (
             path.stem,
-            f"create view {WEIGHTS_SCHEMA}.{quote_identifier(path.stem)} as select * from read_parquet({quote_literal(str(path))})",
+            f"create view {WEIGHTS_SCHEMA}.{quote_identifier(path.stem)} as select * from {build_parquet_reader([path])}",
         )
     yield OUTPUT_SCHEMA, f"create schema {OUTPUT_SCHEMA}"
     for name, table in _list_outputs(project):

@@ -12,6 +12,7 @@ from sandbox.config.config_problems import ConfigProblem, convert_validation_err
 from sandbox.config.settings import Project, Settings
 from sandbox.config.toml_lines import find_key_lines, find_line
 from sandbox.errors import ConfigError
+from sandbox.formatting import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -101,7 +102,7 @@ def resolve_settings(path: Path, text: str, given: Mapping[SettingPath, Any]) ->
 
 def format_problems(path: Path, problems: list[ConfigProblem], lines: dict[tuple[str | int, ...], int]) -> str:
     """Return the message that lists every problem of a file with its line, if known."""
-    count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+    count = format_count(len(problems), "problem")
     by_line = [(find_line(problem.key, lines), problem) for problem in problems]
     by_line.sort(key=lambda item: item[0] or 0)
     rows = [

@@ -13,6 +13,7 @@ from sandbox.config.config_problems import ConfigProblem, suggest_name
 from sandbox.config.output_checks import check_data_tests, check_outputs
 from sandbox.config.source_address import POSTGRES_SCHEMES, find_address_problem
 from sandbox.config.unit_membership import resolve_unit_membership
+from sandbox.formatting import format_count
 from sandbox.model import BUCKET_SCHEMES, ICEBERG_SCHEMES, is_custom_image
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _check_references(settings: Settings) -> Iterator[ConfigProblem]:
                 yield ConfigProblem(key=where, message=message)
             if len(reference.columns) != len(reference.key):
                 message = (
-                    f"{len(reference.columns)} columns ({', '.join(reference.columns)}) reference "
+                    f"{format_count(len(reference.columns), 'column')} ({', '.join(reference.columns)}) for a key of "
                     f"{len(reference.key)} ({', '.join(reference.key)}); the numbers must agree"
                 )
                 yield ConfigProblem(key=where, message=message)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.config.config_problems import ConfigProblem, suggest_name
+from sandbox.formatting import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +100,10 @@ def _resolve_belongs_to(table: TableSection, name: str, target: str) -> Referenc
         return ConfigProblem(key=key, message=f"no reference of {name} leads to {target}{hint}")
     if len(named) > 1:
         ways = " or ".join(f'"{_name_reference(ref, named)}"' for ref in named)
-        return ConfigProblem(key=key, message=f"{len(named)} references lead to {target}; name a column of one: {ways}")
+        return ConfigProblem(
+            key=key,
+            message=f"{format_count(len(named), 'reference leads', 'references lead')} to {target}; name a column of one: {ways}",
+        )
     return named[0]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.errors import ConfigError
+from sandbox.formatting import format_count
 from sandbox.store.folder import lock_path, translate_os_errors, write_file
 from sandbox.store.secret_environment import read_secret_variable
 
@@ -100,7 +101,7 @@ def _read_secret(path: Path, root: Path | None) -> Secret:
 def _parse_secret(text: str, where: str) -> Secret:
     if len(text.strip()) < MIN_SECRET_LENGTH:
         raise ConfigError(
-            f"the secret in {where} is too short: {len(text.strip())} characters, and it needs {MIN_SECRET_LENGTH}",
+            f"the secret in {where} is too short: {format_count(len(text.strip()), 'character')}, and it needs {MIN_SECRET_LENGTH}",
             hint=f"make one: {MAKE_SECRET_COMMAND}",
         )
     return Secret.from_text(text)

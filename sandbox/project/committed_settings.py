@@ -15,6 +15,7 @@ from sandbox.config.rules.mask_strength import find_weakened_masks
 from sandbox.config.settings_checks import find_problems
 from sandbox.config.settings_merge import find_replaced_keys, replace_keys
 from sandbox.errors import ConfigError
+from sandbox.formatting import format_count
 from sandbox.runner.repository import Repository
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def check_masks(project: Project, baseline: CommittedSettings) -> None:
     if not weakened or project.accept_masks:
         return
     rows = [f"  {mask.table}.{mask.column}: {mask.candidate} instead of {mask.baseline}" for mask in weakened]
-    count = "a mask" if len(weakened) == 1 else f"{len(weakened)} masks"
+    count = format_count(len(weakened), "mask")
     raise ConfigError(
         "\n".join([f"{project.file} weakens {count} of {baseline.ref}:", *rows]),
         hint="restore what is masked there; whoever may read these columns accepts it by hand: --accept-masks",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jinja2
 
 from sandbox.config import toml_quoting
-from sandbox.formatting import format_share, format_size
+from sandbox.formatting import format_count, format_share, format_size
 from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def render_settings(proposal: Proposal, around: ProjectContext) -> str:
         "percent": format_share,
         "size": format_size,
     }
-    return environment.get_template("sandbox.toml").render(proposal=proposal, **vars(around))
+    return environment.get_template("sandbox.toml").render(proposal=proposal, many=format_count, **vars(around))
 
 
 def format_comment(text: str) -> str:
@@ -101,8 +101,14 @@ def summarize_proposal(proposal: Proposal) -> list[str]:
     keyed = sum(item.key is not None for item in proposal.tables.values())
     references = sum(len(item.references) for item in proposal.tables.values())
     masked = sum(len(item) for item in proposal.masks.values())
+    counts = (
+        format_count(len(proposal.tables), "table"),
+        f"{keyed} with a key",
+        format_count(references, "reference"),
+        format_count(masked, "personal column"),
+    )
     lines = [
-        f"{len(proposal.tables)} tables, {keyed} with a key, {references} references, {masked} personal columns",
+        ", ".join(counts),
         f"unit: {proposal.unit.table}; {proposal.unit.expected_sample}",
     ]
     lines += [f"left out: {name}: {reason}" for name, reason in proposal.skipped_tables.items()]

@@ -13,7 +13,7 @@ from sandbox.errors import (
     PipelineTimeoutError,
     SandboxError,
 )
-from sandbox.formatting import format_size
+from sandbox.formatting import format_count, format_size
 from sandbox.model import RunOutcome
 from sandbox.runner.logs import LAST_LINES_LABEL, append_log_lines
 
@@ -51,7 +51,7 @@ def check_success(run: Run) -> None:
         case RunOutcome.OUT_OF_MEMORY:
             error, message = (
                 PipelineMemoryError,
-                f"{where} needed more memory than {limits.memory_bytes:,} bytes",
+                f"{where} needed more memory than {format_count(limits.memory_bytes, 'byte')}",
             )
             hint = f"raise [stack.limits] memory, or sample less\n{hint}"
         case RunOutcome.OUTPUT_FULL:

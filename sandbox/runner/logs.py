@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from sandbox.formatting import format_count
 from sandbox.scratch import STAGED_PREFIX, is_locked
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class BoundedLog:
 
     def __exit__(self, *_: object) -> None:
         if self._dropped_bytes:
-            self._write(f"\n... {self._dropped_bytes:,} bytes left out ...\n".encode())
+            self._write(f"\n... {format_count(self._dropped_bytes, 'byte')} left out ...\n".encode())
         self._write(bytes(self._tail))
         self._file.close()
 

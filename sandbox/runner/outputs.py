@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import PipelineError
 from sandbox.manifest.canonical_json import hash_file
-from sandbox.manifest.run import RunArtifact, RunOutput, RunRecord
+from sandbox.manifest.run import RunArtifact, RunOutput
 from sandbox.runner.output_records import VIEWS_FOLDER, record_file
 from sandbox.tables.classification import classify_database, classify_folder
 from sandbox.tables.database_tables import checkpoint_databases, list_database_files
@@ -35,20 +35,10 @@ class CollectedOutputs:
     others: list[OutputFile]
 
 
-def open_session() -> Session:
-    """Open a warm query engine for `collect_outputs`: the first call in a process is slow."""
-    session = Session(memory=MEMORY_BYTES, failure=PipelineError)
-    session.fetch_rows("describe select * from (select 1 as number)", doing="a first query")
-    RunOutput.model_rebuild()
-    RunRecord.model_rebuild()
-    return session
-
-
 def collect_outputs(
     folder: Path,
     *,
     paths: Mapping[str, str],
-    session: Session | None = None,
     skipped: Collection[str] = (),
     evaluate_views: Callable[[Session, list[Path], Path], ViewEvaluation] | None = None,
 ) -> CollectedOutputs:
@@ -57,7 +47,6 @@ def collect_outputs(
     Args:
         folder: The run's output folder.
         paths: The outputs named by the settings, with their files or folders relative to ``folder``.
-        session: The query engine, closed at the end; by default a new one.
         skipped: Entries of the folder that belong to sandbox.
         evaluate_views: Writes the rows of databases' views into a folder; None reports views as not compared.
 
@@ -65,7 +54,7 @@ def collect_outputs(
         PipelineError: There are no outputs, an output named by the settings cannot be read, the files of a table have
             different columns, two tables have one name, or an entry is no plain file.
     """
-    with session or Session(memory=MEMORY_BYTES, failure=PipelineError) as reading:
+    with Session(memory=MEMORY_BYTES, failure=PipelineError) as reading:
         rows = folder / VIEWS_FOLDER
         if rows.exists() or rows.is_symlink():
             raise PipelineError(

@@ -21,7 +21,7 @@ from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.run import OutputFile, RunRecord
 from sandbox.model import RunOutcome, SilentProgress
 from sandbox.runner.environment_variables import build_run_variables
-from sandbox.runner.job_outputs import VIEWS_PROGRAM_FOLDER, collect_job_outputs, open_reader
+from sandbox.runner.job_outputs import VIEWS_PROGRAM_FOLDER, collect_job_outputs
 from sandbox.runner.logs import BoundedLog, append_log_lines
 from sandbox.runner.output_records import find_damage, record_file
 from sandbox.runner.run_setup import write_setup
@@ -201,7 +201,6 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
         stage_folder(runs / name, synced=False) as folder,
         _detect_removal(folder),
         _open_database(request) as database,
-        open_reader() as reader,
     ):
         with _prepare_mounts(request, folder) as laid:
             job = _build_job(request, runtime, name, laid, database)
@@ -215,7 +214,6 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
                         job,
                         folder,
                         runtime=runtime,
-                        session=reader(),
                         sample=request.sample,
                         paths=request.paths,
                         skipped=request.setup.kept_folders if request.setup else (),

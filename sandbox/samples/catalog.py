@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
+from sandbox.formatting import format_count
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.sample import SampleManifest
 from sandbox.model import Sample, TableFiles
@@ -119,7 +120,7 @@ def find_size_problem(sample_path: Path, file: StoredFile) -> str | None:
         return f"{file.path} is missing"
     except OSError as error:
         return f"{file.path} cannot be read: {error.strerror}"
-    return None if size == file.bytes else f"{file.path} has {size:,} bytes, not {file.bytes:,}"
+    return None if size == file.bytes else f"{file.path} has {format_count(size, 'byte')}, not {file.bytes:,}"
 
 
 def list_samples(home: Path) -> list[Sample]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
+from sandbox.formatting import format_count
 from sandbox.manifest.sample import SampleManifest
 from sandbox.samples.catalog import MANIFEST_FILE, PROFILE_FILE, list_files
 
@@ -31,7 +32,7 @@ def parse_untrusted_manifest(text: str, fingerprint: str, *, origin: str) -> Sam
         if file.path.casefold() in seen:
             raise StoreError(f"{origin} names {file.path!r} twice")
         if file.bytes < 0:
-            raise StoreError(f"{origin} says that {file.path!r} has {file.bytes} bytes")
+            raise StoreError(f"{origin} says that {file.path!r} has {format_count(file.bytes, 'byte')}")
         seen.add(file.path.casefold())
     return manifest
 
@@ -51,7 +52,7 @@ def list_differences(manifest: SampleManifest, listing: Mapping[str, int | None]
         elif actual is None:
             yield f"{name} is no plain file"
         elif actual != size:
-            yield f"{name} has {actual:,} bytes, not {size:,}"
+            yield f"{name} has {format_count(actual, 'byte')}, not {size:,}"
     yield from (f"{name} does not belong there" for name in sorted(listing.keys() - expected.keys() - {MANIFEST_FILE}))
 
 

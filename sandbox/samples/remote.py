@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError, UsageError
+from sandbox.formatting import format_count
 from sandbox.manifest.canonical_json import hash_file, hash_json
 from sandbox.samples.catalog import (
     FINGERPRINT_PATTERN,
@@ -144,7 +145,8 @@ def resolve_fingerprint(store: RemoteStore, prefix: str) -> str:
         raise _build_missing_error(store, prefix, there)
     if len(matches) > 1:
         raise UsageError(
-            f"{len(matches)} samples in {store.name} begin with {prefix}", hint=_format_known_samples(matches)
+            f"{format_count(len(matches), 'sample')} in {store.name} begin with {prefix}",
+            hint=_format_known_samples(matches),
         )
     return matches[0]
 

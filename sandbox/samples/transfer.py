@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from sandbox.formatting import format_count
 from sandbox.store.remote import CHUNK_BYTES
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def transfer_files(
     stop = threading.Event()
     there = len(files) - len(lacking)
     total = sum(file.bytes for file in lacking)
-    name = f"{doing}, {there} of {len(files)} files are there" if there else doing
+    name = f"{doing}, {there} of {format_count(len(files), 'file')} there" if there else doing
     ended: OutcomeQueue = queue.SimpleQueue()
     with (
         progress.step(name, total=total, unit="bytes") as advance,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader, format_file_list
 from sandbox.engine.rule.prn import PRIME
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _find_unit_problem(session: Session, sample_path: Path, manifest: SampleMani
     if stored is None:
         return f"there are no weights of {unit}"
     draw, types = manifest.units[unit], {column.name: column.type for column in manifest.tables[unit].columns}
-    weights = f"read_parquet({format_file_list([sample_path / stored.path])}, hive_partitioning = false)"
+    weights = build_parquet_reader([sample_path / stored.path])
     described = {str(row[0]): str(row[1]) for row in session.fetch_rows(f"describe select * from {weights}")}
     sizes = {size.name: "DOUBLE" for size in manifest.sizes.get(unit, ())}
     if described != {column: types.get(column) for column in draw.key} | WEIGHT_COLUMNS | sizes:

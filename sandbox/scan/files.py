@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sandbox.errors import SandboxError
+from sandbox.formatting import format_count
 from sandbox.manifest.scan import Finding
 from sandbox.sources.open_table import open_table
 from sandbox.sources.registry import ADAPTERS
@@ -77,7 +78,7 @@ def build_undecodable_finding(name: str, column: str, count: int, rows: int) -> 
         columns=[column],
         count=count,
         share=count / max(1, rows),
-        message=f"{name}.{column} holds text that is not UTF-8, in {count:,} row{'' if count == 1 else 's'}",
+        message=f"{name}.{column} holds text that is not UTF-8, in {format_count(count, 'row')}",
     )
 
 

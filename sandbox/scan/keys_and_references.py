@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.sql.ibis_types import choose_unused_name
 from sandbox.engine.sql.type_names import are_comparable
+from sandbox.formatting import format_count
 from sandbox.manifest.scan import Finding
 from sandbox.sources.checks.column_checks import truncate_example
 from sandbox.sources.checks.key_check import MAX_EXAMPLES, build_not_null_condition
@@ -45,7 +46,7 @@ def find_key_problems(
         f"select count(*) from {relation} where not ({build_not_null_condition(key)})", doing=doing
     )[0][0]
     if nulls:
-        message = f"has {_format_rows(nulls)} without a whole key ({', '.join(key)}), which can neither be drawn nor referred to"
+        message = f"has {format_count(nulls, 'row')} without a whole key ({', '.join(key)}), which can neither be drawn nor referred to"
         findings.append(_build_finding("null_keys", table, key, nulls, message))
     if repeats:
         return findings
@@ -63,7 +64,9 @@ def find_key_problems(
         examples = session.fetch_rows(
             f"select {texts} from {quote_identifier('scan repeated')} order by all limit {MAX_EXAMPLES}"
         )
-        message = f"has {repeated:,} keys ({', '.join(key)}) more than once, in {_format_rows(rows)}"
+        message = (
+            f"has {format_count(repeated, 'key')} ({', '.join(key)}) more than once, in {format_count(rows, 'row')}"
+        )
         findings.append(_build_finding("duplicate_keys", table, key, rows, message, examples, hidden=hidden))
     session.execute(f"drop table {quote_identifier('scan repeated')}")
     return findings
@@ -112,7 +115,7 @@ def find_dangling_references(
     session.execute(f"drop table {lost}")
     if not rows:
         return []
-    message = f"has {_format_rows(rows)} whose {', '.join(reference.columns)} names no row of {target}"
+    message = f"has {format_count(rows, 'row')} whose {', '.join(reference.columns)} names no row of {target}"
     return [_build_finding("dangling", table, reference.columns, rows, message, examples, hidden=hidden)]
 
 
@@ -132,7 +135,3 @@ def _build_finding(
         examples=[] if hidden else shown,
         hidden=hidden and bool(shown),
     )
-
-
-def _format_rows(count: int) -> str:
-    return f"{count:,} row{'' if count == 1 else 's'}"

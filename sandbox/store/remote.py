@@ -17,6 +17,7 @@ from pyarrow import fs
 
 from sandbox.error_text import describe_foreign_error
 from sandbox.errors import StoreError
+from sandbox.formatting import format_count
 from sandbox.model import BUCKET_SCHEMES
 from sandbox.scratch import STAGED_PREFIX
 
@@ -136,7 +137,7 @@ class RemoteStore:
                     return
                 left -= len(chunk)
                 if left < 0:
-                    raise StoreError(f"{path} in {self.name} has more than the {most:,} bytes it should have")
+                    raise StoreError(f"{path} in {self.name} has more than its {format_count(most, 'byte')}")
                 yield chunk
 
     def write(self, path: str, chunks: Iterable[bytes]) -> None:

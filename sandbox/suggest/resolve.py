@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.config import settings_checks
 from sandbox.config.settings import Settings
 from sandbox.config.unit_membership import MAX_WHOLE_LOOKUP_ROWS, resolve_unit_membership
+from sandbox.formatting import format_count
 from sandbox.suggest import unit
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def _resolve_unreachable_tables(proposal: Proposal) -> Proposal:
             rate = unit.choose_rate(table.rows, bytes_=table.table.bytes, rows=table.rows)
             proposal = dataclasses.replace(proposal, separate_draws={**proposal.separate_draws, name: rate})
             continue
-        reason = f"{table.rows:,} rows, no reference leads to {proposal.unit.table}, and no key to draw it by"
+        reason = (
+            f"{format_count(table.rows, 'row')}, no reference leads to {proposal.unit.table}, and no key to draw it by"
+        )
         tables = {other: suggested for other, suggested in proposal.tables.items() if other != name}
         proposal = dataclasses.replace(
             proposal, tables=tables, skipped_tables={**proposal.skipped_tables, name: reason}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine.sql.type_names import FLOAT_TYPES, TEMPORAL_TYPE
+from sandbox.formatting import format_count
 from sandbox.suggest.naming import ENTITY_WORDS, STAFF_WORDS, list_entity_words
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def choose_unit(tables: Mapping[str, SuggestedTable]) -> SuggestedUnit | None:
     rate = choose_rate(units, bytes_=sum(suggested.table.bytes for suggested in tables.values()), rows=total)
     drawn = round(units * rate)
     expected = f"about {drawn:,} of {units:,} {best}" + (
-        f" and {round(rows * rate):,} rows that come with them" if children else ""
+        f" and {format_count(round(rows * rate), 'row that comes', 'rows that come')} with them" if children else ""
     )
     return SuggestedUnit(table=best, reason=why, rate=rate, expected_sample=expected)
 
@@ -66,7 +67,7 @@ def _explain_choice(best: str, children: set[str], tables: Mapping[str, Suggeste
     if not children:
         return "no table refers to another that has enough rows, so this is the largest with a key"
     counted = "it holds what is counted, and " if _find_entity_weight(best) else ""
-    return f"{counted}rows of {len(children)} of {len(tables) - 1} other tables come with one of it: {', '.join(sorted(children))}"
+    return f"{counted}rows of {len(children)} of {format_count(len(tables) - 1, 'other table')} come with one of it: {', '.join(sorted(children))}"
 
 
 def score_unit(name: str, tables: Mapping[str, SuggestedTable]) -> float:

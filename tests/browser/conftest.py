@@ -45,6 +45,14 @@ class Opened:
         """Give by how many pixels the page is wider than the screen."""
         return int(self.page.evaluate("document.scrollingElement.scrollWidth - window.innerWidth"))
 
+    def cut_tables(self) -> list[str]:
+        """List the tables of which a reader sees only a part without scrolling sideways."""
+        cut: list[str] = self.page.eval_on_selector_all(
+            ".scroll",
+            "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.getAttribute('aria-label'))",
+        )
+        return cut
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:

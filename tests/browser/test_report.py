@@ -9,12 +9,13 @@ from axe_playwright_python.sync_playwright import Axe
 
 from sandbox.manifest.diff import DiffDocument, OutputDiff
 from sandbox.report.html.page import render_html
+from tests.projects import create_customer_shop
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.browser.conftest import Opened, Opener
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 HOSTILE = "</td></style><script>alert(1)</script><img src=x onerror=alert(2)> \u202eevil\u2066 \x1b[31m \x07 & \"'"
 
@@ -32,9 +33,10 @@ pq.write_table(table, os.path.join(os.environ["SANDBOX_OUTPUT"], "t <img src=x o
 """
 
 
-@pytest.fixture
-def judged(shop: Shop) -> Path:
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory, sandbox_home: Path) -> Path:
     """Give the report of a change that breaks the gate."""
+    shop = create_customer_shop(tmp_path_factory.mktemp("judged"), sandbox_home)
     shop.edit("pipeline.py", "coalesce(sum(amount), 0)", "coalesce(sum(amount) filter (amount > 5), 0)")
     found = shop.run("diff", "--json")
     assert found.status == 1, found.stderr
@@ -195,6 +197,7 @@ def test_every_section_is_accessible_also_unfolded(tmp_path: Path, opener: Opene
         found = Axe().run(opened.page)
         assert found.violations_count == 0, found.generate_report()
         assert opened.overflow() == 0
+        assert opened.cut_tables() == []
         unfold(opened)
     assert opened.page.locator("details:not([open])").count() == 0
     assert opened.page.locator("figure.chart svg").first.is_visible()
@@ -243,6 +246,7 @@ def test_every_section_shows_code_as_text(tmp_path: Path, opener: Opener) -> Non
         assert opened.said == []
         assert opened.asked_for == []
         assert opened.overflow() == 0
+        assert width > 390 or opened.cut_tables() == []
         assert opened.page.locator("script, img, iframe, object").count() == 0
         text = opened.page.locator("body").inner_text()
         assert "\u202e" not in text

@@ -18,6 +18,7 @@ from sandbox.containers.protocol import Job, Mount, Runtime, StopEvent
 from sandbox.errors import ContainerEngineError
 from sandbox.model import Environment, JobResult, ResourceLimits, RuntimeName
 from tests.requirements import skip_or_fail
+from tests.waiting import NEVER_SECONDS, PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,7 @@ class Bench:
         played: Act = lambda _: None,
         *,
         name: str = "run",
-        seconds: float = 30.0,
+        seconds: float = PATIENCE_SECONDS,
         memory: int = 256 * 2**20,
         variables: Mapping[str, str] | None = None,
         mounts: tuple[Mount, ...] = (),
@@ -78,7 +79,7 @@ class Bench:
     @property
     def nap(self) -> str:
         """An argument for `sleep` by which no other test's can be taken for this one's."""
-        return f"31.{int(self.token, 16) % 10**9:09d}"
+        return f"{NEVER_SECONDS}.{int(self.token, 16) % 10**9:09d}"
 
     def left(self) -> list[str]:
         return [held.name for held in self.runtime.list_objects({"run": self.token})]

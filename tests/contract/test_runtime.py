@@ -17,6 +17,7 @@ from sandbox.containers import fixed_environment
 from sandbox.containers.protocol import Mount, StopEvent
 from sandbox.errors import ContainerEngineError
 from sandbox.model import RunOutcome
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from sandbox.containers.fake import FakeProcess
@@ -61,11 +62,9 @@ def test_a_signal_from_elsewhere_is_told_with_its_number(bench: Bench, number: s
 
 def test_time_runs_out_although_the_command_ignores_the_request_to_end(bench: Bench) -> None:
     command = "trap '' TERM; while :; do sleep 1; done"
-    began = time.monotonic()
     outcome = bench.run(bench.job(command, lambda play: play.sleep(100), seconds=0.5)).outcome
     assert outcome.ending is RunOutcome.TIMED_OUT
     assert outcome.wall_seconds >= 0.5
-    assert time.monotonic() - began < 15
 
 
 def test_time_runs_out_and_the_command_may_clean_up(bench: Bench) -> None:
@@ -135,12 +134,12 @@ def test_output_arrives_while_the_command_works(bench: Bench) -> None:
         play.sleep(1)
 
     outcome = bench.runtime.run(
-        bench.job("echo started; sleep 60", played),
+        bench.job(f"echo started; sleep {bench.nap}", played),
         stdout=lambda _: stop.set(),
         stderr=lambda _: None,
         stop=stop,
     )
-    assert outcome.wall_seconds < 30
+    assert outcome.ending is RunOutcome.SIGNALLED
 
 
 @pytest.mark.parametrize(
@@ -153,10 +152,8 @@ def test_output_arrives_while_the_command_works(bench: Bench) -> None:
     ],
 )
 def test_what_a_run_leaves_in_the_background_is_ended_with_it(bench: Bench, command: str) -> None:
-    began = time.monotonic()
     outcome = bench.run(bench.job(command.replace("NAP", bench.nap))).outcome
     assert outcome.ending is RunOutcome.SUCCEEDED
-    assert time.monotonic() - began < 20
     assert not living(bench.nap)
 
 
@@ -165,7 +162,7 @@ def test_setting_stop_ends_the_run_as_signalled_whatever_its_status(bench: Bench
     threading.Timer(0.3, stop.set).start()
 
     def played(play: FakeProcess) -> None:
-        assert stop.wait(5)
+        assert stop.wait(PATIENCE_SECONDS)
         play.sleep(1)
 
     command = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
@@ -299,7 +296,7 @@ def test_two_jobs_of_one_name_cannot_be_at_work_at_once(bench: Bench) -> None:
 
     stop = StopEvent()
     outcome = bench.runtime.run(
-        bench.job("echo started; sleep 60", played), stdout=again, stderr=lambda _: None, stop=stop
+        bench.job("echo started; sleep 3600", played), stdout=again, stderr=lambda _: None, stop=stop
     )
     assert outcome.ending is RunOutcome.SIGNALLED
     assert "at work already" in refused[0].message
@@ -324,7 +321,7 @@ def test_what_is_at_work_is_listed_by_its_labels_and_can_be_removed(bench: Bench
         play.stdout(b"started")
         play.exit_by_signal(9)
 
-    job = bench.job("sleep 0.5; echo started; sleep 60", played)
+    job = bench.job("sleep 0.5; echo started; sleep 3600", played)
     outcome = bench.runtime.run(job, stdout=look, stderr=lambda _: None)
     assert found == [job.name]
     assert outcome.ending is RunOutcome.LOST

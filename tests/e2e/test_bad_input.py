@@ -14,10 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS, wait_until
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 
 def make_truncated_parquet(shop: Shop) -> None:
@@ -119,7 +121,7 @@ def test_pipeline_that_fails_has_its_status_and_the_end_of_its_log(
     (shop.root / "pipeline.py").write_text(text)
     shop.edit("sandbox.toml", '"1GB"', '"300MB"')
     if kind == "sleeps":
-        shop.edit("sandbox.toml", '"60s"', '"3s"')
+        shop.edit("sandbox.toml", '"600s"', '"3s"')
     done = shop.run("run", env={"SANDBOX_RUNTIME": runtime})
     assert done.status == status, done.stderr
     assert expected in done.stderr
@@ -177,7 +179,9 @@ def test_refused_engine_is_14_and_docker_never_falls_back(shop: Shop) -> None:
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interruption_stops_the_run_and_leaves_nothing(shop: Shop, number: signal.Signals, status: int) -> None:
-    (shop.root / "pipeline.py").write_text("import time, os\nopen('/tmp/' + os.environ['MARK'], 'w')\ntime.sleep(60)\n")
+    (shop.root / "pipeline.py").write_text(
+        "import time, os\nopen('/tmp/' + os.environ['MARK'], 'w')\ntime.sleep(3600)\n"
+    )
     mark = f"sandbox-mark-{time.time_ns()}"
     shop.edit("sandbox.toml", "[outputs.value]", f'[pipeline.env]\nMARK = "{mark}"\n[outputs.value]')
     shop.run("create")
@@ -189,12 +193,10 @@ def test_interruption_stops_the_run_and_leaves_nothing(shop: Shop, number: signa
         text=True,
     )
     place = Path("/tmp") / mark
-    deadline = time.monotonic() + 60
-    while not place.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(place.exists)
     place.unlink()
     called.send_signal(number)
-    _, stderr = called.communicate(timeout=30)
+    _, stderr = called.communicate(timeout=PATIENCE_SECONDS)
     assert called.returncode == status
     assert "interrupted" in stderr
     assert "Traceback" not in stderr
@@ -214,16 +216,13 @@ def test_a_second_interruption_ends_a_run_at_once_that_does_not_want_to_end(shop
         env=shop.environment | env,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 60
-    while not (logs := list(shop.root.glob(".sandbox/runs/.staged-*/stdout.log"))) or not logs[0].read_text():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: any(log.stat().st_size for log in shop.root.glob(".sandbox/runs/.staged-*/stdout.log")))
     time.sleep(1)  # what is interrupted while it starts is ended at once
     called.send_signal(signal.SIGINT)
     time.sleep(0.5)
     assert called.poll() is None  # it waits for the run to end by itself
     called.send_signal(signal.SIGINT)
-    assert called.wait(30) in {130, -signal.SIGINT}  # which a shell takes for 130
+    assert called.wait(PATIENCE_SECONDS) in {130, -signal.SIGINT}  # which a shell takes for 130
     path = str(shop.root)
     assert shop.run("exec", "true", env=env).status == 0  # whatever comes next removes what was left
     listed = ["docker", "ps", "-a", "-q", "--filter", f"label=dev.sandbox.path={path}"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Shop
+from tests.projects import Shop, create_shop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,17 +108,11 @@ Careers = dict[tuple[str, ...], tuple[int, int | None]]
 
 @pytest.fixture
 def careers(tmp_path: Path, baseball: Path, sandbox_home: Path) -> Shop:
-    root = tmp_path / "baseball"
-    (root / "core").mkdir(parents=True)
+    files = {"sandbox.toml": SETTINGS, "careers.py": CAREERS, ".gitignore": "core/\n"}
+    made = create_shop(tmp_path / "baseball", sandbox_home, files)
+    (made.root / "core").mkdir()
     for file in baseball.glob("*.csv"):
-        shutil.copyfile(file, root / "core" / file.name)
-    (root / "sandbox.toml").write_text(SETTINGS)
-    (root / "careers.py").write_text(CAREERS)
-    (root / ".gitignore").write_text("core/\n")
-    made = Shop(root=root, home=sandbox_home)
-    made.git("init", "-b", "main")
-    made.git("add", "-A")
-    made.git("commit", "-m", "production")
+        shutil.copyfile(file, made.root / "core" / file.name)
     for change in CHANGES:
         made.edit("careers.py", *change)
     made.git("commit", "-am", "count what is known")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -12,22 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.projects import give_own_home
+from tests.waiting import PATIENCE_SECONDS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 MONTH = 31 * 86_400
 
 
 @pytest.fixture
 def own(shop: Shop, tmp_path: Path) -> Shop:
-    """A project whose user has nothing else, but the libraries, which need not be downloaded again."""
-    assert shop.run("create").status == 0
-    shutil.rmtree(shop.root / ".sandbox")
-    home = tmp_path / "home"
-    shutil.copytree(shop.home / "wheels", home / "wheels", copy_function=os.link)
-    return dataclasses.replace(shop, home=home)
+    """A project whose user has nothing else."""
+    return give_own_home(shop, tmp_path / "home")
 
 
 def age(*folders: Path, seconds: float = MONTH) -> None:
@@ -47,7 +44,7 @@ def test_gc_removes_what_is_idle_but_nothing_that_a_living_command_uses(own: Sho
     state, command = own.root / ".sandbox", [sys.executable, "-m", "sandbox", "exec", "sh", "-c"]
     assert own.run("gc", "--dry-run").stdout == "nothing to remove\n"
     with subprocess.Popen(
-        [*command, "echo started; cat $SANDBOX_SAMPLE/orders/* | wc -c; sleep 60"],
+        [*command, "echo started; cat $SANDBOX_SAMPLE/orders/* | wc -c; sleep 3600"],
         cwd=own.root,
         env=own.environment,
         stdout=subprocess.PIPE,
@@ -113,7 +110,7 @@ def test_create_and_run_against_gc_always_succeed(own: Shop) -> None:
             for words in commands
         ]
         for process, words in zip(processes, commands, strict=True):
-            _, said = process.communicate(timeout=300)
+            _, said = process.communicate(timeout=PATIENCE_SECONDS)
             assert process.returncode == 0, (words, said.decode())
     assert own.run("verify").status == 0
 

@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 
 def delete(path: Path) -> None:

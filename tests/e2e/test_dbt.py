@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from tests.conftest import Shop
+from tests.projects import Shop, create_shop, write_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,26 +69,18 @@ models:
     "tests/no_negative_value.sql": "select * from {{ ref('customer_value') }} where cents < 0\n",
     ".gitignore": "data/\n",
 }
+TABLES = {
+    "customers": """select i as id, 'c' || i || '@example.org' as mail, case i % 3 when 0 then 'FR' else 'DE' end as country
+        from range(2500) t(i)""",
+    "orders": """select i as id, (i * 13) % 2500 as customer, (i % 90 + 1)::decimal(8,2) as amount from range(8000) t(i)""",
+}
 
 
 @pytest.fixture
 def project(tmp_path: Path, sandbox_home: Path) -> Shop:
     """Give a dbt project with sources, a seed, views, tables and an incremental model, and its data beside it."""
-    root = tmp_path / "dbt shöp"
-    for name, text in PROJECT.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    (root / "data").mkdir()
-    tables = {
-        "customers": "select i as id, 'c' || i || '@example.org' as mail, case i % 3 when 0 then 'FR' else 'DE' end as country from range(2500) t(i)",
-        "orders": "select i as id, (i * 13) % 2500 as customer, (i % 90 + 1)::decimal(8,2) as amount from range(8000) t(i)",
-    }
-    for name, sql in tables.items():
-        duckdb.connect().execute(f"copy ({sql}) to '{root}/data/{name}.parquet'")
-    made = Shop(root=root, home=sandbox_home)
-    made.git("init", "-b", "main")
-    made.git("add", "-A")
-    made.git("commit", "-m", "production")
+    made = create_shop(tmp_path / "dbt shöp", sandbox_home, PROJECT)
+    write_tables(made.root / "data", TABLES)
     return made
 
 

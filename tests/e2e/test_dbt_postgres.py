@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from tests.conftest import Shop
+from tests.projects import Shop, create_shop, write_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +106,10 @@ models:
       - {name: tag, data_type: text}
 """,
 }
+TABLES = {
+    "customers": "select i as id, case i % 3 when 0 then 'FR' else 'DE' end as country from range(900) t(i)",
+    "orders": "select i as id, (i * 13) % 900 as customer, (i % 90 + 1)::decimal(8,2) as amount from range(4000) t(i)",
+}
 SETTINGS = """\
 version = 1
 [project]
@@ -133,24 +137,11 @@ MODELS = {"customer_history", "customer_value", "order_days", "shares", "stg_cus
 @pytest.fixture
 def project(tmp_path: Path, sandbox_home: Path, engine: str) -> Iterator[Shop]:
     """Give a dbt project for Postgres, and its data beside it; nothing of it is left in the engine afterwards."""
-    root = tmp_path / "dbt shöp"
-    for name, text in PROJECT.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    (root / "data").mkdir()
-    tables = {
-        "customers": "select i as id, case i % 3 when 0 then 'FR' else 'DE' end as country from range(900) t(i)",
-        "orders": "select i as id, (i * 13) % 900 as customer, (i % 90 + 1)::decimal(8,2) as amount from range(4000) t(i)",
-    }
-    for name, sql in tables.items():
-        duckdb.connect().execute(f"copy ({sql}) to '{root}/data/{name}.parquet'")
-    made = Shop(root=root, home=sandbox_home)
-    made.git("init", "-b", "main")
-    made.git("add", "-A")
-    made.git("commit", "-m", "production")
+    made = create_shop(tmp_path / "dbt shöp", sandbox_home, PROJECT)
+    write_tables(made.root / "data", TABLES)
     yield made
     made.run("rm", "--yes", env=DOCKER)
-    label = f"label=dev.sandbox.path={root}"
+    label = f"label=dev.sandbox.path={made.root}"
     listed = ["docker", "ps", "--all", "--quiet", "--filter", label]
     assert subprocess.run(listed, check=True, capture_output=True, text=True).stdout == ""
 

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.conftest import Done, Shop
+    from tests.projects import Done, Shop
 
 BISECT = ("diff", "--bisect", "--baseline", "good")
 TOTAL = "coalesce(sum(amount), 0)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 PLAIN = "count(order_id) as orders"
 GROUPED = ("group by all order by", "group by customer_id, country order by")

@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 from jsonschema import validate
 
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "templates" / "diff.schema.json").read_text("utf-8"))
 

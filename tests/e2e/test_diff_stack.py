@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 
 def test_other_library_shows_in_what_the_same_code_makes(shop: Shop) -> None:

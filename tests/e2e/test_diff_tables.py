@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import Done
+from tests.projects import Done
 
 if TYPE_CHECKING:
     from pathlib import Path

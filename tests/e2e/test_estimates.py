@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 BUG = ("coalesce(sum(amount), 0)", "coalesce(sum(amount) filter (amount < 90), 0)")
 RANK = (

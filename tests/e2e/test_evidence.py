@@ -16,7 +16,7 @@ from sandbox.manifest.comparison import ComparisonRecord
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 BUG = ("count(order_id)", "count(*)")
 ADD_A_FILE = """
@@ -137,7 +137,7 @@ def test_nothing_of_samples_runs_and_reports_is_open_to_others(project: Shop) ->
 
 @pytest.mark.parametrize("seconds", [0, 60], ids=["that has ended", "that goes on"])
 def test_a_run_that_writes_too_much_is_ended(project: Shop, seconds: int) -> None:
-    project.edit("sandbox.toml", 'timeout = "60s"', 'timeout = "60s"\noutput = "2MB"')
+    project.edit("sandbox.toml", 'timeout = "600s"', 'timeout = "600s"\noutput = "2MB"')
     more = f"\nopen(os.environ['SANDBOX_OUTPUT'] + '/more', 'wb').write(b'x' * 3_000_000)\nimport time\ntime.sleep({seconds})\n"
     with (project.root / "pipeline.py").open("a") as file:
         file.write(more)

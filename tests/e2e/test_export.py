@@ -15,7 +15,7 @@ from tests.requirements import skip_or_fail
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 DOCKER = {"SANDBOX_RUNTIME": "docker"}
 CHECK = Path(sys.executable).parent / "check-jsonschema"

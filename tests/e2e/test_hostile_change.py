@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 RUNTIMES = ["local", pytest.param("docker", marks=pytest.mark.docker)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Done, Shop
+    from tests.projects import Done, Shop
 
 CI = {"CI": "true", "GITHUB_BASE_REF": "main"}
 MASK = '[tables.customers.mask]\nemail = "none"'

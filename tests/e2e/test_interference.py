@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS, wait_until
+
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 WAITING = """\
 import time
 print("started", flush=True)
-time.sleep(120)
+time.sleep(3600)
 """
 
 
@@ -29,11 +30,9 @@ def start_diff(shop: Shop, env: dict[str, str]) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 300
-    while not any(log.stat().st_size for log in shop.root.glob(".sandbox/runs/.staged-*/stdout.log")):
-        assert called.poll() is None, called.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    logs = ".sandbox/runs/.staged-*/stdout.log"
+    wait_until(lambda: called.poll() is not None or any(log.stat().st_size for log in shop.root.glob(logs)))
+    assert called.poll() is None, called.communicate()[1]
     return called
 
 
@@ -49,7 +48,7 @@ def test_a_run_that_another_command_ends_is_lost(
     shop.git("commit", "-qam", "a pipeline that never ends")
     called = start_diff(shop, env)
     ended = shop.run(*command, env=env)
-    _, stderr = called.communicate(timeout=120)
+    _, stderr = called.communicate(timeout=PATIENCE_SECONDS)
     assert ended.status == 0, ended.stderr
     assert called.returncode in {13, 14}, stderr
     assert "was lost" in stderr or "was removed while the pipeline ran" in stderr

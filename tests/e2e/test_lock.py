@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 
 def locked(shop: Shop) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 DOCKER = {"SANDBOX_RUNTIME": "docker"}
 NAMES = ("default", "wide")

@@ -12,10 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 DOCKER = {"SANDBOX_RUNTIME": "docker"}
@@ -42,7 +44,9 @@ def inside(container: str, *command: str) -> subprocess.CompletedProcess[str]:
 def status(url: str, path: str, headers: dict[str, str] | None = None) -> int:
     place = urlsplit(url)
     assert place.hostname == "127.0.0.1"
-    with contextlib.closing(http.client.HTTPConnection(place.hostname, place.port, timeout=20)) as connection:
+    with contextlib.closing(
+        http.client.HTTPConnection(place.hostname, place.port, timeout=PATIENCE_SECONDS)
+    ) as connection:
         connection.request("GET", path, headers=headers or {})
         with connection.getresponse() as answer:
             return answer.status

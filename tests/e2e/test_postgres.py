@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 PIPELINE = """\
 import os

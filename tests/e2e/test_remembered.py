@@ -14,7 +14,7 @@ from sandbox.store.seal_key import SEAL_KEY_FILE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 FALSE = 123_456  # changed rows that nobody found
 BUG = ("count(order_id)", "count(*)")

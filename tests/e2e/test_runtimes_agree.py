@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 RUNTIMES = ("docker", "local")
@@ -60,7 +60,7 @@ def test_a_run_ends_the_same_way_in_a_container_and_without(
     shop: Shop, engine: str, command: str, status: int, ending: str, own: int | None, signal: int | None
 ) -> None:
     shop.edit("sandbox.toml", 'command = "python pipeline.py"', f'command = "{command}"')
-    shop.edit("sandbox.toml", 'timeout = "60s"', 'timeout = "4s"')
+    shop.edit("sandbox.toml", 'timeout = "600s"', 'timeout = "4s"')
     shop.edit("sandbox.toml", 'memory = "1GB"', 'memory = "300MB"')
     found: dict[str, Any] = {}
     for runtime in RUNTIMES:

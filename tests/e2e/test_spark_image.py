@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
 DOCKER = {"SANDBOX_RUNTIME": "docker"}
@@ -33,7 +33,7 @@ print("heap", spark.sparkContext._jvm.java.lang.Runtime.getRuntime().maxMemory()
 @pytest.fixture
 def spark(shop: Shop, engine: str) -> Shop:
     shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nimage = "spark"\n[stack.limits]')
-    shop.edit("sandbox.toml", 'timeout = "60s"', 'timeout = "5m"')
+    shop.edit("sandbox.toml", 'timeout = "600s"', 'timeout = "5m"')
     shop.edit("sandbox.toml", 'memory = "1GB"', 'memory = "1500MB"')
     (shop.root / "pipeline.py").write_text(PIPELINE)
     shop.git("add", "-A")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 
 def run_written_test(shop: Shop, folder: Path) -> int:

@@ -15,6 +15,7 @@ from sandbox.compare.sql_types import render_nan_safe_sql
 from sandbox.compare.tolerance import find_misplaced_settings
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SandboxError
+from sandbox.formatting import format_count
 from sandbox.tables.table_opening import attach_duckdb_file, open_table
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def render_raw_column(number: int, type_: str, collation: str = "") -> str:
 
 def describe_read_failure(side: SideName, table: TableFiles) -> str:
     """Return the start of the message that a side's table cannot be read."""
-    files = table.paths[0].name if len(table.paths) == 1 else f"{len(table.paths)} files"
+    files = table.paths[0].name if len(table.paths) == 1 else format_count(len(table.paths), "file")
     return f"the {side}'s {table.name} ({files}) cannot be read"
 
 

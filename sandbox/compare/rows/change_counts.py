@@ -14,6 +14,7 @@ from sandbox.compare.rows.column_differences import (
 )
 from sandbox.compare.rows.row_matching import SIDES
 from sandbox.compare.sql_types import has_exact_sums
+from sandbox.formatting import format_count
 from sandbox.manifest.diff import ColumnChanges, RowCounts
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ def _count_pairs(session: Session, plan: ComparisonPlan, doing: str) -> tuple[_P
     changed, noise, rounding, largest, pairs = totals
     if not plan.direct:
         [(expected,)] = session.fetch_rows("select count(*) from late_baseline where paired", doing=doing)
-        assert pairs == expected, f"{doing}: {expected - pairs:,} rows were not paired again"
+        assert pairs == expected, f"{doing}: {format_count(expected - pairs, 'row')} not paired again"
     return _PairCounts(changed=changed, noise=noise, rounding=rounding, largest_rounding=largest), counts
 
 

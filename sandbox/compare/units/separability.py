@@ -14,6 +14,7 @@ from sandbox.compare.units import unit_key as unit_keys
 from sandbox.compare.units.sampled_units import OutputUnits
 from sandbox.engine.duckdb.session import Session, quote_literal
 from sandbox.errors import PipelineError
+from sandbox.formatting import format_count
 from sandbox.model import SilentProgress, TableFiles
 from sandbox.scratch import make_scratch_folder
 
@@ -145,6 +146,6 @@ def _explain_dependence(question: SeparabilityInput, found: OutputDiff, names: l
     )
     return (
         f"what it holds of one of the {question.draw.table} depends on the others: on half of the sample, "
-        f"{found.rows.different - found.rows.noise:,} of {found.rows.baseline:,} rows of the same "
+        f"{found.rows.different - found.rows.noise:,} of {format_count(found.rows.baseline, 'row')} of the same "
         f"{question.draw.table} came out otherwise{f' (in {shown})' if shown else ''}"
     )

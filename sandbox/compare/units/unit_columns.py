@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sandbox.compare.columns import ComparedColumn
 from sandbox.compare.rows import sample_columns
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def create_unit_columns_table(
     )
     session.execute(
         f"create or replace temp table owned as select distinct on ({', '.join(units.key_names)}) {keys}, {values} "
-        f"from read_parquet({format_file_list(drawn.files)}, hive_partitioning = false)",
+        f"from {build_parquet_reader(drawn.files)}",
         doing=doing,
     )
     return UnitColumns(

@@ -19,7 +19,7 @@ from sandbox.compare.rows.row_matching import SIDES, format_value_name
 from sandbox.compare.sql_types import has_exact_sums
 from sandbox.compare.units.output_estimate import UnitTotals
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.errors import SandboxError, StoreError
 from sandbox.manifest.output_estimate import RowsWithoutUnit
 
@@ -44,7 +44,7 @@ def create_drawn_units_table(session: Session, drawn: UnitTableDraw) -> None:
     """
     names = ", ".join([*(f"u{place}" for place in range(len(drawn.key))), *_list_size_names(drawn)])
     chosen = ", ".join(quote_identifier(name) for name in [*drawn.key, *(size.name for size in drawn.sizes)])
-    weights = f"read_parquet({format_file_list([drawn.weights])}, hive_partitioning = false)"
+    weights = build_parquet_reader([drawn.weights])
     try:
         session.execute(
             f"create or replace temp table drawn as select * replace (stratum::BIGINT as stratum) "

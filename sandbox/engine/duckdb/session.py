@@ -15,6 +15,7 @@ from duckdb.func import ARROW, SPECIAL
 from sandbox.engine.duckdb.interrupt import InterruptHandler
 from sandbox.error_text import describe_foreign_error, hide_literals
 from sandbox.errors import SandboxError, SourceError
+from sandbox.formatting import format_count
 from sandbox.scratch import make_locked_folder, make_scratch_folder
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class Session:
         with self.translate_errors(doing):
             statements = self.connection.extract_statements(query)
         if len(statements) != 1:
-            raise self._error_class(f"{doing}: {len(statements)} statements, where one is expected")
+            raise self._error_class(f"{doing}: {format_count(len(statements), 'statement')}, where one is expected")
         body = _strip_query_end(query)
         self.execute("set preserve_insertion_order = true")
         columns = {row[0]: row[1] for row in self.fetch_rows(f"describe select * from (\n{body}\n)", doing=doing)}

@@ -30,6 +30,15 @@ def format_file_list(paths: Iterable[Path | str]) -> str:
     return "[" + ", ".join(quote_literal(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths) + "]"
 
 
+def build_parquet_reader(paths: Iterable[Path | str]) -> str:
+    """Return the SQL of a table function that reads Parquet files of the same columns; folders' names are no columns.
+
+    >>> build_parquet_reader(["a.parquet"])
+    "read_parquet(['a.parquet'], hive_partitioning = false)"
+    """
+    return f"read_parquet({format_file_list(paths)}, hive_partitioning = false)"
+
+
 def build_table_function(table: TableFiles, option: str = "") -> str:
     """Return the SQL of a table function that reads a table's files: ``read_parquet([...])`` and so on.
 

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sandbox.compare import OutputRules
-from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
+from sandbox.engine.duckdb.session import Session, quote_identifier
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.errors import StoreError
 from sandbox.impact.compare_outputs import build_comparison_options
 from sandbox.impact.witness.differing_units import find_unit_columns, list_differing_units
@@ -71,5 +72,5 @@ class RowNamer:
         path = sample.sample.path / sample.manifest.weights[unit_table].path
         names = ", ".join(f"{quote_identifier(name)}::varchar" for name in sample.manifest.units[unit_table].key)
         with Session(failure=StoreError) as session:
-            rows = session.fetch_rows(f"select {names}, weight from read_parquet({quote_literal(str(path))})")
+            rows = session.fetch_rows(f"select {names}, weight from {build_parquet_reader([path])}")
         return {tuple(row[:-1]): float(row[-1]) for row in rows}

@@ -139,7 +139,7 @@ def _describe_noise(noises: Mapping[str, OutputNoise], ref: str) -> list[str]:
             )
         if noise.unstable_rows:
             phrases.append(
-                f"{name}: {noise.unstable_rows:,} rows come and go between two runs of {ref} itself; only differences "
+                f"{name}: {format_count(noise.unstable_rows, 'row comes and goes', 'rows come and go')} between two runs of {ref} itself; only differences "
                 "that such rows explain, one by one, count as noise"
             )
     return phrases

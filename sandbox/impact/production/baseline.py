@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare import OutputRules, Tolerance
 from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.errors import ConfigError, PipelineError
 from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import compute_memory_limit
@@ -240,7 +241,7 @@ def _build_unit_query(
     if unit is None:
         return f"select * from {source.sql}"
     table, columns = unit
-    weights = f"read_parquet({quote_literal(str(sample / manifest.weights[table].path))})"
+    weights = build_parquet_reader([sample / manifest.weights[table].path])
     kinds = {column.name: column.type for column in manifest.tables[table].columns}
     pairs = []
     for column, key in zip(columns, _align_key(columns, manifest.units[table].key), strict=True):
@@ -260,7 +261,7 @@ def _describe_output(session: Session, table: TableFiles, source: _ProductionTab
     youngest = dt.datetime.fromtimestamp(max(stat.st_mtime for stat in stats), dt.UTC)
     doing = f"production's {table.name} cannot be read"
     [(rows,)] = session.fetch_rows(f"select count(*) from {source.sql}", doing=doing)
-    [(left,)] = session.fetch_rows(f"select count(*) from read_parquet({quote_literal(str(target))})", doing=doing)
+    [(left,)] = session.fetch_rows(f"select count(*) from {build_parquet_reader([target])}", doing=doing)
     return ProductionOutput(
         files=len(stats),
         bytes=sum(stat.st_size for stat in stats),

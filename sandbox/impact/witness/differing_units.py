@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
+from sandbox.engine.duckdb.session import Session, quote_identifier
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.errors import PipelineError
 from sandbox.tables.table_opening import open_table
 
@@ -55,14 +56,14 @@ def _render_queries(
     for kind in ("added", "removed"):
         path = rows / f"{kind}.parquet"
         if path.is_file():
-            yield f"select {_render_texts(columns, 't')} from read_parquet({quote_literal(str(path))}) t"
+            yield f"select {_render_texts(columns, 't')} from {build_parquet_reader([path])} t"
     path = rows / "changed.parquet"
     if path.is_file() and baseline is not None:
         source = open_table(session, baseline, "the baseline's output", doing="reading the baseline's output")
         on = " and ".join(f"t.{quote_identifier(name)} = c.{quote_identifier(name)}" for name in output.key.columns)
         yield (
             f"select {_render_texts(columns, 't')} from (select * from {source}) t "
-            f"join read_parquet({quote_literal(str(path))}) c on {on}"
+            f"join {build_parquet_reader([path])} c on {on}"
         )
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.formatting import format_count
 from sandbox.masking.names import FAMILY_NAMES, GIVEN_NAMES, MORE_GIVEN_NAMES
 
 if TYPE_CHECKING:
@@ -104,8 +105,8 @@ def classify_values(values: Sequence[str]) -> tuple[str, str] | None:
         tried = len(filled) if pattern.distinct else filled.total()
         count = sum(1 if pattern.distinct else times for value, times in filled.items() if pattern.test(value))
         if count >= pattern.min_count and count >= pattern.min_share * tried:
-            noun = f"{'different ' * pattern.distinct}value{'s' * (tried != 1)}"
-            return pattern.meaning, f"{100 * count / tried:.0f} % of {tried:,} {noun} {pattern.description}"
+            noun = "different value" if pattern.distinct else "value"
+            return pattern.meaning, f"{100 * count / tried:.0f} % of {format_count(tried, noun)} {pattern.description}"
     return None
 
 

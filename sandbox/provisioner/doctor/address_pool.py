@@ -9,6 +9,7 @@ from sandbox.containers import ownership
 from sandbox.containers.docker import engine_api, inventory
 from sandbox.containers.docker.client import translate_errors
 from sandbox.errors import ContainerEngineError
+from sandbox.formatting import format_count
 from sandbox.provisioner.doctor.check import DoctorCheck, fail_check, pass_check
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def check_address_pool(client: Client) -> DoctorCheck:
         for network in created:
             with translate_errors("remove a network of this check"):
                 client.api.remove_network(network)
-    return pass_check(POOL_CHECK, f"room for {len(created)} more networks at least")
+    return pass_check(POOL_CHECK, f"room for at least {format_count(len(created), 'more network')}")
 
 
 def _remove_leftovers(client: Client) -> None:

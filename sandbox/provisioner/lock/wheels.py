@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from sandbox.errors import ContainerEngineError, StoreError
+from sandbox.formatting import format_count
 from sandbox.manifest.canonical_json import hash_file
 from sandbox.provisioner.lock import pins, sdists, tools
 from sandbox.store.folder import make_staging_folder, sync_folder, translate_os_errors
@@ -127,4 +128,4 @@ def _make_folder(folder: Path) -> Path:
 
 
 def _format_count(libraries: list[LockedLibrary]) -> str:
-    return libraries[0].name if len(libraries) == 1 else f"{len(libraries)} libraries"
+    return libraries[0].name if len(libraries) == 1 else format_count(len(libraries), "library", "libraries")

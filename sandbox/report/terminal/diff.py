@@ -108,7 +108,7 @@ def _render_outputs(document: DiffDocument) -> RenderableType:
         )
     if len(ordered) == len(ordered[:_MAX_OUTPUTS]):
         return Group("", table, "")
-    return Group("", table, Text(f"… and {format_number(len(ordered) - _MAX_OUTPUTS)} more outputs, in the report\n"))
+    return Group("", table, Text(f"… and {format_count(len(ordered) - _MAX_OUTPUTS, 'more output')}, in the report\n"))
 
 
 def _format_row_counts(output: OutputDiff) -> list[Text]:

@@ -25,8 +25,9 @@ _MIN_SECONDS = 1.0  # seconds; shorter steps print no line
 class RichProgress:
     """`sandbox.model.Progress` on a console; steps may be nested and may be advanced from other threads."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
+        self._clock = clock
         self._lock = threading.Lock()
         self._task_count = 0
         self._bars: Progress | None = None
@@ -38,7 +39,7 @@ class RichProgress:
             self.print_message(name)
             yield lambda _: None
             return
-        started = time.monotonic()
+        started = self._clock()
         bars = self._start_task()
         task = bars.add_task(escape_hidden(name), total=total, unit=unit)
         try:
@@ -47,12 +48,12 @@ class RichProgress:
             self._finish_task(bars, task)
             raise
         self._finish_task(bars, task)
-        if time.monotonic() - started >= _MIN_SECONDS:
+        if (seconds := self._clock() - started) >= _MIN_SECONDS:
             self._print_line(
                 Text.assemble(
                     ("✓ ", "green"),
                     escape_hidden(name),
-                    (f" {format_duration(time.monotonic() - started)}", "dim"),
+                    (f" {format_duration(seconds)}", "dim"),
                 )
             )
 
@@ -73,6 +74,7 @@ class RichProgress:
                     _TimeLeftColumn(),
                     console=self._console,
                     transient=True,
+                    get_time=self._clock,
                 )
                 self._bars.start()
             self._task_count += 1

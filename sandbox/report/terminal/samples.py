@@ -56,7 +56,7 @@ def render_plan(plan: SamplePlan) -> RenderableType:
         if plan.measured_tables
         else "a size is guessed from the source's files"
     )
-    total = f"together about {format_number(plan.expected_rows)} rows, {format_size(plan.expected_bytes)}; {based}"
+    total = f"together about {format_count(plan.expected_rows, 'row')}, {format_size(plan.expected_bytes)}; {based}"
     parts.append(Text(total))
     if plan.not_sampled:
         parts.append(
@@ -74,7 +74,7 @@ def render_plan(plan: SamplePlan) -> RenderableType:
 def _render_unit_draw(unit: UnitPlan, most: int) -> list[RenderableType]:
     """Render the draw of one unit table."""
     name = escape_hidden(unit.table)
-    head = f"{name}: about {format_number(round(unit.expected_units))} of {format_number(unit.population)} units"
+    head = f"{name}: about {format_number(round(unit.expected_units))} of {format_count(unit.population, 'unit')}"
     if unit.outside:
         head += f"; {format_count(unit.outside, 'row')} outside the frame"
     strata = [
@@ -116,7 +116,7 @@ def render_sample(
     for name, unit in manifest.units.items():
         sampled = sum(stratum.sampled for stratum in unit.strata)
         population = sum(stratum.population for stratum in unit.strata)
-        parts.append(Text(f"{escape_hidden(name)}: {format_number(sampled)} of {format_number(population)} units"))
+        parts.append(Text(f"{escape_hidden(name)}: {format_number(sampled)} of {format_count(population, 'unit')}"))
         parts.append(
             _render_strata(
                 [(item.values, item.population, item.probability, format_number(item.sampled)) for item in unit.strata]
@@ -157,7 +157,7 @@ def _render_strata(strata: Sequence[tuple[Mapping[str, Any], int, float, str]], 
         )
     if len(largest) > most:
         others = largest[most:]
-        label = f"{format_number(len(others))} more strata"
+        label = format_count(len(others), "more stratum", "more strata")
         cells = [Text(label if index == 0 else "", style="dim") for index in range(len(names))]
         table.add_row(*cells, format_number(sum(stratum[1] for stratum in others)), "", "")
     return table
@@ -184,7 +184,7 @@ def _list_remarks(manifest: SampleManifest) -> Iterable[str]:
     for name, table in manifest.tables.items():
         if table.outside_frame:
             count = format_count(table.outside_frame, "row")
-            yield f"{escape_hidden(name)}: {count} of the source belong to no unit: outside of all estimates"
+            yield f"{escape_hidden(name)}: {count} of the source outside every unit: in no estimate"
         for reference in table.references:
             if reference.dangling:
                 where = f"{escape_hidden(name)}.{_join_names(reference.columns)}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox.errors import UsageError
+from sandbox.formatting import format_count
 from sandbox.model import CodeVersion
 from sandbox.runner.code.checkout import CodeCheckout
 from sandbox.runner.code.code_index import CodeIndex
@@ -191,7 +192,7 @@ def check_part_count(parts: Sequence[CodePart], most: int) -> None:
     """
     if len(parts) > most:
         raise UsageError(
-            f"the change has {len(parts)} parts, and each takes two runs",
+            f"the change has {format_count(len(parts), 'part')}, and each takes two runs",
             hint=f"at most {most} are tried: --by file, or compare commits of the change one by one: git bisect",
         )
 

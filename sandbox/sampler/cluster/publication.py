@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
+from sandbox.formatting import format_count
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.profile import SampleProfile
 from sandbox.samples.catalog import MANIFEST_FILE, list_files
@@ -127,6 +128,6 @@ def _check_staged_parts(store: RemoteStore, manifest: SampleManifest, staged: Ma
     lacking = [path for path, size in expected.items() if sizes.get(path) != size]
     if lacking:
         raise StoreError(
-            f"workers wrote {len(expected):,} parts to {store.name}, and {len(lacking):,} of them are not there",
+            f"workers wrote {format_count(len(expected), 'part')} to {store.name}; not there: {len(lacking):,}",
             hint="the store has to be one folder or bucket, under one name, for all workers and for this machine",
         )

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from sandbox.engine.content_digest import compute_row_sums
 from sandbox.engine.duckdb.session import DUCKDB_VERSION, Session, quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.engine.spark import executor_tasks
 from sandbox.engine.sql.ibis_types import choose_unused_name
 from sandbox.errors import SourceError
@@ -133,9 +133,7 @@ def _write_masked_rows(recipe: WriteTask, rows: pa.RecordBatchReader, file: Path
             f"(format parquet, compression zstd, row_group_size {recipe.group_rows})",
             doing=f"writing {recipe.table}",
         )
-        return compute_row_sums(
-            session, f"read_parquet({format_file_list([file])}, hive_partitioning = false)", recipe.columns
-        )
+        return compute_row_sums(session, build_parquet_reader([file]), recipe.columns)
 
 
 def _format_constant(text: str | None) -> str:

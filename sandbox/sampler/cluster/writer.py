@@ -19,7 +19,7 @@ import pyarrow as pa
 from sandbox.engine.content_digest import combine_row_sums
 from sandbox.engine.duckdb.remote_files import register_remote_files
 from sandbox.engine.duckdb.session import DUCKDB_VERSION, quote_identifier
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.engine.spark import executor_tasks
 from sandbox.errors import SourceError, StoreError
 from sandbox.masking import needs_secret
@@ -169,7 +169,7 @@ class ClusterTableWriter(ParquetTableWriter):
         path = self.build_part_path("part-00000")
         target = self.journal.sample / path
         self._copy_rows(session, f"select {self.columns} from {empty}", target)
-        relation = f"read_parquet({format_file_list([target])}, hive_partitioning = false)"
+        relation = build_parquet_reader([target])
         self.column_types = {row[0]: row[1] for row in session.fetch_rows(f"describe select * from {relation}")}
         if self.parts:
             target.unlink()
@@ -190,7 +190,7 @@ class ClusterTableWriter(ParquetTableWriter):
             }
             register_remote_files(session, store.system, sizes)
             files = list(sizes)
-        return f"read_parquet({format_file_list(files)}, hive_partitioning = false)"
+        return build_parquet_reader(files)
 
     def describe_content(self, session: Session) -> tuple[dict[str, str], str]:
         """Return the columns and the content digest from the executors' sums."""
@@ -239,7 +239,7 @@ class ClusterTableWriter(ParquetTableWriter):
             self._row_count += written
         elif written != rows:
             raise SourceError(
-                f"{rows:,} rows of {self.table.name} were chosen, and the cluster found {written:,} of them",
+                f"chosen rows of {self.table.name}: {rows:,}; found by the cluster: {written:,}",
                 hint="draw again when nothing writes to the source",
             )
         for report in reports:

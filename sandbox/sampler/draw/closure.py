@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.formatting import format_count
 from sandbox.sampler.draw.extraction import ITEM_ROWS_VIEW
 from sandbox.sampler.plan.unit_of_row import build_numbering_query, build_unit_join, build_unit_query
 from sandbox.sources.checks.schema_check import pair_reference_columns
@@ -66,7 +67,7 @@ class Closure:
         select = self._add_unit_columns(step, fetched)
         before = written.rows
         total = sum(item.bytes for item in extraction.items[link.target])
-        doing = f"fetching {missing:,} rows of {link.target} that {link.table} refers to"
+        doing = f"fetching {format_count(missing, 'row')} of {link.target} that {link.table} refers to"
         table = extraction.plan.tables[link.target]
         adapter = get_adapter(table)
         pairs = pair_reference_columns(extraction.plan.tables, link.table, link.reference)

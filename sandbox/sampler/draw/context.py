@@ -13,6 +13,7 @@ import sandbox
 from sandbox import masking
 from sandbox.engine.duckdb.session import DUCKDB_VERSION
 from sandbox.errors import SourceError
+from sandbox.formatting import format_count
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.sampler.draw.disk_space import check_disk_space
 from sandbox.sampler.draw.journal import Journal
@@ -71,7 +72,7 @@ def _keep_unfinished_draw(journal: Journal, progress: Progress) -> None:
     """Print what an interrupted draw keeps for the next one, or remove an empty draw."""
     if journal.part_count:
         progress.print_message(
-            f"{journal.part_count} parts are written and kept for a week; the next draw goes on from there"
+            f"{format_count(journal.part_count, 'part is', 'parts are')} written and kept for a week; the next draw goes on from there"
         )
     else:
         shutil.rmtree(journal.folder, ignore_errors=True)

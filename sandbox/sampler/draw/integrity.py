@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.sampler.plan.plan import list_path_to_unit
 from sandbox.sampler.plan.references import count_dangling_rows
 from sandbox.sampler.plan.unit_of_row import build_unit_join, build_unit_query
 from sandbox.sources.checks.key_check import check_unique_keys
@@ -90,7 +91,7 @@ class IntegrityChecks:
     def _count_child_rows_outside_frame(self, step: TableStep) -> int | None:
         extraction = self.extraction
         plan, source = extraction.plan, extraction.source
-        if any(plan.tables[name].rows > MAX_EXACT_ROWS for name in _list_path_to_unit(step, plan.steps)):
+        if any(plan.tables[other.table].rows > MAX_EXACT_ROWS for other in list_path_to_unit(step, plan.steps)):
             return None
         units = build_unit_query(plan, extraction.frames, source, step, framed=True)
         inside = extraction.session.fetch_rows(
@@ -123,12 +124,3 @@ class IntegrityChecks:
             else self.extraction.masking.build_expression(link.table, column)
             for column in link.reference.columns
         ]
-
-
-def _list_path_to_unit(step: TableStep, steps: Sequence[TableStep]) -> list[str]:
-    """Return a child, its parent and so on up to the unit."""
-    by_name = {other.table: other for other in steps}
-    chain = [step.table]
-    while (through := by_name[chain[-1]].through) is not None:
-        chain.append(through.table)
-    return chain

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.errors import SourceError, StoreError
 from sandbox.samples.contents import describe_parquet_files
 from sandbox.sources.files.frame_metadata import restore_frame
@@ -107,7 +107,7 @@ class ParquetTableWriter:
 
     def build_relation(self, session: Session) -> str:  # noqa: ARG002 - see `build_projection`
         """Build SQL for the FROM clause: all written rows."""
-        return f"read_parquet({format_file_list(self.paths)}, hive_partitioning = false)"
+        return build_parquet_reader(self.paths)
 
     def describe_content(self, session: Session) -> tuple[dict[str, str], str]:
         """Return the written columns with DuckDB's names of their types, and the content digest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.manifest.canonical_json import hash_file
 from sandbox.manifest.sample import StoredFile
 from sandbox.sampler.profile.compare import profile_sample
@@ -46,4 +46,4 @@ def write_profile(extraction: Extraction, project: Project, *, whole: bool) -> S
 
 
 def _build_parquet_relation(paths: list[Path]) -> str:
-    return f"read_parquet({format_file_list(paths)}, hive_partitioning = false)"
+    return build_parquet_reader(paths)

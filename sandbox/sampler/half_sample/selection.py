@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.manifest.sample import compute_half_fingerprint
 from sandbox.model import Sample, TableFiles
 
@@ -32,7 +32,7 @@ def build_half_units_query(manifest: SampleManifest, folder: Path, unit: str) ->
     parts = " || ".join(
         f"length({quote_identifier(name)}::varchar) || ':' || {quote_identifier(name)}::varchar || '/'" for name in key
     )
-    weights = f"read_parquet({format_file_list([folder / manifest.weights[unit].path])}, hive_partitioning = false)"
+    weights = build_parquet_reader([folder / manifest.weights[unit].path])
     text = f"{quote_literal(f'{manifest.fingerprint}/{unit}/')} || {parts}"
     return f"select {names} from {weights} where substr(sha256({text}), 1, 1) < '8'"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, assert_never
 from sandbox.engine.sql.type_names import NUMBER_TYPE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic import JsonValue
 
@@ -224,6 +224,15 @@ class TableStep:
     keep: KeepMode | None
     through: Reference | None
     references: tuple[Reference, ...]
+
+
+def list_path_to_unit(step: TableStep, steps: Iterable[TableStep]) -> list[TableStep]:
+    """Return a child, its parent and so on up to the unit."""
+    by_name = {other.table: other for other in steps}
+    path = [step]
+    while (through := path[-1].through) is not None:
+        path.append(by_name[through.table])
+    return path
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,6 +113,6 @@ def _check_keys(
             if settings.tables[name].duplicates == "error":
                 check_unique_keys(session, name, relation, key, hidden=hidden.get(name, ()))
             if name not in settings.sample.draws and (empty := count_null_keys(session, name, relation, key)):
-                warnings.append(f"{name}: {empty:,} rows have no whole key ({', '.join(key)})")
+                warnings.append(f"{name}: no whole key ({', '.join(key)}) in {empty:,} of its rows")
             advance(1)
     return warnings

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.unit_membership import MAX_WHOLE_LOOKUP_ROWS, resolve_unit_membership
 from sandbox.errors import ConfigError
+from sandbox.formatting import format_count
 from sandbox.sampler.plan.plan import TableStep
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _build_lookup_step(settings: Settings, name: str, rows: int) -> TableStep:
     )
     if keep == "referenced" and not named:
         raise ConfigError(
-            f"[tables.{name}] is to come as far as it is referenced, and no table references it ({rows:,} rows)",
+            f"[tables.{name}] is to come as far as it is referenced, and no table references it ({format_count(rows, 'row')})",
             hint=f'add its references, or keep = "all", or leave [tables.{name}] out',
         )
     return TableStep(table=name, unit=None, role="lookup", keep=keep, through=None, references=table.all_references)

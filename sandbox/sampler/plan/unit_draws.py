@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.formatting import format_count
 from sandbox.sampler.plan import pilot, target_size
 from sandbox.sampler.plan.strata import strata
 
@@ -43,5 +44,7 @@ def plan_unit_draws(
         units[name] = target_size.measure_precision(session, drawn)
         warnings += remarks
         if unit.null_keys:
-            warnings.append(f"{name}: {unit.null_keys:,} rows have no whole key; they are never selected")
+            warnings.append(
+                f"{name}: {format_count(unit.null_keys, 'row has', 'rows have')} no whole key; never selected"
+            )
     return units, costs, warnings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sandbox.engine.duckdb.session import Session
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.errors import StoreError
 from sandbox.estimate.design import SamplingDesign
 from sandbox.estimate.distribution_tests import ALPHA, adjust_p_values
@@ -119,14 +119,8 @@ def profile_stored_sample(
             "the source has changed since the sample was drawn, so the two cannot be compared",
             hint="draw again from the source as it is now: sandbox sample --refresh --profile",
         )
-    tables = {
-        name: f"read_parquet({format_file_list(stored.paths)}, hive_partitioning = false)"
-        for name, stored in sample.tables.items()
-    }
-    weights = {
-        name: f"read_parquet({format_file_list([sample.path / stored.path])}, hive_partitioning = false)"
-        for name, stored in manifest.weights.items()
-    }
+    tables = {name: build_parquet_reader(stored.paths) for name, stored in sample.tables.items()}
+    weights = {name: build_parquet_reader([sample.path / stored.path]) for name, stored in manifest.weights.items()}
     with Session(memory=memory, threads=threads) as session:
         attach_tables(session, plan.tables.values())
         return profile_sample(session, plan, tables, weights, ranges=ranges, whole=True, progress=progress)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.sql.ibis_types import choose_unused_name
+from sandbox.sampler.plan.plan import list_path_to_unit
 from sandbox.sources.checks.key_check import build_not_null_condition
 from sandbox.sources.checks.schema_check import (
     build_join_condition,
@@ -90,7 +91,7 @@ class UnitFamily:
     def is_small(self, step: TableStep) -> bool:
         """Check whether a table and all tables up to its unit are small enough to be read whole at every draw."""
         return all(
-            self.plan.tables[ancestor.table].rows <= MAX_EXACT_ROWS for ancestor in self._list_path_to_unit(step)
+            self.plan.tables[ancestor.table].rows <= MAX_EXACT_ROWS for ancestor in list_path_to_unit(step, self.steps)
         )
 
     def build_population_query(self, step: TableStep) -> str:
@@ -203,12 +204,6 @@ class UnitFamily:
     def _find_parent(self, step: TableStep) -> TableStep:
         assert step.through is not None
         return next(other for other in self.steps if other.table == step.through.table)
-
-    def _list_path_to_unit(self, step: TableStep) -> list[TableStep]:
-        chain = [step]
-        while chain[-1].through is not None:
-            chain.append(self._find_parent(chain[-1]))
-        return chain
 
 
 def list_family_steps(steps: tuple[TableStep, ...], unit: str) -> tuple[TableStep, ...]:

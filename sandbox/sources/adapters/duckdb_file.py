@@ -10,6 +10,7 @@ from sandbox.engine.database_schema import DUCKDB
 from sandbox.engine.duckdb import database_file
 from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import SourceError
+from sandbox.formatting import format_count
 from sandbox.sources.adapters.database_file import DatabaseFileAdapter, estimate_file_share, estimate_row_width
 from sandbox.sources.protocol import number_rows
 from sandbox.sources.table import SourceTable
@@ -118,7 +119,7 @@ def _find_unkept_values(session: Session, relation: str, column: str, kind: str)
     [(count,)] = session.fetch_rows(
         f"select count(*) from {relation} where {condition.format(quote_identifier(column))}"
     )
-    return f"and Parquet would change {count:,} values: {problem}" if count else None
+    return f"and Parquet would change {format_count(count, 'value')}: {problem}" if count else None
 
 
 def _compute_row_groups(row_ids: int) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from sandbox.engine.duckdb.arrow_scan import describe_schema, insert_rows
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.engine.lakes import delta, iceberg
 from sandbox.engine.lakes.lake_table import LakeFile
 from sandbox.errors import SourceError
@@ -257,7 +257,7 @@ def _find_files_with_position_deletes(session: Session, name: str, deleted: Dele
 
 
 def _build_parquet_reader(files: Sequence[SourceFile]) -> str:
-    return f"read_parquet({format_file_list(file.path for file in files)}, hive_partitioning = false)"
+    return build_parquet_reader(file.path for file in files)
 
 
 def build_storage_options(uri: str) -> dict[str, str]:

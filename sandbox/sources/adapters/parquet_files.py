@@ -13,6 +13,7 @@ from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.engine.rule import polars_reader
 from sandbox.errors import SourceError
+from sandbox.formatting import format_count
 from sandbox.sources.files.columns import check_same_columns, describe_columns
 from sandbox.sources.files.frame_metadata import read_frame_metadata
 from sandbox.sources.files.lakehouse_files import ROW_NUMBER_COLUMN, DataFileMapping, build_column_sql
@@ -106,7 +107,7 @@ class ParquetAdapter(SourceAdapter):
         if not counts:
             return super().explain_error(cause, files)
         named = [file.path for file in files if file.path in str(cause)] or [files[0].path]
-        shown = " and ".join(f"{name} ({count:,} values)" for name, count in counts.items())
+        shown = " and ".join(f"{name} ({format_count(count, 'value')})" for name, count in counts.items())
         first = next(iter(counts))
         return SourceError(
             f"{named[0]}: text that is not UTF-8 in {shown}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.sql.type_names import NUMBER_TYPE, TEMPORAL_TYPE
+from sandbox.formatting import format_count
 from sandbox.manifest.scan import Finding
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class _ColumnFindings:
         if self.question.type not in ("FLOAT", "DOUBLE"):
             return
         counts = {"NaN": self.answers["nan"], "infinite": self.answers["infinite"]}
-        parts = [f"{name} {count:,} times" for name, count in counts.items() if count]
+        parts = [f"{name} {format_count(count, 'time')}" for name, count in counts.items() if count]
         if parts:
             message = f"is {' and '.join(parts)}"
             yield self._build_finding("not_finite", "warning", message, count=sum(counts.values()), is_counted=True)
@@ -309,7 +310,7 @@ def _build_filtered_count(condition: str) -> str:
 
 
 def _format_rows(count: int) -> str:
-    return f"in {count:,} row{'' if count == 1 else 's'}"
+    return f"in {format_count(count, 'row')}"
 
 
 def truncate_example(text: str) -> str:

@@ -10,6 +10,7 @@ from sandbox.engine.sql.ibis_types import choose_unused_name
 from sandbox.engine.sql.type_names import FLOAT_TYPES
 from sandbox.error_text import format_row_value
 from sandbox.errors import DataRuleError
+from sandbox.formatting import format_count
 from sandbox.sources.checks.schema_check import pair_reference_columns
 from sandbox.sources.projection import project_table
 from sandbox.sources.registry import translate_file_errors
@@ -48,7 +49,7 @@ def check_unique_keys(
     keys, rows = session.fetch_rows(f"select count(*), sum(#1)::bigint from ({repeated})", doing=doing)[0]
     shown = "; ".join(dict.fromkeys(_format_key(key, row, hidden) for row in examples))
     raise DataRuleError(
-        f"{table}: {keys:,} keys ({', '.join(key)}) repeat, in {rows:,} rows; for example {shown}",
+        f"{table}: {format_count(keys, 'key repeats', 'keys repeat')} ({', '.join(key)}) in {format_count(rows, 'row')}; for example {shown}",
         hint=f"name in [tables.{table}] key the columns that tell its rows apart, or remove the repeated rows",
     )
 

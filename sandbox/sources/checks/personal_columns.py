@@ -10,6 +10,7 @@ from sandbox.config import toml_quoting
 from sandbox.config.unit_membership import resolve_unit_membership
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.errors import ConfigError
+from sandbox.formatting import format_count
 from sandbox.masking.detect.column_names import classify_column_name, names_image_of_person
 from sandbox.masking.detect.value_patterns import classify_binary_values, classify_values
 from sandbox.masking.kinds import MASK_KINDS
@@ -122,7 +123,7 @@ def check_personal_columns(suspects: Sequence[PersonalColumn], settings: Setting
     """
     if not suspects:
         return
-    count = "a column looks" if len(suspects) == 1 else f"{len(suspects)} columns look"
+    count = format_count(len(suspects), "column looks", "columns look")
     lines = [f"  {suspect.table}.{suspect.column}: {suspect.reason}" for suspect in suspects]
     has = "has" if len(suspects) == 1 else "have"
     raise ConfigError(

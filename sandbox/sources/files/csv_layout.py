@@ -18,6 +18,7 @@ from sandbox.engine.duckdb.session import quote_literal
 from sandbox.engine.duckdb.table_functions import build_compression_option, detect_delimiter, format_file_list
 from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
+from sandbox.formatting import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -150,7 +151,7 @@ def _name_columns(file: SourceFile, section: CsvSection, names: Sequence[str]) -
     if section.header is not True:
         if len(section.header) != len(names):
             raise SourceError(
-                f"{file.path}: the first line has {len(names)} fields, and header in sandbox.toml names "
+                f"{file.path}: the first line has {format_count(len(names), 'field')}, and header in sandbox.toml names "
                 f"{len(section.header)}"
             )
         names = section.header

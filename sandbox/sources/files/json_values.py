@@ -13,6 +13,7 @@ from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.sql.number_text import build_exact_double_condition
 from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
+from sandbox.formatting import format_count
 from sandbox.sources.files.csv_schema import DATE_PATTERN, TIME_PATTERN, ZONE_PATTERN
 from sandbox.sources.files.file_errors import JSON_HINT
 
@@ -133,7 +134,7 @@ def _check_long_numbers(session: Session, table: SourceTable, columns: Sequence[
     for name, numbers in held.items():
         if not numbers.count:
             continue
-        how = "a number" if numbers.count == 1 else f"{numbers.count:,} numbers"
+        how = format_count(numbers.count, "number")
         kind = numbers.choose_type() if table.columns[name] == "DOUBLE" else None
         hint = f'{quote_key(name)} = "{kind}" in [tables.{quote_key(table.name)}.types]' if kind else ""
         raise SourceError(

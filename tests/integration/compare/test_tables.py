@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -167,13 +166,12 @@ def test_repeated_and_null_keys_are_counted_and_never_paired(tmp_path: Path) -> 
 
 
 def test_one_key_of_very_many_rows_does_not_explode(tmp_path: Path) -> None:
-    many = 30_000
+    """A join would make ten billion rows, which fill the disk before this ends."""
+    many = 100_000
     before = parquet(tmp_path / "a.parquet", {"id": [1] * many + list(range(many)), "v": [0] * (2 * many)})
     after = parquet(tmp_path / "b.parquet", {"id": [1] * many + list(range(many)), "v": [0] * (2 * many - 1) + [1]})
-    started = time.monotonic()
     found = diff(before, after, OutputRules(key=("id",)))
     assert (found.rows.changed, found.rows.different) == (1, 1)
-    assert time.monotonic() - started < 20  # a join would make nine hundred million rows
 
 
 def test_units_of_changed_added_and_removed_rows_are_counted_once(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-import time
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +13,7 @@ from sandbox.containers.protocol import Job, Mount, Runtime
 from sandbox.errors import ContainerEngineError
 from sandbox.model import Environment, JobResult, ResourceLimits, RunOutcome
 from tests.requirements import skip_or_fail
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ class Jobs:
         *,
         name: str = "run",
         image: str = IMAGE,
-        seconds: float = 30.0,
+        seconds: float = PATIENCE_SECONDS,
         memory: int = 256 * 2**20,
         pids: int = 128,
     ) -> Job:
@@ -82,11 +82,12 @@ def jobs(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Jobs]:
         outcome, _ = made.run(runtime, made.job("true", name="next"))
         assert outcome.ending is RunOutcome.SUCCEEDED
         # A request that was under way when its owner was killed is still carried out, later where the engine is busy.
-        deadline = time.monotonic() + 30
-        while runtime.list_objects({"run": made.token}) and time.monotonic() < deadline:
+
+        def is_clean() -> bool:
             runtime.remove_leftovers()
-            time.sleep(0.1)
-        assert not runtime.list_objects({"run": made.token})
+            return not runtime.list_objects({"run": made.token})
+
+        wait_until(is_clean)
 
 
 @pytest.fixture

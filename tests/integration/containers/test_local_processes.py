@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,6 +17,7 @@ from sandbox.containers.local import cgroups, job_folder
 from sandbox.containers.local.runtime import LocalRuntime
 from sandbox.model import RunOutcome
 from tests.requirements import skip_or_fail
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +49,8 @@ def kept(runtime: LocalRuntime) -> Iterator[LocalRuntime]:
         skip_or_fail("no control group may be made here; run the tests as root")
     yield runtime
     # Groups of tests on other workers come and go; what one of ours left stays.
-    left, until = _groups(group), time.monotonic() + 60
-    while left and time.monotonic() < until:
-        time.sleep(0.1)
-        left &= _groups(group)
-    assert not left
+    left = _groups(group)
+    wait_until(lambda: not left & _groups(group))
 
 
 def _groups(group: cgroups.ControlGroup) -> set[Path]:
@@ -76,21 +73,21 @@ def test_too_many_processes_end_the_run_and_it_says_why(jobs: Jobs, sampled: Loc
         import os, time
         for _ in range(60):
             if os.fork() == 0:
-                os.execvp("sleep", ["sleep", "41.5"])
-        time.sleep(30)
+                os.execvp("sleep", ["sleep", "3641.5"])
+        time.sleep(3600)
     """
     outcome, output = jobs.run(sampled, jobs.job(python(code), "local", pids=32))
     assert (outcome.ending, outcome.signal) == (RunOutcome.SIGNALLED, signal.SIGKILL)
     assert "more than 32 processes" in output
-    assert not living("41.5")
+    assert not living("3641.5")
 
 
 def test_threads_count_as_processes(jobs: Jobs, sampled: LocalRuntime) -> None:
     code = """
         import threading, time
         for _ in range(40):
-            threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
-        time.sleep(30)
+            threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()
+        time.sleep(3600)
     """
     outcome, _ = jobs.run(sampled, jobs.job(python(code), "local", pids=32))
     assert outcome.ending is RunOutcome.SIGNALLED
@@ -99,24 +96,23 @@ def test_threads_count_as_processes(jobs: Jobs, sampled: LocalRuntime) -> None:
 def test_a_fork_bomb_is_ended(jobs: Jobs, sampled: LocalRuntime) -> None:
     code = """
         import os, time
-        end = time.monotonic() + 20
+        end = time.monotonic() + 300
         made = 0
         while time.monotonic() < end and made < 5:
             made += 1
             os.fork()
             time.sleep(0.1)
-        os.execvp("sleep", ["sleep", "42.5"])
+        os.execvp("sleep", ["sleep", "3642.5"])
     """
     outcome, _ = jobs.run(sampled, jobs.job(python(code), "local", pids=16))
     assert outcome.ending is RunOutcome.SIGNALLED
-    assert not living("42.5")
+    assert not living("3642.5")
 
 
 def test_memory_of_all_processes_together_counts(jobs: Jobs, sampled: LocalRuntime) -> None:
-    command = "for i in 1 2 3; do python3 -c \"x = b'x' * (80 * 2**20); import time; time.sleep(20)\" & done; wait"
+    command = "for i in 1 2 3; do python3 -c \"x = b'x' * (80 * 2**20); import time; time.sleep(3600)\" & done; wait"
     outcome, _ = jobs.run(sampled, jobs.job(command, "local", memory=200 * MIB))
     assert outcome.ending is RunOutcome.OUT_OF_MEMORY
-    assert outcome.wall_seconds < 15
 
 
 def test_memory_that_forked_processes_share_counts_once(jobs: Jobs, sampled: LocalRuntime) -> None:
@@ -166,9 +162,9 @@ def test_the_kernel_contains_a_fork_bomb(jobs: Jobs, kept: LocalRuntime) -> None
 
 
 def test_a_daemon_without_an_environment_is_found_in_the_control_group(jobs: Jobs, kept: LocalRuntime) -> None:
-    outcome, _ = jobs.run(kept, jobs.job("setsid env -i /bin/sleep 46.5 & sleep 0.3", "local"))
+    outcome, _ = jobs.run(kept, jobs.job("setsid env -i /bin/sleep 3646.5 & sleep 0.3", "local"))
     assert outcome.ending is RunOutcome.SUCCEEDED
-    assert not living("46.5")
+    assert not living("3646.5")
 
 
 def test_a_daemon_is_ended_when_the_time_is_up(jobs: Jobs, runtime: LocalRuntime) -> None:
@@ -177,14 +173,14 @@ def test_a_daemon_is_ended_when_the_time_is_up(jobs: Jobs, runtime: LocalRuntime
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
-                os.execvp("sleep", ["sleep", "43.5"])
+                os.execvp("sleep", ["sleep", "3643.5"])
             os._exit(0)
         os.wait()
-        time.sleep(30)
+        time.sleep(3600)
     """
     outcome, _ = jobs.run(runtime, jobs.job(python(code), "local", seconds=1))
     assert outcome.ending is RunOutcome.TIMED_OUT
-    assert not living("43.5")
+    assert not living("3643.5")
 
 
 def test_processors_are_limited_by_affinity_and_the_callers_stay(jobs: Jobs, runtime: LocalRuntime) -> None:
@@ -212,7 +208,7 @@ LocalRuntime().run(job, stdout=lambda chunk: print(chunk.decode(), end="", flush
 
 def test_what_a_run_leaves_whose_owner_is_killed_is_cleaned_up_by_the_next(jobs: Jobs, kept: LocalRuntime) -> None:
     runtime = kept
-    job = jobs.job("setsid sleep 44.5 & echo started; sleep 44.5", "local")
+    job = jobs.job("setsid sleep 3644.5 & echo started; sleep 3644.5", "local")
     with subprocess.Popen([sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -222,14 +218,11 @@ def test_what_a_run_leaves_whose_owner_is_killed_is_cleaned_up_by_the_next(jobs:
         (held,) = runtime.list_objects({"run": jobs.token})
         assert held.running
         assert held.memory_bytes
-        until = time.monotonic() + 30
-        while living("44.5") < 2:  # the shell says "started" before it starts its last command
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait_until(lambda: living("3644.5") == 2)  # the shell says "started" before it starts its last command
         process.kill()
     outcome, _ = jobs.run(runtime, jobs.job("true", "local"))
     assert outcome.ending is RunOutcome.SUCCEEDED
-    assert not living("44.5")
+    assert not living("3644.5")
     assert not runtime.list_objects({"run": jobs.token})
     assert not (job_folder.make_root_folder() / job.name).exists()
 
@@ -238,14 +231,14 @@ def test_removing_what_is_at_work_ends_it(jobs: Jobs, runtime: LocalRuntime) -> 
     with subprocess.Popen([sys.executable, "-c", OWNER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(pickle.dumps(jobs.job("echo started; sleep 45.5", "local")))
+        process.stdin.write(pickle.dumps(jobs.job("echo started; sleep 3645.5", "local")))
         process.stdin.close()
         process.stdout.readline()
         (held,) = runtime.list_objects({"run": jobs.token})
         runtime.remove_object(held)
         runtime.remove_object(held)
-        process.wait(10)
-    assert not living("45.5")
+        process.wait(PATIENCE_SECONDS)
+    assert not living("3645.5")
 
 
 def test_a_place_of_somebody_elses_is_not_used(
@@ -256,10 +249,3 @@ def test_a_place_of_somebody_elses_is_not_used(
     (tmp_path / f"sandbox-{os.getuid()}").chmod(0o777)
     with pytest.raises(Exception, match="belongs to somebody else"):
         jobs.run(runtime, jobs.job("true", "local"))
-
-
-def test_a_run_takes_little_longer_than_its_command(jobs: Jobs, runtime: LocalRuntime) -> None:
-    jobs.run(runtime, jobs.job("true", "local"))
-    began = time.monotonic()
-    jobs.run(runtime, jobs.job("true", "local"))
-    assert time.monotonic() - began < 1

@@ -15,10 +15,12 @@ import termios
 import time
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from sandbox.containers.local.runtime import LocalRuntime
 from sandbox.errors import ContainerEngineError
+from tests.waiting import NEVER_SECONDS, PATIENCE_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +52,8 @@ class Typist:
     def type(self, text: str) -> None:
         os.write(self.terminal, text.encode())
 
-    def until(self, text: str, seconds: float = 15) -> bytes:
-        deadline = time.monotonic() + seconds
+    def until(self, text: str) -> bytes:
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while text.encode() not in self.seen:
             assert time.monotonic() < deadline, f"{text!r} does not come in {self.seen!r}"
             if select.select([self.terminal], [], [], 0.1)[0]:
@@ -88,24 +90,25 @@ def typist(request: pytest.FixtureRequest, jobs: Jobs) -> Iterator[Typist]:
 def test_what_is_typed_is_done_and_the_status_is_handed_on(typist: Typist) -> None:
     typist.type("echo $((6 * 7))ok; exit 7\n")
     typist.until("42ok")
-    assert typist.process.wait(15) == 7
+    assert typist.process.wait(PATIENCE_SECONDS) == 7
 
 
 def test_the_end_of_input_ends_the_shell(typist: Typist) -> None:
     typist.type("echo $((1 + 1))ready\n")
     typist.until("2ready")
     typist.type("\x04")
-    assert typist.process.wait(15) == 0
+    assert typist.process.wait(PATIENCE_SECONDS) == 0
 
 
-def test_an_interruption_goes_to_what_works_in_the_shell_and_not_to_us(typist: Typist) -> None:
-    typist.type("echo $((1 + 1))ready; sleep 60\n")
+def test_an_interruption_goes_to_what_works_in_the_shell_and_not_to_us(typist: Typist, jobs: Jobs) -> None:
+    nap = f"{NEVER_SECONDS}.{int(jobs.token, 16) % 10**9:09d}"
+    typist.type(f"echo $((1 + 1))ready; sleep {nap}\n")
     typist.until("2ready")
-    time.sleep(0.3)
+    wait_until(lambda: any(nap in (one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])))
     typist.type("\x03")
     typist.type("echo $((40 + 2))after; exit 0\n")
     typist.until("42after")
-    assert typist.process.wait(15) == 0
+    assert typist.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_the_shell_knows_the_size_and_every_change_of_it(typist: Typist) -> None:
@@ -114,16 +117,19 @@ def test_the_shell_knows_the_size_and_every_change_of_it(typist: Typist) -> None
     typist.type("stty size; echo $((3 + 4))first\n")
     assert b"24 80" in typist.until("7first")
     typist.resize(50, 132)
-    time.sleep(0.3)
-    typist.type("stty size; echo $((3 + 6))second\n")
-    assert b"50 132" in typist.until("9second")
+
+    def is_known() -> bool:
+        typist.type("stty size; echo $((3 + 6))second\n")
+        return b"50 132" in typist.until("9second")
+
+    wait_until(is_known)
     typist.type("exit 0\n")
-    assert typist.process.wait(15) == 0
+    assert typist.process.wait(PATIENCE_SECONDS) == 0
 
 
 def test_the_terminal_is_as_before_afterwards(typist: Typist) -> None:
     typist.type("exit 0\n")
-    assert typist.process.wait(15) == 0
+    assert typist.process.wait(PATIENCE_SECONDS) == 0
     assert termios.tcgetattr(typist.inner) == typist.modes
 
 

@@ -29,8 +29,8 @@ SALTS = ("one", "two", "three")
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("estimate") / "shop"
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("estimate") / "demo"
     create_demo(folder, scale=0.1, progress=SilentProgress())
     archive = subprocess.run(["git", "archive", "main"], cwd=folder, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as content:
@@ -38,10 +38,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def outputs(shop: Path, tables: Path, target: Path) -> list[TableFiles]:
+def outputs(demo: Path, tables: Path, target: Path) -> list[TableFiles]:
     """Run production's code and the changed code on a folder of tables."""
     made = []
-    for name, code in (("baseline", shop.parent / "production"), ("candidate", shop)):
+    for name, code in (("baseline", demo.parent / "production"), ("candidate", demo)):
         place = target / name
         place.mkdir(parents=True)
         environment = {
@@ -55,7 +55,6 @@ def outputs(shop: Path, tables: Path, target: Path) -> list[TableFiles]:
             env=environment,
             check=True,
             capture_output=True,
-            timeout=60,
         )
         made.append(TableFiles(name=OUTPUT, format="parquet", paths=(place / f"{OUTPUT}.parquet",)))
     return made
@@ -76,19 +75,19 @@ def compared(made: list[TableFiles], drawn: dict[str, UnitTableDraw] | None) -> 
     )[OUTPUT]
 
 
-def test_the_planted_mistake_is_estimated_as_it_is(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_planted_mistake_is_estimated_as_it_is(demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX_HOME", str(tmp_path / "home"))
     everything = tmp_path / "everything"
-    for path in (shop / "warehouse").iterdir():
+    for path in (demo / "warehouse").iterdir():
         (everything / path.stem).mkdir(parents=True)
         for file in [path] if path.is_file() else path.iterdir():
             (everything / path.stem / file.name).symlink_to(file)
-    truth = compared(outputs(shop, everything, tmp_path / "whole"), None).rows
+    truth = compared(outputs(demo, everything, tmp_path / "whole"), None).rows
     assert truth.changed > 100
     for salt in SALTS:
-        project = load_project(shop / CONFIG_FILE_NAME, start=shop, environ={}, flags={("sample", "salt"): salt})
+        project = load_project(demo / CONFIG_FILE_NAME, start=demo, environ={}, flags={("sample", "salt"): salt})
         drawn = ensure_sample(project, progress=SilentProgress())
-        made = outputs(shop, drawn.sample.path / "tables", tmp_path / salt)
+        made = outputs(demo, drawn.sample.path / "tables", tmp_path / salt)
         found = compared(made, build_unit_draws(drawn.manifest, drawn.sample.path)).estimate
         for figure, value in (
             (found.units_affected, truth.changed + truth.removed),

@@ -29,17 +29,17 @@ runpy.run_path("pipeline.py", run_name="__main__")
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo") / "my shop"
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "my demo"
     create_demo(folder, scale=SCALE, progress=SilentProgress())
     return folder
 
 
 @pytest.fixture(scope="module")
-def sample(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the whole warehouse in the shape of a sample: a folder a table."""
     folder = tmp_path_factory.mktemp("sample")
-    for path in (shop / "warehouse").iterdir():
+    for path in (demo / "warehouse").iterdir():
         if path.is_dir():
             (folder / path.name).symlink_to(path)
         else:
@@ -49,10 +49,10 @@ def sample(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def production(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def production(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the code of main."""
     folder = tmp_path_factory.mktemp("main")
-    archive = subprocess.run(["git", "archive", "main"], cwd=shop, check=True, capture_output=True).stdout
+    archive = subprocess.run(["git", "archive", "main"], cwd=demo, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as content:
         content.extractall(folder, filter="data")
     return folder
@@ -62,7 +62,7 @@ def run(code: Path, sample: Path, output: Path, *, one_cpu: bool = False) -> Pat
     output.mkdir(exist_ok=True)
     command = [sys.executable, *(["-c", ON_ONE_CPU] if one_cpu else ["pipeline.py"])]
     environment = {"PATH": os.environ["PATH"], "SANDBOX_SAMPLE": str(sample), "SANDBOX_OUTPUT": str(output)}
-    subprocess.run(command, cwd=code, env=environment, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, cwd=code, env=environment, check=True, capture_output=True)
     return output
 
 
@@ -72,8 +72,8 @@ def baseline(production: Path, sample: Path, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def candidate(shop: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run(shop, sample, tmp_path_factory.mktemp("candidate"))
+def candidate(demo: Path, sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(demo, sample, tmp_path_factory.mktemp("candidate"))
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -132,9 +132,9 @@ def test_planted_change_is_wrong_for_a_small_share_of_customers(baseline: Path, 
 
 
 def test_planted_change_affects_exactly_the_customers_with_orders_of_no_status(
-    shop: Path, baseline: Path, candidate: Path
+    demo: Path, baseline: Path, candidate: Path
 ) -> None:
-    orders = quote_literal(str(shop / "warehouse" / "orders" / "*.parquet"))
+    orders = quote_literal(str(demo / "warehouse" / "orders" / "*.parquet"))
     ours, theirs = (quote_literal(str(folder / "customer_value.parquet")) for folder in (baseline, candidate))
     with Session() as session:
         affected = session.fetch_rows(f"select customer_id from (from {ours} except from {theirs}) order by 1")

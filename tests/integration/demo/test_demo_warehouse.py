@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shop(folder: Path) -> Iterator[Session]:
+def tables(folder: Path) -> Iterator[Session]:
     with Session() as session:
         for table in TABLES:
             session.execute(f"create view {table} as from read_parquet({files(folder, table)})")
@@ -70,8 +70,8 @@ def test_values_are_the_same_for_any_thread_count_and_every_time(folder: Path, t
             assert one(session, f"select count(*) from ({first})") > 0
 
 
-def test_values_are_those_of_every_other_machine(shop: Session) -> None:
-    figures = shop.fetch_rows(
+def test_values_are_those_of_every_other_machine(tables: Session) -> None:
+    figures = tables.fetch_rows(
         "select (select count(*) from orders), (select sum(amount) from payments)::varchar,"
         " (select sum(product_id * line) from order_items)::bigint,"
         " (select max(full_name) from customers where customer_id = 100004)"
@@ -80,19 +80,19 @@ def test_values_are_those_of_every_other_machine(shop: Session) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_declared_key_is_a_key(shop: Session, settings: Settings, table: str) -> None:
+def test_declared_key_is_a_key(tables: Session, settings: Settings, table: str) -> None:
     key = ", ".join(quote_identifier(column) for column in settings.tables[table].key or ())
-    assert one(shop, f"select count(*) - count(distinct ({key})) from {table}") == 0
+    assert one(tables, f"select count(*) - count(distinct ({key})) from {table}") == 0
 
 
-def test_declared_references_hold_but_for_guests(shop: Session, settings: Settings) -> None:
+def test_declared_references_hold_but_for_guests(tables: Session, settings: Settings) -> None:
     checked = []
     for table in TABLES:
         for reference in settings.tables[table].all_references:
             ours = ", ".join(f"t.{quote_identifier(column)}" for column in reference.columns)
             theirs = ", ".join(f"p.{quote_identifier(column)}" for column in reference.key)
             dangling = one(
-                shop,
+                tables,
                 f"select count(*) from {table} t where ({ours}) is not null and not"
                 f" exists (from {reference.table} p where ({theirs}) = ({ours})) and t.{quote_identifier(reference.columns[0])} is not null",
             )
@@ -105,14 +105,14 @@ def test_declared_references_hold_but_for_guests(shop: Session, settings: Settin
     ]
 
 
-def test_a_few_orders_are_by_guests_and_nothing_else_lacks_its_reference(shop: Session) -> None:
-    assert 0.02 < one(shop, "select avg((customer_id is null)::integer) from orders") < 0.05
-    assert one(shop, "select count(*) from order_items where order_id is null or product_id is null") == 0
-    assert one(shop, "select count(*) from payments where order_year is null or order_number is null") == 0
+def test_a_few_orders_are_by_guests_and_nothing_else_lacks_its_reference(tables: Session) -> None:
+    assert 0.02 < one(tables, "select avg((customer_id is null)::integer) from orders") < 0.05
+    assert one(tables, "select count(*) from order_items where order_id is null or product_id is null") == 0
+    assert one(tables, "select count(*) from payments where order_year is null or order_number is null") == 0
 
 
-def test_few_customers_order_much(shop: Session) -> None:
-    shares = shop.fetch_rows(
+def test_few_customers_order_much(tables: Session) -> None:
+    shares = tables.fetch_rows(
         "select sum(n) filter (rank <= total * 0.01) / sum(n), sum(n) filter (rank > total * 0.5) / sum(n) from"
         " (select count(*) n, row_number() over (order by count(*) desc) as rank, count(*) over () as total"
         "  from orders where customer_id is not null group by customer_id)"
@@ -122,60 +122,60 @@ def test_few_customers_order_much(shop: Session) -> None:
     assert lower_half < 0.20
 
 
-def test_few_products_sell_much(shop: Session) -> None:
+def test_few_products_sell_much(tables: Session) -> None:
     top = one(
-        shop,
+        tables,
         "select sum(n) filter (rank <= 20) / sum(n) from"
         " (select count(*) n, row_number() over (order by count(*) desc) as rank from order_items group by product_id)",
     )
     assert 0.15 < top < 0.35
 
 
-def test_year_and_week_have_seasons_and_the_shop_grows(shop: Session) -> None:
+def test_year_and_week_have_seasons_and_the_shop_grows(tables: Session) -> None:
     months = dict(
-        shop.fetch_rows("select month(ordered_at), count(*) from orders where year(ordered_at) = 2025 group by 1")
+        tables.fetch_rows("select month(ordered_at), count(*) from orders where year(ordered_at) = 2025 group by 1")
     )
     assert months[12] > 2 * months[2]
-    days = dict(shop.fetch_rows("select isodow(ordered_at), count(*) from orders group by 1"))
+    days = dict(tables.fetch_rows("select isodow(ordered_at), count(*) from orders group by 1"))
     assert days[7] < days[5]
-    years = shop.fetch_rows(
+    years = tables.fetch_rows(
         "select count(*) from orders where order_year < 2026 group by order_year order by order_year"
     )
     assert years == sorted(years)
 
 
-def test_countries_and_segments_are_unequal_and_the_rare_ones_are_there(shop: Session) -> None:
-    countries = dict(shop.fetch_rows("select country, count(*) from customers group by 1"))
+def test_countries_and_segments_are_unequal_and_the_rare_ones_are_there(tables: Session) -> None:
+    countries = dict(tables.fetch_rows("select country, count(*) from customers group by 1"))
     assert len(countries) == 12
     assert countries["DE"] > 50 * countries["LU"] > 0
-    segments = dict(shop.fetch_rows("select segment, count(*) from customers group by 1"))
+    segments = dict(tables.fetch_rows("select segment, count(*) from customers group by 1"))
     assert set(segments) == {"consumer", "business", "reseller", "public"}
     assert 0 < segments["public"] < 0.01 * sum(segments.values())
 
 
-def test_refunds_failures_and_unpaid_orders_are_there(shop: Session) -> None:
-    kinds = set(shop.fetch_rows("select distinct kind, status from payments"))
+def test_refunds_failures_and_unpaid_orders_are_there(tables: Session) -> None:
+    kinds = set(tables.fetch_rows("select distinct kind, status from payments"))
     assert kinds == {
         ("charge", "settled"),
         ("charge", "failed"),
         ("charge", "pending"),
         ("refund", "settled"),
     }
-    assert one(shop, "select count(*) from payments where (kind = 'refund') <> (amount < 0)") == 0
-    assert 0.03 < one(shop, "select avg((kind = 'refund')::integer) from payments") < 0.10
+    assert one(tables, "select count(*) from payments where (kind = 'refund') <> (amount < 0)") == 0
+    assert 0.03 < one(tables, "select avg((kind = 'refund')::integer) from payments") < 0.10
 
 
-def test_orders_without_a_status_are_the_call_centres_before_may_2023(shop: Session) -> None:
-    found = shop.fetch_rows("select distinct channel, order_year from orders where status is null")
+def test_orders_without_a_status_are_the_call_centres_before_may_2023(tables: Session) -> None:
+    found = tables.fetch_rows("select distinct channel, order_year from orders where status is null")
     assert found == [("phone", 2023)]
-    assert one(shop, "select max(month(ordered_at)) from orders where status is null") == 4
+    assert one(tables, "select max(month(ordered_at)) from orders where status is null") == 4
 
 
-def test_columns_have_the_types_one_expects(shop: Session) -> None:
+def test_columns_have_the_types_one_expects(tables: Session) -> None:
     types = {
         (table, name): kind
         for table in TABLES
-        for name, kind, *_ in shop.fetch_rows(f"describe {table}")
+        for name, kind, *_ in tables.fetch_rows(f"describe {table}")
     }  # fmt: skip
     assert types["customers", "customer_id"] == "BIGINT"
     assert types["customers", "birth_date"] == "DATE"
@@ -185,22 +185,22 @@ def test_columns_have_the_types_one_expects(shop: Session) -> None:
     assert {kind for kind in types.values() if kind.startswith(("DOUBLE", "FLOAT", "HUGEINT"))} == set()
 
 
-def test_personal_data_is_invented(shop: Session) -> None:
+def test_personal_data_is_invented(tables: Session) -> None:
     assert (
         one(
-            shop,
+            tables,
             "select count(*) from customers where email not similar to '[a-z.0-9]+@example\\.(com|org|net)'",
         )
         == 0
     )
-    assert one(shop, "select count(*) - count(distinct email) from customers") == 0
-    assert one(shop, "select count(*) from customers where iban is not null and iban not similar to '[A-Z]{2}00DEMO\\d+'") == 0  # fmt: skip
+    assert one(tables, "select count(*) - count(distinct email) from customers") == 0
+    assert one(tables, "select count(*) from customers where iban is not null and iban not similar to '[A-Z]{2}00DEMO\\d+'") == 0  # fmt: skip
     for column in ("phone", "birth_date", "iban", "newsletter"):
-        assert 0 < one(shop, f"select avg(({column} is null)::integer) from customers") < 1
+        assert 0 < one(tables, f"select avg(({column} is null)::integer) from customers") < 1
 
 
-def test_every_personal_column_has_a_rule(shop: Session, settings: Settings) -> None:
-    columns = {name for name, *_ in shop.fetch_rows("describe customers")}
+def test_every_personal_column_has_a_rule(tables: Session, settings: Settings) -> None:
+    columns = {name for name, *_ in tables.fetch_rows("describe customers")}
     assert set(settings.tables["customers"].mask) == columns & {
         "full_name",
         "email",

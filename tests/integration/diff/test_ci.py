@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.commands.init.ci_files import CiProvider
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 BIN = Path(sys.executable).parent
 PINNED = f"sandbox @ git+https://git.example/sandbox@{'a' * 40}"

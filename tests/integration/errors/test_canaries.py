@@ -11,9 +11,7 @@ import shutil
 import signal
 import sqlite3
 import sys
-import tempfile
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -22,21 +20,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox import cli
-from tests.integration.sources.server import PASSWORD, started
+from tests.headers import build_header
+from tests.integration.sources.server import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from tests.conftest import Shop
     from tests.integration.sources.server import Server
+    from tests.projects import Shop
 
 WORD, NUMBER = "zqcanary", "73169485"  # each canary holds one of these
-SETTINGS = """\
-version = 1
-[project]
-name = "shop"
-[source]
-uri = "{uri}"
+SETTINGS = (
+    build_header("{uri}")
+    + """
 [sample]
 salt = "s"
 unit = "people"
@@ -51,9 +48,8 @@ note = "redact"
 tax = "key"
 {masks}
 {more}
-[pipeline]
-command = "true"
 """
+)
 ROWS = 40
 COLUMNS = ["id", "email", "note", "tax", "phone"]
 
@@ -358,23 +354,21 @@ def test_an_error_that_nothing_foresaw_shows_where_it_came_from_and_not_what_it_
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    # Not pytest's own folder, which only its owner may enter: the server has a user of its own.
-    with tempfile.TemporaryDirectory(prefix="sandbox-pg-") as place, pytest.MonkeyPatch.context() as patch:
-        Path(place).chmod(0o755)
+def server(postgres_server: Server) -> Iterator[Server]:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGPASSWORD", PASSWORD)
-        with started(Path(place) / "server") as one:
-            one.just(
-                "create table people (id int primary key, email text, note text, tax bigint, phone text)",
-                *("insert into people values ({}, '{}', '{}', {}, '{}')".format(*row) for row in people()),
-                "create view numbers as select id, email::int as n from people",
-                "create function raise(text) returns int language plpgsql as "
-                "$$ begin raise exception '%', $1 using errcode = '22023'; end $$",
-                "create view raised as select id, public.raise(email) as n from people",
-                "create table odd (id int primary key, n numeric(9, 2), born date)",
-                f"insert into odd values (1, 'NaN', '2024-01-01'), (2, {NUMBER[:7]}, 'infinity')",
-            )
-            yield one
+        one = postgres_server.create_database("canaries")
+        one.just(
+            "create table people (id int primary key, email text, note text, tax bigint, phone text)",
+            *("insert into people values ({}, '{}', '{}', {}, '{}')".format(*row) for row in people()),
+            "create view numbers as select id, email::int as n from people",
+            "create function raise(text) returns int language plpgsql as "
+            "$$ begin raise exception '%', $1 using errcode = '22023'; end $$",
+            "create view raised as select id, public.raise(email) as n from people",
+            "create table odd (id int primary key, n numeric(9, 2), born date)",
+            f"insert into odd values (1, 'NaN', '2024-01-01'), (2, {NUMBER[:7]}, 'infinity')",
+        )
+        yield one
 
 
 def test_what_postgres_says_of_values(commands: Commands, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

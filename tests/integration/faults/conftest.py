@@ -9,7 +9,7 @@ from sandbox.containers.docker.runtime import DockerRuntime
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 
 @pytest.fixture(autouse=True)

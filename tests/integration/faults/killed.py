@@ -1,7 +1,7 @@
 """Carries a Python program out again and again, each time killed at another of its steps, then once more to its end.
 
-A step is what the interpreter audits (PEP 578): a file opened for writing, made, renamed or removed, a process started, a
-request sent to the engine. Everything is imported once; each turn is a fork of this process, so that it costs no start-up.
+A step is one of `tests.kill_points`. Everything is imported once; each turn is a fork of this process, so that it costs no
+start-up.
 
 Called with one JSON document on stdin: ``modules`` to import first, ``program``, ``reset`` (a program that restores the
 beginning), ``check`` (a program that fails if something was left behind), ``most`` (how many steps to be killed at) and ``every`` (which of the requests to the engine: 1 is each).
@@ -21,16 +21,7 @@ import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
-CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "subprocess.Popen"}
-ALWAYS = {"http.client.send", "sandbox.test.step"}
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-
-
-def counted(event: str, arguments: tuple[Any, ...]) -> bool:
-    if event == "open":
-        flags = arguments[2]
-        return isinstance(flags, int) and bool(flags & WRITING) and arguments[0] != os.devnull
-    return event in CHANGES or event in ALWAYS
+from tests.kill_points import REQUESTS, watch_steps
 
 
 def turn(program: str, *, at: int | None = None, tell: int | None = None) -> int:
@@ -39,16 +30,8 @@ def turn(program: str, *, at: int | None = None, tell: int | None = None) -> int
     if child:
         return os.waitpid(child, 0)[1]
     os.setsid()
-    seen: list[str] = []
     said = io.StringIO()
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if counted(event, arguments):
-            seen.append(event)
-            if len(seen) == at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(hook)
+    list_steps = watch_steps(at)
     status = 99
     try:
         with redirect_stdout(said), redirect_stderr(said):
@@ -58,7 +41,7 @@ def turn(program: str, *, at: int | None = None, tell: int | None = None) -> int
     except BaseException:  # noqa: BLE001 - it is told, and the turn has failed
         said.write(traceback.format_exc())
     if tell is not None:
-        os.write(tell, json.dumps(seen).encode() + b"\n")
+        os.write(tell, json.dumps(list_steps()).encode() + b"\n")
     if status:
         os.write(2, said.getvalue().encode())
     os._exit(status)
@@ -73,8 +56,8 @@ def main() -> None:
     assert turn(asked["reset"]) == 0
     assert turn(asked["program"], tell=writer) == 0, "it does not even succeed undisturbed"
     steps = json.loads(os.fdopen(reader).readline())
-    always = [number for number, event in enumerate(steps, 1) if event in ALWAYS][:: asked["every"]]
-    others = [number for number, event in enumerate(steps, 1) if event not in ALWAYS]
+    always = [number for number, event in enumerate(steps, 1) if event in REQUESTS][:: asked["every"]]
+    others = [number for number, event in enumerate(steps, 1) if event not in REQUESTS]
     stride = max(1, -(-len(others) // max(1, asked["most"] - len(always))))
     points = sorted({*always, *others[::stride]})
     spared = []

@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 
 def started(shop: Shop, *words: str, env: dict[str, str]) -> subprocess.Popen[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 HOSTILE = textwrap.dedent("""
@@ -189,7 +189,7 @@ def test_what_has_no_end_is_ended_and_the_next_run_works(
     env = {"SANDBOX_RUNTIME": "docker"}
     good = (shop.root / "pipeline.py").read_text()
     (shop.root / "pipeline.py").write_text(code)
-    shop.edit("sandbox.toml", 'timeout = "60s"', 'timeout = "5s"')
+    shop.edit("sandbox.toml", 'timeout = "600s"', 'timeout = "5s"')
     done = shop.run("run", env=env)
     (record,) = (shop.root / ".sandbox" / "runs").glob("[0-9]*/run.json")
     assert json.loads(record.read_text())["ending"] == ending

@@ -10,7 +10,6 @@ import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,9 +23,12 @@ from sandbox.provisioner.environments import ensure_environment
 from sandbox.provisioner.lock import pins
 from sandbox.provisioner.lock.request import StackRequest
 from sandbox.provisioner.lock.resolver import compute_inputs
+from tests.kill_points import ROOT
 
 if TYPE_CHECKING:
-    from tests.conftest import Shop
+    from pathlib import Path
+
+    from tests.projects import Shop
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 MODULES = [
@@ -62,7 +64,7 @@ from pathlib import Path
 from sandbox.containers.docker.runtime import DockerRuntime
 from sandbox.scratch import STAGED_PREFIX, remove_leftover_paths
 root, home, runtime = Path({root!r}), Path({home!r}), DockerRuntime()
-until = time.monotonic() + 10
+until = time.monotonic() + 300
 while (left := runtime.list_objects({{"path": str(root)}})) and time.monotonic() < until:
     runtime.remove_leftovers()
     time.sleep(0.05)
@@ -110,7 +112,8 @@ class Turns:
 
 def carried_out(asked: dict[str, Any], env: dict[str, str]) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", Path(__file__).with_name("killed.py")],
+        [sys.executable, "-W", "ignore", "-m", "tests.integration.faults.killed"],
+        cwd=ROOT,
         input=json.dumps(asked),
         env=env,
         capture_output=True,
@@ -232,7 +235,7 @@ for path in Path({home!r}).rglob(STAGED_PREFIX + "*"):
     assert not path.exists(), path
 with contextlib.closing(open_client()) as client:
     wanted = {{"label": "dev.sandbox.stage=" + {id!r}}}
-    until = time.monotonic() + 20
+    until = time.monotonic() + 300
     while client.api.containers(all=True, filters=wanted) and time.monotonic() < until:
         time.sleep(0.1)
     assert not client.api.containers(all=True, filters=wanted)

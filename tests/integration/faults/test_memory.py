@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.containers.local.cgroups import ControlGroup
-    from tests.conftest import Done, Shop
+    from tests.projects import Done, Shop
 
 MACHINE = 2 * 2**30  # of which three quarters are 1.6 GB
 HUNGRY = """\
@@ -41,7 +41,7 @@ def small_machine() -> Iterator[ControlGroup]:
 
 
 def run(shop: Shop, machine: ControlGroup, *words: str) -> Done:
-    from tests.conftest import Done  # noqa: PLC0415
+    from tests.projects import Done  # noqa: PLC0415
 
     script = 'while [ "$1" != -- ]; do echo $$ >"$1"; shift; done; shift; exec "$@"'
     doors = [str(door) for door in machine.procs_files]

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import tempfile
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pytest
+from tests.integration.sources.server import PASSWORD
+from tests.projects import Shop
 
-from tests.conftest import Shop
-from tests.integration.sources.server import PASSWORD, started
+if TYPE_CHECKING:
+    from pathlib import Path
 
-ENV = {"PGPASSWORD": PASSWORD}
+    import pytest
+
+    from tests.integration.sources.server import Server
 
 
-def test_a_database_is_proposed_with_its_keys_references_and_schemas(tmp_path: Path, sandbox_home: Path) -> None:
+def test_a_database_is_proposed_with_its_keys_references_and_schemas(
+    tmp_path: Path, sandbox_home: Path, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = Shop(root=tmp_path, home=sandbox_home)
-    # Not pytest's own folder, which only its owner may enter: the server has a user of its own.
-    with tempfile.TemporaryDirectory(prefix="sandbox-pg-") as place:
-        Path(place).chmod(0o755)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PGPASSWORD", PASSWORD)
-            with started(Path(place) / "server") as server:
-                server.just(
-                    "create table people (nr bigint primary key, land text, email text)",
-                    "insert into people select i, 'land ' || i % 3, 'x' || i || '@example.org' from generate_series(1, 2500) i",
-                    "create schema sales",
-                    'create table sales."Odd Name" (v bigint primary key, who bigint references people (nr))',
-                    'insert into sales."Odd Name" select i, 1 + i % 2500 from generate_series(1, 5000) i',
-                )
-                done = folder.run("init", server.uri, env=ENV)
-                assert done.status == 0, done.stderr
-                planned = folder.run("plan", "--json", env=ENV)
-                assert planned.status == 0, planned.stderr
-                written = (tmp_path / "sandbox.toml").read_text("utf-8")
-                refused = folder.run("init", "--force", server.uri.replace("postgres@", "postgres:geheim@"), env=ENV)
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    server = postgres_server.create_database("proposed")
+    server.just(
+        "create table people (nr bigint primary key, land text, email text)",
+        "insert into people select i, 'land ' || i % 3, 'x' || i || '@example.org' from generate_series(1, 2500) i",
+        "create schema sales",
+        'create table sales."Odd Name" (v bigint primary key, who bigint references people (nr))',
+        'insert into sales."Odd Name" select i, 1 + i % 2500 from generate_series(1, 5000) i',
+    )
+    done = folder.run("init", server.uri)
+    assert done.status == 0, done.stderr
+    planned = folder.run("plan", "--json")
+    assert planned.status == 0, planned.stderr
+    written = (tmp_path / "sandbox.toml").read_text("utf-8")
+    refused = folder.run("init", "--force", server.uri.replace("postgres@", "postgres:geheim@"))
     found = tomllib.loads(written)
     assert found["source"]["uri"] == server.uri
     assert found["sample"]["unit"] == "people"

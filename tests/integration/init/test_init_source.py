@@ -11,7 +11,7 @@ import pytest
 from sandbox import suggest
 from sandbox.model import SilentProgress
 from sandbox.suggest import hash_slice
-from tests.conftest import Shop
+from tests.projects import Shop
 
 if TYPE_CHECKING:
     from pathlib import Path

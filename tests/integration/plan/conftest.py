@@ -2,71 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pytest
 
-from sandbox.config.project_file import load_project
 from sandbox.engine.duckdb.session import Session, quote_identifier
-from sandbox.model import SilentProgress
 from sandbox.sampler.plan.frame import prepare_frame
-from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sources.registry import build_select
+from tests.projects import SourceProject, create_source_project
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.sampler.plan.plan import SamplePlan
 
-HEADER = """\
-version = 1
-[project]
-name = "shop"
-[source]
-uri = "source"
-[pipeline]
-command = "true"
-"""
-
 Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """A folder with a source and a project."""
-
-    root: Path
-
-    @property
-    def source(self) -> Path:
-        """The source's folder."""
-        return self.root / "source"
-
-    def write(self, name: str, content: str) -> Path:
-        """Write a file of the source."""
-        path = self.source / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, "utf-8")
-        return path
-
-    def copy(self, name: str, select: str, options: str = "") -> Path:
-        """Write the rows of a query to a file of the source, in the format that its name says."""
-        path = self.source / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        target = str(path).replace("'", "''")
-        with duckdb.connect() as connection:
-            connection.execute("set TimeZone = 'UTC'")
-            connection.execute(f"copy ({select}) to '{target}' {options}")
-        return path
-
-    def plan(self, sections: str, *, threads: int = 2) -> SamplePlan:
-        """Say what a sample would take."""
-        file = self.root / "sandbox.toml"
-        file.write_text(HEADER + sections, "utf-8")
-        project = load_project(file, start=self.root, environ={}, flags={})
-        return plan_sample(project, threads=threads, progress=SilentProgress())
+class PlannedProject(SourceProject):
+    """A project, and the rows that its plans select."""
 
     def selected(self, plan: SamplePlan, unit: str, columns: str) -> list[Row]:
         """Give columns of the selected rows, then each row's stratum and unit, in order."""
@@ -87,10 +41,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    root = tmp_path / "it's [a] ünï*? place"
-    (root / "source").mkdir(parents=True)
-    return Place(root=root)
+def place(tmp_path: Path) -> PlannedProject:
+    made = create_source_project(tmp_path)
+    return PlannedProject(root=made.root)
 
 
 def labels(plan: SamplePlan, unit: str) -> list[dict[str, Any]]:

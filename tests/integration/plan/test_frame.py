@@ -11,7 +11,7 @@ from sandbox.errors import ConfigError, DataRuleError
 
 if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import SamplePlan
-    from tests.integration.plan.conftest import Place
+    from tests.integration.plan.conftest import PlannedProject
 
 SECTIONS = """
 [sample]
@@ -38,14 +38,14 @@ def found(plan: SamplePlan) -> dict[Any, int]:
     }
 
 
-def check_consistent(place: Place, plan: SamplePlan) -> None:
+def check_consistent(place: PlannedProject, plan: SamplePlan) -> None:
     rows = place.inside(plan, "customers", "id")
     populations = [one.population for one in plan.units["customers"].strata]
     assert Counter(row[1] for row in rows) == dict(enumerate(populations))
     assert set(place.selected(plan, "customers", "id")) < set(rows)
 
 
-def test_rows_for_which_where_is_false_or_null_are_outside(place: Place) -> None:
+def test_rows_for_which_where_is_false_or_null_are_outside(place: PlannedProject) -> None:
     place.copy("customers.parquet", f"select *, case when id < 100 then id end as score from ({CUSTOMERS})")
     plan = place.plan(sections('"flag"', 'where = "score >= 50 -- the better ones"\n'))
     unit = plan.units["customers"]
@@ -54,7 +54,7 @@ def test_rows_for_which_where_is_false_or_null_are_outside(place: Place) -> None
     check_consistent(place, plan)
 
 
-def test_null_keys_are_counted_within_the_frame(place: Place) -> None:
+def test_null_keys_are_counted_within_the_frame(place: PlannedProject) -> None:
     place.copy(
         "customers.parquet",
         "select case when range % 10 = 0 then null else range end as id, range % 2 as half from range(100)",
@@ -82,7 +82,7 @@ def test_null_keys_are_counted_within_the_frame(place: Place) -> None:
         ("id < 0", "where holds for none of its 400 rows"),
     ],
 )
-def test_conditions_that_are_none_are_refused(place: Place, where: str, message: str) -> None:
+def test_conditions_that_are_none_are_refused(place: PlannedProject, where: str, message: str) -> None:
     place.copy("customers.parquet", CUSTOMERS)
     with pytest.raises(DataRuleError, match=message):
         place.plan(sections("", f'where = "{where}"\n'))
@@ -97,7 +97,7 @@ def test_conditions_that_are_none_are_refused(place: Place, where: str, message:
         "date_trunc('month', day) = date '2024-01-01' and day + interval 1 day > date '2024-01-02'",
     ],
 )
-def test_a_condition_means_what_the_engine_takes_it_for(place: Place, where: str) -> None:
+def test_a_condition_means_what_the_engine_takes_it_for(place: PlannedProject, where: str) -> None:
     rows = (
         f"select *, 'it''s' as \"we \"\"ird\", false as \"select\", date '2024-01-01' + (id % 60)::int as day "
         f"from ({CUSTOMERS})"
@@ -116,7 +116,7 @@ REGIONS = (
 )
 
 
-def with_regions(place: Place) -> None:
+def with_regions(place: PlannedProject) -> None:
     place.copy("customers.parquet", f"select *, 'r' || region as code from ({CUSTOMERS})")
     place.copy(
         "regions.parquet",
@@ -125,14 +125,14 @@ def with_regions(place: Place) -> None:
     place.copy("zones.csv", "select range as id, 'z' || range as title from range(2)")
 
 
-def test_strata_follow_references_and_what_names_nothing_is_null(place: Place) -> None:
+def test_strata_follow_references_and_what_names_nothing_is_null(place: PlannedProject) -> None:
     with_regions(place)
     plan = place.plan(sections('"regions.half", "zones.title"', REGIONS))
     assert found(plan) == {(0, "z0"): 80, (0, None): 80, (1, "z1"): 80, (1, None): 80, (None, None): 80}
     check_consistent(place, plan)
 
 
-def test_a_reference_may_lead_from_text_to_number_and_to_another_column_than_the_key(place: Place) -> None:
+def test_a_reference_may_lead_from_text_to_number_and_to_another_column_than_the_key(place: PlannedProject) -> None:
     with_regions(place)
     place.copy("customers.parquet", f"select *, region::varchar as text from ({CUSTOMERS})")
     text = 'references = { text = "regions.id" }\n[tables.regions]\n'
@@ -141,7 +141,7 @@ def test_a_reference_may_lead_from_text_to_number_and_to_another_column_than_the
     check_consistent(place, plan)
 
 
-def test_a_reference_may_be_composite(place: Place) -> None:
+def test_a_reference_may_be_composite(place: PlannedProject) -> None:
     with_regions(place)
     place.copy(
         "customers.parquet",
@@ -153,7 +153,7 @@ def test_a_reference_may_be_composite(place: Place) -> None:
     check_consistent(place, plan)
 
 
-def test_a_polymorphic_reference_holds_for_its_own_rows_only(place: Place) -> None:
+def test_a_polymorphic_reference_holds_for_its_own_rows_only(place: PlannedProject) -> None:
     with_regions(place)
     more = (
         '[[tables.customers.reference]]\ncolumns = ["region"]\ntable = "regions"\nkey = ["id"]\n'
@@ -166,7 +166,7 @@ def test_a_polymorphic_reference_holds_for_its_own_rows_only(place: Place) -> No
     check_consistent(place, plan)
 
 
-def test_a_value_of_when_that_never_equals_its_column_is_refused(place: Place) -> None:
+def test_a_value_of_when_that_never_equals_its_column_is_refused(place: PlannedProject) -> None:
     with_regions(place)
     more = (
         '[[tables.customers.reference]]\ncolumns = ["region"]\ntable = "regions"\nkey = ["id"]\n'
@@ -176,7 +176,7 @@ def test_a_value_of_when_that_never_equals_its_column_is_refused(place: Place) -
         place.plan(sections("", more))
 
 
-def test_a_referenced_key_may_repeat_as_long_as_it_says_one_stratum(place: Place) -> None:
+def test_a_referenced_key_may_repeat_as_long_as_it_says_one_stratum(place: PlannedProject) -> None:
     with_regions(place)
     place.copy("regions.parquet", "select unnest([0, 0, 1]) as id, unnest(['a', 'a', 'b']) as name, 0 as zone")
     plan = place.plan(sections('"regions.name"', REGIONS))
@@ -187,7 +187,7 @@ def test_a_referenced_key_may_repeat_as_long_as_it_says_one_stratum(place: Place
         place.plan(sections('"regions.name"', REGIONS))
 
 
-def test_a_table_that_is_not_referred_to_or_in_two_ways_makes_no_strata(place: Place) -> None:
+def test_a_table_that_is_not_referred_to_or_in_two_ways_makes_no_strata(place: PlannedProject) -> None:
     with_regions(place)
     with pytest.raises(DataRuleError, match="no reference leads from customers to zones"):
         place.plan(sections('"zones.title"', "[tables.zones]\n"))
@@ -201,7 +201,7 @@ def test_a_table_that_is_not_referred_to_or_in_two_ways_makes_no_strata(place: P
 VISITS = "select range // 3 as id, range % 3 as visit, 'c' || (range // 3) % 4 as city, (range // 3) % 7 as kind from range(900)"
 
 
-def test_rows_that_share_a_key_are_one_unit(place: Place) -> None:
+def test_rows_that_share_a_key_are_one_unit(place: PlannedProject) -> None:
     place.copy("customers.parquet", VISITS)
     with pytest.raises(DataRuleError, match="300 keys"):
         place.plan(sections('"city"'))
@@ -216,7 +216,7 @@ def test_rows_that_share_a_key_are_one_unit(place: Place) -> None:
     assert Counter(strata.values()) == dict(enumerate(one.population for one in unit.strata))
 
 
-def test_rows_that_share_a_key_must_share_a_stratum(place: Place) -> None:
+def test_rows_that_share_a_key_must_share_a_stratum(place: PlannedProject) -> None:
     place.copy("customers.parquet", VISITS)
     with pytest.raises(DataRuleError, match=r"those with id = 0 lie in 0 \| 1") as raised:
         place.plan(sections('"visit"', 'duplicates = "unit"\n'))
@@ -227,7 +227,7 @@ def test_rows_that_share_a_key_must_share_a_stratum(place: Place) -> None:
     assert plan.units["customers"].population == 300
 
 
-def test_rare_values_of_shared_keys_are_counted_by_unit(place: Place) -> None:
+def test_rare_values_of_shared_keys_are_counted_by_unit(place: PlannedProject) -> None:
     place.copy("customers.parquet", f"{VISITS} where id <> 4 or visit = 0")
     plan = place.plan(sections('{column = "kind", rare_below = 43}', 'duplicates = "unit"\n'))
     unit = plan.units["customers"]
@@ -242,7 +242,7 @@ def test_rare_values_of_shared_keys_are_counted_by_unit(place: Place) -> None:
     ]
 
 
-def test_several_units_have_a_draw_each(place: Place) -> None:
+def test_several_units_have_a_draw_each(place: PlannedProject) -> None:
     place.copy("customers.parquet", CUSTOMERS)
     place.copy("products.parquet", "select range as id, range % 3 as class from range(300)")
     place.copy(
@@ -264,7 +264,7 @@ def test_several_units_have_a_draw_each(place: Place) -> None:
     assert plan.units["customers"].coefficients != plan.units["products"].coefficients
 
 
-def test_a_further_unit_has_the_salt_of_the_first_unless_it_has_its_own(place: Place) -> None:
+def test_a_further_unit_has_the_salt_of_the_first_unless_it_has_its_own(place: PlannedProject) -> None:
     place.copy("customers.parquet", CUSTOMERS)
     place.copy("products.parquet", "select range as id from range(300)")
     tables = '[tables.products]\nkey = ["id"]\n'

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.sampler.plan.plan import SamplePlan
-    from tests.integration.plan.conftest import Place
+    from tests.integration.plan.conftest import PlannedProject
 
 SECTIONS = """
 [sample]
@@ -47,14 +47,14 @@ RATES = "select range as day, md5('r' || range) as rate from range(3000)"
 PRODUCTS = "select range as id, 'product ' || range as title from range(120000)"
 
 
-def source(place: Place) -> None:
+def source(place: PlannedProject) -> None:
     place.copy("customers.parquet", CUSTOMERS)
     place.copy("orders.parquet", ORDERS)
     place.copy("products.parquet", PRODUCTS)
     place.copy("rates.parquet", RATES, "(format parquet, compression zstd)")
 
 
-def split(place: Place) -> None:
+def split(place: PlannedProject) -> None:
     for name in ("customers", "orders", "products"):
         path = str(place.source / f"{name}.parquet").replace("'", "''")
         for part in range(3):
@@ -63,11 +63,11 @@ def split(place: Place) -> None:
         (place.source / f"{name}.parquet").unlink()
 
 
-def planned(place: Place, target: str, threads: int = 2) -> SamplePlan:
+def planned(place: PlannedProject, target: str, threads: int = 2) -> SamplePlan:
     return place.plan(SECTIONS.replace("TARGET", target), threads=threads)
 
 
-def written(place: Place, plan: SamplePlan) -> dict[str, int]:
+def written(place: PlannedProject, plan: SamplePlan) -> dict[str, int]:
     """Give what the selected units take with their orders and products, written by the engine."""
     ids = [row[0] for row in place.selected(plan, "customers", "id")]
     chosen = {
@@ -85,7 +85,7 @@ def written(place: Place, plan: SamplePlan) -> dict[str, int]:
     return sizes | {"rates": (place.source / "rates.parquet").stat().st_size}
 
 
-def test_a_size_is_that_of_what_is_written_with_children_and_lookups(place: Place) -> None:
+def test_a_size_is_that_of_what_is_written_with_children_and_lookups(place: PlannedProject) -> None:
     source(place)
     plan = planned(place, 'size = "700kB"\nmin_per_stratum = 5')
     assert plan.warnings == ()
@@ -98,7 +98,7 @@ def test_a_size_is_that_of_what_is_written_with_children_and_lookups(place: Plac
     assert plan.expected_sizes["orders"].rows == pytest.approx(plan.units["customers"].expected_units * 4, rel=0.05)
 
 
-def test_a_size_that_all_or_nothing_reaches_says_so(place: Place) -> None:
+def test_a_size_that_all_or_nothing_reaches_says_so(place: PlannedProject) -> None:
     source(place)
     most = planned(place, 'size = "1GB"')
     assert "size = 1,000,000,000 is more than all there is; every unit comes" in most.warnings[0]
@@ -114,7 +114,7 @@ def test_a_size_that_all_or_nothing_reaches_says_so(place: Place) -> None:
     "target",
     ['size = "700kB"', 'units = 900\nallocation = "neyman:amount"', 'rate = 0.2\nallocation = "power"'],
 )
-def test_no_layout_of_the_source_changes_a_threshold(place: Place, target: str) -> None:
+def test_no_layout_of_the_source_changes_a_threshold(place: PlannedProject, target: str) -> None:
     source(place)
     before = planned(place, target).units
     split(place)
@@ -129,7 +129,7 @@ def spreads() -> dict[Any, float]:
     }
 
 
-def test_neyman_allocation_follows_the_spread_of_each_stratum(place: Place) -> None:
+def test_neyman_allocation_follows_the_spread_of_each_stratum(place: PlannedProject) -> None:
     source(place)
     unit = planned(place, 'units = 900\nmin_per_stratum = 0\nallocation = "neyman:amount"').units["customers"]
     found = {unit.describe_stratum(one)["country"]: one.probability for one in unit.strata}
@@ -141,7 +141,7 @@ def test_neyman_allocation_follows_the_spread_of_each_stratum(place: Place) -> N
     assert unit.expected_units == pytest.approx(900, abs=0.01)
 
 
-def test_the_value_of_a_unit_of_several_rows_is_their_sum(place: Place) -> None:
+def test_the_value_of_a_unit_of_several_rows_is_their_sum(place: PlannedProject) -> None:
     place.copy(
         "customers.parquet",
         "select range // 2 as id, range // 2 % 2 as half, (range % 4)::decimal(9,2) as v from range(800)",
@@ -154,7 +154,7 @@ def test_the_value_of_a_unit_of_several_rows_is_their_sum(place: Place) -> None:
     assert [one.probability for one in plan.units["customers"].strata] == pytest.approx([0.15, 0.15], rel=1e-6)
 
 
-def test_a_column_that_is_no_number_has_no_spread(place: Place) -> None:
+def test_a_column_that_is_no_number_has_no_spread(place: PlannedProject) -> None:
     source(place)
     with pytest.raises(DataRuleError, match="code is VARCHAR"):
         planned(place, 'rate = 0.1\nallocation = "neyman:code"')
@@ -162,7 +162,7 @@ def test_a_column_that_is_no_number_has_no_spread(place: Place) -> None:
         planned(place, 'rate = 0.1\nallocation = "neyman:nme"')
 
 
-def test_power_allocation_goes_with_the_root_of_the_population(place: Place) -> None:
+def test_power_allocation_goes_with_the_root_of_the_population(place: PlannedProject) -> None:
     place.copy("customers.parquet", "select range as id, range < 900 as large from range(1000)")
     plan = place.plan(
         '[sample]\nunit = "customers"\nstrata = ["large"]\nunits = 80\nmin_per_stratum = 0\nallocation = "power"\n'
@@ -203,7 +203,7 @@ references = { playerID = "People.playerID" }
 """
 
 
-def test_real_tables_with_two_units_bins_quantiles_and_a_frame(place: Place, baseball: Path) -> None:
+def test_real_tables_with_two_units_bins_quantiles_and_a_frame(place: PlannedProject, baseball: Path) -> None:
     place.source.rmdir()
     place.source.symlink_to(baseball)
     plan = place.plan(BASEBALL)
@@ -233,7 +233,7 @@ def test_real_tables_with_two_units_bins_quantiles_and_a_frame(place: Place, bas
     assert families["TeamsFranchises"] is None
 
 
-def test_the_plan_shows_on_one_screen_what_a_sample_takes(place: Place, baseball: Path) -> None:
+def test_the_plan_shows_on_one_screen_what_a_sample_takes(place: PlannedProject, baseball: Path) -> None:
     place.source.rmdir()
     place.source.symlink_to(baseball)
     plan = place.plan(BASEBALL)

@@ -13,7 +13,7 @@ from sandbox.errors import DataRuleError
 
 if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import SamplePlan
-    from tests.integration.plan.conftest import Place
+    from tests.integration.plan.conftest import PlannedProject
 
 SECTIONS = """
 [sample]
@@ -36,12 +36,12 @@ def labels(plan: SamplePlan) -> list[Any]:
     return [next(iter(unit.describe_stratum(one).values())) for one in unit.strata]
 
 
-def counted(place: Place, plan: SamplePlan) -> dict[int, int]:
+def counted(place: PlannedProject, plan: SamplePlan) -> dict[int, int]:
     """Count the rows of each stratum as the frame finds them."""
     return Counter(row[1] for row in place.inside(plan, "customers", "id"))
 
 
-def check_consistent(place: Place, plan: SamplePlan) -> None:
+def check_consistent(place: PlannedProject, plan: SamplePlan) -> None:
     populations = [one.population for one in plan.units["customers"].strata]
     assert counted(place, plan) == dict(enumerate(populations))
     inside = set(place.inside(plan, "customers", "id"))
@@ -70,7 +70,9 @@ def check_consistent(place: Place, plan: SamplePlan) -> None:
         ("uuid", ["'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'"], ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"]),
     ],
 )
-def test_values_of_any_plain_type_are_labels(place: Place, kind: str, values: list[str], expected: list[Any]) -> None:
+def test_values_of_any_plain_type_are_labels(
+    place: PlannedProject, kind: str, values: list[str], expected: list[Any]
+) -> None:
     rows = ", ".join(f"({value}::{kind})" for value in values)
     place.copy(
         "customers.parquet",
@@ -102,7 +104,7 @@ def test_values_of_any_plain_type_are_labels(place: Place, kind: str, values: li
     ],
 )  # fmt: skip
 def test_bins_are_half_open_in_every_ordered_type(
-    place: Place, kind: str, values: list[str], bins: str, expected: list[Any] | None
+    place: PlannedProject, kind: str, values: list[str], bins: str, expected: list[Any] | None
 ) -> None:
     rows = ", ".join(f"({value}::{kind})" for value in values)
     place.copy(
@@ -131,7 +133,9 @@ def test_bins_are_half_open_in_every_ordered_type(
         ("boolean", "[3]", "cannot have bins: it is BOOLEAN"),
     ],
 )
-def test_bins_that_do_not_fit_their_column_are_refused(place: Place, kind: str, bins: str, message: str) -> None:
+def test_bins_that_do_not_fit_their_column_are_refused(
+    place: PlannedProject, kind: str, bins: str, message: str
+) -> None:
     place.copy("customers.parquet", f"select 1 as id, null::{kind} as v")
     with pytest.raises(DataRuleError, match=message) as raised:
         place.plan(sections(f'{{column = "v", bins = {bins}}}'))
@@ -139,7 +143,7 @@ def test_bins_that_do_not_fit_their_column_are_refused(place: Place, kind: str, 
 
 
 @pytest.mark.parametrize("kind", ["integer[]", "blob", "interval", "struct(a integer)"])
-def test_columns_of_many_values_make_no_strata(place: Place, kind: str) -> None:
+def test_columns_of_many_values_make_no_strata(place: PlannedProject, kind: str) -> None:
     place.copy("customers.parquet", f"select 1 as id, null::{kind} as v")
     with pytest.raises(DataRuleError, match="v cannot make strata"):
         place.plan(sections('"v"'))
@@ -159,7 +163,7 @@ def test_columns_of_many_values_make_no_strata(place: Place, kind: str) -> None:
     ],
 )
 def test_quantiles_part_as_evenly_as_equal_values_allow(
-    place: Place, values: list[int], count: int, edges: list[int]
+    place: PlannedProject, values: list[int], count: int, edges: list[int]
 ) -> None:
     place.copy("customers.parquet", f"select unnest(range({len(values)})) as id, unnest({values}) as v")
     plan = place.plan(sections(f'{{column = "v", quantiles = {count}}}'))
@@ -167,7 +171,7 @@ def test_quantiles_part_as_evenly_as_equal_values_allow(
     assert labels(plan) == [{"from": a, "to": b} for a, b in pairwise(ends)]
 
 
-def test_quantiles_of_many_rows_are_as_exact_as_of_few(place: Place) -> None:
+def test_quantiles_of_many_rows_are_as_exact_as_of_few(place: PlannedProject) -> None:
     """From half a million rows on, only the values near the quantiles are counted one by one."""
     values = "case when range % 3 = 0 then 7 else (hash(range) % 1000003)::bigint end"
     place.copy("customers.parquet", f"select range as id, {values} as v from range(600000)")
@@ -192,7 +196,7 @@ def nearest(values: list[int], count: int) -> list[int]:
     return sorted({min(before, key=lambda value: (abs(before[value] - target), value)) for target in targets})
 
 
-def test_rare_values_and_plain_ones_stand_beside_bins(place: Place) -> None:
+def test_rare_values_and_plain_ones_stand_beside_bins(place: PlannedProject) -> None:
     draw = random.Random(3)
     rows = ", ".join(f"({n}, {draw.choice(['null', 1, 2, 3])}, {draw.choice(['true', 'false'])})" for n in range(300))
     place.copy("customers.parquet", f"select * from (values {rows}) t(id, v, w)")
@@ -206,7 +210,7 @@ def test_rare_values_and_plain_ones_stand_beside_bins(place: Place) -> None:
     check_consistent(place, plan)
 
 
-def test_more_than_ten_thousand_strata_name_the_widest_column(place: Place) -> None:
+def test_more_than_ten_thousand_strata_name_the_widest_column(place: PlannedProject) -> None:
     place.copy("customers.parquet", "select range as id, range % 150 as a, range % 101 as b from range(30000)")
     with pytest.raises(DataRuleError, match="the widest column is a, with 150 values") as raised:
         place.plan(sections('"a", "b"'))
@@ -216,7 +220,7 @@ def test_more_than_ten_thousand_strata_name_the_widest_column(place: Place) -> N
     assert "fewer bins" in raised.value.hint
 
 
-def test_a_column_with_a_dot_in_its_name_stays_a_column(place: Place) -> None:
+def test_a_column_with_a_dot_in_its_name_stays_a_column(place: PlannedProject) -> None:
     place.copy("customers.parquet", 'select range as id, range % 2 as "regions.name", 1 as region from range(100)')
     place.copy("regions.parquet", "select 1 as id, 'other' as name")
     more = 'references = { region = "regions.id" }\n[tables.regions]\n'

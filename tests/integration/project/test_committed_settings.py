@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 OWN = """\
 [stack]

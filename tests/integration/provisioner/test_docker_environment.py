@@ -25,6 +25,7 @@ from sandbox.provisioner.lock.frozen_check import check_frozen
 from sandbox.provisioner.lock.lock_diff import compare_locks
 from sandbox.provisioner.lock.request import StackRequest
 from sandbox.store import paths
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,13 +114,13 @@ def test_two_builds_of_one_lock_hold_the_same_files(
     monkeypatch.setattr(client, "build", functools.partialmethod(client.build, nocache=True))
     held = []
     made = ensure_environment(plain, small, "docker", home=home, progress=progress)
-    for _ in range(2):
+    for attempt in range(2):
+        time.sleep(1.1 * attempt)  # the times of files have a second's precision
         assert ensure_environment(plain, small, "docker", home=home, progress=progress) == made
         held.append(contents(engine, made.reference))
         image = images.find_image(engine, made.reference)
         assert image is not None
         images.remove_image(engine, image)
-        time.sleep(1.1)
     one, other = held
     assert progress.steps.count(f"building {made.reference}") == 2
     assert one.keys() == other.keys()
@@ -249,7 +250,7 @@ def test_the_scripts_end_at_once_where_everything_is_there(
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("\n") == 1
@@ -273,7 +274,7 @@ def test_the_script_says_when_no_engine_can_be_had(arguments: list[str], status:
         text=True,
         check=False,
         env=variables,
-        timeout=20,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.returncode == status
     assert "nothing answers at DOCKER_HOST=unix:///nowhere/docker.sock" in done.stdout + done.stderr

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 pytestmark = pytest.mark.docker
 BASE = "sandbox/base:trixie"

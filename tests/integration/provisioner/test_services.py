@@ -18,6 +18,7 @@ from sandbox.errors import ContainerEngineError
 from sandbox.model import POSTGRES_SERVICE, SilentProgress
 from sandbox.provisioner.images import service
 from sandbox.provisioner.services import postgres
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def wanted(tmp_path: Path) -> Iterator[postgres.PostgresRequest]:
 
 def ended(client: EngineClient, wanted: postgres.PostgresRequest, how: Callable[[str], None]) -> None:
     """End the service as soon as it runs."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         for one in inventory.list_containers(client, {"path": wanted.labels["path"]}):
             if one.running:
@@ -79,7 +80,7 @@ def test_a_service_that_ends_while_it_is_waited_for_is_told_at_once_and_nothing_
     said: str,
 ) -> None:
     body = services.build_service_body
-    command = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["mkdir -p /var/lib/sandbox; sleep 60"]}
+    command = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["mkdir -p /var/lib/sandbox; sleep 3600"]}
     monkeypatch.setattr(services, "build_service_body", lambda service: {**body(service), **command})
     act = (
         client.api.kill
@@ -108,7 +109,7 @@ def test_one_without_a_client_ends_by_itself_and_the_next_command_starts_the_sam
     client: EngineClient, wanted: postgres.PostgresRequest, home: Path
 ) -> None:
     image = service.ensure_service_image(POSTGRES_SERVICE, home=home, progress=SilentProgress()).reference
-    asked = dataclasses.replace(wanted, image=image, idle_seconds=2)
+    asked = dataclasses.replace(wanted, image=image, idle_seconds=1)
     first = postgres.start_postgres(asked, progress=SilentProgress())
     [container] = inventory.list_containers(client, {"path": wanted.labels["path"]})
     try:
@@ -116,7 +117,7 @@ def test_one_without_a_client_ends_by_itself_and_the_next_command_starts_the_sam
             connection.execute("create table kept as select 7 as value")
             time.sleep(3 * asked.idle_seconds)  # idle is who has no client, whatever that does
             connection.execute("select 1")
-        assert client.api.wait(container.id, timeout=60)["StatusCode"] == 0
+        assert client.api.wait(container.id, timeout=PATIENCE_SECONDS)["StatusCode"] == 0
         said = client.api.logs(container.id).decode()
         assert "no client for" in said
         again = postgres.start_postgres(asked, progress=SilentProgress())

@@ -10,46 +10,30 @@ import pytest
 
 from sandbox.errors import ConfigError, StoreError
 from sandbox.runner.repository import Repository
+from tests.projects import create_repository, run_git, write_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def git(folder: Path, *arguments: str) -> str:
-    options = [
-        "user.name=t", "user.email=t@example.org", "commit.gpgsign=false", "protocol.file.allow=always"
-    ]  # fmt: skip
-    words = [word for option in options for word in ("-c", option)]
-    done = subprocess.run(["git", *words, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
-def make_repository(folder: Path, files: dict[str, str]) -> Path:
-    folder.mkdir(parents=True)
-    git(folder, "init", "-q", "-b", "main")
-    return commit(folder, files)
-
-
 def commit(folder: Path, files: dict[str, str]) -> Path:
-    for name, content in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(content)
-    git(folder, "add", "-A")
-    git(folder, "commit", "-q", "-m", "change")
+    write_files(folder, files)
+    run_git(folder, "add", "-A")
+    run_git(folder, "commit", "-q", "-m", "change")
     return folder
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Give a project whose submodule ``lib`` has a submodule ``deep`` itself."""
-    deep = make_repository(tmp_path / "deep", {"deep.py": "x = 1\n"})
-    lib = make_repository(tmp_path / "lib", {"lib.py": "y = 1\n"})
-    git(lib, "submodule", "add", "-q", str(deep), "deep")
-    git(lib, "commit", "-q", "-m", "deep")
-    root = make_repository(tmp_path / "project", {"pipeline.py": "import lib\n", ".gitignore": ".sandbox\n"})
-    git(root, "submodule", "add", "-q", str(lib), "vendor/lib")
-    git(root, "submodule", "update", "-q", "--init", "--recursive")
-    git(root, "commit", "-q", "-m", "submodule")
+    deep = create_repository(tmp_path / "deep", {"deep.py": "x = 1\n"})
+    lib = create_repository(tmp_path / "lib", {"lib.py": "y = 1\n"})
+    run_git(lib, "submodule", "add", "-q", str(deep), "deep")
+    run_git(lib, "commit", "-q", "-m", "deep")
+    root = create_repository(tmp_path / "project", {"pipeline.py": "import lib\n", ".gitignore": ".sandbox\n"})
+    run_git(root, "submodule", "add", "-q", str(lib), "vendor/lib")
+    run_git(root, "submodule", "update", "-q", "--init", "--recursive")
+    run_git(root, "commit", "-q", "-m", "submodule")
     return root
 
 
@@ -96,42 +80,42 @@ def test_submodules_are_code_as_recorded_and_as_checked_out(project: Path) -> No
 def test_bump_of_a_submodule_is_a_change_of_code(project: Path) -> None:
     commit(project / "vendor/lib", {"lib.py": "y = 2\n"})
     assert read_code(project, None)["vendor/lib/lib.py"] == "y = 2\n"
-    git(project, "commit", "-qam", "bump")
+    run_git(project, "commit", "-qam", "bump")
     assert read_code(project, "main")["vendor/lib/lib.py"] == "y = 2\n"
     assert read_code(project, "main~1")["vendor/lib/lib.py"] == "y = 1\n"
 
 
 def test_submodule_without_content_is_refused_with_the_command_that_fetches_it(project: Path, tmp_path: Path) -> None:
     clone = tmp_path / "clone"
-    git(tmp_path, "clone", "-q", str(project), "clone")
+    run_git(tmp_path, "clone", "-q", str(project), "clone")
     fetch = f"git -C {clone} submodule update --init --recursive -- vendor/lib"
     for ref in (None, "main"):
         with pytest.raises(ConfigError, match="the submodule vendor/lib is part of the code") as caught:
             find_tree(clone, ref)
         assert caught.value.hint == fetch
-    git(clone, *fetch.split()[1:])
+    run_git(clone, *fetch.split()[1:])
     assert find_tree(clone, None) == find_tree(clone, "main") == find_tree(project, "main")
 
 
 def test_missing_recorded_commit_is_refused_with_the_command_that_fetches_it(project: Path, tmp_path: Path) -> None:
     lib = project / "vendor/lib"
     commit(lib, {"lib.py": "y = 2\n"})
-    git(project, "commit", "-qam", "bump to a commit that was never pushed")
-    git(tmp_path, "clone", "-q", str(project), "clone")
+    run_git(project, "commit", "-qam", "bump to a commit that was never pushed")
+    run_git(tmp_path, "clone", "-q", str(project), "clone")
     with pytest.raises(subprocess.CalledProcessError):
-        git(tmp_path / "clone", "submodule", "update", "-q", "--init")
+        run_git(tmp_path / "clone", "submodule", "update", "-q", "--init")
     with pytest.raises(ConfigError, match=r"vendor/lib lacks its recorded commit") as caught:
         find_tree(tmp_path / "clone", "main")
-    git(lib, "push", "-q", "origin", "HEAD:refs/heads/later")
-    git(tmp_path / "clone", *caught.value.hint.split()[1:])
+    run_git(lib, "push", "-q", "origin", "HEAD:refs/heads/later")
+    run_git(tmp_path / "clone", *caught.value.hint.split()[1:])
     with pytest.raises(ConfigError, match="the submodule vendor/lib/deep is part of the code") as caught:
         find_tree(tmp_path / "clone", "main")
-    git(tmp_path / "clone", *caught.value.hint.split()[1:])
+    run_git(tmp_path / "clone", *caught.value.hint.split()[1:])
     assert read_code(tmp_path / "clone", "main")["vendor/lib/lib.py"] == "y = 2\n"
 
 
 def test_baseline_of_a_removed_submodule_comes_from_what_git_keeps(project: Path) -> None:
-    git(project, "rm", "-q", "-r", "vendor/lib")
+    run_git(project, "rm", "-q", "-r", "vendor/lib")
     assert not [path for path in read_code(project, None) if path.startswith("vendor")]
     assert read_code(project, "main")["vendor/lib/lib.py"] == "y = 1\n"
     (project / "vendor").mkdir(exist_ok=True)
@@ -142,8 +126,8 @@ def test_baseline_of_a_removed_submodule_comes_from_what_git_keeps(project: Path
 
 @pytest.mark.parametrize("mark", ["--skip-worktree", "--assume-unchanged"])
 def test_marks_of_git_hide_no_change(project: Path, mark: str) -> None:
-    git(project, "update-index", mark, "pipeline.py")
-    git(project / "vendor/lib", "update-index", mark, "lib.py")
+    run_git(project, "update-index", mark, "pipeline.py")
+    run_git(project / "vendor/lib", "update-index", mark, "lib.py")
     (project / "pipeline.py").write_text("changed\n")
     (project / "vendor/lib/lib.py").write_text("changed\n")
     before = (project / ".git/index").read_bytes()
@@ -156,7 +140,7 @@ def test_marks_of_git_hide_no_change(project: Path, mark: str) -> None:
 def test_sparse_checkout_has_all_of_the_code(project: Path, sparse_index: str) -> None:
     commit(project, {"a/one.py": "1\n", "b/two.py": "2\n"})
     whole = read_code(project, "main")
-    git(project, "sparse-checkout", "set", "--cone", sparse_index, "a")
+    run_git(project, "sparse-checkout", "set", "--cone", sparse_index, "a")
     assert not (project / "b").exists()
     assert read_code(project, None) == read_code(project, "main") == whole
     (project / "a/one.py").write_text("changed\n")
@@ -194,8 +178,8 @@ def test_hooks_and_filters_of_hooks_never_run(project: Path, tmp_path: Path) -> 
         (hooks / name).write_text(f"#!/bin/sh\necho {name} >> {tmp_path / 'ran'}\n")
         (hooks / name).chmod(0o755)
     for setting in ("core.hooksPath", "core.fsmonitor"):
-        git(project, "config", setting, str(hooks) + ("/fsmonitor-watchman" if "fs" in setting else ""))
-    git(project, "status")
+        run_git(project, "config", setting, str(hooks) + ("/fsmonitor-watchman" if "fs" in setting else ""))
+    run_git(project, "status")
     (tmp_path / "ran").unlink()  # else nothing is shown: git does call them
     (project / "pipeline.py").write_text("changed\n")
     read_code(project, None)
@@ -212,14 +196,14 @@ def test_pointers_of_git_lfs_are_resolved_or_refused_by_name(project: Path, tmp_
         assert "git lfs fetch" in caught.value.hint
         subprocess.run(["rm", "-r", tmp_path / "out"], check=True)
     # What `git lfs install` configures: a program that puts the content in a pointer's place.
-    git(project, "config", "filter.lfs.smudge", "echo the content")
-    git(project, "config", "filter.lfs.clean", f"cat > /dev/null; printf '{pointer}'".replace("\n", "\\n"))
+    run_git(project, "config", "filter.lfs.smudge", "echo the content")
+    run_git(project, "config", "filter.lfs.clean", f"cat > /dev/null; printf '{pointer}'".replace("\n", "\\n"))
     assert read_code(project, "main")["model.bin"] == "the content\n"
     assert read_code(project, None)["model.bin"] == "the content\n"
 
 
 def test_code_root_brings_what_lies_beside_the_project(tmp_path: Path) -> None:
-    top = make_repository(
+    top = create_repository(
         tmp_path / "mono",
         {
             "shared/util.py": "1\n",

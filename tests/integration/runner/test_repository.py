@@ -15,22 +15,17 @@ import pytest
 from sandbox.errors import ConfigError
 from sandbox.runner.repository import Repository
 from sandbox.scratch import STAGED_PREFIX
+from tests.projects import run_git
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    done = subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     folder = tmp_path / "a projéct"
     folder.mkdir()
-    git(folder, "init", "-b", "main")
+    run_git(folder, "init", "-b", "main")
     (folder / "pipeline.py").write_text("print(1)\n")
     (folder / "models").mkdir()
     (folder / "models" / "a.sql").write_text("select 1\n")
@@ -39,8 +34,8 @@ def project(tmp_path: Path) -> Path:
     (folder / ".gitignore").write_text("ignored/\n*.log\n")
     (folder / ".gitattributes").write_text("models/* export-ignore\n")
     (folder / "sandbox.toml").write_text("version = 1\n")
-    git(folder, "add", "-A")
-    git(folder, "commit", "-m", "first")
+    run_git(folder, "add", "-A")
+    run_git(folder, "commit", "-m", "first")
     return folder
 
 
@@ -85,14 +80,14 @@ def test_equal_code_has_an_equal_tree_wherever_it_comes_from(project: Path) -> N
     assert tree(project, None) == tree(project, "main")
     (project / "pipeline.py").write_text("print(3)\n")
     assert tree(project, None) != tree(project, "main")
-    git(project, "commit", "-am", "second")
+    run_git(project, "commit", "-am", "second")
     assert tree(project, None) == tree(project, "main")
 
 
 def test_version_says_whether_the_working_tree_differs_from_its_commit(project: Path) -> None:
     with Repository(project).open_code(None) as code:
         assert not code.version.dirty
-        assert code.version.commit == git(project, "rev-parse", "HEAD")
+        assert code.version.commit == run_git(project, "rev-parse", "HEAD")
     (project / "b.py").write_text("")
     with Repository(project).open_code(None) as code:
         assert code.version.dirty
@@ -101,25 +96,25 @@ def test_version_says_whether_the_working_tree_differs_from_its_commit(project: 
 def test_nothing_of_the_repository_changes(project: Path) -> None:
     (project / "b.py").write_text("unique content of b")
     (project / "pipeline.py").write_text("print(9)\n")
-    git(project, "add", "pipeline.py")
+    run_git(project, "add", "pipeline.py")
     before = (
-        git(project, "status", "--porcelain"),
-        git(project, "count-objects"),
+        run_git(project, "status", "--porcelain"),
+        run_git(project, "count-objects"),
         (project / ".git/index").read_bytes(),
     )
     tree(project, None)
     tree(project, "main")
     after = (
-        git(project, "status", "--porcelain"),
-        git(project, "count-objects"),
+        run_git(project, "status", "--porcelain"),
+        run_git(project, "count-objects"),
         (project / ".git/index").read_bytes(),
     )
     assert after == before
 
 
 def test_project_in_a_subfolder_sees_its_own_part_only(project: Path, tmp_path: Path) -> None:
-    git(project, "mv", "pipeline.py", "models/pipeline.py")
-    git(project, "commit", "-m", "moved")
+    run_git(project, "mv", "pipeline.py", "models/pipeline.py")
+    run_git(project, "commit", "-m", "moved")
     assert exported(project / "models", "main", tmp_path / "out") == {"a.sql", "pipeline.py"}
     first = tree(project / "models", None)
     (project / "elsewhere.txt").write_text("")
@@ -142,27 +137,27 @@ def test_source_folder_is_not_code(project: Path) -> None:
     assert tree(project, None) != tree(project, "main")
     (project / ".gitignore").write_text("ignored/\n*.log\nwarehouse/\n.sandbox\nsandbox.lock\n")
     (project / "sandbox.lock").write_text("{}")
-    git(project, "commit", "-qam", "ignore what is not code")
+    run_git(project, "commit", "-qam", "ignore what is not code")
     assert tree(project, None, left_out=["warehouse"]) == tree(project, "main", left_out=["warehouse"])
 
 
 def test_repository_inside_the_repository_is_not_code(project: Path) -> None:
     inner = project / "inner"
     inner.mkdir()
-    git(inner, "init", "-q")
+    run_git(inner, "init", "-q")
     (inner / "a").write_text("")
     assert tree(project, None) == tree(project, "main")
 
 
 def test_unresolved_merge_is_run_as_it_lies_there(project: Path, tmp_path: Path) -> None:
-    git(project, "checkout", "-qb", "other")
+    run_git(project, "checkout", "-qb", "other")
     (project / "pipeline.py").write_text("print('other')\n")
-    git(project, "commit", "-qam", "other")
-    git(project, "checkout", "-q", "main")
+    run_git(project, "commit", "-qam", "other")
+    run_git(project, "checkout", "-q", "main")
     (project / "pipeline.py").write_text("print('main')\n")
-    git(project, "commit", "-qam", "main")
+    run_git(project, "commit", "-qam", "main")
     with pytest.raises(subprocess.CalledProcessError):
-        git(project, "merge", "other")
+        run_git(project, "merge", "other")
     exported(project, None, tmp_path / "out")
     assert "<<<<<<<" in (tmp_path / "out" / "pipeline.py").read_text()
 
@@ -180,15 +175,15 @@ def test_what_is_no_ref_is_refused_and_never_taken_for_a_flag(project: Path, ref
 
 
 def test_missing_local_ref_falls_back_to_origin(project: Path, tmp_path: Path) -> None:
-    git(project, "branch", "production")
-    git(tmp_path, "clone", "--branch", "main", str(project), "clone")
+    run_git(project, "branch", "production")
+    run_git(tmp_path, "clone", "--branch", "main", str(project), "clone")
     clone = tmp_path / "clone"
-    assert Repository(clone).resolve_commit("production") == git(project, "rev-parse", "production")
+    assert Repository(clone).resolve_commit("production") == run_git(project, "rev-parse", "production")
 
 
 def test_shallow_clone_says_how_to_fetch(project: Path, tmp_path: Path) -> None:
-    git(project, "commit", "--allow-empty", "-m", "second")
-    git(tmp_path, "clone", "--depth", "1", "--branch", "main", f"file://{project}", "clone")
+    run_git(project, "commit", "--allow-empty", "-m", "second")
+    run_git(tmp_path, "clone", "--depth", "1", "--branch", "main", f"file://{project}", "clone")
     with pytest.raises(ConfigError) as caught:
         Repository(tmp_path / "clone").resolve_commit("v1")
     assert "git fetch origin v1" in caught.value.hint
@@ -198,7 +193,7 @@ def test_no_repository_and_no_commit_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not in a git repository") as caught:
         Repository(tmp_path)
     assert "git init" in caught.value.hint
-    git(tmp_path, "init", "-b", "main")
+    run_git(tmp_path, "init", "-b", "main")
     (tmp_path / "a.py").write_text("")
     with Repository(tmp_path).open_code(None) as code:
         assert code.version.commit is None

@@ -18,7 +18,7 @@ from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
 
 if TYPE_CHECKING:
-    from tests.integration.sampler.conftest import Place
+    from tests.projects import SourceProject
 
 VECTORS = json.loads((Path(__file__).parents[2] / "unit" / "engine" / "prn-vectors.json").read_text(encoding="utf-8"))
 UNIT = """
@@ -42,7 +42,7 @@ EVERY_TYPE = """
 """
 
 
-def parts(place: Place, home: str) -> dict[str, bytes]:
+def parts(place: SourceProject, home: str) -> dict[str, bytes]:
     """Draw into a home of its own, and give the content of every Parquet file of the sample."""
     project = place.project(UNIT)
     plan = plan_sample(project, progress=SilentProgress())
@@ -67,7 +67,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[pa.Table | None]:
     ("shift", "most"), [("", 4000), ("- 20000", 4000), ("* 3000000000", 4000), ("+ 2147480000", 40000)]
 )
 def test_a_draw_that_reads_ahead_writes_the_same_bytes(
-    place: Place, monkeypatch: pytest.MonkeyPatch, shift: str, most: int
+    place: SourceProject, monkeypatch: pytest.MonkeyPatch, shift: str, most: int
 ) -> None:
     select = f"select * from ({EVERY_TYPE.format(shift=shift)})"
     for number in range(3):
@@ -85,7 +85,7 @@ def test_a_draw_that_reads_ahead_writes_the_same_bytes(
     assert 1000 < sum(rows) < most
 
 
-def test_ranges_of_a_file_are_read_ahead(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ranges_of_a_file_are_read_ahead(place: SourceProject, monkeypatch: pytest.MonkeyPatch) -> None:
     place.copy("customers.parquet", EVERY_TYPE.format(shift=""), "(row_group_size 4096)")
     monkeypatch.setattr(work_items, "RANGE_BYTES", 200_000)
     monkeypatch.setattr("sandbox.sampler.draw.extraction.RANGE_BYTES", 200_000)
@@ -96,7 +96,7 @@ def test_ranges_of_a_file_are_read_ahead(place: Place, monkeypatch: pytest.Monke
     assert len([table for table in found if table is not None]) > 2
 
 
-def test_what_cannot_be_read_ahead_is_read_in_full(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_ahead_is_read_in_full(place: SourceProject, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = pa.array(range(0, 9_000_000, 1000), pa.timestamp("us"))
     table = pa.table({"id": pa.array(range(9000)), "g": pa.array([1] * 9000), "at": moments})
     path = place.write("customers.parquet", b"")
@@ -108,7 +108,9 @@ def test_what_cannot_be_read_ahead_is_read_in_full(place: Place, monkeypatch: py
     assert found == []
 
 
-def test_a_damaged_page_is_reported_as_without_reading_ahead(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_page_is_reported_as_without_reading_ahead(
+    place: SourceProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = place.copy("customers.parquet", "select range as id, 1 as g, sha256(range::varchar) as v from range(9000)")
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 5000] = bytes(5000)

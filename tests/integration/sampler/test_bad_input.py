@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +14,7 @@ from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
 
 if TYPE_CHECKING:
-    from tests.integration.sampler.conftest import Place
+    from tests.projects import SourceProject
 
 CUSTOMERS = """
 [sample]
@@ -29,7 +28,7 @@ key = ["id"]
 GOOD = "id,country\n" + "".join(f"{n},DE\n" for n in range(50))
 
 
-def failure(place: Place, sections: str = CUSTOMERS) -> SandboxError:
+def failure(place: SourceProject, sections: str = CUSTOMERS) -> SandboxError:
     with pytest.raises(SandboxError) as raised:
         place.draw(sections)
     assert not list(place.root.rglob(".staged-*"))
@@ -38,7 +37,7 @@ def failure(place: Place, sections: str = CUSTOMERS) -> SandboxError:
     return raised.value
 
 
-def test_a_source_that_is_not_there(place: Place) -> None:
+def test_a_source_that_is_not_there(place: SourceProject) -> None:
     place.source.rmdir()
     error = failure(place)
     assert isinstance(error, SourceError)
@@ -46,13 +45,13 @@ def test_a_source_that_is_not_there(place: Place) -> None:
     assert "uri" in error.hint
 
 
-def test_a_source_that_is_a_file(place: Place) -> None:
+def test_a_source_that_is_a_file(place: SourceProject) -> None:
     place.source.rmdir()
     place.source.write_text("x")
     assert "is a file, and neither a folder nor" in failure(place).message
 
 
-def test_a_table_that_is_not_in_the_source(place: Place) -> None:
+def test_a_table_that_is_not_in_the_source(place: SourceProject) -> None:
     place.write("custmers.csv", GOOD)
     error = failure(place)
     assert isinstance(error, ConfigError)
@@ -60,7 +59,7 @@ def test_a_table_that_is_not_in_the_source(place: Place) -> None:
     assert error.hint == 'did you mean "custmers"?'
 
 
-def test_a_table_that_is_there_twice(place: Place) -> None:
+def test_a_table_that_is_there_twice(place: SourceProject) -> None:
     place.write("customers.csv", GOOD)
     place.write("customers.jsonl", '{"id": 1}\n')
     error = failure(place)
@@ -76,7 +75,7 @@ def test_a_table_that_is_there_twice(place: Place) -> None:
         (["customers/readme.md"], "holds no file that is Parquet"),
     ],
 )
-def test_a_folder_that_is_no_table(place: Place, files: list[str], words: str) -> None:
+def test_a_folder_that_is_no_table(place: SourceProject, files: list[str], words: str) -> None:
     for name in files:
         place.write(name, '{"id": 1}\n' if name.endswith("jsonl") else GOOD)
     error = failure(place)
@@ -84,7 +83,7 @@ def test_a_folder_that_is_no_table(place: Place, files: list[str], words: str) -
     assert words in error.message
 
 
-def test_a_truncated_parquet_file(place: Place) -> None:
+def test_a_truncated_parquet_file(place: SourceProject) -> None:
     place.copy("customers/1.parquet", "select range as id from range(1000)")
     path = place.copy("customers/2.parquet", "select range + 1000 as id from range(1000)")
     path.write_bytes(path.read_bytes()[:-50])
@@ -93,7 +92,7 @@ def test_a_truncated_parquet_file(place: Place) -> None:
     assert f"{path} is not a complete Parquet file" in error.message
 
 
-def test_a_parquet_file_that_is_damaged_inside(place: Place) -> None:
+def test_a_parquet_file_that_is_damaged_inside(place: SourceProject) -> None:
     path = place.copy("customers.parquet", "select range as id, 'name ' || hash(range) as name from range(100000)")
     content = bytearray(path.read_bytes())
     content[2000:400_000] = b"\0" * 398_000
@@ -112,7 +111,7 @@ def test_a_parquet_file_that_is_damaged_inside(place: Place) -> None:
         ('7,"DE"x', "line 52 has a quote that does not end"),
     ],
 )
-def test_a_csv_file_with_a_broken_line(place: Place, line: str, words: str) -> None:
+def test_a_csv_file_with_a_broken_line(place: SourceProject, line: str, words: str) -> None:
     place.write("customers/1.csv", GOOD)
     path = place.write("customers/2.csv", GOOD + line + "\n8,FR\n")
     error = failure(place)
@@ -121,12 +120,12 @@ def test_a_csv_file_with_a_broken_line(place: Place, line: str, words: str) -> N
     assert "RFC 4180" in error.hint
 
 
-def test_a_csv_file_that_is_not_utf8(place: Place) -> None:
+def test_a_csv_file_that_is_not_utf8(place: SourceProject) -> None:
     path = place.write("customers.csv", GOOD.encode() + b"7,\xff\xfe\n")
     assert f"{path}: line 52 is not UTF-8" in failure(place).message
 
 
-def test_a_compressed_file_that_is_cut_off(place: Place) -> None:
+def test_a_compressed_file_that_is_cut_off(place: SourceProject) -> None:
     whole = gzip.compress(("id,x\n" + "".join(f"{n},{n * 7919 % 1000}\n" for n in range(50_000))).encode())
     path = place.write("customers.csv.gz", whole[: len(whole) // 2])
     error = failure(place)
@@ -142,7 +141,7 @@ def test_a_compressed_file_that_is_cut_off(place: Place) -> None:
         ("id,\n1,2\n", "a column without a name"),
     ],
 )
-def test_a_csv_header_that_is_none(place: Place, content: str, words: str) -> None:
+def test_a_csv_header_that_is_none(place: SourceProject, content: str, words: str) -> None:
     place.write("customers.csv", content)
     error = failure(place)
     assert isinstance(error, SourceError)
@@ -158,7 +157,7 @@ def test_a_csv_header_that_is_none(place: Place, content: str, words: str) -> No
         ("", "holds no JSON object"),
     ],
 )
-def test_json_lines_that_are_none(place: Place, content: str, words: str) -> None:
+def test_json_lines_that_are_none(place: SourceProject, content: str, words: str) -> None:
     path = place.write("customers.jsonl", content)
     error = failure(place)
     assert isinstance(error, SourceError)
@@ -166,7 +165,7 @@ def test_json_lines_that_are_none(place: Place, content: str, words: str) -> Non
     assert words in error.message
 
 
-def test_json_columns_that_differ_only_in_case(place: Place) -> None:
+def test_json_columns_that_differ_only_in_case(place: SourceProject) -> None:
     place.write("customers.jsonl", '{"id": 1, "a": 2}\n{"id": 2, "A": 3}\n')
     error = failure(place)
     assert isinstance(error, SourceError)
@@ -174,7 +173,7 @@ def test_json_columns_that_differ_only_in_case(place: Place) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_files_of_a_table_with_other_columns(place: Place, form: str) -> None:
+def test_files_of_a_table_with_other_columns(place: SourceProject, form: str) -> None:
     place.copy(f"customers/1.{form}", "select 1 as id, 2 as a")
     path = place.copy(f"customers/2.{form}", "select 1 as id, 2 as b")
     error = failure(place)
@@ -183,7 +182,7 @@ def test_files_of_a_table_with_other_columns(place: Place, form: str) -> None:
     assert "lacks a and has also b" in error.message
 
 
-def test_missing_columns_are_named_all_at_once(place: Place) -> None:
+def test_missing_columns_are_named_all_at_once(place: SourceProject) -> None:
     place.write("customers.csv", GOOD)
     place.write("orders.csv", "order_id,customer\n1,2\n")
     sections = CUSTOMERS.replace("rate", 'strata = ["contry"]\nrate').replace('["id"]', '["ids"]') + (
@@ -198,61 +197,59 @@ def test_missing_columns_are_named_all_at_once(place: Place) -> None:
     assert 'did you mean "id"?' in error.hint
 
 
-def test_a_key_that_repeats(place: Place) -> None:
+def test_a_key_that_repeats(place: SourceProject) -> None:
     place.write("customers.csv", GOOD + "7,FR\n7,FR\n9,FR\n")
     error = failure(place)
     assert isinstance(error, DataRuleError)
-    assert "customers: 2 keys (id) repeat, in 5 rows; for example id = 7; id = 9" in error.message
+    assert "customers: 2 keys repeat (id) in 5 rows; for example id = 7; id = 9" in error.message
     assert "[tables.customers]" in error.hint
 
 
-def test_a_key_of_another_table_that_repeats(place: Place) -> None:
+def test_a_key_of_another_table_that_repeats(place: SourceProject) -> None:
     place.write("customers.csv", GOOD)
     place.write("orders.csv", "order_id,customer_id\n1,2\n1,3\n")
     sections = CUSTOMERS + '[tables.orders]\nkey = ["order_id"]\nreferences = { customer_id = "customers.id" }\n'
     error = failure(place, sections)
     assert isinstance(error, DataRuleError)
-    assert "orders: 1 keys (order_id) repeat, in 2 rows" in error.message
+    assert "orders: 1 key repeats (order_id) in 2 rows" in error.message
 
 
 @pytest.mark.parametrize(
     ("content", "words"), [("id,country\n", "it has no rows"), ("id,country\n,DE\n,FR\n", "in all 2 rows")]
 )
-def test_a_unit_table_without_units(place: Place, content: str, words: str) -> None:
+def test_a_unit_table_without_units(place: SourceProject, content: str, words: str) -> None:
     place.write("customers.csv", content)
     error = failure(place)
     assert isinstance(error, DataRuleError)
     assert f"there is nothing to sample in customers: {words}" in error.message
 
 
-def test_a_floating_point_key(place: Place) -> None:
+def test_a_floating_point_key(place: SourceProject) -> None:
     place.write("customers.csv", "id,country\n1.5,DE\n")
     error = failure(place)
     assert isinstance(error, DataRuleError)
     assert "floating point" in error.message
 
 
-def test_a_stratum_column_with_a_million_values_stops_early(place: Place) -> None:
+def test_a_stratum_column_with_a_million_values_stops_early(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select range as id, 'v' || range as wide, range % 3 as narrow from range(1000000)",
     )
-    began = time.monotonic()
     error = failure(place, CUSTOMERS.replace("rate", 'strata = ["narrow", "wide"]\nrate'))
     assert isinstance(error, DataRuleError)
     assert "more than 10,000 strata; the widest column is wide, with 1,000,000 values" in error.message
     assert "rare_below = 200" in error.hint
-    assert time.monotonic() - began < 10
 
 
-def test_a_wide_stratum_column_of_a_large_table_is_not_even_counted(place: Place) -> None:
+def test_a_wide_stratum_column_of_a_large_table_is_not_even_counted(place: SourceProject) -> None:
     place.copy("customers.parquet", "select range as id, range // 2 as wide from range(2100000)")
     error = failure(place, CUSTOMERS.replace("rate", 'strata = ["wide"]\nrate'))
     assert isinstance(error, DataRuleError)
     assert "the widest column is wide, with about 1," in error.message
 
 
-def test_a_stratum_column_that_is_no_value(place: Place) -> None:
+def test_a_stratum_column_that_is_no_value(place: SourceProject) -> None:
     place.copy("customers.parquet", "select range as id, [range] as tags from range(10)")
     error = failure(place, CUSTOMERS.replace("rate", 'strata = ["tags"]\nrate'))
     assert isinstance(error, DataRuleError)
@@ -268,14 +265,16 @@ def test_a_stratum_column_that_is_no_value(place: Place) -> None:
         ("DATE", DataRuleError, "customers.country is to be DATE, and 50 values are not; one is written like 'AA'"),
     ],
 )
-def test_a_fixed_type_that_does_not_fit(place: Place, kind: str, error_class: type[SandboxError], words: str) -> None:
+def test_a_fixed_type_that_does_not_fit(
+    place: SourceProject, kind: str, error_class: type[SandboxError], words: str
+) -> None:
     place.write("customers.csv", GOOD)
     error = failure(place, CUSTOMERS + f'[tables.customers.types]\ncountry = "{kind}"\n')
     assert isinstance(error, error_class)
     assert words in error.message
 
 
-def test_a_reference_between_types_that_cannot_be_compared(place: Place) -> None:
+def test_a_reference_between_types_that_cannot_be_compared(place: SourceProject) -> None:
     place.write("customers.csv", GOOD)
     place.write("orders.csv", "order_id,day\n1,2024-01-01\n")
     error = failure(place, CUSTOMERS + '[tables.orders]\nreferences = { day = "customers.id" }\n')
@@ -283,7 +282,7 @@ def test_a_reference_between_types_that_cannot_be_compared(place: Place) -> None
     assert "orders.day is DATE and cannot be compared with customers.id" in error.message
 
 
-def test_a_source_that_changes_while_it_is_read(place: Place) -> None:
+def test_a_source_that_changes_while_it_is_read(place: SourceProject) -> None:
     path = place.write("customers.csv", GOOD)
     project = place.project(CUSTOMERS)
     plan = plan_sample(project, progress=SilentProgress())
@@ -293,7 +292,7 @@ def test_a_source_that_changes_while_it_is_read(place: Place) -> None:
     assert [path.name for path in (place.home / "samples").iterdir() if "lock" not in path.name] == []
 
 
-def test_a_file_that_is_added_while_the_source_is_read(place: Place) -> None:
+def test_a_file_that_is_added_while_the_source_is_read(place: SourceProject) -> None:
     place.write("customers/1.csv", GOOD)
     project = place.project(CUSTOMERS)
     plan = plan_sample(project, progress=SilentProgress())

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
-    from tests.integration.sampler.conftest import Place, Read
+    from tests.integration.sampler.conftest import Read
+    from tests.projects import SourceProject
 
 P = 2**31 - 1
 CHILDREN = (
@@ -120,7 +121,7 @@ def sampled(read: Read, sample: Sample, table: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.fixture
-def drawn(place: Place, baseball: Path) -> tuple[Sample, SampleManifest]:
+def drawn(place: SourceProject, baseball: Path) -> tuple[Sample, SampleManifest]:
     place.source.rmdir()
     place.source.symlink_to(baseball)
     return place.draw(sections())
@@ -176,7 +177,7 @@ def test_dangling_references_are_counted_as_the_tables_have_them(
 
 
 def test_threads_and_splits_and_shuffles_change_nothing(
-    place: Place, drawn: tuple[Sample, SampleManifest], baseball: Path
+    place: SourceProject, drawn: tuple[Sample, SampleManifest], baseball: Path
 ) -> None:
     fingerprint = drawn[0].fingerprint
     assert place.draw(sections(), threads=1)[0].fingerprint == fingerprint
@@ -191,7 +192,9 @@ def test_threads_and_splits_and_shuffles_change_nothing(
     assert again.fingerprint == fingerprint
 
 
-def test_a_higher_rate_keeps_every_player(place: Place, drawn: tuple[Sample, SampleManifest], read: Read) -> None:
+def test_a_higher_rate_keeps_every_player(
+    place: SourceProject, drawn: tuple[Sample, SampleManifest], read: Read
+) -> None:
     fewer = {row[0] for row in read(drawn[0], "People", "playerID")}
     more, _ = place.draw(sections(0.35))
     players = {row[0] for row in read(more, "People", "playerID")}

@@ -18,7 +18,7 @@ from sandbox.sampler.plan.planner import plan_sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.integration.sampler.conftest import Place
+    from tests.projects import SourceProject
 
 SECTIONS = """
 [sample]
@@ -55,12 +55,12 @@ class Recorded:
         """Say nothing."""
 
 
-def sources(place: Place) -> None:
+def sources(place: SourceProject) -> None:
     for name, rows in (("customers", 1_000_000), ("places", 900_000)):
         place.copy(f"{name}.csv", f"select range as id, md5(range::varchar) as t from range({rows})")
 
 
-def test_a_draw_says_how_far_it_is_within_a_large_file(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_draw_says_how_far_it_is_within_a_large_file(place: SourceProject, monkeypatch: pytest.MonkeyPatch) -> None:
     sources(place)
     monkeypatch.setattr(duckdb_session, "PROGRESS_POLL_SECONDS", 0.01)
     monkeypatch.setattr(extraction, "MIN_WATCHED_BYTES", 2**20)
@@ -73,7 +73,7 @@ def test_a_draw_says_how_far_it_is_within_a_large_file(place: Place, monkeypatch
     assert "watching a statement" in progress.threads
 
 
-def test_a_draw_that_nobody_watches_starts_no_thread(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_draw_that_nobody_watches_starts_no_thread(place: SourceProject, monkeypatch: pytest.MonkeyPatch) -> None:
     place.copy("customers.csv", "select range as id from range(1000)")
     place.copy("places.csv", "select range as id from range(10)")
     monkeypatch.setattr(extraction, "MIN_WATCHED_BYTES", 0)

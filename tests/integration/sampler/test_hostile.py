@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.integration.sampler.conftest import Place, Read
+    from tests.integration.sampler.conftest import Read
+    from tests.projects import SourceProject
 
 UNIT = """
 [sample]
@@ -50,7 +51,7 @@ NAMES = [
 ]
 
 
-def test_any_column_name_can_be_a_key_a_reference_a_stratum_and_masked(place: Place, read: Read) -> None:
+def test_any_column_name_can_be_a_key_a_reference_a_stratum_and_masked(place: SourceProject, read: Read) -> None:
     for name in NAMES:
         quoted = '"' + name.replace('"', '""') + '"'
         toml = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -67,7 +68,7 @@ def test_any_column_name_can_be_a_key_a_reference_a_stratum_and_masked(place: Pl
         assert verify_sample(sample.path, SilentProgress()) == []
 
 
-def test_two_thousand_columns_come_through(place: Place) -> None:
+def test_two_thousand_columns_come_through(place: SourceProject) -> None:
     columns = {f"c{n}": pa.array(range(n, n + 60), pa.int64()) for n in range(1999)}
     (place.source / "customers.parquet").parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table({"id": pa.array(range(60)), **columns}), place.source / "customers.parquet")
@@ -77,7 +78,7 @@ def test_two_thousand_columns_come_through(place: Place) -> None:
     assert verify_sample(sample.path, SilentProgress()) == []
 
 
-def test_nested_values_long_decimals_and_time_zones_come_through_unchanged(place: Place) -> None:
+def test_nested_values_long_decimals_and_time_zones_come_through_unchanged(place: SourceProject) -> None:
     zone = dt.timezone(dt.timedelta(hours=-7))
     values = {
         "id": pa.array(range(50)),
@@ -100,7 +101,7 @@ def test_nested_values_long_decimals_and_time_zones_come_through_unchanged(place
     assert nanos == [2**62 + row for row in found["id"].to_pylist()]
 
 
-def test_a_key_of_text_that_reads_like_other_types_stays_text(place: Place, read: Read) -> None:
+def test_a_key_of_text_that_reads_like_other_types_stays_text(place: SourceProject, read: Read) -> None:
     keys = [
         "1",
         "01",
@@ -128,7 +129,7 @@ def test_a_key_of_text_that_reads_like_other_types_stays_text(place: Place, read
     assert manifest.tables["orders"].references[0].dangling == 0
 
 
-def test_a_child_and_a_lookup_without_rows_keep_their_columns_and_masks(place: Place, read: Read) -> None:
+def test_a_child_and_a_lookup_without_rows_keep_their_columns_and_masks(place: SourceProject, read: Read) -> None:
     place.copy("customers.parquet", "select range as id, 'x' as email, range as city from range(100)")
     place.copy("orders.parquet", "select 1::bigint as customer, 'x' as email where false")
     place.copy("cities.parquet", "select 1::bigint as id, 'x' as label where false")
@@ -142,7 +143,7 @@ def test_a_child_and_a_lookup_without_rows_keep_their_columns_and_masks(place: P
     assert manifest.tables["customers"].references[0].dangling == 100
 
 
-def test_one_stratum_of_everything_and_a_stratum_of_each(place: Place) -> None:
+def test_one_stratum_of_everything_and_a_stratum_of_each(place: SourceProject) -> None:
     place.copy("customers.parquet", "select range as id, 'one' as same, range as each from range(3000)")
     _, manifest = place.draw(UNIT.replace("rate", 'strata = ["same"]\nrate'))
     assert [one.population for one in manifest.units["customers"].strata] == [3000]
@@ -172,7 +173,9 @@ def with_dictionaries(path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [by_polars, old, with_dictionaries])
-def test_files_of_other_writers_give_the_same_rows(place: Place, read: Read, write: Callable[[Path], None]) -> None:
+def test_files_of_other_writers_give_the_same_rows(
+    place: SourceProject, read: Read, write: Callable[[Path], None]
+) -> None:
     write(place.source / "customers.parquet")
     sections = UNIT.replace("rate", 'strata = ["g"]\nrate')
     sample, manifest = place.draw(sections)
@@ -192,7 +195,7 @@ def test_files_of_other_writers_give_the_same_rows(place: Place, read: Read, wri
 
 @pytest.mark.parametrize("column", ["note", "file_row_number"])
 def test_a_large_file_is_cut_into_parts_with_the_same_content(
-    place: Place, read: Read, monkeypatch: pytest.MonkeyPatch, column: str
+    place: SourceProject, read: Read, monkeypatch: pytest.MonkeyPatch, column: str
 ) -> None:
     place.copy(
         "customers.parquet",
@@ -213,7 +216,7 @@ def test_a_large_file_is_cut_into_parts_with_the_same_content(
 
 
 @pytest.mark.parametrize("change", ["touched", "replaced", "removed", "added"])
-def test_files_that_change_between_counting_and_drawing_are_detected(place: Place, change: str) -> None:
+def test_files_that_change_between_counting_and_drawing_are_detected(place: SourceProject, change: str) -> None:
     for part in range(2):
         place.copy(f"customers/{part}.parquet", f"select range as id from range({part * 500}, {part * 500 + 500})")
     project = place.project(UNIT)
@@ -246,7 +249,7 @@ def test_what_spills_while_masks_apply_is_encrypted(tmp_path: Path) -> None:
         assert list(spill.iterdir()) == []
 
 
-def test_a_draw_in_little_memory_spills_and_gives_the_same_sample(place: Place) -> None:
+def test_a_draw_in_little_memory_spills_and_gives_the_same_sample(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select range as id, range % 5 as g, md5(range::varchar) || sha256(range::varchar) as v from range(1000000)",
@@ -256,7 +259,7 @@ def test_a_draw_in_little_memory_spills_and_gives_the_same_sample(place: Place) 
     assert len({sample.fingerprint for sample in samples}) == 1
 
 
-def test_the_catalogue_of_the_engine_is_not_confused_by_a_table_of_its_names(place: Place, read: Read) -> None:
+def test_the_catalogue_of_the_engine_is_not_confused_by_a_table_of_its_names(place: SourceProject, read: Read) -> None:
     names = ["rows of an item", "known of 61", "lean 61", "sqlite_master", "information_schema.tables"]
     place.copy("customers.parquet", "select range as id from range(50)")
     more = ""

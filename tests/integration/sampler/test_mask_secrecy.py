@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.conftest import Shop
+    from tests.projects import Shop
 
 SECRET = "correct-horse-battery-staple-and-more-of-them"
 KEY = Secret.from_text(SECRET).key

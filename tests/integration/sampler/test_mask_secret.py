@@ -15,6 +15,7 @@ from sandbox.masking import Secret, load_secret
 from sandbox.masking.secret import SECRET_FILE_VARIABLE, SECRET_VARIABLE
 from sandbox.model import SilentProgress
 from sandbox.store.secret_environment import read_secret_variable, remove_secret_variables
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +60,7 @@ def test_processes_at_the_same_time_agree_on_one(tmp_path: Path) -> None:
         )
         for _ in range(4)
     ]
-    ids = {one.communicate(timeout=60)[0] for one in running}
+    ids = {one.communicate(timeout=PATIENCE_SECONDS)[0] for one in running}
     assert len(ids) == 1
     assert len(ids.pop().strip()) == 16
 

@@ -16,13 +16,15 @@ from sandbox.config.sections.sample import MaskEntry
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
 from sandbox.masking import Masking, Secret
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
 
-    from tests.integration.sampler.conftest import Place, Read
+    from tests.integration.sampler.conftest import Read
+    from tests.projects import SourceProject
 
 SECRET = Secret.from_text("a secret of the tests, 32 and more letters")
 COLUMNS = {
@@ -152,7 +154,7 @@ def test_ctrl_c_ends_a_query_that_is_masking(after: float) -> None:
     assert running.stdout.readline() == "ready\n"
     timer = threading.Timer(after, lambda: os.kill(running.pid, signal.SIGINT))
     timer.start()
-    assert running.communicate(timeout=60)[0] == "interrupted\n"
+    assert running.communicate(timeout=PATIENCE_SECONDS)[0] == "interrupted\n"
     assert running.returncode == 0
 
 
@@ -181,7 +183,7 @@ code = "key"
 """
 
 
-def source(place: Place) -> None:
+def source(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select i as id, 'c' || i || '@web.de' as email, date '1990-01-01' + i::integer as born from range(1, 401) as r(i)",
@@ -196,7 +198,7 @@ def source(place: Place) -> None:
     place.copy("codes.parquet", "select 'K' || i as code, i as rank from range(13) as r(i)", "(format parquet)")
 
 
-def test_a_masked_sample_joins_as_the_source_does(place: Place, read: Read) -> None:
+def test_a_masked_sample_joins_as_the_source_does(place: SourceProject, read: Read) -> None:
     source(place)
     sample, manifest = place.draw(SHOP.format(note="text"))
     customers: dict[Any, Any] = dict(read(sample, "customers", "id, born"))
@@ -225,7 +227,7 @@ def weights(manifest: Any, folder: Path) -> list[tuple[Any, ...]]:
         return session.fetch_rows(f"select id from read_parquet('{path}')")
 
 
-def test_the_same_secret_gives_the_same_masks_in_another_draw(place: Place, read: Read) -> None:
+def test_the_same_secret_gives_the_same_masks_in_another_draw(place: SourceProject, read: Read) -> None:
     source(place)
     first, _ = place.draw(SHOP.format(note="text"))
     second, _ = place.draw(SHOP.format(note="none").replace('salt = "s"', 'salt = "other"'))
@@ -236,7 +238,7 @@ def test_the_same_secret_gives_the_same_masks_in_another_draw(place: Place, read
     assert all(one[key] == other[key] for key in both)
 
 
-def test_another_secret_gives_another_sample(place: Place, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_secret_gives_another_sample(place: SourceProject, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     source(place)
     first, one = place.draw(SHOP.format(note="text"))
     monkeypatch.setenv("SANDBOX_MASK_KEY", "another secret for masks, long enough for it")
@@ -247,7 +249,7 @@ def test_another_secret_gives_another_sample(place: Place, read: Read, monkeypat
     assert len(before & after) < len(before) / 2, "short names have few fakes: some are there again by chance"
 
 
-def test_a_sample_without_keyed_masks_makes_no_secret(place: Place) -> None:
+def test_a_sample_without_keyed_masks_makes_no_secret(place: SourceProject) -> None:
     place.copy("customers.parquet", "select i as id, 'x' as note from range(50) as r(i)", "(format parquet)")
     sections = SHOP.format(note="text").partition("[tables.orders]")[0].partition("[tables.customers.mask]")[0]
     _, manifest = place.draw(sections + '[tables.customers.mask]\nnote = "redact"\n')
@@ -255,7 +257,7 @@ def test_a_sample_without_keyed_masks_makes_no_secret(place: Place) -> None:
     assert not (place.home / "mask.key").exists()
 
 
-def test_nothing_unmasked_lies_in_the_store(place: Place) -> None:
+def test_nothing_unmasked_lies_in_the_store(place: SourceProject) -> None:
     source(place)
     sample, _ = place.draw(SHOP.format(note="redact"))
     texts = []

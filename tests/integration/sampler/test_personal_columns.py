@@ -18,7 +18,7 @@ from sandbox.sources.open_table import open_table
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.sampler.conftest import Place
+    from tests.projects import SourceProject
 
 SECTIONS = """
 [sample]
@@ -39,7 +39,7 @@ keep = "all"
 """
 
 
-def source(place: Place) -> None:
+def source(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select i as id, case when i % 50 = 0 then '?' else 'c' || i || '@web.de' end as contact, "
@@ -55,7 +55,7 @@ def source(place: Place) -> None:
     place.write("odd table.csv", "dob,phone\n1990-01-01,\n1990-01-02,030 1234567\n")
 
 
-def test_every_column_is_listed_with_why_and_what_to_write(place: Place) -> None:
+def test_every_column_is_listed_with_why_and_what_to_write(place: SourceProject) -> None:
     source(place)
     with pytest.raises(ConfigError) as caught:
         place.draw(SECTIONS.format(more=""))
@@ -80,7 +80,7 @@ def test_every_column_is_listed_with_why_and_what_to_write(place: Place) -> None
     )
 
 
-def test_what_the_hint_says_is_enough(place: Place) -> None:
+def test_what_the_hint_says_is_enough(place: SourceProject) -> None:
     source(place)
     with pytest.raises(ConfigError) as caught:
         place.draw(SECTIONS.format(more=""))
@@ -91,14 +91,14 @@ def test_what_the_hint_says_is_enough(place: Place) -> None:
     assert set(manifest.masking) == {"customers", "odd table"}
 
 
-def test_none_is_a_rule(place: Place) -> None:
+def test_none_is_a_rule(place: SourceProject) -> None:
     place.copy("customers.parquet", "select i as id, 'x@y.de' as email from range(20) as r(i)", "(format parquet)")
     sections = SECTIONS.partition("[tables.customers.mask]")[0].replace('strata = ["country"]\n', "")
     _, manifest = place.draw(sections + '[tables.customers.mask]\nemail = "none"\n')
     assert manifest.masking == {}
 
 
-def test_a_plan_warns_and_goes_on(place: Place) -> None:
+def test_a_plan_warns_and_goes_on(place: SourceProject) -> None:
     source(place)
     plan = plan_sample(place.project(SECTIONS.format(more="")), progress=SilentProgress())
     said = [one for one in plan.warnings if "looks personal" in one]
@@ -109,7 +109,7 @@ def test_a_plan_warns_and_goes_on(place: Place) -> None:
     )
 
 
-def test_a_column_that_a_reference_masks_has_its_rule(place: Place) -> None:
+def test_a_column_that_a_reference_masks_has_its_rule(place: SourceProject) -> None:
     place.copy("customers.parquet", "select 'c' || i || '@web.de' as id from range(50) as r(i)", "(format parquet)")
     place.copy(
         "orders.parquet",
@@ -125,7 +125,7 @@ def test_a_column_that_a_reference_masks_has_its_rule(place: Place) -> None:
     assert manifest.masking == {"customers": {"id": "key"}, "orders": {"customer": "key"}}
 
 
-def test_a_strata_column_is_proposed_to_stay(place: Place) -> None:
+def test_a_strata_column_is_proposed_to_stay(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select i as id, '10.0.0.1' as country from range(50) as r(i)",
@@ -136,7 +136,7 @@ def test_a_strata_column_is_proposed_to_stay(place: Place) -> None:
     assert caught.value.hint.endswith('country = "none"')
 
 
-def test_values_are_looked_at_throughout_a_large_table(place: Place) -> None:
+def test_values_are_looked_at_throughout_a_large_table(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select i as id, case when i > 40000 then 'c' || i || '@web.de' end as reachable from range(60000) as r(i)",
@@ -145,7 +145,7 @@ def test_values_are_looked_at_throughout_a_large_table(place: Place) -> None:
     assert found(place) == ["reachable"]
 
 
-def test_names_whose_values_say_otherwise_are_let_pass(place: Place) -> None:
+def test_names_whose_values_say_otherwise_are_let_pass(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select i as id, 'red' as phone, 'n' as ip, 12.5 as card, true as email, i as address, 'a b c' as iban from range(99) as r(i)",
@@ -154,7 +154,7 @@ def test_names_whose_values_say_otherwise_are_let_pass(place: Place) -> None:
     assert found(place) == []
 
 
-def test_nested_columns_are_looked_into(place: Place) -> None:
+def test_nested_columns_are_looked_into(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select i as id, {mail: 'c' || i || '@web.de'} as details, ['x'] as tags, 'x'::blob as raw from range(99) as r(i)",
@@ -183,7 +183,7 @@ def test_real_tables_of_people_and_teams(baseball: Path) -> None:
     assert twice[0] == twice[1]
 
 
-def found(place: Place) -> list[str]:
+def found(place: SourceProject) -> list[str]:
     sections = SECTIONS.partition("[tables.customers.mask]")[0].replace('strata = ["country"]\n', "")
     plan = plan_sample(place.project(sections), progress=SilentProgress())
     return [one.column for one in plan.personal_columns]

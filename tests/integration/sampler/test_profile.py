@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
     from sandbox.sampler.plan.plan import SamplePlan
-    from tests.integration.sampler.conftest import Place
+    from tests.projects import SourceProject
 
 SHOP = """
 [sample]
@@ -56,7 +56,7 @@ ORDERS = (
 ITEMS = "select hash(range) % 16000 as order_id, hash(range + 9) % 12 as quantity from range(30000)"
 
 
-def shop(place: Place, form: str = "parquet") -> None:
+def write_source(place: SourceProject, form: str = "parquet") -> None:
     place.copy(f"customers.{form}", CUSTOMERS if form == "parquet" else CUSTOMERS.replace(", [range] as list", ""))
     place.copy(f"orders.{form}", ORDERS)
     place.copy(f"items.{form}", ITEMS)
@@ -67,7 +67,7 @@ def profile_of(sample: Sample) -> SampleProfile:
 
 
 def compared(
-    place: Place,
+    place: SourceProject,
     sample: Sample,
     sections: str = SHOP,
     *,
@@ -86,8 +86,8 @@ def compared(
         )  # fmt: skip
 
 
-def test_every_column_of_units_and_children_is_compared_and_none_is_notable(place: Place) -> None:
-    shop(place)
+def test_every_column_of_units_and_children_is_compared_and_none_is_notable(place: SourceProject) -> None:
+    write_source(place)
     sample, _ = place.draw(SHOP)
     found = profile_of(sample)
     assert {name: list(table.columns) for name, table in found.tables.items()} == {
@@ -104,8 +104,8 @@ def test_every_column_of_units_and_children_is_compared_and_none_is_notable(plac
     }  # fmt: skip
 
 
-def test_what_the_strata_fix_is_exact_and_the_rest_is_not(place: Place) -> None:
-    shop(place)
+def test_what_the_strata_fix_is_exact_and_the_rest_is_not(place: SourceProject) -> None:
+    write_source(place)
     sample, _ = place.draw(SHOP)
     columns = profile_of(sample).tables["customers"].columns
     country, one = columns["country"], columns["one"]
@@ -123,8 +123,8 @@ def test_what_the_strata_fix_is_exact_and_the_rest_is_not(place: Place) -> None:
     assert sum(score.bins.population) == pytest.approx(1, abs=1e-4)
 
 
-def test_columns_of_one_value_of_none_and_nested_ones_are_said_to_be_so(place: Place) -> None:
-    shop(place)
+def test_columns_of_one_value_of_none_and_nested_ones_are_said_to_be_so(place: SourceProject) -> None:
+    write_source(place)
     sample, _ = place.draw(SHOP)
     columns = profile_of(sample).tables["customers"].columns
     assert columns["nothing"].nulls is not None
@@ -134,8 +134,8 @@ def test_columns_of_one_value_of_none_and_nested_ones_are_said_to_be_so(place: P
     assert columns["list"].reason == "nested: only its NULLs are compared"
 
 
-def test_rare_texts_are_one_value_together_and_are_not_told(place: Place) -> None:
-    shop(place)
+def test_rare_texts_are_one_value_together_and_are_not_told(place: SourceProject) -> None:
+    write_source(place)
     sample, _ = place.draw(SHOP)
     found = profile_of(sample)
     remark = found.tables["customers"].columns["remark"]
@@ -145,16 +145,16 @@ def test_rare_texts_are_one_value_together_and_are_not_told(place: Place) -> Non
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
-def test_the_same_sample_has_the_same_profile_whatever_the_threads(place: Place, form: str) -> None:
-    shop(place, form)
+def test_the_same_sample_has_the_same_profile_whatever_the_threads(place: SourceProject, form: str) -> None:
+    write_source(place, form)
     sample, _ = place.draw(SHOP, threads=1)
     stored = (sample.path / "profile.json").read_text("utf-8")
     assert compared(place, sample, threads=1).to_json_text() == stored
     assert compared(place, sample, threads=2).to_json_text() == stored
 
 
-def test_units_left_out_by_what_they_are_are_found(place: Place) -> None:
-    shop(place)
+def test_units_left_out_by_what_they_are_are_found(place: SourceProject) -> None:
+    write_source(place)
     sample, _ = place.draw(SHOP)
     odd = "id in (select id from read_parquet({}) where score < 90)".format(
         format_file_list(sample.tables["customers"].paths)
@@ -163,14 +163,14 @@ def test_units_left_out_by_what_they_are_are_found(place: Place) -> None:
     assert "customers.score" in [f"{table}.{column}" for table, column, _ in found.list_notable_columns()]
 
 
-def test_a_stratum_that_is_left_out_is_found(place: Place) -> None:
-    shop(place)
+def test_a_stratum_that_is_left_out_is_found(place: SourceProject) -> None:
+    write_source(place)
     sample, _ = place.draw(SHOP)
     found = compared(place, sample, rows="stratum <> 1")
     assert "customers.country" in [f"{table}.{column}" for table, column, _ in found.list_notable_columns()]
 
 
-def test_units_said_to_be_of_another_stratum_are_found(place: Place) -> None:
+def test_units_said_to_be_of_another_stratum_are_found(place: SourceProject) -> None:
     """The weights are wrong then: the rates of the strata differ."""
     place.copy("customers.parquet", CUSTOMERS)
     sections = SHOP[: SHOP.index("[tables.orders]")].replace("rate = 0.2", "rate = 0.05").replace("20", "200")
@@ -182,8 +182,8 @@ def test_units_said_to_be_of_another_stratum_are_found(place: Place) -> None:
     assert "customers.country" in [f"{table}.{column}" for table, column, _ in found.list_notable_columns()]
 
 
-def test_of_masked_columns_only_the_nulls_are_compared_and_no_value_is_told(place: Place) -> None:
-    shop(place)
+def test_of_masked_columns_only_the_nulls_are_compared_and_no_value_is_told(place: SourceProject) -> None:
+    write_source(place)
     masks = '[tables.customers.mask]\nremark = "redact"\nscore = "null"\ncountry = "none"\nid = "key"\n'
     sections = SHOP.replace("[tables.orders]\n", masks + "[tables.orders]\n")
     sample, _ = place.draw(sections)
@@ -200,8 +200,10 @@ def test_of_masked_columns_only_the_nulls_are_compared_and_no_value_is_told(plac
     assert found.list_notable_columns() == []
 
 
-def test_tables_too_large_are_left_out_until_all_is_asked_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    shop(place)
+def test_tables_too_large_are_left_out_until_all_is_asked_for(
+    place: SourceProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_source(place)
     monkeypatch.setattr(rows, "MAX_EXACT_ROWS", 10_000)
     sample, manifest = place.draw(SHOP)
     found = profile_of(sample)
@@ -223,8 +225,8 @@ def later(project: Project, sample: Sample, manifest: SampleManifest) -> SampleP
     return profile_stored_sample(plan, sample, manifest, ranges={}, memory=2**30, progress=SilentProgress())
 
 
-def test_a_source_that_moved_on_is_not_compared_with_an_older_sample(place: Place) -> None:
-    shop(place)
+def test_a_source_that_moved_on_is_not_compared_with_an_older_sample(place: SourceProject) -> None:
+    write_source(place)
     sample, manifest = place.draw(SHOP)
     place.copy("customers.parquet", CUSTOMERS.replace("3000", "2000"))
     with pytest.raises(StoreError, match="has changed since"):
@@ -232,10 +234,10 @@ def test_a_source_that_moved_on_is_not_compared_with_an_older_sample(place: Plac
 
 
 def test_edges_come_from_some_rows_of_a_large_table_and_counts_from_all(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: SourceProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sandbox.sampler.profile.bins.EDGE_SAMPLE_ROWS", 2_500)
-    shop(place)
+    write_source(place)
     sample, _ = place.draw(SHOP)
     amount = profile_of(sample).tables["orders"].columns["amount"].bins
     assert amount is not None
@@ -245,10 +247,10 @@ def test_edges_come_from_some_rows_of_a_large_table_and_counts_from_all(
 
 
 def test_a_table_of_few_different_rows_is_looked_at_until_enough_are_seen(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: SourceProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sandbox.sampler.profile.bins.EDGE_SAMPLE_ROWS", 20)
-    shop(place)
+    write_source(place)
     place.copy("items.parquet", "select range % 40 as order_id, 7 as quantity, 'a' as word from range(30000)")
     sample, _ = place.draw(SHOP)
     table = profile_of(sample).tables["items"].columns
@@ -258,9 +260,9 @@ def test_a_table_of_few_different_rows_is_looked_at_until_enough_are_seen(
     assert (word.values, quantity.edges) == (["a", None], [7])
 
 
-def test_the_files_of_a_table_do_not_change_its_profile(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_of_a_table_do_not_change_its_profile(place: SourceProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sandbox.sampler.profile.bins.EDGE_SAMPLE_ROWS", 2_500)
-    shop(place)
+    write_source(place)
     found = profile_of(place.draw(SHOP)[0])
     (place.source / "orders.parquet").unlink()
     place.copy("orders/a.parquet", f"from ({ORDERS}) where order_id % 3 = 0 order by order_id desc")
@@ -282,8 +284,8 @@ def test_children_are_tallied_into_exact_quantiles() -> None:
     assert (empty.rows, empty.total) == (0, None)
 
 
-def test_a_child_table_without_rows_has_nothing_to_compare(place: Place) -> None:
-    shop(place)
+def test_a_child_table_without_rows_has_nothing_to_compare(place: SourceProject) -> None:
+    write_source(place)
     place.copy("items.parquet", ITEMS.replace("range(30000)", "range(0)"))
     sample, _ = place.draw(SHOP)
     table = profile_of(sample).tables["items"]
@@ -291,7 +293,7 @@ def test_a_child_table_without_rows_has_nothing_to_compare(place: Place) -> None
     assert table.children["items"].p == 1
 
 
-def test_many_columns_with_names_of_all_kinds_are_compared(place: Place) -> None:
+def test_many_columns_with_names_of_all_kinds_are_compared(place: SourceProject) -> None:
     names = ['a "b"', "unit", "c0", "r", "select", "🦆"] + [f"x{index}" for index in range(150)]
     columns = ", ".join(
         'hash(range + {}) % 100 as "{}"'.format(index, name.replace('"', '""')) for index, name in enumerate(names)
@@ -305,7 +307,7 @@ def test_many_columns_with_names_of_all_kinds_are_compared(place: Place) -> None
     assert all(column.compared for column in found.values())
 
 
-def test_numbers_that_are_none_and_times_without_end_count_as_nulls(place: Place) -> None:
+def test_numbers_that_are_none_and_times_without_end_count_as_nulls(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select range as id, case range % 4 when 0 then 'nan'::double when 1 then 'inf'::double else range end as x, "
@@ -324,15 +326,15 @@ def test_numbers_that_are_none_and_times_without_end_count_as_nulls(place: Place
     json.loads(profile_of(sample).to_json_text())
 
 
-def test_a_sample_without_weights_for_a_stratum_does_not_break_the_comparison(place: Place) -> None:
-    shop(place)
+def test_a_sample_without_weights_for_a_stratum_does_not_break_the_comparison(place: SourceProject) -> None:
+    write_source(place)
     sample, _ = place.draw(SHOP)
     found = compared(place, sample, rows="false")
     assert {table.reason for table in found.tables.values()} == {profiles.UNSAMPLED_STRATUM_REASON}
 
 
-def test_the_frame_is_what_is_compared_with(place: Place) -> None:
-    shop(place)
+def test_the_frame_is_what_is_compared_with(place: SourceProject) -> None:
+    write_source(place)
     sections = SHOP.replace('key = ["id"]\n', 'key = ["id"]\nwhere = "score > 60"\n', 1)
     sample, _ = place.draw(sections)
     found = profile_of(sample)
@@ -364,7 +366,7 @@ references = { customer_id = "customers.id" }
 """
 
 
-def broken(place: Place) -> None:
+def broken(place: SourceProject) -> None:
     """A source of which the files were written on 1 June 2026, with something wrong in most columns."""
     files = [
         place.copy(
@@ -385,7 +387,7 @@ def broken(place: Place) -> None:
         os.utime(file, (1780300800, 1780300800))
 
 
-def test_what_looks_broken_in_production_is_told_by_the_draw(place: Place) -> None:
+def test_what_looks_broken_in_production_is_told_by_the_draw(place: SourceProject) -> None:
     broken(place)
     sample, _ = place.draw(BROKEN)
     found = {
@@ -408,7 +410,7 @@ def test_what_looks_broken_in_production_is_told_by_the_draw(place: Place) -> No
     }  # fmt: skip
 
 
-def test_no_value_of_a_masked_column_is_in_the_findings(place: Place) -> None:
+def test_no_value_of_a_masked_column_is_in_the_findings(place: SourceProject) -> None:
     broken(place)
     text = (place.draw(BROKEN)[0].path / "profile.json").read_text()
     assert "Ann" not in text
@@ -418,14 +420,14 @@ def test_no_value_of_a_masked_column_is_in_the_findings(place: Place) -> None:
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
-def test_nothing_looks_broken_in_a_clean_source(place: Place, form: str) -> None:
-    shop(place, form)
+def test_nothing_looks_broken_in_a_clean_source(place: SourceProject, form: str) -> None:
+    write_source(place, form)
     odd = {"customers.nothing": "all_null", "customers.one": "constant"}
     findings = profile_of(place.draw(SHOP)[0]).findings
     assert {f"{one.table}.{one.columns[0]}": one.kind for one in findings} == odd
 
 
-def test_what_all_units_of_a_narrow_frame_have_in_common_says_nothing(place: Place) -> None:
-    shop(place)
+def test_what_all_units_of_a_narrow_frame_have_in_common_says_nothing(place: SourceProject) -> None:
+    write_source(place)
     sections = SHOP.replace("[tables.orders]", "where = \"country = 'DE'\"\n[tables.orders]")
     assert profile_of(place.draw(sections)[0]).findings == []

@@ -12,7 +12,8 @@ from sandbox.errors import DataRuleError
 if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
-    from tests.integration.sampler.conftest import Place, Read
+    from tests.integration.sampler.conftest import Read
+    from tests.projects import SourceProject
 
 UNIT = """
 [sample]
@@ -30,7 +31,7 @@ def selected_units(sample: Sample, manifest: SampleManifest) -> set[int]:
     return set(weights["id"].to_pylist())
 
 
-def test_children_of_children_come_with_their_unit(place: Place, read: Read) -> None:
+def test_children_of_children_come_with_their_unit(place: SourceProject, read: Read) -> None:
     place.copy("customers.parquet", "select range as id from range(1000)")
     place.copy("orders.csv", "select range as id, range % 1000 as customer from range(5000)")
     place.copy("items.parquet", "select range as id, range % 5500 as order_id from range(20000)")
@@ -52,7 +53,7 @@ def test_children_of_children_come_with_their_unit(place: Place, read: Read) -> 
     assert manifest.tables["notes"].outside_frame == sum(n % 20000 in set(lost) for n in range(30000))
 
 
-def test_a_null_or_dangling_or_keyless_parent_is_outside_the_frame(place: Place, read: Read) -> None:
+def test_a_null_or_dangling_or_keyless_parent_is_outside_the_frame(place: SourceProject, read: Read) -> None:
     place.write("customers.csv", "id,code\n1,a\n2,b\n,c\n")
     place.write("orders.csv", "code,n\na,1\nb,2\nc,3\nz,4\n,5\n")
     sample, manifest = place.draw(
@@ -65,7 +66,7 @@ def test_a_null_or_dangling_or_keyless_parent_is_outside_the_frame(place: Place,
     assert orders.references[0].examples == [["z"]]
 
 
-def test_referenced_lookups_are_followed_through_lookups_of_lookups(place: Place, read: Read) -> None:
+def test_referenced_lookups_are_followed_through_lookups_of_lookups(place: SourceProject, read: Read) -> None:
     place.copy("customers.parquet", "select range as id, range % 50 as city from range(500)")
     place.copy("cities.csv", "select range as id, range // 5 as region, 'c' as kind from range(100)")
     place.copy("regions.jsonl", "select range as id, range % 3 as country from range(40)")
@@ -85,7 +86,7 @@ def test_referenced_lookups_are_followed_through_lookups_of_lookups(place: Place
     assert all(one.holds_in_sample for table in manifest.tables.values() for one in table.references)
 
 
-def test_composite_references_to_other_columns_than_the_key(place: Place, read: Read) -> None:
+def test_composite_references_to_other_columns_than_the_key(place: SourceProject, read: Read) -> None:
     place.copy("customers.parquet", "select range as id, range % 7 as y, 'n' || range % 11 as n from range(300)")
     place.copy("terms.csv", "select range as id, range % 7 as year, 'n' || range // 7 as number from range(77)")
     sample, manifest = place.draw(
@@ -98,7 +99,7 @@ def test_composite_references_to_other_columns_than_the_key(place: Place, read: 
     assert manifest.tables["customers"].references[0].dangling == 0
 
 
-def test_units_that_only_references_need_are_there_but_are_no_sample(place: Place, read: Read) -> None:
+def test_units_that_only_references_need_are_there_but_are_no_sample(place: SourceProject, read: Read) -> None:
     place.copy("customers.parquet", "select range as id, nullif(range // 2, 0) as referrer from range(1000)")
     place.copy("orders.parquet", "select range as id, range % 1000 as customer from range(3000)")
     sample, manifest = place.draw(
@@ -120,7 +121,7 @@ def test_units_that_only_references_need_are_there_but_are_no_sample(place: Plac
     assert all(one.holds_in_sample for one in manifest.tables["customers"].references)
 
 
-def test_a_second_way_to_a_unit_brings_the_rows_it_names_and_what_they_need(place: Place, read: Read) -> None:
+def test_a_second_way_to_a_unit_brings_the_rows_it_names_and_what_they_need(place: SourceProject, read: Read) -> None:
     place.copy("customers.parquet", "select range as id from range(400)")
     place.copy("orders.parquet", "select range as id, range % 400 as customer from range(1200)")
     place.copy(
@@ -142,7 +143,7 @@ def test_a_second_way_to_a_unit_brings_the_rows_it_names_and_what_they_need(plac
     assert sorted(row[0] for row in read(sample, "customers")) == sorted(customers)
 
 
-def test_cycles_between_lookups_come_to_an_end(place: Place, read: Read) -> None:
+def test_cycles_between_lookups_come_to_an_end(place: SourceProject, read: Read) -> None:
     place.copy("customers.parquet", "select range as id, range % 10 as a from range(100)")
     place.copy("a.csv", "select range as id, (range + 20) % 60 as b from range(60)")
     place.copy("b.csv", "select range as id, (range + 20) % 60 as a from range(60)")
@@ -158,7 +159,7 @@ def test_cycles_between_lookups_come_to_an_end(place: Place, read: Read) -> None
     assert len(read(sample, "a")) == len(expected)
 
 
-def test_a_text_and_a_number_agree_if_they_read_the_same(place: Place, read: Read) -> None:
+def test_a_text_and_a_number_agree_if_they_read_the_same(place: SourceProject, read: Read) -> None:
     place.write("customers.csv", "id,code\n1,12\n2,13\n")
     place.write("codes.csv", "code,name\n12,x\n13,y\n007,z\n")
     sample, manifest = place.draw(
@@ -168,7 +169,7 @@ def test_a_text_and_a_number_agree_if_they_read_the_same(place: Place, read: Rea
     assert manifest.tables["customers"].references[0].dangling == 0
 
 
-def test_a_lookup_key_that_repeats_is_an_error_only_where_it_is_declared(place: Place, read: Read) -> None:
+def test_a_lookup_key_that_repeats_is_an_error_only_where_it_is_declared(place: SourceProject, read: Read) -> None:
     place.write("customers.csv", "id,code\n1,a\n")
     place.write("codes.csv", "code,name\na,x\na,y\n")
     sections = UNIT.replace("0.2", "1.0") + 'references = { code = "codes.code" }\n[tables.codes]\n'
@@ -179,7 +180,9 @@ def test_a_lookup_key_that_repeats_is_an_error_only_where_it_is_declared(place: 
 
 
 @pytest.mark.slow
-def test_beyond_five_million_rows_keys_and_references_are_checked_on_the_drawn_rows(place: Place, read: Read) -> None:
+def test_beyond_five_million_rows_keys_and_references_are_checked_on_the_drawn_rows(
+    place: SourceProject, read: Read
+) -> None:
     place.copy("customers.parquet", "select range % 5000100 as id from range(5000200)")
     with pytest.raises(DataRuleError, match="keys \\(id\\) repeat"):
         place.draw(UNIT.replace("0.2", "1.0").replace('salt = "s"', 'salt = "s"\nmemory = "2GiB"'))
@@ -194,7 +197,7 @@ def test_beyond_five_million_rows_keys_and_references_are_checked_on_the_drawn_r
     assert {row[0] for row in read(sample, "orders")} == {row[0] for row in read(sample, "customers")}
 
 
-def test_a_polymorphic_reference_is_followed_only_for_the_rows_that_it_is_for(place: Place, read: Read) -> None:
+def test_a_polymorphic_reference_is_followed_only_for_the_rows_that_it_is_for(place: SourceProject, read: Read) -> None:
     place.copy("customers.parquet", "select range as id from range(200)")
     place.copy(
         "notes.parquet",
@@ -221,7 +224,7 @@ def test_a_polymorphic_reference_is_followed_only_for_the_rows_that_it_is_for(pl
         assert (found.dangling, found.nulls, found.holds_in_sample) == (lost, 0, True)
 
 
-def test_two_units_draw_each_for_itself_and_share_what_they_point_at(place: Place, read: Read) -> None:
+def test_two_units_draw_each_for_itself_and_share_what_they_point_at(place: SourceProject, read: Read) -> None:
     place.copy("customers.parquet", "select range as id, range % 30 as city from range(400)")
     place.copy(
         "orders.parquet",
@@ -255,7 +258,7 @@ def test_two_units_draw_each_for_itself_and_share_what_they_point_at(place: Plac
     assert all(reference.holds_in_sample for table in manifest.tables.values() for reference in table.references)
 
 
-def test_examples_of_dangling_keys_are_masked_as_the_column_is(place: Place) -> None:
+def test_examples_of_dangling_keys_are_masked_as_the_column_is(place: SourceProject) -> None:
     place.copy("customers.parquet", "select 'c' || range as id from range(100)")
     place.copy("orders.parquet", "select 'c' || range as customer from range(90, 110)")
     _, manifest = place.draw(
@@ -266,7 +269,7 @@ def test_examples_of_dangling_keys_are_masked_as_the_column_is(place: Place) -> 
     assert not {f"c{n}" for n in range(100, 110)} & {row[0] for row in reference.examples}
 
 
-def test_masked_references_lead_where_unmasked_ones_do(place: Place, read: Read) -> None:
+def test_masked_references_lead_where_unmasked_ones_do(place: SourceProject, read: Read) -> None:
     place.copy(
         "customers.parquet",
         "select range as id, (range + 1) % 500 as advised_by, range as plain from range(500)",
@@ -287,7 +290,7 @@ def test_masked_references_lead_where_unmasked_ones_do(place: Place, read: Read)
     assert weighed == sorted(weighed)
 
 
-def test_dates_shift_with_their_unit_also_where_only_closure_brought_the_row(place: Place, read: Read) -> None:
+def test_dates_shift_with_their_unit_also_where_only_closure_brought_the_row(place: SourceProject, read: Read) -> None:
     day = "date '2024-01-01'"
     place.copy("customers.parquet", f"select range as id, range as plain, {day} as since from range(300)")
     place.copy(

@@ -6,7 +6,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import random
 import shutil
 import signal
 import stat
@@ -21,6 +20,7 @@ from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.draw.journal import JOURNAL_NAME
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.samples.verify import verify_sample
+from tests.kill_points import draw_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sandbox.config.settings import Project
     from sandbox.sampler.plan.plan import SamplePlan
-    from tests.integration.sampler.conftest import Place
+    from tests.projects import SourceProject
 
 SECTIONS = """
 [sample]
@@ -61,7 +61,7 @@ CITIES = "select range as id, range // 80 as twin from range(6000)"
 
 
 @pytest.fixture
-def project(place: Place) -> Project:
+def project(place: SourceProject) -> Project:
     """Give a project whose draw writes some fifteen parts: two masks, closure over cycles and self-references."""
     for part in range(2):
         place.copy(f"customers/{part}.parquet", CUSTOMERS.format(part * 4000, part * 4000 + 4000))
@@ -107,49 +107,29 @@ def unfinished(home: Path) -> Path:
     return folder
 
 
-def test_a_draw_killed_at_any_moment_resumes_to_the_same_bytes(project: Project, place: Place) -> None:
+def test_a_draw_killed_at_any_step_resumes_to_the_same_bytes(project: Project, place: SourceProject) -> None:
     plan = plan_sample(project, threads=2, progress=SilentProgress())
     expected, _ = drawn(project, plan, place.home)
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["sandbox.sampler.draw.draw", "sandbox.sampler.plan.planner"])
-    moment = random.Random(3)
 
-    def started(home: Path) -> multiprocessing.process.BaseProcess:
-        running = processes.Process(
-            target=draw_sample,
-            args=(project, plan),
-            kwargs={"home": home, "threads": 2, "progress": SilentProgress()},
-        )
-        running.start()
-        return running
-
-    def whole_time(home: Path) -> float:
-        began = time.monotonic()
-        running = started(home)
-        running.join()
-        assert running.exitcode == 0
-        return time.monotonic() - began
-
-    shutil.copy(place.home / "mask.key", place.root / "mask.key")
-
-    def fresh() -> Path:
+    def draw_in_process(kill_at: int | None) -> tuple[Path, int]:
+        """Draw in a new home, killed before a step; return the home, and the number of steps if it was not killed."""
         home = place.root / "killed"
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
-        shutil.copy(place.root / "mask.key", home / "mask.key")
-        return home
-
-    whole_time(fresh())
-    takes = whole_time(fresh())
-    resumed, number = 0, 0
-    # Twenty moments, and more where a busy machine let most of them come before there was anything to resume.
-    while number < 20 or (resumed < 5 and number < 100):
-        home = fresh()
-        running = started(home)
-        time.sleep(takes * (number % 20 + moment.random()) / 20)
-        number += 1
-        running.kill()
+        shutil.copy(place.home / "mask.key", home / "mask.key")
+        receiver, sender = processes.Pipe(duplex=False)
+        running = processes.Process(target=draw_until, args=(project, plan, home, kill_at, sender))
+        running.start()
         running.join()
+        assert running.exitcode in {0, -signal.SIGKILL}
+        return home, receiver.recv() if running.exitcode == 0 else 0
+
+    _, steps = draw_in_process(None)
+    resumed = 0
+    for step in range(1, steps, max(1, steps // 20)):
+        home, _ = draw_in_process(step)
         sample, said = drawn(project, plan, home)
         resumed += any(line.startswith("resuming: ") for line in said)
         assert sample.fingerprint == expected.fingerprint
@@ -184,7 +164,9 @@ def interrupted(project: Project, home: Path, parts: int = 3) -> tuple[SamplePla
     return plan, progress.said
 
 
-def test_an_interrupted_draw_says_what_it_keeps_and_the_next_one_takes_it_up(project: Project, place: Place) -> None:
+def test_an_interrupted_draw_says_what_it_keeps_and_the_next_one_takes_it_up(
+    project: Project, place: SourceProject
+) -> None:
     plan, said = interrupted(project, place.home)
     assert said[-1] == "3 parts are written and kept for a week; the next draw goes on from there"
     folder = unfinished(place.home)
@@ -241,7 +223,7 @@ def no_journal(folder: Path) -> None:
     ],
 )
 def test_what_is_not_as_the_journal_says_is_written_again(
-    project: Project, place: Place, damage: Callable[[Path], None], taken_up: int
+    project: Project, place: SourceProject, damage: Callable[[Path], None], taken_up: int
 ) -> None:
     plan, _ = interrupted(project, place.home)
     damage(unfinished(place.home))
@@ -255,7 +237,7 @@ def test_what_is_not_as_the_journal_says_is_written_again(
     assert len(content(whole)) == len(content(sample))
 
 
-def test_another_source_rate_or_secret_starts_again(project: Project, place: Place) -> None:
+def test_another_source_rate_or_secret_starts_again(project: Project, place: SourceProject) -> None:
     interrupted(project, place.home)
     (place.source / "orders/2.parquet").touch()
     plan = plan_sample(project, threads=2, progress=SilentProgress())
@@ -267,7 +249,7 @@ def test_another_source_rate_or_secret_starts_again(project: Project, place: Pla
     assert left(place.home) == []
 
 
-def test_an_error_leaves_nothing_behind(project: Project, place: Place) -> None:
+def test_an_error_leaves_nothing_behind(project: Project, place: SourceProject) -> None:
     plan, _ = interrupted(project, place.home)
     (place.source / "orders/2.parquet").write_bytes(b"no Parquet")
     with pytest.raises(SourceError, match=r"the source changed while it was read: orders/2\.parquet"):
@@ -275,7 +257,7 @@ def test_an_error_leaves_nothing_behind(project: Project, place: Place) -> None:
     assert left(place.home) == []
 
 
-def test_an_interruption_before_the_first_part_leaves_nothing_behind(project: Project, place: Place) -> None:
+def test_an_interruption_before_the_first_part_leaves_nothing_behind(project: Project, place: SourceProject) -> None:
     class Hasty(Listening):
         def step(self, name: str, *, total: float | None = None, unit: str = "") -> NoReturn:
             raise KeyboardInterrupt
@@ -286,7 +268,7 @@ def test_an_interruption_before_the_first_part_leaves_nothing_behind(project: Pr
     assert left(place.home) == []
 
 
-def test_what_nobody_takes_up_is_swept_after_a_week(project: Project, place: Place) -> None:
+def test_what_nobody_takes_up_is_swept_after_a_week(project: Project, place: SourceProject) -> None:
     interrupted(project, place.home)
     folder = unfinished(place.home)
     other = place.project(SECTIONS.replace("0.3", "0.1"))
@@ -297,7 +279,7 @@ def test_what_nobody_takes_up_is_swept_after_a_week(project: Project, place: Pla
         assert folder.exists() is not swept
 
 
-def test_nothing_unmasked_is_in_the_folder_of_a_draw(project: Project, place: Place) -> None:
+def test_nothing_unmasked_is_in_the_folder_of_a_draw(project: Project, place: SourceProject) -> None:
     interrupted(project, place.home, parts=5)
     for path in unfinished(place.home).rglob("*"):
         assert path.is_dir() or b"SECRET" not in path.read_bytes()
@@ -305,7 +287,7 @@ def test_nothing_unmasked_is_in_the_folder_of_a_draw(project: Project, place: Pl
 
 @pytest.mark.parametrize("shared", [False, True], ids=["not shared", "shared"])
 def test_a_sample_has_the_same_permissions_whatever_the_umask(
-    shared: bool, monkeypatch: pytest.MonkeyPatch, project: Project, place: Place
+    shared: bool, monkeypatch: pytest.MonkeyPatch, project: Project, place: SourceProject
 ) -> None:
     if shared:
         monkeypatch.setenv("SANDBOX_SHARED", "1")

@@ -15,7 +15,7 @@ from sandbox.model import SilentProgress
 from sandbox.scan.scan import scan_source
 
 if TYPE_CHECKING:
-    from tests.integration.sampler.conftest import Place
+    from tests.projects import SourceProject
 
 NOW = dt.datetime(2026, 6, 1, 12, tzinfo=dt.UTC)
 SHOP = """
@@ -31,7 +31,7 @@ references = { customer_id = "customers.id" }
 ALONE = '[sample]\nunit = "customers"\nrate = 0.5\n[tables.customers]\nkey = ["id"]\n'
 
 
-def scan(place: Place, sections: str = ALONE) -> ScanDocument:
+def scan(place: SourceProject, sections: str = ALONE) -> ScanDocument:
     return scan_source(place.project(sections), now=NOW, progress=SilentProgress())
 
 
@@ -40,12 +40,12 @@ def one(found: ScanDocument, kind: str) -> Finding:
     return finding
 
 
-def customers(place: Place, columns: str, rows: int = 100) -> None:
+def customers(place: SourceProject, columns: str, rows: int = 100) -> None:
     place.copy("customers.parquet", f"select range as id, {columns} from range({rows})")
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "jsonl"])
-def test_a_clean_source_has_no_finding(place: Place, form: str) -> None:
+def test_a_clean_source_has_no_finding(place: SourceProject, form: str) -> None:
     place.copy(
         f"customers.{form}",
         "select range as id, range % 7 / 2 as score, 'c' || range % 9 as code, date '2025-01-01' + range::int as since, "
@@ -59,7 +59,7 @@ def test_a_clean_source_has_no_finding(place: Place, form: str) -> None:
     }  # fmt: skip
 
 
-def test_repeated_and_missing_keys_are_counted_with_examples(place: Place) -> None:
+def test_repeated_and_missing_keys_are_counted_with_examples(place: SourceProject) -> None:
     place.copy("customers.parquet", "select if(range < 3, null, range % 90) as id from range(100)")
     found = scan(place)
     repeated, missing = one(found, "duplicate_keys"), one(found, "null_keys")
@@ -69,12 +69,12 @@ def test_repeated_and_missing_keys_are_counted_with_examples(place: Place) -> No
     assert found.findings[0] == repeated
 
 
-def test_keys_that_may_repeat_are_no_finding(place: Place) -> None:
+def test_keys_that_may_repeat_are_no_finding(place: SourceProject) -> None:
     place.copy("customers.parquet", "select range % 50 as id, range as line from range(100)")
     assert scan(place, ALONE + 'duplicates = "unit"\n').findings == []
 
 
-def test_references_to_nothing_are_counted_with_their_share(place: Place) -> None:
+def test_references_to_nothing_are_counted_with_their_share(place: SourceProject) -> None:
     customers(place, "range % 3 as kind")
     place.copy("orders.csv", "select range as order_id, if(range < 4, null, range) as customer_id from range(125)")
     found = one(scan(place, SHOP), "dangling")
@@ -83,7 +83,7 @@ def test_references_to_nothing_are_counted_with_their_share(place: Place) -> Non
     assert found.message == "orders has 25 rows whose customer_id names no row of customers"
 
 
-def test_columns_of_nothing_and_of_one_value_are_noted(place: Place) -> None:
+def test_columns_of_nothing_and_of_one_value_are_noted(place: SourceProject) -> None:
     customers(place, "null::integer as nothing, 'EUR' as currency, if(range = 0, null, 1) as nearly")
     found = scan(place)
     assert [(finding.kind, finding.columns) for finding in found.findings] == [
@@ -92,7 +92,7 @@ def test_columns_of_nothing_and_of_one_value_are_noted(place: Place) -> None:
     assert found.findings[0].message == "customers.currency is the same in every row: EUR"
 
 
-def test_values_outside_of_their_range_are_counted(place: Place) -> None:
+def test_values_outside_of_their_range_are_counted(place: SourceProject) -> None:
     customers(place, "range - 2 as age, range / 100 as share, date '2020-01-01' + range::int as since")
     ranges = (
         "[tables.customers.ranges]\nage = { min = 0, max = 95 }\nshare = { max = 0.5 }\nsince = { min = 2020-01-11 }\n"
@@ -109,7 +109,7 @@ def test_values_outside_of_their_range_are_counted(place: Place) -> None:
     }
 
 
-def test_a_range_that_does_not_fit_its_column_is_said(place: Place) -> None:
+def test_a_range_that_does_not_fit_its_column_is_said(place: SourceProject) -> None:
     customers(place, "'x' || range as code, date '2020-01-01' + range::int as since")
     ranges = "[tables.customers.ranges]\ncode = { min = 0 }\nsince = { min = 5 }\ngone = { max = 1 }\n"
     found = scan(place, ALONE + ranges).findings
@@ -118,7 +118,7 @@ def test_a_range_that_does_not_fit_its_column_is_said(place: Place) -> None:
     ]  # fmt: skip
 
 
-def test_dates_ahead_are_found_but_not_in_columns_that_look_ahead(place: Place) -> None:
+def test_dates_ahead_are_found_but_not_in_columns_that_look_ahead(place: SourceProject) -> None:
     day = "if(range < 5, date '2026-06-04', date '2026-01-01' + range::int) as"
     customers(place, f"{day} ordered, {day} due_date, date '2030-01-01' + range::int as mostly_later")
     found = scan(place)
@@ -128,7 +128,7 @@ def test_dates_ahead_are_found_but_not_in_columns_that_look_ahead(place: Place) 
     assert found.findings[0].examples == [["2026-06-04"]]
 
 
-def test_dates_that_stand_for_something_else_are_found_where_they_stand_out(place: Place) -> None:
+def test_dates_that_stand_for_something_else_are_found_where_they_stand_out(place: SourceProject) -> None:
     customers(
         place,
         "if(range < 9, timestamp '1970-01-01', timestamp '2024-01-01' + to_days(range::int)) as seen, "
@@ -140,13 +140,13 @@ def test_dates_that_stand_for_something_else_are_found_where_they_stand_out(plac
     assert found == [("sentinel", ["seen"], 9), ("sentinel", ["ended"], 9)]
 
 
-def test_numbers_that_are_none_are_counted(place: Place) -> None:
+def test_numbers_that_are_none_are_counted(place: SourceProject) -> None:
     customers(place, "case range % 10 when 0 then 'nan'::double when 1 then '-inf'::double else range end as score")
     found = one(scan(place), "not_finite")
     assert (found.count, found.message) == (20, "customers.score is NaN 10 times and infinite 10 times")
 
 
-def test_texts_beside_numbers_and_dates_are_found(place: Place) -> None:
+def test_texts_beside_numbers_and_dates_are_found(place: SourceProject) -> None:
     customers(
         place,
         "if(range = 7, 'n/a', range::varchar) as amount, if(range = 8, 'soon', '2024-01-' || 10 + range % 20) as day, "
@@ -159,7 +159,7 @@ def test_texts_beside_numbers_and_dates_are_found(place: Place) -> None:
     ]
 
 
-def test_empty_texts_beside_nulls_and_spaces_around_keys_are_found(place: Place) -> None:
+def test_empty_texts_beside_nulls_and_spaces_around_keys_are_found(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select if(range = 3, ' k3', 'k' || range) as id, "
@@ -172,7 +172,7 @@ def test_empty_texts_beside_nulls_and_spaces_around_keys_are_found(place: Place)
     assert found.findings[1].message == "customers.note has empty texts beside 30 NULLs, in 30 rows"
 
 
-def test_lines_that_do_not_decode_are_counted_and_the_other_tables_looked_at(place: Place) -> None:
+def test_lines_that_do_not_decode_are_counted_and_the_other_tables_looked_at(place: SourceProject) -> None:
     place.write("customers.csv", b"id,note\n1,a\n2,caf\xe9\n3,b\n4,\xff\n")
     place.copy("orders.csv", "select range % 5 as order_id, 1 as customer_id from range(10)")
     found = scan(place, SHOP)
@@ -185,7 +185,7 @@ def test_lines_that_do_not_decode_are_counted_and_the_other_tables_looked_at(pla
     assert found.tables["customers"].rows is None
 
 
-def test_lines_of_another_width_are_counted(place: Place) -> None:
+def test_lines_of_another_width_are_counted(place: SourceProject) -> None:
     place.write("customers/a.csv", "id,note\n1,a\n2,b,c\n3,b\n4\n5,x,y\n")
     place.write("customers/b.csv", "id,note\n6,a\n7,b\n")
     found = scan(place)
@@ -196,13 +196,13 @@ def test_lines_of_another_width_are_counted(place: Place) -> None:
     assert found.tables["customers"].rows == 2, "the file that can be read is"
 
 
-def test_json_lines_that_do_not_decode_are_counted(place: Place) -> None:
+def test_json_lines_that_do_not_decode_are_counted(place: SourceProject) -> None:
     place.write("customers.jsonl", b'{"id": 1, "n": "a"}\n{"id": 2, "n": "\xff"}\n{"id": 3, "n": "\xfe"}\n')
     found = one(scan(place), "undecodable")
     assert found.message.startswith("customers.jsonl: line 2 is not UTF-8, and 1 more")
 
 
-def test_parquet_text_that_does_not_decode_names_its_column(place: Place) -> None:
+def test_parquet_text_that_does_not_decode_names_its_column(place: SourceProject) -> None:
     raw = pa.array([b"ok", b"\xff\xfe", b"caf\xe9", None], pa.binary())
     text = pa.Array.from_buffers(pa.string(), 4, raw.buffers())
     place.write("customers.parquet", b"")
@@ -213,12 +213,12 @@ def test_parquet_text_that_does_not_decode_names_its_column(place: Place) -> Non
     assert one(found, "duplicate_keys").count == 2, "the other columns are looked at"
 
 
-def test_damaged_text_that_was_saved_as_such_is_found(place: Place) -> None:
+def test_damaged_text_that_was_saved_as_such_is_found(place: SourceProject) -> None:
     customers(place, "if(range = 5, 'caf\ufffd', 'x' || range) as place_name")
     assert one(scan(place), "damaged_text").count == 1
 
 
-def test_files_with_other_columns_are_named_and_the_usual_ones_looked_at(place: Place) -> None:
+def test_files_with_other_columns_are_named_and_the_usual_ones_looked_at(place: SourceProject) -> None:
     for name in ("a", "b"):
         place.copy(f"customers/{name}.parquet", f"select range as id, '{name}' as note, 1 as n from range(5)")
     place.copy("customers/c.parquet", "select range + 100 as id, 'x' as note, 2 as extra from range(5)")
@@ -231,7 +231,7 @@ def test_files_with_other_columns_are_named_and_the_usual_ones_looked_at(place: 
     assert one(found, "duplicate_keys").count == 10
 
 
-def test_tables_and_columns_that_are_not_there_are_findings(place: Place) -> None:
+def test_tables_and_columns_that_are_not_there_are_findings(place: SourceProject) -> None:
     place.copy("customers.parquet", "select range as ident from range(5)")
     place.write("notes.csv", "a\n1\n")
     found = scan(place, SHOP)
@@ -241,7 +241,7 @@ def test_tables_and_columns_that_are_not_there_are_findings(place: Place) -> Non
     assert found.not_scanned == ["notes"]
 
 
-def test_a_file_that_is_no_parquet_is_a_finding(place: Place) -> None:
+def test_a_file_that_is_no_parquet_is_a_finding(place: SourceProject) -> None:
     place.write("customers.parquet", "not at all")
     place.copy("orders.parquet", "select range as order_id, 1 as customer_id, 2 as n from range(5)")
     found = scan(place, SHOP)
@@ -250,7 +250,7 @@ def test_a_file_that_is_no_parquet_is_a_finding(place: Place) -> None:
     assert found.tables["orders"].rows == 5
 
 
-def test_values_of_masked_and_personal_columns_are_not_shown(place: Place) -> None:
+def test_values_of_masked_and_personal_columns_are_not_shown(place: SourceProject) -> None:
     place.copy(
         "customers.parquet",
         "select 'person' || range % 40 || '@example.org' as id, if(range = 1, 'secret', range::varchar) as account "
@@ -265,18 +265,18 @@ def test_values_of_masked_and_personal_columns_are_not_shown(place: Place) -> No
     assert "secret" not in found.to_json_text()
 
 
-def test_a_table_without_rows_has_no_finding(place: Place) -> None:
+def test_a_table_without_rows_has_no_finding(place: SourceProject) -> None:
     place.copy("customers.parquet", "select range as id, 'x' as note from range(0)")
     assert scan(place).findings == []
 
 
-def test_a_source_that_is_not_there_is_an_error(place: Place) -> None:
+def test_a_source_that_is_not_there_is_an_error(place: SourceProject) -> None:
     place.source.rmdir()
     with pytest.raises(SourceError, match="is not there"):
         scan(place)
 
 
-def test_the_document_is_read_back_as_it_was_written(place: Place) -> None:
+def test_the_document_is_read_back_as_it_was_written(place: SourceProject) -> None:
     customers(place, "1 as one")
     found = scan(place)
     assert ScanDocument.parse(found.to_json_text(), origin="here") == found

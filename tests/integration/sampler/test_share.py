@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 import signal
@@ -15,45 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import duckdb
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow import fs
 
-from sandbox.config.project_file import load_project
 from sandbox.errors import StoreError, UsageError
 from sandbox.model import SilentProgress
-from sandbox.sampler.draw.draw import draw_sample
-from sandbox.sampler.plan.planner import plan_sample
 from sandbox.samples import remote
 from sandbox.samples.catalog import load_sample
 from sandbox.samples.specification import compute_request_id
 from sandbox.samples.transfer import MAX_PARALLEL_TRANSFERS, Transfer
 from sandbox.samples.verify import verify_sample
 from sandbox.store.remote import RemoteStore, open_store
+from tests.headers import CUSTOMERS_AND_ORDERS
+from tests.projects import SourceProject
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sandbox.model import Sample
-
-SETTINGS = """
-version = 1
-[project]
-name = "shop"
-[source]
-uri = "source"
-[pipeline]
-command = "true"
-[sample]
-salt = "s"
-unit = "customers"
-rate = 0.5
-[tables.customers]
-key = ["id"]
-[tables.orders]
-references = { customer = "customers.id" }
-"""
 
 SHARE = """
 import sys
@@ -128,17 +107,6 @@ class Team:
         return {info.path.removeprefix(f"{self.root}/") for info in found if info.type == fs.FileType.File}
 
 
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """Give the address of an S3 server of our own."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
 def credentials(monkeypatch: pytest.MonkeyPatch, s3: str) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
@@ -161,23 +129,12 @@ def team(request: pytest.FixtureRequest, tmp_path: Path) -> Team:
     return Team(uri=f"s3://{bucket}/shäred place", system=system, root=f"{bucket}/shäred place")
 
 
-def made(root: Path, tables: dict[str, str], settings: str) -> tuple[Sample, str]:
+def made(root: Path, tables: dict[str, str], sections: str) -> tuple[Sample, str]:
     """Draw a sample of what queries give, and say what it was drawn for."""
-    with duckdb.connect() as connection:
-        for name, select in tables.items():
-            path = root / "source" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            connection.execute(f"copy ({select}) to '{path}'")
-    file = root / "sandbox.toml"
-    file.write_text(settings)
-    project = load_project(file, start=root, environ={}, flags={})
-    sample = draw_sample(
-        project,
-        plan_sample(project, progress=SilentProgress()),
-        home=root / "home",
-        progress=SilentProgress(),
-    )
-    return sample, compute_request_id(project.settings)
+    project = SourceProject(root=root, sections=sections)
+    for name, select in tables.items():
+        project.copy(name, select)
+    return project.draw()[0], compute_request_id(project.project().settings)
 
 
 def copied(sample: Sample, home: Path) -> Sample:
@@ -192,7 +149,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sample, str]:
         "customers.parquet": "select range as id from range(1000)",
         "orders.parquet": "select range as id, range % 1000 as customer, 'x' as note from range(3000)",
     }
-    return made(tmp_path_factory.mktemp("original"), tables, SETTINGS)
+    return made(tmp_path_factory.mktemp("original"), tables, CUSTOMERS_AND_ORDERS)
 
 
 @pytest.fixture
@@ -211,7 +168,7 @@ def large_original(tmp_path_factory: pytest.TempPathFactory) -> Sample:
         tables[f"customers/{part}.parquet"] = (
             f"select range as id, {note} as note from range({start}, {start + 10_000})"
         )
-    return made(tmp_path_factory.mktemp("large"), tables, SETTINGS.partition("[tables.orders]")[0])[0]
+    return made(tmp_path_factory.mktemp("large"), tables, CUSTOMERS_AND_ORDERS.partition("[tables.orders]")[0])[0]
 
 
 @pytest.fixture
@@ -509,7 +466,7 @@ def test_five_that_push_and_pull_at_the_same_time_do_not_disturb_each_other(
     home = drawn.path.parents[1]
     for verb, place, count in [("push", home, 3), ("pull", other, 2)]:
         running = [started(verb, place, drawn, team) for _ in range(count)]
-        assert [(one.communicate(timeout=60)[1], one.returncode) for one in running] == [("", 0)] * count
+        assert [(one.communicate(timeout=PATIENCE_SECONDS)[1], one.returncode) for one in running] == [("", 0)] * count
     assert content(other / "samples" / drawn.fingerprint) == content(drawn.path)
 
 
@@ -539,10 +496,10 @@ def test_interrupted_push_and_pull_go_on_to_the_same_bytes(team: Team, large: Sa
         while running.poll() is None and complete() < 1:
             time.sleep(0.002)
         running.send_signal(how)
-        assert "Traceback" not in running.communicate(timeout=60)[1]
+        assert "Traceback" not in running.communicate(timeout=PATIENCE_SECONDS)[1]
         assert running.returncode in {-how, 130, 0}
         going_on = started(verb, place, large, team)
-        out, err = going_on.communicate(timeout=60)
+        out, err = going_on.communicate(timeout=PATIENCE_SECONDS)
         assert (err, going_on.returncode) == ("", 0)
         assert "there=0" not in out
     assert content(other / "samples" / large.fingerprint) == content(large.path)

@@ -18,7 +18,7 @@ from sandbox.samples.catalog import MANIFEST_FILE
 from sandbox.samples.verify import verify_sample
 
 if TYPE_CHECKING:
-    from tests.integration.sampler.conftest import Place
+    from tests.projects import SourceProject
 
 CUSTOMERS = "select 'c' || range as id, ['DE', 'FR'][1 + range % 2] as country, range % 50 as points from range(600)"
 ORDERS = "select range as order_id, 'c' || range * 7919 % 630 as customer, range % 5 as rank from range(2400)"
@@ -48,7 +48,7 @@ min_per_stratum = 5
 """
 
 
-def write_tables(place: Place, order: str = "1") -> None:
+def write_tables(place: SourceProject, order: str = "1") -> None:
     for name, select in (("customers", CUSTOMERS), ("orders", ORDERS), ("items", ITEMS)):
         place.copy(f"{name}.parquet", f"select * from ({select}) order by {order}")
 
@@ -66,7 +66,7 @@ def sum_by_customer(value: str) -> dict[str, Fraction]:
     return totals
 
 
-def test_moments_are_those_of_all_units_in_any_order_of_rows(place: Place) -> None:
+def test_moments_are_those_of_all_units_in_any_order_of_rows(place: SourceProject) -> None:
     write_tables(place)
     _, manifest = place.draw(SETTINGS)
     records = {size.name.removeprefix("size of "): size for size in manifest.sizes["customers"]}
@@ -85,7 +85,7 @@ def test_moments_are_those_of_all_units_in_any_order_of_rows(place: Place) -> No
     assert other.draw(SETTINGS)[1].sizes == manifest.sizes
 
 
-def test_weights_have_the_sizes_of_drawn_units_and_the_manifest_the_largest_others(place: Place) -> None:
+def test_weights_have_the_sizes_of_drawn_units_and_the_manifest_the_largest_others(place: SourceProject) -> None:
     write_tables(place)
     sample, manifest = place.draw(SETTINGS)
     weights = pq.ParquetFile(sample.path / manifest.weights["customers"].path).read()
@@ -98,7 +98,7 @@ def test_weights_have_the_sizes_of_drawn_units_and_the_manifest_the_largest_othe
     assert not verify_sample(sample.path, SilentProgress())
 
 
-def test_a_manifest_of_the_first_version_is_still_read(place: Place) -> None:
+def test_a_manifest_of_the_first_version_is_still_read(place: SourceProject) -> None:
     write_tables(place)
     sample, manifest = place.draw(SETTINGS)
     fields: dict[str, Any] = json.loads((sample.path / MANIFEST_FILE).read_text("utf-8"))
@@ -112,7 +112,7 @@ BY_SIZE = SETTINGS.replace('["country"]', '["country", { sum = "items.price", gr
 )
 
 
-def test_strata_by_size_draw_the_largest_units_and_the_rest_by_their_spread(place: Place) -> None:
+def test_strata_by_size_draw_the_largest_units_and_the_rest_by_their_spread(place: SourceProject) -> None:
     write_tables(place)
     sample, manifest = place.draw(BY_SIZE)
     totals = sum_by_customer("round(price, 6)::decimal(38, 6)")
@@ -139,7 +139,7 @@ def edge_of(totals: dict[str, Fraction]) -> str:
     return f"{float(sorted(totals.values())[-4]):.6f}"
 
 
-def test_strata_by_size_are_the_same_in_every_layout(place: Place) -> None:
+def test_strata_by_size_are_the_same_in_every_layout(place: SourceProject) -> None:
     write_tables(place)
     _, manifest = place.draw(BY_SIZE)
     other = type(place)(root=place.root / "other")
@@ -152,7 +152,7 @@ def test_strata_by_size_are_the_same_in_every_layout(place: Place) -> None:
     assert other.draw(BY_SIZE)[1].fingerprint == manifest.fingerprint
 
 
-def test_a_larger_rate_keeps_every_unit_of_strata_by_size(place: Place) -> None:
+def test_a_larger_rate_keeps_every_unit_of_strata_by_size(place: SourceProject) -> None:
     write_tables(place)
     drawn = []
     for rate in (0.4, 0.6):
@@ -161,7 +161,7 @@ def test_a_larger_rate_keeps_every_unit_of_strata_by_size(place: Place) -> None:
     assert drawn[0] < drawn[1]
 
 
-def test_counts_make_strata_too_and_no_other_database_compiles_them(place: Place) -> None:
+def test_counts_make_strata_too_and_no_other_database_compiles_them(place: SourceProject) -> None:
     write_tables(place)
     settings = BY_SIZE.replace('sum = "items.price"', 'count = "orders"')
     plan = place.plan(settings)
@@ -179,7 +179,7 @@ def test_counts_make_strata_too_and_no_other_database_compiles_them(place: Place
         ('{ count = "customers" }', "counts no rows of a unit"),
     ],
 )
-def test_what_makes_no_size_is_refused(place: Place, stratum: str, said: str) -> None:
+def test_what_makes_no_size_is_refused(place: SourceProject, stratum: str, said: str) -> None:
     write_tables(place)
     with pytest.raises(DataRuleError, match=said):
         place.plan(SETTINGS.replace('"country"', stratum))

@@ -16,11 +16,11 @@ from sandbox.project.sharing import pull, push
 if TYPE_CHECKING:
     from sandbox.config.settings import Project
     from sandbox.project.sample import SampleResult
-    from tests.integration.sampler.conftest import Place
+    from tests.projects import SourceProject
 
 
 @pytest.fixture
-def project(place: Place, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(place: SourceProject, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project with a drawn sample of ``source``, and the same data in ``mirror``, other data in ``elsewhere``."""
     monkeypatch.setenv("SANDBOX_HOME", str(place.home))
     rows = "select i as id, i % 3 as x from range(200) as r(i)"
@@ -79,7 +79,7 @@ def test_tables_of_other_columns_are_not_the_same_source(project: Project, uri: 
 
 @pytest.mark.parametrize("by_fingerprint", [True, False])
 def test_a_sample_from_a_store_may_have_been_drawn_anywhere(
-    project: Project, place: Place, *, by_fingerprint: bool
+    project: Project, place: SourceProject, *, by_fingerprint: bool
 ) -> None:
     store = str(place.root / "store")
     (place.root / "store").mkdir()

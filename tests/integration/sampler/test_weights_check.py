@@ -16,7 +16,7 @@ from sandbox.model import Sample, SilentProgress
 from sandbox.samples.catalog import MANIFEST_FILE
 from sandbox.samples.verify import verify_sample
 from sandbox.samples.weights_check import find_weights_problems
-from tests.integration.sampler.conftest import Place
+from tests.projects import SourceProject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    place = Place(root=tmp_path_factory.mktemp("weights"))
+    place = SourceProject(root=tmp_path_factory.mktemp("weights"))
     place.copy("customers.parquet", CUSTOMERS)
     place.copy("friends.parquet", "select range as id from range(400)")
     return place.draw(SETTINGS)[0]
@@ -112,7 +112,7 @@ def test_a_key_that_the_rule_does_not_select_is_found(drawn: Sample, tmp_path: P
     assert "the sampling rule does not select" in problem
 
 
-def test_masked_keys_are_no_obstacle(place: Place) -> None:
+def test_masked_keys_are_no_obstacle(place: SourceProject) -> None:
     place.copy("customers.parquet", CUSTOMERS)
     place.copy("friends.parquet", "select range as id from range(400)")
     place.copy("orders.parquet", "select 'k' || range as customer, (range % 7)::decimal(9, 2) as part from range(900)")

@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import shutil
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import duckdb
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from pyiceberg.catalog.sql import SqlCatalog
 
-from sandbox.config.project_file import load_project
-from sandbox.model import Sample, SilentProgress
-from sandbox.sampler.draw.draw import draw_sample
-from sandbox.sampler.plan.planner import plan_sample
-from sandbox.samples.catalog import load_sample
-from tests.integration.sources.server import PASSWORD, Server, started
+from tests.integration.sources.server import PASSWORD, Server
 from tests.integration.sources.writers import fill_server
+from tests.projects import SourceProject, create_source_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pyarrow as pa
 
-    from sandbox.config.settings import Project
     from sandbox.manifest.sample import SampleManifest
     from tests.integration.sources.cluster import Cluster
 
@@ -106,40 +98,6 @@ key = ["year", "number"]
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Lake:
-    """A folder with a project, whose source a test makes, and a home."""
-
-    root: Path
-
-    @property
-    def source(self) -> Path:
-        """The folder for a source."""
-        return self.root / "source"
-
-    @property
-    def home(self) -> Path:
-        """The home that projects share."""
-        return self.root / "home"
-
-    def project(self, sections: str = SECTIONS, *, uri: str = "source", more: str = "") -> Project:
-        """Write sandbox.toml and load it."""
-        file = self.root / "sandbox.toml"
-        head = f'version = 1\n[project]\nname = "lake"\n[source]\nuri = "{uri}"\n{more}\n'
-        file.write_text(f'{head}[pipeline]\ncommand = "true"\n{sections}', "utf-8")
-        return load_project(file, start=self.root, environ={}, flags={})
-
-    def draw(
-        self, sections: str = SECTIONS, *, uri: str = "source", more: str = "", home: Path | None = None
-    ) -> tuple[Sample, SampleManifest]:
-        """Draw the sample of the source as it is."""
-        project = self.project(sections, uri=uri, more=more)
-        home = home or self.home
-        plan = plan_sample(project, threads=2, progress=SilentProgress())
-        sample = draw_sample(project, plan, home=home, threads=2, progress=SilentProgress())
-        return load_sample(home, sample.fingerprint)
-
-
 Contents = Callable[["SampleManifest"], dict[str, tuple[object, ...]]]
 
 
@@ -178,17 +136,25 @@ def contents() -> Contents:
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    root = tmp_path / "it's [a] ünï*? läke"
-    (root / "source").mkdir(parents=True)
-    return Lake(root=root)
+def lake(tmp_path: Path) -> SourceProject:
+    return create_source_project(tmp_path, sections=SECTIONS)
 
 
-@pytest.fixture(scope="session", autouse=True)
+MASK_KEY = "a secret of these tests, long enough for masks"
+
+
+@pytest.fixture(scope="module", autouse=True)
 def mask_key() -> Iterator[None]:
-    """All samples of these tests are masked with one secret."""
+    """All samples of these tests are masked with one secret; those of other folders are not."""
+    with use_mask_key():
+        yield
+
+
+@contextlib.contextmanager
+def use_mask_key() -> Iterator[None]:
+    """Set the secret; for fixtures that are made before a module's."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SANDBOX_MASK_KEY", "a secret of these tests, long enough for masks")
+        patch.setenv("SANDBOX_MASK_KEY", MASK_KEY)
         yield
 
 
@@ -200,51 +166,55 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SampleManifes
     with duckdb.connect() as connection:
         for name, select in TABLES.items():
             connection.execute(f"copy ({select}) to '{root}/source/{name}.parquet' (format parquet)")
-    _, manifest = Lake(root=root).draw()
+    with use_mask_key():
+        _, manifest = SourceProject(root=root, sections=SECTIONS).draw()
     return root / "source", manifest
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster of Spark."""
     from tests.integration.sources.cluster import Cluster  # noqa: PLC0415 - an extra, for those that ask for it
 
-    with Cluster(tmp_path_factory.mktemp("spark")) as running:
+    with contextlib.ExitStack() as stack:
+        with use_mask_key():  # which the workers inherit
+            running = stack.enter_context(Cluster(tmp_path_factory.mktemp("spark")))
         yield running
 
 
 @pytest.fixture
-def catalog(lake: Lake) -> Iterator[SqlCatalog]:
+def catalog(lake: SourceProject) -> Iterator[SqlCatalog]:
     made = SqlCatalog("prod", uri=iceberg_address(lake), warehouse=str(lake.root.parent / "ware house"))
     made.create_namespace("shop")
     yield made
     made.close()
 
 
-def iceberg_address(lake: Lake) -> str:
+def iceberg_address(lake: SourceProject) -> str:
     return f"sqlite:///file:{quote(quote(str(lake.root / 'catalog.db')))}?mode=rwc&uri=true"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    # Not pytest's own folder, which only its owner may enter: the server has a user of its own.
-    with (
-        tempfile.TemporaryDirectory(prefix="sandbox-pg-") as place,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        Path(place).chmod(0o755)
+def server(postgres_server: Server) -> Iterator[Server]:
+    """The server of all tests, with its password in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PGPASSWORD", PASSWORD)
-        with started(Path(place) / "server") as one:
-            yield one
+        yield postgres_server
+
+
+@pytest.fixture(scope="session")
+def filled_database(postgres_server: Server, plain: tuple[Path, SampleManifest], arrow: Arrow) -> Server:
+    """The plain tables in a database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PGPASSWORD", PASSWORD)
+        database = postgres_server.create_database("filled")
+        fill_server(database, plain[0], arrow)
+    return database
 
 
 @pytest.fixture(scope="module")
-def filled(server: Server, plain: tuple[Path, SampleManifest], arrow: Arrow) -> Server:
-    """The plain tables in a database."""
-    server.execute("create database filled")
-    found = replace(server, database="filled")
-    fill_server(found, plain[0], arrow)
-    return found
+def filled(server: Server, filled_database: Server) -> Server:
+    return filled_database
 
 
 @pytest.fixture(scope="session")
@@ -259,17 +229,6 @@ def readable(plain: tuple[Path, SampleManifest], tmp_path_factory: pytest.TempPa
             f"copy (select * replace (token::varchar as token) from '{source}') to '{place}' (format parquet)"
         )
     return target
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """Give the address of an S3 server of our own."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    started = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    started.start()
-    host, port = started.get_host_and_port()
-    yield f"http://{host}:{port}"
-    started.stop()
 
 
 class Bucket:

@@ -8,16 +8,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tests.headers import build_header
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 BASEBALL_TABLES = ("People", "AwardsPlayers", "Salaries", "Teams")
-BASEBALL = """\
-version = 1
-[project]
-name = "baseball"
-[source]
-uri = "core/"
+BASEBALL = (
+    build_header("core/")
+    + """
 [sample]
 unit = "People"
 strata = [{ column = "birthCountry", rare_below = 200 }, "throws"]
@@ -39,9 +38,8 @@ references = { playerID = "People.playerID" }
 columns = ["yearID", "lgID", "teamID"]
 table = "Teams"
 key = ["yearID", "lgID", "teamID"]
-[pipeline]
-command = "true"
 """
+)
 
 
 def sampled(project: Path, home: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,11 @@ class Server:
     @property
     def uri(self) -> str:
         return f"postgresql://{self.user}@127.0.0.1:{self.port}/{self.database}"
+
+    def create_database(self, name: str) -> Server:
+        """Create a database."""
+        self.just(f'create database "{name}"')
+        return replace(self, database=name)
 
     def execute(self, *statements: str) -> list[tuple[Any, ...]]:
         """Carry out statements, each for itself, and give the rows of the last one."""

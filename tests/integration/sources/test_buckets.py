@@ -19,7 +19,8 @@ from sandbox.sources.registry import build_select
 from tests.integration.sources.writers import write
 
 if TYPE_CHECKING:
-    from tests.integration.sources.conftest import Bucket, Lake
+    from tests.integration.sources.conftest import Bucket
+    from tests.projects import SourceProject
 
 ONE = """
 [sample]
@@ -32,7 +33,7 @@ key = ["id"]
 
 
 def test_only_the_columns_and_row_groups_that_are_needed_are_fetched(
-    lake: Lake, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    lake: SourceProject, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(
         lake, "people.parquet", "select i as id, hash(i) as noise, md5(i::varchar) as text from range(200000) r(i)",
@@ -63,7 +64,7 @@ def test_only_the_columns_and_row_groups_that_are_needed_are_fetched(
     assert 0 < group < whole / 4
 
 
-def test_a_file_that_is_replaced_between_counting_and_drawing(lake: Lake, bucket: Bucket) -> None:
+def test_a_file_that_is_replaced_between_counting_and_drawing(lake: SourceProject, bucket: Bucket) -> None:
     """By one of the same size, in the same second: only the etag tells."""
     write(lake, "people.csv", "select i as id from range(10, 99) r(i)")
     bucket.upload(lake.source)
@@ -76,7 +77,7 @@ def test_a_file_that_is_replaced_between_counting_and_drawing(lake: Lake, bucket
 
 
 def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
-    lake: Lake, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    lake: SourceProject, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(4):
         write(
@@ -140,13 +141,13 @@ def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
         ("s3://bucket/x?endpoint_override=127.0.0.1:1&scheme=http", "cannot be reached"),
     ],
 )
-def test_buckets_that_cannot_be_read(lake: Lake, bucket: Bucket, uri: str, words: str) -> None:
+def test_buckets_that_cannot_be_read(lake: SourceProject, bucket: Bucket, uri: str, words: str) -> None:
     with pytest.raises(SourceError, match=words) as caught:
         plan_sample(lake.project(ONE, uri=uri.format(bucket=bucket.uri)), threads=1, progress=SilentProgress())
     assert caught.value.status == 11
 
 
-def test_a_truncated_file_in_a_bucket_is_named(lake: Lake, bucket: Bucket) -> None:
+def test_a_truncated_file_in_a_bucket_is_named(lake: SourceProject, bucket: Bucket) -> None:
     write(lake, "people/1.parquet", "select range as id from range(1000)")
     write(lake, "people/2.parquet", "select range as id from range(1000)")
     broken = lake.source / "people" / "2.parquet"
@@ -156,7 +157,7 @@ def test_a_truncated_file_in_a_bucket_is_named(lake: Lake, bucket: Bucket) -> No
         plan_sample(lake.project(ONE, uri=bucket.uri), threads=1, progress=SilentProgress())
 
 
-def test_what_is_hidden_or_nested_in_a_bucket_is_as_in_a_folder(lake: Lake, bucket: Bucket) -> None:
+def test_what_is_hidden_or_nested_in_a_bucket_is_as_in_a_folder(lake: SourceProject, bucket: Bucket) -> None:
     for name in ("people/_temporary/0/x.parquet", "people/.hidden.parquet", "people/a=1/_d=2/x.parquet", "_old/x.parquet",
                  "nested/2024/x.parquet", "top.parquet"):  # fmt: skip
         write(lake, name, "select 1 as id")

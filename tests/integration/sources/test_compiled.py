@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,15 +31,15 @@ from sandbox.errors import DataRuleError
 from sandbox.model import SilentProgress, SqlDialect
 from sandbox.sampler.plan import warehouse_sql
 from sandbox.sampler.plan.planner import plan_sample
-from tests.integration.sources.conftest import Lake
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES
-from tests.integration.sources.server import PASSWORD, started
+from tests.projects import SourceProject
 from tests.requirements import IN_CI
 
 if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from sandbox.sampler.plan.plan import SamplePlan, UnitPlan
     from tests.integration.sources.conftest import Arrow
+    from tests.integration.sources.server import Server
 
 KEPT = Path(__file__).parent / "compiled"
 WAREHOUSES: tuple[SqlDialect, ...] = ("snowflake", "bigquery", "trino", "clickhouse", "databricks")
@@ -120,20 +121,20 @@ duplicates = "unit"
 """
 
 
-def shop(lake: Lake, _: Path) -> str:
+def write_shop(lake: SourceProject, _: Path) -> str:
     with duckdb.connect() as connection:
         for name, select in TABLES.items():
             connection.execute(f"copy ({select}) to '{_quoted(lake.source / name)}.parquet' (format parquet)")
     return SECTIONS
 
 
-def demo(lake: Lake, _: Path) -> str:
+def demo(lake: SourceProject, _: Path) -> str:
     create_demo(lake.root / "demo", scale=0.02, progress=SilentProgress())
     shutil.copytree(lake.root / "demo" / "warehouse", lake.source, dirs_exist_ok=True)
     return unmasked(_sections((lake.root / "demo" / "sandbox.toml").read_text("utf-8")))
 
 
-def baseball_tables(lake: Lake, baseball: Path) -> str:
+def baseball_tables(lake: SourceProject, baseball: Path) -> str:
     with duckdb.connect() as connection:
         for name in BASEBALL_TABLES:
             rows = connection.from_csv_auto(str(baseball / f"{name}.csv"))
@@ -141,7 +142,7 @@ def baseball_tables(lake: Lake, baseball: Path) -> str:
     return _sections(BASEBALL)
 
 
-def odd_names(lake: Lake, _: Path) -> str:
+def odd_names(lake: SourceProject, _: Path) -> str:
     """Names and values with everything that quotes, escapes or separates somewhere."""
     tables = {
         'we"ird ta`ble': """select i as "k""ey", 'n' || i as "sel`ect", ['a''b', 'c"d', 'e\\f', chr(10) || '--', '${x}', '😀', ''][i % 7 + 1]
@@ -170,7 +171,7 @@ key = ['k"ey', "sel`ect"]
 """
 
 
-def key_kinds(lake: Lake, _: Path) -> str:
+def key_kinds(lake: SourceProject, _: Path) -> str:
     """Units by keys of every kind that can be said everywhere."""
     with duckdb.connect() as connection:
         for name, select in KINDS.items():
@@ -222,15 +223,15 @@ def _quoted(path: Path) -> str:
 class Made:
     """A project, its plan, and the sample that was drawn from files."""
 
-    lake: Lake
+    lake: SourceProject
     plan: SamplePlan
     sample: Path
     manifest: SampleManifest
 
 
-@pytest.fixture(scope="module", params=[shop, demo, baseball_tables, odd_names, key_kinds])
+@pytest.fixture(scope="module", params=[write_shop, demo, baseball_tables, odd_names, key_kinds])
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, baseball: Path) -> Made:
-    lake = Lake(root=tmp_path_factory.mktemp(request.param.__name__))
+    lake = SourceProject(root=tmp_path_factory.mktemp(request.param.__name__))
     lake.source.mkdir()
     sections = request.param(lake, baseball)
     sample, manifest = lake.draw(sections)
@@ -245,7 +246,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 Carry = Callable[[str], pa.Table]
 
 
-def in_duckdb(made: Made, _: Arrow) -> Iterator[Carry]:
+def in_duckdb(made: Made, *_: object) -> Iterator[Carry]:
     with duckdb.connect() as connection:
         for name, files in sources(made):
             paths = ", ".join(f"'{_quoted(file)}'" for file in files)
@@ -253,39 +254,38 @@ def in_duckdb(made: Made, _: Arrow) -> Iterator[Carry]:
         yield lambda sql: connection.sql(sql).to_arrow_table()
 
 
-def in_postgres(made: Made, arrow: Arrow) -> Iterator[Carry]:
-    with (
-        tempfile.TemporaryDirectory(prefix="sandbox-pg-") as place,
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        Path(place).chmod(0o755)
-        patch.setenv("PGPASSWORD", PASSWORD)
-        with started(Path(place) / "server") as server:
-            for name, files in sources(made):
-                rows = pa.concat_tables([arrow(file) for file in files])
-                decimals = {
-                    one.name: f"numeric({one.type.precision}, {one.type.scale})"
-                    for one in rows.schema
-                    if pa.types.is_decimal(one.type)
-                }
-                server.put(name, rows, decimals)
-            with server.connected() as connection, connection.cursor() as cursor:
+def in_postgres(made: Made, arrow: Arrow, request: pytest.FixtureRequest) -> Iterator[Carry]:
+    server: Server = request.getfixturevalue("server")
+    database = server.create_database(f"compiled_{uuid.uuid4().hex}")
+    for name, files in sources(made):
+        rows = pa.concat_tables([arrow(file) for file in files])
+        decimals = {
+            one.name: f"numeric({one.type.precision}, {one.type.scale})"
+            for one in rows.schema
+            if pa.types.is_decimal(one.type)
+        }
+        database.put(name, rows, decimals)
+    with database.connected() as connection, connection.cursor() as cursor:
 
-                def carry(sql: str) -> pa.Table:
-                    cursor.execute(sql)
-                    return cursor.fetch_arrow_table()
+        def carry(sql: str) -> pa.Table:
+            cursor.execute(sql)
+            return cursor.fetch_arrow_table()
 
-                yield carry
+        yield carry
 
 
-def in_spark(made: Made, arrow: Arrow) -> Iterator[Carry]:
-    """Spark 4 with the settings that it comes with: what Databricks SQL is made of, not that itself."""
+@pytest.fixture(scope="module")
+def local_spark() -> Iterator[SparkCluster]:
     if shutil.which("java") is None and not IN_CI:
         pytest.skip("there is no Java; to get it: tests/integration/sources/java.sh")
-    with (
-        tempfile.TemporaryDirectory() as place,
-        contextlib.closing(SparkCluster(SparkEndpoint(remote=None, master="local[2]"))) as cluster,
-    ):
+    with contextlib.closing(SparkCluster(SparkEndpoint(remote=None, master="local[2]"))) as cluster:
+        yield cluster
+
+
+def in_spark(made: Made, arrow: Arrow, request: pytest.FixtureRequest) -> Iterator[Carry]:
+    """Spark 4 with the settings that it comes with: what Databricks SQL is made of, not that itself."""
+    cluster: SparkCluster = request.getfixturevalue("local_spark")
+    with tempfile.TemporaryDirectory() as place:
         for number, (name, files) in enumerate(sources(made)):
             parquet.write_table(pa.concat_tables([arrow(file) for file in files]), f"{place}/{number}.parquet")
             frame = cluster.read_parquet([f"{place}/{number}.parquet"])
@@ -293,7 +293,7 @@ def in_spark(made: Made, arrow: Arrow) -> Iterator[Carry]:
         yield lambda sql: cluster.spark.sql(sql).toArrow()
 
 
-def in_clickhouse(made: Made, arrow: Arrow) -> Iterator[Carry]:
+def in_clickhouse(made: Made, arrow: Arrow, *_: object) -> Iterator[Carry]:
     """ClickHouse within this process."""
     with tempfile.TemporaryDirectory() as place, contextlib.closing(Session(f"{place}/data")) as session:
         for number, (name, files) in enumerate(sources(made)):
@@ -303,7 +303,7 @@ def in_clickhouse(made: Made, arrow: Arrow) -> Iterator[Carry]:
         yield lambda sql: parquet.read_table(io.BytesIO(session.query(sql, "Parquet").bytes()))
 
 
-ENGINES: dict[SqlDialect, Callable[[Made, Arrow], Iterator[Carry]]] = {
+ENGINES: dict[SqlDialect, Callable[[Made, Arrow, pytest.FixtureRequest], Iterator[Carry]]] = {
     "duckdb": in_duckdb,
     "postgres": in_postgres,
     "databricks": in_spark,
@@ -314,10 +314,10 @@ SLOW = [pytest.param(one, marks=pytest.mark.slow) if one == "databricks" else on
 
 @pytest.mark.parametrize("dialect", SLOW)
 def test_what_is_compiled_gives_the_rows_and_counts_of_the_sample(
-    made: Made, arrow: Arrow, dialect: SqlDialect
+    made: Made, arrow: Arrow, dialect: SqlDialect, request: pytest.FixtureRequest
 ) -> None:
     statements = warehouse_sql.compile_plan(made.plan, dialect)
-    with contextlib.contextmanager(ENGINES[dialect])(made, arrow) as carry:
+    with contextlib.contextmanager(ENGINES[dialect])(made, arrow, request) as carry:
         for one in statements:
             rows = carry(one.sql)
             if one.title == warehouse_sql.COUNTS_TITLE:
@@ -329,15 +329,15 @@ def test_what_is_compiled_gives_the_rows_and_counts_of_the_sample(
 
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)
-def test_for_warehouses_the_text_is_kept(lake: Lake, dialect: SqlDialect) -> None:
+def test_for_warehouses_the_text_is_kept(lake: SourceProject, dialect: SqlDialect) -> None:
     """After a change that is meant: write what `kept` gives into the file, and look at the difference."""
     assert kept(lake, dialect) == (KEPT / f"{dialect}.sql").read_text("utf-8")
 
 
 @pytest.mark.parametrize("dialect", WAREHOUSES)
-def test_for_warehouses_each_statement_is_one_select_of_the_dialect(lake: Lake, dialect: SqlDialect) -> None:
+def test_for_warehouses_each_statement_is_one_select_of_the_dialect(lake: SourceProject, dialect: SqlDialect) -> None:
     for one in warehouse_sql.compile_plan(
-        plan_sample(lake.project(shop(lake, lake.root)), progress=SilentProgress()), dialect
+        plan_sample(lake.project(write_shop(lake, lake.root)), progress=SilentProgress()), dialect
     ):
         [parsed] = sqlglot.parse(one.sql, read=dialect, error_level=sqlglot.ErrorLevel.RAISE)
         assert isinstance(parsed, exp.Query)
@@ -346,7 +346,7 @@ def test_for_warehouses_each_statement_is_one_select_of_the_dialect(lake: Lake, 
 
 
 @pytest.mark.parametrize("dialect", ["snowflake", "trino", "databricks", "clickhouse"])
-def test_odd_names_are_quoted_so_that_nothing_of_them_is_sql(lake: Lake, dialect: SqlDialect) -> None:
+def test_odd_names_are_quoted_so_that_nothing_of_them_is_sql(lake: SourceProject, dialect: SqlDialect) -> None:
     for one in warehouse_sql.compile_plan(
         plan_sample(lake.project(odd_names(lake, lake.root)), progress=SilentProgress()), dialect
     ):
@@ -361,7 +361,7 @@ def test_odd_names_are_quoted_so_that_nothing_of_them_is_sql(lake: Lake, dialect
         assert {"a'b", 'c"d', "\n--"} <= texts or one.table == "group" or one.title == warehouse_sql.COUNTS_TITLE
 
 
-def test_a_name_that_cannot_be_said_is_refused(lake: Lake) -> None:
+def test_a_name_that_cannot_be_said_is_refused(lake: SourceProject) -> None:
     plan = plan_sample(lake.project(odd_names(lake, lake.root)), progress=SilentProgress())
     with pytest.raises(DataRuleError, match=r"the name .* cannot be said in bigquery: it has"):
         warehouse_sql.compile_plan(plan, "bigquery")
@@ -370,7 +370,7 @@ def test_a_name_that_cannot_be_said_is_refused(lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("dialect", "name"), [("clickhouse", "back\\slash"), ("databricks", "${setting}"), ("bigquery", "a`b")]
 )
-def test_a_column_that_cannot_be_said_is_refused(lake: Lake, dialect: SqlDialect, name: str) -> None:
+def test_a_column_that_cannot_be_said_is_refused(lake: SourceProject, dialect: SqlDialect, name: str) -> None:
     plan = surveyed(lake, f"select i as k, 1 as {_name(name)} from range(9) as r(i)", "")
     with pytest.raises(DataRuleError, match="cannot be said in"):
         warehouse_sql.compile_plan(plan, dialect)
@@ -407,14 +407,14 @@ def test_a_column_that_cannot_be_said_is_refused(lake: Lake, dialect: SqlDialect
 )
 @pytest.mark.parametrize("dialect", WAREHOUSES)
 def test_what_may_mean_another_thing_is_refused(
-    lake: Lake, dialect: SqlDialect, select: str, sections: str, message: str
+    lake: SourceProject, dialect: SqlDialect, select: str, sections: str, message: str
 ) -> None:
     plan = surveyed(lake, f"{select} from range(20) as r(i)", sections)
     with pytest.raises(DataRuleError, match=message):
         warehouse_sql.compile_plan(plan, dialect)
 
 
-def test_a_reference_that_is_compared_in_other_ways_is_refused(lake: Lake) -> None:
+def test_a_reference_that_is_compared_in_other_ways_is_refused(lake: SourceProject) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"copy (select i::double as k from range(9) as r(i)) to '{_quoted(lake.source)}/c.parquet'")
     plan = surveyed(lake, "select i as k from range(9) as r(i)", '[tables.c]\nreferences = { k = "t.k" }')
@@ -422,8 +422,8 @@ def test_a_reference_that_is_compared_in_other_ways_is_refused(lake: Lake) -> No
         warehouse_sql.compile_plan(plan, "trino")
 
 
-def test_the_command_prints_the_sql_and_says_that_it_was_not_run(lake: Lake) -> None:
-    lake.project(shop(lake, lake.root))
+def test_the_command_prints_the_sql_and_says_that_it_was_not_run(lake: SourceProject) -> None:
+    lake.project(write_shop(lake, lake.root))
     done = planned(lake, "--sql", "snowflake")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0].endswith(
@@ -436,7 +436,7 @@ def test_the_command_prints_the_sql_and_says_that_it_was_not_run(lake: Lake) -> 
     assert not json.loads(planned(lake, "--sql", "trino", "--json").stdout)["run"]
 
 
-def test_the_command_refuses_with_the_exit_status_of_a_rule(lake: Lake) -> None:
+def test_the_command_refuses_with_the_exit_status_of_a_rule(lake: SourceProject) -> None:
     lake.project(odd_names(lake, lake.root))
     done = planned(lake, "--sql", "bigquery")
     assert done.returncode == DataRuleError.status
@@ -444,7 +444,7 @@ def test_the_command_refuses_with_the_exit_status_of_a_rule(lake: Lake) -> None:
     assert "cannot be said in bigquery" in done.stderr
 
 
-def test_personal_values_are_said_to_be_unmasked(lake: Lake) -> None:
+def test_personal_values_are_said_to_be_unmasked(lake: SourceProject) -> None:
     plan = surveyed(lake, "select i as k, 'x' as email from range(9) as r(i)", "")
     assert "-- Nothing is masked" in warehouse_sql.format_script(
         warehouse_sql.compile_plan(plan, "trino"), plan, "trino"
@@ -453,7 +453,7 @@ def test_personal_values_are_said_to_be_unmasked(lake: Lake) -> None:
     assert "masked" not in warehouse_sql.format_script(warehouse_sql.compile_plan(harmless, "trino"), harmless, "trino")
 
 
-def planned(lake: Lake, *arguments: str) -> subprocess.CompletedProcess[str]:
+def planned(lake: SourceProject, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sandbox", "plan", *arguments],
         cwd=lake.root,
@@ -464,7 +464,7 @@ def planned(lake: Lake, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def surveyed(lake: Lake, select: str, sections: str) -> SamplePlan:
+def surveyed(lake: SourceProject, select: str, sections: str) -> SamplePlan:
     """Give the plan of one table ``t`` with the key ``k``."""
     with duckdb.connect() as connection:
         connection.execute(f"copy ({select}) to '{_quoted(lake.source)}/t.parquet' (format parquet)")
@@ -475,23 +475,37 @@ def surveyed(lake: Lake, select: str, sections: str) -> SamplePlan:
     return plan_sample(project, progress=SilentProgress())
 
 
-def kept(lake: Lake, dialect: SqlDialect) -> str:
-    """Give the SQL of the shop with few strata, or a reader would not see the rest."""
-    few = shop(lake, lake.root)
-    for old, new in FEW.items():
-        assert old in few
-        few = few.replace(old, new)
-    plan = plan_sample(lake.project(few), progress=SilentProgress())
+def kept(lake: SourceProject, dialect: SqlDialect) -> str:
+    """Give the SQL of one small project: a key of two columns, two strata, a condition, each role."""
+    with duckdb.connect() as connection:
+        for name in ("cities", "people", "visits"):
+            connection.execute(f"copy ({TABLES[name]}) to '{_quoted(lake.source / name)}.parquet' (format parquet)")
+    plan = plan_sample(lake.project(FEW), progress=SilentProgress())
     return warehouse_sql.format_script(warehouse_sql.compile_plan(plan, dialect), plan, dialect)
 
 
-FEW = {
-    """strata = ["regions.name", { column = "kind", rare_below = 20 }, { column = "spent", bins = [0, 250.5] }]""": (
-        """strata = ["regions.name"]"""
-    ),
-    """strata = ["class"]""": """strata = [{ column = "class", bins = [2] }]""",
-    """[sample.also.devices]""": """[sample.also.devices]\nstrata = [{ column = "seen", rare_below = 5 }]""",
-}
+FEW = """
+[sample]
+salt = "compiled"
+unit = "people"
+strata = [{ column = "spent", bins = [0] }]
+rate = 0.2
+[tables.cities]
+key = ["id"]
+keep = "referenced"
+[tables.people]
+key = ["country", "number"]
+where = "active"
+references = { city = "cities.id" }
+[tables.people.mask]
+born = "none"
+[tables.visits]
+key = ["id"]
+[[tables.visits.reference]]
+columns = ["country", "number"]
+table = "people"
+key = ["country", "number"]
+"""
 
 
 def _ctes(parsed: exp.Expr) -> set[str]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.manifest.sample import SampleManifest
-    from tests.integration.sources.conftest import Arrow, Contents, Lake
+    from tests.integration.sources.conftest import Arrow, Contents
+    from tests.projects import SourceProject
 
 NO_JAVA = pytest.mark.skipif(
     shutil.which("java") is None and not IN_CI,
@@ -45,36 +46,36 @@ class Writer:
     """
 
     formats: tuple[str, ...]
-    write: Callable[[Path, Lake, Arrow, pytest.FixtureRequest], str | tuple[str, str]]
+    write: Callable[[Path, SourceProject, Arrow, pytest.FixtureRequest], str | tuple[str, str]]
     has_empty_texts: bool = True
 
 
-def _write_folder(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_folder(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     shutil.copytree(plain, lake.source, dirs_exist_ok=True)
     return "source"
 
 
 def _write_text(suffix: str) -> Callable[..., str]:
-    def write(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+    def write(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
         writers.as_text(plain, lake, suffix)
         return "source"
 
     return write
 
 
-def _write_arrays(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_arrays(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     for path in sorted(plain.glob("*.parquet")):
         writers.write(lake, f"{path.stem}.json.zst", f"from '{path}'", "(format json, array true, compression zstd)")
     return "source"
 
 
-def _write_arrow(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_arrow(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     for path in sorted(plain.glob("*.parquet")):
         feather.write_feather(arrow(path), str(lake.source / f"{path.stem}.feather"), chunksize=100)
     return "source"
 
 
-def _write_orc(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_orc(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     for path in sorted(plain.glob("*.parquet")):
         rows = arrow(path)
         (lake.source / path.stem).mkdir()
@@ -83,7 +84,7 @@ def _write_orc(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureReq
     return "source"
 
 
-def _write_excel(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_excel(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     for path in sorted(plain.glob("*.parquet")):
         rows = arrow(path)
         cells = [
@@ -94,7 +95,7 @@ def _write_excel(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureR
 
 
 def _write_partitions(form: str) -> Callable[..., str]:
-    def write(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+    def write(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
         writers.partitioned(plain, lake.source, form)
         for file in lake.source.rglob("*.json"):
             file.rename(file.with_suffix(".jsonl"))
@@ -103,7 +104,7 @@ def _write_partitions(form: str) -> Callable[..., str]:
     return write
 
 
-def _write_bucket(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_bucket(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     bucket = request.getfixturevalue("bucket")
     writers.as_mixture(plain, lake, arrow)
     bucket.upload(lake.source)
@@ -111,23 +112,23 @@ def _write_bucket(plain: Path, lake: Lake, arrow: Arrow, request: pytest.Fixture
     return uri
 
 
-def _write_delta(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_delta(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     writers.as_delta(plain, lake, arrow)
     return "source"
 
 
-def _write_iceberg(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_iceberg(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     writers.as_iceberg(plain, request.getfixturevalue("catalog"), arrow)
     return ICEBERG_URI
 
 
-def _write_duckdb(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_duckdb(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     writers.as_duckdb(plain, lake.root / "ware house.duckdb")
     return "ware house.duckdb"
 
 
 def _write_sqlite(journal: str) -> Callable[..., str]:
-    def write(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+    def write(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
         file = lake.root / "shop?#.sqlite"
         writers.as_sqlite(plain, file, arrow)
         with closing(sqlite3.connect(file)) as connection:
@@ -137,18 +138,18 @@ def _write_sqlite(journal: str) -> Callable[..., str]:
     return write
 
 
-def _write_postgres(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _write_postgres(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     uri: str = request.getfixturevalue("filled").uri
     return uri
 
 
-def _write_spark(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> tuple[str, str]:
+def _write_spark(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> tuple[str, str]:
     shutil.copytree(request.getfixturevalue("readable"), lake.source, dirs_exist_ok=True)
     cluster = request.getfixturevalue("cluster")
     return "source", f'engine = "spark"\n[source.spark]\nmaster = "{cluster.master}"\n'
 
 
-def _keep_in_memory(plain: Path, lake: Lake, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+def _keep_in_memory(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
     adapter = memory_adapter.MemoryAdapter({path.stem: arrow(path) for path in sorted(plain.glob("*.parquet"))})
     request.getfixturevalue("monkeypatch").setitem(ADAPTERS, adapter.format, adapter)
     return memory_adapter.URI
@@ -184,9 +185,9 @@ def test_every_adapter_is_in_the_suite() -> None:
 
 @pytest.fixture(params=[pytest.param(kind, marks=MARKS.get(kind, ())) for kind in WRITERS])
 def source(
-    request: pytest.FixtureRequest, lake: Lake, plain: tuple[Path, SampleManifest], arrow: Arrow
+    request: pytest.FixtureRequest, lake: SourceProject, plain: tuple[Path, SampleManifest], arrow: Arrow
 ) -> tuple[Writer, dict[str, Any]]:
-    """A source of one kind with the plain tables, and what ``Lake.project`` needs for it."""
+    """A source of one kind with the plain tables, and what ``SourceProject.project`` needs for it."""
     writer = WRITERS[request.param]
     written = writer.write(plain[0], lake, arrow, request)
     uri, more = (written, "") if isinstance(written, str) else written
@@ -194,7 +195,7 @@ def source(
 
 
 def test_the_same_rows_give_the_same_sample(
-    source: tuple[Writer, dict[str, Any]], lake: Lake, plain: tuple[Path, SampleManifest], contents: Contents
+    source: tuple[Writer, dict[str, Any]], lake: SourceProject, plain: tuple[Path, SampleManifest], contents: Contents
 ) -> None:
     _, manifest = lake.draw(**source[1])
     found, expected = contents(manifest), contents(plain[1])
@@ -209,7 +210,9 @@ def test_the_same_rows_give_the_same_sample(
     assert PASSWORD not in manifest.to_json_text()
 
 
-def test_an_opened_table_is_read_alike_in_every_session(source: tuple[Writer, dict[str, Any]], lake: Lake) -> None:
+def test_an_opened_table_is_read_alike_in_every_session(
+    source: tuple[Writer, dict[str, Any]], lake: SourceProject
+) -> None:
     """Columns, types, rows, row numbers and row groups agree with the table, in the session that opened it and in another."""
     project = lake.project(**source[1])
     listing = list_configured_source(project.settings.source, base=lake.root)

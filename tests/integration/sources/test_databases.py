@@ -32,7 +32,7 @@ from sandbox.sources.registry import build_select, get_adapter
 from tests.integration.sources.writers import duckdb_file
 
 if TYPE_CHECKING:
-    from tests.integration.sources.conftest import Lake
+    from tests.projects import SourceProject
 
 ONE = """
 [sample]
@@ -44,7 +44,7 @@ key = ["id"]
 """
 
 
-def test_keys_and_references_that_a_duckdb_file_declares(lake: Lake) -> None:
+def test_keys_and_references_that_a_duckdb_file_declares(lake: SourceProject) -> None:
     file = lake.root / "a.duckdb"
     with duckdb_file(file) as connection:
         connection.execute("""
@@ -64,7 +64,7 @@ def test_keys_and_references_that_a_duckdb_file_declares(lake: Lake) -> None:
     ]
 
 
-def test_keys_and_references_that_a_sqlite_file_declares(lake: Lake) -> None:
+def test_keys_and_references_that_a_sqlite_file_declares(lake: SourceProject) -> None:
     file = lake.root / "a.db"
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript("""
@@ -84,14 +84,14 @@ def test_keys_and_references_that_a_sqlite_file_declares(lake: Lake) -> None:
 
 
 def columns(
-    lake: Lake, uri: str, types: dict[str, str] | None = None
+    lake: SourceProject, uri: str, types: dict[str, str] | None = None
 ) -> tuple[dict[str, str], list[tuple[object, ...]]]:
     with Session(threads=2) as session:
         table = open_table(session, list_source(uri, base=lake.root), "people", TableSection(types=types or {}))
         return dict(table.columns), session.fetch_rows(f"select * from ({build_select(table)})")
 
 
-def sqlite_file(lake: Lake, *statements: str) -> Path:
+def sqlite_file(lake: SourceProject, *statements: str) -> Path:
     file = lake.root / "a.db"
     with closing(sqlite3.connect(file)) as connection:
         for statement in statements:
@@ -100,7 +100,7 @@ def sqlite_file(lake: Lake, *statements: str) -> Path:
     return file
 
 
-def test_types_of_sqlite_columns_come_from_their_values(lake: Lake) -> None:
+def test_types_of_sqlite_columns_come_from_their_values(lake: SourceProject) -> None:
     sqlite_file(
         lake,
         "create table people (id, r NUMERIC, b BOOLEAN, nb BOOLEAN, d DATE, nd DATE, t DATETIME, e INT, n DECIMAL(5,2), x BLOB, w)",
@@ -115,7 +115,7 @@ def test_types_of_sqlite_columns_come_from_their_values(lake: Lake) -> None:
     assert [row[:4] for row in rows] == [(1, 1.5, True, 2), (2, 3.0, False, 0)]
 
 
-def test_a_sqlite_column_of_several_kinds_is_refused_or_read_as_text(lake: Lake) -> None:
+def test_a_sqlite_column_of_several_kinds_is_refused_or_read_as_text(lake: SourceProject) -> None:
     sqlite_file(
         lake,
         "create table people (id integer primary key, v)",
@@ -130,19 +130,19 @@ def test_a_sqlite_column_of_several_kinds_is_refused_or_read_as_text(lake: Lake)
         columns(lake, "a.db", {"v": "BIGINT"})
 
 
-def test_numbers_that_a_double_cannot_hold_are_no_doubles(lake: Lake) -> None:
+def test_numbers_that_a_double_cannot_hold_are_no_doubles(lake: SourceProject) -> None:
     sqlite_file(lake, "create table people (id, v)", "insert into people values (1, 9007199254740993), (2, 0.5)")
     with pytest.raises(SourceError, match="integer and real"):
         columns(lake, "a.db")
 
 
-def test_text_of_a_sqlite_file_that_is_not_utf8(lake: Lake) -> None:
+def test_text_of_a_sqlite_file_that_is_not_utf8(lake: SourceProject) -> None:
     sqlite_file(lake, "create table people (id, v)", "insert into people values (1, cast(x'ff' as text))")
     with pytest.raises(SourceError, match=r"a\.db"):
         plan_sample(lake.project(ONE, uri="a.db"), threads=1, progress=SilentProgress())
 
 
-def test_conditions_on_sqlite_columns_whatever_their_names(lake: Lake) -> None:
+def test_conditions_on_sqlite_columns_whatever_their_names(lake: SourceProject) -> None:
     sqlite_file(
         lake,
         'create table people (id integer, "c1" integer, "a""b" text, "not" real)',
@@ -173,7 +173,7 @@ def write_elsewhere(file: Path) -> None:
     subprocess.run([sys.executable, "-c", WRITER, str(file)], check=True)
 
 
-def test_a_writer_does_not_disturb_a_draw_from_a_file_in_wal_mode(lake: Lake) -> None:
+def test_a_writer_does_not_disturb_a_draw_from_a_file_in_wal_mode(lake: SourceProject) -> None:
     file = sqlite_file(lake, "pragma journal_mode = wal", "create table people (id integer, v real)")
     numbered = "with recursive s(i) as (select 1 union all select i + 1 from s where i < 500) "
     sqlite_file(lake, numbered + "insert into people select i, i * 0.5 from s")
@@ -185,7 +185,7 @@ def test_a_writer_does_not_disturb_a_draw_from_a_file_in_wal_mode(lake: Lake) ->
     assert sorted(read) == list(range(1, 501))
 
 
-def test_a_wal_that_the_engine_cannot_find_is_refused(lake: Lake) -> None:
+def test_a_wal_that_the_engine_cannot_find_is_refused(lake: SourceProject) -> None:
     with duckdb_file(lake.root / "a.duckdb") as connection:
         connection.execute("create table people as select 1 as id")
     (lake.root / "a.duckdb.wal").write_bytes(b"rows that were committed")
@@ -193,7 +193,7 @@ def test_a_wal_that_the_engine_cannot_find_is_refused(lake: Lake) -> None:
         plan_sample(lake.project(ONE, uri="a.duckdb"), threads=1, progress=SilentProgress())
 
 
-def test_a_writer_between_counting_and_drawing_is_noticed_without_wal(lake: Lake) -> None:
+def test_a_writer_between_counting_and_drawing_is_noticed_without_wal(lake: SourceProject) -> None:
     file = sqlite_file(lake, "create table people (id integer, v real)", "insert into people values (1, 0.5), (2, 1.5)")
     project = lake.project(ONE.replace("0.5", "1.0"), uri="a.db")
     plan = plan_sample(project, threads=1, progress=SilentProgress())
@@ -202,7 +202,7 @@ def test_a_writer_between_counting_and_drawing_is_noticed_without_wal(lake: Lake
         draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
 
 
-def test_a_duckdb_file_that_changes_or_is_open_elsewhere(lake: Lake) -> None:
+def test_a_duckdb_file_that_changes_or_is_open_elsewhere(lake: SourceProject) -> None:
     lake = replace(lake, root=lake.root.parent)  # whose path has no ?
     file = lake.root / "a.duckdb"
     with duckdb.connect(str(file)) as connection:
@@ -222,7 +222,7 @@ def test_a_duckdb_file_that_changes_or_is_open_elsewhere(lake: Lake) -> None:
         draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
 
 
-def test_duckdb_types_that_a_sample_cannot_keep(lake: Lake) -> None:
+def test_duckdb_types_that_a_sample_cannot_keep(lake: SourceProject) -> None:
     with duckdb_file(lake.root / "a.duckdb") as connection:
         connection.execute("create type mood as enum ('a', 'b'); create table people (id integer, m mood, h hugeint)")
         connection.execute("insert into people values (1, 'b', 170141183460469231731687303715884105727)")
@@ -233,7 +233,7 @@ def test_duckdb_types_that_a_sample_cannot_keep(lake: Lake) -> None:
     assert rows == [(1, "b", "170141183460469231731687303715884105727")]
 
 
-def test_a_large_duckdb_table_is_cut_and_keeps_its_rows(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_duckdb_table_is_cut_and_keeps_its_rows(lake: SourceProject, monkeypatch: pytest.MonkeyPatch) -> None:
     with duckdb_file(lake.root / "a.duckdb") as connection:
         connection.execute("create table people as select i as id, hash(i) as v from range(600000) r(i)")
         connection.execute("delete from people where id between 1000 and 300000")
@@ -247,7 +247,7 @@ def test_a_large_duckdb_table_is_cut_and_keeps_its_rows(lake: Lake, monkeypatch:
     assert len(manifest.tables["people"].files) > 1
 
 
-def test_ctrl_c_while_a_sqlite_file_is_read_ends_the_command_as_interrupted(lake: Lake) -> None:
+def test_ctrl_c_while_a_sqlite_file_is_read_ends_the_command_as_interrupted(lake: SourceProject) -> None:
     sqlite_file(
         lake,
         "create table people (id integer primary key, v text)",
@@ -283,14 +283,16 @@ def test_ctrl_c_while_a_sqlite_file_is_read_ends_the_command_as_interrupted(lake
         (None, SourceError, "is not there"),
     ],
 )
-def test_files_that_are_no_database(lake: Lake, content: bytes | None, error: type[Exception], words: str) -> None:
+def test_files_that_are_no_database(
+    lake: SourceProject, content: bytes | None, error: type[Exception], words: str
+) -> None:
     if content is not None:
         (lake.root / "a.db").write_bytes(content)
     with pytest.raises(error, match=words):
         plan_sample(lake.project(ONE, uri="a.db"), threads=1, progress=SilentProgress())
 
 
-def test_a_table_that_a_database_lacks(lake: Lake) -> None:
+def test_a_table_that_a_database_lacks(lake: SourceProject) -> None:
     sqlite_file(lake, "create table peeple (id integer)")
     with pytest.raises(ConfigError, match="the source has no table people") as caught:
         plan_sample(lake.project(ONE, uri="a.db"), threads=1, progress=SilentProgress())

@@ -24,7 +24,7 @@ from tests.integration.sources import delta_log
 from tests.integration.sources.writers import written
 
 if TYPE_CHECKING:
-    from tests.integration.sources.conftest import Lake
+    from tests.projects import SourceProject
 
 
 ONE = """
@@ -73,7 +73,7 @@ def by_delta(place: Path, version: int | None = None) -> Rows:
     return sorted(map(tuple, (row.values() for row in pa.table(found.scan()).to_pylist())))
 
 
-def by_sandbox(lake: Lake, version: int | None = None, part: str = "") -> Rows:
+def by_sandbox(lake: SourceProject, version: int | None = None, part: str = "") -> Rows:
     with Session(threads=2) as session:
         table = open_table(session, list_source("source", base=lake.root), "people", TableSection(version=version))
         found = session.fetch_rows(f"select * from ({build_select(table)}) {part} order by id")
@@ -82,13 +82,13 @@ def by_sandbox(lake: Lake, version: int | None = None, part: str = "") -> Rows:
 
 
 @pytest.mark.parametrize("version", [0, 1, None])
-def test_mapped_columns_and_deleted_rows_are_as_delta_reads_them(lake: Lake, version: int | None) -> None:
+def test_mapped_columns_and_deleted_rows_are_as_delta_reads_them(lake: SourceProject, version: int | None) -> None:
     mapped(lake.source / "people")
     assert by_sandbox(lake, version) == by_delta(lake.source / "people", version)
     assert len(by_sandbox(lake, version)) == (3006 if version == 0 else 3006 - 512)
 
 
-def test_a_draw_leaves_deleted_rows_out_and_resumes_to_the_same_bytes(lake: Lake) -> None:
+def test_a_draw_leaves_deleted_rows_out_and_resumes_to_the_same_bytes(lake: SourceProject) -> None:
     mapped(lake.source / "people")
     every = ONE.replace("rate = 0.5", "rate = 1.0")
     sample, manifest = lake.draw(every)
@@ -101,7 +101,7 @@ def test_a_draw_leaves_deleted_rows_out_and_resumes_to_the_same_bytes(lake: Lake
     ]
 
 
-def test_a_whole_table_comes_without_its_deleted_rows(lake: Lake) -> None:
+def test_a_whole_table_comes_without_its_deleted_rows(lake: SourceProject) -> None:
     mapped(lake.source / "people")
     pq.write_table(pa.table({"v": range(50), "p": range(0, 100, 2)}), lake.source / "visits.parquet")
     sections = """
@@ -121,7 +121,7 @@ keep = "all"
     assert manifest.tables["people"].rows == 3006 - 512
 
 
-def test_a_version_is_part_of_what_is_asked_for(lake: Lake) -> None:
+def test_a_version_is_part_of_what_is_asked_for(lake: SourceProject) -> None:
     written(lake, "people", pa.table({"id": range(100)}))
     written(lake, "people", pa.table({"id": range(100, 200)}), mode="append")
     every = ONE.replace("rate = 0.5", "rate = 1.0")
@@ -132,7 +132,7 @@ def test_a_version_is_part_of_what_is_asked_for(lake: Lake) -> None:
     assert pinned.fingerprint != newest.fingerprint
 
 
-def test_a_newer_version_does_not_disturb_a_draw_and_a_lost_file_ends_it(lake: Lake) -> None:
+def test_a_newer_version_does_not_disturb_a_draw_and_a_lost_file_ends_it(lake: SourceProject) -> None:
     written(lake, "people", pa.table({"id": range(100)}))
     project = lake.project(ONE)
     plan = plan_sample(project, threads=1, progress=SilentProgress())
@@ -147,7 +147,7 @@ def test_a_newer_version_does_not_disturb_a_draw_and_a_lost_file_ends_it(lake: L
         plan_sample(lake.project(ONE + "version = 0\n"), threads=1, progress=SilentProgress())
 
 
-def test_a_table_without_rows(lake: Lake) -> None:
+def test_a_table_without_rows(lake: SourceProject) -> None:
     deltalake.DeltaTable.create(
         (lake.source / "people").as_uri(), schema=pa.schema([("id", pa.int64()), ("note", pa.string())])
     )
@@ -156,7 +156,7 @@ def test_a_table_without_rows(lake: Lake) -> None:
         plan_sample(lake.project(ONE), threads=1, progress=SilentProgress())
 
 
-def test_a_column_of_text_that_is_to_be_a_number(lake: Lake) -> None:
+def test_a_column_of_text_that_is_to_be_a_number(lake: SourceProject) -> None:
     written(lake, "people", pa.table({"id": ["1", "2"], "p": ["1", "x"]}), partition_by=["p"])
     with pytest.raises(SandboxError, match=r"people\.p is to be BIGINT, and 1 value is not; one is written like 'a'"):
         plan_sample(lake.project(ONE + '[tables.people.types]\np = "BIGINT"\n'), threads=1, progress=SilentProgress())
@@ -177,14 +177,14 @@ def test_a_column_of_text_that_is_to_be_a_number(lake: Lake) -> None:
         ),
     ],
 )
-def test_versions_that_are_not_there(lake: Lake, section: str, error: type[Exception], words: str) -> None:
+def test_versions_that_are_not_there(lake: SourceProject, section: str, error: type[Exception], words: str) -> None:
     written(lake, "people", pa.table({"id": range(10)}))
     pq.write_table(pa.table({"id": range(10)}), lake.source / "plain.parquet")
     with pytest.raises(error, match=words):
         plan_sample(lake.project(ONE + section + "\n"), threads=1, progress=SilentProgress())
 
 
-def test_what_cannot_be_read_of_a_delta_table(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_of_a_delta_table(lake: SourceProject, monkeypatch: pytest.MonkeyPatch) -> None:
     root = lake.source / "people"
     root.mkdir()
     pq.write_table(pa.table({"id": range(10)}), root / "f.parquet")
@@ -207,7 +207,7 @@ def test_what_cannot_be_read_of_a_delta_table(lake: Lake, monkeypatch: pytest.Mo
     assert "pip install 'deltalake>=1.6'" in caught.value.hint
 
 
-def test_a_uri_that_is_itself_a_delta_table(lake: Lake) -> None:
+def test_a_uri_that_is_itself_a_delta_table(lake: SourceProject) -> None:
     written(lake, "people", pa.table({"id": range(10)}))
     with pytest.raises(SourceError, match="is itself a Delta table"):
         plan_sample(lake.project(ONE, uri="source/people"), threads=1, progress=SilentProgress())

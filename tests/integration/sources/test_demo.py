@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import deltalake
@@ -18,6 +17,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from sandbox.demo import create_demo
 from sandbox.model import SilentProgress
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
+from tests.kill_points import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,22 +108,20 @@ def test_a_draw_from_a_lake_that_is_killed_ends_with_the_same_fingerprint(
 ) -> None:
     moved(made, kind, tmp_path / "other")
     home = tmp_path / "home"
-    began = time.monotonic()
-    sampled(tmp_path / "other", tmp_path / "unkilled")
-    whole = time.monotonic() - began
-    killed = 0
-    for share in (0.5, 0.7, 0.85):
-        running = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "sample"],
-            cwd=tmp_path / "other",
+
+    def sample(home: Path, kill_at: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "tests.kill_points", str(tmp_path / "other"), str(kill_at), "sample"],
+            cwd=ROOT,
             env={**os.environ, "SANDBOX_HOME": str(home)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        time.sleep(whole * share)
-        running.send_signal(signal.SIGKILL)
-        killed += running.wait() == -signal.SIGKILL
-    assert killed, "it was always done before"
+
+    steps = int(sample(tmp_path / "unkilled", 0).stdout.split()[-1])
+    for share in (0.5, 0.7, 0.85):
+        assert sample(home, round(steps * share)).returncode == -signal.SIGKILL
     assert sampled(tmp_path / "other", home)["fingerprint"] == made[2]
     left = [path.name for path in (home / "samples").iterdir() if path.name != made[2]]
     assert not [name for name in left if not name.startswith(".")]

@@ -19,7 +19,7 @@ from sandbox.samples.verify import verify_sample
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.sources.conftest import Lake
+    from tests.projects import SourceProject
 
 SECTIONS = """
 [sample]
@@ -71,7 +71,7 @@ FRAMES: dict[str, pd.DataFrame] = {
 }  # fmt: skip
 
 
-def read_expected(lake: Lake, source: pd.DataFrame, ids: set[int]) -> pd.DataFrame:
+def read_expected(lake: SourceProject, source: pd.DataFrame, ids: set[int]) -> pd.DataFrame:
     """Give production's frame for some ids; a RangeIndex begins at 0."""
     keys = source.index.get_level_values("id") if "id" in source.index.names else source["id"]
     kept = source[[key in ids for key in keys]]
@@ -79,7 +79,7 @@ def read_expected(lake: Lake, source: pd.DataFrame, ids: set[int]) -> pd.DataFra
 
 
 @pytest.mark.parametrize("shape", FRAMES)
-def test_the_sampled_frame_is_productions_for_these_rows(lake: Lake, shape: str) -> None:
+def test_the_sampled_frame_is_productions_for_these_rows(lake: SourceProject, shape: str) -> None:
     FRAMES[shape].to_parquet(lake.source / "t.parquet")
     sample, manifest = lake.draw(SECTIONS)
     [path] = sample.tables["t"].paths
@@ -92,7 +92,7 @@ def test_the_sampled_frame_is_productions_for_these_rows(lake: Lake, shape: str)
     assert verify_sample(sample.path, SilentProgress()) == []
 
 
-def test_files_with_other_categories_keep_all_of_them_and_masks_none(lake: Lake) -> None:
+def test_files_with_other_categories_keep_all_of_them_and_masks_none(lake: SourceProject) -> None:
     (lake.source / "t").mkdir()
     for part, values in enumerate((["b", "a"], ["c", "b"])):
         frame = pd.DataFrame({"id": IDS + part, "v": pd.Categorical(values * 30), "email": pd.Categorical(WORDS)})
@@ -107,7 +107,7 @@ def test_files_with_other_categories_keep_all_of_them_and_masks_none(lake: Lake)
     assert "email" not in str(manifest.tables["t"].frame and manifest.tables["t"].frame["categories"])
 
 
-def test_metadata_of_fields_and_extension_types_stay_and_plain_files_have_none(lake: Lake) -> None:
+def test_metadata_of_fields_and_extension_types_stay_and_plain_files_have_none(lake: SourceProject) -> None:
     tensor = pa.fixed_shape_tensor(pa.int32(), [2])
     schema = pa.schema(
         [pa.field("id", pa.int64(), metadata={"unit": "metres"}), pa.field("x", tensor)], metadata={"owner": "us"}
@@ -122,7 +122,7 @@ def test_metadata_of_fields_and_extension_types_stay_and_plain_files_have_none(l
     assert lake.draw(SECTIONS)[1].tables["t"].frame is None
 
 
-def test_metadata_are_part_of_the_fingerprint(lake: Lake, tmp_path: Path) -> None:
+def test_metadata_are_part_of_the_fingerprint(lake: SourceProject, tmp_path: Path) -> None:
     fingerprints = set()
     for categories in (["a", "b"], ["b", "a"], ["a", "b", "c"]):
         frame = pd.DataFrame({"id": IDS, "v": pd.Categorical(["a", "b"] * 30, categories=categories)})
@@ -145,7 +145,7 @@ def test_metadata_are_part_of_the_fingerprint(lake: Lake, tmp_path: Path) -> Non
     ],
 )
 def test_files_of_several_types_are_read_exactly_or_refused(
-    lake: Lake, kinds: tuple[str, str], values: tuple[list[object], list[object]], words: str | None
+    lake: SourceProject, kinds: tuple[str, str], values: tuple[list[object], list[object]], words: str | None
 ) -> None:
     (lake.source / "t").mkdir()
     for part, (kind, held) in enumerate(zip(kinds, values, strict=True)):
@@ -163,7 +163,7 @@ def test_files_of_several_types_are_read_exactly_or_refused(
     assert found == [*values[0], *values[1]]
 
 
-def test_values_that_duckdb_would_change_are_kept_or_refused_by_name(lake: Lake) -> None:
+def test_values_that_duckdb_would_change_are_kept_or_refused_by_name(lake: SourceProject) -> None:
     path = lake.source / "t.parquet"
     sections = SECTIONS.replace("0.5", "1.0")
     fine = pa.table({"id": [1, 2], "v": pa.array([1700000000123456001, 1700000000123456000], pa.timestamp("ns"))})
@@ -207,7 +207,7 @@ def test_values_that_duckdb_would_change_are_kept_or_refused_by_name(lake: Lake)
     ],
 )
 def test_values_of_duckdb_that_parquet_changes_are_refused(
-    lake: Lake, kind: str, value: str, words: str | None
+    lake: SourceProject, kind: str, value: str, words: str | None
 ) -> None:
     with duckdb.connect(str(lake.root.parent / "made.duckdb")) as connection:
         connection.execute(f"create table t as select 1 as id, {value}::{kind} as v")
@@ -222,7 +222,7 @@ def test_values_of_duckdb_that_parquet_changes_are_refused(
     assert lake.draw(sections + 'leave_out = ["v"]\n', uri="made.duckdb")[1].tables["t"].rows == 1
 
 
-def test_references_of_floating_point_numbers_name_one_row_or_are_refused(lake: Lake) -> None:
+def test_references_of_floating_point_numbers_name_one_row_or_are_refused(lake: SourceProject) -> None:
     pq.write_table(pa.table({"id": [1, 2**53, 2**53 + 1]}), lake.source / "t.parquet")
     sections = SECTIONS.replace("0.5", "1.0") + '[tables.c]\nreferences = { t = "t.id" }\n'
     pq.write_table(pa.table({"t": [1.0, None, 2.0]}), lake.source / "c.parquet")

@@ -32,7 +32,7 @@ from tests.integration.sources.iceberg_log import delete_places, delete_values
 if TYPE_CHECKING:
     from pyiceberg.table import Table
 
-    from tests.integration.sources.conftest import Lake
+    from tests.projects import SourceProject
 
 ONE = """
 [sample]
@@ -51,7 +51,7 @@ def people(catalog: SqlCatalog, rows: pa.Table, **more: Any) -> Table:
     return table
 
 
-def by_sandbox(lake: Lake, snapshot: int | None = None, columns: str = "*") -> Rows:
+def by_sandbox(lake: SourceProject, snapshot: int | None = None, columns: str = "*") -> Rows:
     with Session(threads=2) as session:
         table = open_table(session, list_source(ICEBERG_URI, base=lake.root), "people", TableSection(snapshot=snapshot))
         found = session.fetch_rows(f"select {columns} from ({build_select(table)}) order by id")
@@ -65,7 +65,7 @@ def by_iceberg(table: Table, snapshot: int | None = None) -> Rows:
     return sorted(map(tuple, (row.values() for row in table.scan(snapshot_id=snapshot).to_arrow().to_pylist())))
 
 
-def test_changes_of_the_schema_and_older_snapshots(lake: Lake, catalog: SqlCatalog) -> None:
+def test_changes_of_the_schema_and_older_snapshots(lake: SourceProject, catalog: SqlCatalog) -> None:
     table = people(catalog, pa.table({"id": pa.array([1, 2], pa.int32()), "old": ["a", "b"], "gone": ["x", "y"]}))
     first = table.current_snapshot()
     assert first is not None
@@ -83,7 +83,7 @@ def test_changes_of_the_schema_and_older_snapshots(lake: Lake, catalog: SqlCatal
     assert by_sandbox(lake, first.snapshot_id) == [(1, "a", "x"), (2, "b", "y")] == by_iceberg(table, first.snapshot_id)
 
 
-def test_rows_that_are_deleted_by_place(lake: Lake, catalog: SqlCatalog) -> None:
+def test_rows_that_are_deleted_by_place(lake: SourceProject, catalog: SqlCatalog) -> None:
     table = people(catalog, pa.table({"id": range(5000), "v": [f"v{i}" for i in range(5000)]}))
     table.append(pa.table({"id": range(5000, 5010), "v": ["w"] * 10}))
     before = table.current_snapshot()
@@ -97,7 +97,7 @@ def test_rows_that_are_deleted_by_place(lake: Lake, catalog: SqlCatalog) -> None
     assert len(by_sandbox(lake, before.snapshot_id)) == 5010
 
 
-def test_rows_that_are_deleted_by_value_where_they_are_older(lake: Lake, catalog: SqlCatalog) -> None:
+def test_rows_that_are_deleted_by_value_where_they_are_older(lake: SourceProject, catalog: SqlCatalog) -> None:
     table = people(catalog, pa.table({"id": [1, 2, 3, 4], "a": ["x", None, "x", "y"], "b": [1, 1, 2, None]}))
     delete_values(table, pa.table({"a": pa.array(["x", None], pa.string()), "b": pa.array([2, 1], pa.int64())}))
     table.append(pa.table({"id": [5, 6], "a": ["x", None], "b": [2, 1]}))  # the same values again, later
@@ -111,7 +111,7 @@ def test_rows_that_are_deleted_by_value_where_they_are_older(lake: Lake, catalog
         by_iceberg(table)
 
 
-def test_deletes_by_value_count_for_their_partition_only(lake: Lake, catalog: SqlCatalog) -> None:
+def test_deletes_by_value_count_for_their_partition_only(lake: SourceProject, catalog: SqlCatalog) -> None:
     schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "p", StringType()))
     spec = PartitionSpec(PartitionField(source_id=2, field_id=1000, transform=IdentityTransform(), name="p"))
     rows = pa.table({"id": [1, 2, 1, 2], "p": ["a", "a", "b", None]})
@@ -122,7 +122,9 @@ def test_deletes_by_value_count_for_their_partition_only(lake: Lake, catalog: Sq
     assert sorted(by_sandbox(lake), key=str) == [(1, "b"), (2, "a")]
 
 
-def test_files_of_hive_tables_that_were_added_have_their_partition_and_names(lake: Lake, catalog: SqlCatalog) -> None:
+def test_files_of_hive_tables_that_were_added_have_their_partition_and_names(
+    lake: SourceProject, catalog: SqlCatalog
+) -> None:
     schema = Schema(NestedField(1, "id", LongType()), NestedField(2, "p", StringType()))
     spec = PartitionSpec(PartitionField(source_id=2, field_id=1000, transform=IdentityTransform(), name="p"))
     table = catalog.create_table("shop.people", schema=schema, partition_spec=spec)
@@ -136,7 +138,7 @@ def test_files_of_hive_tables_that_were_added_have_their_partition_and_names(lak
     assert by_sandbox(lake) == [(1, "a"), (2, "a")]
 
 
-def test_a_draw_of_a_table_with_deletes_resumes_to_the_same_bytes(lake: Lake, catalog: SqlCatalog) -> None:
+def test_a_draw_of_a_table_with_deletes_resumes_to_the_same_bytes(lake: SourceProject, catalog: SqlCatalog) -> None:
     table = people(catalog, pa.table({"id": range(5000), "v": [f"v{i}" for i in range(5000)]}))
     [task] = table.scan().plan_files()
     delete_places(table, {task.file.file_path: list(range(0, 5000, 7))})
@@ -149,7 +151,7 @@ def test_a_draw_of_a_table_with_deletes_resumes_to_the_same_bytes(lake: Lake, ca
 
 
 def test_without_a_namespace_tables_have_its_name(
-    lake: Lake, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
+    lake: SourceProject, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     people(catalog, pa.table({"id": [1]}))
     catalog.create_namespace("shop.eu")
@@ -171,7 +173,9 @@ def test_without_a_namespace_tables_have_its_name(
     assert list(list_source(f"{ICEBERG_URI}&catalog=prod", base=lake.root).files) == ["people"]
 
 
-def test_what_cannot_be_read_of_iceberg(lake: Lake, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_of_iceberg(
+    lake: SourceProject, catalog: SqlCatalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def failure(sections: str = ONE, uri: str = ICEBERG_URI) -> SandboxError:
         with pytest.raises(SandboxError) as caught:
             plan_sample(lake.project(sections, uri=uri), threads=1, progress=SilentProgress())

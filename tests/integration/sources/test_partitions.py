@@ -18,7 +18,7 @@ from sandbox.sources.registry import build_select
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.sources.conftest import Lake
+    from tests.projects import SourceProject
 
 ONE = """
 [sample]
@@ -30,7 +30,7 @@ key = ["id"]
 """
 
 
-def test_types_of_partition_columns_come_from_all_their_values(lake: Lake) -> None:
+def test_types_of_partition_columns_come_from_all_their_values(lake: SourceProject) -> None:
     make(lake, "a=1/b=2024-01-01/c=007", "select 1 as id")
     make(lake, "a=-5/b=__HIVE_DEFAULT_PARTITION__/c=8", "select 2 as id")
     with Session() as session:
@@ -40,7 +40,7 @@ def test_types_of_partition_columns_come_from_all_their_values(lake: Lake) -> No
     assert found == [(1, 1, "2024-01-01", "007"), (2, -5, None, "8")]
 
 
-def make(lake: Lake, folder: str, select: str) -> Path:
+def make(lake: SourceProject, folder: str, select: str) -> Path:
     path = lake.source / "people" / folder / "part-0.parquet"
     path.parent.mkdir(parents=True)
     with duckdb.connect() as connection:
@@ -48,7 +48,7 @@ def make(lake: Lake, folder: str, select: str) -> Path:
     return path
 
 
-def test_a_column_that_the_files_have_too_is_the_files(lake: Lake) -> None:
+def test_a_column_that_the_files_have_too_is_the_files(lake: SourceProject) -> None:
     make(lake, "a=1", "select 1 as id, 'own' as a")
     make(lake, "a=2", "select 2 as id, 'other' as a")
     with Session() as session:
@@ -70,7 +70,7 @@ def test_a_column_that_the_files_have_too_is_the_files(lake: Lake) -> None:
         (["ID=1"], "differ at most in case: ID, id"),
     ],
 )
-def test_layouts_that_are_no_one_table(lake: Lake, folders: list[str], words: str) -> None:
+def test_layouts_that_are_no_one_table(lake: SourceProject, folders: list[str], words: str) -> None:
     for folder in folders:
         make(lake, folder, "select 1 as id")
     with pytest.raises(SourceError) as caught:
@@ -78,7 +78,7 @@ def test_layouts_that_are_no_one_table(lake: Lake, folders: list[str], words: st
     assert words in caught.value.message
 
 
-def test_a_condition_on_a_partition_leaves_the_other_files_unread(lake: Lake) -> None:
+def test_a_condition_on_a_partition_leaves_the_other_files_unread(lake: SourceProject) -> None:
     make(lake, "a=1", "select i as id from range(100) r(i)")
     broken = make(lake, "a=2", "select i + 100 as id from range(1000) r(i)")
     text = broken.read_bytes()
@@ -94,14 +94,14 @@ def test_a_condition_on_a_partition_leaves_the_other_files_unread(lake: Lake) ->
             session.fetch_rows(hashed)
 
 
-def test_a_fixed_type_that_a_partition_does_not_fit(lake: Lake) -> None:
+def test_a_fixed_type_that_a_partition_does_not_fit(lake: SourceProject) -> None:
     make(lake, "a=1", "select 1 as id")
     make(lake, "a=x", "select 2 as id")
     with pytest.raises(SandboxError, match=r"people\.a is to be BIGINT, and 1 value is not; one is written like 'a'"):
         plan_sample(lake.project(ONE + "[tables.people.types]\na = 'BIGINT'\n"), threads=1, progress=SilentProgress())
 
 
-def test_a_partition_that_comes_while_it_is_drawn(lake: Lake) -> None:
+def test_a_partition_that_comes_while_it_is_drawn(lake: SourceProject) -> None:
     from sandbox.sampler.draw.draw import draw_sample  # noqa: PLC0415 - the sampler is slow to import
 
     make(lake, "a=1", "select i as id from range(100) r(i)")

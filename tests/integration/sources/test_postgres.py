@@ -42,6 +42,7 @@ from sandbox.store.paths import find_packaged_folder
 from tests.e2e import test_baseball
 from tests.integration.sources.server import PASSWORD, Server
 from tests.integration.sources.writers import fill_server
+from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
     from sandbox.config.settings import Project
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
-    from tests.integration.sources.conftest import Arrow, Contents, Lake
+    from tests.integration.sources.conftest import Arrow, Contents
+    from tests.projects import SourceProject
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ def database(server: Server, request: pytest.FixtureRequest) -> Iterator[Server]
     server.execute(f'drop database "{name}" with (force)')
 
 
-def test_only_rows_that_may_be_drawn_leave_the_database(lake: Lake, filled: Server) -> None:
+def test_only_rows_that_may_be_drawn_leave_the_database(lake: SourceProject, filled: Server) -> None:
     filled.execute("alter system set log_statement = 'all'", "select pg_reload_conf()")
     try:
         before = (filled.folder / "log").stat().st_size
@@ -149,7 +151,7 @@ def one(table: str, key: str = "id", *, more: str = "") -> str:
     )
 
 
-def test_every_type_comes_without_loss_or_as_its_text(lake: Lake, database: Server) -> None:
+def test_every_type_comes_without_loss_or_as_its_text(lake: SourceProject, database: Server) -> None:
     database.execute(
         "create type mood as enum ('sad', 'ok')", "create domain cents as numeric(12, 2)", TYPES, VALUES,
         "insert into types (id) values (2)",
@@ -179,7 +181,7 @@ def test_every_type_comes_without_loss_or_as_its_text(lake: Lake, database: Serv
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_be_kept_is_refused_with_its_column_and_read_as_text_where_that_is_asked_for(
-    lake: Lake, server: Server, kind: str, value: str, said: str
+    lake: SourceProject, server: Server, kind: str, value: str, said: str
 ) -> None:
     server.execute(
         "drop table if exists odd", f'create table odd (id int primary key, "the value" {kind})',
@@ -195,7 +197,7 @@ def test_a_value_that_cannot_be_kept_is_refused_with_its_column_and_read_as_text
     assert manifest.tables["odd"].rows == 1
 
 
-def test_a_key_without_a_declared_scale_is_whole_or_has_a_fixed_type(lake: Lake, database: Server) -> None:
+def test_a_key_without_a_declared_scale_is_whole_or_has_a_fixed_type(lake: SourceProject, database: Server) -> None:
     sections = one("loose").replace("rate = 1.0", "rate = 0.5")
     database.execute(
         "create table loose (id numeric primary key)",
@@ -216,7 +218,7 @@ def test_a_key_without_a_declared_scale_is_whole_or_has_a_fixed_type(lake: Lake,
     assert manifest.tables["loose"].rows > 0
 
 
-def test_names_of_other_schemas_cases_and_scripts(lake: Lake, database: Server) -> None:
+def test_names_of_other_schemas_cases_and_scripts(lake: SourceProject, database: Server) -> None:
     database.execute(
         'create schema "Vertrieb ä"',
         'create table "Vertrieb ä"."Kunden ""x"" 客" ("K" text primary key, "Wert k" int, "k " int, r int, x int)',
@@ -236,7 +238,9 @@ def test_names_of_other_schemas_cases_and_scripts(lake: Lake, database: Server) 
     assert all(reference.holds_in_sample for reference in manifest.tables["bills"].references)
 
 
-def test_a_name_in_another_case_or_schema_is_an_error_that_knows_the_right_one(lake: Lake, database: Server) -> None:
+def test_a_name_in_another_case_or_schema_is_an_error_that_knows_the_right_one(
+    lake: SourceProject, database: Server
+) -> None:
     database.execute(
         'create table "Orders" (id int primary key)',
         "create schema sales",
@@ -259,7 +263,7 @@ def test_a_name_in_another_case_or_schema_is_an_error_that_knows_the_right_one(l
     ],
 )
 def test_a_database_that_cannot_be_reached_says_why_and_where_the_password_belongs(
-    lake: Lake,
+    lake: SourceProject,
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
     change: dict[str, Any],
@@ -274,7 +278,7 @@ def test_a_database_that_cannot_be_reached_says_why_and_where_the_password_belon
     assert password not in caught.value.message + caught.value.hint
 
 
-def test_what_the_role_may_not_read_is_named(lake: Lake, database: Server) -> None:
+def test_what_the_role_may_not_read_is_named(lake: SourceProject, database: Server) -> None:
     database.execute(
         "create table people (id int primary key, name text, salary int)", "insert into people values (1, 'a', 2)",
         "create table secrets (id int primary key)",
@@ -320,7 +324,9 @@ def surveyed_and_drawn(project: Project, home: Path, progress: SilentProgress) -
 OURS = "from pg_stat_activity where application_name like 'sandbox%'"
 
 
-def test_a_connection_that_is_ended_in_the_middle_ends_the_draw_and_leaves_nothing(lake: Lake, filled: Server) -> None:
+def test_a_connection_that_is_ended_in_the_middle_ends_the_draw_and_leaves_nothing(
+    lake: SourceProject, filled: Server
+) -> None:
     project = lake.project(uri=filled.uri)
     watching = Watching("drawing visits", lambda: filled.just(f"select pg_terminate_backend(pid) {OURS}"))
     with pytest.raises(SourceError, match="ended the connection") as caught:
@@ -329,13 +335,13 @@ def test_a_connection_that_is_ended_in_the_middle_ends_the_draw_and_leaves_nothi
     assert not [*lake.home.rglob("*.parquet")]
 
 
-def test_no_connection_is_left_when_a_sample_is_drawn(lake: Lake, filled: Server) -> None:
+def test_no_connection_is_left_when_a_sample_is_drawn(lake: SourceProject, filled: Server) -> None:
     lake.draw(uri=filled.uri)
     assert filled.execute(f"select count(*) {OURS}") == [(0,)]
 
 
 def test_a_draw_that_was_interrupted_goes_on_only_if_nothing_was_written(
-    lake: Lake, filled: Server, plain: tuple[Path, SampleManifest]
+    lake: SourceProject, filled: Server, plain: tuple[Path, SampleManifest]
 ) -> None:
     project = lake.project(uri=filled.uri)
 
@@ -354,7 +360,7 @@ def test_a_draw_that_was_interrupted_goes_on_only_if_nothing_was_written(
         shutil.rmtree(lake.home / "samples")
 
 
-def test_a_table_that_is_dropped_before_it_is_opened_is_an_error(lake: Lake, database: Server) -> None:
+def test_a_table_that_is_dropped_before_it_is_opened_is_an_error(lake: SourceProject, database: Server) -> None:
     database.execute("create table people (id int primary key)", "insert into people values (1)")
     found = list_source(database.uri, base=lake.root)
     database.execute("drop table people")
@@ -363,7 +369,7 @@ def test_a_table_that_is_dropped_before_it_is_opened_is_an_error(lake: Lake, dat
     assert caught.value.status == 11
 
 
-def test_a_table_cannot_be_dropped_between_counting_and_drawing(lake: Lake, filled: Server) -> None:
+def test_a_table_cannot_be_dropped_between_counting_and_drawing(lake: SourceProject, filled: Server) -> None:
     project = lake.project(uri=filled.uri)
     refused: list[str] = []
 
@@ -376,7 +382,7 @@ def test_a_table_cannot_be_dropped_between_counting_and_drawing(lake: Lake, fill
     assert refused
 
 
-def test_a_sample_under_write_load_is_of_one_moment_and_blocks_nobody(lake: Lake, database: Server) -> None:
+def test_a_sample_under_write_load_is_of_one_moment_and_blocks_nobody(lake: SourceProject, database: Server) -> None:
     database.execute(
         "create table people (id int primary key)", "insert into people select generate_series(1, 2000)",
         "create table accounts (id int primary key, person int references people, amount bigint)",
@@ -446,8 +452,8 @@ def test_rows_come_no_faster_than_they_may(filled: Server) -> None:
         assert (rows, time.monotonic() - began >= 0.5) == (500, True)
 
 
-def test_a_statement_that_takes_too_long_is_ended_by_the_server(lake: Lake, database: Server) -> None:
-    database.execute("create view slow as select 1 as id from pg_sleep(60)")
+def test_a_statement_that_takes_too_long_is_ended_by_the_server(lake: SourceProject, database: Server) -> None:
+    database.execute("create view slow as select 1 as id from pg_sleep(3600)")
     more = "[source.postgres]\nstatement_timeout = '1s'"
     with pytest.raises(SourceError, match="statement timeout") as caught:
         lake.draw(one("slow"), uri=database.uri, more=more)
@@ -455,7 +461,7 @@ def test_a_statement_that_takes_too_long_is_ended_by_the_server(lake: Lake, data
 
 
 def test_pieces_of_a_table_are_read_once_each_and_give_the_same_rows(
-    lake: Lake, filled: Server, plain: tuple[Path, SampleManifest], monkeypatch: pytest.MonkeyPatch
+    lake: SourceProject, filled: Server, plain: tuple[Path, SampleManifest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "PIECE_BYTES", 2**15)
     _, manifest = lake.draw(uri=filled.uri)
@@ -464,7 +470,7 @@ def test_pieces_of_a_table_are_read_once_each_and_give_the_same_rows(
     assert manifest.fingerprint == plain[1].fingerprint
 
 
-def test_the_first_strata_are_counted_by_the_server(lake: Lake, database: Server) -> None:
+def test_the_first_strata_are_counted_by_the_server(lake: SourceProject, database: Server) -> None:
     database.execute(
         "create table people (id int, country text, primary key (id))",
         "insert into people select n, (array['DE', 'FR', null])[n % 3 + 1] from generate_series(1, 900) n",
@@ -490,7 +496,7 @@ def from_csv(folder: Path, baseball: Path) -> str:
 
 @pytest.mark.parametrize("tables", [demo, from_csv])
 def test_real_tables_give_the_same_sample_as_from_files(
-    lake: Lake,
+    lake: SourceProject,
     database: Server,
     baseball: Path,
     arrow: Arrow,
@@ -507,8 +513,8 @@ def test_real_tables_give_the_same_sample_as_from_files(
     assert all(one.rows for one in rows.tables.values())
 
 
-def test_a_command_that_waits_for_the_database_is_interrupted_at_once(lake: Lake, database: Server) -> None:
-    database.execute("create view slow as select 1 as id from pg_sleep(120)")
+def test_a_command_that_waits_for_the_database_is_interrupted_at_once(lake: SourceProject, database: Server) -> None:
+    database.execute("create view slow as select 1 as id from pg_sleep(3600)")
     lake.project(one("slow"), uri=database.uri)
     command = subprocess.Popen(
         [sys.executable, "-m", "sandbox", "plan"], cwd=lake.root, stderr=subprocess.PIPE, text=True
@@ -516,13 +522,13 @@ def test_a_command_that_waits_for_the_database_is_interrupted_at_once(lake: Lake
     while not database.execute(f"select 1 {OURS} and query like '%slow%' and state = 'active'"):
         time.sleep(0.1)
     command.send_signal(signal.SIGINT)
-    _, told = command.communicate(timeout=60)
+    _, told = command.communicate(timeout=PATIENCE_SECONDS)
     assert command.returncode == 130, told
     assert "interrupted" in told
     assert database.execute(f"select count(*) {OURS} and state = 'active'") == [(0,)]
 
 
-def test_a_source_is_planned_scanned_and_compared(lake: Lake, filled: Server) -> None:
+def test_a_source_is_planned_scanned_and_compared(lake: SourceProject, filled: Server) -> None:
     project = lake.project(uri=filled.uri)
     found = scan_source(project, now=dt.datetime(2026, 11, 26, tzinfo=dt.UTC), progress=SilentProgress())
     assert found.tables["people"].rows == 600
@@ -554,7 +560,7 @@ def container(engine: str, sandbox_home: Path, monkeypatch: pytest.MonkeyPatch) 
     with Network() as network, made.with_network(network) as one:
         port = int(one.get_exposed_port(5432))
         server = Server(port=port, folder=Path(), user="sandbox")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             with contextlib.suppress(adbc_driver_manager.Error):
                 server.just("select 1")
@@ -566,7 +572,7 @@ def container(engine: str, sandbox_home: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.docker
 def test_a_server_in_a_container_gives_the_same_sample(
-    lake: Lake, container: Server, plain: tuple[Path, SampleManifest], arrow: Arrow, contents: Contents
+    lake: SourceProject, container: Server, plain: tuple[Path, SampleManifest], arrow: Arrow, contents: Contents
 ) -> None:
     fill_server(container, plain[0], arrow)
     _, manifest = lake.draw(uri=container.uri)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sandbox.suggest import Proposal
-    from tests.integration.sources.conftest import Lake
+    from tests.projects import SourceProject
 
 PEOPLE = (
     "create table people (id int primary key, country text)",
@@ -49,7 +49,7 @@ def database(server: Server, request: pytest.FixtureRequest) -> Iterator[Server]
     server.execute(f'drop database "{name}" with (force)')
 
 
-def propose(lake: Lake, database: Server) -> Proposal:
+def propose(lake: SourceProject, database: Server) -> Proposal:
     return build_proposal(database.uri, base=lake.root, progress=SilentProgress())
 
 
@@ -95,7 +95,7 @@ def test_a_foreign_key_on_every_partition_is_the_tables(database: Server) -> Non
     }
 
 
-def test_odd_relations_never_hide_the_others(lake: Lake, database: Server) -> None:
+def test_odd_relations_never_hide_the_others(lake: SourceProject, database: Server) -> None:
     """`init` leaves out what cannot be read, with the reason, and proposes types that hold every value."""
     database.execute(
         *PEOPLE,
@@ -154,7 +154,7 @@ def test_odd_relations_never_hide_the_others(lake: Lake, database: Server) -> No
     assert set(scanned.tables) == {"people", "odd", "plain", "bills", "broken"}
 
 
-def test_views_are_left_out_and_not_counted(lake: Lake, database: Server) -> None:
+def test_views_are_left_out_and_not_counted(lake: SourceProject, database: Server) -> None:
     """`init` and `plan` never evaluate a view that is not named; the plan warns of one that is."""
     database.execute(
         *PEOPLE,
@@ -183,7 +183,7 @@ def signed_in_as_reader(database: Server, *grants: str) -> Iterator[Server]:
         database.execute("drop owned by seer", "drop role seer")
 
 
-def test_row_level_security_is_an_error_or_is_accepted(lake: Lake, database: Server) -> None:
+def test_row_level_security_is_an_error_or_is_accepted(lake: SourceProject, database: Server) -> None:
     database.execute(
         *PEOPLE,
         "alter table people enable row level security",
@@ -223,7 +223,7 @@ def test_row_level_security_is_an_error_or_is_accepted(lake: Lake, database: Ser
     assert (everything.tables["people"].rows, everything.snapshots["people"].role) == (500, None)
 
 
-def test_two_roles_never_continue_each_others_draw(lake: Lake, database: Server) -> None:
+def test_two_roles_never_continue_each_others_draw(lake: SourceProject, database: Server) -> None:
     database.execute(
         *PEOPLE, "alter table people enable row level security", "create policy half on people using (id <= 250)"
     )

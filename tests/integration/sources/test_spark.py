@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from sandbox.manifest.sample import SampleManifest
     from tests.integration.sources.cluster import Cluster
-    from tests.integration.sources.conftest import Contents, Lake
+    from tests.integration.sources.conftest import Contents
+    from tests.projects import SourceProject
 
 pytestmark = [
     pytest.mark.slow,
@@ -42,7 +43,7 @@ def spark(cluster: Cluster) -> str:
 
 
 def test_keys_of_every_kind_give_the_sample_of_the_plain_tables_and_other_rows_stay_where_they_are(
-    lake: Lake,
+    lake: SourceProject,
     cluster: Cluster,
     readable: Path,
     plain: tuple[Path, SampleManifest],
@@ -69,7 +70,7 @@ def test_keys_of_every_kind_give_the_sample_of_the_plain_tables_and_other_rows_s
     assert came["visits"] < 2000
 
 
-def test_columns_in_the_names_of_folders(lake: Lake, cluster: Cluster, readable: Path) -> None:
+def test_columns_in_the_names_of_folders(lake: SourceProject, cluster: Cluster, readable: Path) -> None:
     with duckdb.connect() as connection:
         source, place = str(readable / "words.parquet"), str(lake.source / "words").replace("'", "''")
         connection.execute(f"copy (from '{source}') to '{place}' (format parquet, partition_by (class))")
@@ -82,7 +83,7 @@ def test_columns_in_the_names_of_folders(lake: Lake, cluster: Cluster, readable:
 
 
 def test_a_worker_that_is_killed_in_the_middle_of_a_draw_changes_nothing(
-    lake: Lake,
+    lake: SourceProject,
     cluster: Cluster,
     readable: Path,
     plain: tuple[Path, SampleManifest],
@@ -141,7 +142,7 @@ def test_baseball_by_a_cluster(tmp_path: Path, cluster: Cluster, baseball: Path)
     assert sampled(project, tmp_path / "second")["fingerprint"] == expected
 
 
-def test_a_cluster_that_is_not_there(lake: Lake, readable: Path) -> None:
+def test_a_cluster_that_is_not_there(lake: SourceProject, readable: Path) -> None:
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     for where in ('remote = "sc://127.0.0.1:1"', 'master = "spark://127.0.0.1:1"'):
         with pytest.raises(SourceError, match=r"127\.0\.0\.1:1 cannot be reached: connection refused") as caught:
@@ -149,7 +150,7 @@ def test_a_cluster_that_is_not_there(lake: Lake, readable: Path) -> None:
         assert "[source.spark]" in caught.value.hint
 
 
-def test_a_machine_without_java(lake: Lake, readable: Path, tmp_path: Path) -> None:
+def test_a_machine_without_java(lake: SourceProject, readable: Path, tmp_path: Path) -> None:
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     lake.project(more='engine = "spark"\n')
     variables = {name: value for name, value in os.environ.items() if name != "JAVA_HOME"}
@@ -168,7 +169,7 @@ def test_a_machine_without_java(lake: Lake, readable: Path, tmp_path: Path) -> N
     assert "there is no Java of 17 or later here" in done.stderr
 
 
-def test_what_spark_does_not_read(lake: Lake, cluster: Cluster, tmp_path: Path) -> None:
+def test_what_spark_does_not_read(lake: SourceProject, cluster: Cluster, tmp_path: Path) -> None:
     (lake.source / "words.csv").write_text("word,class\na,1\n", "utf-8")
     with pytest.raises(SourceError, match='words is csv; engine = "spark"'):
         lake.draw('[sample]\nunit = "words"\nrate = 0.5\n[tables.words]\nkey = ["word"]\n', more=spark(cluster))
@@ -180,7 +181,7 @@ def test_what_spark_does_not_read(lake: Lake, cluster: Cluster, tmp_path: Path) 
 
 
 def test_a_type_that_spark_has_not_is_said_by_its_column(
-    lake: Lake, plain: tuple[Path, SampleManifest], cluster: Cluster
+    lake: SourceProject, plain: tuple[Path, SampleManifest], cluster: Cluster
 ) -> None:
     shutil.copytree(plain[0], lake.source, dirs_exist_ok=True)
     with pytest.raises(SourceError, match=r"(?i)spark.*(uuid|token)"):

@@ -27,8 +27,8 @@ from sandbox.samples.catalog import read_requested_fingerprint
 from sandbox.samples.verify import verify_sample
 from sandbox.store.remote import open_store
 from tests.integration.sources.cluster import Cluster
-from tests.integration.sources.conftest import Lake
 from tests.integration.sources.projects import sampled
+from tests.projects import SourceProject
 from tests.requirements import IN_CI
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ keep = "all"
 @pytest.fixture(scope="module")
 def few(readable: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Give a source of one table, and the fingerprint of its sample as it is drawn here."""
-    lake = Lake(root=tmp_path_factory.mktemp("few"))
+    lake = SourceProject(root=tmp_path_factory.mktemp("few"))
     lake.source.mkdir()
     shutil.copy(readable / "words.parquet", lake.source)
     return lake.source, lake.draw(ONE)[1].fingerprint
 
 
 @pytest.fixture(autouse=True)
-def at_home(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def at_home(lake: SourceProject, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX_HOME", str(lake.home))
 
 
@@ -95,7 +95,7 @@ def files(folder: Path) -> list[str]:
 
 
 def test_it_is_the_sample_that_is_drawn_here_and_can_be_pulled(
-    lake: Lake,
+    lake: SourceProject,
     cluster: Cluster,
     readable: Path,
     plain: tuple[Path, SampleManifest],
@@ -129,7 +129,7 @@ def test_it_is_the_sample_that_is_drawn_here_and_can_be_pulled(
     assert verify_sample(here.sample.path, SilentProgress()) == []
 
 
-def test_a_file_is_written_in_parts_in_its_order_and_is_masked(lake: Lake, cluster: Cluster) -> None:
+def test_a_file_is_written_in_parts_in_its_order_and_is_masked(lake: SourceProject, cluster: Cluster) -> None:
     with duckdb.connect() as connection:
         for name, select in {
             "people": "select i as id, i % 3 as class, sha256(i::varchar) as secret from range(200000) r(i)",
@@ -163,7 +163,7 @@ def test_a_file_is_written_in_parts_in_its_order_and_is_masked(lake: Lake, clust
 
 
 def test_a_worker_that_is_killed_while_it_writes_changes_nothing(
-    lake: Lake,
+    lake: SourceProject,
     cluster: Cluster,
     readable: Path,
     plain: tuple[Path, SampleManifest],
@@ -197,7 +197,7 @@ def test_a_worker_that_is_killed_while_it_writes_changes_nothing(
 
 
 def test_parts_that_are_written_twice_count_once(
-    lake: Lake,
+    lake: SourceProject,
     cluster: Cluster,
     few: tuple[Path, str],
     monkeypatch: pytest.MonkeyPatch,
@@ -218,7 +218,7 @@ def test_parts_that_are_written_twice_count_once(
 
 
 def test_nothing_is_left_of_a_draw_that_fails(
-    lake: Lake, cluster: Cluster, few: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+    lake: SourceProject, cluster: Cluster, few: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     reported = executor_tasks.run_on_executors
@@ -240,7 +240,9 @@ def test_nothing_is_left_of_a_draw_that_fails(
     assert [path for path in files(lake.home / "samples") if not path.endswith(".lock")] == []
 
 
-def test_workers_that_cannot_carry_it_out(lake: Lake, cluster: Cluster, few: tuple[Path, str], tmp_path: Path) -> None:
+def test_workers_that_cannot_carry_it_out(
+    lake: SourceProject, cluster: Cluster, few: tuple[Path, str], tmp_path: Path
+) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     venv.create(tmp_path / "bare", with_pip=False)
     for python in (str(tmp_path / "bare" / "bin" / "python"), str(tmp_path / "none")):
@@ -252,7 +254,7 @@ def test_workers_that_cannot_carry_it_out(lake: Lake, cluster: Cluster, few: tup
 
 
 def test_workers_for_which_the_store_is_another_folder(
-    lake: Lake, cluster: Cluster, few: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lake: SourceProject, cluster: Cluster, few: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     (tmp_path / "file").write_text("in the way", "utf-8")
@@ -275,7 +277,7 @@ def test_workers_for_which_the_store_is_another_folder(
         assert files(lake.root / STORE) == []
 
 
-def test_a_bucket_as_the_store(lake: Lake, bucket: Bucket, few: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_bucket_as_the_store(lake: SourceProject, bucket: Bucket, few: tuple[Path, str], tmp_path: Path) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
     (tmp_path / "spark").mkdir()
     with Cluster(tmp_path / "spark") as cluster:  # whose workers have the bucket's credentials

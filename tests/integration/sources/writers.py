@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from pyiceberg.catalog.sql import SqlCatalog
 
-    from tests.integration.sources.conftest import Arrow, Lake
+    from tests.integration.sources.conftest import Arrow
     from tests.integration.sources.server import Server
+    from tests.projects import SourceProject
 
 PARTITIONS = {
     "people": "country, month",
@@ -37,7 +38,7 @@ PARTITIONS = {
 DELTA_PARTITIONS = {"people": ["month"], "words": ["class"], "lines": ["year"]}
 
 
-def write(lake: Lake, name: str, select: str, options: str = "") -> None:
+def write(lake: SourceProject, name: str, select: str, options: str = "") -> None:
     path = lake.source / name
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
@@ -45,7 +46,7 @@ def write(lake: Lake, name: str, select: str, options: str = "") -> None:
         connection.execute(f"copy ({select}) to '{quoted}' {options}")
 
 
-def as_text(plain: Path, lake: Lake, suffix: str) -> None:
+def as_text(plain: Path, lake: SourceProject, suffix: str) -> None:
     """Write the plain tables as one file each: CSV or JSON Lines, compressed where the suffix says so."""
     for path in sorted(plain.glob("*.parquet")):
         form = "csv" if suffix.startswith("csv") else "json"
@@ -168,14 +169,14 @@ def duckdb_file(file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     made.rename(file)
 
 
-def written(lake: Lake, name: str, rows: pa.Table, **options: Any) -> None:
+def written(lake: SourceProject, name: str, rows: pa.Table, **options: Any) -> None:
     """Write rows to a Delta table of the source; beside it first, since delta-rs cannot write to a path with [ in it."""
     staged = lake.root.parent / "staged" / name
     deltalake.write_deltalake(str(staged), rows, **options)
     shutil.copytree(staged, lake.source / name, dirs_exist_ok=True)
 
 
-def as_delta(plain: Path, lake: Lake, arrow: Arrow) -> None:
+def as_delta(plain: Path, lake: SourceProject, arrow: Arrow) -> None:
     """Write the plain tables as Delta tables: in two commits, with rows that were written twice, deleted and written again."""
     for path in sorted(plain.glob("*.parquet")):
         rows = arrow(path)
@@ -206,7 +207,7 @@ def as_iceberg(plain: Path, catalog: SqlCatalog, arrow: Arrow) -> None:
         table.append(twice)
 
 
-def as_mixture(plain: Path, lake: Lake, arrow: Arrow) -> None:
+def as_mixture(plain: Path, lake: SourceProject, arrow: Arrow) -> None:
     """Write the plain tables as Parquet, partitioned, as CSV, JSON Lines and Delta, side by side."""
     for name in ("people", "words", "days"):
         shutil.copy(plain / f"{name}.parquet", lake.source / f"{name}.parquet")

@@ -25,6 +25,7 @@ from sandbox.model import SilentProgress
 from sandbox.sampler.plan.frame import prepare_frame
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.sources.registry import build_select
+from tests.headers import HEADER
 
 if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import SamplePlan
@@ -161,14 +162,7 @@ class Case:
     @property
     def toml(self) -> str:
         where = f'where = "{self.where}"\n' if self.where else ""
-        return f"""
-version = 1
-[project]
-name = "p"
-[source]
-uri = "source"
-[pipeline]
-command = "true"
+        return f"""{HEADER}
 [sample]
 salt = "s"
 unit = "units"

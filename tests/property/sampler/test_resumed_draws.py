@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sandbox.config.project_file import load_project
 from sandbox.model import SilentProgress
 from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.samples import catalog
+from tests.projects import SourceProject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,14 +25,7 @@ if TYPE_CHECKING:
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
 
-PROJECT = """\
-version = 1
-[project]
-name = "shop"
-[source]
-uri = "source"
-[pipeline]
-command = "true"
+SECTIONS = """
 [sample]
 salt = "s"
 unit = "people"
@@ -77,8 +70,7 @@ def write(folder: Path, rows: dict[str, list[tuple[int | None, ...]]], files: in
 
 
 def drawn(root: Path, *, interrupt: int = 0) -> tuple[Sample, SampleManifest]:
-    (root / "sandbox.toml").write_text(PROJECT)
-    project = load_project(root / "sandbox.toml", start=root, environ={}, flags={})
+    project = SourceProject(root=root).project(SECTIONS)
     plan = plan_sample(project, threads=2, progress=SilentProgress())
     if interrupt:
         with contextlib.suppress(KeyboardInterrupt):

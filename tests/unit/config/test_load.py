@@ -8,24 +8,12 @@ import pytest
 
 from sandbox.config import load_project
 from sandbox.errors import ConfigError
+from tests.headers import MINIMAL
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
-
-MINIMAL = """\
-version = 1
-[project]
-name = "shop"
-[source]
-uri = "warehouse"
-[sample]
-unit = "customers"
-rate = 0.1
-[tables.customers]
-key = ["id"]
-"""
 
 
 def read(folder: Path, text: str, environ: dict[str, str] | None = None, **flags: str) -> Project:

@@ -9,24 +9,12 @@ import pytest
 from sandbox.compare import Tolerance, build_output_rules
 from sandbox.config import load_project
 from sandbox.errors import ConfigError
+from tests.headers import MINIMAL
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config import Project
-
-MINIMAL = """\
-version = 1
-[project]
-name = "shop"
-[source]
-uri = "warehouse"
-[sample]
-unit = "customers"
-rate = 0.1
-[tables.customers]
-key = ["id"]
-"""
 
 
 def read(folder: Path, addition: str) -> Project:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jinja2
 import pytest
 
-from sandbox.formatting import format_share
+from sandbox.formatting import format_count, format_share
 from sandbox.manifest.profile import (
     BinnedDistribution,
     DistanceRecord,
@@ -78,6 +78,7 @@ def test_the_card_of_the_report_escapes_every_name(name: str) -> None:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["share"] = format_share
+    environment.globals["many"] = format_count
     found = profile(orders=orders(**{name: column(0.2)}))
     card = str(environment.get_template("sample.html").module.section(found, words))  # type: ignore[attr-defined]
     assert name not in card

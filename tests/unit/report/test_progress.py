@@ -3,12 +3,12 @@ from __future__ import annotations
 import io
 import re
 import threading
-import time
 
 import pytest
 from rich.console import Console
 
 from sandbox.report.terminal.progress import RichProgress
+from tests.waiting import wait_until
 
 
 def console(*, terminal: bool) -> tuple[Console, io.StringIO]:
@@ -30,13 +30,15 @@ def test_off_a_terminal_a_step_is_one_plain_line() -> None:
 
 def test_on_a_terminal_nested_steps_show_how_far_they_are() -> None:
     to, target = console(terminal=True)
-    progress = RichProgress(to)
+    seconds = [0.0]
+    progress = RichProgress(to, clock=lambda: seconds[0])
     with (
         progress.step("outer", total=1000, unit="rows") as advance,
         progress.step("inner [x]", total=2e9, unit="bytes"),
     ):
         advance(250)
-        time.sleep(1.2)
+        seconds[0] += 1.2
+        wait_until(lambda: "left" in target.getvalue())
         progress.print_message("still here")
     shown = target.getvalue()
     assert "250 of 1,000 rows" in shown
@@ -44,7 +46,7 @@ def test_on_a_terminal_nested_steps_show_how_far_they_are() -> None:
     assert "2.0 GB" in shown
     assert "inner [x]" in shown
     assert "still here" in shown
-    assert "✓ outer 1." in re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert "✓ outer 1.2 s" in re.sub(r"\x1b\[[\d;]*m", "", shown)
 
 
 def test_steps_in_several_threads_end_well() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sandbox.formatting import format_count
 from sandbox.masking.rules import describe_masks
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _format_warning(unit: UnitPlan) -> str:
         for stratum in small[:MAX_EXAMPLES]
     )
     more = f" and {len(small) - MAX_EXAMPLES} more" if len(small) > MAX_EXAMPLES else ""
-    which = "1 stratum has" if len(small) == 1 else f"{len(small)} strata have"
+    which = format_count(len(small), "stratum has", "strata have")
     return (
         f"{unit.table}: {which} fewer than {MIN_POPULATION} units in the population, and masks hide little there: {named}{more}; "
         "merge rare values with rare_below, or use fewer strata"

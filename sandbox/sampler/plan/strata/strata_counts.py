@@ -10,6 +10,7 @@ from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule import sampling_rule
 from sandbox.engine.rule.strata_labels import NAN_BIN
 from sandbox.errors import DataRuleError
+from sandbox.formatting import format_count
 from sandbox.sampler.plan.bins import build_text_expression
 from sandbox.sampler.plan.frame import add_filter, choose_relation
 from sandbox.sampler.plan.plan import StratumLabel, build_sort_key
@@ -150,9 +151,9 @@ class StrataCounter:
         if rows > null_keys:
             return
         if rows:
-            what = f"in all {rows:,} rows a part of the key ({', '.join(self.key)}) is NULL"
+            what = f"in all {format_count(rows, 'row')} a part of the key ({', '.join(self.key)}) is NULL"
         elif self.table.rows:
-            what = f"where holds for none of its {self.table.rows:,} rows"
+            what = f"where holds for none of its {format_count(self.table.rows, 'row')}"
         else:
             what = "it has no rows"
         raise DataRuleError(
@@ -242,7 +243,7 @@ class StrataCounter:
             way = f'merge its rare values: {{column = "{widest.name}", rare_below = 200}}'
         return DataRuleError(
             f"{self.table.name} would fall into more than {MAX_STRATA:,} strata; the widest column is {widest.name}, "
-            f"with {'about ' if is_estimate else ''}{count:,} values",
+            f"with {'about ' if is_estimate else ''}{format_count(count, 'value')}",
             hint=f"{way}, or take it out of strata",
         )
 
