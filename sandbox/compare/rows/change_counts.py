@@ -104,6 +104,9 @@ def count_changes(
     """Count what `collect` left.
 
     Without a key no row of one side is a row of the other; columns are then given only where nothing differs.
+
+    Raises:
+        AssertionError: The sides do not have the same number of unchanged rows.
     """
     [(removed, added, net)] = session.fetch_rows(
         "select coalesce(sum(b - c) filter (b > c), 0), coalesce(sum(c - b) filter (c > b), 0), "
@@ -112,13 +115,17 @@ def count_changes(
     )
     pairs, columns = _count_pairs(session, plan, doing) if plan.key else (_NO_PAIRS, {})
     baseline, candidate = (shapes[side].rows for side in SIDES)
+    unchanged = baseline - int(removed) - pairs.changed
+    # Both sides have the same rows left, or some row was lost on the way: no verdict may rest on that.
+    left = candidate - int(added) - pairs.changed
+    assert unchanged == left >= 0, f"{doing}: {unchanged:,} rows of the baseline and {left:,} of the candidate are left"
     rows = RowCounts(
         baseline=baseline,
         candidate=candidate,
         added=int(added),
         removed=int(removed),
         changed=pairs.changed,
-        unchanged=baseline - int(removed) - pairs.changed,
+        unchanged=unchanged,
         noise=pairs.noise + int(removed) + int(added) - int(net),
         rounding=pairs.rounding,
         largest_rounding=pairs.largest_rounding,
