@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
+import sandbox
 from tests.projects import give_own_home
 from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from tests.projects import Shop
 
@@ -156,3 +159,22 @@ def test_a_query_may_end_in_a_semicolon_and_a_comment(shop: Shop) -> None:
     found = shop.run("sql", "--json", "select ';--' as a; -- done")
     assert found.status == 0, found.stderr
     assert found.json["rows"] == [[";--"]]
+
+
+def test_the_api_gives_the_same_as_the_commands(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in shop.environment.items():
+        monkeypatch.setenv(name, value)
+    project = sandbox.open(shop.root)
+    sample = project.sample()
+    assert sample.tables.keys() == {"customers", "orders"}
+    customers = sample.arrow("customers").num_rows
+    assert sample.weights("customers").num_rows == customers
+    with sample.duckdb() as connection:
+        assert connection.sql("select count(*) from customers").fetchall() == [(customers,)]
+    assert project.run("main").outputs == ["value"]
+    shop.edit("pipeline.py", "count(order_id)", "count(*)")
+    diff = project.diff()
+    assert diff.verdict == "outside_gate"
+    assert diff.outputs["value"].rows("changed").num_rows == diff.outputs["value"].result.rows.changed > 0
+    assert diff.estimates["value"].unit == "customers"
+    assert diff.report.is_file()
