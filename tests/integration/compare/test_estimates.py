@@ -387,3 +387,22 @@ def test_slices_are_sought_among_the_units_own_columns(tmp_path: Path) -> None:
     assert best.covered == pytest.approx(300 / 301)
     named = {one.column for segment in (best, *others) for one in segment.slices}
     assert named <= {"customers.country", "customers.tier"}, "an output's own column goes before the unit's"
+
+
+def test_truth_values_have_a_number_of_rows_and_a_share(tmp_path: Path, drawn: UnitTableDraw) -> None:
+    ids = list(range(UNITS))
+    before = {"customer_id": ids, "loyal": [key % 2 == 0 for key in ids], "nothing": pa.nulls(UNITS, pa.float64())}
+    after = before | {"loyal": [True] * 30 + [key % 2 == 0 for key in ids[30:]]}
+    found = diff(*both(tmp_path, before, after), drawn)
+    total, share = found.estimate.totals["loyal"], found.estimate.means["loyal"]
+    assert (total.baseline.estimate, total.change.estimate) == (200, 150)
+    assert (share.baseline.estimate, share.change.estimate) == (0.5, pytest.approx(0.375))
+    assert found.estimate.truth_columns == ["loyal"]
+    assert found.null_columns == {"nothing": "both"}
+
+
+def test_a_column_that_becomes_null_throughout_is_named(tmp_path: Path, drawn: UnitTableDraw) -> None:
+    before = {"customer_id": list(range(UNITS)), "value": [None] * (UNITS - 1) + [1.0]}
+    after = {"customer_id": list(range(UNITS)), "value": pa.nulls(UNITS, pa.float64())}
+    assert diff(*both(tmp_path, before, after), drawn).null_columns == {"value": "candidate"}
+    assert diff(*both(tmp_path, after, before), drawn).null_columns == {}
