@@ -1,4 +1,4 @@
-"""The types of what `sandbox.__getattr__` loads at first use."""
+# The types of what `sandbox.__getattr__` loads at first use.
 
 from sandbox.api import compare_tables as compare_tables
 from sandbox.api import open_project
