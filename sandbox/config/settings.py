@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from sandbox.config.sections.base import Section
+from sandbox.config.sections.estimate import EstimateSection
 from sandbox.config.sections.outputs import DataTestEntry, GateSection, OutputSection
 from sandbox.config.sections.promotion import PromotionSection
 from sandbox.config.sections.sample import SampleSection, TableSection
@@ -42,6 +43,7 @@ class Settings(Section):
         default_factory=dict, description="Rules for comparing an output, by its name."
     )
     tests: list[DataTestEntry] = Field(default_factory=list, description="Data tests of the outputs.")
+    estimate: EstimateSection = Field(default_factory=EstimateSection, description="Estimates for production.")
     gate: GateSection = Field(default_factory=GateSection, description="What a change may do and still pass.")
     promotion: PromotionSection = Field(
         default_factory=PromotionSection, description="Signed records of accepted changes."

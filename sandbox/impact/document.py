@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sandbox.impact.rule_judgement import RuleJudgement
     from sandbox.manifest.diff import ArtifactDiff, DataTestResult, DbtBuild, OutputDiff
     from sandbox.manifest.sample import SampleManifest
+    from sandbox.manifest.separability import SeparabilityChecks
     from sandbox.runner.run import Run
 
 REPORT_FILE = "report.html"
@@ -40,6 +41,7 @@ class DiffFindings:
         artifacts: The artifacts, by path.
         not_compared: The outputs excluded from comparison.
         noise_run: The noise run, if there was one.
+        separability: The runs of the separability check, if there were any.
         warnings: Warnings for the reader.
         dbt: The built parts of a dbt project.
     """
@@ -53,6 +55,7 @@ class DiffFindings:
     artifacts: Mapping[str, ArtifactDiff] = field(default_factory=dict)
     not_compared: list[NotCompared] = field(default_factory=list)
     noise_run: Run | None = None
+    separability: SeparabilityChecks | None = None
     warnings: list[str] = field(default_factory=list)
     dbt: DbtBuild | None = None
 
@@ -99,6 +102,7 @@ def build_document(
         warnings=findings.warnings,
         report=str(project.state_folder / "diffs" / identity / REPORT_FILE),
         repeat=_describe_noise_run(findings.noise_run),
+        separability=findings.separability,
         dbt=findings.dbt,
     )
 

@@ -6,7 +6,6 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from sandbox.dbt import runs, tests
-from sandbox.impact import separability
 from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
@@ -17,6 +16,7 @@ from sandbox.impact.compare_outputs import (
 from sandbox.impact.comparison_cache import compare_runs
 from sandbox.impact.document import DiffFindings, describe_run_side
 from sandbox.impact.noise.findings import account_for_noise
+from sandbox.impact.separability.withdrawal import withdraw_estimates
 from sandbox.impact.sides import find_ancestry_warnings
 from sandbox.runner.output_records import list_output_tables
 
@@ -78,4 +78,4 @@ def run_and_compare_sides(
         ],
     )
     findings = account_for_noise(baseline, findings, terms, fresh=fresh, progress=progress)
-    return separability.withdraw_estimates(baseline, candidate, findings, terms, fresh=fresh, progress=progress)
+    return withdraw_estimates(baseline, candidate, findings, terms, fresh=fresh, progress=progress)

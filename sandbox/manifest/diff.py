@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, NoiseRun, SampleReference
 from sandbox.manifest.document import Document, DocumentPart
 from sandbox.manifest.output_estimate import OutputEstimate, upgrade_estimate
+from sandbox.manifest.separability import SeparabilityChecks
 
 DataTestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated"]
 Verdict = Literal["same", "within_gate", "outside_gate"]
@@ -383,6 +384,7 @@ class DiffDocument(Document):
     warnings: list[str]
     report: str | None
     repeat: NoiseRun | None = None
+    separability: SeparabilityChecks | None = None
     dbt: DbtBuild | None = None
     artifacts: dict[str, ArtifactDiff] = Field(default_factory=dict)
     not_compared: list[NotCompared] = Field(default_factory=list)

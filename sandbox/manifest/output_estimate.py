@@ -67,7 +67,8 @@ class OutputEstimate(DocumentPart):
     ``share`` is the share of production's rows that differ. ``totals`` and ``means`` (over rows with a non-null value)
     are by numeric or boolean column; of the latter, ``truth_columns``, they are the rows that are true and their share.
     ``outside`` counts production's rows without a unit, by table; they are in no figure. It is null if they were not
-    counted.
+    counted. ``checked_units`` is the largest number of units on which the separability check ran the code: it cannot see
+    a limit above.
     """
 
     status: Literal["estimated", "not_estimated"]
@@ -85,6 +86,7 @@ class OutputEstimate(DocumentPart):
     truth_columns: list[str] = Field(default_factory=list)
     left_out: RowsWithoutUnit | None = None
     outside: dict[str, int | None] = Field(default_factory=dict)
+    checked_units: int | None = None
 
 
 def upgrade_estimate(fields: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,9 @@ from sandbox.manifest.document import Document, DocumentPart
 SIZE_PREFIX = "size of "
 """How the weights' columns of sizes begin."""
 
+HALF_FAMILY = slice(32, None)
+"""The digits of a half-sample's fingerprint that all half-samples of one sample share."""
+
 
 class StratumRecord(DocumentPart):
     """One stratum of one unit table.
@@ -107,6 +110,7 @@ class SampledTable(DocumentPart):
     no usable inclusion probability. ``outside_frame`` counts the source's rows without a unit; None if they were not
     counted. ``frame`` has the metadata of the source's Parquet that the sample keeps: pandas' index and dtypes, metadata of
     fields, extension types; None without any.
+    ``unique`` are columns without a repeated value in the whole source, apart from NULL.
     """
 
     role: str
@@ -122,6 +126,7 @@ class SampledTable(DocumentPart):
     outside_frame: int | None
     references: list[ReferenceSummary]
     frame: dict[str, JsonValue] | None = None
+    unique: list[str] = Field(default_factory=list)
 
 
 class SourceFileRecord(DocumentPart):
@@ -174,5 +179,11 @@ class SampleManifest(Document):
 
 
 def compute_half_fingerprint(fingerprint: str) -> str:
-    """Return the fingerprint of a sample's half-sample (see `sandbox.sampler.half_sample.selection`)."""
+    """Return the fingerprint of a sample's first half-sample (see `sandbox.sampler.half_sample.selection`)."""
     return hash_json({"half of": fingerprint, "by": 1})
+
+
+def compute_enlarged_fingerprint(fingerprint: str, choices: dict[str, Any]) -> str:
+    """Return the fingerprint of a sample's enlarged half-sample, written with some choices."""
+    own = hash_json({"enlarged half of": fingerprint, "by": 1, **choices})
+    return own[: HALF_FAMILY.start] + compute_half_fingerprint(fingerprint)[HALF_FAMILY]

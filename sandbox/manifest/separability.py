@@ -1,24 +1,53 @@
-"""``.sandbox/separability/<digest>.json``: the result of the separability check on the half-sample."""
+"""Documents of the separability check: a half-sample's size, and results in ``.sandbox/separability/<digest>.json``."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from sandbox.manifest.document import Document
+from sandbox.manifest.document import Document, DocumentPart
 
 
 class SeparabilityRecord(Document):
-    """The comparison of production's code on the half-sample and on the whole sample.
+    """The comparison of one side's code on a half-sample and on the whole sample.
 
     ``run`` is the run on the half-sample; None if it failed. ``reasons`` maps an output to the reason why its rows
-    cannot be scaled up; None if each unit's rows were the same. ``identity`` is a digest of the runs and the rules.
+    cannot be scaled up; None if each unit's rows were the same. ``units`` maps a unit table to the number of units of
+    the half-sample, and ``cost`` is its number of rows in units of the sample's. ``identity`` is a digest of the runs and
+    the rules.
     """
 
-    FORMAT_VERSION: ClassVar[int] = 2
+    FORMAT_VERSION: ClassVar[int] = 3
     NAME: ClassVar[str] = "the separability check's record"
     HAS_SEAL: ClassVar[bool] = True
 
-    format_version: int = 2
+    format_version: int = 3
     identity: str
     run: str | None
     reasons: dict[str, str | None]
+    units: dict[str, int]
+    cost: float
+
+
+class SeparabilityChecks(DocumentPart):
+    """The runs of the separability check, on both sides; ``cost`` is theirs in runs of the sample, by rows.
+
+    ``checks`` is the setting. A kept result costs nothing again; its runs count all the same.
+    """
+
+    checks: Literal["full", "half", "none"]
+    runs: list[str]
+    cost: float
+
+
+class HalfSampleRecord(Document):
+    """``half.json``, in the folder of a half-sample: its size.
+
+    ``units`` maps a unit table to its number of units, copies included. ``cost`` is the number of rows, in units of the
+    sample's: the cost of a run in runs of the whole sample.
+    """
+
+    NAME: ClassVar[str] = "the half-sample's record"
+
+    units: dict[str, int]
+    rows: int
+    cost: float

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.errors import StoreError
 from sandbox.manifest.run import RunRecord
-from sandbox.manifest.sample import compute_half_fingerprint
+from sandbox.manifest.sample import HALF_FAMILY, compute_half_fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,5 +21,9 @@ def list_requested_runs(runs: Path) -> list[tuple[Path, RunRecord]]:
         except StoreError:
             continue  # reported by `sandbox verify`
     # A half-sample is run only after the whole sample.
-    halves = {compute_half_fingerprint(record.sample) for _, record in records}
-    return [(folder, record) for folder, record in records if record.variation is None and record.sample not in halves]
+    halves = {compute_half_fingerprint(record.sample)[HALF_FAMILY] for _, record in records}
+    return [
+        (folder, record)
+        for folder, record in records
+        if record.variation is None and record.sample[HALF_FAMILY] not in halves
+    ]

@@ -117,6 +117,8 @@ def describe_exclusions(output: OutputDiff) -> list[str]:
             for table, count in estimate.outside.items()
         ]
         phrases.append(f"no figure counts production's rows that belong to none of the {unit}: {', '.join(counted)}")
+    if estimate.checked_units is not None and estimate.checked_units < (estimate.population or 0):
+        phrases.append(f"a limit above {format_number(estimate.checked_units)} {unit} would not be seen")
     return phrases
 
 

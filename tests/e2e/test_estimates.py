@@ -54,6 +54,7 @@ def test_the_truth_lies_within_the_estimate_that_every_report_and_the_gate_show(
 def test_the_half_is_run_once_for_all_that_is_compared_with_one_baseline(shop: Shop) -> None:
     first = shop.run("diff")
     assert "at main on half of the sample" in first.stderr
+    assert "at main on the other half, enlarged to 400 customers (" in first.stderr
     assert "working tree on half" not in first.stderr, "what does not differ depends on nothing new"
     said = " ".join(first.stdout.split())
     assert "No difference; a change that affects more than" in said
@@ -114,6 +115,28 @@ def test_a_baseline_that_fails_on_the_half_still_gives_a_verdict(shop: Shop) -> 
     assert found["status"] == "not_estimated"
     assert "half of the sample" in found["reason"]
     assert "status 3" in found["reason"]
+
+
+def test_a_limit_that_binds_only_in_production_shows_on_the_enlarged_half(shop: Shop) -> None:
+    shop.edit("pipeline.py", "order by customer_id", "order by total desc, customer_id limit 300")
+    shop.git("commit", "-am", "the best customers")
+    shop.edit("pipeline.py", *BUG)
+    done = shop.run("diff", "--json")
+    found = done.json["outputs"]["value"]["estimate"]
+    assert found["status"] == "not_estimated"
+    assert "on the other half, enlarged, " in found["reason"]
+    assert len(done.json["separability"]["runs"]) == 2, "half of the sample does not show it"
+    assert 1.5 < done.json["separability"]["cost"] < 3.5
+    file = shop.root / "sandbox.toml"
+    text = file.read_text("utf-8")
+    for checks, reason in (("half", "has a limit of 300 (limit)"), ("none", 'checks = "none"')):
+        file.write_text(f'{text}\n[estimate]\nchecks = "{checks}"\n', "utf-8")
+        less = shop.run("diff", "--json").json
+        found = less["outputs"]["value"]["estimate"]
+        assert found["status"] == "not_estimated"
+        assert reason in found["reason"], "half of the sample does not show it, and the code does"
+        [rule] = [rule for rule in less["gate"] if rule["rule"] == "rules"]
+        assert not rule["held"], "fewer checks loosen the rules"
 
 
 TWO_UNITS = """

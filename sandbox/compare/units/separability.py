@@ -1,4 +1,4 @@
-"""Whether a unit's rows come out alike when half of the other units are gone."""
+"""Whether a unit's rows come out alike when other units are gone, or are more."""
 
 from __future__ import annotations
 
@@ -37,15 +37,17 @@ class SeparabilityInput:
     """One output that is to be looked at.
 
     Attributes:
-        whole, half: What the code made of the whole sample, and of the half.
+        whole, half: What the code made of the whole sample, and of the half-sample.
+        half_name: What messages call the half-sample.
         draw: The draw of the unit table.
-        half_units_sql: SQL that gives the keys of the half's units, in the order of the draw's key.
+        half_units_sql: SQL that gives the keys of the half's units, copies aside, in the order of the draw's key.
         rules: What is declared about the output, with its tainted columns.
         key: The columns by which its rows were told apart.
     """
 
     whole: TableFiles
     half: TableFiles
+    half_name: str
     draw: UnitTableDraw
     half_units_sql: str
     rules: OutputRules
@@ -99,8 +101,6 @@ def _write_half_rows(question: SeparabilityInput, folder: Path, memory: int) -> 
         tables: dict[SideName, TableFiles] = {"baseline": question.whole, "candidate": question.half}
         shapes = {side: reader.open(side, tables[side]) for side in SIDES}
         found = match_columns(shapes["baseline"].names, shapes["candidate"].names, OutputRules())
-        if found.added or found.removed:
-            return "it has other columns on half of the sample"
         columns = table_reader.build_compared_columns(session, shapes, found, OutputRules(), PipelineError)
         known = {column.name: column for column in columns}
         if not set(unit_key) <= set(known):
@@ -115,13 +115,33 @@ def _write_half_rows(question: SeparabilityInput, folder: Path, memory: int) -> 
             same = " and ".join(
                 f"{sql} = d.{name}" for sql, name in zip(own.render_key_sql(side, "t"), own.key_names, strict=True)
             )
+            rows, doing = (
+                f"raw_{side} t semi join kept d on {same}",
+                table_reader.describe_read_failure(side, tables[side]),
+            )
+            alone = set(found.removed if side == "baseline" else found.added) - question.rules.ignore
+            filled = [
+                name
+                for place, name in enumerate(shapes[side].names)
+                if name in alone and _has_values(session, f"r{place}", rows, doing=doing)
+            ]
+            if filled:
+                without = question.half_name if side == "baseline" else "the whole sample"
+                return f"it has no column {filled[0]} on {without}"
             session.execute(
-                f"copy (select {chosen} from raw_{side} t semi join kept d on {same}) "
-                f"to {quote_literal(str(folder / f'{side}.parquet'))} (format parquet)",
-                doing=table_reader.describe_read_failure(side, tables[side]),
+                f"copy (select {chosen} from {rows}) to {quote_literal(str(folder / f'{side}.parquet'))} (format parquet)",
+                doing=doing,
             )
     places = {column.name: f"c{column.baseline}" for column in columns}
     return _rename_columns(question.rules, question.key, places), [column.name for column in columns]
+
+
+def _has_values(session: Session, column: str, rows: str, *, doing: str) -> bool:
+    """Return whether a column that one side lacks has a value, apart from zeros: a pivot may make it of other units."""
+    zero = f"coalesce(try_cast({column} as DOUBLE) = 0, false) or {column}::VARCHAR in ('', 'false')"
+    return bool(
+        session.fetch_rows(f"select 1 from {rows} where {column} is not null and not ({zero}) limit 1", doing=doing)
+    )
 
 
 def _rename_columns(rules: OutputRules, key: tuple[str, ...], places: Mapping[str, str]) -> OutputRules:
@@ -145,7 +165,7 @@ def _explain_dependence(question: SeparabilityInput, found: OutputDiff, names: l
         f" and {len(where) - _MAX_NAMED_COLUMNS} more" if len(where) > _MAX_NAMED_COLUMNS else ""
     )
     return (
-        f"what it holds of one of the {question.draw.table} depends on the others: on half of the sample, "
+        f"what it holds of one of the {question.draw.table} depends on the others: on {question.half_name}, "
         f"{found.rows.different - found.rows.noise:,} of {format_count(found.rows.baseline, 'row')} of the same "
         f"{question.draw.table} came out otherwise{f' (in {shown})' if shown else ''}"
     )

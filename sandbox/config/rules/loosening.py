@@ -100,6 +100,7 @@ _DRAW_KEYS: dict[str, LoosensCheck] = {
 _TABLE_KEYS: dict[str, LoosensCheck] = {
     "key": _is_changed_or_removed,
     "called": _is_harmless,
+    "unique": _has_new_entry,
     "where": _is_set_or_changed,
     "duplicates": _is_lenient("error", "unit"),
     "types": _is_any_change,
@@ -169,6 +170,7 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     "promotion.max_age": _is_age_raised,
     "why.runs": _is_harmless,
     "why.time": _is_harmless,
+    "estimate.checks": _is_lenient("full", "half", "none"),
     **{f"tables.*.{key}": check for key, check in _TABLE_KEYS.items()},
     **{f"tables.*.csv.{key}": _is_any_change for key in _CSV_KEYS},
     **{f"outputs.*.{key}": check for key, check in _OUTPUT_KEYS.items()},

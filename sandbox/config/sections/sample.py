@@ -269,6 +269,11 @@ class TableSection(Section):
         description="What sentences call the table's units. Default: its name.",
         examples=["customers"],
     )
+    unique: list[NonEmptyText] = Field(
+        default_factory=list,
+        description="Further columns of which each is unique in the whole table, NULL aside.",
+        examples=[["email"]],
+    )
     where: str | None = Field(
         default=None,
         description=(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.sampler.draw.unique_columns import find_unique_columns
 from sandbox.sampler.plan.plan import list_path_to_unit
 from sandbox.sampler.plan.references import count_dangling_rows
 from sandbox.sampler.plan.unit_of_row import build_unit_join, build_unit_query
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class IntegrityFindings:
-    """References by table, and rows outside every unit by child table."""
+    """References and unique columns by table, and rows outside every unit by child table."""
 
     references: Mapping[str, list[ReferenceSummary]]
     outside_frame: Mapping[str, int | None]
+    unique: Mapping[str, list[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,11 @@ class IntegrityChecks:
 
     def collect_findings(self) -> IntegrityFindings:
         """Run all checks that only count."""
-        return IntegrityFindings(references=self.describe_references(), outside_frame=self.count_outside_frame())
+        return IntegrityFindings(
+            references=self.describe_references(),
+            outside_frame=self.count_outside_frame(),
+            unique=find_unique_columns(self.extraction),
+        )
 
     def describe_references(self) -> dict[str, list[ReferenceSummary]]:
         """Describe every reference, over the whole source if it is small enough, else over the drawn rows."""

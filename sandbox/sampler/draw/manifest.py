@@ -119,6 +119,7 @@ def _describe_table(drawn: DrawResult, step: TableStep) -> SampledTable:
         outside_frame=drawn.findings.outside_frame.get(step.table),
         references=drawn.findings.references[step.table],
         frame=written.table.frame.describe_unmasked(written.masked) if written.table.frame is not None else None,
+        unique=drawn.findings.unique.get(step.table, []),
     )
 
 

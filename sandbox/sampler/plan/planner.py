@@ -103,9 +103,13 @@ def _check_keys(
     hidden: Mapping[str, frozenset[str]],
     progress: Progress,
 ) -> list[str]:
-    """Check the declared keys of tables small enough to be checked whole."""
-    keyed = {name: table.key for name, table in settings.tables.items() if table.key}
-    chosen = {name: key for name, key in keyed.items() if tables[name].rows <= MAX_EXACT_ROWS}
+    """Check the declared keys and unique columns of tables small enough to be checked whole."""
+    small = {name: table for name, table in settings.tables.items() if tables[name].rows <= MAX_EXACT_ROWS}
+    for name, table in small.items():
+        for column in table.unique:
+            relation = quote_identifier(project_table(session, tables[name], [column]))
+            check_unique_keys(session, name, relation, [column], hidden=hidden.get(name, ()))
+    chosen = {name: table.key for name, table in small.items() if table.key}
     warnings = []
     with progress.step("checking the keys", total=len(chosen), unit="tables") as advance:
         for name, key in chosen.items():

@@ -61,6 +61,8 @@ def _list_named_columns(settings: Settings) -> Iterator[tuple[str, str, str]]:
     for name, table in settings.tables.items():
         for column in table.key or ():
             yield name, column, f"key in [tables.{name}]"
+        for column in table.unique:
+            yield name, column, f"unique in [tables.{name}]"
         for column in table.mask:
             yield name, column, f"[tables.{name}.mask]"
         for reference in table.all_references:

@@ -102,13 +102,13 @@ def restore_frame(path: Path, frame: FrameMetadata, masked: Collection[str]) -> 
     partial.replace(path)
 
 
-def copy_frame(source: Path, target: Path) -> None:
+def copy_frame(source: Path, target: Path, masked: Collection[str] = ()) -> None:
     """Write the metadata of one local Parquet file into another one with some of its rows (see `restore_frame`)."""
     footer = pq.read_metadata(source)
     file = SourceFile(path=str(source), name=source.name, bytes=source.stat().st_size, modified=0)
     frame = read_frame_metadata([file], [footer], footer.schema.to_arrow_schema().names)
     if frame is not None:
-        restore_frame(target, frame, ())
+        restore_frame(target, frame, masked)
 
 
 def _keep_metadata(metadata: Mapping[bytes, bytes] | None) -> dict[bytes, bytes]:

@@ -49,6 +49,7 @@ def asked(
         whole=TableFiles(name="t", format="parquet", paths=(paths["whole"],)),
         half=TableFiles(name="t", format="parquet", paths=(paths["half"],)),
         draw=drawn,
+        half_name="half of the sample",
         half_units_sql=f"select * from read_parquet({quote_literal(str(units))})",
         rules=rules or OutputRules(),
         key=("customer_id",),
@@ -102,7 +103,9 @@ def test_too_few_units_tell_nothing(tmp_path: Path) -> None:
 
 
 def test_other_columns_on_the_half_tell_nothing(tmp_path: Path) -> None:
-    assert asked(tmp_path, WHOLE, HALF | {"more": [1, 1]}) == "it has other columns on half of the sample"
+    assert asked(tmp_path, WHOLE, HALF | {"more": [1, 1]}) == "it has no column more on the whole sample"
+    assert asked(tmp_path, WHOLE | {"more": [0, 1, 0, 0]}, HALF) == "it has no column more on half of the sample"
+    assert asked(tmp_path, WHOLE | {"more": [0, None, 2, 3]}, HALF) is None
 
 
 def test_columns_of_any_name_are_compared(tmp_path: Path) -> None:
@@ -136,6 +139,7 @@ def test_an_output_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
                     strata=[],
                     rows_outside_units={},
                 ),
+                half_name="half of the sample",
                 half_units_sql="select 1",
                 rules=OutputRules(),
                 key=(),

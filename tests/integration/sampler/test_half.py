@@ -70,13 +70,26 @@ def made(drawn: Any, tmp_path: Path) -> Sample:
     project, sample, manifest = drawn
     target = tmp_path / "half"
     target.mkdir()
-    return write_half_sample(sample, manifest, project.settings, target)
+    return write_first(project, sample, manifest, target)
+
+
+def write_first(project: Any, sample: Sample, manifest: SampleManifest, target: Path) -> Sample:
+    record = write_half_sample(sample, manifest, project.settings, target)
+    fingerprint = selection.compute_fingerprint(manifest, "first", unique={}, memory=2**30)
+    half = selection.build_half_sample(target, manifest, fingerprint)
+    assert record.rows == sum(
+        duckdb.read_parquet([str(path) for path in table.paths]).count("*").fetchall()[0][0]
+        for table in half.tables.values()
+    )
+    return half
 
 
 def kept(drawn: Any) -> set[int]:
     _, sample, manifest = drawn
     with duckdb.connect() as connection:
-        found = connection.execute(selection.build_half_units_query(manifest, sample.path, "customers")).fetchall()
+        found = connection.execute(
+            selection.build_half_units_query(manifest, sample.path, "customers", "first")
+        ).fetchall()
     return {key for (key,) in found}
 
 
@@ -130,7 +143,7 @@ def test_the_same_sample_has_the_same_half_with_a_name_of_its_own(
 ) -> None:
     project, sample, manifest = drawn
     (tmp_path / "again").mkdir()
-    again = write_half_sample(sample, manifest, project.settings, tmp_path / "again")
+    again = write_first(project, sample, manifest, tmp_path / "again")
     assert again.fingerprint == made.fingerprint != sample.fingerprint
     assert all(read(again, name) == read(made, name) for name in made.tables)
 

@@ -46,10 +46,13 @@ mask = { email = "hash", born = { kind = "date_shift", days = 30 } }
 ranges = { age = { min = 0 } }
 [tables.products]
 key = ["id"]
+unique = ["code"]
 [[tables.products.reference]]
 columns = ["a", "b"]
 table = "customers"
 key = ["c", "d"]
+[estimate]
+checks = "half"
 [stack]
 requirements = "requirements.txt"
 [pipeline]
@@ -176,6 +179,7 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("promotion", "max_age"), ABSENT, "30d"),
     (("why", "runs"), ABSENT, 10),
     (("why", "time"), ABSENT, "1m"),
+    (("estimate", "checks"), "none", "full"),
     (("sample", "also", "products"), None, ABSENT),
     (("sample", "also", "products", "rate"), 0.4, 0.6),
     (("sample", "also", "products", "salt"), "b", ABSENT),
@@ -189,6 +193,8 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("tables", "products"), None, ABSENT),
     (("tables", "others"), ABSENT, {"key": ["id"]}),
     (("tables", "customers", "key"), None, ABSENT),
+    (("tables", "customers", "unique"), ["email"], ABSENT),
+    (("tables", "products", "unique"), ["code", "ean"], []),
     (("tables", "customers", "where"), "x > 1", None),
     (("tables", "customers", "duplicates"), "unit", ABSENT),
     (("tables", "customers", "columns"), ["id", "x", "country", "email", "born", "age"], ABSENT),

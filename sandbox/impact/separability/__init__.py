@@ -1,0 +1,1 @@
+"""The separability check: whether rows of a unit depend on other units."""
