@@ -118,7 +118,9 @@ def count_changes(
     unchanged = baseline - int(removed) - pairs.changed
     # Both sides have the same rows left, or some row was lost on the way: no verdict may rest on that.
     left = candidate - int(added) - pairs.changed
-    assert unchanged == left >= 0, f"{doing}: {unchanged:,} rows of the baseline and {left:,} of the candidate are left"
+    assert unchanged == left >= 0, (
+        f"{doing}: {format_count(unchanged, 'row')} of the baseline and {left:,} of the candidate are left"
+    )
     rows = RowCounts(
         baseline=baseline,
         candidate=candidate,
