@@ -14,6 +14,7 @@ from sandbox.suggest.keys import is_unique
 from sandbox.suggest.naming import (
     FILLER_WORDS,
     GENERIC_KEY_NAMES,
+    KEY_WORDS,
     ROLE_WORDS,
     SELF_WORDS,
     STAFF_WORDS,
@@ -210,6 +211,8 @@ def _rank_weak_name(
     synonyms = {(word,) for entity in entities for word in list_synonyms("".join(entity))}
     if any(words in (name + key, (*name, "id")) for name in synonyms):
         return WEAK_RANK
+    if any(word in KEY_WORDS and word not in key for word in words):
+        return None  # order_number is not named for order_id
     named = [word for word in words if word not in FILLER_WORDS]
     stems = {entity[-1] for entity in entities}
     if len(named) == 1 and any(_share_stem(named[0], stem) for stem in stems):
