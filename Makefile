@@ -48,6 +48,7 @@ test: setup lint  ## Check everything: style, types, layers, and all tests (real
 	@tests/e2e/openers.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/browser/chromium.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/server.sh $(if $(filter true,$(CI)),,--optional)
+	@tests/integration/sources/mariadb.sh $(if $(filter true,$(CI)),,--optional)
 	@tests/integration/sources/java.sh $(if $(filter true,$(CI)),,--optional)
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder --durations 20
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.config_problems import ConfigProblem, suggest_name
 from sandbox.config.output_checks import check_data_tests, check_outputs
-from sandbox.config.source_address import POSTGRES_SCHEMES, find_address_problem
+from sandbox.config.source_address import MYSQL_SCHEMES, POSTGRES_SCHEMES, find_address_problem
 from sandbox.config.unit_membership import resolve_unit_membership
 from sandbox.formatting import format_count
 from sandbox.model import BUCKET_SCHEMES, ICEBERG_SCHEMES, is_custom_image
@@ -244,6 +244,8 @@ def check_address(settings: Settings) -> Iterator[ConfigProblem]:
     uri, where = settings.source.uri, ("source", "uri")
     if settings.source.postgres is not None and uri.partition("://")[0] not in POSTGRES_SCHEMES:
         yield ConfigProblem(key=("source", "postgres"), message="is for sources whose uri is postgresql://…")
+    if settings.source.mysql is not None and uri.partition("://")[0] not in MYSQL_SCHEMES:
+        yield ConfigProblem(key=("source", "mysql"), message="is for sources whose uri is mysql://…")
     if settings.source.row_security != "error" and uri.partition("://")[0] not in POSTGRES_SCHEMES:
         yield ConfigProblem(key=("source", "row_security"), message="is for sources whose uri is postgresql://…")
     if "://" not in uri:
@@ -367,8 +369,9 @@ def _list_unsupported(settings: Settings) -> Iterator[tuple[KeyPath, bool, str]]
         *BUCKET_SCHEMES,
         *ICEBERG_SCHEMES,
         *POSTGRES_SCHEMES,
+        *MYSQL_SCHEMES,
         *COMPILED_DIALECTS,
     }
-    what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files and Postgres"
+    what = f"{scheme}://…: sources other than folders, buckets, Iceberg catalogues, database files, Postgres and MySQL"
     yield ("source", "uri"), other, what
     yield ("gate", "unexpected"), settings.gate.unexpected == "fail", "columns that changed though nothing leads there"

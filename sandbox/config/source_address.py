@@ -7,6 +7,11 @@ from urllib.parse import urlsplit
 from sandbox.error_text import hide_credentials
 
 POSTGRES_SCHEMES = ("postgresql", "postgres")
+MYSQL_SCHEMES = ("mysql", "mariadb")
+_PASSWORD_PLACES = {
+    **dict.fromkeys(POSTGRES_SCHEMES, "set PGPASSWORD, or use ~/.pgpass"),
+    **dict.fromkeys(MYSQL_SCHEMES, "set MYSQL_PWD, or use ~/.my.cnf"),
+}
 
 
 def find_address_problem(uri: str) -> str | None:
@@ -26,5 +31,5 @@ def find_address_problem(uri: str) -> str | None:
         return f"{scheme}://… is no address that can be read"
     if not hidden:
         return None
-    instead = "set PGPASSWORD, or use ~/.pgpass" if scheme in POSTGRES_SCHEMES else "use the environment, or log in"
+    instead = _PASSWORD_PLACES.get(scheme, "use the environment, or log in")
     return f"{scheme}://… holds a password, which does not belong into a file; take it out and {instead}"

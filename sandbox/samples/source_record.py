@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from sandbox.manifest.source_record import SourceRecord
+from sandbox.manifest.document import Document
 from sandbox.samples.specification import compute_request_id
 from sandbox.store.folder import write_file
 
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.config.settings import Project
+
+
+class SourceRecord(Document):
+    """``sources/<request>.json``: the source of a drawn sample, with the columns and DuckDB types of each table."""
+
+    NAME: ClassVar[str] = "the record of the sample's source"
+
+    fingerprint: str
+    uri: str
+    tables: dict[str, dict[str, str]]
 
 
 def record_source(project: Project, fingerprint: str, tables: Mapping[str, Mapping[str, str]]) -> None:

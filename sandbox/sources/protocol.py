@@ -212,6 +212,15 @@ class SourceAdapter:
             DataRuleError: A column is not.
         """
 
+    def check_reference(
+        self, table: SourceTable, columns: Sequence[str], target: SourceTable, key: Sequence[str]
+    ) -> None:
+        """Check that this source finds the same rows equal as a sample does, for a reference between two tables.
+
+        Raises:
+            DataRuleError: It does not.
+        """
+
     def count_undecodable_values(self, table: SourceTable) -> dict[str, int]:
         """Count invalid UTF-8 values per text column, omitting columns without any."""
         return {}

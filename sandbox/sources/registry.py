@@ -11,6 +11,7 @@ from sandbox.sources.adapters.duckdb_file import DuckDBAdapter
 from sandbox.sources.adapters.excel_files import ExcelAdapter
 from sandbox.sources.adapters.jsonl_files import JsonLinesAdapter
 from sandbox.sources.adapters.lakehouse import DeltaAdapter, IcebergAdapter
+from sandbox.sources.adapters.mysql import MySQLAdapter
 from sandbox.sources.adapters.parquet_files import ParquetAdapter
 from sandbox.sources.adapters.postgres import PostgresAdapter
 from sandbox.sources.adapters.spark import SparkAdapter
@@ -38,6 +39,7 @@ ADAPTERS: dict[SourceFormat, SourceAdapter] = {
         DuckDBAdapter(),
         SQLiteAdapter(),
         PostgresAdapter(),
+        MySQLAdapter(),
         SparkAdapter(),
     )
 }

@@ -9,7 +9,7 @@ from sandbox.config.rules.loosening import CODE_KEYS, GATE_CHECKS, PLACEMENT_KEY
 from sandbox.config.rules.mask_strength import is_weaker_mask
 from sandbox.config.sections.base import Section
 from sandbox.config.sections.outputs import GATE_DEFAULTS, GateSection, OutputSection, ToleranceEntry
-from sandbox.config.sections.source import PostgresSection, SparkSection
+from sandbox.config.sections.source import MySQLSection, PostgresSection, SparkSection
 from sandbox.config.toml_quoting import quote_key, quote_text
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from sandbox.config.sections.sample import MaskEntry, TableSection
     from sandbox.config.settings import Settings
 
-_OPTIONAL_SECTIONS: dict[str, Section] = {"source.spark": SparkSection(), "source.postgres": PostgresSection()}
+_OPTIONAL_SECTIONS: dict[str, Section] = {
+    "source.spark": SparkSection(), "source.postgres": PostgresSection(), "source.mysql": MySQLSection(),
+}  # fmt: skip
 # Masks that merge different values: with a new one, a change of the data read may become invisible.
 _MERGING_MASKS = frozenset({"null", "redact", "noise", "bucket"})
 

@@ -28,7 +28,9 @@ PLACEMENT_KEYS = frozenset(
 )  # fmt: skip
 """Keys of placement; under ``CI=true`` they come from the baseline's file or a flag."""
 
-CONNECTION_KEYS = frozenset({"source.uri", "source.engine", "source.store", "source.spark", "source.postgres"})
+CONNECTION_KEYS = frozenset(
+    {"source.uri", "source.engine", "source.store", "source.spark", "source.postgres", "source.mysql"}
+)
 """Rules that name hosts; under ``CI=true`` they come from the baseline's file or a flag too.
 
 Otherwise a change could send the job's credentials to another host before it is judged.
@@ -163,6 +165,8 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     "source.postgres.statement_timeout": _is_harmless,
     "source.postgres.lock_timeout": _is_harmless,
     "source.postgres.rows_per_second": _is_harmless,
+    "source.mysql.statement_timeout": _is_harmless,
+    "source.mysql.lock_timeout": _is_harmless,
     **{f"sample.{key}": check for key, check in _DRAW_KEYS.items()},
     **{f"sample.also.*.{key}": check for key, check in _DRAW_KEYS.items()},
     "sample.unit": _is_any_change,

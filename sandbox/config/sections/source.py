@@ -58,14 +58,25 @@ class PostgresSection(Section):
     )
 
 
+class MySQLSection(Section):
+    """``[source.mysql]``: limits on the load on a MySQL or MariaDB database."""
+
+    statement_timeout: Duration = Field(
+        default=1800.0, description="Longest time that one query may take on the server.", examples=["30m"]
+    )
+    lock_timeout: Duration = Field(
+        default=10.0, description="Longest time that one query may wait for a lock.", examples=["10s"]
+    )
+
+
 class SourceSection(Section):
     """``[source]``: the location of production's data."""
 
     uri: NonEmptyText = Field(
         description=(
             "Location of production's data: a folder, a DuckDB or SQLite file, a bucket (`s3://`, "
-            "`gs://`, `az://`), a catalog of Iceberg tables, or a Postgres database. Relative paths "
-            "start at `sandbox.toml`."
+            "`gs://`, `az://`), a catalog of Iceberg tables, or a database (`postgresql://`, `mysql://`). "
+            "Relative paths start at `sandbox.toml`."
         ),
         examples=["warehouse/"],
     )
@@ -87,6 +98,7 @@ class SourceSection(Section):
     )
     spark: SparkSection | None = Field(default=None, description='Settings of `engine = "spark"`.')
     postgres: PostgresSection | None = Field(default=None, description="Settings of a Postgres source.")
+    mysql: MySQLSection | None = Field(default=None, description="Settings of a MySQL or MariaDB source.")
 
     @property
     def is_sample_written_by_executors(self) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import fs
 
-SnapshotKind = Literal["delta", "iceberg", "postgres"]
+SnapshotKind = Literal["delta", "iceberg", "postgres", "mysql"]
 
 
 @dataclass(frozen=True, kw_only=True)

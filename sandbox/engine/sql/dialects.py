@@ -7,7 +7,7 @@ or the length of a text. Expressions without an exact equivalent are refused, be
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -16,25 +16,26 @@ import sqlglot
 from sqlglot import exp
 
 from sandbox.errors import DataRuleError
+from sandbox.model import SqlDialect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.model import SqlDialect
-
+CompiledDialect = SqlDialect | Literal["mysql"]  # in MySQL only the random number is compiled
 TESTED_DIALECTS: tuple[SqlDialect, ...] = ("duckdb", "postgres")  # tests execute the compiled SQL
 
 # The first 15 hex digits of a text's SHA-256 as an integer; Ibis supports it for DuckDB and Spark only.
-HASH_DIGITS_SQL: Mapping[SqlDialect, str] = {
+HASH_DIGITS_SQL: Mapping[CompiledDialect, str] = {
     "postgres": "('x' || substr(encode(sha256(convert_to({}, 'UTF8')), 'hex'), 1, 15))::bit(60)::bigint",
     "snowflake": "to_number(substr(sha2({}, 256), 1, 15), 'XXXXXXXXXXXXXXX')",
     "bigquery": "cast(concat('0x', substr(to_hex(sha256({})), 1, 15)) as int64)",
     "trino": "from_base(substr(to_hex(sha256(to_utf8({}))), 1, 15), 16)",
     "clickhouse": "reinterpretAsInt64(reverse(unhex(concat('0', substring(hex(SHA256({})), 1, 15)))))",
     "databricks": "cast(conv(substr(sha2({}, 256), 1, 15), 16, 10) as bigint)",
+    "mysql": "cast(conv(substr(sha2({}, 256), 1, 15), 16, 10) as signed)",
 }
 # Microseconds of a timestamp since 1970 UTC; Ibis's own functions return seconds or lose digits.
-MICROSECONDS_SQL: Mapping[SqlDialect, str] = {
+MICROSECONDS_SQL: Mapping[CompiledDialect, str] = {
     "duckdb": "epoch_us({})",
     "postgres": "(extract(epoch from {}) * 1000000)::bigint",
     "snowflake": "date_part(epoch_microsecond, {})",
@@ -45,18 +46,19 @@ MICROSECONDS_SQL: Mapping[SqlDialect, str] = {
     ),
     "clickhouse": "toUnixTimestamp64Micro(toDateTime64({}, 6))",
     "databricks": "unix_micros({})",
+    "mysql": "timestampdiff(microsecond, '1970-01-01 00:00:00', {})",
 }
 # Conversions of timestamps without and with time zone to the argument of the above.
-TIMESTAMP_SQL: Mapping[SqlDialect, tuple[str, str]] = {
+TIMESTAMP_SQL: Mapping[CompiledDialect, tuple[str, str]] = {
     "bigquery": ("timestamp({}, 'UTC')", "{}"),
     "trino": ("{}", "{} at time zone 'UTC'"),
 }
 # Databases that trim zeros of decimals, or format dates by a setting.
-DECIMAL_TEXT_SQL: Mapping[SqlDialect, str] = {
+DECIMAL_TEXT_SQL: Mapping[CompiledDialect, str] = {
     "bigquery": "format('%.{scale}f', {value})",
     "clickhouse": "toDecimalString({value}, {scale})",
 }
-DATE_TEXT_SQL: Mapping[SqlDialect, str] = {
+DATE_TEXT_SQL: Mapping[CompiledDialect, str] = {
     "postgres": "to_char({}, 'YYYY-MM-DD')",
     "snowflake": "to_char({}, 'YYYY-MM-DD')",
 }
@@ -99,7 +101,7 @@ def _date_text(value: dt.date) -> dt.string:
     """Placeholder for `DATE_TEXT_SQL`."""
 
 
-def compile_select(expression: Any, dialect: SqlDialect) -> exp.Expr:
+def compile_select(expression: Any, dialect: CompiledDialect) -> exp.Expr:
     """Return a table expression as a parsed SELECT of a dialect."""
     lowered = expression.op().replace(lambda node, known: _lower_node(node, known, dialect)).to_expr()
     text = str(ibis.to_sql(lowered, dialect=dialect, pretty=False))
@@ -186,7 +188,7 @@ def _adapt_to_clickhouse(tree: exp.Expr) -> None:
             kind.set("this", exp.DataType.Type.DATE32)
 
 
-def _lower_node(node: Any, known: Any, dialect: SqlDialect) -> Any:
+def _lower_node(node: Any, known: Any, dialect: CompiledDialect) -> Any:
     """Replace a node by its placeholder, if the dialect has its own SQL for it."""
     node = node.__recreate__(known) if known else node
     if isinstance(node, ops.ScalarUDF) and node.__func_name__ == "epoch_us":
@@ -216,7 +218,7 @@ def _find_hashed_text(node: Any) -> Any:
     return None
 
 
-def _render_placeholder(called: exp.Anonymous, dialect: SqlDialect) -> str | None:
+def _render_placeholder(called: exp.Anonymous, dialect: CompiledDialect) -> str | None:
     """Return the SQL of a placeholder; None if the call is a function of the database."""
     value, *more = [argument.sql(dialect=dialect) for argument in called.expressions] or [""]
     without, zoned = TIMESTAMP_SQL.get(dialect, ("{}", "{}"))

@@ -53,6 +53,9 @@ def check_columns(settings: Settings, tables: Mapping[str, SourceTable]) -> None
     for name, table in settings.tables.items():
         for reference in table.all_references:
             _check_reference_types(tables, name, reference)
+            get_adapter(tables[name]).check_reference(
+                tables[name], reference.columns, tables[reference.table], reference.key
+            )
             _check_when_values(tables[name], reference)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -19,12 +21,12 @@ from tests.projects import SourceProject, create_source_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import pyarrow as pa
 
     from sandbox.manifest.sample import SampleManifest
     from tests.integration.sources.cluster import Cluster
+    from tests.integration.sources.mariadb import MariaDB
 
 # Negative and large integers, texts that need quoting and are not ASCII, UUIDs, dates, two columns; children of each.
 TABLES = {
@@ -215,6 +217,21 @@ def filled_database(postgres_server: Server, plain: tuple[Path, SampleManifest],
 @pytest.fixture(scope="module")
 def filled(server: Server, filled_database: Server) -> Server:
     return filled_database
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[MariaDB]:
+    from tests.integration.sources.mariadb import PASSWORD, started  # noqa: PLC0415 - an extra, for those that ask for it
+
+    # Not pytest's own folder, which only its owner may enter: the server has a user of its own.
+    with (
+        tempfile.TemporaryDirectory(prefix="sandbox-mariadb-", ignore_cleanup_errors=True) as place,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        Path(place).chmod(0o755)
+        patch.setenv("MYSQL_PWD", PASSWORD)
+        with started(Path(place) / "server") as one:
+            yield one
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +143,16 @@ def _write_postgres(plain: Path, lake: SourceProject, arrow: Arrow, request: pyt
     return uri
 
 
+def _write_mariadb(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> str:
+    mariadb = request.getfixturevalue("mariadb")
+    mariadb.execute("drop database if exists shop", "create database shop")
+    shop = replace(mariadb, database="shop")
+    for path in sorted(plain.glob("*.parquet")):
+        shop.put(path.stem, arrow(path), {"token": "char(36)", "price": "decimal(12, 2)"})
+    uri: str = shop.uri
+    return uri
+
+
 def _write_spark(plain: Path, lake: SourceProject, arrow: Arrow, request: pytest.FixtureRequest) -> tuple[str, str]:
     shutil.copytree(request.getfixturevalue("readable"), lake.source, dirs_exist_ok=True)
     cluster = request.getfixturevalue("cluster")
@@ -172,6 +182,7 @@ WRITERS = {
     "sqlite": Writer(formats=("sqlite",), write=_write_sqlite("delete")),
     "sqlite with a log": Writer(formats=("sqlite",), write=_write_sqlite("wal")),
     "postgres": Writer(formats=("postgres",), write=_write_postgres),
+    "mariadb": Writer(formats=("mysql",), write=_write_mariadb),
     "spark": Writer(formats=("spark",), write=_write_spark),
     "memory": Writer(formats=("memory",), write=_keep_in_memory),
 }

@@ -171,7 +171,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, addition: str, expected: str)
     assert expected in refusal(tmp_path, MINIMAL + addition)
 
 
-@pytest.mark.parametrize("uri", ["ftp://host/x", "mysql://host/db"])
+@pytest.mark.parametrize("uri", ["ftp://host/x", "oracle://host/db"])
 def test_sources_of_other_kinds_are_refused(tmp_path: Path, uri: str) -> None:
     assert "not supported yet" in refusal(tmp_path, MINIMAL.replace("warehouse", uri))
 

@@ -164,6 +164,8 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("source", "spark", "python"), "python4", ABSENT),
     (("source", "spark", "write"), "store", ABSENT),
     (("source", "postgres", "statement_timeout"), ABSENT, "5s"),
+    (("source", "mysql", "statement_timeout"), ABSENT, "5s"),
+    (("source", "mysql", "lock_timeout"), ABSENT, "5s"),
     (("source", "postgres", "lock_timeout"), ABSENT, "5s"),
     (("source", "postgres", "rows_per_second"), ABSENT, 50),
     (("sample", "salt"), "b", ABSENT),
