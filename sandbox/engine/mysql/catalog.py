@@ -16,7 +16,7 @@ TRANSACTIONAL_ENGINES = {"innodb", "rocksdb", "tokudb", "ndbcluster"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class CatalogColumn:
+class MySQLCatalogColumn:
     """A column as the catalogue describes it.
 
     Attributes:
@@ -49,7 +49,7 @@ class MySQLTable:
     """
 
     declaration: DeclaredTable
-    columns: tuple[CatalogColumn, ...]
+    columns: tuple[MySQLCatalogColumn, ...]
     bytes: int
     is_view: bool
     is_transactional: bool
@@ -67,12 +67,12 @@ def list_tables(snapshot: MySQLSnapshot) -> list[MySQLTable]:
     """
     names = [snapshot.database] if snapshot.database else SYSTEM_SCHEMAS
     chosen = f"{'in' if snapshot.database else 'not in'} ({', '.join(map(quote_literal, names))})"
-    columns: dict[tuple[str, str], list[CatalogColumn]] = {}
+    columns: dict[tuple[str, str], list[MySQLCatalogColumn]] = {}
     for schema, table, name, kind, full_type, digits, scale, collation in snapshot.fetch_rows(
         COLUMNS_QUERY.format(chosen)
     ):
         columns.setdefault((schema, table), []).append(
-            CatalogColumn(
+            MySQLCatalogColumn(
                 name=name, type=kind.lower(), full_type=full_type.lower(), digits=int(digits or 0), scale=int(scale or 0),
                 collation=collation,
             )

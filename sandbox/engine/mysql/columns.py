@@ -12,7 +12,7 @@ from sandbox.engine.duckdb.session import quote_identifier
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.engine.mysql.catalog import CatalogColumn
+    from sandbox.engine.mysql.catalog import MySQLCatalogColumn
 
 MAX_DIGITS = 38
 INTEGERS = {
@@ -53,7 +53,7 @@ class MySQLColumn:
     is_temporal: bool = False
 
 
-def resolve_columns(columns: Sequence[CatalogColumn], fixed: Mapping[str, str]) -> list[MySQLColumn]:
+def resolve_columns(columns: Sequence[MySQLCatalogColumn], fixed: Mapping[str, str]) -> list[MySQLColumn]:
     """Return how to read a table's columns.
 
     Columns with another type in ``fixed``, set in ``sandbox.toml``, are received as text.
@@ -61,14 +61,14 @@ def resolve_columns(columns: Sequence[CatalogColumn], fixed: Mapping[str, str]) 
     return [_resolve_column(column, fixed.get(column.name)) for column in columns]
 
 
-def _resolve_column(column: CatalogColumn, fixed: str | None) -> MySQLColumn:
+def _resolve_column(column: MySQLCatalogColumn, fixed: str | None) -> MySQLColumn:
     natural = _build_native_column(column)
     if fixed in {None, natural.kind} or pa.types.is_binary(natural.arrow_type):
         return natural
     return MySQLColumn(name=column.name, sql=f"cast({natural.sql} as char)", arrow_type=pa.string(), kind="VARCHAR")
 
 
-def _build_native_column(column: CatalogColumn) -> MySQLColumn:
+def _build_native_column(column: MySQLCatalogColumn) -> MySQLColumn:
     name, arrow_type = quote_identifier(column.name), pa.string()
     sql, kind = name, SPECIAL_TEXT_TYPES.get(column.type, "VARCHAR")
     if column.type in INTEGERS:
