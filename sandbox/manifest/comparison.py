@@ -11,10 +11,10 @@ from sandbox.manifest.document import Document
 class ComparisonRecord(Document):
     """The result for each output; ``identity`` is a digest of the comparison's inputs."""
 
-    FORMAT_VERSION: ClassVar[int] = 3
+    FORMAT_VERSION: ClassVar[int] = 4
     NAME: ClassVar[str] = "the last comparison's record"
     HAS_SEAL: ClassVar[bool] = True
 
-    format_version: int = 3
+    format_version: int = 4
     identity: str
     outputs: dict[str, OutputDiff]
