@@ -12,7 +12,7 @@ def looked() -> dict[str, Any]:
 
     Returns:
         ``adapters``, all that it names; ``adapter``, that of production's target, and None where that cannot be told;
-        ``database``, the DuckDB file that it names, if there is one.
+        ``database``, the DuckDB file that it names, if there is one; ``targets``, the names of its targets.
     """
     outputs, target = _outputs()
     kinds = {name: str(output.get("type", "unknown")) for name, output in outputs.items()}
@@ -29,6 +29,7 @@ def looked() -> dict[str, Any]:
         "adapters": sorted(set(kinds.values())),
         "adapter": wanted[0] if wanted else one,
         "database": files[0] if files else None,
+        "targets": sorted(outputs),
     }
 
 

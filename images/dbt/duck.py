@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+from explain import StoppedError
 from places import literal, quote, read_from_sample
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ class Duck:
             self.attached[name] = self.kept / f"{len(self.attached)}.duckdb"
         return (self.work / "target" / "manifest.json").read_text("utf-8")
 
+    def normalize(self, text: str) -> str:
+        """Return a text that is equal in two runs of the same."""
+        return text
+
+    def release(self) -> None:
+        """Close dbt's connections, so that the file can be opened with other settings."""
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        DuckDBConnectionManager.close_all_connections()
+
     def state(self, earlier: Path) -> Path:
         """Give the folder with an earlier run's manifest."""
         return earlier
@@ -83,23 +94,27 @@ class Duck:
 
     def keep(self, nodes: Mapping[str, Any], place: Callable[[Any], Path]) -> None:
         """Write what was built, views too, as Parquet; integers that it has no place for as decimals."""
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-        DuckDBConnectionManager.close_all_connections()  # so that it can be read with other settings
+        self.release()
         connection = duckdb.connect(str(self.file), read_only=True)
         connection.execute("set TimeZone = 'UTC'")
         for name, path in self.attached.items():
             connection.execute(f"attach {literal(str(path))} as {quote(name)} (read_only)")
         for node in nodes.values():
-            relation = ".".join(quote(part) for part in (node.database, node.schema, node.alias))
-            columns = connection.execute(f"describe select * from {relation}").fetchall()
-            chosen = ", ".join(
-                f"{quote(name)}::decimal(38,0) as {quote(name)}" if kind in {"HUGEINT", "UHUGEINT"} else quote(name)
-                for name, kind, *_ in columns
-            )
-            target = literal(str(place(node)))
-            connection.execute(f"copy (select {chosen} from {relation}) to {target} (format parquet)")
+            try:
+                self._write(connection, node, place(node))
+            except duckdb.Error as error:
+                raise StoppedError(f"{node.name}: its rows cannot be kept: {error}") from error
         connection.close()
         for path in (self.file, *self.attached.values()):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.kept / "spill", ignore_errors=True)
+
+    @staticmethod
+    def _write(connection: Any, node: Any, path: Path) -> None:
+        relation = ".".join(quote(part) for part in (node.database, node.schema, node.alias))
+        columns = connection.execute(f"describe select * from {relation}").fetchall()
+        chosen = ", ".join(
+            f"{quote(name)}::decimal(38,0) as {quote(name)}" if kind in {"HUGEINT", "UHUGEINT"} else quote(name)
+            for name, kind, *_ in columns
+        )
+        connection.execute(f"copy (select {chosen} from {relation}) to {literal(str(path))} (format parquet)")

@@ -1,4 +1,4 @@
-"""Who reads what in a dbt project, by dbt's manifest."""
+"""Who reads what in a dbt project, and what dbt's selections hold."""
 
 from __future__ import annotations
 
@@ -7,27 +7,46 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from node_facts import NodeFacts
 
-def tests_of(nodes: Mapping[str, Any], chosen: Collection[str] | None, left_out: Collection[str]) -> dict[str, Any]:
-    """Give dbt's own tests of the chosen nodes, or of all, but for those of nodes that are left out."""
+
+def tests_of(manifest: Any, left_out: Collection[str]) -> dict[str, Any]:
+    """Return dbt's own tests by id, without those of nodes that are left out."""
+    tests = {key: node for key, node in manifest.nodes.items() if node.resource_type == "test" and node.config.enabled}
+    tests.update((key, test) for key, test in manifest.unit_tests.items() if test.config.enabled)
     return {
-        key: node
-        for key, node in nodes.items()
-        if node.resource_type == "test"
-        and node.config.enabled
-        and (chosen is None or set(chosen) & set(node.depends_on.nodes))
-        and not any(nodes[one].name in left_out for one in node.depends_on.nodes if one in nodes)
+        key: test
+        for key, test in tests.items()
+        if not any(manifest.nodes[one].name in left_out for one in test.depends_on.nodes if one in manifest.nodes)
     }
 
 
-def read_by(nodes: Mapping[str, Any], chosen: Collection[str], left_out: Collection[str]) -> set[str]:
-    """Give what the chosen nodes, their tests, and what runs before and after every build read, also through ephemeral models."""
-    hooks = (key for key, node in nodes.items() if node.resource_type == "operation")
-    left = [*chosen, *tests_of(nodes, chosen, left_out), *hooks]
+def read_by(
+    nodes: Mapping[str, Any], facts: Mapping[str, NodeFacts], chosen: Collection[str], tests: Collection[str]
+) -> set[str]:
+    """Return what the chosen nodes, some tests, and the hooks around every build read, also through ephemeral models."""
+    hooks = [key for key, node in nodes.items() if node.resource_type == "operation"]
+    left = [*chosen, *tests, *hooks]
     found: set[str] = set()
     while left:
-        parents = getattr(nodes[left.pop()].depends_on, "nodes", ())
+        key = left.pop()
+        parents = facts[key].reads if key in facts else getattr(nodes[key].depends_on, "nodes", ())
         new = {one for one in parents if one in nodes} - found
         left += [one for one in new if nodes[one].config.materialized == "ephemeral"]
         found |= new
     return found
+
+
+def select_exactly(nodes: Mapping[str, Any], everything: Collection[str], chosen: Collection[str]) -> set[str]:
+    """Return the nodes that dbt selects by the names of the chosen ones: these, and nodes in folders called like them."""
+    prefixes = {tuple(".".join(nodes[key].fqn).split(".")) for key in chosen}
+    return {
+        key
+        for key in everything
+        if key in chosen
+        or any(
+            tuple(parts[:length]) in prefixes
+            for parts in [".".join(nodes[key].fqn).split(".")]
+            for length in range(1, len(parts) + 1)
+        )
+    }

@@ -38,11 +38,6 @@ def output_names(nodes: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def selector(node: Any) -> str:
-    """Select exactly one node."""
-    return ".".join(node.fqn)
-
-
 def quote(name: str) -> str:
     """Give an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'

@@ -1,13 +1,16 @@
 """Carries out one version of a dbt project on the sample, inside the sandbox; see docs/dbt.md.
 
 It writes into ``$SANDBOX_OUTPUT`` one Parquet file a model and snapshot, and into its folder ``_dbt``: ``manifest.json``
-(dbt's own), ``built.json`` (what was changed, built and taken over) and ``tests.json`` (what dbt's own tests found).
+(dbt's own), ``nodes.json`` (the facts by which a later run reuses nodes), ``code.json`` (their code), ``built.json`` (what was changed, built and taken
+over) and ``tests.json`` (what dbt's own tests found).
 """
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -17,9 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from beside import looked
+from compilation import ProjectDescriber, Trace, fix_clock, undo_compilation
 from explain import StoppedError, explained, failures
-from graph import read_by, tests_of
-from places import match, output_names, selector
+from graph import read_by, select_exactly, tests_of
+from node_facts import NodeFacts, build_facts, compute_digest
+from node_reuse import BuildReason, find_nodes_to_build, sort_by_lineage
+from places import match, output_names
+from results import describe_results
+from state import State
 
 NOTHING_OF_OURS = {  # dbt neither calls anybody nor writes into the code
     "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
@@ -27,7 +35,9 @@ NOTHING_OF_OURS = {  # dbt neither calls anybody nor writes into the code
     "DBT_VERSION_CHECK": "false",
     "DBT_USE_COLORS": "false",
 }
+MAX_DIFFERENCE_LINES = 200
 KINDS = ("model", "snapshot", "seed")
+NO_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 
 
 class Project:
@@ -38,13 +48,16 @@ class Project:
         self.kept = self.output / "_dbt"
         self.kept.mkdir(exist_ok=True)
         self.sample = os.environ.get("SANDBOX_SAMPLE")
-        self.state = Path(os.environ["SANDBOX_STATE"]) if "SANDBOX_STATE" in os.environ else None
+        self.state = State(Path(os.environ["SANDBOX_STATE"])) if "SANDBOX_STATE" in os.environ else None
         self.plan = plan
         self.work = Path(tempfile.gettempdir()) / "dbt"
         self.work.mkdir(exist_ok=True)
         self.beside = looked()
         self.base = self.database()
         self.manifest: Any = None
+        self.shown: dict[str, str] = {}
+        self.facts: dict[str, NodeFacts] = {}
+        self.compiled: dict[str, str] = {}
 
     def database(self) -> Any:
         """Give what the models are carried out on; where that is only read about, as the project's own profile says."""
@@ -64,6 +77,7 @@ class Project:
         os.environ["DBT_LOG_PATH"] = str(self.work / "logs")
         os.environ["DBT_PROFILES_DIR"] = str(self.work)
         self.profile()
+        fix_clock(self.plan.get("started"))
 
     def profile(self) -> None:
         """Write the profile that takes the place of the project's own; JSON is YAML."""
@@ -113,6 +127,7 @@ class Project:
                 + f"\nits tables are {', '.join(sorted(tables)) or 'none'}; add the others to sandbox.toml as [tables.NAME]"
             )
         self.base.show([(node, tables[name]) for node, name in places])
+        self.shown = {node.unique_id: name for node, name in places}
 
     def tables(self) -> dict[str, Path]:
         """Give the sample's tables."""
@@ -133,17 +148,31 @@ class Project:
                 return node.name
         return None
 
-    def listed(self, *selection: str) -> list[str]:
-        """Give what a selection of dbt's holds, by its unique id."""
-        kinds = [word for kind in KINDS for word in ("--resource-type", kind)]
-        with contextlib.redirect_stdout(io.StringIO()):
-            done = self.dbt("--quiet", "ls", *kinds, "--output", "json", "--output-keys", "unique_id", *selection)
-        if not done.success:
-            raise StoppedError("dbt cannot tell what changed")
-        return [json.loads(line)["unique_id"] for line in done.result or []]
+    def compile(self, without: list[str]) -> None:
+        """Compile everything, without a build, and compute the facts of each node.
+
+        The database has the sample alone then, on both sides of a diff.
+        """
+        trace = Trace()
+        with undo_compilation(self.manifest):
+            with trace.record(), contextlib.redirect_stdout(io.StringIO()):
+                done = self.dbt("--quiet", "compile", *without)
+            self.compiled = {
+                result.node.unique_id: result.node.compiled_code
+                for result in (done.result.results if done.result else [])
+                if str(result.status) == "success" and getattr(result.node, "compiled_code", None) is not None
+            }
+        self.base.release()
+        settings = {
+            "adapter": self.base.adapter,
+            "environment": {name: os.environ[name] for name in self.plan["environment"]},
+            "normalize": self.base.normalize,
+        }
+        described = ProjectDescriber(self.manifest, self.compiled, trace, self.shown, settings).describe()
+        self.facts = build_facts(described)
 
     def run(self) -> None:
-        """Build what is to be built, take over the rest, keep the outputs, ask the tests."""
+        """Build what has to be built, take over the rest, keep the outputs, run the tests."""
         self.parse()
         self.offer()
         nodes = self.nodes()
@@ -152,77 +181,100 @@ class Project:
         ]
         left_out = [*ours, *os.environ.get("DBT_EXCLUDE", "").split()]
         without = ["--exclude", *left_out] if left_out else []
-        selection: list[str] = []
-        changed: list[str] | None = None
         everything = set(self.listed(*without)) & set(nodes)
-        chosen = everything
-        against: list[str] = []
-        if self.state is not None:
-            against = ["--state", str(self.base.state(self.state / "_dbt"))]
-            changed = self.listed("--select", "state:modified", *against, *without)
-            affected = set(self.listed("--select", "state:modified+", *against, *without))
-            chosen = self.to_be_built(nodes, everything, everything & affected, left_out)
-            selection = ["--select", *(selector(nodes[key]) for key in sorted(chosen))]
-        names = output_names(nodes)
+        self.compile(without)
+        reasons = find_nodes_to_build(self.state.facts, self.facts) if self.state else {}
+        chosen = self.choose(nodes, everything, reasons, left_out) if self.state else everything
         over = sorted(everything - chosen)
-        asked = tests_of(self.manifest.nodes, chosen if self.state is not None else None, left_out)
+        selected_tests = self.choose_tests(chosen, reasons, left_out)
+        names = output_names(nodes)
         if self.state is not None:
-            self.take_over(nodes, over, read_by(self.manifest.nodes, chosen, left_out))
-        tests = ["--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
-        deferring = ["--defer", *against] if against else []
-        if chosen:
-            built = self.dbt("build", *tests, *selection, *without, *deferring)
-            if not built.success:
-                raise StoppedError(failures(built, self.base.adapter, self.beside["adapters"]))
-        answers = self.tests(asked)
+            self.take_over(nodes, over, read_by(self.manifest.nodes, self.facts, chosen, selected_tests))
+        self.build(nodes, chosen, without, whole=chosen == everything)
+        answers = self.tests(selected_tests)
         self.base.keep({key: nodes[key] for key in sorted(chosen)}, lambda node: self.place(node, names))
-        self.write("built.json", {
-            "changed": None if changed is None else sorted(nodes[key].name for key in changed if key in nodes),
-            "built": sorted(nodes[key].name for key in chosen),
-            "taken_over": sorted(nodes[key].name for key in over) if self.state is not None else [],
-            "outputs": {key: names[key] for key in sorted(everything) if nodes[key].resource_type != "seed"},
-        })  # fmt: skip
+        self.write_records(nodes, everything, chosen, reasons, names)
         self.write("tests.json", answers)
 
-    def to_be_built(
-        self, nodes: dict[str, Any], everything: set[str], affected: set[str], left_out: list[str]
+    def listed(self, *selection: str) -> list[str]:
+        """Return the ids of what a selection of dbt's holds."""
+        kinds = [word for kind in KINDS for word in ("--resource-type", kind)]
+        with contextlib.redirect_stdout(io.StringIO()):
+            done = self.dbt("--quiet", "ls", *kinds, "--output", "json", "--output-keys", "unique_id", *selection)
+        if not done.success:
+            raise StoppedError("dbt cannot list the project's models")
+        return [json.loads(line)["unique_id"] for line in done.result or []]
+
+    def choose(
+        self, nodes: dict[str, Any], everything: set[str], reasons: dict[str, BuildReason], left_out: list[str]
     ) -> set[str]:
-        """Give what changed, what the state has no file of, and what these read and cannot be brought."""
-        chosen = affected | {key for key in everything if self.file_of(nodes[key]) is None}
-        while more := {
-            key
-            for key in (read_by(self.manifest.nodes, chosen, left_out) & everything) - chosen
-            if not self.brought_from(nodes[key], self.file_of(nodes[key])).is_file()
-        }:
-            chosen |= more
-        return chosen
-
-    def file_of(self, node: Any) -> Path | None:
-        """Give the file in which the state keeps what a node made."""
+        """Return the nodes to build: those with a reason, and those whose rows the database cannot get from the state."""
         assert self.state is not None
-        known = json.loads((self.state / "_dbt" / "built.json").read_text("utf-8"))["outputs"]
-        name = known.get(node.unique_id)
-        place = self.state / f"{name}.parquet" if name else self.state / "_dbt" / f"{node.unique_id}.parquet"
-        return place if place.is_file() else None
+        for key in everything - reasons.keys():
+            if self.state.find_file(key) is None:
+                reasons[key] = BuildReason(kind="unproven", text="the baseline's run has no rows of it")
+        while True:
+            chosen = select_exactly(nodes, everything, everything & reasons.keys())
+            selected_tests = self.choose_tests(chosen, reasons, left_out)
+            needed = read_by(self.manifest.nodes, self.facts, chosen, selected_tests)
+            missing = {
+                key
+                for key in (needed & everything) - chosen
+                if self.state.find_exact_file(key, self.base.exact) is None
+            }
+            for key in chosen - reasons.keys():
+                reasons[key] = BuildReason(kind="unproven", text="dbt cannot leave it out of the selection")
+            if not missing:
+                return chosen
+            for key in missing:
+                reasons[key] = BuildReason(kind="unproven", text="its types cannot be loaded again")
 
-    def brought_from(self, node: Any, made: Path) -> Path:
-        """Give the file by which the database gets what a node made."""
-        assert self.state is not None
-        exact = self.base.exact
-        return self.state / "_dbt" / exact / f"{node.unique_id}.parquet" if exact else made
+    def choose_tests(self, chosen: set[str], reasons: dict[str, BuildReason], left_out: list[str]) -> dict[str, Any]:
+        """Return the tests to run: all of them, or those whose result may differ from the baseline's."""
+        found = tests_of(self.manifest, left_out)
+        if self.state is None:
+            return found
+        return {
+            key: test
+            for key, test in found.items()
+            if key in reasons or key not in self.state.tests or chosen & set(self.facts[key].reads)
+        }
+
+    def build(self, nodes: dict[str, Any], chosen: set[str], without: list[str], *, whole: bool) -> None:
+        """Build nodes; a node whose code is other than compiled before has no proof."""
+        if not chosen:
+            return
+        selection: list[str] = []
+        if not whole:
+            assert self.state is not None
+            functions = getattr(self.manifest, "functions", {}).values()  # dbt does not build them with their readers
+            fqns = [".".join(one.fqn) for one in [*(nodes[key] for key in sorted(chosen)), *functions]]
+            selection = ["--select", *fqns, "--defer", "--state", str(self.base.state(self.state.kept))]
+        done = self.dbt("build", *NO_TESTS, *selection, *without)
+        if not done.success:
+            raise StoppedError(failures(done, self.base.adapter, self.beside["adapters"]))
+        for result in done.result.results:
+            facts = self.facts.get(result.node.unique_id)
+            code = getattr(result.node, "compiled_code", None)
+            if facts is None or code is None or "code" not in facts.parts:
+                continue
+            if compute_digest(json.loads(self.base.normalize(json.dumps(code)))) != facts.parts["code"]:
+                problem = facts.problem or "its SQL differs each time that it is compiled"
+                self.facts[result.node.unique_id] = NodeFacts(**{**vars(facts), "problem": problem})
 
     def take_over(self, nodes: dict[str, Any], keys: list[str], needed: set[str]) -> None:
         """Bring what the state made to where it would have been made here, and keep it as an output of this run too.
 
         Where bringing is a copy, only what is needed is brought.
         """
+        assert self.state is not None
         names, brought = output_names(nodes), []
         for key in keys:
-            file = self.file_of(nodes[key])
+            file = self.state.find_file(key)
             assert file is not None
             shutil.copyfile(file, self.place(nodes[key], names))
             if key in needed or not self.base.exact:
-                brought.append((nodes[key], self.brought_from(nodes[key], file)))
+                brought.append((nodes[key], self.state.find_exact_file(key, self.base.exact)))
         self.base.bring(brought)
 
     def place(self, node: Any, names: dict[str, str]) -> Path:
@@ -231,31 +283,79 @@ class Project:
             return self.kept / f"{node.unique_id}.parquet"
         return self.output / f"{names[node.unique_id]}.parquet"
 
-    def tests(self, found: dict[str, Any]) -> dict[str, dict[str, Any]]:
-        """Ask tests; what they find is no failure of the run."""
+    def tests(self, selected: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Run tests, and take the results of the others over; a failing test is no failure of the run."""
         answers: dict[str, dict[str, Any]] = {}
         if self.state is not None:
-            before = json.loads((self.state / "_dbt" / "tests.json").read_text("utf-8"))
-            there = {key for key, node in self.manifest.nodes.items() if node.resource_type == "test"}
-            answers = {key: one for key, one in before.items() if key in there}
-        if not found:
+            there = tests_of(self.manifest, ()).keys() - selected.keys()
+            answers = {key: result for key, result in self.state.tests.items() if key in there}
+        if not selected:
             return answers
-        done = self.dbt(
-            "test",
-            "--exclude-resource-type",
-            "unit_test",
-            "--select",
-            *(node.name for node in found.values()),
-        )
-        for one in done.result.results if done.result else []:
-            status = str(one.status)
-            failed = one.failures if status in {"pass", "fail", "warn"} else None
-            answers[one.node.unique_id] = {
-                "name": one.node.name,
-                "failures": failed,
-                "problem": None if failed is not None else " ".join(str(one.message or status).split()),
-            }
-        return answers
+        names = sorted({test.name for test in selected.values()})
+        done = self.dbt("test", "--select", *names)
+        ran = describe_results(done)
+        return {**{key: result for key, result in ran.items() if key in selected}, **answers}
+
+    def find_code_changes(self, nodes: dict[str, Any], reasons: dict[str, BuildReason]) -> dict[str, str]:
+        """Return the difference of each changed node's code: of its template, or of what that compiles to."""
+        changes: dict[str, str] = {}
+        for key in sorted(nodes.keys() & reasons.keys()):
+            before = self.state.code.get(key) if self.state else None
+            if before is None or reasons[key].kind != "changed":
+                continue
+            versions = zip(before, self.get_code(nodes[key]), strict=True)
+            for (old, new), label in zip(versions, ("", "compiled: "), strict=True):
+                if old is not None and new is not None and old != new:
+                    lines = difflib.unified_diff(
+                        old.splitlines(), new.splitlines(), "baseline", "candidate", "", "", 3, ""
+                    )
+                    path = f"{label}{nodes[key].original_file_path}"
+                    changes[nodes[key].name] = "\n".join([path, *itertools.islice(lines, MAX_DIFFERENCE_LINES)])
+                    break
+        return changes
+
+    def get_code(self, node: Any) -> list[str | None]:
+        """Return a node's template and compiled code; None for a seed's."""
+        compiled = self.compiled.get(node.unique_id)
+        return [node.raw_code or None, None if compiled is None else self.base.normalize(compiled)]
+
+    def write_records(
+        self,
+        nodes: dict[str, Any],
+        everything: set[str],
+        chosen: set[str],
+        reasons: dict[str, BuildReason],
+        names: dict[str, str],
+    ) -> None:
+        """Write what was built and why, and the facts for later runs."""
+        places = {key: list(map(str, (node.schema, node.alias))) for key, node in nodes.items()}
+        before = self.state.places if self.state else {}
+        self.write("built.json", {
+            "changed": None if self.state is None else sorted(
+                nodes[key].name for key, reason in reasons.items() if reason.kind == "changed" and key in everything
+            ),
+            "built": sorted(nodes[key].name for key in chosen),
+            "taken_over": sorted(nodes[key].name for key in everything - chosen) if self.state is not None else [],
+            "reasons": {nodes[key].name: reason.text for key, reason in sorted(reasons.items()) if key in everything},
+            "unproven": sorted(
+                nodes[key].name for key, reason in reasons.items() if reason.kind == "unproven" and key in everything
+            ),
+            "moved": {
+                nodes[key].name: [".".join(before[key]), ".".join(place)]
+                for key, place in sorted(places.items())
+                if key in everything and before.get(key, place) != place
+            },
+            "order": [
+                names[key]
+                for key in sort_by_lineage(self.facts, reasons)
+                if key in everything and nodes[key].resource_type != "seed"
+            ],
+            "code_changes": self.find_code_changes(nodes, reasons),
+            "outputs": {key: names[key] for key in sorted(everything) if nodes[key].resource_type != "seed"},
+            "places": {key: places[key] for key in sorted(everything)},
+        })  # fmt: skip
+        self.write("code.json", {key: self.get_code(node) for key, node in nodes.items()})
+        self.write("nodes.json", {key: facts.to_dict() for key, facts in self.facts.items()})
 
     def write(self, name: str, content: Any) -> None:
         """Write a document beside the outputs."""

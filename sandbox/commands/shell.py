@@ -112,13 +112,14 @@ def _prepare_job(
     """Yield a job on the sample with a copy of the working tree, for the duration of the block."""
     ready = create(project, name=name, frozen=frozen, progress=progress)
     runtime = ready.stack.runtime
-    drawn, kit = ready.sample.sample, build_kit(ready.stack)
+    drawn = ready.sample.sample
     databases = services.build_databases(
         project, drawn, name=name, runtime=runtime, frozen=ready.stack.frozen, progress=progress
     )
     with contextlib.ExitStack() as stack:
         staging = stack.enter_context(make_staging_folder(project.state_folder / "inside", label=role))
         code = stack.enter_context(open_code(project, None))
+        kit = build_kit(ready.stack, code, drawn)
         database = stack.enter_context(databases.open_database(drawn)) if databases else None
         folders = {part: staging / part for part in ("code", "output", "kit")}
         for folder in folders.values():

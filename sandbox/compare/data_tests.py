@@ -161,7 +161,7 @@ def evaluate_data_tests(tests: Sequence[DataTestResult], gate: GateSection) -> l
         return []
     limit = gate.tests or str(GATE_DEFAULTS["tests"])
     broken = {
-        "not evaluated": [one.name for one in tests if one.candidate_failures is None],
+        "not evaluated": [one.name for one in tests if one.outcome == "not_evaluated"],
         "newly failing": [one.name for one in tests if one.outcome == "newly_failing"],
         "failing in more rows": [one.name for one in tests if one.outcome == "failed" and one.is_worse],
         "still failing": [one.name for one in tests if one.outcome == "failed" and not one.is_worse],

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PLAIN_NAME = re.compile(r"\w+")
+READER_CALL = re.compile(r"\s*read_\w+\(\s*(?P<quote>['\"])(?P<path>[^'\"]+)(?P=quote)\s*(,[^()]*)?\)\s*")
+"""A location that calls one of DuckDB's readers on one path."""
 TEST_ORIGIN = "by the project's own tests"
 
 
@@ -96,8 +98,16 @@ def _parse_source(key: str, node: Mapping[str, Any]) -> DbtInput:
 
 
 def _parse_location(location: object, node: Mapping[str, Any]) -> str | None:
-    """Return the path in dbt-duckdb's ``external_location``; None if it is no plain path."""
-    if not isinstance(location, str) or "(" in location:
+    """Return the path in dbt-duckdb's ``external_location``; None if it is no plain path.
+
+    >>> _parse_location("read_csv('data/{name}.csv', header = true)", {"name": "orders"})
+    'data/orders.csv'
+    """
+    if not isinstance(location, str):
+        return None
+    if call := READER_CALL.fullmatch(location):
+        location = call.group("path")
+    if "(" in location:
         return None
     try:
         path = location.strip("'").format_map({**node, "name": node["name"]})

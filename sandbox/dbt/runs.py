@@ -7,16 +7,23 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sandbox.dbt import programs
+from sandbox.dbt.packages import PACKAGES_FOLDER, find_version_packages
+from sandbox.dbt.tests import check_state
 from sandbox.engine.postgres_service import csv_transfer
+from sandbox.manifest.sample import SampleManifest
 from sandbox.model import POSTGRES_SERVICE
 from sandbox.runner.output_records import DBT_FOLDER
 from sandbox.runner.run_setup import RunSetup
+from sandbox.samples.catalog import MANIFEST_FILE
 from sandbox.store.paths import find_packaged_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.config import Project
+    from sandbox.model import Sample
+    from sandbox.runner.code.checkout import CodeCheckout
     from sandbox.runner.run import Run, RunRequest
     from sandbox.sources.listing import SourceFile
 
@@ -29,17 +36,28 @@ def is_dbt_project(project: Project) -> bool:
     return project.settings.pipeline.kind == "dbt"
 
 
-def build_dbt_kit(project: Project, memory_bytes: int) -> RunSetup:
-    """Build the setup of a run: the program that calls dbt, and seeds without rows if they are the source."""
+def build_dbt_kit(project: Project, code: CodeCheckout, drawn: Sample, memory_bytes: int) -> RunSetup:
+    """Build the setup of a run: the program that calls dbt, the version's packages, seeds without rows if they are the source.
+
+    A template's ``run_started_at`` is the time at which the sample was drawn, so that it is equal on both sides of a diff.
+
+    Raises:
+        ConfigError: The version's packages are not there.
+    """
+    packages = find_version_packages(project, code)
     seeds = find_seed_files(project)
     plan = {
         "memory": memory_bytes,
         "seeds": sorted(seeds),
         "postgres": POSTGRES_SERVICE in project.settings.pipeline.inputs,
+        "started": SampleManifest.read(drawn.path / MANIFEST_FILE).drawn,
+        "environment": sorted(project.settings.pipeline.env),
     }
     return RunSetup(
         files=build_program_files(plan),
-        stubs={path: _read_header(file) for path, file in seeds.values()},
+        stubs={**packages.files, **{path: _read_header(file) for path, file in seeds.values()}},
+        cleared=(PACKAGES_FOLDER,) if packages.is_replaced else (),
+        links=packages.links,
         kept_folders=(DBT_FOLDER,),
     )
 
@@ -47,8 +65,9 @@ def build_dbt_kit(project: Project, memory_bytes: int) -> RunSetup:
 def build_program_files(plan: Mapping[str, Any]) -> dict[str, bytes]:
     """Return the files of the program that calls dbt."""
     sources = sorted((find_packaged_folder("images") / "dbt").glob("*.py"))
+    shared = sorted(path for path in Path(programs.__file__).parent.glob("*.py") if path.name != "__init__.py")
     return {
-        **{source.name: source.read_bytes() for source in [*sources, Path(csv_transfer.__file__)]},
+        **{source.name: source.read_bytes() for source in [*sources, *shared, Path(csv_transfer.__file__)]},
         "plan.json": json.dumps(plan, sort_keys=True).encode(),
     }
 
@@ -78,9 +97,12 @@ def find_seed_files(project: Project) -> dict[str, tuple[str, SourceFile]]:
 
 
 def defer_to_baseline(project: Project, candidate: RunRequest, baseline: Run) -> RunRequest:
-    """Restrict the candidate's build to nodes with changes and their descendants, deferring the others to the baseline.
+    """Let the candidate take over the nodes with outputs that are proven equal to the baseline's.
 
     It is built whole if the settings ask for it, if environment or sample differ, or if the code is the same.
+
+    Raises:
+        StoreError: The record of the baseline's build is incomplete.
     """
     if not is_dbt_project(project) or project.settings.pipeline.build == "all" or candidate.setup is None:
         return candidate
@@ -92,6 +114,7 @@ def defer_to_baseline(project: Project, candidate: RunRequest, baseline: Run) ->
     )
     if not same:
         return candidate
+    check_state(baseline)
     state = dataclasses.replace(candidate.setup, state=baseline.output_folder, state_run_id=record.id)
     return dataclasses.replace(candidate, setup=state)
 

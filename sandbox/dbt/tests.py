@@ -1,88 +1,172 @@
-"""Read dbt's results of two runs."""
+"""Read the records of dbt runs: what was built and why, and the results of dbt's tests on both sides."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sandbox.compare.data_tests import classify_test_outcome
 from sandbox.errors import StoreError
 from sandbox.manifest.diff import DataTestResult, DbtBuild
-from sandbox.manifest.document import DocumentPart
 from sandbox.manifest.json_reader import parse_json, read_document_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sandbox.manifest.diff import DataTestOutcome
     from sandbox.runner.run import Run
 
-P = TypeVar("P", bound=DocumentPart)
+FRESH_HINT = "run it again: sandbox diff --fresh"
 
 
-class _TestRecord(DocumentPart):
-    """A test of a dbt run: its failing rows, or why there are none."""
+class _Record(BaseModel):
+    """A record that a run wrote beside its outputs."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+class BuildRecord(_Record):
+    """``built.json``: names by kind, and for each built node the reason; see `DbtBuild`.
+
+    ``outputs`` and ``places`` are by dbt's unique id: the name of a node's output, and its schema and identifier.
+    """
+
+    changed: list[str] | None
+    built: list[str]
+    taken_over: list[str]
+    unproven: list[str]
+    reasons: dict[str, str]
+    moved: dict[str, list[str]]
+    order: list[str]
+    code_changes: dict[str, str]
+    outputs: dict[str, str]
+    places: dict[str, list[str]]
+
+
+class TestRecord(_Record):
+    """One result in ``tests.json``, with dbt's own ``status`` and number of ``failures``."""
+
+    __test__ = False  # it is no test of pytest's
 
     name: str
+    kind: str
+    status: str
     failures: int | None
     problem: str | None
 
 
 def read_build(run: Run) -> DbtBuild | None:
-    """Read the build of a dbt run; None for other runs.
+    """Read the build of a dbt run; None for other runs."""
+    if _find_document(run, "built.json") is None:
+        return None
+    record = _read_build_record(run)
+    return DbtBuild(**record.model_dump(include=set(DbtBuild.model_fields)))
+
+
+def check_state(run: Run) -> None:
+    """Check that a baseline's records let a candidate take nodes over.
 
     Raises:
-        StoreError: The document is damaged, or lacks something.
+        StoreError: One is missing or damaged.
+    """
+    _read_build_record(run)
+    _read_test_records(run)
+    for name in ("nodes.json", "code.json"):
+        _read_document(run, name)
+
+
+def _read_build_record(run: Run) -> BuildRecord:
+    """Read ``built.json``.
+
+    Raises:
+        StoreError: It is missing, or no record of a build.
     """
     document = _read_document(run, "built.json")
-    if document is None:
-        return None
-    return _validate(DbtBuild, {name: document.get(name, ...) for name in DbtBuild.model_fields}, run, "built.json")
+    try:
+        return BuildRecord.model_validate(document)
+    except ValidationError as error:
+        raise _build_damage_error(run, "built.json", error) from error
+
+
+def _read_test_records(run: Run) -> dict[str, TestRecord]:
+    """Read ``tests.json``, by dbt's unique id.
+
+    Raises:
+        StoreError: It is missing, or no record of results.
+    """
+    document = _read_document(run, "tests.json")
+    try:
+        return {key: TestRecord.model_validate(entry) for key, entry in document.items()}
+    except ValidationError as error:
+        raise _build_damage_error(run, "tests.json", error) from error
+
+
+def _build_damage_error(run: Run, name: str, error: ValidationError) -> StoreError:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(map(str, first["loc"])) or "it"
+    message = f"{run.output_folder / '_dbt' / name} is not as dbt's runs leave it: {field}: {first['msg'].lower()}"
+    return StoreError(message, hint=FRESH_HINT)
 
 
 def compare_data_tests(baseline: Run, candidate: Run) -> list[DataTestResult]:
-    """Compare dbt's own tests of both sides, by name, without tests missing in the candidate."""
-    before = _read_document(baseline, "tests.json") or {}
-    after = _read_document(candidate, "tests.json") or {}
-    results = [
-        _compare_data_test(
-            _validate(_TestRecord, before[key], baseline, "tests.json") if key in before else None,
-            _validate(_TestRecord, test, candidate, "tests.json"),
-        )
-        for key, test in after.items()
-    ]
+    """Compare dbt's own tests of both sides, sorted by name; a test may be on one side alone."""
+    if _find_document(candidate, "tests.json") is None:
+        return []
+    before, after = _read_test_records(baseline), _read_test_records(candidate)
+    results = (_compare_data_test(before.get(key), after.get(key)) for key in {*before, *after})
     return sorted(results, key=lambda result: result.name)
 
 
-def _compare_data_test(before: _TestRecord | None, after: _TestRecord) -> DataTestResult:
-    first, second = before.failures if before else None, after.failures
-    problems = {
-        "baseline": before.problem if before else "it has no such test",
-        "candidate": after.problem,
-    }
+def _compare_data_test(before: TestRecord | None, after: TestRecord | None) -> DataTestResult:
+    known = after or before
+    assert known is not None
+    problems = {"baseline": before.problem if before else None, "candidate": after.problem if after else None}
     return DataTestResult(
-        name=after.name,
-        baseline_failures=first,
-        candidate_failures=second,
-        outcome=classify_test_outcome(first, second),
+        name=known.name,
+        baseline_failures=before.failures if before else None,
+        candidate_failures=after.failures if after else None,
+        outcome=classify_results(before, after),
         problems={side: problem for side, problem in problems.items() if problem is not None},
+        added=before is None,
     )
 
 
-def _validate(part: type[P], fields: Any, run: Run, name: str) -> P:
-    try:
-        return part.model_validate(fields)
-    except ValidationError as error:
-        where = ".".join(str(step) for step in error.errors()[0]["loc"])
-        message = f"{run.output_folder / '_dbt' / name} is not as dbt's runs leave it: {where or 'it is no object'}"
-        raise StoreError(message, hint="run it again: sandbox diff --fresh") from error
+def classify_results(before: TestRecord | None, after: TestRecord | None) -> DataTestOutcome:
+    """Return the outcome by dbt's statuses: thresholds and severity are dbt's, so failing rows alone fail nothing."""
+    if after is None:
+        return "removed"
+    if after.status == "warn":
+        return "warned"
+    return classify_test_outcome(_count_breaks(before), _count_breaks(after))
 
 
-def _read_document(run: Run, name: str) -> dict[str, Any] | None:
-    """Read a document written beside the outputs, by the program or possibly by the project's code."""
-    path = run.output_folder / "_dbt" / name
-    if not path.is_file() or path.is_symlink():
+def _count_breaks(test: TestRecord | None) -> int | None:
+    """Return a test's failures if it fails, 0 if it does not, None if it could not be run."""
+    if test is None or test.failures is None:
         return None
+    return max(test.failures, 1) if test.status == "fail" else 0
+
+
+def _find_document(run: Run, name: str) -> Path | None:
+    """Return the path of a record; None if the run has none. The project's code may have written it."""
+    path = run.output_folder / "_dbt" / name
+    return path if path.is_file() and not path.is_symlink() else None
+
+
+def _read_document(run: Run, name: str) -> dict[str, Any]:
+    """Read a record.
+
+    Raises:
+        StoreError: It is missing or no JSON object.
+    """
+    path = _find_document(run, name)
+    if path is None:
+        raise StoreError(f"{run.output_folder / '_dbt' / name} is missing", hint=FRESH_HINT)
     try:
         document = parse_json(read_document_text(path, name="document"), name=str(path))
     except StoreError as error:
-        raise StoreError(error.message, hint="run it again: sandbox diff --fresh") from error
-    return document if isinstance(document, dict) else None
+        raise StoreError(error.message, hint=FRESH_HINT) from error
+    if not isinstance(document, dict):
+        raise StoreError(f"{path} is damaged: it is no JSON object", hint=FRESH_HINT)
+    return document

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sandbox.dbt import runs, tests
+from sandbox.dbt import runs, seeds, tests
 from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.impact.sides import RunnableSide
+    from sandbox.manifest.diff import NotCompared
     from sandbox.model import Progress
 
 
@@ -69,7 +70,7 @@ def run_and_compare_sides(
             *tests.compare_data_tests(first, second),
         ],
         artifacts=compare_artifacts(*contents),
-        not_compared=list_not_compared(*contents),
+        not_compared=[*list_not_compared(*contents), *_list_changed_seeds(baseline, candidate)],
         dbt=tests.read_build(second),
         warnings=[
             *first.damage_messages,
@@ -79,3 +80,10 @@ def run_and_compare_sides(
     )
     findings = account_for_noise(baseline, findings, terms, fresh=fresh, progress=progress)
     return withdraw_estimates(baseline, candidate, findings, terms, fresh=fresh, progress=progress)
+
+
+def _list_changed_seeds(baseline: RunnableSide, candidate: RunnableSide) -> list[NotCompared]:
+    project = baseline.context.project
+    if not runs.is_dbt_project(project):
+        return []
+    return seeds.list_changed_seeds(project, baseline.request.code, candidate.request.code)

@@ -11,7 +11,7 @@ from sandbox.manifest.document import Document, DocumentPart
 from sandbox.manifest.output_estimate import OutputEstimate, upgrade_estimate
 from sandbox.manifest.separability import SeparabilityChecks
 
-DataTestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated"]
+DataTestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated", "warned", "removed"]
 Verdict = Literal["same", "within_gate", "outside_gate"]
 
 
@@ -314,7 +314,8 @@ class DataTestResult(DocumentPart):
     """One data test on both sides; counts are rows that break the rule.
 
     A count is None if the query failed on that side, with the reason in ``problems``, by side. If it failed on the
-    candidate, the outcome is ``not_evaluated``.
+    candidate, the outcome is ``not_evaluated``. dbt's own tests can also be ``warned`` or ``removed``; ``added`` ones are
+    new in the candidate.
     """
 
     name: str
@@ -322,6 +323,7 @@ class DataTestResult(DocumentPart):
     candidate_failures: int | None
     outcome: DataTestOutcome
     problems: dict[str, str] = Field(default_factory=dict)
+    added: bool = False
 
     @property
     def is_worse(self) -> bool:
@@ -332,13 +334,20 @@ class DataTestResult(DocumentPart):
 class DbtBuild(DocumentPart):
     """Models, snapshots and seeds of a dbt project built by the candidate's run.
 
-    ``changed`` differ from the baseline's (None for a full build), ``built`` are these and their dependents,
-    ``taken_over`` came from the baseline's run.
+    ``changed`` differ from the baseline's (None for a full build), ``unproven`` may read more than is known, ``built`` are
+    these and their dependents, ``taken_over`` came from the baseline's run. ``reasons`` has the reason of each built one,
+    ``moved`` the relation of each one with another schema or name, as baseline's and candidate's. ``order`` has the outputs
+    in lineage order, the changed ones first, and ``code_changes`` the difference of each changed one's code.
     """
 
     changed: list[str] | None
     built: list[str]
     taken_over: list[str]
+    unproven: list[str] = Field(default_factory=list)
+    reasons: dict[str, str] = Field(default_factory=dict)
+    moved: dict[str, list[str]] = Field(default_factory=dict)
+    order: list[str] = Field(default_factory=list)
+    code_changes: dict[str, str] = Field(default_factory=dict)
 
 
 class GateResult(DocumentPart):

@@ -141,17 +141,17 @@ def build_request(
         more_memory=stack.more_memory,
         labels=build_labels(project, name),
         name=build_object_name(project, name),
-        setup=build_kit(stack),
+        setup=build_kit(stack, code, drawn),
         databases=services.build_databases(
             project, drawn, name=name, runtime=stack.runtime, frozen=stack.frozen, progress=progress
         ),
     )
 
 
-def build_kit(stack: Stack) -> RunSetup | None:
+def build_kit(stack: Stack, code: CodeCheckout, drawn: Sample) -> RunSetup | None:
     """Build the setup of the pipeline's runs besides their code, if any."""
     if runs.is_dbt_project(stack.project):
-        return runs.build_dbt_kit(stack.project, stack.limits.memory_bytes)
+        return runs.build_dbt_kit(stack.project, code, drawn, stack.limits.memory_bytes)
     return build_database_setup() if "duckdb" in stack.project.settings.pipeline.inputs else None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sandbox.formatting import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sandbox.manifest.diff import DiffDocument
 
@@ -15,17 +15,33 @@ _MAX_NAMES = 12
 
 
 def describe_model_changes(document: DiffDocument) -> list[str]:
-    """Return the changed models, the models built because of them, and the number reused from the baseline's run."""
+    """Return the built models with the reasons, the number reused from the baseline's run, and the moved relations."""
     build = document.dbt
-    if build is None or build.changed is None:
+    if build is None:
         return []
-    downstream = [name for name in build.built if name not in build.changed]
-    phrases = [f"changed: {_join_names(build.changed)}" if build.changed else "no model, seed or snapshot differs"]
+    moved = [f"moved: {name} from {places[0]} to {places[1]}" for name, places in sorted(build.moved.items())]
+    if build.changed is None:
+        return moved
+    downstream = [name for name in build.built if name not in {*build.changed, *build.unproven}]
+    changed = _join_reasons(build.changed, build.reasons)
+    phrases = [f"changed: {changed}" if changed else "no model, seed or snapshot differs"]
     if downstream:
-        phrases.append(f"built because of that: {_join_names(downstream)}")
+        phrases.append(f"built because of what they depend on: {_join_names(downstream)}")
+    if build.unproven:
+        phrases.append(f"built because nothing proves them equal: {_join_reasons(build.unproven, build.reasons)}")
     if build.taken_over:
         phrases.append(f"{format_count(len(build.taken_over), 'other')} taken from the run of {document.baseline.ref}")
-    return phrases
+    return [*phrases, *moved]
+
+
+def _join_reasons(names: Sequence[str], reasons: Mapping[str, str]) -> str:
+    """Join names with the reason of each, once for all that share it."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(reasons.get(name, ""), []).append(name)
+    return "; ".join(
+        f"{_join_names(some)} ({reason})" if reason else _join_names(some) for reason, some in groups.items()
+    )
 
 
 def _join_names(names: Sequence[str]) -> str:

@@ -164,13 +164,16 @@ def sort_outputs(document: DiffDocument) -> list[tuple[str, OutputDiff]]:
     """Return the outputs by importance.
 
     Outputs that fail the gate come first, then other differing outputs, then the rest. Within each group the order is
-    by affected units of the sample, then by share of rows: every row of a small table of totals easily changes.
+    by affected units of the sample, then by share of rows: every row of a small table of totals easily changes. Models of
+    dbt come in the order of their lineage instead: changed ones, what follows from them, the rest.
     """
+    lineage = {name: place for place, name in enumerate(document.dbt.order)} if document.dbt else {}
 
-    def sort_key(item: tuple[str, OutputDiff]) -> tuple[bool, bool, int, float, str]:
+    def sort_key(item: tuple[str, OutputDiff]) -> tuple[int, bool, bool, int, float, str]:
         name, output = item
         units = output.estimate.units_affected
         return (
+            lineage.get(name, len(lineage)),
             not find_failed_rules(document, name),
             output.is_same,
             -(units.sample if units else 0),
@@ -286,7 +289,7 @@ def locate_differences(document: DiffDocument) -> list[str]:
 
 def list_notable_tests(document: DiffDocument) -> list[DataTestResult]:
     """Return the data tests that did not simply pass, those caused by the change first."""
-    order: tuple[DataTestOutcome, ...] = ("newly_failing", "not_evaluated", "failed", "fixed")
+    order: tuple[DataTestOutcome, ...] = ("newly_failing", "not_evaluated", "failed", "warned", "removed", "fixed")
     some = [test for test in document.tests if test.outcome != "passed"]
     return sorted(some, key=lambda test: order.index(test.outcome))
 
@@ -298,18 +301,26 @@ def describe_test(result: DataTestResult) -> str:
     >>> describe_test(DataTestResult(name="no debts", baseline_failures=0, candidate_failures=3, outcome="newly_failing"))
     'no debts: newly failing, 3 rows break it, 0 in the baseline'
     """
+    before = result.baseline_failures
+    if result.outcome == "removed":
+        had = "" if before is None else f", {format_count(before, 'row', 'rows')} broke it in the baseline"
+        return f"{result.name}: removed{had}"
     if result.candidate_failures is None:
         return f"{result.name}: {describe_test_outcome(result)}, {result.problems.get('candidate', '')}"
-    before = result.baseline_failures
-    there = (
-        "it could not be carried out on the baseline" if before is None else f"{format_number(before)} in the baseline"
-    )
+    if result.added:
+        there = "it is new"
+    elif before is None:
+        there = "it could not be carried out on the baseline"
+    else:
+        there = f"{format_number(before)} in the baseline"
     rows = format_count(result.candidate_failures, "row breaks it", "rows break it")
     return f"{result.name}: {describe_test_outcome(result)}, {rows}, {there}"
 
 
 def describe_test_outcome(result: DataTestResult) -> str:
     """Return the outcome of a data test in words."""
+    if result.outcome == "warned":
+        return "warns (severity or threshold of dbt)"
     return "still failing" if result.outcome == "failed" else result.outcome.replace("_", " ")
 
 

@@ -10,11 +10,14 @@ if TYPE_CHECKING:
         ColumnProfile,
         ColumnSummary,
         DataTestResult,
+        DbtBuild,
         DiffDocument,
         OutputDiff,
         RowSegment,
     )
 
+COMPILED_LABEL = "compiled: "
+"""Start of a difference of compiled code; see `DbtBuild`."""
 REDACTED_MESSAGE = "the engine's message is not shown, because it may hold values of rows"
 
 
@@ -30,8 +33,15 @@ def redact_document(document: DiffDocument) -> DiffDocument:
             "values": False,
             "outputs": {name: _redact_output(output) for name, output in document.outputs.items()},
             "tests": [_redact_test(test) for test in document.tests],
+            "dbt": _redact_build(document.dbt) if document.dbt else None,
         }
     )
+
+
+def _redact_build(build: DbtBuild) -> DbtBuild:
+    """Return the build without compiled code, which may hold values that a template asked for."""
+    kept = {name: text for name, text in build.code_changes.items() if not text.startswith(COMPILED_LABEL)}
+    return build.model_copy(update={"code_changes": kept})
 
 
 def _redact_output(output: OutputDiff) -> OutputDiff:

@@ -31,6 +31,7 @@ class DbtLines:
 
     Attributes:
         adapters: The databases in its profile, except DuckDB and production's database if that is Postgres.
+        targets: The names of the targets in its profile.
         postgres: Whether production's database is Postgres.
         include: Folders ignored by git and needed by the project.
         outputs: Its models with known keys.
@@ -39,6 +40,7 @@ class DbtLines:
     """
 
     adapters: tuple[str, ...]
+    targets: tuple[str, ...]
     postgres: bool
     include: tuple[str, ...]
     outputs: tuple[OutputLines, ...]

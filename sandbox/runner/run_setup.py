@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +28,8 @@ class RunSetup:
     Attributes:
         files: Files mounted read-only in the folder ``$SANDBOX_KIT``.
         stubs: Replacement contents of files of the code, by path.
+        cleared: Folders of the code that are removed before.
+        links: Links in the code: their targets by their paths, both below the project.
         state: The output of an earlier run, mounted read-only as ``$SANDBOX_STATE``.
         state_run_id: The id of that run: another run of the same identity may have different outputs.
         setup_command: A shell command run before the pipeline's; the pipeline runs only if it succeeds.
@@ -35,6 +39,8 @@ class RunSetup:
 
     files: Mapping[str, bytes] = field(default_factory=dict)
     stubs: Mapping[str, bytes] = field(default_factory=dict)
+    cleared: tuple[str, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
     state: Path | None = None
     state_run_id: str | None = None
     setup_command: str | None = None
@@ -48,6 +54,8 @@ class RunSetup:
             "files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.files.items())},
             "stubs": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.stubs.items())},
             "since": self.state_run_id,
+            **({"cleared": list(self.cleared)} if self.cleared else {}),
+            **({"links": dict(self.links)} if self.links else {}),
             **({"before": self.setup_command, "outputs": dict(self.outputs)} if self.setup_command else {}),
         }
 
@@ -74,13 +82,33 @@ def write_setup(kit: RunSetup, folder: Path, code: Path) -> dict[str, Mount]:
     """
     for name, content in kit.files.items():
         (folder / name).write_bytes(content)
+    for name in kit.cleared:
+        shutil.rmtree(_resolve_inside(code, name), ignore_errors=True)
     for name, content in kit.stubs.items():
-        path = code / name
-        if not path.parent.resolve().is_relative_to(code.resolve()) or path.is_symlink():
-            raise ConfigError(f"{name} is a link, or lies behind one", hint="make it a plain file")
+        path = _resolve_inside(code, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+    for name, target in kit.links.items():
+        link = code / name
+        if link.is_symlink():
+            link.unlink()
+        link = _resolve_inside(code, name)
+        shutil.rmtree(link, ignore_errors=True)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(code / target, link.parent), target_is_directory=True)
     mounts = {"SANDBOX_KIT": Mount(source=folder, target=SETUP_MOUNT)}
     if kit.state is not None:
         mounts["SANDBOX_STATE"] = Mount(source=kit.state, target=STATE_MOUNT)
     return mounts
+
+
+def _resolve_inside(code: Path, name: str) -> Path:
+    """Return the path of a file or folder of the code.
+
+    Raises:
+        ConfigError: A link in the code leads out of it, or the path itself is a link.
+    """
+    path = code / name
+    if not path.parent.resolve().is_relative_to(code.resolve()) or path.is_symlink():
+        raise ConfigError(f"{name} is a link, or lies behind one", hint="make it a plain file")
+    return path

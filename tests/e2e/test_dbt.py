@@ -18,6 +18,7 @@ PROJECT = {
 name: shop
 version: "1.0"
 profile: warehouse
+on-run-start: ["create schema if not exists audit"]
 models:
   shop:
     staging: {+materialized: view}
@@ -94,6 +95,19 @@ def asked_of(document: dict[str, Any]) -> dict[str, tuple[Any, Any, str]]:
     }
 
 
+def check_damaged_record(project: Shop, run: str, env: dict[str, str]) -> None:
+    """Check that the next version does not take over from an incomplete record."""
+    record = project.root / ".sandbox" / "runs" / run / "output" / "_dbt" / "built.json"
+    text = record.read_text("utf-8")
+    record.write_text('{"changed": null, "built": []}')
+    (project.root / "tests" / "no_value.sql").write_text("select 1 where false")
+    done = project.run("diff", env=env)
+    assert done.status == 13, done.stderr
+    assert "built.json is not as dbt's runs leave it: taken_over: field required" in done.stderr
+    assert "sandbox diff --fresh" in done.stderr
+    record.write_text(text)
+
+
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["docker", "local"])
@@ -115,6 +129,9 @@ def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, 
     assert created.status == 0, created.stderr
     project.edit("models/marts/customer_value.sql", "coalesce(sum(cents), 0)", "sum(cents)")
     project.edit("models/marts/customer_value.sql", "name as country", "upper(name) as country")
+    for name, severity in (("no_value", "error"), ("few_customers", "warn")):
+        text = f"{{{{ config(severity='{severity}') }}}} select * from {{{{ ref('customer_value') }}}}"
+        (project.root / "tests" / f"{name}.sql").write_text(text)
     done = project.run("diff", "--json", env=env)
     assert done.status == 1, done.stderr
     document = done.json
@@ -122,7 +139,16 @@ def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, 
         "changed": ["customer_value"],
         "built": ["customer_value"],
         "taken_over": ["countries", "order_days", "regions", "stg_customers", "stg_orders"],
+        "unproven": [],
+        "reasons": {"customer_value": "its compiled code differs"},
+        "moved": {},
+        "order": ["customer_value", "regions", "stg_customers", "stg_orders", "order_days"],
+        "code_changes": document["dbt"]["code_changes"],
     }
+    assert (
+        "+select customer_id, upper(name) as country, sum(cents) as cents"
+        in document["dbt"]["code_changes"]["customer_value"]
+    )
     assert set(document["outputs"]) == {
         "customer_value",
         "order_days",
@@ -139,15 +165,21 @@ def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, 
     assert asked["unique_customer_value_customer_id"] == (0, 0, "passed")
     assert asked["no_negative_value"] == (0, 0, "passed")
     assert asked["source_unique_shop_customers_id"] == (0, 0, "passed")
+    assert asked["no_value"] == (None, 2500, "newly_failing")  # a test of the change's own; hooks are no tests
+    assert asked["few_customers"] == (None, 2500, "warned")
+    assert {one["name"] for one in document["tests"] if one["added"]} == {"few_customers", "no_value"}
+    assert len(asked) == 8
     if runtime == "local":  # the whole candidate makes the same
         whole = project.run("diff", "--json", env={**env, "SANDBOX_PIPELINE_BUILD": "all"}).json
         assert whole["dbt"]["changed"] is None
         assert {name: one["rows"] for name, one in whole["outputs"].items()} == {
             name: one["rows"] for name, one in document["outputs"].items()
         }
+        check_damaged_record(project, document["baseline"]["run"], env)
     assert project.left_behind() == []
     changed = {line.split()[-1] for line in project.git("status", "--short").splitlines()}
-    assert changed == {"models/marts/customer_value.sql", "sandbox.lock", "sandbox.toml"}
+    tests = {"tests/few_customers.sql", "tests/no_value.sql"}
+    assert changed == {"models/marts/customer_value.sql", "sandbox.lock", "sandbox.toml", *tests}
 
 
 @pytest.mark.slow
@@ -174,6 +206,12 @@ def test_seeds_that_are_the_source_are_sampled_masked_and_not_shown_to_the_code(
         f"select count(*) from '{files}' where mail = 'p' || member_id || '@example.org'"
     ).fetchone() or (None,)
     assert masked == 0
+    project.edit("seeds/people.csv", "\n7,p7@example.org", "\n7,q7@example.org")
+    done = project.run("diff", "--json")
+    assert done.status == 1, done.stderr
+    (changed,) = done.json["not_compared"]
+    assert changed["name"] == "seeds/people.csv"
+    assert "it has other rows than at main: it is part of the source" in changed["reason"]
 
 
 @pytest.mark.slow

@@ -52,6 +52,12 @@ def init_dbt(
     project = parse_manifest(manifest)
     if not project.models:
         raise ConfigError(f"the dbt project {project.name} has no models", hint="add one, then: sandbox init")
+    foreign = [name for name in beside["adapters"] if name not in {"duckdb", POSTGRES_SERVICE}]
+    if foreign:
+        progress.print_message(
+            f"the project's profile names {', '.join(foreign)}; models run on "
+            f"{'Postgres' if beside['adapter'] == POSTGRES_SERVICE else 'DuckDB'}, see DBT_TARGET in {file.name}"
+        )
     uri = format_source_uri(uri, folder) if uri else _find_source_uri(project, beside, folder)
     listing = list_source(uri, base=folder)
     tables = _match_source_tables(project, listing)
@@ -180,6 +186,7 @@ def _build_surroundings(
         adapters=tuple(
             name for name in beside["adapters"] if name != "duckdb" and not (name == POSTGRES_SERVICE and postgres)
         ),
+        targets=tuple(beside["targets"]),
         postgres=postgres,
         include=(PACKAGES_FOLDER,)
         if (folder / PACKAGES_FOLDER).is_dir() and any((folder / name).is_file() for name in PACKAGE_FILES)

@@ -63,14 +63,16 @@ class StackSection(Section):
 class PipelineSection(Section):
     """``[pipeline]``: the code.
 
-    ``build`` applies to dbt: a candidate builds only changed models and their dependents, or all.
+    ``build`` applies to dbt: a candidate takes over the models with outputs proven equal to the baseline's, or builds all.
     """
 
     kind: Literal["command", "dbt"] = Field(
         default="command", description="`command`: any program. `dbt`: a dbt project.", examples=["dbt"]
     )
     build: Literal["changed", "all"] = Field(
-        default="changed", description="dbt: build the changed models and their descendants, or all.", examples=["all"]
+        default="changed",
+        description="dbt: build the models whose outputs are not proven equal to the baseline's, or all.",
+        examples=["all"],
     )
     command: NonEmptyText | None = Field(
         default=None,

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
 
     from sandbox.runner.run import Run
 
-TEST = {"name": "unique", "failures": 0, "problem": None}
-BUILD = {"changed": ["a"], "built": ["a"], "taken_over": []}
+TEST = {"name": "unique", "kind": "test", "status": "pass", "failures": 0, "problem": None}
+BUILD: dict[str, Any] = {
+    "changed": ["a"],
+    "built": ["a"],
+    "taken_over": [],
+    "unproven": [],
+    "reasons": {},
+    "moved": {},
+    "order": ["a"],
+    "code_changes": {},
+    "outputs": {"model.shop.a": "a"},
+    "places": {"model.shop.a": ["main", "a"]},
+}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sandbox.manifest.diff import (
     ColumnSummary,
     ColumnTypeChange,
     DataTestResult,
+    DbtBuild,
     DiffDocument,
     GateResult,
     Histogram,
@@ -34,6 +35,7 @@ from sandbox.manifest.diff import (
 )
 from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, SampleReference
 from sandbox.manifest.output_estimate import AffectedUnits, EstimatedFigure, OutputEstimate
+from sandbox.report import dbt_changes, findings
 from sandbox.report.findings import summarize_diff
 from sandbox.report.html.page import render_html as html_report
 from sandbox.report.markdown import render_comment
@@ -595,3 +597,36 @@ def test_much_to_say_stays_on_one_screen() -> None:
     assert len(shown.splitlines()) < 60
     for said in ("warning: … and 34 more", "test: … and 34 more", "gate: … and 34 more"):
         assert said in shown
+
+
+def test_models_of_dbt_come_in_the_order_of_their_lineage_with_the_reasons_and_the_changed_code() -> None:
+    build = DbtBuild(
+        changed=["stg", "rates"],
+        built=["mart", "odd", "rates", "stg"],
+        taken_over=["calm"],
+        unproven=["odd"],
+        reasons={
+            "stg": "its compiled code differs",
+            "rates": "its file differs",
+            "mart": "it depends on stg",
+            "odd": "it calls f()",
+        },
+        moved={"mart": ["a.mart", "b.mart"]},
+        order=["stg", "mart", "odd", "calm"],
+        code_changes={"stg": "models/stg.sql\n-a < b\n+<script>", "mart": "compiled: models/mart.sql\n-'Ann'\n+'Bob'"},
+    )
+    found = document({"calm": same(), "mart": output(), "odd": same(), "stg": output()}, dbt=build)
+    assert [name for name, _ in findings.sort_outputs(found)] == ["stg", "mart", "odd", "calm"]
+    assert dbt_changes.describe_model_changes(found) == [
+        "changed: stg (its compiled code differs); rates (its file differs)",
+        "built because of what they depend on: mart",
+        "built because nothing proves them equal: odd (it calls f())",
+        "1 other taken from the run of main",
+        "moved: mart from a.mart to b.mart",
+    ]
+    page = html_report(found)
+    assert "+&lt;script&gt;" in page
+    assert "Bob" in page
+    redacted = html_report(redact_document(found))
+    assert "+&lt;script&gt;" in redacted
+    assert "Bob" not in redacted

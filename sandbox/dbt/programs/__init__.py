@@ -1,0 +1,1 @@
+"""Modules shared by sandbox and the program that calls dbt. Each needs the standard library alone, and no other of them."""
