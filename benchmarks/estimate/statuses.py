@@ -65,6 +65,7 @@ class Design:
     population: Population
     order: Ints
     frame: Frame
+    family: Ints | None
 
     def draw(self, count: int) -> Iterator[tuple[Ints, SamplingDesign]]:
         """Yield the drawn units of each salt, and the design with the recorded sizes."""
@@ -84,7 +85,7 @@ class Design:
                 )
                 for name, x in columns.items()
             )
-            yield self.order[drawn], dataclasses.replace(design, sizes=sizes)
+            yield self.order[drawn], dataclasses.replace(design, sizes=sizes, family=self.family)
 
 
 def build_populations() -> list[Population]:
@@ -174,7 +175,8 @@ def _build_design(name: str, population: Population, group: Ints, probability: F
     order = np.argsort(stratum.ravel(), kind="stable")
     keys = (np.arange(population.size, dtype=np.int64) * 7 + 1_000)[order]
     frame = Frame(name=name, population=counts, rates=pairs[:, 1], keys=keys)
-    return Design(name=name, population=population, order=order, frame=frame)
+    family = pairs[:, 0].astype(np.int64) if name.endswith("by size") else None
+    return Design(name=name, population=population, order=order, frame=frame, family=family)
 
 
 def list_changes(population: Population) -> dict[str, Floats]:

@@ -21,6 +21,9 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 MIN_STRATUM_UNITS = 2
 """A stratum with fewer sampled units has no variance of its own."""
 
+MIN_EXPECTED_UNITS = 8
+"""A stratum of a family with fewer expected units is merged whatever was drawn: merging by the outcome is biased."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StratumGroups:
@@ -86,6 +89,7 @@ class SamplingDesign:
         probability: Shape (H,); π_h in (0, 1], as in the manifest.
         stratum: Shape (n,); each sampled unit's stratum, in [0, H). All other arrays of units are in this order.
         sizes: The recorded sizes of all units, for the reliability of intervals.
+        family: Shape (H,); strata of one family, as of one group of sizes, are merged before others. None without.
 
     Raises:
         StoreError: The arrays are inconsistent.
@@ -100,6 +104,7 @@ class SamplingDesign:
     probability: FloatArray
     stratum: IntArray
     sizes: tuple[SizeMeasure, ...] = ()
+    family: IntArray | None = None
 
     def __post_init__(self) -> None:
         problem = _find_problem(self)
@@ -115,6 +120,7 @@ class SamplingDesign:
         probability: ArrayLike,
         stratum: ArrayLike,
         sizes: tuple[SizeMeasure, ...] = (),
+        family: ArrayLike | None = None,
     ) -> SamplingDesign:
         """Return the design for any array-likes of numpy."""
         return cls(
@@ -123,6 +129,7 @@ class SamplingDesign:
             probability=np.asarray(probability, np.float64),
             stratum=np.asarray(stratum, np.int64),
             sizes=sizes,
+            family=None if family is None else np.asarray(family, np.int64),
         )
 
     @property
@@ -209,15 +216,28 @@ def _merge_thin_strata(design: SamplingDesign) -> IntArray:
     """Return the group of each stratum, identified by one of its strata.
 
     A thin (n_h < 2), incomplete stratum joins the incomplete one of closest π; in a tie, the first in stratum order.
-    This repeats until its group has two units or no other stratum remains.
+    This repeats until its group has two units or no other stratum remains. With families, strata with fewer than
+    `MIN_EXPECTED_UNITS` expected units are thin as well, and join one of their own family if there is one.
     """
     names = np.arange(len(design.population), dtype=np.int64)
     open_ = design.sampled < design.population
-    for thin in np.flatnonzero(open_ & (design.sampled < MIN_STRATUM_UNITS)):
-        while design.sampled[names == names[thin]].sum() < MIN_STRATUM_UNITS:
+    expected = design.population * design.probability
+    if design.family is None:
+        expected = np.full(len(names), np.inf)
+    family = np.zeros(len(names), np.int64) if design.family is None else design.family
+    for thin in np.flatnonzero(open_ & ((design.sampled < MIN_STRATUM_UNITS) | (expected < MIN_EXPECTED_UNITS))):
+        while _is_thin(names == names[thin], design, expected):
             others = np.flatnonzero(open_ & (names != names[thin]))
             if not len(others):
                 break
+            relatives = others[family[others] == family[thin]]
+            others = relatives if len(relatives) else others
             distance = np.abs(design.probability[others] - design.probability[thin])
             names[names == names[thin]] = names[others[np.argmin(distance)]]
     return names
+
+
+def _is_thin(group: BoolArray, design: SamplingDesign, expected: FloatArray) -> bool:
+    """Return whether a group of strata has too few sampled or expected units."""
+    sampled = design.sampled[group].sum() < MIN_STRATUM_UNITS
+    return bool(sampled or expected[group].sum() < MIN_EXPECTED_UNITS)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from sandbox.estimate.result import IntervalEstimate
     from sandbox.manifest.sample import SizeRecord
 
+SIZE_LABELS = ("sum of ", "number of ")
+"""How the manifest calls the strata column that is a size."""
+
 Array = np.ndarray[Any, np.dtype[Any]]
 ArrayPair = tuple[Array, Array]
 
@@ -80,6 +83,7 @@ def estimate_output(drawn: UnitTableDraw, found: UnitTotals) -> OutputEstimate:
         probability=[stratum.probability for stratum in drawn.strata],
         stratum=found.stratum,
         sizes=tuple(map(_build_measure, drawn.sizes, found.sizes)),
+        family=_number_size_groups(drawn),
     )
     most = int(max(part.max(initial=0) for part in found.rows))
     different = found.added + found.removed + found.changed
@@ -101,6 +105,15 @@ def estimate_output(drawn: UnitTableDraw, found: UnitTotals) -> OutputEstimate:
         left_out=found.rows_without_unit,
         outside=dict(drawn.rows_outside_units),
     )
+
+
+def _number_size_groups(drawn: UnitTableDraw) -> list[int] | None:
+    """Return the size group of each stratum as a number; None without strata by size."""
+    names = [name for name in drawn.strata[0].values if name.startswith(SIZE_LABELS) and name not in drawn.columns]
+    if not names:
+        return None
+    labels = [str(stratum.values[names[0]]) for stratum in drawn.strata]
+    return [labels.index(label) for label in labels]
 
 
 def _build_measure(size: SizeRecord, sampled: Array) -> SizeMeasure:

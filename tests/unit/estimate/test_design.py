@@ -84,3 +84,16 @@ def test_empty_strata_are_complete() -> None:
     design = SamplingDesign.from_arrays(population=[0, 2], sampled=[0, 2], probability=[0.1, 1.0], stratum=[1, 1])
     assert design.is_complete
     assert not design.has_unrepresented_units
+
+
+def test_strata_of_a_family_are_merged_by_what_is_expected_of_them() -> None:
+    # The second stratum expects 4 units: it joins its own family, though the third is closer, whatever was drawn of it.
+    for drawn in (1, 4):
+        design = SamplingDesign.from_arrays(
+            population=[1000, 8, 1000],
+            sampled=[100, drawn, 490],
+            probability=[0.1, 0.5, 0.49],
+            stratum=[0] * 100 + [1] * drawn + [2] * 490,
+            family=[7, 7, 8],
+        )
+        assert design.groups.population.tolist() == [1008, 1000]
