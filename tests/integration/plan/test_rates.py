@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    
+    from tests.integration.plan.conftest import PlannedProject
 
 SECTIONS = """
 [sample]
@@ -19,7 +19,7 @@ key = ["id"]
 """
 
 
-def test_a_rate_that_small_strata_raise_is_explained_with_what_to_write(place: Place) -> None:
+def test_a_rate_that_small_strata_raise_is_explained_with_what_to_write(place: PlannedProject) -> None:
     place.copy("customers.parquet", "select range as id, range % 40 as country from range(4000)")
     raised = place.plan(SECTIONS.replace("MINIMUM", "min_per_stratum = 60"))
     [warning] = [line for line in raised.warnings if "min_per_stratum" in line]
