@@ -6,7 +6,6 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from sandbox.compare import OutputRules, RunPeriod, judge_columns
-from sandbox.estimate.distribution_tests import adjust_p_values
 from sandbox.impact.compare_outputs import compute_memory_limit
 from sandbox.manifest.diff import NondeterministicColumn
 from sandbox.runner.output_records import list_output_tables
@@ -45,6 +44,10 @@ def judge_distributions(
         for name, output in outputs.items()
         if output.tainted
     }
+    if not tests:
+        return {}
+    from sandbox.estimate.distribution_tests import adjust_p_values  # noqa: PLC0415 - numpy is slow to import
+
     adjusted = iter(adjust_p_values([test.p_value for some in tests.values() for test in some]))
     return {
         name: outputs[name].model_copy(
