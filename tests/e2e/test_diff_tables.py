@@ -65,7 +65,7 @@ def test_a_key_that_repeats_or_is_null_is_said_so(pair: Pair) -> None:
     pair.write("a.parquet", {"id": [1, 1, None, 4], "x": [1, 2, 3, 4]})
     pair.write("b.parquet", {"id": [1, 1, None, 4], "x": [1, 9, 3, 5]})
     done = pair.diff("a.parquet", "b.parquet", "--key", "id")
-    assert "1 changed, 1 added, 1 removed of 4 rows" in done.stdout
+    assert "1 changed, 1 removed of 4 rows, 1 added" in done.stdout
     said = "declared key id; rows with a duplicate key: 2 in the baseline, 2 in the candidate; rows with a null key: 1"
     assert said in " ".join(done.stdout.split())
 

@@ -40,7 +40,7 @@ class PythonReads:
     problem: str | None = None
 
 
-class UnknownReadError(Exception):
+class UnknownPythonReadError(Exception):
     """The reads of an expression cannot be determined; the message names it."""
 
 
@@ -55,7 +55,7 @@ def find_python_reads(source: str) -> PythonReads:
         tree = ast.parse(source)
         context = _ModelContext.from_tree(tree)
         files = {file for node in ast.walk(tree) for file in _list_files(node, context)}
-    except UnknownReadError as error:
+    except UnknownPythonReadError as error:
         return PythonReads(problem=str(error))
     except (SyntaxError, ValueError, RecursionError):
         return PythonReads(problem="its Python cannot be parsed")
@@ -96,7 +96,7 @@ def _list_files(node: ast.AST, context: _ModelContext) -> Iterator[str]:
     """Yield the files read by one expression, without the expressions inside.
 
     Raises:
-        UnknownReadError: They cannot be determined.
+        UnknownPythonReadError: They cannot be determined.
     """
     match node:
         case ast.Import(names=names):
@@ -108,9 +108,9 @@ def _list_files(node: ast.AST, context: _ModelContext) -> Iterator[str]:
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if _names_file(name):
             yield _get_literal_path(node, name)
         case ast.Attribute(attr="ref" | "source" as name) if id(node) not in context.checked:
-            raise UnknownReadError(f"it uses the relation of {name}() for more than its data frame")
+            raise UnknownPythonReadError(f"it uses the relation of {name}() for more than its data frame")
         case ast.Name(id=name) if name in context.sessions:
-            raise UnknownReadError(f"it queries the database by {name}")
+            raise UnknownPythonReadError(f"it queries the database by {name}")
         case ast.Attribute(attr=name) | ast.Name(id=name) if id(node) not in context.checked or not _names_file(name):
             _check_name(name)
         case _:
@@ -125,12 +125,12 @@ def _names_file(function: str) -> bool:
 def _check_modules(names: list[str]) -> None:
     for name in names:
         if name not in COMPUTING_MODULES:
-            raise UnknownReadError(f"it imports {name}")
+            raise UnknownPythonReadError(f"it imports {name}")
 
 
 def _check_name(name: str) -> None:
     if READING_NAME.fullmatch(name) or name == "*":
-        raise UnknownReadError(f"it uses {name}")
+        raise UnknownPythonReadError(f"it uses {name}")
 
 
 def _get_literal_path(call: ast.Call, name: str) -> str:
@@ -141,7 +141,7 @@ def _get_literal_path(call: ast.Call, name: str) -> str:
         case [ast.Constant(value=str(path)), ast.Constant(value="r" | "rb" | "rt")] if name == "open":
             return path
         case _:
-            raise UnknownReadError(f"it calls {name}() on a path that is not written out")
+            raise UnknownPythonReadError(f"it calls {name}() on a path that is not written out")
 
 
 def _is_plain_keyword(keyword: ast.keyword, function: str) -> bool:
