@@ -106,6 +106,7 @@ def test_every_kind_of_source_gives_one_fingerprint(made: Made, kind: str, tmp_p
 def test_a_draw_from_a_lake_that_is_killed_ends_with_the_same_fingerprint(
     made: Made, kind: str, tmp_path: Path
 ) -> None:
+    """It can take over 20 s: the demo and the baseball tables are written as a lake, and drawn four times."""
     moved(made, kind, tmp_path / "other")
     home = tmp_path / "home"
 
@@ -120,8 +121,9 @@ def test_a_draw_from_a_lake_that_is_killed_ends_with_the_same_fingerprint(
         )
 
     steps = int(sample(tmp_path / "unkilled", 0).stdout.split()[-1])
-    for share in (0.5, 0.7, 0.85):
-        assert sample(home, round(steps * share)).returncode == -signal.SIGKILL
+    assert sample(home, round(steps * 0.5)).returncode == -signal.SIGKILL
+    # A draw that goes on has fewer steps, and may be done before.
+    assert {sample(home, round(steps * share)).returncode for share in (0.4, 0.5)} <= {0, -signal.SIGKILL}
     assert sampled(tmp_path / "other", home)["fingerprint"] == made[2]
     left = [path.name for path in (home / "samples").iterdir() if path.name != made[2]]
     assert not [name for name in left if not name.startswith(".")]

@@ -187,7 +187,7 @@ def test_values_that_duckdb_would_change_are_kept_or_refused_by_name(lake: Sourc
         2, pa.py_buffer(np.array([0, 1, 3], "int32").tobytes()), pa.py_buffer(b"x\xff\xfe")
     )
     pq.write_table(pa.table({"id": [1, 2], "name": broken}), path)
-    with pytest.raises(SourceError, match=r"text that is not UTF-8 in name \(1 values\)"):
+    with pytest.raises(SourceError, match=r"text that is not UTF-8 in name \(1 value\)"):
         lake.draw(sections)
     pq.write_table(pa.table([pa.array([1]), pa.array([2]), pa.array([3])], names=["id", "v", "v"]), path)
     with pytest.raises(SourceError, match="columns that differ at most in case: v"):
@@ -197,9 +197,9 @@ def test_values_that_duckdb_would_change_are_kept_or_refused_by_name(lake: Sourc
 @pytest.mark.parametrize(
     ("kind", "value", "words"),
     [
-        ("time with time zone", "'12:00:00+05:30'", "Parquet would change 1 values: it keeps times of UTC alone"),
+        ("time with time zone", "'12:00:00+05:30'", "Parquet would change 1 value: it keeps times of UTC alone"),
         ("time with time zone", "'12:00:00+00'", None),
-        ("interval", "'1.000001 second'", "Parquet would change 1 values: it keeps milliseconds"),
+        ("interval", "'1.000001 second'", "Parquet would change 1 value: it keeps milliseconds"),
         ("interval", "'1 month 2 days 3.5 seconds'", None),
         ("struct(a hugeint)", "{'a': 5}", "which Parquet cannot keep"),
         ("union(a integer, b varchar)", "'x'::varchar", "which Parquet cannot keep"),

@@ -115,8 +115,8 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_draw_changes_nothing(
 
 def with_spark(project: Path, where: str) -> None:
     file = project / "sandbox.toml"
-    text = file.read_text("utf-8").replace("[sample]", f'engine = "spark"\n[source.spark]\n{where}\n[sample]', 1)
-    file.write_text(text, "utf-8")
+    text = file.read_text("utf-8").replace("[source]\n", '[source]\nengine = "spark"\n', 1)
+    file.write_text(f"{text}\n[source.spark]\n{where}\n", "utf-8")
 
 
 def test_the_demo_by_connect(tmp_path: Path, cluster: Cluster) -> None:
