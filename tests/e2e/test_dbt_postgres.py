@@ -235,9 +235,10 @@ def test_what_only_postgres_has_is_made_again_or_taken_over_as_it_was(project: S
     project.edit("models/marts/tagged.sql", "tags[1]", "tags[2]")
     done = project.run("diff", "--json", env=DOCKER)
     assert done.status == 1, done.stderr
-    # No other database has the type of `typed`, which `moods` reads; `members` was taken over with its key, to which `tagged` refers.
+    # No other database has the type of `typed`, so it is built again with all that refer to it; `members` was taken over
+    # with its key, to which `tagged` refers.
     assert done.json["dbt"]["changed"] == ["moods", "tagged"]
-    assert done.json["dbt"]["built"] == ["moods", "tagged", "typed"]
+    assert done.json["dbt"]["built"] == ["moods", "nobody_reads", "tagged", "typed"]
     changed = {name for name, one in done.json["outputs"].items() if one["rows"]["changed"]}
     assert changed == {"moods", "tagged"}
 
