@@ -21,7 +21,7 @@ from sandbox.model import SilentProgress
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import RenderableType
+    from rich.console import OverflowMethod, RenderableType
 
     from sandbox.config import Project
     from sandbox.model import Progress
@@ -82,8 +82,10 @@ class Call:
             return
         from sandbox.report.terminal.console import create_console  # noqa: PLC0415 - see `load_project`
 
-        # A path or command longer than the line is printed whole, so that it can be copied.
-        create_console(stderr=False).print(shown(), soft_wrap=False, overflow="ignore", crop=False)
+        console = create_console(stderr=False)
+        # Off a terminal lines stay whole, so that paths and commands can be read by programs.
+        overflow: OverflowMethod = "fold" if console.is_terminal else "ignore"
+        console.print(shown(), soft_wrap=False, overflow=overflow, crop=False)
 
 
 def add_common_options(function: Callable[..., int | None]) -> Callable[..., int | None]:
