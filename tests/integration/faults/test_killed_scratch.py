@@ -42,7 +42,7 @@ from sandbox.compare.units.separability import SeparabilityInput, find_separabil
 from sandbox.model import TableFiles
 table = TableFiles(name="t", format="parquet", paths=(home / "not there",))
 drawn = UnitTableDraw(table="t", key=("id",), types=("BIGINT",), weights=home / "not there", strata=[], rows_outside_units={})
-find_separability_problem(SeparabilityInput(whole=table, half=table, draw=drawn, half_units_sql="select 1", rules=OutputRules(), key=("id",)), memory=2**28)
+find_separability_problem(SeparabilityInput(whole=table, half=table, half_name="a half-sample", draw=drawn, half_units_sql="select 1", rules=OutputRules(), key=("id",)), memory=2**28)
 """
 RESOLVE = """
 from sandbox.provisioner.lock import pins
