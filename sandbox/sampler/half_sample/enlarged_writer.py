@@ -124,10 +124,7 @@ def _choose_columns(
         types=types,
         distinct=distinct,
     )
-    try:
-        return choose_fresh_columns(keyed)
-    except ValueError as error:
-        raise DataRuleError(str(error)) from error
+    return choose_fresh_columns(keyed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.engine.sql.type_names import TEMPORAL_TYPE
+from sandbox.errors import DataRuleError
 from sandbox.sampler.half_sample.value_coding import list_codings
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def choose_fresh_columns(tables: KeyedTables) -> FreshColumns:
     """Choose the fresh columns of all tables.
 
     Raises:
-        ValueError: No column of a unit table's key can have fresh values.
+        DataRuleError: No column of a unit table's key can have fresh values.
     """
     fresh: dict[str, list[str]] = {}
     following: dict[str, list[FollowingColumn]] = {}
@@ -92,7 +93,7 @@ def choose_fresh_columns(tables: KeyedTables) -> FreshColumns:
         fresh[step.table] = _choose_columns(tables, step, {entry.column for entry in following[step.table]})
         if step.role == "unit" and not set(tables.keys[step.table]) & set(fresh[step.table]):
             types = ", ".join(f"{name} {tables.types[step.table][name]}" for name in tables.keys[step.table])
-            raise ValueError(f"the key of {step.table} ({types}) has no column that could have other values")
+            raise DataRuleError(f"the key of {step.table} ({types}) has no column that could have other values")
     for step in tables.families:
         following[step.table] = _find_following(step, fresh, following, only_through=False)
     return FreshColumns(fresh=fresh, following=following)

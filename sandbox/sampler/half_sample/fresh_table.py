@@ -119,8 +119,8 @@ def _make_integers(known: Any, used: Any, count: int, coding: ValueCoding, doing
     limits = IntegerLimits(low=-(-coding.limits.low // unit), high=coding.limits.high // unit)
     try:
         return make_fresh_integers(known // unit, used[used % unit == 0] // unit, count, limits) * unit
-    except ValueError as error:
-        raise DataRuleError(f"{doing}: {error}") from error
+    except DataRuleError as error:
+        raise DataRuleError(f"{doing}: {error.message}") from error
 
 
 def _read_column(session: Session, query: str, doing: str) -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sandbox.errors import DataRuleError
 from sandbox.formatting import format_count
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def make_fresh_integers(known: Int64Array, used: Int64Array, count: int, limits:
         limits: Limits of the range.
 
     Raises:
-        ValueError: There are too few unused integers between the limits.
+        DataRuleError: There are too few unused integers between the limits.
     """
     if not count:
         return np.zeros(0, np.int64)
@@ -99,7 +100,7 @@ def _choose_range(taken: Int64Array, ends: tuple[int, int], count: int, limits: 
             lacking = count - _count_unused(taken, low, high)
         if lacking <= 0:
             return low, high
-    raise ValueError(f"{format_count(count, 'value')} more are needed, and {count - lacking:,} are unused")
+    raise DataRuleError(f"{format_count(count, 'value')} more are needed, and {count - lacking:,} are unused")
 
 
 def _count_unused(taken: Int64Array, low: int, high: int) -> int:
@@ -166,7 +167,7 @@ def _fill_pattern(pattern: _TextPattern, taken: set[str]) -> list[str]:
         codes = coding.encode(used) if len(used) else np.zeros(0, np.int64)
         try:
             fresh = make_fresh_integers(coding.encode(known), codes, len(originals), limits)
-        except ValueError:
+        except DataRuleError:
             continue
         return _join_characters(coding.decode(fresh, originals))
     return _append_numbers(pattern.originals, taken)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sandbox.engine.mysql.snapshot import MySQLSnapshot
     from sandbox.sources.protocol import ColumnPairs, DrawRule, TableRequest
 
-MISSING_DRIVER_HINT = "pip install 'sandbox[mysql]'"
+MISSING_DRIVER_HINT = "pip install 'pymysql>=1.2'"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sandbox.errors import DataRuleError
 from sandbox.sampler.half_sample.fresh_values import IntegerLimits, make_fresh_integers, make_fresh_texts
 
 BIGINT = IntegerLimits(low=-(2**63), high=2**63 - 1)
@@ -35,7 +36,7 @@ def test_a_small_type_is_used_up_to_its_last_value(used: set[int], data: st.Data
     fresh = set(make_fresh_integers(known, known, count, TINYINT).tolist())
     assert len(fresh) == count
     assert fresh <= set(range(-128, 128)) - used
-    with pytest.raises(ValueError, match="are unused"):
+    with pytest.raises(DataRuleError, match="are unused"):
         make_fresh_integers(known, known, 257 - len(used), TINYINT)
 
 
