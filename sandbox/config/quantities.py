@@ -60,11 +60,14 @@ def parse_share(value: Any) -> float:
     Raises:
         ValueError: It is not a share.
 
-    >>> parse_share("0.5%"), parse_share(1)
-    (0.005, 1.0)
+    >>> parse_share("0.5%"), parse_share(1), parse_share(1e-06)
+    (0.005, 1.0, 1e-06)
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(value))
-    share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if isinstance(value, int | float):
+        share = float(value)
+    else:
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", str(value))
+        share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 <= share <= 1 or isinstance(value, bool):
         raise ValueError(f'expected a share such as "1%" or 0.01, not {value!r}')
     return share

@@ -51,18 +51,21 @@ def test_gc_removes_what_is_idle_but_nothing_that_a_living_command_uses(own: Sho
     ) as living:
         assert living.stdout is not None
         assert living.stdout.readline() == b"started\n"
-        age(own.home / "samples", own.home / "environments", state / "runs", state / "diffs")
-        planned = own.run("gc", "--dry-run", "--json").json
-        assert own.run("gc").status == 2  # nobody there to ask
-        done = own.run("gc", "--json", "--yes")
-        assert done.status == 0, done.stderr
-        assert planned["removed"] == done.json["removed"]
-        assert (planned["dry_run"], done.json["dry_run"]) == (True, False)
-        assert kinds(done.json["removed"]) == ["report", "run"]
-        assert kinds(done.json["in_use"]) == ["environment", "sample"]
-        assert done.json["bytes"] == sum(one["bytes"] for one in done.json["removed"]) > 1000
-        assert not [*(state / "runs").glob("[0-9]*"), *(state / "diffs").glob("[0-9]*")]
-        living.terminate()
+        try:
+            age(own.home / "samples", own.home / "environments", state / "runs", state / "diffs")
+            planned = own.run("gc", "--dry-run", "--json").json
+            assert own.run("gc").status == 2  # nobody there to ask
+            done = own.run("gc", "--json", "--yes")
+            assert done.status == 0, done.stderr
+            assert planned["removed"] == done.json["removed"]
+            assert (planned["dry_run"], done.json["dry_run"]) == (True, False)
+            # Environments of other tests are in this home too.
+            assert [kind for kind in kinds(done.json["removed"]) if kind != "environment"] == ["report", "run"]
+            assert kinds(done.json["in_use"]) == ["environment", "sample"]
+            assert done.json["bytes"] == sum(one["bytes"] for one in done.json["removed"]) > 1000
+            assert not [*(state / "runs").glob("[0-9]*"), *(state / "diffs").glob("[0-9]*")]
+        finally:
+            living.terminate()
     age(own.home / "samples", own.home / "environments")
     last = own.run("gc", "--yes")
     assert "sample" in last.stdout

@@ -66,7 +66,7 @@ def test_calls_at_once_make_it_once(plain: StackRequest, small: LockDocument, ho
     with ThreadPoolExecutor(max_workers=3) as pool:
         made = list(pool.map(lambda one: make(plain, small, home, one), seen))
     assert len(set(made)) == 1
-    assert sum("making" in step for one in seen for step in one.steps) == 1
+    assert sum("creating" in step for one in seen for step in one.steps) == 1
 
 
 def test_a_lock_without_this_machine_is_refused_when_frozen(

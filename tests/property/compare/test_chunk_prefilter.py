@@ -208,7 +208,10 @@ def check_pair(session: Session, chance: random.Random, tables: tuple[TableFiles
         mock.patch.object(chunk_prefilter, "_MIN_PROBED_ROWS", 10**9),
     ):
         reader = TableReader(session, SourceError)
-        shapes = reader.open_tables(dict(zip(SIDES, tables, strict=True)))
+        try:
+            shapes = reader.open_tables(dict(zip(SIDES, tables, strict=True)))
+        except SourceError:  # files of one table with types that none holds together
+            return False
         found = match_columns(shapes["baseline"].names, shapes["candidate"].names, OutputRules())
         try:
             columns = build_compared_columns(session, shapes, found, OutputRules(), SourceError)
@@ -225,8 +228,16 @@ def check_pair(session: Session, chance: random.Random, tables: tuple[TableFiles
         left = {}
         for side in SIDES:
             names = ", ".join(given[0].list_raw_names(side))
-            left[side] = session.connection.sql(f"select {names} from left_{side}").to_arrow_table().to_pylist()
-            assert len(left[side]) == given[1][side].rows
+            remaining = session.connection.sql(f"select {names} from left_{side}").to_arrow_table()
+            assert remaining.num_rows == given[1][side].rows
+            try:
+                left[side] = remaining.to_pylist()
+            except OverflowError:  # Python has no such dates
+                left = {}
+                break
+        if not left:
+            check_counts(tables, key=("id",) if key else None)
+            return False
         names_ = tuple(column.name for column in columns)
         texts = {
             side: Counter(tuple(_show(row[column.format_raw_name(side)]) for column in columns) for row in left[side])

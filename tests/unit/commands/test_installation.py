@@ -82,7 +82,9 @@ def test_the_running_installation_is_described_by_its_record(
 
 
 def test_nothing_installs_this_tool_by_a_bare_name() -> None:
-    bare = re.compile(r"\b(?:pip3?|uv|pipx)\b[\w ]* (?:install|add|run)[^\n|]*?['\" ]sandbox(?:\[|==|['\"`]|\s|$)(?! *@)")
+    bare = re.compile(
+        r"\b(?:pip3?|uv|pipx)\b[\w ]* (?:install|add|run)[^\n|]*?['\" ]sandbox(?:\[|==|['\"`]|\s|$)(?! *@)"
+    )
     assert bare.search("pip install 'sandbox[spark]'")
     assert bare.search('python -m pip install "sandbox==1.0"')
     assert not bare.search("python -m pip install 'sandbox @ git+https://git.example/sandbox@1'")
