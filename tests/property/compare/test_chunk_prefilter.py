@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from sandbox.compare.columns import SideName, TableShape
     from sandbox.manifest.diff import OutputDiff
 
 CHANGES = int(os.environ.get("CHUNK_CHANGES", "500"))
@@ -201,6 +202,22 @@ def _show(value: Any) -> str:
     return repr(value)
 
 
+def read_remaining(
+    session: Session, plan: ComparisonPlan, shapes: dict[SideName, TableShape]
+) -> dict[SideName, list[dict[str, Any]]]:
+    """Return the rows that are not set aside, by side; none at all where Python has no such dates."""
+    left: dict[SideName, list[dict[str, Any]]] = {}
+    for side in SIDES:
+        names = ", ".join(plan.list_raw_names(side))
+        remaining = session.connection.sql(f"select {names} from left_{side}").to_arrow_table()
+        assert remaining.num_rows == shapes[side].rows
+        try:
+            left[side] = remaining.to_pylist()
+        except OverflowError:
+            return {}
+    return left
+
+
 def check_pair(session: Session, chance: random.Random, tables: tuple[TableFiles, TableFiles], *, key: bool) -> bool:
     """Check what the stage leaves of two tables, and return whether it set anything aside."""
     with (
@@ -225,16 +242,7 @@ def check_pair(session: Session, chance: random.Random, tables: tuple[TableFiles
         given = chunk_prefilter.exclude_unchanged_rows(session, plan, shapes, aligned, memory=LIMIT, doing="")
         if given is None:
             return False
-        left = {}
-        for side in SIDES:
-            names = ", ".join(given[0].list_raw_names(side))
-            remaining = session.connection.sql(f"select {names} from left_{side}").to_arrow_table()
-            assert remaining.num_rows == given[1][side].rows
-            try:
-                left[side] = remaining.to_pylist()
-            except OverflowError:  # Python has no such dates
-                left = {}
-                break
+        left = read_remaining(session, *given)
         if not left:
             check_counts(tables, key=("id",) if key else None)
             return False
