@@ -153,7 +153,8 @@ def test_a_broken_line_of_csv_is_named_by_its_number(commands: Commands, line: b
     assert f"line {ROWS + 2}" in commands.check("plan", fails=11)
     commands.check("sample", fails=11)
     commands.check("scan")
-    commands.check("init", "source", "--force", fails=11)
+    # For a file in another encoding init writes down which one that is.
+    commands.check("init", "source", "--force", fails=0 if b"\xff" in line else 11)
 
 
 @pytest.mark.parametrize(
