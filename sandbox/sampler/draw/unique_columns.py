@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import TableStep
 
 MAX_COUNTED_ROWS = 500_000
+_COLUMNS_PER_QUERY = 20  # thousands of distinct counts in one query take DuckDB many minutes to plan
 _IDENTIFYING_TYPE = re.compile(r"VARCHAR|UUID|U?(SMALL|BIG|HUGE)INT|U?INTEGER")
 _STRUCTURED_TEXT = (
     r"""length({0}) > 100 or regexp_matches({0}, '[\s{{}}\[\]<>"]') or try_cast({0} as TIMESTAMP) is not null"""
@@ -34,11 +35,15 @@ def _find_unique_columns(extraction: Extraction, step: TableStep) -> list[str]:
     columns = _list_candidates(extraction, step)
     if not columns or table.rows > MAX_COUNTED_ROWS:
         return []
-    conditions = ", ".join(_build_condition(quote_identifier(name), table.columns[name]) for name in columns)
-    [row] = extraction.session.fetch_rows(
-        f"select {conditions} from ({build_select(table)})", doing=f"counting values of {step.table}"
-    )
-    return [name for name, is_unique in zip(columns, row, strict=True) if is_unique]
+    unique: list[str] = []
+    for start in range(0, len(columns), _COLUMNS_PER_QUERY):
+        names = columns[start : start + _COLUMNS_PER_QUERY]
+        conditions = ", ".join(_build_condition(quote_identifier(name), table.columns[name]) for name in names)
+        [row] = extraction.session.fetch_rows(
+            f"select {conditions} from ({build_select(table)})", doing=f"counting values of {step.table}"
+        )
+        unique += [name for name, is_unique in zip(names, row, strict=True) if is_unique]
+    return unique
 
 
 def _list_candidates(extraction: Extraction, step: TableStep) -> list[str]:
