@@ -21,32 +21,34 @@ if TYPE_CHECKING:
 
 
 class RemoteFile:
-    """An open file that several threads may read at once, each at its own position.
+    """An open file that several threads may read at once.
 
-    DuckDB seeks and reads in two calls, and another thread may come between them. Python forgets thread-local values of
-    DuckDB's threads between two calls, so positions are kept by the thread's number.
+    DuckDB reads at a position by a seek and a read, and another thread may come between them: a seek counts for the next
+    read of its own thread. Reads without a seek follow each other, whatever thread they come from. Python forgets
+    thread-local values of DuckDB's threads between two calls, so seeks are kept by the thread's number.
     """
 
     def __init__(self, file: Any, path: str) -> None:
         self._file, self._path = file, path
-        self._positions: dict[int, int] = {}
+        self._position = 0
+        self._seeks: dict[int, int] = {}
 
     def tell(self) -> int:
-        return self._positions.get(threading.get_ident(), 0)
+        return self._seeks.get(threading.get_ident(), self._position)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         position: int = (0, self.tell(), self._file.size())[whence] + offset
-        self._positions[threading.get_ident()] = position
+        self._seeks[threading.get_ident()] = position
         return position
 
     def read(self, count: int) -> bytes:
-        """Return up to ``count`` bytes from this thread's position."""
-        position = self.tell()
+        """Return up to ``count`` bytes from where this thread has sought, else from where the last read ended."""
+        position = self._seeks.pop(threading.get_ident(), self._position)
         try:
             data: bytes = self._file.read_at(count, position)
         except OSError as error:
             raise OSError(f"{self._path}: {describe_foreign_error(error)}") from None
-        self._positions[threading.get_ident()] = position + len(data)
+        self._position = position + len(data)
         return data
 
     def close(self) -> None:
