@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.model import Sample, TableFiles
+from sandbox.sampler.half_sample.half_tables import (
+    FILE_NUMBER_COLUMN,
+    IN_HALF_COLUMN,
+    ROW_NUMBER_COLUMN,
+    HalfTables,
+    build_parquet_relation,
+)
 from sandbox.sampler.plan.table_order import order_tables
-from sandbox.sources.checks.key_check import build_not_null_condition
-from sandbox.sources.checks.schema_check import build_join_condition, build_when_condition
+from sandbox.sources.checks.schema_check import build_when_condition
 from sandbox.sources.files.frame_metadata import copy_frame
 from sandbox.store.folder import translate_os_errors
 
@@ -21,15 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from sandbox.config.sections.sample import Reference
     from sandbox.config.settings import Settings
     from sandbox.engine.duckdb.session import Session
     from sandbox.manifest.sample import SampleManifest
     from sandbox.sampler.plan.plan import TableStep
 
-KEPT_COLUMN = "kept in the part"
-ROW_NUMBER_COLUMN = "row in the file"
-FILE_NUMBER_COLUMN = "file of the table"
 DROPPED_TABLE = "rows left out"
 
 UnitKey = tuple[str, ...]
@@ -82,23 +83,18 @@ class SubSampleWriter:
         self._manifest = manifest
         rows = {name: table.source_rows for name, table in manifest.tables.items()}
         self._steps = _mark_referenced_lookups(order_tables(settings, rows))
-        for step in self._loose_steps:
-            self._read(step)
+        self._tables = HalfTables(session=session, sample=sample, manifest=manifest, steps=self._steps)
+        self._tables.read()
         session.execute(
             f"create temp table {quote_identifier(DROPPED_TABLE)} (table_name varchar, file bigint, row_number bigint)"
         )
-
-    @property
-    def _loose_steps(self) -> list[TableStep]:
-        """The tables of which rows are left out: all but lookups that nothing refers to."""
-        return [step for step in self._steps if step.keep != "all"]
 
     def list_units(self, unit_table: str) -> list[UnitKey]:
         """Return the keys of all units of a table, those with the fewest rows in other tables first."""
         key = self._manifest.units[unit_table].key
         names = ", ".join(f"u.{quote_identifier(name)}::varchar" for name in key)
         counts = " + ".join(
-            f"(select count(*) from {quote_identifier(step.table)} r where {self._build_condition(step.table, step.through, target='u')})"
+            f"(select count(*) from {quote_identifier(step.table)} r where {self._build_condition(step, 'u')})"
             for step in self._steps
             if step.through is not None and step.through.table == unit_table
         )
@@ -110,8 +106,8 @@ class SubSampleWriter:
 
     def keep(self, part: SubSample) -> None:
         """Mark the rows of a part."""
-        for step in self._loose_steps:
-            self._session.execute(f"update {quote_identifier(step.table)} set {quote_identifier(KEPT_COLUMN)} = false")
+        for step in self._tables.loose_steps:
+            self._session.execute(f"update {quote_identifier(step.table)} set {IN_HALF_COLUMN} = false")
         self._session.execute(f"delete from {quote_identifier(DROPPED_TABLE)}")
         if part.dropped:
             values = ", ".join(f"({quote_literal(row.table)}, {row.file}, {row.row})" for row in sorted(part.dropped))
@@ -120,8 +116,8 @@ class SubSampleWriter:
             if step.table == part.unit_table:
                 self._keep_units(part)
             elif step.through is not None:
-                self._keep_children(step, step.through)
-        self._follow_references()
+                self._keep_children(step, step.through.table)
+        self._tables.follow_references()
 
     def list_child_rows(self) -> list[RowAddress]:
         """Return the marked rows of tables that belong to units."""
@@ -130,8 +126,8 @@ class SubSampleWriter:
             for step in self._steps
             if step.through is not None
             for file, row in self._session.fetch_rows(
-                f"select {quote_identifier(FILE_NUMBER_COLUMN)}, {quote_identifier(ROW_NUMBER_COLUMN)} "
-                f"from {quote_identifier(step.table)} where {quote_identifier(KEPT_COLUMN)} order by 1, 2"
+                f"select {FILE_NUMBER_COLUMN}, {ROW_NUMBER_COLUMN} "
+                f"from {quote_identifier(step.table)} where {IN_HALF_COLUMN} order by 1, 2"
             )
         ]
 
@@ -139,9 +135,9 @@ class SubSampleWriter:
         """Return the columns that are neither keys nor references, as (table, column)."""
         return [
             (step.table, column.name)
-            for step in self._loose_steps
+            for step in self._tables.loose_steps
             for column in self._manifest.tables[step.table].columns
-            if column.name not in self._list_needed_columns(step)
+            if column.name not in self._tables.list_needed_columns(step)
         ]
 
     def write(self, part: SubSample, target: Path) -> Sample:
@@ -161,117 +157,47 @@ class SubSampleWriter:
             tables=tables,
         )
 
-    def _read(self, step: TableStep) -> None:
-        names = "".join(f", {quote_identifier(name)}" for name in self._list_needed_columns(step))
-        numbers = f"as {quote_identifier(FILE_NUMBER_COLUMN)}, file_row_number as {quote_identifier(ROW_NUMBER_COLUMN)}"
-        parts = [
-            f"select {number} {numbers}{names} from {_build_parquet_relation(path)}"
-            for number, path in enumerate(self._list_files(step))
-        ]
-        self._session.execute(
-            f"create temp table {quote_identifier(step.table)} as select *, false as {quote_identifier(KEPT_COLUMN)} "
-            f"from ({' union all '.join(parts)})",
-            doing=f"reading {step.table} of the sample",
-        )
-
     def _keep_units(self, part: SubSample) -> None:
         key = self._manifest.units[part.unit_table].key
         texts = ", ".join(f"r.{quote_identifier(name)}::varchar" for name in key)
         wanted = ", ".join(f"({', '.join(quote_literal(value) for value in unit)})" for unit in part.units)
-        self._mark(part.unit_table, f"({texts}) in ({wanted})" if part.units else "false")
+        self._tables.keep_rows(part.unit_table, f"({texts}) in ({wanted})" if part.units else "false")
 
-    def _keep_children(self, step: TableStep, through: Reference) -> None:
+    def _keep_children(self, step: TableStep, parent: str) -> None:
         dropped = (
             f"exists (select 1 from {quote_identifier(DROPPED_TABLE)} d where d.table_name = {quote_literal(step.table)} "
-            f"and d.file = r.{quote_identifier(FILE_NUMBER_COLUMN)} and d.row_number = r.{quote_identifier(ROW_NUMBER_COLUMN)})"
+            f"and d.file = r.{FILE_NUMBER_COLUMN} and d.row_number = r.{ROW_NUMBER_COLUMN})"
         )
-        self._mark(
+        self._tables.keep_rows(
             step.table,
-            f"not {dropped} and exists (select 1 from {quote_identifier(through.table)} t where "
-            f"t.{quote_identifier(KEPT_COLUMN)} and {self._build_condition(step.table, through)})",
+            f"not {dropped} and exists (select 1 from {quote_identifier(parent)} t where "
+            f"t.{IN_HALF_COLUMN} and {self._build_condition(step, 't')})",
         )
 
-    def _follow_references(self) -> None:
-        """Mark the rows that marked rows refer to until none is added."""
-        loose = {step.table for step in self._loose_steps}
-        links = [
-            (step.table, reference)
-            for step in self._loose_steps
-            for reference in step.references
-            if reference.table in loose
-        ]
-        while sum(
-            self._mark(
-                reference.table,
-                f"exists (select 1 from {quote_identifier(table)} t where t.{quote_identifier(KEPT_COLUMN)} "
-                f"and {self._build_condition(table, reference, row='t', target='r')})",
-            )
-            for table, reference in links
-        ):
-            pass
-
-    def _mark(self, table: str, condition: str) -> int:
-        """Mark the rows ``r`` of a table and return the number of new ones."""
-        kept = quote_identifier(KEPT_COLUMN)
-        [(count,)] = self._session.fetch_rows(
-            f"update {quote_identifier(table)} r set {kept} = true where not {kept} and {condition}",
-            doing=f"choosing rows of {table}",
-        )
-        return int(count)
-
-    def _build_condition(self, table: str, reference: Reference | None, *, row: str = "r", target: str = "t") -> str:
-        """Build the SQL condition between a referring row and its target."""
-        assert reference is not None
-        types = {
-            name: {column.name: column.type for column in self._manifest.tables[name].columns}
-            for name in (table, reference.table)
-        }
-        pairs = [
-            ((column, types[table][column]), (name, types[reference.table][name]))
-            for column, name in zip(reference.columns, reference.key, strict=True)
-        ]
-        conditions = (
-            build_join_condition(pairs, row, target),
-            build_not_null_condition(reference.columns, row),
-            build_when_condition(reference, row),
-        )
-        return " and ".join(conditions)
-
-    def _list_needed_columns(self, step: TableStep) -> list[str]:
-        named = {name for reference in step.references for name in reference.columns}
-        named |= {name for reference in step.references for name, _ in reference.when}
-        named |= {
-            name
-            for other in self._steps
-            for reference in other.references
-            if reference.table == step.table
-            for name in reference.key
-        }
-        if step.role == "unit":
-            named |= set(self._manifest.units[step.table].key)
-        return sorted(named)
-
-    def _list_files(self, step: TableStep) -> list[Path]:
-        return [self._sample.path / file.path for file in self._manifest.tables[step.table].files]
+    def _build_condition(self, step: TableStep, target: str) -> str:
+        """Build the SQL condition between a row ``r`` of a table and the row it belongs to."""
+        assert step.through is not None
+        on = self._tables.build_reference_condition(step.table, step.through, target=target)
+        return f"{on} and {build_when_condition(step.through, 'r')}"
 
     def _write_table(self, step: TableStep, part: SubSample, target: Path) -> list[Path]:
         """Write the marked rows of each file; files without any are left out, except the first."""
         counts: Mapping[int, int] = {}
         if step.keep != "all":
             rows = self._session.fetch_rows(
-                f"select {quote_identifier(FILE_NUMBER_COLUMN)}, count(*) from {quote_identifier(step.table)} "
-                f"where {quote_identifier(KEPT_COLUMN)} group by 1"
+                f"select {FILE_NUMBER_COLUMN}, count(*) from {quote_identifier(step.table)} "
+                f"where {IN_HALF_COLUMN} group by 1"
             )
             counts = {int(file): int(count) for file, count in rows}
         paths = []
-        for number, path in enumerate(self._list_files(step)):
+        for number, path in enumerate(self._tables.list_files(step)):
             if step.keep != "all" and number and number not in counts:
                 continue
             output_path = target / path.relative_to(self._sample.path)
             with translate_os_errors(output_path):
                 output_path.parent.mkdir(parents=True, exist_ok=True)
             self._session.execute(
-                f"copy (select {self._render_columns(step, part.nulled)} from {_build_parquet_relation(path)} "
+                f"copy (select {self._render_columns(step, part.nulled)} from {build_parquet_relation(path)} "
                 f"where {self._render_row_condition(step, number)} order by file_row_number) "
                 f"to {quote_literal(str(output_path))} (format parquet)",
                 doing=f"writing rows of {step.table}",
@@ -291,8 +217,8 @@ class SubSampleWriter:
         if step.keep == "all":
             return "true"
         return (
-            f"file_row_number in (select {quote_identifier(ROW_NUMBER_COLUMN)} from {quote_identifier(step.table)} "
-            f"where {quote_identifier(KEPT_COLUMN)} and {quote_identifier(FILE_NUMBER_COLUMN)} = {number})"
+            f"file_row_number in (select {ROW_NUMBER_COLUMN} from {quote_identifier(step.table)} "
+            f"where {IN_HALF_COLUMN} and {FILE_NUMBER_COLUMN} = {number})"
         )
 
 
@@ -303,7 +229,3 @@ def _mark_referenced_lookups(steps: Sequence[TableStep]) -> tuple[TableStep, ...
         dataclasses.replace(step, keep="referenced") if step.keep == "all" and step.table in referenced else step
         for step in steps
     )
-
-
-def _build_parquet_relation(path: Path) -> str:
-    return f"read_parquet({format_file_list([path])}, hive_partitioning = false, file_row_number = true)"

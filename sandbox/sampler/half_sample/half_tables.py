@@ -54,7 +54,7 @@ class HalfTables:
     def read(self) -> None:
         """Read the needed columns with each row's file and row number."""
         for step in self.loose_steps:
-            names = "".join(f", {quote_identifier(name)}" for name in self._list_needed_columns(step))
+            names = "".join(f", {quote_identifier(name)}" for name in self.list_needed_columns(step))
             parts = [
                 f"select {number} as {FILE_NUMBER_COLUMN}, file_row_number as {ROW_NUMBER_COLUMN}{names} from {build_parquet_relation(path)}"
                 for number, path in enumerate(self.list_files(step))
@@ -68,7 +68,7 @@ class HalfTables:
     def keep_half(self, half: HalfName) -> None:
         """Keep the units of a half and, table by table, their rows; then all rows that kept rows refer to."""
         self._keep_units(half)
-        self._follow_references()
+        self.follow_references()
 
     def _keep_units(self, half: HalfName) -> None:
         for step in self.steps:
@@ -79,16 +79,19 @@ class HalfTables:
                     f"r.{quote_identifier(name)} = t.{quote_identifier(name)}"
                     for name in self.manifest.units[step.table].key
                 )
-                self._keep_rows(step.table, f"select 1 from {quote_identifier(HALF_UNITS_TABLE)} t where {same}")
+                self.keep_rows(
+                    step.table, f"exists (select 1 from {quote_identifier(HALF_UNITS_TABLE)} t where {same})"
+                )
             elif step.through is not None:
                 on = self.build_reference_condition(step.table, step.through)
-                self._keep_rows(
+                self.keep_rows(
                     step.table,
-                    f"select 1 from {quote_identifier(step.through.table)} t where t.{IN_HALF_COLUMN} and {on} "
-                    f"and {build_when_condition(step.through, 'r')}",
+                    f"exists (select 1 from {quote_identifier(step.through.table)} t where t.{IN_HALF_COLUMN} and {on} "
+                    f"and {build_when_condition(step.through, 'r')})",
                 )
 
-    def _follow_references(self) -> None:
+    def follow_references(self) -> None:
+        """Keep the rows that kept rows refer to until none is added."""
         loose = {step.table for step in self.loose_steps}
         links = [
             (step.table, reference)
@@ -105,15 +108,17 @@ class HalfTables:
         Targets are rows ``r`` here, and referring rows ``t``.
         """
         on = self.build_reference_condition(table, reference, row="t", target="r")
-        return self._keep_rows(
+        return self.keep_rows(
             reference.table,
-            f"select 1 from {quote_identifier(table)} t where t.{IN_HALF_COLUMN} and {on} and {build_when_condition(reference, 't')}",
+            f"exists (select 1 from {quote_identifier(table)} t where t.{IN_HALF_COLUMN} and {on} "
+            f"and {build_when_condition(reference, 't')})",
         )
 
-    def _keep_rows(self, table: str, matching_rows: str) -> int:
+    def keep_rows(self, table: str, condition: str) -> int:
+        """Keep the rows ``r`` of a table that meet an SQL condition and return the number of new ones."""
         [(count,)] = self.session.fetch_rows(
-            f"update {quote_identifier(table)} r set {IN_HALF_COLUMN} = true where not {IN_HALF_COLUMN} and exists ({matching_rows})",
-            doing=f"halving {table}",
+            f"update {quote_identifier(table)} r set {IN_HALF_COLUMN} = true where not {IN_HALF_COLUMN} and {condition}",
+            doing=f"choosing rows of {table}",
         )
         return int(count)
 
@@ -129,7 +134,8 @@ class HalfTables:
         ]
         return f"{build_join_condition(pairs, row, target)} and {build_not_null_condition(reference.columns, row)}"
 
-    def _list_needed_columns(self, step: TableStep) -> list[str]:
+    def list_needed_columns(self, step: TableStep) -> list[str]:
+        """List the columns of keys, references and their conditions."""
         named = {name for reference in step.references for name in reference.columns}
         named |= {name for reference in step.references for name, _ in reference.when}
         named |= set(self.more_columns.get(step.table, ()))
