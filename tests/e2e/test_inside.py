@@ -151,7 +151,7 @@ def test_logs_and_queries_pass_over_the_run_on_half_of_the_sample(shop: Shop) ->
         "sql", "--json", "select (select count(*) from customers), count(*) from output.value"
     ).json["rows"]
     assert whole == outputs
-    assert int(printed[max(printed)]) < whole, "the latest run is the half's"
+    assert int(printed[max(printed)]) != whole, "the latest run is one of the check"
     assert shop.run("logs").stdout == f"{whole}\n"
 
 
