@@ -15,12 +15,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
-from draws import Flags, Floats, Frame, Ints
+from draws import Floats, Frame, Ints
 
 from sandbox.estimate.design import SizeMeasure
 from sandbox.estimate.ratios import estimate_ratio
 from sandbox.estimate.sizes import POWERS, UNSEEN_UNITS
-from sandbox.estimate.totals import estimate_standard_error, estimate_total
+from sandbox.estimate.totals import estimate_total
 from sandbox.sampler.plan.allocation import compute_floors, compute_probabilities, solve_scale
 from sandbox.sampler.sizes.size_groups import cut_groups, limit_certain_units, list_bin_edges
 
@@ -276,24 +276,38 @@ def _compute_held(cells: list[Cell], status: str) -> float | None:
     return sum(cell.held[status] for cell in cells) / draws if draws else None
 
 
-def print_errors(population: Population, units: int, count: int) -> None:
-    """Print standard errors of size strata against cells alone, as a ratio of root mean squares."""
-    changes = list_changes(population)
-    affected: Flags = changes["8 %, +20 %"] != 0
-    figures = {"+1 % on all": changes["all, +1 %"], "8 % at random": changes["8 %, +20 %"], "units affected": affected}
-    print("| design | units | " + " | ".join(f"standard error, {name}" for name in figures) + " |")
-    print("|---|--:|" + "--:|" * len(figures))
+def print_errors(population: Population, units: int, patterns: int) -> None:
+    """Print the standard errors of three designs at the same number of units, from all units of the population.
+
+    The units that change at random are other ones in each pattern; errors are root mean squares over the patterns.
+    """
+    print(
+        "| design | units | standard error, +1 % on all | standard error, 8 % at random | standard error, units affected |"
+    )
+    print("|---|--:|--:|--:|--:|")
+    one_cell = dataclasses.replace(population, cell=np.zeros_like(population.cell))
+    by_cell, by_size = build_designs(population, units)
+    alone = dataclasses.replace(build_designs(one_cell, units)[1], name=f"{population.name}, by size alone")
     first: list[float] = []
-    for design in build_designs(population, units):
-        sums = np.zeros(len(figures))
-        drawn_units = 0
-        for drawn, sampling in design.draw(count):
-            drawn_units += len(drawn)
-            sums += [estimate_standard_error(sampling, values[drawn] * 1.0).error ** 2 for values in figures.values()]
-        errors = np.sqrt(sums / count).tolist()
+    for design in (by_cell, by_size, alone):
+        amount = population.amount[design.order]
+        rng = np.random.default_rng(5)
+        squares = np.zeros(2)
+        for _ in range(patterns):
+            flags = (rng.random(population.size) < 0.08)[design.order] * 1.0
+            squares += compute_variance(design.frame, 0.2 * flags * amount), compute_variance(design.frame, flags)
+        errors = np.sqrt([compute_variance(design.frame, 0.01 * amount), *(squares / patterns)]).tolist()
         first = first or errors
         shown = " | ".join(f"{error:,.0f} ({error / base:.2f})" for error, base in zip(errors, first, strict=True))
-        print(f"| {design.name} | {drawn_units / count:,.0f} | {shown} |")
+        print(f"| {design.name} | {(design.frame.population * design.frame.rates).sum():,.0f} | {shown} |")
+
+
+def compute_variance(frame: Frame, values: Floats) -> float:
+    """Compute the variance of a total over draws, from the values of all units: Σ N_h² (1 − π_h) S_h²/(π_h N_h)."""
+    count, strata = frame.population, len(frame.population)
+    means = np.bincount(frame.stratum, values, strata) / count
+    squares = np.bincount(frame.stratum, (values - means[frame.stratum]) ** 2, strata) / np.maximum(count - 1, 1)
+    return float((count * (1 - frame.rates) / frame.rates * squares).sum())
 
 
 if __name__ == "__main__":
@@ -309,4 +323,4 @@ if __name__ == "__main__":
     print()
     print_changes(results)
     print()
-    print_errors(populations[0], 2_027, max(times // 10, 2))
+    print_errors(populations[0], 2_027, 200)
