@@ -1,24 +1,29 @@
 """Write the pages and schemas that are made from the code: ``make docs``.
 
-docs/configuration.md comes from the settings, docs/reference.md from the command line.
+docs/configuration.md comes from the settings, docs/reference.md from the command line, docs/api.md from docstrings.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import re
+import textwrap
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from pydantic import BaseModel
 
+from sandbox import api
 from sandbox.cli import COMMANDS, sandbox
 from sandbox.config.settings import Settings
 from sandbox.config.settings_schema import render_settings_schema
 from sandbox.config.toml_quoting import quote_key, quote_text
 from sandbox.manifest import diff_schema
 from sandbox.project.registry import SCHEMA_FILENAME
+from sandbox.testing import assertions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +46,36 @@ REFERENCE_HEAD = """\
 
 Every command and its options, as `sandbox COMMAND --help` prints them.
 """
+API_HEAD = """\
+# Python API
+
+```python
+import sandbox
+
+project = sandbox.open(".")  # the sandbox.toml here or above
+sample = project.sample()  # drawn or pulled if there is none yet
+sample.duckdb().sql("select count(*) from orders")
+
+diff = project.diff(baseline="main")  # candidate: the working tree
+diff.verdict, diff.report, diff.estimates
+diff.outputs["customer_value"].rows("changed")
+```
+
+`import sandbox` takes milliseconds; what a call needs is imported by the call. Errors are those of `sandbox.errors`, with
+`message`, `hint` and the exit status of the command. For tests there are [fixtures](testing.md).
+"""
+# What the page shows, in its order: the name that users write, and what it stands for.
+API_OBJECTS: tuple[tuple[str, Any], ...] = (
+    ("sandbox.open", api.open_project),
+    ("Project", api.Project),
+    ("Sample", api.Sample),
+    ("Run", api.Run),
+    ("Diff", api.Diff),
+    ("Output", api.Output),
+    ("sandbox.compare_tables", api.compare_tables),
+    ("TableComparison", api.TableComparison),
+    ("sandbox.testing.assert_same_data", assertions.assert_same_data),
+)
 
 # What stands in a key's annotation, and what people call it; the first that fits counts.
 TYPE_WORDS = (
@@ -67,6 +102,7 @@ def render_pages() -> dict[Path, str]:
     return {
         ROOT / "docs" / "configuration.md": render_configuration(),
         ROOT / "docs" / "reference.md": render_reference(),
+        ROOT / "docs" / "api.md": render_api(),
         ROOT / "templates" / SCHEMA_FILENAME: render_settings_schema(),
         ROOT / "templates" / diff_schema.SCHEMA_FILENAME: diff_schema.render_diff_schema(),
     }
@@ -208,6 +244,75 @@ def render_command(command: click.Command, context: click.Context) -> Iterator[s
             inner = command.get_command(context, name)
             assert inner is not None
             yield from render_command(inner, click.Context(inner, info_name=name, parent=context))
+
+
+def render_api() -> str:
+    """Return docs/api.md."""
+    parts = [API_HEAD]
+    for name, target in API_OBJECTS:
+        parts += render_object("##", name, target)
+        if inspect.isclass(target):
+            for member, value in vars(target).items():
+                if not member.startswith("_") and is_documented(value):
+                    parts += render_object("###", f"{name}.{member}", value)
+    return "\n".join(parts)
+
+
+def is_documented(member: Any) -> bool:
+    """Return whether a member of a class has a docstring of its own."""
+    return bool(inspect.isfunction(member) or isinstance(member, property | cached_property)) and bool(member.__doc__)
+
+
+def render_object(level: str, name: str, target: Any) -> Iterator[str]:
+    """Yield the heading and the docstring of a class, a function, a method or a property."""
+    heading = f"{name}{format_signature(target)}" if inspect.isfunction(target) else name
+    yield f"{level} `{heading}`\n"
+    yield render_docstring(inspect.getdoc(target) or "")
+
+
+def format_signature(function: Any) -> str:
+    """Return the parameters of a function without their types, which its description tells.
+
+    >>> format_signature(lambda self, path=".", *, key=(): None)
+    "(path='.', *, key=())"
+    """
+    signature = inspect.signature(function)
+    kept = [one.replace(annotation=inspect.Parameter.empty) for one in signature.parameters.values()]
+    return str(
+        signature.replace(
+            parameters=[one for one in kept if one.name != "self"], return_annotation=inspect.Signature.empty
+        )
+    )
+
+
+def render_docstring(text: str) -> str:
+    r"""Return a docstring as Markdown: sections of names become lists, and examples code.
+
+    >>> print(render_docstring("Return ``x``.\n\nArgs:\n    a: One,\n        and more."))
+    Return `x`.
+    <BLANKLINE>
+    - `a`: One, and more.
+    <BLANKLINE>
+    """
+    blocks = []
+    for block in text.replace("``", "`").split("\n\n"):
+        title, _, below = block.partition("\n")
+        if block.startswith(">>>"):
+            blocks.append(f"```python\n{block}\n```")
+        elif title in {"Args:", "Attributes:", "Raises:"}:
+            lead = "Raises" if title == "Raises:" else ""
+            blocks.append("\n".join(render_items(lead, below)))
+        else:
+            blocks.append(" ".join(block.split()))
+    return "\n\n".join(blocks) + "\n"
+
+
+def render_items(lead: str, text: str) -> Iterator[str]:
+    """Yield the items of a section, each with its name as code."""
+    for item in re.split(r"\n(?=\S)", textwrap.dedent(text)):
+        names, _, meaning = " ".join(item.split()).partition(": ")
+        words = ", ".join(f"`{name}`" for name in names.split(", "))
+        yield f"- {lead} {words}: {meaning}" if lead else f"- {words}: {meaning}"
 
 
 if __name__ == "__main__":

@@ -43,17 +43,19 @@ class TableComparison:
     """The comparison of two tables.
 
     Attributes:
+        document: The comparison as a ``diff.json``.
         verdict: ``same``, ``within_gate`` or ``outside_gate``.
         result: The counts, columns, examples and distributions, as an output in ``diff.json``.
     """
 
     def __init__(self, document: DiffDocument, rows: Mapping[RowKind, pa.Table]) -> None:
+        self.document = document
         self.verdict = document.verdict
         [self.result] = document.outputs.values()
         self._rows = rows
 
     def rows(self, kind: RowKind) -> pa.Table:
-        """Return the added, removed or changed rows (see docs/outputs.md); None of them gives a table without columns."""
+        """Return the added, removed or changed rows (see docs/outputs.md); a table without columns if there are none."""
         return self._rows[kind]
 
     def __repr__(self) -> str:
@@ -119,10 +121,16 @@ def open_project(path: str | os.PathLike[str] = ".") -> Project:
 
 
 class Project:
-    """A project. ``settings`` are those of its ``sandbox.toml``, with the environment's."""
+    """A project, as ``sandbox.open`` returns it.
+
+    Attributes:
+        root: The folder of its ``sandbox.toml``.
+        settings: Its settings, with the environment's.
+        config: Both, as the functions behind the commands take them.
+    """
 
     def __init__(self, project: ProjectSettings) -> None:
-        self._project = project
+        self.config = project
         self.settings = project.settings
         self.root = project.root
 
@@ -130,7 +138,7 @@ class Project:
         """Return the project's sample, drawn or pulled if there is none yet."""
         from sandbox.project.sample import ensure_sample  # noqa: PLC0415 - `import sandbox` is fast
 
-        return Sample(ensure_sample(self._project, progress=SilentProgress()))
+        return Sample(ensure_sample(self.config, progress=SilentProgress()))
 
     def run(self, ref: str | None = None) -> Run:
         """Run a git ref, or the working tree; an equal successful run is reused.
@@ -140,7 +148,7 @@ class Project:
         """
         from sandbox.project.pipeline_run import run  # noqa: PLC0415 - `import sandbox` is fast
 
-        done = run(self._project, ref=ref, name="default", fresh=False, frozen=False, progress=SilentProgress())
+        done = run(self.config, ref=ref, name="default", fresh=False, frozen=False, progress=SilentProgress())
         return Run(done.run)
 
     def diff(self, baseline: str | None = None, candidate: str | None = None) -> Diff:
@@ -153,15 +161,22 @@ class Project:
         from sandbox.impact.options import DiffOptions, DiffVersions  # noqa: PLC0415
 
         versions = DiffVersions(baseline=baseline, candidate=candidate)
-        result = diff(self._project, versions, DiffOptions(), progress=SilentProgress())
-        return Diff(self._project, result.document)
+        result = diff(self.config, versions, DiffOptions(), progress=SilentProgress())
+        return Diff(self.config, result.document)
 
 
 class Sample:
-    """A sample: ``fingerprint``, ``path``, and its ``tables`` by name."""
+    """A project's sample.
+
+    Attributes:
+        fingerprint: Identifies its rows.
+        path: Its folder.
+        tables: The files of its tables, by name.
+        result: Both with the manifest, as ``sandbox sample`` returns them.
+    """
 
     def __init__(self, result: SampleResult) -> None:
-        self._result = result
+        self.result = result
         self.fingerprint = result.sample.fingerprint
         self.path = result.sample.path
         self.tables = dict(result.sample.tables)
@@ -177,17 +192,23 @@ class Sample:
         """Return the units of a unit table with their weights and strata."""
         import pyarrow.parquet as pq  # noqa: PLC0415 - `import sandbox` is fast
 
-        return pq.read_table(self.path / self._result.manifest.weights[unit].path)
+        return pq.read_table(self.path / self.result.manifest.weights[unit].path)
 
     def duckdb(self) -> duckdb.DuckDBPyConnection:
         """Return a connection in memory with a view for each table."""
         from sandbox.engine.duckdb.sample_views import connect_sample  # noqa: PLC0415 - `import sandbox` is fast
 
-        return connect_sample(self._result.sample)
+        return connect_sample(self.result.sample)
 
 
 class Run:
-    """A finished run. ``record`` is its ``run.json``, ``path`` its folder, ``outputs`` the names of its tables."""
+    """A finished run.
+
+    Attributes:
+        record: Its ``run.json``.
+        path: Its folder.
+        outputs: The names of its tables.
+    """
 
     def __init__(self, run: FinishedRun) -> None:
         self.record: RunRecord = run.record
@@ -243,6 +264,13 @@ class Output:
         tables = find_diff_tables(self._project, manifest, "", which=self._diff, progress=SilentProgress())
         assert tables is not None
         return _read_row_files(tables.rows, self.name)[kind]
+
+
+def read_arrow(table: ArrowTable) -> pa.Table:
+    """Return all rows of a table in memory."""
+    import pyarrow as pa  # noqa: PLC0415 - `import sandbox` is fast
+
+    return pa.RecordBatchReader.from_stream(table).read_all()
 
 
 def _name_table(table: str | os.PathLike[str] | ArrowTable, path: Path) -> str:

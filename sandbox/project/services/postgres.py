@@ -65,7 +65,7 @@ def start_postgres(
         labels=build_labels(project, name),
         state=make_services_folder(project, name),
         sample=sample.fingerprint,
-        tables=_list_tables_to_load(project, sample),
+        tables=list_tables_to_load(project, sample),
         belongs_to_sandbox=belongs_to_sandbox,
         cpus=project.settings.stack.limits.cpus,
         loading_memory_bytes=project.settings.sample.memory,
@@ -172,7 +172,8 @@ def _is_owner_gone(labelled: Mapping[str, str]) -> bool:
     return named is not None and named.has_ended
 
 
-def _list_tables_to_load(project: Project, sample: Sample) -> Sequence[TableToLoad]:
+def list_tables_to_load(project: Project, sample: Sample) -> Sequence[TableToLoad]:
+    """Return the tables of a sample with their keys and the columns of their references."""
     tables = project.settings.tables
     led_to: dict[str, list[tuple[str, ...]]] = {name: [] for name in sample.tables}
     for name, table in tables.items():
