@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyarrow import feather, ipc, orc
+from pyarrow import feather, fs, ipc, orc
 
 from sandbox.engine.duckdb.arrow_scan import check_arrow_types
 from sandbox.error_text import describe_foreign_error
@@ -22,8 +22,12 @@ FILE_MAGIC = b"ARROW1"
 FEATHER_V1_MAGIC = b"FEA1"
 
 
-def open_dataset(paths: Sequence[Path], format_: TableFormat) -> tuple[Any, list[str]]:
-    """Return the dataset of Arrow or ORC files for the query engine, and the names of its columns.
+def open_dataset(
+    paths: Sequence[Path], format_: TableFormat, *, file_column: str | None = None
+) -> tuple[Any, list[str]]:
+    """Return the dataset of Arrow or ORC files for the query engine, and the names of the files' columns.
+
+    ``file_column`` is the name of a last column with the path of each row's file; None adds none.
 
     Raises:
         SourceError: A file cannot be read, or holds values unsupported by the query engine.
@@ -37,14 +41,27 @@ def open_dataset(paths: Sequence[Path], format_: TableFormat) -> tuple[Any, list
         for path, schema in zip(paths, schemas, strict=True):
             check_arrow_types(str(path), schema)
         schema = pa.unify_schemas([schema_.remove_metadata() for schema_ in schemas])
+        marks = [] if file_column is None else [pa.field(file_column, pa.string())]
         if all(table is None for table in tables):
-            kind = "orc" if format_ == "orc" else "ipc"
-            return ds.dataset([str(path) for path in paths], schema=schema, format=kind), schema.names
+            dataset = ds.FileSystemDataset.from_paths(
+                [str(path) for path in paths],
+                schema=pa.schema([*schema, *marks]),
+                format=ds.OrcFileFormat() if format_ == "orc" else ds.IpcFileFormat(),
+                filesystem=fs.LocalFileSystem(),
+                partitions=[ds.field(file_column) == str(path) for path in paths] if file_column else None,
+            )
+            return dataset, schema.names
         read = [
             table if table is not None else ds.dataset(str(path), format="ipc").to_table()
             for path, table in zip(paths, tables, strict=True)
         ]
-        return pa.concat_tables([table.select(schema.names).cast(schema) for table in read]), schema.names
+        read = [table.select(schema.names).cast(schema) for table in read]
+        if file_column is not None:
+            read = [
+                table.append_column(marks[0], pa.repeat(str(path), table.num_rows))
+                for path, table in zip(paths, read, strict=True)
+            ]
+        return pa.concat_tables(read), schema.names
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise SourceError(f"{paths[0]} cannot be read as {format_}: {describe_foreign_error(error)}") from error
 

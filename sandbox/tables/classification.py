@@ -5,6 +5,7 @@ The contents were written by unreviewed code.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,7 @@ def _classify_table(
         table = resolve_json_lines(table)
         unlike = find_unlike_columns(session, table, doing=doing)
         read = None if unlike else read_table(session, table, doing=doing)
+        unlogged = _list_unlogged_files(table)
     except SandboxError as error:
         if is_named:
             raise PipelineError(
@@ -139,7 +141,18 @@ def _classify_table(
             f"output {table.name}: {unlike}",
             hint=f'the files of a table have the same columns; where each is a table, name it: [outputs.NAME] path = "{first}"',
         )
-    classification.add_table(read)
+    logged = tuple(path for path in table.paths if path not in unlogged)
+    classification.add_table(dataclasses.replace(read, files=dataclasses.replace(table, paths=logged)))
+    reason = f"the log of {table.name} does not name it"
+    classification.artifacts += [ArtifactFile(path=path, reason=reason) for path in unlogged]
+
+
+def _list_unlogged_files(table: TableFiles) -> list[Path]:
+    if table.format not in LAKE_FORMATS:
+        return []
+    from sandbox.tables.lake_folders import list_unlogged_files  # noqa: PLC0415 - slow to import, and rarely needed
+
+    return list_unlogged_files(table)
 
 
 def read_table(session: Session, table: TableFiles, *, doing: str) -> ReadableTable:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sandbox.engine.lakes import delta, iceberg
 from sandbox.errors import SourceError
 from sandbox.sources.adapters.lakehouse import open_lake_table
 from sandbox.sources.registry import build_select
+from sandbox.tables.folder_contents import DELTA_LOG, ICEBERG_METADATA
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from sandbox.engine.duckdb.session import Session
     from sandbox.engine.lakes.lake_table import LakeTable
     from sandbox.model import TableFiles
+
+_DELETION_VECTOR = re.compile(r"deletion_vector_[0-9a-f-]+\.bin")  # the log holds its name encoded
 
 
 def open_lake_folder(session: Session, table: TableFiles, key: str) -> str:
@@ -30,6 +34,25 @@ def open_lake_folder(session: Session, table: TableFiles, key: str) -> str:
         lake = iceberg.load_folder_table(table.folder, table.name)
     _check_files(lake, table, table.folder)
     return build_select(open_lake_table(session, key, lake))
+
+
+def list_unlogged_files(table: TableFiles) -> list[Path]:
+    """Return the files of a lake's folder that no version in its log names: readers of the table never see them.
+
+    Raises:
+        SourceError: The log cannot be read.
+    """
+    folder = table.folder
+    assert folder is not None
+    module, log = (delta, DELTA_LOG) if table.format == "delta" else (iceberg, ICEBERG_METADATA)
+    logged = module.list_logged_files(folder)
+    return [
+        path
+        for path in table.paths
+        if path not in logged
+        and path.relative_to(folder).parts[0] != log
+        and not (table.format == "delta" and _DELETION_VECTOR.fullmatch(path.name))
+    ]
 
 
 def _check_files(lake: LakeTable, table: TableFiles, folder: Path) -> None:

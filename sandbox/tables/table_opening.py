@@ -9,11 +9,10 @@ from urllib.parse import unquote
 
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_table_function
-from sandbox.errors import SourceError
 from sandbox.tables.folder_contents import parse_partition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.model import TableFiles
@@ -84,45 +83,78 @@ def _open_sqlite_table(session: Session, table: TableFiles, key: str) -> str:
 
 
 def _open_arrow_table(session: Session, table: TableFiles, key: str, doing: str) -> str:
-    if table.folder is not None:
-        raise SourceError(f"{doing}: partitioned folders are read of Parquet, CSV and JSON files only")
     from sandbox.tables.arrow_files import open_dataset  # noqa: PLC0415 - slow to import, and rarely needed
 
-    dataset, _ = open_dataset(table.paths, table.format)
+    dataset, names = open_dataset(table.paths, table.format, file_column=FILE_COLUMN if table.folder else None)
     view = f"rows of {key}"
     with session.translate_errors(doing):
         session.register_table(view, dataset)
-    return quote_identifier(view)
+    source = quote_identifier(view)
+    if table.folder is None:
+        return source
+    held = {name.lower() for name in names}
+    return render_partitions_sql(source, list_partition_columns(session, table, source, held, doing=doing))
 
 
 def _open_partitions(session: Session, table: TableFiles, doing: str, option: str) -> str:
-    """Return the SQL of a partitioned table: the files' columns, then further columns of the folders, as text."""
     plain = build_table_function(table, option)
     held = {name.lower() for name, *_ in session.fetch_rows(f"describe select * from {plain}", doing=doing)}
-    columns = [f"{sql} as {quote_identifier(name)}" for name, sql in list_partition_columns(table, held).items()]
-    if not columns:
-        return plain
-    marked = build_table_function(table, f", filename = {quote_literal(FILE_COLUMN)}{option}")
-    hidden = quote_identifier(FILE_COLUMN)
-    return f"(select * exclude ({hidden}), {', '.join(columns)} from {marked})"
+    columns = list_partition_columns(session, table, build_marked_function(table), held, doing=doing)
+    return render_partitions_sql(build_marked_function(table, option), columns) if columns else plain
 
 
-def list_partition_columns(table: TableFiles, held: Collection[str]) -> dict[str, str]:
+def build_marked_function(table: TableFiles, option: str = "") -> str:
+    """Return the SQL of a table function that reads Parquet, CSV or JSON files, with the path of each row's file."""
+    return build_table_function(table, f", filename = {quote_literal(FILE_COLUMN)}{option}")
+
+
+def render_partitions_sql(marked: str, columns: Mapping[str, str], more: Sequence[str] = ()) -> str:
+    """Return the SQL of a partitioned table: the files' columns, then those of the folders, as text, then more."""
+    shown = [f"{sql} as {quote_identifier(name)}" for name, sql in columns.items()]
+    return f"(select {', '.join([f'* exclude ({quote_identifier(FILE_COLUMN)})', *shown, *more])} from {marked})"
+
+
+def list_partition_columns(
+    session: Session, table: TableFiles, marked: str, held: Collection[str], *, doing: str
+) -> dict[str, str]:
     """Return the columns of a table's folders, and the SQL of their values by the path in `FILE_COLUMN`.
 
+    A column of the files themselves counts instead, unless it holds other values than its folder: most readers would
+    take the folder's. It is then a further column, called ``column=``.
+
     Args:
+        session: Reads the columns of files that are named like a folder's.
         table: A partitioned table.
+        marked: The SQL of its files' rows, with their paths in `FILE_COLUMN`.
         held: Names of the columns in the files, in lower case.
+        doing: The beginning of the error message.
     """
     assert table.folder is not None
     steps = [parse_partition(table.folder, path) for path in table.paths]
     paths = ", ".join(quote_literal(str(path)) for path in table.paths)
     columns = {}
     for column in steps[0]:
-        if unquote(column).lower() not in held:
-            values = ", ".join(_quote_partition_value(_find_step(step, column)) for step in steps)
-            columns[unquote(column)] = f"(map([{paths}], [{values}]::varchar[]))[{quote_identifier(FILE_COLUMN)}]"
+        name = unquote(column)
+        values = ", ".join(_quote_partition_value(_find_step(step, column)) for step in steps)
+        sql = f"(map([{paths}], [{values}]::varchar[]))[{quote_identifier(FILE_COLUMN)}]"
+        if name.lower() not in held:
+            columns[name] = sql
+        elif not _holds_folder_values(session, marked, name, sql, doing):
+            columns[f"{name}="] = sql
     return columns
+
+
+def _holds_folder_values(session: Session, marked: str, column: str, folder_sql: str, doing: str) -> bool:
+    """Return whether a column of a table's files has in every row the value of the file's folder."""
+    described = session.fetch_rows(f"describe select * from {marked}", doing=doing)
+    type_ = next(type_ for name, type_, *_ in described if name.lower() == column.lower())
+    value = quote_identifier(column)
+    same = (
+        f"folder = {value}::varchar or try_cast(folder as {type_}) = {value} "
+        f"or (folder is null and coalesce({value}::varchar, '') = '')"
+    )
+    query = f"select {value}, {folder_sql} as folder from {marked}"
+    return not session.fetch_rows(f"select 1 from ({query}) where not coalesce({same}, false) limit 1", doing=doing)
 
 
 def _find_step(steps: dict[str, str], column: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -34,44 +35,56 @@ def has_long_numbers(session: Session, table: TableFiles, *, doing: str) -> bool
     return bool(session.fetch_rows(query, doing=doing))
 
 
-def store_documents(
-    session: Session, tables: Mapping[str, tuple[TableFiles, Sequence[str]]]
-) -> dict[str, tuple[str, ...]]:
-    """Store each table's members as texts, and return its columns' names in SQL.
+@dataclass(frozen=True, kw_only=True)
+class DocumentTable:
+    """A table of JSON files to store.
+
+    Attributes:
+        files: Its files.
+        members: The members to store.
+        shared: What each member is called on both sides.
+    """
+
+    files: TableFiles
+    members: Sequence[str]
+    shared: Sequence[str]
+
+
+def store_documents(session: Session, tables: Mapping[str, DocumentTable]) -> frozenset[str]:
+    """Store each table's members as texts, in columns ``c<n>``, and return the columns of strings by their shared names.
 
     Numbers, and strings, are texts where a column has nothing else in any of the tables. Other columns hold JSON, with sorted
     members and plain numbers.
 
     Args:
         session: Where the tables are stored.
-        tables: The files and the columns of each table to store.
+        tables: Each table by the name under which it is stored.
     """
     kinds: dict[str, set[str]] = defaultdict(set)
-    for stored, (table, names) in tables.items():
-        _store_table(session, stored, table, names, kinds)
-    for stored, (_, names) in tables.items():
-        for number, name in enumerate(names):
-            if kinds[name] <= {"text"}:
+    for stored, table in tables.items():
+        _store_table(session, stored, table, kinds)
+    strings = frozenset(name for name, found in kinds.items() if found == {"text"})
+    for stored, table in tables.items():
+        for number, name in enumerate(table.shared):
+            if name in strings:
                 session.execute(f"update {stored} set c{number} = (c{number}::JSON ->> '$')")
-    return {stored: tuple(f"c{number}" for number in range(len(names))) for stored, (_, names) in tables.items()}
+    return strings
 
 
-def _store_table(
-    session: Session, stored: str, table: TableFiles, names: Sequence[str], kinds: dict[str, set[str]]
-) -> None:
+def _store_table(session: Session, stored: str, table: DocumentTable, kinds: dict[str, set[str]]) -> None:
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
-    columns = ", ".join(f"c{number} VARCHAR" for number in range(len(names)))
+    columns = ", ".join(f"c{number} VARCHAR" for number in range(len(table.members)))
     session.execute(f"create or replace temp table {quote_identifier(stored)} ({columns})")
     parts = []
     for batch in session.fetch_batches(
-        f"select d::VARCHAR from {build_objects_function(table)} t(d)", size=_BATCH_ROWS
+        f"select d::VARCHAR from {build_objects_function(table.files)} t(d)", size=_BATCH_ROWS
     ):
         documents = [json.loads(text, parse_int=_Number, parse_float=_Number) for text in batch.column(0).to_pylist()]
         arrays = {}
-        for number, name in enumerate(names):
+        for number, (name, shared) in enumerate(zip(table.members, table.shared, strict=True)):
             values = [document.get(name) for document in documents]
-            kinds[name] |= {_name_kind(value) for value in values if value is not None}
+            kinds[shared] |= {_name_kind(value) for value in values if value is not None}
             arrays[f"c{number}"] = pa.array(
                 [None if value is None else _write_json(value) for value in values], pa.string()
             )

@@ -16,7 +16,12 @@ from sandbox.compare.reading.parquet_types import UnreadableTypeError, WideType,
 from sandbox.engine.duckdb.session import quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import format_file_list
 from sandbox.error_text import describe_foreign_error
-from sandbox.tables.table_opening import FILE_COLUMN, list_partition_columns
+from sandbox.tables.table_opening import (
+    FILE_COLUMN,
+    build_marked_function,
+    list_partition_columns,
+    render_partitions_sql,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,8 +89,9 @@ def open_parquet(session: Session, table: TableFiles, failure: type[SandboxError
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
     files = [_read_schema(path, failure, doing) for path in table.paths]
+    held = {name.lower() for file in files for name in file.names}
     partitions = (
-        list_partition_columns(table, {name.lower() for file in files for name in file.names}) if table.folder else {}
+        list_partition_columns(session, table, build_marked_function(table), held, doing=doing) if table.folder else {}
     )
     files = [
         replace(file, names=(*file.names, *partitions), types=(*file.types, *(pa.string() for _ in partitions)))
@@ -191,11 +197,8 @@ class _GroupReader:
         reader = f"read_parquet({format_file_list(file.path for file in group)}, {self.options}"
         if not self.partitions:
             return f"{reader}, filename = true)" if with_file else f"{reader})"
-        hidden = quote_identifier(FILE_COLUMN)
-        columns = [f"{sql} as {quote_identifier(name)}" for name, sql in self.partitions.items()]
-        columns += [f"{hidden} as filename"] if with_file else []
-        marked = f"{reader}, filename = {quote_literal(FILE_COLUMN)})"
-        return f"(select * exclude ({hidden}), {', '.join(columns)} from {marked})"
+        more = [f"{quote_identifier(FILE_COLUMN)} as filename"] if with_file else []
+        return render_partitions_sql(f"{reader}, filename = {quote_literal(FILE_COLUMN)})", self.partitions, more)
 
     def check_int96(self, group: Sequence[ParquetFile]) -> None:
         """Check that the timestamps of INT96 columns are within the range of nanoseconds."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sandbox.compare.reading.declared_types import check_declared_types
-from sandbox.compare.reading.json_documents import has_long_numbers, store_documents
+from sandbox.compare.reading.json_documents import DocumentTable, has_long_numbers, store_documents
 from sandbox.compare.reading.text_columns import decide_types
 from sandbox.engine.duckdb.session import find_engine_error, quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function, find_delimiter
@@ -36,12 +36,19 @@ class TextTable:
         names: The columns, spelt as in the files where these can be told apart.
         columns: What they are called in ``stored``.
         typed: Whether DuckDB read values of their types.
+        strings: The columns of JSON strings, which stay texts, by the names of both sides.
     """
 
     stored: str
     names: tuple[str, ...]
     columns: tuple[str, ...]
     typed: bool
+    strings: frozenset[str] = frozenset()
+
+
+def _find_shared_name(side: SideName, name: str, renamed: Mapping[str, str]) -> str:
+    """Return what both sides call a column of one side."""
+    return renamed.get(name, name) if side == "candidate" else name
 
 
 class TextReader:
@@ -75,14 +82,16 @@ class TextReader:
             side: self._store_csv(side, table, doing[side]) for side, table in tables.items() if table.format == "csv"
         }
         documents = {side: table for side, table in tables.items() if table.format != "csv"}
-        read |= self._store_json(documents, doing, as_texts=bool(declared))
+        read |= self._store_json(documents, renamed, doing, as_texts=bool(declared))
         places: dict[str, list[tuple[str, str]]] = {}
         for side, table in read.items():
             for name, column in zip(table.names, table.columns, strict=True):
                 if not table.typed:
-                    shared = renamed.get(name, name) if side == "candidate" else name
+                    shared = _find_shared_name(side, name, renamed)
                     places.setdefault(shared, []).append((table.stored, column))
         types = check_declared_types(self._session, places, declared, failure=self._failure)
+        strings = {name for table in read.values() for name in table.strings if name not in types}
+        types |= dict.fromkeys(strings, "VARCHAR")
         left = {name: found for name, found in places.items() if name not in types}
         types |= decide_types(self._session, left, doing="deciding the types of text columns")
         return {
@@ -94,7 +103,7 @@ class TextReader:
     ) -> str:
         if table.typed:
             return table.stored
-        names = [renamed.get(name, name) if side == "candidate" else name for name in table.names]
+        names = [_find_shared_name(side, name, renamed) for name in table.names]
         casts = ", ".join(
             f"{column}::{types[name]} as {column}" for name, column in zip(names, table.columns, strict=True)
         )
@@ -148,7 +157,12 @@ class TextReader:
         return header
 
     def _store_json(
-        self, tables: Mapping[SideName, TableFiles], doing: Mapping[SideName, str], *, as_texts: bool
+        self,
+        tables: Mapping[SideName, TableFiles],
+        renamed: Mapping[str, str],
+        doing: Mapping[SideName, str],
+        *,
+        as_texts: bool,
     ) -> dict[SideName, TextTable]:
         types = {side: self._infer_types([table], doing[side]) for side, table in tables.items()}
         members = {side: self._list_members(tables[side], list(types[side]), doing[side]) for side in tables}
@@ -164,12 +178,25 @@ class TextReader:
                         f"{doing[side]}: partitioned JSON with numbers of more than 15 digits, declared types, or members that differ only in case, is not supported",
                         hint="write it as Parquet",
                     )
-            stored = {side: f"stored_{side}" for side in tables}
-            columns = store_documents(
-                self._session, {stored[side]: (table, members[side]) for side, table in tables.items()}
+            strings = store_documents(
+                self._session,
+                {
+                    f"stored_{side}": DocumentTable(
+                        files=table,
+                        members=members[side],
+                        shared=[_find_shared_name(side, name, renamed) for name in members[side]],
+                    )
+                    for side, table in tables.items()
+                },
             )
             return {
-                side: TextTable(stored=stored[side], names=tuple(names), columns=columns[stored[side]], typed=False)
+                side: TextTable(
+                    stored=f"stored_{side}",
+                    names=tuple(names),
+                    columns=tuple(f"c{number}" for number in range(len(names))),
+                    typed=False,
+                    strings=strings,
+                )
                 for side, names in members.items()
             }
         if len({tuple(sorted(kinds.items())) for kinds in types.values()}) > 1:

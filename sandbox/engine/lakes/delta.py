@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from sandbox.engine.lakes.lake_table import LakeFile, LakeTable, SourceSnapshot, build_missing_extra_error
 from sandbox.error_text import describe_foreign_error
@@ -16,6 +17,7 @@ from sandbox.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from deltalake import DeltaTable
 
@@ -24,6 +26,8 @@ SUPPORTED_FEATURES = {
     "columnMapping", "deletionVectors", "timestampNtz", "typeWidening", "typeWidening-preview", "v2Checkpoint",
     "vacuumProtocolCheck",
 }  # fmt: skip
+LOG_FOLDER = "_delta_log"
+_FILE_ACTIONS = ("add", "remove", "cdc")
 PHYSICAL_NAME_KEY = "delta.columnMapping.physicalName"
 FIELD_ID_KEY = "delta.columnMapping.id"
 
@@ -56,6 +60,30 @@ def load_table(path: str, name: str, *, version: int | None, options: Mapping[st
         fields=fields,
         files=sorted(_list_files(table, path), key=lambda file: file.name),
     )
+
+
+def list_logged_files(folder: Path) -> set[Path]:
+    """Return the files that the log of a table's folder names, of all versions in it; removed files too.
+
+    Raises:
+        SourceError: A file of the log cannot be read.
+    """
+    log = folder / LOG_FOLDER
+    named: set[str | None] = set()
+    path = log
+    try:
+        for path in sorted(log.glob("*.json")):
+            for line in path.read_text("utf-8").splitlines():
+                action = json.loads(line or "null")
+                if isinstance(action, dict):
+                    named |= {(action.get(kind) or {}).get("path") for kind in _FILE_ACTIONS}
+        for path in sorted(log.glob("**/*.parquet")):
+            actions = pq.read_table(path)
+            for kind in set(_FILE_ACTIONS) & set(actions.column_names):
+                named |= set(pc.struct_field(actions[kind], "path").to_pylist())
+    except (OSError, ValueError, AttributeError, pa.ArrowException) as error:
+        raise SourceError(f"{path.name} of the Delta log cannot be read: {describe_foreign_error(error)}") from error
+    return {folder / unquote(name).removeprefix(f"{folder}/") for name in named if isinstance(name, str)}
 
 
 def _open_table(path: str, name: str, version: int | None, options: Mapping[str, str] | None) -> DeltaTable:

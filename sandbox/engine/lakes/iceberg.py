@@ -169,6 +169,27 @@ def load_folder_table(folder: Path, name: str) -> LakeTable:
         return _relocate_files(lake, location, folder)
 
 
+def list_logged_files(folder: Path) -> set[Path]:
+    """Return the data and delete files that the snapshots of a table's folder name, deleted ones too.
+
+    Raises:
+        SourceError: A snapshot cannot be read.
+    """
+    from pyiceberg.table import StaticTable  # noqa: PLC0415 - see `load_folder_table`
+
+    with translate_errors(f"the Iceberg table in {folder.name}"):
+        found = StaticTable.from_metadata(str(_find_current_metadata(folder)), {**CATALOG_OPTIONS})
+        location = found.location()
+        io = _build_folder_io(location, folder)
+        named = {
+            entry.data_file.file_path
+            for snapshot in found.snapshots()
+            for manifest in snapshot.manifests(io)
+            for entry in manifest.fetch_manifest_entry(io, discard_deleted=False)
+        }
+        return {folder / relocate_path(path, location, folder) for path in named}
+
+
 def _find_current_metadata(folder: Path) -> Path:
     """Return the current metadata file of a table's folder: that of the hint, else that of the highest version."""
     metadata = folder / "metadata"

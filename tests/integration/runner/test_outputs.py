@@ -20,10 +20,12 @@ import pyarrow.orc as po
 import pyarrow.parquet as pq
 import pytest
 
+from sandbox.compare import OutputRules, compare_tables
 from sandbox.compare.reading.table_arguments import resolve_table
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import PipelineError
 from sandbox.manifest.run import RunRecord
+from sandbox.model import SilentProgress
 from sandbox.runner.output_records import find_damage, list_output_tables
 from sandbox.runner.outputs import CollectedOutputs, collect_outputs
 from sandbox.runner.programs.database import build_statements
@@ -119,15 +121,56 @@ def test_files_of_a_folder_are_one_table_and_deeper_ones_their_own(tmp_path: Pat
     assert not found.artifacts
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def _write_rows(path: Path, rows: dict[str, list[Any]]) -> None:
+    """Write rows in the format of a file's suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table(rows)
+    match path.suffix:
+        case ".csv":
+            pc.write_csv(table, path)
+        case ".jsonl":
+            path.write_text("".join(json.dumps(row, default=str) + "\n" for row in table.to_pylist()), "utf-8")
+        case ".orc":
+            po.write_table(table, str(path))
+        case ".arrow":
+            pf.write_feather(table, str(path))
+        case ".arrows":
+            with pa.ipc.new_stream(str(path), table.schema) as writer:
+                writer.write_table(table)
+        case _:
+            pq.write_table(table, path)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl", "arrow", "arrows", "orc"])
+def test_column_that_contradicts_its_folder_is_there_twice(tmp_path: Path, suffix: str) -> None:
+    """Readers take the value of the folder, so that a file in another folder is a change, whatever it holds itself."""
+    for table, folders in {"t": ("1", "2"), "moved": ("1", "3")}.items():
+        for number, folder in enumerate(folders, 1):
+            rows: dict[str, list[Any]] = {"id": [number], "day": [number], "land": ["a"]}
+            _write_rows(tmp_path / table / f"day=0{folder}" / "land=a" / f"0.{suffix}", rows)
+    found = collect_outputs(tmp_path, paths={})
+    assert [*found.outputs["t"].columns] == ["id", "day", "land"]
+    assert [*found.outputs["moved"].columns] == ["id", "day", "land", "day="]
+    assert [row[-1] for row in _read(tmp_path, found, "moved")] == ["01", "03"]
+    tables = list_output_tables(tmp_path, found.outputs)
+    rules, options = {"t": OutputRules(key=("id",))}, {"memory": 2**28, "threads": 1, "progress": SilentProgress()}
+    compared = compare_tables(
+        {"t": tables["t"]},
+        {"t": tables["moved"]},
+        rules=rules,
+        units={},
+        identical=(),
+        **options,  # type: ignore[arg-type]
+    )["t"]
+    assert compared.schema_.added == ["day="]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl", "arrow", "arrows", "orc"])
 def test_partitions_are_columns(tmp_path: Path, suffix: str) -> None:
     for step, value in (("country=DE", 1), ("country=a%2Fb", 2), ("country=__HIVE_DEFAULT_PARTITION__", 3)):
         folder = tmp_path / "deep" / "sales" / step / "day=2024-02-29"
         folder.mkdir(parents=True)
-        if suffix == "csv":
-            (folder / "0.csv").write_text(f"id\n{value}\n")
-        else:
-            pq.write_table(pa.table({"id": [value]}), folder / "0.parquet")
+        _write_rows(folder / f"0.{suffix}", {"id": [value]})
     found = collect_outputs(tmp_path, paths={})
     assert list(found.outputs) == ["deep/sales"]
     assert list(found.outputs["deep/sales"].columns) == ["id", "country", "day"]
@@ -150,9 +193,11 @@ def test_lakes_are_read_at_their_current_version(tmp_path: Path) -> None:
     place = str(tmp_path / "sales")
     deltalake.write_deltalake(place, TABLE, partition_by=["name"])
     deltalake.write_deltalake(place, TABLE.slice(0, 1), mode="overwrite")
+    pq.write_table(TABLE, tmp_path / "sales" / "beside.parquet")
     found = collect_outputs(tmp_path, paths={})
     assert _read(tmp_path, found, "sales") == [(1, "a")]
-    assert (list(found.outputs), found.artifacts) == (["sales"], {})
+    assert (list(found.outputs), list(found.artifacts)) == (["sales"], ["sales/beside.parquet"])
+    assert found.artifacts["sales/beside.parquet"].reason == "the log of sales does not name it"
 
 
 def test_iceberg_folder_is_read_wherever_it_lies_now(tmp_path: Path) -> None:
@@ -171,6 +216,9 @@ def test_iceberg_folder_is_read_wherever_it_lies_now(tmp_path: Path) -> None:
     next(path for path in made.rglob("sales") if path.is_dir()).rename(output / "sales")
     found = collect_outputs(output, paths={})
     assert _read(output, found, "sales") == [(1, "a"), (3, "ü")]
+    assert not found.artifacts
+    pq.write_table(TABLE, output / "sales" / "data" / "beside.parquet")
+    assert list(collect_outputs(output, paths={}).artifacts) == ["sales/data/beside.parquet"]
 
 
 def test_log_of_a_lake_that_names_other_files_is_not_followed(tmp_path: Path) -> None:
