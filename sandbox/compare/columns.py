@@ -8,7 +8,7 @@ capitals (DuckDB does not tell those apart).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from sandbox.compare.canonical_sql import canonicalize, render_text_sql
 from sandbox.compare.rules import NO_TOLERANCE, Tolerance
@@ -19,19 +19,19 @@ from sandbox.manifest.diff import ColumnTypeChange, SchemaChanges
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sandbox.compare.relations import RawRows, SideName
     from sandbox.compare.rules import OutputRules
-
-SideName = Literal["baseline", "candidate"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableShape:
-    """The names and types of one table's columns, in its order, and its number of rows.
+    """An opened table: where its rows are, the names and types of its columns in its order, and its number of rows.
 
     ``units`` are the units of each column's durations, of which DuckDB reads the numbers alone. ``states_types`` is false
     for text files, where the values decide.
     """
 
+    relation: RawRows
     names: tuple[str, ...]
     types: tuple[str, ...]
     rows: int

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare.gate_limits import render_accept_line
 from sandbox.compare.reading.table_reader import TableReader, describe_read_failure
-from sandbox.compare.rows.row_matching import SIDES
+from sandbox.compare.relations import SIDES
 from sandbox.compare.rules import compute_engine_memory
 from sandbox.compare.sql_types import render_nan_safe_sql
 from sandbox.config.sections.outputs import GATE_DEFAULTS
@@ -24,7 +24,7 @@ from sandbox.manifest.diff import DataTestResult, GateResult
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.compare.columns import SideName
+    from sandbox.compare.relations import SideName
     from sandbox.config.sections.outputs import DataTestEntry, GateSection
     from sandbox.manifest.diff import DataTestOutcome
     from sandbox.model import Progress, TableFiles

@@ -11,7 +11,8 @@ from sandbox.compare.rows.examples import find_examples
 from sandbox.compare.units.unit_columns import create_unit_columns_table
 
 if TYPE_CHECKING:
-    from sandbox.compare.columns import SideName, TableShape
+    from sandbox.compare.columns import TableShape
+    from sandbox.compare.relations import Differences, SideName
     from sandbox.compare.rows.change_counts import ChangeCounts
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.compare.units.sampled_units import OutputUnits
@@ -25,23 +26,30 @@ def choose_sampling_interval(shapes: dict[SideName, TableShape]) -> int:
 
 
 def compute_details(
-    session: Session, plan: ComparisonPlan, changes: ChangeCounts, units: OutputUnits | None, *, doing: str
+    session: Session,
+    plan: ComparisonPlan,
+    differences: Differences,
+    changes: ChangeCounts,
+    units: OutputUnits | None,
+    *,
+    doing: str,
 ) -> dict[str, Any]:
     """Return the fields ``examples``, ``profiles`` and ``segments`` of an output with differing rows.
 
     Args:
-        session: Holds the tables that `collect_differing_rows` left.
+        session: Holds the rows.
         plan: The plan of the comparison.
+        differences: The rows that may differ.
         changes: The counts of the changes.
         units: The units of the output's rows, whose columns may tell where the differences lie.
         doing: The action for error messages.
     """
     of_both = distributions.select_profiled_columns(plan, changes)
-    owned = create_unit_columns_table(session, units, plan.columns, doing=doing)
-    part = detail_sample.create_detail_sample(session, plan, of_both, owned, doing=doing)
-    one_in = detail_sample.create_differing_sample(session, plan, part, changes, doing=doing)
+    unit_columns = create_unit_columns_table(session, units, plan.columns, doing=doing)
+    part = detail_sample.create_detail_sample(session, plan, differences, of_both, unit_columns, doing=doing)
+    differing = detail_sample.create_differing_sample(session, plan, differences, part, changes, doing=doing)
     return {
-        "examples": find_examples(session, plan, changes, doing=doing),
-        "profiles": distributions.compute_profiles(session, part, changes, doing=doing),
-        "segments": find_segments(session, part, changes.rows, one_in, doing=doing),
+        "examples": find_examples(session, plan, differences, changes, doing=doing),
+        "profiles": distributions.compute_profiles(session, part, differences.all_rows, changes, doing=doing),
+        "segments": find_segments(session, part, differing, changes.rows, doing=doing),
     }

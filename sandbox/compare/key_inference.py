@@ -12,7 +12,8 @@ from sandbox.formatting import split_words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.columns import ComparedColumn, TableShape
+    from sandbox.compare.relations import SideName
     from sandbox.compare.rules import OutputRules
     from sandbox.errors import SandboxError
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from sandbox.compare.canonical_sql import canonicalize
 from sandbox.compare.columns import match_columns
 from sandbox.compare.reading.table_reader import TableReader, build_compared_columns
+from sandbox.compare.relations import RunValues, create_table
 from sandbox.compare.rules import compute_engine_memory
 from sandbox.compare.sql_types import MEASURED_TIME_TYPES, is_nested
 from sandbox.engine.duckdb.session import Session
@@ -32,7 +33,8 @@ from sandbox.formatting import format_share
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sandbox.compare.columns import ComparedColumn, SideName
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.relations import SideName
     from sandbox.compare.rules import OutputRules
     from sandbox.model import TableFiles
 
@@ -112,8 +114,8 @@ def judge_columns(
         PipelineError: A table cannot be read.
     """
     with Session(memory=compute_engine_memory(memory), failure=PipelineError) as session:
-        held = _store_columns(session, tables, columns, rules, () if set(key) & set(columns) else key)
-        return [_judge_column(session, name, number, held[name], periods) for number, name in enumerate(held)]
+        types, runs = _store_columns(session, tables, columns, rules, () if set(key) & set(columns) else key)
+        return [_judge_column(session, runs, name, number, types[name], periods) for number, name in enumerate(types)]
 
 
 def _store_columns(
@@ -122,14 +124,12 @@ def _store_columns(
     columns: Collection[str],
     rules: OutputRules,
     key: Sequence[str],
-) -> dict[str, str]:
-    """Put the columns of each run into ``run_<n>`` as texts, and as numbers where they are; return their types.
-
-    The key's values are the list ``k`` of texts.
-    """
+) -> tuple[dict[str, str], list[RunValues]]:
+    """Store the columns of each run as texts, and as numbers where they are; return their types, and the runs' values."""
     plain = dataclasses.replace(rules, tolerance={}, type_tolerance={})
     reader = TableReader(session, PipelineError)
     types: dict[str, set[str]] = {}
+    runs: dict[int, RunValues] = {}
     for baseline in RUNS[:2]:
         shapes = reader.open_tables({"baseline": tables[baseline], "candidate": tables[2]}, rules.rename, rules.types)
         found = match_columns(shapes["baseline"].names, shapes["candidate"].names, plain)
@@ -144,8 +144,10 @@ def _store_columns(
             keys = [f"{column.format_raw_name(side)}::VARCHAR" for column in matched if column.name in key]
             shown = [f"[{', '.join(keys)}]::VARCHAR[] as k"]
             shown += [_render_values_sql(column, side, number) for number, column in enumerate(compared)]
-            session.execute(f"create temp table run_{run} as select {', '.join(shown)} from raw_{side}")
-    return {name: kinds.pop() if len(kinds) == 1 else "VARCHAR" for name, kinds in sorted(types.items())}
+            query = f"select {', '.join(shown)} from {shapes[side].relation}"
+            runs[run] = create_table(session, RunValues(name=f"run_{run}"), query)
+    given = {name: kinds.pop() if len(kinds) == 1 else "VARCHAR" for name, kinds in sorted(types.items())}
+    return given, [runs[run] for run in RUNS]
 
 
 def _render_values_sql(column: ComparedColumn, side: SideName, number: int) -> str:
@@ -162,19 +164,21 @@ def _render_values_sql(column: ComparedColumn, side: SideName, number: int) -> s
     return f"({text})::VARCHAR as t{number}, ({value})::DOUBLE as x{number}"
 
 
-def _judge_column(session: Session, name: str, number: int, type_: str, periods: Sequence[RunPeriod]) -> ColumnTest:
-    figures = [_measure_run(session, run, number) for run in RUNS]
+def _judge_column(
+    session: Session, runs: Sequence[RunValues], name: str, number: int, type_: str, periods: Sequence[RunPeriod]
+) -> ColumnTest:
+    figures = [_measure_run(session, run, number) for run in runs]
     nulls = _test_nulls(figures)
-    kind, value, finding = _test_values(session, number, type_, figures, periods)
+    kind, value, finding = _test_values(session, runs, number, type_, figures, periods)
     finding = _describe_nulls(figures) if nulls < value else finding
     return ColumnTest(name=name, kind=kind, p_value=combine_p_values([nulls, value]), finding=finding)
 
 
-def _measure_run(session: Session, run: int, number: int) -> _RunFigures:
+def _measure_run(session: Session, run: RunValues, number: int) -> _RunFigures:
     x = f"x{number}"
     [row] = session.fetch_rows(
         f"select count(*), count(t{number}), count(distinct t{number}), min({x}), max({x}), median({x}), "
-        f"quantile_cont({x}, 0.75) - quantile_cont({x}, 0.25) from run_{run}",
+        f"quantile_cont({x}, 0.75) - quantile_cont({x}, 0.25) from {run}",
         doing="looking at nondeterministic columns",
     )
     return _RunFigures(
@@ -215,7 +219,12 @@ def _measure_distance(first: Sequence[int], second: Sequence[int]) -> float:
 
 
 def _test_values(
-    session: Session, number: int, type_: str, figures: Sequence[_RunFigures], periods: Sequence[RunPeriod]
+    session: Session,
+    runs: Sequence[RunValues],
+    number: int,
+    type_: str,
+    figures: Sequence[_RunFigures],
+    periods: Sequence[RunPeriod],
 ) -> tuple[ColumnKind, float, str]:
     """Return how a column's values are judged, the p-value, and what is unlike."""
     if all(_is_within(run, period, type_) for run, period in zip(figures, periods, strict=True)):
@@ -227,8 +236,8 @@ def _test_values(
         return "identifiers", 0.0 if repeated else 1.0, f"{repeated:,} of its values repeat others, and none did before"
     unlike = "its values are distributed otherwise than in two runs of the baseline"
     if is_number and min(run.distinct for run in baseline) > MAX_CATEGORIES:
-        return "numbers", _test_numbers(session, number, figures), unlike
-    value = _test_shares(_count_categories(session, number))
+        return "numbers", _test_numbers(session, runs, number, figures), unlike
+    value = _test_shares(_count_categories(session, runs, number))
     if is_number:
         value = combine_p_values([value, _test_run_figures(figures)])
     return "categories", value, unlike
@@ -242,28 +251,28 @@ def _is_within(run: _RunFigures, period: RunPeriod, type_: str) -> bool:
     return period.start - slack <= run.low and run.high <= period.end + CLOCK_SLACK
 
 
-def _test_numbers(session: Session, number: int, figures: Sequence[_RunFigures]) -> float:
+def _test_numbers(session: Session, runs: Sequence[RunValues], number: int, figures: Sequence[_RunFigures]) -> float:
     """Test the distribution of numbers: of rows where these are drawn one by one, else of the runs.
 
     Rows that share a value are no independent draws, so there are counted as many draws as different values.
     """
-    between, apart = _measure_ks_distances(session, number)
+    between, apart = _measure_ks_distances(session, runs, number)
     share = min(run.distinct / run.values for run in figures[:2])
     draws = [run.values * share for run in figures]
     alike = compute_ks_p_value(between, draws[0], draws[1]) >= ALIKE
-    if not alike or _measure_dependence(session, number) > DEPENDENT:
+    if not alike or _measure_dependence(session, runs, number) > DEPENDENT:
         return _test_run_figures(figures)
     if apart <= MARGIN * between:
         return 1.0
     return compute_ks_p_value(apart, draws[0] + draws[1], draws[2])
 
 
-def _measure_dependence(session: Session, number: int) -> float:
+def _measure_dependence(session: Session, runs: Sequence[RunValues], number: int) -> float:
     """Return the rank correlation of the rows of two runs, paired by their key; 0 where there is none."""
     sides = (
-        f"(select k, min(x{number}) as x from run_{run} where len(k) > 0 and x{number} is not null "
+        f"(select k, min(x{number}) as x from {run} where len(k) > 0 and x{number} is not null "
         "group by k having count(*) = 1)"
-        for run in RUNS[:2]
+        for run in runs[:2]
     )
     [(found,)] = session.fetch_rows(
         "select corr(a, b) from (select percent_rank() over (order by f.x) as a, percent_rank() over (order by s.x) as b "
@@ -273,9 +282,9 @@ def _measure_dependence(session: Session, number: int) -> float:
     return abs(found) if found is not None and math.isfinite(found) else 0.0
 
 
-def _measure_ks_distances(session: Session, number: int) -> tuple[float, float]:
+def _measure_ks_distances(session: Session, runs: Sequence[RunValues], number: int) -> tuple[float, float]:
     """Return the largest difference of the distribution functions of the two runs, and of the third from both."""
-    values = " union all ".join(f"select {run} as run, x{number} as x from run_{run}" for run in RUNS)
+    values = " union all ".join(f"select {run} as run, x{number} as x from {runs[run]}" for run in RUNS)
     counts = ", ".join(f"count(*) filter (run = {run}) as n{run}" for run in RUNS)
     sums = ", ".join(f"sum(n{run}) over (order by x) as c{run}, sum(n{run}) over () as s{run}" for run in RUNS)
     [(between, apart)] = session.fetch_rows(
@@ -297,14 +306,14 @@ def _test_run_figures(figures: Sequence[_RunFigures]) -> float:
     return combine_p_values(tests)
 
 
-def _count_categories(session: Session, number: int) -> list[list[int]]:
+def _count_categories(session: Session, runs: Sequence[RunValues], number: int) -> list[list[int]]:
     """Return how often each run has each of the most frequent values, and all others together."""
-    values = " union all ".join(f"select {run} as run, t{number} as t from run_{run}" for run in RUNS)
+    values = " union all ".join(f"select {run} as run, t{number} as t from {runs[run]}" for run in RUNS)
     counts = ", ".join(f"count(*) filter (run = {run}) as n{run}" for run in RUNS)
     rows = session.fetch_rows(
         f"select n0, n1, n2 from (select t, {counts}, count(*) as n from ({values}) where t is not null group by t) "
         f"order by n desc, t limit {MAX_CATEGORIES}",
         doing="looking at nondeterministic columns",
     )
-    totals = session.fetch_rows(f"select {', '.join(f'(select count(t{number}) from run_{run})' for run in RUNS)}")[0]
+    totals = session.fetch_rows(f"select {', '.join(f'(select count(t{number}) from {runs[run]})' for run in RUNS)}")[0]
     return [[*(row[run] for row in rows), totals[run] - sum(row[run] for row in rows)] for run in RUNS]

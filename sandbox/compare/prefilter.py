@@ -12,12 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.compare.chunks.aligned_tables import AlignedTables
-    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.columns import ComparedColumn, TableShape
     from sandbox.compare.reading.parquet_reader import ParquetSource
+    from sandbox.compare.relations import SideName, SideRows
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.engine.duckdb.session import Session
-
-PrefilteredRows = tuple["ComparisonPlan", "dict[SideName, TableShape]"]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -25,9 +24,10 @@ class Prefilter:
     """The prefilters of one pair of tables.
 
     Attributes:
-        session: Holds ``all_<side>``.
+        session: Holds the rows.
         sources: The sides' Parquet files, of sides that have any.
-        shapes: What the sides are like.
+        shapes: The tables.
+        rows: All rows of both sides.
         columns: What is compared.
         memory: Bytes that this process may take.
         doing: What a failure is the failure of.
@@ -36,32 +36,30 @@ class Prefilter:
     session: Session
     sources: Mapping[SideName, ParquetSource]
     shapes: dict[SideName, TableShape]
+    rows: SideRows
     columns: tuple[ComparedColumn, ...]
     memory: int
     doing: str
 
-    def exclude_equal_rows(self, plan: ComparisonPlan) -> PrefilteredRows:
-        """Return the plan for the rows that may differ, and what is left of the sides.
-
-        Both are as they were where there are few rows, or where hardly any could be set aside.
-        """
-        if plan.one_in == 1 or max(shape.rows for shape in self.shapes.values()) < detail_sample.MAX_SAMPLE_ROWS:
-            return plan, self.shapes
+    def exclude_equal_rows(self, plan: ComparisonPlan) -> SideRows:
+        """Return the rows that may differ; all rows where there are few, or where hardly any could be set aside."""
+        if plan.one_in == 1 or max(rows.rows for rows in self.rows.values()) < detail_sample.MAX_SAMPLE_ROWS:
+            return self.rows
         from sandbox.compare.rows import hash_prefilter  # noqa: PLC0415 - numpy is slow to import
 
         return (
             self._exclude_unchanged_rows(plan)
-            or hash_prefilter.exclude_equal_rows(self.session, plan, self.shapes, memory=self.memory, doing=self.doing)
-            or (plan, self.shapes)
+            or hash_prefilter.exclude_equal_rows(self.session, plan, self.rows, memory=self.memory, doing=self.doing)
+            or self.rows
         )
 
-    def _exclude_unchanged_rows(self, plan: ComparisonPlan) -> PrefilteredRows | None:
+    def _exclude_unchanged_rows(self, plan: ComparisonPlan) -> SideRows | None:
         if self._aligned_tables is None:
             return None
         from sandbox.compare.chunks.chunk_prefilter import exclude_unchanged_rows  # noqa: PLC0415 - see `exclude_equal_rows`
 
         return exclude_unchanged_rows(
-            self.session, plan, self.shapes, self._aligned_tables, memory=self.memory, doing=self.doing
+            self.session, plan, self.rows, self._aligned_tables, memory=self.memory, doing=self.doing
         )
 
     @functools.cached_property

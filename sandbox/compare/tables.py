@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sandbox.compare import key_inference
-from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape, match_columns
+from sandbox.compare.columns import ColumnMatch, ComparedColumn, TableShape, match_columns
 from sandbox.compare.details import choose_sampling_interval, compute_details
 from sandbox.compare.prefilter import Prefilter
 from sandbox.compare.reading import table_reader
 from sandbox.compare.reading.offending_lines import describe_offending_line
+from sandbox.compare.relations import SIDES, SideName
 from sandbox.compare.rows import row_matching
 from sandbox.compare.rows.change_counts import ChangeCounts, count_changes, select_differing_columns
 from sandbox.compare.rows.row_files import RowFileWriter
 from sandbox.compare.rows.row_matching import (
     NO_KEY_REPEATS,
-    SIDES,
     ComparisonPlan,
     collect_differing_rows,
-    create_views,
+    create_value_views,
     has_mostly_changed_rows,
     match_repeated_keys,
     match_unique_keys,
@@ -34,6 +34,7 @@ from sandbox.manifest.diff import AppliedTolerance, ColumnChanges, OutputDiff, R
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from sandbox.compare.relations import Differences, MatchedKeys, SideRows
     from sandbox.compare.rows.row_files import RowFileOptions
     from sandbox.compare.rules import TableOrigin
     from sandbox.compare.units.sampled_units import UnitTableDraw
@@ -115,6 +116,15 @@ def compare_tables(  # noqa: PLR0913 -- each is needed, and all but two are name
 
 
 @dataclass(frozen=True, kw_only=True)
+class _RowMatch:
+    """The plan with the key, the rows that may differ, and the keys whose rows differ; None where there is no key."""
+
+    plan: ComparisonPlan
+    rows: SideRows
+    keys: MatchedKeys | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class _OutputComparison:
     """One output's comparison."""
 
@@ -176,7 +186,7 @@ class _OutputComparison:
             return result.model_copy(update=more)
         except _READ_ERRORS[self.origin]:
             for side in SIDES:  # if a file is damaged inside, say which
-                self.reader.check(side, tables[side])
+                self.reader.check(side, tables[side], shapes[side])
             raise
 
     def _describe_idle_tolerances(
@@ -241,32 +251,34 @@ class _OutputComparison:
     ) -> OutputDiff:
         one_in = choose_sampling_interval(shapes) if self.details else None
         plan = ComparisonPlan(columns=tuple(columns), key=tuple(declared or ()), one_in=one_in)
-        create_views(self.session, plan)
+        all_rows = create_value_views(self.session, plan, shapes)
         prefilter = Prefilter(
             session=self.session,
             sources=self.reader.parquet_sources,
             shapes=shapes,
+            rows=all_rows,
             columns=plan.columns,
             memory=self.memory,
             doing=self.doing,
         )
         repeated = NO_KEY_REPEATS
         if declared is None:
-            plan = self._infer_key(plan, prefilter)
-        elif (paired := self._match_unique_keys(plan, prefilter)) is not None:
-            plan = paired
+            match = self._infer_key(plan, prefilter)
+        elif (unique_match := self._match_unique_keys(plan, prefilter)) is not None:
+            match = unique_match
         else:
-            repeated = match_repeated_keys(self.session, plan, doing=self.doing)
-        unique = repeated is NO_KEY_REPEATS and bool(plan.key)
-        direct = unique and has_mostly_changed_rows(self.session, shapes, doing=self.doing)
-        plan = replace(plan, unique=unique, direct=direct)
-        collect_differing_rows(self.session, plan, doing=self.doing)
+            keys, repeated = match_repeated_keys(self.session, plan, all_rows, doing=self.doing)
+            match = _RowMatch(plan=plan, rows=all_rows, keys=keys)
+        unique = repeated is NO_KEY_REPEATS and match.keys is not None
+        direct = unique and match.keys and has_mostly_changed_rows(self.session, match.keys, all_rows, doing=self.doing)
+        plan = replace(match.plan, unique=unique, direct=bool(direct))
+        found_rows = collect_differing_rows(self.session, plan, all_rows, match.rows, match.keys, doing=self.doing)
         unit = unit_key.find_unit_key(self.rules, self.units, columns)
-        changes = count_changes(self.session, plan, shapes, doing=self.doing)
+        changes = count_changes(self.session, plan, found_rows, doing=self.doing)
         plan = select_differing_columns(plan, changes)
         if self.row_writer:
-            self.row_writer.write_differences(plan, changes)
-        estimate = self._estimate_differences(plan, unit)
+            self.row_writer.write_differences(plan, found_rows, changes)
+        estimate = self._estimate_differences(plan, found_rows, unit)
         key = RowKey(
             columns=[column.name for column in plan.key],
             source="declared" if declared is not None else "inferred" if plan.key else "none",
@@ -279,30 +291,33 @@ class _OutputComparison:
         if not self.details or not changes.rows.different:
             return result
         drawn = OutputUnits(draw=self.draws[unit[0]], columns=unit[1]) if unit and unit[0] in self.draws else None
-        return result.model_copy(update=compute_details(self.session, plan, changes, drawn, doing=self.doing))
+        return result.model_copy(
+            update=compute_details(self.session, plan, found_rows, changes, drawn, doing=self.doing)
+        )
 
-    def _infer_key(self, plan: ComparisonPlan, prefilter: Prefilter) -> ComparisonPlan:
-        """Find the rows that differ by the first likely key that is unique on both sides; else there is no key."""
+    def _infer_key(self, plan: ComparisonPlan, prefilter: Prefilter) -> _RowMatch:
+        """Match rows by the first likely key that is unique on both sides; else there is no key."""
         for columns in key_inference.suggest_likely_keys(self.name, plan.columns, tuple(self.units.values())):
             whole = replace(plan, key=tuple(columns))
-            if not row_matching.can_be_unique(self.session, whole, prefilter.shapes):
+            if not row_matching.can_be_unique(self.session, whole, prefilter.rows):
                 continue
             declared = tuple(column.name for column in columns) in map(tuple, self.units.values())
             for part in [columns] if declared else key_inference.list_key_parts(columns):
                 tried = replace(plan, key=tuple(part))
-                if part == columns or row_matching.can_be_unique(self.session, tried, prefilter.shapes):
-                    paired = self._match_unique_keys(tried, prefilter)
-                    if paired is not None:
-                        return paired
-        return prefilter.exclude_equal_rows(plan)[0]
+                if part == columns or row_matching.can_be_unique(self.session, tried, prefilter.rows):
+                    match = self._match_unique_keys(tried, prefilter)
+                    if match is not None:
+                        return match
+        return _RowMatch(plan=plan, rows=prefilter.exclude_equal_rows(plan), keys=None)
 
-    def _match_unique_keys(self, plan: ComparisonPlan, prefilter: Prefilter) -> ComparisonPlan | None:
+    def _match_unique_keys(self, plan: ComparisonPlan, prefilter: Prefilter) -> _RowMatch | None:
         """Find the keys whose rows differ; None where the key repeats on a side, or is null."""
-        less, left = prefilter.exclude_equal_rows(plan)
-        return less if match_unique_keys(self.session, less, left, doing=self.doing) else None
+        rows = prefilter.exclude_equal_rows(plan)
+        keys = match_unique_keys(self.session, plan, rows, doing=self.doing)
+        return _RowMatch(plan=plan, rows=rows, keys=keys) if keys else None
 
     def _estimate_differences(
-        self, plan: ComparisonPlan, unit: tuple[str, list[ComparedColumn]] | None
+        self, plan: ComparisonPlan, found_rows: Differences, unit: tuple[str, list[ComparedColumn]] | None
     ) -> OutputEstimate:
         """Estimate what the rows that differ mean for production; without a draw, count the sample's units."""
         if unit is None:
@@ -310,9 +325,9 @@ class _OutputComparison:
         table, columns = unit
         if table in self.draws:
             return unit_key.estimate_differences(
-                self.session, plan, OutputUnits(draw=self.draws[table], columns=columns), doing=self.doing
+                self.session, plan, found_rows, OutputUnits(draw=self.draws[table], columns=columns), doing=self.doing
             )
-        found = unit_key.count_affected_units(self.session, plan, columns, doing=self.doing)
+        found = unit_key.count_affected_units(self.session, plan, found_rows, columns, doing=self.doing)
         return build_empty_estimate(unit_key.NO_DRAW_REASON, unit=table, sample=found)
 
     def _estimate_no_change(self, columns: list[ComparedColumn]) -> OutputEstimate:

@@ -17,14 +17,15 @@ from sandbox.compare.chunks.column_chunks import (
     read_chunk,
 )
 from sandbox.compare.reading.table_reader import render_raw_column
-from sandbox.compare.rows.row_matching import SIDES
+from sandbox.compare.relations import SIDES
 from sandbox.engine.duckdb.table_functions import format_file_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.columns import ComparedColumn, TableShape
     from sandbox.compare.reading.parquet_reader import ParquetFile, ParquetSource
+    from sandbox.compare.relations import SideName
 
 _POSITION_COLUMNS = {"file_index", "file_row_number"}  # DuckDB's names of what tells a row's position
 _MAX_PARTIAL_RANGES = 8  # of a row group with more ranges that differ, all rows are compared

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sandbox.compare.reading.table_reader import render_raw_column
+from sandbox.compare.relations import SIDES, Relation, ValueRows, create_table, create_view
 from sandbox.compare.rows.key_uniqueness import KEY_BYTES, render_key_number_sql, sort_unique_values
-from sandbox.compare.rows.row_matching import SIDES, format_value_name
+from sandbox.compare.rows.row_matching import format_value_name
 from sandbox.compare.sql_types import render_nan_safe_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sandbox.compare.chunks.aligned_tables import AlignedTables, RowRange
-    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.relations import SideName, SideRows
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.engine.duckdb.session import Session
 
@@ -40,27 +42,26 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def exclude_unchanged_rows(
     session: Session,
     plan: ComparisonPlan,
-    shapes: dict[SideName, TableShape],
+    all_rows: SideRows,
     tables: AlignedTables,
     *,
     memory: int,
     doing: str,
-) -> tuple[ComparisonPlan, dict[SideName, TableShape]] | None:
-    """Put the rows that may differ, and those that are looked at anyway, into ``left_<side>``.
+) -> SideRows | None:
+    """Find the rows that may differ, and those that are looked at anyway.
 
     Args:
-        session: Holds ``all_<side>``.
-        plan: Of all rows.
-        shapes: What the sides are like.
+        session: Holds the rows.
+        plan: What is compared.
+        all_rows: All rows of both sides.
         tables: The same rows by their positions.
         memory: Bytes that this process may take.
         doing: What a failure is the failure of.
 
     Returns:
-        The plan that compares these rows alone, and what is left of the sides; None where keys repeat or are null, or
-        where too many rows are left.
+        The remaining rows; None where keys repeat or are null, or where too many rows are left.
     """
-    rows = max(shape.rows for shape in shapes.values())
+    rows = max(side.rows for side in all_rows.values())
     unaligned = max(sum(one.end - one.start for one in ranges) for ranges in tables.unaligned.values())
     if unaligned > MAX_REMAINING_SHARE * rows or KEY_BYTES * rows > memory // 4:
         return None
@@ -72,10 +73,9 @@ def exclude_unchanged_rows(
         return None
     if not work.collect_rows():
         return None
-    counts = work.create_remaining_views()
-    if max(counts.values()) > MAX_REMAINING_SHARE * rows or not work.is_candidate_unique(keys):
-        return None
-    return replace(plan, view_prefix="left"), {side: replace(shapes[side], rows=counts[side]) for side in SIDES}
+    remaining = work.create_remaining_views(all_rows)
+    too_many = max(side.rows for side in remaining.values()) > MAX_REMAINING_SHARE * rows
+    return None if too_many or not work.is_candidate_unique(keys, remaining) else remaining
 
 
 @dataclass(kw_only=True, eq=False)
@@ -168,7 +168,7 @@ class _ChunkPrefilter:
                 return False
         if len(self.sampled["n"]):
             self.session.register_table("sampled_positions", self.sampled)
-            self._read_other_columns("aligned_equal", "sampled_positions", [])
+            self._read_other_columns("aligned_equal", Relation(name="sampled_positions"), [])
         for side, ranges in self.tables.unaligned.items():
             table = self.tables.sides[side]
             numbers = [_get_number(column, side) for column in self.plan.columns]
@@ -181,7 +181,7 @@ class _ChunkPrefilter:
         self, number: int, columns: Sequence[ComparedColumn], ranges: Sequence[RowRange]
     ) -> bool:
         """Make the tables of the rows of some ranges that differ, or are sampled; return whether positions agreed."""
-        found = f"aligned_found_{number}"
+        found = Relation(name=f"aligned_found_{number}")
         scans = list(self._render_scans(columns, ranges))
         for start in range(0, len(scans), _SCANS_PER_STATEMENT):
             query = " union all ".join(scans[start : start + _SCANS_PER_STATEMENT])
@@ -191,7 +191,7 @@ class _ChunkPrefilter:
         self._read_other_columns(f"aligned_{number}", found, columns)
         return not apart
 
-    def _read_other_columns(self, name: str, positions: str, columns: Sequence[ComparedColumn]) -> None:
+    def _read_other_columns(self, name: str, positions: Relation, columns: Sequence[ComparedColumn]) -> None:
         """Make a table of rows at positions: as ``b<n>`` and, of the columns that may differ, ``c<n>``; note both sides' parts.
 
         The other columns are equal at equal positions, so the baseline's are read for both sides.
@@ -201,21 +201,20 @@ class _ChunkPrefilter:
             table = self.tables.sides["baseline"]
             read = ", ".join(f"t.r{column.baseline} as b{column.baseline}" for column in others)
             # Only a join by plain equality tells the scan which rows not to decode.
-            self.session.execute(
-                f"create or replace temp table {name} as select p.*, {read} "
-                f"from {table.render_rows_sql([column.baseline for column in others])} t "
+            positions = create_table(
+                self.session,
+                Relation(name=name),
+                f"select p.*, {read} from {table.render_rows_sql([column.baseline for column in others])} t "
                 f"join {positions} p on t.f = p.f and t.n = p.n",
                 doing=self.doing,
             )
-        else:
-            name = positions
         for side in SIDES:
             own = set(columns) if side == "candidate" else set()
             shown = ", ".join(
                 f"{'c' if column in own else 'b'}{column.baseline} as {column.format_raw_name(side)}"
                 for column in self.plan.columns
             )
-            self.parts[side].append(f"select {shown} from {name}")
+            self.parts[side].append(f"select {shown} from {positions}")
 
     def _render_scans(self, columns: Sequence[ComparedColumn], ranges: Sequence[RowRange]) -> Iterator[str]:
         """Render the rows of ranges that differ or are sampled: positions, ``b<n>`` and ``c<n>`` of the columns."""
@@ -262,26 +261,28 @@ class _ChunkPrefilter:
         rows = self.tables.sides[side].render_rows_sql(_get_number(column, side) for column in columns)
         return f"(select *{given} from {rows})"
 
-    def create_remaining_views(self) -> dict[SideName, int]:
-        """Make ``left_<side>``, and return their numbers of rows."""
-        counts: dict[SideName, int] = {}
+    def create_remaining_views(self, all_rows: SideRows) -> dict[SideName, ValueRows]:
+        """Create a view of the remaining rows of each side."""
+        remaining = {}
         for side in SIDES:
             if self.parts[side]:
                 source = f"({' union all '.join(self.parts[side])})"
             else:
-                source = f"(select {', '.join(self.plan.list_raw_names(side))} from all_{side} limit 0)"
-            self.session.execute(self.plan.render_view_sql(side, source, "left"), doing=self.doing)
-            [(counts[side],)] = self.session.fetch_rows(f"select count(*) from left_{side}", doing=self.doing)
-        return counts
+                source = f"(select {', '.join(self.plan.list_raw_names(side))} from {all_rows[side]} limit 0)"
+            [(count,)] = self.session.fetch_rows(f"select count(*) from {source}", doing=self.doing)
+            query = self.plan.render_values_sql(side, source)
+            view = ValueRows(name=f"remaining_{side}", rows=count)
+            remaining[side] = create_view(self.session, view, query, doing=self.doing)
+        return remaining
 
-    def is_candidate_unique(self, keys: Array) -> bool:
+    def is_candidate_unique(self, keys: Array, remaining: SideRows) -> bool:
         """Return whether the candidate's keys are unique and not null, given all of the baseline's.
 
         A key of the rows that are left must not be there twice, nor belong to a row that was set aside.
         """
         if not self.plan.key:
             return True
-        left = {side: self._read_remaining_keys(side) for side in SIDES}
+        left = {side: self._read_remaining_keys(remaining[side]) for side in SIDES}
         before, after = left["baseline"], left["candidate"]
         if before is None or after is None or (unique := sort_unique_values([after])) is None:
             return False
@@ -289,8 +290,8 @@ class _ChunkPrefilter:
         known = keys[places] == unique if len(keys) else np.zeros(len(unique), bool)
         return bool(np.all(np.isin(unique[known], before)))
 
-    def _read_remaining_keys(self, side: SideName) -> Array | None:
-        query = f"select {render_key_number_sql(self.plan)} as k from left_{side}"
+    def _read_remaining_keys(self, rows: ValueRows) -> Array | None:
+        query = f"select {render_key_number_sql(self.plan)} as k from {rows}"
         held = []
         for batch in self.session.fetch_batches(query, size=_BATCH_ROWS, doing=self.doing):
             if batch.column(0).null_count:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sandbox.compare.relations import SIDES
 from sandbox.compare.rows import detail_sample, sample_columns
 from sandbox.compare.rows.change_counts import round_number
 from sandbox.compare.rows.examples import convert_to_json
-from sandbox.compare.rows.row_matching import SIDES
 from sandbox.compare.sql_types import INTEGER_TYPES, TEMPORAL_TYPES
 from sandbox.manifest.diff import ColumnProfile, ColumnSummary, Histogram, TopValue
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from sandbox.compare.columns import ComparedColumn, SideName
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.relations import Relation, SideName, SideRows
     from sandbox.compare.rows.change_counts import ChangeCounts
     from sandbox.compare.rows.detail_sample import DetailSample
     from sandbox.compare.rows.row_matching import ComparisonPlan
@@ -47,7 +48,12 @@ def select_profiled_columns(plan: ComparisonPlan, changes: ChangeCounts) -> list
 
 
 def compute_profiles(
-    session: Session, part: DetailSample, changes: ChangeCounts, *, doing: str
+    session: Session,
+    part: DetailSample,
+    all_rows: SideRows,
+    changes: ChangeCounts,
+    *,
+    doing: str,
 ) -> dict[str, ColumnProfile]:
     """Return the profile of each column of both parts."""
     changed = [name for name, column in changes.columns.items() if column.changed]
@@ -55,14 +61,14 @@ def compute_profiles(
         column for column in part.shared_columns if column.name in changed and 1 < part.one_in <= _MAX_EXACT_INTERVAL
     ]
     given = {}
-    spreads = _compute_summaries(session, part, exact, doing)
-    rows = {side: _count_rows(session, side, doing) for side in SIDES}
+    spreads = _compute_summaries(session, part, all_rows, exact, doing)
+    counts = {side: _count_rows(session, rows, doing) for side, rows in part.rows.items()}
     for column in part.shared_columns:
         given[column.name] = ColumnProfile(
             baseline=spreads["baseline"][column],
             candidate=spreads["candidate"][column],
-            histogram=_compute_histogram(session, column, doing),
-            top=_find_top_values(session, column, rows, doing),
+            histogram=_compute_histogram(session, part, column, doing),
+            top=_find_top_values(session, part, column, counts, doing),
             one_in=part.one_in,
             exact=part.is_whole or column in exact,
         )
@@ -73,7 +79,11 @@ _SummariesBySide = dict["SideName", "dict[ComparedColumn, ColumnSummary]"]
 
 
 def _compute_summaries(
-    session: Session, part: DetailSample, exact: Sequence[ComparedColumn], doing: str
+    session: Session,
+    part: DetailSample,
+    all_rows: SideRows,
+    exact: Sequence[ComparedColumn],
+    doing: str,
 ) -> _SummariesBySide:
     given: _SummariesBySide = {side: {} for side in SIDES}
     for side in SIDES:
@@ -81,7 +91,7 @@ def _compute_summaries(
             continue
         figures = _query_sample_figures(
             session,
-            f"part_{side}",
+            part.rows[side],
             {c: sample_columns.format_sample_name(c) for c in part.shared_columns},
             doing,
         )
@@ -89,7 +99,7 @@ def _compute_summaries(
             sources = {column: detail_sample.render_full_value_sql(column, side) for column in exact}
             figures |= {
                 column: [*whole, figures[column][-1]]
-                for column, whole in _query_table_figures(session, f"all_{side}", sources, doing).items()
+                for column, whole in _query_table_figures(session, all_rows[side], sources, doing).items()
             }
         for column, (rows, filled, distinct, low, high, mean, quantiles) in figures.items():
             given[side][column] = ColumnSummary(
@@ -105,7 +115,7 @@ def _compute_summaries(
 
 
 def _query_sample_figures(
-    session: Session, source: str, sources: dict[ComparedColumn, str], doing: str
+    session: Session, source: Relation, sources: dict[ComparedColumn, str], doing: str
 ) -> dict[ComparedColumn, list[Any]]:
     """Return rows, values, distinct values, least, greatest, mean and quantiles of columns of a part."""
     asked: list[str] = []
@@ -120,7 +130,7 @@ def _query_sample_figures(
 
 
 def _query_table_figures(
-    session: Session, source: str, sources: dict[ComparedColumn, str], doing: str
+    session: Session, source: Relation, sources: dict[ComparedColumn, str], doing: str
 ) -> dict[ComparedColumn, list[Any]]:
     """Return the same but for the quantiles, of every row; distinct values are estimated."""
     asked = []
@@ -144,7 +154,7 @@ def _render_aggregates(column: ComparedColumn, sql: str, distinct: str) -> list[
 
 
 def _query_aggregates(
-    session: Session, source: str, columns: list[ComparedColumn], asked: list[str], each: int, doing: str
+    session: Session, source: Relation, columns: list[ComparedColumn], asked: list[str], each: int, doing: str
 ) -> dict[ComparedColumn, list[Any]]:
     [found] = session.fetch_rows(f"select {', '.join(asked)} from {source}", doing=doing)
     return {column: list(found[place * each : (place + 1) * each]) for place, column in enumerate(columns)}
@@ -166,12 +176,12 @@ def _render_json_sql(column: ComparedColumn, sql: str) -> str:
     return f"left(({sql})::VARCHAR, {sample_columns.MAX_STORED_TEXT_LENGTH})"
 
 
-def _compute_histogram(session: Session, column: ComparedColumn, doing: str) -> Histogram | None:
+def _compute_histogram(session: Session, part: DetailSample, column: ComparedColumn, doing: str) -> Histogram | None:
     """Return the shares of the bins between the outer quantiles of both sides; None where there are no two values."""
     sql = detail_sample.render_measure_sql(column, sample_columns.format_sample_name(column))
     if sql is None:
         return None
-    both = f"(select {sql} as x from part_baseline union all select {sql} from part_candidate)"
+    both = f"({' union all '.join(f'select {sql} as x from {part.rows[side]}' for side in SIDES)})"
     [(low, high, least, most)] = session.fetch_rows(
         f"select quantile_disc(x, 0.01), quantile_disc(x, 0.99), min(x), max(x) from {both}", doing=doing
     )
@@ -187,7 +197,7 @@ def _compute_histogram(session: Session, column: ComparedColumn, doing: str) -> 
     for side in SIDES:
         counted = dict(
             session.fetch_rows(
-                f"select {place} as bin, count(*) from (select {sql} as x from part_{side}) "
+                f"select {place} as bin, count(*) from (select {sql} as x from {part.rows[side]}) "
                 "where x is not null group by bin",
                 doing=doing,
             )
@@ -211,10 +221,12 @@ def _format_edges(session: Session, column: ComparedColumn, edges: list[float], 
     return list(found)
 
 
-def _find_top_values(session: Session, column: ComparedColumn, rows: dict[SideName, int], doing: str) -> list[TopValue]:
+def _find_top_values(
+    session: Session, part: DetailSample, column: ComparedColumn, rows: dict[SideName, int], doing: str
+) -> list[TopValue]:
     """Return the values that are most frequent on either side; none where no value is frequent."""
     name = sample_columns.format_sample_name(column)
-    sides = [f"(select {name} as x, count(*) as n from part_{side} group by {name})" for side in SIDES]
+    sides = [f"(select {name} as x, count(*) as n from {part.rows[side]} group by {name})" for side in SIDES]
     found = session.fetch_rows(
         f"select {_render_json_sql(column, 'coalesce(b.x, c.x)')}, coalesce(b.n, 0) as bn, coalesce(c.n, 0) as cn "
         f"from {sides[0]} b full join {sides[1]} c on b.x is not distinct from c.x "
@@ -236,8 +248,8 @@ def _compute_min_frequency(rows: dict[SideName, int]) -> float:
     return max(1.0, max(rows.values()) / 1000)
 
 
-def _count_rows(session: Session, side: SideName, doing: str) -> int:
-    return int(session.fetch_rows(f"select count(*) from part_{side}", doing=doing)[0][0])
+def _count_rows(session: Session, rows: Relation, doing: str) -> int:
+    return int(session.fetch_rows(f"select count(*) from {rows}", doing=doing)[0][0])
 
 
 def compute_share(part: float, whole: float) -> float:

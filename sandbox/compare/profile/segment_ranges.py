@@ -41,11 +41,11 @@ def find_ranges(search: SliceSearch, measures: Mapping[ComparedColumn, str]) -> 
     All columns are looked at together, because a query costs more than what it counts.
 
     Args:
-        search: Holds ``part_baseline`` and ``part_differing``.
+        search: The rows.
         measures: A column to the SQL of its values as numbers.
     """
     levels = search.query_aggregates(
-        "part_baseline", [f"quantile_disc({measure}, {_QUANTILE_LEVELS})" for measure in measures.values()]
+        search.sample, [f"quantile_disc({measure}, {_QUANTILE_LEVELS})" for measure in measures.values()]
     )
     runs = []
     for (column, measure), some in zip(measures.items(), levels, strict=True):
@@ -63,8 +63,8 @@ def _count_bins(search: SliceSearch, measure: str, edges: Sequence[float]) -> li
     """Count what is in each of the bins that edges part, the outer ones open."""
     bin_ = " + ".join(f"(x >= {edge!r}::DOUBLE)::INTEGER" for edge in edges)
     both = (
-        f"select {measure} as x, 1 as n, 0.0::DOUBLE as w from part_baseline "
-        f"union all select {measure}, 0, w from part_differing"
+        f"select {measure} as x, 1 as n, 0.0::DOUBLE as w from {search.sample} "
+        f"union all select {measure}, 0, w from {search.differing}"
     )
     found = {
         place: figures
@@ -96,7 +96,7 @@ def _narrow_ranges(search: SliceSearch, runs: Sequence[_BinRange]) -> list[tuple
         name, within = sample_columns.format_sample_name(run.column), f" filter ({run.condition})"
         asked += [f"min({run.measure}){within}", f"max({run.measure}){within}"]
         asked += [_render_bound_sql(run.column, f"{end}({name}){within}") for end in ("min", "max")]
-    figures = search.query_aggregates("part_differing", asked)
+    figures = search.query_aggregates(search.differing, asked)
     found = []
     for place, run in enumerate(runs):
         least, most, *ends = figures[place * _AGGREGATES_PER_RANGE : (place + 1) * _AGGREGATES_PER_RANGE]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sandbox.compare.relations import SampleRows
     from sandbox.engine.duckdb.session import Session
     from sandbox.manifest.diff import ColumnSlice
 
@@ -46,9 +47,11 @@ class ScoredSlice:
 
 @dataclass(frozen=True, kw_only=True)
 class SliceSearch:
-    """The parts in a session, with how many rows one row of each stands for."""
+    """Sampled rows of the baseline and of those that differ, with how many rows one of each stands for."""
 
     session: Session
+    sample: SampleRows
+    differing: SampleRows
     whole: SliceCounts
     scale: SliceCounts
     doing: str
@@ -63,21 +66,21 @@ class SliceSearch:
 
     def count_slices(self, conditions: Sequence[str]) -> list[SliceCounts]:
         """Count what is in slices."""
-        rows = self.query_aggregates("part_baseline", [f"count(*) filter ({where})" for where in conditions])
+        counts = self.query_aggregates(self.sample, [f"count(*) filter ({where})" for where in conditions])
         weights = self.query_aggregates(
-            "part_differing", [f"coalesce(sum(w) filter ({where}), 0)" for where in conditions]
+            self.differing, [f"coalesce(sum(w) filter ({where}), 0)" for where in conditions]
         )
-        return [self.scale_counts(*one) for one in zip(rows, weights, strict=True)]
+        return [self.scale_counts(*one) for one in zip(counts, weights, strict=True)]
 
     def scale_counts(self, rows: float, differing: float) -> SliceCounts:
         """Return the estimate of all rows from those of the parts."""
         return SliceCounts(rows=rows * self.scale.rows, differing=differing * self.scale.differing)
 
-    def query_aggregates(self, table: str, aggregates: Sequence[str]) -> list[Any]:
-        """Return aggregates of all rows of a part, in as few queries as can be."""
+    def query_aggregates(self, rows: SampleRows, aggregates: Sequence[str]) -> list[Any]:
+        """Return aggregates of all of these rows, in as few queries as can be."""
         given: list[Any] = []
         for start in range(0, len(aggregates), _EXPRESSIONS_PER_QUERY):
             some = aggregates[start : start + _EXPRESSIONS_PER_QUERY]
-            [figures] = self.session.fetch_rows(f"select {', '.join(some)} from {table}", doing=self.doing)
+            [figures] = self.session.fetch_rows(f"select {', '.join(some)} from {rows}", doing=self.doing)
             given += figures
         return given

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from sandbox.compare.columns import ComparedColumn
-    from sandbox.compare.rows.detail_sample import DetailSample
+    from sandbox.compare.rows.detail_sample import DetailSample, DifferingSample
     from sandbox.engine.duckdb.session import Session
     from sandbox.manifest.diff import RowCounts
 
@@ -49,15 +49,15 @@ class ValueCell:
 
 
 def find_segments(
-    session: Session, part: DetailSample, rows: RowCounts, differing: int, *, doing: str
+    session: Session, part: DetailSample, differing: DifferingSample, rows: RowCounts, *, doing: str
 ) -> list[RowSegment]:
     """Return the slices that hold the differences, the best first: of up to three columns, and of a pair if it is better.
 
     Args:
-        session: Holds ``part_baseline`` and ``part_differing``.
-        part: What the first one holds.
+        session: Holds the rows.
+        part: The sampled rows of both sides.
+        differing: The sampled rows that differ.
         rows: The counts of the comparison.
-        differing: Of how many differing rows one is in ``part_differing``.
         doing: What a failure is the failure of.
     """
     real = rows.different - rows.noise
@@ -65,8 +65,10 @@ def find_segments(
         return []
     search = SliceSearch(
         session=session,
+        sample=part.rows["baseline"],
+        differing=differing.rows,
         whole=SliceCounts(rows=rows.baseline, differing=real),
-        scale=SliceCounts(rows=part.one_in, differing=differing),
+        scale=SliceCounts(rows=part.one_in, differing=differing.one_in),
         doing=doing,
     )
     if rows.unchanged < 0.02 * rows.baseline:
@@ -109,7 +111,7 @@ def _find_best_slices(search: SliceSearch, columns: Sequence[ComparedColumn]) ->
         for column in columns
     }
     distinct = search.query_aggregates(
-        "part_differing",
+        search.differing,
         [f"approx_count_distinct({sample_columns.format_sample_name(column)})" for column in columns],
     )
     within = find_ranges(search, {column: sql for column, sql in measures.items() if sql is not None})
@@ -130,8 +132,8 @@ def _count_values(search: SliceSearch, column: ComparedColumn) -> list[ValueCell
     name = sample_columns.format_sample_name(column)
     text = f"{name}::VARCHAR"
     found = search.session.fetch_rows(
-        f"select {text}, coalesce(any_value(n), 0), sum(d.w) as weight from part_differing d left join "
-        f"(select {name} as x, count(*) as n from part_baseline group by x) b on b.x is not distinct from {name} "
+        f"select {text}, coalesce(any_value(n), 0), sum(d.w) as weight from {search.differing} d left join "
+        f"(select {name} as x, count(*) as n from {search.sample} group by x) b on b.x is not distinct from {name} "
         f"group by {text} order by weight desc, 1 limit {_MAX_CATEGORY_VALUES}",
         doing=search.doing,
     )

@@ -10,6 +10,7 @@ from sandbox.compare.sql_types import INTEGER_TYPES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sandbox.compare.relations import TextRows
     from sandbox.engine.duckdb.session import Session
     from sandbox.errors import SandboxError
 
@@ -21,7 +22,7 @@ _FRACTION_DIGITS = {"TIMESTAMP_S": 0, "TIMESTAMP_MS": 3}
 
 def check_declared_types(
     session: Session,
-    columns: Mapping[str, Sequence[tuple[str, str]]],
+    columns: Mapping[str, Sequence[tuple[TextRows, str]]],
     types: Mapping[str, str],
     *,
     failure: type[SandboxError],

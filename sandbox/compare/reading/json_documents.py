@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import build_objects_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sandbox.compare.relations import TextRows
     from sandbox.engine.duckdb.session import Session
     from sandbox.model import TableFiles
 
@@ -50,7 +50,7 @@ class DocumentTable:
     shared: Sequence[str]
 
 
-def store_documents(session: Session, tables: Mapping[str, DocumentTable]) -> frozenset[str]:
+def store_documents(session: Session, tables: Mapping[TextRows, DocumentTable]) -> frozenset[str]:
     """Store each table's members as texts, in columns ``c<n>``, and return the columns of strings by their shared names.
 
     Numbers, and strings, are texts where a column has nothing else in any of the tables. Other columns hold JSON, with sorted
@@ -58,7 +58,7 @@ def store_documents(session: Session, tables: Mapping[str, DocumentTable]) -> fr
 
     Args:
         session: Where the tables are stored.
-        tables: Each table by the name under which it is stored.
+        tables: Where to store each table.
     """
     kinds: dict[str, set[str]] = defaultdict(set)
     for stored, table in tables.items():
@@ -71,11 +71,11 @@ def store_documents(session: Session, tables: Mapping[str, DocumentTable]) -> fr
     return strings
 
 
-def _store_table(session: Session, stored: str, table: DocumentTable, kinds: dict[str, set[str]]) -> None:
+def _store_table(session: Session, stored: TextRows, table: DocumentTable, kinds: dict[str, set[str]]) -> None:
     import pyarrow as pa  # noqa: PLC0415 - slow to import
 
     columns = ", ".join(f"c{number} VARCHAR" for number in range(len(table.members)))
-    session.execute(f"create or replace temp table {quote_identifier(stored)} ({columns})")
+    session.execute(f"create or replace temp table {stored} ({columns})")
     parts = []
     for batch in session.fetch_batches(
         f"select d::VARCHAR from {build_objects_function(table.files)} t(d)", size=_BATCH_ROWS

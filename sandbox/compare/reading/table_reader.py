@@ -6,10 +6,11 @@ import dataclasses
 import difflib
 from typing import TYPE_CHECKING
 
-from sandbox.compare.columns import ColumnMatch, ComparedColumn, SideName, TableShape
+from sandbox.compare.columns import ColumnMatch, ComparedColumn, TableShape
 from sandbox.compare.reading.null_columns import find_null_columns
 from sandbox.compare.reading.parquet_reader import open_parquet
 from sandbox.compare.reading.text_reader import TEXT_FORMATS, TextReader
+from sandbox.compare.relations import SIDES, RawRows, SideName, TextRows, create_table, create_view
 from sandbox.compare.rules import NO_TOLERANCE
 from sandbox.compare.sql_types import render_nan_safe_sql
 from sandbox.compare.tolerance import find_misplaced_settings
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sandbox.compare.reading.null_columns import NullSides
     from sandbox.compare.reading.parquet_reader import ParquetSource
+    from sandbox.compare.relations import Relation
     from sandbox.compare.rules import OutputRules, Tolerance
     from sandbox.model import TableFiles
 
@@ -32,7 +34,7 @@ _NON_TEXT_TYPES = frozenset({"BLOB", "BIT", "VARIANT", "GEOMETRY"})
 
 
 class TableReader:
-    """Opens tables in a session as ``raw_baseline`` and ``raw_candidate``, their columns named by position.
+    """Opens tables in a session as views with columns named by position.
 
     Args:
         session: Where the views are made.
@@ -46,7 +48,7 @@ class TableReader:
         """The Parquet files of each side that has any."""
 
     def open(self, side: SideName, table: TableFiles) -> TableShape:
-        """Create ``raw_<side>`` and return its shape.
+        """Create a view of a table, and return its shape.
 
         Raises:
             SandboxError: Of the given class; a file cannot be read, or does not hold the table.
@@ -59,7 +61,7 @@ class TableReader:
         renamed: Mapping[str, str] | None = None,
         declared: Mapping[str, str] | None = None,
     ) -> dict[SideName, TableShape]:
-        """Create ``raw_<side>`` of each side and return their shapes.
+        """Create a view of each side's table, and return their shapes.
 
         Args:
             tables: One side's, or both sides'. Columns of text files get one type on both.
@@ -78,6 +80,7 @@ class TableReader:
         self.parquet_sources = {}
         for side, table in tables.items():
             units: tuple[tuple[str, ...], ...] = ()
+            source: Relation | str
             if side in read:
                 source, names = read[side]
             elif table.format == "parquet":
@@ -94,7 +97,7 @@ class TableReader:
         self,
         side: SideName,
         table: TableFiles,
-        source: str,
+        source: Relation | str,
         names: tuple[str, ...],
         units: tuple[tuple[str, ...], ...],
         doing: str,
@@ -107,12 +110,11 @@ class TableReader:
         aliases = ", ".join(f"r{position}" for position in range(len(types)))
         collation = ' collate "binary"' if table.format == "duckdb" else ""
         shown = ", ".join(render_raw_column(n, type_, collation) for n, type_ in enumerate(types))
-        self._session.execute(
-            f"create or replace temp view raw_{side} as select {shown} from {source} as t({aliases})",
-            doing=doing,
-        )
-        [(rows,)] = self._session.fetch_rows(f"select count(*) from raw_{side}", doing=doing)
+        query = f"select {shown} from {source} as t({aliases})"
+        relation = create_view(self._session, RawRows(name=f"raw_{side}"), query, doing=doing)
+        [(rows,)] = self._session.fetch_rows(f"select count(*) from {relation}", doing=doing)
         return TableShape(
+            relation=relation,
             names=names,
             types=tuple(types),
             rows=rows,
@@ -126,18 +128,19 @@ class TableReader:
         """Find the columns of opened tables that are NULL in every row (see `sandbox.compare.reading.null_columns`)."""
         return find_null_columns(self._session, columns, shapes, doing=doing)
 
-    def check(self, side: SideName, table: TableFiles) -> None:
-        """Read every value of a table, so that a damaged file is named.
+    def check(self, side: SideName, table: TableFiles, shape: TableShape) -> None:
+        """Read every value of an opened table, so that a damaged file is named.
 
         Raises:
             SandboxError: Of the given class; the file cannot be read.
         """
-        self._session.fetch_rows(f"select bit_xor(hash(t)) from raw_{side} t", doing=describe_read_failure(side, table))
+        query = f"select bit_xor(hash(t)) from {shape.relation} t"
+        self._session.fetch_rows(query, doing=describe_read_failure(side, table))
 
-    def prepare_source(self, place: str, table: TableFiles, *, doing: str) -> tuple[str, list[str] | None]:
+    def prepare_source(self, place: str, table: TableFiles, *, doing: str) -> tuple[Relation | str, list[str] | None]:
         """Return the SQL of a table's rows, and its columns' names where the engine would not spell them as the file does.
 
-        What has to be parsed is kept as ``stored_<place>``.
+        What has to be parsed is stored once, under a name that begins with ``place``.
 
         Raises:
             SandboxError: Of the given class; a file cannot be read, or does not hold the table.
@@ -153,9 +156,8 @@ class TableReader:
             if isinstance(error, self._failure) and error.message.startswith(doing):
                 raise
             raise self._failure(f"{doing}: {error.message}", hint=error.hint) from error
-        stored = quote_identifier(f"stored_{place}")  # what has to be parsed is parsed once, not once a query
-        self._session.execute(f"create or replace temp table {stored} as select * from {source}", doing=doing)
-        return stored, None
+        stored = TextRows(name=quote_identifier(f"stored_{place}"))
+        return create_table(self._session, stored, f"select * from {source}", doing=doing), None
 
     def _attach_database_table(self, table: TableFiles, doing: str) -> str:
         alias = attach_duckdb_file(self._session, table, doing=doing)
@@ -226,7 +228,7 @@ def build_compared_columns(
     for name, baseline, candidate in found.pairs:
         types = (shapes["baseline"].types[baseline], shapes["candidate"].types[candidate])
         column = ComparedColumn(name=name, baseline=baseline, candidate=candidate, types=types, common=None)
-        common, lossy = _find_common_type(session, column)
+        common, lossy = _find_common_type(session, column, shapes)
         if shapes["baseline"].units[baseline] != shapes["candidate"].units[candidate]:
             raise failure(
                 f"the sides hold {name} as durations in other units, or as durations and numbers",
@@ -263,18 +265,20 @@ def _resolve_tolerance(
     return tolerance, ()
 
 
-def _find_common_type(session: Session, column: ComparedColumn) -> tuple[str | None, str | None]:
+def _find_common_type(
+    session: Session, column: ComparedColumn, shapes: Mapping[SideName, TableShape]
+) -> tuple[str | None, str | None]:
     """Return the type to which both sides' values are converted, and None; in reverse where some are lost by that."""
     common = _unify_types(session, *column.types)
     if common is None:
         return None, None
-    for side in ("baseline", "candidate"):
+    for side in SIDES:
         raw, type_ = column.format_raw_name(side), column.select_type(side)
         if type_ == common:
             continue
         [(lossless,)] = session.fetch_rows(
             f"select bool_and(try_cast(try_cast({raw} as {common}) as {type_}) is not distinct from {raw}) "
-            f"from raw_{side}",
+            f"from {shapes[side].relation}",
             doing=f"comparing the types of {column.name}",
         )
         if lossless is False:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sandbox.compare.relations import TextRows
     from sandbox.engine.duckdb.session import Session
 
 _SAMPLED_ROWS = 2000  # rows that rule out most kinds at little cost
@@ -121,7 +122,9 @@ KINDS: tuple[TextKind, ...] = (
 )
 
 
-def decide_types(session: Session, columns: Mapping[str, Sequence[tuple[str, str]]], *, doing: str) -> dict[str, str]:
+def decide_types(
+    session: Session, columns: Mapping[str, Sequence[tuple[TextRows, str]]], *, doing: str
+) -> dict[str, str]:
     """Return the type of each column.
 
     Args:
@@ -152,7 +155,7 @@ def decide_types(session: Session, columns: Mapping[str, Sequence[tuple[str, str
 
 
 def _drop_kinds(
-    session: Session, columns: Mapping[str, Sequence[tuple[str, str]]], number: dict[str, int], doing: str
+    session: Session, columns: Mapping[str, Sequence[tuple[TextRows, str]]], number: dict[str, int], doing: str
 ) -> None:
     """Skip the kinds that do not apply to the first rows of a table."""
     for name, places in columns.items():
@@ -168,7 +171,7 @@ def _drop_kinds(
 
 
 def _measure(
-    session: Session, columns: Mapping[str, Sequence[tuple[str, str]]], number: Mapping[str, int], doing: str
+    session: Session, columns: Mapping[str, Sequence[tuple[TextRows, str]]], number: Mapping[str, int], doing: str
 ) -> dict[str, tuple[bool, int, list[int]]]:
     """Return whether all values of each column are of its next kind, how many there are, and their measures."""
     tables = dict.fromkeys(table for places in columns.values() for table, _ in places)

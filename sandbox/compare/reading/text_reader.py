@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sandbox.compare.reading.declared_types import check_declared_types
 from sandbox.compare.reading.json_documents import DocumentTable, has_long_numbers, store_documents
 from sandbox.compare.reading.text_columns import decide_types
+from sandbox.compare.relations import TextRows, create_table
 from sandbox.engine.duckdb.session import find_engine_error, quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function, find_delimiter
 from sandbox.errors import SandboxError
@@ -18,7 +19,7 @@ from sandbox.tables.table_opening import open_table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sandbox.compare.columns import SideName
+    from sandbox.compare.relations import SideName
     from sandbox.engine.duckdb.session import Session
     from sandbox.model import TableFiles
 
@@ -29,17 +30,17 @@ _WORDS_OF_TEXTS = re.compile(r"\b(?:DATE|TIME_NS|TIMESTAMP(?:_S|_MS|_NS| WITH TI
 
 @dataclass(frozen=True, kw_only=True)
 class TextTable:
-    """A table of texts that was read into ``stored``.
+    """A table of texts that was parsed and stored.
 
     Attributes:
-        stored: The temporary table.
+        stored: Its rows.
         names: The columns, spelt as in the files where these can be told apart.
-        columns: What they are called in ``stored``.
+        columns: What they are called there in SQL.
         typed: Whether DuckDB read values of their types.
         strings: The columns of JSON strings, which stay texts, by the names of both sides.
     """
 
-    stored: str
+    stored: TextRows
     names: tuple[str, ...]
     columns: tuple[str, ...]
     typed: bool
@@ -69,8 +70,8 @@ class TextReader:
         renamed: Mapping[str, str],
         declared: Mapping[str, str],
         doing: Mapping[SideName, str],
-    ) -> dict[SideName, tuple[str, tuple[str, ...]]]:
-        """Return the SQL of each table's rows, and its columns' names.
+    ) -> dict[SideName, tuple[TextRows, tuple[str, ...]]]:
+        """Return each table's rows, and its columns' names.
 
         Args:
             tables: One side's, or both sides'.
@@ -83,7 +84,7 @@ class TextReader:
         }
         documents = {side: table for side, table in tables.items() if table.format != "csv"}
         read |= self._store_json(documents, renamed, doing, as_texts=bool(declared))
-        places: dict[str, list[tuple[str, str]]] = {}
+        places: dict[str, list[tuple[TextRows, str]]] = {}
         for side, table in read.items():
             for name, column in zip(table.names, table.columns, strict=True):
                 if not table.typed:
@@ -94,26 +95,23 @@ class TextReader:
         types |= dict.fromkeys(strings, "VARCHAR")
         left = {name: found for name, found in places.items() if name not in types}
         types |= decide_types(self._session, left, doing="deciding the types of text columns")
-        return {
-            side: (self._render_typed_sql(side, table, renamed, types), table.names) for side, table in read.items()
-        }
+        return {side: (self._convert_types(side, table, renamed, types), table.names) for side, table in read.items()}
 
-    def _render_typed_sql(
+    def _convert_types(
         self, side: SideName, table: TextTable, renamed: Mapping[str, str], types: Mapping[str, str]
-    ) -> str:
+    ) -> TextRows:
         if table.typed:
             return table.stored
         names = [_find_shared_name(side, name, renamed) for name in table.names]
         casts = ", ".join(
             f"{column}::{types[name]} as {column}" for name, column in zip(names, table.columns, strict=True)
         )
-        typed = f"typed_{side}"
-        self._session.execute(f"create or replace temp table {typed} as select {casts} from {table.stored}")
+        typed = create_table(self._session, TextRows(name=f"typed_{side}"), f"select {casts} from {table.stored}")
         self._session.execute(f"drop table {table.stored}")
         return typed
 
     def _store_csv(self, side: SideName, table: TableFiles, doing: str) -> TextTable:
-        stored = f"stored_{side}"
+        stored = _name_stored_rows(side)
         try:
             headers = [self._read_header(dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
             self._store(stored, table, ", all_varchar = true, allow_quoted_nulls = false", doing)
@@ -181,7 +179,7 @@ class TextReader:
             strings = store_documents(
                 self._session,
                 {
-                    f"stored_{side}": DocumentTable(
+                    _name_stored_rows(side): DocumentTable(
                         files=table,
                         members=members[side],
                         shared=[_find_shared_name(side, name, renamed) for name in members[side]],
@@ -191,7 +189,7 @@ class TextReader:
             )
             return {
                 side: TextTable(
-                    stored=f"stored_{side}",
+                    stored=_name_stored_rows(side),
                     names=tuple(names),
                     columns=tuple(f"c{number}" for number in range(len(names))),
                     typed=False,
@@ -226,11 +224,15 @@ class TextReader:
 
     def _store_typed_json(self, side: SideName, table: TableFiles, types: Mapping[str, str], doing: str) -> TextTable:
         given = ", ".join(f"{quote_literal(name)}: {quote_literal(type_)}" for name, type_ in types.items())
-        stored = f"stored_{side}"
+        stored = _name_stored_rows(side)
         self._store(stored, table, f", columns = {{{given}}}", doing)
         columns = [name for name, *_ in self._session.fetch_rows(f"describe {stored}", doing=doing)]
         return TextTable(stored=stored, names=tuple(columns), columns=tuple(map(quote_identifier, columns)), typed=True)
 
-    def _store(self, stored: str, table: TableFiles, option: str, doing: str) -> None:
-        source = open_table(self._session, table, stored, doing=doing, option=option)
-        self._session.execute(f"create or replace temp table {stored} as select * from {source}", doing=doing)
+    def _store(self, stored: TextRows, table: TableFiles, option: str, doing: str) -> None:
+        source = open_table(self._session, table, stored.name, doing=doing, option=option)
+        create_table(self._session, stored, f"select * from {source}", doing=doing)
+
+
+def _name_stored_rows(side: SideName) -> TextRows:
+    return TextRows(name=f"stored_{side}")

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sandbox.compare.relations import SIDES
 from sandbox.compare.rows.column_differences import (
     render_change_sql,
     render_differs_sql,
     render_relative_difference_sql,
     render_rounding_sql,
 )
-from sandbox.compare.rows.row_matching import SIDES
 from sandbox.compare.sql_types import has_exact_sums
 from sandbox.formatting import format_count
 from sandbox.manifest.diff import ColumnChanges, RowCounts
@@ -20,7 +20,8 @@ from sandbox.manifest.diff import ColumnChanges, RowCounts
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.relations import Differences
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.engine.duckdb.session import Session
 
@@ -38,12 +39,14 @@ class ChangeCounts:
     changed: int = 0
 
 
-def render_pairs_sql(plan: ComparisonPlan) -> str:
+def render_pairs_sql(plan: ComparisonPlan, differences: Differences) -> str:
     """Render the rows that both sides have and that may differ, as ``b`` and ``c``."""
     on = " and ".join(f"b.{key} = c.{key}" for key in plan.key_names)
     if plan.direct:
-        return f"all_baseline b join all_candidate c on {on}"
-    return f"late_baseline b join late_candidate c on b.paired and c.paired and {on}"
+        baseline, candidate = (differences.all_rows[side] for side in SIDES)
+        return f"{baseline} b join {candidate} c on {on}"
+    first, second = (differences.differing[side] for side in SIDES)
+    return f"{first} b join {second} c on b.paired and c.paired and {on}"
 
 
 def render_pair_differs_sql(plan: ComparisonPlan) -> str:
@@ -79,16 +82,18 @@ def _list_judged_columns(plan: ComparisonPlan) -> list[ComparedColumn]:
     return [column for column in plan.differing_columns if not column.is_nondeterministic]
 
 
-def render_added_and_removed_sql(plan: ComparisonPlan, baseline: str, candidate: str) -> list[str]:
+def render_added_and_removed_sql(
+    plan: ComparisonPlan, differences: Differences, baseline: str, candidate: str
+) -> list[str]:
     """Render the removed and the added rows: the columns of their unit, and ``n`` of them.
 
-    Rows of one ``u`` are the same but for tainted columns, so they have one unit, and cancel each other.
+    Rows of one ``u`` are the same but for nondeterministic columns, so they have one unit, and cancel each other.
     """
     digest = plan.deterministic_digest if plan.has_nondeterministic_columns else plan.row_digest
-    net = "select u, sum(b - c)::BIGINT as net from loose group by u"
+    net = f"select u, sum(b - c)::BIGINT as net from {differences.surplus} group by u"
     return [
         f"select * exclude (u, net), {sign}net as n from ({net}) join "
-        f"(select distinct on (u) {columns}, {digest} as u from late_{side} where not paired) using (u) "
+        f"(select distinct on (u) {columns}, {digest} as u from {differences.differing[side]} where not paired) using (u) "
         f"where {sign}net > 0"
         for side, columns, sign in zip(SIDES, (baseline, candidate), ("", "-"), strict=True)
     ]
@@ -98,10 +103,8 @@ def _render_any_differs_sql(columns: Iterable[ComparedColumn]) -> str:
     return " or ".join(render_differs_sql(column) for column in columns) or "false"
 
 
-def count_changes(
-    session: Session, plan: ComparisonPlan, shapes: dict[SideName, TableShape], *, doing: str
-) -> ChangeCounts:
-    """Count what `collect` left.
+def count_changes(session: Session, plan: ComparisonPlan, differences: Differences, *, doing: str) -> ChangeCounts:
+    """Count the rows that were added, removed and changed, and the changes of each column.
 
     Without a key no row of one side is a row of the other; columns are then given only where nothing differs.
 
@@ -110,11 +113,12 @@ def count_changes(
     """
     [(removed, added, net)] = session.fetch_rows(
         "select coalesce(sum(b - c) filter (b > c), 0), coalesce(sum(c - b) filter (c > b), 0), "
-        "(select coalesce(sum(abs(net)), 0) from (select sum(b - c) as net from loose group by u)) from loose",
+        "(select coalesce(sum(abs(net)), 0) from "
+        f"(select sum(b - c) as net from {differences.surplus} group by u)) from {differences.surplus}",
         doing=doing,
     )
-    pairs, columns = _count_pairs(session, plan, doing) if plan.key else (_NO_PAIRS, {})
-    baseline, candidate = (shapes[side].rows for side in SIDES)
+    pairs, columns = _count_pairs(session, plan, differences, doing) if plan.key else (_NO_PAIRS, {})
+    baseline, candidate = (differences.all_rows[side].rows for side in SIDES)
     unchanged = baseline - int(removed) - pairs.changed
     # Both sides have the same rows left, or some row was lost on the way: no verdict may rest on that.
     left = candidate - int(added) - pairs.changed
@@ -155,7 +159,9 @@ class _PairCounts:
 _NO_PAIRS = _PairCounts(changed=0, noise=0, rounding=0, largest_rounding=None)
 
 
-def _count_pairs(session: Session, plan: ComparisonPlan, doing: str) -> tuple[_PairCounts, dict[str, list[Any]]]:
+def _count_pairs(
+    session: Session, plan: ComparisonPlan, differences: Differences, doing: str
+) -> tuple[_PairCounts, dict[str, list[Any]]]:
     """Count the pairs that differ and what happened to each column.
 
     Raises:
@@ -164,30 +170,36 @@ def _count_pairs(session: Session, plan: ComparisonPlan, doing: str) -> tuple[_P
     counts: dict[str, list[Any]] = {}
     totals: list[Any] = []
     if len(plan.other_columns) > _COLUMNS_PER_QUERY:
-        plan = replace(plan, differing=_find_differing_columns(session, plan, doing))
+        plan = replace(plan, differing=_find_differing_columns(session, plan, differences, doing))
     batches = list(_split_columns(plan.differing_columns)) or [[]]
     for some in batches:
         wanted = [] if totals else _render_pair_totals(plan)
         size = len(wanted)
         wanted += [expression for column in some for expression in _render_aggregates(column)]
-        [figures] = session.fetch_rows(f"select {', '.join(wanted)} from {render_pairs_sql(plan)}", doing=doing)
+        [figures] = session.fetch_rows(
+            f"select {', '.join(wanted)} from {render_pairs_sql(plan, differences)}", doing=doing
+        )
         totals = totals or list(figures[:size])
         left = iter(figures[size:])
         counts |= {column.name: [next(left) for _ in _render_aggregates(column)] for column in some}
     changed, noise, rounding, largest, pairs = totals
     if not plan.direct:
-        [(expected,)] = session.fetch_rows("select count(*) from late_baseline where paired", doing=doing)
+        [(expected,)] = session.fetch_rows(
+            f"select count(*) from {differences.differing['baseline']} where paired", doing=doing
+        )
         assert pairs == expected, f"{doing}: {format_count(expected - pairs, 'row')} not paired again"
     return _PairCounts(changed=changed, noise=noise, rounding=rounding, largest_rounding=largest), counts
 
 
-def _find_differing_columns(session: Session, plan: ComparisonPlan, doing: str) -> frozenset[ComparedColumn]:
+def _find_differing_columns(
+    session: Session, plan: ComparisonPlan, differences: Differences, doing: str
+) -> frozenset[ComparedColumn]:
     """Return the columns that differ in some pair; in a wide table few do."""
     found: list[Any] = []
     for start in range(0, len(plan.other_columns), _COLUMNS_PER_CHECK):
         some = plan.other_columns[start : start + _COLUMNS_PER_CHECK]
         wanted = ", ".join(f"bool_or({render_differs_sql(column)})" for column in some)
-        [flags] = session.fetch_rows(f"select {wanted} from {render_pairs_sql(plan)}", doing=doing)
+        [flags] = session.fetch_rows(f"select {wanted} from {render_pairs_sql(plan, differences)}", doing=doing)
         found += flags
     return frozenset(column for column, differs in zip(plan.other_columns, found, strict=True) if differs)
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.compare.relations import SIDES, SampleRows, create_table
 from sandbox.compare.rows.change_counts import (
     render_accepted_sql,
     render_pair_differs_sql,
     render_pairs_sql,
 )
-from sandbox.compare.rows.row_matching import SIDES
 from sandbox.compare.rows.sample_columns import MAX_SAMPLE_COLUMNS, format_sample_name, is_countable, render_cut_sql
 from sandbox.compare.sql_types import FLOAT_TYPES, TEMPORAL_TYPES, is_numeric
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from sandbox.compare.columns import ComparedColumn, SideName
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.relations import Differences, SideName
     from sandbox.compare.rows.change_counts import ChangeCounts
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.compare.units.unit_columns import UnitColumns
@@ -32,15 +33,17 @@ MAX_SAMPLE_ROWS = 1 << 16
 
 @dataclass(frozen=True, kw_only=True)
 class DetailSample:
-    """What is in the tables ``part_baseline`` and ``part_candidate``: the columns as ``p<n>``.
+    """A sample of the rows of both sides.
 
     Attributes:
+        rows: Those of each side.
         columns: Those of the baseline that can be looked at.
-        shared_columns: Those of them that the candidate's part has as well.
-        unit_columns: The columns of the rows' units, in ``part_baseline`` and ``part_differing``; None where there are none.
+        shared_columns: Those of them that the candidate's rows have as well.
+        unit_columns: The columns of the units, in the baseline's and in the differing rows; None where there are none.
         one_in: Of so many rows one was taken; 1 where all were.
     """
 
+    rows: Mapping[SideName, SampleRows]
     columns: tuple[ComparedColumn, ...]
     shared_columns: tuple[ComparedColumn, ...]
     unit_columns: UnitColumns | None
@@ -56,6 +59,14 @@ class DetailSample:
     def is_whole(self) -> bool:
         """True where every row of both tables is in it."""
         return self.one_in == 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class DifferingSample:
+    """The rows that differ and are no noise; ``one_in``: of so many one was taken."""
+
+    rows: SampleRows
+    one_in: int
 
 
 def render_measure_sql(column: ComparedColumn, sql: str) -> str | None:
@@ -87,22 +98,22 @@ def render_full_value_sql(column: ComparedColumn, side: SideName, row: str = "")
 def create_detail_sample(
     session: Session,
     plan: ComparisonPlan,
+    differences: Differences,
     of_both: Collection[ComparedColumn],
     owned: UnitColumns | None,
     *,
     doing: str,
 ) -> DetailSample:
-    """Make ``part_baseline`` and, with the columns ``of_both`` alone, ``part_candidate``."""
+    """Store the sampled rows of the baseline and, with the columns ``of_both`` alone, of the candidate."""
     assert plan.one_in is not None
     columns = tuple(column for column in plan.columns if is_countable(column))[:MAX_SAMPLE_COLUMNS]
     both = tuple(column for column in columns if column in of_both)
+    rows = {}
     for side, some, own in zip(SIDES, (columns, both), (owned, None), strict=True):
-        query = f"select {_render_columns_sql(some, side, own)} from kept_{side} where sampled"
-        session.execute(
-            f"create or replace temp table part_{side} as {own.render_joined_sql(query) if own else query}",
-            doing=doing,
-        )
-    return DetailSample(columns=columns, shared_columns=both, unit_columns=owned, one_in=plan.one_in)
+        query = f"select {_render_columns_sql(some, side, own)} from {differences.collected[side]} where sampled"
+        query = own.render_joined_sql(query) if own else query
+        rows[side] = create_table(session, SampleRows(name=f"sample_{side}"), query, doing=doing)
+    return DetailSample(rows=rows, columns=columns, shared_columns=both, unit_columns=owned, one_in=plan.one_in)
 
 
 def _render_columns_sql(
@@ -114,14 +125,17 @@ def _render_columns_sql(
 
 
 def create_differing_sample(
-    session: Session, plan: ComparisonPlan, part: DetailSample, changes: ChangeCounts, *, doing: str
-) -> int:
-    """Make ``part_differing``: the rows that differ and are no noise, as ``p<n>``, with how many each stands for, ``w``.
+    session: Session,
+    plan: ComparisonPlan,
+    differences: Differences,
+    part: DetailSample,
+    changes: ChangeCounts,
+    *,
+    doing: str,
+) -> DifferingSample:
+    """Store the rows that differ and are no noise; of more than `MAX_SAMPLE_ROWS` only a part.
 
-    Of a changed row production's values are taken. Of more than `MAX_SAMPLE_ROWS` rows only a part is.
-
-    Returns:
-        Of how many rows one was taken.
+    Of a changed row production's values are taken.
     """
     few_of = max(1, changes.rows.different // MAX_SAMPLE_ROWS)
     found = []
@@ -129,7 +143,7 @@ def create_differing_sample(
         sides = (f"hash({', '.join(f'{row}.{key}' for key in plan.key_names)})" for row in "bc")
         few = "".join(f" and {side} % {few_of} = 0" for side in sides) if few_of > 1 else ""
         found.append(
-            f"select {_render_columns_sql(part.columns, 'baseline', part.unit_columns, 'b')}, 1.0::DOUBLE as w from {render_pairs_sql(plan)} "
+            f"select {_render_columns_sql(part.columns, 'baseline', part.unit_columns, 'b')}, 1.0::DOUBLE as w from {render_pairs_sql(plan, differences)} "
             f"where ({render_pair_differs_sql(plan)}) and not ({render_accepted_sql(plan)}){few}"
         )
     surplus = (changes.rows.removed, changes.rows.added)
@@ -139,10 +153,10 @@ def create_differing_sample(
         few = f" and l.h % {few_of} = 0" if few_of > 1 else ""
         found.append(
             f"select {_render_columns_sql(part.columns, side, part.unit_columns, 't')}, ({more}) / greatest(l.b, l.c)::DOUBLE as w "
-            f"from (select *, {plan.row_digest} as row_digest from late_{side} where not paired) t "
-            f"join loose l on l.d = t.row_digest where {more} > 0 and not noise{few}"
+            f"from (select *, {plan.row_digest} as row_digest from {differences.differing[side]} where not paired) t "
+            f"join {differences.surplus} l on l.d = t.row_digest where {more} > 0 and not noise{few}"
         )
     query = " union all ".join(found)
     query = part.unit_columns.render_joined_sql(query) if part.unit_columns else query
-    session.execute(f"create or replace temp table part_differing as {query}", doing=doing)
-    return few_of
+    stored = create_table(session, SampleRows(name="sample_differing"), query, doing=doing)
+    return DifferingSample(rows=stored, one_in=few_of)

@@ -17,7 +17,8 @@ from sandbox.manifest.diff import RowExample
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from sandbox.compare.columns import ComparedColumn, SideName
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.relations import Differences, SideName
     from sandbox.compare.rows.change_counts import ChangeCounts
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.engine.duckdb.session import Session
@@ -27,20 +28,26 @@ MAX_TEXT_LENGTH = 200
 _SEARCHED_ROWS = 2000
 
 
-def find_examples(session: Session, plan: ComparisonPlan, changes: ChangeCounts, *, doing: str) -> list[RowExample]:
+def find_examples(
+    session: Session, plan: ComparisonPlan, differences: Differences, changes: ChangeCounts, *, doing: str
+) -> list[RowExample]:
     """Return up to five changed, five removed and five added rows; noise only where there is nothing else.
 
     Which ones depends on the rows alone: those with the smallest hash of the key, or of the row.
     """
-    changed = _find_changed_rows(session, plan, changes, doing) if plan.key and changes.rows.changed else []
+    changed = (
+        _find_changed_rows(session, plan, differences, changes, doing) if plan.key and changes.rows.changed else []
+    )
     return [
         *changed,
-        *(_find_surplus_rows(session, plan, "baseline", doing) if changes.rows.removed else []),
-        *(_find_surplus_rows(session, plan, "candidate", doing) if changes.rows.added else []),
+        *(_find_surplus_rows(session, plan, differences, "baseline", doing) if changes.rows.removed else []),
+        *(_find_surplus_rows(session, plan, differences, "candidate", doing) if changes.rows.added else []),
     ]
 
 
-def _find_changed_rows(session: Session, plan: ComparisonPlan, changes: ChangeCounts, doing: str) -> list[RowExample]:
+def _find_changed_rows(
+    session: Session, plan: ComparisonPlan, differences: Differences, changes: ChangeCounts, doing: str
+) -> list[RowExample]:
     others = plan.differing_columns
     first, second = (", ".join(f"{row}.{key}" for key in plan.key_names) for row in "bc")
     where = render_pair_differs_sql(plan)
@@ -56,7 +63,7 @@ def _find_changed_rows(session: Session, plan: ComparisonPlan, changes: ChangeCo
             _render_example_sql(column, "candidate", "c"),
         ]
     found = session.fetch_rows(
-        f"select {', '.join(wanted)} from {render_pairs_sql(plan)} where {where} "
+        f"select {', '.join(wanted)} from {render_pairs_sql(plan, differences)} where {where} "
         f"order by hash({first}), {first} limit {MAX_EXAMPLES_PER_KIND}",
         doing=doing,
     )
@@ -76,15 +83,17 @@ def _find_changed_rows(session: Session, plan: ComparisonPlan, changes: ChangeCo
     return given
 
 
-def _find_surplus_rows(session: Session, plan: ComparisonPlan, side: SideName, doing: str) -> list[RowExample]:
+def _find_surplus_rows(
+    session: Session, plan: ComparisonPlan, differences: Differences, side: SideName, doing: str
+) -> list[RowExample]:
     """Rows that one side has more often: removed ones of the baseline, added ones of the candidate."""
     if not plan.columns:
         return []
     wanted = ", ".join(_render_example_sql(column, side, "t") for column in plan.columns)
     more = "l.b > l.c" if side == "baseline" else "l.c > l.b"
     found = session.fetch_rows(
-        f"select distinct on (l.h, l.d) {wanted} from late_{side} t join "
-        f"(select d, h from loose l where {more} order by noise, h limit {MAX_EXAMPLES_PER_KIND}) l on l.d = {plan.row_digest} "
+        f"select distinct on (l.h, l.d) {wanted} from {differences.differing[side]} t join "
+        f"(select d, h from {differences.surplus} l where {more} order by noise, h limit {MAX_EXAMPLES_PER_KIND}) l on l.d = {plan.row_digest} "
         "where not t.paired order by l.h",
         doing=doing,
     )

@@ -13,17 +13,18 @@ whole numbers that rise from row to row are unique, else the hashes of the keys 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sandbox.compare.relations import SIDES, RawRows, Relation, ValueRows, create_table, create_view
 from sandbox.compare.rows.key_uniqueness import KEY_BYTES, has_integer_key, sort_unique_values
 from sandbox.compare.rows.keyed_hash import RowHasher
-from sandbox.compare.rows.row_matching import SIDES, format_value_name
+from sandbox.compare.rows.row_matching import format_value_name
 
 if TYPE_CHECKING:
-    from sandbox.compare.columns import SideName, TableShape
+    from sandbox.compare.relations import SideName, SideRows
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.engine.duckdb.session import Session
 
@@ -37,22 +38,21 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def exclude_equal_rows(
-    session: Session, plan: ComparisonPlan, shapes: dict[SideName, TableShape], *, memory: int, doing: str
-) -> tuple[ComparisonPlan, dict[SideName, TableShape]] | None:
-    """Put the rows that may differ, and those that are looked at anyway, into ``left_<side>``.
+    session: Session, plan: ComparisonPlan, all_rows: SideRows, *, memory: int, doing: str
+) -> SideRows | None:
+    """Find the rows that may differ, and those that are looked at anyway.
 
     Args:
-        session: Holds ``all_<side>``.
-        plan: Of all rows.
-        shapes: What the sides are like.
+        session: Holds the rows.
+        plan: What is compared.
+        all_rows: All rows of both sides.
         memory: Bytes that this process may take.
         doing: What a failure is the failure of.
 
     Returns:
-        The plan that compares these rows alone, and what is left of the sides; None where keys repeat or are null, or
-        where it would be of no use.
+        The remaining rows; None where keys repeat or are null, or where it would be of no use.
     """
-    rows = max(shape.rows for shape in shapes.values())
+    rows = max(side.rows for side in all_rows.values())
     bits = max(2, min(rows.bit_length(), (memory // _MEMORY_BYTES_PER_SUM).bit_length() - 1))
     if rows > 2 << bits:
         return None
@@ -60,7 +60,9 @@ def exclude_equal_rows(
     keys = _IntegerKeys if has_integer_key(plan) and KEY_BYTES * rows <= memory // 4 else _HashedKeys
     hasher = RowHasher({format_value_name(column): column.value_type for column in plan.columns})
     sides = [
-        _PrefilterSide(session=session, plan=plan, name=name, keys=keys(plan, bits, name), hasher=hasher)
+        _PrefilterSide(
+            session=session, plan=plan, name=name, rows=all_rows[name], keys=keys(plan, bits, name), hasher=hasher
+        )
         for name in SIDES
     ]
     if not all(side.add_to_sums(sums, doing) for side in sides) or not (plan.key == () or sides[0].keys.is_unique()):
@@ -68,11 +70,7 @@ def exclude_equal_rows(
     differs = sums != 0
     if differs.mean() > MAX_REMAINING_SHARE:
         return None
-    for side in sides:
-        side.create_remaining_view(differs, doing)
-    [counts] = session.fetch_rows("select " + ", ".join(f"(select count(*) from left_{name})" for name in SIDES))
-    left = {name: replace(shapes[name], rows=count) for name, count in zip(SIDES, counts, strict=True)}
-    return replace(plan, view_prefix="left"), left
+    return {side.name: side.create_remaining_view(differs, doing) for side in sides}
 
 
 class _IntegerKeys:
@@ -102,7 +100,7 @@ class _IntegerKeys:
         """Return whether no key is there twice."""
         return sort_unique_values(self._held) is not None
 
-    def render_remaining_keys_sql(self, session: Session, differs: Array, _source: str) -> str:
+    def render_remaining_keys_sql(self, session: Session, differs: Array, _rows: ValueRows) -> str:
         """Render the SQL of the keys that are left, without reading them again."""
         found = [held[differs[self._compute_sum_indexes(held)]] for held in self._held]
         session.register_table("numbers", {"number": np.concatenate([np.zeros(0, np.int64), *found, *self._looked])})
@@ -134,13 +132,11 @@ class _HashedKeys:
         """Return whether no hash is there twice."""
         return sort_unique_values(self._held) is not None
 
-    def render_remaining_keys_sql(self, session: Session, differs: Array, source: str) -> str:
+    def render_remaining_keys_sql(self, session: Session, differs: Array, rows: ValueRows) -> str:
         """Render the SQL of the keys that are left; of the condition on rows, where there is no key."""
         session.register_table("sums", {"place": np.flatnonzero(differs)})
         left = f"{self._hash} >> {self._shift} in (select place from sums) or {self._plan.sample_condition}"
-        return (
-            f"select distinct {', '.join(self._plan.key_names)} from {source} where {left}" if self._plan.key else left
-        )
+        return f"select distinct {', '.join(self._plan.key_names)} from {rows} where {left}" if self._plan.key else left
 
 
 def _find_prime(below: int) -> int:
@@ -157,7 +153,7 @@ class _PrefilterSide:
     """One side while it is summed up.
 
     Attributes:
-        session, plan, name: What is read.
+        session, plan, name, rows: What is read.
         keys: What is held of its keys, and how they choose a sum.
         hasher: Hashes rows, with one key for both sides.
     """
@@ -165,6 +161,7 @@ class _PrefilterSide:
     session: Session
     plan: ComparisonPlan
     name: SideName
+    rows: ValueRows
     keys: _IntegerKeys | _HashedKeys
     hasher: RowHasher
 
@@ -172,7 +169,7 @@ class _PrefilterSide:
         """Add the hashes of all rows to the sums, or subtract the candidate's; return False where a key is null."""
         into = np.add if self.name == "baseline" else np.subtract
         words = self.hasher.sql
-        query = f"select {', '.join([*words, self.keys.sql])} from all_{self.name}"
+        query = f"select {', '.join([*words, self.keys.sql])} from {self.rows}"
         # In the table's order, or numbers would not rise that do.
         self.session.execute("set preserve_insertion_order = true; set arrow_large_buffer_size = true")
         try:
@@ -188,17 +185,20 @@ class _PrefilterSide:
             self.session.execute("set preserve_insertion_order = false; set arrow_large_buffer_size = false")
         return True
 
-    def create_remaining_view(self, differs: Array, doing: str) -> None:
-        """Make ``left_<side>`` of the rows whose sums differ, and of those that are looked at anyway."""
-        kept = ", ".join(f"t.{raw}" for raw in self.plan.list_raw_names(self.name))
-        source = f"all_{self.name}"
-        chosen = self.keys.render_remaining_keys_sql(self.session, differs, source)
+    def create_remaining_view(self, differs: Array, doing: str) -> ValueRows:
+        """Create a view of the rows whose sums differ, and of those that are looked at anyway."""
+        shown = ", ".join(f"t.{raw}" for raw in self.plan.list_raw_names(self.name))
+        chosen = self.keys.render_remaining_keys_sql(self.session, differs, self.rows)
         if self.plan.key:
             # Keys alone first: only a join by plain equality tells the scan which rows not to decode.
-            self.session.execute(f"create or replace temp table chosen as {chosen}", doing=doing)
+            keys = create_table(self.session, Relation(name="remaining_keys"), chosen, doing=doing)
             on = " and ".join(f"t.{key} = k.{key}" for key in self.plan.key_names)
-            rows = f"{source} t join chosen k on {on}"
+            rows = f"{self.rows} t join {keys} k on {on}"
         else:
-            rows = f"{source} t where {chosen}"
-        self.session.execute(f"create or replace temp table some_{self.name} as select {kept} from {rows}", doing=doing)
-        self.session.execute(self.plan.render_view_sql(self.name, f"some_{self.name}", "left"), doing=doing)
+            rows = f"{self.rows} t where {chosen}"
+        raw = create_table(
+            self.session, RawRows(name=f"remaining_raw_{self.name}"), f"select {shown} from {rows}", doing=doing
+        )
+        [(count,)] = self.session.fetch_rows(f"select count(*) from {raw}", doing=doing)
+        remaining = ValueRows(name=f"remaining_{self.name}", rows=count)
+        return create_view(self.session, remaining, self.plan.render_values_sql(self.name, raw), doing=doing)

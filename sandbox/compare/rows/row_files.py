@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.columns import ComparedColumn, TableShape
+    from sandbox.compare.relations import Differences, SideName
     from sandbox.compare.rows.change_counts import ChangeCounts
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.engine.duckdb.session import Session
@@ -53,24 +54,24 @@ class RowFileWriter:
     doing: str
 
     def write_side(self, side: SideName, shape: TableShape) -> None:
-        """Write all rows of ``raw_<side>``: the other side has none of them."""
+        """Write all rows of a side: the other side has none of them."""
         columns = [
             (name, self._render_value_sql(f"r{position}", type_))
             for position, (name, type_) in enumerate(zip(shape.names, shape.types, strict=True))
         ]
         if shape.rows:
-            self._write("removed" if side == "baseline" else "added", columns, f"raw_{side}")
+            self._write("removed" if side == "baseline" else "added", columns, str(shape.relation))
 
-    def write_differences(self, plan: ComparisonPlan, changes: ChangeCounts) -> None:
-        """Write what `collect_differing_rows` left; of all columns on both sides."""
+    def write_differences(self, plan: ComparisonPlan, differences: Differences, changes: ChangeCounts) -> None:
+        """Write the rows that differ; of all columns on both sides."""
         if changes.rows.changed and plan.key:
-            self._write_changed_rows(plan, changes)
+            self._write_changed_rows(plan, differences, changes)
         if changes.rows.removed:
-            self._write_surplus_rows(plan, "baseline")
+            self._write_surplus_rows(plan, differences, "baseline")
         if changes.rows.added:
-            self._write_surplus_rows(plan, "candidate")
+            self._write_surplus_rows(plan, differences, "candidate")
 
-    def _write_changed_rows(self, plan: ComparisonPlan, changes: ChangeCounts) -> None:
+    def _write_changed_rows(self, plan: ComparisonPlan, differences: Differences, changes: ChangeCounts) -> None:
         """Write the key, both values of each column that changed in any row, and the names of the row's changed ones."""
         changed = [column for column in plan.other_columns if changes.columns[column.name].changed]
         names = {column.name.casefold() for column in (*plan.key, *changed)}
@@ -87,15 +88,15 @@ class RowFileWriter:
         listed = f"list_filter([{differing}], lambda x: x is not null)"
         is_csv = self.options.format == "csv"
         columns.append((CHANGED_COLUMNS, f"array_to_string({listed}, ', ')" if is_csv else listed))
-        self._write("changed", columns, f"{render_pairs_sql(plan)} where {render_pair_differs_sql(plan)}")
+        self._write("changed", columns, f"{render_pairs_sql(plan, differences)} where {render_pair_differs_sql(plan)}")
 
-    def _write_surplus_rows(self, plan: ComparisonPlan, side: SideName) -> None:
+    def _write_surplus_rows(self, plan: ComparisonPlan, differences: Differences, side: SideName) -> None:
         """Write the rows that one side has more often, as often as it has them more."""
         columns = [(column.name, self._render_column_sql(column, side, "t")) for column in plan.columns]
         more = "b - c" if side == "baseline" else "c - b"
         rows = (
-            f"(select *, {plan.row_digest} as row_digest from late_{side} where not paired) t "
-            f"join (select d, {more} as more from loose where {more} > 0) l on l.d = t.row_digest "
+            f"(select *, {plan.row_digest} as row_digest from {differences.differing[side]} where not paired) t "
+            f"join (select d, {more} as more from {differences.surplus} where {more} > 0) l on l.d = t.row_digest "
             "qualify row_number() over (partition by l.d) <= l.more"
         )
         self._write("removed" if side == "baseline" else "added", columns, rows)

@@ -11,22 +11,32 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from sandbox.compare.relations import (
+    SIDES,
+    CollectedRows,
+    Differences,
+    DifferingRows,
+    MatchedKeys,
+    SurplusRows,
+    ValueRows,
+    create_table,
+    create_view,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sandbox.compare.columns import ComparedColumn, SideName, TableShape
+    from sandbox.compare.columns import ComparedColumn, TableShape
+    from sandbox.compare.relations import Relation, SideName, SideRows
     from sandbox.engine.duckdb.session import Session
 
 _MAX_COPIED_ROWS = 20_000  # so many rows are kept aside in no time
 _MAX_VIEW_COLUMNS = 100  # values of more columns are stored: each query would plan all of them again
-_NO_LOOSE_ROWS = (
-    "create or replace temp table loose as select 0::UHUGEINT as d, 0::UHUGEINT as u, 0::UBIGINT as h, "
-    "0::BIGINT as b, 0::BIGINT as c, false as noise limit 0"
+_NO_SURPLUS_ROWS = (
+    "select 0::UHUGEINT as d, 0::UHUGEINT as u, 0::UBIGINT as h, 0::BIGINT as b, 0::BIGINT as c, false as noise limit 0"
 )
-
-SIDES: tuple[SideName, SideName] = ("baseline", "candidate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +60,6 @@ class ComparisonPlan:
         unique: The key repeats on neither side and is never null.
         direct: Pairs are read from the tables themselves, because most rows differ; the key is unique then.
         one_in: Of so many rows one is looked at although it does not differ, a power of two; None where none is.
-        view_prefix: What the views of the rows that may differ are called: ``all``, or ``left`` where others were set aside.
         differing: The columns that differ in some pair of rows; None where that is not known.
         salt: The secret prefix of the texts of rows.
     """
@@ -60,7 +69,6 @@ class ComparisonPlan:
     unique: bool = False
     direct: bool = False
     one_in: int | None = None
-    view_prefix: Literal["all", "left"] = "all"
     differing: frozenset[ComparedColumn] | None = None
     salt: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
 
@@ -69,13 +77,13 @@ class ComparisonPlan:
         """The names of the key's values."""
         return [format_value_name(column) for column in self.key]
 
-    def render_view_sql(self, side: SideName, source: str, name: str) -> str:
-        """Render a view of a side with its values beside what was read."""
+    def render_values_sql(self, side: SideName, source: Relation | str) -> str:
+        """Render the rows of a side with their values beside what was read."""
         given = ", ".join(
             f"{column.render_value_sql(side, key=column in self.key)} as {format_value_name(column)}"
             for column in self.columns
         )
-        return f"create or replace temp view {name}_{side} as select *{', ' if given else ''}{given} from {source}"
+        return f"select *{', ' if given else ''}{given} from {source}"
 
     def list_raw_names(self, side: SideName) -> list[str]:
         """Return the columns, as they were read, that are needed of rows that differ."""
@@ -115,15 +123,15 @@ class ComparisonPlan:
         texts = "".join(f", '|', {column.text_sql}" for column in columns)
         return f"md5_number(concat('{self.salt}'{texts}))"
 
-    def render_joined_keys_sql(self) -> str:
-        """Render the keys whose rows differ or are ``sampled``, for keys that are unique on both sides.
+    def render_joined_keys_sql(self, rows: SideRows) -> str:
+        """Render `MatchedKeys`, for keys that are unique on both sides.
 
         All other rows fall into one group without a key, and ``n`` counts rows of the join: so it shows afterwards
         whether the keys were unique.
         """
         keys, others = self.key_names, [format_value_name(column) for column in self.other_columns]
         names = ", ".join([*keys, *others])
-        sides = (f"(select {names}, true as present from {self.view_prefix}_{side})" for side in SIDES)
+        sides = (f"(select {names}, true as present from {rows[side]})" for side in SIDES)
         on = " and ".join(f"b.{key} = c.{key}" for key in keys)
         unequal = "".join(f" or b.{name} is distinct from c.{name}" for name in others)
         differs = f"(b.present is null or c.present is null{unequal})"
@@ -132,14 +140,14 @@ class ComparisonPlan:
             f"case when {differs} or {sampled} then coalesce(b.{key}, c.{key}) end as {key}" for key in keys
         )
         return (
-            f"create or replace temp table keys as select {shown}, "
+            f"select {shown}, "
             f"{differs} as differs, {sampled} as sampled, "
             "(b.present is not null)::BIGINT as b, (c.present is not null)::BIGINT as c, "
             f"count(*) as n from {next(sides)} b full join {next(sides)} c on {on} group by all"
         )
 
-    def render_grouped_keys_sql(self) -> str:
-        """Return the keys whose rows differ, repeat, are null or are ``sampled``, whatever the keys are like.
+    def render_grouped_keys_sql(self, rows: SideRows) -> str:
+        """Render `MatchedKeys` and the keys that repeat or are null, whatever the keys are like.
 
         Of two rows of a key the digests are compared.
         """
@@ -147,12 +155,12 @@ class ComparisonPlan:
         null = " or ".join(f"{key} is null" for key in self.key_names)
         digest = self._render_digest_sql(self.other_columns)
         sides = " union all ".join(
-            f"select {int(side == 'baseline')} as b, {keys}, {digest} as d from all_{side}" for side in SIDES
+            f"select {int(side == 'baseline')} as b, {keys}, {digest} as d from {rows[side]}" for side in SIDES
         )
         differs = f"(sum(b) <> 1 or sum(1 - b) <> 1 or min(d) <> max(d) or {null})"
         sampled = self.sample_condition
         return (
-            f"create or replace temp table keys as select {keys}, {differs} as differs, {sampled} as sampled, "
+            f"select {keys}, {differs} as differs, {sampled} as sampled, "
             f"sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c, 1 as n from ({sides}) group by {keys} "
             f"having {differs} or {sampled}"
         )
@@ -172,36 +180,36 @@ class ComparisonPlan:
             return "false"
         return "true" if self.one_in == 1 else f"({_render_hash_sql(named)} & {self.one_in - 1}) = 0"
 
-    def render_differing_rows_sql(self, side: SideName) -> str:
-        """Render the whole rows of one side that have one of the found keys, ``paired`` where they can be paired.
+    def render_keyed_rows_sql(self, side: SideName, rows: ValueRows, keys: MatchedKeys) -> str:
+        """Render the whole rows of one side that have one of the keys, ``paired`` where they can be paired.
 
         With them come those that are ``sampled``, so that the tables are read once for both.
         """
-        kept = ", ".join(f"t.{raw}" for raw in self.list_raw_names(side))
+        shown = ", ".join(f"t.{raw}" for raw in self.list_raw_names(side))
         # Only by plain equality does the join tell the scan which rows not to decode.
         same = "=" if self.unique else "is not distinct from"
         on = " and ".join(f"t.{key} {same} k.{key}" for key in self.key_names)
         whole = " and ".join(f"{key} is not null" for key in self.key_names)
-        late = "differs and (b <> 1 or c <> 1)" if self.direct else "differs"
+        differing = "differs and (b <> 1 or c <> 1)" if self.direct else "differs"
         return (
-            f"create or replace temp table kept_{side} as select {kept}, k.paired, k.differing, k.sampled "
-            f"from {self.view_prefix}_{side} t join (select {', '.join(self.key_names)}, b = 1 and c = 1 and {whole} as paired, "
-            f"{late} as differing, sampled from keys where sampled or ({late})) k on {on}"
+            f"select {shown}, k.paired, k.differing, k.sampled "
+            f"from {rows} t join (select {', '.join(self.key_names)}, b = 1 and c = 1 and {whole} as paired, "
+            f"{differing} as differing, sampled from {keys} where sampled or ({differing})) k on {on}"
         )
 
-    def render_multiset_sql(self, source: str) -> str:
-        """Return the rows, by their digest ``d``, that one side has more often: the removed ones and the added ones.
+    def render_surplus_sql(self, rows: Mapping[SideName, Relation], where: str = "true") -> str:
+        """Render `SurplusRows` of the rows that meet a condition: the removed ones and the added ones.
 
-        ``u`` is the digest without nondeterministic columns. Rows of one ``u`` that both sides have more often are each
-        other but for these; ``noise`` is true where that explains all of them. ``h`` is the unkeyed hash.
+        Rows of one ``u`` that both sides have more often are each other but for nondeterministic columns; ``noise`` is true
+        where that explains all of them.
         """
         u = self.deterministic_digest if self.has_nondeterministic_columns else "d"
         sides = " union all ".join(
             f"select {int(side == 'baseline')} as b, {self.row_digest} as d, {u} as u, {self.row_hash} as h "
-            f"from {source}_{side}" + (" where not paired" if source == "late" else "")
+            f"from {rows[side]} where {where}"
             for side in SIDES
         )
-        loose = (
+        surplus = (
             "select d, any_value(u) as u, any_value(h) as h, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c "
             f"from ({sides}) group by d having sum(b) <> sum(1 - b)"
         )
@@ -209,21 +217,21 @@ class ComparisonPlan:
         if self.has_nondeterministic_columns:
             net = "sum(b - c) over (partition by u)"
             noise = f"case when b > c then {net} <= 0 else {net} >= 0 end"
-        return f"create or replace temp table loose as select *, {noise} as noise from ({loose})"
+        return f"select *, {noise} as noise from ({surplus})"
 
-    def render_surplus_rows_sql(self, side: SideName) -> str:
-        """Render the whole rows of one side that have one of the found hashes; for tables without a key."""
-        kept = ", ".join(f"t.{raw}" for raw in self.list_raw_names(side))
-        differing = f"{self.row_digest} in (select d from loose)"
+    def render_surplus_rows_sql(self, side: SideName, rows: ValueRows, surplus: SurplusRows) -> str:
+        """Render the whole rows of one side that are in the surplus; for tables without a key."""
+        shown = ", ".join(f"t.{raw}" for raw in self.list_raw_names(side))
+        differing = f"{self.row_digest} in (select d from {surplus})"
         return (
-            f"create or replace temp table kept_{side} as select {kept}, false as paired, {differing} as differing, "
-            f"{self.sample_condition} as sampled from {self.view_prefix}_{side} t where {differing} or {self.sample_condition}"
+            f"select {shown}, false as paired, {differing} as differing, "
+            f"{self.sample_condition} as sampled from {rows} t where {differing} or {self.sample_condition}"
         )
 
-    def render_empty_rows_sql(self, side: SideName) -> str:
+    def render_empty_rows_sql(self, side: SideName, rows: ValueRows) -> str:
         """Render no rows of one side: none differ."""
-        kept = ", ".join([*self.list_raw_names(side), "false as paired", "false as differing", "false as sampled"])
-        return f"create or replace temp table kept_{side} as select {kept} from all_{side} limit 0"
+        shown = ", ".join([*self.list_raw_names(side), "false as paired", "false as differing", "false as sampled"])
+        return f"select {shown} from {rows} limit 0"
 
 
 def format_value_name(column: ComparedColumn) -> str:
@@ -235,117 +243,150 @@ def _render_hash_sql(values: Sequence[str]) -> str:
     return f"hash({', '.join(values)})" if values else "0::UBIGINT"
 
 
-def create_views(session: Session, plan: ComparisonPlan) -> None:
-    """Make ``all_baseline`` and ``all_candidate``."""
-    for side in SIDES:
-        session.execute(plan.render_view_sql(side, f"raw_{side}", "all"))
+def create_value_views(
+    session: Session, plan: ComparisonPlan, shapes: Mapping[SideName, TableShape]
+) -> dict[SideName, ValueRows]:
+    """Create a view of all rows of each side with the values that are compared."""
+    return {
+        side: create_view(
+            session,
+            ValueRows(name=f"all_{side}", rows=shape.rows),
+            plan.render_values_sql(side, shape.relation),
+        )
+        for side, shape in shapes.items()
+    }
 
 
-def match_unique_keys(
-    session: Session, plan: ComparisonPlan, shapes: dict[SideName, TableShape], *, doing: str
-) -> bool:
-    """Find the keys whose rows differ, if the key is unique and never null on both sides; else give False.
+def match_unique_keys(session: Session, plan: ComparisonPlan, rows: SideRows, *, doing: str) -> MatchedKeys | None:
+    """Find the keys whose rows differ; None unless the key is unique and never null on both sides.
 
     Args:
-        session: Holds ``<among>_<side>``.
+        session: Holds the rows.
         plan: What is compared.
-        shapes: What these views are like.
+        rows: The rows that may differ.
         doing: What a failure is the failure of.
     """
-    if not can_be_unique(session, plan, shapes):
-        return False
-    session.execute(plan.render_joined_keys_sql(), doing=doing)
+    if not can_be_unique(session, plan, rows):
+        return None
+    keys = create_table(session, MatchedKeys(name="matched_keys"), plan.render_joined_keys_sql(rows), doing=doing)
     null = " or ".join(f"{key} is null" for key in plan.key_names)
     [(both, baseline, candidate, most, nulls)] = session.fetch_rows(
         "select coalesce(sum(n) filter (b = 1 and c = 1), 0), coalesce(sum(n) filter (c = 0), 0), "
         "coalesce(sum(n) filter (b = 0), 0), coalesce(max(n) filter (differs), 0), "
-        f"count(*) filter (differs and ({null})) from keys",
+        f"count(*) filter (differs and ({null})) from {keys}",
         doing=doing,
     )
-    matched = (shapes["baseline"].rows - baseline, shapes["candidate"].rows - candidate)
-    return matched == (both, both) and most <= 1 and not nulls
+    matched = (rows["baseline"].rows - baseline, rows["candidate"].rows - candidate)
+    return keys if matched == (both, both) and most <= 1 and not nulls else None
 
 
-def match_repeated_keys(session: Session, plan: ComparisonPlan, *, doing: str) -> KeyRepeats:
+def match_repeated_keys(
+    session: Session, plan: ComparisonPlan, rows: SideRows, *, doing: str
+) -> tuple[MatchedKeys, KeyRepeats]:
     """Find the keys whose rows differ, repeat or are null, and count the latter; for keys that `match_unique_keys` refused."""
-    session.execute(plan.render_grouped_keys_sql(), doing=doing)
+    keys = create_table(session, MatchedKeys(name="matched_keys"), plan.render_grouped_keys_sql(rows), doing=doing)
     null = " or ".join(f"{key} is null" for key in plan.key_names)
     [counts] = session.fetch_rows(
         f"select coalesce(sum(b) filter (b > 1 and not ({null})), 0), "
         f"coalesce(sum(c) filter (c > 1 and not ({null})), 0), "
-        f"coalesce(sum(b) filter ({null}), 0), coalesce(sum(c) filter ({null}), 0) from keys",
+        f"coalesce(sum(b) filter ({null}), 0), coalesce(sum(c) filter ({null}), 0) from {keys}",
         doing=doing,
     )
-    return KeyRepeats(
+    repeats = KeyRepeats(
         duplicates={"baseline": int(counts[0]), "candidate": int(counts[1])},
         nulls={"baseline": int(counts[2]), "candidate": int(counts[3])},
     )
+    return keys, repeats
 
 
-def has_mostly_changed_rows(session: Session, shapes: dict[SideName, TableShape], *, doing: str) -> bool:
-    """Return whether so many rows differ that to keep them aside would be to copy the tables."""
-    [(differing,)] = session.fetch_rows("select count(*) from keys where differs and b = 1 and c = 1", doing=doing)
-    return int(differing) > _MAX_COPIED_ROWS and 4 * int(differing) > max(shape.rows for shape in shapes.values())
+def has_mostly_changed_rows(session: Session, keys: MatchedKeys, all_rows: SideRows, *, doing: str) -> bool:
+    """Return whether so many rows differ that to store them would be to copy the tables."""
+    [(differing,)] = session.fetch_rows(f"select count(*) from {keys} where differs and b = 1 and c = 1", doing=doing)
+    return int(differing) > _MAX_COPIED_ROWS and 4 * int(differing) > max(rows.rows for rows in all_rows.values())
 
 
-def collect_differing_rows(session: Session, plan: ComparisonPlan, *, doing: str) -> None:
-    """Put the whole rows that may differ into ``late_<side>``, and what one side has more often into ``loose``."""
-    if not plan.key:
-        session.execute(plan.render_multiset_sql(plan.view_prefix), doing=doing)
-    found = "keys where differs" if plan.key else "loose"
-    [(any_,)] = session.fetch_rows(f"select exists (select 1 from {found})", doing=doing)
+def collect_differing_rows(
+    session: Session, plan: ComparisonPlan, all_rows: SideRows, rows: SideRows, keys: MatchedKeys | None, *, doing: str
+) -> Differences:
+    """Collect the whole rows that may differ, and what one side has more often.
+
+    Args:
+        session: Holds the rows.
+        plan: What is compared.
+        all_rows: All rows of both sides.
+        rows: Those that may differ.
+        keys: The keys whose rows differ; None without a key.
+        doing: What a failure is the failure of.
+    """
+    surplus = SurplusRows(name="surplus")
+    if keys is None:
+        create_table(session, surplus, plan.render_surplus_sql(rows), doing=doing)
+    found = f"{keys} where differs" if keys else surplus
+    [(is_any,)] = session.fetch_rows(f"select exists (select 1 from {found})", doing=doing)
+    collected, differing = {}, {}
     for side in SIDES:
-        kept = plan.render_differing_rows_sql(side) if plan.key else plan.render_surplus_rows_sql(side)
-        session.execute(kept if any_ else plan.render_empty_rows_sql(side), doing=doing)
-        _create_late_rows(session, plan, side, doing)
-    if plan.key:
-        _create_loose_table(session, plan, doing)
+        query = plan.render_empty_rows_sql(side, all_rows[side])
+        if is_any and keys:
+            query = plan.render_keyed_rows_sql(side, rows[side], keys)
+        elif is_any:
+            query = plan.render_surplus_rows_sql(side, rows[side], surplus)
+        collected[side] = create_table(session, CollectedRows(name=f"collected_{side}"), query, doing=doing)
+        differing[side] = _select_differing_rows(session, plan, side, collected[side], doing)
+    if keys:
+        _create_surplus_table(session, plan, surplus, differing, doing)
+    return Differences(all_rows=all_rows, collected=collected, differing=differing, surplus=surplus)
 
 
-def _create_late_rows(session: Session, plan: ComparisonPlan, side: SideName, doing: str) -> None:
-    """Make ``late_<side>``: a view, or in a wide table a table."""
-    source = f"(select * from kept_{side} where differing)"
-    stored = session.fetch_rows("select 1 from duckdb_tables() where table_name = ?", [f"late_{side}"], doing=doing)
-    if stored:  # of an output before
-        session.execute(f"drop table late_{side}", doing=doing)
+def _select_differing_rows(
+    session: Session, plan: ComparisonPlan, side: SideName, collected: CollectedRows, doing: str
+) -> DifferingRows:
+    """Create a view of the differing rows, or in a wide table a table."""
+    stored = DifferingRows(name=f"stored_differing_{side}")
+    session.execute(f"drop table if exists {stored}", doing=doing)  # of an output before
+    query = plan.render_values_sql(side, f"(select * from {collected} where differing)")
+    view = create_view(session, DifferingRows(name=f"differing_{side}"), query, doing=doing)
     if len(plan.columns) <= _MAX_VIEW_COLUMNS:
-        session.execute(plan.render_view_sql(side, source, "late"), doing=doing)
-        return
-    session.execute(f"drop view if exists late_{side}", doing=doing)
-    session.execute(plan.render_view_sql(side, source, "wide"), doing=doing)
-    session.execute(f"create temp table late_{side} as from wide_{side}", doing=doing)
+        return view
+    return create_table(session, stored, f"from {view}", doing=doing)
 
 
-def _create_loose_table(session: Session, plan: ComparisonPlan, doing: str) -> None:
-    """Make ``loose`` of the rows that are not paired; a digest of very many columns takes long to plan."""
-    unpaired = " or ".join(f"exists (select 1 from kept_{side} where differing and not paired)" for side in SIDES)
-    [(some,)] = session.fetch_rows(f"select {unpaired}", doing=doing)
-    session.execute(plan.render_multiset_sql("late") if some else _NO_LOOSE_ROWS, doing=doing)
+def _create_surplus_table(
+    session: Session,
+    plan: ComparisonPlan,
+    surplus: SurplusRows,
+    differing: Mapping[SideName, DifferingRows],
+    doing: str,
+) -> None:
+    """Store the surplus of the rows that are not paired; a digest of very many columns takes long to plan."""
+    unpaired = " or ".join(f"exists (select 1 from {rows} where not paired)" for rows in differing.values())
+    [(is_any,)] = session.fetch_rows(f"select {unpaired}", doing=doing)
+    query = plan.render_surplus_sql(differing, "not paired") if is_any else _NO_SURPLUS_ROWS
+    create_table(session, surplus, query, doing=doing)
 
 
 _SAMPLED_ROWS = 300_000  # rows
 
 
-def can_be_unique(session: Session, plan: ComparisonPlan, shapes: Mapping[SideName, TableShape]) -> bool:
+def can_be_unique(session: Session, plan: ComparisonPlan, rows: SideRows) -> bool:
     """Return quickly whether both sides' keys may be unique; False only where one is not, or is null in places.
 
     Some blocks of the tables are looked at, where no key may be there twice. A key of m rows is missed with a
     probability of about (1 + sm)·e^-sm, where s is the share that is looked at: without this, a join on the key could
     make any number of rows. Whether the key is unique the join itself tells afterwards.
     """
-    sides = " union all ".join(_render_uniqueness_sql(plan, side, shape.rows) for side, shape in shapes.items())
+    sides = " union all ".join(_render_uniqueness_sql(plan, rows[side]) for side in SIDES)
     found = session.fetch_rows(sides, doing="looking for the key")
-    return all(not missing and rows == distinct for rows, distinct, missing in found)
+    return all(not missing and count == distinct for count, distinct, missing in found)
 
 
-def _render_uniqueness_sql(plan: ComparisonPlan, side: SideName, rows: int) -> str:
+def _render_uniqueness_sql(plan: ComparisonPlan, rows: ValueRows) -> str:
     """Render the SQL that counts rows, keys and nulls in some blocks of one side."""
     values = ", ".join(plan.key_names)
     null = " or ".join(f"{key} is null" for key in plan.key_names)
-    share = 100.0 * min(1.0, _SAMPLED_ROWS / rows) if rows else 100.0
+    share = 100.0 * min(1.0, _SAMPLED_ROWS / rows.rows) if rows.rows else 100.0
     some = f" using sample {share:.6f} percent (system, 7)" if share < 100 else ""
     return (
         "select coalesce(sum(n), 0), count(*), coalesce(sum(missing), 0) from ("
         f"select count(*) as n, count(*) filter ({null}) as missing from "
-        f"(select {values} from {plan.view_prefix}_{side}{some}) group by {values})"
+        f"(select {values} from {rows}{some}) group by {values})"
     )

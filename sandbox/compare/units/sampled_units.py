@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from sandbox.compare.columns import ComparedColumn, SideName
+    from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.relations import SideName
     from sandbox.manifest.sample import SampleManifest, SizeRecord, StratumRecord
 
 NONDETERMINISTIC_KEY_REASON = "its unit key differs from run to run"

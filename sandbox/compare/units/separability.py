@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare.columns import match_columns
 from sandbox.compare.reading import table_reader
-from sandbox.compare.rows.row_matching import SIDES
+from sandbox.compare.relations import SIDES, Relation, create_table
 from sandbox.compare.rules import OutputRules, Tolerance
 from sandbox.compare.tables import compare_tables
 from sandbox.compare.units import unit_key as unit_keys
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sandbox.compare.columns import SideName
+    from sandbox.compare.relations import SideName
     from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.manifest.diff import OutputDiff
 
@@ -107,8 +107,10 @@ def _write_half_rows(question: SeparabilityInput, folder: Path, memory: int) -> 
             return unit_keys.NO_UNIT_REASON
         own = OutputUnits(draw=question.draw, columns=[known[name] for name in unit_key])
         names = ", ".join(own.key_names)
-        session.execute(f"create temp table kept as select * from ({question.half_units_sql}) as k({names})")
-        if not session.fetch_rows("select 1 from kept limit 1"):
+        half_units = create_table(
+            session, Relation(name="half_units"), f"select * from ({question.half_units_sql}) as k({names})"
+        )
+        if not session.fetch_rows(f"select 1 from {half_units} limit 1"):
             return f"the sample has too few {question.draw.table} to see whether they depend on each other"
         for side in SIDES:
             chosen = ", ".join(f"{column.format_raw_name(side)} as c{column.baseline}" for column in columns)
@@ -116,7 +118,7 @@ def _write_half_rows(question: SeparabilityInput, folder: Path, memory: int) -> 
                 f"{sql} = d.{name}" for sql, name in zip(own.render_key_sql(side, "t"), own.key_names, strict=True)
             )
             rows, doing = (
-                f"raw_{side} t semi join kept d on {same}",
+                f"{shapes[side].relation} t semi join {half_units} d on {same}",
                 table_reader.describe_read_failure(side, tables[side]),
             )
             alone = set(found.removed if side == "baseline" else found.added) - question.rules.ignore

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sandbox.compare.columns import ComparedColumn
+from sandbox.compare.relations import UnitColumnValues, create_table
 from sandbox.compare.rows import sample_columns
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import build_parquet_reader
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class UnitColumns:
-    """What is in the table ``owned``: the units' keys as ``u<n>``, and their columns, named ``table.column``, as ``p<n>``."""
+    """The columns of units, named ``table.column``, and where their values are."""
 
+    values: UnitColumnValues
     units: OutputUnits
     columns: tuple[ComparedColumn, ...]
 
@@ -32,13 +34,13 @@ class UnitColumns:
         """Render the rows of a query that has the units' keys, with the columns of their units."""
         names = ", ".join(self.units.key_names)
         given = "".join(f", d.{sample_columns.format_sample_name(column)}" for column in self.columns)
-        return f"select t.* exclude ({names}){given} from ({query}) t left join owned d on {self.units.join_condition}"
+        return f"select t.* exclude ({names}){given} from ({query}) t left join {self.values} d on {self.units.join_condition}"
 
 
 def create_unit_columns_table(
     session: Session, units: OutputUnits | None, others: Sequence[ComparedColumn], *, doing: str
 ) -> UnitColumns | None:
-    """Make ``owned``; None where the rows' units cannot be told, or have no columns that can be looked at.
+    """Store the columns of the units; None where the rows' units cannot be told, or have no columns that can be looked at.
 
     Args:
         session: Of the comparison.
@@ -63,12 +65,14 @@ def create_unit_columns_table(
         f"{sample_columns.render_cut_sql(column, quote_identifier(column.name))} as {sample_columns.format_sample_name(column)}"
         for column in columns
     )
-    session.execute(
-        f"create or replace temp table owned as select distinct on ({', '.join(units.key_names)}) {keys}, {values} "
-        f"from {build_parquet_reader(drawn.files)}",
+    relation = create_table(
+        session,
+        UnitColumnValues(name="unit_columns"),
+        f"select distinct on ({', '.join(units.key_names)}) {keys}, {values} from {build_parquet_reader(drawn.files)}",
         doing=doing,
     )
     return UnitColumns(
+        values=relation,
         units=units,
         columns=tuple(replace(column, name=f"{drawn.table}.{column.name}") for column in columns),
     )

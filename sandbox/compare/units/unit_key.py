@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sandbox.compare.columns import ComparedColumn
+    from sandbox.compare.relations import Differences
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.compare.rules import OutputRules
     from sandbox.engine.duckdb.session import Session
@@ -66,10 +67,13 @@ def explain_missing_unit_key(rules: OutputRules, units: Mapping[str, tuple[str, 
     return f"its unit_key {named} is not on both sides, with values that can be compared"
 
 
-def estimate_differences(session: Session, plan: ComparisonPlan, units: OutputUnits, *, doing: str) -> OutputEstimate:
-    """Estimate what an output's differences mean for production; `collect` has found the rows that differ.
+def estimate_differences(
+    session: Session, plan: ComparisonPlan, differences: Differences, units: OutputUnits, *, doing: str
+) -> OutputEstimate:
+    """Estimate what an output's differences mean for production.
 
-    One pass over each side sums every column of numbers or truth values within its unit, tainted ones and keys aside.
+    One pass over each side sums every column of numbers or truth values within its unit, except nondeterministic columns
+    and keys.
 
     Raises:
         StoreError: The weights cannot be read, or are not those of the draw.
@@ -81,14 +85,15 @@ def estimate_differences(session: Session, plan: ComparisonPlan, units: OutputUn
     from sandbox.compare.units.output_estimate import estimate_output  # noqa: PLC0415
     from sandbox.compare.units.unit_totals import (  # noqa: PLC0415
         create_drawn_units_table,
-        create_touched_units_table,
+        create_unit_changes_table,
         select_summed_columns,
         sum_by_unit,
     )
 
-    create_drawn_units_table(session, units.draw)
-    create_touched_units_table(session, plan, units, doing=doing)
-    found = sum_by_unit(session, units, select_summed_columns(plan, units), doing=doing)
+    drawn = create_drawn_units_table(session, units.draw)
+    changes = create_unit_changes_table(session, plan, differences, units, doing=doing)
+    columns = select_summed_columns(plan, units)
+    found = sum_by_unit(session, units, drawn, changes, differences.all_rows, columns, doing=doing)
     left = found.rows_without_unit
     if not any(part.any() for part in found.rows) and left is not None and (left.baseline or left.candidate):
         return build_empty_estimate(NO_KNOWN_UNIT_REASON, unit=units.draw.table)
@@ -107,12 +112,14 @@ def estimate_no_change(session: Session, units: OutputUnits) -> OutputEstimate:
     from sandbox.compare.units.output_estimate import build_unchanged_totals, estimate_output  # noqa: PLC0415 - see `estimate_differences`
     from sandbox.compare.units.unit_totals import create_drawn_units_table, read_arrays  # noqa: PLC0415
 
-    create_drawn_units_table(session, units.draw)
-    strata = read_arrays(session, "select stratum from drawn", doing="reading the sample's weights")
+    drawn = create_drawn_units_table(session, units.draw)
+    strata = read_arrays(session, f"select stratum from {drawn}", doing="reading the sample's weights")
     return estimate_output(units.draw, build_unchanged_totals(strata["stratum"]))
 
 
-def count_affected_units(session: Session, plan: ComparisonPlan, unit: Sequence[ComparedColumn], *, doing: str) -> int:
+def count_affected_units(
+    session: Session, plan: ComparisonPlan, differences: Differences, unit: Sequence[ComparedColumn], *, doing: str
+) -> int:
     """Count the units of the sample with an added, removed or changed row, noise aside; a null names no unit.
 
     Where a row's unit itself changed, both units count.
@@ -121,10 +128,10 @@ def count_affected_units(session: Session, plan: ComparisonPlan, unit: Sequence[
         ", ".join(f"{row}{format_value_name(column)} as u{place}" for place, column in enumerate(unit))
         for row in ("", "b.", "c.")
     ]
-    found = render_added_and_removed_sql(plan, rows[0], rows[0])
+    found = render_added_and_removed_sql(plan, differences, rows[0], rows[0])
     if plan.key:
         where = f"({render_pair_differs_sql(plan)}) and not ({render_accepted_sql(plan)})"
-        found += [f"select {row}, 0 as n from {render_pairs_sql(plan)} where {where}" for row in rows[1:]]
+        found += [f"select {row}, 0 as n from {render_pairs_sql(plan, differences)} where {where}" for row in rows[1:]]
     names = ", ".join(f"u{place}" for place in range(len(unit)))
     whole = " and ".join(f"u{place} is not null" for place in range(len(unit)))
     [(units,)] = session.fetch_rows(

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sandbox.engine.rule.prn import PRIME
+from sandbox.engine.rule.prn import PRIME, compute_fold, compute_random_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,6 @@ SUPPORTED_TYPE = re.compile(
     r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|FLOAT|DOUBLE|BOOLEAN|VARCHAR|DATE|DECIMAL\(\d+,\d+\)"
     r"|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?"
 )
-SHIFT_DIVISOR = 2**31  # equals a shift by 31 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +105,9 @@ def read_candidate_rows(
 
     first, stop = rows
     key = pl.col(request.key).cast(pl.Int64)
-    x = (key if small else _compute_fold(key, request.coefficients)).reinterpret(signed=False)
-    low = _compute_random_number(x, request.coefficients) < request.threshold
+    # Unsigned, because unsigned remainders are faster.
+    x = (key if small else compute_fold(key, request.coefficients, shift_right=_shift_right)).reinterpret(signed=False)
+    low = compute_random_number(x, request.coefficients) < request.threshold
     if small:
         low = low | (x >= PRIME)
     try:
@@ -127,15 +127,6 @@ def read_candidate_rows(
         return None
 
 
-def _compute_fold(key: Any, coefficients: Sequence[int]) -> Any:
-    """Fold a key as `sandbox.engine.rule.sampling_rule.compute_fold` does; floor division replaces the shift."""
-    limbs = ((key // SHIFT_DIVISOR) & PRIME) * coefficients[4] % PRIME + ((key // SHIFT_DIVISOR**2) & 3) * coefficients[
-        5
-    ] % PRIME
-    return ((key & PRIME) + limbs) % PRIME
-
-
-def _compute_random_number(x: Any, coefficients: Sequence[int]) -> Any:
-    """Return the random number of a folded key; unsigned, because unsigned remainders are faster."""
-    c0, c1, c2, c3 = coefficients[:4]
-    return ((((x * c3 + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME
+def _shift_right(key: Any, bits: int) -> Any:
+    """Shift a signed expression, which has no operator for it: floor division is the same."""
+    return key // 2**bits

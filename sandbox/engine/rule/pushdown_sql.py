@@ -13,7 +13,7 @@ import ibis.expr.datatypes as dt
 import sqlglot
 from sqlglot import exp
 
-from sandbox.engine.rule import sampling_rule
+from sandbox.engine.rule import prn, sampling_rule
 from sandbox.engine.sql import dialects
 from sandbox.engine.sql.ibis_types import to_ibis_type
 
@@ -52,8 +52,8 @@ def build_number_steps(
     rows = _build_row_table(columns, key)
     keyed = ibis.table({KEY_ALIAS: dt.int64}, name=KEY_ALIAS)
     folded = ibis.table({FOLD_ALIAS: dt.int64}, name=FOLD_ALIAS)
-    fold = _compile_expression(sampling_rule.compute_fold(keyed[KEY_ALIAS], coefficients), dialect)
-    number = _compile_expression(sampling_rule.compute_random_number(folded[FOLD_ALIAS], coefficients), dialect)
+    fold = _compile_expression(prn.compute_fold(keyed[KEY_ALIAS], coefficients), dialect)
+    number = _compile_expression(prn.compute_random_number(folded[FOLD_ALIAS], coefficients), dialect)
     return _compile_expression(sampling_rule.compute_key_number(rows, key), dialect), fold, number
 
 

@@ -17,7 +17,7 @@ import ibis.expr.datatypes as dt
 
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.rule import strata_labels
-from sandbox.engine.rule.prn import HASH_DIGITS, PRIME
+from sandbox.engine.rule.prn import HASH_DIGITS, compute_fold, compute_random_number
 from sandbox.engine.sql.ibis_types import choose_unused_name, to_ibis_type
 from sandbox.errors import DataRuleError
 
@@ -165,18 +165,6 @@ def build_random_number_query(
 ) -> str:
     """Return the SQL of all rows of a relation with each row's permanent random number as the column ``name``."""
     return _compile_sql(add_random_numbers(_build_table(relation, columns), key, coefficients, name=name))
-
-
-def compute_fold(k: Any, coefficients: Sequence[int]) -> Any:
-    """Return the fold of a key's integer, in [0, P)."""
-    *_, c4, c5 = coefficients
-    return ((k & PRIME) + ((k >> 31) & PRIME) * c4 % PRIME + ((k >> 62) & 3) * c5 % PRIME) % PRIME
-
-
-def compute_random_number(x: Any, coefficients: Sequence[int]) -> Any:
-    """Return the permanent random number of a fold, in [0, P)."""
-    c0, c1, c2, c3, *_ = coefficients
-    return ((((x * c3 + c2) % PRIME) * x + c1) % PRIME * x + c0) % PRIME
 
 
 def compute_key_number(table: Any, key: Sequence[str]) -> Any:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import ibis
 
-from sandbox.engine.rule import sampling_rule, strata_labels
+from sandbox.engine.rule import prn, sampling_rule, strata_labels
 from sandbox.engine.sql.dialects import INTEGER_TYPES, PORTABLE_TYPES, check_portable_name
 from sandbox.engine.sql.ibis_types import choose_unused_name, to_ibis_type
 from sandbox.errors import DataRuleError
@@ -126,8 +126,8 @@ def select_unit_rows(draw: WarehouseDraw) -> Any:
     rows, names = _add_labels(draw)
     k, fold, number = (choose_unused_name(name, rows.columns) for name in ("k", "x", "u"))
     keyed = rows.mutate(**{k: sampling_rule.compute_key_number(rows, draw.key)})
-    folded = keyed.mutate(**{fold: sampling_rule.compute_fold(keyed[k], draw.coefficients)})
-    numbered = folded.mutate(**{number: sampling_rule.compute_random_number(folded[fold], draw.coefficients)})
+    folded = keyed.mutate(**{fold: prn.compute_fold(keyed[k], draw.coefficients)})
+    numbered = folded.mutate(**{number: prn.compute_random_number(folded[fold], draw.coefficients)})
     below = _build_threshold(numbered, names, draw)
     return numbered.filter(numbered[number] < below).select(*columns)
 

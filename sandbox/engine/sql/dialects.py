@@ -15,6 +15,7 @@ import ibis.expr.operations as ops
 import sqlglot
 from sqlglot import exp
 
+from sandbox.engine.rule.prn import HASH_DIGITS
 from sandbox.errors import DataRuleError
 from sandbox.model import SqlDialect
 
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 CompiledDialect = SqlDialect | Literal["mysql"]  # in MySQL only the random number is compiled
 TESTED_DIALECTS: tuple[SqlDialect, ...] = ("duckdb", "postgres")  # tests execute the compiled SQL
 
-# The first 15 hex digits of a text's SHA-256 as an integer; Ibis supports it for DuckDB and Spark only.
+# The first hex digits of a text's SHA-256 as an integer; Ibis supports it for DuckDB and Spark only.
 HASH_DIGITS_SQL: Mapping[CompiledDialect, str] = {
-    "postgres": "('x' || substr(encode(sha256(convert_to({}, 'UTF8')), 'hex'), 1, 15))::bit(60)::bigint",
-    "snowflake": "to_number(substr(sha2({}, 256), 1, 15), 'XXXXXXXXXXXXXXX')",
-    "bigquery": "cast(concat('0x', substr(to_hex(sha256({})), 1, 15)) as int64)",
-    "trino": "from_base(substr(to_hex(sha256(to_utf8({}))), 1, 15), 16)",
-    "clickhouse": "reinterpretAsInt64(reverse(unhex(concat('0', substring(hex(SHA256({})), 1, 15)))))",
-    "databricks": "cast(conv(substr(sha2({}, 256), 1, 15), 16, 10) as bigint)",
-    "mysql": "cast(conv(substr(sha2({}, 256), 1, 15), 16, 10) as signed)",
+    "postgres": f"('x' || substr(encode(sha256(convert_to({{}}, 'UTF8')), 'hex'), 1, {HASH_DIGITS}))::bit({4 * HASH_DIGITS})::bigint",
+    "snowflake": f"to_number(substr(sha2({{}}, 256), 1, {HASH_DIGITS}), '{'X' * HASH_DIGITS}')",
+    "bigquery": f"cast(concat('0x', substr(to_hex(sha256({{}})), 1, {HASH_DIGITS})) as int64)",
+    "trino": f"from_base(substr(to_hex(sha256(to_utf8({{}}))), 1, {HASH_DIGITS}), 16)",
+    "clickhouse": f"reinterpretAsInt64(reverse(unhex(concat('0', substring(hex(SHA256({{}})), 1, {HASH_DIGITS})))))",
+    "databricks": f"cast(conv(substr(sha2({{}}, 256), 1, {HASH_DIGITS}), 16, 10) as bigint)",
+    "mysql": f"cast(conv(substr(sha2({{}}, 256), 1, {HASH_DIGITS}), 16, 10) as signed)",
 }
 # Microseconds of a timestamp since 1970 UTC; Ibis's own functions return seconds or lose digits.
 MICROSECONDS_SQL: Mapping[CompiledDialect, str] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,11 +14,13 @@ from sandbox.model import SilentProgress
 from sandbox.sampler.draw import prefetch, work_items
 from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
+from tests.prn_vectors import VECTORS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.projects import SourceProject
 
-VECTORS = json.loads((Path(__file__).parents[2] / "unit" / "engine" / "prn-vectors.json").read_text(encoding="utf-8"))
 UNIT = """
 [sample]
 salt = "s"

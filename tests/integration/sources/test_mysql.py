@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 from sandbox.engine.database_schema import DeclaredReference
-from sandbox.engine.duckdb.session import Session, quote_literal
+from sandbox.engine.duckdb.session import Session
 from sandbox.engine.duckdb.table_functions import build_table_function
 from sandbox.engine.mysql import catalog
 from sandbox.engine.mysql.snapshot import MySQLLimits, MySQLSnapshot
-from sandbox.engine.rule import prn, pushdown_sql
 from sandbox.errors import ConfigError, DataRuleError, SourceError
 from sandbox.model import SilentProgress
 from sandbox.sampler.draw.draw import draw_sample
@@ -26,6 +23,7 @@ from sandbox.sources.discover import list_source
 from sandbox.sources.open_table import open_table
 from sandbox.sources.registry import build_select
 from sandbox.suggest import build_proposal
+from tests.prn_vectors import check_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from tests.integration.sources.mariadb import MariaDB
     from tests.projects import SourceProject
 
-VECTORS = json.loads((Path(__file__).parents[2] / "unit" / "engine" / "prn-vectors.json").read_text("utf-8"))
 ODD = '[sample]\nunit = "odd"\nrate = 1.0\n[tables.odd]\nkey = ["id"]\n'
 
 
@@ -123,19 +120,7 @@ def test_a_zero_date_is_refused_by_its_column_and_kept_as_text(
 
 
 def test_the_published_vectors_hold_in_its_sql(database: MariaDB) -> None:
-    for group in VECTORS["integer_keys"]:
-        number = pushdown_sql.build_random_number_sql({"k": "BIGINT"}, ["k"], group["coefficients"], "mysql")
-        keys = " union all ".join(f"select cast({key} as signed) as k" for key, _ in group["key_u"])
-        found = database.execute(f"select k, {number} from ({keys}) r")
-        assert {str(key): int(value) for key, value in found} == dict(group["key_u"])
-    for vector in VECTORS["text_keys"]:
-        columns = {f"p{index}": "VARCHAR" for index in range(len(vector["parts"]))}
-        coefficients = prn.compute_coefficients(vector["salt"], vector["unit"])
-        number = pushdown_sql.build_random_number_sql(columns, list(columns), coefficients, "mysql")
-        cells = ", ".join(
-            f"{quote_literal(part)} as {name}" for name, part in zip(columns, vector["parts"], strict=True)
-        )
-        assert database.execute(f"select {number} from (select {cells}) r") == [(vector["u"],)]
+    check_vectors(database.execute, "mysql")
 
 
 def test_only_rows_that_may_be_drawn_leave_the_database(lake: SourceProject, database: MariaDB) -> None:

@@ -42,6 +42,7 @@ from sandbox.store.paths import find_packaged_folder
 from tests.e2e import test_baseball
 from tests.integration.sources.server import PASSWORD, Server
 from tests.integration.sources.writers import fill_server
+from tests.prn_vectors import check_vectors
 from tests.waiting import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ def test_only_rows_that_may_be_drawn_leave_the_database(lake: SourceProject, fil
             [(rows,)] = filled.execute(f"select count(*) from ({one}) as q")
             [(all_rows,)] = filled.execute(f'select count(*) from "{table}"')
             assert rows < all_rows * 0.75, one
+
+
+def test_the_published_vectors_hold_in_its_sql(database: Server) -> None:
+    check_vectors(database.execute, "postgres")
 
 
 def test_the_catalogue_gives_keys_references_types_and_sizes(database: Server) -> None:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
+from pyspark.sql import SparkSession
 
 from sandbox.demo import create_demo
 from sandbox.engine.spark import table
 from sandbox.errors import ConfigError, SourceError
 from sandbox.model import SilentProgress
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
+from tests.prn_vectors import check_vectors
 from tests.requirements import IN_CI
 
 if TYPE_CHECKING:
@@ -119,13 +121,19 @@ def with_spark(project: Path, where: str) -> None:
     file.write_text(f"{text}\n[source.spark]\n{where}\n", "utf-8")
 
 
-def test_the_demo_by_connect(tmp_path: Path, cluster: Cluster) -> None:
+def test_the_demo_and_the_published_vectors_by_connect(tmp_path: Path, cluster: Cluster) -> None:
     project = tmp_path / "shöp"
     create_demo(project, scale=0.02, progress=SilentProgress())
     expected = sampled(project, tmp_path / "first")["fingerprint"]
     shutil.rmtree(project / ".sandbox")
-    with_spark(project, f'remote = "{cluster.connect()}"')
+    remote = cluster.connect()
+    with_spark(project, f'remote = "{remote}"')
     assert sampled(project, tmp_path / "second")["fingerprint"] == expected
+    session = SparkSession.builder.remote(remote).create()
+    try:
+        check_vectors(lambda query: session.sql(query).collect(), "databricks")
+    finally:
+        session.stop()
 
 
 def test_baseball_by_a_cluster(tmp_path: Path, cluster: Cluster, baseball: Path) -> None:

@@ -28,8 +28,9 @@ from sandbox.compare.chunks.aligned_tables import align_tables
 from sandbox.compare.columns import match_columns
 from sandbox.compare.reading import parquet_reader
 from sandbox.compare.reading.table_reader import TableReader, build_compared_columns
+from sandbox.compare.relations import SIDES
 from sandbox.compare.rows import detail_sample
-from sandbox.compare.rows.row_matching import SIDES, ComparisonPlan, create_views
+from sandbox.compare.rows.row_matching import ComparisonPlan, create_value_views
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import SourceError
 from sandbox.model import SilentProgress, TableFiles
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sandbox.compare.columns import SideName, TableShape
+    from sandbox.compare.relations import SideName, SideRows
     from sandbox.manifest.diff import OutputDiff
 
 CHANGES = int(os.environ.get("CHUNK_CHANGES", "500"))
@@ -202,15 +203,13 @@ def _show(value: Any) -> str:
     return repr(value)
 
 
-def read_remaining(
-    session: Session, plan: ComparisonPlan, shapes: dict[SideName, TableShape]
-) -> dict[SideName, list[dict[str, Any]]]:
+def read_remaining(session: Session, plan: ComparisonPlan, rows: SideRows) -> dict[SideName, list[dict[str, Any]]]:
     """Return the rows that are not set aside, by side; none at all where Python has no such dates."""
     left: dict[SideName, list[dict[str, Any]]] = {}
     for side in SIDES:
         names = ", ".join(plan.list_raw_names(side))
-        remaining = session.connection.sql(f"select {names} from left_{side}").to_arrow_table()
-        assert remaining.num_rows == shapes[side].rows
+        remaining = session.connection.sql(f"select {names} from {rows[side]}").to_arrow_table()
+        assert remaining.num_rows == rows[side].rows
         try:
             left[side] = remaining.to_pylist()
         except OverflowError:
@@ -236,13 +235,13 @@ def check_pair(session: Session, chance: random.Random, tables: tuple[TableFiles
             return False
         own = tuple(column for column in columns if column.name == "id") if key else ()
         plan = ComparisonPlan(columns=tuple(columns), key=own, one_in=chance.choice([None, 4]))
-        create_views(session, plan)
+        all_rows = create_value_views(session, plan, shapes)
         aligned = align_tables(reader.parquet_sources, shapes, columns)
         assert aligned is not None
-        given = chunk_prefilter.exclude_unchanged_rows(session, plan, shapes, aligned, memory=LIMIT, doing="")
+        given = chunk_prefilter.exclude_unchanged_rows(session, plan, all_rows, aligned, memory=LIMIT, doing="")
         if given is None:
             return False
-        left = read_remaining(session, *given)
+        left = read_remaining(session, plan, given)
         if not left:
             check_counts(tables, key=("id",) if key else None)
             return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import ibis
@@ -13,8 +11,7 @@ from sandbox.engine.duckdb.session import Session
 from sandbox.engine.rule import prn, sampling_rule
 from sandbox.engine.sql.ibis_types import to_ibis_type
 from sandbox.errors import DataRuleError
-
-VECTORS = json.loads((Path(__file__).parent / "prn-vectors.json").read_text("utf-8"))
+from tests.prn_vectors import VECTORS
 
 
 def numbers(columns: dict[str, str], rows: str, salt: str, unit: str) -> list[tuple[Any, ...]]:
@@ -35,7 +32,10 @@ def test_the_prime_is_the_published_one() -> None:
 
 @pytest.mark.parametrize("group", VECTORS["integer_keys"], ids=lambda group: repr(group["salt"]))
 def test_integer_keys_have_the_published_coefficients_and_numbers(group: dict[str, Any]) -> None:
-    assert list(prn.compute_coefficients(group["salt"], group["unit"])) == group["coefficients"]
+    coefficients = prn.compute_coefficients(group["salt"], group["unit"])
+    assert list(coefficients) == group["coefficients"]
+    for key, number in group["key_u"]:
+        assert prn.compute_random_number(prn.compute_fold(int(key), coefficients), coefficients) == number
     keys = ", ".join(f"('{key}'::bigint)" for key, _ in group["key_u"])
     found = numbers({"k": "BIGINT"}, f"select * from (values {keys}) v(k)", group["salt"], group["unit"])
     assert {str(key): u for key, u in found} == dict(group["key_u"])
