@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare import key_inference
 from sandbox.compare.columns import ColumnMatch, ComparedColumn, TableShape, match_columns
-from sandbox.compare.details import choose_sampling_interval, compute_details
 from sandbox.compare.prefilter import Prefilter
+from sandbox.compare.profile.details import choose_sampling_interval, compute_details
 from sandbox.compare.reading import table_reader
 from sandbox.compare.reading.offending_lines import describe_offending_line
 from sandbox.compare.relations import SIDES, SideName
