@@ -15,7 +15,7 @@ from sandbox.sources.files.file_errors import explain_read_error
 from sandbox.sources.listing import fetch_etags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -163,13 +163,13 @@ class SourceAdapter:
             SourceError: The table cannot be read.
         """
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
         """Build the SELECT for a table with its columns, types and order.
 
         Args:
             table: The table.
-            file: Index of a file; None for all.
-            number: Name of an additional column for the row number in the file.
+            files: Indexes of files of one read group, in order; None for all.
+            number: Name of an additional column for the row number in the file. With several files it grows along them.
         """
         raise NotImplementedError
 
@@ -180,6 +180,10 @@ class SourceAdapter:
     def has_row_numbers(self, table: SourceTable) -> bool:
         """Check whether DuckDB knows row numbers, so that a range of rows is read alone."""
         return False
+
+    def list_read_groups(self, table: SourceTable) -> Sequence[Hashable] | None:
+        """Return a value for each file: neighbours with equal ones may be read at once; None to read each file alone."""
+        return None
 
     def read_row_groups(self, table: SourceTable, min_bytes: int) -> dict[int, list[int]]:
         """Return the rows of each row group, by index of the file, for files of more than ``min_bytes``.

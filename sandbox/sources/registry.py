@@ -50,9 +50,9 @@ def get_adapter(table: SourceTable) -> SourceAdapter:
     return ADAPTERS[table.format]
 
 
-def build_select(table: SourceTable, file: int | None = None, *, number: str | None = None) -> str:
+def build_select(table: SourceTable, files: Sequence[int] | None = None, *, number: str | None = None) -> str:
     """Build the SELECT for a table (see `SourceAdapter.build_select`)."""
-    return get_adapter(table).build_select(table, file, number)
+    return get_adapter(table).build_select(table, files, number)
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ from sandbox.sampler.draw.sampled_rows import MarkColumns
 from sandbox.sources.adapters.spark import get_spark_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sandbox.config.sections.sample import MaskEntry
     from sandbox.engine.content_digest import RowSums
@@ -139,7 +139,7 @@ class ClusterTableWriter(ParquetTableWriter):
         names = [*known.columns, marks.row_number, marks.stratum, marks.unit]
         return f"select {', '.join(map(quote_identifier, dict.fromkeys(names)))} from ({select})"
 
-    def write(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
+    def write(self, session: Session, name: str, files: Sequence[int], rows: str, order: str | None) -> None:
         """Queue rows of a file for the executors (see `ParquetTableWriter.write`); ``order`` is their row number."""
         assert order is not None, "rows are told by their places"
         shifted = any(mask.kind == "date_shift" for mask in self._masks.values())
@@ -156,12 +156,12 @@ class ClusterTableWriter(ParquetTableWriter):
         self._row_count += numbers.num_rows
         for number, start in enumerate(range(0, numbers.num_rows, MAX_ROW_NUMBERS_PER_TASK)):
             chunk = numbers.slice(start, MAX_ROW_NUMBERS_PER_TASK)
-            self._submit_rows(f"{name}-{number:03d}" if number else name, file, chunk)
+            self._submit_rows(f"{name}-{number:03d}" if number else name, files[0], chunk)
 
-    def write_all_rows(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
+    def write_all_rows(self, session: Session, name: str, files: Sequence[int], rows: str, order: str | None) -> None:
         """Queue all rows of a file for the executors."""
         del session, rows, order
-        self._submit_rows(name, file, None)
+        self._submit_rows(name, files[0], None)
 
     def finish(self, session: Session, empty: str) -> None:
         """Wait for all parts; without rows keep an empty local part."""

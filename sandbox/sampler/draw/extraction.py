@@ -18,7 +18,7 @@ from sandbox.sampler.draw import sampled_rows
 from sandbox.sampler.draw.parquet_writer import ParquetTableWriter
 from sandbox.sampler.draw.prefetch import build_prefetcher
 from sandbox.sampler.draw.sampled_rows import create_empty_table, create_whole_table_view
-from sandbox.sampler.draw.work_items import RANGE_BYTES, list_items
+from sandbox.sampler.draw.work_items import RANGE_BYTES, choose_batch_bytes, list_items
 from sandbox.sampler.plan.frame import prepare_frame
 from sandbox.sampler.plan.pushdown import build_rule_filter
 from sandbox.sources.checks.key_check import build_not_null_condition
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.frame import SamplingFrame
     from sandbox.sampler.plan.plan import SamplePlan, TableStep
     from sandbox.sources.projection import SourceProjection
+    from sandbox.sources.table import SourceTable
 
 # Size of items with progress inside; watching slows DuckDB by a third.
 MIN_WATCHED_BYTES = 512 * 2**20
@@ -98,7 +99,7 @@ class Extraction:
         """
         for step in self.plan.steps:
             table = self.plan.tables[step.table]
-            self.items[step.table] = list_items(table, get_adapter(table).read_row_groups(table, RANGE_BYTES))
+            self.items[step.table] = self._list_items(table)
             self.sampled_rows[step.table] = known = self._create_sampled_rows(step)
             unit = known.marks.unit if step.unit is not None else None
             masked = (
@@ -120,6 +121,13 @@ class Extraction:
             (self.journal.sample / "tables" / step.table).mkdir(parents=True, exist_ok=True)
         for name, unit_plan in self.plan.units.items():
             self.frames[name] = prepare_frame(self.session, self.plan.tables, unit_plan)
+
+    def _list_items(self, table: SourceTable) -> list[WorkItem]:
+        """List the items of a table, with batches whose parts are of a sensible size."""
+        adapter = get_adapter(table)
+        share = min(1.0, self.plan.expected_sizes[table.name].rows / max(1, table.rows))
+        groups, read_groups = adapter.read_row_groups(table, RANGE_BYTES), adapter.list_read_groups(table)
+        return list_items(table, groups, read_groups, choose_batch_bytes(share))
 
     def _create_sampled_rows(self, step: TableStep) -> SampledRows:
         table, columns = self.plan.tables[step.table], self.columns[step.table]
@@ -246,7 +254,7 @@ class Extraction:
                 rows = quote_identifier(CHOSEN_ROWS_TABLE)
                 chosen = written.build_projection(select, known)
                 self.session.execute(f"create or replace temp table {rows} as {chosen}", doing=doing)
-                written.write(self.session, label, item.file, rows, known.marks.row_number)
+                written.write(self.session, label, item.files, rows, known.marks.row_number)
             known.add(self.session, rows, turn, doing=doing)
             self.session.execute(f"drop table if exists {quote_identifier(CHOSEN_ROWS_TABLE)}")
 
@@ -258,12 +266,12 @@ class Extraction:
             self._open_item(name, item, numbered=thinned or item.stop is not None)
             marks = self.sampled_rows[name].marks
             rows = f"(select *, null::bigint as {quote_identifier(marks.unit)} from {quote_identifier(ITEM_ROWS_VIEW)})"
-            written.write_all_rows(self.session, label, item.file, rows, marks.row_number if thinned else None)
+            written.write_all_rows(self.session, label, item.files, rows, marks.row_number if thinned else None)
 
     def _open_item(self, name: str, item: WorkItem, *, numbered: bool, ahead: pa.Table | None = None) -> None:
         """Make an item's rows readable, with row numbers if requested."""
         table, row_number = self.plan.tables[name], self.sampled_rows[name].marks.row_number
-        rows = build_select(table, item.file, number=row_number if numbered else None)
+        rows = build_select(table, item.files, number=row_number if numbered else None)
         if ahead is not None:
             self.session.register_table(PREFETCHED_ROWS_VIEW, ahead)
             kinds = {**table.columns, row_number: "BIGINT"}

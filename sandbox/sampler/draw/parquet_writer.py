@@ -15,7 +15,7 @@ from sandbox.sources.files.frame_metadata import restore_frame
 from sandbox.sources.registry import translate_file_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from sandbox.engine.duckdb.session import Session
@@ -70,17 +70,17 @@ class ParquetTableWriter:
         """Build the SELECT of the columns to hold of an item's drawn rows."""
         return select
 
-    def write_all_rows(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
+    def write_all_rows(self, session: Session, name: str, files: Sequence[int], rows: str, order: str | None) -> None:
         """Write all rows of an item (see `write`)."""
-        self.write(session, name, file, rows, order)
+        self.write(session, name, files, rows, order)
 
-    def write(self, session: Session, name: str, file: int, rows: str, order: str | None) -> None:
+    def write(self, session: Session, name: str, files: Sequence[int], rows: str, order: str | None) -> None:
         """Write a part and record it; without rows there is no part.
 
         Args:
             session: The query engine.
             name: The part's name.
-            file: Index of the rows' file in the table.
+            files: Indexes of the rows' files in the table.
             rows: SQL for the FROM clause: the unmasked rows.
             order: The column to sort by; None if the rows arrive in order.
 
@@ -91,7 +91,7 @@ class ParquetTableWriter:
         path = self.build_part_path(name)
         target = self.journal.sample / path
         ordered = f" order by {quote_identifier(order)}" if order else ""
-        with translate_file_errors(self.table.format, [self.table.files[file]]):
+        with translate_file_errors(self.table.format, [self.table.files[index] for index in files]):
             count = self._copy_rows(session, f"select {self.columns} from {rows}{ordered}", target)
         if not count:
             target.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from sandbox.sources.protocol import SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFile
@@ -72,8 +72,8 @@ class ArrowFilesAdapter(SourceAdapter):
             scan = ArrowFileScan(type(self).open_stream(file))
             session.register_table(name_scan_view(table, index), scan)
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
-        files = range(len(table.files)) if file is None else [file]
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
+        files = range(len(table.files)) if files is None else files
         return number_rows(" union all ".join(_build_file_select(table, index) for index in files), number)
 
 

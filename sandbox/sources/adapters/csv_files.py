@@ -27,7 +27,7 @@ from sandbox.sources.protocol import BrokenLines, SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFile
@@ -87,8 +87,8 @@ class CsvAdapter(SourceAdapter):
             details=CsvDetails(layouts=tuple(layouts), section=section),
         )
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
-        files = range(len(table.files)) if file is None else [file]
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
+        files = range(len(table.files)) if files is None else files
         constants, details = FileConstants.from_files(table, files), _get_details(table)
         columns = ", ".join(
             constants.sql.get(name)
@@ -101,6 +101,9 @@ class CsvAdapter(SourceAdapter):
             for layout, addresses in groups.items()
         )
         return number_rows(select, number)
+
+    def list_read_groups(self, table: SourceTable) -> Sequence[Hashable] | None:
+        return _get_details(table).layouts
 
     def build_untyped_select(self, table: SourceTable) -> str:
         details, there = _get_details(table), set(_get_details(table).layouts[0].columns)

@@ -91,7 +91,7 @@ class DuckDBAdapter(DatabaseFileAdapter):
     def attach_table(self, session: Session, table: SourceTable) -> None:
         database_file.attach_database(session, table.files[0].path)
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
         columns = [
             f"{quote_identifier(name)}::{kind} as {quote_identifier(name)}" for name, kind in table.columns.items()
         ]

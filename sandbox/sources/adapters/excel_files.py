@@ -74,8 +74,8 @@ class ExcelAdapter(SourceAdapter):
     def attach_table(self, session: Session, table: SourceTable) -> None:
         _register_sheets(session, table.name, [_read_sheet(file) for file in table.files])
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
-        files = range(len(table.files)) if file is None else [file]
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
+        files = range(len(table.files)) if files is None else files
         return number_rows(" union all ".join(_build_sheet_select(table, index) for index in files), number)
 
 

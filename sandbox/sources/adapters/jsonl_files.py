@@ -21,7 +21,7 @@ from sandbox.sources.protocol import BrokenLines, SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from sandbox.config.sections.csv import CsvSection
     from sandbox.engine.duckdb.session import Session
@@ -82,8 +82,8 @@ class JsonLinesAdapter(SourceAdapter):
         exact = choose_exact_types(session, opened, inferred, self.build_untyped_select(opened), objects, long=long)
         return replace(opened, columns={**opened.columns, **exact})
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
-        files = range(len(table.files)) if file is None else [file]
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
+        files = range(len(table.files)) if files is None else files
         constants = FileConstants.from_files(table, files)
         columns = ", ".join(
             f"{quote_literal(name)}: {quote_literal(kind)}"
@@ -94,6 +94,9 @@ class JsonLinesAdapter(SourceAdapter):
         options = f"columns = {{{columns}}}{constants.option}"
         reader = _build_reader([table.files[index] for index in files], _get_form(table), options)
         return number_rows(f"select {names} from {reader}", number)
+
+    def list_read_groups(self, table: SourceTable) -> Sequence[Hashable] | None:
+        return [None] * len(table.files)
 
     def build_untyped_select(self, table: SourceTable) -> str:
         columns = ", ".join(f"{quote_literal(name)}: 'JSON'" for name in table.columns)

@@ -20,6 +20,7 @@ from sandbox.model import ICEBERG_SCHEMES
 from sandbox.sources.adapters.parquet_files import ParquetAdapter, build_parquet_select
 from sandbox.sources.files.file_errors import explain_read_error, translate_engine_errors
 from sandbox.sources.files.lakehouse_files import (
+    FILE_INDEX_COLUMN,
     ROW_NUMBER_COLUMN,
     DataFileMapping,
     DeletedRows,
@@ -31,7 +32,7 @@ from sandbox.sources.listing import SourceFile, SourceListing, register_files
 from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
     from pathlib import Path
 
     from sandbox.config.sections.source import SourceSection
@@ -51,10 +52,12 @@ class LakeDetails:
     Attributes:
         file_mappings: The mapping of each file.
         deleted_rows: Deleted rows, determined by the snapshot.
+        hides_file_index: Whether a column of a file hides the number of the file among those that are read.
     """
 
     file_mappings: tuple[DataFileMapping, ...]
     deleted_rows: DeletedRows = field(compare=False, repr=False)
+    hides_file_index: bool = False
 
     @property
     def has_deleted_rows(self) -> bool:
@@ -86,6 +89,10 @@ class LakeAdapter(ParquetAdapter):
 
     def build_untyped_select(self, table: SourceTable) -> str:
         return self.build_select(table, None, None)
+
+    def list_read_groups(self, table: SourceTable) -> Sequence[Hashable] | None:
+        details = _get_details(table)
+        return None if details.hides_file_index else details.file_mappings
 
     def preserves_row_order(self, table: SourceTable) -> bool:
         return not _get_details(table).has_deleted_rows
@@ -165,7 +172,11 @@ def open_lake_table(session: Session, name: str, lake: LakeTable) -> SourceTable
         rows=rows,
         width=total / max(1, rows),
         snapshot=lake.snapshot,
-        details=LakeDetails(file_mappings=tuple(shapes), deleted_rows=deleted),
+        details=LakeDetails(
+            file_mappings=tuple(shapes),
+            deleted_rows=deleted,
+            hides_file_index=any(column.lower() == FILE_INDEX_COLUMN for schema in schemas for column in schema.names),
+        ),
     )
     _check_row_number_column(table, schemas)
     register_files(session, table.files)

@@ -145,8 +145,8 @@ class MySQLAdapter(SourceAdapter):
             )  # fmt: skip
             session.register_table(name_scan_view(table.name, file), scan)
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
-        return number_rows(build_scan_select(table, file), number)
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
+        return number_rows(build_scan_select(table, None if files is None else files[0]), number)
 
     def build_rule_filter(self, table: SourceTable, rule: DrawRule) -> str | None:
         assert isinstance(table.details, MySQLDetails)

@@ -16,7 +16,12 @@ from sandbox.errors import SourceError
 from sandbox.formatting import format_count
 from sandbox.sources.files.columns import check_same_columns, describe_columns
 from sandbox.sources.files.frame_metadata import read_frame_metadata
-from sandbox.sources.files.lakehouse_files import ROW_NUMBER_COLUMN, DataFileMapping, build_column_sql
+from sandbox.sources.files.lakehouse_files import (
+    FILE_INDEX_COLUMN,
+    ROW_NUMBER_COLUMN,
+    DataFileMapping,
+    build_column_sql,
+)
 from sandbox.sources.files.parquet_footer import read_footer, read_footers
 from sandbox.sources.files.parquet_types import (
     INT96_OPTION,
@@ -31,13 +36,14 @@ from sandbox.sources.protocol import SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from sandbox.engine.duckdb.session import Session
     from sandbox.sources.listing import SourceFile
     from sandbox.sources.protocol import TableRequest
 
 PLAIN_MAPPING = DataFileMapping()
+MAX_FILE_ROWS = 2**40  # the difference between the row numbers of two files that are read at once
 INVALID_TEXT = "Invalid string encoding found in Parquet file"
 
 
@@ -80,8 +86,8 @@ class ParquetAdapter(SourceAdapter):
             details=ParquetDetails(groups=groups, has_nanoseconds=bool(nanoseconds)),
         )
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
-        files = range(len(table.files)) if file is None else [file]
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
+        files = range(len(table.files)) if files is None else files
         if number is not None and not self.has_row_numbers(table):
             return number_rows(self.build_file_select(table, files, None), number)
         return self.build_file_select(table, files, number)
@@ -115,7 +121,11 @@ class ParquetAdapter(SourceAdapter):
         )
 
     def has_row_numbers(self, table: SourceTable) -> bool:
-        return ROW_NUMBER_COLUMN not in {name.lower() for name in table.columns}
+        return _is_free(ROW_NUMBER_COLUMN, table)
+
+    def list_read_groups(self, table: SourceTable) -> Sequence[Hashable] | None:
+        assert isinstance(table.details, ParquetDetails)
+        return table.details.groups if _is_free(FILE_INDEX_COLUMN, table) else None
 
     def read_row_groups(self, table: SourceTable, min_bytes: int) -> dict[int, list[int]]:
         if not self.has_row_numbers(table):
@@ -140,6 +150,11 @@ class ParquetAdapter(SourceAdapter):
         return _count_undecodable_texts(
             table.files, [name for name, kind in table.columns.items() if kind == "VARCHAR"]
         )
+
+
+def _is_free(name: str, table: SourceTable) -> bool:
+    """Return whether no column of a table hides one of DuckDB's own."""
+    return name not in {column.lower() for column in table.all_columns}
 
 
 def _count_undecodable_texts(files: Sequence[SourceFile], columns: Sequence[str] | None) -> dict[str, int]:
@@ -199,7 +214,8 @@ def build_parquet_select(
     ]
     options = f"union_by_name = true, hive_partitioning = false{constants.option}{INT96_OPTION * nanoseconds}"
     if number is not None:
-        columns.append(f"f.{ROW_NUMBER_COLUMN} as {quote_identifier(number)}")
+        place = f"f.{FILE_INDEX_COLUMN}::bigint * {MAX_FILE_ROWS} + " if len(files) > 1 else ""
+        columns.append(f"{place}f.{ROW_NUMBER_COLUMN} as {quote_identifier(number)}")
     if number is not None or shape.has_position_deletes:
         options += f", {ROW_NUMBER_COLUMN} = true"
     paths = format_file_list(table.files[index].path for index in files)

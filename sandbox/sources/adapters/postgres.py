@@ -116,8 +116,8 @@ class PostgresAdapter(SourceAdapter):
             )
             session.register_table(name_scan_view(table.name, index), scan)
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
-        return number_rows(build_scan_select(table, file), number)
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
+        return number_rows(build_scan_select(table, None if files is None else files[0]), number)
 
     def check_key(self, table: SourceTable, key: Sequence[str]) -> None:
         for column in _get_columns(table):

@@ -128,8 +128,10 @@ class SparkAdapter(SourceAdapter):
             scan = SparkScan(handle, [[index]], narrowed=True, failed=session.set_statement_error)
             session.register_table(name_scan_view(table.name, index), scan)
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
-        return build_scan_select(table, file, number, order=get_spark_table(table).columns)
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
+        return build_scan_select(
+            table, None if files is None else files[0], number, order=get_spark_table(table).columns
+        )
 
     def list_pushable_columns(self, table: SourceTable) -> list[str]:
         return [name for name in table.columns if _can_push_columns(table, [name])]

@@ -84,7 +84,7 @@ class SQLiteAdapter(DatabaseFileAdapter):
         scan = sqlite.SQLiteTable(file.handle, file.table_path[1], table.details.columns)
         session.register_table(name_scan_view(table.name), scan)
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
         return number_rows(build_scan_select(table, None), number)
 
     def find_changed_files(self, table: SourceTable, files: tuple[SourceFile, ...]) -> list[str]:

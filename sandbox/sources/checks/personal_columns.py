@@ -237,10 +237,10 @@ def _list_value_relations(table: SourceTable) -> list[tuple[str, int]]:
         return []
     files = sorted({0, len(table.files) // 2, len(table.files) - 1})
     if len(files) > 1 or not get_adapter(table).has_dense_row_numbers or table.rows <= MAX_VALUES:
-        return [(build_select(table, file), -(-MAX_VALUES // len(files))) for file in files]
+        return [(build_select(table, [file]), -(-MAX_VALUES // len(files))) for file in files]
     number = quote_identifier("place of the row")
     step = MAX_VALUES // RANGES_PER_FILE
-    rows = build_select(table, 0, number="place of the row")
+    rows = build_select(table, [0], number="place of the row")
     starts = [(table.rows - step) * index // (RANGES_PER_FILE - 1) for index in range(RANGES_PER_FILE)]
     return [(f"select * from ({rows}) where {number} between {start} and {start + step - 1}", step) for start in starts]
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 ROW_NUMBER_COLUMN = "file_row_number"  # DuckDB's name for the row number in a Parquet file
+FILE_INDEX_COLUMN = "file_index"  # and for the number of the file among those that are read
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from sandbox.sources.protocol import SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -56,7 +56,7 @@ class MemoryAdapter(SourceAdapter):
     def attach_table(self, session: Session, table: SourceTable) -> None:
         session.register_table(_name_view(table.name), self._tables[table.name])
 
-    def build_select(self, table: SourceTable, file: int | None, number: str | None) -> str:
+    def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
         columns = [
             f"{quote_identifier(name)}::{kind} as {quote_identifier(name)}" for name, kind in table.columns.items()
         ]

@@ -13,6 +13,7 @@ import pytest
 from pyarrow import feather, orc
 
 from sandbox.engine.duckdb.session import Session, quote_identifier
+from sandbox.sampler.draw.work_items import list_items
 from sandbox.sources.discover import find_changed_files, list_configured_source
 from sandbox.sources.open_table import attach_tables, open_table
 from sandbox.sources.registry import ADAPTERS, build_select, get_adapter
@@ -240,10 +241,16 @@ def test_an_opened_table_is_read_alike_in_every_session(
                 described = reader.fetch_rows(f"describe {select}")
                 assert {row[0]: row[1] for row in described} == dict(table.columns)
                 assert reader.fetch_rows(f"select count(*) from ({select})") == [(table.rows,)]
-            apart = [build_select(table, file, number="row number") for file in range(len(table.files))]
+            apart = [build_select(table, [file], number="row number") for file in range(len(table.files))]
             counts = [other.fetch_rows(f"select count(*), count(distinct {number}) from ({each})")[0] for each in apart]
             assert all(rows == numbers for rows, numbers in counts)
             assert sum(rows for rows, _ in counts) == table.rows
+            for item in list_items(table, {}, adapter.list_read_groups(table), 2**30):
+                names = ", ".join(map(quote_identifier, table.columns))
+                at_once = build_select(table, item.files, number="row number")
+                rows = other.fetch_rows(f"select {names} from ({at_once}) order by {number}")
+                each = [f"(select {names} from ({apart[index]}) order by {number})" for index in item.files]
+                assert rows == [row for select in each for row in other.fetch_rows(select)]
             groups = adapter.read_row_groups(table, 0)
             assert bool(groups) <= adapter.has_row_numbers(table)
             assert not groups or sum(map(sum, groups.values())) >= table.rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,3 +49,19 @@ def test_a_large_file_makes_parts_of_about_equal_size_in_its_order() -> None:
         (3000, 4000),
     ]
     assert {one.bytes for one in found[1:]} == {RANGE_BYTES}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.sampled_from("ab")), max_size=60),
+    st.integers(0, 1000),
+)
+def test_small_files_of_one_group_are_read_at_once(files: list[tuple[int, str]], most: int) -> None:
+    sizes, kinds = [size for size, _ in files], [kind for _, kind in files]
+    items = list_items(table(*sizes), {}, kinds, most)
+    assert [index for item in items for index in item.files] == list(range(len(files)))
+    assert all(len({kinds[index] for index in item.files}) == 1 for item in items)
+    assert all(item.bytes <= most or len(item.files) == 1 for item in items)
+    for before, after in itertools.pairwise(items):
+        first = after.files[0]
+        assert kinds[before.files[0]] != kinds[first] or before.bytes + sizes[first] > most
+    assert len({item.label for item in items}) == len(items)
