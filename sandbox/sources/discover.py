@@ -9,7 +9,7 @@ from sandbox.error_text import describe_foreign_error
 from sandbox.errors import SourceError
 from sandbox.sources import bucket, folder
 from sandbox.sources.adapters import excel_files, spark
-from sandbox.sources.listing import SourceListing
+from sandbox.sources.listing import SourceListing, keep_etags
 from sandbox.sources.registry import ADAPTERS, get_adapter
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def find_changed_files(before: SourceListing, tables: Mapping[str, SourceTable])
     changed = []
     for name, table in changeable.items():
         _, files = now.files.get(name, (table.format, ()))
+        files = keep_etags(table.files, before.listed, files)
         try:
             changed += get_adapter(table).find_changed_files(table, files)
         except OSError as error:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -175,14 +176,24 @@ def find_suffix(name: str) -> FormatSuffix | None:
     >>> find_suffix("a.CSV.zst"), find_suffix("notes.pdf")
     (FormatSuffix(suffix='.CSV.zst', format='csv', is_weak=False), None)
     """
-    fitting = [
-        FormatSuffix(suffix=name[-len(ending) :], format=adapter.format, is_weak=suffix in adapter.weak_suffixes)
+    start = name.find(".", 1)
+    while start > 0:
+        found = _list_suffixes().get(name[start:].lower())
+        if found is not None:
+            return FormatSuffix(suffix=name[start:], format=found[0], is_weak=found[1])
+        start = name.find(".", start + 1)
+    return None
+
+
+@functools.cache
+def _list_suffixes() -> dict[str, tuple[SourceFormat, bool]]:
+    """Return the format of each suffix, with or without a compression's, and whether it is a weak one."""
+    return {
+        ending: (adapter.format, suffix in adapter.weak_suffixes)
         for adapter in ADAPTERS.values()
         for suffix in adapter.suffixes
         for ending in (suffix, *(suffix + compression for compression in adapter.compressions))
-        if name.lower().endswith(ending) and len(name) > len(ending)
-    ]
-    return max(fitting, key=lambda found: len(found.suffix)) if fitting else None
+    }
 
 
 def explain_unknown_file(name: str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import functools
+import io
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +23,11 @@ if TYPE_CHECKING:
     from sandbox.store.remote import RemoteStore
 
 MAX_CONCURRENT_REQUESTS = 16  # concurrent requests to a bucket
+MIN_SMALL_FILES = 32  # from which on each costs more than its bytes
+MAX_MEAN_BYTES = 256 * 2**10  # of such files
+MAX_CONTENT_BYTES = 64 * 2**20  # of the small files of a table, kept in memory
+MAX_CLOCK_DIFFERENCE = 3600  # seconds between the clocks of a bucket and of this machine
+FileContent = bytes
 SourceFormat = str  # see `sandbox.sources.registry`
 
 
@@ -46,6 +54,7 @@ class SourceFile:
         etag: The bucket's ETag; empty if unknown.
         constants: (column, text) for the partition columns in its path; None for NULL.
         decoding: What Python does to its bytes before the query engine reads them.
+        content: Its bytes, if they have been fetched from a bucket; else empty.
     """
 
     path: str
@@ -58,6 +67,7 @@ class SourceFile:
     etag: str = ""
     constants: tuple[tuple[str, str | None], ...] = field(default=(), compare=False)  # implied by the name
     decoding: Decoding = field(default=PLAIN_DECODING, compare=False)
+    content: FileContent = field(default=b"", compare=False, repr=False)
 
     @property
     def compression(self) -> str | None:
@@ -71,6 +81,8 @@ class SourceFile:
 
     def open(self) -> BinaryIO:
         """Open it for reading."""
+        if self.content:
+            return io.BytesIO(self.content)
         if self.system is not None:
             return cast("BinaryIO", self.system.open_input_file(self.key))
         return Path(self.path).open("rb")
@@ -112,6 +124,7 @@ class SourceListing:
         remote: The bucket, if it is one.
         handle: The adapter's reader of the whole source, such as a catalogue.
         connection: The database snapshot held until `close`.
+        listed: When it was listed, in seconds since 1970 UTC.
     """
 
     uri: str
@@ -125,6 +138,7 @@ class SourceListing:
     remote: RemoteStore | None = None
     handle: Any = field(default=None, compare=False, repr=False)
     connection: Closeable | None = field(default=None, compare=False, repr=False)
+    listed: float = field(default_factory=time.time, compare=False)
 
     def close(self) -> None:
         """Release the connection."""
@@ -149,22 +163,53 @@ class SourceListing:
         )
 
 
-def fetch_etags(files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+def are_many_small_files(files: Sequence[SourceFile]) -> bool:
+    """Check whether there are so many files, and so small, that opening them costs more than their bytes."""
+    return len(files) >= MIN_SMALL_FILES and sum(file.bytes for file in files) <= MAX_MEAN_BYTES * len(files)
+
+
+def fetch_etags(files: Sequence[SourceFile], *, with_content: bool = False) -> tuple[SourceFile, ...]:
     """Return files with their etags in a bucket; sizes and whole seconds do not reveal every change.
+
+    Files that have an etag keep it. ``with_content`` also fetches the bytes of many small files.
 
     Raises:
         OSError: A file is missing or unreachable.
     """
     if not any(file.system is not None for file in files):
         return tuple(files)
+    small = are_many_small_files(files) and sum(file.bytes for file in files) <= MAX_CONTENT_BYTES
+    fetch = functools.partial(_fetch_etag, with_content=with_content and small)
     with ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS) as pool:
-        return tuple(pool.map(_fetch_etag, files))
+        return tuple(pool.map(fetch, files))
 
 
-def _fetch_etag(file: SourceFile) -> SourceFile:
+def _fetch_etag(file: SourceFile, *, with_content: bool) -> SourceFile:
+    if file.etag and not with_content:
+        return file
     with file.system.open_input_file(file.key) as stream:
         metadata = stream.metadata() or {}
-    return replace(file, etag=metadata.get(b"ETag", metadata.get("ETag", b"")).decode())
+        content = stream.read() if with_content else b""
+    return replace(file, etag=metadata.get(b"ETag", metadata.get("ETag", b"")).decode(), content=content)
+
+
+def keep_etags(before: Sequence[SourceFile], listed: float, now: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
+    """Return files with the etags of those that cannot have changed since they were listed before.
+
+    A file changed since then has a later time, which shows in whole seconds unless the file was written just before it was
+    listed.
+
+    Args:
+        before: The files as they were opened.
+        listed: When they had been listed, in seconds since 1970 UTC.
+        now: The files as listed now, without etags.
+    """
+    etags = {
+        (file.path, file.bytes, file.modified): file.etag
+        for file in before
+        if file.modified / 1e9 < listed - MAX_CLOCK_DIFFERENCE
+    }
+    return tuple(replace(file, etag=etags.get((file.path, file.bytes, file.modified), file.etag)) for file in now)
 
 
 def register_files(session: Session, files: Iterable[SourceFile]) -> None:
@@ -173,7 +218,8 @@ def register_files(session: Session, files: Iterable[SourceFile]) -> None:
         if not file.decoding.is_plain:
             decoded_files.register_decoded_file(session, file.address, file.open, file.decoding, file.modified)
         elif file.system is not None:
-            remote_files.register_remote_files(session, file.system, {file.path: (file.bytes, file.modified)})
+            sizes = {file.path: (file.bytes, file.modified)}
+            remote_files.register_remote_files(session, file.system, sizes, {file.path: file.content})
 
 
 def suggest_name(name: str, valid: Iterable[str], what: str) -> str:

@@ -119,7 +119,7 @@ def _check_pins(name: str, adapter: SourceAdapter, pins: Mapping[str, int | None
 def _register_files(session: Session, files: Sequence[SourceFile]) -> tuple[SourceFile, ...]:
     """Return files with their etags, and register those of a bucket in the session."""
     try:
-        tagged = fetch_etags(files)
+        tagged = fetch_etags(files, with_content=True)
     except OSError as error:
         raise SourceError(f"the source cannot be read: {describe_foreign_error(error)}", lost=True) from error
     register_files(session, tagged)

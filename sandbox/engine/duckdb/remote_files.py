@@ -8,6 +8,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from fsspec import AbstractFileSystem
 
 from sandbox.error_text import describe_foreign_error
@@ -105,15 +106,24 @@ class RemoteFileSystem(ListedFileSystem):
     def __init__(self, system: fs.FileSystem, scheme: str) -> None:
         super().__init__(scheme)
         self.system = system
+        self.contents: dict[str, bytes] = {}  # of files that are in memory
 
     def open_listed(self, path: str) -> RemoteFile:
+        if content := self.contents.get(path):
+            return RemoteFile(pa.BufferReader(content), path)
         return RemoteFile(self.system.open_input_file(path.partition("://")[2]), path)
 
 
-def register_remote_files(session: Session, system: fs.FileSystem, files: Mapping[str, tuple[int, int]]) -> None:
+def register_remote_files(
+    session: Session,
+    system: fs.FileSystem,
+    files: Mapping[str, tuple[int, int]],
+    contents: Mapping[str, bytes] | None = None,
+) -> None:
     """Allow a session to read files of a bucket.
 
-    ``files`` are sizes, and modification times in nanoseconds since 1970 UTC, by address.
+    ``files`` are sizes, and modification times in nanoseconds since 1970 UTC, by address; ``contents`` the bytes of files that
+    are in memory.
     """
     for address, size_and_time in files.items():
         scheme = address.partition("://")[0]
@@ -121,3 +131,4 @@ def register_remote_files(session: Session, system: fs.FileSystem, files: Mappin
             session.register_file_system(scheme, RemoteFileSystem(system, scheme))
         size, modified = size_and_time
         session.remote_file_systems[scheme].list_file(address, functools.partial(int, size), modified)
+        session.remote_file_systems[scheme].contents[address] = (contents or {}).get(address, b"")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from sandbox.errors import SourceError
 from sandbox.formatting import format_count
 from sandbox.sources.files.columns import check_same_columns, describe_columns
 from sandbox.sources.files.frame_metadata import read_frame_metadata
+from sandbox.sources.files.held_rows import HeldRows, hold_rows
 from sandbox.sources.files.lakehouse_files import (
     FILE_INDEX_COLUMN,
     ROW_NUMBER_COLUMN,
@@ -49,10 +50,17 @@ INVALID_TEXT = "Invalid string encoding found in Parquet file"
 
 @dataclass(frozen=True, kw_only=True)
 class ParquetDetails:
-    """The types of each file, as a number that files of the same types share, and whether INT96 holds nanoseconds."""
+    """How files of a table are read.
+
+    Attributes:
+        groups: The types of each file, as a number that files of the same types share.
+        has_nanoseconds: Whether INT96 holds nanoseconds.
+        held_rows: The rows, if there are many small files.
+    """
 
     groups: tuple[int, ...]
     has_nanoseconds: bool = False
+    held_rows: HeldRows | None = field(default=None, compare=False, repr=False)
 
 
 class ParquetAdapter(SourceAdapter):
@@ -75,7 +83,8 @@ class ParquetAdapter(SourceAdapter):
         types = _unify_types(session, request, groups, nanoseconds=bool(nanoseconds))
         rows = sum(footer.num_rows for footer in footers)
         total = sum(f.row_group(i).total_byte_size for f in footers for i in range(f.num_row_groups))
-        return SourceTable(
+        details = ParquetDetails(groups=groups, has_nanoseconds=bool(nanoseconds))
+        table = SourceTable(
             name=request.name,
             format=self.format,
             files=files,
@@ -83,8 +92,23 @@ class ParquetAdapter(SourceAdapter):
             rows=rows,
             width=total / max(1, rows),
             frame=read_frame_metadata(files, footers, names),
-            details=ParquetDetails(groups=groups, has_nanoseconds=bool(nanoseconds)),
+            details=details,
         )
+        held = (
+            hold_rows(session, table, groups, _build_group_selects(table, details, names))
+            if self._can_hold(table) and not request.fixed
+            else None
+        )
+        table = replace(table, details=replace(details, held_rows=held))
+        self.attach_table(session, table)
+        return table
+
+    def attach_table(self, session: Session, table: SourceTable) -> None:
+        if isinstance(table.details, ParquetDetails) and table.details.held_rows is not None:
+            table.details.held_rows.attach(session, table.name)
+
+    def _can_hold(self, table: SourceTable) -> bool:
+        return self.has_row_numbers(table) and self.list_read_groups(table) is not None
 
     def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
         files = range(len(table.files)) if files is None else files
@@ -99,9 +123,10 @@ class ParquetAdapter(SourceAdapter):
         groups: dict[int, list[int]] = {}
         for index in files:
             groups.setdefault(table.details.groups[index], []).append(index)
-        exact = table.details.has_nanoseconds
+        details = table.details
         return " union all ".join(
-            build_parquet_select(table, alike, number, nanoseconds=exact) for alike in groups.values()
+            build_parquet_select(table, alike, number, nanoseconds=details.has_nanoseconds, held_rows=details.held_rows)
+            for alike in groups.values()
         )
 
     def build_untyped_select(self, table: SourceTable) -> str:
@@ -140,6 +165,8 @@ class ParquetAdapter(SourceAdapter):
         return not any(file.constants for file in table.files)
 
     def has_no_nulls(self, table: SourceTable, columns: Sequence[str]) -> bool:
+        if isinstance(table.details, ParquetDetails) and table.details.held_rows is not None:
+            return False  # a query of the rows costs less than the footers
         return all(polars_reader.has_no_nulls(read_footer(file), columns) for file in table.files)
 
     def count_undecodable_values(self, table: SourceTable) -> dict[str, int]:
@@ -204,6 +231,7 @@ def build_parquet_select(
     shape: DataFileMapping = PLAIN_MAPPING,
     taken: Iterable[str] = (),
     nanoseconds: bool = False,
+    held_rows: HeldRows | None = None,
 ) -> str:
     """Build the SELECT for Parquet files with the same mapping; ``taken`` are names of other columns in files."""
     constants = FileConstants.from_files(table, files, named=shape.has_position_deletes, taken=taken)
@@ -218,9 +246,25 @@ def build_parquet_select(
         columns.append(f"{place}f.{ROW_NUMBER_COLUMN} as {quote_identifier(number)}")
     if number is not None or shape.has_position_deletes:
         options += f", {ROW_NUMBER_COLUMN} = true"
+    if held_rows is not None:
+        rows = held_rows.build_relation(table, files, constants.file if constants.option else None)
+        return f"select {', '.join(columns)} from {rows} as f"
     paths = format_file_list(table.files[index].path for index in files)
     left = shape.build_delete_filter(table.name, constants.file)
     return f"select {', '.join(columns)} from read_parquet({paths}, {options}) as f{left}"
+
+
+def _build_group_selects(table: SourceTable, details: ParquetDetails, columns: Sequence[str]) -> dict[int, str]:
+    """Build the SELECT of the columns, the file's index and the row number for the files of each group."""
+    names = ", ".join(quote_identifier(name) for name in columns)
+    selects = {}
+    for group in dict.fromkeys(details.groups):
+        files = [file for file, other in zip(table.files, details.groups, strict=True) if other == group]
+        rows = _build_file_select(files, nanoseconds=details.has_nanoseconds).removeprefix("select * ")
+        selects[group] = (
+            f"select {names}, {FILE_INDEX_COLUMN}::bigint as {FILE_INDEX_COLUMN}, {ROW_NUMBER_COLUMN} {rows}"
+        )
+    return selects
 
 
 def _build_file_select(files: Sequence[SourceFile], *, nanoseconds: bool = False) -> str:

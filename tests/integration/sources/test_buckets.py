@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import pyarrow as pa
 import pytest
 
 from sandbox.engine.duckdb.remote_files import RemoteFile
@@ -76,14 +77,40 @@ def test_a_file_that_is_replaced_between_counting_and_drawing(lake: SourceProjec
         draw_sample(project, plan, home=lake.home, threads=1, progress=SilentProgress())
 
 
+def test_many_small_files_are_fetched_once_and_make_one_part(
+    lake: SourceProject, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two types and in partitions; the sample is that of the same files in a folder."""
+    for number in range(40):
+        kind = "integer" if number < 20 else "bigint"
+        rows = f"select (i * 40 + {number})::{kind} as id, md5(i::varchar) as text from range(50) r(i)"
+        write(lake, f"people/part={number % 3}/{number}.parquet", rows)
+    bucket.upload(lake.source)
+    _, local = lake.draw(ONE)
+    opened_file, from_bucket = RemoteFile.__init__, []
+
+    def count_opened(self: RemoteFile, file: Any, path: str) -> None:
+        from_bucket.extend([] if isinstance(file, pa.BufferReader) else [path])
+        opened_file(self, file, path)
+
+    monkeypatch.setattr(RemoteFile, "__init__", count_opened)
+    project = lake.project(ONE, uri=bucket.uri)
+    plan = plan_sample(project, threads=2, progress=SilentProgress())
+    sample = draw_sample(project, plan, home=lake.home, threads=2, progress=SilentProgress())
+    assert from_bucket == []
+    assert sample.fingerprint == local.fingerprint
+    assert len(sample.tables["people"].paths) < 10
+
+
 def test_a_connection_that_is_lost_ends_the_draw_and_the_next_goes_on(
     lake: SourceProject, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(4):
+    for number in range(4):  # neighbours of several types make a part each
+        kind = ("bigint", "integer")[number % 2]
         write(
             lake,
             f"people/{number}.parquet",
-            f"select i * 4 + {number} as id, md5(i::varchar) as text from range(20000) r(i)",
+            f"select (i * 4 + {number})::{kind} as id, md5(i::varchar) as text from range(20000) r(i)",
         )
     bucket.upload(lake.source)
     project = lake.project(ONE, uri=bucket.uri)
