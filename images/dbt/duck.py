@@ -8,7 +8,6 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from explain import StoppedError
 from places import literal, quote, read_from_sample
 
 if TYPE_CHECKING:
@@ -92,22 +91,28 @@ class Duck:
             )
         connection.close()
 
-    def keep(self, nodes: Mapping[str, Any], place: Callable[[Any], Path]) -> None:
-        """Write what was built, views too, as Parquet; integers that it has no place for as decimals."""
+    def keep(self, nodes: Mapping[str, Any], place: Callable[[Any], Path]) -> dict[str, str]:
+        """Write what was built, views too, as Parquet; integers that it has no place for as decimals.
+
+        Returns:
+            The nodes whose rows cannot be read or written, with the reason.
+        """
+        problems = {}
         self.release()
         connection = duckdb.connect(str(self.file), read_only=True)
         connection.execute("set TimeZone = 'UTC'")
         for name, path in self.attached.items():
             connection.execute(f"attach {literal(str(path))} as {quote(name)} (read_only)")
-        for node in nodes.values():
+        for key, node in nodes.items():
             try:
                 self._write(connection, node, place(node))
             except duckdb.Error as error:
-                raise StoppedError(f"{node.name}: its rows cannot be kept: {error}") from error
+                problems[key] = str(error)
         connection.close()
         for path in (self.file, *self.attached.values()):
             path.unlink(missing_ok=True)
         shutil.rmtree(self.kept / "spill", ignore_errors=True)
+        return problems
 
     @staticmethod
     def _write(connection: Any, node: Any, path: Path) -> None:

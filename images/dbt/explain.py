@@ -87,11 +87,22 @@ def failures(done: Any, adapter: str, adapters: Collection[str]) -> str:
 
 def explained(text: str, *, model: str = "", adapter: str = "duckdb", adapters: Collection[str] = ()) -> str:
     """Give dbt's words, and after them what to do where that is known; the rest as in `failures`."""
-    said = "\n".join(line for line in text.strip().splitlines() if line.strip())
+    said = _without_empty_lines(text)
+    advice = find_advice(text, model=model, adapter=adapter, adapters=adapters)
+    return said if advice is None else f"{said}\n{advice}"
+
+
+def find_advice(text: str, *, model: str = "", adapter: str = "duckdb", adapters: Collection[str] = ()) -> str | None:
+    """Return what to do about a message of dbt, where that is known; the rest as in `failures`."""
+    said = _without_empty_lines(text)
     for pattern, fix in FIXES:
         if found := re.search(pattern, said):
-            return f"{said}\n{fix.format(*(found.groups() or ('',)))}"
+            return fix.format(*(found.groups() or ("",)))
     if DIALECTS[adapter].search(said):
         elsewhere = adapter == "duckdb" and "postgres" in adapters
-        return f"{said}\n{ON_POSTGRES if elsewhere else NOT_THIS[adapter].format(model=model)}"
-    return said
+        return ON_POSTGRES if elsewhere else NOT_THIS[adapter].format(model=model)
+    return None
+
+
+def _without_empty_lines(text: str) -> str:
+    return "\n".join(line for line in text.strip().splitlines() if line.strip())

@@ -135,39 +135,46 @@ class Postgres:
                 cursor.execute(f"analyze {_named(there)}")
                 rows.unlink()
 
-    def keep(self, nodes: Mapping[str, Any], place: Callable[[Any], Path]) -> None:
-        """Write what was built, views too, as Parquet, and what `bring` needs of it."""
-        exact = self.kept / "exact"
-        exact.mkdir(exist_ok=True)
-        rows = self.kept / "rows.csv"
+    def keep(self, nodes: Mapping[str, Any], place: Callable[[Any], Path]) -> dict[str, str]:
+        """Write what was built, views too, as Parquet, and what `bring` needs of it.
+
+        Returns:
+            The nodes whose rows cannot be read or written, with the reason.
+        """
+        (self.kept / "exact").mkdir(exist_ok=True)
+        problems = {}
         with self._connected() as cursor, self._duck() as writer:
-            for node in nodes.values():
-                there = _place(node)
-                cursor.execute(COLUMNS_QUERY, there)
-                columns = dict(cursor.fetchall())
-                if not columns:
-                    raise StoppedError(f"{node.name}: it has no column")
-                with rows.open("wb") as lines:
-                    cursor.copy_expert(build_export_statement(*there, columns), lines)
-                texts = exact / f"{node.unique_id}.parquet"
+            for key, node in nodes.items():
+                cursor.execute("savepoint kept")
                 try:
-                    writer.execute(
-                        f"copy (from {build_csv_scan(str(rows), columns)}) to {literal(str(texts))} {FORMAT}"
-                    )
-                    writer.execute(
-                        f"copy (select {build_value_list(columns)} from {literal(str(texts))}) to {literal(str(place(node)))} {FORMAT}"
-                    )
-                except duckdb.Error as error:
-                    raise StoppedError(f"{node.name}: what it holds cannot be kept: {error}") from error
-                cursor.execute(PLAIN, there)
-                if not cursor.fetchone()[0]:
-                    texts.unlink()  # so that it is built again
-                    continue
-                cursor.execute(KEYS, there)
-                said = {"columns": columns, "keys": [key for (key,) in cursor.fetchall()]}
-                texts.with_suffix(".json").write_text(json.dumps(said), "utf-8")
-        rows.unlink(missing_ok=True)
+                    self._write(cursor, writer, node, place(node))
+                except (psycopg2.Error, duckdb.Error) as error:
+                    cursor.execute("rollback to savepoint kept")
+                    problems[key] = str(error)
+        (self.kept / "rows.csv").unlink(missing_ok=True)
         shutil.rmtree(self.kept / "spill", ignore_errors=True)
+        return problems
+
+    def _write(self, cursor: Any, writer: Any, node: Any, file: Path) -> None:
+        there, rows = _place(node), self.kept / "rows.csv"
+        cursor.execute(COLUMNS_QUERY, there)
+        columns = dict(cursor.fetchall())
+        if not columns:
+            raise duckdb.BinderException("it has no column")
+        with rows.open("wb") as lines:
+            cursor.copy_expert(build_export_statement(*there, columns), lines)
+        texts = self.kept / "exact" / f"{node.unique_id}.parquet"
+        writer.execute(f"copy (from {build_csv_scan(str(rows), columns)}) to {literal(str(texts))} {FORMAT}")
+        writer.execute(
+            f"copy (select {build_value_list(columns)} from {literal(str(texts))}) to {literal(str(file))} {FORMAT}"
+        )
+        cursor.execute(PLAIN, there)
+        if not cursor.fetchone()[0]:
+            texts.unlink()  # so that it is built again
+            return
+        cursor.execute(KEYS, there)
+        said = {"columns": columns, "keys": [key for (key,) in cursor.fetchall()]}
+        texts.with_suffix(".json").write_text(json.dumps(said), "utf-8")
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Any]:

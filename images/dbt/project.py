@@ -2,7 +2,7 @@
 
 It writes into ``$SANDBOX_OUTPUT`` one Parquet file a model and snapshot, and into its folder ``_dbt``: ``manifest.json``
 (dbt's own), ``nodes.json`` (the facts by which a later run reuses nodes), ``code.json`` (their code), ``built.json`` (what was changed, built and taken
-over) and ``tests.json`` (what dbt's own tests found).
+over, what failed) and ``tests.json`` (what dbt's own tests found).
 """
 
 from __future__ import annotations
@@ -26,7 +26,15 @@ from graph import read_by, select_exactly, tests_of
 from node_facts import NodeFacts, build_facts, compute_digest
 from node_reuse import BuildReason, find_nodes_to_build, sort_by_lineage
 from places import match, output_names
-from results import describe_results
+from results import (
+    BUILT_STATUSES,
+    RESOURCE_ERROR,
+    NodeFailure,
+    describe_failure,
+    describe_results,
+    describe_skipped_test,
+    find_unbuilt_nodes,
+)
 from state import State
 
 NOTHING_OF_OURS = {  # dbt neither calls anybody nor writes into the code
@@ -58,6 +66,7 @@ class Project:
         self.shown: dict[str, str] = {}
         self.facts: dict[str, NodeFacts] = {}
         self.compiled: dict[str, str] = {}
+        self.failed: dict[str, NodeFailure] = {}
 
     def database(self) -> Any:
         """Give what the models are carried out on; where that is only read about, as the project's own profile says."""
@@ -192,7 +201,9 @@ class Project:
             self.take_over(nodes, over, read_by(self.manifest.nodes, self.facts, chosen, selected_tests))
         self.build(nodes, chosen, without, whole=chosen == everything)
         answers = self.tests(selected_tests)
-        self.base.keep({key: nodes[key] for key in sorted(chosen)}, lambda node: self.place(node, names))
+        self.keep(nodes, chosen, names)
+        if not everything - self.failed.keys():
+            raise StoppedError("\n".join(f"{nodes[key].name}: {one.cause}" for key, one in sorted(self.failed.items())))
         self.write_records(nodes, everything, chosen, reasons, names)
         self.write("tests.json", answers)
 
@@ -252,7 +263,7 @@ class Project:
             selection = ["--select", *fqns, "--defer", "--state", str(self.base.state(self.state.kept))]
         done = self.dbt("build", *NO_TESTS, *selection, *without)
         if not done.success:
-            raise StoppedError(failures(done, self.base.adapter, self.beside["adapters"]))
+            self.record_failures(done, chosen)
         for result in done.result.results:
             facts = self.facts.get(result.node.unique_id)
             code = getattr(result.node, "compiled_code", None)
@@ -261,6 +272,47 @@ class Project:
             if compute_digest(json.loads(self.base.normalize(json.dumps(code)))) != facts.parts["code"]:
                 problem = facts.problem or "its SQL differs each time that it is compiled"
                 self.facts[result.node.unique_id] = NodeFacts(**{**vars(facts), "problem": problem})
+
+    def record_failures(self, done: Any, chosen: set[str]) -> None:
+        """Record which nodes failed in a build, and which were not built because of them.
+
+        Raises:
+            StoppedError: Nothing was built, a hook around every build failed, or memory or disk did not suffice.
+        """
+        text = failures(done, self.base.adapter, self.beside["adapters"])
+        results = done.result.results if done.result else []
+        wrong = {one.node.unique_id: one for one in results if str(one.status) not in {*BUILT_STATUSES, "skipped"}}
+        built = {one.node.unique_id for one in results if str(one.status) in BUILT_STATUSES}
+        elsewhere = any(key not in self.manifest.nodes or key.startswith("operation.") for key in wrong)
+        scarce = any(RESOURCE_ERROR.search(one.message or "") for one in wrong.values())
+        if not wrong or elsewhere or scarce or not (built or self.state):
+            raise StoppedError(text)
+        print(text, file=sys.stderr)
+        for key in sorted(wrong):
+            self.record_failure(key, wrong[key].message or "")
+        unbuilt = find_unbuilt_nodes(wrong, chosen, self.manifest.nodes, self.facts)
+        self.failed |= {key: NodeFailure(parent=name) for key, name in unbuilt.items()}
+        for key in chosen - built - self.failed.keys():
+            self.record_failure(key, "dbt did not build it")
+
+    def record_failure(self, key: str, message: str) -> None:
+        """Record that a node failed by itself."""
+        self.failed[key] = describe_failure(
+            message,
+            model=self.manifest.nodes[key].name,
+            adapter=self.base.adapter,
+            adapters=self.beside["adapters"],
+        )
+
+    def keep(self, nodes: dict[str, Any], chosen: set[str], names: dict[str, str]) -> None:
+        """Write what was built; a view whose rows cannot be read has failed."""
+        built = {key: nodes[key] for key in sorted(chosen - self.failed.keys())}
+        for key, message in self.base.keep(built, lambda node: self.place(node, names)).items():
+            if RESOURCE_ERROR.search(message):
+                raise StoppedError(f"{nodes[key].name}: {message}")
+            print(f"{nodes[key].name}: its rows cannot be read: {message}", file=sys.stderr)
+            self.place(nodes[key], names).unlink(missing_ok=True)
+            self.record_failure(key, message)
 
     def take_over(self, nodes: dict[str, Any], keys: list[str], needed: set[str]) -> None:
         """Bring what the state made to where it would have been made here, and keep it as an output of this run too.
@@ -289,12 +341,19 @@ class Project:
         if self.state is not None:
             there = tests_of(self.manifest, ()).keys() - selected.keys()
             answers = {key: result for key, result in self.state.tests.items() if key in there}
-        if not selected:
+        waiting = {}
+        for key, test in selected.items():
+            read = {*getattr(test.depends_on, "nodes", ()), *self.facts[key].reads}
+            if lost := sorted(read & self.failed.keys()):
+                answers[key] = describe_skipped_test(test, self.manifest.nodes[lost[0]].name)
+            else:
+                waiting[key] = test
+        if not waiting:
             return answers
-        names = sorted({test.name for test in selected.values()})
+        names = sorted({test.name for test in waiting.values()})
         done = self.dbt("test", "--select", *names)
         ran = describe_results(done)
-        return {**{key: result for key, result in ran.items() if key in selected}, **answers}
+        return {**{key: result for key, result in ran.items() if key in waiting}, **answers}
 
     def find_code_changes(self, nodes: dict[str, Any], reasons: dict[str, BuildReason]) -> dict[str, str]:
         """Return the difference of each changed node's code: of its template, or of what that compiles to."""
@@ -351,7 +410,19 @@ class Project:
                 if key in everything and nodes[key].resource_type != "seed"
             ],
             "code_changes": self.find_code_changes(nodes, reasons),
-            "outputs": {key: names[key] for key in sorted(everything) if nodes[key].resource_type != "seed"},
+            "outputs": {
+                key: names[key]
+                for key in sorted(everything - self.failed.keys())
+                if nodes[key].resource_type != "seed"
+            },
+            "failed": {
+                key: {
+                    **self.failed[key].to_dict(),
+                    "name": nodes[key].name if nodes[key].resource_type == "seed" else names[key],
+                    "output": None if nodes[key].resource_type == "seed" else names[key],
+                }
+                for key in sorted(self.failed.keys() & nodes.keys())
+            },
             "places": {key: places[key] for key in sorted(everything)},
         })  # fmt: skip
         self.write("code.json", {key: self.get_code(node) for key, node in nodes.items()})

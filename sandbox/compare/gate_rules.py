@@ -80,13 +80,24 @@ def evaluate_nondeterministic(name: str, output: OutputDiff, gate: GateSection, 
 def evaluate_not_compared(
     left_out: Sequence[NotCompared], gate: GateSection, per_output: Mapping[str, GateSection]
 ) -> Iterator[GateResult]:
-    """Judge what was not compared: one result over all that the gate accepts, one over all that it does not."""
+    """Judge what was not compared: one result over all that the gate accepts, one over all that it does not.
+
+    What the candidate alone fails to make is removed as well: who accepts models that never work accepts no broken one.
+    """
     groups: dict[str, list[str]] = {}
     for entry in left_out:
         own = per_output.get(entry.output) if entry.output is not None else None
         groups.setdefault(str(get_limit("not_compared", gate, own)), []).append(f"{entry.name} ({entry.reason})")
     for limit, names in groups.items():
         yield _judge("not_compared", limit, held=limit == "any", found=f"{len(names)}: {_join_names(names)}")
+    broken: dict[str, list[str]] = {}
+    for entry in left_out:
+        if entry.is_broken:
+            own = per_output.get(entry.output) if entry.output is not None else None
+            broken.setdefault(str(get_limit("removed", gate, own)), []).append(entry.name)
+    for limit, names in broken.items():
+        found = f"{format_count(len(names), 'output')} of the baseline that the candidate fails to make: {_join_names(names)}"
+        yield _judge("removed", limit, held=limit == "any", found=found)
 
 
 def evaluate_rule_changes(changes: Sequence[RuleChange] | None, limit: str) -> Iterator[GateResult]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.compare.data_tests import classify_test_outcome
 from sandbox.errors import StoreError
@@ -26,10 +26,25 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
+class FailureRecord(_Record):
+    """A node without an output in ``built.json``.
+
+    ``output`` is the name that its output would have; None for a seed. ``parent`` is the failed node because of which it
+    was not built; empty if it failed itself, with ``cause``.
+    """
+
+    name: str
+    output: str | None
+    cause: str
+    advice: str
+    parent: str
+
+
 class BuildRecord(_Record):
     """``built.json``: names by kind, and for each built node the reason; see `DbtBuild`.
 
-    ``outputs`` and ``places`` are by dbt's unique id: the name of a node's output, and its schema and identifier.
+    ``outputs``, ``places`` and ``failed`` are by dbt's unique id: the name of a node's output, its schema and identifier,
+    and why it has no output.
     """
 
     changed: list[str] | None
@@ -42,6 +57,7 @@ class BuildRecord(_Record):
     code_changes: dict[str, str]
     outputs: dict[str, str]
     places: dict[str, list[str]]
+    failed: dict[str, FailureRecord] = Field(default_factory=dict)
 
 
 class TestRecord(_Record):
@@ -58,10 +74,17 @@ class TestRecord(_Record):
 
 def read_build(run: Run) -> DbtBuild | None:
     """Read the build of a dbt run; None for other runs."""
-    if _find_document(run, "built.json") is None:
-        return None
-    record = _read_build_record(run)
-    return DbtBuild(**record.model_dump(include=set(DbtBuild.model_fields)))
+    record = read_build_record(run)
+    return None if record is None else DbtBuild(**record.model_dump(include=set(DbtBuild.model_fields)))
+
+
+def read_build_record(run: Run) -> BuildRecord | None:
+    """Read ``built.json`` of a dbt run; None for other runs.
+
+    Raises:
+        StoreError: It is no record of a build.
+    """
+    return None if _find_document(run, "built.json") is None else _read_build_record(run)
 
 
 def check_state(run: Run) -> None:
@@ -133,9 +156,14 @@ def _compare_data_test(before: TestRecord | None, after: TestRecord | None) -> D
 
 
 def classify_results(before: TestRecord | None, after: TestRecord | None) -> DataTestOutcome:
-    """Return the outcome by dbt's statuses: thresholds and severity are dbt's, so failing rows alone fail nothing."""
+    """Return the outcome by dbt's statuses: thresholds and severity are dbt's, so failing rows alone fail nothing.
+
+    A test is skipped if a node that it reads failed; that node itself counts as not compared.
+    """
     if after is None:
         return "removed"
+    if after.status == "skipped":
+        return "skipped"
     if after.status == "warn":
         return "warned"
     return classify_test_outcome(_count_breaks(before), _count_breaks(after))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sandbox.dbt import runs, seeds, tests
+from sandbox.dbt import failures, runs, seeds, tests
 from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
@@ -54,14 +54,20 @@ def run_and_compare_sides(
     if second.cached and second.record.started < first.record.started and has_differences(first, second):
         # Effects of the clock show in the noise run only if it spans the time between the sides.
         second = candidate.run(fresh=True, progress=progress)
+    described = describe_run_side(first), describe_run_side(second, stack=str(stack) if stack else None)
+    failed, advice = [], []
+    if runs.is_dbt_project(ground.project):
+        failed, advice = failures.list_failed_nodes(first, second), failures.list_failure_advice(first, second)
+        names = {entry.output for entry in failed if entry.output is not None}
+        first, second = failures.drop_outputs(first, names), failures.drop_outputs(second, names)
     sides = [list_output_tables(run.output_folder, run.record.outputs) for run in (first, second)]
-    check_declared_outputs(ground.project, {*sides[0], *sides[1]})
+    check_declared_outputs(ground.project, {*sides[0], *sides[1], *(entry.name for entry in failed)})
     terms = build_comparison_options(ground.project, ground.sample.manifest, estimating=ground.sample.sample)
     outputs = compare_runs(ground, (first, second), terms, fresh=fresh, progress=progress)
     contents = SideContents.from_run(first), SideContents.from_run(second)
     findings = DiffFindings(
-        baseline=describe_run_side(first),
-        candidate=describe_run_side(second, stack=str(stack) if stack else None),
+        baseline=described[0],
+        candidate=described[1],
         baseline_run=first,
         candidate_run=second,
         outputs=outputs,
@@ -70,11 +76,12 @@ def run_and_compare_sides(
             *tests.compare_data_tests(first, second),
         ],
         artifacts=compare_artifacts(*contents),
-        not_compared=[*list_not_compared(*contents), *_list_changed_seeds(baseline, candidate)],
+        not_compared=[*failed, *list_not_compared(*contents), *_list_changed_seeds(baseline, candidate)],
         dbt=tests.read_build(second),
         warnings=[
             *first.damage_messages,
             *second.damage_messages,
+            *advice,
             *(find_ancestry_warnings(ground.project, baseline, candidate) if stack is None else []),
         ],
     )

@@ -11,7 +11,7 @@ from sandbox.manifest.document import Document, DocumentPart
 from sandbox.manifest.output_estimate import OutputEstimate, upgrade_estimate
 from sandbox.manifest.separability import SeparabilityChecks
 
-DataTestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated", "warned", "removed"]
+DataTestOutcome = Literal["passed", "failed", "newly_failing", "fixed", "not_evaluated", "warned", "removed", "skipped"]
 Verdict = Literal["same", "within_gate", "outside_gate"]
 
 
@@ -288,12 +288,15 @@ class ArtifactDiff(DocumentPart):
 class NotCompared(DocumentPart):
     """An output of a run, a part of one, or a file excluded from the comparison.
 
-    ``output`` is the output whose gate judges it; None if it belongs to none.
+    ``output`` is the output whose gate judges it; None if it belongs to none. ``quoted`` are parts of the reason in the
+    words of the query engine, which may hold values. ``is_broken``: the baseline makes it, and the candidate fails to.
     """
 
     name: str
     reason: str
     output: str | None = None
+    quoted: list[str] = Field(default_factory=list)
+    is_broken: bool = False
 
 
 class RuleChange(DocumentPart):
@@ -314,8 +317,8 @@ class DataTestResult(DocumentPart):
     """One data test on both sides; counts are rows that break the rule.
 
     A count is None if the query failed on that side, with the reason in ``problems``, by side. If it failed on the
-    candidate, the outcome is ``not_evaluated``. dbt's own tests can also be ``warned`` or ``removed``; ``added`` ones are
-    new in the candidate.
+    candidate, the outcome is ``not_evaluated``. dbt's own tests can also be ``warned``, ``removed``, or ``skipped``
+    because a model that they read failed; ``added`` ones are new in the candidate.
     """
 
     name: str

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sandbox.dbt import runs
+from sandbox.dbt import failures, runs
 from sandbox.errors import ConfigError
 from sandbox.formatting import format_size
 from sandbox.model import WORKING_TREE, RunOutcome
@@ -81,6 +81,8 @@ def run(
     for problem in done.damage_messages:
         progress.print_message(f"warning: {problem}")
     check_success(done)
+    if runs.is_dbt_project(project):
+        failures.check_nodes(done)
     return RunResult(run=done, warning=stack.warning)
 
 

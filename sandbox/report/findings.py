@@ -289,7 +289,15 @@ def locate_differences(document: DiffDocument) -> list[str]:
 
 def list_notable_tests(document: DiffDocument) -> list[DataTestResult]:
     """Return the data tests that did not simply pass, those caused by the change first."""
-    order: tuple[DataTestOutcome, ...] = ("newly_failing", "not_evaluated", "failed", "warned", "removed", "fixed")
+    order: tuple[DataTestOutcome, ...] = (
+        "newly_failing",
+        "not_evaluated",
+        "failed",
+        "warned",
+        "removed",
+        "skipped",
+        "fixed",
+    )
     some = [test for test in document.tests if test.outcome != "passed"]
     return sorted(some, key=lambda test: order.index(test.outcome))
 

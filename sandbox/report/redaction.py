@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sandbox.manifest.diff import (
         ColumnChanges,
         ColumnProfile,
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
         DataTestResult,
         DbtBuild,
         DiffDocument,
+        GateResult,
+        NotCompared,
         OutputDiff,
         RowSegment,
     )
@@ -34,8 +38,24 @@ def redact_document(document: DiffDocument) -> DiffDocument:
             "outputs": {name: _redact_output(output) for name, output in document.outputs.items()},
             "tests": [_redact_test(test) for test in document.tests],
             "dbt": _redact_build(document.dbt) if document.dbt else None,
+            "not_compared": [_redact_entry(entry) for entry in document.not_compared],
+            "gate": [_redact_result(result, document.not_compared) for result in document.gate],
         }
     )
+
+
+def _redact_entry(entry: NotCompared) -> NotCompared:
+    return entry.model_copy(update={"reason": _remove_quotes(entry.reason, [entry]), "quoted": []})
+
+
+def _redact_result(result: GateResult, entries: Sequence[NotCompared]) -> GateResult:
+    return result.model_copy(update={"found": _remove_quotes(result.found, entries)})
+
+
+def _remove_quotes(text: str, entries: Sequence[NotCompared]) -> str:
+    for quoted in sorted({text for entry in entries for text in entry.quoted}, key=len, reverse=True):
+        text = text.replace(quoted, REDACTED_MESSAGE)
+    return text
 
 
 def _redact_build(build: DbtBuild) -> DbtBuild:

@@ -215,13 +215,64 @@ def test_seeds_that_are_the_source_are_sampled_masked_and_not_shown_to_the_code(
 
 
 @pytest.mark.slow
+def test_models_that_fail_on_a_side_are_not_judged_and_the_others_are(project: Shop) -> None:
+    """Slow: two whole runs of dbt, and three diffs of them."""
+    assert project.run("init", "data").status == 0
+    marts = project.root / "models" / "marts"
+    (marts / "top.sql").write_text("select top 5 id from {{ source('shop', 'orders') }}")  # fails on both sides
+    (marts / "after_top.sql").write_text("select id from {{ ref('top') }}")
+    (marts / "fixed.sql").write_text("select nothing from {{ ref('stg_orders') }}")  # the candidate repairs it
+    (marts / "lazy.sql").write_text(
+        "{{ config(materialized='view') }} select mail::integer as mail from {{ ref('stg_customers') }}"
+    )
+    tests = "\n  - {name: after_top, columns: [{name: id, data_tests: [unique]}]}\n"
+    project.edit("models/schema.yml", "models:\n", f"models:{tests}")
+    project.git("add", "-A")
+    project.git("commit", "-m", "some fail")
+    (marts / "fixed.sql").write_text("select order_id from {{ ref('stg_orders') }}")
+    (marts / "new.sql").write_text("select to_variant(1) as v")
+    project.edit("models/marts/regions.sql", "name as region", "no_name as region")
+    project.edit("models/marts/customer_value.sql", "name as country", "upper(name) as country")
+    done = project.run("diff", "--json")
+    assert done.status == 1, done.stderr
+    document = done.json
+    failed = {one["name"]: one["reason"] for one in document["not_compared"]}
+    assert set(failed) == {"top", "after_top", "fixed", "lazy", "new", "regions"}
+    assert failed["top"] == 'in both versions it fails: Parser Error: syntax error at or near "5"'
+    assert failed["after_top"] == "in both versions it is not built, because top fails"
+    assert failed["fixed"].startswith('in the baseline it fails: Binder Error: Referenced column "nothing" not found')
+    assert failed["fixed"].endswith("; the candidate makes 8,000 rows, with nothing to compare")
+    assert "Could not convert string" in failed["lazy"]
+    assert failed["new"].endswith("to_variant does not exist!; it is new")
+    assert failed["regions"].endswith("; the baseline makes 2 rows")
+    assert set(document["outputs"]) == {"customer_value", "order_days", "stg_customers", "stg_orders"}
+    assert document["outputs"]["customer_value"]["rows"]["changed"] == 2500
+    rules = {one["rule"]: one["found"] for one in document["gate"] if not one["held"] and one["output"] is None}
+    assert rules["removed"] == "1 output of the baseline that the candidate fails to make: regions"
+    assert rules["not_compared"].startswith("6: ")
+    assert asked_of(document)["unique_after_top_id"] == (None, None, "skipped")
+    assert any("top: this SQL is not DuckDB's" in text for text in document["warnings"])
+    shown = project.run("diff", "--no-values", env={"COLUMNS": "300"})  # both runs are used again
+    assert shown.status == 1
+    assert "regions" in shown.stdout
+    assert "@example" not in shown.stdout
+    assert "the engine's message is not shown" in shown.stdout
+    project.edit("sandbox.toml", "[pipeline]", '[gate]\nnot_compared = "any"\nchanged_rows = "100%"\n\n[pipeline]')
+    project.git("add", "sandbox.toml")
+    accepted = project.run("diff", "--accept-rules", "--json")
+    assert {one["rule"] for one in accepted.json["gate"] if not one["held"]} >= {"removed"}
+
+
+@pytest.mark.slow
 def test_what_goes_wrong_is_told_with_what_to_do(project: Shop) -> None:
     assert project.run("init", "data").status == 0
     models = project.root / "models" / "marts"
     (models / "top.sql").write_text("select top 5 id from {{ source('shop', 'orders') }}")
     (models / "variant.sql").write_text("select to_variant(id) as v from {{ source('shop', 'orders') }}")
+    (models / "after_top.sql").write_text("select * from {{ ref('top') }}")
     done = project.run("run")
     assert done.status == 15
+    assert "the pipeline at working tree: top, variant failed, so 1 other was not built" in done.stderr
     assert "top (models/marts/top.sql): " in done.stderr
     assert "Parser Error" in done.stderr
     assert "to_variant does not exist" in done.stderr
@@ -231,6 +282,7 @@ def test_what_goes_wrong_is_told_with_what_to_do(project: Shop) -> None:
     assert done.status == 15
     assert '[pipeline] env = { REGION = "…" }' in done.stderr
     (models / "top.sql").unlink()
+    (models / "after_top.sql").unlink()
     sources = PROJECT["models/sources.yml"] + "      - name: returns\n"
     (project.root / "models" / "sources.yml").write_text(sources)
     (models / "variant.sql").write_text("select * from {{ source('shop', 'returns') }}")

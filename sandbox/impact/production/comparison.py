@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from sandbox.dbt import failures, runs
 from sandbox.impact.artifacts import SideContents
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
@@ -54,7 +55,9 @@ def compare_with_production(
     tables = {name: table.files for name, table in opened.tables.items()}
     with open_side("candidate", ground, candidate_ref, progress=progress) as candidate:
         run = candidate.run(fresh=fresh, progress=progress)
-    check_declared_outputs(project, {*tables, *run.record.outputs})
+    failed = failures.list_failed_nodes(None, run, production=tables) if runs.is_dbt_project(project) else []
+    check_declared_outputs(project, {*tables, *run.record.outputs, *(entry.name for entry in failed)})
+    tables = {name: table for name, table in tables.items() if name not in {entry.output for entry in failed}}
     with make_staging_folder(project.state_folder, label="production") as folder:
         with add_side_to_errors("baseline"):
             production = production_baseline.restrict_outputs(
@@ -86,6 +89,6 @@ def compare_with_production(
         outputs=outputs,
         tests=tests,
         artifacts=artifacts,
-        not_compared=[*production_baseline.list_exclusions(production), *left_out],
+        not_compared=[*failed, *production_baseline.list_exclusions(production), *left_out],
         warnings=[*production.warnings, production_baseline.ROUNDING_WARNING],
     )

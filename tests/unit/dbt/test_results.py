@@ -29,6 +29,8 @@ def record(status: str, failures: int | None) -> Record:
         (None, record("fail", 2), "newly_failing"),
         (None, record("pass", 0), "passed"),
         (record("fail", 2), None, "removed"),
+        (record("pass", 0), record("skipped", None), "skipped"),
+        (record("skipped", None), record("fail", 2), "newly_failing"),
     ],
 )
 def test_outcomes(before: Record | None, after: Record | None, outcome: str) -> None:
