@@ -278,7 +278,8 @@ class _OutputComparison:
         plan = select_differing_columns(plan, changes)
         if self.row_writer:
             self.row_writer.write_differences(plan, found_rows, changes)
-        estimate = self._estimate_differences(plan, found_rows, unit)
+        units = unit_key.find_output_units(self.rules, self.units, self.draws, columns)
+        estimate = self._estimate_differences(plan, found_rows, unit, units)
         key = RowKey(
             columns=[column.name for column in plan.key],
             source="declared" if declared is not None else "inferred" if plan.key else "none",
@@ -290,9 +291,8 @@ class _OutputComparison:
         result = self._build_diff(found, columns, key, changes, estimate, identical=False)
         if not self.details or not changes.rows.different:
             return result
-        drawn = OutputUnits(draw=self.draws[unit[0]], columns=unit[1]) if unit and unit[0] in self.draws else None
         return result.model_copy(
-            update=compute_details(self.session, plan, found_rows, changes, drawn, doing=self.doing)
+            update=compute_details(self.session, plan, found_rows, changes, units, doing=self.doing)
         )
 
     def _infer_key(self, plan: ComparisonPlan, prefilter: Prefilter) -> _RowMatch:
@@ -317,28 +317,30 @@ class _OutputComparison:
         return _RowMatch(plan=plan, rows=rows, keys=keys) if keys else None
 
     def _estimate_differences(
-        self, plan: ComparisonPlan, found_rows: Differences, unit: tuple[str, list[ComparedColumn]] | None
+        self,
+        plan: ComparisonPlan,
+        found_rows: Differences,
+        unit: tuple[str, list[ComparedColumn]] | None,
+        units: OutputUnits | None,
     ) -> OutputEstimate:
         """Estimate what the rows that differ mean for production; without a draw, count the sample's units."""
+        if units is not None:
+            return unit_key.estimate_differences(self.session, plan, found_rows, units, doing=self.doing)
         if unit is None:
             return build_empty_estimate(unit_key.explain_missing_unit_key(self.rules, self.units))
         table, columns = unit
-        if table in self.draws:
-            return unit_key.estimate_differences(
-                self.session, plan, found_rows, OutputUnits(draw=self.draws[table], columns=columns), doing=self.doing
-            )
         found = unit_key.count_affected_units(self.session, plan, found_rows, columns, doing=self.doing)
         return build_empty_estimate(unit_key.NO_DRAW_REASON, unit=table, sample=found)
 
     def _estimate_no_change(self, columns: list[ComparedColumn]) -> OutputEstimate:
         """Estimate what it means that no row differs."""
+        units = unit_key.find_output_units(self.rules, self.units, self.draws, columns)
+        if units is not None:
+            return unit_key.estimate_no_change(self.session, units)
         unit = unit_key.find_unit_key(self.rules, self.units, columns)
         if unit is None:
             return build_empty_estimate(unit_key.explain_missing_unit_key(self.rules, self.units))
-        table, chosen = unit
-        if table in self.draws:
-            return unit_key.estimate_no_change(self.session, OutputUnits(draw=self.draws[table], columns=chosen))
-        return build_empty_estimate(unit_key.NO_DRAW_REASON, unit=table, sample=0)
+        return build_empty_estimate(unit_key.NO_DRAW_REASON, unit=unit[0], sample=0)
 
     def _build_diff(
         self,

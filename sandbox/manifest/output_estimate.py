@@ -68,7 +68,8 @@ class OutputEstimate(DocumentPart):
     are by numeric or boolean column; of the latter, ``truth_columns``, they are the rows that are true and their share.
     ``outside`` counts production's rows without a unit, by table; they are in no figure. It is null if they were not
     counted. ``checked_units`` is the largest number of units on which the separability check ran the code: it cannot see
-    a limit above.
+    a limit above. ``through`` is the sampled table between the output's rows and their units, if the output has that
+    table's key and not the unit's.
     """
 
     status: Literal["estimated", "not_estimated"]
@@ -87,6 +88,7 @@ class OutputEstimate(DocumentPart):
     left_out: RowsWithoutUnit | None = None
     outside: dict[str, int | None] = Field(default_factory=dict)
     checked_units: int | None = None
+    through: str | None = None
 
 
 def upgrade_estimate(fields: dict[str, Any]) -> dict[str, Any]:

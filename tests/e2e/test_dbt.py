@@ -160,6 +160,10 @@ def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, 
     assert (rows["baseline"], rows["changed"]) == (2500, 2500)
     same = [name for name, one in document["outputs"].items() if not one["rows"]["changed"]]
     assert sorted(same) == ["order_days", "regions", "stg_customers", "stg_orders"]
+    # An order belongs to a customer, so a model of orders has the customers as units.
+    through = {name: one["estimate"].get("through") for name, one in document["outputs"].items()}
+    assert {name for name, table in through.items() if table == "orders"} == {"order_days", "stg_orders"}
+    assert document["outputs"]["order_days"]["estimate"]["status"] == "estimated"
     asked = asked_of(document)
     assert asked["accepted_values_customer_value_country__Germany__France"] == (0, 2, "newly_failing")
     assert asked["unique_customer_value_customer_id"] == (0, 0, "passed")

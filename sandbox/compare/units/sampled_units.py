@@ -5,9 +5,13 @@ Apart from the estimates, because these need numpy, and whether anything is esti
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.table_functions import build_parquet_reader
 from sandbox.engine.sql.type_names import are_comparable
 from sandbox.manifest.output_estimate import AffectedUnits, OutputEstimate
 
@@ -19,7 +23,65 @@ if TYPE_CHECKING:
     from sandbox.compare.relations import SideName
     from sandbox.manifest.sample import SampleManifest, SizeRecord, StratumRecord
 
+GENERAL_KEYS = frozenset({"id", "key", "name", "no", "number", "pk", "uuid"})
+"""Names of keys that say nothing of the table."""
+TABLE_PREFIX = re.compile(r"(raw|src|source|stg|staging)_+", re.IGNORECASE)
 NONDETERMINISTIC_KEY_REASON = "its unit key differs from run to run"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkedTable:
+    """A table of the sample on the way to a unit: its files, and its columns with the next table's key."""
+
+    files: Sequence[Path]
+    columns: tuple[str, ...]
+    next_key: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitLink:
+    """A way from the key of a table to the unit that its row belongs to.
+
+    Attributes:
+        table: The table.
+        key: The column that is unique in it, and ``type`` the engine's name of its type.
+        steps: The tables from it to the last one before the unit table.
+        types: The types of the last one's columns with the unit's key.
+    """
+
+    table: str
+    key: str
+    type: str
+    steps: tuple[LinkedTable, ...]
+    types: tuple[str, ...]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names by which a column of an output is taken for the key.
+
+        >>> UnitLink(table="raw.raw_orders", key="id", type="BIGINT", steps=(), types=()).column_names
+        ('order_id',)
+        >>> UnitLink(table="countries", key="code", type="VARCHAR", steps=(), types=()).column_names
+        ('code', 'country_code')
+        """
+        name = TABLE_PREFIX.sub("", self.table.rpartition(".")[2])
+        singular = f"{name[:-3]}y" if name.endswith("ies") else name.removesuffix("s")
+        return (*(() if self.key.lower() in GENERAL_KEYS else (self.key,)), f"{singular}_{self.key}")
+
+    def render_unit_sql(self, value: str, place: int) -> str:
+        """Render one column of the unit's key for a value of the key; NULL where there is no single one."""
+        tables = f"{build_parquet_reader(self.steps[0].files)} l0"
+        for number, (step, following) in enumerate(itertools.pairwise(self.steps)):
+            on = " and ".join(
+                f"l{number}.{quote_identifier(here)} = l{number + 1}.{quote_identifier(there)}"
+                for here, there in zip(step.columns, step.next_key, strict=True)
+            )
+            tables += f" join {build_parquet_reader(following.files)} l{number + 1} on {on}"
+        unit = f"l{len(self.steps) - 1}.{quote_identifier(self.steps[-1].columns[place])}"
+        return (
+            f"(select case when count(distinct {unit}) = 1 then any_value({unit}) end from {tables} "
+            f"where l0.{quote_identifier(self.key)} = {value})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +93,7 @@ class UnitTableDraw:
         key: Its key, and ``types`` the engine's names of the types.
         weights: The file of its selected units: the key's columns, then the stratum.
         files: Those of the unit table in the sample, and ``columns`` their names with the engine's names of the types.
+        links: The tables whose rows belong to its units, with a key of one column.
         strata: As in the manifest.
         sizes: Likewise, the recorded sizes of its units.
         called: What sentences call its units; empty for the table's name.
@@ -47,6 +110,7 @@ class UnitTableDraw:
     rows_outside_units: Mapping[str, int | None] = field(default_factory=dict)
     files: Sequence[Path] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    links: Sequence[UnitLink] = ()
 
     @property
     def population(self) -> int:
@@ -82,8 +146,43 @@ def build_unit_draws(
             rows_outside_units={name: count for name, count in outside.items() if count != 0},
             files=[folder / file.path for file in manifest.tables[unit].files],
             columns=types,
+            links=[link for name in family if (link := _build_link(manifest, folder, name, unit)) is not None],
         )
     return given
+
+
+def _build_link(manifest: SampleManifest, folder: Path, table: str, unit: str) -> UnitLink | None:
+    """Return the way from a table's key to its unit; None without a unique column, or if a table has several ways."""
+    first = manifest.tables[table]
+    key = next(iter(first.unique), None) if len(first.unique) == 1 else None
+    if key is None:
+        named = [name for name in first.unique if name.lower() in GENERAL_KEYS or name.lower().endswith("_id")]
+        key = named[0] if len(named) == 1 else None
+    if key is None or not first.estimable:
+        return None
+    steps, name, step = list[LinkedTable](), table, first
+    while name != unit:
+        step = manifest.tables[name]
+        ways = [reference for reference in step.references if reference.table == step.belongs_to]
+        if len(ways) != 1 or step.belongs_to is None or len(steps) > len(manifest.tables):
+            return None
+        files = [folder / file.path for file in step.files]
+        steps.append(LinkedTable(files=files, columns=tuple(ways[0].columns), next_key=tuple(ways[0].key)))
+        name = step.belongs_to
+    order = manifest.units[unit].key
+    if not steps or set(steps[-1].next_key) != set(order):
+        return None
+    by_key = dict(zip(steps[-1].next_key, steps[-1].columns, strict=True))
+    columns = tuple(by_key[column] for column in order)
+    steps[-1] = LinkedTable(files=steps[-1].files, columns=columns, next_key=tuple(order))
+    types = {column.name: column.type for column in step.columns}
+    return UnitLink(
+        table=table,
+        key=key,
+        type={column.name: column.type for column in first.columns}[key],
+        steps=tuple(steps),
+        types=tuple(types[column] for column in columns),
+    )
 
 
 def _find_unit_table(manifest: SampleManifest, table: str) -> str | None:
@@ -108,22 +207,37 @@ def build_empty_estimate(reason: str, *, unit: str | None = None, sample: int | 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputUnits:
-    """The units of one output: the draw, and the columns that name one, in the order of the draw's key."""
+    """The units of one output: the draw, and the columns that name one, in the order of the draw's key.
+
+    With a ``link``, the single column names a row of its table, and that row's unit counts.
+    """
 
     draw: UnitTableDraw
     columns: Sequence[ComparedColumn]
+    link: UnitLink | None = None
 
     @property
     def key_names(self) -> list[str]:
         """What a unit's key is called in the session."""
-        return [f"u{place}" for place in range(len(self.columns))]
+        return [f"u{place}" for place in range(len(self.draw.key))]
+
+    @property
+    def wanted_types(self) -> tuple[str, ...]:
+        """The types that the columns are converted to."""
+        return self.draw.types if self.link is None else (self.link.type,)
 
     def render_key_sql(self, side: SideName, row: str = "") -> list[str]:
         """Render the SQL of a row's unit key in the types of the draw; NULL where a value has no equal there."""
         prefix = f"{row}." if row else ""
-        return [
+        values = [
             _render_lossless_cast_sql(f"{prefix}{column.format_raw_name(side)}", column.select_type(side), wanted)
-            for column, wanted in zip(self.columns, self.draw.types, strict=True)
+            for column, wanted in zip(self.columns, self.wanted_types, strict=True)
+        ]
+        if self.link is None:
+            return values
+        return [
+            _render_lossless_cast_sql(self.link.render_unit_sql(values[0], place), type_, wanted)
+            for place, (type_, wanted) in enumerate(zip(self.link.types, self.draw.types, strict=True))
         ]
 
     def render_key_columns_sql(self, side: SideName, row: str = "") -> str:
@@ -139,12 +253,13 @@ class OutputUnits:
 
     def find_problem(self) -> str | None:
         """Describe why no row's unit can be told, if so."""
-        for column, wanted in zip(self.columns, self.draw.types, strict=True):
+        target = self.draw.table if self.link is None else self.link.table
+        for column, wanted in zip(self.columns, self.wanted_types, strict=True):
             if column.is_nondeterministic:
                 return NONDETERMINISTIC_KEY_REASON
             for type_ in column.types:
                 if not are_comparable(type_, wanted):
-                    return f"its {column.name} is {type_}, and the key of {self.draw.table} is {wanted}"
+                    return f"its {column.name} is {type_}, and the key of {target} is {wanted}"
         return None
 
 

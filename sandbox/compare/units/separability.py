@@ -11,7 +11,6 @@ from sandbox.compare.relations import SIDES, Relation, create_table
 from sandbox.compare.rules import OutputRules, Tolerance
 from sandbox.compare.tables import compare_tables
 from sandbox.compare.units import unit_key as unit_keys
-from sandbox.compare.units.sampled_units import OutputUnits
 from sandbox.engine.duckdb.session import Session, quote_literal
 from sandbox.errors import PipelineError
 from sandbox.formatting import format_count
@@ -95,17 +94,16 @@ def _write_half_rows(question: SeparabilityInput, folder: Path, memory: int) -> 
     Returns:
         The rules in these names, and the columns' own names; or why that cannot be done.
     """
-    unit_key = question.rules.unit_key or question.draw.key
+    draw = question.draw
     with Session(memory=memory, failure=PipelineError) as session:
         reader = table_reader.TableReader(session, PipelineError)
         tables: dict[SideName, TableFiles] = {"baseline": question.whole, "candidate": question.half}
         shapes = {side: reader.open(side, tables[side]) for side in SIDES}
         found = match_columns(shapes["baseline"].names, shapes["candidate"].names, OutputRules())
         columns = table_reader.build_compared_columns(session, shapes, found, OutputRules(), PipelineError)
-        known = {column.name: column for column in columns}
-        if not set(unit_key) <= set(known):
+        own = unit_keys.find_output_units(question.rules, {draw.table: draw.key}, {draw.table: draw}, columns)
+        if own is None:
             return unit_keys.NO_UNIT_REASON
-        own = OutputUnits(draw=question.draw, columns=[known[name] for name in unit_key])
         names = ", ".join(own.key_names)
         half_units = create_table(
             session, Relation(name="half_units"), f"select * from ({question.half_units_sql}) as k({names})"
@@ -114,13 +112,9 @@ def _write_half_rows(question: SeparabilityInput, folder: Path, memory: int) -> 
             return f"the sample has too few {question.draw.table} to see whether they depend on each other"
         for side in SIDES:
             chosen = ", ".join(f"{column.format_raw_name(side)} as c{column.baseline}" for column in columns)
-            same = " and ".join(
-                f"{sql} = d.{name}" for sql, name in zip(own.render_key_sql(side, "t"), own.key_names, strict=True)
-            )
-            rows, doing = (
-                f"{shapes[side].relation} t semi join {half_units} d on {same}",
-                table_reader.describe_read_failure(side, tables[side]),
-            )
+            doing = table_reader.describe_read_failure(side, tables[side])
+            shown = f"(select *, {own.render_key_columns_sql(side)} from {shapes[side].relation})"
+            rows = f"{shown} t semi join {half_units} d on {own.join_condition}"
             alone = set(found.removed if side == "baseline" else found.added) - question.rules.ignore
             filled = [
                 name

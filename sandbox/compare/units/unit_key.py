@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox.compare.relations import Differences
     from sandbox.compare.rows.row_matching import ComparisonPlan
     from sandbox.compare.rules import OutputRules
+    from sandbox.compare.units.sampled_units import UnitTableDraw
     from sandbox.engine.duckdb.session import Session
     from sandbox.manifest.output_estimate import OutputEstimate
 
@@ -52,6 +53,33 @@ def find_unit_key(
     if table is None or not all(name in known for name in wanted):
         return None
     return table, [known[name] for name in wanted]
+
+
+def find_output_units(
+    rules: OutputRules,
+    units: Mapping[str, tuple[str, ...]],
+    draws: Mapping[str, UnitTableDraw],
+    columns: Sequence[ComparedColumn],
+) -> OutputUnits | None:
+    """Return what names the units of an output's rows, in a drawn unit table: its key, or the key of what belongs to it.
+
+    An output with ``order_id`` alone has the units that its orders belong to. A declared ``unit_key`` can be such a key
+    too, unless a unit table has a key of that name.
+    """
+    known = {column.name: column for column in columns if column.common is not None}
+    links = [(table, link) for table in units if table in draws for link in draws[table].links]
+    if rules.unit_key is not None and not any(set(key) == set(rules.unit_key) for key in units.values()):
+        known = {name: column for name, column in known.items() if (name,) == rules.unit_key}
+        unit = None
+    else:
+        unit = find_unit_key(rules, units, columns)
+        links = links if rules.unit_key is None and unit is None else []
+    for table, link in links:
+        named = [known[name] for name in link.column_names if name in known]
+        if named:
+            return OutputUnits(draw=draws[table], columns=named[:1], link=link)
+    unit = unit or find_unit_key(rules, units, columns)
+    return OutputUnits(draw=draws[unit[0]], columns=unit[1]) if unit is not None and unit[0] in draws else None
 
 
 def explain_missing_unit_key(rules: OutputRules, units: Mapping[str, tuple[str, ...]]) -> str:
@@ -97,7 +125,12 @@ def estimate_differences(
     left = found.rows_without_unit
     if not any(part.any() for part in found.rows) and left is not None and (left.baseline or left.candidate):
         return build_empty_estimate(NO_KNOWN_UNIT_REASON, unit=units.draw.table)
-    return estimate_output(units.draw, found)
+    return _add_link(estimate_output(units.draw, found), units)
+
+
+def _add_link(estimate: OutputEstimate, units: OutputUnits) -> OutputEstimate:
+    """Return an estimate with the table through which its rows belong to units."""
+    return estimate if units.link is None else estimate.model_copy(update={"through": units.link.table})
 
 
 def estimate_no_change(session: Session, units: OutputUnits) -> OutputEstimate:
@@ -114,7 +147,7 @@ def estimate_no_change(session: Session, units: OutputUnits) -> OutputEstimate:
 
     drawn = create_drawn_units_table(session, units.draw)
     strata = read_arrays(session, f"select stratum from {drawn}", doing="reading the sample's weights")
-    return estimate_output(units.draw, build_unchanged_totals(strata["stratum"]))
+    return _add_link(estimate_output(units.draw, build_unchanged_totals(strata["stratum"])), units)
 
 
 def count_affected_units(

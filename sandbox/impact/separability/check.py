@@ -145,15 +145,19 @@ def _build_side_rules(terms: ComparisonOptions, side: RunnableSide, output: Outp
     def rename_columns(columns: Iterable[str]) -> tuple[str, ...]:
         return tuple(names.get(column, column) for column in columns)
 
-    unit_key = rules.unit_key or terms.draws[str(output.estimate.unit)].key  # type: ignore[index]
+    unit_key = () if output.estimate.through else _get_unit_key(rules, terms, output)
     return dataclasses.replace(
         rules,
-        unit_key=rename_columns(unit_key),
+        unit_key=rename_columns(unit_key) or None,
         ignore=frozenset({*rename_columns(rules.ignore), *output.schema_.added}),  # columns excluded from the check
         tainted=frozenset(rename_columns(rules.tainted)),
         tolerance=dict(zip(rename_columns(rules.tolerance), rules.tolerance.values(), strict=True)),
         rename={},
     )
+
+
+def _get_unit_key(rules: OutputRules, terms: ComparisonOptions, output: OutputDiff) -> tuple[str, ...]:
+    return rules.unit_key or terms.draws[str(output.estimate.unit)].key  # type: ignore[index]
 
 
 def _map_column_names(side: RunnableSide, output: OutputDiff) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import OutputRules, Tolerance, compare_tables
-from sandbox.compare.units.sampled_units import UnitTableDraw
+from sandbox.compare.units.sampled_units import LinkedTable, UnitLink, UnitTableDraw
 from sandbox.errors import StoreError
 from sandbox.manifest.sample import StratumRecord
 from sandbox.model import SilentProgress, TableFiles
@@ -85,6 +85,51 @@ def drawn(tmp_path: Path) -> UnitTableDraw:
 
 def both(tmp_path: Path, before: dict[str, Any], after: dict[str, Any]) -> tuple[TableFiles, TableFiles]:
     return parquet(tmp_path / "before.parquet", before), parquet(tmp_path / "after.parquet", after)
+
+
+def link_orders_and_items(tmp_path: Path, drawn: UnitTableDraw) -> UnitTableDraw:
+    """Give the draw with two tables that belong to its units: three orders a customer, two items an order."""
+    orders = {"id": list(range(120)), "buyer": [number % UNITS for number in range(120)]}
+    items = {"id": list(range(1000, 1240)), "order": [number % 120 for number in range(240)]}
+    files = {
+        name: parquet(tmp_path / f"{name}.parquet", columns).paths
+        for name, columns in {"orders": orders, "items": items}.items()
+    }
+    to_customers = LinkedTable(files=files["orders"], columns=("buyer",), next_key=("customer_id",))
+    to_orders = LinkedTable(files=files["items"], columns=("order",), next_key=("id",))
+    ways = {"raw_orders": (to_customers,), "items": (to_orders, to_customers)}
+    links = [UnitLink(table=name, key="id", type="BIGINT", steps=way, types=("BIGINT",)) for name, way in ways.items()]
+    return replace(drawn, links=links)
+
+
+@pytest.mark.parametrize("declared", [None, "order_id"])
+@pytest.mark.parametrize(("table", "column", "first"), [("raw_orders", "order_id", 0), ("items", "item_id", 1000)])
+def test_rows_that_name_an_order_have_the_units_of_their_orders(
+    tmp_path: Path, drawn: UnitTableDraw, table: str, column: str, first: int, declared: str | None
+) -> None:
+    linked = link_orders_and_items(tmp_path, drawn)
+    count = 120 if table == "raw_orders" else 240
+    keys = [first + number for number in range(count)]
+    units = [number % 120 % UNITS for number in range(count)]
+    before, after = [10.0] * count, [15.0] * 4 + [10.0] * (count - 4)
+    rules = OutputRules(key=(column,), unit_key=(declared,) if declared == column else None)
+    found = diff(*both(tmp_path, {column: keys, "v": before}, {column: keys, "v": after}), linked, rules).estimate
+    assert found.through == table
+    named = [{column: keys, "customer_id": units, "v": values} for values in (before, after)]
+    direct = diff(*both(tmp_path, named[0], named[1]), linked, OutputRules(key=(column,))).estimate
+    assert direct.through is None
+    assert found.model_copy(update={"through": None}) == direct  # as if the output named the customers itself
+    # An order that is not in the sample belongs to no unit of it, and is left out with its difference.
+    keys[5] = 77_777
+    found = diff(*both(tmp_path, {column: keys, "v": before}, {column: keys, "v": after}), linked, rules).estimate
+    assert found.left_out is not None
+    assert (found.left_out.baseline, found.left_out.candidate, found.left_out.different) == (1, 1, 0)
+
+
+def test_a_key_that_says_nothing_of_its_table_leads_to_no_unit(tmp_path: Path, drawn: UnitTableDraw) -> None:
+    linked = link_orders_and_items(tmp_path, drawn)
+    values = {"id": list(range(120)), "v": [1.0] * 120}
+    assert diff(*both(tmp_path, values, values), linked).estimate.status == "not_estimated"
 
 
 def test_units_rows_totals_and_means_are_scaled_up(tmp_path: Path, drawn: UnitTableDraw) -> None:

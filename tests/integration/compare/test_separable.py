@@ -9,13 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.compare import OutputRules, Tolerance
-from sandbox.compare.units.sampled_units import UnitTableDraw
+from sandbox.compare.units.sampled_units import LinkedTable, UnitLink, UnitTableDraw
 from sandbox.compare.units.separability import SeparabilityInput, find_separability_problem
 from sandbox.engine.duckdb.session import quote_literal
 from sandbox.errors import PipelineError
 from sandbox.model import TableFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 KEPT = [1, 2]
@@ -30,6 +31,7 @@ def asked(
     rules: OutputRules | None = None,
     *,
     kept: list[int] | None = None,
+    links: Sequence[UnitLink] = (),
 ) -> str | None:
     paths = {}
     for name, columns in (("whole", whole), ("half", half)):
@@ -44,6 +46,7 @@ def asked(
         weights=units,
         strata=[],
         rows_outside_units={},
+        links=links,
     )
     question = SeparabilityInput(
         whole=TableFiles(name="t", format="parquet", paths=(paths["whole"],)),
@@ -55,6 +58,19 @@ def asked(
         key=("customer_id",),
     )
     return find_separability_problem(question, memory=2**28)
+
+
+def test_units_through_orders_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "orders.parquet"
+    pq.write_table(pa.table({"id": [10, 11, 12, 13], "buyer": [1, 2, 3, 4]}), path)
+    step = LinkedTable(files=[path], columns=("buyer",), next_key=("customer_id",))
+    link = UnitLink(table="orders", key="id", type="BIGINT", steps=(step,), types=("BIGINT",))
+    whole = {"order_id": [10, 11, 12, 13], "value": [1.0, 2.0, 3.0, 4.0]}
+    rules = OutputRules(key=("order_id",))
+    half = {"order_id": [10, 11, 99], "value": [1.0, 2.0, 9.0]}  # 99 is of a copied unit
+    assert asked(tmp_path, whole, half, rules, links=[link]) is None
+    half["value"] = [1.0, 3.0, 9.0]
+    assert "depends on the others" in str(asked(tmp_path, whole, half, rules, links=[link]))
 
 
 def test_rows_that_stay_the_same_are_separable(tmp_path: Path) -> None:
