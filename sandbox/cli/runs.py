@@ -93,6 +93,11 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool, ac
 @frozen_option
 @click.option("--fresh", is_flag=True, help="Run everything again although it ran before.")
 @click.option(
+    "--groups/--no-groups",
+    default=None,
+    help="Run random groups of units for outputs by day or country; default: if that takes less than a minute.",
+)
+@click.option(
     "--accept-rules",
     is_flag=True,
     help="Accept that the change also changes the rules that judge it, listed in the report.",
@@ -117,6 +122,7 @@ def diff(
     name: str,
     frozen: bool,
     fresh: bool,
+    groups: bool | None,
     accept_rules: bool,
     accept_masks: bool,
     no_values: bool,
@@ -142,6 +148,7 @@ def diff(
     version_flags = {flag for flag, value in versions.items() if value is not None}
     if tables:
         flags = {"--bisect": bisect, "--fresh": fresh, "--frozen": frozen, "--name": name != DEFAULT_NAME}
+        flags |= {"--groups": groups is not None}
         flags |= {"--accept-rules": accept_rules, "--accept-masks": accept_masks}
         flags |= {"--config": call.config is not None, "--runtime": call.runtime is not None}
         _check_tables(tables, version_flags, flags)
@@ -154,6 +161,7 @@ def diff(
         values=not no_values,
         accept_rules=accept_rules or bisect,
         rows=row_files,
+        groups=groups,
     )
     result: DiffResult
     if tables:

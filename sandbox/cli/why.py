@@ -95,7 +95,7 @@ def why(
         output=output,
         expect=expect,
         target=target,
-        diff=DiffOptions(name=name, frozen=frozen, values=not no_values, accept_rules=True),
+        diff=DiffOptions(name=name, frozen=frozen, values=not no_values, accept_rules=True, groups=False),
     )
     if change:
         from sandbox.commands.why.change import why_change  # noqa: PLC0415

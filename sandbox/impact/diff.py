@@ -94,7 +94,12 @@ def open_comparison(
         open_side("candidate", other, versions.candidate, progress=progress) as candidate,
     ):
         findings = run_and_compare_sides(
-            baseline, candidate, stack=versions.stack, fresh=options.fresh, progress=progress
+            baseline,
+            candidate,
+            stack=versions.stack,
+            groups=options.groups,
+            fresh=options.fresh,
+            progress=progress,
         )
         document = _build_document(project, ground, findings, rules)
         yield Comparison(baseline=baseline, candidate=candidate, findings=findings, document=document)

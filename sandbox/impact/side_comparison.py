@@ -16,6 +16,7 @@ from sandbox.impact.compare_outputs import (
 from sandbox.impact.comparison_cache import compare_runs
 from sandbox.impact.document import DiffFindings, describe_run_side
 from sandbox.impact.noise.findings import account_for_noise
+from sandbox.impact.random_groups.estimates import estimate_by_groups
 from sandbox.impact.separability.withdrawal import withdraw_estimates
 from sandbox.impact.sides import find_ancestry_warnings
 from sandbox.runner.output_records import list_output_tables
@@ -33,6 +34,7 @@ def run_and_compare_sides(
     candidate: RunnableSide,
     *,
     stack: Path | None,
+    groups: bool | None,
     fresh: bool,
     progress: Progress,
 ) -> DiffFindings:
@@ -42,6 +44,7 @@ def run_and_compare_sides(
         baseline: The baseline, ready to run.
         candidate: The candidate, ready to run.
         stack: The file with the candidate's stack, if only the stacks differ.
+        groups: Whether to run random groups of units (see `estimate_by_groups`).
         fresh: Whether to ignore earlier runs.
         progress: Shows the steps.
     """
@@ -86,7 +89,8 @@ def run_and_compare_sides(
         ],
     )
     findings = account_for_noise(baseline, findings, terms, fresh=fresh, progress=progress)
-    return withdraw_estimates(baseline, candidate, findings, terms, fresh=fresh, progress=progress)
+    findings = withdraw_estimates(baseline, candidate, findings, terms, fresh=fresh, progress=progress)
+    return estimate_by_groups(baseline, candidate, findings, terms, groups=groups, fresh=fresh, progress=progress)
 
 
 def _list_changed_seeds(baseline: RunnableSide, candidate: RunnableSide) -> list[NotCompared]:

@@ -60,6 +60,25 @@ class RowsWithoutUnit(DocumentPart):
     different: int
 
 
+class CellEstimate(DocumentPart):
+    """The totals of one cell of an output: one country, one day. ``key`` maps its key's columns to their values as text."""
+
+    key: dict[str, str | None]
+    totals: dict[str, TotalChange]
+
+
+class GroupEstimate(DocumentPart):
+    """What random groups of units tell about an output whose rows name no unit.
+
+    ``count`` is the number of groups. ``cells`` is empty if there are more than 500. ``left_out`` maps numeric columns
+    without estimates to the reason.
+    """
+
+    count: int
+    cells: list[CellEstimate] = Field(default_factory=list)
+    left_out: dict[str, str] = Field(default_factory=dict)
+
+
 class OutputEstimate(DocumentPart):
     """The estimated effect of the change on production, by one output; ``reason`` is set if nothing is estimated.
 
@@ -69,7 +88,8 @@ class OutputEstimate(DocumentPart):
     ``outside`` counts production's rows without a unit, by table; they are in no figure. It is null if they were not
     counted. ``checked_units`` is the largest number of units on which the separability check ran the code: it cannot see
     a limit above. ``through`` is the sampled table between the output's rows and their units, if the output has that
-    table's key and not the unit's.
+    table's key and not the unit's. ``groups`` is set if totals come from random groups of units, because no column names a unit: then only
+    ``totals`` are estimated.
     """
 
     status: Literal["estimated", "not_estimated"]
@@ -89,6 +109,7 @@ class OutputEstimate(DocumentPart):
     outside: dict[str, int | None] = Field(default_factory=dict)
     checked_units: int | None = None
     through: str | None = None
+    groups: GroupEstimate | None = None
 
 
 def upgrade_estimate(fields: dict[str, Any]) -> dict[str, Any]:

@@ -185,5 +185,5 @@ def compute_half_fingerprint(fingerprint: str) -> str:
 
 def compute_enlarged_fingerprint(fingerprint: str, choices: dict[str, Any]) -> str:
     """Return the fingerprint of a sample's enlarged half-sample, written with some choices."""
-    own = hash_json({"enlarged half of": fingerprint, "by": 1, **choices})
+    own = hash_json({"enlarged half of": fingerprint, "by": 2, **choices})
     return own[: HALF_FAMILY.start] + compute_half_fingerprint(fingerprint)[HALF_FAMILY]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from sandbox.manifest.document import Document, DocumentPart
 
 
@@ -28,6 +30,13 @@ class SeparabilityRecord(Document):
     cost: float
 
 
+class CopiedUnit(DocumentPart):
+    """A unit of a half-sample with copies: its key as text, and their number."""
+
+    key: list[str]
+    copies: int
+
+
 class SeparabilityChecks(DocumentPart):
     """The runs of the separability check, on both sides; ``cost`` is theirs in runs of the sample, by rows.
 
@@ -43,7 +52,8 @@ class HalfSampleRecord(Document):
     """``half.json``, in the folder of a half-sample: its size.
 
     ``units`` maps a unit table to its number of units, copies included. ``cost`` is the number of rows, in units of the
-    sample's: the cost of a run in runs of the whole sample.
+    sample's: the cost of a run in runs of the whole sample. ``copied`` lists the copied units of a sample with one unit
+    table: the key as text, and the number of copies.
     """
 
     NAME: ClassVar[str] = "the half-sample's record"
@@ -51,3 +61,37 @@ class HalfSampleRecord(Document):
     units: dict[str, int]
     rows: int
     cost: float
+    copied: list[CopiedUnit] = Field(default_factory=list)
+
+
+class CellGroups(DocumentPart):
+    """One cell of an output: the values of its key as text, and each column's sums in all groups."""
+
+    key: list[str | None]
+    sums: dict[str, list[float]]
+
+
+class OutputGroups(DocumentPart):
+    """One output's sums in each random group of units.
+
+    ``reason`` is set if they cannot be used at all. ``columns`` maps a numeric column to the reason why its sums do not
+    add up; None if they do.
+    """
+
+    reason: str | None
+    columns: dict[str, str | None] = Field(default_factory=dict)
+    cells: list[CellGroups] = Field(default_factory=list)
+
+
+class GroupsRecord(Document):
+    """The sums that one side's code makes of random groups of the sampled units.
+
+    ``units`` is the largest number of units on which the code ran. ``identity`` is a digest of the run and the groups.
+    """
+
+    NAME: ClassVar[str] = "the record of random groups"
+    HAS_SEAL: ClassVar[bool] = True
+
+    identity: str
+    outputs: dict[str, OutputGroups]
+    units: int

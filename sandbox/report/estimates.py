@@ -24,7 +24,7 @@ from sandbox.report.figures import (
 
 if TYPE_CHECKING:
     from sandbox.manifest.diff import DiffDocument, OutputDiff
-    from sandbox.manifest.output_estimate import EstimatedFigure, OutputEstimate
+    from sandbox.manifest.output_estimate import EstimatedFigure, GroupEstimate, OutputEstimate
 
 INTERVAL_CAVEAT = (
     "95 % is over draws: of a hundred samples with other salts, about 95 would have intervals that hold the truth. One salt "
@@ -38,6 +38,8 @@ def describe_estimate(output: OutputDiff) -> str | None:
     """Return the estimate in one sentence; None if there is no estimate."""
     estimate = output.estimate
     units = estimate.units_affected
+    if estimate.status == "estimated" and estimate.groups is not None:
+        return _describe_groups(output, estimate.groups)
     if estimate.status != "estimated" or units is None or units.estimate is None:
         return None
     if not units.sample:
@@ -117,9 +119,18 @@ def describe_exclusions(output: OutputDiff) -> list[str]:
             for table, count in estimate.outside.items()
         ]
         phrases.append(f"no figure counts production's rows that belong to none of the {unit}: {', '.join(counted)}")
+    if estimate.groups is not None:
+        phrases += [f"{column} is not estimated: {why}" for column, why in estimate.groups.left_out.items()]
     if estimate.checked_units is not None and estimate.checked_units < (estimate.population or 0):
         phrases.append(f"a limit above {format_number(estimate.checked_units)} {unit} would not be seen")
     return phrases
+
+
+def _describe_groups(output: OutputDiff, groups: GroupEstimate) -> str:
+    """Return what random groups tell about an output whose rows name no unit."""
+    source = f"from {groups.count} random groups of {get_unit_name(output.estimate)}"
+    total = _describe_total_change(output)
+    return f"In production {total} ({source})." if total else f"No total of it changes in the sample ({source})."
 
 
 def _describe_no_effect(output: OutputDiff) -> str:
@@ -169,7 +180,8 @@ def _describe_total_change(output: OutputDiff) -> str:
     if name in estimate.truth_columns:
         what = f"the number of rows with {name}"
     if rank_total(total) == len({"estimated", "lower_bound"}):
-        return f"too few of them were drawn to say how far {what} moves; direction unclear"
+        few = "too few of them were drawn" if estimate.groups is None else "too few units were drawn"
+        return f"{few} to say how far {what} moves; direction unclear"
     relative, change = total.relative, total.change
     leading = relative if relative.status not in {"bounded", "not_estimated"} else change
     if leading.status == "estimated" and not has_direction(leading):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sandbox.formatting import NO_VALUE, format_change, format_number, format_share
 
 if TYPE_CHECKING:
-    from sandbox.manifest.output_estimate import EstimatedFigure, OutputEstimate, TotalChange
+    from sandbox.manifest.output_estimate import EstimatedFigure, GroupEstimate, OutputEstimate, TotalChange
 
 _MAX_COLUMNS = 8
 POINTS = "percentage points"
@@ -38,6 +38,8 @@ class FigureRow:
 
 def build_figure_rows(estimate: OutputEstimate) -> list[FigureRow]:
     """Build the figure rows of one output; columns are sorted by the size of their change."""
+    if estimate.groups is not None:
+        return _build_group_rows(estimate, estimate.groups)
     if estimate.status != "estimated" or estimate.units_affected is None or not estimate.units_affected.sample:
         return []
     counts: list[tuple[str, EstimatedFigure]] = [
@@ -58,6 +60,20 @@ def build_figure_rows(estimate: OutputEstimate) -> list[FigureRow]:
     ]
     for name in list_changed_totals(estimate)[:_MAX_COLUMNS]:
         rows += _build_column_rows(estimate, name)
+    return rows
+
+
+def _build_group_rows(estimate: OutputEstimate, groups: GroupEstimate) -> list[FigureRow]:
+    """Build the rows of changed totals: over all cells, then of each cell in the order of its key."""
+    changed = list_changed_totals(estimate)[:_MAX_COLUMNS]
+    rows = [row for name in changed for row in _build_column_rows(estimate, name)]
+    for cell in groups.cells:
+        label = ", ".join(f"{column} {NO_VALUE if value is None else value}" for column, value in cell.key.items())
+        rows += [
+            _build_change_row(f"total of {name}, {label}", cell.totals[name].change, before=cell.totals[name].baseline)
+            for name in changed
+            if cell.totals[name].change.estimate
+        ]
     return rows
 
 

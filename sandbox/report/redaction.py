@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         OutputDiff,
         RowSegment,
     )
+    from sandbox.manifest.output_estimate import OutputEstimate
 
 COMPILED_LABEL = "compiled: "
 """Start of a difference of compiled code; see `DbtBuild`."""
@@ -29,7 +30,7 @@ def redact_document(document: DiffDocument) -> DiffDocument:
     """Return the document for readers without access to rows; no report made from it shows a row's value.
 
     Examples are removed. Distributions lose minimum, maximum, quantiles, edges and frequent values. Segments keep their
-    columns and shares. A column's largest change is removed, because it is the change of a single row. Mean and total
+    columns and shares, and estimates by cell are removed. A column's largest change is removed, because it is the change of a single row. Mean and total
     are removed if only one row changed.
     """
     return document.model_copy(
@@ -71,8 +72,16 @@ def _redact_output(output: OutputDiff) -> OutputDiff:
             "columns": {name: _redact_column(column) for name, column in output.columns.items()},
             "profiles": {name: _redact_profile(profile) for name, profile in output.profiles.items()},
             "segments": [_redact_segment(segment) for segment in output.segments],
+            "estimate": _redact_estimate(output.estimate),
         }
     )
+
+
+def _redact_estimate(estimate: OutputEstimate) -> OutputEstimate:
+    """Return the estimate without cells, which are named by values."""
+    if estimate.groups is None:
+        return estimate
+    return estimate.model_copy(update={"groups": estimate.groups.model_copy(update={"cells": []})})
 
 
 def _redact_column(column: ColumnChanges) -> ColumnChanges:

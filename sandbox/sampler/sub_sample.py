@@ -75,14 +75,24 @@ class SubSampleWriter:
         sample: The sample.
         manifest: Its manifest.
         settings: The settings of the sample.
+        whole_lookups: Whether parts hold lookups whole, instead of the rows that they refer to.
     """
 
-    def __init__(self, session: Session, sample: Sample, manifest: SampleManifest, settings: Settings) -> None:
+    def __init__(
+        self,
+        session: Session,
+        sample: Sample,
+        manifest: SampleManifest,
+        settings: Settings,
+        *,
+        whole_lookups: bool = False,
+    ) -> None:
         self._session = session
         self._sample = sample
         self._manifest = manifest
         rows = {name: table.source_rows for name, table in manifest.tables.items()}
-        self._steps = _mark_referenced_lookups(order_tables(settings, rows))
+        steps = order_tables(settings, rows)
+        self._steps = steps if whole_lookups else _mark_referenced_lookups(steps)
         self._tables = HalfTables(session=session, sample=sample, manifest=manifest, steps=self._steps)
         self._tables.read()
         session.execute(

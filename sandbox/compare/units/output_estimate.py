@@ -77,14 +77,7 @@ def estimate_output(drawn: UnitTableDraw, found: UnitTotals) -> OutputEstimate:
     Raises:
         StoreError: The weights are not those of the draw.
     """
-    design = SamplingDesign.from_arrays(
-        population=[stratum.population for stratum in drawn.strata],
-        sampled=[stratum.sampled for stratum in drawn.strata],
-        probability=[stratum.probability for stratum in drawn.strata],
-        stratum=found.stratum,
-        sizes=tuple(map(_build_measure, drawn.sizes, found.sizes)),
-        family=_number_size_groups(drawn),
-    )
+    design = build_sampling_design(drawn, found.stratum, found.sizes)
     most = int(max(part.max(initial=0) for part in found.rows))
     different = found.added + found.removed + found.changed
     affected = estimate_affected_units(design, found.affected)
@@ -104,6 +97,22 @@ def estimate_output(drawn: UnitTableDraw, found: UnitTotals) -> OutputEstimate:
         truth_columns=list(found.truth_columns),
         left_out=found.rows_without_unit,
         outside=dict(drawn.rows_outside_units),
+    )
+
+
+def build_sampling_design(drawn: UnitTableDraw, stratum: Array, sizes: Sequence[Array]) -> SamplingDesign:
+    """Build the design of a draw from the stratum and the recorded sizes of each sampled unit.
+
+    Raises:
+        StoreError: The weights are not those of the draw.
+    """
+    return SamplingDesign.from_arrays(
+        population=[part.population for part in drawn.strata],
+        sampled=[part.sampled for part in drawn.strata],
+        probability=[part.probability for part in drawn.strata],
+        stratum=stratum,
+        sizes=tuple(map(_build_measure, drawn.sizes, sizes)),
+        family=_number_size_groups(drawn),
     )
 
 

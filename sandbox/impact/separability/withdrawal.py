@@ -72,7 +72,7 @@ def withdraw_estimates(
             outputs |= {name: _apply_record(output, name, record, terms) for name, output in doubtful.items()}
             records.append(record)
         doubtful = {name: output for name, output in outputs.items() if _needs_check(output, side, terms)}
-        outputs |= _withdraw_limited_estimates(side, doubtful)
+        outputs |= withdraw_limited_estimates(side, doubtful)
     return dataclasses.replace(findings, outputs=outputs, separability=_summarize_records(checks, records))
 
 
@@ -98,7 +98,7 @@ def _apply_record(output: OutputDiff, name: str, record: SeparabilityRecord, ter
     return output.model_copy(update={"estimate": output.estimate.model_copy(update={"checked_units": checked})})
 
 
-def _withdraw_limited_estimates(side: RunnableSide, outputs: Mapping[str, OutputDiff]) -> dict[str, OutputDiff]:
+def withdraw_limited_estimates(side: RunnableSide, outputs: Mapping[str, OutputDiff]) -> dict[str, OutputDiff]:
     """Remove the estimates of outputs whose code has a literal limit that no check could see."""
     manifest = side.context.sample.manifest
     most = max((table.source_rows for table in manifest.tables.values() if table.role != "lookup"), default=0)

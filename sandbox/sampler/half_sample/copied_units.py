@@ -61,6 +61,15 @@ class CopiedUnits:
             )
         return counts
 
+    def list_chosen_units(self, unit: str) -> list[list[str]]:
+        """List the keys of the units to copy as text, that of middle size first."""
+        names = ", ".join(f"u.{quote_identifier(name)}::varchar" for name in self.tables.manifest.units[unit].key)
+        rows = self.tables.session.fetch_rows(
+            f"select {names} from {_format_chosen_table(unit)} c join {_format_units_table(unit)} u "
+            f"using ({UNIT_COLUMN}) order by c.place"
+        )
+        return [list(map(str, row)) for row in rows]
+
     def set_copies(self, counts: Mapping[str, UnitCounts], copies: Mapping[str, int]) -> None:
         """Add the number of copies to every row of the tables of units."""
         for unit, number in copies.items():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
 from sandbox.errors import DataRuleError, StoreError
 from sandbox.formatting import format_count
-from sandbox.manifest.separability import HalfSampleRecord
+from sandbox.manifest.separability import CopiedUnit, HalfSampleRecord
 from sandbox.sampler.half_sample.copied_units import COPIES_COLUMN, UNIT_COLUMN, CopiedUnits
 from sandbox.sampler.half_sample.copy_plan import plan_copies
 from sandbox.sampler.half_sample.fresh_columns import FreshColumns, KeyedTables, choose_fresh_columns
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sandbox.config.settings import Settings
     from sandbox.manifest.sample import SampleManifest
     from sandbox.model import Sample
+    from sandbox.sampler.half_sample.copy_plan import UnitCounts
     from sandbox.sampler.half_sample.fresh_columns import Column
     from sandbox.sampler.plan.plan import TableStep
 
@@ -160,7 +161,18 @@ class _EnlargedHalfWriter:
             units={unit: counts[unit].half + number for unit, number in copies.items()},
             rows=rows,
             cost=round(rows / max(sample_rows, 1), 2),
+            copied=self._list_copied_units(counts, copies),
         )
+
+    def _list_copied_units(self, counts: Mapping[str, UnitCounts], copies: Mapping[str, int]) -> list[CopiedUnit]:
+        """List the copied units of the only unit table; none if there are several."""
+        if len(counts) != 1:
+            return []
+        [(unit, number)] = copies.items()
+        keys = self.copied.list_chosen_units(unit)
+        first, each, more = counts[unit].divide_copies(number)
+        shares = [first if place == 0 else each + (place <= more) for place in range(len(keys))]
+        return [CopiedUnit(key=key, copies=share) for key, share in zip(keys, shares, strict=True) if share]
 
     def _count_half(self, step: TableStep) -> int:
         if step.keep == "all":
