@@ -12,6 +12,7 @@ from sandbox.engine.duckdb.session import Session
 from sandbox.errors import DataRuleError, PipelineError, PipelineMemoryError, PipelineTimeoutError, StoreError
 from sandbox.formatting import format_count
 from sandbox.impact.compare_outputs import compute_memory_limit
+from sandbox.impact.random_groups.records import read_record, write_record
 from sandbox.impact.separability.half_sample_run import HalfSample, run_half_sample
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.separability import CellGroups, GroupsRecord, OutputGroups
@@ -20,8 +21,6 @@ from sandbox.runner.output_records import list_output_tables
 from sandbox.runner.run import execute_run
 from sandbox.sampler.sub_sample import SubSampleWriter
 from sandbox.scratch import make_scratch_folder
-from sandbox.store.folder import write_file
-from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from sandbox.runner.run import Run
     from sandbox.sampler.sub_sample import SubSample
 
-RECORDS_FOLDER = "groups"
 RUN_FAILURES = (PipelineError, PipelineTimeoutError, PipelineMemoryError, StoreError, DataRuleError)
 
 _Totals = dict[str, CellTotals]
@@ -73,15 +71,8 @@ class GroupRuns:
         )
 
     def read_record(self) -> GroupsRecord | None:
-        """Read the stored record; None if it is missing, damaged or forged."""
-        path = self._record_path
-        if not path.is_file():
-            return None
-        try:
-            record = GroupsRecord.read(path, key=load_seal_key())
-        except StoreError:
-            return None
-        return record if record.identity == self.identity else None
+        """Read the stored record; None if there is none."""
+        return read_record(self.side.context.project.state_folder, self.identity)
 
     def create_record(self, *, fresh: bool, progress: Progress) -> GroupsRecord:
         """Run the groups, check that their sums add up, and store the record.
@@ -95,7 +86,7 @@ class GroupRuns:
             reason = f"{where}on groups of {self.sample.draw.table}, {summarize_error(error)}"
             outputs = {name: OutputGroups(reason=reason) for name in self.keys}
             return GroupsRecord(identity=self.identity, outputs=outputs, units=0)
-        write_file(self._record_path, record.to_json_text(key=load_seal_key()), mode=0o600)
+        write_record(self.side.context.project.state_folder, record)
         return record
 
     def _run_groups(self, *, fresh: bool, progress: Progress) -> GroupsRecord:
@@ -220,7 +211,3 @@ class GroupRuns:
             for cell in cells_by_key
         ]
         return OutputGroups(reason=None, columns=columns, cells=cells_list if additive else [])
-
-    @property
-    def _record_path(self) -> Path:
-        return self.side.context.project.state_folder / RECORDS_FOLDER / f"{self.identity}.json"
