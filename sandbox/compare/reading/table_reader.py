@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # Times that DuckDB would compare in the coarser type, or not at all.
 _NANOSECOND_PAIRS = (("TIME", "TIME_NS"), ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"))
 _NON_TEXT_TYPES = frozenset({"BLOB", "BIT", "VARIANT", "GEOMETRY"})
+MIN_WIDE_COLUMNS = 200
+MAX_STORED_VALUES = 1_000_000  # of a wide table
 
 
 class TableReader:
@@ -111,8 +113,11 @@ class TableReader:
         collation = ' collate "binary"' if table.format == "duckdb" else ""
         shown = ", ".join(render_raw_column(n, type_, collation) for n, type_ in enumerate(types))
         query = f"select {shown} from {source} as t({aliases})"
-        relation = create_view(self._session, RawRows(name=f"raw_{side}"), query, doing=doing)
-        [(rows,)] = self._session.fetch_rows(f"select count(*) from {relation}", doing=doing)
+        [(rows,)] = self._session.fetch_rows(f"select count(*) from {source}", doing=doing)
+        # Each query plans every column of a view again.
+        stored = table.format == "parquet" and len(types) >= MIN_WIDE_COLUMNS and rows * len(types) <= MAX_STORED_VALUES
+        create = create_table if stored else create_view
+        relation = create(self._session, RawRows(name=f"raw_{side}"), query, doing=doing)
         return TableShape(
             relation=relation,
             names=names,
