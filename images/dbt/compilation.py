@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from node_facts import WORD, MacroDescription, NodeDescription, ProjectDescription
+from node_facts import INTERNAL_PACKAGES, WORD, MacroDescription, NodeDescription, ProjectDescription
 from python_reads import find_python_reads
 from sql_reads import TREE_QUERY, SqlReads, find_sql_reads
 
@@ -137,6 +137,22 @@ def fix_clock(started: str | None) -> None:
         moment = dt.datetime.fromisoformat(started).astimezone(dt.UTC)
         tracking.User.run_started_at = property(lambda _: moment, lambda *_: None)
         dbt.context.base.get_invocation_id = lambda: FIXED_INVOCATION
+
+
+def fix_snapshot_time(manifest: Any, started: str | None) -> None:
+    """Give snapshots the same time on both sides of a diff, instead of the database's own at each run.
+
+    Their ``dbt_scd_id``, ``dbt_updated_at``, ``dbt_valid_from`` and ``dbt_valid_to`` follow from it. A macro of the
+    project that overrides the time stays.
+    """
+    if started is None:
+        return
+    moment = dt.datetime.fromisoformat(started).astimezone(dt.UTC).replace(tzinfo=None)
+    for macro in manifest.macros.values():
+        if macro.name.endswith("__snapshot_get_time") and macro.package_name in INTERNAL_PACKAGES:
+            macro.macro_sql = (
+                f"{{% macro {macro.name}() -%}} '{moment.isoformat(sep=' ')}'::timestamp {{%- endmacro %}}"
+            )
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 It writes into ``$SANDBOX_OUTPUT`` one Parquet file a model and snapshot, and into its folder ``_dbt``: ``manifest.json``
 (dbt's own), ``nodes.json`` (the facts by which a later run reuses nodes), ``code.json`` (their code), ``built.json`` (what was changed, built and taken
-over, what failed) and ``tests.json`` (what dbt's own tests found).
+over, what failed), ``lineage.json`` (who depends on whom) and ``tests.json`` (what dbt's own tests found).
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from beside import looked
-from compilation import ProjectDescriber, Trace, fix_clock, undo_compilation
+from compilation import ProjectDescriber, Trace, fix_clock, fix_snapshot_time, undo_compilation
 from explain import StoppedError, explained, failures
 from graph import read_by, select_exactly, tests_of
+from lineage import describe_lineage
 from node_facts import NodeFacts, build_facts, compute_digest
 from node_reuse import BuildReason, find_nodes_to_build, sort_by_lineage
 from places import match, output_names
@@ -109,6 +110,7 @@ class Project:
     def parse(self) -> None:
         """Read the project; keep what dbt says of it."""
         self.manifest = self.dbt("parse").result
+        fix_snapshot_time(self.manifest, self.plan.get("started"))
         (self.kept / "manifest.json").write_text(self.base.settle(self.manifest), "utf-8")
         self.profile()
 
@@ -404,6 +406,9 @@ class Project:
                 for key, place in sorted(places.items())
                 if key in everything and before.get(key, place) != place
             },
+            "incremental": sorted(
+                nodes[key].name for key in chosen if nodes[key].config.materialized == "incremental"
+            ),
             "order": [
                 names[key]
                 for key in sort_by_lineage(self.facts, reasons)
@@ -425,6 +430,9 @@ class Project:
             },
             "places": {key: places[key] for key in sorted(everything)},
         })  # fmt: skip
+        self.write("lineage.json", describe_lineage(self.manifest, {
+            key: names[key] for key in nodes if nodes[key].resource_type != "seed"
+        }))  # fmt: skip
         self.write("code.json", {key: self.get_code(node) for key, node in nodes.items()})
         self.write("nodes.json", {key: facts.to_dict() for key, facts in self.facts.items()})
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 FRESH_HINT = "run it again: sandbox diff --fresh"
 
 
-class _Record(BaseModel):
+class DbtRecord(BaseModel):
     """A record that a run wrote beside its outputs."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
 
 
-class FailureRecord(_Record):
+class FailureRecord(DbtRecord):
     """A node without an output in ``built.json``.
 
     ``output`` is the name that its output would have; None for a seed. ``parent`` is the failed node because of which it
@@ -40,7 +40,7 @@ class FailureRecord(_Record):
     parent: str
 
 
-class BuildRecord(_Record):
+class BuildRecord(DbtRecord):
     """``built.json``: names by kind, and for each built node the reason; see `DbtBuild`.
 
     ``outputs``, ``places`` and ``failed`` are by dbt's unique id: the name of a node's output, its schema and identifier,
@@ -58,9 +58,10 @@ class BuildRecord(_Record):
     outputs: dict[str, str]
     places: dict[str, list[str]]
     failed: dict[str, FailureRecord] = Field(default_factory=dict)
+    incremental: list[str] = Field(default_factory=list)
 
 
-class TestRecord(_Record):
+class TestRecord(DbtRecord):
     """One result in ``tests.json``, with dbt's own ``status`` and number of ``failures``."""
 
     __test__ = False  # it is no test of pytest's
@@ -96,7 +97,7 @@ def check_state(run: Run) -> None:
     _read_build_record(run)
     _read_test_records(run)
     for name in ("nodes.json", "code.json"):
-        _read_document(run, name)
+        read_document(run, name)
 
 
 def _read_build_record(run: Run) -> BuildRecord:
@@ -105,11 +106,11 @@ def _read_build_record(run: Run) -> BuildRecord:
     Raises:
         StoreError: It is missing, or no record of a build.
     """
-    document = _read_document(run, "built.json")
+    document = read_document(run, "built.json")
     try:
         return BuildRecord.model_validate(document)
     except ValidationError as error:
-        raise _build_damage_error(run, "built.json", error) from error
+        raise build_damage_error(run, "built.json", error) from error
 
 
 def _read_test_records(run: Run) -> dict[str, TestRecord]:
@@ -118,14 +119,15 @@ def _read_test_records(run: Run) -> dict[str, TestRecord]:
     Raises:
         StoreError: It is missing, or no record of results.
     """
-    document = _read_document(run, "tests.json")
+    document = read_document(run, "tests.json")
     try:
         return {key: TestRecord.model_validate(entry) for key, entry in document.items()}
     except ValidationError as error:
-        raise _build_damage_error(run, "tests.json", error) from error
+        raise build_damage_error(run, "tests.json", error) from error
 
 
-def _build_damage_error(run: Run, name: str, error: ValidationError) -> StoreError:
+def build_damage_error(run: Run, name: str, error: ValidationError) -> StoreError:
+    """Build the error of a document that is no record."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(map(str, first["loc"])) or "it"
     message = f"{run.output_folder / '_dbt' / name} is not as dbt's runs leave it: {field}: {first['msg'].lower()}"
@@ -176,13 +178,18 @@ def _count_breaks(test: TestRecord | None) -> int | None:
     return max(test.failures, 1) if test.status == "fail" else 0
 
 
+def has_document(run: Run, name: str) -> bool:
+    """Return whether a run has a record."""
+    return _find_document(run, name) is not None
+
+
 def _find_document(run: Run, name: str) -> Path | None:
     """Return the path of a record; None if the run has none. The project's code may have written it."""
     path = run.output_folder / "_dbt" / name
     return path if path.is_file() and not path.is_symlink() else None
 
 
-def _read_document(run: Run, name: str) -> dict[str, Any]:
+def read_document(run: Run, name: str) -> dict[str, Any]:
     """Read a record.
 
     Raises:

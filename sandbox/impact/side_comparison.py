@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from sandbox.dbt import failures, runs, seeds, tests
+from sandbox.dbt import failures, lineage, runs, seeds, tests
 from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
@@ -89,6 +89,8 @@ def run_and_compare_sides(
         ],
     )
     findings = account_for_noise(baseline, findings, terms, fresh=fresh, progress=progress)
+    build = lineage.add_lineage(findings.dbt, first, second, findings.outputs)
+    findings = dataclasses.replace(findings, dbt=build)
     findings = withdraw_estimates(baseline, candidate, findings, terms, fresh=fresh, progress=progress)
     return estimate_by_groups(baseline, candidate, findings, terms, groups=groups, fresh=fresh, progress=progress)
 

@@ -334,13 +334,44 @@ class DataTestResult(DocumentPart):
         return (self.candidate_failures or 0) > (self.baseline_failures or 0)
 
 
+DbtNodeState = Literal["changed", "added", "removed", "failed", "downstream", "input"]
+
+
+class DbtNode(DocumentPart):
+    """A node in the affected part of a dbt project's graph.
+
+    ``kind`` is dbt's (``model``, ``seed``, ``source``, ``exposure``, ``metric``, …). ``state``: ``changed``, ``added`` or
+    ``removed`` by the change, ``failed`` on the candidate, ``downstream`` of these, or a direct ``input`` of them.
+    ``parents`` are the ids of other nodes in the part, ``output`` the name of its output, ``owner`` that of an exposure or
+    metric.
+    """
+
+    name: str
+    kind: str
+    state: DbtNodeState
+    parents: list[str] = Field(default_factory=list)
+    output: str | None = None
+    owner: str | None = None
+
+
+class ContractChange(DocumentPart):
+    """A change of an enforced contract of a model; ``column`` is None if it concerns the whole of it."""
+
+    model: str
+    column: str | None
+    change: str
+    is_breaking: bool
+
+
 class DbtBuild(DocumentPart):
     """Models, snapshots and seeds of a dbt project built by the candidate's run.
 
     ``changed`` differ from the baseline's (None for a full build), ``unproven`` may read more than is known, ``built`` are
     these and their dependents, ``taken_over`` came from the baseline's run. ``reasons`` has the reason of each built one,
     ``moved`` the relation of each one with another schema or name, as baseline's and candidate's. ``order`` has the outputs
-    in lineage order, the changed ones first, and ``code_changes`` the difference of each changed one's code.
+    in lineage order, the changed ones first, and ``code_changes`` the difference of each changed one's code. ``lineage`` is
+    the affected part of the graph, by dbt's id. ``removed`` has what depended on each deleted node in the baseline.
+    ``incremental`` are the built models of that kind: each was built from nothing.
     """
 
     changed: list[str] | None
@@ -351,6 +382,10 @@ class DbtBuild(DocumentPart):
     moved: dict[str, list[str]] = Field(default_factory=dict)
     order: list[str] = Field(default_factory=list)
     code_changes: dict[str, str] = Field(default_factory=dict)
+    lineage: dict[str, DbtNode] = Field(default_factory=dict)
+    contracts: list[ContractChange] = Field(default_factory=list)
+    removed: dict[str, list[str]] = Field(default_factory=dict)
+    incremental: list[str] = Field(default_factory=list)
 
 
 class GateResult(DocumentPart):

@@ -67,6 +67,10 @@ models:
 """,
     "macros/cents.sql": "{% macro cents(column) %} ({{ column }} * 100)::bigint {% endmacro %}\n",
     "seeds/countries.csv": "code,name\nDE,Germany\nFR,France\n",
+    "models/users.yml": """\
+exposures:
+  - {name: weekly, type: dashboard, owner: {name: Ann, email: ann@shop.test}, depends_on: [ref('customer_value')]}
+""",
     "tests/no_negative_value.sql": "select * from {{ ref('customer_value') }} where cents < 0\n",
     ".gitignore": "data/\n",
 }
@@ -93,6 +97,26 @@ def asked_of(document: dict[str, Any]) -> dict[str, tuple[Any, Any, str]]:
     return {
         one["name"]: (one["baseline_failures"], one["candidate_failures"], one["outcome"]) for one in document["tests"]
     }
+
+
+def check_lineage(document: dict[str, Any]) -> None:
+    """Check the affected part of the graph, with the owner of what uses it."""
+    lineage = document["dbt"]["lineage"]
+    assert {one["name"]: one["state"] for one in lineage.values()} == {
+        "customer_value": "changed",
+        "weekly": "downstream",
+        "stg_customers": "input",
+        "stg_orders": "input",
+        "countries": "input",
+    }
+    assert lineage["exposure.shop.weekly"]["owner"] == "Ann, ann@shop.test"
+
+
+def check_units(document: dict[str, Any]) -> None:
+    """Check that models of orders have the customers as units, because an order belongs to a customer."""
+    estimates = {name: one["estimate"] for name, one in document["outputs"].items()}
+    assert {name for name, one in estimates.items() if one.get("through") == "orders"} == {"order_days", "stg_orders"}
+    assert estimates["order_days"]["status"] == "estimated"
 
 
 def check_damaged_record(project: Shop, run: str, env: dict[str, str]) -> None:
@@ -144,7 +168,12 @@ def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, 
         "moved": {},
         "order": ["customer_value", "regions", "stg_customers", "stg_orders", "order_days"],
         "code_changes": document["dbt"]["code_changes"],
+        "lineage": document["dbt"]["lineage"],
+        "contracts": [],
+        "removed": {},
+        "incremental": [],
     }
+    check_lineage(document)
     assert (
         "+select customer_id, upper(name) as country, sum(cents) as cents"
         in document["dbt"]["code_changes"]["customer_value"]
@@ -160,10 +189,7 @@ def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, 
     assert (rows["baseline"], rows["changed"]) == (2500, 2500)
     same = [name for name, one in document["outputs"].items() if not one["rows"]["changed"]]
     assert sorted(same) == ["order_days", "regions", "stg_customers", "stg_orders"]
-    # An order belongs to a customer, so a model of orders has the customers as units.
-    through = {name: one["estimate"].get("through") for name, one in document["outputs"].items()}
-    assert {name for name, table in through.items() if table == "orders"} == {"order_days", "stg_orders"}
-    assert document["outputs"]["order_days"]["estimate"]["status"] == "estimated"
+    check_units(document)
     asked = asked_of(document)
     assert asked["accepted_values_customer_value_country__Germany__France"] == (0, 2, "newly_failing")
     assert asked["unique_customer_value_customer_id"] == (0, 0, "passed")
@@ -235,6 +261,7 @@ def test_models_that_fail_on_a_side_are_not_judged_and_the_others_are(project: S
     project.git("commit", "-m", "some fail")
     (marts / "fixed.sql").write_text("select order_id from {{ ref('stg_orders') }}")
     (marts / "new.sql").write_text("select to_variant(1) as v")
+    (marts / "order_days.sql").unlink()
     project.edit("models/marts/regions.sql", "name as region", "no_name as region")
     project.edit("models/marts/customer_value.sql", "name as country", "upper(name) as country")
     done = project.run("diff", "--json")
@@ -256,7 +283,10 @@ def test_models_that_fail_on_a_side_are_not_judged_and_the_others_are(project: S
     assert rules["not_compared"].startswith("6: ")
     assert asked_of(document)["unique_after_top_id"] == (None, None, "skipped")
     assert any("top: this SQL is not DuckDB's" in text for text in document["warnings"])
+    assert document["dbt"]["removed"] == {"order_days": []}
     shown = project.run("diff", "--no-values", env={"COLUMNS": "300"})  # both runs are used again
+    assert "used by exposure weekly (Ann, ann@shop.test)" in shown.stdout
+    assert "deleted: order_days, on which nothing depended" in shown.stdout
     assert shown.status == 1
     assert "regions" in shown.stdout
     assert "@example" not in shown.stdout

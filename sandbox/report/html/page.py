@@ -11,6 +11,7 @@ from sandbox.report import dbt_changes, estimates, findings, reservations
 from sandbox.report import sample_profile as profile_words
 from sandbox.report.figures import build_figure_rows, get_unit_name
 from sandbox.report.html import charts
+from sandbox.report.html.graph import build_graph_picture
 from sandbox.report.templates import render_template, sanitize_text
 
 if TYPE_CHECKING:
@@ -93,6 +94,9 @@ def _render_page(document: DiffDocument, profile: SampleProfile | None, room: De
                 *(("Artifacts", line) for line in reservations.describe_artifacts(document)),
             ],
             "dbt_changes": dbt_changes.describe_model_changes(document),
+            "graph": build_graph_picture(document),
+            "users": dbt_changes.list_users(document),
+            "contracts": dbt_changes.describe_contract_changes(document),
             "build_figure_rows": build_figure_rows,
             "lead": choose_lead_estimate(document, ordered),
             "differing": differing,

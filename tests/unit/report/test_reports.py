@@ -18,8 +18,10 @@ from sandbox.manifest.diff import (
     ColumnSlice,
     ColumnSummary,
     ColumnTypeChange,
+    ContractChange,
     DataTestResult,
     DbtBuild,
+    DbtNode,
     DiffDocument,
     GateResult,
     Histogram,
@@ -37,6 +39,7 @@ from sandbox.manifest.diff_sides import DiffSide, EnvironmentReference, SampleRe
 from sandbox.manifest.output_estimate import AffectedUnits, EstimatedFigure, OutputEstimate
 from sandbox.report import dbt_changes, findings
 from sandbox.report.findings import summarize_diff
+from sandbox.report.html.graph import build_graph_picture
 from sandbox.report.html.page import render_html as html_report
 from sandbox.report.markdown import render_comment
 from sandbox.report.redaction import redact_document
@@ -630,3 +633,68 @@ def test_models_of_dbt_come_in_the_order_of_their_lineage_with_the_reasons_and_t
     redacted = html_report(redact_document(found))
     assert "+&lt;script&gt;" in redacted
     assert "Bob" not in redacted
+
+
+def build_lineage(models: int, **fields: Any) -> DbtBuild:
+    """Build a chain of layers, five models each, of which the first model is changed and the last has a user."""
+    nodes = {
+        f"m{number}": DbtNode(
+            name=f"model {number}",
+            kind="model",
+            state="changed" if number == 0 else "downstream",
+            parents=[f"m{number - 5}"] if number >= 5 else ["m0"] if number else ["s"],
+            output=f"model {number}",
+        )
+        for number in range(models)
+    }
+    nodes["s"] = DbtNode(name="raw.orders", kind="source", state="input")
+    nodes["e"] = DbtNode(
+        name=HOSTILE, kind="exposure", state="downstream", parents=[f"m{models - 1}"], owner="Ann, ann@example.org"
+    )
+    return DbtBuild(changed=["model 0"], built=[], taken_over=[], lineage=nodes, **fields)
+
+
+@pytest.mark.parametrize("models", [5, 150, 1000])
+def test_the_affected_part_of_the_graph_is_drawn_without_scripts(models: int) -> None:
+    failed = [NotCompared(name="model 2", reason="r", output="model 2")]
+    outputs = {"model 1": output(), "model 3": same()}
+    found = document(outputs, dbt=build_lineage(models), not_compared=failed)
+    picture = build_graph_picture(found)
+    assert picture is not None
+    shown = [(node.x, node.y) for node in picture.nodes]
+    assert len(set(shown)) == len(shown) == min(models + 2, 200)
+    assert picture.left_out == max(models + 2 - 200, 0)
+    assert max(x for x, _ in shown) < picture.width
+    assert max(y for _, y in shown) < picture.height
+    states = {node.label: node.state for node in picture.nodes}
+    assert [states[f"model {number}"] for number in range(4)] == ["changed", "differs", "failed", "downstream"]
+    page = html_report(found)
+    assert "<script>" not in page
+    assert page.count("<svg") == page.count("</svg>")
+    assert "What the change reaches" in page
+    assert "(Ann, ann@example.org)" in page
+    assert html_report(document({}, dbt=DbtBuild(changed=[], built=[], taken_over=[]))).count("What the change") == 0
+
+
+def test_a_graph_with_a_circle_or_with_parents_that_are_not_there_is_drawn() -> None:
+    nodes = {
+        key: DbtNode(name=key, kind="model", state="changed", parents=parents)
+        for key, parents in {"a": ["b", "gone"], "b": ["a"], "c": ["c"]}.items()
+    }
+    picture = build_graph_picture(document({}, dbt=DbtBuild(changed=[], built=[], taken_over=[], lineage=nodes)))
+    assert picture is not None
+    assert len(picture.nodes) == 3
+
+
+def test_users_deleted_models_and_contracts_are_named() -> None:
+    contracts = [
+        ContractChange(model="mart", column="id", change="text instead of integer", is_breaking=True),
+        ContractChange(model="mart", column="day", change="added", is_breaking=False),
+    ]
+    build = build_lineage(5, contracts=contracts, removed={"old": ["mart", "stg"], "unused": []})
+    lines = dbt_changes.describe_model_changes(document({}, dbt=build))
+    assert "deleted: old, on which mart, stg depended" in lines
+    assert "deleted: unused, on which nothing depended" in lines
+    assert "contracts: breaking: mart.id: text instead of integer; not breaking: mart.day: added" in lines
+    (used,) = [line for line in lines if line.startswith("used by exposure ")]
+    assert used.endswith("(Ann, ann@example.org)")
