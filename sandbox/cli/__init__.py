@@ -51,6 +51,7 @@ COMMANDS = {
     "rm": ("sandboxes", "Remove a sandbox."),
     "gc": ("cleanup", "Delete unused samples, runs, images and leftovers."),
     "export": ("export", "Write compose.yaml or devcontainer.json for the stack."),
+    "mcp": ("mcp", "Serve the project to a coding agent."),
     "doctor": ("sandboxes", "Check this machine, with one fix per failure."),
 }
 
@@ -163,7 +164,7 @@ def _report_error(status: int, kind: str, message: str, hint: str) -> int:
     from sandbox.formatting import escape_hidden  # noqa: PLC0415
 
     message, hint = hide_credentials(message), hide_credentials(hint)
-    if "--json" in sys.argv[1:]:
+    if {"--json", "--brief"} & set(sys.argv[1:]):
         error = {"status": status, "kind": kind, "message": message, "hint": hint}
         click.echo(json.dumps({"format_version": 1, "error": error}, ensure_ascii=False, indent=1))
     # Names and messages of programs may contain terminal control characters.

@@ -75,8 +75,17 @@ class Call:
 
         return RichProgress(create_console(stderr=True))
 
-    def print(self, result: CommandResult, shown: Callable[[], RenderableType]) -> None:
-        """Print a result on stdout: as JSON with ``--json``, else as rendered by ``shown``."""
+    def print(
+        self,
+        result: CommandResult,
+        shown: Callable[[], RenderableType],
+        *,
+        brief: Callable[[], dict[str, Any]] | None = None,
+    ) -> None:
+        """Print a result on stdout: as JSON with ``--json`` or (``brief``) with ``--brief``, else as rendered by ``shown``."""
+        if brief is not None:
+            click.echo(json.dumps(brief(), ensure_ascii=False))
+            return
         if self.as_json:
             click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
             return
@@ -140,6 +149,11 @@ accept_masks_option = click.option(
     "--accept-masks",
     is_flag=True,
     help="Accept masks that are weaker than production's: its columns are then read as they are.",
+)
+brief_option = click.option(
+    "--brief",
+    is_flag=True,
+    help="Print a short JSON document, of about 1,000 tokens at most: the result, its cause, and what to do next.",
 )
 frozen_option = click.option("--frozen", is_flag=True, help="Refuse to change sandbox.lock or the sample.")
 

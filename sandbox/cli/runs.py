@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import DEFAULT_NAME, Call, accept_masks_option, add_common_options, frozen_option, name_option
+from sandbox.cli.options import (
+    DEFAULT_NAME,
+    Call,
+    accept_masks_option,
+    add_common_options,
+    brief_option,
+    frozen_option,
+    name_option,
+)
 
 if TYPE_CHECKING:
     from sandbox.compare.rows.row_files import RowFileFormat, RowFileOptions
@@ -104,6 +112,7 @@ def run(call: Call, *, ref: str | None, name: str, frozen: bool, fresh: bool, ac
 )
 @accept_masks_option
 @click.option("--no-values", is_flag=True, help="Keep values of rows out of everything that is written and shown.")
+@brief_option
 @add_common_options
 def diff(
     call: Call,
@@ -126,6 +135,7 @@ def diff(
     accept_rules: bool,
     accept_masks: bool,
     no_values: bool,
+    brief: bool,
 ) -> int:
     """Run production's code and the changed code on the sample, and compare what they make.
 
@@ -136,6 +146,7 @@ def diff(
     be judged, 128 if none can.
     """
     from sandbox.impact.options import DiffOptions, DiffVersions  # noqa: PLC0415 - see `run`
+    from sandbox.report.brief import build_brief_diff  # noqa: PLC0415
     from sandbox.report.terminal.diff import render_diff  # noqa: PLC0415
 
     versions = {
@@ -179,7 +190,11 @@ def diff(
         chosen = DiffVersions(baseline=baseline, candidate=candidate, outputs=outputs, stack=stack)
         project = call.load_run_project(baseline=baseline, accept_masks=accept_masks)
         result = run_command(project, chosen, options, progress=call.progress)
-    call.print(result, lambda: render_diff(result.document))
+    call.print(
+        result,
+        lambda: render_diff(result.document),
+        brief=(lambda: build_brief_diff(result.document, result.folder)) if brief else None,
+    )
     if rows is not None:
         call.progress.print_message(f"differing rows: {rows}")
     return GATE_FAILURE_STATUS if result.verdict == "outside_gate" else 0

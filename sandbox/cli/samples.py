@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import Call, accept_masks_option, add_common_options
+from sandbox.cli.options import Call, accept_masks_option, add_common_options, brief_option
 from sandbox.model import SqlDialect
 
 
@@ -19,20 +19,26 @@ from sandbox.model import SqlDialect
     type=click.Choice(get_args(SqlDialect)),
     help="Print SQL instead that draws the same rows in a database; for warehouses it is compiled, not run.",
 )
+@brief_option
 @add_common_options
-def plan(call: Call, *, dialect: SqlDialect | None) -> None:
+def plan(call: Call, *, dialect: SqlDialect | None, brief: bool) -> None:
     """Show the strata, rows, bytes and precision of a sample, and the smallest effect it detects."""
     from sandbox.project.plan import plan as run_command  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.project.plan import plan_sql  # noqa: PLC0415
+    from sandbox.report.brief import build_brief_plan  # noqa: PLC0415
     from sandbox.report.terminal.samples import render_plan  # noqa: PLC0415
 
     if dialect is not None:
+        if brief:
+            raise click.UsageError("--brief does not go with --sql, which prints a script")
         compiled = plan_sql(call.load_project(), dialect, progress=call.progress)
         text = json.dumps(compiled.to_dict(), ensure_ascii=False, indent=1) if call.as_json else compiled.text
         click.echo(text.rstrip("\n"))
         return
     result = run_command(call.load_project(), progress=call.progress)
-    call.print(result, lambda: render_plan(result))
+    call.print(
+        result, lambda: render_plan(result), brief=(lambda: build_brief_plan(result.to_dict())) if brief else None
+    )
 
 
 @click.group(invoke_without_command=True)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import DEFAULT_NAME, Call, accept_masks_option, add_common_options, frozen_option, name_option
+from sandbox.cli.options import (
+    DEFAULT_NAME,
+    Call,
+    accept_masks_option,
+    add_common_options,
+    brief_option,
+    frozen_option,
+    name_option,
+)
 from sandbox.errors import ConfigError, ContainerEngineError, UsageError
 from sandbox.formatting import ControlFilter, format_count
 
@@ -222,20 +230,26 @@ def rm(call: Call, *, name: str, samples: bool, yes: bool) -> None:
 
 
 @click.command()
+@brief_option
 @add_common_options
-def doctor(call: Call) -> int:
+def doctor(call: Call, *, brief: bool) -> int:
     """Check this machine, with one fix for each failure."""
     from sandbox.commands.doctor import doctor as run_command  # noqa: PLC0415 - see `create`
+    from sandbox.report.brief import build_brief_diagnosis  # noqa: PLC0415
     from sandbox.report.terminal.sandboxes import render_checks  # noqa: PLC0415
 
     project, runtime = _find_project(call)
     result = run_command(project, runtime=runtime, progress=call.progress)
-    call.print(result, lambda: render_checks(result.checks))
+    call.print(
+        result,
+        lambda: render_checks(result.checks),
+        brief=(lambda: build_brief_diagnosis(result.to_dict())) if brief else None,
+    )
     if result.is_healthy:
         return 0
     failed = [check.name for check in result.checks if check.ok is False]
     summary = f"{len(failed)} of {format_count(len(result.checks), 'check')} failed: {', '.join(failed)}"
-    if not call.as_json:
+    if not (call.as_json or brief):
         raise ContainerEngineError(summary)
     click.echo(summary, err=True)  # stdout has the JSON document only
     return ContainerEngineError.status

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sandbox.cli import shell_completion
-from sandbox.cli.options import Call, accept_masks_option, add_common_options, frozen_option, name_option
+from sandbox.cli.options import Call, accept_masks_option, add_common_options, brief_option, frozen_option, name_option
 
 if TYPE_CHECKING:
     from sandbox.report.witness_files import ExpectedSide
@@ -55,6 +55,7 @@ NOT_FOUND_STATUS = 1
 @frozen_option
 @accept_masks_option
 @click.option("--no-values", is_flag=True, help="Keep values of rows out of everything that is written and shown.")
+@brief_option
 @add_common_options
 def why(
     call: Call,
@@ -70,6 +71,7 @@ def why(
     frozen: bool,
     accept_masks: bool,
     no_values: bool,
+    brief: bool,
 ) -> int:
     """Find the fewest units of the sample on which OUTPUT still differs, by running both versions on parts of it.
 
@@ -88,6 +90,7 @@ def why(
     from sandbox.commands.why.smallest_case import WhyOptions  # noqa: PLC0415 - heavy, and --help does not need it
     from sandbox.commands.why.smallest_case import why as run_command  # noqa: PLC0415
     from sandbox.impact.options import DiffOptions, DiffVersions  # noqa: PLC0415
+    from sandbox.report.brief import build_brief_attribution, shorten_json  # noqa: PLC0415
     from sandbox.report.terminal.why import render_attribution, render_why  # noqa: PLC0415
 
     project = call.load_run_project(baseline=baseline, accept_masks=accept_masks)
@@ -102,8 +105,16 @@ def why(
 
         versions = DiffVersions(baseline=baseline, candidate=candidate)
         attributed = why_change(project, versions, by, options.diff, progress=call.progress)
-        call.print(attributed, lambda: render_attribution(attributed.document))
+        call.print(
+            attributed,
+            lambda: render_attribution(attributed.document),
+            brief=(lambda: build_brief_attribution(attributed.document, attributed.path)) if brief else None,
+        )
         return 0
     result = run_command(project, DiffVersions(baseline=baseline, candidate=candidate), options, progress=call.progress)
-    call.print(result, lambda: render_why(result.output, result.runs, result.witness, result.folder))
+    call.print(
+        result,
+        lambda: render_why(result.output, result.runs, result.witness, result.folder),
+        brief=(lambda: shorten_json(result.to_dict())) if brief else None,
+    )
     return 0 if result.witness is not None else NOT_FOUND_STATUS

@@ -1,0 +1,1 @@
+"""The server of the Model Context Protocol: the commands of a project as tools of a coding agent."""
