@@ -160,8 +160,9 @@ def _explain_dependence(question: SeparabilityInput, found: OutputDiff, names: l
     shown = ", ".join(where[:_MAX_NAMED_COLUMNS]) + (
         f" and {len(where) - _MAX_NAMED_COLUMNS} more" if len(where) > _MAX_NAMED_COLUMNS else ""
     )
+    rows = found.rows.baseline + found.rows.added  # every differing row is one of these
     return (
         f"what it holds of one of the {question.draw.table} depends on the others: on {question.half_name}, "
-        f"{found.rows.different - found.rows.noise:,} of {format_count(found.rows.baseline, 'row')} of the same "
+        f"{found.rows.different - found.rows.noise:,} of {format_count(rows, 'row')} of the same "
         f"{question.draw.table} came out otherwise{f' (in {shown})' if shown else ''}"
     )

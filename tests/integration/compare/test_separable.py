@@ -87,7 +87,8 @@ def test_rows_of_other_units_do_not_matter(tmp_path: Path) -> None:
     [
         (HALF | {"value": [1.0, 9.0]}, "1 of 2 rows of the same customers came out otherwise (in value)"),
         ({"customer_id": [1], "value": [1.0]}, "1 of 2 rows"),
-        ({"customer_id": [1, 2, 2], "value": [1.0, 2.0, 2.0]}, "of 2 rows"),
+        ({"customer_id": [1, 2, 2], "value": [1.0, 2.0, 2.0]}, "1 of 3 rows"),
+        ({"customer_id": [1, 2, 2, 2, 2, 2], "value": [9.0, 2.0, 5.0, 6.0, 7.0, 8.0]}, "5 of 6 rows"),
     ],
 )
 def test_a_row_that_differs_is_named(tmp_path: Path, half: dict[str, Any], said: str) -> None:
