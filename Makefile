@@ -89,8 +89,8 @@ recording: setup  ## Record the demo again: docs/demo.svg.
 tutorial: setup  ## Run docs/tutorial.md and write the outputs of its commands into it.
 	@$(BIN)/python docs/recording/tutorial.py
 
-bench: setup base  ## Measure speed and memory against peers and limits (Spark needs Java 17 or later).
-	@for one in benchmarks/*/run.py; do $(BIN)/python $$one; done
+bench: setup  ## Print one table of diffs and draws against limits and peers, at a tenth of the full size (SCALE=0.1).
+	@$(BIN)/python benchmarks/run.py --peers --scale $(or $(SCALE),0.1)
 
 clean:  ## Remove what was made here.
 	rm -rf .venv .make dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
