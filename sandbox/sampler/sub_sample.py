@@ -19,8 +19,6 @@ from sandbox.sampler.half_sample.half_tables import (
 )
 from sandbox.sampler.plan.table_order import order_tables
 from sandbox.sources.checks.schema_check import build_when_condition
-from sandbox.sources.files.frame_metadata import copy_frame
-from sandbox.store.folder import translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -203,17 +201,11 @@ class SubSampleWriter:
         for number, path in enumerate(self._tables.list_files(step)):
             if step.keep != "all" and number and number not in counts:
                 continue
-            output_path = target / path.relative_to(self._sample.path)
-            with translate_os_errors(output_path):
-                output_path.parent.mkdir(parents=True, exist_ok=True)
-            self._session.execute(
-                f"copy (select {self._render_columns(step, part.nulled)} from {build_parquet_relation(path)} "
-                f"where {self._render_row_condition(step, number)} order by file_row_number) "
-                f"to {quote_literal(str(output_path))} (format parquet)",
-                doing=f"writing rows of {step.table}",
+            query = (
+                f"select {self._render_columns(step, part.nulled)} from {build_parquet_relation(path)} "
+                f"where {self._render_row_condition(step, number)} order by file_row_number"
             )
-            copy_frame(path, output_path)
-            paths.append(output_path)
+            paths.append(self._tables.write_file(path, query, target, doing=f"writing rows of {step.table}"))
         return paths
 
     def _render_columns(self, step: TableStep, nulled: Collection[tuple[str, str]]) -> str:

@@ -87,6 +87,12 @@ def find_delimiter(path: Path) -> str:
     return "\t" if name.endswith(TAB_SUFFIXES) else detect_delimiter(_read_first_line(path))
 
 
+def build_parquet_copy(query: str, path: Path, *, group_rows: int | None = None) -> str:
+    """Return the statement that writes the rows of a query to a Parquet file of a sample."""
+    size = "" if group_rows is None else f", row_group_size {group_rows}"
+    return f"copy ({query}) to {quote_literal(str(path))} (format parquet, compression zstd{size})"
+
+
 def build_compression_option(compressions: Sequence[str | None]) -> str:
     """Return the option for files of these compressions; DuckDB's detection fails on a ? in a path."""
     kinds = set(compressions)

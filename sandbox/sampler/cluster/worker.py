@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from sandbox.engine.content_digest import compute_row_sums
 from sandbox.engine.duckdb.session import DUCKDB_VERSION, Session, quote_identifier, quote_literal
-from sandbox.engine.duckdb.table_functions import build_parquet_reader
+from sandbox.engine.duckdb.table_functions import build_parquet_copy, build_parquet_reader
 from sandbox.engine.spark import executor_tasks
 from sandbox.engine.sql.ibis_types import choose_unused_name
 from sandbox.errors import SourceError
@@ -128,11 +128,7 @@ def _write_masked_rows(recipe: WriteTask, rows: pa.RecordBatchReader, file: Path
         masking = Masking.register(session, masks, recipe.secret, {recipe.table: recipe.columns})
         session.register_table(PART_ROWS_VIEW, rows)
         select = recipe.build_select(masking, unit=executor_tasks.UNIT_COLUMN in rows.schema.names)
-        session.execute(
-            f"copy ({select}) to {quote_literal(str(file))} "
-            f"(format parquet, compression zstd, row_group_size {recipe.group_rows})",
-            doing=f"writing {recipe.table}",
-        )
+        session.execute(build_parquet_copy(select, file, group_rows=recipe.group_rows), doing=f"writing {recipe.table}")
         return compute_row_sums(session, build_parquet_reader([file]), recipe.columns)
 
 

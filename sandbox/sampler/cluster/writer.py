@@ -27,21 +27,19 @@ from sandbox.sampler.cluster import worker
 from sandbox.sampler.cluster.package import translate_worker_errors
 from sandbox.sampler.cluster.publication import DRAWS_FOLDER
 from sandbox.sampler.draw.journal import PartRecord
-from sandbox.sampler.draw.parquet_writer import ParquetTableWriter
 from sandbox.sampler.draw.sampled_rows import MarkColumns
 from sandbox.sources.adapters.spark import get_spark_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from sandbox.config.sections.sample import MaskEntry
     from sandbox.engine.content_digest import RowSums
-    from sandbox.engine.duckdb.session import Session
     from sandbox.engine.spark.cluster import SparkCluster
     from sandbox.engine.spark.executor_tasks import PartReport
     from sandbox.engine.spark.table import SparkTable as Frames
     from sandbox.masking import Secret
-    from sandbox.sampler.draw.sampled_rows import SampledRows
+    from sandbox.sampler.draw.part_writer import ItemRows, TableParts
     from sandbox.store.remote import RemoteStore
 
 MAX_CONCURRENT_FILES = 8  # of a table, written concurrently
@@ -69,7 +67,7 @@ class ClusterWriter:
     masks: Mapping[str, Mapping[str, MaskEntry]]
     secret: Secret | None
     stage: str = field(default_factory=lambda: f"{DRAWS_FOLDER}/{uuid.uuid4().hex}")
-    tables: list[ClusterTableWriter] = field(default_factory=list)
+    tables: list[ClusterPartWriter] = field(default_factory=list)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(MAX_CONCURRENT_FILES))
 
     @contextlib.contextmanager
@@ -87,9 +85,9 @@ class ClusterWriter:
         self._pool.shutdown()
         self.store.remove_folder(self.stage)
 
-    def add_table(self, **fields: Any) -> ClusterTableWriter:
-        """Create the writer of a table (see `ParquetTableWriter`)."""
-        self.tables.append(ClusterTableWriter(cluster_writer=self, **fields))
+    def add_table(self, parts: TableParts) -> ClusterPartWriter:
+        """Create the writer of a table."""
+        self.tables.append(ClusterPartWriter(cluster_writer=self, parts=parts))
         return self.tables[-1]
 
     @property
@@ -106,17 +104,21 @@ class ClusterWriter:
 
 
 @dataclass(kw_only=True, eq=False)
-class ClusterTableWriter(ParquetTableWriter):
-    """A table of the sample written into the store.
+class ClusterPartWriter:
+    """Writes parts of a table into the store; an unfinished draw leaves none there to go on from.
 
     Attributes:
         cluster_writer: The cluster's writer.
+        parts: The parts of the table.
+        needs_values: Executors read the values; here only keys, row numbers and units are.
         sums: Of the rows of its parts.
         staged_paths: Path in the sample -> staged path, of each part.
         column_types: Its columns as written; known when it is finished.
     """
 
     cluster_writer: ClusterWriter
+    parts: TableParts
+    needs_values: bool = False
     sums: list[RowSums] = field(default_factory=list)
     staged_paths: dict[str, str] = field(default_factory=dict)
     column_types: dict[str, str] = field(default_factory=dict)
@@ -128,93 +130,83 @@ class ClusterTableWriter(ParquetTableWriter):
         """Rows written or queued."""
         return self._row_count
 
-    def resume_part(self, name: str) -> bool:
-        """Return False: an unfinished draw leaves nothing in the store."""
-        del name
-        return False
-
-    def build_projection(self, select: str, known: SampledRows) -> str:
-        """Build the SELECT of keys, row numbers and units, the only columns read here."""
-        marks = known.marks
-        names = [*known.columns, marks.row_number, marks.stratum, marks.unit]
-        return f"select {', '.join(map(quote_identifier, dict.fromkeys(names)))} from ({select})"
-
-    def write(self, session: Session, name: str, files: Sequence[int], rows: str, order: str | None) -> None:
-        """Queue rows of a file for the executors (see `ParquetTableWriter.write`); ``order`` is their row number."""
-        assert order is not None, "rows are told by their places"
+    def write(self, rows: ItemRows) -> None:
+        """Queue rows of a file for the executors; rows that are not all of them are told by their row numbers."""
+        [file] = rows.files
+        if rows.is_whole:
+            self._submit_rows(rows.name, file, None)
+            return
+        assert rows.order is not None, "rows are told by their row numbers"
         shifted = any(mask.kind == "date_shift" for mask in self._masks.values())
         unit = (
-            f", {quote_identifier(MarkColumns.from_columns(self.table.columns).unit)} as {executor_tasks.UNIT_COLUMN}"
+            f", {quote_identifier(MarkColumns.from_columns(self.parts.table.columns).unit)} as {executor_tasks.UNIT_COLUMN}"
             if shifted
             else ""
         )
-        sql = f"select {quote_identifier(order)} as {executor_tasks.SELECTED_ROW_COLUMN}{unit} from {rows} order by 1"
-        batches = list(session.fetch_batches(sql, size=1 << 17))
+        sql = (
+            f"select {quote_identifier(rows.order)} as {executor_tasks.SELECTED_ROW_COLUMN}{unit} "
+            f"from {rows.relation} order by 1"
+        )
+        batches = list(self.parts.session.fetch_batches(sql, size=1 << 17))
         if not batches:
             return
         numbers = pa.Table.from_batches(batches)
         self._row_count += numbers.num_rows
         for number, start in enumerate(range(0, numbers.num_rows, MAX_ROW_NUMBERS_PER_TASK)):
             chunk = numbers.slice(start, MAX_ROW_NUMBERS_PER_TASK)
-            self._submit_rows(f"{name}-{number:03d}" if number else name, files[0], chunk)
+            self._submit_rows(f"{rows.name}-{number:03d}" if number else rows.name, file, chunk)
 
-    def write_all_rows(self, session: Session, name: str, files: Sequence[int], rows: str, order: str | None) -> None:
-        """Queue all rows of a file for the executors."""
-        del session, rows, order
-        self._submit_rows(name, files[0], None)
-
-    def finish(self, session: Session, empty: str) -> None:
+    def finish(self, empty: str) -> None:
         """Wait for all parts; without rows keep an empty local part."""
         self._wait_for_reports(0)
-        path = self.build_part_path("part-00000")
-        target = self.journal.sample / path
-        self._copy_rows(session, f"select {self.columns} from {empty}", target)
-        relation = build_parquet_reader([target])
-        self.column_types = {row[0]: row[1] for row in session.fetch_rows(f"describe select * from {relation}")}
-        if self.parts:
+        parts = self.parts
+        path = parts.write_empty(empty)
+        target = parts.journal.sample / path
+        described = parts.session.fetch_rows(f"describe select * from {build_parquet_reader([target])}")
+        self.column_types = {row[0]: row[1] for row in described}
+        if parts.written:
             target.unlink()
         else:
-            self.parts[path] = self.journal.describe_part(path)
+            parts.written[path] = parts.journal.describe_part(path)
 
-    def build_relation(self, session: Session) -> str:
+    def build_relation(self) -> str:
         """Build SQL for the FROM clause: all rows, read from the store."""
         if not self.staged_paths:
-            return super().build_relation(session)
+            return build_parquet_reader(self.parts.paths)
         store = self.cluster_writer.store
         if store.is_local:
             files = [f"{store.root}/{path}" for _, path in sorted(self.staged_paths.items())]
         else:
             sizes = {
                 f"{STORE_SCHEME}://{store.root}/{self.staged_paths[path]}": (done.bytes, 0)
-                for path, done in sorted(self.parts.items())
+                for path, done in sorted(self.parts.written.items())
             }
-            register_remote_files(session, store.system, sizes)
+            register_remote_files(self.parts.session, store.system, sizes)
             files = list(sizes)
         return build_parquet_reader(files)
 
-    def describe_content(self, session: Session) -> tuple[dict[str, str], str]:
+    def describe_content(self) -> tuple[dict[str, str], str]:
         """Return the columns and the content digest from the executors' sums."""
-        del session
         return self.column_types, combine_row_sums(self.column_types, self.sums)
 
     @property
     def _masks(self) -> Mapping[str, MaskEntry]:
-        masks = self.cluster_writer.masks.get(self.table.name, {})
+        masks = self.cluster_writer.masks.get(self.parts.table.name, {})
         return {column: mask for column, mask in masks.items() if mask.kind != "none"}
 
     def _submit_rows(self, name: str, file: int, row_numbers: pa.Table | None) -> None:
         self._wait_for_reports(MAX_QUEUED_FILES)
-        handle = get_spark_table(self.table)
+        handle = get_spark_table(self.parts.table)
         recipe = worker.WriteTask(
-            table=self.table.name,
-            columns=dict(self.table.columns),
+            table=self.parts.table.name,
+            columns=dict(self.parts.table.columns),
             constants={column: texts[file] for column, texts in handle.constants.items()},
             masks=self._masks,
-            secret=self.cluster_writer.secret if needs_secret({self.table.name: self._masks}) else None,
+            secret=self.cluster_writer.secret if needs_secret({self.parts.table.name: self._masks}) else None,
             engine=DUCKDB_VERSION,
-            group_rows=self.group_rows,
+            group_rows=self.parts.group_rows,
             store=self.cluster_writer.store.address,
-            path=f"{self.cluster_writer.stage}/{self.build_part_path(name).removesuffix('.parquet')}",
+            path=f"{self.cluster_writer.stage}/{self.parts.build_path(name).removesuffix('.parquet')}",
         )
         count = None if row_numbers is None else row_numbers.num_rows
         self._pending[self.cluster_writer.submit(handle, recipe, file, row_numbers)] = (name, count)
@@ -239,14 +231,16 @@ class ClusterTableWriter(ParquetTableWriter):
             self._row_count += written
         elif written != rows:
             raise SourceError(
-                f"chosen rows of {self.table.name}: {rows:,}; found by the cluster: {written:,}",
+                f"chosen rows of {self.parts.table.name}: {rows:,}; found by the cluster: {written:,}",
                 hint="draw again when nothing writes to the source",
             )
         for report in reports:
-            path = self.build_part_path(f"{name}-{report.part:04d}-{report.sha256[:8]}")
+            path = self.parts.build_path(f"{name}-{report.part:04d}-{report.sha256[:8]}")
             self.staged_paths[path] = report.path
             self.sums.append(report.sums)
-            self.parts[path] = PartRecord(path=path, rows=report.sums[0], bytes=report.bytes, sha256=report.sha256)
+            self.parts.written[path] = PartRecord(
+                path=path, rows=report.sums[0], bytes=report.bytes, sha256=report.sha256
+            )
 
 
 def _run_on_cluster(table: Frames, file: int, row_numbers: pa.Table | None, work: Any) -> list[PartReport]:

@@ -17,7 +17,7 @@ from sandbox.formatting import format_count
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.sampler.draw.disk_space import check_disk_space
 from sandbox.sampler.draw.journal import Journal
-from sandbox.sampler.draw.parquet_writer import translate_disk_errors
+from sandbox.sampler.draw.part_writer import translate_disk_errors
 from sandbox.sources.checks import personal_columns
 from sandbox.store.folder import lock_path, open_resumable_folder
 

@@ -15,7 +15,7 @@ from sandbox import masking
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.model import SilentProgress
 from sandbox.sampler.draw import sampled_rows
-from sandbox.sampler.draw.parquet_writer import ParquetTableWriter
+from sandbox.sampler.draw.part_writer import ItemRows, LocalPartWriter, TableParts
 from sandbox.sampler.draw.prefetch import build_prefetcher
 from sandbox.sampler.draw.sampled_rows import create_empty_table, create_whole_table_view
 from sandbox.sampler.draw.work_items import RANGE_BYTES, choose_batch_bytes, list_items
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.cluster.writer import ClusterWriter
     from sandbox.sampler.draw.context import DrawContext
     from sandbox.sampler.draw.journal import Journal
+    from sandbox.sampler.draw.part_writer import PartWriter
     from sandbox.sampler.draw.sampled_rows import SampledRows
     from sandbox.sampler.draw.work_items import WorkItem
     from sandbox.sampler.plan.frame import SamplingFrame
@@ -87,7 +88,7 @@ class Extraction:
     cluster_writer: ClusterWriter | None = None
     items: dict[str, list[WorkItem]] = field(default_factory=dict)
     frames: dict[str, SamplingFrame] = field(default_factory=dict)
-    writers: dict[str, ParquetTableWriter] = field(default_factory=dict)
+    writers: dict[str, PartWriter] = field(default_factory=dict)
     sampled_rows: dict[str, SampledRows] = field(default_factory=dict)
 
     def prepare(self) -> None:
@@ -106,10 +107,8 @@ class Extraction:
                 f"{self.masking.build_expression(step.table, column, unit=unit)} as {quote_identifier(column)}"
                 for column in table.columns
             )
-            writing: Callable[..., ParquetTableWriter] = (
-                ParquetTableWriter if self.cluster_writer is None else self.cluster_writer.add_table
-            )
-            self.writers[step.table] = writing(
+            parts = TableParts(
+                session=self.session,
                 table=table,
                 columns=", ".join(masked),
                 journal=self.journal,
@@ -117,6 +116,9 @@ class Extraction:
                 masked=frozenset(
                     column for column, mask in self.plan.masks.get(step.table, {}).items() if mask.kind != "none"
                 ),
+            )
+            self.writers[step.table] = (
+                LocalPartWriter(parts=parts) if self.cluster_writer is None else self.cluster_writer.add_table(parts)
             )
             (self.journal.sample / "tables" / step.table).mkdir(parents=True, exist_ok=True)
         for name, unit_plan in self.plan.units.items():
@@ -149,8 +151,8 @@ class Extraction:
         """Write an empty part with the columns for each table without rows."""
         for name, written in self.writers.items():
             marks = self.sampled_rows[name].marks
-            nothing = f"(select *, null::bigint as {quote_identifier(marks.unit)} from ({build_select(written.table)}) where false)"
-            written.finish(self.session, nothing)
+            nothing = f"(select *, null::bigint as {quote_identifier(marks.unit)} from ({build_select(written.parts.table)}) where false)"
+            written.finish(nothing)
 
     def _write_table(self, step: TableStep, advance: Callable[[float], None], counted: Callable[[float], None]) -> None:
         items = self.items[step.table]
@@ -249,24 +251,27 @@ class Extraction:
         doing = f"drawing {name}"
         self._open_item(name, item, numbered=True, ahead=ahead)
         rows = f"({select})"
-        with translate_file_errors(written.table.format, written.table.files):
-            if not written.resume_part(label):
+        table = written.parts.table
+        with translate_file_errors(table.format, table.files):
+            if not written.parts.resume(label):
                 rows = quote_identifier(CHOSEN_ROWS_TABLE)
-                chosen = written.build_projection(select, known)
+                chosen = select if written.needs_values else known.build_mark_query(select)
                 self.session.execute(f"create or replace temp table {rows} as {chosen}", doing=doing)
-                written.write(self.session, label, item.files, rows, known.marks.row_number)
+                written.write(ItemRows(name=label, files=item.files, relation=rows, order=known.marks.row_number))
             known.add(self.session, rows, turn, doing=doing)
             self.session.execute(f"drop table if exists {quote_identifier(CHOSEN_ROWS_TABLE)}")
 
     def _write_whole_item(self, name: str, item: WorkItem) -> None:
         """Write all rows of an item as a stream."""
         written, label = self.writers[name], f"part-{item.label}"
-        if not written.resume_part(label):
-            thinned = not get_adapter(written.table).preserves_row_order(written.table)
+        table = written.parts.table
+        if not written.parts.resume(label):
+            thinned = not get_adapter(table).preserves_row_order(table)
             self._open_item(name, item, numbered=thinned or item.stop is not None)
             marks = self.sampled_rows[name].marks
             rows = f"(select *, null::bigint as {quote_identifier(marks.unit)} from {quote_identifier(ITEM_ROWS_VIEW)})"
-            written.write_all_rows(self.session, label, item.files, rows, marks.row_number if thinned else None)
+            order = marks.row_number if thinned else None
+            written.write(ItemRows(name=label, files=item.files, relation=rows, order=order, is_whole=True))
 
     def _open_item(self, name: str, item: WorkItem, *, numbered: bool, ahead: pa.Table | None = None) -> None:
         """Make an item's rows readable, with row numbers if requested."""

@@ -103,8 +103,9 @@ def build_manifest(drawn: DrawResult) -> SampleManifest:
 def _describe_table(drawn: DrawResult, step: TableStep) -> SampledTable:
     extraction = drawn.extraction
     written = extraction.writers[step.table]
-    files = [_describe_file(written.parts[path]) for path in sorted(written.parts)]
-    columns, content = written.describe_content(extraction.session)
+    parts = written.parts
+    files = [_describe_file(parts.written[path]) for path in sorted(parts.written)]
+    columns, content = written.describe_content()
     return SampledTable(
         role=step.role,
         keep=step.keep,
@@ -118,7 +119,7 @@ def _describe_table(drawn: DrawResult, step: TableStep) -> SampledTable:
         content=content,
         outside_frame=drawn.findings.outside_frame.get(step.table),
         references=drawn.findings.references[step.table],
-        frame=written.table.frame.describe_unmasked(written.masked) if written.table.frame is not None else None,
+        frame=parts.table.frame.describe_unmasked(parts.masked) if parts.table.frame is not None else None,
         unique=drawn.findings.unique.get(step.table, []),
     )
 

@@ -24,7 +24,7 @@ MIN_PARALLEL_MEMORY = 2**28  # below which the comparison uses one thread
 def write_profile(extraction: Extraction, project: Project, *, whole: bool) -> StoredFile:
     """Write the comparison of the sample with production."""
     folder = extraction.journal.sample
-    sample = {name: written.build_relation(extraction.session) for name, written in extraction.writers.items()}
+    sample = {name: written.build_relation() for name, written in extraction.writers.items()}
     weighed = {
         name: _build_parquet_relation([folder / "weights" / f"{name}.parquet"]) for name in extraction.plan.units
     }

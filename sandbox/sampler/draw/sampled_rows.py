@@ -66,6 +66,12 @@ class SampledRows:
         """SQL for the FROM clause, without rows added by the closure."""
         return f"(select * from {self.relation} where {quote_identifier(self.marks.turn)} = 0)"
 
+    def build_mark_query(self, select: str) -> str:
+        """Build the SELECT of the kept columns, row numbers, strata and units of selected rows."""
+        marks = self.marks
+        names = [*self.columns, marks.row_number, marks.stratum, marks.unit]
+        return f"select {', '.join(map(quote_identifier, dict.fromkeys(names)))} from ({select})"
+
     def add(self, session: Session, rows: str, turn: int, *, doing: str) -> None:
         """Insert rows of a relation (SQL for the FROM clause) with the table's columns, stratum and unit."""
         names = ", ".join(quote_identifier(name) for name in (*self.columns, self.marks.stratum, self.marks.unit))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import quote_identifier, quote_literal
+from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.engine.duckdb.table_functions import build_parquet_copy
 from sandbox.engine.rule.prn import PRIME
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ def _write_unit_weights(extraction: Extraction, name: str, sizes: MeasuredUnits 
     )
     shown = ", ".join(f"m.{name} as {quote_identifier(column)}" for column, name in zip(unit.key, names, strict=True))
     target.parent.mkdir(parents=True, exist_ok=True)
-    session.execute(
-        f"copy (select {shown}, m.stratum, s.threshold / {PRIME}::double as probability, "
+    query = (
+        f"select {shown}, m.stratum, s.threshold / {PRIME}::double as probability, "
         f"s.population / n.sampled::double as weight{''.join(f', m.{name}' for name in size_names)} "
         f'from {quote_identifier(SELECTED_UNITS_TABLE)} m join (select distinct "index", threshold, population from {quote_identifier(frame.strata)}) s on m.stratum = s."index" '
         f"join (select stratum, count(*) as sampled from {quote_identifier(SELECTED_UNITS_TABLE)} group by 1) n on n.stratum = m.stratum "
-        f"order by {', '.join(f'm.{name}' for name in names)}) to {quote_literal(str(target))} (format parquet, compression zstd)",
-        doing=f"weighing {unit.table}",
+        f"order by {', '.join(f'm.{name}' for name in names)}"
     )
+    session.execute(build_parquet_copy(query, target), doing=f"weighing {unit.table}")
     session.execute(f"drop table {quote_identifier(SELECTED_UNITS_TABLE)}")
     return [int(counts.get(index, 0)) for index in range(len(unit.strata))]
 

@@ -24,10 +24,8 @@ from sandbox.sampler.half_sample.half_tables import (
     HalfTables,
     build_parquet_relation,
 )
-from sandbox.sampler.half_sample.writer import copy_lookup, prepare_file
 from sandbox.sampler.plan.table_order import order_tables
 from sandbox.sources.checks.schema_check import build_when_condition
-from sandbox.sources.files.frame_metadata import copy_frame
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -239,16 +237,16 @@ class _EnlargedHalfWriter:
 
     def _write_table(self, step: TableStep) -> None:
         if step.keep == "all":
-            copy_lookup(self.tables, step, self.target)
+            self.tables.copy_lookup(step, self.target)
             return
         for number, path in enumerate(self.tables.list_files(step)):
-            query = self._build_query(step, number, path)
-            output_path = prepare_file(self.tables, path, self.target)
-            self.tables.session.execute(
-                f"copy ({query}) to {quote_literal(str(output_path))} (format parquet, compression zstd)",
+            self.tables.write_file(
+                path,
+                self._build_query(step, number, path),
+                self.target,
                 doing=f"writing the other half of {step.table}",
+                replaced=[name for name, _, _ in self._list_replacements(step)],
             )
-            copy_frame(path, output_path, [name for name, _, _ in self._list_replacements(step)])
 
     def _build_query(self, step: TableStep, number: int, path: Path) -> str:
         """Build the SELECT of the rows of one file: k is the row's entry in the half, r the row itself."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.engine.duckdb.table_functions import format_file_list
+from sandbox.engine.duckdb.table_functions import build_parquet_copy, format_file_list
 from sandbox.sampler.half_sample.selection import build_half_units_query
 from sandbox.sources.checks.key_check import build_not_null_condition
 from sandbox.sources.checks.schema_check import build_join_condition, build_when_condition
+from sandbox.sources.files.frame_metadata import copy_frame
+from sandbox.store.folder import translate_os_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from sandbox.sampler.plan.plan import TableStep
 
 IN_HALF_COLUMN = "in_half"
-ROW_NUMBER_COLUMN = "place_in_file"
+ROW_NUMBER_COLUMN = "row_number_in_file"
 FILE_NUMBER_COLUMN = "number_of_file"
 HALF_UNITS_TABLE = "units of the half"
 
@@ -153,6 +156,35 @@ class HalfTables:
     def list_files(self, step: TableStep) -> list[Path]:
         """List a table's files in the sample."""
         return [self.sample.path / file.path for file in self.manifest.tables[step.table].files]
+
+    def write_file(self, path: Path, query: str, target: Path, *, doing: str, replaced: Collection[str] = ()) -> Path:
+        """Write the rows of a query in place of the sample's file ``path``, and return where.
+
+        Args:
+            path: The sample's file.
+            query: The rows, in order.
+            target: The folder that stands for the sample's.
+            doing: The action for error messages.
+            replaced: The columns with other values, which lose their metadata.
+        """
+        output_path = self._prepare_path(path, target)
+        self.session.execute(build_parquet_copy(query, output_path), doing=doing)
+        copy_frame(path, output_path, replaced)
+        return output_path
+
+    def copy_lookup(self, step: TableStep, target: Path) -> int:
+        """Copy the files of a whole lookup, and return the number of its rows."""
+        for path in self.list_files(step):
+            output_path = self._prepare_path(path, target)
+            with translate_os_errors(output_path):
+                shutil.copyfile(path, output_path)
+        return self.manifest.tables[step.table].rows
+
+    def _prepare_path(self, path: Path, target: Path) -> Path:
+        output_path = target / path.relative_to(self.sample.path)
+        with translate_os_errors(output_path):
+            output_path.parent.mkdir(parents=True, exist_ok=True)
+        return output_path
 
 
 def build_parquet_relation(path: Path) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
-from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
+from sandbox.engine.duckdb.session import Session, quote_identifier
 from sandbox.errors import StoreError
 from sandbox.manifest.separability import HalfSampleRecord
 from sandbox.sampler.half_sample.half_tables import (
@@ -17,8 +16,6 @@ from sandbox.sampler.half_sample.half_tables import (
 )
 from sandbox.sampler.half_sample.selection import build_half_units_query
 from sandbox.sampler.plan.table_order import order_tables
-from sandbox.sources.files.frame_metadata import copy_frame
-from sandbox.store.folder import translate_os_errors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,36 +51,16 @@ def _count_units(tables: HalfTables, unit: str) -> int:
 def _write_table(tables: HalfTables, step: TableStep, target: Path) -> int:
     """Write the kept rows of each file; whole lookups are copied."""
     if step.keep == "all":
-        return copy_lookup(tables, step, target)
+        return tables.copy_lookup(step, target)
     for number, path in enumerate(tables.list_files(step)):
-        output_path = prepare_file(tables, path, target)
         kept = (
             f"select {ROW_NUMBER_COLUMN} from {quote_identifier(step.table)} "
             f"where {IN_HALF_COLUMN} and {FILE_NUMBER_COLUMN} = {number}"
         )
-        tables.session.execute(
-            f"copy (select * exclude (file_row_number) from {build_parquet_relation(path)} "
-            f"where file_row_number in ({kept}) order by file_row_number) to {quote_literal(str(output_path))} "
-            "(format parquet, compression zstd)",
-            doing=f"writing half of {step.table}",
+        query = (
+            f"select * exclude (file_row_number) from {build_parquet_relation(path)} "
+            f"where file_row_number in ({kept}) order by file_row_number"
         )
-        copy_frame(path, output_path)
+        tables.write_file(path, query, target, doing=f"writing half of {step.table}")
     [(rows,)] = tables.session.fetch_rows(f"select count(*) from {quote_identifier(step.table)} where {IN_HALF_COLUMN}")
     return int(rows)
-
-
-def copy_lookup(tables: HalfTables, step: TableStep, target: Path) -> int:
-    """Copy the files of a whole lookup, and return the number of its rows."""
-    for path in tables.list_files(step):
-        output_path = prepare_file(tables, path, target)
-        with translate_os_errors(output_path):
-            shutil.copyfile(path, output_path)
-    return tables.manifest.tables[step.table].rows
-
-
-def prepare_file(tables: HalfTables, path: Path, target: Path) -> Path:
-    """Return the path of a file in the half-sample, whose folder exists then."""
-    output_path = target / path.relative_to(tables.sample.path)
-    with translate_os_errors(output_path):
-        output_path.parent.mkdir(parents=True, exist_ok=True)
-    return output_path
