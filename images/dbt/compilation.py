@@ -129,7 +129,7 @@ class Trace:
 
 
 def fix_clock(started: str | None) -> None:
-    """Give every template the same ``run_started_at`` and ``invocation_id``, on both sides of a diff."""
+    """Set for every template the same ``run_started_at`` and ``invocation_id``, on both sides of a diff."""
     import dbt.context.base
     from dbt import tracking
 
@@ -140,7 +140,7 @@ def fix_clock(started: str | None) -> None:
 
 
 def fix_snapshot_time(manifest: Any, started: str | None) -> None:
-    """Give snapshots the same time on both sides of a diff, instead of the database's own at each run.
+    """Set the same time for snapshots on both sides of a diff, instead of the database's own at each run.
 
     Their ``dbt_scd_id``, ``dbt_updated_at``, ``dbt_valid_from`` and ``dbt_valid_to`` follow from it. A macro of the
     project that overrides the time stays.

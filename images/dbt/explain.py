@@ -65,11 +65,11 @@ ON_POSTGRES = (
 
 
 class StoppedError(Exception):
-    """The project cannot be carried out; the message says why and what to do."""
+    """The project cannot run; the message says why and what to do."""
 
 
-def failures(done: Any, adapter: str, adapters: Collection[str]) -> str:
-    """Say which models failed, with the database's words and what to do.
+def describe_failures(done: Any, adapter: str, adapters: Collection[str]) -> str:
+    """Return which models failed, with the database's words and what to do.
 
     Args:
         done: What dbt gave.
@@ -80,20 +80,20 @@ def failures(done: Any, adapter: str, adapters: Collection[str]) -> str:
     for one in getattr(done.result, "results", []):
         if str(one.status) in {"error", "fail"} and one.message:
             node = one.node
-            said = explained(one.message, model=node.name, adapter=adapter, adapters=adapters)
+            said = explain_error(one.message, model=node.name, adapter=adapter, adapters=adapters)
             lines.append(f"{node.name} ({node.original_file_path}): {said}")
     return "\n".join(lines) or "dbt failed"
 
 
-def explained(text: str, *, model: str = "", adapter: str = "duckdb", adapters: Collection[str] = ()) -> str:
-    """Give dbt's words, and after them what to do where that is known; the rest as in `failures`."""
+def explain_error(text: str, *, model: str = "", adapter: str = "duckdb", adapters: Collection[str] = ()) -> str:
+    """Return dbt's message, and after it what to do where that is known; the rest as in `describe_failures`."""
     said = _without_empty_lines(text)
     advice = find_advice(text, model=model, adapter=adapter, adapters=adapters)
     return said if advice is None else f"{said}\n{advice}"
 
 
 def find_advice(text: str, *, model: str = "", adapter: str = "duckdb", adapters: Collection[str] = ()) -> str | None:
-    """Return what to do about a message of dbt, where that is known; the rest as in `failures`."""
+    """Return what to do about a message of dbt, where that is known; the rest as in `describe_failures`."""
     said = _without_empty_lines(text)
     for pattern, fix in FIXES:
         if found := re.search(pattern, said):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from node_facts import NodeFacts
 
 
-def tests_of(manifest: Any, left_out: Collection[str]) -> dict[str, Any]:
+def list_tests(manifest: Any, left_out: Collection[str]) -> dict[str, Any]:
     """Return dbt's own tests by id, without those of nodes that are left out."""
     tests = {key: node for key, node in manifest.nodes.items() if node.resource_type == "test" and node.config.enabled}
     tests.update((key, test) for key, test in manifest.unit_tests.items() if test.config.enabled)
@@ -21,7 +21,7 @@ def tests_of(manifest: Any, left_out: Collection[str]) -> dict[str, Any]:
     }
 
 
-def read_by(
+def find_read_nodes(
     nodes: Mapping[str, Any], facts: Mapping[str, NodeFacts], chosen: Collection[str], tests: Collection[str]
 ) -> set[str]:
     """Return what the chosen nodes, some tests, and the hooks around every build read, also through ephemeral models."""

@@ -1,4 +1,4 @@
-"""Carries out one version of a dbt project on the sample, inside the sandbox; see docs/dbt.md.
+"""Runs one version of a dbt project on the sample, inside the sandbox; see docs/dbt.md.
 
 It writes into ``$SANDBOX_OUTPUT`` one Parquet file a model and snapshot, and into its folder ``_dbt``: ``manifest.json``
 (dbt's own), ``nodes.json`` (the facts by which a later run reuses nodes), ``code.json`` (their code), ``built.json`` (what was changed, built and taken
@@ -19,14 +19,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from beside import looked
 from compilation import ProjectDescriber, Trace, fix_clock, fix_snapshot_time, undo_compilation
-from explain import StoppedError, explained, failures
-from graph import read_by, select_exactly, tests_of
+from explain import StoppedError, describe_failures, explain_error
+from graph import find_read_nodes, list_tests, select_exactly
 from lineage import describe_lineage
 from node_facts import NodeFacts, build_facts, compute_digest
 from node_reuse import BuildReason, find_nodes_to_build, sort_by_lineage
-from places import match, output_names
+from profiles import describe_profile
+from relation_names import find_table, name_outputs
 from results import (
     BUILT_STATUSES,
     RESOURCE_ERROR,
@@ -61,24 +61,24 @@ class Project:
         self.plan = plan
         self.work = Path(tempfile.gettempdir()) / "dbt"
         self.work.mkdir(exist_ok=True)
-        self.beside = looked()
-        self.base = self.database()
+        self.own_profile = describe_profile()
+        self.base = self.create_database()
         self.manifest: Any = None
         self.shown: dict[str, str] = {}
         self.facts: dict[str, NodeFacts] = {}
         self.compiled: dict[str, str] = {}
         self.failed: dict[str, NodeFailure] = {}
 
-    def database(self) -> Any:
-        """Give what the models are carried out on; where that is only read about, as the project's own profile says."""
+    def create_database(self) -> Any:
+        """Return the database in which the models run; for reading alone, that of the project's own profile."""
         asked = {"memory": self.plan["memory"], "threads": int(os.environ.get("OMP_NUM_THREADS", "1"))}
-        if self.plan.get("postgres", self.beside["adapter"] == "postgres"):
-            from postgres import Postgres
+        if self.plan.get("postgres", self.own_profile["adapter"] == "postgres"):
+            from postgres_database import PostgresDatabase
 
-            return Postgres(self.kept, self.work, **asked)
-        from duck import Duck
+            return PostgresDatabase(self.kept, self.work, **asked)
+        from duckdb_database import DuckDBDatabase
 
-        return Duck(self.kept, self.work, **asked)
+        return DuckDBDatabase(self.kept, self.work, **asked)
 
     def prepare(self) -> None:
         """Set what dbt reads from its environment, before it is imported."""
@@ -86,16 +86,16 @@ class Project:
         os.environ["DBT_TARGET_PATH"] = str(self.work / "target")
         os.environ["DBT_LOG_PATH"] = str(self.work / "logs")
         os.environ["DBT_PROFILES_DIR"] = str(self.work)
-        self.profile()
+        self.write_profile()
         fix_clock(self.plan.get("started"))
 
-    def profile(self) -> None:
+    def write_profile(self) -> None:
         """Write the profile that takes the place of the project's own; JSON is YAML."""
         target = os.environ.get("DBT_TARGET", "prod")
-        profile = {"sandbox": {"target": target, "outputs": {target: self.base.profile()}}}
+        profile = {"sandbox": {"target": target, "outputs": {target: self.base.build_profile()}}}
         (self.work / "profiles.yml").write_text(json.dumps(profile), "utf-8")
 
-    def dbt(self, *arguments: str) -> Any:
+    def run_dbt(self, *arguments: str) -> Any:
         """Call dbt; its own complaints are its output."""
         from dbt.cli.main import dbtRunner
 
@@ -104,31 +104,31 @@ class Project:
             options += ["--vars", variables]
         done = dbtRunner(manifest=self.manifest).invoke(["--no-partial-parse", *arguments, *options])
         if not done.success and done.exception is not None:
-            raise StoppedError(explained(str(done.exception)))
+            raise StoppedError(explain_error(str(done.exception)))
         return done
 
     def parse(self) -> None:
         """Read the project; keep what dbt says of it."""
-        self.manifest = self.dbt("parse").result
+        self.manifest = self.run_dbt("parse").result
         fix_snapshot_time(self.manifest, self.plan.get("started"))
-        (self.kept / "manifest.json").write_text(self.base.settle(self.manifest), "utf-8")
-        self.profile()
+        (self.kept / "manifest.json").write_text(self.base.adapt_manifest(self.manifest), "utf-8")
+        self.write_profile()
 
-    def offer(self) -> None:
+    def create_source_views(self) -> None:
         """Show the sample's tables where the project's sources and seeds are."""
-        tables = self.tables()
+        tables = self.list_sample_tables()
         places: list[tuple[Any, str]] = []
         missing = []
         for source in self.manifest.sources.values():
             names = (f"{source.schema}.{source.identifier}", f"{source.source_name}.{source.name}")
-            found = match(tables, *names, source.identifier, source.name)
+            found = find_table(tables, *names, source.identifier, source.name)
             if found:
                 places.append((source, found))
-            elif reader := self.reader(source.unique_id):
+            elif reader := self.find_reader(source.unique_id):
                 missing.append(f"source {source.source_name}.{source.name}, which {reader} reads")
         places += [
-            (node, match(tables, node.name) or node.name)
-            for node in self.nodes().values()
+            (node, find_table(tables, node.name) or node.name)
+            for node in self.list_built_nodes().values()
             if node.resource_type == "seed" and node.name in self.plan["seeds"]
         ]
         if missing:
@@ -137,24 +137,24 @@ class Project:
                 + "; nor for ".join(missing)
                 + f"\nits tables are {', '.join(sorted(tables)) or 'none'}; add the others to sandbox.toml as [tables.NAME]"
             )
-        self.base.show([(node, tables[name]) for node, name in places])
+        self.base.create_sample_views([(node, tables[name]) for node, name in places])
         self.shown = {node.unique_id: name for node, name in places}
 
-    def tables(self) -> dict[str, Path]:
-        """Give the sample's tables."""
+    def list_sample_tables(self) -> dict[str, Path]:
+        """Return the sample's tables."""
         return {one.name: one for one in Path(self.sample).iterdir() if one.is_dir()} if self.sample else {}
 
-    def nodes(self) -> dict[str, Any]:
-        """Give what makes tables: models, snapshots and seeds."""
+    def list_built_nodes(self) -> dict[str, Any]:
+        """Return what makes tables: models, snapshots and seeds."""
         return {
             key: node
             for key, node in self.manifest.nodes.items()
             if node.resource_type in KINDS and node.config.materialized != "ephemeral"
         }
 
-    def reader(self, source: str) -> str | None:
-        """Give a model that reads a source."""
-        for node in self.nodes().values():
+    def find_reader(self, source: str) -> str | None:
+        """Return a model that reads a source."""
+        for node in self.list_built_nodes().values():
             if source in node.depends_on.nodes and node.resource_type != "seed":
                 return node.name
         return None
@@ -167,13 +167,13 @@ class Project:
         trace = Trace()
         with undo_compilation(self.manifest):
             with trace.record(), contextlib.redirect_stdout(io.StringIO()):
-                done = self.dbt("--quiet", "compile", *without)
+                done = self.run_dbt("--quiet", "compile", *without)
             self.compiled = {
                 result.node.unique_id: result.node.compiled_code
                 for result in (done.result.results if done.result else [])
                 if str(result.status) == "success" and getattr(result.node, "compiled_code", None) is not None
             }
-        self.base.release()
+        self.base.close_connections()
         settings = {
             "adapter": self.base.adapter,
             "environment": {name: os.environ[name] for name in self.plan["environment"]},
@@ -185,35 +185,35 @@ class Project:
     def run(self) -> None:
         """Build what has to be built, take over the rest, keep the outputs, run the tests."""
         self.parse()
-        self.offer()
-        nodes = self.nodes()
+        self.create_source_views()
+        nodes = self.list_built_nodes()
         ours = [
             node.name for node in nodes.values() if node.resource_type == "seed" and node.name in self.plan["seeds"]
         ]
         left_out = [*ours, *os.environ.get("DBT_EXCLUDE", "").split()]
         without = ["--exclude", *left_out] if left_out else []
-        everything = set(self.listed(*without)) & set(nodes)
+        everything = set(self.list_nodes(*without)) & set(nodes)
         self.compile(without)
         reasons = find_nodes_to_build(self.state.facts, self.facts) if self.state else {}
         chosen = self.choose(nodes, everything, reasons, left_out) if self.state else everything
         over = sorted(everything - chosen)
         selected_tests = self.choose_tests(chosen, reasons, left_out)
-        names = output_names(nodes)
+        names = name_outputs(nodes)
         if self.state is not None:
-            self.take_over(nodes, over, read_by(self.manifest.nodes, self.facts, chosen, selected_tests))
+            self.take_over(nodes, over, find_read_nodes(self.manifest.nodes, self.facts, chosen, selected_tests))
         self.build(nodes, chosen, without, whole=chosen == everything)
-        answers = self.tests(selected_tests)
-        self.keep(nodes, chosen, names)
+        answers = self.run_tests(selected_tests)
+        self.store_nodes(nodes, chosen, names)
         if not everything - self.failed.keys():
             raise StoppedError("\n".join(f"{nodes[key].name}: {one.cause}" for key, one in sorted(self.failed.items())))
         self.write_records(nodes, everything, chosen, reasons, names)
-        self.write("tests.json", answers)
+        self.write_document("tests.json", answers)
 
-    def listed(self, *selection: str) -> list[str]:
+    def list_nodes(self, *selection: str) -> list[str]:
         """Return the ids of what a selection of dbt's holds."""
         kinds = [word for kind in KINDS for word in ("--resource-type", kind)]
         with contextlib.redirect_stdout(io.StringIO()):
-            done = self.dbt("--quiet", "ls", *kinds, "--output", "json", "--output-keys", "unique_id", *selection)
+            done = self.run_dbt("--quiet", "ls", *kinds, "--output", "json", "--output-keys", "unique_id", *selection)
         if not done.success:
             raise StoppedError("dbt cannot list the project's models")
         return [json.loads(line)["unique_id"] for line in done.result or []]
@@ -229,7 +229,7 @@ class Project:
         while True:
             chosen = select_exactly(nodes, everything, everything & reasons.keys())
             selected_tests = self.choose_tests(chosen, reasons, left_out)
-            needed = read_by(self.manifest.nodes, self.facts, chosen, selected_tests)
+            needed = find_read_nodes(self.manifest.nodes, self.facts, chosen, selected_tests)
             missing = {
                 key
                 for key in (needed & everything) - chosen
@@ -244,7 +244,7 @@ class Project:
 
     def choose_tests(self, chosen: set[str], reasons: dict[str, BuildReason], left_out: list[str]) -> dict[str, Any]:
         """Return the tests to run: all of them, or those whose result may differ from the baseline's."""
-        found = tests_of(self.manifest, left_out)
+        found = list_tests(self.manifest, left_out)
         if self.state is None:
             return found
         return {
@@ -262,8 +262,8 @@ class Project:
             assert self.state is not None
             functions = getattr(self.manifest, "functions", {}).values()  # dbt does not build them with their readers
             fqns = [".".join(one.fqn) for one in [*(nodes[key] for key in sorted(chosen)), *functions]]
-            selection = ["--select", *fqns, "--defer", "--state", str(self.base.state(self.state.kept))]
-        done = self.dbt("build", *NO_TESTS, *selection, *without)
+            selection = ["--select", *fqns, "--defer", "--state", str(self.base.prepare_state(self.state.kept))]
+        done = self.run_dbt("build", *NO_TESTS, *selection, *without)
         if not done.success:
             self.record_failures(done, chosen)
         for result in done.result.results:
@@ -281,7 +281,7 @@ class Project:
         Raises:
             StoppedError: Nothing was built, a hook around every build failed, or memory or disk did not suffice.
         """
-        text = failures(done, self.base.adapter, self.beside["adapters"])
+        text = describe_failures(done, self.base.adapter, self.own_profile["adapters"])
         results = done.result.results if done.result else []
         wrong = {one.node.unique_id: one for one in results if str(one.status) not in {*BUILT_STATUSES, "skipped"}}
         built = {one.node.unique_id for one in results if str(one.status) in BUILT_STATUSES}
@@ -303,17 +303,17 @@ class Project:
             message,
             model=self.manifest.nodes[key].name,
             adapter=self.base.adapter,
-            adapters=self.beside["adapters"],
+            adapters=self.own_profile["adapters"],
         )
 
-    def keep(self, nodes: dict[str, Any], chosen: set[str], names: dict[str, str]) -> None:
+    def store_nodes(self, nodes: dict[str, Any], chosen: set[str], names: dict[str, str]) -> None:
         """Write what was built; a view whose rows cannot be read has failed."""
         built = {key: nodes[key] for key in sorted(chosen - self.failed.keys())}
-        for key, message in self.base.keep(built, lambda node: self.place(node, names)).items():
+        for key, message in self.base.store_nodes(built, lambda node: self.build_output_path(node, names)).items():
             if RESOURCE_ERROR.search(message):
                 raise StoppedError(f"{nodes[key].name}: {message}")
             print(f"{nodes[key].name}: its rows cannot be read: {message}", file=sys.stderr)
-            self.place(nodes[key], names).unlink(missing_ok=True)
+            self.build_output_path(nodes[key], names).unlink(missing_ok=True)
             self.record_failure(key, message)
 
     def take_over(self, nodes: dict[str, Any], keys: list[str], needed: set[str]) -> None:
@@ -322,26 +322,26 @@ class Project:
         Where bringing is a copy, only what is needed is brought.
         """
         assert self.state is not None
-        names, brought = output_names(nodes), []
+        names, brought = name_outputs(nodes), []
         for key in keys:
             file = self.state.find_file(key)
             assert file is not None
-            shutil.copyfile(file, self.place(nodes[key], names))
+            shutil.copyfile(file, self.build_output_path(nodes[key], names))
             if key in needed or not self.base.exact:
                 brought.append((nodes[key], self.state.find_exact_file(key, self.base.exact)))
-        self.base.bring(brought)
+        self.base.restore_nodes(brought)
 
-    def place(self, node: Any, names: dict[str, str]) -> Path:
-        """Give the file that keeps what a node made; seeds are no outputs."""
+    def build_output_path(self, node: Any, names: dict[str, str]) -> Path:
+        """Return the file that keeps what a node made; seeds are no outputs."""
         if node.resource_type == "seed":
             return self.kept / f"{node.unique_id}.parquet"
         return self.output / f"{names[node.unique_id]}.parquet"
 
-    def tests(self, selected: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    def run_tests(self, selected: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """Run tests, and take the results of the others over; a failing test is no failure of the run."""
         answers: dict[str, dict[str, Any]] = {}
         if self.state is not None:
-            there = tests_of(self.manifest, ()).keys() - selected.keys()
+            there = list_tests(self.manifest, ()).keys() - selected.keys()
             answers = {key: result for key, result in self.state.tests.items() if key in there}
         waiting = {}
         for key, test in selected.items():
@@ -353,7 +353,7 @@ class Project:
         if not waiting:
             return answers
         names = sorted({test.name for test in waiting.values()})
-        done = self.dbt("test", "--select", *names)
+        done = self.run_dbt("test", "--select", *names)
         ran = describe_results(done)
         return {**{key: result for key, result in ran.items() if key in waiting}, **answers}
 
@@ -391,7 +391,7 @@ class Project:
         """Write what was built and why, and the facts for later runs."""
         places = {key: list(map(str, (node.schema, node.alias))) for key, node in nodes.items()}
         before = self.state.places if self.state else {}
-        self.write("built.json", {
+        self.write_document("built.json", {
             "changed": None if self.state is None else sorted(
                 nodes[key].name for key, reason in reasons.items() if reason.kind == "changed" and key in everything
             ),
@@ -430,31 +430,31 @@ class Project:
             },
             "places": {key: places[key] for key in sorted(everything)},
         })  # fmt: skip
-        self.write("lineage.json", describe_lineage(self.manifest, {
+        self.write_document("lineage.json", describe_lineage(self.manifest, {
             key: names[key] for key in nodes if nodes[key].resource_type != "seed"
         }))  # fmt: skip
-        self.write("code.json", {key: self.get_code(node) for key, node in nodes.items()})
-        self.write("nodes.json", {key: facts.to_dict() for key, facts in self.facts.items()})
+        self.write_document("code.json", {key: self.get_code(node) for key, node in nodes.items()})
+        self.write_document("nodes.json", {key: facts.to_dict() for key, facts in self.facts.items()})
 
-    def write(self, name: str, content: Any) -> None:
+    def write_document(self, name: str, content: Any) -> None:
         """Write a document beside the outputs."""
         (self.kept / name).write_text(json.dumps(content, indent=1, sort_keys=True), "utf-8")
 
 
 def main() -> int:
-    """Carry out the project, or with ``parse`` only read it."""
+    """Run the project, or with ``parse`` only read it."""
     plan = json.loads((Path(__file__).parent / "plan.json").read_text("utf-8"))
     try:
         project = Project(plan)
         project.prepare()
         if sys.argv[1:] == ["parse"]:
             project.parse()
-            project.write("beside.json", project.beside)
+            project.write_document("beside.json", project.own_profile)
         else:
             project.run()
     except (StoppedError, ModuleNotFoundError) as error:
         sys.stdout.flush()
-        print(explained(str(error)) if isinstance(error, ModuleNotFoundError) else error, file=sys.stderr)
+        print(explain_error(str(error)) if isinstance(error, ModuleNotFoundError) else error, file=sys.stderr)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""Data tests: queries that give the rows that break a rule, carried out on the outputs of both sides.
+"""Data tests: queries that give the rows that break a rule, run on the outputs of both sides.
 
 A query sees the outputs as views of their names, and the sample's tables in the schema ``sample``. It can read nothing
 else and write nothing: it comes with the changed code, which nobody has reviewed yet.
@@ -139,7 +139,7 @@ def _build_result(name: str, before: _SideResult, after: _SideResult) -> DataTes
 def classify_test_outcome(before: int | None, after: int | None) -> DataTestOutcome:
     """Return what became of a test; None stands for a query that failed.
 
-    A test that could not be carried out on the baseline, because it is about something new, counts there as passed.
+    A test that could not be run on the baseline, because it is about something new, counts there as passed.
 
     >>> classify_test_outcome(0, 0), classify_test_outcome(3, 3), classify_test_outcome(None, 2), classify_test_outcome(3, 0), classify_test_outcome(0, None)
     ('passed', 'failed', 'newly_failing', 'fixed', 'not_evaluated')
@@ -154,7 +154,7 @@ def classify_test_outcome(before: int | None, after: int | None) -> DataTestOutc
 def evaluate_data_tests(tests: Sequence[DataTestResult], gate: GateSection) -> list[GateResult]:
     """Judge data tests: one result over all of them; none where there are no tests.
 
-    By ``no-new-failures`` no test may break in more rows than on the baseline. A test that could not be carried out on
+    By ``no-new-failures`` no test may break in more rows than on the baseline. A test that could not be run on
     the candidate is not held, unless ``any`` outcome is accepted.
     """
     if not tests:

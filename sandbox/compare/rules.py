@@ -58,7 +58,7 @@ class OutputRules:
         type_tolerance: The same for all columns of a type that have no entry of their own; the engine's name of the
             type without its parameters, in capitals (``DECIMAL``).
         types: Types of columns of text files, as DuckDB writes them.
-        tainted: Columns that differ without any change of code. What they alone explain counts as noise.
+        nondeterministic: Columns that differ without any change of code. What they alone explain counts as noise.
     """
 
     key: tuple[str, ...] | None = None
@@ -67,7 +67,7 @@ class OutputRules:
     rename: Mapping[str, str] = field(default_factory=dict)
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     type_tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
-    tainted: frozenset[str] = frozenset()
+    nondeterministic: frozenset[str] = frozenset()
     types: Mapping[str, str] = field(default_factory=dict)
 
 

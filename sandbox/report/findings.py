@@ -318,7 +318,7 @@ def describe_test(result: DataTestResult) -> str:
     if result.added:
         there = "it is new"
     elif before is None:
-        there = "it could not be carried out on the baseline"
+        there = "it could not be run on the baseline"
     else:
         there = f"{format_number(before)} in the baseline"
     rows = format_count(result.candidate_failures, "row breaks it", "rows break it")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sandbox.engine.lakes.lake_table import SourceSnapshot
-    from sandbox.sources.files.frame_metadata import FrameMetadata
+    from sandbox.sources.files.pandas_metadata import PandasMetadata
     from sandbox.sources.listing import SourceFile, SourceFormat
 
 ROW_GROUP_BYTES = 128 * 2**20  # per row group, uncompressed
@@ -32,7 +32,7 @@ class SourceTable:
         share: Approximate share of its files taken by the table.
         snapshot: Version of a lakehouse table, or snapshot of a database.
         source_columns: All columns of the source, in order, where some are left out; else empty.
-        frame: What its files say of it beyond its values; None for nothing.
+        pandas: What its files say of it beyond its values; None for nothing.
         details: What its adapter knows of it, a frozen dataclass; read by the adapter alone.
     """
 
@@ -45,7 +45,7 @@ class SourceTable:
     share: float = 1.0
     snapshot: SourceSnapshot | None = None
     source_columns: tuple[str, ...] = ()
-    frame: FrameMetadata | None = None
+    pandas: PandasMetadata | None = None
     details: object = None
 
     @property

@@ -239,7 +239,9 @@ def build_compared_columns(
                 f"the sides hold {name} as durations in other units, or as durations and numbers",
                 hint="write it with one type on both sides",
             )
-        column = dataclasses.replace(column, common=common, lossy_type=lossy, is_nondeterministic=name in rules.tainted)
+        column = dataclasses.replace(
+            column, common=common, lossy_type=lossy, is_nondeterministic=name in rules.nondeterministic
+        )
         stated = shapes["baseline"].states_types or shapes["candidate"].states_types or name in rules.types
         tolerance, misplaced = _resolve_tolerance(column, rules, failure, stated=stated)
         given.append(dataclasses.replace(column, tolerance=tolerance, misplaced=misplaced))

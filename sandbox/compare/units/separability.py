@@ -1,4 +1,4 @@
-"""Whether a unit's rows come out alike when other units are gone, or are more."""
+"""Check whether a unit's rows are the same when other units are gone, or are more."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SeparabilityInput:
         half_name: What messages call the half-sample.
         draw: The draw of the unit table.
         half_units_sql: SQL that gives the keys of the half's units, copies aside, in the order of the draw's key.
-        rules: What is declared about the output, with its tainted columns.
+        rules: What is declared about the output, with its nondeterministic columns.
         key: The columns by which its rows were told apart.
     """
 
@@ -54,12 +54,12 @@ class SeparabilityInput:
 
 
 def find_separability_problem(question: SeparabilityInput, *, memory: int) -> str | None:
-    """Describe why an output's rows cannot be scaled up: those of the half's units come out otherwise on the half.
+    """Describe why an output's rows cannot be scaled up: those of the half's units differ on the half.
 
-    Differences within the tolerances, or within rounding of floating point numbers, and tainted columns do not count.
+    Differences within the tolerances, or within rounding of floating point numbers, and nondeterministic columns do not count.
 
     Returns:
-        The reason; None where the rows came out alike.
+        The reason; None where the rows are the same.
 
     Raises:
         PipelineError: An output cannot be read.
@@ -145,7 +145,7 @@ def _rename_columns(rules: OutputRules, key: tuple[str, ...], places: Mapping[st
     return OutputRules(
         key=tuple(places[name] for name in key if name in places) or None,
         ignore=frozenset(places[name] for name in rules.ignore if name in places),
-        tainted=frozenset(places[name] for name in rules.tainted if name in places),
+        nondeterministic=frozenset(places[name] for name in rules.nondeterministic if name in places),
         tolerance={places[name]: one for name, one in rules.tolerance.items() if name in places},
         type_tolerance=ROUNDING_TOLERANCES | dict(rules.type_tolerance),
     )
@@ -162,7 +162,7 @@ def _explain_dependence(question: SeparabilityInput, found: OutputDiff, names: l
     )
     rows = found.rows.baseline + found.rows.added  # every differing row is one of these
     return (
-        f"what it holds of one of the {question.draw.table} depends on the others: on {question.half_name}, "
+        f"its rows of {question.draw.table} depend on other {question.draw.table}: on {question.half_name}, "
         f"{found.rows.different - found.rows.noise:,} of {format_count(rows, 'row')} of the same "
-        f"{question.draw.table} came out otherwise{f' (in {shown})' if shown else ''}"
+        f"{question.draw.table} differ{f' (in {shown})' if shown else ''}"
     )

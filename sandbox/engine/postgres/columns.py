@@ -46,14 +46,14 @@ class PostgresColumn:
         sql: The expression sent to the server, over the table's rows.
         arrow: The name of the Arrow type received; for a list, its items' type in ``[]``.
         kind: The DuckDB type.
-        found_scale: The largest number of decimal places among its values, if the type declares none.
+        measured_scale: The largest number of decimal places among its values, if the type declares none.
     """
 
     name: str
     sql: str
     arrow: str
     kind: str
-    found_scale: int | None = None
+    measured_scale: int | None = None
 
     @property
     def arrow_type(self) -> pa.DataType:
@@ -68,12 +68,12 @@ class DecimalExtent:
 
     digits: int
     scale: int
-    is_odd: bool
+    has_special_values: bool
 
     @property
     def problem(self) -> str:
         """What no decimal holds; empty if all is well."""
-        if self.is_odd:
+        if self.has_special_values:
             return "holds NaN or infinity"
         return f"has {self.digits} digits, where {MAX_DIGITS} are the most" if self.digits > MAX_DIGITS else ""
 
@@ -127,7 +127,7 @@ def _build_native_column(column: CatalogColumn, scales: Mapping[str, DecimalExte
         if digits <= MAX_DIGITS:
             sql = f"({guard_value(checks, column, cast='numeric')})::text"
             kind = f"DECIMAL({digits},{scale_declared})"
-    return PostgresColumn(name=column.name, sql=sql, arrow="string", kind=kind, found_scale=scale)
+    return PostgresColumn(name=column.name, sql=sql, arrow="string", kind=kind, measured_scale=scale)
 
 
 def _build_array_column(column: CatalogColumn) -> PostgresColumn:
@@ -171,7 +171,7 @@ def find_unsupported_columns(snapshot: PostgresSnapshot, table: PostgresTable) -
     }
     for column, extent in zip(loose, _parse_extents(cells[len(checks) :]), strict=True):
         if extent.problem:
-            kind = "DOUBLE" if extent.is_odd else "VARCHAR"
+            kind = "DOUBLE" if extent.has_special_values else "VARCHAR"
             unsupported[column.name] = UnsupportedValue(phrase=extent.problem, type=kind)
     return unsupported
 
@@ -223,7 +223,9 @@ def _parse_extents(cells: Sequence[Any]) -> list[DecimalExtent]:
     """Return an extent for each three cells of `_build_extent_aggregates`."""
     extents = []
     for start in range(0, len(cells), 3):
-        scale, largest, is_odd = cells[start : start + 3]
+        scale, largest, has_special_values = cells[start : start + 3]
         whole_digits = len((largest or "0").partition(".")[0].lstrip("0"))
-        extents.append(DecimalExtent(digits=whole_digits + (scale or 0), scale=scale or 0, is_odd=is_odd))
+        extents.append(
+            DecimalExtent(digits=whole_digits + (scale or 0), scale=scale or 0, has_special_values=has_special_values)
+        )
     return extents

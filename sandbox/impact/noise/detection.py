@@ -50,7 +50,7 @@ NO_NOISE = OutputNoise()
 def add_noise_to_rules(rules: OutputRules, noise: OutputNoise) -> OutputRules:
     """Return the rules of one output with its noise added."""
     rounding = {name: Tolerance(rel=relative) for name, relative in noise.rounding.items()}
-    return dataclasses.replace(rules, tainted=noise.columns, tolerance={**rules.tolerance, **rounding})
+    return dataclasses.replace(rules, nondeterministic=noise.columns, tolerance={**rules.tolerance, **rounding})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +76,12 @@ class NoiseDetector:
             return NO_NOISE
         differing = {name for name, column in repetition.columns.items() if column.changed}
         rounding = self._find_rounding_columns(differing, repetition)
-        tainted = frozenset(differing - rounding.keys())
+        nondeterministic = frozenset(differing - rounding.keys())
         if not (repetition.rows.added or repetition.rows.removed):
-            return OutputNoise(columns=tainted, rounding=rounding)
-        if (whole := self._find_columns_to_exclude(tainted | rounding.keys())) is not None:
+            return OutputNoise(columns=nondeterministic, rounding=rounding)
+        if (whole := self._find_columns_to_exclude(nondeterministic | rounding.keys())) is not None:
             return OutputNoise(columns=whole)
-        return self._count_unstable_rows(tainted, rounding)
+        return self._count_unstable_rows(nondeterministic, rounding)
 
     def _find_rounding_columns(self, differing: Collection[str], repetition: OutputDiff) -> dict[str, float]:
         """Return the columns made equal in all common rows by a tolerance for rounding, and that tolerance."""
@@ -98,21 +98,23 @@ class NoiseDetector:
         changes = self._compare_sides(0, 1, rules).columns
         return {name: relative for name, relative in floats.items() if not changes[name].changed}
 
-    def _count_unstable_rows(self, tainted: frozenset[str], rounding: Mapping[str, float]) -> OutputNoise:
+    def _count_unstable_rows(self, nondeterministic: frozenset[str], rounding: Mapping[str, float]) -> OutputNoise:
         """Count the rows that differ without a change, and the sides' differences they explain.
 
         Take the number of occurrences of each row (each key, if there is one) in a table as a vector, and d as the sum
         of absolute differences. Then a row explains min(|c − b|, |r − b|) if both have one sign, else nothing. The sum
         over all rows is (d(b, c) + d(b, r) − d(r, c)) / 2. Here b is the baseline, c the candidate and r the noise run.
         """
-        noisy = tainted | rounding.keys()
+        noisy = nondeterministic | rounding.keys()
         unstable = self._count_row_differences(0, 1, self._build_baseline_rules(without=noisy))
         rules = dataclasses.replace(
-            self.rules, key=self.key or None, ignore=self.rules.ignore | noisy, tainted=frozenset()
+            self.rules, key=self.key or None, ignore=self.rules.ignore | noisy, nondeterministic=frozenset()
         )
         sides = self._count_row_differences(0, 2, rules)
         explained = max(sides + unstable - self._count_row_differences(1, 2, rules), 0) // 2
-        return OutputNoise(columns=tainted, rounding=rounding, unstable_rows=unstable, explained_rows=explained)
+        return OutputNoise(
+            columns=nondeterministic, rounding=rounding, unstable_rows=unstable, explained_rows=explained
+        )
 
     def _count_row_differences(self, first: int, second: int, rules: OutputRules) -> int:
         rows = self._compare_sides(first, second, rules).rows
@@ -133,10 +135,10 @@ class NoiseDetector:
             unit_key=None,
             ignore=frozenset(({*self.rules.ignore} | {*without}) & known),
             tolerance={name: tolerance for name, tolerance in self.rules.tolerance.items() if name in known},
-            tainted=frozenset(),
+            nondeterministic=frozenset(),
         )
 
-    def _find_columns_to_exclude(self, tainted: frozenset[str]) -> frozenset[str] | None:
+    def _find_columns_to_exclude(self, nondeterministic: frozenset[str]) -> frozenset[str] | None:
         """Return the columns whose exclusion makes the rows of both runs equal, regardless of their key.
 
         The candidates are columns whose own values differ, then these and one more (equal values on other rows). A set
@@ -144,7 +146,7 @@ class NoiseDetector:
         """
         looked_at = [name for name in self.columns if name not in self.rules.ignore]
         alone = self._compare_without_columns({name: set(looked_at) - {name} for name in looked_at})
-        differing = tainted | {name for name, same in alone.items() if not same}
+        differing = nondeterministic | {name for name, same in alone.items() if not same}
         left = [name for name in looked_at if name not in differing]
         tried = self._compare_without_columns(
             {"": set(differing), **{name: differing | {name} for name in reversed(left)}}

@@ -82,16 +82,16 @@ def account_for_noise(
         return dataclasses.replace(findings, warnings=[*findings.warnings, str(problem)])
     with progress.step("measuring noise"):
         noises = detect_noise(findings.outputs, doubtful, (first, again, second), terms)
-        tainted = {
+        noise_rules = {
             name: add_noise_to_rules(terms.rules.get(name, OutputRules()), noise)
             for name, noise in noises.items()
             if noise.columns or noise.rounding
         }
         sides = [list_output_tables(run.output_folder, run.record.outputs) for run in (first, second)]
         judged = compare_tables(
-            {name: sides[0][name] for name in tainted},
-            {name: sides[1][name] for name in tainted},
-            dataclasses.replace(terms, rules=tainted),
+            {name: sides[0][name] for name in noise_rules},
+            {name: sides[1][name] for name in noise_rules},
+            dataclasses.replace(terms, rules=noise_rules),
             progress=SilentProgress(),
         )
         outputs = {**findings.outputs, **judged}

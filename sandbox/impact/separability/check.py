@@ -137,7 +137,7 @@ def _find_reason(check: SeparabilityCheck, name: str, output: OutputDiff, halved
 
 def _build_side_rules(terms: ComparisonOptions, side: RunnableSide, output: OutputDiff, name: str) -> OutputRules:
     """Build the rules of an output in terms of a side's column names."""
-    rules = dataclasses.replace(terms.rules.get(name, OutputRules()), tainted=frozenset(output.tainted))
+    rules = dataclasses.replace(terms.rules.get(name, OutputRules()), nondeterministic=frozenset(output.tainted))
     if side.role == "baseline":
         return rules
     names = _map_column_names(side, output)
@@ -150,7 +150,7 @@ def _build_side_rules(terms: ComparisonOptions, side: RunnableSide, output: Outp
         rules,
         unit_key=rename_columns(unit_key) or None,
         ignore=frozenset({*rename_columns(rules.ignore), *output.schema_.added}),  # columns excluded from the check
-        tainted=frozenset(rename_columns(rules.tainted)),
+        nondeterministic=frozenset(rename_columns(rules.nondeterministic)),
         tolerance=dict(zip(rename_columns(rules.tolerance), rules.tolerance.values(), strict=True)),
         rename={},
     )

@@ -119,7 +119,7 @@ def _describe_table(drawn: DrawResult, step: TableStep) -> SampledTable:
         content=content,
         outside_frame=drawn.findings.outside_frame.get(step.table),
         references=drawn.findings.references[step.table],
-        frame=parts.table.frame.describe_unmasked(parts.masked) if parts.table.frame is not None else None,
+        frame=parts.table.pandas.describe_unmasked(parts.masked) if parts.table.pandas is not None else None,
         unique=drawn.findings.unique.get(step.table, []),
     )
 

@@ -11,7 +11,7 @@ from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.engine.duckdb.table_functions import build_parquet_copy, build_parquet_reader
 from sandbox.errors import SourceError, StoreError
 from sandbox.samples.contents import describe_parquet_files
-from sandbox.sources.files.frame_metadata import restore_frame
+from sandbox.sources.files.pandas_metadata import restore_pandas_metadata
 from sandbox.sources.registry import translate_file_errors
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ class TableParts:
         copy = build_parquet_copy(query, target, group_rows=self.group_rows)
         with translate_file_errors(self.table.format, self.table.files):
             count = int(self.session.fetch_rows(copy, doing=f"drawing {self.table.name}")[0][0])
-        if self.table.frame is not None:
-            restore_frame(target, self.table.frame, self.masked)
+        if self.table.pandas is not None:
+            restore_pandas_metadata(target, self.table.pandas, self.masked)
         return count
 
     def write_empty(self, empty: str) -> str:

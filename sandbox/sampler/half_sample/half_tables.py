@@ -11,7 +11,7 @@ from sandbox.engine.duckdb.table_functions import build_parquet_copy, format_fil
 from sandbox.sampler.half_sample.selection import build_half_units_query
 from sandbox.sources.checks.key_check import build_not_null_condition
 from sandbox.sources.checks.schema_check import build_join_condition, build_when_condition
-from sandbox.sources.files.frame_metadata import copy_frame
+from sandbox.sources.files.pandas_metadata import copy_pandas_metadata
 from sandbox.store.folder import translate_os_errors
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class HalfTables:
         """
         output_path = self._prepare_path(path, target)
         self.session.execute(build_parquet_copy(query, output_path), doing=doing)
-        copy_frame(path, output_path, replaced)
+        copy_pandas_metadata(path, output_path, replaced)
         return output_path
 
     def copy_lookup(self, step: TableStep, target: Path) -> int:

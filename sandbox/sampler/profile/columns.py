@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sandbox.manifest.profile import ColumnKind
     from sandbox.sources.checks.column_checks import ColumnQuestion
 
-NAMING_REASON = "a key or a reference: compared, not tested"
+KEY_COLUMN_REASON = "a key or a reference: compared, not tested"
 MAX_TEXT_LENGTH = 100  # compared characters of a text
 TIME_TYPES = re.compile(r"DATE|TIME|TIMESTAMP(_S|_MS|_NS| WITH TIME ZONE)?")
 EXACT_TYPES = re.compile(r"U?(TINYINT|SMALLINT|INTEGER|BIGINT)|DECIMAL\((1?[0-9]|2[0-8]),\s*[0-9]+\)")
@@ -114,7 +114,7 @@ def choose_columns(
             what = "nested" if column.is_nested else kind
             compared.append(replace(column, reason=f"{what}: only its NULLs are compared"))
         else:
-            compared.append(column if column.is_tested else replace(column, reason=NAMING_REASON))
+            compared.append(column if column.is_tested else replace(column, reason=KEY_COLUMN_REASON))
     return compared, skipped
 
 

@@ -15,7 +15,6 @@ from sandbox.engine.rule import polars_reader
 from sandbox.errors import SourceError
 from sandbox.formatting import format_count
 from sandbox.sources.files.columns import check_same_columns, describe_columns
-from sandbox.sources.files.frame_metadata import read_frame_metadata
 from sandbox.sources.files.held_rows import HeldRows, hold_rows
 from sandbox.sources.files.lakehouse_files import (
     FILE_INDEX_COLUMN,
@@ -23,6 +22,7 @@ from sandbox.sources.files.lakehouse_files import (
     DataFileMapping,
     build_column_sql,
 )
+from sandbox.sources.files.pandas_metadata import read_pandas_metadata
 from sandbox.sources.files.parquet_footer import read_footer, read_footers
 from sandbox.sources.files.parquet_types import (
     INT96_OPTION,
@@ -91,7 +91,7 @@ class ParquetAdapter(SourceAdapter):
             columns={column: request.fixed.get(column, kind) for column, kind in types.items()},
             rows=rows,
             width=total / max(1, rows),
-            frame=read_frame_metadata(files, footers, names),
+            pandas=read_pandas_metadata(files, footers, names),
             details=details,
         )
         held = (

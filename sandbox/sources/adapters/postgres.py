@@ -121,9 +121,9 @@ class PostgresAdapter(SourceAdapter):
 
     def check_key(self, table: SourceTable, key: Sequence[str]) -> None:
         for column in _get_columns(table):
-            if column.name in key and column.found_scale:
+            if column.name in key and column.measured_scale:
                 raise DataRuleError(
-                    f"{table.name}.{column.name} is numeric without a scale and has values with up to {column.found_scale} digits after "
+                    f"{table.name}.{column.name} is numeric without a scale and has values with up to {column.measured_scale} digits after "
                     "the point: as a key it needs a scale, or other values would change which rows are drawn",
                     hint=f'fix its type in [tables.{table.name}.types]: {column.name} = "{column.kind}"',
                 )

@@ -87,7 +87,7 @@ class SparkDetails:
     """The cluster's side of a table, and whether its files have metadata that the cluster does not keep."""
 
     table: spark_table.SparkTable = field(compare=False)
-    has_frame: bool = False
+    has_pandas_metadata: bool = False
 
 
 class SparkAdapter(SourceAdapter):
@@ -104,16 +104,16 @@ class SparkAdapter(SourceAdapter):
             table,
             format=self.format,
             source_columns=every,
-            frame=None,
+            pandas=None,
             files=tuple(replace(file, constants=()) for file in table.files),
-            details=SparkDetails(table=_build_spark_table(table), has_frame=table.frame is not None),
+            details=SparkDetails(table=_build_spark_table(table), has_pandas_metadata=table.pandas is not None),
         )
         self.attach_table(session, opened)
         return opened
 
     def list_warnings(self, table: SourceTable) -> list[str]:
         assert isinstance(table.details, SparkDetails)
-        if not table.details.has_frame:
+        if not table.details.has_pandas_metadata:
             return []
         held = "metadata (of pandas, of fields, or extension types)"
         return [f'{table.name}: its Parquet files have {held}, which engine = "spark" does not keep']

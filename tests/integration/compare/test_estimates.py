@@ -242,13 +242,13 @@ def test_values_within_their_tolerance_do_not_affect_a_unit(tmp_path: Path, draw
 def test_noise_neither_affects_a_unit_nor_has_a_total(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"customer_id": [0, 1, 2], "value": [1, 1, 1], "now": [1, 2, 3]}
     after = before | {"value": [1, 1, 4], "now": [7, 8, 9]}
-    found = diff(*both(tmp_path, before, after), drawn, OutputRules(tainted=frozenset({"now"}))).estimate
+    found = diff(*both(tmp_path, before, after), drawn, OutputRules(nondeterministic=frozenset({"now"}))).estimate
     assert found.units_affected is not None
     assert found.units_affected.sample == 1
     assert set(found.totals) == {"value"}
     keyless = {"customer_id": [0, 0, 1], "value": [1, 1, 1], "now": [1, 2, 3]}
     both_ = both(tmp_path, keyless, keyless | {"now": [7, 8, 9], "value": [1, 2, 1]})
-    found = diff(*both_, drawn, OutputRules(tainted=frozenset({"now"}))).estimate
+    found = diff(*both_, drawn, OutputRules(nondeterministic=frozenset({"now"}))).estimate
     assert found.units_affected is not None
     assert found.units_affected.sample == 1
     assert (found.rows_added.estimate, found.rows_removed.estimate) == (10, 10)
@@ -256,7 +256,7 @@ def test_noise_neither_affects_a_unit_nor_has_a_total(tmp_path: Path, drawn: Uni
 
 def test_a_unit_key_that_is_noise_is_not_estimated(tmp_path: Path, drawn: UnitTableDraw) -> None:
     before = {"order_id": [0, 1], "customer_id": [1, 1]}
-    rules = OutputRules(key=("order_id",), tainted=frozenset({"customer_id"}))
+    rules = OutputRules(key=("order_id",), nondeterministic=frozenset({"customer_id"}))
     found = diff(*both(tmp_path, before, before | {"customer_id": [2, 2]}), drawn, rules).estimate
     assert found.status == "not_estimated"
     assert "differs from run to run" in str(found.reason)

@@ -174,14 +174,16 @@ def reference(baseline: list[Row], candidate: list[Row], rules: OutputRules) -> 
             columns.update(differing)
             found.changed += bool(differing)
             found.unchanged += not differing
-            noise = bool(differing) and set(differing) <= rules.tainted
+            noise = bool(differing) and set(differing) <= rules.nondeterministic
             found.noise += noise
             units |= {before[0][0], after[0][0]} if differing and not noise else set()
             continue
         there, here = (Counter(row_of(row, names, rules) for row in side) for side in (before, after))
         for some, sign in ((there, 1), (here, -1)):
             for row, count in some.items():
-                nets[tuple(v for v, name in zip(row, names, strict=True) if name not in rules.tainted)] += sign * count
+                nets[tuple(v for v, name in zip(row, names, strict=True) if name not in rules.nondeterministic)] += (
+                    sign * count
+                )
         found.removed += (there - here).total()
         found.added += (here - there).total()
         found.unchanged += (there & here).total()
@@ -258,7 +260,7 @@ def test_what_tainted_columns_alone_explain_is_noise(
     tolerance: dict[str, Tolerance],
     tainted: frozenset[str],
 ) -> None:
-    rules = OutputRules(key=key, tolerance=tolerance, tainted=tainted)
+    rules = OutputRules(key=key, tolerance=tolerance, nondeterministic=tainted)
     found, expected = diff(baseline, candidate, rules), reference(baseline, candidate, rules)
     assert (found.rows.noise, found.rows.different) == (
         expected.noise,

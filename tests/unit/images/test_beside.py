@@ -42,11 +42,11 @@ def test_the_adapter_is_that_of_productions_target(
     (tmp_path / "profiles.yml").write_text(text)
     monkeypatch.chdir(tmp_path)
     specification = importlib.util.spec_from_file_location(
-        "beside", find_packaged_folder("images") / "dbt" / "beside.py"
+        "profiles", find_packaged_folder("images") / "dbt" / "profiles.py"
     )
     assert specification is not None
     assert specification.loader is not None
     program = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(program)
-    found = program.looked()
+    found = program.describe_profile()
     assert (found["adapter"], found["adapters"], found["database"]) == expected

@@ -37,25 +37,25 @@ ON_POSTGRES = {
 
 @pytest.mark.parametrize(("said", "added"), SAID.items())
 def test_dbts_words_are_kept_and_what_to_do_is_added(said: str, added: str) -> None:
-    shown = program().explained(said, model="a")
+    shown = program().explain_error(said, model="a")
     assert shown.startswith(said)
     assert added in shown.removeprefix(said)
 
 
 @pytest.mark.parametrize(("said", "added"), ON_POSTGRES.items())
 def test_so_are_those_of_postgres(said: str, added: str) -> None:
-    shown = program().explained(said, model="a", adapter="postgres")
+    shown = program().explain_error(said, model="a", adapter="postgres")
     assert shown.startswith(said)
     assert added in shown.removeprefix(said)
 
 
 def test_what_is_not_known_stays_as_it_is() -> None:
-    assert program().explained("Database Error: no space left") == "Database Error: no space left"
+    assert program().explain_error("Database Error: no space left") == "Database Error: no space left"
 
 
 def test_a_project_for_postgres_that_runs_on_duckdb_is_told_where_it_can_run() -> None:
     said = 'Runtime Error in model a (models/a.sql)\n  Parser Error: syntax error at or near "5"'
-    assert 'inputs = ["postgres"]' in program().explained(said, model="a", adapters=["postgres"])
+    assert 'inputs = ["postgres"]' in program().explain_error(said, model="a", adapters=["postgres"])
 
 
 def program() -> Any:

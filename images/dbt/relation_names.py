@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_from_sample(taken: set[str]) -> None:
+def patch_source_relations(taken: set[str]) -> None:
     """Let sources that the sample has be read from it, where the project says that they lie in files of their own."""
     from dbt.adapters.base.relation import BaseRelation
     from dbt.adapters.duckdb.relation import DuckDBRelation
@@ -23,13 +23,13 @@ def read_from_sample(taken: set[str]) -> None:
     DuckDBRelation.create_from_source = classmethod(create)
 
 
-def match(tables: dict[str, Path], *names: str) -> str | None:
-    """Give the first table that has one of these names, whatever their case."""
+def find_table(tables: dict[str, Path], *names: str) -> str | None:
+    """Return the first table that has one of these names, whatever their case."""
     lower = {name.lower(): name for name in tables}
     return next((lower[name.lower()] for name in names if name.lower() in lower), None)
 
 
-def output_names(nodes: dict[str, Any]) -> dict[str, str]:
+def name_outputs(nodes: dict[str, Any]) -> dict[str, str]:
     """Name each output for its node, with its schema where two have one name."""
     names = [node.alias for node in nodes.values() if node.resource_type != "seed"]
     return {
@@ -39,10 +39,10 @@ def output_names(nodes: dict[str, Any]) -> dict[str, str]:
 
 
 def quote(name: str) -> str:
-    """Give an SQL identifier."""
+    """Return an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
-    """Give an SQL text."""
+def quote_literal(text: str) -> str:
+    """Return an SQL text."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""The run's own Postgres database that a project is carried out in; see docs/dbt.md.
+"""The run's own Postgres database in which a project runs; see docs/dbt.md.
 
 It has no other database beside it, so what an earlier run made is loaded anew: from ``_dbt/exact``, where that run kept, of
 each table, the texts that Postgres gave of its values, its types and its keys. Parquet has not all of Postgres's types.
@@ -23,7 +23,7 @@ from csv_transfer import (
     build_value_list,
 )
 from explain import StoppedError
-from places import literal, quote
+from relation_names import quote, quote_literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,11 +43,11 @@ KEYS = """
 """
 
 
-class Postgres:
+class PostgresDatabase:
     """The database of ``$SANDBOX_DATABASE_URL``; with no address it is good for parsing alone."""
 
     adapter = "postgres"
-    exact: str | None = "exact"  # the folder with what `bring` loads
+    exact: str | None = "exact"  # the folder with what `restore_nodes` loads
 
     def __init__(self, kept: Path, work: Path, *, memory: int, threads: int) -> None:
         self.kept = kept
@@ -57,8 +57,8 @@ class Postgres:
         self.url = os.environ.get("SANDBOX_DATABASE_URL", NOWHERE)
         self.name = urlsplit(self.url).path.removeprefix("/")
 
-    def profile(self) -> dict[str, Any]:
-        """Give what dbt is told of it."""
+    def build_profile(self) -> dict[str, Any]:
+        """Return the output of dbt's profile."""
         given = dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
         return {
             "type": self.adapter,
@@ -71,7 +71,7 @@ class Postgres:
             "threads": self.threads,
         }
 
-    def settle(self, manifest: Any) -> str:
+    def adapt_manifest(self, manifest: Any) -> str:
         """Put all that names a database into this one, and grant nothing to production's roles; gives the manifest's text.
 
         The text names a database that is nobody's, so that two runs of the same say the same.
@@ -83,7 +83,7 @@ class Postgres:
             node.database = self.name
             if getattr(node.config, "grants", None):
                 node.config.grants = {}
-        _apart(manifest.nodes.values())
+        _check_distinct_relations(manifest.nodes.values())
         file = self.work / "target" / "manifest.json"
         manifest.write(str(file))
         return file.read_text("utf-8").replace(self.name, NOBODYS)
@@ -92,11 +92,11 @@ class Postgres:
         """Return a text that is equal in two runs of the same: with a database that is nobody's."""
         return text.replace(self.name, NOBODYS)
 
-    def release(self) -> None:
+    def close_connections(self) -> None:
         """Close nothing: the server takes more connections."""
 
-    def state(self, earlier: Path) -> Path:
-        """Give a folder with an earlier run's manifest, as if that had been in this database."""
+    def prepare_state(self, earlier: Path) -> Path:
+        """Return a folder with an earlier run's manifest, as if that had been in this database."""
         folder = self.work / "state"
         folder.mkdir(exist_ok=True)
         text = (earlier / "manifest.json").read_text("utf-8")
@@ -104,46 +104,48 @@ class Postgres:
         (folder / "manifest.json").write_text(text, "utf-8")
         return folder
 
-    def show(self, places: list[tuple[Any, Path]]) -> None:
+    def create_sample_views(self, places: list[tuple[Any, Path]]) -> None:
         """Show tables of the sample, which are loaded under their names, at the places of sources and seeds."""
-        with self._connected() as cursor:
+        with self._open_cursor() as cursor:
             for node, folder in places:
                 schema, _, table = folder.name.rpartition(".")
                 loaded = schema or "public", table
-                if (there := _place(node)) == loaded:
+                if (there := _find_relation(node)) == loaded:
                     continue
                 cursor.execute(f"create schema if not exists {quote(there[0])}")
-                cursor.execute(f"create or replace view {_named(there)} as select * from {_named(loaded)}")
+                cursor.execute(
+                    f"create or replace view {_format_relation(there)} as select * from {_format_relation(loaded)}"
+                )
 
-    def bring(self, files: list[tuple[Any, Path]]) -> None:
+    def restore_nodes(self, files: list[tuple[Any, Path]]) -> None:
         """Load what an earlier run made where it would have been made here, as a table."""
         rows = self.kept / "rows.csv"
-        with self._connected() as cursor, self._duck() as reader:
+        with self._open_cursor() as cursor, self._open_duckdb() as reader:
             for node, file in files:
                 said = json.loads(file.with_suffix(".json").read_text("utf-8"))
-                there = _place(node)
+                there = _find_relation(node)
                 reader.execute(
-                    f"copy (from {literal(str(file))}) to {literal(str(rows))} (format csv, header false, force_quote *)"
+                    f"copy (from {quote_literal(str(file))}) to {quote_literal(str(rows))} (format csv, header false, force_quote *)"
                 )
                 columns = ", ".join(f"{quote(name)} {kind}" for name, kind in said["columns"].items())
                 cursor.execute(f"create schema if not exists {quote(there[0])}")
-                cursor.execute(f"create table {_named(there)} ({columns})")
+                cursor.execute(f"create table {_format_relation(there)} ({columns})")
                 with rows.open("rb") as lines:
-                    cursor.copy_expert(f"copy {_named(there)} from stdin (format csv)", lines)
+                    cursor.copy_expert(f"copy {_format_relation(there)} from stdin (format csv)", lines)
                 for key in said["keys"]:
-                    cursor.execute(f"alter table {_named(there)} add {key}")
-                cursor.execute(f"analyze {_named(there)}")
+                    cursor.execute(f"alter table {_format_relation(there)} add {key}")
+                cursor.execute(f"analyze {_format_relation(there)}")
                 rows.unlink()
 
-    def keep(self, nodes: Mapping[str, Any], place: Callable[[Any], Path]) -> dict[str, str]:
-        """Write what was built, views too, as Parquet, and what `bring` needs of it.
+    def store_nodes(self, nodes: Mapping[str, Any], place: Callable[[Any], Path]) -> dict[str, str]:
+        """Write what was built, views too, as Parquet, and what `restore_nodes` needs of it.
 
         Returns:
             The nodes whose rows cannot be read or written, with the reason.
         """
         (self.kept / "exact").mkdir(exist_ok=True)
         problems = {}
-        with self._connected() as cursor, self._duck() as writer:
+        with self._open_cursor() as cursor, self._open_duckdb() as writer:
             for key, node in nodes.items():
                 cursor.execute("savepoint kept")
                 try:
@@ -156,7 +158,7 @@ class Postgres:
         return problems
 
     def _write(self, cursor: Any, writer: Any, node: Any, file: Path) -> None:
-        there, rows = _place(node), self.kept / "rows.csv"
+        there, rows = _find_relation(node), self.kept / "rows.csv"
         cursor.execute(COLUMNS_QUERY, there)
         columns = dict(cursor.fetchall())
         if not columns:
@@ -164,9 +166,9 @@ class Postgres:
         with rows.open("wb") as lines:
             cursor.copy_expert(build_export_statement(*there, columns), lines)
         texts = self.kept / "exact" / f"{node.unique_id}.parquet"
-        writer.execute(f"copy (from {build_csv_scan(str(rows), columns)}) to {literal(str(texts))} {FORMAT}")
+        writer.execute(f"copy (from {build_csv_scan(str(rows), columns)}) to {quote_literal(str(texts))} {FORMAT}")
         writer.execute(
-            f"copy (select {build_value_list(columns)} from {literal(str(texts))}) to {literal(str(file))} {FORMAT}"
+            f"copy (select {build_value_list(columns)} from {quote_literal(str(texts))}) to {quote_literal(str(file))} {FORMAT}"
         )
         cursor.execute(PLAIN, there)
         if not cursor.fetchone()[0]:
@@ -177,8 +179,8 @@ class Postgres:
         texts.with_suffix(".json").write_text(json.dumps(said), "utf-8")
 
     @contextlib.contextmanager
-    def _connected(self) -> Iterator[Any]:
-        """Give a cursor for one transaction, which is committed when the block ends well."""
+    def _open_cursor(self) -> Iterator[Any]:
+        """Return a cursor for one transaction, which is committed when the block ends well."""
         connection = psycopg2.connect(self.url, options=CONNECTION_OPTIONS, client_encoding="UTF8")
         try:
             with connection, connection.cursor() as cursor:
@@ -188,8 +190,8 @@ class Postgres:
         finally:
             connection.close()
 
-    def _duck(self) -> Any:
-        """Give a DuckDB that turns texts into values."""
+    def _open_duckdb(self) -> Any:
+        """Return a DuckDB that turns texts into values."""
         spill = str(self.kept / "spill")
         settings = {
             "memory_limit": f"{self.memory * 6 // 10}B",
@@ -201,24 +203,24 @@ class Postgres:
         return connection
 
 
-def _apart(nodes: Iterable[Any]) -> None:
+def _check_distinct_relations(nodes: Iterable[Any]) -> None:
     """Make sure that no two nodes are in one place now that all databases are one."""
     taken: dict[tuple[str, str], str] = {}
     for node in nodes:
         if getattr(node, "relation_name", None) and node.resource_type != "test":
-            other = taken.setdefault(_place(node), node.unique_id)
+            other = taken.setdefault(_find_relation(node), node.unique_id)
             if other != node.unique_id:
                 raise StoppedError(
-                    f"{other} and {node.unique_id} are both {'.'.join(_place(node))}: a run has one Postgres database"
+                    f"{other} and {node.unique_id} are both {'.'.join(_find_relation(node))}: a run has one Postgres database"
                 )
 
 
-def _place(node: Any) -> tuple[str, str]:
-    """Give schema and table of a node; what the project does not quote is in lower case."""
+def _find_relation(node: Any) -> tuple[str, str]:
+    """Return schema and table of a node; what the project does not quote is in lower case."""
     parts = node.schema, getattr(node, "identifier", None) or node.alias
     schema, table = (part if quote(part) in node.relation_name else part.lower() for part in parts)
     return schema, table
 
 
-def _named(place: tuple[str, str]) -> str:
+def _format_relation(place: tuple[str, str]) -> str:
     return ".".join(map(quote, place))

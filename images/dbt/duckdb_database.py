@@ -1,4 +1,4 @@
-"""The DuckDB files that a project is carried out on: the sample and what an earlier run made are views of Parquet there."""
+"""The DuckDB files in which a project runs: the sample and what an earlier run made are views of Parquet there."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from places import literal, quote, read_from_sample
+from relation_names import patch_source_relations, quote, quote_literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
 
-class Duck:
+class DuckDBDatabase:
     """One DuckDB file, and one more for each other database that the project names."""
 
     adapter = "duckdb"
@@ -29,8 +29,8 @@ class Duck:
         self.file = kept / "sandbox.duckdb"
         self.attached: dict[str, Path] = {}
 
-    def profile(self) -> dict[str, Any]:
-        """Give what dbt is told of it."""
+    def build_profile(self) -> dict[str, Any]:
+        """Return the output of dbt's profile."""
         return {
             "type": self.adapter,
             "path": str(self.file),
@@ -47,7 +47,7 @@ class Duck:
             },
         }
 
-    def settle(self, manifest: Any) -> str:
+    def adapt_manifest(self, manifest: Any) -> str:
         """Make the databases that the project names; gives the manifest's text."""
         named = {node.database for node in (*manifest.sources.values(), *manifest.nodes.values())}
         for name in sorted(one for one in named if one and one != self.file.stem):
@@ -58,32 +58,32 @@ class Duck:
         """Return a text that is equal in two runs of the same."""
         return text
 
-    def release(self) -> None:
+    def close_connections(self) -> None:
         """Close dbt's connections, so that the file can be opened with other settings."""
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
         DuckDBConnectionManager.close_all_connections()
 
-    def state(self, earlier: Path) -> Path:
-        """Give the folder with an earlier run's manifest."""
+    def prepare_state(self, earlier: Path) -> Path:
+        """Return the folder with an earlier run's manifest."""
         return earlier
 
-    def show(self, places: list[tuple[Any, Path]]) -> None:
+    def create_sample_views(self, places: list[tuple[Any, Path]]) -> None:
         """Show tables of the sample, each in its folder, at the places of sources and seeds."""
-        self._views([(node, sorted(folder.glob("*.parquet"))) for node, folder in places])
-        read_from_sample({node.unique_id for node, _ in places})
+        self._create_views([(node, sorted(folder.glob("*.parquet"))) for node, folder in places])
+        patch_source_relations({node.unique_id for node, _ in places})
 
-    def bring(self, files: list[tuple[Any, Path]]) -> None:
+    def restore_nodes(self, files: list[tuple[Any, Path]]) -> None:
         """Show what an earlier run made where it would have been made here."""
-        self._views([(node, [file]) for node, file in files])
+        self._create_views([(node, [file]) for node, file in files])
 
-    def _views(self, files: list[tuple[Any, list[Path]]]) -> None:
+    def _create_views(self, files: list[tuple[Any, list[Path]]]) -> None:
         connection = duckdb.connect(str(self.file))
         for name, path in self.attached.items():
-            connection.execute(f"attach if not exists {literal(str(path))} as {quote(name)}")
+            connection.execute(f"attach if not exists {quote_literal(str(path))} as {quote(name)}")
         for node, paths in files:
             schema = f"{quote(node.database or self.file.stem)}.{quote(node.schema)}"
-            listed = ", ".join(literal(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths)
+            listed = ", ".join(quote_literal(re.sub(r"([*?\[])", r"[\1]", str(path))) for path in paths)
             connection.execute(f"create schema if not exists {schema}")
             connection.execute(
                 f"create or replace view {schema}.{quote(getattr(node, 'identifier', None) or node.alias)} as "
@@ -91,18 +91,18 @@ class Duck:
             )
         connection.close()
 
-    def keep(self, nodes: Mapping[str, Any], place: Callable[[Any], Path]) -> dict[str, str]:
+    def store_nodes(self, nodes: Mapping[str, Any], place: Callable[[Any], Path]) -> dict[str, str]:
         """Write what was built, views too, as Parquet; integers that it has no place for as decimals.
 
         Returns:
             The nodes whose rows cannot be read or written, with the reason.
         """
         problems = {}
-        self.release()
+        self.close_connections()
         connection = duckdb.connect(str(self.file), read_only=True)
         connection.execute("set TimeZone = 'UTC'")
         for name, path in self.attached.items():
-            connection.execute(f"attach {literal(str(path))} as {quote(name)} (read_only)")
+            connection.execute(f"attach {quote_literal(str(path))} as {quote(name)} (read_only)")
         for key, node in nodes.items():
             try:
                 self._write(connection, node, place(node))
@@ -122,4 +122,4 @@ class Duck:
             f"{quote(name)}::decimal(38,0) as {quote(name)}" if kind in {"HUGEINT", "UHUGEINT"} else quote(name)
             for name, kind, *_ in columns
         )
-        connection.execute(f"copy (select {chosen} from {relation}) to {literal(str(path))} (format parquet)")
+        connection.execute(f"copy (select {chosen} from {relation}) to {quote_literal(str(path))} (format parquet)")

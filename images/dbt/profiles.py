@@ -1,4 +1,4 @@
-"""What a project's own profile says, as far as it lies in the project: which databases production and others run on."""
+"""Read a project's own profile: the databases of production and of other targets."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 
-def looked() -> dict[str, Any]:
-    """Look at the profile in the working directory.
+def describe_profile() -> dict[str, Any]:
+    """Read the profile in the working directory.
 
     Returns:
         ``adapters``, all that it names; ``adapter``, that of production's target, and None where that cannot be told;
         ``database``, the DuckDB file that it names, if there is one; ``targets``, the names of its targets.
     """
-    outputs, target = _outputs()
+    outputs, target = _read_outputs()
     kinds = {name: str(output.get("type", "unknown")) for name, output in outputs.items()}
     files = [
         str(output["path"])
@@ -33,29 +33,29 @@ def looked() -> dict[str, Any]:
     }
 
 
-def _outputs() -> tuple[dict[str, dict[str, Any]], str]:
-    """Give the outputs of the project's profile, and which is its target."""
-    profiles = _yaml("profiles.yml")
-    named = profiles.get(str(_yaml("dbt_project.yml").get("profile")))
+def _read_outputs() -> tuple[dict[str, dict[str, Any]], str]:
+    """Return the outputs of the project's profile, and which is its target."""
+    profiles = _read_yaml("profiles.yml")
+    named = profiles.get(str(_read_yaml("dbt_project.yml").get("profile")))
     found = [named] if isinstance(named, dict) else [one for one in profiles.values() if isinstance(one, dict)]
     outputs = {
         name: output
         for profile in found
-        for name, output in _mapping(profile.get("outputs")).items()
+        for name, output in _convert_to_mapping(profile.get("outputs")).items()
         if isinstance(output, dict)
     }
-    return outputs, str(_mapping(named).get("target"))
+    return outputs, str(_convert_to_mapping(named).get("target"))
 
 
-def _mapping(found: Any) -> dict[Any, Any]:
+def _convert_to_mapping(found: Any) -> dict[Any, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _yaml(file: str) -> dict[str, Any]:
+def _read_yaml(file: str) -> dict[str, Any]:
     import yaml
 
     try:
         found = yaml.safe_load(Path(file).read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
-    return _mapping(found)
+    return _convert_to_mapping(found)

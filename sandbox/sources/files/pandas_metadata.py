@@ -25,7 +25,7 @@ MASKED_TEXT_DTYPE = {"pandas_type": "unicode", "numpy_type": "object", "metadata
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrameMetadata:
+class PandasMetadata:
     """Metadata of a table in Parquet files.
 
     Attributes:
@@ -59,9 +59,9 @@ def _get_column_name(entry: Mapping[str, Any]) -> Any:
     return entry.get("field_name") or entry.get("name")
 
 
-def read_frame_metadata(
+def read_pandas_metadata(
     files: Sequence[SourceFile], footers: Sequence[pq.FileMetaData], columns: Collection[str]
-) -> FrameMetadata | None:
+) -> PandasMetadata | None:
     """Read the metadata of some columns of a table; None if there is nothing beyond values and plain types.
 
     As every reader does, the first file's metadata count for all.
@@ -78,37 +78,37 @@ def read_frame_metadata(
         return None
     schema = pa.schema(fields, metadata=metadata)
     categories = {item.name: _read_categories(files, item.name) for item in fields if pa.types.is_dictionary(item.type)}
-    return FrameMetadata(
+    return PandasMetadata(
         schema=schema, categories=categories, description=_describe_metadata(schema, categories, columns)
     )
 
 
-def restore_frame(path: Path, frame: FrameMetadata, masked: Collection[str]) -> None:
+def restore_pandas_metadata(path: Path, pandas: PandasMetadata, masked: Collection[str]) -> None:
     """Write the metadata into a file of the sample; masked columns keep their values' type alone.
 
     Raises:
         SourceError: A column's type cannot be kept.
     """
-    partial = path.with_suffix(".frame")
+    partial = path.with_suffix(".partial")
     with pq.ParquetFile(path) as written:
-        target = _build_target_schema(frame, written.schema_arrow, masked, written.metadata.num_rows)
+        target = _build_target_schema(pandas, written.schema_arrow, masked, written.metadata.num_rows)
         with pq.ParquetWriter(partial, target, compression="zstd") as writer:
             for index in range(written.num_row_groups):
                 rows = written.read_row_group(index)
                 columns = [
-                    _convert_column(rows.column(item.name).combine_chunks(), item, frame.categories) for item in target
+                    _convert_column(rows.column(item.name).combine_chunks(), item, pandas.categories) for item in target
                 ]
                 writer.write_table(pa.table(columns, schema=target), row_group_size=max(1, rows.num_rows))
     partial.replace(path)
 
 
-def copy_frame(source: Path, target: Path, masked: Collection[str] = ()) -> None:
-    """Write the metadata of one local Parquet file into another one with some of its rows (see `restore_frame`)."""
+def copy_pandas_metadata(source: Path, target: Path, masked: Collection[str] = ()) -> None:
+    """Write the metadata of one local Parquet file into another one with some of its rows (see `restore_pandas_metadata`)."""
     footer = pq.read_metadata(source)
     file = SourceFile(path=str(source), name=source.name, bytes=source.stat().st_size, modified=0)
-    frame = read_frame_metadata([file], [footer], footer.schema.to_arrow_schema().names)
-    if frame is not None:
-        restore_frame(target, frame, masked)
+    pandas = read_pandas_metadata([file], [footer], footer.schema.to_arrow_schema().names)
+    if pandas is not None:
+        restore_pandas_metadata(target, pandas, masked)
 
 
 def _keep_metadata(metadata: Mapping[bytes, bytes] | None) -> dict[bytes, bytes]:
@@ -173,25 +173,25 @@ def _select_pandas_columns(pandas: dict[str, Any], columns: Collection[str], *, 
     return {**pandas, "index_columns": index, "columns": held}
 
 
-def _build_target_schema(frame: FrameMetadata, written: pa.Schema, masked: Collection[str], rows: int) -> pa.Schema:
+def _build_target_schema(pandas: PandasMetadata, written: pa.Schema, masked: Collection[str], rows: int) -> pa.Schema:
     fields, plain_texts = [], set()
     for item in written:
-        place = frame.schema.get_field_index(item.name)
+        place = pandas.schema.get_field_index(item.name)
         if place < 0:
             fields.append(item.with_nullable(True))
         elif item.name in masked:
             fields.append(item.with_nullable(True).remove_metadata())
-            plain_texts |= {item.name} if pa.types.is_dictionary(frame.schema.field(place).type) else set()
+            plain_texts |= {item.name} if pa.types.is_dictionary(pandas.schema.field(place).type) else set()
         else:
-            fields.append(_widen_index(frame.schema.field(place), frame.categories))
-    metadata = dict(frame.schema.metadata)
+            fields.append(_widen_index(pandas.schema.field(place), pandas.categories))
+    metadata = dict(pandas.schema.metadata)
     if PANDAS_KEY in metadata:
-        pandas = _select_pandas_columns(json.loads(metadata[PANDAS_KEY]), written.names, rows=rows)
-        pandas["columns"] = [
+        description = _select_pandas_columns(json.loads(metadata[PANDAS_KEY]), written.names, rows=rows)
+        description["columns"] = [
             {**entry, **MASKED_TEXT_DTYPE} if _get_column_name(entry) in plain_texts else entry
-            for entry in pandas["columns"]
+            for entry in description["columns"]
         ]
-        metadata[PANDAS_KEY] = json.dumps(pandas).encode()
+        metadata[PANDAS_KEY] = json.dumps(description).encode()
     return pa.schema(fields, metadata=metadata)
 
 
