@@ -86,7 +86,6 @@ class SubSampleWriter:
         whole_lookups: bool = False,
     ) -> None:
         self._session = session
-        self._sample = sample
         self._manifest = manifest
         rows = {name: table.source_rows for name, table in manifest.tables.items()}
         steps = order_tables(settings, rows)

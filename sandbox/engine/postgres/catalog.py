@@ -43,7 +43,6 @@ class PostgresTable:
     Attributes:
         oid: Its number in the catalogue.
         declaration: Its schema, name, key and references.
-        unique_keys: Unique sets of columns without NULLs; the primary key first.
         columns: Its columns, in order.
         rows: Estimated number of rows from the server's statistics; None if unknown.
         bytes: Its size on the server's disk, without indexes.
@@ -56,7 +55,6 @@ class PostgresTable:
 
     oid: int
     declaration: DeclaredTable
-    unique_keys: tuple[tuple[str, ...], ...]
     columns: tuple[CatalogColumn, ...]
     rows: int | None
     bytes: int
@@ -82,9 +80,9 @@ def list_tables(snapshot: PostgresSnapshot) -> list[PostgresTable]:
             )
         )  # fmt: skip
     numbers = {oid: {column.number: column.name for column in group} for oid, group in columns.items()}
-    unique: dict[int, list[tuple[str, ...]]] = {}
-    for oid, keys in snapshot.fetch_rows(KEYS_QUERY):
-        unique.setdefault(oid, []).append(tuple(numbers[oid][key] for key in keys))
+    unique_keys: dict[int, tuple[str, ...]] = {}
+    for oid, keys in snapshot.fetch_rows(KEYS_QUERY):  # the primary key first
+        unique_keys.setdefault(oid, tuple(numbers[oid][key] for key in keys))
     tables = snapshot.fetch_rows(TABLES_QUERY)
     names = {oid: (schema, name) for oid, schema, name, *_ in tables}
     references = _read_references(snapshot, {oid for oid, *_ in tables}, names)
@@ -94,10 +92,9 @@ def list_tables(snapshot: PostgresSnapshot) -> list[PostgresTable]:
             declaration=DeclaredTable(
                 schema=schema,
                 table=name,
-                key=next(iter(unique.get(oid, [])), ()),
+                key=unique_keys.get(oid, ()),
                 references=tuple(references.get(oid, [])),
             ),
-            unique_keys=tuple(unique.get(oid, [])),
             columns=tuple(columns.get(oid, [])),
             rows=rows,
             bytes=size,

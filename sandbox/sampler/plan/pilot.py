@@ -54,7 +54,6 @@ class UnitCosts:
         row_bytes: Measured table -> bytes of a row.
         rows_per_unit: Table of the unit's family -> by stratum its rows per unit.
         lookup_rows_per_unit: Lookup sampled by reference -> by stratum its rows per unit.
-        pilot_units: Number of units in the pilot.
     """
 
     unit_bytes: Sequence[float]
@@ -64,7 +63,6 @@ class UnitCosts:
     row_bytes: Mapping[str, float]
     rows_per_unit: Mapping[str, Sequence[float]]
     lookup_rows_per_unit: Mapping[str, Sequence[float]]
-    pilot_units: int
 
     def list_budgets(self, size: float, populations: Sequence[float]) -> list[tuple[float, list[float]]]:
         """Return two (budget, cost of each stratum): with lookup rows per unit, and with whole lookups."""
@@ -131,7 +129,6 @@ class _PilotDraw:
             row_bytes=self.row_bytes,
             rows_per_unit=rows,
             lookup_rows_per_unit=lookups,
-            pilot_units=int(sum(units)),
         )
 
     @property

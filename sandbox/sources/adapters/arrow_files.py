@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.arrow_scan import check_arrow_types, describe_schema
 from sandbox.engine.duckdb.session import quote_identifier
-from sandbox.sources.adapters.scan_view import name_scan_view
+from sandbox.sources.adapters.scan_view import build_file_select, name_scan_view
 from sandbox.sources.files.arrow_streams import ArrowFileScan, ArrowStream, open_arrow_stream, open_orc_stream
 from sandbox.sources.files.columns import check_same_columns
-from sandbox.sources.files.partitions import FileConstants
 from sandbox.sources.files.type_union import unify_file_types
 from sandbox.sources.protocol import SourceAdapter, number_rows
 from sandbox.sources.table import SourceTable
@@ -74,18 +73,10 @@ class ArrowFilesAdapter(SourceAdapter):
 
     def build_select(self, table: SourceTable, files: Sequence[int] | None, number: str | None) -> str:
         files = range(len(table.files)) if files is None else files
-        return number_rows(" union all ".join(_build_file_select(table, index) for index in files), number)
-
-
-def _build_file_select(table: SourceTable, index: int) -> str:
-    assert isinstance(table.details, ArrowDetails)
-    constants = FileConstants.from_files(table, [index]).sql
-    places = {name: f"c{number}" for number, name in enumerate(table.details.columns[index])}
-    columns = [
-        constants.get(name) or f"{places[name]}::{kind} as {quote_identifier(name)}"
-        for name, kind in table.columns.items()
-    ]
-    return f"select {', '.join(columns)} from {quote_identifier(name_scan_view(table.name, index))}"
+        assert isinstance(table.details, ArrowDetails)
+        names = table.details.columns
+        selects = (build_file_select(table, index, names[index]) for index in files)
+        return number_rows(" union all ".join(selects), number)
 
 
 def _build_scan_select(table: str, index: int, columns: dict[str, tuple[str, str]]) -> str:

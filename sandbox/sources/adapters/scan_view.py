@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import quote_identifier
+from sandbox.sources.files.partitions import FileConstants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,3 +29,14 @@ def build_scan_select(
     columns = [f"{places[name]}::{kind} as {quote_identifier(name)}" for name, kind in table.columns.items()]
     columns += [] if row_number is None else [f"c{len(places)} as {quote_identifier(row_number)}"]
     return f"select {', '.join(columns)} from {quote_identifier(name_scan_view(table.name, piece))}"
+
+
+def build_file_select(table: SourceTable, index: int, names: Sequence[str]) -> str:
+    """Build the SELECT for the view of one file; ``names`` are the file's columns, in its order."""
+    constants = FileConstants.from_files(table, [index]).sql
+    places = {name: f"c{number}" for number, name in enumerate(names)}
+    columns = [
+        constants.get(name) or f"{places[name]}::{kind} as {quote_identifier(name)}"
+        for name, kind in table.columns.items()
+    ]
+    return f"select {', '.join(columns)} from {quote_identifier(name_scan_view(table.name, index))}"
