@@ -82,3 +82,12 @@ class LockDocument(Document):
     platforms: dict[str, PlatformLock]
     services: dict[str, LockedImage] = Field(default_factory=dict)
     sample: str | None = None
+
+
+class StoredLock(Document):
+    """The lock of a version without one of its own, kept in ``.sandbox/locks`` and signed by the installation that resolved it."""
+
+    NAME: ClassVar[str] = "the stored lock"
+    HAS_SEAL: ClassVar[bool] = True
+
+    lock: LockDocument

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox import provisioner
 from sandbox.containers.runtime_choice import choose_runtime
+from sandbox.errors import StoreError
 from sandbox.manifest.canonical_json import hash_json
-from sandbox.manifest.lock import LockDocument
+from sandbox.manifest.lock import LockDocument, StoredLock
 from sandbox.model import POSTGRES_SERVICE
 from sandbox.project.code_files import build_code_reader, build_file_reader
 from sandbox.project.lock_file import LOCK_FILE, read_lock
 from sandbox.project.services import services as service
 from sandbox.store.folder import lock_path, write_file
 from sandbox.store.paths import find_home_folder
+from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,14 +105,14 @@ class Stack:
     def build_code_environment(self, code: CodeCheckout, *, progress: Progress) -> Environment:
         """Build the environment of one version of the code, from its own requirements and lock, if any."""
         request = provisioner.build_request(self.project.settings.stack, build_code_reader(self.project, code))
-        return self._build_environment(request, self._find_or_resolve_lock(request, code, progress), progress)
+        return self._build_environment(request, self.find_or_resolve_lock(request, code, progress), progress)
 
     def build_folder_environment(self, folder: Path, *, progress: Progress) -> Environment:
         """Build the environment for a requirements file in a folder, leaving ``sandbox.lock`` unchanged."""
         request = provisioner.build_request(self.project.settings.stack, build_file_reader(self.project, folder))
-        return self._build_environment(request, self._find_or_resolve_lock(request, None, progress), progress)
+        return self._build_environment(request, self.find_or_resolve_lock(request, None, progress), progress)
 
-    def _find_or_resolve_lock(
+    def find_or_resolve_lock(
         self, request: provisioner.StackRequest, code: CodeCheckout | None, progress: Progress
     ) -> LockDocument:
         """Return the lock with these inputs: the commit's, the working tree's or a cached one; else resolve it."""
@@ -123,12 +126,14 @@ class Stack:
         current = read_lock(self.project)
         matching = next((lock for lock in [*locks, *([current] if current else [])] if lock.inputs == inputs), None)
         kept = self.project.state_folder / "locks" / f"{hash_json(inputs.model_dump())}.json"
-        if matching is None and kept.is_file():
-            matching = LockDocument.read(kept)
+        if matching is None:
+            # Resolved again where it is missing, damaged, or of another installation.
+            with contextlib.suppress(StoreError):
+                matching = StoredLock.read(kept, key=load_seal_key()).lock
         lock = self._resolve_lock(request, matching, upgrade=False, progress=progress)
         lock = self._pin_packages(lock, progress=progress)
         if lock != matching:
-            write_file(kept, lock.to_json_text())
+            write_file(kept, StoredLock(lock=lock).to_json_text(key=load_seal_key()))
         return lock
 
     def _resolve_lock(

@@ -11,7 +11,7 @@ from sandbox.model import TableFiles
 from sandbox.tables.folder_contents import list_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from sandbox.manifest.run import RunOutput, RunRecord
@@ -55,7 +55,9 @@ def find_damage(folder: Path, record: RunRecord) -> str | None:
             return f"{path} is missing"
         except OSError as error:
             return f"{path} cannot be read: {error.strerror}"
-    return _find_added_file(output, {path for path, _ in recorded})
+    # Earlier versions did not record the folder kept by a dbt run.
+    is_dbt_recorded = any(file.path.startswith(f"{DBT_FOLDER}/") for file in record.others)
+    return _find_added_file(output, {path for path, _ in recorded}, () if is_dbt_recorded else {DBT_FOLDER})
 
 
 def _list_recorded_files(output: Path, record: RunRecord) -> Iterator[tuple[Path, OutputFile | RunArtifact]]:
@@ -65,11 +67,11 @@ def _list_recorded_files(output: Path, record: RunRecord) -> Iterator[tuple[Path
     yield from ((output / file.path, file) for file in record.others)
 
 
-def _find_added_file(output: Path, recorded: Iterable[Path]) -> str | None:
+def _find_added_file(output: Path, recorded: Iterable[Path], skipped: Collection[str]) -> str | None:
     """Return a problem if files were added: a log beside a database, or a lake's new version, would be read too."""
     known = set(recorded)
     try:
-        added = next((path for path in list_files(output, skipped={DBT_FOLDER}) if path not in known), None)
+        added = next((path for path in list_files(output, skipped=skipped) if path not in known), None)
     except (OSError, PipelineError) as error:
         return f"{output} cannot be read: {error}"
     return None if added is None else f"{added} was added"

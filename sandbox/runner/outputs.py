@@ -71,7 +71,7 @@ def collect_outputs(
             views=views,
         )
         _check_named_outputs(contents, paths)
-        return _record_contents(contents, folder, skipped)
+        return _record_contents(contents, folder)
 
 
 def classify_outputs(source: Path, *, paths: Mapping[str, str]) -> FolderClassification:
@@ -99,7 +99,7 @@ def _check_named_outputs(contents: FolderClassification, paths: Mapping[str, str
             )
 
 
-def _record_contents(contents: FolderClassification, folder: Path, skipped: Collection[str]) -> CollectedOutputs:
+def _record_contents(contents: FolderClassification, folder: Path) -> CollectedOutputs:
     if not (contents.tables or contents.artifacts or contents.not_compared):
         raise PipelineError(
             "the run left no output",
@@ -117,7 +117,7 @@ def _record_contents(contents: FolderClassification, folder: Path, skipped: Coll
     }
     recorded = {folder / file.path for output in outputs.values() for file in output.files}
     recorded |= {artifact.path for artifact in contents.artifacts}
-    others = [record_file(folder, path) for path in list_files(folder, skipped=skipped) if path not in recorded]
+    others = [record_file(folder, path) for path in list_files(folder) if path not in recorded]
     return CollectedOutputs(outputs=outputs, artifacts=artifacts, not_compared=contents.not_compared, others=others)
 
 

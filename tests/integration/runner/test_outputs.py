@@ -428,12 +428,16 @@ def test_changed_missing_and_added_files_are_found(tmp_path: Path) -> None:
     pq.write_table(TABLE, output / "a.parquet")
     (output / "model.pkl").write_bytes(b"weights")
     duckdb.connect(output / "empty.duckdb").close()
-    record = _record(collect_outputs(output, paths={}))
+    (output / "_dbt").mkdir()
+    (output / "_dbt" / "nodes.json").write_text("{}")
+    record = _record(collect_outputs(output, paths={}, skipped=("_dbt",)))
+    assert not any(name.startswith("_dbt") for name in (*record.outputs, *record.artifacts))
     assert find_damage(tmp_path, record) is None
-    (output / "more.txt").write_text("")
-    assert "was added" in (find_damage(tmp_path, record) or "")
-    (output / "more.txt").unlink()
-    for name in ("a.parquet", "model.pkl", "empty.duckdb"):
+    for added in ("more.txt", "_dbt/more.json"):
+        (output / added).write_text("")
+        assert "was added" in (find_damage(tmp_path, record) or "")
+        (output / added).unlink()
+    for name in ("a.parquet", "model.pkl", "empty.duckdb", "_dbt/nodes.json"):
         before = (output / name).read_bytes()
         (output / name).write_bytes(bytes([before[0] ^ 1]) + before[1:])
         assert "was changed" in (find_damage(tmp_path, record) or "")
