@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from sandbox.containers.local.runtime import LocalRuntime
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.lock import StoredLock
@@ -16,6 +14,8 @@ from tests.projects import SourceProject
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
     from sandbox.manifest.lock import LockDocument
     from sandbox.provisioner.lock.request import StackRequest

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from sandbox.errors import ConfigError, StoreError
 from sandbox.runner.repository import Repository
 from tests.projects import create_repository, run_git, write_files
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,6 +137,20 @@ def test_marks_of_git_hide_no_change(project: Path, mark: str) -> None:
     code = read_code(project, None)
     assert (code["pipeline.py"], code["vendor/lib/lib.py"]) == ("changed\n", "changed\n")
     assert (project / ".git/index").read_bytes() == before
+
+
+def test_change_that_keeps_size_and_time_is_seen_whatever_git_is_told(project: Path) -> None:
+    for name, value in (("core.trustctime", "false"), ("core.checkStat", "minimal")):
+        run_git(project, "config", name, value)
+    file = project / "pipeline.py"
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    run_git(project, "update-index", "--refresh")
+    before = file.stat().st_ctime
+    wait_until(lambda: time.time() >= int(before) + 1)  # git compares whole seconds
+    file.write_text(file.read_text().replace("lib", "bil"))
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    assert run_git(project, "status", "--short") == ""
+    assert read_code(project, None)["pipeline.py"] == "import bil\n"
 
 
 @pytest.mark.parametrize("sparse_index", ["--sparse-index", "--no-sparse-index"])
