@@ -18,7 +18,7 @@ from sandbox.impact.document import DiffFindings, describe_run_side
 from sandbox.impact.noise.findings import account_for_noise
 from sandbox.impact.random_groups.estimates import estimate_by_groups
 from sandbox.impact.separability.withdrawal import withdraw_estimates
-from sandbox.impact.sides import find_ancestry_warnings
+from sandbox.impact.sides import find_version_warnings
 from sandbox.runner.output_records import list_output_tables
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def run_and_compare_sides(
             *first.damage_messages,
             *second.damage_messages,
             *advice,
-            *(find_ancestry_warnings(ground.project, baseline, candidate) if stack is None else []),
+            *(find_version_warnings(ground.project, baseline, candidate) if stack is None else []),
         ],
     )
     findings = account_for_noise(baseline, findings, terms, fresh=fresh, progress=progress)

@@ -109,8 +109,22 @@ def add_side_to_errors(role: SideRole) -> Iterator[None]:
         raise type(error)(f"the {role}: {error.message}", hint=error.hint) from error
 
 
-def find_ancestry_warnings(project: Project, baseline: RunnableSide, candidate: RunnableSide) -> list[str]:
-    """Return a warning if the candidate lacks the baseline's commit: production's own changes then count too."""
+def find_version_warnings(project: Project, baseline: RunnableSide, candidate: RunnableSide) -> list[str]:
+    """Return a warning if both sides are one code, and one if the candidate lacks the baseline's commit.
+
+    The first shows no change, the second production's own changes too.
+    """
+    warnings = _find_ancestry_warnings(project, baseline, candidate)
+    if baseline.request.identity == candidate.request.identity:
+        version = baseline.request.code.version
+        warnings.append(
+            f"both sides run the same code, that of {version.ref} ({(version.commit or version.tree)[:10]}), "
+            "so no change can show; to compare with another version: --baseline REF"
+        )
+    return warnings
+
+
+def _find_ancestry_warnings(project: Project, baseline: RunnableSide, candidate: RunnableSide) -> list[str]:
     code = Repository(project.root)
     version = baseline.request.code.version
     ours, theirs = version.commit, candidate.request.code.version.commit

@@ -122,6 +122,7 @@ def test_candidate_without_the_baselines_commit_is_warned_about(shop: Shop) -> N
     done = shop.run("diff", "--json")
     assert done.status == 0
     assert any("does not contain main" in warning for warning in done.json["warnings"])
+    assert any("both sides run the same code, that of main" in warning for warning in done.json["warnings"])
 
 
 def test_schema_change_breaks_the_gate(shop: Shop) -> None:

@@ -14,10 +14,12 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import deltalake
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyiceberg.catalog.sql import SqlCatalog
 
 from sandbox import cli
 from tests.headers import build_header
@@ -174,8 +176,18 @@ def write_source(commands: Commands, form: str, rows: list[list[Any]]) -> None:
         file.write_text(csv_text(rows))
     elif form == "jsonl":
         file.write_text(jsonl_text(rows))
-    elif form == "parquet":
-        pq.write_table(pa.table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))), file)
+    elif form in ("parquet", "delta", "iceberg"):
+        table = pa.table(dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True)))
+        if form == "parquet":
+            pq.write_table(table, file)
+        elif form == "delta":
+            deltalake.write_deltalake(str(commands.source / "people"), table)
+        else:
+            with closing(
+                SqlCatalog("c", uri=f"sqlite:///{commands.source}/catalog.db", warehouse=str(commands.source))
+            ) as catalog:
+                catalog.create_namespace("shop")
+                catalog.create_table("shop.people", schema=table.schema).append(table)
     elif form == "duckdb":
         with duckdb.connect(file) as connection:
             connection.execute("create table people (id int, email text, note text, tax bigint, phone text)")
@@ -188,10 +200,12 @@ def write_source(commands: Commands, form: str, rows: list[list[Any]]) -> None:
 
 
 def uri(form: str) -> str:
+    if form == "iceberg":
+        return "iceberg+sqlite:///source/catalog.db?namespace=shop"
     return f"source/people.{form}" if form in ("duckdb", "sqlite") else "source"
 
 
-@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "duckdb", "sqlite"])
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet", "duckdb", "sqlite", "delta", "iceberg"])
 def test_types_conditions_and_keys_that_do_not_fit(commands: Commands, form: str) -> None:
     write_source(commands, form, [*people(), *people()[:3]])
     place = uri(form)

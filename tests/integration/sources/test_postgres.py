@@ -178,6 +178,8 @@ def test_every_type_comes_without_loss_or_as_its_text(lake: SourceProject, datab
     [
         ("date", "'infinity'", "infinity"),
         ("timestamptz", "'-infinity'", "infinity"),
+        ("timestamp", "'294276-12-31 23:59:59'", "after the year 294246"),
+        ("timestamptz", "'294276-12-31 23:59:59+00'", "after the year 294246"),
         ("numeric(10, 2)", "'NaN'", "NaN"),
         ("numeric", "'NaN'", "NaN"),
         ("int[]", "'{{1,2},{3,4}}'", "arrays of arrays"),
