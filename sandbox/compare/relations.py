@@ -43,9 +43,10 @@ SideRows = Mapping[SideName, ValueRows]
 
 @dataclass(frozen=True, kw_only=True)
 class MatchedKeys(Relation):
-    """The keys ``v<n>`` whose rows differ or are sampled.
+    """The keys ``v<n>`` whose rows differ or are sampled; all other keys are one group without values.
 
-    Columns: ``differs``, ``sampled``, and how many rows of the baseline ``b`` and of the candidate ``c`` have the key.
+    Columns: ``differs``, ``sampled``, how many rows of the baseline ``b`` and of the candidate ``c`` have the key, and the
+    number of keys ``n``.
     """
 
 
@@ -69,6 +70,11 @@ class SurplusRows(Relation):
     Columns: the digest ``d``, the digest without nondeterministic columns ``u``, the unkeyed hash ``h``, how often each side
     has the row as ``b`` and ``c``, and ``noise``.
     """
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnpairedRows(Relation):
+    """The rows of `SurplusRows`, and one without a digest that counts the pairs of equal rows as ``equal``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +121,14 @@ class Differences:
         collected: Whole rows that differ or are sampled.
         differing: Those of them that differ.
         surplus: What one side has more often.
+        equal: How many rows have an equal one on the other side, besides the pairs that are compared by column.
     """
 
     all_rows: SideRows
     collected: Mapping[SideName, CollectedRows]
     differing: Mapping[SideName, DifferingRows]
     surplus: SurplusRows
+    equal: int
 
 
 _AnyRelation = TypeVar("_AnyRelation", bound=Relation)

@@ -109,7 +109,7 @@ def count_changes(session: Session, plan: ComparisonPlan, differences: Differenc
     Without a key no row of one side is a row of the other; columns are then given only where nothing differs.
 
     Raises:
-        AssertionError: The sides do not have the same number of unchanged rows.
+        AssertionError: The rows counted are not all rows of both sides.
     """
     [(removed, added, net)] = session.fetch_rows(
         "select coalesce(sum(b - c) filter (b > c), 0), coalesce(sum(c - b) filter (c > b), 0), "
@@ -119,11 +119,11 @@ def count_changes(session: Session, plan: ComparisonPlan, differences: Differenc
     )
     pairs, columns = _count_pairs(session, plan, differences, doing) if plan.key else (_NO_PAIRS, {})
     baseline, candidate = (differences.all_rows[side].rows for side in SIDES)
-    unchanged = baseline - int(removed) - pairs.changed
-    # Both sides have the same rows left, or some row was lost on the way: no verdict may rest on that.
-    left = candidate - int(added) - pairs.changed
-    assert unchanged == left >= 0, (
-        f"{doing}: {format_count(unchanged, 'row')} of the baseline and {left:,} of the candidate are left"
+    unchanged = differences.equal + pairs.equal
+    # Every row of both sides was counted, or some row was lost on the way: no verdict may rest on that.
+    counted = (unchanged + int(removed) + pairs.changed, unchanged + int(added) + pairs.changed)
+    assert counted == (baseline, candidate), (
+        f"{doing}: {format_count(counted[0], 'row')} of {baseline:,} and {counted[1]:,} of {candidate:,} counted"
     )
     rows = RowCounts(
         baseline=baseline,
@@ -148,15 +148,16 @@ def count_changes(session: Session, plan: ComparisonPlan, differences: Differenc
 
 @dataclass(frozen=True, kw_only=True)
 class _PairCounts:
-    """The differing pairs, and those of them that are noise or rounding."""
+    """The differing pairs, those of them that are noise or rounding, and the pairs that proved equal."""
 
     changed: int
+    equal: int
     noise: int
     rounding: int
     largest_rounding: float | None
 
 
-_NO_PAIRS = _PairCounts(changed=0, noise=0, rounding=0, largest_rounding=None)
+_NO_PAIRS = _PairCounts(changed=0, equal=0, noise=0, rounding=0, largest_rounding=None)
 
 
 def _count_pairs(
@@ -182,13 +183,14 @@ def _count_pairs(
         totals = totals or list(figures[:size])
         left = iter(figures[size:])
         counts |= {column.name: [next(left) for _ in _render_aggregates(column)] for column in some}
-    changed, noise, rounding, largest, pairs = totals
+    changed, equal, noise, rounding, largest, pairs = totals
     if not plan.direct:
         [(expected,)] = session.fetch_rows(
             f"select count(*) from {differences.differing['baseline']} where paired", doing=doing
         )
         assert pairs == expected, f"{doing}: {format_count(expected - pairs, 'row')} not paired again"
-    return _PairCounts(changed=changed, noise=noise, rounding=rounding, largest_rounding=largest), counts
+    found = _PairCounts(changed=changed, equal=equal, noise=noise, rounding=rounding, largest_rounding=largest)
+    return found, counts
 
 
 def _find_differing_columns(
@@ -222,6 +224,7 @@ def _render_pair_totals(plan: ComparisonPlan) -> list[str]:
     largest = f"max(greatest({', '.join([*relative, 'null'])})) filter ({rounding})" if relative else "null"
     return [
         f"count(*) filter ({differ})",
+        f"count(*) filter (not ({differ}))",
         f"count(*) filter (({differ}) and {_render_noise_sql(plan)})",
         f"count(*) filter ({rounding})",
         largest,

@@ -20,6 +20,7 @@ from sandbox.compare.relations import (
     DifferingRows,
     MatchedKeys,
     SurplusRows,
+    UnpairedRows,
     ValueRows,
     create_table,
     create_view,
@@ -34,9 +35,7 @@ if TYPE_CHECKING:
 
 _MAX_COPIED_ROWS = 20_000  # so many rows are kept aside in no time
 _MAX_VIEW_COLUMNS = 100  # values of more columns are stored: each query would plan all of them again
-_NO_SURPLUS_ROWS = (
-    "select 0::UHUGEINT as d, 0::UHUGEINT as u, 0::UBIGINT as h, 0::BIGINT as b, 0::BIGINT as c, false as noise limit 0"
-)
+_NO_UNPAIRED_ROWS = "select 0::UHUGEINT as d, 0::UHUGEINT as u, 0::UBIGINT as h, 0::BIGINT as b, 0::BIGINT as c, 0::BIGINT as equal limit 0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +148,7 @@ class ComparisonPlan:
     def render_grouped_keys_sql(self, rows: SideRows) -> str:
         """Render `MatchedKeys` and the keys that repeat or are null, whatever the keys are like.
 
-        Of two rows of a key the digests are compared.
+        Of two rows of a key the digests are compared. All other keys are one group without values, which ``n`` counts.
         """
         keys = ", ".join(self.key_names)
         null = " or ".join(f"{key} is null" for key in self.key_names)
@@ -159,11 +158,12 @@ class ComparisonPlan:
         )
         differs = f"(sum(b) <> 1 or sum(1 - b) <> 1 or min(d) <> max(d) or {null})"
         sampled = self.sample_condition
-        return (
+        groups = (
             f"select {keys}, {differs} as differs, {sampled} as sampled, "
-            f"sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c, 1 as n from ({sides}) group by {keys} "
-            f"having {differs} or {sampled}"
+            f"sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c from ({sides}) group by {keys}"
         )
+        shown = ", ".join(f"case when differs or sampled then {key} end as {key}" for key in self.key_names)
+        return f"select {shown}, differs, sampled, b, c, count(*) as n from ({groups}) group by all"
 
     @property
     def sample_condition(self) -> str:
@@ -197,27 +197,32 @@ class ComparisonPlan:
             f"{differing} as differing, sampled from {keys} where sampled or ({differing})) k on {on}"
         )
 
-    def render_surplus_sql(self, rows: Mapping[SideName, Relation], where: str = "true") -> str:
-        """Render `SurplusRows` of the rows that meet a condition: the removed ones and the added ones.
-
-        Rows of one ``u`` that both sides have more often are each other but for nondeterministic columns; ``noise`` is true
-        where that explains all of them.
-        """
+    def render_unpaired_sql(self, rows: Mapping[SideName, Relation], where: str = "true") -> str:
+        """Render `UnpairedRows` of the rows that meet a condition."""
         u = self.deterministic_digest if self.has_nondeterministic_columns else "d"
         sides = " union all ".join(
             f"select {int(side == 'baseline')} as b, {self.row_digest} as d, {u} as u, {self.row_hash} as h "
             f"from {rows[side]} where {where}"
             for side in SIDES
         )
-        surplus = (
+        groups = (
             "select d, any_value(u) as u, any_value(h) as h, sum(b)::BIGINT as b, sum(1 - b)::BIGINT as c "
-            f"from ({sides}) group by d having sum(b) <> sum(1 - b)"
+            f"from ({sides}) group by d"
         )
+        shown = ", ".join(f"case when b <> c then {name} end as {name}" for name in ("d", "u", "h", "b", "c"))
+        return f"select {shown}, sum(least(b, c))::BIGINT as equal from ({groups}) group by all"
+
+    def render_surplus_sql(self, unpaired: UnpairedRows) -> str:
+        """Render `SurplusRows`: the removed ones and the added ones.
+
+        Rows of one ``u`` that both sides have more often are each other but for nondeterministic columns; ``noise`` is true
+        where that explains all of them.
+        """
         noise = "false"
         if self.has_nondeterministic_columns:
             net = "sum(b - c) over (partition by u)"
             noise = f"case when b > c then {net} <= 0 else {net} >= 0 end"
-        return f"select *, {noise} as noise from ({surplus})"
+        return f"select d, u, h, b, c, {noise} as noise from {unpaired} where d is not null"
 
     def render_surplus_rows_sql(self, side: SideName, rows: ValueRows, surplus: SurplusRows) -> str:
         """Render the whole rows of one side that are in the surplus; for tables without a key."""
@@ -289,7 +294,7 @@ def match_repeated_keys(
     [counts] = session.fetch_rows(
         f"select coalesce(sum(b) filter (b > 1 and not ({null})), 0), "
         f"coalesce(sum(c) filter (c > 1 and not ({null})), 0), "
-        f"coalesce(sum(b) filter ({null}), 0), coalesce(sum(c) filter ({null}), 0) from {keys}",
+        f"coalesce(sum(b) filter ({null}), 0), coalesce(sum(c) filter ({null}), 0) from {keys} where differs",
         doing=doing,
     )
     repeats = KeyRepeats(
@@ -318,9 +323,10 @@ def collect_differing_rows(
         keys: The keys whose rows differ; None without a key.
         doing: What a failure is the failure of.
     """
-    surplus = SurplusRows(name="surplus")
+    unpaired, surplus = UnpairedRows(name="unpaired"), SurplusRows(name="surplus")
     if keys is None:
-        create_table(session, surplus, plan.render_surplus_sql(rows), doing=doing)
+        create_table(session, unpaired, plan.render_unpaired_sql(rows), doing=doing)
+        create_table(session, surplus, plan.render_surplus_sql(unpaired), doing=doing)
     found = f"{keys} where differs" if keys else surplus
     [(is_any,)] = session.fetch_rows(f"select exists (select 1 from {found})", doing=doing)
     collected, differing = {}, {}
@@ -333,8 +339,34 @@ def collect_differing_rows(
         collected[side] = create_table(session, CollectedRows(name=f"collected_{side}"), query, doing=doing)
         differing[side] = _select_differing_rows(session, plan, side, collected[side], doing)
     if keys:
-        _create_surplus_table(session, plan, surplus, differing, doing)
-    return Differences(all_rows=all_rows, collected=collected, differing=differing, surplus=surplus)
+        _create_unpaired_table(session, plan, unpaired, differing, doing)
+        create_table(session, surplus, plan.render_surplus_sql(unpaired), doing=doing)
+    equal = _count_equal_rows(session, plan, all_rows, rows, keys, unpaired, doing)
+    return Differences(all_rows=all_rows, collected=collected, differing=differing, surplus=surplus, equal=equal)
+
+
+def _count_equal_rows(  # noqa: PLR0917 -- each is needed
+    session: Session,
+    plan: ComparisonPlan,
+    all_rows: SideRows,
+    rows: SideRows,
+    keys: MatchedKeys | None,
+    unpaired: UnpairedRows,
+    doing: str,
+) -> int:
+    """Count the rows that have an equal one: those that were set aside, those of keys with equal rows, those that cancel.
+
+    Where pairs are read directly, these are compared by column, and not counted here.
+    """
+    [(equal,)] = session.fetch_rows(f"select coalesce(sum(equal), 0) from {unpaired}", doing=doing)
+    if plan.direct:
+        return int(equal)
+    aside, other = (all_rows[side].rows - rows[side].rows for side in SIDES)
+    assert aside == other >= 0, f"{doing}: {aside:,} rows of the baseline and {other:,} of the candidate are set aside"
+    if keys:
+        [(pairs,)] = session.fetch_rows(f"select coalesce(sum(n) filter (not differs), 0) from {keys}", doing=doing)
+        equal += pairs
+    return int(equal) + aside
 
 
 def _select_differing_rows(
@@ -350,18 +382,18 @@ def _select_differing_rows(
     return create_table(session, stored, f"from {view}", doing=doing)
 
 
-def _create_surplus_table(
+def _create_unpaired_table(
     session: Session,
     plan: ComparisonPlan,
-    surplus: SurplusRows,
+    unpaired: UnpairedRows,
     differing: Mapping[SideName, DifferingRows],
     doing: str,
 ) -> None:
-    """Store the surplus of the rows that are not paired; a digest of very many columns takes long to plan."""
-    unpaired = " or ".join(f"exists (select 1 from {rows} where not paired)" for rows in differing.values())
-    [(is_any,)] = session.fetch_rows(f"select {unpaired}", doing=doing)
-    query = plan.render_surplus_sql(differing, "not paired") if is_any else _NO_SURPLUS_ROWS
-    create_table(session, surplus, query, doing=doing)
+    """Store the rows that are not paired; a digest of very many columns takes long to plan."""
+    exists = " or ".join(f"exists (select 1 from {rows} where not paired)" for rows in differing.values())
+    [(is_any,)] = session.fetch_rows(f"select {exists}", doing=doing)
+    query = plan.render_unpaired_sql(differing, "not paired") if is_any else _NO_UNPAIRED_ROWS
+    create_table(session, unpaired, query, doing=doing)
 
 
 _SAMPLED_ROWS = 300_000  # rows
