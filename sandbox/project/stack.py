@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sandbox import provisioner
 from sandbox.containers.runtime_choice import choose_runtime
-from sandbox.errors import StoreError
-from sandbox.manifest.canonical_json import hash_json
-from sandbox.manifest.lock import LockDocument, StoredLock
+from sandbox.manifest.lock import LockDocument
 from sandbox.model import POSTGRES_SERVICE
 from sandbox.project.code_files import build_code_reader, build_file_reader
-from sandbox.project.lock_file import LOCK_FILE, read_lock
+from sandbox.project.lock_file import LOCK_FILE, read_lock, read_stored_lock, write_stored_lock
 from sandbox.project.services import services as service
 from sandbox.store.folder import lock_path, write_file
 from sandbox.store.paths import find_home_folder
-from sandbox.store.seal_key import load_seal_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,15 +121,11 @@ class Stack:
         )
         current = read_lock(self.project)
         matching = next((lock for lock in [*locks, *([current] if current else [])] if lock.inputs == inputs), None)
-        kept = self.project.state_folder / "locks" / f"{hash_json(inputs.model_dump())}.json"
-        if matching is None:
-            # Resolved again where it is missing, damaged, or of another installation.
-            with contextlib.suppress(StoreError):
-                matching = StoredLock.read(kept, key=load_seal_key()).lock
+        matching = matching or read_stored_lock(self.project, inputs)
         lock = self._resolve_lock(request, matching, upgrade=False, progress=progress)
         lock = self._pin_packages(lock, progress=progress)
         if lock != matching:
-            write_file(kept, StoredLock(lock=lock).to_json_text(key=load_seal_key()))
+            write_stored_lock(self.project, inputs, lock)
         return lock
 
     def _resolve_lock(
