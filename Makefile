@@ -63,6 +63,7 @@ study: setup coverage  ## Judge 20,000 changes in tables of many columns by the 
 
 coverage: setup  ## Print how often estimates of each status hold the truth, over DRAWS=1000 samples of each design: docs/estimates.md.
 	$(BIN)/python benchmarks/estimate/statuses.py $(or $(DRAWS),1000)
+	$(BIN)/python benchmarks/estimate/groups.py $(or $(DRAWS),1000)
 
 cluster: setup  ## Keep a standalone Spark of two workers running on this machine, until Ctrl-C (needs Java 17 or later).
 	@$(BIN)/python tests/integration/sources/cluster.py

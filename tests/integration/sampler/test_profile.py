@@ -431,3 +431,22 @@ def test_what_all_units_of_a_narrow_frame_have_in_common_says_nothing(place: Sou
     write_source(place)
     sections = SHOP.replace("[tables.orders]", "where = \"country = 'DE'\"\n[tables.orders]")
     assert profile_of(place.draw(sections)[0]).findings == []
+
+
+def test_samples_by_the_rule_are_like_production_and_lost_children_show(place: SourceProject) -> None:
+    """A twentieth of the 200 salts of `benchmarks/estimate/profiles.py`; over 20 seconds on a busy machine."""
+    write_source(place)
+    unlike = found = 0
+    for salt in range(10):
+        sections = SHOP.replace("spring", f"salt-{salt}")
+        sample, _ = place.draw(sections)
+        unlike += bool(profile_of(sample).list_notable_columns())
+        plan = plan_sample(place.project(sections), progress=SilentProgress())
+        tables = {name: f"read_parquet({format_file_list(one.paths)})" for name, one in sample.tables.items()}
+        tables["orders"] = f"(select * from {tables['orders']} where hash(customer_id + {salt}) % 10 <> 0)"
+        weights = {"customers": f"read_parquet({format_file_list([sample.path / 'weights' / 'customers.parquet'])})"}
+        with Session(threads=2) as session:
+            lost = profile_sample(session, plan, tables, weights, ranges={}, whole=False, progress=SilentProgress())
+        found += any(column.notable for table in lost.tables.values() for column in table.children.values())
+    assert unlike <= 2, "one in twenty is expected"
+    assert found >= 8
