@@ -99,4 +99,5 @@ def _list_changed_seeds(baseline: RunnableSide, candidate: RunnableSide) -> list
     project = baseline.context.project
     if not runs.is_dbt_project(project):
         return []
-    return seeds.list_changed_seeds(project, baseline.request.code, candidate.request.code)
+    manifest = baseline.context.sample.manifest
+    return seeds.list_changed_seeds(project, manifest, baseline.request.code, candidate.request.code)

@@ -241,6 +241,21 @@ def test_seeds_that_are_the_source_are_sampled_masked_and_not_shown_to_the_code(
     (changed,) = done.json["not_compared"]
     assert changed["name"] == "seeds/people.csv"
     assert "it has other rows than at main: it is part of the source" in changed["reason"]
+    lines = (project.root / "seeds" / "people.csv").read_text().splitlines()
+    (project.root / "seeds" / "people.csv").write_text(
+        "".join(f"{line},{'vip' if 'id' in line else 1}\n" for line in lines)
+    )
+    (project.root / "models" / "vips.sql").write_text("select id, vip from {{ ref('people') }}")
+    document = project.run("diff", "--json").json
+    failed, changed = document["not_compared"]
+    assert failed["name"] == "vips"  # the sample does not have the column yet
+    assert changed["reason"].startswith("it has the new column vip: ")
+    assert changed["reason"].endswith("to run both sides with it: sandbox sample --refresh")
+    assert project.run("sample", "--refresh").status == 0
+    document = project.run("diff", "--json").json
+    assert document["outputs"]["vips"]["status"] == "added"
+    (changed,) = document["not_compared"]
+    assert "both sides ran on the sample of its new contents" in changed["reason"]
 
 
 @pytest.mark.slow
