@@ -66,7 +66,7 @@ coverage: setup  ## Print how often estimates of each status hold the truth, ove
 	$(BIN)/python benchmarks/estimate/groups.py $(or $(DRAWS),1000)
 
 cluster: setup  ## Keep a standalone Spark of two workers running on this machine, until Ctrl-C (needs Java 17 or later).
-	@$(BIN)/python tests/integration/sources/cluster.py
+	@$(BIN)/python -m tests.integration.sources.cluster
 
 lint: setup  ## Check style, types and layers.
 	$(BIN)/ruff check .

@@ -81,14 +81,14 @@ class SparkTable:
 
 
 def find_arrow_types(
-    cluster: SparkCluster, schema: Any, columns: Sequence[str], constants: Collection[str]
+    cluster: SparkCluster, rows: Any, columns: Sequence[str], constants: Collection[str]
 ) -> dict[str, pa.DataType]:
-    """Return the Arrow type received for each column of a table.
+    """Return the Arrow type received for each column of a table, given its rows as a data frame.
 
     Raises:
         SourceError: Arrow has no such type.
     """
-    schema_received = cluster.fetch_table(cluster.spark.createDataFrame([], schema)).schema
+    schema_received = cluster.fetch_table(rows.limit(0)).schema  # planned as no rows: no task runs
     return {name: pa.string() if name in constants else schema_received.field(name).type for name in columns}
 
 

@@ -54,8 +54,7 @@ def draw_into_store(
         publication.remove_abandoned_draws(store)
         cluster: Any = plan.listing.connection
         writer = ClusterWriter(cluster=cluster, store=store, masks=plan.masks, secret=begun.secret)
-        with writer.run_workers():
-            package.ship_package(cluster, store, writer.stage)
+        with writer.run_workers(), package.ship_package(cluster, store, writer.stage):
             manifest = extract_sample(begun, threads=threads, whole=whole, cluster_writer=writer)
             publication.publish_sample(store, manifest, begun.journal.sample, writer.staged_paths, progress)
     return manifest

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from sandbox.store.remote import RemoteStore
 
 
-def ship_package(cluster: SparkCluster, store: RemoteStore, stage: str) -> None:
+@contextlib.contextmanager
+def ship_package(cluster: SparkCluster, store: RemoteStore, stage: str) -> Iterator[None]:
     """Upload the code to the executors and check that one can run it and write to the folder ``stage`` of the store.
+
+    The uploaded file exists within the block: an executor fetches it with its first task, also one that starts later.
 
     Raises:
         SourceError: A requirement is missing on the executor.
@@ -42,12 +45,13 @@ def ship_package(cluster: SparkCluster, store: RemoteStore, stage: str) -> None:
                 cluster,
                 functools.partial(worker.check_worker, DUCKDB_VERSION, store.address, f"{stage}/tried"),
             )
-    if "tried" not in store.list_sizes(stage):
-        raise StoreError(
-            f"what a worker of Spark writes to {store.name} is not seen from here",
-            hint="the store has to be one folder or bucket, under one name, for all workers and for this machine",
-        )
-    store.move(f"{stage}/tried", f"{stage}/moved")
+        if "tried" not in store.list_sizes(stage):
+            raise StoreError(
+                f"what a worker of Spark writes to {store.name} is not seen from here",
+                hint="the store has to be one folder or bucket, under one name, for all workers and for this machine",
+            )
+        store.move(f"{stage}/tried", f"{stage}/moved")
+        yield
 
 
 @contextlib.contextmanager

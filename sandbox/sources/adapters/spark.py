@@ -193,7 +193,7 @@ def _build_spark_table(table: SourceTable) -> spark_table.SparkTable:
         for name, _ in table.files[0].constants
         if name in table.columns
     }
-    schema = cluster.read_parquet([table.files[0].path]).schema
+    rows = cluster.read_parquet([table.files[0].path])
     return spark_table.SparkTable(
         cluster=cluster,
         name=table.name,
@@ -201,8 +201,8 @@ def _build_spark_table(table: SourceTable) -> spark_table.SparkTable:
         columns=tuple(table.columns),
         types=table.columns,
         constants=constants,
-        schema=schema,
-        kinds=spark_table.find_arrow_types(cluster, schema, list(table.columns), constants),
+        schema=rows.schema,
+        kinds=spark_table.find_arrow_types(cluster, rows, list(table.columns), constants),
     )
 
 

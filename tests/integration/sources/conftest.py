@@ -15,6 +15,9 @@ import pytest
 from pyarrow import fs
 from pyiceberg.catalog.sql import SqlCatalog
 
+from sandbox.demo import create_demo
+from sandbox.model import SilentProgress
+from tests.integration.sources.projects import sampled
 from tests.integration.sources.server import PASSWORD, Server
 from tests.integration.sources.writers import fill_server
 from tests.projects import SourceProject, create_source_project
@@ -174,14 +177,35 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SampleManifes
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster of Spark."""
+def running_cluster(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of Spark for the whole run, whose workers have the secret of the masks and the buckets' credentials."""
     from tests.integration.sources.cluster import Cluster  # noqa: PLC0415 - an extra, for those that ask for it
 
     with contextlib.ExitStack() as stack:
-        with use_mask_key():  # which the workers inherit
+        with use_mask_key(), pytest.MonkeyPatch.context() as patch:
+            set_bucket_variables(patch, s3)
             running = stack.enter_context(Cluster(tmp_path_factory.mktemp("spark")))
         yield running
+
+
+@pytest.fixture(scope="module")
+def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster, used by one session of this process: its executors start once."""
+    with pytest.MonkeyPatch.context() as patch:
+        running_cluster.share_session(patch)
+        yield running_cluster
+
+
+@pytest.fixture(scope="session")
+def drawn_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A small demo, and the fingerprint of its sample as the command draws it without Spark."""
+    folder = tmp_path_factory.mktemp("demo")
+    project = folder / "shöp"
+    create_demo(project, scale=0.02, progress=SilentProgress())
+    with use_mask_key():
+        fingerprint = sampled(project, folder / "home")["fingerprint"]
+    shutil.rmtree(project / ".sandbox")
+    return project, fingerprint
 
 
 @pytest.fixture
@@ -264,9 +288,14 @@ class Bucket:
 
 @pytest.fixture
 def bucket(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    set_bucket_variables(monkeypatch, s3)
+    return Bucket(s3, f"source-{abs(hash(tmp_path))}")
+
+
+def set_bucket_variables(patch: pytest.MonkeyPatch, s3: str) -> None:
+    """Set the address and the credentials of the buckets' server."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI", "AWS_ENDPOINT_URL": s3,
         "AWS_EC2_METADATA_DISABLED": "true", "AWS_DEFAULT_REGION": "us-east-1",
     }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    return Bucket(s3, f"source-{abs(hash(tmp_path))}")
+        patch.setenv(name, value)

@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import subprocess
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import pymysql
 import pymysql.cursors
 
 from tests.requirements import skip_or_fail
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,19 +98,20 @@ def started(folder: Path) -> Iterator[MariaDB]:
     )  # fmt: skip
     try:
         found = MariaDB(port=port)
-        deadline = time.monotonic() + 60
-        while True:
+
+        def answers() -> bool:
+            assert server.poll() is None, (folder / "log.err").read_text()
             try:
                 found.execute("select 1")
-                break
             except pymysql.Error:
-                assert server.poll() is None, (folder / "log.err").read_text()
-                assert time.monotonic() < deadline, (folder / "log.err").read_text()
-                time.sleep(0.2)
+                return False
+            return True
+
+        wait_until(answers, describe=(folder / "log.err").read_text)
         yield found
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(PATIENCE_SECONDS)
 
 
 def _find_program() -> str:

@@ -275,16 +275,17 @@ def in_postgres(made: Made, arrow: Arrow, request: pytest.FixtureRequest) -> Ite
 
 
 @pytest.fixture(scope="module")
-def local_spark() -> Iterator[SparkCluster]:
+def spark(request: pytest.FixtureRequest) -> Iterator[SparkCluster]:
     if shutil.which("java") is None and not IN_CI:
         pytest.skip("there is no Java; to get it: tests/integration/sources/java.sh")
-    with contextlib.closing(SparkCluster(SparkEndpoint(remote=None, master="local[2]"))) as cluster:
-        yield cluster
+    master = request.getfixturevalue("cluster").master
+    with contextlib.closing(SparkCluster(SparkEndpoint(remote=None, master=master))) as opened:
+        yield opened
 
 
 def in_spark(made: Made, arrow: Arrow, request: pytest.FixtureRequest) -> Iterator[Carry]:
     """Spark 4 with the settings that it comes with: what Databricks SQL is made of, not that itself."""
-    cluster: SparkCluster = request.getfixturevalue("local_spark")
+    cluster: SparkCluster = request.getfixturevalue("spark")
     with tempfile.TemporaryDirectory() as place:
         for number, (name, files) in enumerate(sources(made)):
             parquet.write_table(pa.concat_tables([arrow(file) for file in files]), f"{place}/{number}.parquet")

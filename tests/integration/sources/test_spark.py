@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-from pyspark.sql import SparkSession
 
-from sandbox.demo import create_demo
 from sandbox.engine.spark import table
+from sandbox.engine.spark.cluster import SparkCluster, SparkEndpoint
 from sandbox.errors import ConfigError, SourceError
-from sandbox.model import SilentProgress
 from tests.integration.sources.projects import BASEBALL, BASEBALL_TABLES, sampled
 from tests.prn_vectors import check_vectors
 from tests.requirements import IN_CI
@@ -92,25 +90,33 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_draw_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
-    killed = threading.Event()
+    killed, ended = threading.Event(), threading.Event()
     frame = table.SparkTable.build_frame
 
-    def kill() -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(cluster.processes["worker-0"].pid, signal.SIGKILL)
-        killed.set()
+    def kill_while_it_reads(session: Any) -> None:
+        while not ended.is_set():
+            if session.sparkContext.statusTracker().getActiveStageIds():
+                os.killpg(cluster.processes["worker-0"].pid, signal.SIGKILL)
+                killed.set()
+                return
 
     def watched(self: table.SparkTable, files: Any, narrowed: bool) -> Any:
-        if narrowed and not killed.is_set():
-            threading.Timer(0.05, kill).start()
+        if narrowed and not watchers:
+            watchers.append(threading.Thread(target=kill_while_it_reads, args=[self.cluster.spark]))
+            watchers[0].start()
         return frame(self, files, narrowed)
 
+    watchers: list[threading.Thread] = []
     monkeypatch.setattr(table.SparkTable, "build_frame", watched)
     try:
         _, manifest = lake.draw(more=spark(cluster))
     finally:
-        cluster.processes["worker-0"].wait()
-        cluster.worker(0)
+        ended.set()
+        for watcher in watchers:
+            watcher.join()
+        if killed.is_set():
+            cluster.processes["worker-0"].wait()
+            cluster.worker(0)
     assert killed.is_set()
     assert manifest.fingerprint == plain[1].fingerprint
 
@@ -121,19 +127,16 @@ def with_spark(project: Path, where: str) -> None:
     file.write_text(f"{text}\n[source.spark]\n{where}\n", "utf-8")
 
 
-def test_the_demo_and_the_published_vectors_by_connect(tmp_path: Path, cluster: Cluster) -> None:
-    project = tmp_path / "shöp"
-    create_demo(project, scale=0.02, progress=SilentProgress())
-    expected = sampled(project, tmp_path / "first")["fingerprint"]
-    shutil.rmtree(project / ".sandbox")
-    remote = cluster.connect()
-    with_spark(project, f'remote = "{remote}"')
-    assert sampled(project, tmp_path / "second")["fingerprint"] == expected
-    session = SparkSession.builder.remote(remote).create()
-    try:
-        check_vectors(lambda query: session.sql(query).collect(), "databricks")
-    finally:
-        session.stop()
+def test_the_demo_by_connect(drawn_demo: tuple[Path, str], tmp_path: Path, cluster: Cluster) -> None:
+    demo, expected = drawn_demo
+    project = shutil.copytree(demo, tmp_path / demo.name)
+    with_spark(project, f'remote = "{cluster.connect()}"')
+    assert sampled(project, tmp_path / "home")["fingerprint"] == expected
+
+
+def test_the_published_vectors(cluster: Cluster) -> None:
+    with contextlib.closing(SparkCluster(SparkEndpoint(remote=None, master=cluster.master))) as opened:
+        check_vectors(lambda query: opened.spark.sql(query).collect(), "databricks")
 
 
 def test_baseball_by_a_cluster(tmp_path: Path, cluster: Cluster, baseball: Path) -> None:

@@ -16,7 +16,6 @@ import duckdb
 import pytest
 from pyarrow import fs
 
-from sandbox.demo import create_demo
 from sandbox.engine.spark import executor_tasks
 from sandbox.errors import SourceError, StoreError
 from sandbox.model import SilentProgress
@@ -26,7 +25,6 @@ from sandbox.project.sample import ensure_sample
 from sandbox.samples.catalog import read_requested_fingerprint
 from sandbox.samples.verify import verify_sample
 from sandbox.store.remote import open_store
-from tests.integration.sources.cluster import Cluster
 from tests.integration.sources.projects import sampled
 from tests.projects import SourceProject
 from tests.requirements import IN_CI
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.manifest.sample import SampleManifest
+    from tests.integration.sources.cluster import Cluster
     from tests.integration.sources.conftest import Bucket, Contents
 
 pytestmark = [
@@ -277,41 +276,37 @@ def test_workers_for_which_the_store_is_another_folder(
         assert files(lake.root / STORE) == []
 
 
-def test_a_bucket_as_the_store(lake: SourceProject, bucket: Bucket, few: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_bucket_as_the_store(lake: SourceProject, bucket: Bucket, cluster: Cluster, few: tuple[Path, str]) -> None:
     shutil.copytree(few[0], lake.source, dirs_exist_ok=True)
-    (tmp_path / "spark").mkdir()
-    with Cluster(tmp_path / "spark") as cluster:  # whose workers have the bucket's credentials
-        project = lake.project(ONE, more=written_by(cluster, store=bucket.uri))
-        found = ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
-        assert found.manifest.fingerprint == few[1]
-        assert found.profile is not None
-        here = ensure_sample(project, progress=SilentProgress())
+    project = lake.project(ONE, more=written_by(cluster, store=bucket.uri))
+    found = ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
+    assert found.manifest.fingerprint == few[1]
+    assert found.profile is not None
+    here = ensure_sample(project, progress=SilentProgress())
     assert verify_sample(here.sample.path, SilentProgress()) == []
     left = bucket.system.get_file_info(fs.FileSelector(bucket.name, recursive=True))
     assert not [info.path for info in left if info.is_file and "/drawing/" in info.path]
 
 
-def test_the_command_with_masks_by_connect(tmp_path: Path, cluster: Cluster) -> None:
-    project = tmp_path / "shöp"
-    create_demo(project, scale=0.02, progress=SilentProgress())
-    expected = sampled(project, tmp_path / "first")["fingerprint"]
-    shutil.rmtree(project / ".sandbox")
+def test_the_command_with_masks_by_connect(drawn_demo: tuple[Path, str], tmp_path: Path, cluster: Cluster) -> None:
+    demo, expected = drawn_demo
+    project = shutil.copytree(demo, tmp_path / demo.name)
     file = project / "sandbox.toml"
     more = (
         f'engine = "spark"\nstore = "{tmp_path}/store"\n[source.spark]\nremote = "{cluster.connect()}"\n'
         f'write = "store"\npython = "{sys.executable}"\n[sample]'
     )
     file.write_text(file.read_text("utf-8").replace("[sample]", more, 1), "utf-8")
-    found = sampled(project, tmp_path / "second")
+    found = sampled(project, tmp_path / "home")
     assert found["fingerprint"] == expected
     assert found["path"] == f"{tmp_path}/store/samples/{expected}"
     done = subprocess.run(
         [sys.executable, "-m", "sandbox", "sample", "pull", expected[:12]],
         cwd=project,
-        env={**os.environ, "SANDBOX_HOME": str(tmp_path / "second")},
+        env={**os.environ, "SANDBOX_HOME": str(tmp_path / "home")},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "second" / "samples" / expected / "manifest.json").is_file()
+    assert (tmp_path / "home" / "samples" / expected / "manifest.json").is_file()
