@@ -7,7 +7,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from sandbox.model import Sample, SilentProgress
 from sandbox.sampler.draw.draw import draw_sample
 from sandbox.sampler.plan.planner import plan_sample
 from sandbox.samples import catalog
+from tests.command import run_command
 from tests.headers import CUSTOMERS, build_header
 from tests.waiting import PATIENCE_SECONDS
 
@@ -195,16 +195,7 @@ class Shop:
 
     def run(self, *arguments: str, env: dict[str, str] | None = None, timeout: float = 2 * PATIENCE_SECONDS) -> Done:
         """Call the command and wait for it."""
-        done = subprocess.run(
-            [sys.executable, "-m", "sandbox", *arguments],
-            cwd=self.root,
-            env=self.environment | (env or {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        done = run_command(arguments, cwd=self.root, env=self.environment | (env or {}), timeout=timeout)
         assert not done.stderr.startswith("Traceback"), done.stderr
         assert "\nTraceback" not in done.stderr, done.stderr
         return Done(status=done.returncode, stdout=done.stdout, stderr=done.stderr)

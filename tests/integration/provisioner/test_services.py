@@ -109,13 +109,13 @@ def test_one_without_a_client_ends_by_itself_and_the_next_command_starts_the_sam
     client: EngineClient, wanted: postgres.PostgresRequest, home: Path
 ) -> None:
     image = service.ensure_service_image(POSTGRES_SERVICE, home=home, progress=SilentProgress()).reference
-    asked = dataclasses.replace(wanted, image=image, idle_seconds=1)
+    asked = dataclasses.replace(wanted, image=image, idle_seconds=4)  # time to connect, on a busy machine too
     first = postgres.start_postgres(asked, progress=SilentProgress())
     [container] = inventory.list_containers(client, {"path": wanted.labels["path"]})
     try:
         with psycopg.connect(first.url, password=first.server.password, autocommit=True) as connection:
             connection.execute("create table kept as select 7 as value")
-            time.sleep(3 * asked.idle_seconds)  # idle is who has no client, whatever that does
+            time.sleep(asked.idle_seconds + 1)  # idle is who has no client, whatever that does
             connection.execute("select 1")
         assert client.api.wait(container.id, timeout=PATIENCE_SECONDS)["StatusCode"] == 0
         said = client.api.logs(container.id).decode()
