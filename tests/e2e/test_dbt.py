@@ -135,6 +135,7 @@ def check_damaged_record(project: Shop, run: str, env: dict[str, str]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["docker", "local"])
 def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, request: pytest.FixtureRequest) -> None:
+    """The whole way from `init` to a verdict: dbt runs several times, and its environment is made or its image built."""
     if runtime == "docker":
         request.getfixturevalue("engine")
     env = {"SANDBOX_RUNTIME": runtime}

@@ -54,6 +54,7 @@ def made(run: str) -> list[dict[str, Any]]:
 def test_a_pipeline_in_pyspark_is_compared_and_gives_the_same_as_processes_of_this_machine(
     spark: Shop,
 ) -> None:
+    """Builds the image of Spark, then starts a JVM for each of six runs, in the image and on this machine."""
     shop = spark
     done = shop.run("run", "--json", env=DOCKER, timeout=900)
     assert done.status == 0, done.stderr

@@ -50,6 +50,7 @@ def test_keys_of_every_kind_give_the_sample_of_the_plain_tables_and_other_rows_s
     contents: Contents,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The first draw on the cluster: its driver and executors start, and about eighty reads warm them up."""
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     came: dict[str, int] = {}
     frame = table.SparkTable.build_frame
@@ -128,6 +129,7 @@ def with_spark(project: Path, where: str) -> None:
 
 
 def test_the_demo_by_connect(drawn_demo: tuple[Path, str], tmp_path: Path, cluster: Cluster) -> None:
+    """A Connect server starts, and the command reads each table of the demo several times."""
     demo, expected = drawn_demo
     project = shutil.copytree(demo, tmp_path / demo.name)
     with_spark(project, f'remote = "{cluster.connect()}"')
@@ -140,6 +142,7 @@ def test_the_published_vectors(cluster: Cluster) -> None:
 
 
 def test_baseball_by_a_cluster(tmp_path: Path, cluster: Cluster, baseball: Path) -> None:
+    """The command starts a driver and executors of its own."""
     project = tmp_path / "baseball"
     (project / "core").mkdir(parents=True)
     with duckdb.connect() as connection:

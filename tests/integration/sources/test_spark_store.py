@@ -100,6 +100,7 @@ def test_it_is_the_sample_that_is_drawn_here_and_can_be_pulled(
     plain: tuple[Path, SampleManifest],
     contents: Contents,
 ) -> None:
+    """Seven tables in about ninety jobs, and a Python process of each executor imports sandbox."""
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     project = lake.project(more=written_by(cluster))
     found = ensure_profiled_sample(project, refresh=False, profile=False, progress=SilentProgress())
@@ -289,6 +290,7 @@ def test_a_bucket_as_the_store(lake: SourceProject, bucket: Bucket, cluster: Clu
 
 
 def test_the_command_with_masks_by_connect(drawn_demo: tuple[Path, str], tmp_path: Path, cluster: Cluster) -> None:
+    """The command draws the demo in a session of its own, whose executors import sandbox."""
     demo, expected = drawn_demo
     project = shutil.copytree(demo, tmp_path / demo.name)
     file = project / "sandbox.toml"
