@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -189,6 +189,7 @@ class TableFiles:
         member: The table within a database file; else None.
         schema: The schema of that table; None where ``member`` names it as well, or the file has only one.
         folder: The folder of a Hive-partitioned table, below which folders are named ``column=value``, or of a lake's table.
+        csv: How its CSV files are written, as ``csv`` in the settings; None for RFC 4180.
     """
 
     name: str
@@ -197,6 +198,7 @@ class TableFiles:
     member: str | None = None
     schema: str | None = None
     folder: Path | None = None
+    csv: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,6 +54,12 @@ def diff_tables(
     sources = compare.resolve_tables(baseline, candidate)
     name = sources[0].name
     section = _read_section(terms.rules)
+    if section.csv is not None:
+        csv = section.csv.model_dump(mode="json", exclude_unset=True)
+        baseline_files, candidate_files = (
+            dataclasses.replace(table, csv=csv) if table.format == "csv" else table for table in sources
+        )
+        sources = (baseline_files, candidate_files)
     if terms.key and section.key:
         raise UsageError(f"--key and the key in {terms.rules} exclude each other", hint="keep one of them")
     rules = compare.build_output_rules(section)

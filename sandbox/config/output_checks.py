@@ -11,6 +11,7 @@ from sandbox.config.sections.outputs import TemporalTypeName
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sandbox.config.sections.csv import CsvSection
     from sandbox.config.sections.outputs import OutputSection
     from sandbox.config.settings import Settings
     from sandbox.config.toml_lines import KeyPath
@@ -50,7 +51,22 @@ def check_output(at: KeyPath, section: OutputSection) -> Iterator[ConfigProblem]
         if getattr(section.gate, rule) is not None:
             message = f"{reason}; say in [gate] what is accepted of {rule}"
             yield ConfigProblem(key=(*at, "gate", rule), message=message)
+    if section.csv is not None:
+        yield from check_csv((*at, "csv"), section.csv)
     yield from _check_type_tolerances(at, section)
+
+
+def check_csv(at: KeyPath, section: CsvSection) -> Iterator[ConfigProblem]:
+    """Check that the characters of CSV files differ; ``at`` is the key path of the settings."""
+    marks = {
+        "delimiter": section.delimiter,
+        "quote": section.quote or None,
+        "decimal": section.decimal,
+        "thousands": section.thousands,
+    }
+    for first, other in (("delimiter", "quote"), ("decimal", "thousands")):
+        if marks[first] is not None and marks[first] == marks[other]:
+            yield ConfigProblem(key=(*at, other), message=f"is {marks[other]!r}, and so is {first}")
 
 
 def _is_path_inside(path: str) -> bool:

@@ -50,6 +50,15 @@ class Settings(Section):
     )
     why: WhySection = Field(default_factory=WhySection, description="The search for the smallest difference.")
 
+    @property
+    def output_csv(self) -> dict[str, dict[str, Any]]:
+        """How the CSV files of outputs are written, by output, as in the file."""
+        return {
+            name: output.csv.model_dump(mode="json", exclude_unset=True)
+            for name, output in self.outputs.items()
+            if output.csv is not None
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Project:

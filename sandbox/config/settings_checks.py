@@ -10,7 +10,7 @@ from string import Formatter
 from typing import TYPE_CHECKING
 
 from sandbox.config.config_problems import ConfigProblem, suggest_name
-from sandbox.config.output_checks import check_data_tests, check_outputs
+from sandbox.config.output_checks import check_csv, check_data_tests, check_outputs
 from sandbox.config.source_address import MYSQL_SCHEMES, POSTGRES_SCHEMES, find_address_problem
 from sandbox.config.unit_membership import resolve_unit_membership
 from sandbox.formatting import format_count
@@ -203,18 +203,8 @@ def _check_columns(settings: Settings) -> Iterator[ConfigProblem]:
 
 def _check_csv(settings: Settings) -> Iterator[ConfigProblem]:
     for name, table in settings.tables.items():
-        if table.csv is None:
-            continue
-        where: KeyPath = ("tables", name, "csv")
-        marks = {
-            "delimiter": table.csv.delimiter,
-            "quote": table.csv.quote or None,
-            "decimal": table.csv.decimal,
-            "thousands": table.csv.thousands,
-        }
-        for first, other in (("delimiter", "quote"), ("decimal", "thousands")):
-            if marks[first] is not None and marks[first] == marks[other]:
-                yield ConfigProblem(key=(*where, other), message=f"is {marks[other]!r}, and so is {first}")
+        if table.csv is not None:
+            yield from check_csv(("tables", name, "csv"), table.csv)
 
 
 def _check_unit_membership(settings: Settings) -> Iterator[ConfigProblem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -30,7 +30,7 @@ class RunOutput(DocumentPart):
     """One output table that a run left.
 
     ``member`` is the table's name within a database file, and ``database_schema`` its schema. ``folder`` is the folder of a
-    partitioned table or of a lake's, relative to ``output/``.
+    partitioned table or of a lake's, relative to ``output/``. ``csv`` is how CSV files are written, as in the settings.
     """
 
     format: TableFormat
@@ -40,6 +40,7 @@ class RunOutput(DocumentPart):
     member: str | None = None
     database_schema: str | None = None
     folder: str | None = None
+    csv: dict[str, Any] | None = None
 
 
 class RunArtifact(DocumentPart):

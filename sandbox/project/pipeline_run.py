@@ -139,6 +139,7 @@ def build_request(
         variables=pipeline.env,
         scratch=pipeline.scratch,
         paths={name: output.path for name, output in settings.outputs.items() if output.path},
+        csv=settings.output_csv,
         limits=stack.limits,
         more_memory=stack.more_memory,
         labels=build_labels(project, name),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,6 +22,7 @@ def collect_job_outputs(
     runtime: Runtime,
     sample: Sample,
     paths: Mapping[str, str],
+    csv: Mapping[str, Mapping[str, Any]],
     skipped: Collection[str],
 ) -> CollectedOutputs:
     """Describe a job's outputs while its mounts exist: views of databases are evaluated with the same mounts.
@@ -32,6 +33,7 @@ def collect_job_outputs(
         runtime: The runtime of the job.
         sample: The sample of the run.
         paths: The outputs named by the settings, with their files or folders.
+        csv: How the CSV files of outputs are written, by output, as in the settings.
         skipped: Entries of the output folder that are no outputs.
 
     Raises:
@@ -49,4 +51,4 @@ def collect_job_outputs(
         folder=folder / VIEWS_PROGRAM_FOLDER,
         sample=SampleFolder(path=job.variables["SANDBOX_SAMPLE"], files=files),
     )
-    return collect_outputs(folder / "output", paths=paths, skipped=skipped, evaluate_views=views.evaluate)
+    return collect_outputs(folder / "output", paths=paths, csv=csv, skipped=skipped, evaluate_views=views.evaluate)

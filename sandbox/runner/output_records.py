@@ -32,6 +32,7 @@ def list_output_tables(folder: Path, outputs: Mapping[str, RunOutput]) -> dict[s
             member=output.member,
             schema=output.database_schema,
             folder=None if output.folder is None else folder / output.folder,
+            csv=output.csv,
         )
         for name, output in outputs.items()
     }

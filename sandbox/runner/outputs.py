@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duckdb.session import Session
 from sandbox.errors import PipelineError
 from sandbox.manifest.canonical_json import hash_file
 from sandbox.manifest.run import RunArtifact, RunOutput
 from sandbox.runner.output_records import VIEWS_FOLDER, record_file
-from sandbox.tables.classification import classify_database, classify_folder
+from sandbox.tables.classification import NO_CSV, classify_database, classify_folder
 from sandbox.tables.database_tables import checkpoint_databases, list_database_files
 from sandbox.tables.folder_contents import list_files
 
@@ -39,6 +39,7 @@ def collect_outputs(
     folder: Path,
     *,
     paths: Mapping[str, str],
+    csv: Mapping[str, Mapping[str, Any]] = NO_CSV,
     skipped: Collection[str] = (),
     evaluate_views: Callable[[Session, list[Path], Path], ViewEvaluation] | None = None,
 ) -> CollectedOutputs:
@@ -47,6 +48,7 @@ def collect_outputs(
     Args:
         folder: The run's output folder.
         paths: The outputs named by the settings, with their files or folders relative to ``folder``.
+        csv: How the CSV files of outputs are written, by output, as in the settings.
         skipped: Entries of the folder that belong to sandbox.
         evaluate_views: Writes the rows of databases' views into a folder; None reports views as not compared.
 
@@ -67,6 +69,7 @@ def collect_outputs(
             folder,
             reading,
             named={folder / path: name for name, path in paths.items()},
+            csv=csv,
             skipped={*skipped, VIEWS_FOLDER},
             views=views,
         )
@@ -74,7 +77,9 @@ def collect_outputs(
         return _record_contents(contents, folder)
 
 
-def classify_outputs(source: Path, *, paths: Mapping[str, str]) -> FolderClassification:
+def classify_outputs(
+    source: Path, *, paths: Mapping[str, str], csv: Mapping[str, Mapping[str, Any]] = NO_CSV
+) -> FolderClassification:
     """Classify everything in a run-like output folder or a database file, without writing.
 
     Raises:
@@ -84,7 +89,7 @@ def classify_outputs(source: Path, *, paths: Mapping[str, str]) -> FolderClassif
         if not source.is_dir():
             return classify_database(source, session)
         named = {source / path: name for name, path in paths.items()}
-        contents = classify_folder(source, session, named=named)
+        contents = classify_folder(source, session, named=named, csv=csv)
         _check_named_outputs(contents, {name: path for name, path in paths.items() if (source / path).exists()})
         return contents
 
@@ -131,4 +136,5 @@ def _record_table(table: ReadableTable, folder: Path) -> RunOutput:
         member=files.member,
         database_schema=files.schema,
         folder=None if files.folder is None else files.folder.relative_to(folder).as_posix(),
+        csv=None if files.csv is None else dict(files.csv),
     )

@@ -7,8 +7,8 @@ import dataclasses
 import datetime as dt
 import os
 import shutil
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from sandbox.containers.protocol import Job, Mount
 from sandbox.errors import (
@@ -61,6 +61,7 @@ class RunRequest:
         variables: The settings' ``env`` with the placeholders ``{sample}`` and ``{output}``.
         scratch: Writable folders of the code.
         paths: The outputs named by the settings, with their files or folders.
+        csv: How the CSV files of outputs are written, by output, as in the settings.
         limits: The initial limits.
         more_memory: Bytes of memory for the single retry after running out of memory; None if the amount is fixed.
         memory_raised_from: Bytes of memory of the first attempt, if this is the retry.
@@ -86,6 +87,7 @@ class RunRequest:
     more_memory: int | None = None
     memory_raised_from: int | None = None
     databases: PipelineDatabaseFactory | None = None
+    csv: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def copy_with_more_memory(self, had: int) -> RunRequest:
         """Return the request for a retry, after running out of this number of bytes of memory."""
@@ -113,6 +115,7 @@ class RunRequest:
                 "seed": 0,
                 **({"folder": self.code.project_path} if self.code.project_path else {}),
                 "collected": COLLECTION_VERSION,
+                **({"csv": {name: dict(csv) for name, csv in self.csv.items()}} if self.csv else {}),
                 **({"variation": dataclasses.asdict(self.variation)} if self.variation else {}),
                 **({"kit": self.setup.identity} if self.setup else {}),
                 **({"databases": dict(self.databases.identity)} if self.databases else {}),
@@ -216,6 +219,7 @@ def execute_run(request: RunRequest, runtime: Runtime, runs: Path) -> Run:
                         runtime=runtime,
                         sample=request.sample,
                         paths=request.paths,
+                        csv=request.csv,
                         skipped=request.setup.kept_folders if request.setup else (),
                     )
                     collected.not_compared.update(left_out)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from sandbox.config.toml_quoting import quote_key
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.sources.files.file_errors import explain_read_error
 from sandbox.sources.listing import fetch_etags
@@ -45,6 +46,7 @@ class TableRequest:
         fixed: Column types fixed in ``sandbox.toml``, as DuckDB names them.
         section: Its settings.
         pin: The requested version (see `SourceAdapter.pin`); None for the newest.
+        kind: The table of ``sandbox.toml`` that its settings are in.
     """
 
     listing: SourceListing
@@ -53,6 +55,12 @@ class TableRequest:
     fixed: Mapping[str, str]
     section: TableSection
     pin: int | None = None
+    kind: Literal["tables", "outputs"] = "tables"
+
+    @property
+    def heading(self) -> str:
+        """The heading of its settings in ``sandbox.toml``."""
+        return f"[{self.kind}.{quote_key(self.name)}]"
 
 
 @dataclass(frozen=True, kw_only=True)

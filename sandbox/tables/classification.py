@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from sandbox.engine.duckdb.table_functions import build_objects_function
 from sandbox.errors import PipelineError, SandboxError
+from sandbox.model import TableFiles
 from sandbox.tables.database_tables import ViewEvaluation, list_database_tables
 from sandbox.tables.file_formats import find_database_format
 from sandbox.tables.folder_contents import list_contents, resolve_json_lines
@@ -21,13 +23,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sandbox.engine.duckdb.session import Session
-    from sandbox.model import TableFiles, TableFormat
+    from sandbox.model import TableFormat
 
 FORMAT_NAMES: Mapping[TableFormat, str] = {
     "parquet": "Parquet", "csv": "CSV", "jsonl": "JSON Lines", "json": "a JSON array of objects", "arrow": "Arrow IPC",
     "orc": "ORC", "duckdb": "DuckDB", "sqlite": "SQLite", "delta": "Delta", "iceberg": "Iceberg",
 }  # fmt: skip
 LAKE_FORMATS = frozenset({"delta", "iceberg"})
+NO_CSV: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,7 @@ def classify_folder(
     session: Session,
     *,
     named: Mapping[Path, str],
+    csv: Mapping[str, Mapping[str, Any]] = NO_CSV,
     skipped: Collection[str] = (),
     views: ViewEvaluation | None = None,
 ) -> FolderClassification:
@@ -88,6 +92,8 @@ def classify_folder(
         folder: The folder.
         session: Reads tables; its failure is a PipelineError.
         named: Files and folders with explicitly named tables. They must be tables.
+        csv: How the CSV files of tables are written, by table, as in the settings. A named file of an unknown suffix is
+            CSV if its table has an entry.
         skipped: Ignored entries of the folder.
         views: The evaluation of databases' views; None if they were not evaluated.
 
@@ -96,8 +102,14 @@ def classify_folder(
             file.
     """
     contents = list_contents(folder, named=named, skipped=skipped)
-    classification = FolderClassification(artifacts=[ArtifactFile(path=path) for path in contents.others])
-    for table in sorted(contents.tables, key=lambda table: table.name):
+    texts = {path: named[path] for path in contents.others if named.get(path) in csv}
+    tables = [*contents.tables, *(TableFiles(name=name, format="csv", paths=(path,)) for path, name in texts.items())]
+    tables = [
+        dataclasses.replace(table, csv=csv.get(table.name)) if table.format == "csv" else table for table in tables
+    ]
+    others = [path for path in contents.others if path not in texts]
+    classification = FolderClassification(artifacts=[ArtifactFile(path=path) for path in others])
+    for table in sorted(tables, key=lambda table: table.name):
         _classify_table(table, folder, session, classification, is_named=table.name in named.values())
     for above, path in contents.databases:
         _classify_database(path, above, session, classification, views)

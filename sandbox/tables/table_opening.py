@@ -37,9 +37,7 @@ def open_table(session: Session, table: TableFiles, key: str, *, doing: str, opt
     """
     match table.format:
         case "parquet" | "csv" | "jsonl" | "json":
-            if table.folder:
-                return _open_partitions(session, table, doing, option)
-            return build_table_function(table, option)
+            return _open_plain_files(session, table, doing, option)
         case "arrow" | "orc":
             return _open_arrow_table(session, table, key, doing)
         case "duckdb":
@@ -50,6 +48,17 @@ def open_table(session: Session, table: TableFiles, key: str, *, doing: str, opt
             from sandbox.tables.lake_folders import open_lake_folder  # noqa: PLC0415 - slow to import, and rarely needed
 
             return f"({open_lake_folder(session, table, key)})"
+
+
+def _open_plain_files(session: Session, table: TableFiles, doing: str, option: str) -> str:
+    """Return the SQL of a table that DuckDB reads itself, or of CSV files that the settings describe."""
+    if table.csv is not None:
+        from sandbox.tables.csv_tables import open_csv_table  # noqa: PLC0415 - slow to import, and rarely needed
+
+        return open_csv_table(session, table)
+    if table.folder is not None:
+        return _open_partitions(session, table, doing, option)
+    return build_table_function(table, option)
 
 
 def open_duckdb_table(session: Session, table: TableFiles, *, doing: str) -> str:
@@ -167,7 +176,7 @@ def _quote_partition_value(text: str) -> str:
 
 def find_unlike_columns(session: Session, table: TableFiles, *, doing: str) -> str | None:
     """Return a sentence about a file of a table whose columns differ from the first's; None if all agree."""
-    if len(table.paths) == 1 or table.format not in {"parquet", "csv", "arrow", "orc"}:
+    if len(table.paths) == 1 or table.csv is not None or table.format not in {"parquet", "csv", "arrow", "orc"}:
         return None
     columns = [_list_file_columns(session, dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
     first = columns[0]

@@ -36,6 +36,8 @@ def describe_offending_line(table: TableFiles, column: str, *, numeric: bool) ->
         column: The column's name.
         numeric: Whether numbers are expected, else dates or times.
     """
+    if table.csv is not None:  # its values are written otherwise
+        return None
     pattern = _NUMBER if numeric else _TIME
     for path in table.paths:
         for line, value in _read_values(path, table, column):

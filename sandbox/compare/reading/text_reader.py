@@ -7,10 +7,12 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.compare.reading.csv_notation import rewrite_text_dates, rewrite_values
 from sandbox.compare.reading.declared_types import check_declared_types
 from sandbox.compare.reading.json_documents import DocumentTable, has_long_numbers, store_documents
 from sandbox.compare.reading.text_columns import decide_types
 from sandbox.compare.relations import TextRows, create_table
+from sandbox.config.sections.csv import CsvSection
 from sandbox.engine.duckdb.session import find_engine_error, quote_identifier, quote_literal
 from sandbox.engine.duckdb.table_functions import build_objects_function, build_table_function, find_delimiter
 from sandbox.errors import SandboxError
@@ -90,12 +92,33 @@ class TextReader:
                 if not table.typed:
                     shared = _find_shared_name(side, name, renamed)
                     places.setdefault(shared, []).append((table.stored, column))
-        types = check_declared_types(self._session, places, declared, failure=self._failure)
-        strings = {name for table in read.values() for name in table.strings if name not in types}
-        types |= dict.fromkeys(strings, "VARCHAR")
-        left = {name: found for name, found in places.items() if name not in types}
-        types |= decide_types(self._session, left, doing="deciding the types of text columns")
+        sections = {
+            read[side].stored: CsvSection.model_validate(table.csv)
+            for side, table in tables.items()
+            if table.csv is not None
+        }
+        strings = {name for table in read.values() for name in table.strings}
+        types = self._decide_types(places, declared, strings, sections)
         return {side: (self._convert_types(side, table, renamed, types), table.names) for side, table in read.items()}
+
+    def _decide_types(
+        self,
+        places: Mapping[str, list[tuple[TextRows, str]]],
+        declared: Mapping[str, str],
+        strings: set[str],
+        sections: Mapping[TextRows, CsvSection],
+    ) -> dict[str, str]:
+        """Return the type of each column, after rewriting values of CSV files that are written as their settings say."""
+        doing = "deciding the types of text columns"
+        texts = rewrite_values(self._session, places, sections)
+        types = check_declared_types(self._session, places, declared, failure=self._failure)
+        types |= {name: "VARCHAR" for name in strings | texts if name not in types}
+        left = {name: found for name, found in places.items() if name not in types}
+        types |= decide_types(self._session, left, doing=doing)
+        fixed = {*declared, *strings}
+        undated = {n: found for n, found in places.items() if types[n] == "VARCHAR" and n not in fixed}
+        dates = rewrite_text_dates(self._session, undated, sections)
+        return types | decide_types(self._session, {name: places[name] for name in dates}, doing=doing)
 
     def _convert_types(
         self, side: SideName, table: TextTable, renamed: Mapping[str, str], types: Mapping[str, str]
@@ -112,6 +135,8 @@ class TextReader:
 
     def _store_csv(self, side: SideName, table: TableFiles, doing: str) -> TextTable:
         stored = _name_stored_rows(side)
+        if table.csv is not None:
+            return self._store_described_csv(stored, table, doing)
         try:
             headers = [self._read_header(dataclasses.replace(table, paths=(path,)), doing) for path in table.paths]
             self._store(stored, table, ", all_varchar = true, allow_quoted_nulls = false", doing)
@@ -123,6 +148,18 @@ class TextReader:
         named = len(headers) == 1 and len(first) == len(columns)  # else DuckDB's names, and those of partitions
         names = [own or engine for own, engine in zip(first, columns, strict=True)] if named else columns
         return TextTable(stored=stored, names=tuple(names), columns=tuple(map(quote_identifier, columns)), typed=False)
+
+    def _store_described_csv(self, stored: TextRows, table: TableFiles, doing: str) -> TextTable:
+        """Store a table whose files the settings describe."""
+        from sandbox.tables.csv_tables import open_csv_texts  # noqa: PLC0415 - slow to import, and rarely needed
+
+        try:
+            with open_csv_texts(self._session, table) as source:
+                create_table(self._session, stored, f"select * from {source}", doing=doing)
+        except SandboxError as error:
+            raise self._failure(f"{doing}: {error.message}", hint=error.hint) from error
+        names = tuple(name for name, *_ in self._session.fetch_rows(f"describe {stored}", doing=doing))
+        return TextTable(stored=stored, names=names, columns=tuple(map(quote_identifier, names)), typed=False)
 
     def _explain_broken_csv(self, table: TableFiles, doing: str, error: SandboxError) -> None:
         """Raise the error for the first broken line of a table, if there is one."""

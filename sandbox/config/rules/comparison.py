@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.config.rules.loosening import CODE_KEYS, GATE_CHECKS, PLACEMENT_KEYS, RULE_CHECKS
 from sandbox.config.rules.mask_strength import is_weaker_mask
 from sandbox.config.sections.base import Section
+from sandbox.config.sections.csv import PLAIN_CSV
 from sandbox.config.sections.outputs import GATE_DEFAULTS, GateSection, OutputSection, ToleranceEntry
 from sandbox.config.sections.source import MySQLSection, PostgresSection, SparkSection
 from sandbox.config.toml_quoting import quote_key, quote_text
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _OPTIONAL_SECTIONS: dict[str, Section] = {
     "source.spark": SparkSection(), "source.postgres": PostgresSection(), "source.mysql": MySQLSection(),
+    "tables.*.csv": PLAIN_CSV, "outputs.*.csv": PLAIN_CSV,
 }  # fmt: skip
 # Masks that merge different values: with a new one, a change of the data read may become invisible.
 _MERGING_MASKS = frozenset({"null", "redact", "noise", "bucket"})

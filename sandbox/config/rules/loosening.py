@@ -176,7 +176,7 @@ RULE_CHECKS: dict[str, LoosensCheck] = {
     "why.time": _is_harmless,
     "estimate.checks": _is_lenient("full", "half", "none"),
     **{f"tables.*.{key}": check for key, check in _TABLE_KEYS.items()},
-    **{f"tables.*.csv.{key}": _is_any_change for key in _CSV_KEYS},
+    **{f"{table}.*.csv.{key}": _is_any_change for table in ("tables", "outputs") for key in _CSV_KEYS},
     **{f"outputs.*.{key}": check for key, check in _OUTPUT_KEYS.items()},
     **{f"outputs.*.tolerance.*.{key}": check for key, check in _TOLERANCE_KEYS.items()},
     **{f"outputs.*.type_tolerance.*.{key}": check for key, check in _TOLERANCE_KEYS.items()},

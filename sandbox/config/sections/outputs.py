@@ -8,6 +8,7 @@ from pydantic import Field
 
 from sandbox.config.quantities import Duration, Share
 from sandbox.config.sections.base import ColumnNames, NonEmptyText, Section
+from sandbox.config.sections.csv import CsvSection
 
 NumberTypeName = Literal[
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
@@ -169,6 +170,11 @@ class OutputSection(Section):
         default_factory=dict,
         description="Fixed type of a column of a CSV or JSON output, as DuckDB writes it.",
         examples=[{"amount": "DECIMAL(18,2)"}],
+    )
+    csv: CsvSection | None = Field(
+        default=None,
+        description="How the output's CSV files are written, where it is not as RFC 4180 says.",
+        examples=[{"delimiter": ";", "decimal": ","}],
     )
     gate: GateSection = Field(
         default_factory=GateSection, description="Gate of this output; keys that are left out are those of `[gate]`."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.compare import OutputRules, Tolerance
 from sandbox.engine.duckdb.session import Session, quote_identifier, quote_literal
@@ -56,7 +56,7 @@ class ProductionBaseline:
     warnings: list[str]
 
 
-def open_outputs(path: Path, *, paths: Mapping[str, str]) -> FolderClassification:
+def open_outputs(path: Path, *, paths: Mapping[str, str], csv: Mapping[str, Mapping[str, Any]]) -> FolderClassification:
     """Read the contents of ``--baseline-output``: a folder laid out like a run's outputs, or a database file.
 
     Raises:
@@ -73,7 +73,7 @@ def open_outputs(path: Path, *, paths: Mapping[str, str]) -> FolderClassificatio
             f"--baseline-output: {path} is neither a folder nor a database file",
             hint=f"name its folder: {path.parent}",
         )
-    contents = classify_outputs(path, paths=paths)
+    contents = classify_outputs(path, paths=paths, csv=csv)
     if not contents.tables:
         raise ConfigError(
             f"--baseline-output: {path} holds no output",

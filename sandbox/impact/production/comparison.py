@@ -51,7 +51,7 @@ def compare_with_production(
     terms = build_comparison_options(project, sample_.manifest)
     paths = {name: output.path for name, output in project.settings.outputs.items() if output.path}
     with add_side_to_errors("baseline"):
-        opened = production_baseline.open_outputs(path, paths=paths)
+        opened = production_baseline.open_outputs(path, paths=paths, csv=project.settings.output_csv)
     tables = {name: table.files for name, table in opened.tables.items()}
     with open_side("candidate", ground, candidate_ref, progress=progress) as candidate:
         run = candidate.run(fresh=fresh, progress=progress)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.config.sections.csv import PLAIN_CSV, CsvSection
 from sandbox.engine.duckdb.session import find_engine_error, quote_identifier
-from sandbox.errors import SourceError
+from sandbox.errors import SandboxError, SourceError
 from sandbox.sources.files.columns import check_same_columns
 from sandbox.sources.files.csv_layout import (
     CsvLayout,
@@ -66,13 +66,13 @@ class CsvAdapter(SourceAdapter):
     def open_table(self, session: Session, request: TableRequest) -> SourceTable:
         section = request.section.csv or PLAIN_CSV
         files = tuple(decode_file(file, section) for file in request.files)
-        layouts = [read_layout(file, request.name, section) for file in files]
+        layouts = [read_layout(file, request.heading, section) for file in files]
         check_same_columns(files, [layout.columns for layout in layouts])
         register_files(session, files)
         try:
             types, rows = infer_types_and_row_count(session, files, layouts, request)
-        except SourceError as error:
-            _check_encoding(request.name, files, error)
+        except SandboxError as error:
+            check_encoding(request.heading, files, error)
             files, layouts = _align_line_ends(files, layouts, section, error)
             register_files(session, files)
             types, rows = infer_types_and_row_count(session, files, layouts, request)
@@ -146,16 +146,20 @@ class CsvAdapter(SourceAdapter):
         ]
 
 
-def _check_encoding(table: str, files: Sequence[SourceFile], error: SourceError) -> None:
-    """Check that an error is about something else than bytes that are not UTF-8."""
+def check_encoding(heading: str, files: Sequence[SourceFile], error: SandboxError) -> None:
+    """Check that an error is about something else than bytes that are not UTF-8.
+
+    Raises:
+        SourceError: It is about such bytes; the hint names the setting to write under ``heading``.
+    """
     cause = find_engine_error(error)
     broken = None if cause is None else find_csv_line(cause, files)
     if broken is not None and broken.reason == NOT_UTF8_REASON:
-        raise build_encoding_error(broken.file, table, broken.line) from error
+        raise build_encoding_error(broken.file, heading, broken.line) from error
 
 
 def _align_line_ends(
-    files: tuple[SourceFile, ...], layouts: Sequence[CsvLayout], section: CsvSection, error: SourceError
+    files: tuple[SourceFile, ...], layouts: Sequence[CsvLayout], section: CsvSection, error: SandboxError
 ) -> tuple[tuple[SourceFile, ...], list[CsvLayout]]:
     """Return files and layouts for reading mixed line ends as equal ones; raise the error if no file has them."""
     mixed = [has_mixed_line_ends(file) for file in files]

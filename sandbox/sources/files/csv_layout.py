@@ -7,7 +7,6 @@ import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from sandbox.config.toml_quoting import quote_key
 from sandbox.engine.duckdb.decoded_files import (
     DECODED_COMPRESSIONS,
     Decoding,
@@ -92,8 +91,13 @@ def decode_file(file: SourceFile, section: CsvSection) -> SourceFile:
     return replace(file, decoding=Decoding(compression=compression, encoding=None if plain else encoding))
 
 
-def read_layout(file: SourceFile, table: str, section: CsvSection) -> CsvLayout:
+def read_layout(file: SourceFile, heading: str, section: CsvSection) -> CsvLayout:
     """Read the layout of a decoded file.
+
+    Args:
+        file: The file.
+        heading: The table of ``sandbox.toml`` that the settings are in, for hints.
+        section: The settings.
 
     Raises:
         SourceError: The header is missing, or has duplicate or empty names; the file is no table.
@@ -109,16 +113,16 @@ def read_layout(file: SourceFile, table: str, section: CsvSection) -> CsvLayout:
             while quote and first.count(quote) % 2 and (more := lines.readline()):
                 first += more
         if any("\udc80" <= letter <= "\udcff" for letter in first):  # DuckDB checks the other lines
-            raise build_encoding_error(file, table, 1)
+            raise build_encoding_error(file, heading, 1)
         mark = section.delimiter or detect_delimiter(first)
         names = next(_read_fields(first, mark, quote), [])
     except UnicodeError as error:
-        raise build_encoding_error(file, table, 1) from error
+        raise build_encoding_error(file, heading, 1) from error
     except (OSError, EOFError, csv.Error) as error:
         raise SourceError(f"{file.path}: the header cannot be read: {describe_foreign_error(error)}") from error
     if not names:
         raise SourceError(f"{file.path} is empty; the first line must name the columns")
-    _check_delimited_text(file, table, section, names)
+    _check_delimited_text(file, heading, section, names)
     return CsvLayout(
         delimiter=mark,
         columns=_name_columns(file, section, names),
@@ -134,14 +138,14 @@ def _read_fields(line: str, delimiter: str, quote: str | None) -> Iterator[list[
     return csv.reader([line], delimiter=delimiter, quotechar=quote, strict=True)
 
 
-def _check_delimited_text(file: SourceFile, table: str, section: CsvSection, names: Sequence[str]) -> None:
+def _check_delimited_text(file: SourceFile, heading: str, section: CsvSection, names: Sequence[str]) -> None:
     """Check that a file called ``.txt`` is a table: only a delimiter tells it from prose."""
     bare = file.path.lower().removesuffix("." + file.path.rpartition(".")[2].lower() if file.compression else "")
     if len(names) > 1 or section.delimiter is not None or not bare.endswith(PLAIN_TEXT_SUFFIX):
         return
     raise SourceError(
         f"{file.path}: the first line has no delimiter, so this is no table",
-        hint=f'if it is one: csv = {{ delimiter = "," }} in [tables.{quote_key(table)}]',
+        hint=f'if it is one: csv = {{ delimiter = "," }} in {heading}',
     )
 
 
@@ -163,14 +167,13 @@ def _name_columns(file: SourceFile, section: CsvSection, names: Sequence[str]) -
     return tuple(names)
 
 
-def build_encoding_error(file: SourceFile, table: str, line: int) -> SourceError:
+def build_encoding_error(file: SourceFile, heading: str, line: int) -> SourceError:
     """Build the error for a line that is not of the file's encoding, with the setting to write."""
     wanted = file.decoding.encoding or "UTF-8"
     proposed = propose_encoding(file)
     return SourceError(
         f"{file.path}: line {line} is not {wanted}",
-        hint=f"write the file again in UTF-8, or name its encoding in [tables.{quote_key(table)}]: "
-        f'csv = {{ encoding = "{proposed}" }}',
+        hint=f'write the file again in UTF-8, or name its encoding in {heading}: csv = {{ encoding = "{proposed}" }}',
     )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sandbox.config.sections.csv import CsvSection
 
 TIME_DIRECTIVES = re.compile(r"%-?[HIpMSfgnXcTR]")
+NUMBER_MISMATCH = "?"  # before a text that looks like a number and is none in the notation of the settings
 ZONE_DIRECTIVES = re.compile(r"%z|%Z")
 
 
@@ -38,7 +39,7 @@ def build_number_sql(text: str, section: CsvSection) -> str:
     lookalike = r"'[-+.,\d]+([eE][+-]?\d+)?'"
     return (
         f"case when regexp_full_match({text}, {pattern}) then {number} "
-        f"when regexp_full_match({text}, {lookalike}) then '?' || {text} else {text} end"
+        f"when regexp_full_match({text}, {lookalike}) then {quote_literal(NUMBER_MISMATCH)} || {text} else {text} end"
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.engine.duckdb.session import find_engine_error
 from sandbox.error_text import describe_csv_error, describe_foreign_error
-from sandbox.errors import SourceError
+from sandbox.errors import SandboxError, SourceError
 from sandbox.sources.files.csv_layout import find_odd_line_end
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def translate_engine_errors(
     """Translate DuckDB's errors about some files to name the broken file and line."""
     try:
         yield
-    except SourceError as error:
+    except SandboxError as error:
         cause = find_engine_error(error)
         if cause is None or str(cause).startswith(OUT_OF_MEMORY_PREFIX):
             raise

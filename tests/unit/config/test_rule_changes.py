@@ -221,6 +221,7 @@ CASES: list[tuple[tuple[str | int, ...], Any, Any]] = [
     (("outputs", "value", "unit_key"), ["b"], ABSENT),
     (("outputs", "value", "ignore"), ["a", "b"], []),
     (("outputs", "other", "ignore"), ["a"], ABSENT),
+    *((("outputs", "value", "csv", key), value, ABSENT) for key, value in CSV_CHANGES.items()),
     (("outputs", "value", "rename"), {"b": "d"}, {}),
     (("outputs", "value", "types"), {"x": "DOUBLE"}, ABSENT),
     (("tests",), [], [*FILE["tests"], {"name": "u", "sql": "select 2"}]),
