@@ -362,7 +362,7 @@ def _count_equal_rows(  # noqa: PLR0917 -- each is needed
     if plan.direct:
         return int(equal)
     aside, other = (all_rows[side].rows - rows[side].rows for side in SIDES)
-    assert aside == other >= 0, f"{doing}: {aside:,} rows of the baseline and {other:,} of the candidate are set aside"
+    assert aside == other >= 0, f"{doing}: set aside are {aside:,} of the baseline, {other:,} of the candidate"
     if keys:
         [(pairs,)] = session.fetch_rows(f"select coalesce(sum(n) filter (not differs), 0) from {keys}", doing=doing)
         equal += pairs

@@ -104,7 +104,7 @@ def _choose_range(taken: Int64Array, ends: tuple[int, int], count: int, limits: 
 
 
 def _count_unused(taken: Int64Array, low: int, high: int) -> int:
-    first, last = np.searchsorted(taken, [low, high + 1] if high < np.iinfo(np.int64).max else [low, high])
+    first, last = np.searchsorted(taken, low), np.searchsorted(taken, high, side="right")
     return high - low + 1 - int(last - first)
 
 

@@ -53,6 +53,13 @@ def test_fresh_integers_are_spread_over_the_range_and_keep_the_sign() -> None:
     assert few.max() > 110
 
 
+@pytest.mark.parametrize("end", [-(2**63), 2**63 - 1])
+def test_a_range_at_the_end_of_the_type_counts_the_value_there_as_used(end: int) -> None:
+    known = np.array([end], np.int64)
+    fresh = make_fresh_integers(known, known, 2, BIGINT).tolist()
+    assert len({end, *fresh}) == 3
+
+
 def test_copies_of_one_value_are_not_neighbours() -> None:
     known = np.arange(0, 1_000_000, 1000)
     fresh = make_fresh_integers(known, known, 1000, BIGINT)
