@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 class RemoteFile:
     """An open file that several threads may read at once.
 
-    DuckDB reads at a position by a seek and a read, and another thread may come between them: a seek counts for the next
-    read of its own thread. Reads without a seek follow each other, whatever thread they come from. Python forgets
-    thread-local values of DuckDB's threads between two calls, so seeks are kept by the thread's number.
+    DuckDB reads at a position by a seek and a read of one thread, and another thread may come between them: such a seek
+    counts for the next read of its own thread. It also reads in sequence, by one seek and reads of any thread, one after
+    the other: a read of a thread that has not sought goes on at the common position, and ends what others have sought.
+    Python forgets thread-local values of DuckDB's threads between two calls, so seeks are kept by the thread's number.
     """
 
     def __init__(self, file: Any, path: str) -> None:
@@ -39,12 +40,15 @@ class RemoteFile:
 
     def seek(self, offset: int, whence: int = 0) -> int:
         position: int = (0, self.tell(), self._file.size())[whence] + offset
-        self._seeks[threading.get_ident()] = position
+        self._seeks[threading.get_ident()] = self._position = position
         return position
 
     def read(self, count: int) -> bytes:
-        """Return up to ``count`` bytes from where this thread has sought, else from where the last read ended."""
-        position = self._seeks.pop(threading.get_ident(), self._position)
+        """Return up to ``count`` bytes from where this thread has sought, else from the common position."""
+        position = self._seeks.pop(threading.get_ident(), None)
+        if position is None:
+            position = self._position
+            self._seeks.clear()
         try:
             data: bytes = self._file.read_at(count, position)
         except OSError as error:
