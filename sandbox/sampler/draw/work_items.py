@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 RANGE_BYTES = 256 * 2**20  # of a file; its drawn rows wait in memory until they are written
 BATCH_BYTES = 64 * 2**20  # of small files that are read at once
 PART_BYTES = 16 * 2**20  # of a part, where that takes no more than `RANGE_BYTES` of small files
+MIN_BATCHES = 8
+"""A table of small files keeps this many batches: code that depends on the order of files shows itself by several parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +96,17 @@ def choose_batch_bytes(share: float) -> int:
 
 
 def _batch_files(sizes: Sequence[int], read_groups: Sequence[Hashable] | None, batch_bytes: int) -> Iterator[range]:
-    """Yield runs of neighbouring files of one read group, each of no more than ``batch_bytes`` or of one file."""
-    start = 0
+    """Yield runs of neighbouring files of one read group, each of no more than ``batch_bytes`` or of one file.
+
+    >>> list(_batch_files([1] * 3, [0] * 3, 100))
+    [range(0, 1), range(1, 2), range(2, 3)]
+    """
+    start, most = 0, max(1, len(sizes) // MIN_BATCHES)
     while start < len(sizes):
         stop, size = start + 1, sizes[start]
         while (
             read_groups is not None
-            and stop < len(sizes)
+            and stop < min(len(sizes), start + most)
             and read_groups[stop] == read_groups[start]
             and size + sizes[stop] <= batch_bytes
         ):

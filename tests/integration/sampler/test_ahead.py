@@ -78,6 +78,7 @@ def test_a_draw_that_reads_ahead_writes_the_same_bytes(
         )
     whole = parts(place, "whole")
     monkeypatch.setattr(prefetch, "MIN_PREFETCH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "MIN_FILE_BYTES", 0)
     found = spied(monkeypatch)
     assert parts(place, "ahead") == whole
     rows = [table.num_rows for table in found if table is not None]
@@ -91,6 +92,7 @@ def test_ranges_of_a_file_are_read_ahead(place: SourceProject, monkeypatch: pyte
     monkeypatch.setattr("sandbox.sampler.draw.extraction.RANGE_BYTES", 200_000)
     whole = parts(place, "whole")
     monkeypatch.setattr(prefetch, "MIN_PREFETCH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "MIN_FILE_BYTES", 0)
     found = spied(monkeypatch)
     assert parts(place, "ahead") == whole
     assert len([table for table in found if table is not None]) > 2
@@ -103,6 +105,7 @@ def test_what_cannot_be_read_ahead_is_read_in_full(place: SourceProject, monkeyp
     pq.write_table(table, path, use_deprecated_int96_timestamps=True)
     whole = parts(place, "whole")
     monkeypatch.setattr(prefetch, "MIN_PREFETCH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "MIN_FILE_BYTES", 0)
     found = spied(monkeypatch)
     assert parts(place, "ahead") == whole
     assert found == []
@@ -118,6 +121,7 @@ def test_a_damaged_page_is_reported_as_without_reading_ahead(
     with pytest.raises(SourceError) as full:
         parts(place, "whole")
     monkeypatch.setattr(prefetch, "MIN_PREFETCH_BYTES", 0)
+    monkeypatch.setattr(prefetch, "MIN_FILE_BYTES", 0)
     with pytest.raises(SourceError) as early:
         parts(place, "ahead")
     assert early.value.message == full.value.message

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import feather, orc
 
 from sandbox.engine.duckdb.session import Session, quote_identifier
-from sandbox.sampler.draw.work_items import list_items
+from sandbox.sampler.draw import work_items
 from sandbox.sources.discover import find_changed_files, list_configured_source
 from sandbox.sources.open_table import attach_tables, open_table
 from sandbox.sources.registry import ADAPTERS, build_select, get_adapter
@@ -223,9 +223,10 @@ def test_the_same_rows_give_the_same_sample(
 
 
 def test_an_opened_table_is_read_alike_in_every_session(
-    source: tuple[Writer, dict[str, Any]], lake: SourceProject
+    source: tuple[Writer, dict[str, Any]], lake: SourceProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Columns, types, rows, row numbers and row groups agree with the table, in the session that opened it and in another."""
+    monkeypatch.setattr(work_items, "MIN_BATCHES", 1)
     project = lake.project(**source[1])
     listing = list_configured_source(project.settings.source, base=lake.root)
     number = quote_identifier("row number")
@@ -245,7 +246,7 @@ def test_an_opened_table_is_read_alike_in_every_session(
             counts = [other.fetch_rows(f"select count(*), count(distinct {number}) from ({each})")[0] for each in apart]
             assert all(rows == numbers for rows, numbers in counts)
             assert sum(rows for rows, _ in counts) == table.rows
-            for item in list_items(table, {}, adapter.list_read_groups(table), 2**30):
+            for item in work_items.list_items(table, {}, adapter.list_read_groups(table), 2**30):
                 names = ", ".join(map(quote_identifier, table.columns))
                 at_once = build_select(table, item.files, number="row number")
                 rows = other.fetch_rows(f"select {names} from ({at_once}) order by {number}")
