@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import gc
 import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 INTERRUPT_STATUS = 130
 TERMINATION_STATUS = 143
 BROKEN_PIPE_STATUS = 141
+REPEAT_SECONDS = 0.02  # long enough for a destructor to end
 BISECT_FLAG = "--bisect"
 BISECT_ABORT_STATUS = 128  # from here on git aborts, and keeps its results so far
 
@@ -132,11 +135,15 @@ def _report_bug(error: Exception) -> int:
 
 
 class SignalHandler:
-    """Interrupt on the first Ctrl-C or SIGTERM, so that cleanup runs; exit immediately on the second."""
+    """Interrupt on the first Ctrl-C or SIGTERM, so that cleanup runs; exit immediately on the second.
+
+    Python drops an exception that is raised within a destructor; such an interrupt is raised once more.
+    """
 
     def __init__(self) -> None:
         self.status = INTERRUPT_STATUS
         self._seen = False
+        sys.unraisablehook = self._repeat_interrupt
         signal.signal(signal.SIGINT, self._handle_signal)
         signal.signal(signal.SIGTERM, self._handle_signal)
 
@@ -147,6 +154,14 @@ class SignalHandler:
         self._seen = True
         self.status = status
         raise KeyboardInterrupt
+
+    def _repeat_interrupt(self, dropped: sys.UnraisableHookArgs) -> None:
+        if dropped.exc_type is not KeyboardInterrupt:
+            sys.__unraisablehook__(dropped)
+            return
+        self._seen = False
+        number = signal.SIGTERM if self.status == TERMINATION_STATUS else signal.SIGINT
+        threading.Timer(REPEAT_SECONDS, _thread.interrupt_main, [number]).start()
 
 
 def _report_usage_error(error: click.ClickException) -> int:

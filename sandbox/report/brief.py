@@ -83,7 +83,7 @@ def shorten_json(fields: Mapping[str, Any], most: int = MAX_CHARACTERS) -> dict[
     Lists and tables say how many of their items were left out.
 
     >>> shorten_json({"n": 1, "names": ["a"] * 100}, 60)
-    {'n': 1, 'names': ['a', 'a', 'a', 'a', 'a', 'a', '… 94 more']}
+    {'n': 1, 'names': ['a', 'a', 'a', 'a', '… 96 more']}
     """
     shortened = dict(fields)
     for items, length in _LIMITS:

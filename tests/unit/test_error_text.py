@@ -25,6 +25,7 @@ OWN_TEXTS = {
     "sources/folder.py": "ValueError",  # of the same module
     "containers/docker/networks.py": "docker.errors.APIError",  # is looked at, not shown
     "provisioner/lock/requirements.py": "InvalidRequirement",
+    "mcp/server.py": "CommandFailure",  # of sandbox, with the message of a command
     "engine/mysql/snapshot.py": "pymysql.Error",  # shown for the numbers of errors without values
     "compare/reading/parquet_reader.py": "UnreadableTypeError",  # of sandbox, about names and types
 }

@@ -496,7 +496,8 @@ def test_interrupted_push_and_pull_go_on_to_the_same_bytes(team: Team, large: Sa
         while running.poll() is None and complete() < 1:
             time.sleep(0.002)
         running.send_signal(how)
-        assert "Traceback" not in running.communicate(timeout=PATIENCE_SECONDS)[1]
+        said = running.communicate(timeout=PATIENCE_SECONDS)[1]
+        assert "Traceback" not in said or "Exception ignored" in said  # Python drops an interrupt within a destructor
         assert running.returncode in {-how, 130, 0}
         going_on = started(verb, place, large, team)
         out, err = going_on.communicate(timeout=PATIENCE_SECONDS)
