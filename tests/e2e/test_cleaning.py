@@ -97,6 +97,7 @@ def test_what_killed_commands_left_half_made_goes_with_any_gc(own: Shop) -> None
 
 @pytest.mark.slow
 def test_create_and_run_against_gc_always_succeed(own: Shop) -> None:
+    """Takes long: the environment is removed and made again in each turn."""
     assert own.run("run").status == 0
     for _ in range(2):
         age(own.home / "samples", own.home / "environments", own.root / ".sandbox" / "runs")

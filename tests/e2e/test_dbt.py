@@ -214,6 +214,7 @@ def test_a_project_as_it_is_from_init_to_a_verdict(project: Shop, runtime: str, 
 
 @pytest.mark.slow
 def test_seeds_that_are_the_source_are_sampled_masked_and_not_shown_to_the_code(project: Shop) -> None:
+    """Takes long: dbt parses and builds the project several times."""
     people = "\n".join(f"{n},p{n}@example.org" for n in range(1, 3001))
     (project.root / "seeds" / "people.csv").write_text(f"id,mail\n{people}\n")
     for name in ("models", "tests"):
@@ -314,6 +315,7 @@ def test_models_that_fail_on_a_side_are_not_judged_and_the_others_are(project: S
 
 @pytest.mark.slow
 def test_what_goes_wrong_is_told_with_what_to_do(project: Shop) -> None:
+    """Takes long: dbt parses the project for each mistake."""
     assert project.run("init", "data").status == 0
     models = project.root / "models" / "marts"
     (models / "top.sql").write_text("select top 5 id from {{ source('shop', 'orders') }}")

@@ -161,6 +161,7 @@ def rows(record: dict[str, Any], output: str) -> list[tuple[Any, ...]]:
 @pytest.mark.slow
 @pytest.mark.docker
 def test_a_project_for_postgres_as_it_is_from_init_to_a_verdict(project: Shop) -> None:
+    """Takes long: dbt builds both versions in containers, beside a Postgres."""
     initialised(project)
     found = tomllib.loads((project.root / "sandbox.toml").read_text("utf-8"))
     assert (found["pipeline"]["kind"], found["pipeline"]["inputs"]) == ("dbt", ["postgres"])
@@ -226,6 +227,7 @@ def test_the_same_project_makes_the_same_on_duckdb(project: Shop) -> None:
 @pytest.mark.slow
 @pytest.mark.docker
 def test_what_only_postgres_has_is_made_again_or_taken_over_as_it_was(project: Shop) -> None:
+    """Takes long: dbt builds both versions in containers, beside a Postgres."""
     for name, text in OWN.items():
         (project.root / name).write_text(text)
     project.git("add", "-A")

@@ -50,6 +50,7 @@ def diff(shop: Shop, *flags: str, status: int) -> dict[str, Any]:
 
 
 def test_clock_and_dice_are_named_as_noise_and_accepted(shop: Shop) -> None:
+    """Takes long: each of several diffs runs the baseline twice."""
     make(shop, CLOCK_AND_DICE)
     touch(shop)
     document = diff(shop, status=0)

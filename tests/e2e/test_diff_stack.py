@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 def test_other_library_shows_in_what_the_same_code_makes(shop: Shop) -> None:
+    """Takes long: environments of two stacks are made."""
     shop.edit("pipeline.py", "import duckdb\n", "import duckdb\nfrom importlib.metadata import version\n")
     shop.edit("pipeline.py", "count(order_id) as orders", "count(order_id) as orders, '{version('six')}' as six")
     (shop.root / "requirements.txt").write_text("six==1.16.0\n")

@@ -46,6 +46,7 @@ def _broken_rules(document: dict[str, list[dict[str, object]]]) -> set[tuple[obj
 def test_whatever_a_change_reaches_is_outside_the_gate(
     shop: Shop, runtime: str, request: pytest.FixtureRequest
 ) -> None:
+    """Takes long: a diff for each part of the code that writes an output."""
     if runtime == "docker":
         request.getfixturevalue("engine")
     shop.edit("sandbox.toml", '[outputs.value]\nkey = ["customer_id"]\n', "")

@@ -81,6 +81,7 @@ def asked(shop: Shop, created: dict[str, Any], query: str) -> list[tuple[Any, ..
 @pytest.mark.slow
 @pytest.mark.docker
 def test_runs_have_databases_of_their_own_and_what_they_leave_is_compared(database: Shop) -> None:
+    """Takes long: containers of several diffs, each with a database of its own."""
     shop = database
     shop.edit("pipeline.py", "count(order_id)", "count(*)")
     done = shop.run("diff", "--json", env=DOCKER)
@@ -293,6 +294,7 @@ for name in ("example.org", "deb.debian.org"):
 def test_by_a_network_runs_reach_the_service_and_nothing_outside_and_the_record_says_so(
     database: Shop,
 ) -> None:
+    """Takes long: the service starts again with a network, and names that are not resolved time out."""
     shop = database
     shop.edit("sandbox.toml", "[stack]\n", '[stack]\nnetwork = "services"\n')
     shop.edit("sandbox.toml", '"{database_url}"', '"jdbc:{database_url}"')

@@ -59,6 +59,7 @@ def test_the_demo_has_the_same_outputs_byte_for_byte(shop: Shop, tmp_path: Path,
 def test_a_run_ends_the_same_way_in_a_container_and_without(
     shop: Shop, engine: str, command: str, status: int, ending: str, own: int | None, signal: int | None
 ) -> None:
+    """Takes long: runs wait for their time limit, in both runtimes."""
     shop.edit("sandbox.toml", 'command = "python pipeline.py"', f'command = "{command}"')
     shop.edit("sandbox.toml", 'timeout = "600s"', 'timeout = "4s"')
     shop.edit("sandbox.toml", 'memory = "1GB"', 'memory = "300MB"')

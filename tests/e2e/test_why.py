@@ -31,6 +31,7 @@ def run_written_test(shop: Shop, folder: Path) -> int:
 
 
 def test_the_witness_is_one_customer_and_its_test_tells_the_versions_apart(shop: Shop, tmp_path: Path) -> None:
+    """Takes long: both versions run on some fifteen parts of the sample."""
     same = shop.run("why")
     assert same.status == 2
     assert "no row of any output differs" in same.stderr

@@ -140,6 +140,7 @@ def turns(shop: Shop, tmp_path: Path, engine: str) -> Turns:
 
 
 def test_create_killed_at_any_step_is_completed_by_the_next(turns: Turns) -> None:
+    """Takes long: a sandbox is created for each step."""
     root, home = turns.shop.root, turns.shop.home
     made = [root / ".sandbox", home / "samples", home / "images", home / "projects"]
     steps = turns.killed("create", removed=made, most=24)
@@ -148,6 +149,7 @@ def test_create_killed_at_any_step_is_completed_by_the_next(turns: Turns) -> Non
 
 
 def test_run_killed_at_any_step_is_done_by_the_next(turns: Turns) -> None:
+    """Takes long: a run for each step."""
     steps = turns.killed("run", removed=[turns.shop.root / ".sandbox" / "runs"], most=28)
     assert len(steps) >= 20
     assert steps.count("http.client.send") >= 8
@@ -175,6 +177,7 @@ with psycopg.connect(host=host, port=port, user=user, password=password, dbname=
 
 
 def test_create_with_a_service_killed_at_its_steps_is_completed_by_the_next(turns: Turns) -> None:
+    """Takes long: a turn for each step, each with a Postgres that is loaded."""
     shop = turns.shop
     shop.edit("sandbox.toml", "[stack.limits]", '[stack]\nservices = ["postgres"]\n[stack.limits]')
     assert shop.run("create", env={"SANDBOX_RUNTIME": "docker"}).status == 0
@@ -246,6 +249,7 @@ with contextlib.closing(open_client()) as client:
 
 
 def test_a_build_killed_at_its_steps_is_done_by_the_next_and_leaves_no_stage(tmp_path: Path, engine: str) -> None:
+    """Takes long: an image is built for each step."""
     request = StackRequest(image="python", python="3.13")
     lock = small_lock(request)
     home = tmp_path / "home"

@@ -108,6 +108,7 @@ def unfinished(home: Path) -> Path:
 
 
 def test_a_draw_killed_at_any_step_resumes_to_the_same_bytes(project: Project, place: SourceProject) -> None:
+    """Takes long: a draw for each step, and one that goes on."""
     plan = plan_sample(project, threads=2, progress=SilentProgress())
     expected, _ = drawn(project, plan, place.home)
     processes = multiprocessing.get_context("forkserver")

@@ -317,6 +317,7 @@ SLOW = [pytest.param(one, marks=pytest.mark.slow) if one == "databricks" else on
 def test_what_is_compiled_gives_the_rows_and_counts_of_the_sample(
     made: Made, arrow: Arrow, dialect: SqlDialect, request: pytest.FixtureRequest
 ) -> None:
+    """Takes long: Spark plans the statements of all tables."""
     statements = warehouse_sql.compile_plan(made.plan, dialect)
     with contextlib.contextmanager(ENGINES[dialect])(made, arrow, request) as carry:
         for one in statements:

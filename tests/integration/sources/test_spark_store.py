@@ -169,6 +169,7 @@ def test_a_worker_that_is_killed_while_it_writes_changes_nothing(
     plain: tuple[Path, SampleManifest],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Takes long: the cluster starts the executor again."""
     shutil.copytree(readable, lake.source, dirs_exist_ok=True)
     staged, killed = lake.root / STORE / "drawing", threading.Event()
 

@@ -16,6 +16,8 @@ EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "2000"))
 
 @pytest.mark.parametrize("format_", FORMATS)
 def test_verdict_and_counts_equal_those_of_the_oracle(format_: Format) -> None:
+    """Takes long: 2,000 mutations, in all formats together."""
+
     @settings(
         max_examples=-(-EXAMPLES // (len(FORMATS) * BATCH)),
         deadline=None,

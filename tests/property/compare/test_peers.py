@@ -62,6 +62,7 @@ def test_counts_equal_those_of_diffly(  # one table is partly a copy of the othe
     tolerance: float,
     copied: bool,
 ) -> None:
+    """Takes long: a comparison by sandbox and one by diffly for each generated pair of tables."""
     candidate = {**baseline, **dict(list(other.items())[:2])} if copied else other
     there = frame(baseline, columns)
     here = frame(candidate, sorted({*columns, extra}))

@@ -225,6 +225,7 @@ def agrees(diff_: OutputDiff, expected: Reference) -> None:
 def test_counts_with_repeated_and_null_keys_equal_a_plain_computation(
     baseline: list[Row], candidate: list[Row], key: tuple[str, ...], tolerance: dict[str, Tolerance]
 ) -> None:
+    """Takes long: a comparison for each of sixty generated pairs of tables."""
     rules = OutputRules(key=key, tolerance=tolerance)
     found = diff(baseline, candidate, rules)
     agrees(found, reference(baseline, candidate, rules))
@@ -241,6 +242,7 @@ def test_counts_with_repeated_and_null_keys_equal_a_plain_computation(
 def test_counts_and_columns_of_unique_keys_equal_a_plain_computation(
     baseline: list[Row], candidate: list[Row], tolerance: dict[str, Tolerance]
 ) -> None:
+    """Takes long: two comparisons for each of sixty generated pairs of tables."""
     rules = OutputRules(key=("id",), tolerance=tolerance)
     expected = reference(baseline, candidate, rules)
     found = diff(baseline, candidate, rules)
@@ -260,6 +262,7 @@ def test_what_tainted_columns_alone_explain_is_noise(
     tolerance: dict[str, Tolerance],
     tainted: frozenset[str],
 ) -> None:
+    """Takes long: a comparison for each of sixty generated pairs of tables."""
     rules = OutputRules(key=key, tolerance=tolerance, nondeterministic=tainted)
     found, expected = diff(baseline, candidate, rules), reference(baseline, candidate, rules)
     assert (found.rows.noise, found.rows.different) == (
@@ -272,6 +275,7 @@ def test_what_tainted_columns_alone_explain_is_noise(
 @bounded
 @given(rows, rows)
 def test_tables_without_a_key_are_compared_as_multisets(baseline: list[Row], candidate: list[Row]) -> None:
+    """Takes long: a comparison for each of sixty generated pairs of tables."""
     doubled, other = baseline + baseline[:1] * 2, candidate + candidate[:1] * 2
     rules = OutputRules(ignore=frozenset({"part"}))
     found = diff(doubled, other, rules)
