@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sandbox import compare
 from sandbox.compare.units.sampled_units import build_unit_draws
-from sandbox.errors import PipelineError
+from sandbox.config.toml_quoting import quote_key
+from sandbox.errors import ConfigError, PipelineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -116,6 +117,21 @@ def check_declared_outputs(project: Project, outputs: Iterable[str]) -> None:
             raise PipelineError(
                 f"[outputs.{name}]: neither version made this output",
                 hint=f"both together made {', '.join(known)}; correct the name in {project.file.name}, or the pipeline",
+            )
+
+
+def check_csv_settings(project: Project, *sides: Mapping[str, TableFiles]) -> None:
+    """Check that outputs with ``csv`` in the settings are CSV files, on one side at least.
+
+    Raises:
+        ConfigError: An output is not.
+    """
+    for name in project.settings.output_csv:
+        tables = [side[name] for side in sides if name in side]
+        if tables and all(table.format != "csv" for table in tables):
+            raise ConfigError(
+                f"[outputs.{quote_key(name)}] csv has no effect: its files are {tables[0].format}",
+                hint=f"leave it out of {project.file.name}",
             )
 
 

@@ -9,6 +9,7 @@ from sandbox.dbt import failures, lineage, runs, seeds, tests
 from sandbox.impact.artifacts import SideContents, compare_artifacts, list_not_compared
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
+    check_csv_settings,
     check_declared_outputs,
     has_differences,
     run_data_tests,
@@ -65,6 +66,7 @@ def run_and_compare_sides(
         first, second = failures.drop_outputs(first, names), failures.drop_outputs(second, names)
     sides = [list_output_tables(run.output_folder, run.record.outputs) for run in (first, second)]
     check_declared_outputs(ground.project, {*sides[0], *sides[1], *(entry.name for entry in failed)})
+    check_csv_settings(ground.project, *sides)
     terms = build_comparison_options(ground.project, ground.sample.manifest, estimating=ground.sample.sample)
     outputs = compare_runs(ground, (first, second), terms, fresh=fresh, progress=progress)
     contents = SideContents.from_run(first), SideContents.from_run(second)

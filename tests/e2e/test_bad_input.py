@@ -250,3 +250,10 @@ def test_full_disk_at_the_output_is_said_and_leaves_nothing(
         assert [path for path in runs.iterdir() if path.name.startswith(".staged")] == []
     finally:
         subprocess.run(["umount", str(runs)], check=True)
+
+
+def test_csv_of_an_output_that_is_no_csv_is_an_error(shop: Shop) -> None:
+    shop.edit("sandbox.toml", "[outputs.value]\n", '[outputs.value]\ncsv = { delimiter = ";" }\n')
+    done = shop.run("diff")
+    assert done.status == 10
+    assert "[outputs.value] csv has no effect: its files are parquet" in done.stderr

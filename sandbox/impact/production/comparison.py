@@ -9,6 +9,7 @@ from sandbox.dbt import failures, runs
 from sandbox.impact.artifacts import SideContents
 from sandbox.impact.compare_outputs import (
     build_comparison_options,
+    check_csv_settings,
     check_declared_outputs,
     compare_tables,
     run_data_tests,
@@ -57,6 +58,7 @@ def compare_with_production(
         run = candidate.run(fresh=fresh, progress=progress)
     failed = failures.list_failed_nodes(None, run, production=tables) if runs.is_dbt_project(project) else []
     check_declared_outputs(project, {*tables, *run.record.outputs, *(entry.name for entry in failed)})
+    check_csv_settings(project, tables, list_output_tables(run.output_folder, run.record.outputs))
     tables = {name: table for name, table in tables.items() if name not in {entry.output for entry in failed}}
     with make_staging_folder(project.state_folder, label="production") as folder:
         with add_side_to_errors("baseline"):
