@@ -1,12 +1,10 @@
 """Figures and standard errors that the manual of R's package survey prints for its data set apistrat.
 
-200 schools, drawn in three strata: `svydesign(id = ~1, strata = ~stype, weights = ~pw, data = apistrat, fpc = ~fpc)`.
+200 schools, drawn in three strata: `svydesign(id = ~1, strata = ~stype, weights = ~pw, data = apistrat, fpc = ~fpc)`. The
+estimates depend on the sums of each stratum alone, so schools with the same sums and sums of products stand for them.
 """
 
 from __future__ import annotations
-
-import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,23 +13,46 @@ from sandbox.estimate.design import SamplingDesign
 from sandbox.estimate.ratios import estimate_ratio
 from sandbox.estimate.totals import estimate_standard_error, estimate_total
 
-DATA = Path(__file__).parent / "apistrat.csv"
+POPULATION = {"E": 4421, "M": 1018, "H": 755}
+SAMPLED = {"E": 100, "M": 50, "H": 50}
+# Of each stratum: sums, then sums of squares, of api00, enroll and api.stu; then the sum of products of the last two.
+SUMS = {
+    "E": ((67443, 41678, 35502), (47038637, 20100668, 14540460), 17044937),
+    "M": ((31830, 41624, 34785), (20940396, 42310204, 30316915), 35464569),
+    "H": ((31291, 66035, 53526), (20167941, 109279081, 74325088), 88952856),
+}
+
+
+def build_columns(stratum: str) -> dict[str, np.ndarray]:
+    """Return values of a stratum's schools with its sums, squares and products."""
+    count = SAMPLED[stratum]
+    sums, squares, product = SUMS[stratum]
+    basis = np.linalg.qr(np.vander(np.linspace(-1, 1, count), 4, increasing=True))[0][:, 1:]  # orthogonal, of sum 0
+    means = np.array(sums) / count
+    api, enroll, tested = np.array(squares) - count * means**2
+    shared = (product - count * means[1] * means[2]) / np.sqrt(enroll)
+    return {
+        "api00": means[0] + np.sqrt(api) * basis[:, 0],
+        "enroll": means[1] + np.sqrt(enroll) * basis[:, 1],
+        "api.stu": means[2] + shared * basis[:, 1] + np.sqrt(tested - shared**2) * basis[:, 2],
+    }
 
 
 @pytest.fixture(scope="module")
 def schools() -> dict[str, np.ndarray]:
-    with DATA.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    columns = {name: np.array([float(row[name]) for row in rows]) for name in ("fpc", "api00", "enroll", "api.stu")}
-    return columns | {"stype": np.array(["EMH".index(row["stype"]) for row in rows])}
+    strata = [build_columns(stratum) for stratum in SUMS]
+    return {name: np.concatenate([columns[name] for columns in strata]) for name in strata[0]}
 
 
 @pytest.fixture(scope="module")
-def design(schools: dict[str, np.ndarray]) -> SamplingDesign:
-    sampled = np.bincount(schools["stype"])
-    population = [int(schools["fpc"][schools["stype"] == place][0]) for place in range(3)]
+def design() -> SamplingDesign:
+    sampled = np.array([SAMPLED[stratum] for stratum in SUMS])
+    population = np.array([POPULATION[stratum] for stratum in SUMS])
     return SamplingDesign.from_arrays(
-        population=population, sampled=sampled, probability=sampled / population, stratum=schools["stype"]
+        population=population,
+        sampled=sampled,
+        probability=sampled / population,
+        stratum=np.repeat(np.arange(3), sampled),
     )
 
 
