@@ -6,6 +6,7 @@ command's short JSON.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,10 +15,11 @@ from mcp.server.mcpserver import Context  # noqa: TC002 - the library reads the 
 from mcp.server.mcpserver.exceptions import ToolError
 
 from sandbox import __version__
+from sandbox.config.project_file import load_project
 from sandbox.engine.duckdb.session import quote_identifier
 from sandbox.errors import SandboxError
 from sandbox.mcp.command_process import CommandFailure, run_command
-from sandbox.project.current_sample import has_sample
+from sandbox.project.sample import has_sample
 from sandbox.report.brief import shorten_json
 
 if TYPE_CHECKING:
@@ -116,7 +118,8 @@ class _Tools:
     async def _read_sample(self, context: Context, *arguments: str) -> dict[str, Any]:
         """Run a command that reads the sample, and would draw it from production if there were none."""
         try:
-            is_drawn = self.options.reads_source or has_sample(self.options.root)
+            project = load_project(None, start=self.options.root, environ=os.environ, flags={})
+            is_drawn = self.options.reads_source or has_sample(project)
         except SandboxError as error:
             raise ToolError(f"{error.message}\n{error.hint}".rstrip()) from error
         if not is_drawn:

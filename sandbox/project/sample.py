@@ -104,6 +104,15 @@ def ensure_sample(
     return SampleResult(sample=sample, manifest=manifest, drawn=fresh, pulled=pulled)
 
 
+def has_sample(project: Project) -> bool:
+    """Return whether a project has a sample on this machine; draws none.
+
+    Raises:
+        StoreError: The sample is damaged.
+    """
+    return _find_sample(project) is not None
+
+
 def draw_on_cluster(project: Project, progress: Progress, *, whole: bool) -> SampleManifest:
     from sandbox.sampler.cluster.draw import draw_into_store  # noqa: PLC0415 - see `sandbox.project.plan`
 

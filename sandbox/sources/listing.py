@@ -27,7 +27,7 @@ MIN_SMALL_FILES = 32  # from which on each costs more than its bytes
 MAX_MEAN_BYTES = 256 * 2**10  # of such files
 MAX_CONTENT_BYTES = 64 * 2**20  # of the small files of a table, kept in memory
 MAX_CLOCK_DIFFERENCE = 3600  # seconds between the clocks of a bucket and of this machine
-FileContent = bytes
+FileContent = bytes  # in `SourceFile` the name `bytes` is a field
 SourceFormat = str  # see `sandbox.sources.registry`
 
 

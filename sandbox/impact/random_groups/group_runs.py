@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare.units.cell_totals import MAX_CELLS, CellTotals, count_unequal_cells, read_cell_totals
 from sandbox.engine.duckdb.session import Session
-from sandbox.errors import DataRuleError, PipelineError, PipelineMemoryError, PipelineTimeoutError, StoreError
+from sandbox.errors import StoreError
 from sandbox.formatting import format_count
+from sandbox.impact.check_records import read_record, write_record
 from sandbox.impact.compare_outputs import compute_memory_limit
-from sandbox.impact.random_groups.records import read_record, write_record
-from sandbox.impact.separability.half_sample_run import HalfSample, run_half_sample
+from sandbox.impact.separability.half_sample_run import RUN_FAILURES, HalfSample, run_half_sample
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.separability import CellGroups, GroupsRecord, OutputGroups
 from sandbox.runner.failures import check_success, summarize_error
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from sandbox.model import Progress, TableFiles
     from sandbox.runner.run import Run
     from sandbox.sampler.sub_sample import SubSample
-
-RUN_FAILURES = (PipelineError, PipelineTimeoutError, PipelineMemoryError, StoreError, DataRuleError)
 
 _Totals = dict[str, CellTotals]
 
@@ -72,7 +70,7 @@ class GroupRuns:
 
     def read_record(self) -> GroupsRecord | None:
         """Read the stored record; None if there is none."""
-        return read_record(self.side.context.project.state_folder, self.identity)
+        return read_record(GroupsRecord, self.side.context.project.state_folder, self.identity)
 
     def create_record(self, *, fresh: bool, progress: Progress) -> GroupsRecord:
         """Run the groups, check that their sums add up, and store the record.

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from sandbox.compare import OutputRules
 from sandbox.compare.units.separability import SeparabilityInput, find_separability_problem
-from sandbox.errors import DataRuleError, PipelineError, PipelineMemoryError, PipelineTimeoutError, StoreError
+from sandbox.errors import PipelineError
+from sandbox.impact.check_records import read_record, write_record
 from sandbox.impact.compare_outputs import compute_memory_limit
 from sandbox.impact.comparison_cache import serialize_rules
-from sandbox.impact.separability.half_sample_run import HalfSample, run_half_sample
-from sandbox.impact.separability.records import read_record, write_record
+from sandbox.impact.separability.half_sample_run import RUN_FAILURES, HalfSample, run_half_sample
 from sandbox.manifest.canonical_json import hash_json
 from sandbox.manifest.separability import SeparabilityRecord
 from sandbox.runner.failures import summarize_error
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from sandbox.manifest.diff import OutputDiff
     from sandbox.model import Progress
     from sandbox.runner.run import Run, RunRequest
-
-_RUN_FAILURES = (PipelineError, PipelineTimeoutError, PipelineMemoryError, StoreError, DataRuleError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,16 +63,16 @@ def load_or_create_record(check: SeparabilityCheck, *, fresh: bool, progress: Pr
     ground = check.side.context
     try:
         request = check.build_request(fresh=fresh, progress=progress)
-    except _RUN_FAILURES as error:
+    except RUN_FAILURES as error:
         return _build_unknown_record(check, error, identity="")
     identity = _compute_identity(check, request)
-    known = None if fresh else read_record(ground.project.state_folder, identity)
+    known = None if fresh else read_record(SeparabilityRecord, ground.project.state_folder, identity)
     if known is not None:
         return known
     try:
         size = check.sample.prepare(progress)
         halved = run_half_sample(check.sample, request, fresh=fresh, progress=progress)
-    except _RUN_FAILURES as error:
+    except RUN_FAILURES as error:
         record = _build_unknown_record(check, error, identity)
         if not isinstance(error, PipelineError):
             return record  # memory or time may suffice another time

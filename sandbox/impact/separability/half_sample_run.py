@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sandbox.errors import DataRuleError, PipelineError, PipelineMemoryError, PipelineTimeoutError, StoreError
 from sandbox.manifest.canonical_json import hash_file
 from sandbox.manifest.separability import HalfSampleRecord
 from sandbox.runner.failures import check_success
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 HALF_SAMPLES_FOLDER = "halves"
 RECORD_FILE = "half.json"
+RUN_FAILURES = (PipelineError, PipelineTimeoutError, PipelineMemoryError, StoreError, DataRuleError)
+"""Errors of a run on a part of the sample after which nothing is known about the outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
