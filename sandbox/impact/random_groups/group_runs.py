@@ -188,7 +188,7 @@ class GroupRuns:
                 unequal, cells = count_unequal_cells(column, total, parts)
                 if unequal:
                     columns[column] = (
-                        f"{where}what {what} of {self.sample.draw.table} make does not add up: in "
+                        f"{where}the sums of {what} of {self.sample.draw.table} do not add up to the whole: in "
                         f"{unequal:,} of {format_count(cells, 'row')}"
                     )
                     break
