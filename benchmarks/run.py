@@ -214,7 +214,7 @@ def write_project(folder: Path, queries: list[str], *, rate: float) -> Path:
     (folder / "sandbox.toml").write_text(PROJECT.format(folder="source", rate=rate))
     shutil.rmtree(folder / ".git", ignore_errors=True)
     identity = ["-c", "user.name=bench", "-c", "user.email=bench@example.org"]
-    for arguments in (["init", "-q"], ["add", "sandbox.toml"], [*identity, "commit", "-qm", "bench"]):
+    for arguments in (["init", "-q", "-b", "main"], ["add", "sandbox.toml"], [*identity, "commit", "-qm", "bench"]):
         subprocess.run(["git", *arguments], cwd=folder, check=True)
     return folder
 

@@ -248,6 +248,7 @@ def test_what_only_postgres_has_is_made_again_or_taken_over_as_it_was(project: S
 @pytest.mark.slow
 @pytest.mark.docker
 def test_what_goes_wrong_is_told_with_what_to_do(project: Shop) -> None:
+    """It starts a Postgres, builds three models that fail in it, and runs the project a second time without it."""
     initialised(project)
     models = project.root / "models" / "marts"
     (models / "top.sql").write_text("select top 5 id from {{ source('shop', 'orders') }}")
